@@ -1,0 +1,97 @@
+//! The numbers the rules are run with.
+//!
+//! Plain data: `config/` reads and checks it, the machines take what they need as an argument.
+
+use std::time::Duration;
+
+/// When silence becomes lateness, failure and emergency, measured from the last heartbeat on
+/// running time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LivenessThresholds {
+    /// Silence after which an instance is late (`suspect`): asked less of, nothing taken away.
+    pub warning: Duration,
+    /// Silence after which an instance has failed and its streams are moved.
+    pub timeout: Duration,
+    /// Silence after which an instance that still owns streams is an emergency.
+    pub emergency: Duration,
+    /// How long a returned instance must beat steadily before it is trusted again.
+    pub probation: Duration,
+}
+
+impl LivenessThresholds {
+    /// Derives what is not given: warning = 0.4 × timeout, emergency = 2 × timeout,
+    /// probation = warning (the ratios of 120, 300 and 600 s).
+    pub fn from_timeout(timeout: Duration) -> Self {
+        let warning = timeout.mul_f64(0.4);
+        Self { warning, timeout, emergency: timeout * 2, probation: warning }
+    }
+}
+
+impl Default for LivenessThresholds {
+    fn default() -> Self {
+        Self::from_timeout(Duration::from_secs(300))
+    }
+}
+
+/// What workers are told about their own clocks, derived from the thresholds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WorkerLimits {
+    /// How often a worker should beat.
+    pub heartbeat_interval: Duration,
+    /// How long one heartbeat request may take at the worker.
+    pub request_timeout: Duration,
+    /// How long a granted lease lasts, from the moment the heartbeat was sent.
+    pub lease: Duration,
+    /// What is added to a lease before streams are given away, for drifting clocks.
+    pub lease_margin: Duration,
+    /// When a worker that cannot renew its lease stops its exclusive streams by itself.
+    pub worker_stop: Duration,
+}
+
+impl WorkerLimits {
+    /// Derives what is not given: interval = warning / 4, request limit = interval / 2,
+    /// lease = 0.8 × timeout, margin = 0.1 × timeout, worker's stop = 0.9 × lease.
+    pub fn from_thresholds(thresholds: &LivenessThresholds) -> Self {
+        let heartbeat_interval = thresholds.warning / 4;
+        let lease = thresholds.timeout.mul_f64(0.8);
+        Self {
+            heartbeat_interval,
+            request_timeout: heartbeat_interval / 2,
+            lease,
+            lease_margin: thresholds.timeout.mul_f64(0.1),
+            worker_stop: lease.mul_f64(0.9),
+        }
+    }
+}
+
+/// How often, and how soon again, a recovery that could not be carried out is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// Attempts before a recovery counts as exhausted; it is tried on at the slowest step.
+    pub max_attempts: u32,
+    /// Wait before the first retry.
+    pub delay: Duration,
+    /// Whether each wait doubles the one before.
+    pub exponential: bool,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self { max_attempts: 3, delay: Duration::from_secs(5), exponential: true }
+    }
+}
+
+/// When a circuit breaker opens, and how slowly it is probed at the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Failures in a row that open the breaker.
+    pub threshold: u32,
+    /// The longest wait between two probes.
+    pub max_probe_interval: Duration,
+}
+
+impl Default for BreakerSettings {
+    fn default() -> Self {
+        Self { threshold: 5, max_probe_interval: Duration::from_secs(60) }
+    }
+}
