@@ -1,1 +1,4 @@
-//! placeholder
+//! Keeps every stream running on exactly one healthy server.
+
+pub mod domain;
+pub mod store;

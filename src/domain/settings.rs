@@ -23,7 +23,12 @@ impl LivenessThresholds {
     /// probation = warning (the ratios of 120, 300 and 600 s).
     pub fn from_timeout(timeout: Duration) -> Self {
         let warning = timeout.mul_f64(0.4);
-        Self { warning, timeout, emergency: timeout * 2, probation: warning }
+        Self {
+            warning,
+            timeout,
+            emergency: timeout * 2,
+            probation: warning,
+        }
     }
 }
 
@@ -77,7 +82,11 @@ pub struct RetryPolicy {
 
 impl Default for RetryPolicy {
     fn default() -> Self {
-        Self { max_attempts: 3, delay: Duration::from_secs(5), exponential: true }
+        Self {
+            max_attempts: 3,
+            delay: Duration::from_secs(5),
+            exponential: true,
+        }
     }
 }
 
@@ -92,6 +101,9 @@ pub struct BreakerSettings {
 
 impl Default for BreakerSettings {
     fn default() -> Self {
-        Self { threshold: 5, max_probe_interval: Duration::from_secs(60) }
+        Self {
+            threshold: 5,
+            max_probe_interval: Duration::from_secs(60),
+        }
     }
 }

@@ -1,0 +1,187 @@
+//! Streams come into the catalogue, change, and leave it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Command, Rejection};
+use crate::domain::events::Event;
+use crate::domain::fleet::Draft;
+use crate::domain::ids::StreamId;
+use crate::domain::stream::{Place, Stream};
+
+/// What is said about one stream. `None` keeps what is known, or takes the default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamSpec {
+    /// The key; without it the name is the key.
+    pub id: Option<StreamId>,
+    /// The name; a new stream needs one.
+    pub name: Option<Arc<str>>,
+    /// The address; `Some(None)` takes it away.
+    pub url: Option<Option<Arc<str>>>,
+    /// The labels, all of them.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// The priority.
+    pub priority: Option<i32>,
+    /// Whether it is to be run.
+    pub enabled: Option<bool>,
+}
+
+/// Creates or updates streams, all or none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaveStreams {
+    /// What is said about each.
+    pub streams: Vec<StreamSpec>,
+}
+
+/// The catalogue is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamsSaved {
+    /// How many were new.
+    pub created: usize,
+    /// How many were known.
+    pub updated: usize,
+}
+
+impl Command for SaveStreams {
+    type Reply = StreamsSaved;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<StreamsSaved, Rejection> {
+        let mut saved = StreamsSaved {
+            created: 0,
+            updated: 0,
+        };
+        for (index, spec) in self.streams.iter().enumerate() {
+            let id = spec.id.or_else(|| {
+                spec.name
+                    .as_ref()
+                    .and_then(|name| draft.fleet().stream_named(name))
+            });
+            let known = id
+                .and_then(|id| draft.fleet().stream(id))
+                .map(|slot| slot.stream().clone());
+            if let Some(name) = &spec.name
+                && let Some(owner) = draft.fleet().stream_named(name)
+                && id != Some(owner)
+            {
+                return Err(Rejection::NameTaken {
+                    index,
+                    name: name.clone(),
+                    owner,
+                });
+            }
+            match known {
+                Some(before) => {
+                    update(draft, &before, spec);
+                    saved.updated += 1;
+                }
+                None => {
+                    create(draft, id, spec, index)?;
+                    saved.created += 1;
+                }
+            }
+        }
+        Ok(saved)
+    }
+}
+
+fn create(
+    draft: &mut Draft<'_>,
+    id: Option<StreamId>,
+    spec: &StreamSpec,
+    index: usize,
+) -> Result<(), Rejection> {
+    let name = spec.name.clone().ok_or(Rejection::NameMissing { index })?;
+    let id = id.unwrap_or_else(|| draft.fleet().last_stream().next());
+    let enabled = spec.enabled.unwrap_or(true);
+    draft.put_stream(Stream {
+        id,
+        name,
+        url: spec.url.clone().flatten(),
+        labels: spec.labels.clone().unwrap_or_default(),
+        priority: spec.priority.unwrap_or(0),
+        enabled,
+        created_at: draft.now(),
+    });
+    draft.tell(Event::StreamCreated { stream: id });
+    let place = if enabled {
+        Place::Unclaimed {
+            released_by: None,
+            since: draft.now(),
+        }
+    } else {
+        Place::Disabled
+    };
+    draft.place(id, place);
+    Ok(())
+}
+
+fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
+    let after = Stream {
+        id: before.id,
+        name: spec.name.clone().unwrap_or_else(|| before.name.clone()),
+        url: spec.url.clone().unwrap_or_else(|| before.url.clone()),
+        labels: spec.labels.clone().unwrap_or_else(|| before.labels.clone()),
+        priority: spec.priority.unwrap_or(before.priority),
+        enabled: spec.enabled.unwrap_or(before.enabled),
+        created_at: before.created_at,
+    };
+    if after == *before {
+        return;
+    }
+    let (id, enabled) = (after.id, after.enabled);
+    draft.put_stream(after);
+    draft.tell(Event::StreamUpdated {
+        stream: id,
+        enabled,
+    });
+    if before.enabled && !enabled {
+        withdraw(draft, id);
+        draft.place(id, Place::Disabled);
+    } else if !before.enabled && enabled {
+        draft.place(
+            id,
+            Place::Unclaimed {
+                released_by: None,
+                since: draft.now(),
+            },
+        );
+    }
+}
+
+/// Removes a stream from the catalogue, and from whoever runs it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeleteStream {
+    /// Which one.
+    pub id: StreamId,
+}
+
+impl Command for DeleteStream {
+    type Reply = ();
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
+        if draft.fleet().stream(self.id).is_none() {
+            return Err(Rejection::UnknownStream(self.id));
+        }
+        withdraw(draft, self.id);
+        draft.remove_stream(self.id);
+        draft.tell(Event::StreamDeleted { stream: self.id });
+        Ok(())
+    }
+}
+
+/// Tells that the assignment of a stream ends, if it has one.
+fn withdraw(draft: &mut Draft<'_>, id: StreamId) {
+    let Some(assignment) = draft
+        .fleet()
+        .stream(id)
+        .and_then(|slot| slot.place().assignment())
+        .cloned()
+    else {
+        return;
+    };
+    draft.tell(Event::StreamWithdrawn {
+        stream: id,
+        instance: assignment.instance,
+        epoch: assignment.epoch,
+    });
+}

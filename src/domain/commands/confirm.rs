@@ -1,0 +1,53 @@
+//! A worker's heartbeat shows that it knows of its streams.
+
+use super::{Command, Rejection};
+use crate::domain::fleet::Draft;
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+
+/// Marks streams as delivered: those up to the version the worker says it has, and those it says
+/// it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfirmDelivery {
+    /// Who confirms.
+    pub id: InstanceId,
+    /// In which life.
+    pub incarnation: Incarnation,
+    /// The last assignment version it has, if it sent one. 0 confirms nothing.
+    pub version: Option<AssignmentVersion>,
+    /// What it says it runs, if it said so.
+    pub streams: Vec<StreamId>,
+}
+
+/// The confirmation is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed;
+
+impl Command for ConfirmDelivery {
+    type Reply = Confirmed;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Confirmed, Rejection> {
+        let instance = super::current_life(draft, &self.id, self.incarnation)?;
+        let Some(slot) = draft.fleet().instance(&self.id) else {
+            return Err(Rejection::UnknownInstance(self.id.clone()));
+        };
+        let version = self
+            .version
+            .filter(|version| *version <= instance.assignment_version)
+            .unwrap_or_default();
+        let confirmed: Vec<StreamId> = slot
+            .held()
+            .iter()
+            .copied()
+            .filter(|id| {
+                self.streams.contains(id)
+                    || draft
+                        .fleet()
+                        .stream(*id)
+                        .and_then(|stream| stream.place().assignment())
+                        .is_some_and(|assignment| assignment.version <= version)
+            })
+            .collect();
+        draft.deliver(&instance, &confirmed);
+        Ok(Confirmed)
+    }
+}

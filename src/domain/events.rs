@@ -1,0 +1,262 @@
+//! What happened, in the past tense: one vocabulary for the store, the log, the metrics and the
+//! tests. An event is saved in the same transaction as the change it tells of.
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
+use super::incident::{FailureCause, IncidentOutcome};
+use super::stream::{AssignReason, OrphanReason};
+use super::time::WallTime;
+
+/// One thing that happened to the fleet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// A worker registered, for the first time or again.
+    InstanceRegistered {
+        /// Which one.
+        instance: InstanceId,
+        /// The life that began.
+        incarnation: Incarnation,
+        /// How many streams it will take.
+        max_streams: u32,
+        /// Whether it was known before.
+        reregistration: bool,
+    },
+    /// An instance is late with its heartbeat.
+    InstanceSuspected {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+    },
+    /// A late instance beat again in time.
+    InstanceOnTime {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+    },
+    /// An instance was declared failed.
+    InstanceFailed {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// Why.
+        cause: FailureCause,
+        /// How many streams it owned at that moment.
+        streams: u32,
+    },
+    /// A failed instance beats again and is on probation.
+    InstanceReturned {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+    },
+    /// An instance has served its probation.
+    InstanceTrusted {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+    },
+    /// An instance left for good.
+    InstanceRemoved {
+        /// Which one.
+        instance: InstanceId,
+        /// Why.
+        reason: RemovalReason,
+    },
+    /// A recovery came to its end.
+    RecoveryEnded {
+        /// The incident it belongs to.
+        incident: IncidentId,
+        /// Whose streams were moved.
+        instance: InstanceId,
+        /// How it ended.
+        outcome: IncidentOutcome,
+        /// Streams that run elsewhere now.
+        moved: u32,
+        /// Streams nobody had room for.
+        orphaned: u32,
+    },
+    /// A stream came into the catalogue.
+    StreamCreated {
+        /// Which one.
+        stream: StreamId,
+    },
+    /// What the catalogue says of a stream changed.
+    StreamUpdated {
+        /// Which one.
+        stream: StreamId,
+        /// Whether it is to be run now.
+        enabled: bool,
+    },
+    /// A stream left the catalogue.
+    StreamDeleted {
+        /// Which one.
+        stream: StreamId,
+    },
+    /// A stream was given to an instance.
+    StreamAssigned {
+        /// Which one.
+        stream: StreamId,
+        /// To whom.
+        instance: InstanceId,
+        /// The fencing token of the assignment.
+        epoch: Epoch,
+        /// Why.
+        reason: AssignReason,
+        /// Who ran it immediately before, if it was moved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from: Option<InstanceId>,
+    },
+    /// An instance let go of a stream.
+    StreamReleased {
+        /// Which one.
+        stream: StreamId,
+        /// By whom.
+        instance: InstanceId,
+        /// The fencing token that is void now.
+        epoch: Epoch,
+    },
+    /// A stream lost its instance and nobody had room.
+    StreamOrphaned {
+        /// Which one.
+        stream: StreamId,
+        /// Whom it lost.
+        from: InstanceId,
+        /// Why.
+        reason: OrphanReason,
+    },
+    /// The assignment of a stream ended because it was disabled or deleted.
+    StreamWithdrawn {
+        /// Which one.
+        stream: StreamId,
+        /// From whom.
+        instance: InstanceId,
+        /// The fencing token that is void now.
+        epoch: Epoch,
+    },
+    /// Streams were told to, or confirmed by, the instance that runs them.
+    StreamsDelivered {
+        /// By whom.
+        instance: InstanceId,
+        /// In which of its lives.
+        incarnation: Incarnation,
+        /// Which ones.
+        streams: Vec<StreamId>,
+    },
+}
+
+/// Why an instance left for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovalReason {
+    /// Somebody asked for it.
+    Requested,
+    /// It had failed, owned nothing, and its retention was over.
+    RetentionOver,
+}
+
+impl Event {
+    /// The kind as one word, as stored and counted.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::InstanceRegistered { .. } => "instance_registered",
+            Self::InstanceSuspected { .. } => "instance_suspected",
+            Self::InstanceOnTime { .. } => "instance_on_time",
+            Self::InstanceFailed { .. } => "instance_failed",
+            Self::InstanceReturned { .. } => "instance_returned",
+            Self::InstanceTrusted { .. } => "instance_trusted",
+            Self::InstanceRemoved { .. } => "instance_removed",
+            Self::RecoveryEnded { .. } => "recovery_ended",
+            Self::StreamCreated { .. } => "stream_created",
+            Self::StreamUpdated { .. } => "stream_updated",
+            Self::StreamDeleted { .. } => "stream_deleted",
+            Self::StreamAssigned { .. } => "stream_assigned",
+            Self::StreamReleased { .. } => "stream_released",
+            Self::StreamOrphaned { .. } => "stream_orphaned",
+            Self::StreamWithdrawn { .. } => "stream_withdrawn",
+            Self::StreamsDelivered { .. } => "streams_delivered",
+        }
+    }
+
+    /// The instance the event is about.
+    pub const fn instance(&self) -> Option<&InstanceId> {
+        match self {
+            Self::InstanceRegistered { instance, .. }
+            | Self::InstanceSuspected { instance, .. }
+            | Self::InstanceOnTime { instance, .. }
+            | Self::InstanceFailed { instance, .. }
+            | Self::InstanceReturned { instance, .. }
+            | Self::InstanceTrusted { instance, .. }
+            | Self::InstanceRemoved { instance, .. }
+            | Self::RecoveryEnded { instance, .. }
+            | Self::StreamAssigned { instance, .. }
+            | Self::StreamReleased { instance, .. }
+            | Self::StreamWithdrawn { instance, .. }
+            | Self::StreamsDelivered { instance, .. } => Some(instance),
+            Self::StreamOrphaned { from, .. } => Some(from),
+            Self::StreamCreated { .. }
+            | Self::StreamUpdated { .. }
+            | Self::StreamDeleted { .. } => None,
+        }
+    }
+
+    /// The stream the event is about.
+    pub const fn stream(&self) -> Option<StreamId> {
+        match self {
+            Self::StreamCreated { stream }
+            | Self::StreamUpdated { stream, .. }
+            | Self::StreamDeleted { stream }
+            | Self::StreamAssigned { stream, .. }
+            | Self::StreamReleased { stream, .. }
+            | Self::StreamOrphaned { stream, .. }
+            | Self::StreamWithdrawn { stream, .. } => Some(*stream),
+            Self::InstanceRegistered { .. }
+            | Self::InstanceSuspected { .. }
+            | Self::InstanceOnTime { .. }
+            | Self::InstanceFailed { .. }
+            | Self::InstanceReturned { .. }
+            | Self::InstanceTrusted { .. }
+            | Self::InstanceRemoved { .. }
+            | Self::RecoveryEnded { .. }
+            | Self::StreamsDelivered { .. } => None,
+        }
+    }
+}
+
+/// An event with the moment it happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatedEvent {
+    /// When.
+    pub at: WallTime,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kind_in_the_json_is_the_kind_that_is_counted() {
+        let event = Event::StreamAssigned {
+            stream: StreamId::new(4),
+            instance: "a".into(),
+            epoch: Epoch::new(9),
+            reason: AssignReason::Requested,
+            from: None,
+        };
+        let json = serde_json::to_value(&event).unwrap();
+        assert_eq!(json["kind"], event.kind());
+        assert_eq!(json["epoch"], 9);
+        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
+        assert_eq!(event.stream(), Some(StreamId::new(4)));
+        assert_eq!(event.instance().unwrap().as_str(), "a");
+    }
+}

@@ -1,0 +1,279 @@
+//! A change of the fleet in the making: what a command does to it, recorded step by step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::change::Change;
+use super::model::Fleet;
+use crate::domain::events::Event;
+use crate::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
+use crate::domain::incident::Incident;
+use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream};
+use crate::domain::time::WallTime;
+
+/// Works on the fleet and writes down each change, so that a rejected command leaves no trace
+/// and a saved one can be written as rows.
+#[derive(Debug)]
+pub struct Draft<'f> {
+    fleet: &'f mut Fleet,
+    now: WallTime,
+    changes: Vec<Change>,
+    events: Vec<Event>,
+    touched: BTreeMap<InstanceId, AssignmentVersion>,
+}
+
+impl<'f> Draft<'f> {
+    pub(super) fn new(fleet: &'f mut Fleet, now: WallTime) -> Self {
+        Self {
+            fleet,
+            now,
+            changes: Vec::new(),
+            events: Vec::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Change>, Vec<Event>) {
+        (self.changes, self.events)
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The fleet as it is with everything drafted so far.
+    pub fn fleet(&self) -> &Fleet {
+        self.fleet
+    }
+
+    /// The moment the command is decided.
+    pub fn now(&self) -> WallTime {
+        self.now
+    }
+
+    /// The next epoch; also the source of incarnations and incident ids.
+    pub fn next_epoch(&mut self) -> Epoch {
+        self.fleet.advance_counter()
+    }
+
+    /// Writes down what happened.
+    pub fn tell(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Records an incident.
+    pub fn record(&mut self, incident: Incident) {
+        self.make(Change::Incident(incident));
+    }
+
+    /// Creates an instance, or replaces what is saved about it.
+    pub fn put_instance(&mut self, instance: Instance) {
+        let id = instance.id.clone();
+        let before = self.fleet.instance(&id).map(|slot| slot.instance().clone());
+        self.make(Change::Instance {
+            id,
+            before,
+            after: Some(Arc::new(instance)),
+        });
+    }
+
+    /// Moves an instance to another state. Illegal transitions and unknown instances change
+    /// nothing, and say so.
+    pub fn set_status(&mut self, id: &InstanceId, status: InstanceStatus) -> bool {
+        let Some(slot) = self.fleet.instance(id) else {
+            return false;
+        };
+        let instance = slot.instance();
+        if instance.status == status || !instance.status.may_become(status) {
+            return false;
+        }
+        let changed = Instance {
+            status,
+            status_since: self.now,
+            ..Instance::clone(instance)
+        };
+        self.put_instance(changed);
+        true
+    }
+
+    /// Forgets an instance. It must own nothing.
+    pub fn remove_instance(&mut self, id: &InstanceId) {
+        let before = self.fleet.instance(id).map(|slot| slot.instance().clone());
+        self.make(Change::Instance {
+            id: id.clone(),
+            before,
+            after: None,
+        });
+    }
+
+    /// Puts a stream into the catalogue, or replaces its entry.
+    pub fn put_stream(&mut self, stream: Stream) {
+        let id = stream.id;
+        let before = self.fleet.stream(id).map(|slot| slot.stream().clone());
+        self.make(Change::Stream {
+            id,
+            before,
+            after: Some(Arc::new(stream)),
+        });
+    }
+
+    /// Takes a stream out of the catalogue.
+    pub fn remove_stream(&mut self, id: StreamId) {
+        let Some(slot) = self.fleet.stream(id) else {
+            return;
+        };
+        let (stream, place) = (slot.stream().clone(), slot.place().clone());
+        self.touch_owner(&place);
+        self.make(Change::Place {
+            stream: id,
+            before: Some(place),
+            after: None,
+        });
+        self.make(Change::Stream {
+            id,
+            before: Some(stream),
+            after: None,
+        });
+    }
+
+    /// Gives a stream to an instance, with a new epoch. Returns the instance that ran it before.
+    pub fn assign(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
+        self.assign_as(stream, to, reason, None);
+    }
+
+    /// Gives a stream to an instance that is being told of it in the same breath.
+    pub fn assign_delivered(&mut self, stream: StreamId, to: &Instance, reason: AssignReason) {
+        self.assign_as(stream, &to.id, reason, Some(to.incarnation));
+    }
+
+    fn assign_as(
+        &mut self,
+        stream: StreamId,
+        to: &InstanceId,
+        reason: AssignReason,
+        delivered: Option<crate::domain::ids::Incarnation>,
+    ) {
+        let from = self
+            .fleet
+            .stream(stream)
+            .and_then(|slot| slot.place().assignment())
+            .map(|assignment| assignment.instance.clone());
+        let epoch = self.next_epoch();
+        let version = self.touch(to);
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                instance: to.clone(),
+                epoch,
+                reason,
+                delivered,
+                version,
+                assigned_at: self.now,
+            }),
+        );
+        self.tell(Event::StreamAssigned {
+            stream,
+            instance: to.clone(),
+            epoch,
+            reason,
+            from,
+        });
+    }
+
+    /// Marks streams as told to, or confirmed by, the instance that owns them.
+    pub fn deliver(&mut self, to: &Instance, streams: &[StreamId]) {
+        let mut delivered = Vec::new();
+        for id in streams {
+            let Some(slot) = self.fleet.stream(*id) else {
+                continue;
+            };
+            let Some(assignment) = slot.place().assignment() else {
+                continue;
+            };
+            if assignment.instance != to.id || assignment.delivered == Some(to.incarnation) {
+                continue;
+            }
+            let before = slot.place().clone();
+            let after = Place::Assigned(Assignment {
+                delivered: Some(to.incarnation),
+                ..assignment.clone()
+            });
+            self.make(Change::Place {
+                stream: *id,
+                before: Some(before),
+                after: Some(after),
+            });
+            delivered.push(*id);
+        }
+        if !delivered.is_empty() {
+            self.tell(Event::StreamsDelivered {
+                instance: to.id.clone(),
+                incarnation: to.incarnation,
+                streams: delivered,
+            });
+        }
+    }
+
+    /// Takes a stream from its owner and lets it wait for room.
+    pub fn orphan(&mut self, stream: StreamId, from: &InstanceId, reason: OrphanReason) {
+        self.place(
+            stream,
+            Place::Orphaned {
+                reason,
+                from: from.clone(),
+                since: self.now,
+            },
+        );
+        self.tell(Event::StreamOrphaned {
+            stream,
+            from: from.clone(),
+            reason,
+        });
+    }
+
+    /// Puts a stream somewhere. Both the owner that loses it and the one that gets it see their
+    /// assignment version move.
+    pub fn place(&mut self, stream: StreamId, place: Place) {
+        let before = self.fleet.stream(stream).map(|slot| slot.place().clone());
+        if let Some(before) = &before {
+            self.touch_owner(before);
+        }
+        self.touch_owner(&place);
+        self.make(Change::Place {
+            stream,
+            before,
+            after: Some(place),
+        });
+    }
+
+    fn touch_owner(&mut self, place: &Place) {
+        if let Some(assignment) = place.assignment() {
+            self.touch(&assignment.instance.clone());
+        }
+    }
+
+    /// The version an instance's set has once this command is saved: one more than before,
+    /// however often the command touches it.
+    fn touch(&mut self, id: &InstanceId) -> AssignmentVersion {
+        if let Some(version) = self.touched.get(id) {
+            return *version;
+        }
+        let Some(slot) = self.fleet.instance(id) else {
+            return AssignmentVersion::default();
+        };
+        let version = slot.instance().assignment_version.next();
+        let changed = Instance {
+            assignment_version: version,
+            ..Instance::clone(slot.instance())
+        };
+        self.put_instance(changed);
+        self.touched.insert(id.clone(), version);
+        version
+    }
+
+    fn make(&mut self, change: Change) {
+        self.fleet.apply(change.clone());
+        self.changes.push(change);
+    }
+}

@@ -1,0 +1,440 @@
+//! The fleet in memory: every instance, every stream, where it is, and the indexes that keep
+//! each question cheaper than a walk over all of them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use super::change::Change;
+use super::room::Room;
+use crate::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
+use crate::domain::instance::Instance;
+use crate::domain::stream::{Assignment, Place, Stream};
+
+/// How many recent changes of its set are remembered per instance. A worker that is further
+/// behind is sent its whole set instead of the difference.
+pub const REMEMBERED_CHANGES: usize = 256;
+
+/// An instance and what follows from the places of the streams.
+#[derive(Debug, Clone)]
+pub struct InstanceSlot {
+    pub(super) instance: Arc<Instance>,
+    pub(super) held: BTreeSet<StreamId>,
+    pub(super) undelivered: BTreeSet<StreamId>,
+    recent: RecentChanges,
+}
+
+impl InstanceSlot {
+    /// What is saved about it.
+    pub fn instance(&self) -> &Arc<Instance> {
+        &self.instance
+    }
+
+    /// The streams it owns, ascending.
+    pub fn held(&self) -> &BTreeSet<StreamId> {
+        &self.held
+    }
+
+    /// The streams it owns and was never told of, ascending.
+    pub fn undelivered(&self) -> &BTreeSet<StreamId> {
+        &self.undelivered
+    }
+
+    /// How many more streams it may own.
+    pub fn free_room(&self) -> usize {
+        (self.instance.max_streams as usize).saturating_sub(self.held.len())
+    }
+
+    /// The streams that came or went after `version`; `None` if that is too long ago to know.
+    pub fn changed_since(&self, version: AssignmentVersion) -> Option<BTreeSet<StreamId>> {
+        self.recent.since(version)
+    }
+}
+
+/// A stream and where it is.
+#[derive(Debug, Clone)]
+pub struct StreamSlot {
+    pub(super) stream: Arc<Stream>,
+    pub(super) place: Place,
+}
+
+impl StreamSlot {
+    /// What the catalogue says.
+    pub fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
+
+/// Orphans in the order they are placed: higher priority first, then ascending id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct OrphanRank {
+    priority: std::cmp::Reverse<i32>,
+    id: StreamId,
+}
+
+/// The whole fleet.
+#[derive(Debug, Clone, Default)]
+pub struct Fleet {
+    instances: BTreeMap<InstanceId, InstanceSlot>,
+    streams: BTreeMap<StreamId, StreamSlot>,
+    names: BTreeMap<Arc<str>, StreamId>,
+    unclaimed: BTreeSet<StreamId>,
+    orphaned: BTreeSet<OrphanRank>,
+    room: Room,
+    counter: Epoch,
+}
+
+impl Fleet {
+    /// An empty fleet whose next epoch follows `counter`.
+    pub fn new(counter: Epoch) -> Self {
+        Self {
+            counter,
+            ..Self::default()
+        }
+    }
+
+    /// The last epoch that was given out.
+    pub fn counter(&self) -> Epoch {
+        self.counter
+    }
+
+    /// The instance of that name.
+    pub fn instance(&self, id: &InstanceId) -> Option<&InstanceSlot> {
+        self.instances.get(id)
+    }
+
+    /// All instances, ascending by name.
+    pub fn instances(&self) -> impl Iterator<Item = &InstanceSlot> {
+        self.instances.values()
+    }
+
+    /// How many instances there are.
+    pub fn instance_count(&self) -> usize {
+        self.instances.len()
+    }
+
+    /// The stream of that id.
+    pub fn stream(&self, id: StreamId) -> Option<&StreamSlot> {
+        self.streams.get(&id)
+    }
+
+    /// The stream of that name.
+    pub fn stream_named(&self, name: &str) -> Option<StreamId> {
+        self.names.get(name).copied()
+    }
+
+    /// All streams after `after`, ascending by id.
+    pub fn streams_after(&self, after: StreamId) -> impl Iterator<Item = &StreamSlot> {
+        self.streams
+            .range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded))
+            .map(|(_, slot)| slot)
+    }
+
+    /// All streams, ascending by id.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamSlot> {
+        self.streams.values()
+    }
+
+    /// How many streams there are, disabled ones included.
+    pub fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The highest stream id in the catalogue.
+    pub fn last_stream(&self) -> StreamId {
+        self.streams
+            .last_key_value()
+            .map_or(StreamId::new(0), |(id, _)| *id)
+    }
+
+    /// Streams that wait to be asked for, ascending.
+    pub fn unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.unclaimed.iter().copied()
+    }
+
+    /// Streams that lost their instance, in the order they are placed.
+    pub fn orphaned(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.orphaned.iter().map(|rank| rank.id)
+    }
+
+    /// Who would get the next orphan.
+    pub fn target_for_orphan(&self) -> Option<&InstanceId> {
+        self.room.for_orphan()
+    }
+
+    /// Who would get an unclaimed stream without asking.
+    pub fn target_for_unclaimed(&self, released_by: Option<&InstanceId>) -> Option<&InstanceId> {
+        self.room.for_unclaimed(released_by)
+    }
+
+    pub(super) fn advance_counter(&mut self) -> Epoch {
+        self.counter = self.counter.next();
+        self.counter
+    }
+
+    pub(super) fn set_counter(&mut self, counter: Epoch) {
+        self.counter = counter;
+    }
+
+    /// Makes a change. The fleet afterwards depends only on the fleet before and the change.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Instance { id, after, .. } => self.apply_instance(id, after),
+            Change::Stream { id, after, .. } => self.apply_stream(id, after),
+            Change::Place { stream, after, .. } => self.apply_place(stream, after),
+            Change::Incident(_) => {}
+        }
+    }
+
+    fn apply_instance(&mut self, id: InstanceId, after: Option<Arc<Instance>>) {
+        let Some(after) = after else {
+            if let Some(slot) = self.instances.remove(&id) {
+                self.room.remove(&slot.instance, slot.held.len());
+            }
+            return;
+        };
+        match self.instances.get_mut(&id) {
+            Some(slot) => {
+                self.room.remove(&slot.instance, slot.held.len());
+                slot.recent
+                    .follow(slot.instance.assignment_version, after.assignment_version);
+                slot.instance = after;
+                self.room.insert(&slot.instance, slot.held.len());
+            }
+            None => {
+                self.room.insert(&after, 0);
+                let slot = InstanceSlot {
+                    recent: RecentChanges::starting_at(after.assignment_version),
+                    instance: after,
+                    held: BTreeSet::new(),
+                    undelivered: BTreeSet::new(),
+                };
+                self.instances.insert(id, slot);
+            }
+        }
+    }
+
+    fn apply_stream(&mut self, id: StreamId, after: Option<Arc<Stream>>) {
+        let place = match self.streams.remove(&id) {
+            Some(slot) => {
+                self.names.remove(&slot.stream.name);
+                self.unfile(&slot.stream, &slot.place);
+                slot.place
+            }
+            None => Place::Disabled,
+        };
+        if let Some(stream) = after {
+            self.names.insert(stream.name.clone(), id);
+            self.file(&stream, &place);
+            self.streams.insert(id, StreamSlot { stream, place });
+        }
+    }
+
+    fn apply_place(&mut self, id: StreamId, after: Option<Place>) {
+        let after = after.unwrap_or(Place::Disabled);
+        let Some(slot) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let stream = slot.stream.clone();
+        let before = std::mem::replace(&mut slot.place, after.clone());
+        if let (Some(old), Some(new)) = (before.assignment(), after.assignment())
+            && old.instance == new.instance
+            && old.epoch == new.epoch
+        {
+            return self.refile_delivery(id, new);
+        }
+        self.unfile(&stream, &before);
+        self.file(&stream, &after);
+    }
+
+    /// The same assignment, told or confirmed: nothing came or went.
+    fn refile_delivery(&mut self, id: StreamId, assignment: &Assignment) {
+        let Some(slot) = self.instances.get_mut(&assignment.instance) else {
+            return;
+        };
+        if assignment.delivered.is_some() {
+            slot.undelivered.remove(&id);
+        } else {
+            slot.undelivered.insert(id);
+        }
+    }
+
+    /// Takes a stream out of the index its place belongs to.
+    fn unfile(&mut self, stream: &Stream, place: &Place) {
+        match place {
+            Place::Assigned(assignment) => {
+                let Some(slot) = self.instances.get_mut(&assignment.instance) else {
+                    return;
+                };
+                self.room.remove(&slot.instance, slot.held.len());
+                slot.held.remove(&stream.id);
+                slot.undelivered.remove(&stream.id);
+                slot.recent
+                    .note(slot.instance.assignment_version, stream.id);
+                self.room.insert(&slot.instance, slot.held.len());
+            }
+            Place::Unclaimed { .. } => {
+                self.unclaimed.remove(&stream.id);
+            }
+            Place::Orphaned { .. } => {
+                self.orphaned.remove(&orphan_rank(stream));
+            }
+            Place::Disabled => {}
+        }
+    }
+
+    /// Puts a stream into the index its place belongs to.
+    fn file(&mut self, stream: &Stream, place: &Place) {
+        match place {
+            Place::Assigned(assignment) => {
+                let Some(slot) = self.instances.get_mut(&assignment.instance) else {
+                    return;
+                };
+                self.room.remove(&slot.instance, slot.held.len());
+                slot.held.insert(stream.id);
+                if assignment.delivered.is_none() {
+                    slot.undelivered.insert(stream.id);
+                }
+                slot.recent
+                    .note(slot.instance.assignment_version, stream.id);
+                self.room.insert(&slot.instance, slot.held.len());
+            }
+            Place::Unclaimed { .. } => {
+                self.unclaimed.insert(stream.id);
+            }
+            Place::Orphaned { .. } => {
+                self.orphaned.insert(orphan_rank(stream));
+            }
+            Place::Disabled => {}
+        }
+    }
+}
+
+/// Two fleets are equal when what is saved about them is: the memory of recent changes is a
+/// convenience, and may be shorter after a restart.
+impl PartialEq for Fleet {
+    fn eq(&self, other: &Self) -> bool {
+        self.counter == other.counter
+            && self.instances.len() == other.instances.len()
+            && self.streams.len() == other.streams.len()
+            && self
+                .instances
+                .values()
+                .zip(other.instances.values())
+                .all(|(a, b)| {
+                    a.instance == b.instance && a.held == b.held && a.undelivered == b.undelivered
+                })
+            && self
+                .streams
+                .values()
+                .zip(other.streams.values())
+                .all(|(a, b)| a.stream == b.stream && a.place == b.place)
+            && self.names == other.names
+            && self.unclaimed == other.unclaimed
+            && self.orphaned == other.orphaned
+            && self.room == other.room
+    }
+}
+
+fn orphan_rank(stream: &Stream) -> OrphanRank {
+    OrphanRank {
+        priority: std::cmp::Reverse(stream.priority),
+        id: stream.id,
+    }
+}
+
+/// Which streams came or went in which of the last versions of an instance's set.
+#[derive(Debug, Clone)]
+struct RecentChanges {
+    known_from: AssignmentVersion,
+    changes: VecDeque<(AssignmentVersion, StreamId)>,
+}
+
+impl RecentChanges {
+    fn starting_at(version: AssignmentVersion) -> Self {
+        Self {
+            known_from: version,
+            changes: VecDeque::new(),
+        }
+    }
+
+    fn note(&mut self, version: AssignmentVersion, stream: StreamId) {
+        if self.changes.back() == Some(&(version, stream)) {
+            return;
+        }
+        if self.changes.len() == REMEMBERED_CHANGES
+            && let Some((forgotten, _)) = self.changes.pop_front()
+        {
+            self.known_from = forgotten;
+        }
+        self.changes.push_back((version, stream));
+    }
+
+    /// The version of the set moved; if it moved back, what came after never was.
+    fn follow(&mut self, before: AssignmentVersion, after: AssignmentVersion) {
+        if after < before {
+            while self
+                .changes
+                .back()
+                .is_some_and(|(version, _)| *version > after)
+            {
+                self.changes.pop_back();
+            }
+            if self.known_from > after {
+                *self = Self::starting_at(after);
+            }
+        }
+    }
+
+    fn since(&self, version: AssignmentVersion) -> Option<BTreeSet<StreamId>> {
+        (version >= self.known_from).then(|| {
+            self.changes
+                .iter()
+                .rev()
+                .take_while(|(changed, _)| *changed > version)
+                .map(|(_, stream)| *stream)
+                .collect()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_changed_is_known_for_a_while() {
+        let version = AssignmentVersion::new;
+        let stream = StreamId::new;
+        let mut recent = RecentChanges::starting_at(version(1));
+        recent.note(version(2), stream(10));
+        recent.note(version(3), stream(11));
+        assert_eq!(
+            recent.since(version(1)),
+            Some(BTreeSet::from([stream(10), stream(11)]))
+        );
+        assert_eq!(recent.since(version(2)), Some(BTreeSet::from([stream(11)])));
+        assert_eq!(recent.since(version(3)), Some(BTreeSet::new()));
+        assert_eq!(recent.since(version(0)), None, "before the memory begins");
+
+        recent.follow(version(3), version(2));
+        assert_eq!(
+            recent.since(version(1)),
+            Some(BTreeSet::from([stream(10)])),
+            "undone"
+        );
+
+        for number in 0..=REMEMBERED_CHANGES as i64 {
+            recent.note(version(3 + number), stream(number));
+        }
+        assert_eq!(
+            recent.since(version(2)),
+            None,
+            "forgotten: the whole set is sent instead"
+        );
+    }
+}

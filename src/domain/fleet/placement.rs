@@ -1,0 +1,111 @@
+//! Who gets what: the rules of pushing streams to instances.
+
+use super::draft::Draft;
+use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::stream::{AssignReason, OrphanReason, Place};
+
+/// What became of the streams of an instance that lost them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evacuation {
+    /// Streams that run elsewhere now, with their new owner, in the order they were placed.
+    pub moved: Vec<(StreamId, InstanceId)>,
+    /// Streams nobody had room for.
+    pub orphaned: Vec<StreamId>,
+}
+
+/// Why an instance is emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvacuationCause {
+    /// It failed.
+    InstanceFailed,
+    /// It was removed.
+    InstanceRemoved,
+}
+
+impl EvacuationCause {
+    const fn assign_reason(self) -> AssignReason {
+        match self {
+            Self::InstanceFailed => AssignReason::InstanceFailed,
+            Self::InstanceRemoved => AssignReason::InstanceRemoved,
+        }
+    }
+
+    const fn orphan_reason(self) -> OrphanReason {
+        match self {
+            Self::InstanceFailed => OrphanReason::InstanceFailed,
+            Self::InstanceRemoved => OrphanReason::InstanceRemoved,
+        }
+    }
+}
+
+/// Moves every stream of an instance to the least loaded instances with room, higher priority
+/// first, then ascending id; what finds no room is orphaned. The instance itself must not be in
+/// a state that is pushed streams.
+pub fn evacuate(draft: &mut Draft<'_>, id: &InstanceId, cause: EvacuationCause) -> Evacuation {
+    // Who waits longest has the first claim on room (there is none while orphans wait, unless
+    // this very command made it).
+    place_orphans(draft);
+    let mut streams: Vec<StreamId> = draft
+        .fleet()
+        .instance(id)
+        .map(|slot| slot.held().iter().copied().collect())
+        .unwrap_or_default();
+    streams.sort_by_key(|stream| {
+        let priority = draft
+            .fleet()
+            .stream(*stream)
+            .map_or(0, |slot| slot.stream().priority);
+        (std::cmp::Reverse(priority), *stream)
+    });
+    let mut evacuation = Evacuation::default();
+    for stream in streams {
+        match draft.fleet().target_for_orphan().cloned() {
+            Some(target) => {
+                draft.assign(stream, &target, cause.assign_reason());
+                evacuation.moved.push((stream, target));
+            }
+            None => {
+                draft.orphan(stream, id, cause.orphan_reason());
+                evacuation.orphaned.push(stream);
+            }
+        }
+    }
+    evacuation
+}
+
+/// Pushes what waits to whoever has room: orphans first and to any eligible instance, then
+/// unclaimed streams to instances that registered with `auto_assign`. Doing it twice changes
+/// nothing more.
+pub fn place_waiting(draft: &mut Draft<'_>) {
+    place_orphans(draft);
+    place_unclaimed(draft);
+}
+
+fn place_orphans(draft: &mut Draft<'_>) {
+    while let Some(target) = draft.fleet().target_for_orphan().cloned() {
+        let Some(stream) = draft.fleet().orphaned().next() else {
+            return;
+        };
+        draft.assign(stream, &target, AssignReason::RoomAppeared);
+    }
+}
+
+fn place_unclaimed(draft: &mut Draft<'_>) {
+    if draft.fleet().target_for_unclaimed(None).is_none() {
+        return;
+    }
+    let waiting: Vec<StreamId> = draft.fleet().unclaimed().collect();
+    for stream in waiting {
+        let fleet = draft.fleet();
+        let Some(Place::Unclaimed { released_by, .. }) =
+            fleet.stream(stream).map(|slot| slot.place())
+        else {
+            continue;
+        };
+        match fleet.target_for_unclaimed(released_by.as_ref()).cloned() {
+            Some(target) => draft.assign(stream, &target, AssignReason::AutoAssigned),
+            None if fleet.target_for_unclaimed(None).is_none() => return,
+            None => {}
+        }
+    }
+}

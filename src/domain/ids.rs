@@ -1,0 +1,124 @@
+//! The names and numbers by which things are known.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// The `server_id` a worker registered with: 1 to 128 characters, none of them a control
+/// character (checked where it enters, in `http/`). Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceId(Arc<str>);
+
+impl InstanceId {
+    /// Wraps a checked `server_id`.
+    pub fn new(id: impl Into<Arc<str>>) -> Self {
+        Self(id.into())
+    }
+
+    /// The text as the worker sent it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for InstanceId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&str> for InstanceId {
+    fn from(id: &str) -> Self {
+        Self::new(id)
+    }
+}
+
+/// Declares a newtype over `i64`: what databases store, and less than 2^53 as JSON needs it.
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+        )]
+        #[serde(transparent)]
+        pub struct $name(i64);
+
+        impl $name {
+            /// Wraps the number.
+            pub const fn new(number: i64) -> Self {
+                Self(number)
+            }
+
+            /// The number itself.
+            pub const fn get(self) -> i64 {
+                self.0
+            }
+
+            /// The one after this.
+            #[must_use]
+            pub const fn next(self) -> Self {
+                Self(self.0.saturating_add(1))
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number! {
+    /// A stream's key, at least 1.
+    StreamId
+}
+number! {
+    /// A fencing token: each new assignment gets a higher one than any before it. Drawn from one
+    /// counter of the whole fleet, so it grows across restarts, deletions and re-creations too.
+    Epoch
+}
+number! {
+    /// One life of an instance. Drawn from the same counter as epochs, so a later registration
+    /// always has a greater one, even if the instance was deleted in between.
+    Incarnation
+}
+number! {
+    /// One life of the orchestrator: whoever started last holds the highest, and only the holder
+    /// of the highest may write.
+    Term
+}
+number! {
+    /// Counts the fleet transactions of one database; guards each of them (`store/`).
+    Version
+}
+number! {
+    /// Counts the changes of one instance's set of streams; at least 1.
+    AssignmentVersion
+}
+number! {
+    /// The key of an incident.
+    IncidentId
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_written_as_their_bare_value() {
+        let id = InstanceId::from("radio-1");
+        assert_eq!(serde_json::to_string(&id).unwrap(), "\"radio-1\"");
+        assert_eq!(serde_json::to_string(&StreamId::new(7)).unwrap(), "7");
+        assert_eq!(Epoch::new(i64::MAX).next().get(), i64::MAX);
+    }
+}

@@ -1,0 +1,19 @@
+//! Every rule of the program, and nothing else.
+//!
+//! What lives here is pure: it takes the time as an argument, does no I/O, knows no actor, no
+//! database and no log, and walks only ordered collections, so the same input gives the same
+//! result on every machine. Actors, the store and HTTP are shells around it. It may use `std`
+//! and `serde`.
+
+#![deny(clippy::wildcard_enum_match_arm)]
+
+pub mod commands;
+pub mod events;
+pub mod fleet;
+pub mod heartbeat;
+pub mod ids;
+pub mod incident;
+pub mod instance;
+pub mod settings;
+pub mod stream;
+pub mod time;

@@ -1,0 +1,188 @@
+//! A unit of continuous work, and where it is.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use super::time::WallTime;
+
+/// A stream of the catalogue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stream {
+    /// Its key.
+    pub id: StreamId,
+    /// Its name, unique.
+    pub name: Arc<str>,
+    /// Where its content is found; handed to the worker, never dialled.
+    pub url: Option<Arc<str>>,
+    /// Free-form labels.
+    pub labels: BTreeMap<String, String>,
+    /// Which orphaned streams are placed first: higher before lower, default 0.
+    pub priority: i32,
+    /// Whether it is to be run at all.
+    pub enabled: bool,
+    /// When it came into the catalogue.
+    pub created_at: WallTime,
+}
+
+/// Where a stream is. Exactly one of these holds for each stream at any time (I3).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// An instance runs it.
+    Assigned(Assignment),
+    /// Nobody runs it: new, or released. Given to who asks, or to `auto_assign` instances.
+    Unclaimed {
+        /// Who let go of it: it is never pushed back there without being asked for.
+        released_by: Option<InstanceId>,
+        /// Since when nobody runs it.
+        since: WallTime,
+    },
+    /// It lost its instance, and is pushed to whoever has room.
+    Orphaned {
+        /// Why it lost its instance.
+        reason: OrphanReason,
+        /// The instance it lost.
+        from: InstanceId,
+        /// Since when nobody runs it.
+        since: WallTime,
+    },
+    /// It is not to be run.
+    Disabled,
+}
+
+impl Place {
+    /// The assignment, if an instance runs it.
+    pub fn assignment(&self) -> Option<&Assignment> {
+        match self {
+            Self::Assigned(assignment) => Some(assignment),
+            Self::Unclaimed { .. } | Self::Orphaned { .. } | Self::Disabled => None,
+        }
+    }
+
+    /// The state as one word.
+    pub fn state(&self) -> StreamState {
+        match self {
+            Self::Assigned(_) => StreamState::Assigned,
+            Self::Unclaimed { .. } => StreamState::Unclaimed,
+            Self::Orphaned { .. } => StreamState::Orphaned,
+            Self::Disabled => StreamState::Disabled,
+        }
+    }
+}
+
+/// Says which instance runs a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Assignment {
+    /// The owner.
+    pub instance: InstanceId,
+    /// The fencing token of this assignment.
+    pub epoch: Epoch,
+    /// Why the stream is there.
+    pub reason: AssignReason,
+    /// The life of the owner in which it was told, or confirmed, that it runs the stream.
+    pub delivered: Option<Incarnation>,
+    /// The owner's assignment version that first contained the stream.
+    pub version: AssignmentVersion,
+    /// When the assignment was made.
+    pub assigned_at: WallTime,
+}
+
+/// Declares an enum of words that are stored and shown as they are.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(
+            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+        )]
+        #[serde(rename_all = "snake_case")]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The word on the wire and in the database.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+
+            /// The value written as `word`, if there is one.
+            pub fn from_word(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|value| value.as_str() == word)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+pub(crate) use words;
+
+words! {
+    /// Where a stream is, as one word.
+    StreamState {
+        /// An instance runs it.
+        Assigned = "assigned",
+        /// New or released.
+        Unclaimed = "unclaimed",
+        /// Lost its instance.
+        Orphaned = "orphaned",
+        /// Not to be run.
+        Disabled = "disabled",
+    }
+}
+
+words! {
+    /// Why a stream is where it is.
+    AssignReason {
+        /// The instance asked for streams.
+        Requested = "requested",
+        /// The instance registered with `auto_assign`.
+        AutoAssigned = "auto_assigned",
+        /// Moved off an instance that failed.
+        InstanceFailed = "instance_failed",
+        /// Moved off an instance that was removed.
+        InstanceRemoved = "instance_removed",
+        /// It had been orphaned, and room appeared.
+        RoomAppeared = "room_appeared",
+    }
+}
+
+words! {
+    /// Why a stream lost its instance and found no other at once.
+    OrphanReason {
+        /// Its instance failed, and nobody had room.
+        InstanceFailed = "instance_failed",
+        /// Its instance was removed, and nobody had room.
+        InstanceRemoved = "instance_removed",
+        /// Its instance registered again with less room.
+        RoomReduced = "room_reduced",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_lead_back_to_their_value_and_equal_their_json() {
+        for reason in AssignReason::ALL.iter().copied() {
+            assert_eq!(AssignReason::from_word(reason.as_str()), Some(reason));
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        for reason in OrphanReason::ALL.iter().copied() {
+            assert_eq!(serde_json::to_value(reason).unwrap(), reason.as_str());
+        }
+        assert_eq!(StreamState::from_word("lost"), None);
+    }
+}

@@ -1,0 +1,313 @@
+//! The fleet in memory: nothing outlives the process. For tests, simulation and trying out.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::{Census, Guard, Save, Settlement, Store, StoreError, StoredEvent};
+use crate::domain::events::DatedEvent;
+use crate::domain::fleet::Snapshot;
+use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::ids::{Epoch, IncidentId, InstanceId, StreamId, Term, Version};
+use crate::domain::incident::Incident;
+use crate::domain::instance::Instance;
+use crate::domain::stream::{Place, Stream};
+use crate::domain::time::WallTime;
+
+/// How many rows one `prune` deletes of each kind at the most, like the databases' adapters.
+const PRUNE_STEP: usize = 10_000;
+
+/// A store that is a few ordered maps. Clones share their content.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    tables: Arc<Mutex<Tables>>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    term: Term,
+    version: Version,
+    counter: Epoch,
+    instances: BTreeMap<InstanceId, Arc<Instance>>,
+    streams: BTreeMap<StreamId, Arc<Stream>>,
+    places: BTreeMap<StreamId, Place>,
+    incidents: BTreeMap<IncidentId, Incident>,
+    beats: BTreeMap<InstanceId, LastBeat>,
+    metrics: BTreeMap<(InstanceId, WallTime), MetricsRecord>,
+    events: BTreeMap<i64, DatedEvent>,
+    last_event: i64,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tables, even if a test panicked while it held them: every write below either happens
+    /// as a whole or not at all.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    /// Whether the writer still holds the term and knows the current version.
+    fn check(&self, guard: Guard) -> Result<(), StoreError> {
+        if guard.term != self.term {
+            return Err(StoreError::Deposed {
+                ours: guard.term,
+                current: self.term,
+            });
+        }
+        if guard.version != self.version {
+            return Err(StoreError::VersionMismatch {
+                expected: guard.version,
+                found: self.version,
+            });
+        }
+        Ok(())
+    }
+
+    /// The constraint the databases have as a foreign key: an assignment names an instance.
+    fn check_owners(&self, save: &Save) -> Result<(), StoreError> {
+        let gone = |id: &InstanceId| match save.rows.instances.get(id) {
+            Some(row) => row.is_none(),
+            None => !self.instances.contains_key(id),
+        };
+        let place_of = |stream: &StreamId| match save.rows.places.get(stream) {
+            Some(row) => row.as_ref(),
+            None => self.places.get(stream),
+        };
+        // Rows that are written can break it; rows that stay can only if an instance goes.
+        let instance_goes = save.rows.instances.values().any(Option::is_none);
+        let staying = self.places.keys().filter(|_| instance_goes);
+        for stream in save.rows.places.keys().chain(staying) {
+            if let Some(assignment) = place_of(stream).and_then(Place::assignment)
+                && gone(&assignment.instance)
+            {
+                return Err(StoreError::Refused(format!(
+                    "stream {stream} would belong to `{}`, which is not registered",
+                    assignment.instance
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, save: &Save) {
+        self.version = self.version.next();
+        self.counter = save.counter;
+        put_rows(&mut self.instances, &save.rows.instances);
+        put_rows(&mut self.streams, &save.rows.streams);
+        put_rows(&mut self.places, &save.rows.places);
+        for incident in &save.rows.incidents {
+            self.incidents.insert(incident.id, incident.clone());
+        }
+        for event in &save.events {
+            self.last_event += 1;
+            let dated = DatedEvent {
+                at: save.at,
+                event: event.clone(),
+            };
+            self.events.insert(self.last_event, dated);
+        }
+    }
+}
+
+fn put_rows<K: Ord + Clone, V: Clone>(table: &mut BTreeMap<K, V>, rows: &BTreeMap<K, Option<V>>) {
+    for (key, row) in rows {
+        match row {
+            Some(row) => table.insert(key.clone(), row.clone()),
+            None => table.remove(key),
+        };
+    }
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn begin_term(&self) -> Result<Guard, StoreError> {
+        let mut tables = self.tables();
+        tables.term = tables.term.next();
+        Ok(Guard {
+            term: tables.term,
+            version: tables.version,
+        })
+    }
+
+    async fn load(&self) -> Result<Snapshot, StoreError> {
+        let tables = self.tables();
+        Ok(Snapshot {
+            counter: tables.counter,
+            instances: tables
+                .instances
+                .values()
+                .map(|row| Instance::clone(row))
+                .collect(),
+            streams: tables
+                .streams
+                .values()
+                .map(|row| {
+                    let place = tables
+                        .places
+                        .get(&row.id)
+                        .cloned()
+                        .unwrap_or(Place::Disabled);
+                    (Stream::clone(row), place)
+                })
+                .collect(),
+            last_beats: tables
+                .beats
+                .values()
+                .map(|row| (row.instance.clone(), row.at))
+                .collect(),
+        })
+    }
+
+    async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.check(guard)?;
+        tables.check_owners(&save)?;
+        tables.write(&save);
+        Ok(())
+    }
+
+    async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError> {
+        let mut tables = self.tables();
+        match tables.check(guard) {
+            Ok(()) => {
+                tables.version = guard.after_defeat().version;
+                Ok(Settlement::Defeated)
+            }
+            Err(StoreError::VersionMismatch { found, .. })
+                if found == guard.after_save().version =>
+            {
+                Ok(Settlement::Committed)
+            }
+            Err(StoreError::VersionMismatch { found, .. })
+                if found == guard.after_defeat().version =>
+            {
+                Ok(Settlement::Defeated)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn census(&self) -> Result<Census, StoreError> {
+        let tables = self.tables();
+        let mut owned: BTreeMap<InstanceId, i64> = BTreeMap::new();
+        for assignment in tables.places.values().filter_map(Place::assignment) {
+            *owned.entry(assignment.instance.clone()).or_default() += 1;
+        }
+        Ok(Census {
+            guard: Guard {
+                term: tables.term,
+                version: tables.version,
+            },
+            counter: tables.counter,
+            instances: i64::try_from(tables.instances.len()).unwrap_or(i64::MAX),
+            streams: i64::try_from(tables.streams.len()).unwrap_or(i64::MAX),
+            owned: owned.into_iter().collect(),
+        })
+    }
+
+    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for beat in beats {
+            tables.beats.insert(beat.instance.clone(), beat.clone());
+        }
+        Ok(())
+    }
+
+    async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for record in records {
+            tables.metrics.insert(
+                (record.instance.clone(), record.recorded_at),
+                record.clone(),
+            );
+        }
+        Ok(())
+    }
+
+    async fn metrics(
+        &self,
+        instance: &InstanceId,
+        since: WallTime,
+        limit: u32,
+    ) -> Result<Vec<MetricsRecord>, StoreError> {
+        let end = WallTime::from_micros(i64::MAX);
+        Ok(self
+            .tables()
+            .metrics
+            .range((instance.clone(), since)..=(instance.clone(), end))
+            .rev()
+            .take(limit as usize)
+            .map(|(_, record)| record.clone())
+            .collect())
+    }
+
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(self
+            .tables()
+            .events
+            .range(after.saturating_add(1)..)
+            .take(limit as usize)
+            .map(|(sequence, event)| StoredEvent {
+                sequence: *sequence,
+                event: event.clone(),
+            })
+            .collect())
+    }
+
+    async fn incidents(
+        &self,
+        before: Option<IncidentId>,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StoreError> {
+        let end = before.unwrap_or(IncidentId::new(i64::MAX));
+        Ok(self
+            .tables()
+            .incidents
+            .range(..end)
+            .rev()
+            .take(limit as usize)
+            .map(|(_, incident)| incident.clone())
+            .collect())
+    }
+
+    async fn prune(
+        &self,
+        metrics_before: WallTime,
+        events_before: WallTime,
+    ) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let metrics: Vec<_> = tables
+            .metrics
+            .keys()
+            .filter(|(_, at)| *at < metrics_before)
+            .take(PRUNE_STEP)
+            .cloned()
+            .collect();
+        let events: Vec<i64> = tables
+            .events
+            .iter()
+            .filter(|(_, event)| event.at < events_before)
+            .take(PRUNE_STEP)
+            .map(|(sequence, _)| *sequence)
+            .collect();
+        let gone = metrics.len() + events.len();
+        metrics.iter().for_each(|key| {
+            tables.metrics.remove(key);
+        });
+        events.iter().for_each(|sequence| {
+            tables.events.remove(sequence);
+        });
+        Ok(gone as u64)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

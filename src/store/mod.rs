@@ -1,0 +1,230 @@
+//! Where the fleet is kept: one trait, three adapters.
+//!
+//! A store writes what the domain decided and knows no rules itself. Every fleet transaction is
+//! guarded by [`Guard`], so that only the newest orchestrator writes, and so that a transaction
+//! whose outcome is unknown can be settled afterwards (`docs/decisions/0002`). One conformance
+//! suite (`tests/store_conformance.rs`) runs on all adapters. May use `domain` and diesel.
+
+mod memory;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::domain::events::{DatedEvent, Event};
+use crate::domain::fleet::{Rows, Snapshot};
+use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
+use crate::domain::incident::Incident;
+use crate::domain::time::WallTime;
+
+pub use memory::MemoryStore;
+
+/// The state a fleet transaction expects to find: `fleet_state(term, version)`. The transaction
+/// begins with `UPDATE … SET version = version + 1 WHERE term = … AND version = …`; if that
+/// matches nothing, nothing is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// The life of the orchestrator that writes.
+    pub term: Term,
+    /// The last version it knows of.
+    pub version: Version,
+}
+
+impl Guard {
+    /// The guard after one more saved transaction.
+    #[must_use]
+    pub const fn after_save(self) -> Self {
+        Self {
+            term: self.term,
+            version: self.version.next(),
+        }
+    }
+
+    /// The guard after a transaction in doubt was defeated by [`Store::settle`]. It moves the
+    /// version by two, so that the two possible outcomes leave different versions behind and
+    /// settling can itself be repeated when its own outcome is unknown.
+    #[must_use]
+    pub const fn after_defeat(self) -> Self {
+        Self {
+            term: self.term,
+            version: self.version.next().next(),
+        }
+    }
+}
+
+/// One fleet transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Save {
+    /// When it was decided.
+    pub at: WallTime,
+    /// The last epoch given out.
+    pub counter: Epoch,
+    /// The rows as they are to be.
+    pub rows: Rows,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// What became of a transaction in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// It was committed after all.
+    Committed,
+    /// It is not there and never will be; the version is now [`Guard::after_defeat`].
+    Defeated,
+}
+
+/// A count of what is kept, to compare with memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Census {
+    /// Who may write, and how many transactions there were.
+    pub guard: Guard,
+    /// The last epoch given out.
+    pub counter: Epoch,
+    /// Registered instances.
+    pub instances: i64,
+    /// Streams in the catalogue.
+    pub streams: i64,
+    /// Owners of streams with how many each owns, ascending by owner; owners of none left out.
+    pub owned: Vec<(InstanceId, i64)>,
+}
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its place in the order of all events; grows, with gaps.
+    pub sequence: i64,
+    /// When and what.
+    pub event: DatedEvent,
+}
+
+/// Why a store did not do as asked. The texts are for the log, never for an HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// It could not be reached, or was too slow to begin. Nothing was written.
+    #[error("the store is unavailable: {0}")]
+    Unavailable(String),
+    /// A write was under way when contact was lost: it may have happened or not.
+    #[error("the outcome of a write is unknown: {0}")]
+    InDoubt(String),
+    /// The content of a write was refused (a constraint). Nothing was written.
+    #[error("the store refused the content: {0}")]
+    Refused(String),
+    /// A newer orchestrator has taken the term. Nothing was written, and nothing ever will be.
+    #[error("another orchestrator has taken over this database (term {current}, ours was {ours})")]
+    Deposed {
+        /// The term that lost.
+        ours: Term,
+        /// The term that holds.
+        current: Term,
+    },
+    /// The version in the store is not the one this orchestrator left there although the term is
+    /// its own: memory and store have parted ways.
+    #[error("the store is at version {found}, expected {expected}")]
+    VersionMismatch {
+        /// What this orchestrator expected.
+        expected: Version,
+        /// What it found.
+        found: Version,
+    },
+    /// What is there cannot be used: damaged, or written by a newer release.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+/// A place to keep the fleet.
+///
+/// Every call is bounded in time by the adapter; a call that runs out of it is `Unavailable` if
+/// it only reads, `InDoubt` if it writes and may have been carried out.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// Takes a new term, greater than any before. From then on no older orchestrator writes.
+    ///
+    /// # Errors
+    /// If the store cannot be reached or used.
+    async fn begin_term(&self) -> Result<Guard, StoreError>;
+
+    /// Everything about the fleet, from one moment.
+    ///
+    /// # Errors
+    /// If the store cannot be reached or its content is not a fleet.
+    async fn load(&self) -> Result<Snapshot, StoreError>;
+
+    /// Carries out one fleet transaction, all or nothing.
+    ///
+    /// # Errors
+    /// `InDoubt` if it may have happened; every other error means that it did not.
+    async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError>;
+
+    /// Settles a transaction in doubt that was guarded by `guard`: waits for it or defeats it.
+    /// May be repeated until it answers.
+    ///
+    /// # Errors
+    /// If the store cannot say; the transaction stays in doubt.
+    async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError>;
+
+    /// Counts what is kept.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn census(&self) -> Result<Census, StoreError>;
+
+    /// Saves last heartbeats; a later one of the same instance replaces an earlier one. Not a
+    /// fleet transaction: heartbeats of forgotten instances are harmless.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError>;
+
+    /// Appends metrics. An exact repetition of a record is kept once.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError>;
+
+    /// The metrics of an instance since a moment, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn metrics(
+        &self,
+        instance: &InstanceId,
+        since: WallTime,
+        limit: u32,
+    ) -> Result<Vec<MetricsRecord>, StoreError>;
+
+    /// Events after a sequence number, ascending, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Incidents before an id (none: from the newest), newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn incidents(
+        &self,
+        before: Option<IncidentId>,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StoreError>;
+
+    /// Deletes metrics and events older than the two moments, in bounded steps; returns how many
+    /// rows went. Call again while it returns more than zero.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn prune(
+        &self,
+        metrics_before: WallTime,
+        events_before: WallTime,
+    ) -> Result<u64, StoreError>;
+
+    /// Whether the store answers at all.
+    ///
+    /// # Errors
+    /// If it does not.
+    async fn ping(&self) -> Result<(), StoreError>;
+}
