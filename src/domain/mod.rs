@@ -7,6 +7,8 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod backoff;
+pub mod breaker;
 pub mod commands;
 pub mod events;
 pub mod fleet;
@@ -14,6 +16,11 @@ pub mod heartbeat;
 pub mod ids;
 pub mod incident;
 pub mod instance;
+pub mod liveness;
+pub mod queries;
+pub mod recovery;
+pub mod running_time;
 pub mod settings;
 pub mod stream;
+pub mod supervision;
 pub mod time;

@@ -23,6 +23,7 @@ pub struct Decision {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
     decisions: Vec<Decision>,
+    change_count: usize,
     at: WallTime,
     counter: Epoch,
 }
@@ -51,14 +52,6 @@ impl Batch {
     /// Whether there is nothing to save.
     pub fn is_empty(&self) -> bool {
         self.decisions.is_empty()
-    }
-
-    /// How many single changes it holds.
-    pub fn change_count(&self) -> usize {
-        self.decisions
-            .iter()
-            .map(|decision| decision.changes.len())
-            .sum()
     }
 }
 
@@ -104,11 +97,17 @@ impl Ledger {
             undo(&mut self.draft, changes);
             self.draft.set_counter(counter);
         } else {
+            self.open.change_count += changes.len();
             self.open.decisions.push(Decision { changes, events });
             self.open.at = now;
             self.open.counter = self.draft.counter();
         }
         result
+    }
+
+    /// How many single changes wait to be handed over.
+    pub fn open_changes(&self) -> usize {
+        self.open.change_count
     }
 
     /// Hands over what has been decided since the last time, to be saved.

@@ -1,0 +1,175 @@
+//! Hands what happened to whoever wants to know: the log, the counters, subscribers.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+use log::{debug, info, warn};
+use tokio::sync::broadcast;
+
+use super::telemetry::{EventLabel, Telemetry};
+use crate::domain::events::{DatedEvent, Event};
+
+/// How many batches a subscriber may lag behind before it misses some (and is told so).
+const SUBSCRIBER_BACKLOG: usize = 256;
+
+/// Receives events after they were saved.
+#[derive(Debug)]
+pub struct EventFeed {
+    telemetry: Arc<Telemetry>,
+    subscribers: broadcast::Sender<Arc<[DatedEvent]>>,
+}
+
+impl EventFeed {
+    /// A feed without subscribers.
+    pub fn new(telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            telemetry,
+            subscribers: broadcast::Sender::new(SUBSCRIBER_BACKLOG),
+        }
+    }
+}
+
+impl Actor for EventFeed {
+    type Context = Context<Self>;
+}
+
+/// These things happened and are saved.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Publish(pub Arc<[DatedEvent]>);
+
+impl Handler<Publish> for EventFeed {
+    type Result = ();
+
+    fn handle(&mut self, Publish(events): Publish, _: &mut Self::Context) {
+        for dated in events.iter() {
+            self.telemetry
+                .events
+                .get_or_create(&EventLabel {
+                    kind: dated.event.kind(),
+                })
+                .inc();
+            log_event(&dated.event);
+        }
+        // Nobody listening is no error.
+        let _ = self.subscribers.send(events);
+    }
+}
+
+/// Asks to be told of everything from now on.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "broadcast::Receiver<Arc<[DatedEvent]>>")]
+pub struct Subscribe;
+
+impl Handler<Subscribe> for EventFeed {
+    type Result = MessageResult<Subscribe>;
+
+    fn handle(&mut self, _: Subscribe, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.subscribers.subscribe())
+    }
+}
+
+/// What concerns a whole instance is worth a line; single streams are for a closer look.
+fn log_event(event: &Event) {
+    let kind = event.kind();
+    match event {
+        Event::InstanceRegistered {
+            instance,
+            incarnation,
+            max_streams,
+            reregistration,
+        } => {
+            let (server_id, again) = (
+                instance.as_str(),
+                if *reregistration { " again" } else { "" },
+            );
+            info!(server_id, incarnation = incarnation.get(), max_streams;
+                "instance {server_id} registered{again}");
+        }
+        Event::InstanceSuspected { instance, .. } => {
+            let server_id = instance.as_str();
+            warn!(server_id; "instance {server_id} is late with its heartbeat");
+        }
+        Event::InstanceOnTime { instance, .. } => {
+            let server_id = instance.as_str();
+            info!(server_id; "instance {server_id} beats in time again");
+        }
+        Event::InstanceFailed {
+            instance,
+            cause,
+            streams,
+            ..
+        } => {
+            let server_id = instance.as_str();
+            warn!(server_id, cause = cause.as_str(), streams;
+                "instance {server_id} has failed with {streams} streams ({cause})");
+        }
+        Event::InstanceReturned { instance, .. } => {
+            let server_id = instance.as_str();
+            info!(server_id; "instance {server_id} is back, on probation");
+        }
+        Event::InstanceTrusted { instance, .. } => {
+            let server_id = instance.as_str();
+            info!(server_id; "instance {server_id} has served its probation");
+        }
+        Event::InstanceRemoved { instance, reason } => {
+            let server_id = instance.as_str();
+            info!(server_id; "instance {server_id} was removed ({reason:?})");
+        }
+        Event::RecoveryEnded {
+            incident,
+            instance,
+            outcome,
+            moved,
+            orphaned,
+        } => {
+            let server_id = instance.as_str();
+            if *orphaned == 0 {
+                info!(server_id, incident = incident.get(), moved, orphaned;
+                    "moved {moved} streams off {server_id}");
+            } else {
+                warn!(server_id, incident = incident.get(), moved, orphaned;
+                    "moved {moved} streams off {server_id}, {orphaned} wait for room ({outcome})");
+            }
+        }
+        Event::StreamCreated { stream }
+        | Event::StreamUpdated { stream, .. }
+        | Event::StreamDeleted { stream } => debug!(stream = stream.get(); "{kind}"),
+        Event::StreamAssigned {
+            stream,
+            instance,
+            epoch,
+            reason,
+            ..
+        } => {
+            debug!(stream = stream.get(), server_id = instance.as_str(), epoch = epoch.get(),
+                reason = reason.as_str(); "{kind}");
+        }
+        Event::StreamReleased {
+            stream,
+            instance,
+            epoch,
+        }
+        | Event::StreamWithdrawn {
+            stream,
+            instance,
+            epoch,
+        } => {
+            debug!(stream = stream.get(), server_id = instance.as_str(), epoch = epoch.get();
+                "{kind}");
+        }
+        Event::StreamOrphaned {
+            stream,
+            from,
+            reason,
+        } => {
+            debug!(stream = stream.get(), server_id = from.as_str(), reason = reason.as_str();
+                "{kind}");
+        }
+        Event::StreamsDelivered {
+            instance, streams, ..
+        } => {
+            debug!(server_id = instance.as_str(), streams = streams.len(); "{kind}");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! Does the store hold what memory believes?
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+use log::{debug, error};
+
+use super::{FleetActor, State};
+use crate::actors::db_breaker::StoreOutcome;
+use crate::domain::ids::InstanceId;
+use crate::store::{Census, Guard, StoreError};
+
+/// Counts what the store holds and compares it with memory (I7). Does nothing while a
+/// transaction is under way: both are moving then.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct CompareWithStore;
+
+impl Handler<CompareWithStore> for FleetActor {
+    type Result = ();
+
+    fn handle(&mut self, _: CompareWithStore, ctx: &mut Self::Context) {
+        if !matches!(self.state, State::Idle) {
+            return;
+        }
+        let store = self.links.store.clone();
+        let census = async move { store.census().await };
+        let guard = self.guard;
+        ctx.spawn(census.into_actor(self).map(move |result, actor, _| {
+            actor.links.breaker.do_send(StoreOutcome::of(&result));
+            match result {
+                Ok(census) => actor.compare(guard, &census),
+                Err(error) => debug!(error:%; "the sweep could not count what is stored"),
+            }
+        }));
+    }
+}
+
+impl FleetActor {
+    fn compare(&mut self, guard: Guard, census: &Census) {
+        if census.guard.term != guard.term {
+            let deposed = StoreError::Deposed {
+                ours: guard.term,
+                current: census.guard.term,
+            };
+            self.end(&deposed);
+            return;
+        }
+        // Something was saved while the store counted: the next sweep compares.
+        if census.guard != self.guard || !matches!(self.state, State::Idle) {
+            return;
+        }
+        let differences = self.differences(census);
+        for difference in &differences {
+            self.links.telemetry.sweep_differences.inc();
+            error!(invariant = "I7"; "memory and store disagree: {difference}");
+        }
+    }
+
+    fn differences(&self, census: &Census) -> Vec<String> {
+        let fleet = self.ledger.saved();
+        let mut differences = Vec::new();
+        let mut compare = |what: &str, memory: i64, stored: i64| {
+            if memory != stored {
+                differences.push(format!("{what}: {memory} in memory, {stored} stored"));
+            }
+        };
+        compare("instances", count(fleet.instance_count()), census.instances);
+        compare("streams", count(fleet.stream_count()), census.streams);
+        let stored: BTreeMap<&InstanceId, i64> = census
+            .owned
+            .iter()
+            .map(|(id, streams)| (id, *streams))
+            .collect();
+        for slot in fleet.instances() {
+            let id = &slot.instance().id;
+            let what = format!("streams of instance {id}");
+            compare(
+                &what,
+                count(slot.held().len()),
+                stored.get(id).copied().unwrap_or(0),
+            );
+        }
+        differences
+    }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,509 @@
+//! The single writer of everything that is saved about the fleet.
+//!
+//! ```text
+//!            command                     Ok            batch committed, callers told
+//!   Idle ─────────────▶ Saving ────────────────────▶ Idle, or Saving the next batch
+//!                         │ certainly not saved        batch undone, callers refused
+//!                         │ content refused            batch undone, commands tried one by one
+//!                         │ outcome unknown
+//!                         ▼
+//!                      InDoubt ──committed / defeated─▶ Idle
+//! ```
+//!
+//! Commands that arrive while a transaction is under way wait in the queue and are then decided
+//! in order and saved together. Questions are answered at any time, from what is saved. Whoever
+//! asked is told only after the save; so is the registry, the Supervisor and the EventFeed. If
+//! another orchestrator has taken the term, or the store has moved without us, the process ends:
+//! what it believes is worth nothing any more, and the next start loads the truth.
+
+mod census;
+mod queue;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use log::{debug, error, warn};
+use tokio::sync::{mpsc, oneshot};
+
+use super::db_breaker::{DbBreakerActor, StoreOutcome};
+use super::event_feed::{EventFeed, Publish};
+use super::instance::{Adopt, FenceAfter};
+use super::registry::{Published, Registry, Standing};
+use super::supervisor::{Adopted, Departed, Supervisor};
+use super::telemetry::{OutcomeLabel, Telemetry};
+use crate::clock::Clock;
+use crate::domain::commands::Command;
+use crate::domain::events::DatedEvent;
+use crate::domain::fleet::{Batch, Ledger, Rows};
+use crate::domain::queries::Query;
+use crate::store::{Guard, Save, Settlement, Store, StoreError};
+
+pub use census::CompareWithStore;
+pub use queue::{LONGEST_WAIT, MAX_WAITING, Refusal};
+use queue::{Queue, Waiting};
+
+/// How many commands one transaction takes at the most: it bounds how long it can last.
+const MAX_BATCH_COMMANDS: usize = 2_000;
+
+/// A batch is closed once it holds this many single changes.
+const MAX_BATCH_CHANGES: usize = 20_000;
+
+/// The wait between two tries to settle a transaction in doubt.
+const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long an unfinished transaction is waited for at shutdown.
+pub const DRAIN_LIMIT: Duration = Duration::from_secs(6);
+
+/// Why the process cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fatal {
+    /// Another orchestrator writes to the same database.
+    #[error("another orchestrator has taken over this database; this one ends")]
+    Deposed,
+    /// Memory and database have parted ways.
+    #[error(
+        "the database is not as this orchestrator left it; it ends so that the next start loads what is there"
+    )]
+    PartedWays,
+    /// An actor nobody can do without has panicked.
+    #[error("the {0} ended unexpectedly; a restart loads what is saved")]
+    ActorEnded(&'static str),
+}
+
+/// Ends the process, from wherever it is noticed that it must.
+#[derive(Debug, Clone)]
+pub struct FatalSender(pub mpsc::UnboundedSender<Fatal>);
+
+impl FatalSender {
+    fn send(&self, fatal: Fatal) {
+        // If nobody listens any more the process is ending already.
+        let _ = self.0.send(fatal);
+    }
+}
+
+/// A field of an actor the process cannot do without: tells when it is unwound.
+#[derive(Debug)]
+pub(super) struct Vital {
+    name: &'static str,
+    fatal: FatalSender,
+}
+
+impl Vital {
+    pub(super) fn new(name: &'static str, fatal: FatalSender) -> Self {
+        Self { name, fatal }
+    }
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.fatal.send(Fatal::ActorEnded(self.name));
+        }
+    }
+}
+
+/// What the FleetActor works with.
+#[derive(Debug, Clone)]
+pub struct FleetLinks {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) clock: Clock,
+    pub(super) registry: Arc<Registry>,
+    pub(super) supervisor: Addr<Supervisor>,
+    pub(super) feed: Addr<EventFeed>,
+    pub(super) breaker: Addr<DbBreakerActor>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) fatal: FatalSender,
+}
+
+enum State {
+    Idle,
+    Saving {
+        batch: Batch,
+        callers: Vec<Box<dyn Waiting>>,
+    },
+    InDoubt {
+        batch: Batch,
+    },
+    /// Deposed, or parted ways with the store: nothing is decided any more.
+    Ended,
+}
+
+/// Decides, saves, then tells.
+pub struct FleetActor {
+    ledger: Ledger,
+    guard: Guard,
+    links: FleetLinks,
+    queue: Queue,
+    /// Commands of a refused batch, to be tried one by one.
+    suspects: VecDeque<Box<dyn Waiting>>,
+    state: State,
+    expiry_armed: bool,
+    draining: Vec<oneshot::Sender<()>>,
+    is_draining: bool,
+    _vital: Vital,
+}
+
+impl std::fmt::Debug for FleetActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FleetActor")
+            .field("guard", &self.guard)
+            .field("queue", &self.queue)
+            .finish()
+    }
+}
+
+impl FleetActor {
+    /// Starts with what was loaded from the store under the guard.
+    pub fn new(ledger: Ledger, guard: Guard, links: FleetLinks) -> Self {
+        let vital = Vital::new("FleetActor", links.fatal.clone());
+        Self {
+            ledger,
+            guard,
+            links,
+            queue: Queue::default(),
+            suspects: VecDeque::new(),
+            state: State::Idle,
+            expiry_armed: false,
+            draining: Vec::new(),
+            is_draining: false,
+            _vital: vital,
+        }
+    }
+
+    /// Decides what waits and saves it, unless something is being saved already.
+    fn proceed(&mut self, ctx: &mut Context<Self>) {
+        while matches!(self.state, State::Idle) {
+            let callers = self.decide_next();
+            if callers.is_empty() {
+                break;
+            }
+            let batch = self.ledger.take_batch();
+            if batch.is_empty() {
+                callers.into_iter().for_each(Waiting::tell);
+                continue;
+            }
+            self.save(batch, callers, ctx);
+        }
+        self.links
+            .telemetry
+            .queue_length
+            .set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
+        self.arm_expiry(ctx);
+        if matches!(self.state, State::Idle | State::Ended) && self.queue.len() == 0 {
+            self.draining.drain(..).for_each(|waiter| {
+                let _ = waiter.send(());
+            });
+        }
+    }
+
+    /// Decides the next commands: one alone if it is under suspicion, else as many as fit.
+    fn decide_next(&mut self) -> Vec<Box<dyn Waiting>> {
+        let now = self.links.clock.wall();
+        if let Some(mut suspect) = self.suspects.pop_front() {
+            suspect.decide(&mut self.ledger, now);
+            return vec![suspect];
+        }
+        let mut callers = Vec::new();
+        while callers.len() < MAX_BATCH_COMMANDS
+            && self.ledger.open_changes() < MAX_BATCH_CHANGES
+            && let Some(mut waiting) = self.queue.pop()
+        {
+            waiting.decide(&mut self.ledger, now);
+            callers.push(waiting);
+        }
+        callers
+    }
+
+    fn save(&mut self, batch: Batch, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
+        let save = Arc::new(Save {
+            at: batch.at(),
+            counter: batch.counter(),
+            rows: batch.rows(),
+            events: batch.events().cloned().collect(),
+        });
+        self.links
+            .telemetry
+            .batch_commands
+            .observe(callers.len() as f64);
+        self.state = State::Saving { batch, callers };
+        let (store, guard) = (self.links.store.clone(), self.guard);
+        let outcome = async move {
+            let result = store.save(guard, save.clone()).await;
+            (save, result)
+        };
+        ctx.spawn(outcome.into_actor(self).map(|(save, result), actor, ctx| {
+            actor.saved(&save, result, ctx);
+        }));
+    }
+
+    fn saved(&mut self, save: &Save, result: Result<(), StoreError>, ctx: &mut Context<Self>) {
+        self.links.breaker.do_send(StoreOutcome::of(&result));
+        self.count(&result);
+        let State::Saving { batch, callers } = std::mem::replace(&mut self.state, State::Idle)
+        else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                self.guard = self.guard.after_save();
+                self.commit(batch, save);
+                callers.into_iter().for_each(Waiting::tell);
+            }
+            Err(StoreError::Refused(reason)) => {
+                self.ledger.undo(batch);
+                self.refused(callers, &reason);
+            }
+            Err(StoreError::Unavailable(reason) | StoreError::Unusable(reason)) => {
+                warn!(reason; "a change of the fleet could not be saved");
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::StoreUnavailable);
+            }
+            Err(StoreError::InDoubt(reason)) => {
+                warn!(reason; "the outcome of a change is unknown; settling it");
+                self.state = State::InDoubt { batch };
+                self.settle(callers, ctx);
+            }
+            Err(error @ (StoreError::Deposed { .. } | StoreError::VersionMismatch { .. })) => {
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::ShuttingDown);
+                self.end(&error);
+            }
+        }
+        self.proceed(ctx);
+    }
+
+    /// Finds the culprit: commands that were refused together are tried one by one.
+    fn refused(&mut self, mut callers: Vec<Box<dyn Waiting>>, reason: &str) {
+        if callers.len() == 1 {
+            if let Some(culprit) = callers.pop() {
+                warn!(reason; "the store refused {:?}", culprit.name());
+                culprit.refuse(Refusal::RefusedByStore);
+            }
+        } else {
+            self.suspects.extend(callers);
+        }
+    }
+
+    /// Asks the store what became of a transaction in doubt, until it answers. Whoever waits for
+    /// it is told after the first try, whatever it brought.
+    fn settle(&mut self, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
+        let (store, guard) = (self.links.store.clone(), self.guard);
+        let settlement = async move { store.settle(guard).await };
+        ctx.spawn(settlement.into_actor(self).map(|result, actor, ctx| {
+            actor.settled(result, callers, ctx);
+        }));
+    }
+
+    fn settled(
+        &mut self,
+        result: Result<Settlement, StoreError>,
+        callers: Vec<Box<dyn Waiting>>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.links.breaker.do_send(StoreOutcome::of(&result));
+        let State::InDoubt { batch } = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        match result {
+            Ok(Settlement::Committed) => {
+                self.guard = self.guard.after_save();
+                let save = Save {
+                    at: batch.at(),
+                    counter: batch.counter(),
+                    rows: batch.rows(),
+                    events: batch.events().cloned().collect(),
+                };
+                self.commit(batch, &save);
+                callers.into_iter().for_each(Waiting::tell);
+            }
+            Ok(Settlement::Defeated) => {
+                self.guard = self.guard.after_defeat();
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::StoreUnavailable);
+            }
+            Err(error @ (StoreError::Deposed { .. } | StoreError::VersionMismatch { .. })) => {
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::ShuttingDown);
+                self.end(&error);
+            }
+            Err(
+                StoreError::Unavailable(reason)
+                | StoreError::InDoubt(reason)
+                | StoreError::Refused(reason)
+                | StoreError::Unusable(reason),
+            ) => {
+                debug!(reason; "not settled yet");
+                self.state = State::InDoubt { batch };
+                refuse_all(callers, &Refusal::OutcomeUnknown);
+                ctx.run_later(SETTLE_INTERVAL, |actor, ctx| actor.settle(Vec::new(), ctx));
+            }
+        }
+        self.proceed(ctx);
+    }
+
+    fn commit(&mut self, batch: Batch, save: &Save) {
+        self.ledger.commit(batch);
+        self.publish(&save.rows);
+        let events = save.events.iter().map(|event| DatedEvent {
+            at: save.at,
+            event: event.clone(),
+        });
+        self.links.feed.do_send(Publish(events.collect()));
+    }
+
+    /// Shows the registry, the Supervisor and the instances' actors what was saved.
+    fn publish(&self, rows: &Rows) {
+        let (now, wall) = (self.links.clock.now(), self.links.clock.wall());
+        // Delivery changes no instance's row, but what is shown of it.
+        let owners = rows
+            .places
+            .values()
+            .filter_map(|place| place.as_ref()?.assignment())
+            .map(|assignment| &assignment.instance);
+        let ids: std::collections::BTreeSet<_> = rows.instances.keys().chain(owners).collect();
+        for id in ids {
+            let Some(slot) = self.ledger.saved().instance(id) else {
+                if let Some(entry) = self.links.registry.remove(id) {
+                    self.links.supervisor.do_send(Departed(entry));
+                }
+                continue;
+            };
+            match self
+                .links
+                .registry
+                .publish(id, Standing::of(slot), now, wall)
+            {
+                Published::New => self.links.supervisor.do_send(Adopted(id.clone())),
+                Published::Changed(entry) => {
+                    if let Some(actor) = entry.actor() {
+                        actor.do_send(Adopt {
+                            fence: FenceAfter::Stays,
+                        });
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, error: &StoreError) {
+        error!(error:%; "{error}");
+        let fatal = if matches!(error, StoreError::Deposed { .. }) {
+            Fatal::Deposed
+        } else {
+            Fatal::PartedWays
+        };
+        self.state = State::Ended;
+        self.queue.clear(&Refusal::ShuttingDown);
+        refuse_all(self.suspects.drain(..), &Refusal::ShuttingDown);
+        self.links.fatal.send(fatal);
+    }
+
+    fn count(&self, result: &Result<(), StoreError>) {
+        let outcome = match result {
+            Ok(()) => "saved",
+            Err(StoreError::Unavailable(_)) => "unavailable",
+            Err(StoreError::InDoubt(_)) => "in_doubt",
+            Err(StoreError::Refused(_)) => "refused",
+            Err(StoreError::Deposed { .. }) => "deposed",
+            Err(StoreError::VersionMismatch { .. } | StoreError::Unusable(_)) => "unusable",
+        };
+        self.links
+            .telemetry
+            .saves
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+    }
+
+    /// One timer for the command at the head of the queue.
+    fn arm_expiry(&mut self, ctx: &mut Context<Self>) {
+        if self.expiry_armed {
+            return;
+        }
+        let Some(deadline) = self.queue.next_deadline() else {
+            return;
+        };
+        self.expiry_armed = true;
+        let wait = deadline.since(self.links.clock.now());
+        ctx.run_later(wait, |actor, ctx| {
+            actor.expiry_armed = false;
+            let refusal = match actor.state {
+                State::InDoubt { .. } => Refusal::StoreUnavailable,
+                State::Idle | State::Saving { .. } | State::Ended => Refusal::Overloaded,
+            };
+            actor.queue.expire(actor.links.clock.now(), &refusal);
+            actor.arm_expiry(ctx);
+        });
+    }
+}
+
+fn refuse_all(callers: impl IntoIterator<Item = Box<dyn Waiting>>, refusal: &Refusal) {
+    callers
+        .into_iter()
+        .for_each(|caller| caller.refuse(refusal.clone()));
+}
+
+impl Actor for FleetActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAX_WAITING);
+    }
+}
+
+/// Carries out a command; answered once it is saved.
+#[derive(Debug, Clone)]
+pub struct Execute<C>(pub C);
+
+impl<C: Command> Message for Execute<C> {
+    type Result = Result<C::Reply, Refusal>;
+}
+
+impl<C: Command> Handler<Execute<C>> for FleetActor {
+    type Result = ResponseFuture<Result<C::Reply, Refusal>>;
+
+    fn handle(&mut self, Execute(command): Execute<C>, ctx: &mut Self::Context) -> Self::Result {
+        if self.is_draining || matches!(self.state, State::Ended) {
+            return Box::pin(async { Err(Refusal::ShuttingDown) });
+        }
+        let answer = self.queue.push(command, self.links.clock.now());
+        self.proceed(ctx);
+        Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ShuttingDown)) })
+    }
+}
+
+/// Answers a question from what is saved.
+#[derive(Debug, Clone)]
+pub struct Ask<Q>(pub Q);
+
+impl<Q: Query> Message for Ask<Q> {
+    type Result = Q::Answer;
+}
+
+impl<Q: Query> Handler<Ask<Q>> for FleetActor {
+    type Result = MessageResult<Ask<Q>>;
+
+    fn handle(&mut self, Ask(query): Ask<Q>, _: &mut Self::Context) -> Self::Result {
+        MessageResult(query.answer(self.ledger.saved()))
+    }
+}
+
+/// Takes no more commands; answered when what was waiting is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+impl Handler<Drain> for FleetActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        self.is_draining = true;
+        let (done, waiter) = oneshot::channel();
+        self.draining.push(done);
+        self.proceed(ctx);
+        Box::pin(async move {
+            let _ = waiter.await;
+        })
+    }
+}

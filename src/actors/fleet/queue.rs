@@ -1,0 +1,172 @@
+//! Commands that wait to be decided, and what their callers are told.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+
+use crate::domain::commands::{Command, Rejection};
+use crate::domain::fleet::Ledger;
+use crate::domain::time::{Timestamp, WallTime};
+
+/// How long a command waits to be decided before it is refused.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(3);
+
+/// How many commands may wait. More could not be decided within [`LONGEST_WAIT`] anyway.
+pub const MAX_WAITING: usize = 20_000;
+
+/// Why a command was not carried out. Nothing of it was saved, except where `OutcomeUnknown`
+/// says otherwise.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// It does not fit the fleet as it is.
+    Rejected(Rejection),
+    /// The store refused its content, although the fleet would have allowed it.
+    RefusedByStore,
+    /// The store is out.
+    StoreUnavailable,
+    /// The store was lost while the command was being saved: it is carried out or not, and will
+    /// be known soon. Repeating it is safe.
+    OutcomeUnknown,
+    /// Too much is waiting already.
+    Overloaded,
+    /// The orchestrator is shutting down.
+    ShuttingDown,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Rejected(rejection) => rejection.fmt(f),
+            Self::RefusedByStore => f.write_str("The database refused the change."),
+            Self::StoreUnavailable => f.write_str(
+                "The database does not answer, and nothing was changed. Try again soon.",
+            ),
+            Self::OutcomeUnknown => f.write_str(
+                "The database stopped answering while the change was being saved. Try again \
+                 soon; repeating the request is safe.",
+            ),
+            Self::Overloaded => f.write_str(
+                "Too many requests are waiting, and nothing was changed. Try again soon.",
+            ),
+            Self::ShuttingDown => f.write_str("The orchestrator is shutting down."),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// A command of any kind, with whoever waits for its answer.
+pub(super) trait Waiting: Send {
+    /// Decides it on the draft. Whether it has to be answered at once is seen from the ledger.
+    fn decide(&mut self, ledger: &mut Ledger, now: WallTime);
+
+    /// Tells the caller what was decided; it is saved.
+    fn tell(self: Box<Self>);
+
+    /// Tells the caller that it was not carried out.
+    fn refuse(self: Box<Self>, refusal: Refusal);
+
+    /// What it is, for the log.
+    fn name(&self) -> &dyn fmt::Debug;
+}
+
+struct Caller<C: Command> {
+    command: C,
+    decided: Option<Result<C::Reply, Rejection>>,
+    answer: oneshot::Sender<Result<C::Reply, Refusal>>,
+}
+
+impl<C: Command> Waiting for Caller<C> {
+    fn decide(&mut self, ledger: &mut Ledger, now: WallTime) {
+        self.decided = Some(ledger.decide(&self.command, now));
+    }
+
+    fn tell(self: Box<Self>) {
+        let answer = match self.decided {
+            Some(Ok(reply)) => Ok(reply),
+            Some(Err(rejection)) => Err(Refusal::Rejected(rejection)),
+            None => Err(Refusal::Overloaded),
+        };
+        // A caller that left does not undo what it asked for.
+        let _ = self.answer.send(answer);
+    }
+
+    fn refuse(self: Box<Self>, refusal: Refusal) {
+        let refusal = match self.decided {
+            Some(Err(rejection)) => Refusal::Rejected(rejection),
+            Some(Ok(_)) | None => refusal,
+        };
+        let _ = self.answer.send(Err(refusal));
+    }
+
+    fn name(&self) -> &dyn fmt::Debug {
+        &self.command
+    }
+}
+
+/// Where an answer will arrive.
+pub(super) type Answer<C> = oneshot::Receiver<Result<<C as Command>::Reply, Refusal>>;
+
+/// Commands in the order they arrived.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<(Timestamp, Box<dyn Waiting>)>,
+}
+
+impl Queue {
+    /// Adds a command, or refuses it at once if too many wait.
+    pub(super) fn push<C: Command>(&mut self, command: C, now: Timestamp) -> Answer<C> {
+        let (answer, receiver) = oneshot::channel();
+        let caller = Box::new(Caller {
+            command,
+            decided: None,
+            answer,
+        });
+        if self.waiting.len() >= MAX_WAITING {
+            caller.refuse(Refusal::Overloaded);
+        } else {
+            self.waiting.push_back((now, caller));
+        }
+        receiver
+    }
+
+    /// The next command that has not waited too long.
+    pub(super) fn pop(&mut self) -> Option<Box<dyn Waiting>> {
+        self.waiting.pop_front().map(|(_, waiting)| waiting)
+    }
+
+    /// Refuses everything that has waited too long.
+    pub(super) fn expire(&mut self, now: Timestamp, refusal: &Refusal) {
+        while let Some((since, _)) = self.waiting.front()
+            && now.since(*since) >= LONGEST_WAIT
+        {
+            if let Some((_, waiting)) = self.waiting.pop_front() {
+                waiting.refuse(refusal.clone());
+            }
+        }
+    }
+
+    /// Refuses everything.
+    pub(super) fn clear(&mut self, refusal: &Refusal) {
+        for (_, waiting) in self.waiting.drain(..) {
+            waiting.refuse(refusal.clone());
+        }
+    }
+
+    /// When the next command will have waited too long.
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.waiting.front().map(|(since, _)| *since + LONGEST_WAIT)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} waiting commands", self.waiting.len())
+    }
+}

@@ -1,0 +1,29 @@
+//! The moving parts: thin shells around the machines of `domain/`.
+//!
+//! Each actor receives a message, lets its machine decide, carries out the effects and arms at
+//! most one timer. They know the `Store` trait but no store, and nothing of HTTP. `start` brings
+//! them to life; `orchestrator` is what the outside talks to.
+//!
+//! | actor | one per | does |
+//! | --- | --- | --- |
+//! | [`supervisor`] | process | creates instance actors, and again when they end |
+//! | [`instance`] | registered instance | knows how long its instance has been silent |
+//! | [`fleet`] | process | decides, saves and tells every change of the fleet |
+//! | [`recovery`] | process | decides whether, when and how fast to recover |
+//! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
+//! | [`health`] | process | observes the process itself |
+//! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
+//! | [`event_feed`] | process | hands events to log, counters and subscribers |
+
+pub mod db_breaker;
+pub mod event_feed;
+pub mod fleet;
+pub mod health;
+pub mod heartbeat_log;
+pub mod instance;
+pub mod orchestrator;
+pub mod recovery;
+pub mod registry;
+pub mod start;
+pub mod supervisor;
+pub mod telemetry;

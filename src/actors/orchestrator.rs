@@ -1,0 +1,260 @@
+//! The running system, as everybody outside sees it: addresses, and the heartbeat path.
+//!
+//! A heartbeat never waits for the store or for the FleetActor's decisions: its time is stamped
+//! on the registry's entry, then its instance's actor is told. If that actor is gone or busy, the
+//! answer is the same, only without a lease.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Addr;
+use log::{error, warn};
+
+use super::db_breaker::{DbBreakerActor, StoreGate};
+use super::event_feed::EventFeed;
+use super::fleet::{Ask, DRAIN_LIMIT, Drain, Execute, FleetActor, Refusal};
+use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
+use super::instance::Beat;
+use super::recovery::{RecoveryActor, ReportFailure};
+use super::registry::{Entry, Registry, Standing};
+use super::supervisor::Supervisor;
+use super::telemetry::Telemetry;
+use crate::clock::Clock;
+use crate::domain::commands::{Command, Recovered, Rejection};
+use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::queries::Query;
+
+/// How long a heartbeat waits for its instance's actor before it is answered without it.
+const PULSE_LIMIT: Duration = Duration::from_millis(250);
+
+/// How long the last heartbeats may take to be saved at shutdown.
+const FLUSH_LIMIT: Duration = Duration::from_secs(2);
+
+/// The running system. Clones are the same system.
+#[derive(Debug, Clone)]
+pub struct Orchestrator {
+    pub(super) clock: Clock,
+    pub(super) registry: Arc<Registry>,
+    pub(super) gate: Arc<StoreGate>,
+    pub(super) telemetry: Arc<Telemetry>,
+    pub(super) fleet: Addr<FleetActor>,
+    pub(super) recovery: Addr<RecoveryActor>,
+    pub(super) supervisor: Addr<Supervisor>,
+    pub(super) heartbeats: Addr<HeartbeatLog>,
+    pub(super) feed: Addr<EventFeed>,
+    pub(super) breaker: Addr<DbBreakerActor>,
+}
+
+/// What a worker says in a heartbeat.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeartbeatReport {
+    /// Who it is.
+    pub id: InstanceId,
+    /// The life it believes to lead, if it says so.
+    pub incarnation: Option<Incarnation>,
+    /// How many streams it says it runs.
+    pub current_streams: i64,
+    /// The state it gives itself.
+    pub status: Arc<str>,
+    /// Its machine's readings.
+    pub metrics: Option<SystemMetrics>,
+    /// The last assignment version it has.
+    pub version: Option<AssignmentVersion>,
+    /// What it says it runs.
+    pub running: Option<Vec<StreamId>>,
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeartbeatAnswer {
+    /// What is saved about the instance.
+    pub standing: Standing,
+    /// Whether the heartbeat renewed its lease.
+    pub grants_lease: bool,
+}
+
+impl Orchestrator {
+    /// Takes a heartbeat.
+    ///
+    /// # Errors
+    /// If the instance is not registered, or names another life than its current one.
+    pub async fn heartbeat(&self, report: HeartbeatReport) -> Result<HeartbeatAnswer, Rejection> {
+        let Some(entry) = self.registry.get(&report.id) else {
+            self.telemetry.heartbeats_unknown.inc();
+            return Err(Rejection::UnknownInstance(report.id));
+        };
+        self.check_life(&entry, report.incarnation)?;
+        let at = self.clock.wall();
+        entry.stamp(self.clock.now(), at);
+        entry.report(&report.status, report.current_streams);
+        self.heartbeats.do_send(Record {
+            beat: LastBeat {
+                instance: report.id.clone(),
+                at,
+                reported_status: report.status.as_ref().to_owned(),
+                reported_streams: report.current_streams,
+            },
+            metrics: report.metrics.map(|metrics| MetricsRecord {
+                instance: report.id,
+                recorded_at: at,
+                metrics,
+            }),
+        });
+        let beat = Beat {
+            version: report.version,
+            running: report.running,
+        };
+        let grants_lease = match entry.actor() {
+            Some(actor) => {
+                let pulse = actor.send(beat).timeout(PULSE_LIMIT).await;
+                pulse.is_ok_and(|pulse| pulse.grants_lease)
+            }
+            None => false,
+        };
+        self.telemetry.heartbeats.inc();
+        Ok(HeartbeatAnswer {
+            standing: entry.standing(),
+            grants_lease,
+        })
+    }
+
+    /// Takes any other request of a known instance as the sign of life it is.
+    ///
+    /// # Errors
+    /// If the instance names another life than its current one. An unknown one is left to the
+    /// request itself.
+    pub fn sign_of_life(
+        &self,
+        id: &InstanceId,
+        incarnation: Option<Incarnation>,
+    ) -> Result<(), Rejection> {
+        let Some(entry) = self.registry.get(id) else {
+            return Ok(());
+        };
+        self.check_life(&entry, incarnation)?;
+        entry.stamp(self.clock.now(), self.clock.wall());
+        if let Some(actor) = entry.actor() {
+            actor.do_send(Beat {
+                version: None,
+                running: None,
+            });
+        }
+        Ok(())
+    }
+
+    fn check_life(&self, entry: &Entry, given: Option<Incarnation>) -> Result<(), Rejection> {
+        let current = entry.standing().incarnation;
+        match given {
+            Some(given) if given != current => Err(Rejection::OtherIncarnation {
+                instance: entry.id().clone(),
+                given,
+                current,
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Has a command carried out; returns once it is saved.
+    ///
+    /// # Errors
+    /// If it was not, with the reason.
+    pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, Refusal> {
+        self.fleet
+            .send(Execute(command))
+            .await
+            .unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// Asks about the saved fleet.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn ask<Q: Query>(&self, query: Q) -> Result<Q::Answer, Refusal> {
+        self.fleet
+            .send(Ask(query))
+            .await
+            .map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// Recovers an instance that somebody says has failed.
+    ///
+    /// # Errors
+    /// If it could not be, with the reason.
+    pub async fn report_failure(&self, id: InstanceId) -> Result<Recovered, Refusal> {
+        self.recovery
+            .send(ReportFailure { id })
+            .await
+            .unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// The metrics of an instance.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn history(&self, ask: AskHistory) -> Result<History, Refusal> {
+        self.heartbeats
+            .send(ask)
+            .await
+            .map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// The entries of the instances.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The clock everybody goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the store answers.
+    pub fn store_gate(&self) -> &StoreGate {
+        &self.gate
+    }
+
+    /// What is counted.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// The parent of the instances' actors.
+    pub fn supervisor(&self) -> &Addr<Supervisor> {
+        &self.supervisor
+    }
+
+    /// Where events are told.
+    pub fn feed(&self) -> &Addr<EventFeed> {
+        &self.feed
+    }
+
+    /// The owner of the store's breaker.
+    pub fn breaker(&self) -> &Addr<DbBreakerActor> {
+        &self.breaker
+    }
+
+    /// Saves what is under way and the last heartbeats; takes at most
+    /// [`DRAIN_LIMIT`] and two seconds.
+    pub async fn stop(&self) {
+        if tokio::time::timeout(DRAIN_LIMIT, self.fleet.send(Drain))
+            .await
+            .is_err()
+        {
+            error!("a change of the fleet could not be finished before the shutdown");
+        }
+        if tokio::time::timeout(FLUSH_LIMIT, self.heartbeats.send(Flush))
+            .await
+            .is_err()
+        {
+            warn!("the last heartbeats could not be saved before the shutdown");
+        }
+    }
+}
+
+impl fmt::Display for Orchestrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an orchestrator of {} instances", self.registry.len())
+    }
+}

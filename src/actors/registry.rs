@@ -1,0 +1,248 @@
+//! Where heartbeats find their instance.
+//!
+//! An entry holds what must survive the instance's actor: the last heartbeat, stamped before any
+//! message is sent, the fence, and what is saved about the instance. The `FleetActor` publishes
+//! what it saved, the `Supervisor` the address of the actor; everybody may look.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use actix::Addr;
+use dashmap::DashMap;
+
+use super::instance::InstanceActor;
+use crate::domain::fleet::InstanceSlot;
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
+use crate::domain::instance::InstanceStatus;
+use crate::domain::time::{Timestamp, WallTime};
+
+/// What is saved about an instance, as far as a heartbeat needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Its current life.
+    pub incarnation: Incarnation,
+    /// Its state.
+    pub status: InstanceStatus,
+    /// The version of its set of streams.
+    pub assignment_version: AssignmentVersion,
+    /// How many streams it owns.
+    pub held: usize,
+    /// How many of them it was never told of.
+    pub undelivered: usize,
+}
+
+impl Standing {
+    /// Reads it off the saved fleet.
+    pub fn of(slot: &InstanceSlot) -> Self {
+        let instance = slot.instance();
+        Self {
+            incarnation: instance.incarnation,
+            status: instance.status,
+            assignment_version: instance.assignment_version,
+            held: slot.held().len(),
+            undelivered: slot.undelivered().len(),
+        }
+    }
+}
+
+/// What a worker last said of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reported {
+    /// The state it gave itself.
+    pub status: Option<Arc<str>>,
+    /// How many streams it said it runs.
+    pub streams: Option<i64>,
+}
+
+/// One instance.
+#[derive(Debug)]
+pub struct Entry {
+    id: InstanceId,
+    last_beat: AtomicU64,
+    last_beat_wall: AtomicI64,
+    fenced: AtomicBool,
+    standing: RwLock<Standing>,
+    reported: RwLock<Reported>,
+    actor: RwLock<Option<Addr<InstanceActor>>>,
+}
+
+impl Entry {
+    fn new(id: InstanceId, standing: Standing, beat: Timestamp, wall: WallTime) -> Self {
+        Self {
+            id,
+            last_beat: AtomicU64::new(beat.as_micros()),
+            last_beat_wall: AtomicI64::new(wall.as_micros()),
+            fenced: AtomicBool::new(false),
+            standing: RwLock::new(standing),
+            reported: RwLock::new(Reported::default()),
+            actor: RwLock::new(None),
+        }
+    }
+
+    /// Whose entry this is.
+    pub fn id(&self) -> &InstanceId {
+        &self.id
+    }
+
+    /// Writes down a sign of life. From here on it cannot be lost.
+    pub fn stamp(&self, now: Timestamp, wall: WallTime) {
+        self.last_beat.fetch_max(now.as_micros(), Ordering::AcqRel);
+        self.last_beat_wall
+            .fetch_max(wall.as_micros(), Ordering::AcqRel);
+    }
+
+    /// The last sign of life on running time; for an instance that was loaded, the start.
+    pub fn last_beat(&self) -> Timestamp {
+        Timestamp::from_micros(self.last_beat.load(Ordering::Acquire))
+    }
+
+    /// The last sign of life as the world's clocks show it.
+    pub fn last_beat_wall(&self) -> WallTime {
+        WallTime::from_micros(self.last_beat_wall.load(Ordering::Acquire))
+    }
+
+    /// Whether its recovery has begun.
+    pub fn is_fenced(&self) -> bool {
+        self.fenced.load(Ordering::Acquire)
+    }
+
+    /// Puts up the fence.
+    pub fn fence(&self) {
+        self.fenced.store(true, Ordering::Release);
+    }
+
+    /// Takes the fence away.
+    pub fn lift_fence(&self) {
+        self.fenced.store(false, Ordering::Release);
+    }
+
+    /// What is saved about it.
+    pub fn standing(&self) -> Standing {
+        *self.standing.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What it last said of itself.
+    pub fn reported(&self) -> Reported {
+        self.reported
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Remembers what it says of itself. Workers mostly repeat themselves, so most calls only
+    /// read.
+    pub fn report(&self, status: &Arc<str>, streams: i64) {
+        let is_known = {
+            let reported = self.reported.read().unwrap_or_else(PoisonError::into_inner);
+            reported.status.as_ref() == Some(status) && reported.streams == Some(streams)
+        };
+        if !is_known {
+            *self
+                .reported
+                .write()
+                .unwrap_or_else(PoisonError::into_inner) = Reported {
+                status: Some(status.clone()),
+                streams: Some(streams),
+            };
+        }
+    }
+
+    /// Where its actor is, if it has one.
+    pub fn actor(&self) -> Option<Addr<InstanceActor>> {
+        self.actor
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set_actor(&self, actor: Option<Addr<InstanceActor>>) {
+        *self.actor.write().unwrap_or_else(PoisonError::into_inner) = actor;
+    }
+}
+
+/// All instances.
+#[derive(Debug, Default)]
+pub struct Registry {
+    entries: DashMap<InstanceId, Arc<Entry>>,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The entry of an instance.
+    pub fn get(&self, id: &InstanceId) -> Option<Arc<Entry>> {
+        self.entries.get(id).map(|entry| entry.clone())
+    }
+
+    /// Every entry, ascending by id so that whoever walks them does so in the same order each
+    /// time.
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        let mut entries: Vec<Arc<Entry>> = self
+            .entries
+            .iter()
+            .map(|entry| entry.value().clone())
+            .collect();
+        entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+        entries
+    }
+
+    /// How many instances there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no instance.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Shows what is saved about an instance from now on. A new life starts with the given
+    /// sign of life and without a fence. Returns the entry if it is new.
+    pub(super) fn publish(
+        &self,
+        id: &InstanceId,
+        standing: Standing,
+        beat: Timestamp,
+        wall: WallTime,
+    ) -> Published {
+        let mut is_new = false;
+        let entry = self
+            .entries
+            .entry(id.clone())
+            .or_insert_with(|| {
+                is_new = true;
+                Arc::new(Entry::new(id.clone(), standing, beat, wall))
+            })
+            .clone();
+        if is_new {
+            return Published::New;
+        }
+        let before = {
+            let mut shown = entry
+                .standing
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *shown, standing)
+        };
+        if before.incarnation != standing.incarnation {
+            entry.stamp(beat, wall);
+            entry.lift_fence();
+        }
+        Published::Changed(entry)
+    }
+
+    pub(super) fn remove(&self, id: &InstanceId) -> Option<Arc<Entry>> {
+        self.entries.remove(id).map(|(_, entry)| entry)
+    }
+}
+
+/// What publishing found.
+pub(super) enum Published {
+    /// The instance was not known: it needs an actor.
+    New,
+    /// It was known; its actor is to look at the change.
+    Changed(Arc<Entry>),
+}

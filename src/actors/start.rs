@@ -1,0 +1,237 @@
+//! Brings the actors to life, in an order in which each finds those it talks to.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use log::info;
+use tokio::sync::mpsc;
+
+use super::db_breaker::{DbBreakerActor, StoreGate, WakeOnReturn};
+use super::event_feed::EventFeed;
+use super::fleet::{Fatal, FatalSender, FleetActor, FleetLinks};
+use super::health::HealthActor;
+use super::heartbeat_log::{HeartbeatLog, Retention};
+use super::instance::InstanceLinks;
+use super::orchestrator::Orchestrator;
+use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
+use super::registry::{Registry, Standing};
+use super::supervisor::{Oversee, Supervisor};
+use super::telemetry::Telemetry;
+use crate::clock::Clock;
+use crate::domain::fleet::{Fleet, Ledger};
+use crate::domain::ids::InstanceId;
+use crate::domain::settings::{BreakerSettings, LivenessThresholds, RetryPolicy};
+use crate::domain::time::WallTime;
+use crate::store::{Guard, Store, StoreError};
+
+/// The numbers the actors go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SystemSettings {
+    /// When silence is lateness, failure, emergency.
+    pub thresholds: LivenessThresholds,
+    /// How soon what could not be saved is tried again.
+    pub retry: RetryPolicy,
+    /// When the store counts as out, and how it is probed.
+    pub breaker: BreakerSettings,
+    /// The period of the safety sweep.
+    pub sweep_interval: Duration,
+    /// How old heartbeats may become before they are saved.
+    pub flush_interval: Duration,
+    /// After how long a failed instance without streams is forgotten.
+    pub instance_retention: Duration,
+    /// How long metrics and events are kept.
+    pub retention: Retention,
+    /// Seeds the jitter of retries.
+    pub jitter_seed: u64,
+}
+
+impl Default for SystemSettings {
+    fn default() -> Self {
+        let day = Duration::from_secs(86_400);
+        Self {
+            thresholds: LivenessThresholds::default(),
+            retry: RetryPolicy::default(),
+            breaker: BreakerSettings::default(),
+            sweep_interval: Duration::from_secs(30),
+            flush_interval: Duration::from_secs(5),
+            instance_retention: day,
+            retention: Retention {
+                metrics: day * 7,
+                events: day * 30,
+            },
+            jitter_seed: 0,
+        }
+    }
+}
+
+/// Where the actors live.
+#[derive(Debug)]
+pub enum Placement {
+    /// All on the current arbiter: for tests, whose virtual time is that arbiter's.
+    Here,
+    /// The FleetActor apart from the rest: long decisions and saves never delay a heartbeat,
+    /// because arbiters have no fairness.
+    Apart {
+        /// Everybody who hears of heartbeats.
+        heartbeats: ArbiterHandle,
+        /// The FleetActor.
+        fleet: ArbiterHandle,
+    },
+}
+
+impl Placement {
+    fn near_heartbeats<A: Actor<Context = Context<A>> + Send>(&self, actor: A) -> Addr<A> {
+        match self {
+            Self::Here => actor.start(),
+            Self::Apart { heartbeats, .. } => A::start_in_arbiter(heartbeats, |_| actor),
+        }
+    }
+
+    fn apart<A: Actor<Context = Context<A>> + Send>(&self, actor: A) -> Addr<A> {
+        match self {
+            Self::Here => actor.start(),
+            Self::Apart { fleet, .. } => A::start_in_arbiter(fleet, |_| actor),
+        }
+    }
+}
+
+/// What was found in the store at the start.
+#[derive(Debug)]
+pub struct Loaded {
+    store: Arc<dyn Store>,
+    ledger: Ledger,
+    guard: Guard,
+    last_beats: Vec<(InstanceId, WallTime)>,
+}
+
+impl Loaded {
+    /// Takes the term and loads the fleet.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, or holds something that is not a fleet.
+    pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let guard = store.begin_term().await?;
+        let snapshot = store.load().await?;
+        let fleet = Fleet::from_snapshot(&snapshot)
+            .map_err(|error| StoreError::Unusable(format!("the database is damaged: {error}")))?;
+        let (instances, streams) = (fleet.instance_count(), fleet.stream_count());
+        info!(term = guard.term.get(), instances, streams;
+            "loaded {instances} instances and {streams} streams");
+        let last_beats = snapshot.last_beats;
+        Ok(Self {
+            store,
+            ledger: Ledger::new(fleet),
+            guard,
+            last_beats,
+        })
+    }
+
+    /// Every known instance gets full grace: whatever silence there was, was the
+    /// orchestrator's own (I6).
+    fn fill(&self, registry: &Registry, clock: &Clock) {
+        let now = clock.now();
+        let last_beats: std::collections::BTreeMap<_, _> =
+            self.last_beats.iter().map(|(id, at)| (id, *at)).collect();
+        for slot in self.ledger.saved().instances() {
+            let instance = slot.instance();
+            let shown = last_beats
+                .get(&instance.id)
+                .copied()
+                .unwrap_or(instance.registered_at);
+            let _ = registry.publish(&instance.id, Standing::of(slot), now, shown);
+        }
+    }
+}
+
+/// Starts the system with what was loaded. The receiver tells when it cannot go on.
+pub fn start(
+    loaded: Loaded,
+    settings: &SystemSettings,
+    clock: Clock,
+    telemetry: Telemetry,
+    placement: &Placement,
+) -> (Orchestrator, mpsc::UnboundedReceiver<Fatal>) {
+    let registry = Arc::new(Registry::new());
+    loaded.fill(&registry, &clock);
+    let (fatal, fatalities) = mpsc::unbounded_channel();
+    let fatal = FatalSender(fatal);
+    let telemetry = Arc::new(telemetry);
+    let gate = Arc::new(StoreGate::new());
+    let Loaded {
+        store,
+        ledger,
+        guard,
+        ..
+    } = loaded;
+
+    let feed = placement.near_heartbeats(EventFeed::new(telemetry.clone()));
+    let breaker = placement.near_heartbeats(DbBreakerActor::new(
+        settings.breaker,
+        store.clone(),
+        gate.clone(),
+        clock.clone(),
+        telemetry.clone(),
+    ));
+    let supervisor = placement.near_heartbeats(Supervisor::new(
+        registry.clone(),
+        clock.clone(),
+        telemetry.clone(),
+    ));
+    let fleet_links = FleetLinks {
+        store: store.clone(),
+        clock: clock.clone(),
+        registry: registry.clone(),
+        supervisor: supervisor.clone(),
+        feed: feed.clone(),
+        breaker: breaker.clone(),
+        telemetry: telemetry.clone(),
+        fatal: fatal.clone(),
+    };
+    let fleet = placement.apart(FleetActor::new(ledger, guard, fleet_links));
+    let recovery_links = RecoveryLinks {
+        clock: clock.clone(),
+        registry: registry.clone(),
+        fleet: fleet.clone(),
+        supervisor: supervisor.clone(),
+        telemetry: telemetry.clone(),
+        fatal,
+    };
+    let recovery_settings = RecoverySettings {
+        thresholds: settings.thresholds,
+        retry: settings.retry,
+        sweep_interval: settings.sweep_interval,
+        instance_retention: settings.instance_retention,
+        jitter_seed: settings.jitter_seed,
+    };
+    let recovery = placement.near_heartbeats(RecoveryActor::new(recovery_links, recovery_settings));
+    breaker.do_send(WakeOnReturn(recovery.clone().recipient()));
+    let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
+        store,
+        breaker.clone(),
+        clock.clone(),
+        telemetry.clone(),
+        settings.flush_interval,
+        settings.retention,
+    ));
+    placement.near_heartbeats(HealthActor::new(clock.clone(), telemetry.clone()));
+    supervisor.do_send(Oversee(InstanceLinks {
+        clock: clock.clone(),
+        thresholds: settings.thresholds,
+        recovery: recovery.clone(),
+        fleet: fleet.clone(),
+    }));
+    let orchestrator = Orchestrator {
+        clock,
+        registry,
+        gate,
+        telemetry,
+        fleet,
+        recovery,
+        supervisor,
+        heartbeats,
+        feed,
+        breaker,
+    };
+    (orchestrator, fatalities)
+}

@@ -1,0 +1,231 @@
+//! The parent of the instances' actors.
+//!
+//! It spawns one actor per registered instance and hears of each one's end, however it ended: a
+//! panicking actor is unwound, and its [`DeathNotice`] is sent while that happens. Whoever ended
+//! although the instance is still registered is created again at once, from the registry's
+//! entry; one that keeps ending is quarantined (`domain/supervision.rs`), and judged by the sweep
+//! meanwhile. `actix::Supervisor` cannot do this: it does not restart an actor that panicked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use log::{error, warn};
+
+use super::instance::{Adopt, FenceAfter, InstanceActor, InstanceLinks, Retire};
+use super::registry::{Entry, Registry};
+use super::telemetry::Telemetry;
+use crate::clock::Clock;
+use crate::domain::ids::InstanceId;
+use crate::domain::supervision::{QUARANTINE, RestartHistory, Verdict};
+
+/// Which of the actors an instance has had one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Generation(u64);
+
+/// Sent when an actor is dropped, for whatever reason.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ChildExited {
+    id: InstanceId,
+    generation: Generation,
+    panicked: bool,
+}
+
+/// A field of every child; tells the parent when the child is gone.
+///
+/// Its `Drop` runs during unwinding, where a second panic would end the process: it only puts a
+/// message into a mailbox.
+#[derive(Debug)]
+pub struct DeathNotice {
+    id: InstanceId,
+    generation: Generation,
+    parent: Addr<Supervisor>,
+}
+
+impl Drop for DeathNotice {
+    fn drop(&mut self) {
+        self.parent.do_send(ChildExited {
+            id: self.id.clone(),
+            generation: self.generation,
+            panicked: std::thread::panicking(),
+        });
+    }
+}
+
+#[derive(Debug, Default)]
+struct Child {
+    generation: Generation,
+    history: RestartHistory,
+}
+
+/// Supervises the instances' actors.
+#[derive(Debug)]
+pub struct Supervisor {
+    registry: Arc<Registry>,
+    clock: Clock,
+    telemetry: Arc<Telemetry>,
+    links: Option<InstanceLinks>,
+    children: BTreeMap<InstanceId, Child>,
+}
+
+impl Supervisor {
+    /// A supervisor without children; [`Oversee`] gives it all it needs to have some.
+    pub fn new(registry: Arc<Registry>, clock: Clock, telemetry: Arc<Telemetry>) -> Self {
+        Self {
+            registry,
+            clock,
+            telemetry,
+            links: None,
+            children: BTreeMap::new(),
+        }
+    }
+
+    fn spawn(&mut self, entry: &Arc<Entry>, ctx: &mut Context<Self>) {
+        let Some(links) = self.links.clone() else {
+            return;
+        };
+        let child = self.children.entry(entry.id().clone()).or_default();
+        child.generation = Generation(child.generation.0 + 1);
+        let notice = DeathNotice {
+            id: entry.id().clone(),
+            generation: child.generation,
+            parent: ctx.address(),
+        };
+        let actor = InstanceActor::new(entry.clone(), links, notice).start();
+        entry.set_actor(Some(actor.clone()));
+        // What was saved while there was nobody to tell.
+        actor.do_send(Adopt {
+            fence: FenceAfter::Stays,
+        });
+    }
+
+    fn release_quarantined(&mut self, ctx: &mut Context<Self>) {
+        let now = self.clock.now();
+        let released: Vec<InstanceId> = self
+            .children
+            .iter_mut()
+            .filter_map(|(id, child)| child.history.is_released(now).then(|| id.clone()))
+            .collect();
+        for id in released {
+            if let Some(entry) = self.registry.get(&id) {
+                self.spawn(&entry, ctx);
+            }
+        }
+    }
+}
+
+impl Actor for Supervisor {
+    type Context = Context<Self>;
+}
+
+/// From now on every instance in the registry has an actor.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Oversee(pub InstanceLinks);
+
+impl Handler<Oversee> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Oversee(links): Oversee, ctx: &mut Self::Context) {
+        self.links = Some(links);
+        for entry in self.registry.all() {
+            if !self.children.contains_key(entry.id()) {
+                self.spawn(&entry, ctx);
+            }
+        }
+    }
+}
+
+/// An instance was registered for the first time.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Adopted(pub InstanceId);
+
+impl Handler<Adopted> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Adopted(id): Adopted, ctx: &mut Self::Context) {
+        if self.children.contains_key(&id) {
+            return;
+        }
+        if let Some(entry) = self.registry.get(&id) {
+            self.spawn(&entry, ctx);
+        }
+    }
+}
+
+/// An instance is gone for good.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct Departed(pub Arc<Entry>);
+
+impl Handler<Departed> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, Departed(entry): Departed, ctx: &mut Self::Context) {
+        self.children.remove(entry.id());
+        if let Some(actor) = entry.actor() {
+            actor.do_send(Retire);
+        }
+        // It may have registered again in the meantime, under a new entry.
+        if let Some(successor) = self.registry.get(entry.id()) {
+            self.spawn(&successor, ctx);
+        }
+    }
+}
+
+impl Handler<ChildExited> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, exited: ChildExited, ctx: &mut Self::Context) {
+        let Some(entry) = self.registry.get(&exited.id) else {
+            return;
+        };
+        let Some(child) = self.children.get_mut(&exited.id) else {
+            return;
+        };
+        if child.generation != exited.generation {
+            return;
+        }
+        let server_id = exited.id.as_str();
+        self.telemetry.actor_restarts.inc();
+        match child.history.ended(self.clock.now()) {
+            Verdict::Restart => {
+                let how = if exited.panicked { "panicked" } else { "ended" };
+                warn!(server_id; "the actor of instance {server_id} {how}; starting a new one");
+                self.spawn(&entry, ctx);
+            }
+            Verdict::Quarantine => {
+                entry.set_actor(None);
+                error!(
+                    server_id, quarantine_seconds = QUARANTINE.as_secs();
+                    "the actor of instance {server_id} keeps ending; the sweep watches it meanwhile"
+                );
+            }
+        }
+    }
+}
+
+/// Sees whether every registered instance has its actor.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct CheckChildren;
+
+impl Handler<CheckChildren> for Supervisor {
+    type Result = ();
+
+    fn handle(&mut self, _: CheckChildren, ctx: &mut Self::Context) {
+        self.release_quarantined(ctx);
+        for entry in self.registry.all() {
+            match self.children.get(entry.id()) {
+                None => self.spawn(&entry, ctx),
+                Some(child) if child.history.is_quarantined() => {}
+                Some(_) if entry.actor().is_none_or(|actor| !actor.connected()) => {
+                    self.spawn(&entry, ctx);
+                }
+                Some(_) => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What is counted while the program runs, for `/metrics`.
+//!
+//! Only totals: nothing is labelled by instance or stream, so that a large fleet does not make
+//! large scrapes.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+/// The kind of a domain event.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct EventLabel {
+    /// `Event::kind`.
+    pub kind: &'static str,
+}
+
+/// How something ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct OutcomeLabel {
+    /// One word.
+    pub outcome: &'static str,
+}
+
+/// The counters. Each is updated by the one actor it tells of.
+#[derive(Debug)]
+pub struct Telemetry {
+    /// Heartbeats that were answered 200.
+    pub heartbeats: Counter,
+    /// Heartbeats of instances that are not registered.
+    pub heartbeats_unknown: Counter,
+    /// Domain events by kind.
+    pub events: Family<EventLabel, Counter>,
+    /// Fleet transactions by outcome.
+    pub saves: Family<OutcomeLabel, Counter>,
+    /// Commands saved together in one transaction.
+    pub batch_commands: Histogram,
+    /// Seconds from detecting a failure to the saved recovery.
+    pub recovery_seconds: Histogram,
+    /// Commands waiting to be decided.
+    pub queue_length: Gauge,
+    /// Last heartbeats and metrics that could not be kept until the store came back.
+    pub records_dropped: Counter,
+    /// Actors of instances that ended and were replaced.
+    pub actor_restarts: Counter,
+    /// Times the whole process stood still.
+    pub stalls: Counter,
+    /// Milliseconds for which it stood still.
+    pub stalled_milliseconds: Counter,
+    /// 1 while the store answers, 0 while it does not.
+    pub store_up: Gauge,
+    /// Requests that were refused because too many were under way.
+    pub requests_shed: Counter,
+    /// Differences the sweep found between actors, memory and store.
+    pub sweep_differences: Counter,
+}
+
+impl Telemetry {
+    /// Creates the counters and registers them under `orchestrator_`.
+    pub fn new(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("orchestrator");
+        let telemetry = Self {
+            heartbeats: Counter::default(),
+            heartbeats_unknown: Counter::default(),
+            events: Family::default(),
+            saves: Family::default(),
+            batch_commands: Histogram::new(exponential_buckets(1.0, 4.0, 6)),
+            recovery_seconds: Histogram::new(exponential_buckets(0.005, 4.0, 8)),
+            queue_length: Gauge::default(),
+            records_dropped: Counter::default(),
+            actor_restarts: Counter::default(),
+            stalls: Counter::default(),
+            stalled_milliseconds: Counter::default(),
+            store_up: Gauge::default(),
+            requests_shed: Counter::default(),
+            sweep_differences: Counter::default(),
+        };
+        telemetry.store_up.set(1);
+        telemetry.register(registry);
+        telemetry
+    }
+
+    fn register(&self, registry: &mut Registry) {
+        registry.register(
+            "heartbeats",
+            "Heartbeats answered 200",
+            self.heartbeats.clone(),
+        );
+        registry.register(
+            "heartbeats_unknown",
+            "Heartbeats of instances that are not registered",
+            self.heartbeats_unknown.clone(),
+        );
+        registry.register("events", "Domain events by kind", self.events.clone());
+        registry.register("saves", "Fleet transactions by outcome", self.saves.clone());
+        registry.register(
+            "batch_commands",
+            "Commands saved together in one transaction",
+            self.batch_commands.clone(),
+        );
+        registry.register(
+            "recovery_seconds",
+            "Seconds from detecting a failure to the saved recovery",
+            self.recovery_seconds.clone(),
+        );
+        registry.register(
+            "queue_length",
+            "Commands waiting to be decided",
+            self.queue_length.clone(),
+        );
+        registry.register(
+            "records_dropped",
+            "Heartbeats and metrics that could not be kept until the store came back",
+            self.records_dropped.clone(),
+        );
+        registry.register(
+            "actor_restarts",
+            "Actors of instances that ended and were replaced",
+            self.actor_restarts.clone(),
+        );
+        registry.register(
+            "stalls",
+            "Times the whole process stood still",
+            self.stalls.clone(),
+        );
+        registry.register(
+            "stalled_milliseconds",
+            "Milliseconds for which the process stood still",
+            self.stalled_milliseconds.clone(),
+        );
+        registry.register(
+            "store_up",
+            "Whether the store answers",
+            self.store_up.clone(),
+        );
+        registry.register(
+            "requests_shed",
+            "Requests refused because too many were under way",
+            self.requests_shed.clone(),
+        );
+        registry.register(
+            "sweep_differences",
+            "Differences found between actors, memory and store",
+            self.sweep_differences.clone(),
+        );
+    }
+}
