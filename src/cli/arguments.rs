@@ -122,7 +122,7 @@ fn flag(setting: &Setting) -> Arg {
         // So that -5 is refused as a value, with the rule, and not as an unknown flag.
         .allow_negative_numbers(true)
         .help(format!(
-            "{} [env: {}] [default: {}]",
+            "{}\n[env: {}] [default: {}]",
             setting.meaning,
             setting.name,
             setting.default.describe()

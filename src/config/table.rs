@@ -87,7 +87,7 @@ const SETTINGS: &[Setting] = &[
         kind: Kind::DurationOrZero,
         default: Derived {
             from: "HEARTBEAT_WARNING_THRESHOLD",
-            formula: "1 × HEARTBEAT_WARNING_THRESHOLD",
+            formula: "equal to HEARTBEAT_WARNING_THRESHOLD",
             usually: "2m",
         },
         meaning: "How long an instance that came back must beat steadily before it is trusted again; 0 trusts it at once.",
