@@ -48,9 +48,8 @@ pub(super) fn parse_filter(text: &str) -> Result<String, String> {
             Some((module, level)) => (module.trim(), Some(level.trim())),
             None => (directive, None),
         };
-        let level_is_valid = level.is_none_or(|level| {
-            level.is_empty() || LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level))
-        });
+        let level_is_valid =
+            level.is_none_or(|level| LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)));
         let module_is_valid = module
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"_:-.".contains(&byte));
@@ -87,6 +86,7 @@ mod tests {
             "actix_web=loud",
             "info;debug",
             "=info",
+            "info=",
             "a=b=info",
             "so much",
         ] {
