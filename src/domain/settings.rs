@@ -57,15 +57,40 @@ impl WorkerLimits {
     /// Derives what is not given: interval = warning / 4, request limit = interval / 2,
     /// lease = 0.8 × timeout, margin = 0.1 × timeout, worker's stop = 0.9 × lease.
     pub fn from_thresholds(thresholds: &LivenessThresholds) -> Self {
-        let heartbeat_interval = thresholds.warning / 4;
-        let lease = thresholds.timeout.mul_f64(0.8);
+        let heartbeat_interval = Self::interval_for_warning(thresholds.warning);
+        let lease = Self::lease_for_timeout(thresholds.timeout);
         Self {
             heartbeat_interval,
-            request_timeout: heartbeat_interval / 2,
+            request_timeout: Self::request_timeout_for_interval(heartbeat_interval),
             lease,
-            lease_margin: thresholds.timeout.mul_f64(0.1),
-            worker_stop: lease.mul_f64(0.9),
+            lease_margin: Self::margin_for_timeout(thresholds.timeout),
+            worker_stop: Self::stop_for_lease(lease),
         }
+    }
+
+    /// A quarter of the warning threshold: three beats may be lost before an instance is late.
+    pub fn interval_for_warning(warning: Duration) -> Duration {
+        warning / 4
+    }
+
+    /// Half the interval: one heartbeat has ended before the next is due.
+    pub fn request_timeout_for_interval(heartbeat_interval: Duration) -> Duration {
+        heartbeat_interval / 2
+    }
+
+    /// 0.8 × timeout: with the margin it is over before the timeout.
+    pub fn lease_for_timeout(timeout: Duration) -> Duration {
+        timeout.mul_f64(0.8)
+    }
+
+    /// 0.1 × timeout.
+    pub fn margin_for_timeout(timeout: Duration) -> Duration {
+        timeout.mul_f64(0.1)
+    }
+
+    /// 0.9 × lease: the last tenth is for stopping.
+    pub fn stop_for_lease(lease: Duration) -> Duration {
+        lease.mul_f64(0.9)
     }
 }
 

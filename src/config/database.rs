@@ -1,0 +1,272 @@
+//! Where the fleet is kept, and how its address stays out of logs.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// How the database is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DatabaseSettings {
+    /// Which database, and where.
+    pub url: DatabaseUrl,
+    /// The longest time one call may take.
+    pub timeout: Duration,
+    /// Connections kept open to PostgreSQL; nothing to the other two.
+    pub pool_size: u32,
+}
+
+/// A database this program can use.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// In memory: gone when the process ends. For demos and tests.
+    Memory,
+    /// A file of the embedded database, relative to the working directory unless it starts with `/`.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server.
+    Postgres(PostgresUrl),
+}
+
+/// A `postgres://` URL. Printing it shows scheme and host: it usually holds a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PostgresUrl(String);
+
+impl PostgresUrl {
+    /// The whole URL, password included: for the driver, never for a log or an answer.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PostgresUrl {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&redact(&self.0))
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    /// What may be shown: the file of SQLite, scheme and host of PostgreSQL.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Memory => formatter.write_str("memory:"),
+            Self::Sqlite(path) => write!(formatter, "sqlite://{}", path.display()),
+            Self::Postgres(url) => formatter.write_str(&redact(url.expose())),
+        }
+    }
+}
+
+impl DatabaseUrl {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        const SCHEMES: &str = "write sqlite://FILE, postgres://USER:PASSWORD@HOST/NAME or memory:";
+        if text
+            .chars()
+            .any(|letter| letter.is_control() || letter.is_whitespace())
+        {
+            return Err(
+                "must not contain spaces or control characters: write %20 for a space \
+                        in a password"
+                    .to_owned(),
+            );
+        }
+        if text.eq_ignore_ascii_case("memory:") {
+            return Ok(Self::Memory);
+        }
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(format!("has no scheme: {SCHEMES}"));
+        };
+        match scheme.to_ascii_lowercase().as_str() {
+            "sqlite" => parse_sqlite(rest),
+            // The driver knows the schemes in lower case only.
+            scheme @ ("postgres" | "postgresql") => {
+                check_postgres(rest)?;
+                Ok(Self::Postgres(PostgresUrl(format!("{scheme}://{rest}"))))
+            }
+            "memory" => Err("has a scheme that stands alone: write memory:".to_owned()),
+            _ => Err(format!("has a scheme that is not supported: {SCHEMES}")),
+        }
+    }
+}
+
+fn parse_sqlite(path: &str) -> Result<DatabaseUrl, String> {
+    if path.is_empty() || path.ends_with('/') {
+        return Err(
+            "names no file: write sqlite://orchestrator.db, or sqlite:///var/lib/x.db for \
+                    an absolute path"
+                .to_owned(),
+        );
+    }
+    if path == ":memory:" {
+        return Err(
+            "is a database nobody could keep: write memory: for one that is not kept".to_owned(),
+        );
+    }
+    if path.contains('?') {
+        return Err(
+            "has options after its file name, which SQLite is not given here: leave out \
+                    everything from the question mark on"
+                .to_owned(),
+        );
+    }
+    Ok(DatabaseUrl::Sqlite(Path::new(path).to_owned()))
+}
+
+/// Finds the mistakes people make; the driver has the last word when it connects.
+fn check_postgres(rest: &str) -> Result<(), String> {
+    if rest.is_empty() {
+        return Err("names no server: write postgres://USER:PASSWORD@HOST/NAME".to_owned());
+    }
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(authority_end);
+    // Signs of an unescaped character in a password: a `@` that comes twice, or too late. One in
+    // the options of a URL with a user is an option's value.
+    let path_end = tail.find('?').unwrap_or(tail.len());
+    let late = if authority.contains('@') {
+        &tail[..path_end]
+    } else {
+        tail
+    };
+    if authority.matches('@').count() > 1 || late.contains('@') || tail.starts_with('#') {
+        return Err(
+            "has a special character in user or password: write %40 for @, %2F for /, \
+                    %23 for #, %3F for ?"
+                .to_owned(),
+        );
+    }
+    let hosts = authority
+        .rsplit_once('@')
+        .map_or(authority, |(_, hosts)| hosts);
+    for host in hosts.split(',') {
+        let port = host
+            .rsplit_once(':')
+            .filter(|_| !host.ends_with(']'))
+            .map(|(_, port)| port);
+        let port_is_valid = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
+        if !port_is_valid {
+            return Err("has a port that is not a number from 1 to 65535".to_owned());
+        }
+    }
+    Ok(())
+}
+
+/// Scheme and host of a URL, for messages. Shows nothing when it cannot be sure which part is the
+/// host: a password with a `/` or `@` in it makes that ambiguous.
+pub(super) fn redact(text: &str) -> String {
+    const HIDDEN: &str = "(hidden)";
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return HIDDEN.to_owned();
+    };
+    let scheme_is_valid = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    if !scheme_is_valid {
+        return HIDDEN.to_owned();
+    }
+    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, tail) = rest.split_at(authority_end);
+    let hosts = match authority.rsplit_once('@') {
+        Some((user, hosts)) if !user.contains('@') => hosts,
+        None => authority,
+        Some(_) => return format!("{scheme}://{HIDDEN}"),
+    };
+    let shown = match hosts
+        .strip_prefix('[')
+        .and_then(|rest| rest.split_once(']'))
+    {
+        Some((ip, _)) => format!("[{ip}]"),
+        None => hosts
+            .split([':', ','])
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+    };
+    let host_is_plain = shown
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte));
+    if tail.contains('@') || !host_is_plain {
+        return format!("{scheme}://{HIDDEN}");
+    }
+    let rest = if shown.len() < rest.len() { "/…" } else { "" };
+    format!("{scheme}://{shown}{rest}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_three_databases() {
+        assert_eq!(DatabaseUrl::parse("memory:"), Ok(DatabaseUrl::Memory));
+        assert_eq!(
+            DatabaseUrl::parse("sqlite://a.db"),
+            Ok(DatabaseUrl::Sqlite("a.db".into()))
+        );
+        assert_eq!(
+            DatabaseUrl::parse("SQLITE:///var/lib/a.db"),
+            Ok(DatabaseUrl::Sqlite("/var/lib/a.db".into()))
+        );
+        for (text, exposed) in [
+            ("postgres://u:p%40@db:5432/x?sslmode=require", None),
+            ("postgresql://db,db2:5433/x", None),
+            ("postgres:///x?host=/run/postgresql", None),
+            ("postgres://[::1]/x", None),
+            ("Postgres://db/x", Some("postgres://db/x")),
+        ] {
+            let DatabaseUrl::Postgres(url) = DatabaseUrl::parse(text).unwrap() else {
+                panic!("{text} is PostgreSQL")
+            };
+            assert_eq!(url.expose(), exposed.unwrap_or(text));
+        }
+    }
+
+    #[test]
+    fn refusals_say_why() {
+        for (text, part) in [
+            ("orchestrator.db", "no scheme"),
+            ("sqlite:orchestrator.db", "no scheme"),
+            ("mysql://db/x", "not supported"),
+            ("sqlite://", "no file"),
+            ("sqlite:///var/lib/", "no file"),
+            ("sqlite://:memory:", "memory:"),
+            ("sqlite://a.db?mode=ro", "options"),
+            ("memory://", "stands alone"),
+            ("postgres://", "no server"),
+            ("postgres://db:0/x", "port"),
+            ("postgres://db:70000/x", "port"),
+            ("postgres://u:p/w@db/x", "%2F"),
+            ("postgres://u:p@w@db/x", "%40"),
+            ("postgres://u:p#w@db/x", "%23"),
+            ("postgres://u:1?w@db/x", "%3F"),
+            ("postgres://u:p w@db/x", "spaces"),
+        ] {
+            let rule = DatabaseUrl::parse(text).unwrap_err();
+            assert!(rule.contains(part), "{text}: {rule}");
+        }
+    }
+
+    #[test]
+    fn only_scheme_and_host_are_shown() {
+        for (text, shown) in [
+            (
+                "postgres://user:secret@db.example:5432/x?password=secret",
+                "postgres://db.example/…",
+            ),
+            ("postgres://user:secret@[::1]:5432/x", "postgres://[::1]/…"),
+            ("postgres://user:secret@a,b/x", "postgres://a/…"),
+            ("mysql://db", "mysql://db"),
+            ("postgres://user:sec/ret@db/x", "postgres://(hidden)"),
+            ("postgres://user:sec@ret@db/x", "postgres://(hidden)"),
+            ("postgres://user:sec#ret@db/x", "postgres://(hidden)"),
+            ("postgres://user:sec?ret@db/x", "postgres://(hidden)"),
+            ("postgres://db/x?password=secr@t", "postgres://(hidden)"),
+            ("host=db password=secret", "(hidden)"),
+            ("user:secret@db://x", "(hidden)"),
+        ] {
+            assert_eq!(redact(text), shown, "{text}");
+        }
+        let url = DatabaseUrl::parse("postgres://user:secret@db/x").unwrap();
+        assert!(
+            !format!("{url:?} {url}").contains("secret"),
+            "{url:?} {url}"
+        );
+    }
+}

@@ -1,0 +1,250 @@
+//! From sources to a checked [`Config`].
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::reader::{EffectiveValue, Reader};
+use super::sources::{Origin, Sources};
+use super::{
+    BreakerSettings, Config, ConfigErrors, DatabaseSettings, HealthSettings, HeartbeatSettings,
+    LivenessThresholds, LogSettings, Problem, RecoverySettings, RegistrationSettings,
+    RetentionSettings, RetryPolicy, ServerSettings, UnknownVariable, WorkerLimits, rules, settings,
+    table, typo,
+};
+
+/// A configuration and what there is to say about it.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// What the program runs with.
+    pub config: Config,
+    /// Every setting with its value and origin, in the order of [`settings`].
+    pub effective: Vec<EffectiveValue>,
+    /// Variables that look like misspelt settings.
+    pub warnings: Vec<UnknownVariable>,
+    /// The `.env` that was read, when there is one.
+    pub dotenv_path: Option<PathBuf>,
+}
+
+/// Reads flags (by setting name), the environment and `.env`, in this order of precedence.
+///
+/// # Errors
+///
+/// Everything that is wrong, at once.
+pub fn load(flags: BTreeMap<String, OsString>) -> Result<Loaded, ConfigErrors> {
+    from_sources(&Sources::of_process(flags))
+}
+
+pub(super) fn from_pairs<'a>(
+    pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Config, ConfigErrors> {
+    let sources = Sources::of_program(pairs);
+    let loaded = from_sources(&sources)?;
+    // In an environment, unknown names are other people's; in a list made for us they are mistakes.
+    let unknown = sources
+        .variables()
+        .find(|(_, name)| table::find(name).is_none());
+    match unknown {
+        None => Ok(loaded.config),
+        Some((_, name)) => Err(ConfigErrors::new(vec![Problem::Value {
+            name: "configuration",
+            origin: Origin::Program,
+            shown: format!("given {name:?}"),
+            rule: "has no setting of that name".to_owned(),
+        }])),
+    }
+}
+
+fn from_sources(sources: &Sources) -> Result<Loaded, ConfigErrors> {
+    let mut reader = Reader::new(sources);
+    let config = read(&mut reader);
+    let Reader {
+        mut problems,
+        mut effective,
+        lengths,
+        ..
+    } = reader;
+    problems.extend(rules::check(&lengths));
+    match config {
+        Some(config) if problems.is_empty() => {
+            effective.sort_by_key(|value| position(value.name));
+            Ok(Loaded {
+                config,
+                effective,
+                warnings: typo::suspects(sources),
+                dotenv_path: sources.dotenv_path.clone(),
+            })
+        }
+        Some(_) | None => Err(ConfigErrors::new(problems)),
+    }
+}
+
+fn position(name: &str) -> Option<usize> {
+    settings().iter().position(|setting| setting.name == name)
+}
+
+// Below, everything is read before the first `?`: a refused value must not hide the next one.
+
+fn read(reader: &mut Reader<'_>) -> Option<Config> {
+    let bind_address = reader.address("BIND_ADDRESS");
+    let database = read_database(reader);
+    let liveness = read_liveness(reader);
+    let worker_limits = read_worker_limits(reader, &liveness);
+    let heartbeats = read_heartbeats(reader);
+    let recovery = read_recovery(reader);
+    let breaker = read_breaker(reader);
+    let health_check_interval = reader.duration("HEALTH_CHECK_INTERVAL");
+    let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
+    let retention = read_retention(reader);
+    let log_format = reader.log_format("LOG_FORMAT");
+    let log_filter = reader.log_filter("RUST_LOG");
+    Some(Config {
+        server: ServerSettings {
+            bind_address: bind_address?,
+        },
+        database: database?,
+        liveness: liveness.complete()?,
+        worker_limits: worker_limits?,
+        heartbeats: heartbeats?,
+        recovery: recovery?,
+        breaker: breaker?,
+        health: HealthSettings {
+            check_interval: health_check_interval?,
+        },
+        registration: RegistrationSettings {
+            default_max_streams: default_max_streams?,
+        },
+        retention: retention?,
+        log: LogSettings {
+            format: log_format?,
+            filter: log_filter?,
+        },
+    })
+}
+
+fn read_database(reader: &mut Reader<'_>) -> Option<DatabaseSettings> {
+    let url = reader.database_url("DATABASE_URL");
+    let timeout = reader.duration("DATABASE_TIMEOUT");
+    let pool_size = reader.count("DATABASE_POOL_SIZE");
+    Some(DatabaseSettings {
+        url: url?,
+        timeout: timeout?,
+        pool_size: pool_size?,
+    })
+}
+
+/// Thresholds as far as they could be read: what workers are told may hang on one of them only.
+struct Thresholds {
+    warning: Option<Duration>,
+    timeout: Option<Duration>,
+    emergency: Option<Duration>,
+    probation: Option<Duration>,
+}
+
+impl Thresholds {
+    fn complete(&self) -> Option<LivenessThresholds> {
+        Some(LivenessThresholds {
+            warning: self.warning?,
+            timeout: self.timeout?,
+            emergency: self.emergency?,
+            probation: self.probation?,
+        })
+    }
+}
+
+fn read_liveness(reader: &mut Reader<'_>) -> Thresholds {
+    let timeout = reader.duration("HEARTBEAT_TIMEOUT");
+    let derived = timeout.map(LivenessThresholds::from_timeout);
+    let warning = reader.derived(
+        "HEARTBEAT_WARNING_THRESHOLD",
+        derived.map(|thresholds| thresholds.warning),
+    );
+    let emergency = reader.derived(
+        "EMERGENCY_THRESHOLD",
+        derived.map(|thresholds| thresholds.emergency),
+    );
+    let probation = reader.derived("PROBATION", warning);
+    Thresholds {
+        warning,
+        timeout,
+        emergency,
+        probation,
+    }
+}
+
+fn read_worker_limits(reader: &mut Reader<'_>, known: &Thresholds) -> Option<WorkerLimits> {
+    let heartbeat_interval = reader.derived(
+        "HEARTBEAT_INTERVAL",
+        known.warning.map(WorkerLimits::interval_for_warning),
+    );
+    let request_timeout = reader.derived(
+        "HEARTBEAT_REQUEST_TIMEOUT",
+        heartbeat_interval.map(WorkerLimits::request_timeout_for_interval),
+    );
+    let lease = reader.derived(
+        "LEASE_DURATION",
+        known.timeout.map(WorkerLimits::lease_for_timeout),
+    );
+    let lease_margin = reader.derived(
+        "LEASE_MARGIN",
+        known.timeout.map(WorkerLimits::margin_for_timeout),
+    );
+    let worker_stop = reader.derived("WORKER_STOP", lease.map(WorkerLimits::stop_for_lease));
+    Some(WorkerLimits {
+        heartbeat_interval: heartbeat_interval?,
+        request_timeout: request_timeout?,
+        lease: lease?,
+        lease_margin: lease_margin?,
+        worker_stop: worker_stop?,
+    })
+}
+
+fn read_heartbeats(reader: &mut Reader<'_>) -> Option<HeartbeatSettings> {
+    let check_interval = reader.duration("HEARTBEAT_CHECK_INTERVAL");
+    let flush_interval = reader.duration("HEARTBEAT_FLUSH_INTERVAL");
+    let max_missed = reader.count("MAX_MISSED_HEARTBEATS");
+    Some(HeartbeatSettings {
+        check_interval: check_interval?,
+        flush_interval: flush_interval?,
+        max_missed: max_missed?,
+    })
+}
+
+fn read_recovery(reader: &mut Reader<'_>) -> Option<RecoverySettings> {
+    let emergency_enabled = reader.switch("EMERGENCY_RECOVERY_ENABLED");
+    let max_attempts = reader.count("MAX_RETRY_ATTEMPTS");
+    let delay = reader.duration("RETRY_DELAY_SECONDS");
+    let exponential = reader.switch("EXPONENTIAL_BACKOFF");
+    Some(RecoverySettings {
+        retry: RetryPolicy {
+            max_attempts: max_attempts?,
+            delay: delay?,
+            exponential: exponential?,
+        },
+        emergency_enabled: emergency_enabled?,
+    })
+}
+
+fn read_breaker(reader: &mut Reader<'_>) -> Option<BreakerSettings> {
+    let threshold = reader.count("CIRCUIT_BREAKER_THRESHOLD");
+    let max_probe_interval = reader.duration("CIRCUIT_BREAKER_TIMEOUT");
+    Some(BreakerSettings {
+        threshold: threshold?,
+        max_probe_interval: max_probe_interval?,
+    })
+}
+
+fn read_retention(reader: &mut Reader<'_>) -> Option<RetentionSettings> {
+    let instances = reader.duration("INSTANCE_RETENTION");
+    let metrics = reader.duration("METRICS_RETENTION");
+    let events = reader.duration("EVENT_RETENTION");
+    Some(RetentionSettings {
+        instances: instances?,
+        metrics: metrics?,
+        events: events?,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,132 @@
+//! What an operator can set: the only reader of the environment.
+//!
+//! Every setting is described once, in `table`; reading it, `--help`, the sample `.env`, the README's
+//! table and the check for misspelt variables follow from there. Values are read in one pass that
+//! collects every problem, then checked against each other, before anything else starts. Other rooms
+//! get plain structs, one per concern, and never learn where a value came from.
+//!
+//! Uses `domain::settings`, where the numbers of the rules live, and nothing else of the program.
+
+mod address;
+mod database;
+mod dotenv;
+mod duration;
+mod listing;
+mod load;
+mod log;
+mod problem;
+mod reader;
+mod rules;
+mod scalar;
+mod setting;
+mod sources;
+mod table;
+mod typo;
+
+use std::time::Duration;
+
+use crate::domain::settings::{BreakerSettings, LivenessThresholds, RetryPolicy, WorkerLimits};
+
+pub use address::BindAddress;
+pub use database::{DatabaseSettings, DatabaseUrl, PostgresUrl};
+pub use listing::{markdown_table, sample};
+pub use load::{Loaded, load};
+pub use log::{LogFormat, LogSettings};
+pub use problem::{ConfigErrors, Problem, UnknownVariable};
+pub use reader::EffectiveValue;
+pub use setting::{Fallback, Group, Kind, Setting};
+pub use sources::Origin;
+pub use table::settings;
+
+/// Everything that was set, checked one by one and against each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where the program is reached.
+    pub server: ServerSettings,
+    /// Where the fleet is kept.
+    pub database: DatabaseSettings,
+    /// When silence means lateness, failure, emergency.
+    pub liveness: LivenessThresholds,
+    /// What workers are told about their own clocks.
+    pub worker_limits: WorkerLimits,
+    /// How heartbeats are handled beside the thresholds.
+    pub heartbeats: HeartbeatSettings,
+    /// How hard recoveries are tried.
+    pub recovery: RecoverySettings,
+    /// When the database is left alone.
+    pub breaker: BreakerSettings,
+    /// How the program watches the whole.
+    pub health: HealthSettings,
+    /// What an instance gets that does not say.
+    pub registration: RegistrationSettings,
+    /// How long things are remembered.
+    pub retention: RetentionSettings,
+    /// What is written to the log.
+    pub log: LogSettings,
+}
+
+impl Config {
+    /// The settings of `pairs` (names as in the environment) and defaults for the rest; reads
+    /// neither environment nor `.env`. For tests and for programs that embed the server.
+    ///
+    /// # Errors
+    ///
+    /// Every value or combination that is refused, and every name that is no setting.
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigErrors> {
+        load::from_pairs(pairs)
+    }
+}
+
+/// Where the program is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The address HTTP is served on.
+    pub bind_address: BindAddress,
+}
+
+/// How heartbeats are handled beside the thresholds of [`LivenessThresholds`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeartbeatSettings {
+    /// The period of the safety sweep.
+    pub check_interval: Duration,
+    /// The longest time a heartbeat waits before it is saved.
+    pub flush_interval: Duration,
+    /// Shown to workers and operators; decides nothing.
+    pub max_missed: u32,
+}
+
+/// How hard recoveries are tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecoverySettings {
+    /// How often and how soon again.
+    pub retry: RetryPolicy,
+    /// Whether an emergency is acted upon without being asked.
+    pub emergency_enabled: bool,
+}
+
+/// How the program watches the whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthSettings {
+    /// The period at which the system's health is judged.
+    pub check_interval: Duration,
+}
+
+/// What an instance gets that does not say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RegistrationSettings {
+    /// Streams an instance may hold, 1 to 100,000.
+    pub default_max_streams: u32,
+}
+
+/// How long things are remembered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RetentionSettings {
+    /// Failed instances without streams, counted from their failure.
+    pub instances: Duration,
+    /// Metrics reported by workers.
+    pub metrics: Duration,
+    /// The audit trail.
+    pub events: Duration,
+}

@@ -1,0 +1,119 @@
+//! What can be wrong with a configuration, said so that it can be put right.
+
+use std::fmt;
+
+use super::sources::Origin;
+
+/// Everything that is wrong, found in one go: nobody should have to start a program five times to
+/// learn of five mistakes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigErrors(Vec<Problem>);
+
+impl ConfigErrors {
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Self(problems)
+    }
+
+    /// The problems in the order they were found; never empty.
+    pub fn problems(&self) -> &[Problem] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    /// One problem per line.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, problem) in self.0.iter().enumerate() {
+            let separator = if index == 0 { "" } else { "\n" };
+            write!(formatter, "{separator}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}
+
+/// One thing that is wrong. Prints as one line, without secrets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    /// A value that is no value of its setting.
+    Value {
+        /// The setting.
+        name: &'static str,
+        /// Who set it.
+        origin: Origin,
+        /// The value as it may be shown.
+        shown: String,
+        /// What a value must be, as the end of a sentence that begins with the setting.
+        rule: String,
+    },
+    /// Values that are fine one by one and do not go together.
+    Rule {
+        /// The rule, and why it is one.
+        rule: String,
+        /// Every value involved, and where it comes from.
+        values: String,
+        /// What to change.
+        remedy: String,
+    },
+    /// A `.env` that cannot be used.
+    DotEnv {
+        /// The file and, where known, the line.
+        place: String,
+        /// What is wrong there, without the line's text: it may hold a password.
+        reason: String,
+    },
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Value {
+                name,
+                origin,
+                shown,
+                rule,
+            } => {
+                write!(
+                    formatter,
+                    "{name} ({}) is {shown}: it {rule}.",
+                    origin.describe(name)
+                )
+            }
+            Self::Rule {
+                rule,
+                values,
+                remedy,
+            } => {
+                write!(formatter, "{rule}, but {values}. {remedy}.")
+            }
+            Self::DotEnv { place, reason } => write!(formatter, "{place}: {reason}."),
+        }
+    }
+}
+
+/// A variable nobody reads that looks as if it was meant to be one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnknownVariable {
+    /// The variable as it is set.
+    pub name: String,
+    /// Who set it.
+    pub origin: Origin,
+    /// The setting it resembles most.
+    pub suggestion: &'static str,
+}
+
+impl fmt::Display for UnknownVariable {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            name,
+            origin,
+            suggestion,
+        } = self;
+        write!(
+            formatter,
+            "{name} ({}) is not a setting and has no effect; did you mean {suggestion}?",
+            origin.describe(name)
+        )
+    }
+}

@@ -1,0 +1,226 @@
+//! Reads settings one by one, and remembers everything that is wrong and everything that holds.
+
+use std::time::Duration;
+
+use super::problem::Problem;
+use super::rules::Length;
+use super::setting::{Fallback, Kind, Setting};
+use super::sources::{Origin, Sources};
+use super::{address, database, duration, log, scalar, table};
+
+/// What holds for one setting, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EffectiveValue {
+    /// The setting's name.
+    pub name: &'static str,
+    /// Its value as it may be shown: no passwords.
+    pub shown: String,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// Each method answers `None` for a value that was refused, and keeps the reason; callers go on
+/// reading so that all problems are found at once.
+pub(super) struct Reader<'a> {
+    sources: &'a Sources,
+    pub(super) problems: Vec<Problem>,
+    pub(super) effective: Vec<EffectiveValue>,
+    /// The lengths of time read so far, for the rules across settings.
+    pub(super) lengths: Vec<Length>,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(sources: &'a Sources) -> Self {
+        Self {
+            sources,
+            problems: sources.problems.clone(),
+            effective: Vec::new(),
+            lengths: Vec::new(),
+        }
+    }
+
+    pub(super) fn address(&mut self, name: &'static str) -> Option<address::BindAddress> {
+        self.read(
+            name,
+            |text, _| address::BindAddress::parse(text),
+            ToString::to_string,
+        )
+    }
+
+    pub(super) fn database_url(&mut self, name: &'static str) -> Option<database::DatabaseUrl> {
+        self.read(
+            name,
+            |text, _| database::DatabaseUrl::parse(text),
+            ToString::to_string,
+        )
+    }
+
+    pub(super) fn log_format(&mut self, name: &'static str) -> Option<log::LogFormat> {
+        self.read(
+            name,
+            |text, _| log::LogFormat::parse(text),
+            |format| match format {
+                log::LogFormat::Text => "text".to_owned(),
+                log::LogFormat::Json => "json".to_owned(),
+            },
+        )
+    }
+
+    pub(super) fn log_filter(&mut self, name: &'static str) -> Option<String> {
+        self.read(name, |text, _| log::parse_filter(text), String::clone)
+    }
+
+    pub(super) fn switch(&mut self, name: &'static str) -> Option<bool> {
+        self.read(name, |text, _| scalar::parse_switch(text), bool::to_string)
+    }
+
+    pub(super) fn count(&mut self, name: &'static str) -> Option<u32> {
+        let parse = |text: &str, kind| match kind {
+            Kind::Count { min, max } => scalar::parse_count(text, min, max),
+            _ => Err("is listed as something else than a number".to_owned()),
+        };
+        self.read(name, parse, u32::to_string)
+    }
+
+    /// A length of time with a default of its own.
+    pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
+        let value = self.read(name, parse_duration, |value| duration::format(*value))?;
+        self.remember(name, value);
+        Some(value)
+    }
+
+    /// A length of time that is `derived` when nobody sets it; `None` there means that what it is
+    /// derived from was refused, which is already reported.
+    pub(super) fn derived(
+        &mut self,
+        name: &'static str,
+        derived: Option<Duration>,
+    ) -> Option<Duration> {
+        if self.sources.get(name).is_some() {
+            return self.duration(name);
+        }
+        let setting = self.setting(name)?;
+        let Fallback::Derived { formula, .. } = setting.default else {
+            return self.duration(name);
+        };
+        let value = derived?;
+        let origin = Origin::Derived(formula);
+        self.effective.push(EffectiveValue {
+            name,
+            shown: duration::format(value),
+            origin,
+        });
+        self.remember(name, value);
+        Some(value)
+    }
+
+    fn remember(&mut self, name: &'static str, value: Duration) {
+        if let Some(effective) = self.effective.last().filter(|last| last.name == name) {
+            self.lengths.push(Length {
+                name,
+                value,
+                origin: effective.origin,
+            });
+        }
+    }
+
+    fn read<T>(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str, Kind) -> Result<T, String>,
+        show: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        let setting = self.setting(name)?;
+        let set = self.sources.get(name);
+        let (origin, raw) =
+            set.unwrap_or((Origin::Default, setting.default.usual_value().as_ref()));
+        let outcome = match raw.to_str().map(str::trim) {
+            None => Err("must be UTF-8 text".to_owned()),
+            Some("") => Err("must not be empty: give it a value or leave the flag out".to_owned()),
+            Some(text) => parse(text, setting.kind),
+        };
+        match outcome {
+            Ok(value) => {
+                self.effective.push(EffectiveValue {
+                    name,
+                    shown: show(&value),
+                    origin,
+                });
+                Some(value)
+            }
+            Err(rule) => {
+                let shown = show_refused(&raw.to_string_lossy(), setting.kind);
+                self.problems.push(Problem::Value {
+                    name,
+                    origin,
+                    shown,
+                    rule,
+                });
+                None
+            }
+        }
+    }
+
+    fn setting(&mut self, name: &'static str) -> Option<&'static Setting> {
+        let setting = table::find(name);
+        if setting.is_none() {
+            self.problems.push(Problem::Value {
+                name,
+                origin: Origin::Default,
+                shown: "unknown".to_owned(),
+                rule: "is missing from the list of settings".to_owned(),
+            });
+        }
+        setting
+    }
+}
+
+fn parse_duration(text: &str, kind: Kind) -> Result<Duration, String> {
+    if kind == Kind::DurationOrZero {
+        duration::parse(text)
+    } else {
+        duration::parse_positive(text)
+    }
+}
+
+/// A refused value for a message: on one line, of bounded length, and without what may be a
+/// password, whichever setting somebody pasted it into.
+fn show_refused(text: &str, kind: Kind) -> String {
+    const LONGEST: usize = 80;
+    if kind == Kind::DatabaseUrl || text.contains("://") {
+        return database::redact(text.trim());
+    }
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{:?}… (cut)", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refused_values_stay_on_one_short_line() {
+        assert_eq!(
+            show_refused("a\nb\u{1b}", Kind::Duration),
+            r#""a\nb\u{1b}""#
+        );
+        assert!(
+            show_refused(&"ä".repeat(500), Kind::Duration)
+                .chars()
+                .count()
+                < 100
+        );
+    }
+
+    #[test]
+    fn a_url_in_the_wrong_place_is_redacted_too() {
+        let shown = show_refused("postgres://user:secret@db/x", Kind::Address);
+        assert_eq!(shown, "postgres://db/…");
+        assert_eq!(
+            show_refused("host=db password=secret", Kind::DatabaseUrl),
+            "(hidden)"
+        );
+    }
+}

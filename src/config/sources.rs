@@ -1,0 +1,171 @@
+//! Where values come from, and who has precedence: flags, then the environment, then `.env`.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use super::dotenv::{self, DotEnv};
+use super::problem::Problem;
+use super::table::find;
+
+/// Who said so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// A flag on the command line.
+    Flag,
+    /// A variable of the process's environment.
+    Environment,
+    /// A line in `.env`.
+    DotEnv,
+    /// The program itself, for an embedded server or a test.
+    Program,
+    /// Nobody: the default.
+    Default,
+    /// Nobody: computed by this formula.
+    Derived(&'static str),
+}
+
+impl Origin {
+    /// The origin of `name`'s value, for people.
+    pub fn describe(self, name: &str) -> String {
+        match self {
+            Self::Flag => match find(name) {
+                Some(setting) => format!("flag --{}", setting.flag),
+                None => "flag".to_owned(),
+            },
+            Self::Environment => "environment".to_owned(),
+            Self::DotEnv => ".env".to_owned(),
+            Self::Program => "set by the program".to_owned(),
+            Self::Default => "default".to_owned(),
+            Self::Derived(formula) => format!("derived: {formula}"),
+        }
+    }
+}
+
+/// Values by name, in layers: the first layer that has one decides.
+#[derive(Debug, Default)]
+pub(super) struct Sources {
+    layers: Vec<(Origin, BTreeMap<String, OsString>)>,
+    /// The `.env` that was read.
+    pub(super) dotenv_path: Option<PathBuf>,
+    /// What was wrong with the sources themselves.
+    pub(super) problems: Vec<Problem>,
+}
+
+impl Sources {
+    /// The real ones: `flags` by setting name, the process's environment, and the `.env` of the
+    /// working directory or the nearest one above it.
+    pub(super) fn of_process(flags: BTreeMap<String, OsString>) -> Self {
+        // Names that are no Unicode are nobody's setting; values may be, and are refused later.
+        let environment =
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let DotEnv {
+            path,
+            values,
+            problems,
+        } = dotenv::read();
+        let values = values.into_iter().map(|(name, value)| (name, value.into()));
+        Self {
+            layers: vec![
+                (Origin::Flag, flags),
+                (Origin::Environment, environment.collect()),
+                (Origin::DotEnv, values.collect()),
+            ],
+            dotenv_path: path,
+            problems,
+        }
+    }
+
+    /// Only what is listed: no environment, no file.
+    pub(super) fn of_program<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let values = pairs
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()));
+        Self {
+            layers: vec![(Origin::Program, values.collect())],
+            ..Self::default()
+        }
+    }
+
+    /// The value that decides. An empty variable counts as unset, so that `NAME= program` undoes
+    /// what a shell exported; an empty flag is a mistake, and left for the reader to refuse.
+    pub(super) fn get(&self, name: &str) -> Option<(Origin, &OsStr)> {
+        self.layers.iter().find_map(|(origin, values)| {
+            let value = values.get(name)?;
+            (*origin == Origin::Flag || !is_empty(value)).then_some((*origin, value.as_os_str()))
+        })
+    }
+
+    /// Every variable that is set and not empty, flags left out: an unknown flag never gets here.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (Origin, &str)> {
+        let layers = self
+            .layers
+            .iter()
+            .filter(|(origin, _)| *origin != Origin::Flag);
+        layers.flat_map(|(origin, values)| {
+            let set = values.iter().filter(|(_, value)| !is_empty(value));
+            set.map(|(name, _)| (*origin, name.as_str()))
+        })
+    }
+}
+
+fn is_empty(value: &OsStr) -> bool {
+    value.to_str().is_some_and(|value| value.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(layers: &[(Origin, &[(&str, &str)])]) -> Sources {
+        let values = |pairs: &[(&str, &str)]| {
+            pairs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.into()))
+                .collect()
+        };
+        let layers = layers
+            .iter()
+            .map(|(origin, pairs)| (*origin, values(pairs)))
+            .collect();
+        Sources {
+            layers,
+            ..Sources::default()
+        }
+    }
+
+    #[test]
+    fn the_first_layer_with_a_value_decides() {
+        let sources = layers(&[
+            (Origin::Flag, &[("A", "flag")]),
+            (
+                Origin::Environment,
+                &[("A", "env"), ("B", "env"), ("C", " ")],
+            ),
+            (
+                Origin::DotEnv,
+                &[("A", "file"), ("B", "file"), ("C", "file")],
+            ),
+        ]);
+        assert_eq!(sources.get("A"), Some((Origin::Flag, OsStr::new("flag"))));
+        assert_eq!(
+            sources.get("B"),
+            Some((Origin::Environment, OsStr::new("env")))
+        );
+        assert_eq!(sources.get("C"), Some((Origin::DotEnv, OsStr::new("file"))));
+        assert_eq!(sources.get("D"), None);
+        assert_eq!(
+            sources.variables().filter(|(_, name)| *name == "C").count(),
+            1
+        );
+    }
+
+    #[test]
+    fn an_empty_flag_is_not_skipped() {
+        let sources = layers(&[
+            (Origin::Flag, &[("A", "")]),
+            (Origin::Environment, &[("A", "env")]),
+        ]);
+        assert_eq!(sources.get("A"), Some((Origin::Flag, OsStr::new(""))));
+    }
+}

@@ -1,0 +1,324 @@
+//! The one list of every setting.
+//!
+//! A default written here is the default: it is read by the same code as a value somebody set.
+
+use super::setting::Fallback::{Derived, Text};
+use super::setting::{Group, Kind, Setting};
+
+/// Every setting, ordered by group, in the order people read about them.
+pub fn settings() -> &'static [Setting] {
+    SETTINGS
+}
+
+/// The setting of that exact name.
+pub(super) fn find(name: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.name == name)
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        name: "BIND_ADDRESS",
+        flag: "bind-address",
+        group: Group::Server,
+        kind: Kind::Address,
+        default: Text("127.0.0.1:8001"),
+        meaning: "Address and port to listen on; 0.0.0.0:8001 for all interfaces, port 0 for any free port.",
+    },
+    Setting {
+        name: "DATABASE_URL",
+        flag: "database-url",
+        group: Group::Database,
+        kind: Kind::DatabaseUrl,
+        default: Text("sqlite://orchestrator.db"),
+        meaning: "Where the fleet is kept: sqlite://FILE (relative to the working directory), postgres://USER:PASSWORD@HOST/NAME, or memory: (for demos and tests: nothing is kept).",
+    },
+    Setting {
+        name: "DATABASE_TIMEOUT",
+        flag: "database-timeout",
+        group: Group::Database,
+        kind: Kind::Duration,
+        default: Text("5s"),
+        meaning: "Longest time one call to the database may take.",
+    },
+    Setting {
+        name: "DATABASE_POOL_SIZE",
+        flag: "database-pool-size",
+        group: Group::Database,
+        kind: Kind::Count { min: 1, max: 100 },
+        default: Text("4"),
+        meaning: "Connections kept open to PostgreSQL (1-100); SQLite does not use it.",
+    },
+    Setting {
+        name: "HEARTBEAT_TIMEOUT",
+        flag: "heartbeat-timeout",
+        group: Group::Heartbeats,
+        kind: Kind::Duration,
+        default: Text("300"),
+        meaning: "Silence after which an instance has failed and its streams are moved.",
+    },
+    Setting {
+        name: "HEARTBEAT_WARNING_THRESHOLD",
+        flag: "heartbeat-warning-threshold",
+        group: Group::Heartbeats,
+        kind: Kind::Duration,
+        default: Derived {
+            from: "HEARTBEAT_TIMEOUT",
+            formula: "0.4 × HEARTBEAT_TIMEOUT",
+            usually: "2m",
+        },
+        meaning: "Silence after which an instance is late (suspect); nothing is taken from it yet.",
+    },
+    Setting {
+        name: "EMERGENCY_THRESHOLD",
+        flag: "emergency-threshold",
+        group: Group::Heartbeats,
+        kind: Kind::Duration,
+        default: Derived {
+            from: "HEARTBEAT_TIMEOUT",
+            formula: "2 × HEARTBEAT_TIMEOUT",
+            usually: "10m",
+        },
+        meaning: "Silence after which an instance that still owns streams is an emergency.",
+    },
+    Setting {
+        name: "PROBATION",
+        flag: "probation",
+        group: Group::Heartbeats,
+        kind: Kind::DurationOrZero,
+        default: Derived {
+            from: "HEARTBEAT_WARNING_THRESHOLD",
+            formula: "equal to HEARTBEAT_WARNING_THRESHOLD",
+            usually: "2m",
+        },
+        meaning: "How long an instance that came back must beat steadily before it is trusted again; 0 trusts it at once.",
+    },
+    Setting {
+        name: "HEARTBEAT_CHECK_INTERVAL",
+        flag: "heartbeat-check-interval",
+        group: Group::Heartbeats,
+        kind: Kind::Duration,
+        default: Text("30"),
+        meaning: "Period of the safety sweep that compares actors, memory and database; failures are noticed without it, at their exact time.",
+    },
+    Setting {
+        name: "HEARTBEAT_FLUSH_INTERVAL",
+        flag: "heartbeat-flush-interval",
+        group: Group::Heartbeats,
+        kind: Kind::Duration,
+        default: Text("5s"),
+        meaning: "Longest time a heartbeat waits before it is saved with others.",
+    },
+    Setting {
+        name: "MAX_MISSED_HEARTBEATS",
+        flag: "max-missed-heartbeats",
+        group: Group::Heartbeats,
+        kind: Kind::Count { min: 1, max: 1_000 },
+        default: Text("3"),
+        meaning: "Shown to workers and operators (1-1000); failures are decided by HEARTBEAT_TIMEOUT alone.",
+    },
+    Setting {
+        name: "HEARTBEAT_INTERVAL",
+        flag: "heartbeat-interval",
+        group: Group::Leases,
+        kind: Kind::Duration,
+        default: Derived {
+            from: "HEARTBEAT_WARNING_THRESHOLD",
+            formula: "0.25 × HEARTBEAT_WARNING_THRESHOLD",
+            usually: "30s",
+        },
+        meaning: "How often workers are asked to beat.",
+    },
+    Setting {
+        name: "HEARTBEAT_REQUEST_TIMEOUT",
+        flag: "heartbeat-request-timeout",
+        group: Group::Leases,
+        kind: Kind::Duration,
+        default: Derived {
+            from: "HEARTBEAT_INTERVAL",
+            formula: "0.5 × HEARTBEAT_INTERVAL",
+            usually: "15s",
+        },
+        meaning: "How long one heartbeat request may take at the worker.",
+    },
+    Setting {
+        name: "LEASE_DURATION",
+        flag: "lease-duration",
+        group: Group::Leases,
+        kind: Kind::Duration,
+        default: Derived {
+            from: "HEARTBEAT_TIMEOUT",
+            formula: "0.8 × HEARTBEAT_TIMEOUT",
+            usually: "4m",
+        },
+        meaning: "How long after a heartbeat nobody else is given the streams of a leased worker.",
+    },
+    Setting {
+        name: "LEASE_MARGIN",
+        flag: "lease-margin",
+        group: Group::Leases,
+        kind: Kind::DurationOrZero,
+        default: Derived {
+            from: "HEARTBEAT_TIMEOUT",
+            formula: "0.1 × HEARTBEAT_TIMEOUT",
+            usually: "30s",
+        },
+        meaning: "Waited after a lease before its streams are given away, for clocks that drift.",
+    },
+    Setting {
+        name: "WORKER_STOP",
+        flag: "worker-stop",
+        group: Group::Leases,
+        kind: Kind::Duration,
+        default: Derived {
+            from: "LEASE_DURATION",
+            formula: "0.9 × LEASE_DURATION",
+            usually: "3m 36s",
+        },
+        meaning: "How long after its last answered heartbeat a leased worker stops its streams by itself.",
+    },
+    Setting {
+        name: "EMERGENCY_RECOVERY_ENABLED",
+        flag: "emergency-recovery-enabled",
+        group: Group::Recovery,
+        kind: Kind::Switch,
+        default: Text("true"),
+        meaning: "Whether an emergency is acted upon without being asked.",
+    },
+    Setting {
+        name: "MAX_RETRY_ATTEMPTS",
+        flag: "max-retry-attempts",
+        group: Group::Recovery,
+        kind: Kind::Count { min: 1, max: 1_000 },
+        default: Text("3"),
+        meaning: "Attempts (1-1000) after which a recovery counts as exhausted; it is then tried on at the slowest step.",
+    },
+    Setting {
+        name: "RETRY_DELAY_SECONDS",
+        flag: "retry-delay-seconds",
+        group: Group::Recovery,
+        kind: Kind::Duration,
+        default: Text("5"),
+        meaning: "Wait before the first retry of a recovery.",
+    },
+    Setting {
+        name: "EXPONENTIAL_BACKOFF",
+        flag: "exponential-backoff",
+        group: Group::Recovery,
+        kind: Kind::Switch,
+        default: Text("true"),
+        meaning: "Whether each wait between retries doubles the one before.",
+    },
+    Setting {
+        name: "CIRCUIT_BREAKER_THRESHOLD",
+        flag: "circuit-breaker-threshold",
+        group: Group::Limits,
+        kind: Kind::Count { min: 1, max: 1_000 },
+        default: Text("5"),
+        meaning: "Database failures in a row (1-1000) after which it is left alone and only probed.",
+    },
+    Setting {
+        name: "CIRCUIT_BREAKER_TIMEOUT",
+        flag: "circuit-breaker-timeout",
+        group: Group::Limits,
+        kind: Kind::Duration,
+        default: Text("60"),
+        meaning: "Longest wait between two probes of a database that is out.",
+    },
+    Setting {
+        name: "HEALTH_CHECK_INTERVAL",
+        flag: "health-check-interval",
+        group: Group::Limits,
+        kind: Kind::Duration,
+        default: Text("60"),
+        meaning: "Period at which the health of the whole system is judged.",
+    },
+    Setting {
+        name: "MAX_STREAMS_PER_INSTANCE",
+        flag: "max-streams-per-instance",
+        group: Group::Limits,
+        kind: Kind::Count {
+            min: 1,
+            max: 100_000,
+        },
+        default: Text("20"),
+        meaning: "Streams an instance may hold (1-100000) when it does not say so at registration.",
+    },
+    Setting {
+        name: "INSTANCE_RETENTION",
+        flag: "instance-retention",
+        group: Group::Retention,
+        kind: Kind::Duration,
+        default: Text("24h"),
+        meaning: "After how long a failed instance without streams is forgotten.",
+    },
+    Setting {
+        name: "METRICS_RETENTION",
+        flag: "metrics-retention",
+        group: Group::Retention,
+        kind: Kind::Duration,
+        default: Text("7d"),
+        meaning: "How long the metrics workers report are kept.",
+    },
+    Setting {
+        name: "EVENT_RETENTION",
+        flag: "event-retention",
+        group: Group::Retention,
+        kind: Kind::Duration,
+        default: Text("30d"),
+        meaning: "How long the audit trail of changes is kept.",
+    },
+    Setting {
+        name: "LOG_FORMAT",
+        flag: "log-format",
+        group: Group::Log,
+        kind: Kind::LogFormat,
+        default: Text("text"),
+        meaning: "text for people, json for machines: one object per line.",
+    },
+    Setting {
+        name: "RUST_LOG",
+        flag: "rust-log",
+        group: Group::Log,
+        kind: Kind::LogFilter,
+        default: Text("info,actix_server=warn,tokio_postgres=warn"),
+        meaning: "Which log lines are written: off, error, warn, info, debug or trace, also per module.",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_groups_are_together() {
+        for (index, setting) in settings().iter().enumerate() {
+            assert!(
+                settings()[..index]
+                    .iter()
+                    .all(|earlier| earlier.name != setting.name),
+                "{} is listed twice",
+                setting.name
+            );
+            let flag = setting.name.to_ascii_lowercase().replace('_', "-");
+            assert_eq!(setting.flag, flag, "flag and variable are one name");
+        }
+        assert!(
+            settings().is_sorted_by_key(|setting| setting.group),
+            "a group that is split would be printed under two headings"
+        );
+    }
+
+    #[test]
+    fn derived_settings_name_their_source_in_the_formula() {
+        for setting in settings() {
+            if let Derived { from, formula, .. } = setting.default {
+                assert!(
+                    find(from).is_some(),
+                    "{}: {from} is no setting",
+                    setting.name
+                );
+                assert!(formula.ends_with(from), "{}: {formula}", setting.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! Finds variables that were meant to be settings and are not.
+//!
+//! A platform sets dozens of variables that are none of our business, so a name is suspected only
+//! when it is a slip of the keyboard away from a setting, a setting cut short, or begins with words
+//! nobody else uses.
+
+use super::problem::UnknownVariable;
+use super::setting::Setting;
+use super::sources::Sources;
+use super::table::{find, settings};
+
+/// Beginnings that are ours alone. `DATABASE_`, `LOG_`, `HEALTH_` and the like are not among them:
+/// hosting platforms set such names.
+const OUR_PREFIXES: &[&str] = &[
+    "HEARTBEAT_",
+    "CIRCUIT_BREAKER_",
+    "LEASE_",
+    "MAX_RETRY_",
+    "MAX_MISSED_",
+    "MAX_STREAMS_",
+    "EMERGENCY_",
+    "EXPONENTIAL_BACKOFF",
+    "RETRY_DELAY",
+    "WORKER_STOP",
+];
+
+/// The variables that look like misspelt settings, in the order of the sources.
+pub(super) fn suspects(sources: &Sources) -> Vec<UnknownVariable> {
+    let unknown = sources.variables().filter(|(_, name)| find(name).is_none());
+    let suspects = unknown.filter_map(|(origin, name)| {
+        Some(UnknownVariable {
+            name: name.to_owned(),
+            origin,
+            suggestion: meant(name)?,
+        })
+    });
+    suspects.collect()
+}
+
+/// The setting that was probably meant by this name.
+fn meant(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_uppercase().replace('-', "_");
+    let ranked = settings()
+        .iter()
+        .map(|setting| (rank(&name, setting), setting.name));
+    let (_, nearest) = ranked.min()?;
+    let has_our_prefix = OUR_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let is_close = settings()
+        .iter()
+        .any(|setting| is_slip(&name, setting.name));
+    (has_our_prefix || is_close || is_cut_short(&name)).then_some(nearest)
+}
+
+/// How far a name is from a setting; a common beginning outweighs letters that differ, so that
+/// `HEARTBEAT_TIMEOUT_MS` suggests `HEARTBEAT_TIMEOUT` and not a shorter, stranger name.
+fn rank(name: &str, setting: &Setting) -> (usize, usize) {
+    let distance = edit_distance(name, setting.name);
+    let extends = name.starts_with(setting.name) || setting.name.starts_with(name);
+    (if extends { 0 } else { distance }, distance)
+}
+
+/// Two letters may differ, in short names one.
+fn is_slip(name: &str, setting: &str) -> bool {
+    let allowed = if setting.len() < 10 { 1 } else { 2 };
+    name.len().abs_diff(setting.len()) <= allowed && edit_distance(name, setting) <= allowed
+}
+
+/// `BIND_ADDR`, `RETRY_DELAY`: the beginning of a setting, long enough to be no coincidence.
+fn is_cut_short(name: &str) -> bool {
+    const SHORTEST: usize = 8;
+    name.len() >= SHORTEST
+        && name.contains('_')
+        && settings()
+            .iter()
+            .any(|setting| setting.name.starts_with(name))
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other
+/// (optimal string alignment).
+fn edit_distance(left: &str, right: &str) -> usize {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut before = vec![0; right.len() + 1];
+    let mut last: Vec<usize> = (0..=right.len()).collect();
+    for row in 1..=left.len() {
+        let mut current = vec![row; right.len() + 1];
+        for column in 1..=right.len() {
+            let differs = usize::from(left[row - 1] != right[column - 1]);
+            let mut best = (last[column - 1] + differs)
+                .min(last[column] + 1)
+                .min(current[column - 1] + 1);
+            let is_swap = row > 1
+                && column > 1
+                && left[row - 1] == right[column - 2]
+                && left[row - 2] == right[column - 1];
+            if is_swap {
+                best = best.min(before[column - 2] + 1);
+            }
+            current[column] = best;
+        }
+        before = std::mem::replace(&mut last, current);
+    }
+    last[right.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slips_are_found() {
+        for (name, suggestion) in [
+            ("HEARTBEAT_TIMOUT", "HEARTBEAT_TIMEOUT"),
+            ("HEARTBEAT_TIMEOUT_SECONDS", "HEARTBEAT_TIMEOUT"),
+            ("HEARBEAT_TIMEOUT", "HEARTBEAT_TIMEOUT"),
+            ("heartbeat_timeout", "HEARTBEAT_TIMEOUT"),
+            ("HEARTBEAT-TIMEOUT", "HEARTBEAT_TIMEOUT"),
+            ("DATABASE_URI", "DATABASE_URL"),
+            ("DATABASE_ULR", "DATABASE_URL"),
+            ("BIND_ADDR", "BIND_ADDRESS"),
+            ("RETRY_DELAY", "RETRY_DELAY_SECONDS"),
+            ("MAX_RETRIES_ATTEMPTS", "MAX_RETRY_ATTEMPTS"),
+            ("CIRCUIT_BREAKER_TRESHOLD", "CIRCUIT_BREAKER_THRESHOLD"),
+            ("LOG_FORMATS", "LOG_FORMAT"),
+        ] {
+            let found = meant(name);
+            // Three letters apart and no prefix of ours: out of reach, on purpose.
+            let expected = (name != "MAX_RETRIES_ATTEMPTS").then_some(suggestion);
+            assert_eq!(found, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_others_set_is_left_alone() {
+        for name in [
+            "PATH",
+            "HOME",
+            "HOSTNAME",
+            "PORT",
+            "DATABASE",
+            "DATABASE_HOST",
+            "DATABASE_NAME",
+            "DATABASE_PORT",
+            "DATABASE_USER",
+            "DATABASE_PASSWORD",
+            "DATABASE_URL_TEST",
+            "TEST_DATABASE_URL",
+            "RUST_LOG_STYLE",
+            "RUST_BACKTRACE",
+            "LOG_LEVEL",
+            "LOGNAME",
+            "HEALTH_CHECK_URL",
+            "MAX_CONNECTIONS",
+            "WORKERS",
+            "BIND",
+            "LEASED",
+            "BUILD_ADDRESS_ID",
+            "KUBERNETES_SERVICE_HOST",
+            "LC_ALL",
+            "PGPASSWORD",
+            "RECOVERY",
+            "EVENT_SOURCE",
+        ] {
+            assert_eq!(meant(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn distances() {
+        for (left, right, distance) in [
+            ("", "ABC", 3),
+            ("ABC", "ABC", 0),
+            ("ABC", "ACB", 1),
+            ("ABC", "AC", 1),
+            ("KITTEN", "SITTING", 3),
+        ] {
+            assert_eq!(edit_distance(left, right), distance, "{left} {right}");
+            assert_eq!(edit_distance(right, left), distance, "{right} {left}");
+        }
+    }
+}
