@@ -14,6 +14,8 @@ pub mod heartbeat;
 pub mod ids;
 pub mod incident;
 pub mod instance;
+pub mod invariants;
+pub mod queries;
 pub mod settings;
 pub mod stream;
 pub mod time;
