@@ -16,13 +16,16 @@ fn folder() -> TempDir {
 }
 
 fn register(orchestrator: &Orchestrator, id: &str, max_streams: u32) {
-    let body = json!({"server_id": id, "ip": "127.0.0.1", "port": 9000, "max_streams": max_streams});
+    let body =
+        json!({"server_id": id, "ip": "127.0.0.1", "port": 9000, "max_streams": max_streams});
     let (status, answer) = orchestrator.post("/register", &body);
     assert_eq!(status, 200, "{answer}");
 }
 
 fn save_streams(orchestrator: &Orchestrator, count: i64) {
-    let streams: Vec<_> = (1..=count).map(|id| json!({"id": id, "name": format!("s{id}")})).collect();
+    let streams: Vec<_> = (1..=count)
+        .map(|id| json!({"id": id, "name": format!("s{id}")}))
+        .collect();
     let (status, answer) = orchestrator.post("/streams", &json!({ "streams": streams }));
     assert_eq!(status, 200, "{answer}");
 }
@@ -63,7 +66,10 @@ fn both_signals_end_it_in_order_and_save_the_last_heartbeats() {
 
         let again = start(folder.path(), &[]);
         let (_, after) = again.get("/instances/a");
-        assert_eq!(after["data"]["last_heartbeat"], before["data"]["last_heartbeat"]);
+        assert_eq!(
+            after["data"]["last_heartbeat"],
+            before["data"]["last_heartbeat"]
+        );
         let (_, metrics) = again.get("/instances/a/metrics");
         assert_eq!(metrics["metrics"][0]["cpu_percent"], 12.5, "{metrics}");
     }
@@ -74,7 +80,9 @@ fn a_port_in_use_is_one_sentence_and_takes_nothing_from_the_first() {
     let folder = folder();
     let first = start(folder.path(), &[]);
     let address = first.address().trim_start_matches("http://").to_owned();
-    let second = command(folder.path(), &[("BIND_ADDRESS", &address)]).output().unwrap();
+    let second = command(folder.path(), &[("BIND_ADDRESS", &address)])
+        .output()
+        .unwrap();
     let log = String::from_utf8_lossy(&second.stderr);
     assert_eq!(second.status.code(), Some(1), "{log}");
     assert!(log.contains(&address) && log.contains("in use"), "{log}");
@@ -93,16 +101,31 @@ fn a_second_orchestrator_on_the_same_database_ends_the_first() {
     assert_eq!(status, 503, "{answer}");
     let ended = first.wait();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
-    assert!(ended.log.contains("another orchestrator has taken over"), "{}", ended.log);
+    assert!(
+        ended.log.contains("another orchestrator has taken over"),
+        "{}",
+        ended.log
+    );
     assert_eq!(second.get("/instances/a").0, 200);
-    assert_eq!(second.get("/instances/b").0, 404, "what was refused is not there");
+    assert_eq!(
+        second.get("/instances/b").0,
+        404,
+        "what was refused is not there"
+    );
 }
 
 #[test]
 fn a_database_that_cannot_be_used_is_one_sentence() {
     let folder = folder();
-    fs::write(folder.path().join("orchestrator.db"), "this is no database".repeat(100)).unwrap();
-    let missing = format!("sqlite://{}", folder.path().join("no/such/folder/x.db").display());
+    fs::write(
+        folder.path().join("orchestrator.db"),
+        "this is no database".repeat(100),
+    )
+    .unwrap();
+    let missing = format!(
+        "sqlite://{}",
+        folder.path().join("no/such/folder/x.db").display()
+    );
     for settings in [vec![], vec![("DATABASE_URL", missing.as_str())]] {
         let output = command(folder.path(), &settings).output().unwrap();
         let log = String::from_utf8_lossy(&output.stderr);
@@ -151,16 +174,19 @@ fn a_silent_worker_fails_over_within_its_timeout() {
     let (agent, address) = orchestrator.client();
     let (stop, stopped) = std::sync::mpsc::channel::<()>();
     let beating = std::thread::spawn(move || {
-        while stopped.recv_timeout(timeout / 10).is_err_and(|error| {
-            error == std::sync::mpsc::RecvTimeoutError::Timeout
-        }) {
+        while stopped
+            .recv_timeout(timeout / 10)
+            .is_err_and(|error| error == std::sync::mpsc::RecvTimeoutError::Timeout)
+        {
             let beat = json!({"server_id": "lives", "current_streams": 0});
             process::post(&agent, &address, "/heartbeat", &beat).expect("an answer");
         }
     });
     orchestrator.wait_for_line("moved 10 streams off dies");
-    let (_, answer) =
-        orchestrator.post("/streams/assign", &json!({"server_id": "lives", "requested_count": 0}));
+    let (_, answer) = orchestrator.post(
+        "/streams/assign",
+        &json!({"server_id": "lives", "requested_count": 0}),
+    );
     assert_eq!(answer["count"], 10, "{answer}");
     let (_, dead) = orchestrator.get("/instances/dies");
     assert_eq!(dead["data"]["status"], "failed");

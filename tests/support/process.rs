@@ -46,7 +46,9 @@ pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
 
 /// Starts the program and waits until it says that it is ready.
 pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
-    let mut child = command(folder, settings).spawn().expect("the program starts");
+    let mut child = command(folder, settings)
+        .spawn()
+        .expect("the program starts");
     let stderr = child.stderr.take().expect("stderr is piped");
     let (sender, lines) = mpsc::channel();
     thread::spawn(move || {
@@ -61,10 +63,18 @@ pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
         .http_status_as_error(false)
         .build()
         .into();
-    let mut orchestrator =
-        Orchestrator { child, lines, seen: Vec::new(), address: String::new(), agent };
+    let mut orchestrator = Orchestrator {
+        child,
+        lines,
+        seen: Vec::new(),
+        address: String::new(),
+        agent,
+    };
     let line = orchestrator.wait_for_line("ready on ");
-    let address = line.split("ready on ").nth(1).and_then(|rest| rest.split(' ').next());
+    let address = line
+        .split("ready on ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
     orchestrator.address = address.expect("an address").to_owned();
     orchestrator
 }
@@ -79,7 +89,10 @@ impl Orchestrator {
     pub fn wait_for_line(&mut self, text: &str) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
-                panic!("no line with `{text}` ({error}) in:\n{}", self.seen.join("\n"))
+                panic!(
+                    "no line with `{text}` ({error}) in:\n{}",
+                    self.seen.join("\n")
+                )
             });
             self.seen.push(line.clone());
             if line.contains(text) {
@@ -100,7 +113,10 @@ impl Orchestrator {
         while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
             self.seen.push(line);
         }
-        Ended { status, log: self.seen.join("\n") }
+        Ended {
+            status,
+            log: self.seen.join("\n"),
+        }
     }
 
     /// Ends it without warning.
@@ -121,8 +137,15 @@ impl Orchestrator {
 
     /// A GET of a process that may be dying.
     pub fn try_get(&self, path: &str) -> Option<(u16, Value)> {
-        let mut answer = self.agent.get(format!("{}{path}", self.address)).call().ok()?;
-        Some((answer.status().as_u16(), answer.body_mut().read_json().ok()?))
+        let mut answer = self
+            .agent
+            .get(format!("{}{path}", self.address))
+            .call()
+            .ok()?;
+        Some((
+            answer.status().as_u16(),
+            answer.body_mut().read_json().ok()?,
+        ))
     }
 
     /// A POST to a process that may be dying.
@@ -138,8 +161,14 @@ impl Orchestrator {
 
 /// Status and body of a POST, if there was an answer.
 pub fn post(agent: &ureq::Agent, address: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
-    let mut answer = agent.post(format!("{address}{path}")).send_json(body).ok()?;
-    Some((answer.status().as_u16(), answer.body_mut().read_json().ok()?))
+    let mut answer = agent
+        .post(format!("{address}{path}"))
+        .send_json(body)
+        .ok()?;
+    Some((
+        answer.status().as_u16(),
+        answer.body_mut().read_json().ok()?,
+    ))
 }
 
 impl Drop for Orchestrator {
