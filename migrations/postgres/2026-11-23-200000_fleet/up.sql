@@ -45,7 +45,8 @@ CREATE TABLE streams (
 -- Names are unique, but it is the model of the single writer that guards it, and loading checks it.
 -- A UNIQUE constraint would refuse transactions that are valid as a whole: rows are written in the
 -- order of their ids, so when a name passes from one stream to another, both have it for a moment.
-CREATE INDEX streams_name ON streams (name);
+-- Nothing is looked up by name here, and PostgreSQL refuses index entries above 2,704 bytes, so
+-- there is no plain index either.
 
 -- Where each stream is. One row a stream: it cannot have two assignments (I1). A stream without a
 -- row counts as disabled.
