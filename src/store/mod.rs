@@ -26,7 +26,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::domain::events::{DatedEvent, Event};
-use crate::domain::fleet::{Rows, Snapshot};
+use crate::domain::fleet::{Batch, Rows, Snapshot};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::Incident;
@@ -81,6 +81,17 @@ pub struct Save {
     pub rows: Rows,
     /// What happened, in order.
     pub events: Vec<Event>,
+}
+
+impl From<&Batch> for Save {
+    fn from(batch: &Batch) -> Self {
+        Self {
+            at: batch.at(),
+            counter: batch.counter(),
+            rows: batch.rows(),
+            events: batch.events().cloned().collect(),
+        }
+    }
 }
 
 /// What became of a transaction in doubt.

@@ -217,12 +217,7 @@ impl FleetActor {
     }
 
     fn save(&mut self, batch: Batch, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
-        let save = Arc::new(Save {
-            at: batch.at(),
-            counter: batch.counter(),
-            rows: batch.rows(),
-            events: batch.events().cloned().collect(),
-        });
+        let save = Arc::new(Save::from(&batch));
         self.links
             .telemetry
             .batch_commands
@@ -309,12 +304,7 @@ impl FleetActor {
         match result {
             Ok(Settlement::Committed) => {
                 self.guard = self.guard.after_save();
-                let save = Save {
-                    at: batch.at(),
-                    counter: batch.counter(),
-                    rows: batch.rows(),
-                    events: batch.events().cloned().collect(),
-                };
+                let save = Save::from(&batch);
                 self.commit(batch, &save);
                 callers.into_iter().for_each(Waiting::tell);
             }
