@@ -30,14 +30,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::db_breaker::{DbBreakerActor, StoreOutcome};
 use super::event_feed::{EventFeed, Publish};
 use super::instance::{Adopt, FenceAfter};
-use super::registry::{Published, Registry, Standing};
+use super::registry::{Published, Registry};
 use super::supervisor::{Adopted, Departed, Supervisor};
 use super::telemetry::{OutcomeLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::commands::Command;
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::{Batch, Ledger, Rows};
-use crate::domain::queries::Query;
+use crate::domain::queries::{Query, Standing};
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 pub use census::CompareWithStore;
