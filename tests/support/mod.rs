@@ -14,4 +14,5 @@
 
 pub mod fleets;
 pub mod postgres;
+pub mod process;
 pub mod stores;
