@@ -20,8 +20,9 @@ use support::stores::PLENTY;
 /// Short, for tests in which time has to run out.
 const SHORT: Duration = Duration::from_millis(500);
 
+/// With a single connection, so that whatever one call leaves on it, the next one meets.
 async fn open(database: &Database, limit: Duration) -> Arc<dyn Store> {
-    store::open(&database.url(), limit, 2).await.unwrap()
+    store::open(&database.url(), limit, 1).await.unwrap()
 }
 
 async fn names(store: &Arc<dyn Store>) -> Vec<String> {
@@ -63,6 +64,8 @@ async fn a_commit_in_doubt_that_happens_is_found() {
     hold_up_commits(&side).await;
     let guard = lose_a_commit(&store).await;
 
+    // The connection it is on is nobody else's.
+    store.ping().await.unwrap();
     // It still holds the row that settling needs: nobody can say yet.
     let error = store.settle(guard).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
@@ -207,7 +210,7 @@ async fn a_server_that_never_answers_is_given_up() {
 #[tokio::test]
 async fn a_busy_pool_is_given_up_in_time() {
     let database = Database::new().await;
-    let store = store::open(&database.url(), SHORT, 1).await.unwrap();
+    let store = open(&database, SHORT).await;
     let side = database.connect().await;
     let guard = store.begin_term().await.unwrap();
     side.batch_execute("BEGIN; LOCK TABLE metrics IN ACCESS EXCLUSIVE MODE")

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_types::Text};
+use diesel::{Connection, SqliteConnection};
 use resilient_orchestrator::store::{self, Settlement, Store, StoreError};
 use tempfile::TempDir;
 
@@ -61,23 +61,6 @@ async fn a_directory_in_place_of_the_file_is_refused() {
     let directory = TempDir::new().unwrap();
     let text = refusal(directory.path()).await;
     assert!(text.contains("cannot be used"), "{text}");
-}
-
-#[tokio::test]
-async fn commits_go_to_the_disk_before_they_are_answered() {
-    let directory = TempDir::new().unwrap();
-    let path = directory.path().join("fleet.db");
-    let store = open(&path, PLENTY).await.unwrap();
-    store.begin_term().await.unwrap();
-    #[derive(diesel::QueryableByName)]
-    struct Mode {
-        #[diesel(sql_type = Text)]
-        journal_mode: String,
-    }
-    let mode: Mode = diesel::sql_query("PRAGMA journal_mode")
-        .get_result(&mut side(&path))
-        .unwrap();
-    assert_eq!(mode.journal_mode, "wal");
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ impl Access {
 }
 
 /// For errors *before* the end of a transaction: the adapters roll it back, so nothing of it is
-/// written, whatever went wrong. Errors of COMMIT itself go through [`at_commit`].
+/// written, whatever went wrong. Errors of COMMIT itself go through `at_commit`.
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error {

@@ -69,6 +69,13 @@ fn kind(url: &str) -> Result<Kind<'_>, StoreError> {
     let path = rest.strip_prefix("//");
     match (scheme, path) {
         ("memory", _) => Ok(Kind::Memory),
+        // Elsewhere these mean something; here they would become odd file names.
+        ("sqlite", Some(path)) if path.contains('?') => Err(StoreError::Unusable(
+            "sqlite:// takes no options after a `?` in the database URL".to_owned(),
+        )),
+        ("sqlite", Some(":memory:")) => Err(StoreError::Unusable(
+            "to keep nothing, write memory: as the database URL".to_owned(),
+        )),
         ("sqlite", Some(path)) if !path.is_empty() => Ok(Kind::Sqlite(path)),
         ("sqlite", _) => Err(StoreError::Unusable(
             "the database URL names no file: write sqlite://path/to/file.db".to_owned(),
@@ -97,7 +104,14 @@ mod tests {
 
     #[test]
     fn what_is_refused_is_refused_without_repeating_the_password() {
-        for url in ["mysql://root:geheim@h/d", "geheim", "sqlite://", "sqlite:x"] {
+        for url in [
+            "mysql://root:geheim@h/d",
+            "geheim",
+            "sqlite://",
+            "sqlite:x",
+            "sqlite://:memory:",
+            "sqlite://a.db?mode=rwc",
+        ] {
             let StoreError::Unusable(text) = kind(url).unwrap_err() else {
                 panic!("another kind of error for {url}");
             };

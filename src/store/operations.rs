@@ -4,7 +4,8 @@
 //! trait that could carry all of it (upserts and multi-row inserts least of all). So the bodies
 //! are a macro: the adapters expand it in a module of their own, one with `async` and `.await`,
 //! one without. Transactions, time limits and what a failure means are the adapters' business;
-//! here, an error simply ends the operation.
+//! here, an error simply ends the operation. Each adapter brings its own `put_placements` and
+//! `append_events`: the two that have to carry ten thousand rows.
 
 /// How many values one statement may bind: SQLite's limit is 32,766, PostgreSQL's 65,535.
 const MOST_BINDS: usize = 30_000;
@@ -55,8 +56,7 @@ macro_rules! operations {
             PRUNE_EVENTS, PRUNE_METRICS, PRUNE_STEP, incoming, rows_per_statement,
         };
         use crate::store::rows::{
-            BeatRow, EventRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, StoredEventRow,
-            StreamRow,
+            BeatRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, StoredEventRow, StreamRow,
         };
         use crate::store::schema::{
             events, fleet_state, incidents, instances, last_beats, metrics, placements, streams,
@@ -122,14 +122,8 @@ macro_rules! operations {
                     .set(incoming!(streams: name, url, labels, priority, enabled, created_at))
                     .execute(c)$(.$await)??;
             }
-            for rows in set.placements.chunks(rows_per_statement(PlacementRow::WIDTH)) {
-                diesel::insert_into(placements::table)
-                    .values(rows)
-                    .on_conflict(placements::stream_id)
-                    .do_update()
-                    .set(incoming!(placements: state, instance_id, epoch, version, reason,
-                        delivered, released_by, orphaned_from, since))
-                    .execute(c)$(.$await)??;
+            if !set.placements.is_empty() {
+                super::put_placements(c, &set.placements)$(.$await)??;
             }
             for ids in set.gone_placements.chunks(rows_per_statement(1)) {
                 diesel::delete(placements::table.filter(placements::stream_id.eq_any(ids)))
@@ -153,10 +147,8 @@ macro_rules! operations {
                         attempts, state))
                     .execute(c)$(.$await)??;
             }
-            for rows in set.events.chunks(rows_per_statement(EventRow::WIDTH)) {
-                diesel::insert_into(events::table)
-                    .values(rows)
-                    .execute(c)$(.$await)??;
+            if !set.events.is_empty() {
+                super::append_events(c, &set.events)$(.$await)??;
             }
             Ok(())
         }

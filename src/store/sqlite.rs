@@ -13,10 +13,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::{Connection, ExpressionMethods, RunQueryDsl, SqliteConnection};
 use tokio::sync::Mutex;
 
 use super::failure::{Access, at_commit};
+use super::operations::{incoming, rows_per_statement};
+use super::rows::{EventRow, PlacementRow};
+use super::schema::{events, placements};
 use super::{Census, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};
 use crate::domain::fleet::Snapshot;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
@@ -28,6 +31,30 @@ mod operations {
     use diesel::SqliteConnection;
 
     crate::store::operations::operations!(SqliteConnection, diesel);
+}
+
+/// Writes where streams are; where nothing travels, plain multi-row inserts will do.
+fn put_placements(c: &mut SqliteConnection, rows: &[PlacementRow]) -> Result<(), StoreError> {
+    for rows in rows.chunks(rows_per_statement(PlacementRow::WIDTH)) {
+        diesel::insert_into(placements::table)
+            .values(rows)
+            .on_conflict(placements::stream_id)
+            .do_update()
+            .set(
+                incoming!(placements: state, instance_id, epoch, version, reason, delivered,
+                released_by, orphaned_from, since),
+            )
+            .execute(c)?;
+    }
+    Ok(())
+}
+
+/// Appends events in their order.
+fn append_events(c: &mut SqliteConnection, rows: &[EventRow]) -> Result<(), StoreError> {
+    for rows in rows.chunks(rows_per_statement(EventRow::WIDTH)) {
+        diesel::insert_into(events::table).values(rows).execute(c)?;
+    }
+    Ok(())
 }
 
 /// A store that is one file (with its `-wal` and `-shm` beside it).
@@ -149,8 +176,8 @@ impl Lane {
                 self.connection = Some(connection);
                 result
             }
-            (Ok(_), Err(lost)) => Err(lost),
-            (Err(error), Err(_)) => Err(error),
+            (Ok(_), Err(lost)) if self.access == Access::Write => Err(lost),
+            (result, Err(_)) => result,
         }
     }
 }
@@ -287,5 +314,37 @@ impl Store for SqliteStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.read(operations::ping).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::{dsl::sql, sql_types};
+
+    use super::*;
+
+    #[test]
+    fn writes_reach_the_disk_and_keep_references_whole() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fleet.db");
+        let limit = Duration::from_secs(1);
+        let mut writer = connect(&path, Access::Write, limit).unwrap();
+        let mut pragma = |name: &str| -> String {
+            let value = sql::<sql_types::Text>(&format!("CAST({name} AS TEXT) FROM pragma_{name}"));
+            diesel::select(value).get_result(&mut writer).unwrap()
+        };
+        assert_eq!(pragma("journal_mode"), "wal");
+        assert_eq!(pragma("synchronous"), "2", "2 is FULL");
+        assert_eq!(pragma("foreign_keys"), "1");
+    }
+
+    #[test]
+    fn the_reader_cannot_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fleet.db");
+        let limit = Duration::from_secs(1);
+        connect(&path, Access::Write, limit).unwrap();
+        let mut reader = connect(&path, Access::Read, limit).unwrap();
+        assert!(reader.batch_execute("CREATE TABLE t (x)").is_err());
     }
 }

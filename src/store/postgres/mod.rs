@@ -8,6 +8,7 @@
 //! Certainty: until COMMIT is sent, nothing can have been written, and a connection that is given
 //! up before that never sends it. Only the answer to COMMIT itself can be in doubt.
 
+mod bulk;
 mod target;
 mod tls;
 
@@ -24,6 +25,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, Runtime};
 
+use self::bulk::{append_events, put_placements};
 use self::target::Target;
 use super::failure::{Access, at_commit};
 use super::{Census, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};

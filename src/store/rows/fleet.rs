@@ -144,16 +144,16 @@ impl TryFrom<StreamRow> for Stream {
 #[derive(Debug, Clone, Default, Queryable, Selectable, Insertable)]
 #[diesel(table_name = placements, treat_none_as_default_value = false)]
 pub(in crate::store) struct PlacementRow {
-    stream_id: i64,
-    state: String,
-    instance_id: Option<String>,
-    epoch: Option<i64>,
-    version: Option<i64>,
-    reason: Option<String>,
-    delivered: Option<i64>,
-    released_by: Option<String>,
-    orphaned_from: Option<String>,
-    since: Option<i64>,
+    pub(in crate::store) stream_id: i64,
+    pub(in crate::store) state: String,
+    pub(in crate::store) instance_id: Option<String>,
+    pub(in crate::store) epoch: Option<i64>,
+    pub(in crate::store) version: Option<i64>,
+    pub(in crate::store) reason: Option<String>,
+    pub(in crate::store) delivered: Option<i64>,
+    pub(in crate::store) released_by: Option<String>,
+    pub(in crate::store) orphaned_from: Option<String>,
+    pub(in crate::store) since: Option<i64>,
 }
 
 impl PlacementRow {

@@ -15,11 +15,11 @@ use crate::store::{StoreError, StoredEvent};
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = events, treat_none_as_default_value = false)]
 pub(in crate::store) struct EventRow {
-    at: i64,
-    kind: &'static str,
-    instance_id: Option<String>,
-    stream_id: Option<i64>,
-    payload: String,
+    pub(in crate::store) at: i64,
+    pub(in crate::store) kind: &'static str,
+    pub(in crate::store) instance_id: Option<String>,
+    pub(in crate::store) stream_id: Option<i64>,
+    pub(in crate::store) payload: String,
 }
 
 impl EventRow {
