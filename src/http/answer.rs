@@ -1,0 +1,85 @@
+//! What answers are made of: times, seconds, pages.
+
+use std::time::Duration;
+
+use actix_web::{HttpResponse, web};
+use serde::{Serialize, Serializer};
+use serde_json::Value;
+
+use super::problem::Problem;
+use crate::domain::time::WallTime;
+
+/// Lists longer than this are written apart, so that nobody's heartbeat waits for it.
+const WRITTEN_APART: usize = 500;
+
+/// A time as it is shown: RFC 3339, UTC, microseconds, `Z`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Time(pub WallTime);
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Times before 1970 or after 9999 cannot be shown, and mean a broken clock.
+        const LAST: i64 = 253_402_300_799_999_999;
+        let micros = u64::try_from(self.0.as_micros().clamp(0, LAST)).unwrap_or(0);
+        let time = std::time::UNIX_EPOCH + Duration::from_micros(micros);
+        serializer.collect_str(&humantime::format_rfc3339_micros(time))
+    }
+}
+
+/// Seconds: an integer if they are whole, to the microsecond if not.
+pub(super) fn seconds(duration: Duration) -> Value {
+    if duration.subsec_micros() == 0 {
+        duration.as_secs().into()
+    } else {
+        (duration.as_secs() as f64 + f64::from(duration.subsec_micros()) / 1e6).into()
+    }
+}
+
+/// Whole milliseconds.
+pub(super) fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// 200 with a body that is built and written here if it has few rows, apart if it has many.
+///
+/// # Errors
+/// 500 if it cannot be written, which would be a mistake of this program.
+pub(super) async fn list<T: Serialize>(
+    rows: usize,
+    build: impl FnOnce() -> T + Send + 'static,
+) -> Result<HttpResponse, Problem> {
+    let write = move || serde_json::to_vec(&build());
+    let written = if rows > WRITTEN_APART {
+        web::block(write).await.map_err(|_| Problem::internal())?
+    } else {
+        write()
+    };
+    let body = written.map_err(|error| {
+        log::error!(error:%; "an answer could not be written");
+        Problem::internal()
+    })?;
+    Ok(HttpResponse::Ok()
+        .content_type("application/json")
+        .body(body))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn times_are_utc_with_z_and_never_fail() {
+        let shown = |micros| serde_json::to_value(Time(WallTime::from_micros(micros))).unwrap();
+        assert_eq!(shown(1_700_000_000_000_001), "2023-11-14T22:13:20.000001Z");
+        assert_eq!(shown(-5), "1970-01-01T00:00:00.000000Z");
+        assert_eq!(shown(i64::MAX), "9999-12-31T23:59:59.999999Z");
+    }
+
+    #[test]
+    fn whole_seconds_are_integers() {
+        assert_eq!(seconds(Duration::from_secs(240)), json!(240));
+        assert_eq!(seconds(Duration::from_millis(2_400)), json!(2.4));
+        assert_eq!(seconds(Duration::ZERO), json!(0));
+    }
+}

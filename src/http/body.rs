@@ -1,0 +1,128 @@
+//! Reads the body of a request: all of it, within a limit, whatever `Content-Type` it claims.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest, web};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+
+use super::problem::Problem;
+
+/// The largest body that is read.
+pub const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// How much of a body that is too large is still taken off the wire: a client that is cut off
+/// while it sends sees a broken connection instead of the answer.
+const MAX_DISCARDED: usize = 4 * MAX_BODY;
+
+/// How long a body may take to arrive. Longer than the 30 s after which workers give up.
+const BODY_LIMIT: Duration = Duration::from_secs(35);
+
+/// Bodies above this size are parsed apart, so that nobody's heartbeat waits for it.
+const PARSED_APART: usize = 64 * 1024;
+
+/// A whole body.
+#[derive(Debug)]
+pub(super) struct Body(Bytes);
+
+impl Body {
+    /// Parses it as the one JSON object it must be.
+    ///
+    /// # Errors
+    /// 400 if it is not JSON, 422 if it is JSON and not an object.
+    pub(super) async fn object(self) -> Result<Map<String, Value>, Problem> {
+        if self.0.len() > PARSED_APART {
+            web::block(move || parse(&self.0))
+                .await
+                .unwrap_or_else(|_| Err(Problem::internal()))
+        } else {
+            parse(&self.0)
+        }
+    }
+}
+
+fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(Problem::malformed(
+            "The body is empty; a JSON object is expected.",
+        ));
+    }
+    match serde_json::from_slice(bytes) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(Problem::invalid_field("body", "must be a JSON object")),
+        // Says what is wrong, with line and column, and repeats nothing of the body.
+        Err(error) => Err(Problem::malformed(format!(
+            "The body is not valid JSON: {error}."
+        ))),
+    }
+}
+
+impl FromRequest for Body {
+    type Error = Problem;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Problem>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let announced = request
+            .headers()
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        let payload = payload.take();
+        Box::pin(async move {
+            tokio::time::timeout(BODY_LIMIT, collect(payload, announced))
+                .await
+                .unwrap_or_else(|_| Err(Problem::too_slow()))
+        })
+    }
+}
+
+async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Body, Problem> {
+    let announced = announced.unwrap_or(0);
+    let mut is_too_large = announced > MAX_BODY;
+    let mut received = 0_usize;
+    let mut body = BytesMut::new();
+    // Nothing is set aside for what was only announced.
+    while announced <= MAX_DISCARDED {
+        let Some(chunk) = payload.next().await else {
+            break;
+        };
+        let chunk =
+            chunk.map_err(|_| Problem::malformed("The body could not be read to its end."))?;
+        received = received.saturating_add(chunk.len());
+        if received > MAX_DISCARDED {
+            break;
+        }
+        is_too_large |= received > MAX_BODY;
+        if is_too_large {
+            body = BytesMut::new();
+        } else {
+            body.extend_from_slice(&chunk);
+        }
+    }
+    if is_too_large {
+        Err(Problem::too_large(MAX_BODY))
+    } else {
+        Ok(Body(body.freeze()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_json_is_told_where() {
+        let detail = |body: &[u8]| parse(body).unwrap_err().to_string();
+        let missing_colon = detail(b"{\"a\": 1,\n  \"b\" 2}");
+        assert!(missing_colon.contains("line 2 column 7"), "{missing_colon}");
+        assert!(detail(b"").contains("empty"));
+        assert!(detail(b"[1]").contains("must be a JSON object"));
+        assert!(detail(b"{\"a\": \"\xff\"}").contains("line 1"));
+        let deep = "[".repeat(100_000);
+        assert!(detail(deep.as_bytes()).contains("recursion"));
+    }
+}

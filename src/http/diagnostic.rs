@@ -1,0 +1,125 @@
+//! Does a worker run what it is to run?
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{Time, list as answer_list, seconds};
+use super::body::Body;
+use super::fields::{MAX_SAFE_INTEGER, read};
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::domain::commands::Rejection;
+use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::instance::InstanceStatus;
+use crate::domain::queries::{Diagnose, Diagnosis};
+use crate::domain::time::WallTime;
+
+#[derive(Debug, Serialize)]
+struct DiagnosticAnswer {
+    server_id: InstanceId,
+    timestamp: Time,
+    is_synchronized: bool,
+    synchronization_status: &'static str,
+    local_state: LocalState,
+    orchestrator_state: OrchestratorState,
+    inconsistencies: Inconsistencies,
+    streams_in_sync: Vec<StreamId>,
+    instance_info: InstanceInfo,
+    recommendations: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct LocalState {
+    stream_count: i64,
+    streams: Vec<StreamId>,
+}
+
+#[derive(Debug, Serialize)]
+struct OrchestratorState {
+    stream_count: usize,
+    streams: Vec<StreamId>,
+    instance_current_streams: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct Inconsistencies {
+    streams_only_in_local: Vec<StreamId>,
+    streams_only_in_orchestrator: Vec<StreamId>,
+    count_mismatch: bool,
+    orchestrator_count_mismatch: bool,
+}
+
+#[derive(Debug, Serialize)]
+struct InstanceInfo {
+    status: InstanceStatus,
+    max_streams: u32,
+    last_heartbeat: Option<Time>,
+    heartbeat_age_seconds: Option<Value>,
+}
+
+/// `POST /diagnostic`
+pub(super) async fn compare(state: Data<AppState>, body: Body) -> Result<HttpResponse, Problem> {
+    let _permit = state.admit(Load::Read)?;
+    let question = read(&body.object().await?, |fields| Diagnose {
+        id: fields.server_id(),
+        local_streams: fields.stream_ids("local_streams"),
+        local_stream_count: fields.integer("local_stream_count", 0..=MAX_SAFE_INTEGER),
+    })?;
+    let orchestrator = state.orchestrator();
+    let (id, local_count) = (question.id.clone(), question.local_stream_count);
+    let diagnosis = orchestrator.ask(question).await?;
+    let Some(diagnosis) = diagnosis else {
+        return Err(Rejection::UnknownInstance(id).into());
+    };
+    let now = orchestrator.clock().wall();
+    let beat = orchestrator
+        .registry()
+        .get(&id)
+        .map(|entry| entry.last_beat_wall());
+    let rows = diagnosis.local.len() + diagnosis.owned.len();
+    answer_list(rows, move || answer(diagnosis, local_count, now, beat)).await
+}
+
+fn answer(
+    diagnosis: Diagnosis,
+    local_count: i64,
+    now: WallTime,
+    beat: Option<WallTime>,
+) -> DiagnosticAnswer {
+    let is_synchronized = diagnosis.is_synchronized();
+    DiagnosticAnswer {
+        server_id: diagnosis.instance.id.clone(),
+        timestamp: Time(now),
+        is_synchronized,
+        synchronization_status: if is_synchronized {
+            "OK"
+        } else {
+            "INCONSISTENT"
+        },
+        local_state: LocalState {
+            stream_count: local_count,
+            streams: diagnosis.local.into_iter().collect(),
+        },
+        orchestrator_state: OrchestratorState {
+            stream_count: diagnosis.owned.len(),
+            streams: diagnosis.owned.into_iter().collect(),
+            instance_current_streams: diagnosis.counted,
+        },
+        inconsistencies: Inconsistencies {
+            streams_only_in_local: diagnosis.only_local,
+            streams_only_in_orchestrator: diagnosis.only_orchestrator,
+            count_mismatch: diagnosis.count_mismatch,
+            orchestrator_count_mismatch: diagnosis.orchestrator_count_mismatch,
+        },
+        streams_in_sync: diagnosis.in_sync,
+        instance_info: InstanceInfo {
+            status: diagnosis.instance.status,
+            max_streams: diagnosis.instance.max_streams,
+            last_heartbeat: beat.map(Time),
+            heartbeat_age_seconds: beat.map(|beat| seconds(now.since(beat))),
+        },
+        recommendations: diagnosis.recommendations,
+    }
+}

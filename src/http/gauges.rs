@@ -1,0 +1,79 @@
+//! Gauges of the fleet as a whole, filled when somebody looks.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+use crate::domain::queries::Totals;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StatusLabel {
+    status: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabel {
+    state: &'static str,
+}
+
+/// How many instances and streams there are, and how loaded the fleet is.
+#[derive(Debug)]
+pub(super) struct FleetGauges {
+    instances: Family<StatusLabel, Gauge>,
+    streams: Family<StateLabel, Gauge>,
+    capacity: Gauge,
+    load: Gauge,
+}
+
+impl FleetGauges {
+    /// Registers them under `orchestrator_`.
+    pub(super) fn new(registry: &mut Registry) -> Self {
+        let registry = registry.sub_registry_with_prefix("orchestrator");
+        let gauges = Self {
+            instances: Family::default(),
+            streams: Family::default(),
+            capacity: Gauge::default(),
+            load: Gauge::default(),
+        };
+        registry.register(
+            "instances",
+            "Registered instances by status",
+            gauges.instances.clone(),
+        );
+        registry.register("streams", "Streams by state", gauges.streams.clone());
+        registry.register(
+            "capacity_streams",
+            "Streams the serving instances may own",
+            gauges.capacity.clone(),
+        );
+        registry.register(
+            "load_streams",
+            "Streams the serving instances own",
+            gauges.load.clone(),
+        );
+        gauges
+    }
+
+    /// Shows the totals.
+    pub(super) fn show(&self, totals: &Totals) {
+        for (status, count) in &totals.by_status {
+            let status = status.as_str();
+            self.instances
+                .get_or_create(&StatusLabel { status })
+                .set(gauge(*count as u64));
+        }
+        for (state, count) in &totals.by_state {
+            let state = state.as_str();
+            self.streams
+                .get_or_create(&StateLabel { state })
+                .set(gauge(*count as u64));
+        }
+        self.capacity.set(gauge(totals.total_capacity));
+        self.load.set(gauge(totals.current_load));
+    }
+}
+
+fn gauge(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,298 @@
+//! The instances: lists, details, their metrics, and how they leave.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{Time, list as answer_list, milliseconds, seconds};
+use super::params::{self, Query};
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use super::streams::{Found, next_of};
+use crate::actors::heartbeat_log::AskHistory;
+use crate::actors::registry::Registry;
+use crate::domain::commands::{Rejection, RemoveInstance};
+use crate::domain::fleet::Evacuation;
+use crate::domain::heartbeat::MetricsRecord;
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::queries::{InstanceDetail, InstanceList};
+
+/// How many records of metrics one answer has at the most: a day of heartbeats every 9 s.
+const MAX_RECORDS: u32 = 10_000;
+
+/// How far back metrics are looked for by who does not say.
+const DEFAULT_HOURS: f64 = 24.0;
+
+/// A year: longer than metrics are kept.
+const MAX_HOURS: f64 = 8_760.0;
+
+#[derive(Debug, Serialize)]
+struct InstanceAnswer {
+    server_id: InstanceId,
+    ip: String,
+    port: u16,
+    max_streams: u32,
+    /// How many are assigned; what the worker claims is `reported_streams`.
+    current_streams: usize,
+    status: InstanceStatus,
+    registered_at: Time,
+    last_heartbeat: Option<Time>,
+    reported_status: Option<Arc<str>>,
+    reported_streams: Option<i64>,
+    status_since: Time,
+    incarnation: Incarnation,
+    assignment_version: AssignmentVersion,
+    heartbeat_interval_seconds: Option<Value>,
+    auto_assign: bool,
+    labels: BTreeMap<String, String>,
+}
+
+impl InstanceAnswer {
+    fn of(instance: &Instance, held: usize, registry: &Registry) -> Self {
+        let entry = registry.get(&instance.id);
+        let reported = entry.as_ref().map(|entry| entry.reported());
+        let reported = reported.unwrap_or_default();
+        Self {
+            server_id: instance.id.clone(),
+            ip: instance.ip.clone(),
+            port: instance.port,
+            max_streams: instance.max_streams,
+            current_streams: held,
+            status: instance.status,
+            registered_at: Time(instance.registered_at),
+            last_heartbeat: entry.map(|entry| Time(entry.last_beat_wall())),
+            reported_status: reported.status,
+            reported_streams: reported.streams,
+            status_since: Time(instance.status_since),
+            incarnation: instance.incarnation,
+            assignment_version: instance.assignment_version,
+            heartbeat_interval_seconds: instance.heartbeat_interval.map(seconds),
+            auto_assign: instance.auto_assign,
+            labels: instance.labels.clone(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct InstancesAnswer {
+    instances: Vec<InstanceAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<InstanceId>,
+}
+
+/// `GET /instances`
+pub(super) async fn list(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let question = InstanceList {
+        after: query.after_instance(),
+        limit: query.limit(),
+    };
+    query.finish()?;
+    let _permit = state.admit(Load::List)?;
+    let orchestrator = state.orchestrator().clone();
+    let page = orchestrator.ask(question).await?;
+    let page = page.map_err(|_| {
+        Problem::invalid_field(
+            "after",
+            "names no registered instance; read the list from its beginning",
+        )
+    })?;
+    let next = next_of(&page, |line| line.instance.id.clone());
+    answer_list(page.items.len(), move || InstancesAnswer {
+        instances: page
+            .items
+            .iter()
+            .map(|line| InstanceAnswer::of(&line.instance, line.held, orchestrator.registry()))
+            .collect(),
+        next,
+    })
+    .await
+}
+
+#[derive(Debug, Serialize)]
+struct DetailAnswer {
+    #[serde(flatten)]
+    instance: InstanceAnswer,
+    assigned_streams: Vec<StreamId>,
+}
+
+/// `GET /instances/{server_id}`
+pub(super) async fn detail(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = params::server_id(&request)?;
+    let _permit = state.admit(Load::Read)?;
+    let orchestrator = state.orchestrator();
+    let found = orchestrator.ask(InstanceDetail { id: id.clone() }).await?;
+    let (instance, assigned_streams) = found.ok_or(Rejection::UnknownInstance(id))?;
+    let held = assigned_streams.len();
+    Ok(HttpResponse::Ok().json(Found {
+        status: "success",
+        data: DetailAnswer {
+            instance: InstanceAnswer::of(&instance, held, orchestrator.registry()),
+            assigned_streams,
+        },
+    }))
+}
+
+#[derive(Debug, Serialize)]
+struct RecordAnswer {
+    cpu_percent: Option<f64>,
+    memory_percent: Option<f64>,
+    disk_percent: Option<f64>,
+    load_average_1m: Option<f64>,
+    load_average_5m: Option<f64>,
+    load_average_15m: Option<f64>,
+    uptime_seconds: Option<f64>,
+    recorded_at: Time,
+    memory_used_gb: Option<f64>,
+    memory_total_gb: Option<f64>,
+    disk_free_gb: Option<f64>,
+    disk_total_gb: Option<f64>,
+}
+
+impl RecordAnswer {
+    fn of(record: &MetricsRecord) -> Self {
+        let metrics = record.metrics;
+        let load = metrics.load_average;
+        Self {
+            cpu_percent: metrics.cpu_percent,
+            memory_percent: metrics.memory_percent,
+            disk_percent: metrics.disk_percent,
+            load_average_1m: load.map(|[one, _, _]| one),
+            load_average_5m: load.map(|[_, five, _]| five),
+            load_average_15m: load.map(|[_, _, fifteen]| fifteen),
+            uptime_seconds: metrics.uptime_seconds,
+            recorded_at: Time(record.recorded_at),
+            memory_used_gb: metrics.memory_used_gb,
+            memory_total_gb: metrics.memory_total_gb,
+            disk_free_gb: metrics.disk_free_gb,
+            disk_total_gb: metrics.disk_total_gb,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct MetricsAnswer {
+    server_id: InstanceId,
+    metrics: Vec<RecordAnswer>,
+    count: usize,
+    /// False while the database is out: then only what is not saved yet is here.
+    complete: bool,
+}
+
+/// `GET /instances/{server_id}/metrics`
+pub(super) async fn metrics(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = params::server_id(&request)?;
+    let mut query = Query::of(&request);
+    let hours = query.get("hours", hours).unwrap_or(DEFAULT_HOURS);
+    query.finish()?;
+    let _permit = state.admit(Load::List)?;
+    let orchestrator = state.orchestrator();
+    if orchestrator.registry().get(&id).is_none() {
+        return Err(Rejection::UnknownInstance(id).into());
+    }
+    let since = orchestrator.clock().wall() - Duration::from_secs_f64(hours * 3_600.0);
+    let history = orchestrator
+        .history(AskHistory {
+            instance: id.clone(),
+            since,
+            limit: MAX_RECORDS,
+        })
+        .await?;
+    answer_list(history.records.len(), move || MetricsAnswer {
+        server_id: id,
+        count: history.records.len(),
+        metrics: history.records.iter().map(RecordAnswer::of).collect(),
+        complete: history.is_complete,
+    })
+    .await
+}
+
+fn hours(text: &str) -> Result<f64, String> {
+    text.parse::<f64>()
+        .ok()
+        .filter(|hours| *hours > 0.0 && *hours <= MAX_HOURS)
+        .ok_or_else(|| format!("must be a number above 0 and at most {MAX_HOURS}"))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct FailureAnswer {
+    status: &'static str,
+    method: &'static str,
+    server_id: InstanceId,
+    streams_redistributed: usize,
+    instances_affected: usize,
+    execution_time_ms: u64,
+    error: Option<String>,
+    streams_orphaned: usize,
+}
+
+/// `POST /instances/{server_id}/failure`
+pub(super) async fn failure(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<Json<FailureAnswer>, Problem> {
+    let id = params::server_id(&request)?;
+    let _permit = state.admit(Load::Write)?;
+    let orchestrator = state.orchestrator();
+    let began = orchestrator.clock().now();
+    let recovered = orchestrator.report_failure(id.clone()).await?;
+    let took = orchestrator.clock().now().since(began);
+    Ok(Json(FailureAnswer {
+        status: "completed",
+        method: "smart",
+        server_id: id,
+        streams_redistributed: recovered.evacuation.moved.len(),
+        instances_affected: receivers(&recovered.evacuation),
+        execution_time_ms: milliseconds(took),
+        error: None,
+        streams_orphaned: recovered.evacuation.orphaned.len(),
+    }))
+}
+
+/// How many instances received streams.
+fn receivers(evacuation: &Evacuation) -> usize {
+    let receivers: BTreeSet<&InstanceId> = evacuation.moved.iter().map(|(_, to)| to).collect();
+    receivers.len()
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct RemovalAnswer {
+    status: &'static str,
+    server_id: InstanceId,
+    streams_redistributed: usize,
+    instances_affected: usize,
+    streams_orphaned: usize,
+}
+
+/// `DELETE /instances/{server_id}`
+pub(super) async fn delete(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<Json<RemovalAnswer>, Problem> {
+    let id = params::server_id(&request)?;
+    let _permit = state.admit(Load::Write)?;
+    let command = RemoveInstance { id: id.clone() };
+    let removed = state.orchestrator().execute(command).await?.0;
+    Ok(Json(RemovalAnswer {
+        status: "deleted",
+        server_id: id,
+        streams_redistributed: removed.moved.len(),
+        instances_affected: receivers(&removed),
+        streams_orphaned: removed.orphaned.len(),
+    }))
+}

@@ -1,0 +1,37 @@
+//! HTTP: what workers and operators send is read, checked and sent on as a message; what comes
+//! back is written as the contract says.
+//!
+//! ```text
+//!   bytes ─ body ─▶ JSON ─ fields ─▶ command or query ─▶ actors ─▶ answer
+//!              └──────────┴────────────────┴──────────────┴─────▶ problem
+//! ```
+//!
+//! `route_table` lists every route once; serving, the README's table and the tests follow from
+//! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
+//! `streams`, `diagnostic`, `status`. `body`, `fields` and `params` read input by one set of
+//! rules, `problem` is the only file that knows how errors look. `server` runs it all.
+//!
+//! A handler decides nothing. It may use the actors' messages and domain types; no store, no
+//! configuration (`HttpSettings` is filled from outside).
+
+mod answer;
+mod body;
+mod diagnostic;
+mod fields;
+mod gauges;
+mod instances;
+mod panics;
+mod params;
+mod problem;
+mod route_table;
+mod server;
+mod state;
+mod status;
+mod streams;
+mod workers;
+
+pub use body::MAX_BODY;
+pub use problem::{FieldError, Problem};
+pub use route_table::{Origin, Route, configure, markdown_route_table, route_table};
+pub use server::{bind, serve};
+pub use state::{AppState, HttpSettings, Readiness, RequestLimits};

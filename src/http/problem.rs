@@ -1,0 +1,399 @@
+//! Every error a client sees, as RFC 9457 `application/problem+json`. The only file in which
+//! refusals of the actors meet HTTP.
+//!
+//! `detail` is a sentence a person can act on; clients in the field read nothing else. The texts
+//! here are for the client: no panic message, no SQL, nothing of the machine. Bad input is the
+//! client's business and is not logged.
+
+use std::fmt;
+
+use actix_web::body::BoxBody;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+
+use crate::actors::fleet::Refusal;
+use crate::domain::commands::Rejection;
+
+/// How many bad fields one answer names at the most; `detail` tells how many there are.
+pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
+
+/// How many bad fields `detail` spells out.
+const FIELDS_IN_DETAIL: usize = 5;
+
+/// Seconds after which a request that met an overload or a shutdown is worth repeating.
+const RETRY_SOON: u32 = 1;
+
+/// Seconds after which a request that found the database out is worth repeating.
+const RETRY_LATER: u32 = 5;
+
+/// A field that was refused, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldError {
+    /// Where it is: `port`, `streams[3].name`, `labels.zone`; for a query its parameter.
+    pub field: String,
+    /// What is wrong with it, to be read after the field's name.
+    pub reason: String,
+}
+
+/// An error as it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    kind: Kind,
+    detail: String,
+    errors: Vec<FieldError>,
+    allow: Option<String>,
+}
+
+/// What can go wrong, each with its status, title and `type`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    MalformedRequest,
+    UnknownRoute,
+    UnknownInstance,
+    UnknownStream,
+    MethodNotAllowed,
+    RequestTimeout,
+    Conflict,
+    BodyTooLarge,
+    InvalidField,
+    StoreUnavailable,
+    Overloaded,
+    ShuttingDown,
+    Internal,
+}
+
+impl Kind {
+    const fn status(self) -> StatusCode {
+        match self {
+            Self::MalformedRequest => StatusCode::BAD_REQUEST,
+            Self::UnknownRoute | Self::UnknownInstance | Self::UnknownStream => {
+                StatusCode::NOT_FOUND
+            }
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::InvalidField => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::StoreUnavailable | Self::Overloaded | Self::ShuttingDown => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// Tells problems of one status apart; stable, so that a program may compare it.
+    const fn uri(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "/problems/malformed-request",
+            Self::UnknownRoute => "/problems/unknown-route",
+            Self::UnknownInstance => "/problems/unknown-instance",
+            Self::UnknownStream => "/problems/unknown-stream",
+            Self::MethodNotAllowed => "/problems/method-not-allowed",
+            Self::RequestTimeout => "/problems/request-timeout",
+            Self::Conflict => "/problems/conflict",
+            Self::BodyTooLarge => "/problems/body-too-large",
+            Self::InvalidField => "/problems/invalid-field",
+            Self::StoreUnavailable => "/problems/database-unavailable",
+            Self::Overloaded => "/problems/overloaded",
+            Self::ShuttingDown => "/problems/shutting-down",
+            Self::Internal => "/problems/internal-error",
+        }
+    }
+
+    const fn title(self) -> &'static str {
+        match self {
+            Self::MalformedRequest => "Malformed request",
+            Self::UnknownRoute => "Unknown route",
+            Self::UnknownInstance => "Unknown instance",
+            Self::UnknownStream => "Unknown stream",
+            Self::MethodNotAllowed => "Method not allowed",
+            Self::RequestTimeout => "Request timed out",
+            Self::Conflict => "Conflict with the current state",
+            Self::BodyTooLarge => "Body too large",
+            Self::InvalidField => "Invalid field",
+            Self::StoreUnavailable => "Database unavailable",
+            Self::Overloaded => "Overloaded",
+            Self::ShuttingDown => "Shutting down",
+            Self::Internal => "Internal error",
+        }
+    }
+
+    const fn retry_after(self) -> Option<u32> {
+        match self {
+            Self::StoreUnavailable => Some(RETRY_LATER),
+            Self::Overloaded | Self::ShuttingDown => Some(RETRY_SOON),
+            Self::MalformedRequest
+            | Self::UnknownRoute
+            | Self::UnknownInstance
+            | Self::UnknownStream
+            | Self::MethodNotAllowed
+            | Self::RequestTimeout
+            | Self::Conflict
+            | Self::BodyTooLarge
+            | Self::InvalidField
+            | Self::Internal => None,
+        }
+    }
+}
+
+impl Problem {
+    fn new(kind: Kind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            detail: detail.into(),
+            errors: Vec::new(),
+            allow: None,
+        }
+    }
+
+    /// 400: the request could not be read at all.
+    pub fn malformed(detail: impl Into<String>) -> Self {
+        Self::new(Kind::MalformedRequest, detail)
+    }
+
+    /// 404: nothing is served under that path.
+    pub fn unknown_route() -> Self {
+        Self::new(
+            Kind::UnknownRoute,
+            "There is no such route. Check the path; the README lists every route.",
+        )
+    }
+
+    /// 405: the path is served, with other methods.
+    pub fn method_not_allowed(allowed: &[Method]) -> Self {
+        let allow = allowed
+            .iter()
+            .map(Method::as_str)
+            .collect::<Vec<_>>()
+            .join(", ");
+        let mut problem = Self::new(
+            Kind::MethodNotAllowed,
+            format!("This route takes only: {allow}."),
+        );
+        problem.allow = Some(allow);
+        problem
+    }
+
+    /// 408: the body did not arrive in time.
+    pub fn too_slow() -> Self {
+        Self::new(
+            Kind::RequestTimeout,
+            "The body of the request did not arrive in time.",
+        )
+    }
+
+    /// 413: the body is over the limit.
+    pub fn too_large(limit: usize) -> Self {
+        Self::new(
+            Kind::BodyTooLarge,
+            format!("The body is larger than {limit} bytes. Send it in several requests."),
+        )
+    }
+
+    /// 422: the request was read, and these fields are bad. At most [`MAX_NAMED_FIELDS`] are
+    /// listed; `total` tells how many there are.
+    pub fn invalid(mut errors: Vec<FieldError>, total: usize) -> Self {
+        errors.truncate(MAX_NAMED_FIELDS);
+        let named: Vec<String> = errors
+            .iter()
+            .take(FIELDS_IN_DETAIL)
+            .map(|error| format!("`{}` {}", error.field, error.reason))
+            .collect();
+        let more = match total.saturating_sub(named.len()) {
+            0 => String::new(),
+            1 => "; and one more".to_owned(),
+            more => format!("; and {more} more"),
+        };
+        let mut problem = Self::new(Kind::InvalidField, format!("{}{more}.", named.join("; ")));
+        problem.errors = errors;
+        problem
+    }
+
+    /// 422: this one field is bad.
+    pub fn invalid_field(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        let error = FieldError {
+            field: field.into(),
+            reason: reason.into(),
+        };
+        Self::invalid(vec![error], 1)
+    }
+
+    /// 503: too much is under way already.
+    pub fn overloaded() -> Self {
+        Self::from(Refusal::Overloaded)
+    }
+
+    /// 500: a fault of this program, which the log tells of.
+    pub fn internal() -> Self {
+        Self::new(
+            Kind::Internal,
+            "The orchestrator made a mistake while answering; its log says more. Whether the \
+             request was carried out is not known.",
+        )
+    }
+}
+
+impl From<Rejection> for Problem {
+    fn from(rejection: Rejection) -> Self {
+        let kind = match &rejection {
+            Rejection::UnknownInstance(_) => Kind::UnknownInstance,
+            Rejection::UnknownStream(_) => Kind::UnknownStream,
+            Rejection::OtherIncarnation { .. }
+            | Rejection::WrongStatus { .. }
+            | Rejection::NameTaken { .. } => Kind::Conflict,
+            Rejection::NameMissing { index } => {
+                return Self::invalid_field(
+                    format!("streams[{index}].name"),
+                    "is missing; a new stream needs one",
+                );
+            }
+            Rejection::IdsExhausted { index } => {
+                return Self::invalid_field(
+                    format!("streams[{index}].id"),
+                    "is missing, and cannot be chosen: the highest possible one is taken",
+                );
+            }
+        };
+        Self::new(kind, rejection.to_string())
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let kind = match refusal {
+            Refusal::Rejected(rejection) => return rejection.into(),
+            Refusal::RefusedByStore => Kind::Conflict,
+            Refusal::StoreUnavailable | Refusal::OutcomeUnknown => Kind::StoreUnavailable,
+            Refusal::Overloaded => Kind::Overloaded,
+            Refusal::ShuttingDown => Kind::ShuttingDown,
+        };
+        Self::new(kind, refusal.to_string())
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.kind.status()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = HttpResponse::build(self.kind.status());
+        response.content_type("application/problem+json");
+        if let Some(seconds) = self.kind.retry_after() {
+            response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        if let Some(allow) = &self.allow {
+            response.insert_header((header::ALLOW, allow.as_str()));
+        }
+        // `json` keeps a content type that is set already.
+        response.json(Document {
+            r#type: self.kind.uri(),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::{Incarnation, StreamId};
+    use crate::domain::instance::InstanceStatus;
+
+    fn status_of(refusal: Refusal) -> (u16, bool) {
+        let response = Problem::from(refusal).error_response();
+        let retry = response.headers().contains_key(header::RETRY_AFTER);
+        assert_eq!(
+            response.headers().get(header::CONTENT_TYPE).unwrap(),
+            "application/problem+json"
+        );
+        (response.status().as_u16(), retry)
+    }
+
+    #[test]
+    fn every_refusal_has_its_status_and_only_passing_ones_ask_to_be_repeated() {
+        let rejected = Refusal::Rejected;
+        let table = [
+            (rejected(Rejection::UnknownInstance("a".into())), 404, false),
+            (
+                rejected(Rejection::UnknownStream(StreamId::new(1))),
+                404,
+                false,
+            ),
+            (
+                rejected(Rejection::OtherIncarnation {
+                    instance: "a".into(),
+                    given: Incarnation::new(1),
+                    current: Incarnation::new(2),
+                }),
+                409,
+                false,
+            ),
+            (
+                rejected(Rejection::WrongStatus {
+                    instance: "a".into(),
+                    status: InstanceStatus::Inactive,
+                }),
+                409,
+                false,
+            ),
+            (
+                rejected(Rejection::NameTaken {
+                    index: 0,
+                    name: "n".into(),
+                    owner: StreamId::new(1),
+                }),
+                409,
+                false,
+            ),
+            (rejected(Rejection::NameMissing { index: 3 }), 422, false),
+            (rejected(Rejection::IdsExhausted { index: 3 }), 422, false),
+            (Refusal::RefusedByStore, 409, false),
+            (Refusal::StoreUnavailable, 503, true),
+            (Refusal::OutcomeUnknown, 503, true),
+            (Refusal::Overloaded, 503, true),
+            (Refusal::ShuttingDown, 503, true),
+        ];
+        for (refusal, status, retry) in table {
+            assert_eq!(status_of(refusal.clone()), (status, retry), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn the_detail_names_some_fields_and_counts_the_rest() {
+        let error = |number| FieldError {
+            field: format!("streams[{number}].id"),
+            reason: "is bad".to_owned(),
+        };
+        let one = Problem::invalid(vec![error(0)], 1);
+        assert_eq!(one.detail, "`streams[0].id` is bad.");
+        let six = Problem::invalid((0..6).map(error).collect(), 6);
+        assert!(
+            six.detail
+                .ends_with("`streams[4].id` is bad; and one more.")
+        );
+        let many = Problem::invalid((0..2_000).map(error).collect(), 5_000);
+        assert_eq!(many.errors.len(), MAX_NAMED_FIELDS);
+        assert!(many.detail.ends_with("; and 4995 more."));
+    }
+}

@@ -1,0 +1,149 @@
+//! Every route, once: what is served, what the README says and what the tests walk through.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use actix_web::http::Method;
+use actix_web::{guard, web};
+
+use super::problem::Problem;
+use super::{diagnostic, instances, status, streams, workers};
+
+/// Who depends on a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// Workers in the field speak it: its names, types and words never change.
+    Classic,
+    /// Ours to develop.
+    Ours,
+}
+
+/// A route.
+pub struct Route {
+    /// Its method. Routes that take GET take HEAD too.
+    pub method: Method,
+    /// Its path; `{…}` stands for one percent-encoded segment.
+    pub path: &'static str,
+    /// What it does, in one line.
+    pub meaning: &'static str,
+    /// Who depends on it.
+    pub origin: Origin,
+    handler: fn() -> actix_web::Route,
+}
+
+impl fmt::Debug for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method, self.path)
+    }
+}
+
+macro_rules! routes {
+    ($($origin:ident $method:ident $path:literal $handler:path, $meaning:literal;)+) => {
+        &[$(Route {
+            method: Method::$method,
+            path: $path,
+            meaning: $meaning,
+            origin: Origin::$origin,
+            handler: || web::route().to($handler),
+        },)+]
+    };
+}
+
+static ROUTES: &[Route] = routes![
+    Classic POST "/register" workers::register,
+        "An instance registers, for the first time or again.";
+    Classic POST "/heartbeat" workers::heartbeat,
+        "An instance is alive; 404 tells it to register.";
+    Classic POST "/streams/assign" workers::assign,
+        "An instance asks for streams.";
+    Classic POST "/streams/release" workers::release,
+        "An instance gives streams back.";
+    Classic GET "/streams/assignments" streams::assignments,
+        "Who runs what; pages by `limit` and `after`.";
+    Ours POST "/streams" streams::save,
+        "Creates or updates up to 10,000 streams, all or none.";
+    Ours GET "/streams" streams::list,
+        "The catalogue; `limit` (default 1,000), `after`, `state`.";
+    Ours GET "/streams/{id}" streams::detail,
+        "One stream and where it is.";
+    Ours DELETE "/streams/{id}" streams::delete,
+        "Deletes a stream, and ends its assignment.";
+    Classic GET "/instances" instances::list,
+        "Every instance, newest registration first; pages by `limit` and `after`.";
+    Classic GET "/instances/{server_id}" instances::detail,
+        "One instance and the streams assigned to it.";
+    Ours DELETE "/instances/{server_id}" instances::delete,
+        "An instance leaves for good; its streams are moved at once.";
+    Classic GET "/instances/{server_id}/metrics" instances::metrics,
+        "What an instance reported of its machine; `hours` (default 24), newest 10,000 records.";
+    Classic POST "/instances/{server_id}/failure" instances::failure,
+        "Somebody knows that an instance has failed; its streams are moved at once.";
+    Classic POST "/diagnostic" diagnostic::compare,
+        "Compares what a worker runs with what it is to run.";
+    Classic GET "/status" status::status,
+        "Totals of instances, streams and load.";
+    Classic GET "/health" status::health,
+        "200 as long as heartbeats are answered, with or without database.";
+    Classic GET "/ready" status::ready,
+        "200 while traffic is welcome, 503 before and after.";
+    Ours GET "/livez" status::livez,
+        "200 while the process runs.";
+    Ours GET "/metrics" status::metrics,
+        "Counters and gauges in the OpenMetrics text format, for Prometheus.";
+];
+
+/// Every route that is served.
+pub fn route_table() -> &'static [Route] {
+    ROUTES
+}
+
+/// The routes as a table for the README.
+pub fn markdown_route_table() -> String {
+    let mut table =
+        String::from("| method | path | what it does | spoken by |\n| --- | --- | --- | --- |\n");
+    for route in ROUTES {
+        let origin = match route.origin {
+            Origin::Classic => "classic workers",
+            Origin::Ours => "",
+        };
+        table.push_str(&format!(
+            "| {} | `{}` | {} | {origin} |\n",
+            route.method, route.path, route.meaning
+        ));
+    }
+    table
+}
+
+/// Serves every route, and answers everything else as the contract says.
+pub fn configure(config: &mut web::ServiceConfig) {
+    let mut paths: BTreeMap<&'static str, Vec<&Route>> = BTreeMap::new();
+    for route in ROUTES {
+        paths.entry(route.path).or_default().push(route);
+    }
+    // Fixed paths sort before those with a parameter in the same place (`a` < `{`), and the
+    // first that fits is taken.
+    for (path, routes) in paths {
+        let mut resource = web::resource(path);
+        let mut allowed = Vec::new();
+        for route in routes {
+            allowed.push(route.method.clone());
+            let methods = guard::Any(guard::Method(route.method.clone()));
+            let methods = if route.method == Method::GET {
+                allowed.push(Method::HEAD);
+                methods.or(guard::Head())
+            } else {
+                methods
+            };
+            resource = resource.route((route.handler)().guard(methods));
+        }
+        config.service(resource.default_service(web::to(move || {
+            let problem = Problem::method_not_allowed(&allowed);
+            async move { Err::<&'static str, Problem>(problem) }
+        })));
+    }
+    config.default_service(web::to(unknown_route));
+}
+
+async fn unknown_route() -> Result<&'static str, Problem> {
+    Err(Problem::unknown_route())
+}

@@ -1,0 +1,70 @@
+//! The HTTP server itself.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::{App, HttpServer, middleware, web};
+
+use super::panics::answer_panics;
+use super::route_table::configure;
+use super::state::AppState;
+
+/// Two: handlers only pass messages on, and the machines this runs on are small.
+const WORKERS: usize = 2;
+
+/// Connections that wait to be accepted: a whole fleet may come back at once.
+const BACKLOG: u32 = 4_096;
+
+/// How long the head of a request may take, so that slow senders hold no connection for long.
+const HEAD_LIMIT: Duration = Duration::from_secs(10);
+
+/// Longer than the 30 s after which workers call again, so that they keep their connection.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+
+/// How long a client may take to close after it was answered and told to.
+const CLOSE_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long requests that are under way may take once the server is told to stop.
+const SHUTDOWN_SECONDS: u64 = 5;
+
+/// Listens on an address, with room for many connections that wait. Needs a tokio runtime.
+///
+/// # Errors
+/// If the address cannot be listened on.
+pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        tokio::net::TcpSocket::new_v4()?
+    } else {
+        tokio::net::TcpSocket::new_v6()?
+    };
+    // A restart must not wait for the connections of the run before.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// Serves on a listener; best one that [`bind`] made. Starts at once, and runs until its handle
+/// is told to stop. Signals are left to the caller.
+///
+/// # Errors
+/// If the listener cannot be used.
+pub fn serve(listener: TcpListener, state: AppState) -> io::Result<Server> {
+    let state = web::Data::new(state);
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .wrap(middleware::from_fn(answer_panics))
+            .configure(configure)
+    })
+    .workers(WORKERS)
+    .disable_signals()
+    .client_request_timeout(HEAD_LIMIT)
+    .client_disconnect_timeout(CLOSE_LIMIT)
+    .keep_alive(KEEP_ALIVE)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .listen(listener)?
+    .run();
+    Ok(server)
+}

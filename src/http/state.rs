@@ -1,0 +1,179 @@
+//! What every handler can reach.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use prometheus_client::registry::Registry;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::gauges::FleetGauges;
+use super::problem::Problem;
+use crate::actors::orchestrator::Orchestrator;
+use crate::domain::settings::{LivenessThresholds, WorkerLimits};
+
+/// What the handlers have to know of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HttpSettings {
+    /// The `max_streams` of an instance that does not say.
+    pub default_max_streams: u32,
+    /// What workers are told about their own clocks.
+    pub worker_limits: WorkerLimits,
+    /// When silence is lateness, failure, emergency; shown.
+    pub thresholds: LivenessThresholds,
+    /// Shown to workers and operators; decides nothing.
+    pub max_missed_heartbeats: u32,
+    /// How much is answered at once.
+    pub limits: RequestLimits,
+}
+
+impl Default for HttpSettings {
+    fn default() -> Self {
+        let thresholds = LivenessThresholds::default();
+        Self {
+            default_max_streams: 20,
+            worker_limits: WorkerLimits::from_thresholds(&thresholds),
+            thresholds,
+            max_missed_heartbeats: 3,
+            limits: RequestLimits::default(),
+        }
+    }
+}
+
+/// How many requests of a kind may be under way at once; more are answered 503. Heartbeats and
+/// probes have no limit: they cost next to nothing, and refusing them does harm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// Requests that change something. They wait for the store and are saved together, so many
+    /// of them cost little more than a few; a whole fleet may register at once.
+    pub writes: usize,
+    /// Requests that read one thing.
+    pub reads: usize,
+    /// Requests that read lists, each of which may be as long as the fleet is large.
+    pub lists: usize,
+}
+
+impl Default for RequestLimits {
+    fn default() -> Self {
+        Self {
+            writes: 12_000,
+            reads: 2_000,
+            lists: 32,
+        }
+    }
+}
+
+/// A kind of request that is limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Load {
+    /// Changes something.
+    Write,
+    /// Reads one thing.
+    Read,
+    /// Reads a list.
+    List,
+}
+
+/// Whether traffic is to be sent here. Clones show the same.
+#[derive(Debug, Clone, Default)]
+pub struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    /// Not ready yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Traffic is welcome, or no longer so.
+    pub fn set(&self, is_ready: bool) {
+        self.0.store(is_ready, Ordering::Release);
+    }
+
+    /// Whether traffic is welcome.
+    pub fn is_ready(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// What every handler can reach. Clones are the same.
+#[derive(Debug, Clone)]
+pub struct AppState {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    orchestrator: Orchestrator,
+    settings: HttpSettings,
+    readiness: Readiness,
+    gauges: FleetGauges,
+    registry: Registry,
+    writes: Semaphore,
+    reads: Semaphore,
+    lists: Semaphore,
+}
+
+impl AppState {
+    /// State for a system that runs. `registry` is the one its telemetry was registered in;
+    /// the gauges of the fleet, which are read when somebody looks, are added to it.
+    pub fn new(
+        orchestrator: Orchestrator,
+        settings: HttpSettings,
+        readiness: Readiness,
+        mut registry: Registry,
+    ) -> Self {
+        let gauges = FleetGauges::new(&mut registry);
+        let limits = settings.limits;
+        Self {
+            shared: Arc::new(Shared {
+                orchestrator,
+                settings,
+                readiness,
+                gauges,
+                registry,
+                writes: Semaphore::new(limits.writes),
+                reads: Semaphore::new(limits.reads),
+                lists: Semaphore::new(limits.lists),
+            }),
+        }
+    }
+
+    /// The running system.
+    pub fn orchestrator(&self) -> &Orchestrator {
+        &self.shared.orchestrator
+    }
+
+    /// What is configured.
+    pub fn settings(&self) -> &HttpSettings {
+        &self.shared.settings
+    }
+
+    /// Whether traffic is welcome.
+    pub fn readiness(&self) -> &Readiness {
+        &self.shared.readiness
+    }
+
+    pub(super) fn gauges(&self) -> &FleetGauges {
+        &self.shared.gauges
+    }
+
+    pub(super) fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    /// Lets a request in, until the permit is dropped. Asked once the body is there, so that
+    /// slow senders keep nobody out.
+    ///
+    /// # Errors
+    /// 503 if too many of its kind are under way.
+    pub(super) fn admit(&self, load: Load) -> Result<SemaphorePermit<'_>, Problem> {
+        let semaphore = match load {
+            Load::Write => &self.shared.writes,
+            Load::Read => &self.shared.reads,
+            Load::List => &self.shared.lists,
+        };
+        semaphore.try_acquire().map_err(|_| {
+            self.orchestrator().telemetry().requests_shed.inc();
+            Problem::overloaded()
+        })
+    }
+}

@@ -1,0 +1,178 @@
+//! How the orchestrator and the fleet are. The probes ask no actor, so that they answer at once.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Data, Json};
+use log::error;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{Time, seconds};
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::domain::instance::InstanceStatus;
+use crate::domain::queries::FleetTotals;
+use crate::domain::stream::StreamState;
+
+/// The content type of what `prometheus-client` writes.
+const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+#[derive(Debug, Serialize)]
+pub(super) struct HealthAnswer {
+    status: &'static str,
+    timestamp: Time,
+    database: &'static str,
+    version: &'static str,
+}
+
+/// `GET /health`: as long as this can be answered, heartbeats can.
+pub(super) async fn health(state: Data<AppState>) -> Json<HealthAnswer> {
+    Json(HealthAnswer {
+        status: "healthy",
+        timestamp: Time(state.orchestrator().clock().wall()),
+        database: database(&state),
+        version: env!("CARGO_PKG_VERSION"),
+    })
+}
+
+fn database(state: &AppState) -> &'static str {
+    if state.orchestrator().store_gate().is_up() {
+        "available"
+    } else {
+        "unavailable"
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ReadyAnswer {
+    status: &'static str,
+    timestamp: Time,
+    services: Services,
+}
+
+#[derive(Debug, Serialize)]
+struct Services {
+    fleet: &'static str,
+    database: &'static str,
+}
+
+/// `GET /ready`
+pub(super) async fn ready(state: Data<AppState>) -> HttpResponse {
+    let is_ready = state.readiness().is_ready();
+    let (mut response, status, fleet) = if is_ready {
+        (HttpResponse::Ok(), "ready", "available")
+    } else {
+        (
+            HttpResponse::ServiceUnavailable(),
+            "not_ready",
+            "unavailable",
+        )
+    };
+    if !is_ready {
+        response.insert_header((header::RETRY_AFTER, "1"));
+    }
+    response.json(ReadyAnswer {
+        status,
+        timestamp: Time(state.orchestrator().clock().wall()),
+        services: Services {
+            fleet,
+            database: database(&state),
+        },
+    })
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct LiveAnswer {
+    status: &'static str,
+}
+
+/// `GET /livez`
+pub(super) async fn livez() -> Json<LiveAnswer> {
+    Json(LiveAnswer { status: "alive" })
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct StatusAnswer {
+    orchestrator_status: &'static str,
+    instances: InstanceTotals,
+    streams: StreamTotals,
+    load_percentage: f64,
+    timestamp: Time,
+    heartbeat_config: HeartbeatConfig,
+}
+
+#[derive(Debug, Serialize)]
+struct InstanceTotals {
+    total: usize,
+    active: usize,
+    total_capacity: u64,
+    current_load: u64,
+    by_status: BTreeMap<InstanceStatus, usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct StreamTotals {
+    assigned: usize,
+    available: usize,
+    /// Streams that are to be run; disabled ones are in `by_state`.
+    total: usize,
+    by_state: BTreeMap<StreamState, usize>,
+}
+
+#[derive(Debug, Serialize)]
+struct HeartbeatConfig {
+    interval_seconds: Value,
+    warning_threshold_seconds: Value,
+    timeout_seconds: Value,
+    emergency_threshold_seconds: Value,
+    lease_seconds: Value,
+    max_missed_heartbeats: u32,
+}
+
+/// `GET /status`
+pub(super) async fn status(state: Data<AppState>) -> Result<Json<StatusAnswer>, Problem> {
+    let _permit = state.admit(Load::Read)?;
+    let totals = state.orchestrator().ask(FleetTotals).await?;
+    let settings = state.settings();
+    Ok(Json(StatusAnswer {
+        orchestrator_status: "active",
+        instances: InstanceTotals {
+            total: totals.instances,
+            active: totals.active_instances(),
+            total_capacity: totals.total_capacity,
+            current_load: totals.current_load,
+            by_status: totals.by_status.clone(),
+        },
+        streams: StreamTotals {
+            assigned: totals.streams_assigned(),
+            available: totals.streams_available(),
+            total: totals.streams_enabled(),
+            by_state: totals.by_state.clone(),
+        },
+        load_percentage: totals.load_percentage,
+        timestamp: Time(state.orchestrator().clock().wall()),
+        heartbeat_config: HeartbeatConfig {
+            interval_seconds: seconds(settings.worker_limits.heartbeat_interval),
+            warning_threshold_seconds: seconds(settings.thresholds.warning),
+            timeout_seconds: seconds(settings.thresholds.timeout),
+            emergency_threshold_seconds: seconds(settings.thresholds.emergency),
+            lease_seconds: seconds(settings.worker_limits.lease),
+            max_missed_heartbeats: settings.max_missed_heartbeats,
+        },
+    }))
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
+    let _permit = state.admit(Load::Read)?;
+    let totals = state.orchestrator().ask(FleetTotals).await?;
+    state.gauges().show(&totals);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, state.registry()).map_err(|error| {
+        error!(error:%; "the metrics could not be written");
+        Problem::internal()
+    })?;
+    Ok(HttpResponse::Ok().content_type(OPEN_METRICS).body(text))
+}

@@ -1,0 +1,286 @@
+//! The catalogue of streams, and who runs what.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::answer::{Time, list as answer_list};
+use super::body::Body;
+use super::fields::{Fields, read};
+use super::params::{self, Query};
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::domain::commands::{DeleteStream, Rejection, SaveStreams, StreamSpec};
+use crate::domain::ids::{Epoch, InstanceId, StreamId};
+use crate::domain::queries::{
+    AssignmentLine, AssignmentList, Page, StreamDetail, StreamLine, StreamList,
+};
+use crate::domain::stream::{Place, StreamState};
+
+/// How many streams one request saves at the most.
+const MAX_SAVED: usize = 10_000;
+
+/// The highest id a client may choose. What is left below 2^53 is for streams that come without
+/// one: they get the id after the highest.
+const MAX_CHOSEN_ID: i64 = 9_000_000_000_000_000;
+
+/// How many streams a page has that does not say.
+const DEFAULT_PAGE: usize = 1_000;
+
+#[derive(Debug, Serialize)]
+pub(super) struct SaveAnswer {
+    status: &'static str,
+    created: usize,
+    updated: usize,
+}
+
+/// `POST /streams`
+pub(super) async fn save(state: Data<AppState>, body: Body) -> Result<Json<SaveAnswer>, Problem> {
+    let _permit = state.admit(Load::Write)?;
+    let command = read(&body.object().await?, |fields| {
+        let streams = fields.objects("streams", MAX_SAVED, spec);
+        refuse_repetitions(fields, &streams);
+        SaveStreams { streams }
+    })?;
+    let saved = state.orchestrator().execute(command).await?;
+    Ok(Json(SaveAnswer {
+        status: "saved",
+        created: saved.created,
+        updated: saved.updated,
+    }))
+}
+
+fn spec(fields: &mut Fields<'_>) -> StreamSpec {
+    let spec = StreamSpec {
+        id: fields
+            .optional_integer("id", 1..=MAX_CHOSEN_ID)
+            .map(StreamId::new),
+        name: fields.optional_text("name", 1..=256).map(Into::into),
+        // An empty text takes the address away: `null` is the same as absent everywhere.
+        url: fields
+            .optional_text("url", 0..=4_096)
+            .map(|url| (!url.is_empty()).then(|| url.into())),
+        labels: fields.optional_labels("labels"),
+        priority: fields
+            .optional_integer("priority", i64::from(i32::MIN)..=i64::from(i32::MAX))
+            .and_then(|priority| i32::try_from(priority).ok()),
+        enabled: fields.optional_flag("enabled"),
+    };
+    if !fields.has("id") && !fields.has("name") {
+        fields.refuse("name", "is missing; a stream needs an `id` or a `name`");
+    }
+    spec
+}
+
+/// The same id or name twice in one request is a mistake of the sender. Positions are those of
+/// the request, because an entry that is no object is refused anyway.
+fn refuse_repetitions(fields: &mut Fields<'_>, streams: &[StreamSpec]) {
+    let mut ids: BTreeMap<StreamId, usize> = BTreeMap::new();
+    let mut names: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
+    for (index, spec) in streams.iter().enumerate() {
+        if let Some(first) = spec.id.and_then(|id| seen_before(&mut ids, id, index)) {
+            let reason = format!("is the same as streams[{first}].id");
+            fields.refuse(&format!("streams[{index}].id"), reason);
+        }
+        let name = spec.name.as_ref();
+        if let Some(first) = name.and_then(|name| seen_before(&mut names, name, index)) {
+            let reason = format!("is the same as streams[{first}].name");
+            fields.refuse(&format!("streams[{index}].name"), reason);
+        }
+    }
+}
+
+fn seen_before<K: Ord>(seen: &mut BTreeMap<K, usize>, key: K, index: usize) -> Option<usize> {
+    let first = *seen.entry(key).or_insert(index);
+    (first != index).then_some(first)
+}
+
+#[derive(Debug, Serialize)]
+struct StreamAnswer {
+    id: StreamId,
+    name: Arc<str>,
+    url: Option<Arc<str>>,
+    labels: BTreeMap<String, String>,
+    priority: i32,
+    enabled: bool,
+    created_at: Time,
+    state: StreamState,
+    server_id: Option<InstanceId>,
+    epoch: Option<Epoch>,
+    assigned_at: Option<Time>,
+    delivered: Option<bool>,
+    /// Why it is where it is.
+    reason: Option<&'static str>,
+    /// Since when nobody runs it.
+    waiting_since: Option<Time>,
+}
+
+impl StreamAnswer {
+    fn of(line: StreamLine) -> Self {
+        let StreamLine { stream, place } = line;
+        let assignment = place.assignment();
+        let (reason, waiting_since) = match &place {
+            Place::Assigned(assignment) => (Some(assignment.reason.as_str()), None),
+            Place::Unclaimed { since, .. } => (None, Some(Time(*since))),
+            Place::Orphaned { reason, since, .. } => (Some(reason.as_str()), Some(Time(*since))),
+            Place::Disabled => (None, None),
+        };
+        Self {
+            id: stream.id,
+            name: stream.name.clone(),
+            url: stream.url.clone(),
+            labels: stream.labels.clone(),
+            priority: stream.priority,
+            enabled: stream.enabled,
+            created_at: Time(stream.created_at),
+            state: place.state(),
+            server_id: assignment.map(|assignment| assignment.instance.clone()),
+            epoch: assignment.map(|assignment| assignment.epoch),
+            assigned_at: assignment.map(|assignment| Time(assignment.assigned_at)),
+            delivered: assignment.map(|assignment| assignment.delivered.is_some()),
+            reason,
+            waiting_since,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct StreamsAnswer {
+    streams: Vec<StreamAnswer>,
+    /// `after` of the next page; none on the last.
+    next: Option<StreamId>,
+}
+
+/// `GET /streams`
+pub(super) async fn list(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let question = StreamList {
+        after: query.after_stream(),
+        limit: Some(query.limit().unwrap_or(DEFAULT_PAGE)),
+        state: query.get("state", |word| {
+            StreamState::from_word(word).ok_or_else(|| {
+                let words: Vec<&str> = StreamState::ALL.iter().map(|s| s.as_str()).collect();
+                format!("must be one of {}", words.join(", "))
+            })
+        }),
+    };
+    query.finish()?;
+    let _permit = state.admit(Load::List)?;
+    let page = state.orchestrator().ask(question).await?;
+    let next = next_of(&page, |line| line.stream.id);
+    answer_list(page.items.len(), move || StreamsAnswer {
+        streams: page.items.into_iter().map(StreamAnswer::of).collect(),
+        next,
+    })
+    .await
+}
+
+/// `after` of the page that follows.
+pub(super) fn next_of<T, K>(page: &Page<T>, key: impl Fn(&T) -> K) -> Option<K> {
+    page.items.last().filter(|_| page.more).map(key)
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Found<T> {
+    pub(super) status: &'static str,
+    pub(super) data: T,
+}
+
+/// `GET /streams/{id}`
+pub(super) async fn detail(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = params::stream_id(&request)?;
+    let _permit = state.admit(Load::Read)?;
+    let line = state.orchestrator().ask(StreamDetail { id }).await?;
+    let line = line.ok_or(Rejection::UnknownStream(id))?;
+    Ok(HttpResponse::Ok().json(Found {
+        status: "success",
+        data: StreamAnswer::of(line),
+    }))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct DeleteAnswer {
+    status: &'static str,
+    stream_id: StreamId,
+}
+
+/// `DELETE /streams/{id}`
+pub(super) async fn delete(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<Json<DeleteAnswer>, Problem> {
+    let id = params::stream_id(&request)?;
+    let _permit = state.admit(Load::Write)?;
+    state.orchestrator().execute(DeleteStream { id }).await?;
+    Ok(Json(DeleteAnswer {
+        status: "deleted",
+        stream_id: id,
+    }))
+}
+
+#[derive(Debug, Serialize)]
+struct AssignmentAnswer {
+    stream_id: StreamId,
+    server_id: InstanceId,
+    assigned_at: Time,
+    status: &'static str,
+    ip: String,
+    port: u16,
+    epoch: Epoch,
+    reason: &'static str,
+    delivered: bool,
+}
+
+impl AssignmentAnswer {
+    fn of(line: AssignmentLine) -> Self {
+        Self {
+            stream_id: line.stream,
+            server_id: line.assignment.instance,
+            assigned_at: Time(line.assignment.assigned_at),
+            // What ends is not listed any more.
+            status: "active",
+            ip: line.owner.ip.clone(),
+            port: line.owner.port,
+            epoch: line.assignment.epoch,
+            reason: line.assignment.reason.as_str(),
+            delivered: line.assignment.delivered.is_some(),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct AssignmentsAnswer {
+    assignments: Vec<AssignmentAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<StreamId>,
+}
+
+/// `GET /streams/assignments`
+pub(super) async fn assignments(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let question = AssignmentList {
+        after: query.after_stream(),
+        limit: query.limit(),
+    };
+    query.finish()?;
+    let _permit = state.admit(Load::List)?;
+    let page = state.orchestrator().ask(question).await?;
+    let next = next_of(&page, |line| line.stream);
+    answer_list(page.items.len(), move || AssignmentsAnswer {
+        assignments: page.items.into_iter().map(AssignmentAnswer::of).collect(),
+        next,
+    })
+    .await
+}

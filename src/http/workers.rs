@@ -1,0 +1,334 @@
+//! The calls a worker lives by: register, beat, ask for streams, give them back.
+
+use std::time::Duration;
+
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::seconds;
+use super::body::Body;
+use super::fields::{Fields, MAX_SAFE_INTEGER, read};
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::actors::orchestrator::{HeartbeatAnswer, HeartbeatReport};
+use crate::domain::commands::{
+    AssignOutcome, AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
+};
+use crate::domain::heartbeat::SystemMetrics;
+use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use crate::domain::instance::InstanceStatus;
+use crate::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
+use crate::domain::stream::Stream;
+
+/// What an instance may hold at the most.
+const MAX_STREAMS: i64 = 100_000;
+
+/// How many streams are asked for by who does not say.
+const DEFAULT_REQUESTED: i64 = 20;
+
+/// How long a heartbeat waits to learn of changes before it is answered without them.
+const CHANGES_LIMIT: Duration = Duration::from_millis(250);
+
+#[derive(Debug, Serialize)]
+pub(super) struct RegisterAnswer {
+    status: &'static str,
+    server_id: InstanceId,
+    max_streams: u32,
+    reregistration: bool,
+    auto_rebalanced: bool,
+    incarnation: Incarnation,
+    lease_seconds: Value,
+    heartbeat_interval_seconds: Value,
+    assigned_streams: Vec<StreamId>,
+    assignment_version: AssignmentVersion,
+}
+
+/// `POST /register`
+pub(super) async fn register(
+    state: Data<AppState>,
+    body: Body,
+) -> Result<Json<RegisterAnswer>, Problem> {
+    let _permit = state.admit(Load::Write)?;
+    let limits = state.settings().worker_limits;
+    let default_max_streams = state.settings().default_max_streams;
+    let command = read(&body.object().await?, |fields| {
+        registration(fields, default_max_streams)
+    })?;
+    state.orchestrator().sign_of_life(&command.id, None)?;
+    let registered = state.orchestrator().execute(command).await?;
+    let instance = registered.instance;
+    // A worker may beat more often than needed, and not so rarely that it seems silent.
+    let interval = instance
+        .heartbeat_interval
+        .map_or(limits.heartbeat_interval, |wanted| {
+            wanted.min(limits.heartbeat_interval)
+        });
+    Ok(Json(RegisterAnswer {
+        status: "registered",
+        server_id: instance.id,
+        max_streams: instance.max_streams,
+        reregistration: registered.reregistration,
+        auto_rebalanced: registered.auto_rebalanced,
+        incarnation: instance.incarnation,
+        lease_seconds: seconds(limits.lease),
+        heartbeat_interval_seconds: seconds(interval),
+        assigned_streams: registered.assigned_streams,
+        assignment_version: instance.assignment_version,
+    }))
+}
+
+fn registration(fields: &mut Fields<'_>, default_max_streams: u32) -> RegisterInstance {
+    RegisterInstance {
+        id: fields.server_id(),
+        ip: fields.text("ip", 1..=255),
+        port: u16::try_from(fields.integer("port", 1..=65_535)).unwrap_or(1),
+        max_streams: fields
+            .optional_integer("max_streams", 1..=MAX_STREAMS)
+            .and_then(|number| u32::try_from(number).ok())
+            .unwrap_or(default_max_streams),
+        labels: fields.optional_labels("labels").unwrap_or_default(),
+        heartbeat_interval: fields.optional_interval("heartbeat_interval"),
+        auto_assign: fields.optional_flag("auto_assign").unwrap_or(false),
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct BeatAnswer {
+    status: &'static str,
+    incarnation: Incarnation,
+    instance_status: InstanceStatus,
+    lease_seconds: Value,
+    assignment_version: AssignmentVersion,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    full: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assign: Option<Vec<AssignLine>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoke: Option<Vec<StreamId>>,
+}
+
+#[derive(Debug, Serialize)]
+struct AssignLine {
+    stream_id: StreamId,
+    epoch: Epoch,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<std::sync::Arc<str>>,
+    name: std::sync::Arc<str>,
+}
+
+impl AssignLine {
+    fn of((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> Self {
+        Self {
+            stream_id: stream.id,
+            epoch,
+            url: stream.url.clone(),
+            name: stream.name.clone(),
+        }
+    }
+}
+
+/// `POST /heartbeat`. Never refused for load, and never waits for the database.
+pub(super) async fn heartbeat(
+    state: Data<AppState>,
+    body: Body,
+) -> Result<Json<BeatAnswer>, Problem> {
+    let report = read(&body.object().await?, heartbeat_report)?;
+    let (id, incarnation, version) = (report.id.clone(), report.incarnation, report.version);
+    let answer = state.orchestrator().heartbeat(report).await?;
+    // Only who beats with its incarnation holds leases; others do not know what to do with one.
+    let lease = if answer.grants_lease && incarnation.is_some() {
+        state.settings().worker_limits.lease
+    } else {
+        Duration::ZERO
+    };
+    let mut beat = BeatAnswer {
+        status: "heartbeat_updated",
+        incarnation: answer.standing.incarnation,
+        instance_status: answer.standing.status,
+        lease_seconds: seconds(lease),
+        assignment_version: answer.standing.assignment_version,
+        full: None,
+        assign: None,
+        revoke: None,
+    };
+    if let Some(known) = version
+        && known != answer.standing.assignment_version
+    {
+        let changes = changes_since(&state, id, &answer, known).await;
+        beat.tell_changes(known, changes);
+    }
+    Ok(Json(beat))
+}
+
+/// What changed since the version a worker has; none if that could not be learned in time.
+async fn changes_since(
+    state: &AppState,
+    id: InstanceId,
+    answer: &HeartbeatAnswer,
+    version: AssignmentVersion,
+) -> Option<WorkerUpdate> {
+    let query = ChangesSince {
+        id,
+        incarnation: Some(answer.standing.incarnation),
+        version,
+    };
+    let asked = state.orchestrator().ask(query);
+    tokio::time::timeout(CHANGES_LIMIT, asked)
+        .await
+        .ok()?
+        .ok()?
+}
+
+impl BeatAnswer {
+    fn tell_changes(&mut self, known: AssignmentVersion, changes: Option<WorkerUpdate>) {
+        let Some(WorkerUpdate { standing, update }) = changes else {
+            // Who is told a version believes to have it: it asks again with its next heartbeat.
+            self.assignment_version = known;
+            return;
+        };
+        self.assignment_version = standing.assignment_version;
+        self.incarnation = standing.incarnation;
+        self.instance_status = standing.status;
+        let (full, assign, revoke) = match update {
+            SetUpdate::UpToDate => return,
+            SetUpdate::Difference { assign, revoke } => (None, assign, revoke),
+            SetUpdate::Full { assign } => (Some(true), assign, Vec::new()),
+        };
+        self.full = full;
+        self.assign = Some(assign.into_iter().map(AssignLine::of).collect());
+        self.revoke = Some(revoke);
+    }
+}
+
+fn heartbeat_report(fields: &mut Fields<'_>) -> HeartbeatReport {
+    HeartbeatReport {
+        id: fields.server_id(),
+        current_streams: fields.integer("current_streams", 0..=MAX_SAFE_INTEGER),
+        status: fields
+            .optional_text("status", 0..=64)
+            .map_or_else(|| "active".into(), Into::into),
+        metrics: fields.optional_object("system_metrics", |metrics| SystemMetrics {
+            cpu_percent: metrics.optional_number("cpu_percent"),
+            memory_percent: metrics.optional_number("memory_percent"),
+            memory_used_gb: metrics.optional_number("memory_used_gb"),
+            memory_total_gb: metrics.optional_number("memory_total_gb"),
+            disk_percent: metrics.optional_number("disk_percent"),
+            disk_free_gb: metrics.optional_number("disk_free_gb"),
+            disk_total_gb: metrics.optional_number("disk_total_gb"),
+            load_average: metrics.optional_triple("load_average"),
+            uptime_seconds: metrics.optional_number("uptime_seconds"),
+        }),
+        incarnation: fields.incarnation(),
+        version: fields.assignment_version(),
+        running: fields.optional_stream_ids("streams"),
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AssignAnswer {
+    status: &'static str,
+    assigned_streams: Vec<StreamId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+impl AssignAnswer {
+    fn none(status: &'static str, message: String) -> Self {
+        Self {
+            status,
+            assigned_streams: Vec::new(),
+            count: None,
+            message: Some(message),
+        }
+    }
+}
+
+/// `POST /streams/assign`
+pub(super) async fn assign(
+    state: Data<AppState>,
+    body: Body,
+) -> Result<Json<AssignAnswer>, Problem> {
+    let _permit = state.admit(Load::Write)?;
+    let command = read(&body.object().await?, |fields| AssignStreams {
+        id: fields.server_id(),
+        incarnation: fields.incarnation(),
+        requested: fields
+            .optional_integer("requested_count", -MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER)
+            .unwrap_or(DEFAULT_REQUESTED)
+            .max(0),
+    })?;
+    state
+        .orchestrator()
+        .sign_of_life(&command.id, command.incarnation)?;
+    let requested = command.requested;
+    let outcome = state.orchestrator().execute(command).await?;
+    Ok(Json(match outcome {
+        AssignOutcome::Assigned(streams) => AssignAnswer {
+            status: "assigned",
+            count: Some(streams.len()),
+            assigned_streams: streams,
+            message: None,
+        },
+        AssignOutcome::Full { max_streams } => AssignAnswer::none(
+            "no_capacity",
+            format!("This instance already holds all of the {max_streams} streams it may hold."),
+        ),
+        AssignOutcome::NotEligible(status) => AssignAnswer::none(
+            "no_capacity",
+            format!("This instance is {status} and is handed no streams in that state."),
+        ),
+        AssignOutcome::NoneWaiting if requested == 0 => AssignAnswer::none(
+            "no_streams",
+            "No stream was asked for, and none is owed to this instance.".to_owned(),
+        ),
+        AssignOutcome::NoneWaiting => AssignAnswer::none(
+            "no_streams",
+            "No stream waits for an instance now; ask again later.".to_owned(),
+        ),
+    }))
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(super) enum ReleaseAnswer {
+    Released {
+        status: &'static str,
+        released_streams: Vec<StreamId>,
+        count: usize,
+    },
+    Nothing {
+        status: &'static str,
+    },
+}
+
+/// `POST /streams/release`
+pub(super) async fn release(
+    state: Data<AppState>,
+    body: Body,
+) -> Result<Json<ReleaseAnswer>, Problem> {
+    let _permit = state.admit(Load::Write)?;
+    let command = read(&body.object().await?, |fields| ReleaseStreams {
+        id: fields.server_id(),
+        incarnation: fields.incarnation(),
+        streams: fields.stream_ids("stream_ids"),
+    })?;
+    let orchestrator = state.orchestrator();
+    orchestrator.sign_of_life(&command.id, command.incarnation)?;
+    if command.streams.is_empty() {
+        if orchestrator.registry().get(&command.id).is_none() {
+            return Err(Rejection::UnknownInstance(command.id).into());
+        }
+        return Ok(Json(ReleaseAnswer::Nothing {
+            status: "no_streams_to_release",
+        }));
+    }
+    let released = orchestrator.execute(command).await?.0;
+    Ok(Json(ReleaseAnswer::Released {
+        status: "released",
+        count: released.len(),
+        released_streams: released,
+    }))
+}
