@@ -115,7 +115,7 @@ impl InstanceActor {
 
     fn confirm(&mut self, beat: &Beat, ctx: &mut Context<Self>) {
         let standing = self.entry.standing();
-        let shows_news = standing.undelivered > 0
+        let shows_news = standing.unconfirmed > 0
             && (beat.running.is_some() || beat.version.is_some_and(|known| known.get() > 0));
         if self.confirming || !shows_news {
             return;

@@ -17,14 +17,14 @@ use super::fleet::{Ask, DRAIN_LIMIT, Drain, Execute, FleetActor, Refusal};
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::instance::Beat;
 use super::recovery::{RecoveryActor, ReportFailure};
-use super::registry::{Entry, Registry, Standing};
+use super::registry::{Entry, Registry};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::commands::{Command, Recovered, Rejection};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
-use crate::domain::queries::Query;
+use crate::domain::queries::{Query, Standing};
 
 /// How long a heartbeat waits for its instance's actor before it is answered without it.
 const PULSE_LIMIT: Duration = Duration::from_millis(250);

@@ -11,39 +11,9 @@ use actix::Addr;
 use dashmap::DashMap;
 
 use super::instance::InstanceActor;
-use crate::domain::fleet::InstanceSlot;
-use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
-use crate::domain::instance::InstanceStatus;
+use crate::domain::ids::InstanceId;
+use crate::domain::queries::Standing;
 use crate::domain::time::{Timestamp, WallTime};
-
-/// What is saved about an instance, as far as a heartbeat needs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Its current life.
-    pub incarnation: Incarnation,
-    /// Its state.
-    pub status: InstanceStatus,
-    /// The version of its set of streams.
-    pub assignment_version: AssignmentVersion,
-    /// How many streams it owns.
-    pub held: usize,
-    /// How many of them it was never told of.
-    pub undelivered: usize,
-}
-
-impl Standing {
-    /// Reads it off the saved fleet.
-    pub fn of(slot: &InstanceSlot) -> Self {
-        let instance = slot.instance();
-        Self {
-            incarnation: instance.incarnation,
-            status: instance.status,
-            assignment_version: instance.assignment_version,
-            held: slot.held().len(),
-            undelivered: slot.undelivered().len(),
-        }
-    }
-}
 
 /// What a worker last said of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

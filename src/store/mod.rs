@@ -4,8 +4,21 @@
 //! guarded by [`Guard`], so that only the newest orchestrator writes, and so that a transaction
 //! whose outcome is unknown can be settled afterwards (`docs/decisions/0002`). One conformance
 //! suite (`tests/store_conformance.rs`) runs on all adapters. May use `domain` and diesel.
+//!
+//! `open` turns a URL into a store. `operations` holds every statement, written once; `sqlite` and
+//! `postgres` run them as transactions with a time limit, and know what a failure leaves behind
+//! (`failure`). `schema`, `rows` and `write_set` are the way between tables and domain.
 
+mod failure;
 mod memory;
+mod migrations;
+mod open;
+mod operations;
+mod postgres;
+mod rows;
+mod schema;
+mod sqlite;
+mod write_set;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,13 +26,16 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::domain::events::{DatedEvent, Event};
-use crate::domain::fleet::{Rows, Snapshot};
+use crate::domain::fleet::{Batch, Rows, Snapshot};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::Incident;
 use crate::domain::time::WallTime;
 
 pub use memory::MemoryStore;
+pub use open::{migrate, open, revert_last};
+pub use postgres::PostgresStore;
+pub use sqlite::SqliteStore;
 
 /// The state a fleet transaction expects to find: `fleet_state(term, version)`. The transaction
 /// begins with `UPDATE … SET version = version + 1 WHERE term = … AND version = …`; if that
@@ -65,6 +81,17 @@ pub struct Save {
     pub rows: Rows,
     /// What happened, in order.
     pub events: Vec<Event>,
+}
+
+impl From<&Batch> for Save {
+    fn from(batch: &Batch) -> Self {
+        Self {
+            at: batch.at(),
+            counter: batch.counter(),
+            rows: batch.rows(),
+            events: batch.events().cloned().collect(),
+        }
+    }
 }
 
 /// What became of a transaction in doubt.

@@ -30,14 +30,14 @@ use tokio::sync::{mpsc, oneshot};
 use super::db_breaker::{DbBreakerActor, StoreOutcome};
 use super::event_feed::{EventFeed, Publish};
 use super::instance::{Adopt, FenceAfter};
-use super::registry::{Published, Registry, Standing};
+use super::registry::{Published, Registry};
 use super::supervisor::{Adopted, Departed, Supervisor};
 use super::telemetry::{OutcomeLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::commands::Command;
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::{Batch, Ledger, Rows};
-use crate::domain::queries::Query;
+use crate::domain::queries::{Query, Standing};
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 pub use census::CompareWithStore;
@@ -217,12 +217,7 @@ impl FleetActor {
     }
 
     fn save(&mut self, batch: Batch, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
-        let save = Arc::new(Save {
-            at: batch.at(),
-            counter: batch.counter(),
-            rows: batch.rows(),
-            events: batch.events().cloned().collect(),
-        });
+        let save = Arc::new(Save::from(&batch));
         self.links
             .telemetry
             .batch_commands
@@ -309,12 +304,7 @@ impl FleetActor {
         match result {
             Ok(Settlement::Committed) => {
                 self.guard = self.guard.after_save();
-                let save = Save {
-                    at: batch.at(),
-                    counter: batch.counter(),
-                    rows: batch.rows(),
-                    events: batch.events().cloned().collect(),
-                };
+                let save = Save::from(&batch);
                 self.commit(batch, &save);
                 callers.into_iter().for_each(Waiting::tell);
             }

@@ -178,7 +178,10 @@ mod tests {
             "from the future"
         );
         sample::run(&mut ledger, sample::register("a", 9));
-        assert_eq!(full(since(&ledger, Some(life), now)), all, "another life");
+        for version in [now, now - 1] {
+            let update = since(&ledger, Some(life), version);
+            assert_eq!(full(update), all, "version {version} of another life");
+        }
         let unknown = ChangesSince {
             id: "z".into(),
             incarnation: None,

@@ -21,7 +21,7 @@ pub use assignments::{AssignmentLine, AssignmentList};
 pub use changes::{ChangesSince, SetUpdate, WorkerUpdate};
 pub use diagnose::{Diagnose, Diagnosis};
 pub use instances::{InstanceDetail, InstanceLine, InstanceList};
-pub use standing::{Standing, StandingOf};
+pub use standing::Standing;
 pub use streams::{StreamDetail, StreamLine, StreamList};
 pub use totals::{FleetTotals, Totals};
 

@@ -1,22 +1,12 @@
 //! Where one instance stands: what a heartbeat needs to know.
 
-use super::Query;
-use crate::domain::fleet::{Fleet, InstanceSlot};
-use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
+use crate::domain::fleet::InstanceSlot;
+use crate::domain::ids::{AssignmentVersion, Incarnation};
 use crate::domain::instance::InstanceStatus;
 
-/// Asks where an instance stands; `None` if it is not registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StandingOf {
-    /// Which one.
-    pub id: InstanceId,
-}
-
 /// Where an instance stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// Which one.
-    pub id: InstanceId,
     /// Its current life.
     pub incarnation: Incarnation,
     /// What it is held to be.
@@ -33,10 +23,10 @@ pub struct Standing {
 }
 
 impl Standing {
-    pub(super) fn of(slot: &InstanceSlot) -> Self {
+    /// Reads it off the fleet.
+    pub fn of(slot: &InstanceSlot) -> Self {
         let instance = slot.instance();
         Self {
-            id: instance.id.clone(),
             incarnation: instance.incarnation,
             status: instance.status,
             assignment_version: instance.assignment_version,
@@ -44,14 +34,6 @@ impl Standing {
             undelivered: slot.undelivered().len(),
             unconfirmed: slot.unconfirmed().len(),
         }
-    }
-}
-
-impl Query for StandingOf {
-    type Answer = Option<Standing>;
-
-    fn answer(&self, fleet: &Fleet) -> Self::Answer {
-        fleet.instance(&self.id).map(Standing::of)
     }
 }
 
@@ -70,8 +52,7 @@ mod tests {
         sample::run(&mut ledger, sample::register("a", 5));
         sample::run(&mut ledger, sample::ask("a", 2));
         let standing = |ledger: &crate::domain::fleet::Ledger| {
-            let of = StandingOf { id: "a".into() };
-            let standing = of.answer(ledger.saved()).unwrap();
+            let standing = Standing::of(ledger.saved().instance(&"a".into()).unwrap());
             (standing.held, standing.undelivered, standing.unconfirmed)
         };
         assert_eq!(standing(&ledger), (2, 0, 0));
@@ -81,7 +62,5 @@ mod tests {
         assert_eq!(standing(&ledger), (4, 2, 4));
         sample::run(&mut ledger, sample::ask("a", 5));
         assert_eq!(standing(&ledger), (5, 0, 0));
-        let unknown = StandingOf { id: "gone".into() };
-        assert_eq!(unknown.answer(ledger.saved()), None);
     }
 }

@@ -1,0 +1,178 @@
+//! A day of the rules in milliseconds: because nothing in the domain reads a clock, time is a
+//! number that this program counts up.
+//!
+//! A thousand instances beat every 30 seconds for a day. Every hour one of them falls silent for
+//! ten minutes; its streams move elsewhere, it comes back, serves its probation, and is trusted.
+//!
+//! `cargo run --example virtual_time`
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::time::Duration;
+
+use resilient_orchestrator::domain::commands::{
+    RecoverInstance, RegisterInstance, ReturnInstance, SaveStreams, StreamSpec, SuspectInstance,
+    TrustInstance,
+};
+use resilient_orchestrator::domain::fleet::{Fleet, Ledger};
+use resilient_orchestrator::domain::ids::{Epoch, InstanceId};
+use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::liveness::{Effect, FenceAnswer, LivenessMachine};
+use resilient_orchestrator::domain::settings::LivenessThresholds;
+use resilient_orchestrator::domain::time::{Timestamp, WallTime};
+
+const INSTANCES: usize = 1_000;
+const STREAMS: usize = 10_000;
+const BEAT: Duration = Duration::from_secs(30);
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut ledger = Ledger::new(Fleet::new(Epoch::new(0)));
+    let thresholds = LivenessThresholds::default();
+    let mut machines: BTreeMap<InstanceId, LivenessMachine> = BTreeMap::new();
+    for number in 0..INSTANCES {
+        let id = InstanceId::new(format!("worker-{number:04}"));
+        ledger.decide(&registration(id.clone()), WallTime::default())?;
+        let machine = LivenessMachine::new(thresholds, InstanceStatus::Active, Timestamp::ZERO);
+        machines.insert(id, machine);
+    }
+    let streams = (1..=STREAMS)
+        .map(|number| StreamSpec {
+            name: Some(format!("stream-{number}").into()),
+            ..StreamSpec::default()
+        })
+        .collect();
+    ledger.decide(&SaveStreams { streams }, WallTime::default())?;
+
+    let mut told: BTreeMap<&'static str, usize> = BTreeMap::new();
+    let (mut beats, mut moved) = (0_u64, 0_usize);
+    let mut elapsed = Duration::ZERO;
+    while elapsed < DAY {
+        elapsed += BEAT;
+        let (now, wall) = (Timestamp::ZERO + elapsed, WallTime::default() + elapsed);
+        for (number, (id, machine)) in machines.iter_mut().enumerate() {
+            let mut effects = Vec::new();
+            if !is_silent(number, elapsed) {
+                beats += 1;
+                effects.extend(machine.heartbeat(now));
+            }
+            while let Some(effect) = machine.handle_deadline(now) {
+                effects.push(effect);
+                if effect == Effect::ProbationServed {
+                    break;
+                }
+            }
+            effects.dedup();
+            for effect in effects {
+                moved += act(&mut ledger, machine, id, effect, (now, wall))?;
+                *told.entry(name_of(effect)).or_default() += 1;
+            }
+        }
+        let batch = ledger.take_batch();
+        ledger.commit(batch);
+    }
+
+    println!("{beats} heartbeats of {INSTANCES} instances in a day of virtual time");
+    for (what, count) in &told {
+        println!("{count:>6} × {what}");
+    }
+    println!("{moved:>6} streams moved");
+    let lost = ledger
+        .saved()
+        .streams()
+        .filter(|slot| slot.place().assignment().is_none())
+        .count();
+    if lost > 0 {
+        return Err(format!("{lost} streams are not assigned at the end of the day").into());
+    }
+    println!("every one of {STREAMS} streams is assigned");
+    Ok(())
+}
+
+fn registration(id: InstanceId) -> RegisterInstance {
+    RegisterInstance {
+        id,
+        ip: "192.0.2.1".into(),
+        port: 9_000,
+        max_streams: 20,
+        labels: BTreeMap::new(),
+        heartbeat_interval: Some(BEAT),
+        auto_assign: true,
+    }
+}
+
+/// In each hour another instance is silent during the second ten minutes.
+fn is_silent(number: usize, elapsed: Duration) -> bool {
+    let hour = elapsed.as_secs() / 3_600;
+    let minute = elapsed.as_secs() % 3_600 / 60;
+    number as u64 == hour * 37 % INSTANCES as u64 && (10..20).contains(&minute)
+}
+
+/// What the actors do, without actors: carries out an effect on the fleet.
+fn act(
+    ledger: &mut Ledger,
+    machine: &mut LivenessMachine,
+    id: &InstanceId,
+    effect: Effect,
+    (now, wall): (Timestamp, WallTime),
+) -> Result<usize, Box<dyn Error>> {
+    let known = ledger.saved().instance(id).ok_or("an instance is gone")?;
+    let (id, incarnation) = (id.clone(), known.instance().incarnation);
+    let mut moved = 0;
+    match effect {
+        Effect::BecameLate => {
+            ledger.decide(
+                &SuspectInstance {
+                    id: id.clone(),
+                    incarnation,
+                },
+                wall,
+            )?;
+        }
+        Effect::BecameSilent if machine.fence(now) == FenceAnswer::Fenced => {
+            let recovery = RecoverInstance {
+                id: id.clone(),
+                incarnation,
+                cause: FailureCause::HeartbeatTimeout,
+                detected_at: wall,
+                attempt: 1,
+            };
+            moved = ledger.decide(&recovery, wall)?.evacuation.moved.len();
+            machine.adopt(InstanceStatus::Failed, now);
+        }
+        Effect::Returned => {
+            ledger.decide(
+                &ReturnInstance {
+                    id: id.clone(),
+                    incarnation,
+                },
+                wall,
+            )?;
+            machine.adopt(InstanceStatus::Recovering, now);
+        }
+        Effect::ProbationServed => {
+            ledger.decide(
+                &TrustInstance {
+                    id: id.clone(),
+                    incarnation,
+                },
+                wall,
+            )?;
+            machine.adopt(InstanceStatus::Active, now);
+        }
+        Effect::BecameSilent | Effect::BecameEmergency | Effect::BackOnTime => {}
+    }
+    Ok(moved)
+}
+
+fn name_of(effect: Effect) -> &'static str {
+    match effect {
+        Effect::BecameLate => "late",
+        Effect::BackOnTime => "back on time",
+        Effect::BecameSilent => "failed",
+        Effect::BecameEmergency => "emergency",
+        Effect::Returned => "returned",
+        Effect::ProbationServed => "trusted again",
+    }
+}

@@ -1,0 +1,108 @@
+//! What an error of a database says about the work it ended.
+
+use diesel::result::{DatabaseErrorKind, Error};
+
+use super::StoreError;
+
+/// Whether an operation may change anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    /// It looks at one moment of the database.
+    Read,
+    /// It changes the database, all or nothing.
+    Write,
+}
+
+impl Access {
+    /// The error of an operation that was given up after it could no longer be stopped.
+    pub(super) fn lost(self, what: impl Into<String>) -> StoreError {
+        match self {
+            Self::Read => StoreError::Unavailable(what.into()),
+            Self::Write => StoreError::InDoubt(what.into()),
+        }
+    }
+}
+
+/// For errors *before* the end of a transaction: the adapters roll it back, so nothing of it is
+/// written, whatever went wrong. Errors of COMMIT itself go through `at_commit`.
+impl From<Error> for StoreError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::DatabaseError(kind, info) if is_about_content(&kind) => {
+                let constraint = info
+                    .constraint_name()
+                    .map(|name| format!(" ({name})"))
+                    .unwrap_or_default();
+                Self::Refused(format!("{}{constraint}", info.message()))
+            }
+            Error::DatabaseError(_, info) => Self::Unavailable(info.message().to_owned()),
+            Error::DeserializationError(error) => {
+                Self::Unusable(format!("a row cannot be read: {error}"))
+            }
+            Error::NotFound => Self::Unusable(
+                "the database has lost its row in `fleet_state`; it cannot be used".to_owned(),
+            ),
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
+}
+
+/// What an error of COMMIT means. A constraint that is checked at the end, or a conflict with
+/// another transaction, has rolled it back; anything else leaves open what happened.
+pub(super) fn at_commit(error: Error) -> StoreError {
+    match &error {
+        Error::DatabaseError(kind, _) if is_about_content(kind) => error.into(),
+        Error::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => error.into(),
+        other => StoreError::InDoubt(format!("COMMIT was not answered: {other}")),
+    }
+}
+
+/// Whether the same content would be refused again, and other content would not.
+fn is_about_content(kind: &DatabaseErrorKind) -> bool {
+    matches!(
+        kind,
+        DatabaseErrorKind::UniqueViolation
+            | DatabaseErrorKind::ForeignKeyViolation
+            | DatabaseErrorKind::NotNullViolation
+            | DatabaseErrorKind::CheckViolation
+            | DatabaseErrorKind::RestrictViolation
+            | DatabaseErrorKind::ExclusionViolation
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(kind: DatabaseErrorKind) -> Error {
+        Error::DatabaseError(kind, Box::new("message".to_owned()))
+    }
+
+    #[test]
+    fn only_content_is_refused() {
+        assert!(matches!(
+            StoreError::from(database(DatabaseErrorKind::CheckViolation)),
+            StoreError::Refused(_)
+        ));
+        assert!(matches!(
+            StoreError::from(database(DatabaseErrorKind::ClosedConnection)),
+            StoreError::Unavailable(_)
+        ));
+    }
+
+    #[test]
+    fn a_lost_commit_is_in_doubt_and_a_conflict_is_not() {
+        assert!(matches!(
+            at_commit(database(DatabaseErrorKind::ClosedConnection)),
+            StoreError::InDoubt(_)
+        ));
+        assert!(matches!(
+            at_commit(database(DatabaseErrorKind::SerializationFailure)),
+            StoreError::Unavailable(_)
+        ));
+        assert!(matches!(
+            at_commit(database(DatabaseErrorKind::ForeignKeyViolation)),
+            StoreError::Refused(_)
+        ));
+    }
+}

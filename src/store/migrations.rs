@@ -1,0 +1,89 @@
+//! The migrations this release carries, and what may be done with them.
+
+use std::collections::BTreeMap;
+
+use diesel::backend::Backend;
+use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+
+use super::StoreError;
+
+/// For SQLite.
+pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+/// For PostgreSQL.
+pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Brings a database up to this release; returns the names of the migrations it took.
+pub(super) fn run_pending<DB: Backend>(
+    database: &mut impl MigrationHarness<DB>,
+    carried: &impl MigrationSource<DB>,
+) -> Result<Vec<String>, StoreError> {
+    let names = names(carried)?;
+    refuse_newer(database, &names)?;
+    let mut taken = Vec::new();
+    for migration in carried.migrations().map_err(failed)? {
+        let version = migration.name().version();
+        let applied = database.applied_migrations().map_err(failed)?;
+        if !applied.contains(&version.as_owned()) {
+            database.run_migration(&*migration).map_err(failed)?;
+            taken.push(migration.name().to_string());
+        }
+    }
+    Ok(taken)
+}
+
+/// Takes back the last migration; returns its name, if there was one.
+pub(super) fn revert_last<DB: Backend>(
+    database: &mut impl MigrationHarness<DB>,
+    carried: &impl MigrationSource<DB>,
+) -> Result<Option<String>, StoreError> {
+    let names = names(carried)?;
+    refuse_newer(database, &names)?;
+    let applied = database.applied_migrations().map_err(failed)?;
+    let Some(last) = applied.into_iter().max() else {
+        return Ok(None);
+    };
+    for migration in carried.migrations().map_err(failed)? {
+        if migration.name().version() == last {
+            database.revert_migration(&*migration).map_err(failed)?;
+        }
+    }
+    Ok(names.get(&last).cloned())
+}
+
+/// The names of what this release carries, by version.
+fn names<DB: Backend>(
+    carried: &impl MigrationSource<DB>,
+) -> Result<BTreeMap<MigrationVersion<'static>, String>, StoreError> {
+    Ok(carried
+        .migrations()
+        .map_err(failed)?
+        .iter()
+        .map(|migration| {
+            let name = migration.name();
+            (name.version().as_owned(), name.to_string())
+        })
+        .collect())
+}
+
+/// A database that a newer release has changed is left alone: what it holds may mean something
+/// else by now.
+fn refuse_newer<DB: Backend>(
+    database: &mut impl MigrationHarness<DB>,
+    names: &BTreeMap<MigrationVersion<'static>, String>,
+) -> Result<(), StoreError> {
+    let applied = database.applied_migrations().map_err(failed)?;
+    match applied.iter().find(|version| !names.contains_key(version)) {
+        Some(unknown) => Err(StoreError::Unusable(format!(
+            "the database was written by a newer release: it has migration {unknown}, which this \
+             release does not know"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
+    StoreError::Unusable(format!(
+        "the database cannot be brought up to date: {error}"
+    ))
+}

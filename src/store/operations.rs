@@ -1,0 +1,384 @@
+//! Every statement, written once and compiled for each database.
+//!
+//! Diesel's blocking and asynchronous connections have the same query language but share no
+//! trait that could carry all of it (upserts and multi-row inserts least of all). So the bodies
+//! are a macro: the adapters expand it in a module of their own, one with `async` and `.await`,
+//! one without. Transactions, time limits and what a failure means are the adapters' business;
+//! here, an error simply ends the operation. Each adapter brings its own `put_placements` and
+//! `append_events`: the two that have to carry ten thousand rows.
+
+/// How many values one statement may bind: SQLite's limit is 32,766, PostgreSQL's 65,535.
+const MOST_BINDS: usize = 30_000;
+
+/// How many rows of `width` values fit in one statement.
+pub(super) const fn rows_per_statement(width: usize) -> usize {
+    MOST_BINDS / width
+}
+
+/// How many rows one `prune` deletes of each kind at the most, so that it never holds up the
+/// fleet's own transactions for long.
+pub(super) const PRUNE_STEP: i64 = 10_000;
+
+/// Deletes one step of old metrics. `$1` and `$2` are parameters on both databases.
+pub(super) const PRUNE_METRICS: &str = "DELETE FROM metrics WHERE (instance_id, recorded_at) IN \
+     (SELECT instance_id, recorded_at FROM metrics WHERE recorded_at < $1 LIMIT $2)";
+
+/// Deletes one step of old events.
+pub(super) const PRUNE_EVENTS: &str = "DELETE FROM events WHERE sequence IN \
+     (SELECT sequence FROM events WHERE at < $1 LIMIT $2)";
+
+/// The assignments of an upsert: each named column takes the value of the row that came.
+macro_rules! incoming {
+    ($table:ident: $($column:ident),+ $(,)?) => {
+        ($($table::$column.eq(diesel::upsert::excluded($table::$column)),)+)
+    };
+}
+
+/// Expands to one function an operation, on `$connection`, with `RunQueryDsl` from `$dsl`.
+macro_rules! operations {
+    ($connection:ty, $dsl:ident $(, $asynchronous:tt, $await:tt)?) => {
+        use std::collections::BTreeMap;
+
+        use diesel::dsl::count_star;
+        use diesel::prelude::{
+            ExpressionMethods, NullableExpressionMethods, QueryDsl, SelectableHelper,
+        };
+        use diesel::sql_types::BigInt;
+        use $dsl::RunQueryDsl;
+
+        use crate::domain::fleet::Snapshot;
+        use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+        use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
+        use crate::domain::incident::Incident;
+        use crate::domain::stream::Place;
+        use crate::domain::time::WallTime;
+        use crate::store::operations::{
+            PRUNE_EVENTS, PRUNE_METRICS, PRUNE_STEP, incoming, rows_per_statement,
+        };
+        use crate::store::rows::{
+            BeatRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, StoredEventRow, StreamRow,
+        };
+        use crate::store::schema::{
+            events, fleet_state, incidents, instances, last_beats, metrics, placements, streams,
+        };
+        use crate::store::write_set::WriteSet;
+        use crate::store::{Census, Guard, Save, Settlement, StoreError, StoredEvent};
+
+        pub(super) $($asynchronous)? fn ping(c: &mut $connection) -> Result<(), StoreError> {
+            diesel::sql_query("SELECT 1").execute(c)$(.$await)??;
+            Ok(())
+        }
+
+        pub(super) $($asynchronous)? fn begin_term(
+            c: &mut $connection,
+        ) -> Result<Guard, StoreError> {
+            let (term, version): (i64, i64) = diesel::update(fleet_state::table.find(1))
+                .set(fleet_state::term.eq(fleet_state::term + 1))
+                .returning((fleet_state::term, fleet_state::version))
+                .get_result(c)$(.$await)??;
+            Ok(guard(term, version))
+        }
+
+        pub(super) $($asynchronous)? fn save(
+            c: &mut $connection,
+            guard: Guard,
+            save: &Save,
+        ) -> Result<(), StoreError> {
+            let set = WriteSet::new(save)?;
+            let moved = diesel::update(
+                fleet_state::table
+                    .find(1)
+                    .filter(fleet_state::term.eq(guard.term.get()))
+                    .filter(fleet_state::version.eq(guard.version.get())),
+            )
+            .set((
+                fleet_state::version.eq(guard.after_save().version.get()),
+                fleet_state::epoch.eq(save.counter.get()),
+            ))
+            .execute(c)$(.$await)??;
+            if moved == 0 {
+                return Err(parted(guard, current(c)$(.$await)??));
+            }
+            write(c, &set)$(.$await)?
+        }
+
+        /// Whatever a row refers to is written before it, and deleted after it.
+        $($asynchronous)? fn write(c: &mut $connection, set: &WriteSet) -> Result<(), StoreError> {
+            for rows in set.instances.chunks(rows_per_statement(InstanceRow::WIDTH)) {
+                diesel::insert_into(instances::table)
+                    .values(rows)
+                    .on_conflict(instances::id)
+                    .do_update()
+                    .set(incoming!(instances: incarnation, status, status_since, ip, port,
+                        max_streams, labels, heartbeat_interval, auto_assign, assignment_version,
+                        registered_at))
+                    .execute(c)$(.$await)??;
+            }
+            for rows in set.streams.chunks(rows_per_statement(StreamRow::WIDTH)) {
+                diesel::insert_into(streams::table)
+                    .values(rows)
+                    .on_conflict(streams::id)
+                    .do_update()
+                    .set(incoming!(streams: name, url, labels, priority, enabled, created_at))
+                    .execute(c)$(.$await)??;
+            }
+            if !set.placements.is_empty() {
+                super::put_placements(c, &set.placements)$(.$await)??;
+            }
+            for ids in set.gone_placements.chunks(rows_per_statement(1)) {
+                diesel::delete(placements::table.filter(placements::stream_id.eq_any(ids)))
+                    .execute(c)$(.$await)??;
+            }
+            for ids in set.gone_streams.chunks(rows_per_statement(1)) {
+                diesel::delete(streams::table.filter(streams::id.eq_any(ids)))
+                    .execute(c)$(.$await)??;
+            }
+            for ids in set.gone_instances.chunks(rows_per_statement(1)) {
+                diesel::delete(instances::table.filter(instances::id.eq_any(ids)))
+                    .execute(c)$(.$await)??;
+            }
+            for rows in set.incidents.chunks(rows_per_statement(IncidentRow::WIDTH)) {
+                diesel::insert_into(incidents::table)
+                    .values(rows)
+                    .on_conflict(incidents::id)
+                    .do_update()
+                    .set(incoming!(incidents: instance_id, incarnation, cause, detected_at,
+                        ended_at, outcome, streams_affected, streams_moved, streams_orphaned,
+                        attempts, state))
+                    .execute(c)$(.$await)??;
+            }
+            if !set.events.is_empty() {
+                super::append_events(c, &set.events)$(.$await)??;
+            }
+            Ok(())
+        }
+
+        pub(super) $($asynchronous)? fn settle(
+            c: &mut $connection,
+            guard: Guard,
+        ) -> Result<Settlement, StoreError> {
+            let moved = diesel::update(
+                fleet_state::table
+                    .find(1)
+                    .filter(fleet_state::term.eq(guard.term.get()))
+                    .filter(fleet_state::version.eq(guard.version.get())),
+            )
+            .set(fleet_state::version.eq(guard.after_defeat().version.get()))
+            .execute(c)$(.$await)??;
+            if moved > 0 {
+                return Ok(Settlement::Defeated);
+            }
+            let found = current(c)$(.$await)??;
+            if found == guard.after_save() {
+                Ok(Settlement::Committed)
+            } else if found == guard.after_defeat() {
+                Ok(Settlement::Defeated)
+            } else {
+                Err(parted(guard, found))
+            }
+        }
+
+        pub(super) $($asynchronous)? fn load(c: &mut $connection) -> Result<Snapshot, StoreError> {
+            let counter: i64 = fleet_state::table
+                .find(1)
+                .select(fleet_state::epoch)
+                .first(c)$(.$await)??;
+            let instance_rows: Vec<InstanceRow> = instances::table
+                .select(InstanceRow::as_select())
+                .load(c)$(.$await)??;
+            let stream_rows: Vec<(StreamRow, Option<PlacementRow>)> = streams::table
+                .left_join(placements::table)
+                .select((StreamRow::as_select(), Option::<PlacementRow>::as_select()))
+                .order(streams::id)
+                .load(c)$(.$await)??;
+            let beats: Vec<(String, i64)> = last_beats::table
+                .select((last_beats::instance_id, last_beats::at))
+                .load(c)$(.$await)??;
+
+            let mut snapshot = Snapshot {
+                counter: Epoch::new(counter),
+                ..Snapshot::default()
+            };
+            for row in instance_rows {
+                snapshot.instances.push(row.try_into()?);
+            }
+            for (stream, placement) in stream_rows {
+                let place = match placement {
+                    Some(row) => row.try_into()?,
+                    None => Place::Disabled,
+                };
+                snapshot.streams.push((stream.try_into()?, place));
+            }
+            snapshot.last_beats = beats
+                .into_iter()
+                .map(|(id, at)| (InstanceId::new(id), WallTime::from_micros(at)))
+                .collect();
+            // In the order of the bytes, which is not that of every database's collation.
+            snapshot.instances.sort_by(|a, b| a.id.cmp(&b.id));
+            snapshot.last_beats.sort();
+            Ok(snapshot)
+        }
+
+        pub(super) $($asynchronous)? fn census(c: &mut $connection) -> Result<Census, StoreError> {
+            let counter: i64 = fleet_state::table
+                .find(1)
+                .select(fleet_state::epoch)
+                .first(c)$(.$await)??;
+            let guard = current(c)$(.$await)??;
+            let instances: i64 = instances::table
+                .select(count_star())
+                .first(c)$(.$await)??;
+            let streams: i64 = streams::table
+                .select(count_star())
+                .first(c)$(.$await)??;
+            let owned: Vec<(String, i64)> = placements::table
+                .filter(placements::instance_id.is_not_null())
+                .group_by(placements::instance_id)
+                .select((placements::instance_id.assume_not_null(), count_star()))
+                .load(c)$(.$await)??;
+            let mut owned: Vec<(InstanceId, i64)> = owned
+                .into_iter()
+                .map(|(id, count)| (InstanceId::new(id), count))
+                .collect();
+            owned.sort();
+            Ok(Census {
+                guard,
+                counter: Epoch::new(counter),
+                instances,
+                streams,
+                owned,
+            })
+        }
+
+        pub(super) $($asynchronous)? fn save_beats(
+            c: &mut $connection,
+            beats: &[LastBeat],
+        ) -> Result<(), StoreError> {
+            // One statement must not write a row twice; of several beats the last one counts.
+            let latest: BTreeMap<&InstanceId, &LastBeat> =
+                beats.iter().map(|beat| (&beat.instance, beat)).collect();
+            let rows: Vec<BeatRow> = latest.into_values().map(BeatRow::from).collect();
+            for rows in rows.chunks(rows_per_statement(BeatRow::WIDTH)) {
+                diesel::insert_into(last_beats::table)
+                    .values(rows)
+                    .on_conflict(last_beats::instance_id)
+                    .do_update()
+                    .set(incoming!(last_beats: at, reported_status, reported_streams))
+                    .execute(c)$(.$await)??;
+            }
+            Ok(())
+        }
+
+        pub(super) $($asynchronous)? fn save_metrics(
+            c: &mut $connection,
+            records: &[MetricsRecord],
+        ) -> Result<(), StoreError> {
+            let rows: Vec<MetricsRow> = records.iter().map(MetricsRow::from).collect();
+            for rows in rows.chunks(rows_per_statement(MetricsRow::WIDTH)) {
+                diesel::insert_into(metrics::table)
+                    .values(rows)
+                    .on_conflict((metrics::instance_id, metrics::recorded_at))
+                    .do_nothing()
+                    .execute(c)$(.$await)??;
+            }
+            Ok(())
+        }
+
+        pub(super) $($asynchronous)? fn metrics(
+            c: &mut $connection,
+            instance: &InstanceId,
+            since: WallTime,
+            limit: u32,
+        ) -> Result<Vec<MetricsRecord>, StoreError> {
+            let rows: Vec<MetricsRow> = metrics::table
+                .filter(metrics::instance_id.eq(instance.as_str()))
+                .filter(metrics::recorded_at.ge(since.as_micros()))
+                .order(metrics::recorded_at.desc())
+                .limit(i64::from(limit))
+                .select(MetricsRow::as_select())
+                .load(c)$(.$await)??;
+            Ok(rows.into_iter().map(MetricsRecord::from).collect())
+        }
+
+        pub(super) $($asynchronous)? fn events(
+            c: &mut $connection,
+            after: i64,
+            limit: u32,
+        ) -> Result<Vec<StoredEvent>, StoreError> {
+            let rows: Vec<StoredEventRow> = events::table
+                .filter(events::sequence.gt(after))
+                .order(events::sequence)
+                .limit(i64::from(limit))
+                .select(StoredEventRow::as_select())
+                .load(c)$(.$await)??;
+            rows.into_iter().map(StoredEvent::try_from).collect()
+        }
+
+        pub(super) $($asynchronous)? fn incidents(
+            c: &mut $connection,
+            before: Option<IncidentId>,
+            limit: u32,
+        ) -> Result<Vec<Incident>, StoreError> {
+            let before = before.unwrap_or(IncidentId::new(i64::MAX));
+            let rows: Vec<IncidentRow> = incidents::table
+                .filter(incidents::id.lt(before.get()))
+                .order(incidents::id.desc())
+                .limit(i64::from(limit))
+                .select(IncidentRow::as_select())
+                .load(c)$(.$await)??;
+            rows.into_iter().map(Incident::try_from).collect()
+        }
+
+        pub(super) $($asynchronous)? fn prune(
+            c: &mut $connection,
+            metrics_before: WallTime,
+            events_before: WallTime,
+        ) -> Result<u64, StoreError> {
+            let mut gone = 0;
+            for (statement, before) in [
+                (PRUNE_METRICS, metrics_before),
+                (PRUNE_EVENTS, events_before),
+            ] {
+                let rows = diesel::sql_query(statement)
+                    .bind::<BigInt, _>(before.as_micros())
+                    .bind::<BigInt, _>(PRUNE_STEP)
+                    .execute(c)$(.$await)??;
+                gone += rows as u64;
+            }
+            Ok(gone)
+        }
+
+        /// Who may write, and how many transactions there were.
+        $($asynchronous)? fn current(c: &mut $connection) -> Result<Guard, StoreError> {
+            let (term, version): (i64, i64) = fleet_state::table
+                .find(1)
+                .select((fleet_state::term, fleet_state::version))
+                .first(c)$(.$await)??;
+            Ok(guard(term, version))
+        }
+
+        fn guard(term: i64, version: i64) -> Guard {
+            Guard {
+                term: Term::new(term),
+                version: Version::new(version),
+            }
+        }
+
+        /// Why a transaction guarded by `ours` cannot be carried out on `found`.
+        fn parted(ours: Guard, found: Guard) -> StoreError {
+            if found.term == ours.term {
+                StoreError::VersionMismatch {
+                    expected: ours.version,
+                    found: found.version,
+                }
+            } else {
+                StoreError::Deposed {
+                    ours: ours.term,
+                    current: found.term,
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {incoming, operations};

@@ -1,0 +1,293 @@
+//! Which server, and how to connect to it. The only place that knows the URL's password.
+
+use std::fmt::{self, Display};
+use std::time::Duration;
+
+use diesel::ConnectionError;
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::tls::{self, Verification};
+use crate::store::StoreError;
+
+/// What the connections call themselves in `pg_stat_activity`, unless the URL says otherwise.
+const APPLICATION_NAME: &str = "resilient-orchestrator";
+
+/// After how long of silence the operating system asks whether the server is still there.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// A server and a database on it.
+pub(super) struct Target {
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("address", &self.address())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Target {
+    /// Reads a `postgres://` URL. The driver knows all of it but the verifying `sslmode`s.
+    pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
+        let (rest, ssl_mode, root_file) = take_ssl(url)?;
+        let mut config: Config = rest.parse().map_err(|error: tokio_postgres::Error| {
+            unusable(format!(
+                "the database URL cannot be read: {}",
+                whole_story(&error)
+            ))
+        })?;
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(unusable("the database URL names no host".to_owned()));
+        }
+        let verification = verification(ssl_mode.as_deref(), root_file.as_deref())?;
+        config.ssl_mode(match verification {
+            Some(_) => SslMode::Require,
+            None => SslMode::Disable,
+        });
+        if config.get_application_name().is_none() {
+            config.application_name(APPLICATION_NAME);
+        }
+        config.keepalives_idle(KEEPALIVE);
+        let tls = match verification {
+            Some(verification) => Some(tls::connector(verification)?),
+            None => None,
+        };
+        Ok(Self { config, tls })
+    }
+
+    /// `host:port`, to be shown.
+    pub(super) fn address(&self) -> String {
+        let host = match self.config.get_hosts().first() {
+            Some(Host::Tcp(name)) => name.clone(),
+            Some(Host::Unix(path)) => path.display().to_string(),
+            None => self
+                .config
+                .get_hostaddrs()
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        };
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        format!("{host}:{port}")
+    }
+
+    /// The error of a connection that did not come about.
+    pub(super) fn unreachable(&self, error: &impl Display) -> StoreError {
+        StoreError::Unavailable(format!(
+            "cannot connect to PostgreSQL at {}: {error}",
+            self.address()
+        ))
+    }
+
+    /// A connection for the pool. The server itself ends what takes longer than `limit`, so a
+    /// connection that was given up does not leave its locks behind for long.
+    pub(super) async fn connect(
+        &self,
+        limit: Duration,
+    ) -> Result<AsyncPgConnection, ConnectionError> {
+        let mut connection = self.establish().await?;
+        let limit_ms = limit.as_millis().clamp(1, i32::MAX as u128);
+        // Waiting for a lock ends a little earlier, to be told of rather than given up.
+        let lock_ms = lock_limit(limit);
+        connection
+            .batch_execute(&format!(
+                "SET statement_timeout = {limit_ms}; SET lock_timeout = {lock_ms}; \
+                 SET idle_in_transaction_session_timeout = {limit_ms}; \
+                 SET random_page_cost = 1.1"
+            ))
+            .await
+            .map_err(ConnectionError::CouldntSetupConfiguration)?;
+        Ok(connection)
+    }
+
+    /// A connection on which migrations may take as long as they take, once it is their turn.
+    pub(super) async fn connect_for_migrations(
+        &self,
+        limit: Duration,
+        lock: i64,
+    ) -> Result<AsyncPgConnection, StoreError> {
+        let prepared = async {
+            let mut connection = self
+                .establish()
+                .await
+                .map_err(|error| self.unreachable(&error))?;
+            let lock_ms = lock_limit(limit);
+            connection
+                .batch_execute(&format!(
+                    "SET lock_timeout = {lock_ms}; SELECT pg_advisory_lock({lock})"
+                ))
+                .await?;
+            Ok(connection)
+        };
+        tokio::time::timeout(limit, prepared)
+            .await
+            .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {limit:?}"))))
+    }
+
+    async fn establish(&self) -> Result<AsyncPgConnection, ConnectionError> {
+        let bad =
+            |error: tokio_postgres::Error| ConnectionError::BadConnection(whole_story(&error));
+        match &self.tls {
+            None => {
+                let (client, driver) = self.config.connect(NoTls).await.map_err(bad)?;
+                AsyncPgConnection::try_from_client_and_connection(client, driver).await
+            }
+            Some(tls) => {
+                let (client, driver) = self.config.connect(tls.clone()).await.map_err(bad)?;
+                AsyncPgConnection::try_from_client_and_connection(client, driver).await
+            }
+        }
+    }
+}
+
+fn lock_limit(limit: Duration) -> u128 {
+    limit.mul_f64(0.8).as_millis().clamp(1, i32::MAX as u128)
+}
+
+/// Splits `sslmode` and `sslrootcert` off a URL.
+fn take_ssl(url: &str) -> Result<(String, Option<String>, Option<String>), StoreError> {
+    let Some((base, query)) = url.split_once('?') else {
+        return Ok((url.to_owned(), None, None));
+    };
+    let (mut ssl_mode, mut root_file) = (None, None);
+    let mut kept = Vec::new();
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=') {
+            Some(("sslmode", value)) => ssl_mode = Some(value.to_owned()),
+            Some(("sslrootcert", value)) => root_file = Some(percent_decoded(value)?),
+            _ => kept.push(pair),
+        }
+    }
+    let rest = if kept.is_empty() {
+        base.to_owned()
+    } else {
+        format!("{base}?{}", kept.join("&"))
+    };
+    Ok((rest, ssl_mode, root_file))
+}
+
+/// What is asked of the server's certificate; none if the connection is not to be encrypted.
+fn verification<'r>(
+    ssl_mode: Option<&str>,
+    root_file: Option<&'r str>,
+) -> Result<Option<Verification<'r>>, StoreError> {
+    match (ssl_mode, root_file) {
+        (None | Some("disable" | "allow" | "prefer"), _) => Ok(None),
+        (Some("require"), None) => Ok(Some(Verification::None)),
+        (Some("require" | "verify-ca"), Some(file)) => Ok(Some(Verification::Issuer(file))),
+        (Some("verify-full"), Some(file)) => Ok(Some(Verification::IssuerAndHost(file))),
+        (Some(mode @ ("verify-ca" | "verify-full")), None) => Err(unusable(format!(
+            "sslmode={mode} needs sslrootcert=FILE in the database URL: the certificates to trust"
+        ))),
+        (Some(other), _) => Err(unusable(format!(
+            "sslmode={other} in the database URL is not known: use disable, require, verify-ca or \
+             verify-full"
+        ))),
+    }
+}
+
+/// Undoes `%2F` and its like.
+fn percent_decoded(text: &str) -> Result<String, StoreError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((&first, after)) = rest.split_first() {
+        let code = after
+            .get(..2)
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        match (first, code) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                rest = &after[2..];
+            }
+            _ => {
+                bytes.push(first);
+                rest = after;
+            }
+        }
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| unusable("sslrootcert in the database URL is not UTF-8".to_owned()))
+}
+
+fn unusable(text: String) -> StoreError {
+    StoreError::Unusable(text)
+}
+
+/// An error with its causes, each once. The driver's texts name no user's password.
+fn whole_story(error: &dyn std::error::Error) -> String {
+    let mut story = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !story.contains(&text) {
+            story = format!("{story}: {text}");
+        }
+        cause = error.source();
+    }
+    story
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_shown_and_the_password_is_not() {
+        let target = Target::parse("postgres://me:geheim@db.example:6000/fleet").unwrap();
+        assert_eq!(target.address(), "db.example:6000");
+        let shown = format!("{target:?} {}", target.unreachable(&"refused"));
+        assert!(!shown.contains("geheim"), "{shown}");
+        assert!(!shown.contains("me:"), "{shown}");
+    }
+
+    #[test]
+    fn ssl_words_are_taken_out_of_the_url_and_the_others_stay() {
+        let url = "postgres://h/d?connect_timeout=3&sslmode=verify-ca&sslrootcert=%2Fa%20b%25.pem";
+        let (rest, mode, file) = take_ssl(url).unwrap();
+        assert_eq!(rest, "postgres://h/d?connect_timeout=3");
+        assert_eq!(mode.as_deref(), Some("verify-ca"));
+        assert_eq!(file.as_deref(), Some("/a b%.pem"));
+    }
+
+    #[test]
+    fn every_sslmode_means_something_or_is_refused() {
+        assert_eq!(verification(None, None), Ok(None));
+        assert_eq!(verification(Some("prefer"), None), Ok(None));
+        assert_eq!(
+            verification(Some("require"), None),
+            Ok(Some(Verification::None))
+        );
+        assert_eq!(
+            verification(Some("require"), Some("f")),
+            Ok(Some(Verification::Issuer("f")))
+        );
+        assert_eq!(
+            verification(Some("verify-full"), Some("f")),
+            Ok(Some(Verification::IssuerAndHost("f")))
+        );
+        for mode in ["verify-ca", "verify-full", "required", ""] {
+            assert!(verification(Some(mode), None).is_err(), "{mode}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused_without_repeating_it() {
+        for url in [
+            "postgres://me:geheim@h:notaport/d",
+            "postgres://me:geheim@h/d?what=1",
+            "postgres://me:geheim@/d",
+        ] {
+            let StoreError::Unusable(text) = Target::parse(url).unwrap_err() else {
+                panic!("another kind of error for {url}");
+            };
+            assert!(!text.contains("geheim"), "{text}");
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! Instances, streams and where the streams are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::prelude::*;
+
+use super::{RowAt, labels_json};
+use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream, StreamState};
+use crate::domain::time::WallTime;
+use crate::store::StoreError;
+use crate::store::schema::{instances, placements, streams};
+
+/// A row of `instances`.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = instances, treat_none_as_default_value = false)]
+pub(in crate::store) struct InstanceRow {
+    id: String,
+    incarnation: i64,
+    status: String,
+    status_since: i64,
+    ip: String,
+    port: i32,
+    max_streams: i64,
+    labels: String,
+    heartbeat_interval: Option<i64>,
+    auto_assign: bool,
+    assignment_version: i64,
+    registered_at: i64,
+}
+
+impl InstanceRow {
+    /// How many values one row binds.
+    pub(in crate::store) const WIDTH: usize = 12;
+}
+
+impl From<&Instance> for InstanceRow {
+    fn from(instance: &Instance) -> Self {
+        Self {
+            id: instance.id.as_str().to_owned(),
+            incarnation: instance.incarnation.get(),
+            status: instance.status.as_str().to_owned(),
+            status_since: instance.status_since.as_micros(),
+            ip: instance.ip.clone(),
+            port: i32::from(instance.port),
+            max_streams: i64::from(instance.max_streams),
+            labels: labels_json(&instance.labels),
+            heartbeat_interval: instance
+                .heartbeat_interval
+                .map(|interval| i64::try_from(interval.as_micros()).unwrap_or(i64::MAX)),
+            auto_assign: instance.auto_assign,
+            assignment_version: instance.assignment_version.get(),
+            registered_at: instance.registered_at.as_micros(),
+        }
+    }
+}
+
+impl TryFrom<InstanceRow> for Instance {
+    type Error = StoreError;
+
+    fn try_from(row: InstanceRow) -> Result<Self, StoreError> {
+        let at = RowAt {
+            table: "instances",
+            key: &row.id,
+        };
+        let heartbeat_interval = match row.heartbeat_interval {
+            Some(micros) => Some(Duration::from_micros(
+                at.number("heartbeat_interval", micros)?,
+            )),
+            None => None,
+        };
+        Ok(Self {
+            incarnation: Incarnation::new(row.incarnation),
+            status: at.word("status", &row.status, InstanceStatus::from_word)?,
+            status_since: WallTime::from_micros(row.status_since),
+            port: at.number("port", row.port)?,
+            max_streams: at.number("max_streams", row.max_streams)?,
+            labels: at.labels(&row.labels)?,
+            heartbeat_interval,
+            auto_assign: row.auto_assign,
+            assignment_version: AssignmentVersion::new(row.assignment_version),
+            registered_at: WallTime::from_micros(row.registered_at),
+            ip: row.ip,
+            id: InstanceId::new(row.id),
+        })
+    }
+}
+
+/// A row of `streams`.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = streams, treat_none_as_default_value = false)]
+pub(in crate::store) struct StreamRow {
+    id: i64,
+    name: String,
+    url: Option<String>,
+    labels: String,
+    priority: i32,
+    enabled: bool,
+    created_at: i64,
+}
+
+impl StreamRow {
+    /// How many values one row binds.
+    pub(in crate::store) const WIDTH: usize = 7;
+}
+
+impl From<&Stream> for StreamRow {
+    fn from(stream: &Stream) -> Self {
+        Self {
+            id: stream.id.get(),
+            name: stream.name.as_ref().to_owned(),
+            url: stream.url.as_deref().map(str::to_owned),
+            labels: labels_json(&stream.labels),
+            priority: stream.priority,
+            enabled: stream.enabled,
+            created_at: stream.created_at.as_micros(),
+        }
+    }
+}
+
+impl TryFrom<StreamRow> for Stream {
+    type Error = StoreError;
+
+    fn try_from(row: StreamRow) -> Result<Self, StoreError> {
+        let at = RowAt {
+            table: "streams",
+            key: &row.id,
+        };
+        Ok(Self {
+            labels: at.labels(&row.labels)?,
+            id: StreamId::new(row.id),
+            name: row.name.into(),
+            url: row.url.map(Arc::from),
+            priority: row.priority,
+            enabled: row.enabled,
+            created_at: WallTime::from_micros(row.created_at),
+        })
+    }
+}
+
+/// A row of `placements`.
+#[derive(Debug, Clone, Default, Queryable, Selectable, Insertable)]
+#[diesel(table_name = placements, treat_none_as_default_value = false)]
+pub(in crate::store) struct PlacementRow {
+    pub(in crate::store) stream_id: i64,
+    pub(in crate::store) state: String,
+    pub(in crate::store) instance_id: Option<String>,
+    pub(in crate::store) epoch: Option<i64>,
+    pub(in crate::store) version: Option<i64>,
+    pub(in crate::store) reason: Option<String>,
+    pub(in crate::store) delivered: Option<i64>,
+    pub(in crate::store) released_by: Option<String>,
+    pub(in crate::store) orphaned_from: Option<String>,
+    pub(in crate::store) since: Option<i64>,
+}
+
+impl PlacementRow {
+    /// How many values one row binds.
+    pub(in crate::store) const WIDTH: usize = 10;
+
+    /// The row that says where `stream` is.
+    pub(in crate::store) fn new(stream: StreamId, place: &Place) -> Self {
+        let row = Self {
+            stream_id: stream.get(),
+            state: place.state().as_str().to_owned(),
+            ..Self::default()
+        };
+        let text = |id: &InstanceId| id.as_str().to_owned();
+        match place {
+            Place::Assigned(assignment) => Self {
+                instance_id: Some(text(&assignment.instance)),
+                epoch: Some(assignment.epoch.get()),
+                version: Some(assignment.version.get()),
+                reason: Some(assignment.reason.as_str().to_owned()),
+                delivered: assignment.delivered.map(Incarnation::get),
+                since: Some(assignment.assigned_at.as_micros()),
+                ..row
+            },
+            Place::Unclaimed { released_by, since } => Self {
+                released_by: released_by.as_ref().map(text),
+                since: Some(since.as_micros()),
+                ..row
+            },
+            Place::Orphaned {
+                reason,
+                from,
+                since,
+            } => Self {
+                reason: Some(reason.as_str().to_owned()),
+                orphaned_from: Some(text(from)),
+                since: Some(since.as_micros()),
+                ..row
+            },
+            Place::Disabled => row,
+        }
+    }
+}
+
+impl TryFrom<PlacementRow> for Place {
+    type Error = StoreError;
+
+    fn try_from(row: PlacementRow) -> Result<Self, StoreError> {
+        let at = RowAt {
+            table: "placements",
+            key: &row.stream_id,
+        };
+        let since = || {
+            row.since
+                .map(WallTime::from_micros)
+                .ok_or_else(|| at.missing("since"))
+        };
+        let reason = row.reason.as_deref().unwrap_or_default();
+        Ok(
+            match at.word("state", &row.state, StreamState::from_word)? {
+                StreamState::Assigned => Self::Assigned(Assignment {
+                    assigned_at: since()?,
+                    reason: at.word("reason", reason, AssignReason::from_word)?,
+                    epoch: Epoch::new(row.epoch.ok_or_else(|| at.missing("epoch"))?),
+                    version: AssignmentVersion::new(
+                        row.version.ok_or_else(|| at.missing("version"))?,
+                    ),
+                    delivered: row.delivered.map(Incarnation::new),
+                    instance: InstanceId::new(
+                        row.instance_id.ok_or_else(|| at.missing("instance_id"))?,
+                    ),
+                }),
+                StreamState::Unclaimed => Self::Unclaimed {
+                    since: since()?,
+                    released_by: row.released_by.map(InstanceId::new),
+                },
+                StreamState::Orphaned => Self::Orphaned {
+                    since: since()?,
+                    reason: at.word("reason", reason, OrphanReason::from_word)?,
+                    from: InstanceId::new(
+                        row.orphaned_from
+                            .ok_or_else(|| at.missing("orphaned_from"))?,
+                    ),
+                },
+                StreamState::Disabled => Self::Disabled,
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_word_is_named_with_its_table_and_row() {
+        let row = PlacementRow {
+            stream_id: 7,
+            state: "lost".to_owned(),
+            ..PlacementRow::default()
+        };
+        let StoreError::Unusable(text) = Place::try_from(row).unwrap_err() else {
+            panic!("another kind of error");
+        };
+        for part in ["placements", "7", "lost", "state"] {
+            assert!(text.contains(part), "`{part}` is not in: {text}");
+        }
+    }
+
+    #[test]
+    fn half_an_assignment_is_not_an_assignment() {
+        let whole = PlacementRow::new(
+            StreamId::new(1),
+            &Place::Assigned(Assignment {
+                instance: "a".into(),
+                epoch: Epoch::new(2),
+                reason: AssignReason::Requested,
+                delivered: None,
+                version: AssignmentVersion::new(3),
+                assigned_at: WallTime::from_micros(4),
+            }),
+        );
+        assert!(Place::try_from(whole.clone()).is_ok());
+        let without_owner = PlacementRow {
+            instance_id: None,
+            ..whole.clone()
+        };
+        assert!(matches!(
+            Place::try_from(without_owner),
+            Err(StoreError::Unusable(text)) if text.contains("instance_id")
+        ));
+        let without_epoch = PlacementRow {
+            epoch: None,
+            ..whole
+        };
+        assert!(matches!(
+            Place::try_from(without_epoch),
+            Err(StoreError::Unusable(text)) if text.contains("epoch")
+        ));
+    }
+}

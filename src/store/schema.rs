@@ -1,0 +1,113 @@
+//! The tables as diesel sees them, on either database (`migrations/`).
+
+diesel::table! {
+    fleet_state (id) {
+        id -> Integer,
+        term -> BigInt,
+        version -> BigInt,
+        epoch -> BigInt,
+    }
+}
+
+diesel::table! {
+    instances (id) {
+        id -> Text,
+        incarnation -> BigInt,
+        status -> Text,
+        status_since -> BigInt,
+        ip -> Text,
+        port -> Integer,
+        max_streams -> BigInt,
+        labels -> Text,
+        heartbeat_interval -> Nullable<BigInt>,
+        auto_assign -> Bool,
+        assignment_version -> BigInt,
+        registered_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    streams (id) {
+        id -> BigInt,
+        name -> Text,
+        url -> Nullable<Text>,
+        labels -> Text,
+        priority -> Integer,
+        enabled -> Bool,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    placements (stream_id) {
+        stream_id -> BigInt,
+        state -> Text,
+        instance_id -> Nullable<Text>,
+        epoch -> Nullable<BigInt>,
+        version -> Nullable<BigInt>,
+        reason -> Nullable<Text>,
+        delivered -> Nullable<BigInt>,
+        released_by -> Nullable<Text>,
+        orphaned_from -> Nullable<Text>,
+        since -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    events (sequence) {
+        sequence -> BigInt,
+        at -> BigInt,
+        kind -> Text,
+        instance_id -> Nullable<Text>,
+        stream_id -> Nullable<BigInt>,
+        payload -> Text,
+    }
+}
+
+diesel::table! {
+    incidents (id) {
+        id -> BigInt,
+        instance_id -> Text,
+        incarnation -> BigInt,
+        cause -> Text,
+        detected_at -> BigInt,
+        ended_at -> Nullable<BigInt>,
+        outcome -> Nullable<Text>,
+        streams_affected -> BigInt,
+        streams_moved -> BigInt,
+        streams_orphaned -> BigInt,
+        attempts -> BigInt,
+        state -> Text,
+        steps -> Text,
+    }
+}
+
+diesel::table! {
+    last_beats (instance_id) {
+        instance_id -> Text,
+        at -> BigInt,
+        reported_status -> Text,
+        reported_streams -> BigInt,
+    }
+}
+
+diesel::table! {
+    metrics (instance_id, recorded_at) {
+        instance_id -> Text,
+        recorded_at -> BigInt,
+        cpu_percent -> Nullable<Double>,
+        memory_percent -> Nullable<Double>,
+        memory_used_gb -> Nullable<Double>,
+        memory_total_gb -> Nullable<Double>,
+        disk_percent -> Nullable<Double>,
+        disk_free_gb -> Nullable<Double>,
+        disk_total_gb -> Nullable<Double>,
+        load_1 -> Nullable<Double>,
+        load_5 -> Nullable<Double>,
+        load_15 -> Nullable<Double>,
+        uptime_seconds -> Nullable<Double>,
+    }
+}
+
+diesel::joinable!(placements -> streams (stream_id));
+diesel::allow_tables_to_appear_in_same_query!(streams, placements);

@@ -1,0 +1,84 @@
+//! A fleet transaction as rows, ready to be written in bulk.
+
+use std::collections::BTreeMap;
+
+use super::rows::{EventRow, IncidentRow, InstanceRow, PlacementRow, StreamRow};
+use super::{Save, StoreError};
+use crate::domain::fleet::Rows;
+
+/// What is written and deleted, by table.
+#[derive(Debug, Default)]
+pub(super) struct WriteSet {
+    pub(super) instances: Vec<InstanceRow>,
+    pub(super) streams: Vec<StreamRow>,
+    pub(super) placements: Vec<PlacementRow>,
+    pub(super) incidents: Vec<IncidentRow>,
+    pub(super) events: Vec<EventRow>,
+    pub(super) gone_instances: Vec<String>,
+    pub(super) gone_streams: Vec<i64>,
+    pub(super) gone_placements: Vec<i64>,
+}
+
+impl WriteSet {
+    /// The rows of `save`.
+    pub(super) fn new(save: &Save) -> Result<Self, StoreError> {
+        refuse_nul(&save.rows)?;
+        let mut set = Self::default();
+        for (id, row) in &save.rows.instances {
+            match row {
+                Some(instance) => set.instances.push(instance.as_ref().into()),
+                None => set.gone_instances.push(id.as_str().to_owned()),
+            }
+        }
+        for (id, row) in &save.rows.streams {
+            match row {
+                Some(stream) => set.streams.push(stream.as_ref().into()),
+                None => set.gone_streams.push(id.get()),
+            }
+        }
+        for (id, row) in &save.rows.places {
+            match row {
+                Some(place) => set.placements.push(PlacementRow::new(*id, place)),
+                None => set.gone_placements.push(id.get()),
+            }
+        }
+        // One statement must not write a row twice; the last word on an incident counts.
+        let incidents: BTreeMap<_, _> = save
+            .rows
+            .incidents
+            .iter()
+            .map(|incident| (incident.id, incident))
+            .collect();
+        set.incidents = incidents.into_values().map(IncidentRow::from).collect();
+        set.events = save
+            .events
+            .iter()
+            .map(|event| EventRow::new(save.at, event))
+            .collect::<Result<_, _>>()?;
+        Ok(set)
+    }
+}
+
+/// PostgreSQL has no text with NUL in it, and says so with an error that looks like an outage.
+/// Refused by name on both databases, it stays the fault of the one command that brought it.
+fn refuse_nul(rows: &Rows) -> Result<(), StoreError> {
+    let instances = rows.instances.values().flatten().flat_map(|instance| {
+        [
+            ("an instance's id", instance.id.as_str()),
+            ("an instance's ip", instance.ip.as_str()),
+        ]
+    });
+    let streams = rows.streams.values().flatten().flat_map(|stream| {
+        [
+            ("a stream's name", stream.name.as_ref()),
+            ("a stream's url", stream.url.as_deref().unwrap_or_default()),
+        ]
+    });
+    match instances
+        .chain(streams)
+        .find(|(_, text)| text.contains('\0'))
+    {
+        Some((what, _)) => Err(StoreError::Refused(format!("{what} contains NUL"))),
+        None => Ok(()),
+    }
+}

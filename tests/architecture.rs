@@ -1,0 +1,262 @@
+//! The rules of the house, as tests with the reason in the message.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below a folder of the project, with its text.
+fn sources(folder: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty(), "no sources below {folder}");
+    files
+}
+
+/// The file without comments and text literals, line by line: what it does, not what it says.
+fn code(text: &str) -> impl Iterator<Item = (usize, String)> {
+    text.lines().enumerate().map(|(number, line)| {
+        let line = line.split("//").next().unwrap_or_default();
+        let outside: String = line.split('"').step_by(2).collect::<Vec<_>>().join("\"\"");
+        (number + 1, outside)
+    })
+}
+
+fn words(line: &str) -> BTreeSet<&str> {
+    line.split(|c: char| !(c.is_alphanumeric() || c == '_'))
+        .collect()
+}
+
+/// No line of `room` may contain one of `forbidden`, each given as a path or a word.
+fn assert_absent(room: &str, forbidden: &[&str], reason: &str) {
+    let mut found = Vec::new();
+    for (path, text) in sources(room) {
+        for (number, line) in code(&text) {
+            for name in forbidden {
+                let is_there = if name.contains("::") || name.contains(' ') {
+                    line.contains(name)
+                } else {
+                    words(&line).contains(name)
+                };
+                if is_there {
+                    let place = path.strip_prefix(root()).unwrap().display();
+                    found.push(format!("{place}:{number}: {name}"));
+                }
+            }
+        }
+    }
+    assert!(found.is_empty(), "{reason}\n{}", found.join("\n"));
+}
+
+#[test]
+fn the_domain_knows_only_itself() {
+    assert_absent(
+        "src/domain",
+        &[
+            "actix",
+            "actix_web",
+            "tokio",
+            "diesel",
+            "diesel_async",
+            "log",
+            "thiserror",
+            "async",
+            "Instant",
+            "SystemTime",
+            "fastrand",
+            "rustix",
+            "HashMap",
+            "HashSet",
+            "DashMap",
+            "crate::actors",
+            "crate::http",
+            "crate::store",
+            "crate::config",
+            "crate::cli",
+            "crate::app",
+            "crate::clock",
+        ],
+        "domain/ holds rules: no actor, no I/O, no clock, no randomness, no unordered walk",
+    );
+}
+
+#[test]
+fn the_store_knows_only_the_domain() {
+    assert_absent(
+        "src/store",
+        &[
+            "actix",
+            "actix_web",
+            "crate::actors",
+            "crate::http",
+            "crate::config",
+            "crate::cli",
+            "crate::app",
+        ],
+        "store/ keeps what the domain decided; it knows neither actors nor HTTP nor settings",
+    );
+}
+
+#[test]
+fn the_actors_know_the_store_only_as_a_trait() {
+    assert_absent(
+        "src/actors",
+        &[
+            "actix_web",
+            "diesel",
+            "diesel_async",
+            "tokio_postgres",
+            "MemoryStore",
+            "SqliteStore",
+            "PostgresStore",
+            "crate::http",
+            "crate::config",
+            "crate::cli",
+            "crate::app",
+        ],
+        "actors/ are shells around the machines: no HTTP, no SQL, no particular store",
+    );
+}
+
+#[test]
+fn http_only_translates() {
+    assert_absent(
+        "src/http",
+        &[
+            "diesel",
+            "diesel_async",
+            "crate::store",
+            "crate::config",
+            "crate::cli",
+            "crate::app",
+        ],
+        "http/ translates and sends a message: no store, no SQL, no settings of its own",
+    );
+}
+
+#[test]
+fn the_configuration_knows_only_the_numbers_of_the_rules() {
+    assert_absent(
+        "src/config",
+        &[
+            "crate::actors",
+            "crate::http",
+            "crate::store",
+            "crate::cli",
+            "crate::app",
+            "crate::clock",
+            "actix",
+            "actix_web",
+            "diesel",
+        ],
+        "config/ reads and checks values; it never learns what they are for",
+    );
+}
+
+#[test]
+fn the_command_line_goes_through_the_app() {
+    assert_absent(
+        "src/cli",
+        &[
+            "crate::actors",
+            "crate::http",
+            "crate::store",
+            "crate::domain",
+            "diesel",
+            "actix",
+        ],
+        "cli/ reads arguments and hands over to app.rs",
+    );
+}
+
+#[test]
+fn nothing_is_left_unfinished() {
+    for room in ["src", "tests", "examples", "benches"] {
+        let mut found = Vec::new();
+        for (path, text) in sources(room) {
+            if path.ends_with("architecture.rs") {
+                continue;
+            }
+            for (number, line) in text.lines().enumerate() {
+                let marks = [
+                    "TODO", "FIXME", "XXX", "#[ignore", "#[allow(", "todo!(", "dbg!(",
+                ];
+                if let Some(mark) = marks.iter().find(|mark| line.contains(**mark)) {
+                    found.push(format!("{}:{}: {mark}", path.display(), number + 1));
+                }
+            }
+        }
+        assert!(found.is_empty(), "unfinished work:\n{}", found.join("\n"));
+    }
+}
+
+#[test]
+fn files_are_called_by_the_noun_they_hold() {
+    for (path, _) in sources("src") {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let vague = [
+            "service", "manager", "utils", "util", "common", "helpers", "types", "misc",
+        ];
+        assert!(
+            !vague.contains(&name.as_str()),
+            "{}: what does it hold?",
+            path.display()
+        );
+    }
+}
+
+#[test]
+fn every_room_says_what_it_is_for() {
+    for (path, text) in sources("src") {
+        assert!(
+            text.starts_with("//!"),
+            "{} does not open with what lives there",
+            path.strip_prefix(root()).unwrap().display()
+        );
+    }
+}
+
+#[test]
+fn the_documents_of_the_architecture_name_files_that_exist() {
+    let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let named = text.split('`').skip(1).step_by(2).filter(|word| {
+        [
+            "src/",
+            "tests/",
+            "docs/",
+            "migrations/",
+            "examples/",
+            "benches/",
+        ]
+        .iter()
+        .any(|folder| word.starts_with(folder))
+    });
+    let mut count = 0;
+    for path in named {
+        let path = path.split([':', '#']).next().unwrap();
+        assert!(
+            root().join(path).exists(),
+            "docs/ARCHITECTURE.md names `{path}`: not there"
+        );
+        count += 1;
+    }
+    assert!(
+        count > 20,
+        "docs/ARCHITECTURE.md walks its stories by file name"
+    );
+}

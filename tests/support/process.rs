@@ -1,0 +1,186 @@
+//! The real program as a child process, on a free port and a database of its own.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+/// Nothing here takes longer unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running orchestrator. Killed when dropped.
+#[derive(Debug)]
+pub struct Orchestrator {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    address: String,
+    agent: ureq::Agent,
+}
+
+/// How an orchestrator ended, and all it wrote.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    pub log: String,
+}
+
+/// The program with nothing but these settings.
+pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
+    command
+        .env_clear()
+        .current_dir(folder)
+        .env("BIND_ADDRESS", "127.0.0.1:0")
+        .envs(settings.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    command
+}
+
+/// Starts the program and waits until it says that it is ready.
+pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
+    let mut child = command(folder, settings)
+        .spawn()
+        .expect("the program starts");
+    let stderr = child.stderr.take().expect("stderr is piped");
+    let (sender, lines) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let agent = ureq::Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let mut orchestrator = Orchestrator {
+        child,
+        lines,
+        seen: Vec::new(),
+        address: String::new(),
+        agent,
+    };
+    let line = orchestrator.wait_for_line("ready on ");
+    let address = line
+        .split("ready on ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    orchestrator.address = address.expect("an address").to_owned();
+    orchestrator
+}
+
+impl Orchestrator {
+    /// Where it is reached, as `http://…`.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Waits until the log has a line with this text; returns it. Lines are looked at once.
+    pub fn wait_for_line(&mut self, text: &str) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+                panic!(
+                    "no line with `{text}` ({error}) in:\n{}",
+                    self.seen.join("\n")
+                )
+            });
+            self.seen.push(line.clone());
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// The first line so far with this text.
+    pub fn line_seen(&self, text: &str) -> String {
+        self.seen.iter().find(|line| line.contains(text)).cloned().unwrap_or_else(|| {
+            panic!("no line with `{text}` in:\n{}", self.seen.join("\n"))
+        })
+    }
+
+    /// Sends a signal by process id.
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_child(&self.child);
+        kill_process(pid, signal).expect("the process is there");
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Ended {
+        let status = self.child.wait().expect("it can be waited for");
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.seen.push(line);
+        }
+        Ended {
+            status,
+            log: self.seen.join("\n"),
+        }
+    }
+
+    /// Ends it without warning.
+    pub fn kill(self) -> Ended {
+        self.signal(Signal::KILL);
+        self.wait()
+    }
+
+    /// Status and body of a GET.
+    pub fn get(&self, path: &str) -> (u16, Value) {
+        self.try_get(path).expect("an answer")
+    }
+
+    /// Status and body of a POST.
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.try_post(path, body).expect("an answer")
+    }
+
+    /// A GET of a process that may be dying.
+    pub fn try_get(&self, path: &str) -> Option<(u16, Value)> {
+        let mut answer = self
+            .agent
+            .get(format!("{}{path}", self.address))
+            .call()
+            .ok()?;
+        Some((
+            answer.status().as_u16(),
+            answer.body_mut().read_json().ok()?,
+        ))
+    }
+
+    /// A POST to a process that may be dying.
+    pub fn try_post(&self, path: &str, body: &Value) -> Option<(u16, Value)> {
+        post(&self.agent, &self.address, path, body)
+    }
+
+    /// What a client on another thread needs.
+    pub fn client(&self) -> (ureq::Agent, String) {
+        (self.agent.clone(), self.address.clone())
+    }
+}
+
+/// Status and body of a POST, if there was an answer.
+pub fn post(agent: &ureq::Agent, address: &str, path: &str, body: &Value) -> Option<(u16, Value)> {
+    let mut answer = agent
+        .post(format!("{address}{path}"))
+        .send_json(body)
+        .ok()?;
+    Some((
+        answer.status().as_u16(),
+        answer.body_mut().read_json().ok()?,
+    ))
+}
+
+impl Drop for Orchestrator {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
