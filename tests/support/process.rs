@@ -103,9 +103,11 @@ impl Orchestrator {
 
     /// The first line so far with this text.
     pub fn line_seen(&self, text: &str) -> String {
-        self.seen.iter().find(|line| line.contains(text)).cloned().unwrap_or_else(|| {
-            panic!("no line with `{text}` in:\n{}", self.seen.join("\n"))
-        })
+        self.seen
+            .iter()
+            .find(|line| line.contains(text))
+            .cloned()
+            .unwrap_or_else(|| panic!("no line with `{text}` in:\n{}", self.seen.join("\n")))
     }
 
     /// Sends a signal by process id.
