@@ -1,0 +1,465 @@
+//! What the contract adds to the classic calls: lives, versions, the catalogue, pages, probes.
+
+mod support_http;
+
+use resilient_orchestrator::http::{HttpSettings, Origin, RequestLimits, route_table};
+use serde_json::{Value, json};
+use support_http::{World, assert_has, ids, pass, settle};
+
+#[actix_web::test]
+async fn registering_again_with_less_room_lets_go_of_the_excess() {
+    let world = World::start().await;
+    world.streams(1..=5).await;
+    let body = json!({"server_id": "a", "ip": "h", "port": 1, "max_streams": 4,
+        "labels": {"zone": "north"}, "heartbeat_interval": "15s", "auto_assign": true});
+    let first = world.post("/register", body).await.ok();
+    assert_has(
+        &first,
+        &json!({"auto_rebalanced": true, "assigned_streams": [1, 2, 3, 4],
+            "heartbeat_interval_seconds": 15}),
+    );
+    let detail = world.get("/instances/a").await.ok();
+    assert_has(
+        &detail["data"],
+        &json!({"labels": {"zone": "north"}, "auto_assign": true,
+            "heartbeat_interval_seconds": 15, "incarnation": first["incarnation"]}),
+    );
+    world.assign("a", 0).await;
+    let second = world.register("a", 2).await;
+    assert_has(
+        &second,
+        &json!({"reregistration": true, "assigned_streams": [1, 2], "max_streams": 2}),
+    );
+    let orphaned = world.get("/streams?state=orphaned").await.ok();
+    assert_eq!(orphaned["streams"].as_array().unwrap().len(), 2);
+    assert_eq!(orphaned["streams"][0]["reason"], "room_reduced");
+}
+
+#[actix_web::test]
+async fn a_heartbeat_of_another_life_is_a_conflict() {
+    let world = World::start().await;
+    let old = world.register("a", 2).await["incarnation"]
+        .as_i64()
+        .unwrap();
+    let new = world.register("a", 2).await["incarnation"]
+        .as_i64()
+        .unwrap();
+    let calls = [
+        ("/heartbeat", json!({"current_streams": 0})),
+        ("/streams/assign", json!({"requested_count": 1})),
+        ("/streams/release", json!({"stream_ids": [1]})),
+        ("/streams/release", json!({"stream_ids": []})),
+    ];
+    for (path, mut body) in calls {
+        body["server_id"] = "a".into();
+        for wrong in [0, old, new + 1, (1 << 53) - 1] {
+            body["incarnation"] = wrong.into();
+            let problem = world.post(path, body.clone()).await.problem(409);
+            assert!(
+                problem["detail"]
+                    .as_str()
+                    .unwrap()
+                    .contains(&wrong.to_string())
+            );
+        }
+        body["incarnation"] = new.into();
+        world.post(path, body).await.ok();
+    }
+}
+
+#[actix_web::test]
+async fn a_lease_is_granted_to_who_names_its_life_and_not_while_it_is_in_doubt() {
+    let world = World::start().await;
+    let life = world.register("a", 2).await["incarnation"].clone();
+    let beat = async |incarnation: &Value| {
+        let body = json!({"server_id": "a", "current_streams": 0, "incarnation": incarnation});
+        world.post("/heartbeat", body).await.ok()
+    };
+    assert_eq!(beat(&life).await["lease_seconds"], 240);
+    assert_eq!(
+        beat(&Value::Null).await["lease_seconds"],
+        0,
+        "a classic worker"
+    );
+    world.send("POST", "/instances/a/failure").await.ok();
+    settle().await;
+    let shown = world.get("/instances/a").await.ok();
+    assert_eq!(shown["data"]["status"], "failed");
+    assert_has(
+        &beat(&life).await,
+        &json!({"status": "heartbeat_updated", "lease_seconds": 0, "incarnation": life}),
+    );
+    settle().await;
+    assert_eq!(beat(&life).await["instance_status"], "recovering");
+}
+
+#[actix_web::test]
+async fn a_heartbeat_with_a_version_is_told_what_changed_since() {
+    let world = World::start().await;
+    world.streams(1..=4).await;
+    let life = world.register("a", 9).await["incarnation"].clone();
+    let beat = async |version: i64| {
+        let body = json!({"server_id": "a", "current_streams": 0, "incarnation": life,
+            "assignment_version": version});
+        world.post("/heartbeat", body).await.ok()
+    };
+    let told = |answer: &Value| -> Vec<i64> {
+        let lines = answer["assign"].as_array().unwrap();
+        lines
+            .iter()
+            .map(|line| line["stream_id"].as_i64().unwrap())
+            .collect()
+    };
+    let nothing = beat(1).await;
+    assert_eq!(nothing["assignment_version"], 1);
+    assert!(
+        nothing.get("assign").is_none() && nothing.get("full").is_none(),
+        "{nothing}"
+    );
+
+    world.assign("a", 3).await;
+    let news = beat(1).await;
+    assert_has(&news, &json!({"assignment_version": 2, "revoke": []}));
+    assert_eq!(told(&news), [1, 2, 3]);
+    assert_eq!(news["assign"][0]["name"], "stream 1");
+    assert!(news["assign"][0]["epoch"].as_i64() > Some(0));
+    assert!(news.get("full").is_none());
+
+    world.delete("/streams/2").await.ok();
+    let news = beat(2).await;
+    assert_has(
+        &news,
+        &json!({"assignment_version": 3, "revoke": [2], "assign": []}),
+    );
+    assert!(beat(3).await.get("revoke").is_none(), "up to date");
+    for stranger in [0, 99] {
+        let all = beat(stranger).await;
+        assert_has(&all, &json!({"full": true, "assignment_version": 3}));
+        assert_eq!(told(&all), [1, 3]);
+    }
+    let silent = json!({"server_id": "a", "current_streams": 0});
+    let silent = world.post("/heartbeat", silent).await.ok();
+    assert!(silent.get("assign").is_none(), "nobody asked");
+}
+
+#[actix_web::test]
+async fn what_a_heartbeat_confirms_is_not_handed_out_again() {
+    let world = World::start().await;
+    world.streams(1..=4).await;
+    world.register("a", 2).await;
+    world.register("b", 4).await;
+    world.assign("a", 2).await;
+    world.assign("b", 1).await;
+    world.send("POST", "/instances/a/failure").await.ok();
+    assert_eq!(world.held("b").await, [1, 2, 3]);
+    let delivered = async |id: i64| {
+        world.get(&format!("/streams/{id}")).await.ok()["data"]["delivered"].clone()
+    };
+    assert_eq!(delivered(1).await, false);
+    let body = json!({"server_id": "b", "current_streams": 2, "streams": [1, 3]});
+    world.post("/heartbeat", body).await.ok();
+    settle().await;
+    assert_eq!(delivered(1).await, true);
+    assert_eq!(ids(&world.assign("b", 0).await["assigned_streams"]), [2]);
+}
+
+#[actix_web::test]
+async fn streams_are_created_updated_and_keep_what_is_not_said() {
+    let world = World::start().await;
+    let save = async |streams: Value| world.post("/streams", json!({"streams": streams})).await;
+    let saved = save(json!([
+        {"id": 7, "name": "seven", "url": "http://seven", "labels": {"k": "v"}, "priority": 3},
+        {"name": "eight"}
+    ]))
+    .await;
+    assert_eq!(
+        saved.ok(),
+        json!({"status": "saved", "created": 2, "updated": 0})
+    );
+    let again = save(
+        json!([{"id": 7, "priority": null, "url": null}, {"name": "eight",
+        "enabled": false}]),
+    )
+    .await;
+    assert_eq!(
+        again.ok(),
+        json!({"status": "saved", "created": 0, "updated": 2})
+    );
+    let seven = world.get("/streams/7").await.ok();
+    assert_eq!(seven["status"], "success");
+    assert_has(
+        &seven["data"],
+        &json!({"id": 7, "name": "seven", "url": "http://seven", "labels": {"k": "v"},
+            "priority": 3, "enabled": true, "state": "unclaimed", "server_id": null}),
+    );
+    assert_has(
+        &world.get("/streams/8").await.ok()["data"],
+        &json!({"id": 8, "name": "eight", "state": "disabled"}),
+    );
+    save(json!([{"id": 7, "url": ""}])).await.ok();
+    assert_eq!(
+        world.get("/streams/7").await.ok()["data"]["url"],
+        Value::Null
+    );
+    save(json!([{"id": 9, "name": "eight"}])).await.problem(409);
+    assert_eq!(
+        save(json!([{"id": 9}])).await.bad_fields(),
+        ["streams[0].name"]
+    );
+    assert_eq!(save(json!([])).await.ok()["created"], 0);
+}
+
+#[actix_web::test]
+async fn disabling_or_deleting_a_stream_ends_its_assignment() {
+    let world = World::start().await;
+    world.streams(1..=3).await;
+    world.register("a", 3).await;
+    world.assign("a", 3).await;
+    let off = json!({"streams": [{"id": 1, "enabled": false}]});
+    world.post("/streams", off).await.ok();
+    let gone = world.delete("/streams/2").await.ok();
+    assert_eq!(gone, json!({"status": "deleted", "stream_id": 2}));
+    assert_eq!(world.held("a").await, [3]);
+    world.delete("/streams/2").await.problem(404);
+    world.get("/streams/2").await.problem(404);
+}
+
+#[actix_web::test]
+async fn an_instance_that_leaves_hands_its_streams_on() {
+    let world = World::start().await;
+    world.streams(1..=4).await;
+    // Whatever a worker is called, its path leads to it.
+    for id in ["plain", "a/b %2F+ü?#"] {
+        world.register(id, 2).await;
+        world.assign(id, 2).await;
+    }
+    world.register("rest", 3).await;
+    let path = "/instances/a%2Fb%20%252F+%C3%BC%3F%23";
+    let detail = world.get(path).await.ok();
+    assert_eq!(detail["data"]["server_id"], "a/b %2F+ü?#");
+    let left = world.delete(path).await.ok();
+    assert_has(
+        &left,
+        &json!({"status": "deleted", "server_id": "a/b %2F+ü?#", "streams_redistributed": 2,
+            "instances_affected": 1, "streams_orphaned": 0}),
+    );
+    let left = world.delete("/instances/plain").await.ok();
+    assert_has(
+        &left,
+        &json!({"streams_redistributed": 1, "streams_orphaned": 1}),
+    );
+    world.delete("/instances/plain").await.problem(404);
+    assert_eq!(world.held("rest").await, [1, 3, 4]);
+}
+
+/// Reads a list page by page; returns all keys, and how many pages there were.
+async fn read_pages(world: &World, path: &str, list: &str, key: &str) -> (Vec<String>, usize) {
+    let (mut keys, mut pages, mut after) = (Vec::new(), 0, String::new());
+    loop {
+        let page = world.get(&format!("{path}?limit=2{after}")).await.ok();
+        let items = page[list].as_array().unwrap();
+        assert!(items.len() <= 2);
+        keys.extend(items.iter().map(|item| item[key].to_string()));
+        pages += 1;
+        match page.get("next").filter(|next| !next.is_null()) {
+            Some(next) => after = format!("&after={}", next.to_string().trim_matches('"')),
+            None => return (keys, pages),
+        }
+    }
+}
+
+#[actix_web::test]
+async fn lists_are_read_in_pages_or_whole() {
+    let world = World::start().await;
+    world.streams([5, 1, 9, 3, 7]).await;
+    for id in ["x", "y", "z"] {
+        world.register(id, 5).await;
+    }
+    world.assign("y", 5).await;
+    let numbers: Vec<String> = ["1", "3", "5", "7", "9"].map(String::from).into();
+    assert_eq!(
+        read_pages(&world, "/streams", "streams", "id").await,
+        (numbers.clone(), 3)
+    );
+    assert_eq!(
+        read_pages(&world, "/streams/assignments", "assignments", "stream_id").await,
+        (numbers, 3)
+    );
+    let (names, pages) = read_pages(&world, "/instances", "instances", "server_id").await;
+    assert_eq!(
+        (names, pages),
+        (["\"z\"", "\"y\"", "\"x\""].map(String::from).into(), 2)
+    );
+    let whole = world.get("/instances").await.ok();
+    assert_eq!(whole["instances"].as_array().unwrap().len(), 3);
+    assert!(whole.get("next").is_none());
+    let gone = world.get("/instances?limit=2&after=nobody").await;
+    assert_eq!(gone.bad_fields(), ["after"]);
+}
+
+#[actix_web::test]
+async fn long_lists_are_whole_and_the_same_as_their_pages() {
+    let world = World::start().await;
+    world.streams(1..=3_000).await;
+    world.register("a", 3_000).await;
+    world.assign("a", 3_000).await;
+    let whole = world.get("/streams/assignments").await.ok();
+    let whole: Vec<&Value> = whole["assignments"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|line| &line["stream_id"])
+        .collect();
+    assert_eq!(whole.len(), 3_000);
+    let page = world.get("/streams").await.ok();
+    assert_eq!(page["streams"].as_array().unwrap().len(), 1_000);
+    assert_eq!(page["next"], 1_000);
+    assert_eq!(world.held("a").await.len(), 3_000);
+}
+
+#[actix_web::test]
+async fn prometheus_is_shown_the_fleet_as_it_is() {
+    let world = World::start().await;
+    world.streams(1..=5).await;
+    world.register("a", 3).await;
+    world.assign("a", 2).await;
+    world.beat("a").await.ok();
+    let metrics = world.get("/metrics").await;
+    assert_eq!(metrics.status, 200);
+    assert_eq!(
+        metrics.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    for line in [
+        "orchestrator_instances{status=\"active\"} 1",
+        "orchestrator_instances{status=\"failed\"} 0",
+        "orchestrator_streams{state=\"assigned\"} 2",
+        "orchestrator_streams{state=\"unclaimed\"} 3",
+        "orchestrator_capacity_streams 3",
+        "orchestrator_load_streams 2",
+        "orchestrator_heartbeats_total 1",
+        "# EOF",
+    ] {
+        assert!(metrics.text.lines().any(|shown| shown == line), "{line}");
+    }
+}
+
+/// A path under which a route can be called.
+fn concrete(path: &str) -> String {
+    path.replace("{server_id}", "a").replace("{id}", "1")
+}
+
+#[actix_web::test]
+async fn every_route_of_the_table_is_served_and_nothing_else() {
+    let world = World::start().await;
+    let table = route_table();
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"];
+    for route in table {
+        let path = concrete(route.path);
+        for method in methods {
+            let listed = |wanted: &str| {
+                table
+                    .iter()
+                    .any(|one| one.path == route.path && one.method.as_str() == wanted)
+            };
+            let answer = world.send(method, &path).await;
+            if listed(method) {
+                let unrouted = ["/problems/unknown-route", "/problems/method-not-allowed"];
+                let is_routed = answer.status == 200
+                    || !unrouted.contains(&answer.json()["type"].as_str().unwrap_or_default());
+                assert!(is_routed, "{method} {path}: {answer:?}");
+            } else {
+                answer.problem(405);
+                let allow = answer.header("allow").unwrap();
+                let allowed: Vec<&str> = allow.split(", ").collect();
+                for method in methods {
+                    assert_eq!(allowed.contains(&method), listed(method), "{path}: {allow}");
+                }
+            }
+        }
+        let head = world.send("HEAD", &path).await.status;
+        let is_read = table
+            .iter()
+            .any(|one| one.path == route.path && one.method.as_str() == "GET");
+        assert_eq!(head != 405, is_read, "HEAD {path}");
+    }
+    assert_eq!(
+        table
+            .iter()
+            .filter(|route| route.origin == Origin::Ours)
+            .count(),
+        7
+    );
+    for path in [
+        "/",
+        "/nothing",
+        "/register/",
+        "//register",
+        "/Register",
+        "/instances/",
+        "/streams/",
+        "/streams/1/2",
+        "/instances/a/",
+        "/instances/a/b",
+        "/rebalance/check",
+        "/resilience/status",
+        "/openapi.json",
+        "/streams/verify/x",
+        "/%2e%2e",
+        "/instances//metrics",
+    ] {
+        world.get(path).await.problem(404);
+        world.send("POST", path).await.problem(404);
+    }
+}
+
+#[actix_web::test]
+async fn an_overload_sheds_everything_but_heartbeats_and_probes() {
+    let limits = RequestLimits {
+        writes: 0,
+        reads: 0,
+        lists: 0,
+    };
+    let world = World::with(HttpSettings {
+        limits,
+        ..HttpSettings::default()
+    })
+    .await;
+    let spared = ["/heartbeat", "/health", "/livez", "/ready"];
+    let mut shed = 0;
+    for route in route_table() {
+        let answer = world
+            .send(route.method.as_str(), &concrete(route.path))
+            .await;
+        if spared.contains(&route.path) {
+            assert_ne!(answer.status, 503, "{route:?}");
+        } else {
+            answer.problem(503);
+            assert_eq!(answer.header("retry-after"), Some("1"));
+            shed += 1;
+        }
+    }
+    assert_eq!(world.orchestrator.telemetry().requests_shed.get(), shed);
+    world.beat("a").await.problem(404);
+}
+
+#[actix_web::test]
+async fn a_permit_comes_back_when_the_answer_is_out() {
+    let limits = RequestLimits {
+        writes: 1,
+        reads: 1,
+        lists: 1,
+    };
+    let world = World::with(HttpSettings {
+        limits,
+        ..HttpSettings::default()
+    })
+    .await;
+    for _ in 0..3 {
+        world.register("a", 2).await;
+        world.get("/status").await.ok();
+        world.get("/instances").await.ok();
+        world.post("/register", json!({})).await.problem(422);
+    }
+    pass(1).await;
+}
