@@ -129,7 +129,11 @@ impl Fields<'_> {
     }
 
     /// A text that may be absent.
-    pub(super) fn optional_text(&mut self, name: &str, length: RangeInclusive<usize>) -> Option<String> {
+    pub(super) fn optional_text(
+        &mut self,
+        name: &str,
+        length: RangeInclusive<usize>,
+    ) -> Option<String> {
         self.optional(name, |value| text(value, &length))
     }
 
@@ -144,7 +148,11 @@ impl Fields<'_> {
     }
 
     /// An integer that may be absent.
-    pub(super) fn optional_integer(&mut self, name: &str, range: RangeInclusive<i64>) -> Option<i64> {
+    pub(super) fn optional_integer(
+        &mut self,
+        name: &str,
+        range: RangeInclusive<i64>,
+    ) -> Option<i64> {
         self.optional(name, |value| integer(value, &range))
     }
 

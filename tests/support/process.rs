@@ -74,7 +74,7 @@ pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
     let address = line
         .split("ready on ")
         .nth(1)
-        .and_then(|rest| rest.split(' ').next());
+        .and_then(|rest| rest.split([' ', '"']).next());
     orchestrator.address = address.expect("an address").to_owned();
     orchestrator
 }
@@ -103,9 +103,11 @@ impl Orchestrator {
 
     /// The first line so far with this text.
     pub fn line_seen(&self, text: &str) -> String {
-        self.seen.iter().find(|line| line.contains(text)).cloned().unwrap_or_else(|| {
-            panic!("no line with `{text}` in:\n{}", self.seen.join("\n"))
-        })
+        self.seen
+            .iter()
+            .find(|line| line.contains(text))
+            .cloned()
+            .unwrap_or_else(|| panic!("no line with `{text}` in:\n{}", self.seen.join("\n")))
     }
 
     /// Sends a signal by process id.
