@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use actix_web::dev::ServerHandle;
-use log::{error, info};
+use log::{error, info, warn};
 use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
@@ -28,8 +28,11 @@ use crate::config::{Config, DatabaseUrl};
 use crate::http::{self, AppState, HttpSettings, Readiness, RequestLimits};
 use crate::store::{self, Store, StoreError};
 
-/// How long the whole shutdown may take before it is cut short.
-const SHUTDOWN_LIMIT: Duration = Duration::from_millis(9_500);
+/// How long requests and transactions that are under way may take at the shutdown.
+const FINISH_LIMIT: Duration = Duration::from_secs(8);
+
+/// How long the last heartbeats may take to be saved after that.
+const FLUSH_LIMIT: Duration = Duration::from_millis(1_500);
 
 /// Which way the schema of the database is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,8 +196,8 @@ impl Server {
         }
     }
 
-    /// Stops accepting, finishes what is in flight, saves what is under way. Takes at most
-    /// [`SHUTDOWN_LIMIT`].
+    /// Stops accepting, finishes what is in flight, saves what is under way and the last
+    /// heartbeats. Takes less than ten seconds, whatever hangs.
     pub async fn stop(self) {
         let Self {
             orchestrator,
@@ -204,15 +207,18 @@ impl Server {
             ..
         } = self;
         readiness.set(false);
-        let in_order = async {
+        let finish = async {
             http.stop(true).await;
-            orchestrator.stop().await;
+            orchestrator.drain().await;
         };
-        if tokio::time::timeout(SHUTDOWN_LIMIT, in_order)
+        if tokio::time::timeout(FINISH_LIMIT, finish).await.is_err() {
+            error!("what was under way could not be finished before the shutdown");
+        }
+        if tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush())
             .await
             .is_err()
         {
-            error!("the shutdown took too long and was cut short");
+            warn!("the last heartbeats could not be saved before the shutdown");
         }
         for arbiter in arbiters {
             arbiter.stop();

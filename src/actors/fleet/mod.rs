@@ -53,9 +53,6 @@ const MAX_BATCH_CHANGES: usize = 20_000;
 /// The wait between two tries to settle a transaction in doubt.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long an unfinished transaction is waited for at shutdown.
-pub const DRAIN_LIMIT: Duration = Duration::from_secs(6);
-
 /// Why the process cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fatal {
