@@ -82,21 +82,21 @@ impl FromRequest for Body {
 
 async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Body, Problem> {
     let announced = announced.unwrap_or(0);
+    if announced > MAX_DISCARDED {
+        return Err(Problem::too_large(MAX_BODY));
+    }
     let mut is_too_large = announced > MAX_BODY;
     let mut received = 0_usize;
-    let mut body = BytesMut::new();
     // Nothing is set aside for what was only announced.
-    while announced <= MAX_DISCARDED {
-        let Some(chunk) = payload.next().await else {
-            break;
-        };
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
         let chunk =
             chunk.map_err(|_| Problem::malformed("The body could not be read to its end."))?;
         received = received.saturating_add(chunk.len());
+        is_too_large |= received > MAX_BODY;
         if received > MAX_DISCARDED {
             break;
         }
-        is_too_large |= received > MAX_BODY;
         if is_too_large {
             body = BytesMut::new();
         } else {

@@ -33,5 +33,5 @@ mod workers;
 pub use body::MAX_BODY;
 pub use problem::{FieldError, Problem};
 pub use route_table::{Origin, Route, configure, markdown_route_table, route_table};
-pub use server::{bind, serve};
+pub use server::{app, bind, serve};
 pub use state::{AppState, HttpSettings, Readiness, RequestLimits};

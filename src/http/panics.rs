@@ -7,12 +7,12 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use futures_util::FutureExt;
-use log::error;
+use log::warn;
 
 use super::problem::Problem;
 
 /// Middleware: the client is told that it was our mistake, and nothing else; the log is told
-/// where it happened. What the panic said was written by the panic hook.
+/// on which route. What the panic said, and where, was written by the panic hook, as an error.
 pub(super) async fn answer_panics<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -22,7 +22,7 @@ pub(super) async fn answer_panics<B: MessageBody + 'static>(
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(answer) => answer,
         Err(_) => {
-            error!(method = method.as_str(), path:? = path; "a handler panicked; answered 500");
+            warn!(method = method.as_str(), path:? = path; "a handler panicked; answered 500");
             Err(Problem::internal().into())
         }
     }

@@ -4,8 +4,9 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::{App, HttpServer, middleware, web};
+use actix_web::body::BoxBody;
+use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::{App, Error, HttpServer, middleware, web};
 
 use super::panics::answer_panics;
 use super::route_table::configure;
@@ -45,26 +46,38 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
+/// Everything that is served, for a server of one's own.
+pub fn app(
+    state: AppState,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BoxBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(web::Data::new(state))
+        .wrap(middleware::from_fn(answer_panics))
+        .configure(configure)
+}
+
 /// Serves on a listener; best one that [`bind`] made. Starts at once, and runs until its handle
 /// is told to stop. Signals are left to the caller.
 ///
 /// # Errors
 /// If the listener cannot be used.
 pub fn serve(listener: TcpListener, state: AppState) -> io::Result<Server> {
-    let state = web::Data::new(state);
-    let server = HttpServer::new(move || {
-        App::new()
-            .app_data(state.clone())
-            .wrap(middleware::from_fn(answer_panics))
-            .configure(configure)
-    })
-    .workers(WORKERS)
-    .disable_signals()
-    .client_request_timeout(HEAD_LIMIT)
-    .client_disconnect_timeout(CLOSE_LIMIT)
-    .keep_alive(KEEP_ALIVE)
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .listen(listener)?
-    .run();
+    let server = HttpServer::new(move || app(state.clone()))
+        .workers(WORKERS)
+        .disable_signals()
+        .client_request_timeout(HEAD_LIMIT)
+        .client_disconnect_timeout(CLOSE_LIMIT)
+        .keep_alive(KEEP_ALIVE)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
+        .listen(listener)?
+        .run();
     Ok(server)
 }

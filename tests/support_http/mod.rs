@@ -1,0 +1,281 @@
+//! The real routes over real actors and a memory store that can be made to fail, in virtual time.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::allow_attributes,
+    reason = "each test file uses its part of it"
+)]
+
+pub mod faults;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::http::Method;
+use actix_web::http::header::{HeaderMap, HeaderName};
+use actix_web::{dev::Service, test};
+use prometheus_client::registry::Registry;
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
+use resilient_orchestrator::actors::telemetry::Telemetry;
+use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::http::{self, AppState, HttpSettings, Readiness};
+use serde_json::{Value, json};
+
+use faults::FaultyStore;
+
+/// 2026-01-01T00:00:00Z.
+pub const NEW_YEAR: WallTime = WallTime::from_micros(1_767_225_600_000_000);
+
+/// An answer as a client sees it.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let name = HeaderName::try_from(name).unwrap();
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The body of an answer that must be 200.
+    #[track_caller]
+    pub fn ok(&self) -> Value {
+        assert_eq!(self.status, 200, "{}", self.text);
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        self.json()
+    }
+
+    /// The body of an answer that must be a problem of a status.
+    #[track_caller]
+    pub fn problem(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json")
+        );
+        let body = self.json();
+        assert_eq!(body["status"], status);
+        for text in ["type", "title", "detail"] {
+            assert!(
+                body[text].as_str().is_some_and(|text| !text.is_empty()),
+                "{body}"
+            );
+        }
+        assert_eq!(
+            self.header("retry-after").is_some(),
+            status == 503,
+            "only what passes by itself is worth repeating"
+        );
+        body
+    }
+
+    /// The fields a 422 names, in the order it names them.
+    #[track_caller]
+    pub fn bad_fields(&self) -> Vec<String> {
+        let body = self.problem(422);
+        let errors = body["errors"].as_array().expect("errors");
+        for error in errors {
+            assert!(
+                error["reason"]
+                    .as_str()
+                    .is_some_and(|reason| !reason.is_empty())
+            );
+        }
+        errors
+            .iter()
+            .map(|error| error["field"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+type Call = dyn Fn(test::TestRequest) -> Pin<Box<dyn Future<Output = Answer>>>;
+
+/// A running system.
+pub struct World {
+    pub orchestrator: Orchestrator,
+    pub store: Arc<FaultyStore>,
+    pub state: AppState,
+    call: Box<Call>,
+}
+
+impl World {
+    /// A fresh system; stops the runtime's clock.
+    pub async fn start() -> Self {
+        Self::with(HttpSettings::default()).await
+    }
+
+    pub async fn with(settings: HttpSettings) -> Self {
+        tokio::time::pause();
+        Self::on(Arc::new(FaultyStore::default()), settings).await
+    }
+
+    /// A system on a store that may hold a fleet already.
+    pub async fn on(store: Arc<FaultyStore>, settings: HttpSettings) -> Self {
+        let loaded = Loaded::from_store(store.clone()).await.unwrap();
+        let mut registry = Registry::default();
+        let telemetry = Telemetry::new(&mut registry);
+        let (orchestrator, _) = start(
+            loaded,
+            &SystemSettings::default(),
+            Clock::of_runtime(NEW_YEAR),
+            telemetry,
+            &Placement::Here,
+        );
+        let readiness = Readiness::new();
+        readiness.set(true);
+        let state = AppState::new(orchestrator.clone(), settings, readiness, registry);
+        let service = Rc::new(test::init_service(http::app(state.clone())).await);
+        let call = Box::new(move |request: test::TestRequest| {
+            let service = service.clone();
+            let answer: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
+                let response = match service.call(request.to_request()).await {
+                    Ok(response) => response.into_parts().1,
+                    Err(error) => error.error_response(),
+                };
+                let (head, body) = response.into_parts();
+                let body = actix_web::body::to_bytes(body).await.unwrap();
+                Answer {
+                    status: head.status().as_u16(),
+                    headers: head.headers().clone(),
+                    text: String::from_utf8(body.to_vec()).unwrap(),
+                }
+            });
+            answer
+        });
+        Self {
+            orchestrator,
+            store,
+            state,
+            call,
+        }
+    }
+
+    /// Sends a request without a body.
+    pub async fn send(&self, method: &str, path: &str) -> Answer {
+        self.send_bytes(method, path, Vec::new()).await
+    }
+
+    /// Sends a request with any body.
+    pub async fn send_bytes(&self, method: &str, path: &str, body: Vec<u8>) -> Answer {
+        let request = test::TestRequest::with_uri(path)
+            .method(method.parse::<Method>().unwrap())
+            .set_payload(body);
+        (self.call)(request).await
+    }
+
+    pub async fn get(&self, path: &str) -> Answer {
+        self.send("GET", path).await
+    }
+
+    pub async fn delete(&self, path: &str) -> Answer {
+        self.send("DELETE", path).await
+    }
+
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.send_bytes("POST", path, body.to_string().into_bytes())
+            .await
+    }
+
+    /// Registers an instance that takes `max_streams`.
+    pub async fn register(&self, id: &str, max_streams: u32) -> Value {
+        let body = json!({"server_id": id, "ip": "10.0.0.1", "port": 8080,
+            "max_streams": max_streams});
+        let answer = self.post("/register", body).await.ok();
+        settle().await;
+        answer
+    }
+
+    /// Saves streams with these ids.
+    pub async fn streams(&self, ids: impl IntoIterator<Item = i64>) {
+        let streams: Vec<Value> = ids
+            .into_iter()
+            .map(|id| json!({"id": id, "name": format!("stream {id}")}))
+            .collect();
+        self.post("/streams", json!({ "streams": streams }))
+            .await
+            .ok();
+    }
+
+    pub async fn beat(&self, id: &str) -> Answer {
+        let body = json!({"server_id": id, "current_streams": 0});
+        self.post("/heartbeat", body).await
+    }
+
+    pub async fn assign(&self, id: &str, count: i64) -> Value {
+        let body = json!({"server_id": id, "requested_count": count});
+        self.post("/streams/assign", body).await.ok()
+    }
+
+    /// What the orchestrator says an instance runs.
+    pub async fn held(&self, id: &str) -> Vec<i64> {
+        let answer = self.get(&format!("/instances/{id}")).await.ok();
+        let data = &answer["data"];
+        let streams = ids(&data["assigned_streams"]);
+        assert_eq!(data["current_streams"], streams.len(), "{answer}");
+        streams
+    }
+
+    /// Everything that is saved, to compare.
+    pub async fn saved(&self) -> (Value, Value) {
+        let mut instances = self.get("/instances").await.ok();
+        for instance in instances["instances"].as_array_mut().unwrap() {
+            let instance = instance.as_object_mut().unwrap();
+            // Any request is a sign of life.
+            instance.remove("last_heartbeat");
+        }
+        (instances, self.get("/streams?limit=10000").await.ok())
+    }
+}
+
+/// The ids in a JSON list.
+#[track_caller]
+pub fn ids(list: &Value) -> Vec<i64> {
+    let list = list.as_array().unwrap_or_else(|| panic!("no list: {list}"));
+    list.iter().map(|id| id.as_i64().unwrap()).collect()
+}
+
+/// Asserts that `actual` has every field of `expected`, with its value.
+#[track_caller]
+pub fn assert_has(actual: &Value, expected: &Value) {
+    for (name, value) in expected.as_object().unwrap() {
+        assert_eq!(&actual[name], value, "`{name}` in {actual}");
+    }
+}
+
+/// Asserts that an object has exactly these fields first, in this order.
+#[track_caller]
+pub fn assert_begins_with(text: &str, fields: &[&str]) {
+    let mut rest = text;
+    for field in fields {
+        let key = format!("\"{field}\":");
+        let at = rest.find(&key);
+        assert!(at.is_some(), "`{field}` is not in its place in {text}");
+        rest = &rest[at.unwrap() + key.len()..];
+    }
+}
+
+/// Lets every message that is on its way arrive. Virtual time: no waiting.
+pub async fn settle() {
+    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+/// Lets virtual time pass, in steps that give timers their turn.
+pub async fn pass(seconds: u64) {
+    for _ in 0..seconds {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    settle().await;
+}
