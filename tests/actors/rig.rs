@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use prometheus_client::registry::Registry as Metrics;
-use resilient_orchestrator::actors::event_feed::Subscribe;
 use resilient_orchestrator::actors::fleet::{Fatal, Refusal};
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::orchestrator::{
@@ -19,7 +18,7 @@ use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, RegisterInstance, Registered, Rejection, SaveStreams, StreamSpec,
 };
-use resilient_orchestrator::domain::events::{DatedEvent, Event};
+use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Fleet;
 use resilient_orchestrator::domain::heartbeat::SystemMetrics;
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
@@ -27,7 +26,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::queries::Query;
 use resilient_orchestrator::domain::stream::StreamState;
 use resilient_orchestrator::domain::time::WallTime;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
 use crate::faults::FaultyStore;
 
@@ -52,7 +51,6 @@ pub(crate) struct Rig {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) clock: Clock,
     pub(crate) fatal: mpsc::UnboundedReceiver<Fatal>,
-    pub(crate) feed: broadcast::Receiver<Arc<[DatedEvent]>>,
 }
 
 impl Rig {
@@ -63,6 +61,11 @@ impl Rig {
 
     pub(crate) async fn with(settings: SystemSettings) -> Self {
         tokio::time::pause();
+        Self::in_paused_time(settings).await
+    }
+
+    /// Where virtual time has begun already.
+    pub(crate) async fn in_paused_time(settings: SystemSettings) -> Self {
         let clock = Clock::of_runtime(START);
         Self::on(FaultyStore::new(clock.clone(), 0), settings, clock).await
     }
@@ -84,13 +87,11 @@ impl Rig {
             telemetry,
             &Placement::Here,
         );
-        let feed = orchestrator.feed().send(Subscribe).await.unwrap();
         Self {
             store,
             orchestrator,
             clock,
             fatal,
-            feed,
         }
     }
 
