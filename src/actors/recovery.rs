@@ -250,9 +250,14 @@ impl RecoveryActor {
         }
     }
 
-    /// A recovery has ended. If the instance was not failed after all, its fence comes down.
+    /// A recovery has ended. If the instance was not failed after all, its fence comes down. While
+    /// a later life is being recovered, the end of an older one means nothing: neither for the
+    /// fence nor for those who wait.
     fn over(&mut self, failure: &Failure, outcome: &RecoveryOutcome) {
         self.recoveries.ended(&failure.id, failure.incarnation);
+        if self.recoveries.concerns(&failure.id) {
+            return;
+        }
         if let Some(entry) = self.links.registry.get(&failure.id) {
             match entry.actor() {
                 Some(actor) => actor.do_send(Adopt {
