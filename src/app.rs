@@ -32,7 +32,7 @@ use crate::store::{self, Store, StoreError};
 const FINISH_LIMIT: Duration = Duration::from_secs(8);
 
 /// How long the last heartbeats may take to be saved after that.
-const FLUSH_LIMIT: Duration = Duration::from_millis(1_500);
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
 /// Which way the schema of the database is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

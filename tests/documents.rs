@@ -1,4 +1,9 @@
 //! The documents say what the program does: tables are compared, commands are run.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what cannot be prepared fails the test"
+)]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The life of the real process: ready, asked to end, killed, in the way of another one.
+#![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 mod support;
 

@@ -1,4 +1,9 @@
 //! The real program while its real database is down, hangs, and comes back.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what cannot be prepared fails the test"
+)]
 
 mod support;
 

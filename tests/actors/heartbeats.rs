@@ -74,7 +74,7 @@ async fn stopping_saves_the_last_heartbeats() {
     rig.register("a", 1).await;
     pass(11.0).await;
     rig.beat("a").await;
-    rig.orchestrator.stop().await;
+    rig.orchestrator.flush().await;
     assert_eq!(saved_beat(&rig), Some(rig.clock.wall()));
 }
 
@@ -88,6 +88,6 @@ async fn stopping_takes_eight_seconds_at_the_most() {
     actix::spawn(async move { orchestrator.execute(crate::rig::registration("b", 1)).await });
     pass(0.1).await;
     let began = rig.clock.now();
-    rig.orchestrator.stop().await;
+    rig.orchestrator.flush().await;
     assert!(rig.clock.now().since(began) <= Duration::from_millis(8_010));
 }
