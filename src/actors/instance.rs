@@ -200,7 +200,7 @@ pub struct Fence {
 impl Handler<Fence> for InstanceActor {
     type Result = Option<FenceAnswer>;
 
-    fn handle(&mut self, fence: Fence, _: &mut Self::Context) -> Option<FenceAnswer> {
+    fn handle(&mut self, fence: Fence, ctx: &mut Self::Context) -> Option<FenceAnswer> {
         if self.entry.standing().incarnation != fence.incarnation {
             return None;
         }
@@ -211,7 +211,10 @@ impl Handler<Fence> for InstanceActor {
             }
             FenceGround::Silence => {
                 // Stamped heartbeats count even if their message is still on its way.
-                let _ = self.machine.heartbeat_if_newer(self.entry.last_beat());
+                if let Some(effect) = self.machine.heartbeat_if_newer(self.entry.last_beat()) {
+                    self.notice(effect);
+                    self.arm(ctx);
+                }
                 self.machine.fence(self.links.clock.now())
             }
         };

@@ -8,12 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix::Addr;
-use log::{error, warn};
-
 use super::db_breaker::{DbBreakerActor, StoreGate};
 use super::event_feed::EventFeed;
-use super::fleet::{Ask, DRAIN_LIMIT, Drain, Execute, FleetActor, Refusal};
+use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::instance::Beat;
 use super::recovery::{RecoveryActor, ReportFailure};
@@ -25,12 +22,10 @@ use crate::domain::commands::{Command, Recovered, Rejection};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::queries::{Query, Standing};
+use actix::Addr;
 
 /// How long a heartbeat waits for its instance's actor before it is answered without it.
 const PULSE_LIMIT: Duration = Duration::from_millis(250);
-
-/// How long the last heartbeats may take to be saved at shutdown.
-const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 
 /// The running system. Clones are the same system.
 #[derive(Debug, Clone)]
@@ -235,21 +230,15 @@ impl Orchestrator {
         &self.breaker
     }
 
-    /// Saves what is under way and the last heartbeats; takes at most
-    /// [`DRAIN_LIMIT`] and two seconds.
-    pub async fn stop(&self) {
-        if tokio::time::timeout(DRAIN_LIMIT, self.fleet.send(Drain))
-            .await
-            .is_err()
-        {
-            error!("a change of the fleet could not be finished before the shutdown");
-        }
-        if tokio::time::timeout(FLUSH_LIMIT, self.heartbeats.send(Flush))
-            .await
-            .is_err()
-        {
-            warn!("the last heartbeats could not be saved before the shutdown");
-        }
+    /// Takes no more changes; returns when those under way are saved or refused.
+    pub async fn drain(&self) {
+        // An actor that is gone has nothing under way.
+        let _ = self.fleet.send(Drain).await;
+    }
+
+    /// Returns when the last heartbeats are saved, or could not be.
+    pub async fn flush(&self) {
+        let _ = self.heartbeats.send(Flush).await;
     }
 }
 

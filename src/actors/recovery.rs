@@ -30,6 +30,7 @@ use crate::domain::instance::InstanceStatus;
 use crate::domain::liveness::{Effect, FenceAnswer, Silence, silence_after};
 use crate::domain::recovery::{Failure, Recoveries, Step};
 use crate::domain::settings::{LivenessThresholds, RetryPolicy};
+use crate::domain::time::Timestamp;
 
 /// What the RecoveryActor works with.
 #[derive(Debug, Clone)]
@@ -67,6 +68,8 @@ pub struct RecoveryActor {
     recoveries: Recoveries,
     jitter: fastrand::Rng,
     waiting: BTreeMap<InstanceId, Vec<oneshot::Sender<RecoveryOutcome>>>,
+    /// Signs of life up to here are the start's own grace, not heartbeats.
+    started_at: Timestamp,
     _vital: Vital,
 }
 
@@ -74,12 +77,14 @@ impl RecoveryActor {
     /// An actor with nothing to recover.
     pub fn new(links: RecoveryLinks, settings: RecoverySettings) -> Self {
         let vital = Vital::new("RecoveryActor", links.fatal.clone());
+        let started_at = links.clock.now();
         Self {
             links,
             settings,
             recoveries: Recoveries::new(),
             jitter: fastrand::Rng::with_seed(settings.jitter_seed),
             waiting: BTreeMap::new(),
+            started_at,
             _vital: vital,
         }
     }
@@ -250,9 +255,14 @@ impl RecoveryActor {
         }
     }
 
-    /// A recovery has ended. If the instance was not failed after all, its fence comes down.
+    /// A recovery has ended. If the instance was not failed after all, its fence comes down. While
+    /// a later life is being recovered, the end of an older one means nothing: neither for the
+    /// fence nor for those who wait.
     fn over(&mut self, failure: &Failure, outcome: &RecoveryOutcome) {
         self.recoveries.ended(&failure.id, failure.incarnation);
+        if self.recoveries.concerns(&failure.id) {
+            return;
+        }
         if let Some(entry) = self.links.registry.get(&failure.id) {
             match entry.actor() {
                 Some(actor) => actor.do_send(Adopt {
@@ -289,7 +299,9 @@ impl RecoveryActor {
                         .fleet
                         .do_send(Execute(SuspectInstance { id, incarnation }));
                 }
-                (InstanceStatus::Suspect, Silence::OnTime) => {
+                (InstanceStatus::Suspect, Silence::OnTime)
+                    if entry.last_beat() > self.started_at =>
+                {
                     self.links
                         .fleet
                         .do_send(Execute(ClearSuspicion { id, incarnation }));

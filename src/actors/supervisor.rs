@@ -19,7 +19,8 @@ use crate::clock::Clock;
 use crate::domain::ids::InstanceId;
 use crate::domain::supervision::{QUARANTINE, RestartHistory, Verdict};
 
-/// Which of the actors an instance has had one after the other.
+/// Which of all the actors ever created; never given out twice, so that the end of an actor of an
+/// instance that was removed and came back is not taken for its successor's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Generation(u64);
 
@@ -67,6 +68,7 @@ pub struct Supervisor {
     telemetry: Arc<Telemetry>,
     links: Option<InstanceLinks>,
     children: BTreeMap<InstanceId, Child>,
+    newest: Generation,
 }
 
 impl Supervisor {
@@ -78,6 +80,7 @@ impl Supervisor {
             telemetry,
             links: None,
             children: BTreeMap::new(),
+            newest: Generation::default(),
         }
     }
 
@@ -86,7 +89,8 @@ impl Supervisor {
             return;
         };
         let child = self.children.entry(entry.id().clone()).or_default();
-        child.generation = Generation(child.generation.0 + 1);
+        self.newest = Generation(self.newest.0 + 1);
+        child.generation = self.newest;
         let notice = DeathNotice {
             id: entry.id().clone(),
             generation: child.generation,

@@ -172,6 +172,11 @@ impl Recoveries {
             .min()
     }
 
+    /// Whether some life of the instance is being recovered.
+    pub fn concerns(&self, id: &InstanceId) -> bool {
+        self.under_way.contains_key(id)
+    }
+
     /// How many are under way.
     pub fn len(&self) -> usize {
         self.under_way.len()

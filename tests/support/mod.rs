@@ -15,4 +15,5 @@
 pub mod fleets;
 pub mod postgres;
 pub mod process;
+pub mod proxy;
 pub mod stores;

@@ -74,7 +74,7 @@ pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
     let address = line
         .split("ready on ")
         .nth(1)
-        .and_then(|rest| rest.split(' ').next());
+        .and_then(|rest| rest.split([' ', '"']).next());
     orchestrator.address = address.expect("an address").to_owned();
     orchestrator
 }

@@ -19,7 +19,6 @@
 mod census;
 mod queue;
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,9 +51,6 @@ const MAX_BATCH_CHANGES: usize = 20_000;
 
 /// The wait between two tries to settle a transaction in doubt.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// How long an unfinished transaction is waited for at shutdown.
-pub const DRAIN_LIMIT: Duration = Duration::from_secs(6);
 
 /// Why the process cannot go on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -137,7 +133,7 @@ pub struct FleetActor {
     links: FleetLinks,
     queue: Queue,
     /// Commands of a refused batch, to be tried one by one.
-    suspects: VecDeque<Box<dyn Waiting>>,
+    suspects: Queue,
     state: State,
     expiry_armed: bool,
     draining: Vec<oneshot::Sender<()>>,
@@ -163,7 +159,7 @@ impl FleetActor {
             guard,
             links,
             queue: Queue::default(),
-            suspects: VecDeque::new(),
+            suspects: Queue::default(),
             state: State::Idle,
             expiry_armed: false,
             draining: Vec::new(),
@@ -201,7 +197,7 @@ impl FleetActor {
     /// Decides the next commands: one alone if it is under suspicion, else as many as fit.
     fn decide_next(&mut self) -> Vec<Box<dyn Waiting>> {
         let now = self.links.clock.wall();
-        if let Some(mut suspect) = self.suspects.pop_front() {
+        if let Some(mut suspect) = self.suspects.pop() {
             suspect.decide(&mut self.ledger, now);
             return vec![suspect];
         }
@@ -277,7 +273,10 @@ impl FleetActor {
                 culprit.refuse(Refusal::RefusedByStore);
             }
         } else {
-            self.suspects.extend(callers);
+            let now = self.links.clock.now();
+            for caller in callers {
+                self.suspects.push_again(caller, now);
+            }
         }
     }
 
@@ -386,7 +385,7 @@ impl FleetActor {
         };
         self.state = State::Ended;
         self.queue.clear(&Refusal::ShuttingDown);
-        refuse_all(self.suspects.drain(..), &Refusal::ShuttingDown);
+        self.suspects.clear(&Refusal::ShuttingDown);
         self.links.fatal.send(fatal);
     }
 
@@ -406,12 +405,13 @@ impl FleetActor {
             .inc();
     }
 
-    /// One timer for the command at the head of the queue.
+    /// One timer for the command that has waited longest.
     fn arm_expiry(&mut self, ctx: &mut Context<Self>) {
         if self.expiry_armed {
             return;
         }
-        let Some(deadline) = self.queue.next_deadline() else {
+        let deadlines = [self.queue.next_deadline(), self.suspects.next_deadline()];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
             return;
         };
         self.expiry_armed = true;
@@ -422,7 +422,9 @@ impl FleetActor {
                 State::InDoubt { .. } => Refusal::StoreUnavailable,
                 State::Idle | State::Saving { .. } | State::Ended => Refusal::Overloaded,
             };
-            actor.queue.expire(actor.links.clock.now(), &refusal);
+            let now = actor.links.clock.now();
+            actor.queue.expire(now, &refusal);
+            actor.suspects.expire(now, &refusal);
             actor.arm_expiry(ctx);
         });
     }

@@ -132,6 +132,11 @@ impl Queue {
         receiver
     }
 
+    /// Lets a command wait that was decided before, and is to be decided again.
+    pub(super) fn push_again(&mut self, waiting: Box<dyn Waiting>, now: Timestamp) {
+        self.waiting.push_back((now, waiting));
+    }
+
     /// The next command that has not waited too long.
     pub(super) fn pop(&mut self) -> Option<Box<dyn Waiting>> {
         self.waiting.pop_front().map(|(_, waiting)| waiting)

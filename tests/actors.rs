@@ -1,0 +1,23 @@
+//! The real actors in virtual time, on a store in memory that can fail: one scenario a promise.
+
+#[path = "actors/batches.rs"]
+mod batches;
+#[path = "actors/doubt.rs"]
+mod doubt;
+mod faults;
+#[path = "actors/heartbeats.rs"]
+mod heartbeats;
+#[path = "actors/liveness.rs"]
+mod liveness;
+#[path = "actors/outage.rs"]
+mod outage;
+#[path = "actors/reports.rs"]
+mod reports;
+#[path = "actors/restart.rs"]
+mod restart;
+#[path = "actors/rig.rs"]
+mod rig;
+#[path = "actors/room.rs"]
+mod room;
+#[path = "actors/supervision.rs"]
+mod supervision;

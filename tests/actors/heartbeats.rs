@@ -1,0 +1,93 @@
+//! Heartbeats reach the store in batches, and metrics are shown before they do.
+
+use std::time::Duration;
+
+use resilient_orchestrator::actors::heartbeat_log::AskHistory;
+use resilient_orchestrator::domain::time::WallTime;
+
+use crate::faults::Outage;
+use crate::rig::{Rig, pass};
+
+async fn history(rig: &Rig) -> (usize, bool) {
+    let ask = AskHistory {
+        instance: "a".into(),
+        since: WallTime::default(),
+        limit: 100,
+    };
+    let history = rig.orchestrator.history(ask).await.unwrap();
+    (history.records.len(), history.is_complete)
+}
+
+fn saved_beat(rig: &Rig) -> Option<WallTime> {
+    let rows = rig.store.rows().last_beats;
+    rows.into_iter().map(|(_, at)| at).next()
+}
+
+#[actix::test]
+async fn a_heartbeat_is_saved_within_the_flush_interval_and_its_metrics_are_shown_before() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    pass(11.0).await;
+    rig.beat("a").await;
+    let at = rig.clock.wall();
+    assert_eq!(saved_beat(&rig), None);
+    assert_eq!(history(&rig).await, (1, true), "not saved yet, and shown");
+    pass(5.0).await;
+    assert_eq!(saved_beat(&rig), Some(at));
+    assert_eq!(history(&rig).await, (1, true), "shown once");
+}
+
+#[actix::test]
+async fn what_a_flush_could_not_save_is_kept_and_saved_later() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    rig.store.set_outage(Some(Outage::Refusing));
+    rig.beat("a").await;
+    pass(7.0).await;
+    rig.beat("a").await;
+    let last = rig.clock.wall();
+    pass(60.0).await;
+    assert_eq!(saved_beat(&rig), None);
+    assert_eq!(history(&rig).await, (2, false), "from memory alone");
+    rig.store.set_outage(None);
+    pass(5.1).await;
+    assert_eq!(saved_beat(&rig), Some(last), "the later one");
+    assert_eq!(history(&rig).await, (2, true));
+}
+
+#[actix::test]
+async fn a_heartbeat_never_waits_for_the_store() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    rig.store.set_outage(Some(Outage::Hanging));
+    for _ in 0..10 {
+        pass(3.0).await;
+        let before = rig.clock.now();
+        assert!(rig.beat("a").await.grants_lease);
+        assert_eq!(rig.clock.now().since(before), Duration::ZERO);
+    }
+}
+
+#[actix::test]
+async fn stopping_saves_the_last_heartbeats() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    pass(11.0).await;
+    rig.beat("a").await;
+    rig.orchestrator.flush().await;
+    assert_eq!(saved_beat(&rig), Some(rig.clock.wall()));
+}
+
+#[actix::test]
+async fn stopping_takes_eight_seconds_at_the_most() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    rig.beat("a").await;
+    rig.store.set_outage(Some(Outage::Hanging));
+    let orchestrator = rig.orchestrator.clone();
+    actix::spawn(async move { orchestrator.execute(crate::rig::registration("b", 1)).await });
+    pass(0.1).await;
+    let began = rig.clock.now();
+    rig.orchestrator.flush().await;
+    assert!(rig.clock.now().since(began) <= Duration::from_millis(8_010));
+}

@@ -1,0 +1,92 @@
+//! While the store is out, recoveries wait; when it is back, they run by themselves.
+
+use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::instance::InstanceStatus;
+
+use crate::faults::Outage;
+use crate::rig::{Rig, pass, settle_down};
+
+async fn silent_during(outage: Outage) -> Rig {
+    let rig = Rig::start().await;
+    rig.streams(2).await;
+    rig.register("a", 2).await;
+    rig.ask_for("a", 2).await;
+    rig.register("b", 2).await;
+    rig.keep_beating(&["b"]);
+    pass(290.0).await;
+    rig.store.set_outage(Some(outage));
+    pass(60.0).await;
+    rig
+}
+
+async fn recovery_waits_for_the_store(outage: Outage) {
+    let rig = silent_during(outage).await;
+    pass(600.0).await;
+    assert_eq!(rig.held("a").await, [1, 2]);
+    assert!(rig.entry("a").is_fenced());
+    assert!(!rig.orchestrator.store_gate().is_up());
+    assert!(!rig.beat("a").await.grants_lease, "still fenced");
+    assert!(rig.beat("b").await.grants_lease);
+    rig.store.set_outage(None);
+    pass(60.0).await;
+    assert_eq!(
+        rig.held("b").await,
+        [1, 2],
+        "within 60 s of the store's return"
+    );
+    assert_eq!(rig.status("a"), InstanceStatus::Recovering);
+    assert!(!rig.entry("a").is_fenced());
+    assert!(rig.orchestrator.store_gate().is_up());
+    let incidents = rig.store.incident_rows();
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].cause, FailureCause::HeartbeatTimeout);
+    assert!(incidents[0].attempts > 1);
+    rig.memory_equals_store().await;
+}
+
+#[actix::test]
+async fn a_recovery_waits_for_a_store_that_refuses_and_runs_when_it_is_back() {
+    recovery_waits_for_the_store(Outage::Refusing).await;
+}
+
+#[actix::test]
+async fn a_recovery_waits_for_a_store_that_hangs_and_runs_when_it_is_back() {
+    recovery_waits_for_the_store(Outage::Hanging).await;
+}
+
+#[actix::test]
+async fn the_stores_return_wakes_the_recovery_before_its_own_retry() {
+    let rig = silent_during(Outage::Refusing).await;
+    while rig.orchestrator.store_gate().is_up() {
+        pass(0.1).await;
+    }
+    rig.store.set_outage(None);
+    while !rig.orchestrator.store_gate().is_up() {
+        pass(0.01).await;
+    }
+    settle_down().await;
+    assert_eq!(rig.held("b").await, [1, 2]);
+}
+
+#[actix::test]
+async fn a_failure_reported_during_an_outage_is_refused_and_the_fence_lifted() {
+    let rig = Rig::start().await;
+    rig.streams(1).await;
+    rig.register("a", 1).await;
+    rig.ask_for("a", 1).await;
+    rig.keep_beating(&["a"]);
+    rig.store.set_outage(Some(Outage::Refusing));
+    let refusal = rig
+        .orchestrator
+        .report_failure("a".into())
+        .await
+        .unwrap_err();
+    assert_eq!(refusal, Refusal::StoreUnavailable);
+    settle_down().await;
+    assert!(!rig.entry("a").is_fenced());
+    assert!(rig.beat("a").await.grants_lease);
+    rig.store.set_outage(None);
+    pass(120.0).await;
+    assert_eq!(rig.held("a").await, [1], "nothing of it is done later");
+}

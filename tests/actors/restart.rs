@@ -1,0 +1,79 @@
+//! A new orchestrator on the store of the one before.
+
+use resilient_orchestrator::actors::start::SystemSettings;
+use resilient_orchestrator::domain::instance::InstanceStatus;
+
+use crate::rig::{Rig, pass};
+
+fn life(work: impl AsyncFnOnce(Option<Rig>) -> Rig, before: Option<Rig>) -> Rig {
+    let system = actix::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap()
+    });
+    system.block_on(work(before))
+}
+
+#[test]
+fn after_a_long_absence_nobody_fails_before_a_full_timeout_since_the_start() {
+    let first = life(
+        async |_| {
+            let rig = Rig::in_paused_time(SystemSettings::default()).await;
+            rig.streams(4).await;
+            rig.register("silent", 2).await;
+            rig.ask_for("silent", 2).await;
+            rig.register("beats", 4).await;
+            rig.ask_for("beats", 2).await;
+            pass(200.0).await;
+            rig
+        },
+        None,
+    );
+    life(
+        async |before| {
+            let rig = before.unwrap().again(SystemSettings::default()).await;
+            rig.keep_beating(&["beats"]);
+            assert_eq!(rig.held("silent").await, [1, 2], "everything is there");
+            pass(299.9).await;
+            assert_eq!(rig.held("silent").await, [1, 2]);
+            pass(0.2).await;
+            assert_eq!(rig.status("silent"), InstanceStatus::Failed);
+            assert_eq!(rig.held("beats").await, [1, 2, 3, 4]);
+            rig.memory_equals_store().await;
+            rig
+        },
+        Some(first),
+    );
+}
+
+#[test]
+fn a_suspect_of_the_life_before_is_not_trusted_for_the_orchestrators_own_start() {
+    let first = life(
+        async |_| {
+            let rig = Rig::in_paused_time(SystemSettings::default()).await;
+            rig.register("late", 2).await;
+            pass(130.0).await;
+            assert_eq!(rig.status("late"), InstanceStatus::Suspect);
+            rig
+        },
+        None,
+    );
+    life(
+        async |before| {
+            let rig = before.unwrap().again(SystemSettings::default()).await;
+            pass(31.0).await;
+            assert_eq!(
+                rig.status("late"),
+                InstanceStatus::Suspect,
+                "it has not beaten"
+            );
+            rig.beat("late").await;
+            pass(30.0).await;
+            assert_eq!(rig.status("late"), InstanceStatus::Active);
+            rig
+        },
+        Some(first),
+    );
+}

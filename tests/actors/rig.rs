@@ -1,0 +1,277 @@
+//! A running orchestrator on a faulty store, and short words for what is done to it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use prometheus_client::registry::Registry as Metrics;
+use resilient_orchestrator::actors::fleet::{Fatal, Refusal};
+use resilient_orchestrator::actors::instance::InstanceActor;
+use resilient_orchestrator::actors::orchestrator::{
+    HeartbeatAnswer, HeartbeatReport, Orchestrator,
+};
+use resilient_orchestrator::actors::registry::Entry;
+use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
+use resilient_orchestrator::actors::telemetry::Telemetry;
+use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::commands::{
+    AssignOutcome, AssignStreams, RegisterInstance, Registered, Rejection, SaveStreams, StreamSpec,
+};
+use resilient_orchestrator::domain::events::Event;
+use resilient_orchestrator::domain::fleet::Fleet;
+use resilient_orchestrator::domain::heartbeat::SystemMetrics;
+use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
+use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::queries::Query;
+use resilient_orchestrator::domain::stream::StreamState;
+use resilient_orchestrator::domain::time::WallTime;
+use tokio::sync::mpsc;
+
+use crate::faults::FaultyStore;
+
+/// Some day in 2023, so that wall times look like wall times.
+const START: WallTime = WallTime::from_micros(1_700_000_000_000_000);
+
+/// The whole saved fleet, for tests only: the program itself never copies it.
+#[derive(Debug)]
+pub(crate) struct Whole;
+
+impl Query for Whole {
+    type Answer = Fleet;
+
+    fn answer(&self, fleet: &Fleet) -> Fleet {
+        fleet.clone()
+    }
+}
+
+/// One life of an orchestrator.
+pub(crate) struct Rig {
+    pub(crate) store: FaultyStore,
+    pub(crate) orchestrator: Orchestrator,
+    pub(crate) clock: Clock,
+    pub(crate) fatal: mpsc::UnboundedReceiver<Fatal>,
+}
+
+impl Rig {
+    /// Virtual time from here on, a new store, the settings nobody set.
+    pub(crate) async fn start() -> Self {
+        Self::with(SystemSettings::default()).await
+    }
+
+    pub(crate) async fn with(settings: SystemSettings) -> Self {
+        tokio::time::pause();
+        Self::in_paused_time(settings).await
+    }
+
+    /// Where virtual time has begun already.
+    pub(crate) async fn in_paused_time(settings: SystemSettings) -> Self {
+        let clock = Clock::of_runtime(START);
+        Self::on(FaultyStore::new(clock.clone(), 0), settings, clock).await
+    }
+
+    /// Another life on the same store. The life before it must be over.
+    pub(crate) async fn again(self, settings: SystemSettings) -> Self {
+        let clock = Clock::of_runtime(self.clock.wall());
+        Self::on(self.store, settings, clock).await
+    }
+
+    async fn on(store: FaultyStore, settings: SystemSettings, clock: Clock) -> Self {
+        store.set_clock(clock.clone());
+        let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
+        let telemetry = Telemetry::new(&mut Metrics::default());
+        let (orchestrator, fatal) = start(
+            loaded,
+            &settings,
+            clock.clone(),
+            telemetry,
+            &Placement::Here,
+        );
+        Self {
+            store,
+            orchestrator,
+            clock,
+            fatal,
+        }
+    }
+
+    pub(crate) async fn register(&self, id: &str, max_streams: u32) -> Registered {
+        self.try_register(id, max_streams).await.unwrap()
+    }
+
+    pub(crate) async fn try_register(&self, id: &str, max: u32) -> Result<Registered, Refusal> {
+        self.orchestrator.execute(registration(id, max)).await
+    }
+
+    /// Streams 1 to `count`.
+    pub(crate) async fn streams(&self, count: i64) {
+        self.try_streams(1..=count).await.unwrap();
+    }
+
+    pub(crate) async fn try_streams(
+        &self,
+        ids: impl IntoIterator<Item = i64>,
+    ) -> Result<(), Refusal> {
+        let streams = ids.into_iter().map(spec).collect();
+        let saved = self.orchestrator.execute(SaveStreams { streams }).await;
+        saved.map(|_| ())
+    }
+
+    pub(crate) async fn ask_for(&self, id: &str, requested: i64) -> AssignOutcome {
+        let ask = AssignStreams {
+            id: id.into(),
+            incarnation: None,
+            requested,
+        };
+        self.orchestrator.execute(ask).await.unwrap()
+    }
+
+    pub(crate) async fn beat(&self, id: &str) -> HeartbeatAnswer {
+        self.try_beat(id).await.unwrap()
+    }
+
+    pub(crate) async fn try_beat(&self, id: &str) -> Result<HeartbeatAnswer, Rejection> {
+        self.orchestrator.heartbeat(report(id)).await
+    }
+
+    /// Beats every 30 s until the runtime ends.
+    pub(crate) fn keep_beating(&self, ids: &[&str]) {
+        let orchestrator = self.orchestrator.clone();
+        let ids: Vec<String> = ids.iter().map(|id| (*id).to_owned()).collect();
+        actix::spawn(async move {
+            loop {
+                for id in &ids {
+                    let _ = orchestrator.heartbeat(report(id)).await;
+                }
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+        });
+    }
+
+    pub(crate) fn entry(&self, id: &str) -> Arc<Entry> {
+        self.orchestrator.registry().get(&id.into()).unwrap()
+    }
+
+    pub(crate) fn status(&self, id: &str) -> InstanceStatus {
+        self.entry(id).standing().status
+    }
+
+    pub(crate) async fn fleet(&self) -> Fleet {
+        self.orchestrator.ask(Whole).await.unwrap()
+    }
+
+    /// What an instance owns, in memory and in the store alike.
+    pub(crate) async fn held(&self, id: &str) -> Vec<i64> {
+        let fleet = self.fleet().await;
+        let slot = fleet.instance(&id.into()).unwrap();
+        slot.held().iter().map(|stream| stream.get()).collect()
+    }
+
+    pub(crate) async fn place(&self, stream: i64) -> StreamState {
+        let fleet = self.fleet().await;
+        fleet.stream(StreamId::new(stream)).unwrap().place().state()
+    }
+
+    /// I7, when nothing is under way.
+    pub(crate) async fn memory_equals_store(&self) {
+        let stored = Fleet::from_snapshot(&self.store.rows()).unwrap();
+        assert_eq!(self.fleet().await, stored, "I7: memory and store agree");
+    }
+
+    pub(crate) fn events(&self) -> Vec<Event> {
+        let stored = self.store.events_after(0);
+        stored
+            .into_iter()
+            .map(|stored| stored.event.event)
+            .collect()
+    }
+
+    pub(crate) fn kinds_about(&self, id: &str) -> Vec<&'static str> {
+        let id = InstanceId::from(id);
+        let events = self.events();
+        let about = events.iter().filter(|event| event.instance() == Some(&id));
+        about.map(Event::kind).collect()
+    }
+
+    /// Keeps the actor of an instance from its messages for a while.
+    pub(crate) fn keep_busy(&self, id: &str, seconds: f64) {
+        if let Some(actor) = self.entry(id).actor() {
+            actor.do_send(Busy(Duration::from_secs_f64(seconds)));
+        }
+    }
+
+    /// A panic in the actor of an instance; returns once it is unwound.
+    pub(crate) async fn boom(&self, id: &str) {
+        if let Some(actor) = self.entry(id).actor() {
+            let _ = actor.send(Boom).await;
+        }
+    }
+}
+
+pub(crate) fn registration(id: &str, max_streams: u32) -> RegisterInstance {
+    RegisterInstance {
+        id: id.into(),
+        ip: "192.0.2.1".to_owned(),
+        port: 9_000,
+        max_streams,
+        labels: BTreeMap::new(),
+        heartbeat_interval: None,
+        auto_assign: false,
+    }
+}
+
+pub(crate) fn spec(id: i64) -> StreamSpec {
+    StreamSpec {
+        id: Some(StreamId::new(id)),
+        name: Some(format!("stream-{id}").into()),
+        ..StreamSpec::default()
+    }
+}
+
+pub(crate) fn report(id: &str) -> HeartbeatReport {
+    HeartbeatReport {
+        id: id.into(),
+        incarnation: None,
+        current_streams: 0,
+        status: "active".into(),
+        metrics: Some(SystemMetrics::default()),
+        version: None,
+        running: None,
+    }
+}
+
+/// Lets virtual time pass.
+pub(crate) async fn pass(seconds: f64) {
+    tokio::time::sleep(Duration::from_secs_f64(seconds)).await;
+}
+
+/// Lets messages that are on their way arrive; no deadline is this close.
+pub(crate) async fn settle_down() {
+    pass(0.002).await;
+}
+
+/// Ends the actor that receives it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Boom;
+
+impl Handler<Boom> for InstanceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Boom, _: &mut Self::Context) {
+        panic!("on purpose");
+    }
+}
+
+/// Keeps the actor that receives it from its other messages for so long.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub(crate) struct Busy(Duration);
+
+impl Handler<Busy> for InstanceActor {
+    type Result = ();
+
+    fn handle(&mut self, Busy(duration): Busy, ctx: &mut Self::Context) {
+        ctx.wait(tokio::time::sleep(duration).into_actor(self));
+    }
+}

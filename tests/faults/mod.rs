@@ -1,0 +1,449 @@
+//! A store that fails on purpose: certainly, uncertainly, slowly and never.
+//!
+//! Wraps a [`MemoryStore`] and, call by call, does what its script says, then what its weather
+//! says. Everything follows from the script and the seed; time is the runtime's virtual time.
+
+#![expect(
+    clippy::allow_attributes,
+    reason = "each test binary uses another part of this"
+)]
+#![allow(dead_code, reason = "each test binary uses another part of this")]
+
+mod weather;
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::fleet::Snapshot;
+use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord};
+use resilient_orchestrator::domain::ids::{IncidentId, InstanceId};
+use resilient_orchestrator::domain::incident::Incident;
+use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::store::{
+    Census, Guard, MemoryStore, Save, Settlement, Store, StoreError, StoredEvent,
+};
+use tokio::time::sleep;
+
+pub(crate) use weather::{Fault, Flaw, Outage};
+
+/// What bounds every call, as in the real adapters.
+pub(crate) const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A write whose outcome nobody knows yet, and that happens unless it is defeated first.
+#[derive(Debug)]
+struct LateWrite {
+    due: WallTime,
+    guard: Guard,
+    save: Arc<Save>,
+}
+
+#[derive(Debug)]
+struct State {
+    clock: Clock,
+    save_script: VecDeque<Fault>,
+    settle_script: VecDeque<Fault>,
+    weather: fastrand::Rng,
+    storminess: u32,
+    outage: Option<Outage>,
+    refused: Option<InstanceId>,
+    flaw: Option<Flaw>,
+    late: Vec<LateWrite>,
+    attempts: Vec<Arc<Save>>,
+    is_saving: bool,
+    is_in_doubt: bool,
+    is_halted: bool,
+    acknowledged: Snapshot,
+}
+
+/// The store; clones are the same store.
+#[derive(Debug, Clone)]
+pub(crate) struct FaultyStore {
+    inner: MemoryStore,
+    state: Arc<Mutex<State>>,
+}
+
+fn in_doubt() -> StoreError {
+    StoreError::InDoubt("on purpose".to_owned())
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable("on purpose".to_owned())
+}
+
+impl FaultyStore {
+    /// A store without faults so far; `seed` decides its weather once there is some.
+    pub(crate) fn new(clock: Clock, seed: u64) -> Self {
+        Self {
+            inner: MemoryStore::new(),
+            state: Arc::new(Mutex::new(State {
+                clock,
+                save_script: VecDeque::new(),
+                settle_script: VecDeque::new(),
+                weather: fastrand::Rng::with_seed(seed),
+                storminess: 0,
+                outage: None,
+                refused: None,
+                flaw: None,
+                late: Vec::new(),
+                attempts: Vec::new(),
+                is_saving: false,
+                is_in_doubt: false,
+                is_halted: false,
+                acknowledged: Snapshot::default(),
+            })),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The store outlives the runtime whose time it goes by.
+    pub(crate) fn set_clock(&self, clock: Clock) {
+        self.state().clock = clock;
+    }
+
+    /// What the next fleet transactions meet, in order.
+    pub(crate) fn script_saves(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().save_script.extend(faults);
+    }
+
+    /// What the next settlements meet, in order.
+    pub(crate) fn script_settlements(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().settle_script.extend(faults);
+    }
+
+    /// How many calls of a thousand meet a fault of some kind.
+    pub(crate) fn set_storminess(&self, per_mille: u32) {
+        self.state().storminess = per_mille;
+    }
+
+    /// Every call fails from now on, or none because of this.
+    pub(crate) fn set_outage(&self, outage: Option<Outage>) {
+        self.state().outage = outage;
+    }
+
+    /// Refuses the content of every transaction that touches this instance's row.
+    pub(crate) fn refuse_content_about(&self, id: Option<InstanceId>) {
+        self.state().refused = id;
+    }
+
+    /// Makes the store itself wrong, once.
+    pub(crate) fn set_flaw(&self, flaw: Flaw) {
+        self.state().flaw = Some(flaw);
+    }
+
+    /// Every fleet transaction that was begun.
+    pub(crate) fn attempts(&self) -> Vec<Arc<Save>> {
+        self.state().attempts.clone()
+    }
+
+    pub(crate) fn attempt_count(&self) -> usize {
+        self.state().attempts.len()
+    }
+
+    /// Whether a transaction is under way or its outcome unknown to the orchestrator.
+    pub(crate) fn is_unsettled(&self) -> bool {
+        let state = self.state();
+        state.is_saving || state.is_in_doubt
+    }
+
+    /// Whether a call met [`Fault::Halt`]: the orchestrator is to be killed now.
+    pub(crate) fn is_halted(&self) -> bool {
+        self.state().is_halted
+    }
+
+    /// The rows the orchestrator was told are saved: all it may show.
+    pub(crate) fn acknowledged(&self) -> Snapshot {
+        self.state().acknowledged.clone()
+    }
+
+    /// The rows as they are.
+    pub(crate) fn rows(&self) -> Snapshot {
+        self.land_due();
+        self.read(self.inner.load())
+    }
+
+    /// Who may write.
+    pub(crate) fn guard(&self) -> Guard {
+        self.read(self.inner.census()).guard
+    }
+
+    /// The events after `sequence`.
+    pub(crate) fn events_after(&self, sequence: i64) -> Vec<StoredEvent> {
+        self.land_due();
+        self.read(self.inner.events(sequence, u32::MAX))
+    }
+
+    /// The incidents, newest first.
+    pub(crate) fn incident_rows(&self) -> Vec<Incident> {
+        self.read(self.inner.incidents(None, u32::MAX))
+    }
+
+    /// The memory store answers at once.
+    fn read<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> T {
+        call.now_or_never()
+            .expect("the memory store never waits")
+            .expect("the memory store never fails to read")
+    }
+
+    /// Writes whose time has come happen now, if their guard still lets them.
+    fn land_due(&self) {
+        let due: Vec<LateWrite> = {
+            let mut state = self.state();
+            let now = state.clock.wall();
+            let (due, later) = std::mem::take(&mut state.late)
+                .into_iter()
+                .partition(|write| write.due <= now);
+            state.late = later;
+            due
+        };
+        for write in due {
+            let result = self.inner.save(write.guard, write.save.clone());
+            let result = result.now_or_never().expect("the memory store never waits");
+            if result.is_err() && self.has_flaw(Flaw::DefeatedWritesLand) {
+                let guard = self.guard();
+                let _ = self.inner.save(guard, write.save).now_or_never();
+            }
+        }
+    }
+
+    fn has_flaw(&self, flaw: Flaw) -> bool {
+        self.state().flaw == Some(flaw)
+    }
+
+    fn write_later(&self, after: Duration, guard: Guard, save: Arc<Save>) {
+        let mut state = self.state();
+        let due = state.clock.wall() + after;
+        state.late.push(LateWrite { due, guard, save });
+    }
+
+    async fn write(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
+        let save = self.spoil(save);
+        match save {
+            Some(save) => self.inner.save(guard, save).await,
+            None => Ok(()),
+        }
+    }
+
+    /// What a flawed store makes of a transaction. A flaw that spoils does so once.
+    fn spoil(&self, save: Arc<Save>) -> Option<Arc<Save>> {
+        let mut state = self.state();
+        match state.flaw {
+            Some(Flaw::LosesPlaces) if !save.rows.places.is_empty() => {
+                state.flaw = None;
+                let mut spoilt = Save::clone(&save);
+                spoilt.rows.places.clear();
+                Some(Arc::new(spoilt))
+            }
+            Some(Flaw::ForgetsSave) if !save.rows.places.is_empty() => {
+                state.flaw = None;
+                None
+            }
+            Some(
+                Flaw::LosesPlaces
+                | Flaw::ForgetsSave
+                | Flaw::DefeatedWritesLand
+                | Flaw::DeniesCommitted,
+            )
+            | None => Some(save),
+        }
+    }
+
+    async fn carry_out(
+        &self,
+        fault: Fault,
+        guard: Guard,
+        save: Arc<Save>,
+    ) -> Result<(), StoreError> {
+        match fault {
+            Fault::Fine => self.write(guard, save).await,
+            Fault::Unavailable => Err(unavailable()),
+            Fault::WrittenInDoubt => {
+                self.write(guard, save).await?;
+                Err(in_doubt())
+            }
+            Fault::LostInDoubt => Err(in_doubt()),
+            Fault::LateInDoubt(after) => {
+                self.write_later(after, guard, save);
+                Err(in_doubt())
+            }
+            Fault::Slow(delay) if delay < DATABASE_TIMEOUT => {
+                sleep(delay).await;
+                self.write(guard, save).await
+            }
+            Fault::Slow(delay) => {
+                self.write_later(delay, guard, save);
+                sleep(DATABASE_TIMEOUT).await;
+                Err(in_doubt())
+            }
+            Fault::Hang => {
+                sleep(DATABASE_TIMEOUT).await;
+                Err(in_doubt())
+            }
+            Fault::HaltBefore => self.halt().await,
+            Fault::HaltAfter => {
+                self.write(guard, save).await?;
+                self.halt().await
+            }
+        }
+    }
+
+    async fn halt<T>(&self) -> T {
+        self.state().is_halted = true;
+        std::future::pending().await
+    }
+
+    /// What a call that is no fleet transaction meets.
+    async fn weather(&self) -> Result<(), StoreError> {
+        self.land_due();
+        let fault = self.state().next_minor();
+        match fault {
+            Fault::Slow(delay) if delay < DATABASE_TIMEOUT => {
+                sleep(delay).await;
+                Ok(())
+            }
+            Fault::Slow(_) | Fault::Hang => {
+                sleep(DATABASE_TIMEOUT).await;
+                Err(unavailable())
+            }
+            Fault::Fine | Fault::HaltBefore | Fault::HaltAfter => Ok(()),
+            Fault::Unavailable
+            | Fault::WrittenInDoubt
+            | Fault::LostInDoubt
+            | Fault::LateInDoubt(_) => Err(unavailable()),
+        }
+    }
+
+    async fn settle_truly(&self, guard: Guard) -> Result<Settlement, StoreError> {
+        self.land_due();
+        let settlement = self.inner.settle(guard).await?;
+        if settlement == Settlement::Committed && self.has_flaw(Flaw::DeniesCommitted) {
+            return Ok(Settlement::Defeated);
+        }
+        Ok(settlement)
+    }
+}
+
+#[async_trait]
+impl Store for FaultyStore {
+    async fn begin_term(&self) -> Result<Guard, StoreError> {
+        self.weather().await?;
+        let guard = self.inner.begin_term().await?;
+        let mut state = self.state();
+        state.is_saving = false;
+        state.is_in_doubt = false;
+        state.is_halted = false;
+        Ok(guard)
+    }
+
+    async fn load(&self) -> Result<Snapshot, StoreError> {
+        self.weather().await?;
+        let snapshot = self.inner.load().await?;
+        self.state().acknowledged = snapshot.clone();
+        Ok(snapshot)
+    }
+
+    async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
+        self.land_due();
+        let fault = {
+            let mut state = self.state();
+            state.is_saving = true;
+            state.attempts.push(save.clone());
+            let refused = state.refused.clone();
+            if refused.is_some_and(|id| save.rows.instances.contains_key(&id)) {
+                state.is_saving = false;
+                return Err(StoreError::Refused("on purpose".to_owned()));
+            }
+            state.next_for_save()
+        };
+        let result = self.carry_out(fault, guard, save).await;
+        let rows = result.is_ok().then(|| self.read(self.inner.load()));
+        let mut state = self.state();
+        state.is_saving = false;
+        state.is_in_doubt = matches!(result, Err(StoreError::InDoubt(_)));
+        if let Some(rows) = rows {
+            state.acknowledged = rows;
+        }
+        result
+    }
+
+    async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError> {
+        let fault = self.state().next_for_settle();
+        let settlement = match fault {
+            Fault::Fine | Fault::HaltBefore | Fault::HaltAfter => self.settle_truly(guard).await,
+            Fault::Unavailable => Err(unavailable()),
+            Fault::WrittenInDoubt => self.settle_truly(guard).await.and(Err(in_doubt())),
+            Fault::LostInDoubt | Fault::LateInDoubt(_) => Err(in_doubt()),
+            Fault::Slow(delay) if delay < DATABASE_TIMEOUT => {
+                sleep(delay).await;
+                self.settle_truly(guard).await
+            }
+            Fault::Slow(_) | Fault::Hang => {
+                sleep(DATABASE_TIMEOUT).await;
+                Err(in_doubt())
+            }
+        };
+        if let Ok(known) = &settlement {
+            let rows = self.read(self.inner.load());
+            let mut state = self.state();
+            state.is_in_doubt = false;
+            if *known == Settlement::Committed {
+                state.acknowledged = rows;
+            }
+        }
+        settlement
+    }
+
+    async fn census(&self) -> Result<Census, StoreError> {
+        self.weather().await?;
+        self.inner.census().await
+    }
+
+    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+        self.weather().await?;
+        self.inner.save_beats(beats).await
+    }
+
+    async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
+        self.weather().await?;
+        self.inner.save_metrics(records).await
+    }
+
+    async fn metrics(
+        &self,
+        instance: &InstanceId,
+        since: WallTime,
+        limit: u32,
+    ) -> Result<Vec<MetricsRecord>, StoreError> {
+        self.weather().await?;
+        self.inner.metrics(instance, since, limit).await
+    }
+
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.weather().await?;
+        self.inner.events(after, limit).await
+    }
+
+    async fn incidents(
+        &self,
+        before: Option<IncidentId>,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StoreError> {
+        self.weather().await?;
+        self.inner.incidents(before, limit).await
+    }
+
+    async fn prune(&self, metrics: WallTime, events: WallTime) -> Result<u64, StoreError> {
+        self.weather().await?;
+        self.inner.prune(metrics, events).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.weather().await
+    }
+}

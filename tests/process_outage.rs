@@ -1,0 +1,163 @@
+//! The real program while its real database is down, hangs, and comes back.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what cannot be prepared fails the test"
+)]
+
+mod support;
+
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use support::postgres::{Database, Server};
+use support::process::{self, Orchestrator, start};
+use support::proxy::Proxy;
+use tempfile::tempdir;
+
+fn register(id: &str) -> Value {
+    json!({"server_id": id, "ip": "127.0.0.1", "port": 9000, "max_streams": 20})
+}
+
+fn on_runtime<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// An empty database behind a proxy.
+fn behind_a_proxy() -> (Database, Proxy, String) {
+    let database = on_runtime(Database::new());
+    let url = database.url();
+    let (before, rest) = url
+        .split_once("@127.0.0.1:")
+        .expect("a URL with a user, on loopback");
+    let (port, name) = rest.split_once('/').expect("a URL with a database");
+    let proxy = Proxy::in_front_of(port.parse().expect("a port"));
+    let url = format!("{before}@127.0.0.1:{}/{name}", proxy.port());
+    (database, proxy, url)
+}
+
+/// Beats until told to stop; every answer must be 200. Returns how many there were.
+fn beating(orchestrator: &Orchestrator, id: &str) -> (Sender<()>, JoinHandle<usize>) {
+    let (agent, address) = orchestrator.client();
+    let beat = json!({"server_id": id, "current_streams": 0});
+    let (stop, stopped) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let mut beats = 0;
+        while stopped.recv_timeout(Duration::from_millis(100)).is_err() {
+            let (status, answer) = process::post(&agent, &address, "/heartbeat", &beat).unwrap();
+            assert_eq!(status, 200, "a heartbeat was refused: {answer}");
+            beats += 1;
+        }
+        beats
+    });
+    (stop, thread)
+}
+
+/// While the database is out heartbeats and questions are answered, changes are not, and nothing
+/// fails for it; a worker that dies meanwhile is recovered once the database is back.
+fn lives_through_an_outage(url: &str, goes: impl FnOnce(), returns: impl FnOnce()) {
+    let folder = tempdir().unwrap();
+    let settings = [
+        ("DATABASE_URL", url),
+        ("DATABASE_TIMEOUT", "1"),
+        ("HEARTBEAT_TIMEOUT", "4"),
+        ("HEARTBEAT_FLUSH_INTERVAL", "200ms"),
+        ("CIRCUIT_BREAKER_THRESHOLD", "2"),
+        ("CIRCUIT_BREAKER_TIMEOUT", "1"),
+    ];
+    let mut orchestrator = start(folder.path(), &settings);
+    for id in ["dies", "lives"] {
+        assert_eq!(orchestrator.post("/register", &register(id)).0, 200);
+    }
+    let streams: Vec<Value> = (1..=5)
+        .map(|id| json!({"id": id, "name": format!("{id}")}))
+        .collect();
+    orchestrator.post("/streams", &json!({ "streams": streams }));
+    let (_, answer) = orchestrator.post("/streams/assign", &json!({"server_id": "dies"}));
+    assert_eq!(answer["count"], 5);
+    let (stop, heart) = beating(&orchestrator, "lives");
+
+    goes();
+    orchestrator.wait_for_line("the store does not answer");
+    let (status, problem) = orchestrator.post("/register", &register("new"));
+    assert_eq!(status, 503, "{problem}");
+    assert_eq!(orchestrator.get("/health").1["database"], "unavailable");
+    assert_eq!(orchestrator.get("/health").1["status"], "healthy");
+    assert_eq!(
+        orchestrator.get("/instances/new").0,
+        404,
+        "what was refused is not there"
+    );
+    orchestrator.wait_for_line("recovery of dies waits");
+    let (_, dying) = orchestrator.get("/instances/dies");
+    assert_ne!(
+        dying["data"]["status"], "failed",
+        "nothing is shown that is not saved"
+    );
+    assert_eq!(dying["data"]["current_streams"], 5);
+
+    returns();
+    orchestrator.wait_for_line("moved 5 streams off dies");
+    let (_, survivor) = orchestrator.get("/instances/lives");
+    assert_eq!(survivor["data"]["assigned_streams"], json!([1, 2, 3, 4, 5]));
+    assert_eq!(survivor["data"]["status"], "active", "it beat all the time");
+    assert_eq!(orchestrator.post("/register", &register("new")).0, 200);
+    stop.send(()).unwrap();
+    assert!(heart.join().unwrap() > 10);
+}
+
+#[test]
+fn a_database_that_is_stopped_and_started_again() {
+    // A server of its own: stopping it must not disturb other tests.
+    let server = Server::start(&[], "");
+    let database = on_runtime(server.database());
+    lives_through_an_outage(
+        &database.url(),
+        || server.stop_immediate(),
+        || server.start_again(),
+    );
+}
+
+#[test]
+fn a_database_that_accepts_and_never_answers() {
+    let (_database, proxy, url) = behind_a_proxy();
+    lives_through_an_outage(&url, || proxy.freeze(), || proxy.thaw());
+}
+
+#[test]
+fn a_hanging_database_does_not_hold_up_the_end() {
+    let (_database, proxy, url) = behind_a_proxy();
+    let folder = tempdir().unwrap();
+    // Longer than the whole shutdown may take.
+    let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_TIMEOUT", "60")];
+    let orchestrator = start(folder.path(), &settings);
+    assert_eq!(orchestrator.post("/register", &register("a")).0, 200);
+    proxy.freeze();
+    // Once this has run out of time the change is certainly being saved.
+    let impatient: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_millis(500)))
+        .build()
+        .into();
+    let (_, address) = orchestrator.client();
+    assert_eq!(
+        process::post(&impatient, &address, "/register", &register("b")),
+        None
+    );
+    let beat = json!({"server_id": "a", "current_streams": 0});
+    assert_eq!(orchestrator.post("/heartbeat", &beat).0, 200);
+    orchestrator.signal(Signal::TERM);
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(orchestrator.wait()));
+    let end = end
+        .recv_timeout(Duration::from_secs(10))
+        .expect("gone within 10 s");
+    assert_eq!(end.status.code(), Some(0), "{}", end.log);
+    assert!(end.log.contains("could not be finished"), "{}", end.log);
+}
