@@ -4,7 +4,7 @@
 mod support_http;
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -598,6 +598,7 @@ async fn raw(address: SocketAddr, request: Vec<u8>) -> String {
             .unwrap();
         // A server that has heard enough may stop listening.
         let _ = stream.write_all(&request);
+        let _ = stream.shutdown(Shutdown::Write);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         String::from_utf8_lossy(&answer).into_owned()
