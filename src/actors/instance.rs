@@ -173,7 +173,8 @@ impl Handler<Beat> for InstanceActor {
         self.confirm(&beat, ctx);
         self.arm(ctx);
         Pulse {
-            grants_lease: self.machine.is_trusted(),
+            // The fence may have gone up while this actor was being created.
+            grants_lease: self.machine.is_trusted() && !self.entry.is_fenced(),
         }
     }
 }

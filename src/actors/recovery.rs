@@ -70,6 +70,7 @@ pub struct RecoveryActor {
     waiting: BTreeMap<InstanceId, Vec<oneshot::Sender<RecoveryOutcome>>>,
     /// Signs of life up to here are the start's own grace, not heartbeats.
     started_at: Timestamp,
+    timer: Option<SpawnHandle>,
     _vital: Vital,
 }
 
@@ -85,6 +86,7 @@ impl RecoveryActor {
             jitter: fastrand::Rng::with_seed(settings.jitter_seed),
             waiting: BTreeMap::new(),
             started_at,
+            timer: None,
             _vital: vital,
         }
     }
@@ -237,7 +239,7 @@ impl RecoveryActor {
                 self.recoveries
                     .retry_after(&failure.id, failure.incarnation, delay, now);
                 self.answer(&failure.id, &outcome);
-                ctx.run_later(delay, Self::look_at_the_time);
+                self.arm(ctx);
             }
         }
     }
@@ -247,12 +249,23 @@ impl RecoveryActor {
         for step in self.recoveries.handle_deadline(now) {
             self.take(step, ctx);
         }
-        // Running time stood still meanwhile, or the timer was early.
-        if let Some(deadline) = self.recoveries.next_deadline()
-            && deadline > now
-        {
-            ctx.run_later(deadline.since(now), Self::look_at_the_time);
+        self.arm(ctx);
+    }
+
+    /// One timer, for the earliest retry of all: one for each would be armed again by each that
+    /// fires, and a long outage with many silent instances would do nothing else.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
         }
+        let Some(deadline) = self.recoveries.next_deadline() else {
+            return;
+        };
+        let wait = deadline.since(self.links.clock.now());
+        self.timer = Some(ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            actor.look_at_the_time(ctx);
+        }));
     }
 
     /// A recovery has ended. If the instance was not failed after all, its fence comes down. While

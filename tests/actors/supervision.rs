@@ -136,6 +136,16 @@ async fn an_instance_whose_actor_died_right_before_its_timer_is_still_recovered(
 }
 
 #[actix::test]
+async fn an_actor_that_has_not_heard_of_the_fence_grants_no_lease() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    assert!(rig.beat("a").await.grants_lease);
+    // As recovery does when it finds no actor, just when the next one has been created.
+    rig.entry("a").fence();
+    assert!(!rig.beat("a").await.grants_lease);
+}
+
+#[actix::test]
 async fn actors_of_removed_instances_end() {
     let rig = Rig::start().await;
     rig.register("a", 1).await;

@@ -57,6 +57,14 @@ struct State {
     is_in_doubt: bool,
     is_halted: bool,
     acknowledged: Snapshot,
+    acknowledgements: u64,
+}
+
+impl State {
+    fn acknowledge(&mut self, rows: Snapshot) {
+        self.acknowledged = rows;
+        self.acknowledgements += 1;
+    }
 }
 
 /// The store; clones are the same store.
@@ -94,6 +102,7 @@ impl FaultyStore {
                 is_in_doubt: false,
                 is_halted: false,
                 acknowledged: Snapshot::default(),
+                acknowledgements: 0,
             })),
         }
     }
@@ -160,6 +169,20 @@ impl FaultyStore {
     /// The rows the orchestrator was told are saved: all it may show.
     pub(crate) fn acknowledged(&self) -> Snapshot {
         self.state().acknowledged.clone()
+    }
+
+    /// How often that changed.
+    pub(crate) fn acknowledgements(&self) -> u64 {
+        self.state().acknowledgements
+    }
+
+    /// From now on everything works. Late writes are still on their way.
+    pub(crate) fn calm_down(&self) {
+        let mut state = self.state();
+        state.save_script.clear();
+        state.settle_script.clear();
+        state.storminess = 0;
+        state.outage = None;
     }
 
     /// The rows as they are.
@@ -344,7 +367,7 @@ impl Store for FaultyStore {
     async fn load(&self) -> Result<Snapshot, StoreError> {
         self.weather().await?;
         let snapshot = self.inner.load().await?;
-        self.state().acknowledged = snapshot.clone();
+        self.state().acknowledge(snapshot.clone());
         Ok(snapshot)
     }
 
@@ -367,7 +390,7 @@ impl Store for FaultyStore {
         state.is_saving = false;
         state.is_in_doubt = matches!(result, Err(StoreError::InDoubt(_)));
         if let Some(rows) = rows {
-            state.acknowledged = rows;
+            state.acknowledge(rows);
         }
         result
     }
@@ -393,7 +416,7 @@ impl Store for FaultyStore {
             let mut state = self.state();
             state.is_in_doubt = false;
             if *known == Settlement::Committed {
-                state.acknowledged = rows;
+                state.acknowledge(rows);
             }
         }
         settlement

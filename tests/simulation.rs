@@ -1,0 +1,105 @@
+//! A seeded world in virtual time: the real actors, a store that fails, classic workers that
+//! crash, hang and lose their network, an operator who changes things, and an orchestrator that
+//! is killed at any moment. One thread, no real time, no chance outside the seed.
+
+#[path = "simulation/checks.rs"]
+mod checks;
+mod faults;
+#[path = "simulation/history.rs"]
+mod history;
+#[path = "simulation/life.rs"]
+mod life;
+#[path = "simulation/nature.rs"]
+mod nature;
+#[path = "simulation/operator.rs"]
+mod operator;
+#[path = "simulation/run.rs"]
+mod run;
+#[path = "simulation/worker.rs"]
+mod worker;
+#[path = "simulation/world.rs"]
+mod world;
+
+use std::ops::Range;
+
+use faults::Flaw;
+use run::{Outcome, simulate};
+
+/// The seed to run alone, if one is asked for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one setting of the simulation; the program's configuration has no part in it"
+)]
+fn chosen_seed() -> Option<u64> {
+    let seed = std::env::var("SIM_SEED").ok()?;
+    Some(seed.parse().expect("SIM_SEED is a number"))
+}
+
+fn run_all(seeds: Range<u64>) {
+    let seeds = chosen_seed().map_or(seeds, |seed| seed..seed + 1);
+    for seed in seeds {
+        match simulate(seed, None) {
+            Ok(Outcome { summary, .. }) => println!("seed {seed}: {summary}, ok"),
+            Err(violation) => panic!(
+                "seed {seed}: {violation}\nrun it alone: \
+                 SIM_SEED={seed} cargo nextest run --test simulation first"
+            ),
+        }
+    }
+}
+
+#[test]
+fn first_quarter_of_the_seeds() {
+    run_all(0..20);
+}
+
+#[test]
+fn second_quarter_of_the_seeds() {
+    run_all(20..40);
+}
+
+#[test]
+fn third_quarter_of_the_seeds() {
+    run_all(40..60);
+}
+
+#[test]
+fn last_quarter_of_the_seeds() {
+    run_all(60..80);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    let first = simulate(7, None).unwrap();
+    let second = simulate(7, None).unwrap();
+    assert_eq!(first.events, second.events, "how many events");
+    assert_eq!(first.hash, second.hash, "every event, in order");
+    assert_ne!(first.hash, simulate(8, None).unwrap().hash);
+}
+
+/// The simulation is worth something only if it notices.
+fn is_noticed(flaw: Flaw) {
+    let noticed = (0..10).find_map(|seed| simulate(seed, Some(flaw)).err());
+    let violation = noticed.expect("ten seeds passed on a broken store");
+    println!("{flaw:?} was noticed: {violation}");
+}
+
+#[test]
+fn a_store_that_loses_places_is_noticed() {
+    is_noticed(Flaw::LosesPlaces);
+}
+
+#[test]
+fn a_store_that_forgets_what_it_acknowledged_is_noticed() {
+    is_noticed(Flaw::ForgetsSave);
+}
+
+#[test]
+fn a_store_whose_defeated_writes_land_is_noticed() {
+    is_noticed(Flaw::DefeatedWritesLand);
+}
+
+#[test]
+fn a_store_that_denies_what_it_committed_is_noticed() {
+    is_noticed(Flaw::DeniesCommitted);
+}

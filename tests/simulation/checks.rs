@@ -1,0 +1,188 @@
+//! What must hold after every step, and at the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::domain::fleet::{Fleet, Snapshot};
+use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::queries::Query;
+use resilient_orchestrator::domain::stream::Place;
+
+use crate::worker::Kind;
+use crate::world::{Shared, World};
+
+/// The whole saved fleet.
+#[derive(Debug)]
+pub(crate) struct Whole;
+
+impl Query for Whole {
+    type Answer = Fleet;
+
+    fn answer(&self, fleet: &Fleet) -> Fleet {
+        fleet.clone()
+    }
+}
+
+type Held<'f> = BTreeMap<&'f str, BTreeSet<i64>>;
+
+/// Checks memory, rows and events against each other and against the invariants.
+pub(crate) async fn check(shared: &Shared, orchestrator: &Orchestrator) -> Result<(), String> {
+    // What is saved may move while the question is on its way; then it is asked again.
+    let fleet = loop {
+        let before = shared.borrow().store.acknowledgements();
+        let Ok(fleet) = orchestrator.ask(Whole).await else {
+            return Err("the fleet does not answer".to_owned());
+        };
+        if shared.borrow().store.acknowledgements() == before {
+            break fleet;
+        }
+    };
+    let mut world = shared.borrow_mut();
+    world.counters.checks += 1;
+    world.follow();
+    let acknowledged = fleet_of(&world.store.acknowledged())?;
+    if fleet != acknowledged {
+        return Err("I7: memory shows something else than what was saved".to_owned());
+    }
+    fleet_holds(&fleet)?;
+    if !world.store.is_unsettled() {
+        let stored = fleet_of(&world.store.rows())?;
+        if stored != fleet {
+            return Err("I7: the store holds something else than memory".to_owned());
+        }
+        answers_hold(&world, &stored)?;
+        events_hold(&world, &stored)?;
+    }
+    Ok(())
+}
+
+fn fleet_of(rows: &Snapshot) -> Result<Fleet, String> {
+    Fleet::from_snapshot(rows).map_err(|error| format!("the rows are no fleet: {error}"))
+}
+
+/// I1, I2, I3, I5, with eyes of its own: from the places alone.
+pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
+    let mut held = Held::new();
+    let mut epochs = BTreeSet::new();
+    let mut is_orphan_waiting = false;
+    for slot in fleet.streams() {
+        let id = slot.stream().id;
+        if slot.stream().enabled == matches!(slot.place(), Place::Disabled) {
+            return Err(format!("I3: stream {id} is {:?}", slot.place()));
+        }
+        is_orphan_waiting |= matches!(slot.place(), Place::Orphaned { .. });
+        let Some(assignment) = slot.place().assignment() else {
+            continue;
+        };
+        if !epochs.insert(assignment.epoch) || assignment.epoch > fleet.counter() {
+            return Err(format!("I1: stream {id} has epoch {}", assignment.epoch));
+        }
+        let owner = fleet.instance(&assignment.instance);
+        if !owner.is_some_and(|owner| owner.instance().status.is_serving()) {
+            return Err(format!(
+                "I5: stream {id} belongs to {}",
+                assignment.instance
+            ));
+        }
+        held.entry(assignment.instance.as_str())
+            .or_default()
+            .insert(id.get());
+    }
+    for slot in fleet.instances() {
+        let instance = slot.instance();
+        let places = held.remove(instance.id.as_str()).unwrap_or_default();
+        let index: BTreeSet<i64> = slot.held().iter().map(|stream| stream.get()).collect();
+        if places != index {
+            return Err(format!(
+                "I1: {} holds {places:?}, index {index:?}",
+                instance.id
+            ));
+        }
+        if places.len() > instance.max_streams as usize {
+            return Err(format!("I2: {} holds {}", instance.id, places.len()));
+        }
+        let is_eligible = matches!(
+            instance.status,
+            InstanceStatus::Active | InstanceStatus::Recovering
+        );
+        if is_orphan_waiting && is_eligible && places.len() < instance.max_streams as usize {
+            return Err(format!(
+                "I3: an orphan waits although {} has room",
+                instance.id
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// What was answered stays true.
+fn answers_hold(world: &World, stored: &Fleet) -> Result<(), String> {
+    for (id, expected) in &world.streams {
+        if expected.is_changing {
+            continue;
+        }
+        let slot = stored.streams().find(|slot| slot.stream().id.get() == *id);
+        if expected
+            .exists
+            .is_some_and(|exists| exists != slot.is_some())
+        {
+            return Err(format!(
+                "stream {id}: expected {expected:?}, found {slot:?}"
+            ));
+        }
+        if let (Some(enabled), Some(slot)) = (expected.enabled, slot)
+            && slot.stream().enabled != enabled
+        {
+            return Err(format!(
+                "stream {id}: expected {expected:?}, found {slot:?}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The events tell the same story as the rows.
+fn events_hold(world: &World, stored: &Fleet) -> Result<(), String> {
+    let owners: BTreeMap<i64, String> = stored
+        .streams()
+        .filter_map(|slot| {
+            let owner = slot.place().assignment()?.instance.to_string();
+            Some((slot.stream().id.get(), owner))
+        })
+        .collect();
+    if owners != *world.history.owners() {
+        return Err(format!(
+            "the events tell of {:?}, the rows of {owners:?}",
+            world.history.owners()
+        ));
+    }
+    Ok(())
+}
+
+/// After the faults: everything runs that there is room for, everybody is trusted, and the
+/// workers run what the orchestrator believes.
+pub(crate) fn has_converged(world: &World, kinds: &[Kind]) -> Result<(), String> {
+    let fleet = fleet_of(&world.store.rows())?;
+    let waiting = fleet.unclaimed().len() + fleet.orphaned().len();
+    for worker in &world.workers {
+        let id = worker.id.as_str();
+        let Some(slot) = fleet.instance(&id.into()) else {
+            return Err(format!("{id} is not registered"));
+        };
+        if slot.instance().status != InstanceStatus::Active {
+            return Err(format!("{id} is {}", slot.instance().status));
+        }
+        if waiting > 0 && slot.free_room() > 0 {
+            return Err(format!("{waiting} streams wait although {id} has room"));
+        }
+        if kinds.contains(&worker.kind) {
+            let mut runs = worker.list.clone();
+            runs.sort_unstable();
+            let held: Vec<i64> = slot.held().iter().map(|stream| stream.get()).collect();
+            if runs != held {
+                return Err(format!("{id} runs {runs:?}, and holds {held:?}"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,199 @@
+//! What the events tell, judged as they come: I1, I4, I6, and who owned what when.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use resilient_orchestrator::domain::events::Event;
+use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::stream::{AssignReason, OrphanReason};
+use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::store::StoredEvent;
+
+use crate::world::TIMEOUT;
+
+/// A recovery that is being told of.
+#[derive(Debug)]
+struct Telling {
+    instance: String,
+    streams: u32,
+    moved: u32,
+    orphaned: u32,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct History {
+    sequence: i64,
+    hasher: DefaultHasher,
+    highest_epoch: i64,
+    owners: BTreeMap<i64, String>,
+    ended: BTreeMap<(i64, String), i64>,
+    registered: BTreeSet<(String, i64)>,
+    telling: Option<Telling>,
+    /// When the orchestrator that writes started.
+    pub(crate) life_began: WallTime,
+    /// The last answered sign of life of an instance that was not fenced.
+    pub(crate) trusted: BTreeMap<String, WallTime>,
+}
+
+impl History {
+    pub(crate) fn sequence(&self) -> i64 {
+        self.sequence
+    }
+
+    pub(crate) fn hash(&self) -> u64 {
+        self.hasher.finish()
+    }
+
+    /// Who owns what, as the events tell it.
+    pub(crate) fn owners(&self) -> &BTreeMap<i64, String> {
+        &self.owners
+    }
+
+    /// Whether the instance owned the stream at some moment after the event `since`.
+    pub(crate) fn owned_since(&self, stream: i64, instance: &str, since: i64) -> bool {
+        self.owners
+            .get(&stream)
+            .is_some_and(|owner| owner == instance)
+            || self
+                .ended
+                .get(&(stream, instance.to_owned()))
+                .is_some_and(|ended| *ended > since)
+    }
+
+    pub(crate) fn has_registered(&self, instance: &str, incarnation: i64) -> bool {
+        self.registered
+            .contains(&(instance.to_owned(), incarnation))
+    }
+
+    pub(crate) fn follow(&mut self, stored: &StoredEvent) -> Result<(), String> {
+        self.sequence = stored.sequence;
+        format!("{:?}", stored.event).hash(&mut self.hasher);
+        let at = stored.event.at;
+        match &stored.event.event {
+            Event::StreamAssigned {
+                stream,
+                instance,
+                epoch,
+                reason,
+                from,
+            } => {
+                let owner = self.lose(stream.get());
+                if owner.as_deref() != from.as_ref().map(|from| from.as_str()) {
+                    return Err(format!(
+                        "I1: stream {stream} moved from {from:?}, was {owner:?}'s"
+                    ));
+                }
+                if epoch.get() <= self.highest_epoch {
+                    return Err(format!("I1: stream {stream} got the old epoch {epoch}"));
+                }
+                self.highest_epoch = epoch.get();
+                self.owners.insert(stream.get(), instance.to_string());
+                if *reason == AssignReason::InstanceFailed {
+                    self.moved(from.as_ref().map(|from| from.as_str()))?;
+                }
+            }
+            Event::StreamReleased { stream, .. } | Event::StreamWithdrawn { stream, .. } => {
+                self.lose(stream.get());
+            }
+            Event::StreamOrphaned {
+                stream,
+                from,
+                reason,
+            } => {
+                self.lose(stream.get());
+                if *reason == OrphanReason::InstanceFailed {
+                    self.orphaned(from.as_str())?;
+                }
+            }
+            Event::InstanceRegistered {
+                instance,
+                incarnation,
+                ..
+            } => {
+                let life = (instance.to_string(), incarnation.get());
+                self.registered.insert(life);
+            }
+            Event::InstanceFailed {
+                instance,
+                cause,
+                streams,
+                ..
+            } => {
+                self.telling = Some(Telling {
+                    instance: instance.to_string(),
+                    streams: *streams,
+                    moved: 0,
+                    orphaned: 0,
+                });
+                self.judge_failure(instance.as_str(), *cause, at)?;
+            }
+            Event::RecoveryEnded {
+                instance,
+                moved,
+                orphaned,
+                ..
+            } => {
+                let told = self.telling.take();
+                let agrees = told.as_ref().is_some_and(|told| {
+                    told.instance == instance.as_str()
+                        && (told.moved, told.orphaned) == (*moved, *orphaned)
+                        && told.streams == moved + orphaned
+                });
+                if !agrees {
+                    return Err(format!(
+                        "I4: {moved} moved, {orphaned} orphaned, not {told:?}"
+                    ));
+                }
+            }
+            Event::InstanceSuspected { .. }
+            | Event::InstanceOnTime { .. }
+            | Event::InstanceReturned { .. }
+            | Event::InstanceTrusted { .. }
+            | Event::InstanceRemoved { .. }
+            | Event::StreamCreated { .. }
+            | Event::StreamUpdated { .. }
+            | Event::StreamDeleted { .. }
+            | Event::StreamsDelivered { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn lose(&mut self, stream: i64) -> Option<String> {
+        let owner = self.owners.remove(&stream)?;
+        self.ended.insert((stream, owner.clone()), self.sequence);
+        Some(owner)
+    }
+
+    fn moved(&mut self, from: Option<&str>) -> Result<(), String> {
+        match &mut self.telling {
+            Some(telling) if from == Some(&telling.instance) => telling.moved += 1,
+            other => return Err(format!("I4: a stream of {from:?} moved during {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn orphaned(&mut self, from: &str) -> Result<(), String> {
+        match &mut self.telling {
+            Some(telling) if from == telling.instance => telling.orphaned += 1,
+            other => return Err(format!("I4: a stream of {from} orphaned during {other:?}")),
+        }
+        Ok(())
+    }
+
+    fn judge_failure(&self, id: &str, cause: FailureCause, at: WallTime) -> Result<(), String> {
+        if cause != FailureCause::HeartbeatTimeout {
+            return Ok(());
+        }
+        let since_start = at.since(self.life_began);
+        if since_start < TIMEOUT {
+            return Err(format!("I6: {id} failed {since_start:?} after the start"));
+        }
+        let silent = self.trusted.get(id).map(|beat| at.since(*beat));
+        match silent {
+            Some(silent) if silent < TIMEOUT => Err(format!(
+                "I6: {id} failed {silent:?} after its last heartbeat"
+            )),
+            Some(_) | None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! One life of an orchestrator, or one absence of it, in a runtime of its own. Whatever was under
+//! way when it ends is gone, as after `kill -9`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus_client::registry::Registry as Metrics;
+use resilient_orchestrator::actors::fleet::Fatal;
+use resilient_orchestrator::actors::heartbeat_log::Retention;
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
+use resilient_orchestrator::actors::telemetry::Telemetry;
+use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::settings::{BreakerSettings, LivenessThresholds};
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::time::sleep;
+
+use crate::checks::check;
+use crate::nature;
+use crate::worker::Link;
+use crate::world::{Shared, TIMEOUT};
+
+const STEP: Duration = Duration::from_secs(1);
+
+/// Runs something in paused time on a runtime that ends with it.
+pub(crate) fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
+    let system = actix::System::with_tokio_rt(|| {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .expect("a runtime without I/O needs nothing that could be missing")
+    });
+    system.block_on(work)
+}
+
+fn settings(seed: u64) -> SystemSettings {
+    SystemSettings {
+        thresholds: LivenessThresholds::from_timeout(TIMEOUT),
+        breaker: BreakerSettings {
+            max_probe_interval: Duration::from_secs(8),
+            ..BreakerSettings::default()
+        },
+        sweep_interval: Duration::from_secs(3),
+        flush_interval: Duration::from_secs(1),
+        instance_retention: Duration::from_secs(120),
+        retention: Retention {
+            metrics: Duration::from_secs(3_600),
+            // The history reads them long before.
+            events: Duration::from_secs(86_400),
+        },
+        jitter_seed: seed,
+        ..SystemSettings::default()
+    }
+}
+
+/// Starts an orchestrator; tries again while the store is out, until `limit`.
+async fn boot(
+    shared: &Shared,
+    limit: Duration,
+) -> Option<(Orchestrator, UnboundedReceiver<Fatal>)> {
+    let (store, clock) = {
+        let world = shared.borrow();
+        (world.store.clone(), world.clock.clone())
+    };
+    let began = clock.now();
+    let loaded = loop {
+        if clock.now().since(began) >= limit {
+            return None;
+        }
+        match Loaded::from_store(Arc::new(store.clone())).await {
+            Ok(loaded) => break loaded,
+            Err(_) => sleep(STEP).await,
+        }
+        nature::act(shared, None);
+    };
+    let telemetry = Telemetry::new(&mut Metrics::default());
+    let mut world = shared.borrow_mut();
+    world.counters.lives += 1;
+    world.follow();
+    world.history.life_began = clock.wall();
+    world.history.trusted.clear();
+    let settings = settings(world.rng.u64(..));
+    Some(start(loaded, &settings, clock, telemetry, &Placement::Here))
+}
+
+fn hire_workers(shared: &Shared, orchestrator: Option<&Orchestrator>) {
+    for number in 0..shared.borrow().workers.len() {
+        let link = Link {
+            world: shared.clone(),
+            number,
+            orchestrator: orchestrator.cloned(),
+        };
+        actix::spawn(link.work());
+    }
+}
+
+/// Goes on for `length`, or until the store says that the orchestrator was killed.
+pub(crate) fn live(shared: &Shared, length: Duration) -> Result<(), String> {
+    in_a_runtime(async {
+        enter(shared);
+        let result = live_until_killed(shared, length).await;
+        leave(shared);
+        result
+    })
+}
+
+async fn live_until_killed(shared: &Shared, length: Duration) -> Result<(), String> {
+    let began = shared.borrow().clock.now();
+    let booted = boot(shared, length).await;
+    let Some((orchestrator, mut fatal)) = booted else {
+        return Ok(());
+    };
+    hire_workers(shared, Some(&orchestrator));
+    loop {
+        {
+            let mut world = shared.borrow_mut();
+            if let Some(violation) = world.violations.pop() {
+                return Err(violation);
+            }
+            let lasted = world.clock.now().since(began);
+            if lasted >= length || world.store.is_halted() {
+                return Ok(());
+            }
+        }
+        check(shared, &orchestrator).await?;
+        nature::act(shared, Some(&orchestrator));
+        sleep(STEP).await;
+        // Nobody else writes in this world.
+        if let Ok(fatal) = fatal.try_recv() {
+            return Err(format!("the orchestrator ended itself: {fatal}"));
+        }
+    }
+}
+
+fn leave(shared: &Shared) {
+    let mut world = shared.borrow_mut();
+    world.left_at = world.clock.wall();
+}
+
+/// Nobody orchestrates for `length`.
+pub(crate) fn be_gone(shared: &Shared, length: Duration) {
+    in_a_runtime(async {
+        enter(shared);
+        hire_workers(shared, None);
+        let mut left = length;
+        while !left.is_zero() {
+            sleep(STEP.min(left)).await;
+            left = left.saturating_sub(STEP);
+            nature::act(shared, None);
+        }
+        leave(shared);
+    });
+}
+
+/// The world's time goes on where the last runtime left it; requests that were under way failed.
+pub(crate) fn enter(shared: &Shared) {
+    let mut world = shared.borrow_mut();
+    let clock = Clock::of_runtime(world.left_at);
+    world.store.set_clock(clock.clone());
+    world.clock = clock;
+    for expected in world.streams.values_mut() {
+        expected.is_changing = false;
+    }
+}

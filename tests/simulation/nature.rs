@@ -1,0 +1,167 @@
+//! What goes wrong, second by second.
+
+use actix::prelude::*;
+use resilient_orchestrator::actors::instance::InstanceActor;
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::domain::ids::InstanceId;
+
+use crate::faults::Outage;
+use crate::operator::{delete_stream, remove, report_failure, save_stream};
+use crate::worker::Network;
+use crate::world::{Shared, World};
+
+/// Ends the actor that receives it.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Boom;
+
+impl Handler<Boom> for InstanceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Boom, _: &mut Self::Context) {
+        panic!("on purpose");
+    }
+}
+
+/// One second of misfortune.
+pub(crate) fn act(shared: &Shared, orchestrator: Option<&Orchestrator>) {
+    let mut world = shared.borrow_mut();
+    end_what_is_over(&mut world);
+    strike_workers(&mut world);
+    strike_store(&mut world);
+    drop(world);
+    if let Some(orchestrator) = orchestrator {
+        strike_actors(shared, orchestrator);
+        operate(shared, orchestrator);
+    }
+}
+
+/// The faults are over: everything works again, for good.
+pub(crate) fn calm_down(world: &mut World) {
+    world.is_calm = true;
+    world.outage_ends = None;
+    world.store.calm_down();
+    for worker in &mut world.workers {
+        worker.asleep_until = None;
+        worker.bad_until = None;
+        worker.network = Network::Fine;
+    }
+}
+
+fn end_what_is_over(world: &mut World) {
+    let now = world.now();
+    for worker in &mut world.workers {
+        if worker.bad_until.is_some_and(|until| until <= now) {
+            worker.bad_until = None;
+            worker.network = Network::Fine;
+        }
+    }
+    if world.outage_ends.is_some_and(|until| until <= now) {
+        world.outage_ends = None;
+        world.store.set_outage(None);
+    }
+}
+
+fn strike_workers(world: &mut World) {
+    for number in 0..world.workers.len() {
+        if world.chance(120) {
+            let until = world.now() + world.seconds(1..90);
+            world.workers[number].asleep_until = Some(until);
+            if world.rng.bool() {
+                world.counters.worker_crashes += 1;
+                world.workers[number].crash();
+            } else {
+                world.counters.hangs += 1;
+            }
+        }
+        if world.chance(150) {
+            world.counters.partitions += 1;
+            let until = world.now() + world.seconds(1..90);
+            let is_one_way = world.rng.bool();
+            let worker = &mut world.workers[number];
+            worker.bad_until = Some(until);
+            worker.network = if is_one_way {
+                Network::AnswersLost
+            } else {
+                Network::RequestsLost
+            };
+        }
+    }
+}
+
+fn strike_store(world: &mut World) {
+    if world.chance(30) {
+        let storminess = [0, 10, 50, 200][world.rng.usize(0..4)];
+        world.store.set_storminess(storminess);
+    }
+    if world.chance(200) {
+        world.counters.outages += 1;
+        let outage = if world.rng.bool() {
+            Outage::Hanging
+        } else {
+            Outage::Refusing
+        };
+        let until = world.now() + world.seconds(1..60);
+        world.store.set_outage(Some(outage));
+        world.outage_ends = Some(until);
+    }
+}
+
+fn strike_actors(shared: &Shared, orchestrator: &Orchestrator) {
+    let mut world = shared.borrow_mut();
+    if !world.chance(60) {
+        return;
+    }
+    let count = world.workers.len();
+    let number = world.rng.usize(0..count);
+    let id = InstanceId::new(world.workers[number].id.clone());
+    world.counters.actor_panics += 1;
+    if let Some(actor) = orchestrator
+        .registry()
+        .get(&id)
+        .and_then(|entry| entry.actor())
+    {
+        actor.do_send(Boom);
+    }
+}
+
+fn operate(shared: &Shared, orchestrator: &Orchestrator) {
+    let mut world = shared.borrow_mut();
+    if world.chance(15) {
+        for _ in 0..world.rng.u32(1..4) {
+            world.last_stream += 1;
+            let id = world.last_stream;
+            let enabled = world.rng.u8(0..5) > 0;
+            actix::spawn(save_stream(
+                shared.clone(),
+                orchestrator.clone(),
+                id,
+                enabled,
+            ));
+        }
+    }
+    let last = world.last_stream;
+    if last > 0 && world.chance(20) {
+        let id = world.rng.i64(1..=last);
+        let enabled = world.rng.bool();
+        actix::spawn(save_stream(
+            shared.clone(),
+            orchestrator.clone(),
+            id,
+            enabled,
+        ));
+    }
+    if last > 0 && world.chance(20) {
+        let id = world.rng.i64(1..=last);
+        actix::spawn(delete_stream(shared.clone(), orchestrator.clone(), id));
+    }
+    let count = world.workers.len();
+    let number = world.rng.usize(0..count);
+    let id = InstanceId::new(world.workers[number].id.clone());
+    if world.chance(200) {
+        world.counters.removals += 1;
+        actix::spawn(remove(orchestrator.clone(), id));
+    } else if world.chance(150) {
+        actix::spawn(report_failure(orchestrator.clone(), id));
+    }
+}

@@ -1,0 +1,95 @@
+//! Whoever adds, disables and deletes streams, removes instances and reports failures; and what
+//! follows from the answers.
+
+use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::domain::commands::{
+    DeleteStream, RemoveInstance, SaveStreams, StreamSpec,
+};
+use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
+
+use crate::world::{Expected, Shared};
+
+/// Whether nothing was changed for certain.
+fn is_certain(refusal: &Refusal) -> bool {
+    match refusal {
+        Refusal::Rejected(_)
+        | Refusal::RefusedByStore
+        | Refusal::StoreUnavailable
+        | Refusal::Overloaded => true,
+        Refusal::OutcomeUnknown | Refusal::ShuttingDown => false,
+    }
+}
+
+/// Notes that a stream is being changed; what it was is returned if it is known to be true still
+/// when the change is refused.
+fn begin(world: &Shared, id: i64) -> Option<Expected> {
+    let mut world = world.borrow_mut();
+    let known = world.streams.entry(id).or_insert(Expected {
+        exists: Some(false),
+        ..Expected::default()
+    });
+    if known.is_changing {
+        return None;
+    }
+    let before = *known;
+    *known = Expected {
+        is_changing: true,
+        ..Expected::default()
+    };
+    Some(before)
+}
+
+fn end<T>(world: &Shared, id: i64, before: Expected, answer: &Result<T, Refusal>, after: Expected) {
+    let now = match answer {
+        Ok(_) => after,
+        Err(refusal) if is_certain(refusal) => before,
+        Err(_) => Expected::default(),
+    };
+    world.borrow_mut().streams.insert(id, now);
+}
+
+pub(crate) async fn save_stream(world: Shared, orchestrator: Orchestrator, id: i64, enabled: bool) {
+    let Some(before) = begin(&world, id) else {
+        return;
+    };
+    let spec = StreamSpec {
+        id: Some(StreamId::new(id)),
+        name: Some(format!("stream-{id}").into()),
+        enabled: Some(enabled),
+        ..StreamSpec::default()
+    };
+    let command = SaveStreams {
+        streams: vec![spec],
+    };
+    let answer = orchestrator.execute(command).await;
+    let after = Expected {
+        exists: Some(true),
+        enabled: Some(enabled),
+        is_changing: false,
+    };
+    end(&world, id, before, &answer, after);
+}
+
+pub(crate) async fn delete_stream(world: Shared, orchestrator: Orchestrator, id: i64) {
+    let Some(before) = begin(&world, id) else {
+        return;
+    };
+    let command = DeleteStream {
+        id: StreamId::new(id),
+    };
+    let answer = orchestrator.execute(command).await;
+    let after = Expected {
+        exists: Some(false),
+        ..Expected::default()
+    };
+    end(&world, id, before, &answer, after);
+}
+
+pub(crate) async fn remove(orchestrator: Orchestrator, id: InstanceId) {
+    let _ = orchestrator.execute(RemoveInstance { id }).await;
+}
+
+pub(crate) async fn report_failure(orchestrator: Orchestrator, id: InstanceId) {
+    let _ = orchestrator.report_failure(id).await;
+}

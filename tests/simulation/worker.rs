@@ -1,0 +1,301 @@
+//! The two kinds of workers that are in the field, as their source shows them.
+//!
+//! A: after any failed heartbeat it registers again; every interval it reads what the
+//! orchestrator says it holds, and adopts it. B: any failed request puts it into local mode, in
+//! which it only asks for health; it never reads what it holds and never removes duplicates.
+
+use std::time::Duration;
+
+use resilient_orchestrator::actors::orchestrator::{HeartbeatReport, Orchestrator};
+use resilient_orchestrator::domain::commands::{
+    AssignOutcome, AssignStreams, RegisterInstance, ReleaseStreams,
+};
+use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
+use resilient_orchestrator::domain::time::WallTime;
+use tokio::time::{sleep, timeout};
+
+use crate::checks::Whole;
+use crate::world::{INTERVAL, REQUEST_LIMIT, Shared};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    A,
+    B,
+}
+
+/// What becomes of a worker's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Network {
+    Fine,
+    RequestsLost,
+    AnswersLost,
+}
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) id: String,
+    pub(crate) kind: Kind,
+    pub(crate) max: u32,
+    pub(crate) network: Network,
+    /// Until when it does nothing (crashed, hung) and its network is bad.
+    pub(crate) asleep_until: Option<WallTime>,
+    pub(crate) bad_until: Option<WallTime>,
+    /// Grows when it crashes: what was under way then is nobody's any more.
+    pub(crate) life: u32,
+    pub(crate) is_registered: bool,
+    pub(crate) is_local: bool,
+    pub(crate) list: Vec<i64>,
+}
+
+impl Worker {
+    pub(crate) fn new(id: String, kind: Kind, max: u32) -> Self {
+        Self {
+            id,
+            kind,
+            max,
+            network: Network::Fine,
+            asleep_until: None,
+            bad_until: None,
+            life: 0,
+            is_registered: false,
+            is_local: false,
+            list: Vec::new(),
+        }
+    }
+
+    pub(crate) fn crash(&mut self) {
+        self.life += 1;
+        self.is_registered = false;
+        self.is_local = false;
+        self.list.clear();
+    }
+
+    fn requested(&self) -> i64 {
+        i64::from(self.max) - i64::try_from(self.list.len()).unwrap()
+    }
+}
+
+/// One worker's connection, for as long as one orchestrator lives.
+#[derive(Clone)]
+pub(crate) struct Link {
+    pub(crate) world: Shared,
+    pub(crate) number: usize,
+    pub(crate) orchestrator: Option<Orchestrator>,
+}
+
+impl Link {
+    fn with<T>(&self, look: impl FnOnce(&mut Worker) -> T) -> T {
+        look(&mut self.world.borrow_mut().workers[self.number])
+    }
+
+    fn id(&self) -> InstanceId {
+        InstanceId::new(self.with(|worker| worker.id.clone()))
+    }
+
+    /// Works until the runtime ends.
+    pub(crate) async fn work(self) {
+        loop {
+            let jitter = self.world.borrow_mut().rng.u64(0..200);
+            sleep(INTERVAL + Duration::from_millis(jitter)).await;
+            let now = self.world.borrow().now();
+            if self.with(|worker| worker.asleep_until.is_some_and(|until| until > now)) {
+                continue;
+            }
+            match self.with(|worker| worker.kind) {
+                Kind::A => self.work_as_a().await,
+                Kind::B => self.work_as_b().await,
+            }
+        }
+    }
+
+    async fn work_as_a(&self) {
+        if !self.with(|worker| worker.is_registered) && !self.register().await {
+            return;
+        }
+        if !self.beat().await {
+            self.with(|worker| worker.is_registered = false);
+            self.register().await;
+        }
+        self.ask().await;
+        self.adopt().await;
+    }
+
+    async fn work_as_b(&self) {
+        if self.with(|worker| worker.is_local) {
+            let is_healthy = self.call(|_| async { Some(()) }).await.is_some();
+            if !is_healthy {
+                return;
+            }
+            self.with(|worker| {
+                worker.is_local = false;
+                worker.is_registered = false;
+            });
+        }
+        if !self.with(|worker| worker.is_registered) && !self.register().await {
+            return self.with(|worker| worker.is_local = true);
+        }
+        if !self.beat().await || !self.ask().await || !self.release_some().await {
+            self.with(|worker| worker.is_local = true);
+        }
+    }
+
+    /// Sends a request; `None` if it failed, or its answer was lost, or the worker crashed.
+    async fn call<T, F>(&self, serve: impl FnOnce(Orchestrator) -> F) -> Option<T>
+    where
+        F: Future<Output = Option<T>>,
+    {
+        let (network, life) = self.with(|worker| (worker.network, worker.life));
+        let orchestrator = self.orchestrator.clone()?;
+        let answer = match network {
+            Network::Fine => timeout(REQUEST_LIMIT, serve(orchestrator)).await.ok()?,
+            Network::RequestsLost => {
+                sleep(REQUEST_LIMIT).await;
+                None
+            }
+            Network::AnswersLost => {
+                let _ = timeout(REQUEST_LIMIT, serve(orchestrator)).await;
+                sleep(REQUEST_LIMIT).await;
+                None
+            }
+        };
+        answer.filter(|_| self.with(|worker| worker.life == life))
+    }
+
+    async fn register(&self) -> bool {
+        let id = self.id();
+        let max_streams = self.with(|worker| worker.max);
+        let registered = self.call(|orchestrator| async move {
+            orchestrator.sign_of_life(&id, None).ok()?;
+            self.note_sign_of_life(&orchestrator, &id);
+            let command = RegisterInstance {
+                id: id.clone(),
+                ip: "192.0.2.1".to_owned(),
+                port: 9_000,
+                max_streams,
+                labels: std::collections::BTreeMap::new(),
+                heartbeat_interval: None,
+                auto_assign: false,
+            };
+            let answer = orchestrator.execute(command).await.ok()?;
+            let mut world = self.world.borrow_mut();
+            world.follow();
+            let incarnation = answer.instance.incarnation.get();
+            if !world.history.has_registered(id.as_str(), incarnation) {
+                world.violation(format!("{id} was told of a registration that is not saved"));
+            }
+            Some(())
+        });
+        let is_registered = registered.await.is_some();
+        self.with(|worker| worker.is_registered |= is_registered);
+        is_registered
+    }
+
+    async fn beat(&self) -> bool {
+        let id = self.id();
+        let count = self.with(|worker| i64::try_from(worker.list.len()).unwrap());
+        let answer = self.call(|orchestrator| async move {
+            let report = HeartbeatReport {
+                id: id.clone(),
+                incarnation: None,
+                current_streams: count,
+                status: "active".into(),
+                metrics: None,
+                version: None,
+                running: None,
+            };
+            orchestrator.heartbeat(report).await.ok()?;
+            self.note_sign_of_life(&orchestrator, &id);
+            Some(())
+        });
+        answer.await.is_some()
+    }
+
+    /// A heartbeat that was answered and not fenced must keep the instance from failing.
+    fn note_sign_of_life(&self, orchestrator: &Orchestrator, id: &InstanceId) {
+        let Some(entry) = orchestrator.registry().get(id) else {
+            return;
+        };
+        let mut world = self.world.borrow_mut();
+        world.follow();
+        if entry.standing().status.is_serving() && !entry.is_fenced() {
+            let beat = entry.last_beat_wall();
+            world.history.trusted.insert(id.to_string(), beat);
+        }
+    }
+
+    async fn ask(&self) -> bool {
+        let id = self.id();
+        let requested = self.with(|worker| worker.requested());
+        let answer = self.call(|orchestrator| async move {
+            orchestrator.sign_of_life(&id, None).ok()?;
+            let since = {
+                let mut world = self.world.borrow_mut();
+                world.follow();
+                world.history.sequence()
+            };
+            let command = AssignStreams {
+                id: id.clone(),
+                incarnation: None,
+                requested,
+            };
+            let outcome = orchestrator.execute(command).await.ok()?;
+            let AssignOutcome::Assigned(streams) = outcome else {
+                return Some(Vec::new());
+            };
+            let mut world = self.world.borrow_mut();
+            world.follow();
+            for stream in &streams {
+                if !world.history.owned_since(stream.get(), id.as_str(), since) {
+                    world.violation(format!("{id} was told of {stream}, which it never owned"));
+                }
+            }
+            Some(streams)
+        });
+        let Some(streams) = answer.await else {
+            return false;
+        };
+        self.with(|worker| {
+            worker
+                .list
+                .extend(streams.iter().map(|stream| stream.get()))
+        });
+        true
+    }
+
+    /// Reads what the orchestrator says it holds.
+    async fn adopt(&self) {
+        let id = self.id();
+        let held = self.call(|orchestrator| async move {
+            let fleet = orchestrator.ask(Whole).await.ok()?;
+            let slot = fleet.instance(&id)?;
+            Some(slot.held().iter().map(|stream| stream.get()).collect())
+        });
+        if let Some(held) = held.await {
+            self.with(|worker| worker.list = held);
+        }
+    }
+
+    async fn release_some(&self) -> bool {
+        let Some(stream) = self.with(|worker| worker.list.last().copied()) else {
+            return true;
+        };
+        if !self.world.borrow_mut().chance(30) {
+            return true;
+        }
+        let id = self.id();
+        let released = self.call(|orchestrator| async move {
+            orchestrator.sign_of_life(&id, None).ok()?;
+            let command = ReleaseStreams {
+                id,
+                incarnation: None,
+                streams: vec![StreamId::new(stream)],
+            };
+            orchestrator.execute(command).await.ok()
+        });
+        let is_released = released.await.is_some();
+        if is_released {
+            self.with(|worker| worker.list.retain(|held| *held != stream));
+        }
+        is_released
+    }
+}
