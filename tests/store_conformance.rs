@@ -18,7 +18,9 @@ use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemM
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, IncidentId, StreamId,
 };
-use resilient_orchestrator::domain::incident::{FailureCause, Incident, IncidentOutcome};
+use resilient_orchestrator::domain::incident::{
+    FailureCause, Incident, IncidentFilter, IncidentOutcome,
+};
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::stream::{
     AssignReason, Assignment, OrphanReason, Place, Stream,
@@ -68,6 +70,9 @@ conformance! {
     ten_thousand_rows_fit_in_one_transaction,
     events_come_in_order,
     incidents_come_newest_first_and_are_updated,
+    incidents_are_filtered,
+    one_incident_is_found_by_its_id,
+    what_is_loaded_belongs_to_its_guard,
     the_last_of_several_beats_counts,
     many_beats_at_once,
     metrics_come_newest_first,
@@ -95,7 +100,7 @@ fn created(id: i64) -> Event {
 async fn a_fresh_store_is_empty(store: AnyStore) {
     assert_eq!(store.load().await.unwrap(), Snapshot::default());
     assert_eq!(store.events(0, 10).await.unwrap(), []);
-    assert_eq!(store.incidents(None, 10).await.unwrap(), []);
+    assert_eq!(store.incidents(&all(), 10).await.unwrap(), []);
     let census = store.census().await.unwrap();
     assert_eq!((census.instances, census.streams), (0, 0));
     assert_eq!(census.owned, []);
@@ -332,7 +337,7 @@ async fn every_word_of_the_domain_can_be_kept(store: AnyStore) {
     let loaded: Vec<Place> = loaded.streams.into_iter().map(|(_, place)| place).collect();
     assert_eq!(loaded, places);
     incidents.reverse();
-    assert_eq!(store.incidents(None, 100).await.unwrap(), incidents);
+    assert_eq!(store.incidents(&all(), 100).await.unwrap(), incidents);
 }
 
 async fn a_later_row_replaces_an_earlier_one(store: AnyStore) {
@@ -617,14 +622,106 @@ async fn incidents_come_newest_first_and_are_updated(store: AnyStore) {
     });
     let guard = save(&store, guard, draft).await;
     assert_eq!(
-        store.incidents(None, 10).await.unwrap(),
+        store.incidents(&all(), 10).await.unwrap(),
         [open(9), incident(5), incident(2)]
     );
-    let before = Some(IncidentId::new(9));
-    assert_eq!(store.incidents(before, 1).await.unwrap(), [incident(5)]);
+    let before = IncidentFilter::before(Some(IncidentId::new(9)));
+    assert_eq!(store.incidents(&before, 1).await.unwrap(), [incident(5)]);
     let draft = Draft::default().with(|rows| rows.incidents = vec![incident(9)]);
     save(&store, guard, draft).await;
-    assert_eq!(store.incidents(None, 1).await.unwrap(), [incident(9)]);
+    assert_eq!(store.incidents(&all(), 1).await.unwrap(), [incident(9)]);
+}
+
+fn all() -> IncidentFilter {
+    IncidentFilter::default()
+}
+
+async fn incidents_are_filtered(store: AnyStore) {
+    let guard = store.begin_term().await.unwrap();
+    let one = |id, instance: &str, moment| Incident {
+        instance: instance.into(),
+        detected_at: at(moment),
+        ..incident(id)
+    };
+    let rows = [
+        one(1, "a", 10),
+        one(2, "b", 20),
+        one(3, "a", 20),
+        one(4, "A", 30),
+        one(5, "a", 30),
+    ];
+    let draft = Draft::default().with(|save| save.incidents = rows.to_vec());
+    save(&store, guard, draft).await;
+    let of_a = IncidentFilter {
+        instance: Some("a".into()),
+        ..all()
+    };
+    let (from, to) = (Some(at(20)), Some(at(30)));
+    let table: Vec<(IncidentFilter, &[i64])> = vec![
+        (all(), &[5, 4, 3, 2, 1]),
+        (of_a.clone(), &[5, 3, 1]),
+        (
+            IncidentFilter {
+                instance: Some("nobody".into()),
+                ..all()
+            },
+            &[],
+        ),
+        (IncidentFilter { from, ..all() }, &[5, 4, 3, 2]),
+        (IncidentFilter { to, ..all() }, &[3, 2, 1]),
+        (IncidentFilter { from, to, ..all() }, &[3, 2]),
+        (
+            IncidentFilter {
+                from: to,
+                to: from,
+                ..all()
+            },
+            &[],
+        ),
+        (
+            IncidentFilter {
+                before: Some(IncidentId::new(5)),
+                from,
+                ..of_a
+            },
+            &[3],
+        ),
+    ];
+    for (filter, expected) in table {
+        let found = store.incidents(&filter, 10).await.unwrap();
+        let ids: Vec<i64> = found.iter().map(|incident| incident.id.get()).collect();
+        assert_eq!(ids, expected, "{filter:?}");
+        let first = store.incidents(&filter, 1).await.unwrap();
+        assert_eq!(first.first(), found.first(), "{filter:?}");
+        assert_eq!(store.incidents(&filter, 0).await.unwrap(), []);
+    }
+}
+
+async fn one_incident_is_found_by_its_id(store: AnyStore) {
+    let guard = store.begin_term().await.unwrap();
+    let draft = Draft::default().with(|rows| rows.incidents = vec![incident(2), incident(3)]);
+    save(&store, guard, draft).await;
+    let find = async |id| store.incident(IncidentId::new(id)).await.unwrap();
+    assert_eq!(find(3).await, Some(incident(3)));
+    for id in [0, 1, 4, -3, i64::MAX] {
+        assert_eq!(find(id).await, None, "{id}");
+    }
+}
+
+async fn what_is_loaded_belongs_to_its_guard(store: AnyStore) {
+    let guard = store.begin_term().await.unwrap();
+    assert_eq!(
+        store.load_guarded().await.unwrap(),
+        (guard, Snapshot::default())
+    );
+    let draft = Draft::default().with(|rows| {
+        rows.streams
+            .insert(StreamId::new(1), Some(Arc::new(stream(1))));
+    });
+    let after = save(&store, guard, draft).await;
+    let (found, snapshot) = store.load_guarded().await.unwrap();
+    assert_eq!((found, snapshot.streams.len()), (after, 1));
+    assert_eq!(store.load().await.unwrap(), snapshot);
 }
 
 fn beat(id: &str, moment: i64) -> LastBeat {

@@ -2,7 +2,8 @@
 //!
 //! Each actor receives a message, lets its machine decide, carries out the effects and arms at
 //! most one timer. They know the `Store` trait but no store, and nothing of HTTP. `start` brings
-//! them to life; `orchestrator` is what the outside talks to.
+//! them to life; `orchestrator` is what the outside talks to; `archive` and `consistency` are the
+//! questions it answers from the store.
 //!
 //! | actor | one per | does |
 //! | --- | --- | --- |
@@ -15,6 +16,8 @@
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
 
+pub mod archive;
+mod consistency;
 pub mod db_breaker;
 pub mod event_feed;
 pub mod fleet;

@@ -8,6 +8,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::archive::Archive;
 use super::db_breaker::{DbBreakerActor, StoreGate};
 use super::event_feed::EventFeed;
 use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
@@ -40,6 +41,7 @@ pub struct Orchestrator {
     pub(super) heartbeats: Addr<HeartbeatLog>,
     pub(super) feed: Addr<EventFeed>,
     pub(super) breaker: Addr<DbBreakerActor>,
+    pub(super) archive: Archive,
 }
 
 /// What a worker says in a heartbeat.
@@ -228,6 +230,11 @@ impl Orchestrator {
     /// The owner of the store's breaker.
     pub fn breaker(&self) -> &Addr<DbBreakerActor> {
         &self.breaker
+    }
+
+    /// What only the store remembers.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
     }
 
     /// Takes no more changes; returns when those under way are saved or refused.

@@ -7,6 +7,7 @@ use actix::prelude::*;
 use log::info;
 use tokio::sync::mpsc;
 
+use super::archive::Archive;
 use super::db_breaker::{DbBreakerActor, StoreGate, WakeOnReturn};
 use super::event_feed::EventFeed;
 use super::fleet::{Fatal, FatalSender, FleetActor, FleetLinks};
@@ -207,6 +208,7 @@ pub fn start(
     };
     let recovery = placement.near_heartbeats(RecoveryActor::new(recovery_links, recovery_settings));
     breaker.do_send(WakeOnReturn(recovery.clone().recipient()));
+    let archive = Archive::new(store.clone(), breaker.clone());
     let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
         store,
         breaker.clone(),
@@ -233,6 +235,7 @@ pub fn start(
         heartbeats,
         feed,
         breaker,
+        archive,
     };
     (orchestrator, fatalities)
 }

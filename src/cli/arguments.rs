@@ -9,8 +9,9 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
+use super::client::{Question, Subject};
 use crate::app::MigrationDirection;
-use crate::config::{Setting, settings};
+use crate::config::{DEFAULT_SERVER_URL, SERVER_URL, Setting, settings};
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -21,7 +22,7 @@ pub(super) struct Invocation {
 }
 
 /// What to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
     /// Run until asked to end; what happens without a subcommand.
     Serve,
@@ -33,7 +34,26 @@ pub(super) enum Command {
     ConfigSample,
     /// Write the README's table of settings.
     ConfigTable,
+    /// Ask a running orchestrator.
+    Ask(Question),
 }
+
+/// What restricts the incidents: parameters of the call, and flags of the same names.
+const INCIDENT_FLAGS: [(&str, &str, &str); 5] = [
+    (
+        "limit",
+        "NUMBER",
+        "At most so many (1-1000); 100 if not given",
+    ),
+    ("after", "ID", "Only older ones than this: the next page"),
+    ("instance", "ID", "Only those of this instance"),
+    (
+        "from",
+        "TIME",
+        "Only those detected then or later, such as 2026-01-31T08:00:00Z",
+    ),
+    ("to", "TIME", "Only those detected earlier"),
+];
 
 /// Understands the arguments, program name first.
 pub(super) fn parse<A, I>(arguments: A) -> Result<Invocation, clap::Error>
@@ -52,12 +72,28 @@ where
             Some("table") => Command::ConfigTable,
             _ => Command::ConfigCheck,
         },
+        Some(("status", asked)) => Command::Ask(question(Subject::Status, asked)),
+        Some(("consistency", asked)) => Command::Ask(question(Subject::Consistency, asked)),
+        Some(("incidents", asked)) => {
+            let given = INCIDENT_FLAGS
+                .iter()
+                .filter_map(|(name, _, _)| Some((*name, asked.get_one::<String>(name)?.clone())));
+            Command::Ask(question(Subject::Incidents(given.collect()), asked))
+        }
         _ => Command::Serve,
     };
     Ok(Invocation {
         command,
         flags: flags(&matches),
     })
+}
+
+fn question(subject: Subject, asked: &ArgMatches) -> Question {
+    Question {
+        subject,
+        url: asked.get_one::<OsString>(SERVER_URL).cloned(),
+        json: asked.get_flag("json"),
+    }
 }
 
 /// Global flags are seen from the deepest subcommand, wherever they were written.
@@ -94,6 +130,24 @@ fn command_line() -> clap::Command {
                         .help("Reverts the newest migration instead, with the data it holds"),
                 ),
         )
+        .subcommand(asking("status").about("Asks a running orchestrator how the fleet is"))
+        .subcommand(
+            asking("incidents")
+                .about("Asks a running orchestrator for its recoveries, newest first")
+                .args(INCIDENT_FLAGS.map(|(name, value, help)| {
+                    Arg::new(name)
+                        .long(name)
+                        .value_name(value)
+                        .allow_negative_numbers(true)
+                        .help(help)
+                })),
+        )
+        .subcommand(
+            asking("consistency").about(
+                "Has a running orchestrator check its invariants; exit code 1 if one is violated, \
+                 3 if that could not be told",
+            ),
+        )
         .subcommand(
             clap::Command::new("config")
                 .about("Checks and explains the configuration")
@@ -111,6 +165,26 @@ fn command_line() -> clap::Command {
                         .about("Writes the settings as a Markdown table")
                         .hide(true),
                 ),
+        )
+}
+
+/// A subcommand that talks to a running orchestrator.
+fn asking(name: &'static str) -> clap::Command {
+    clap::Command::new(name)
+        .arg(
+            Arg::new(SERVER_URL)
+                .long("url")
+                .value_name("URL")
+                .value_parser(value_parser!(OsString))
+                .help(format!(
+                    "Where it answers\n[env: {SERVER_URL}] [default: {DEFAULT_SERVER_URL}]"
+                )),
+        )
+        .arg(
+            Arg::new("json")
+                .long("json")
+                .action(ArgAction::SetTrue)
+                .help("Prints the answer as JSON"),
         )
 }
 
@@ -164,6 +238,41 @@ mod tests {
             };
             assert_eq!(invocation(arguments), expected, "{arguments:?}");
         }
+    }
+
+    #[test]
+    fn questions_to_a_running_orchestrator() {
+        let asked = |arguments: &[&str]| match invocation(arguments).command {
+            Command::Ask(question) => question,
+            other => panic!("{other:?}"),
+        };
+        let plain = |subject| Question {
+            subject,
+            url: None,
+            json: false,
+        };
+        assert_eq!(asked(&["status"]), plain(Subject::Status));
+        assert_eq!(asked(&["consistency"]), plain(Subject::Consistency));
+        assert_eq!(asked(&["incidents"]), plain(Subject::Incidents(vec![])));
+        let given = [
+            "incidents",
+            "--json",
+            "--url",
+            "http://a",
+            "--limit",
+            "-1",
+            "--instance",
+            "b",
+        ];
+        let restricted = vec![("limit", "-1".to_owned()), ("instance", "b".to_owned())];
+        assert_eq!(
+            asked(&given),
+            Question {
+                subject: Subject::Incidents(restricted),
+                url: Some("http://a".into()),
+                json: true,
+            }
+        );
     }
 
     #[test]

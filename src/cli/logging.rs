@@ -142,7 +142,7 @@ fn is_bare(text: &str) -> bool {
 }
 
 /// Writes control characters as escapes, everything else as it is.
-fn escape(text: &str) -> String {
+pub(super) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter.is_control() {

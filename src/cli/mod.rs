@@ -1,10 +1,13 @@
 //! The command line: reads the arguments, loads the configuration, hands it to the program.
 //!
 //! Exit codes: 0 done, 1 the program could not run or had to end, 2 the command line or the
-//! configuration is wrong and nothing was started. Uses `app` and `config`, nothing else.
+//! configuration is wrong and nothing was started. Those that ask a running orchestrator (`client`)
+//! add: 1 it does not answer or is inconsistent, 3 its consistency could not be told. Uses `app` and
+//! `config`, nothing else.
 
 mod arguments;
 mod check;
+mod client;
 mod logging;
 
 use std::fmt::Display;
@@ -39,6 +42,7 @@ pub fn main() -> ExitCode {
             Ok(loaded) => print(&check::report(&loaded)),
             Err(errors) => refuse(&errors),
         },
+        Command::Ask(question) => client::ask(question),
         Command::Serve => run(config::load(flags), app::serve),
         Command::Migrate(direction) => run(config::load(flags), |config| {
             app::migrate(config, direction)

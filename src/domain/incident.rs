@@ -1,6 +1,7 @@
 //! One failure of one instance, from its detection to its end.
 
 use std::fmt;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -55,4 +56,45 @@ pub struct Incident {
     pub streams_orphaned: u32,
     /// How many attempts it took.
     pub attempts: u32,
+}
+
+impl Incident {
+    /// How long the recovery took; none while it is under way.
+    pub fn duration(&self) -> Option<Duration> {
+        self.ended_at.map(|end| end.since(self.detected_at))
+    }
+}
+
+/// Which incidents are wanted. The default wants all of them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct IncidentFilter {
+    /// Only those older than this one: what a page that follows it begins with.
+    pub before: Option<IncidentId>,
+    /// Only those of this instance, in whatever life.
+    pub instance: Option<InstanceId>,
+    /// Only those detected then or later.
+    pub from: Option<WallTime>,
+    /// Only those detected earlier.
+    pub to: Option<WallTime>,
+}
+
+impl IncidentFilter {
+    /// Those older than one incident; none: from the newest.
+    pub fn before(id: Option<IncidentId>) -> Self {
+        Self {
+            before: id,
+            ..Self::default()
+        }
+    }
+
+    /// Whether it wants this one.
+    pub fn wants(&self, incident: &Incident) -> bool {
+        self.before.is_none_or(|id| incident.id < id)
+            && self
+                .instance
+                .as_ref()
+                .is_none_or(|id| incident.instance == *id)
+            && self.from.is_none_or(|from| incident.detected_at >= from)
+            && self.to.is_none_or(|to| incident.detected_at < to)
+    }
 }

@@ -10,6 +10,7 @@
 pub mod backoff;
 pub mod breaker;
 pub mod commands;
+pub mod consistency;
 pub mod events;
 pub mod fleet;
 pub mod heartbeat;

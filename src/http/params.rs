@@ -5,9 +5,13 @@ use actix_web::{FromRequest, HttpRequest, web};
 use super::fields::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range};
 use super::problem::{FieldError, Problem};
 use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::time::WallTime;
 
 /// How many items a page has at the most.
 pub(super) const MAX_PAGE: usize = 10_000;
+
+/// How many items a page has at the most that is read from the database.
+const MAX_STORED_PAGE: u32 = 1_000;
 
 /// The `server_id` in the path. It is percent-decoded once, so that `%2F` is a slash of the id
 /// and `%25` a percent sign.
@@ -26,10 +30,16 @@ pub(super) fn server_id(request: &HttpRequest) -> Result<InstanceId, Problem> {
 /// # Errors
 /// 422 if it is not a stream id.
 pub(super) fn stream_id(request: &HttpRequest) -> Result<StreamId, Problem> {
-    let text = segment(request, "id")?;
-    parse_integer(&text, 1, MAX_SAFE_INTEGER)
-        .map(StreamId::new)
-        .map_err(|reason| Problem::invalid_field("id", reason))
+    number(request, "id").map(StreamId::new)
+}
+
+/// The number in the path; `name` is what it is called in a refusal.
+///
+/// # Errors
+/// 422 if it is no number that anything could be known by.
+pub(super) fn number(request: &HttpRequest, name: &str) -> Result<i64, Problem> {
+    let text = segment(request, name)?;
+    parse_integer(&text, 1, MAX_SAFE_INTEGER).map_err(|reason| Problem::invalid_field(name, reason))
 }
 
 fn segment(request: &HttpRequest, name: &str) -> Result<String, Problem> {
@@ -58,6 +68,46 @@ fn parse_integer(text: &str, least: i64, most: i64) -> Result<i64, String> {
         .ok()
         .filter(|number| range.contains(number) && !text.starts_with('+'))
         .ok_or_else(|| format!("must be an integer {}", describe_range(&range)))
+}
+
+/// An RFC 3339 time. In a query a bare `+` means a space, so a space counts as the plus sign of an
+/// offset.
+fn parse_time(text: &str) -> Result<WallTime, String> {
+    let refused = || "must be an RFC 3339 time such as 2026-01-31T08:00:00Z".to_owned();
+    let text = text.to_ascii_uppercase().replace(' ', "+");
+    let (local, ahead) = split_offset(&text).ok_or_else(refused)?;
+    if !local.ends_with(|last: char| last.is_ascii_digit()) {
+        return Err(refused());
+    }
+    let time = humantime::parse_rfc3339(&format!("{local}Z")).map_err(|_| refused())?;
+    let since_epoch = time
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_err(|_| refused())?;
+    let micros = i64::try_from(since_epoch.as_micros()).map_err(|_| refused())?;
+    Ok(WallTime::from_micros(micros - ahead * 1_000_000))
+}
+
+/// The date and time of day, and by how many seconds they are ahead of UTC.
+fn split_offset(text: &str) -> Option<(&str, i64)> {
+    if let Some(local) = text.strip_suffix('Z') {
+        return Some((local, 0));
+    }
+    let (local, offset) = text.split_at_checked(text.len().checked_sub(6)?)?;
+    let sign = match offset.as_bytes().first()? {
+        b'+' => 1,
+        b'-' => -1,
+        _ => return None,
+    };
+    let (hours, minutes) = offset.get(1..)?.split_once(':')?;
+    let part = |digits: &str, end: i64| {
+        let is_number = digits.len() == 2 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let number: i64 = digits.parse().ok()?;
+        (is_number && number < end).then_some(number)
+    };
+    Some((
+        local,
+        sign * (part(hours, 24)? * 3_600 + part(minutes, 60)? * 60),
+    ))
 }
 
 /// The parameters of a query; unknown ones are ignored, of a repeated one the last counts.
@@ -110,19 +160,48 @@ impl Query {
         })
     }
 
+    /// How many items a page is to have that is read from the database.
+    pub(super) fn short_limit(&mut self) -> Option<u32> {
+        self.get("limit", |text| {
+            parse_integer(text, 1, i64::from(MAX_STORED_PAGE))
+                .map(|limit| u32::try_from(limit).unwrap_or(MAX_STORED_PAGE))
+        })
+    }
+
+    /// The number a page follows; 0 stands before the first.
+    pub(super) fn after_number(&mut self) -> Option<i64> {
+        self.get("after", |text| parse_integer(text, 0, MAX_SAFE_INTEGER))
+    }
+
     /// The stream a page follows; 0 stands before the first.
     pub(super) fn after_stream(&mut self) -> Option<StreamId> {
-        self.get("after", |text| {
-            parse_integer(text, 0, MAX_SAFE_INTEGER).map(StreamId::new)
-        })
+        self.after_number().map(StreamId::new)
     }
 
     /// The instance a page follows.
     pub(super) fn after_instance(&mut self) -> Option<InstanceId> {
-        self.get("after", |text| {
+        self.instance("after")
+    }
+
+    /// An instance, registered or not.
+    pub(super) fn instance(&mut self, name: &str) -> Option<InstanceId> {
+        self.get(name, |text| {
             check_text(text, &SERVER_ID_LENGTH)?;
             Ok(InstanceId::new(text))
         })
+    }
+
+    /// A moment.
+    pub(super) fn time(&mut self, name: &str) -> Option<WallTime> {
+        self.get(name, parse_time)
+    }
+
+    /// Notes that parameters do not fit together.
+    pub(super) fn refuse(&mut self, name: &str, reason: &str) {
+        self.errors.push(FieldError {
+            field: name.to_owned(),
+            reason: reason.to_owned(),
+        });
     }
 
     /// Ends the reading.
@@ -135,5 +214,53 @@ impl Query {
         }
         let total = self.errors.len();
         Err(Problem::invalid(self.errors, total))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_with_any_offset() {
+        const NEW_YEAR: i64 = 1_767_225_600_000_000;
+        for (text, micros) in [
+            ("2026-01-01T00:00:00Z", NEW_YEAR),
+            ("2026-01-01t00:00:00z", NEW_YEAR),
+            ("2026-01-01T00:00:00.000001Z", NEW_YEAR + 1),
+            ("2026-01-01T02:00:00+02:00", NEW_YEAR),
+            ("2026-01-01T02:00:00 02:00", NEW_YEAR),
+            ("2025-12-31T18:30:00-05:30", NEW_YEAR),
+            ("1970-01-01T00:00:00+01:00", -3_600_000_000),
+        ] {
+            assert_eq!(
+                parse_time(text),
+                Ok(WallTime::from_micros(micros)),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_time_is_refused() {
+        for text in [
+            "now",
+            "1767225600",
+            "2026-01-01",
+            "2026-01-01T00:00:00",
+            "2026-02-30T00:00:00Z",
+            "2026-01-01T25:00:00Z",
+            "2026-01-01T00:00:00+2:00",
+            "2026-01-01T00:00:00+24:00",
+            "2026-01-01T00:00:00+00:60",
+            "2026-01-01T00:00:00+-1:00",
+            "2026-01-01T00:00:00ZZ",
+            "1969-12-31T00:00:00Z",
+            "\u{e9}\u{e9}\u{e9}\u{e9}",
+            "Z",
+            "",
+        ] {
+            assert!(parse_time(text).is_err(), "{text}");
+        }
     }
 }

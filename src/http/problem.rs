@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::actors::fleet::Refusal;
 use crate::domain::commands::Rejection;
+use crate::domain::ids::IncidentId;
 
 /// How many bad fields one answer names at the most; `detail` tells how many there are.
 pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
@@ -53,6 +54,7 @@ enum Kind {
     UnknownRoute,
     UnknownInstance,
     UnknownStream,
+    UnknownIncident,
     MethodNotAllowed,
     RequestTimeout,
     Conflict,
@@ -68,9 +70,10 @@ impl Kind {
     const fn status(self) -> StatusCode {
         match self {
             Self::MalformedRequest => StatusCode::BAD_REQUEST,
-            Self::UnknownRoute | Self::UnknownInstance | Self::UnknownStream => {
-                StatusCode::NOT_FOUND
-            }
+            Self::UnknownRoute
+            | Self::UnknownInstance
+            | Self::UnknownStream
+            | Self::UnknownIncident => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
@@ -90,6 +93,7 @@ impl Kind {
             Self::UnknownRoute => "/problems/unknown-route",
             Self::UnknownInstance => "/problems/unknown-instance",
             Self::UnknownStream => "/problems/unknown-stream",
+            Self::UnknownIncident => "/problems/unknown-incident",
             Self::MethodNotAllowed => "/problems/method-not-allowed",
             Self::RequestTimeout => "/problems/request-timeout",
             Self::Conflict => "/problems/conflict",
@@ -108,6 +112,7 @@ impl Kind {
             Self::UnknownRoute => "Unknown route",
             Self::UnknownInstance => "Unknown instance",
             Self::UnknownStream => "Unknown stream",
+            Self::UnknownIncident => "Unknown incident",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "Request timed out",
             Self::Conflict => "Conflict with the current state",
@@ -128,6 +133,7 @@ impl Kind {
             | Self::UnknownRoute
             | Self::UnknownInstance
             | Self::UnknownStream
+            | Self::UnknownIncident
             | Self::MethodNotAllowed
             | Self::RequestTimeout
             | Self::Conflict
@@ -158,6 +164,14 @@ impl Problem {
         Self::new(
             Kind::UnknownRoute,
             "There is no such route. Check the path; the README lists every route.",
+        )
+    }
+
+    /// 404: there is no incident of that id.
+    pub fn unknown_incident(id: IncidentId) -> Self {
+        Self::new(
+            Kind::UnknownIncident,
+            format!("There is no incident {id}. GET /resilience/incidents lists them."),
         )
     }
 

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::{guard, web};
 
 use super::problem::Problem;
-use super::{diagnostic, instances, status, streams, workers};
+use super::{diagnostic, instances, resilience, status, streams, workers};
 
 /// Who depends on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,14 @@ static ROUTES: &[Route] = routes![
         "Somebody knows that an instance has failed; its streams are moved at once.";
     Classic POST "/diagnostic" diagnostic::compare,
         "Compares what a worker runs with what it is to run.";
+    Ours GET "/resilience/consistency" resilience::consistency,
+        "Checks the invariants, and memory against the database; null is \"could not be told\".";
+    Ours GET "/resilience/incidents" resilience::incidents,
+        "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `from`, `to`.";
+    Ours GET "/resilience/incidents/{id}" resilience::incident,
+        "One recovery.";
+    Ours GET "/resilience/events" resilience::events,
+        "The audit trail, oldest first; `limit` (default 100), `after`.";
     Classic GET "/status" status::status,
         "Totals of instances, streams and load.";
     Classic GET "/health" status::health,

@@ -62,6 +62,9 @@ impl Default for RequestLimits {
     }
 }
 
+/// How many consistency checks are under way at once: each holds a whole fleet in memory.
+const MAX_CHECKS: usize = 2;
+
 /// A kind of request that is limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Load {
@@ -71,6 +74,8 @@ pub(super) enum Load {
     Read,
     /// Reads a list.
     List,
+    /// Reads everything there is.
+    Check,
 }
 
 /// Whether traffic is to be sent here. Clones show the same.
@@ -110,6 +115,7 @@ struct Shared {
     writes: Semaphore,
     reads: Semaphore,
     lists: Semaphore,
+    checks: Semaphore,
 }
 
 impl AppState {
@@ -133,6 +139,7 @@ impl AppState {
                 writes: Semaphore::new(limits.writes),
                 reads: Semaphore::new(limits.reads),
                 lists: Semaphore::new(limits.lists),
+                checks: Semaphore::new(MAX_CHECKS.min(limits.lists)),
             }),
         }
     }
@@ -170,6 +177,7 @@ impl AppState {
             Load::Write => &self.shared.writes,
             Load::Read => &self.shared.reads,
             Load::List => &self.shared.lists,
+            Load::Check => &self.shared.checks,
         };
         semaphore.try_acquire().map_err(|_| {
             self.orchestrator().telemetry().requests_shed.inc();

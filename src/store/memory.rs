@@ -10,7 +10,7 @@ use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Snapshot;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId, StreamId, Term, Version};
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::instance::Instance;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
@@ -136,9 +136,13 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn load(&self) -> Result<Snapshot, StoreError> {
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
         let tables = self.tables();
-        Ok(Snapshot {
+        let guard = Guard {
+            term: tables.term,
+            version: tables.version,
+        };
+        let snapshot = Snapshot {
             counter: tables.counter,
             instances: tables
                 .instances
@@ -162,7 +166,8 @@ impl Store for MemoryStore {
                 .values()
                 .map(|row| (row.instance.clone(), row.at))
                 .collect(),
-        })
+        };
+        Ok((guard, snapshot))
     }
 
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
@@ -263,18 +268,22 @@ impl Store for MemoryStore {
 
     async fn incidents(
         &self,
-        before: Option<IncidentId>,
+        filter: &IncidentFilter,
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
-        let end = before.unwrap_or(IncidentId::new(i64::MAX));
         Ok(self
             .tables()
             .incidents
-            .range(..end)
+            .values()
             .rev()
+            .filter(|incident| filter.wants(incident))
             .take(limit as usize)
-            .map(|(_, incident)| incident.clone())
+            .cloned()
             .collect())
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+        Ok(self.tables().incidents.get(&id).cloned())
     }
 
     async fn prune(

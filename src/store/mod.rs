@@ -29,7 +29,7 @@ use crate::domain::events::{DatedEvent, Event};
 use crate::domain::fleet::{Batch, Rows, Snapshot};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
 
 pub use memory::MemoryStore;
@@ -173,11 +173,19 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// If the store cannot be reached or used.
     async fn begin_term(&self) -> Result<Guard, StoreError>;
 
-    /// Everything about the fleet, from one moment.
+    /// Everything about the fleet and the guard that held, from one moment.
     ///
     /// # Errors
     /// If the store cannot be reached or its content is not a fleet.
-    async fn load(&self) -> Result<Snapshot, StoreError>;
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError>;
+
+    /// Everything about the fleet, from one moment.
+    ///
+    /// # Errors
+    /// As [`Store::load_guarded`].
+    async fn load(&self) -> Result<Snapshot, StoreError> {
+        Ok(self.load_guarded().await?.1)
+    }
 
     /// Carries out one fleet transaction, all or nothing.
     ///
@@ -228,15 +236,21 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// If the store cannot be reached.
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// Incidents before an id (none: from the newest), newest first, at most `limit`.
+    /// The incidents a filter wants, newest first, at most `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
     async fn incidents(
         &self,
-        before: Option<IncidentId>,
+        filter: &IncidentFilter,
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError>;
+
+    /// One incident; `None` if there is none of that id.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError>;
 
     /// Deletes metrics and events older than the two moments, in bounded steps; returns how many
     /// rows went. Call again while it returns more than zero.

@@ -41,7 +41,8 @@ macro_rules! operations {
 
         use diesel::dsl::count_star;
         use diesel::prelude::{
-            ExpressionMethods, NullableExpressionMethods, QueryDsl, SelectableHelper,
+            ExpressionMethods, NullableExpressionMethods, OptionalExtension, QueryDsl,
+            SelectableHelper,
         };
         use diesel::sql_types::BigInt;
         use $dsl::RunQueryDsl;
@@ -49,7 +50,7 @@ macro_rules! operations {
         use crate::domain::fleet::Snapshot;
         use crate::domain::heartbeat::{LastBeat, MetricsRecord};
         use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
-        use crate::domain::incident::Incident;
+        use crate::domain::incident::{Incident, IncidentFilter};
         use crate::domain::stream::Place;
         use crate::domain::time::WallTime;
         use crate::store::operations::{
@@ -178,7 +179,10 @@ macro_rules! operations {
             }
         }
 
-        pub(super) $($asynchronous)? fn load(c: &mut $connection) -> Result<Snapshot, StoreError> {
+        pub(super) $($asynchronous)? fn load(
+            c: &mut $connection,
+        ) -> Result<(Guard, Snapshot), StoreError> {
+            let guard = current(c)$(.$await)??;
             let counter: i64 = fleet_state::table
                 .find(1)
                 .select(fleet_state::epoch)
@@ -216,7 +220,7 @@ macro_rules! operations {
             // In the order of the bytes, which is not that of every database's collation.
             snapshot.instances.sort_by(|a, b| a.id.cmp(&b.id));
             snapshot.last_beats.sort();
-            Ok(snapshot)
+            Ok((guard, snapshot))
         }
 
         pub(super) $($asynchronous)? fn census(c: &mut $connection) -> Result<Census, StoreError> {
@@ -316,17 +320,40 @@ macro_rules! operations {
 
         pub(super) $($asynchronous)? fn incidents(
             c: &mut $connection,
-            before: Option<IncidentId>,
+            filter: &IncidentFilter,
             limit: u32,
         ) -> Result<Vec<Incident>, StoreError> {
-            let before = before.unwrap_or(IncidentId::new(i64::MAX));
-            let rows: Vec<IncidentRow> = incidents::table
-                .filter(incidents::id.lt(before.get()))
+            let mut wanted = incidents::table
                 .order(incidents::id.desc())
                 .limit(i64::from(limit))
                 .select(IncidentRow::as_select())
-                .load(c)$(.$await)??;
+                .into_boxed();
+            if let Some(before) = filter.before {
+                wanted = wanted.filter(incidents::id.lt(before.get()));
+            }
+            if let Some(instance) = &filter.instance {
+                wanted = wanted.filter(incidents::instance_id.eq(instance.as_str()));
+            }
+            if let Some(from) = filter.from {
+                wanted = wanted.filter(incidents::detected_at.ge(from.as_micros()));
+            }
+            if let Some(to) = filter.to {
+                wanted = wanted.filter(incidents::detected_at.lt(to.as_micros()));
+            }
+            let rows: Vec<IncidentRow> = wanted.load(c)$(.$await)??;
             rows.into_iter().map(Incident::try_from).collect()
+        }
+
+        pub(super) $($asynchronous)? fn incident(
+            c: &mut $connection,
+            id: IncidentId,
+        ) -> Result<Option<Incident>, StoreError> {
+            let row: Option<IncidentRow> = incidents::table
+                .find(id.get())
+                .select(IncidentRow::as_select())
+                .first(c)$(.$await)?
+                .optional()?;
+            row.map(Incident::try_from).transpose()
         }
 
         pub(super) $($asynchronous)? fn prune(

@@ -24,7 +24,7 @@ use super::{Census, Guard, Save, Settlement, Store, StoreError, StoredEvent, mig
 use crate::domain::fleet::Snapshot;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
 
 mod operations {
@@ -251,7 +251,7 @@ impl Store for SqliteStore {
         self.write(operations::begin_term).await
     }
 
-    async fn load(&self) -> Result<Snapshot, StoreError> {
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
         self.read(operations::load).await
     }
 
@@ -296,11 +296,16 @@ impl Store for SqliteStore {
 
     async fn incidents(
         &self,
-        before: Option<IncidentId>,
+        filter: &IncidentFilter,
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
-        self.read(move |c| operations::incidents(c, before, limit))
+        let filter = filter.clone();
+        self.read(move |c| operations::incidents(c, &filter, limit))
             .await
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+        self.read(move |c| operations::incident(c, id)).await
     }
 
     async fn prune(

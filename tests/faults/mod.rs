@@ -21,7 +21,7 @@ use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord};
 use resilient_orchestrator::domain::ids::{IncidentId, InstanceId};
-use resilient_orchestrator::domain::incident::Incident;
+use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
     Census, Guard, MemoryStore, Save, Settlement, Store, StoreError, StoredEvent,
@@ -204,7 +204,7 @@ impl FaultyStore {
 
     /// The incidents, newest first.
     pub(crate) fn incident_rows(&self) -> Vec<Incident> {
-        self.read(self.inner.incidents(None, u32::MAX))
+        self.read(self.inner.incidents(&IncidentFilter::default(), u32::MAX))
     }
 
     /// The memory store answers at once.
@@ -364,10 +364,10 @@ impl Store for FaultyStore {
         Ok(guard)
     }
 
-    async fn load(&self) -> Result<Snapshot, StoreError> {
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
         self.weather().await?;
-        let snapshot = self.inner.load().await?;
-        self.state().acknowledge(snapshot.clone());
+        let snapshot = self.inner.load_guarded().await?;
+        self.state().acknowledge(snapshot.1.clone());
         Ok(snapshot)
     }
 
@@ -454,11 +454,16 @@ impl Store for FaultyStore {
 
     async fn incidents(
         &self,
-        before: Option<IncidentId>,
+        filter: &IncidentFilter,
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
         self.weather().await?;
-        self.inner.incidents(before, limit).await
+        self.inner.incidents(filter, limit).await
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+        self.weather().await?;
+        self.inner.incident(id).await
     }
 
     async fn prune(&self, metrics: WallTime, events: WallTime) -> Result<u64, StoreError> {

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord};
 use resilient_orchestrator::domain::ids::{IncidentId, InstanceId};
-use resilient_orchestrator::domain::incident::Incident;
+use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
     Census, Guard, MemoryStore, Save, Settlement, Store, StoreError, StoredEvent,
@@ -67,9 +67,9 @@ impl Store for FaultyStore {
         self.inner.begin_term().await
     }
 
-    async fn load(&self) -> Result<Snapshot, StoreError> {
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
         self.pass().await?;
-        self.inner.load().await
+        self.inner.load_guarded().await
     }
 
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
@@ -126,11 +126,16 @@ impl Store for FaultyStore {
 
     async fn incidents(
         &self,
-        before: Option<IncidentId>,
+        filter: &IncidentFilter,
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
         self.pass().await?;
-        self.inner.incidents(before, limit).await
+        self.inner.incidents(filter, limit).await
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+        self.pass().await?;
+        self.inner.incident(id).await
     }
 
     async fn prune(

@@ -17,6 +17,7 @@
 //! what it believes is worth nothing any more, and the next start loads the truth.
 
 mod census;
+mod pairing;
 mod queue;
 
 use std::sync::Arc;
@@ -40,6 +41,7 @@ use crate::domain::queries::{Query, Standing};
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 pub use census::CompareWithStore;
+pub use pairing::{CompareAtVersion, Stored};
 pub use queue::{LONGEST_WAIT, MAX_WAITING, Refusal};
 use queue::{Queue, Waiting};
 

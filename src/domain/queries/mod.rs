@@ -7,6 +7,7 @@
 mod assignments;
 mod changes;
 mod diagnose;
+mod inspect;
 mod instances;
 mod standing;
 mod streams;
@@ -20,6 +21,7 @@ use super::ids::{InstanceId, StreamId};
 pub use assignments::{AssignmentLine, AssignmentList};
 pub use changes::{ChangesSince, SetUpdate, WorkerUpdate};
 pub use diagnose::{Diagnose, Diagnosis};
+pub use inspect::InspectFleet;
 pub use instances::{InstanceDetail, InstanceLine, InstanceList};
 pub use standing::Standing;
 pub use streams::{StreamDetail, StreamLine, StreamList};

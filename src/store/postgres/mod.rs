@@ -32,7 +32,7 @@ use super::{Census, Guard, Save, Settlement, Store, StoreError, StoredEvent, mig
 use crate::domain::fleet::Snapshot;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
-use crate::domain::incident::Incident;
+use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
 
 mod operations {
@@ -306,7 +306,7 @@ impl Store for PostgresStore {
         self.write(|c| operations::begin_term(c).boxed()).await
     }
 
-    async fn load(&self) -> Result<Snapshot, StoreError> {
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
         self.read(|c| operations::load(c).boxed()).await
     }
 
@@ -356,10 +356,16 @@ impl Store for PostgresStore {
 
     async fn incidents(
         &self,
-        before: Option<IncidentId>,
+        filter: &IncidentFilter,
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
-        self.read(move |c| operations::incidents(c, before, limit).boxed())
+        let filter = filter.clone();
+        self.read(move |c| async move { operations::incidents(c, &filter, limit).await }.boxed())
+            .await
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+        self.read(move |c| operations::incident(c, id).boxed())
             .await
     }
 

@@ -1,0 +1,84 @@
+//! One GET to a running orchestrator, and what to say when it does not answer.
+
+use std::io;
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::{Agent, Error};
+
+/// Longer than the longest answer takes: a consistency check with a database that hangs.
+const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+
+/// A host that is not there is not waited for that long.
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+
+/// How much is read of an answer.
+const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+
+/// Where the orchestrator is, and how it is reached.
+#[derive(Debug)]
+pub(super) struct Connection {
+    url: String,
+    agent: Agent,
+}
+
+impl Connection {
+    /// To the orchestrator at `url`; nothing is sent yet.
+    pub(super) fn to(url: String) -> Self {
+        let agent = Agent::config_builder()
+            .timeout_global(Some(ANSWER_LIMIT))
+            .timeout_connect(Some(CONNECT_LIMIT))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // The orchestrator is on one's own network; a proxy to the world does not know it.
+            .proxy(None)
+            .build()
+            .into();
+        Self { url, agent }
+    }
+
+    /// The body of a 200.
+    ///
+    /// # Errors
+    /// One sentence that says what is the matter.
+    pub(super) fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value, String> {
+        let mut request = self.agent.get(format!("{}{path}", self.url));
+        for (name, value) in parameters {
+            request = request.query(*name, value);
+        }
+        let mut answer = request.call().map_err(|error| self.unreachable(&error))?;
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER);
+        let body: Value = body.read_json().map_err(|error| match error {
+            Error::Timeout(_) | Error::Io(_) => self.unreachable(&error),
+            _ => self.stranger(status),
+        })?;
+        if status == 200 {
+            return Ok(body);
+        }
+        let detail = body["detail"].as_str().filter(|detail| !detail.is_empty());
+        Err(detail.map_or_else(|| self.stranger(status), super::table::escape))
+    }
+
+    fn unreachable(&self, error: &Error) -> String {
+        let url = &self.url;
+        match error {
+            Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                format!("no orchestrator answers at {url}.")
+            }
+            Error::ConnectionFailed | Error::HostNotFound => {
+                format!("no orchestrator answers at {url}.")
+            }
+            Error::Timeout(_) => format!("the orchestrator at {url} does not answer in time."),
+            other => format!("the orchestrator at {url} cannot be asked: {other}."),
+        }
+    }
+
+    fn stranger(&self, status: u16) -> String {
+        format!(
+            "what answers at {} (with status {status}) is no orchestrator.",
+            self.url
+        )
+    }
+}

@@ -1,0 +1,83 @@
+//! The commands that talk to a running orchestrator, over HTTP like anybody else.
+//!
+//! `connection` asks, `table` aligns, and each command has a file that knows what its answer looks
+//! like to a person. With `--json` the answer is printed as it came.
+
+mod connection;
+mod consistency;
+mod incidents;
+mod status;
+mod table;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use serde_json::Value;
+
+use super::{FAILED, MISUSED, complain, print};
+use crate::config;
+use connection::Connection;
+
+/// The exit code of `consistency` if nothing is known to be wrong and not everything could be
+/// looked at.
+const UNKNOWN: u8 = 3;
+
+/// What is asked of a running orchestrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Question {
+    pub(super) subject: Subject,
+    /// The flag `--url`.
+    pub(super) url: Option<OsString>,
+    /// Whether the answer is printed as it came.
+    pub(super) json: bool,
+}
+
+/// What it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Subject {
+    /// How the fleet is.
+    Status,
+    /// The recoveries; what restricts them, by parameter.
+    Incidents(Vec<(&'static str, String)>),
+    /// Whether the invariants hold.
+    Consistency,
+}
+
+/// Asks, prints, and says by the exit code how it went.
+pub(super) fn ask(question: Question) -> ExitCode {
+    let url = match config::server_url(question.url) {
+        Ok(url) => url,
+        Err(reason) => {
+            complain(&format!("orchestrator: {reason}."));
+            return ExitCode::from(MISUSED);
+        }
+    };
+    let (path, parameters, show): (_, _, fn(&Value) -> String) = match &question.subject {
+        Subject::Status => ("/status", &[] as &[_], status::show),
+        Subject::Incidents(parameters) => ("/resilience/incidents", parameters, incidents::show),
+        Subject::Consistency => ("/resilience/consistency", &[], consistency::show),
+    };
+    let answer = match Connection::to(url).get(path, parameters) {
+        Ok(answer) => answer,
+        Err(reason) => {
+            complain(&format!("orchestrator: {reason}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let printed = print(&if question.json {
+        format!("{answer:#}\n")
+    } else {
+        show(&answer)
+    });
+    if printed != ExitCode::SUCCESS {
+        return printed;
+    }
+    match question.subject {
+        Subject::Status | Subject::Incidents(_) => ExitCode::SUCCESS,
+        Subject::Consistency => match answer["consistent"].as_bool() {
+            Some(true) => ExitCode::SUCCESS,
+            Some(false) => ExitCode::from(FAILED),
+            None => ExitCode::from(UNKNOWN),
+        },
+    }
+}

@@ -1,0 +1,78 @@
+//! Aligned columns, and values as a person reads them.
+
+use serde_json::Value;
+
+/// Rows in columns as wide as their widest cell, two spaces apart, the first row being the head.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
+    let width = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or_default()
+    };
+    let widths: [usize; N] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in rows {
+        let cells: Vec<String> = row
+            .iter()
+            .zip(widths)
+            .map(|(cell, width)| format!("{cell:width$}"))
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// A value in a cell: a dash if there is none, and nothing that steers a terminal.
+pub(super) fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => escape(text),
+        other => escape(&other.to_string()),
+    }
+}
+
+/// The words of an answer without underscores.
+pub(super) fn words(value: &Value) -> String {
+    cell(value).replace('_', " ")
+}
+
+/// A time to the second, in UTC: `2026-01-31 08:00:00`.
+pub(super) fn time(value: &Value) -> String {
+    let text = cell(value);
+    match text.split_once(['.', 'Z']) {
+        Some((seconds, _)) => seconds.replace('T', " "),
+        None => text,
+    }
+}
+
+/// Writes control characters as escapes: names of workers come from outside.
+pub(super) fn escape(text: &str) -> String {
+    crate::cli::logging::escape(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell() {
+        let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
+        let text = aligned(&[row("a", "long"), row("w\u{f6}rter", ""), row("", "x")]);
+        assert_eq!(text, "a       long\nw\u{f6}rter\n        x\n");
+    }
+
+    #[test]
+    fn values_cannot_steer_a_terminal() {
+        assert_eq!(cell(&json!("a\u{1b}[2J")), "a\\u{1b}[2J");
+        assert_eq!(cell(&Value::Null), "-");
+        assert_eq!(cell(&json!(7)), "7");
+        assert_eq!(
+            time(&json!("2026-01-31T08:00:00.000123Z")),
+            "2026-01-31 08:00:00"
+        );
+        assert_eq!(time(&Value::Null), "-");
+    }
+}

@@ -1,0 +1,218 @@
+//! What an operator reads about recoveries and consistency.
+
+use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::answer::{Time, list as answer_list, milliseconds};
+use super::params::{self, Query};
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use super::streams::Found;
+use crate::actors::archive::StoredEvent;
+use crate::domain::consistency::{Consistency, Incomparable};
+use crate::domain::events::Event;
+use crate::domain::ids::{Incarnation, IncidentId, InstanceId};
+use crate::domain::incident::{FailureCause, Incident, IncidentFilter, IncidentOutcome};
+use crate::domain::invariants::{Check, Invariant};
+
+/// How many incidents or events a page has if nothing is said.
+const DEFAULT_LIMIT: u32 = 100;
+
+#[derive(Debug, Serialize)]
+pub(super) struct ConsistencyAnswer {
+    /// Null if nothing is known to be wrong, and not everything could be looked at.
+    consistent: Option<bool>,
+    checks: Vec<CheckAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckAnswer {
+    invariant: Invariant,
+    demands: &'static str,
+    /// Null if it could not be looked at.
+    holds: Option<bool>,
+    violations: Vec<String>,
+    /// Why it could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_because: Option<String>,
+}
+
+impl CheckAnswer {
+    fn of(check: Check) -> Self {
+        Self {
+            invariant: check.invariant,
+            demands: check.invariant.text(),
+            holds: Some(check.holds),
+            violations: check.violations,
+            unknown_because: None,
+        }
+    }
+
+    fn unknown(invariant: Invariant, reason: Incomparable) -> Self {
+        Self {
+            invariant,
+            demands: invariant.text(),
+            holds: None,
+            violations: Vec::new(),
+            unknown_because: Some(reason.to_string()),
+        }
+    }
+}
+
+/// `GET /resilience/consistency`
+pub(super) async fn consistency(state: Data<AppState>) -> Result<Json<ConsistencyAnswer>, Problem> {
+    let _permit = state.admit(Load::Check)?;
+    let found = state.orchestrator().consistency().await?;
+    let consistent = found.verdict();
+    let Consistency { fleet, store } = found;
+    let mut checks: Vec<CheckAnswer> = fleet.into_iter().map(CheckAnswer::of).collect();
+    checks.push(match store {
+        Ok(check) => CheckAnswer::of(check),
+        Err(reason) => CheckAnswer::unknown(Invariant::MemoryEqualsStore, reason),
+    });
+    Ok(Json(ConsistencyAnswer { consistent, checks }))
+}
+
+#[derive(Debug, Serialize)]
+struct IncidentAnswer {
+    id: IncidentId,
+    server_id: InstanceId,
+    incarnation: Incarnation,
+    state: &'static str,
+    cause: FailureCause,
+    detected_at: Time,
+    ended_at: Option<Time>,
+    duration_ms: Option<u64>,
+    outcome: Option<IncidentOutcome>,
+    streams_affected: u32,
+    streams_moved: u32,
+    streams_orphaned: u32,
+    attempts: u32,
+}
+
+impl IncidentAnswer {
+    fn of(incident: Incident) -> Self {
+        Self {
+            id: incident.id,
+            incarnation: incident.incarnation,
+            state: if incident.ended_at.is_some() {
+                "ended"
+            } else {
+                "open"
+            },
+            cause: incident.cause,
+            detected_at: Time(incident.detected_at),
+            ended_at: incident.ended_at.map(Time),
+            duration_ms: incident.duration().map(milliseconds),
+            outcome: incident.outcome,
+            streams_affected: incident.streams_affected,
+            streams_moved: incident.streams_moved,
+            streams_orphaned: incident.streams_orphaned,
+            attempts: incident.attempts,
+            server_id: incident.instance,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct IncidentsAnswer {
+    incidents: Vec<IncidentAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<IncidentId>,
+}
+
+/// `GET /resilience/incidents`
+pub(super) async fn incidents(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let filter = IncidentFilter {
+        before: query.after_number().map(IncidentId::new),
+        instance: query.instance("instance"),
+        from: query.time("from"),
+        to: query.time("to"),
+    };
+    let limit = query.short_limit().unwrap_or(DEFAULT_LIMIT);
+    if filter.from > filter.to && filter.to.is_some() {
+        query.refuse("to", "must not be earlier than `from`");
+    }
+    query.finish()?;
+    let _permit = state.admit(Load::List)?;
+    let archive = state.orchestrator().archive();
+    let found = archive.incidents(&filter, limit + 1).await?;
+    let (incidents, next) = page(found, limit, |incident| incident.id);
+    answer_list(incidents.len(), move || IncidentsAnswer {
+        incidents: incidents.into_iter().map(IncidentAnswer::of).collect(),
+        next,
+    })
+    .await
+}
+
+/// `GET /resilience/incidents/{id}`
+pub(super) async fn incident(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let id = IncidentId::new(params::number(&request, "id")?);
+    let _permit = state.admit(Load::Read)?;
+    let found = state.orchestrator().archive().incident(id).await?;
+    let incident = found.ok_or_else(|| Problem::unknown_incident(id))?;
+    Ok(HttpResponse::Ok().json(Found {
+        status: "success",
+        data: IncidentAnswer::of(incident),
+    }))
+}
+
+#[derive(Debug, Serialize)]
+struct EventAnswer {
+    sequence: i64,
+    at: Time,
+    #[serde(flatten)]
+    event: Event,
+}
+
+#[derive(Debug, Serialize)]
+struct EventsAnswer {
+    events: Vec<EventAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<i64>,
+}
+
+/// `GET /resilience/events`
+pub(super) async fn events(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let after = query.after_number().unwrap_or(0);
+    let limit = query.short_limit().unwrap_or(DEFAULT_LIMIT);
+    query.finish()?;
+    let _permit = state.admit(Load::List)?;
+    let archive = state.orchestrator().archive();
+    let found = archive.events(after, limit + 1).await?;
+    let (events, next) = page(found, limit, |event| event.sequence);
+    answer_list(events.len(), move || EventsAnswer {
+        events: events.into_iter().map(event_answer).collect(),
+        next,
+    })
+    .await
+}
+
+fn event_answer(stored: StoredEvent) -> EventAnswer {
+    EventAnswer {
+        sequence: stored.sequence,
+        at: Time(stored.event.at),
+        event: stored.event.event,
+    }
+}
+
+/// Cuts off the one item more than was asked for; if it was there, the next page follows the last
+/// that stays.
+fn page<T, K>(mut items: Vec<T>, limit: u32, key: impl Fn(&T) -> K) -> (Vec<T>, Option<K>) {
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next = items.last().filter(|_| more).map(key);
+    (items, next)
+}
