@@ -16,6 +16,7 @@ pub mod heartbeat;
 pub mod ids;
 pub mod incident;
 pub mod instance;
+pub mod invariants;
 pub mod liveness;
 pub mod queries;
 pub mod recovery;

@@ -88,14 +88,7 @@ impl AssignStreams {
         let own_count = (instance.max_streams as usize).saturating_sub(requested);
         let told = slot.held().len() - slot.undelivered().len();
         if own_count < told {
-            owed.extend(slot.held().iter().copied().filter(|id| {
-                draft
-                    .fleet()
-                    .stream(*id)
-                    .and_then(|stream| stream.place().assignment())
-                    .and_then(|assignment| assignment.delivered)
-                    .is_some_and(|told_in| told_in < instance.incarnation)
-            }));
+            owed.extend(slot.unconfirmed().difference(slot.undelivered()));
         }
         owed
     }

@@ -91,7 +91,14 @@ fn create(
     index: usize,
 ) -> Result<(), Rejection> {
     let name = spec.name.clone().ok_or(Rejection::NameMissing { index })?;
-    let id = id.unwrap_or_else(|| draft.fleet().last_stream().next());
+    let last = draft.fleet().last_stream();
+    let id = match id {
+        Some(id) => id,
+        // Numbers do not wrap: the one after the highest would be the highest again, and its
+        // stream would be overwritten.
+        None if last.next() == last => return Err(Rejection::IdsExhausted { index }),
+        None => last.next(),
+    };
     let enabled = spec.enabled.unwrap_or(true);
     draft.put_stream(Stream {
         id,

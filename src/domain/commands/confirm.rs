@@ -1,5 +1,7 @@
 //! A worker's heartbeat shows that it knows of its streams.
 
+use std::collections::BTreeSet;
+
 use super::{Command, Rejection};
 use crate::domain::fleet::Draft;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
@@ -34,12 +36,13 @@ impl Command for ConfirmDelivery {
             .version
             .filter(|version| *version <= instance.assignment_version)
             .unwrap_or_default();
+        let running: BTreeSet<StreamId> = self.streams.iter().copied().collect();
         let confirmed: Vec<StreamId> = slot
-            .held()
+            .unconfirmed()
             .iter()
             .copied()
             .filter(|id| {
-                self.streams.contains(id)
+                running.contains(id)
                     || draft
                         .fleet()
                         .stream(*id)

@@ -79,6 +79,11 @@ pub enum Rejection {
         /// Position of the entry in the request.
         index: usize,
     },
+    /// A new stream came without an id, and the highest id there can be is taken.
+    IdsExhausted {
+        /// Position of the entry in the request.
+        index: usize,
+    },
 }
 
 impl fmt::Display for Rejection {
@@ -117,6 +122,10 @@ impl fmt::Display for Rejection {
             Self::NameMissing { index } => {
                 write!(f, "streams[{index}] is new and needs a `name`.")
             }
+            Self::IdsExhausted { index } => write!(
+                f,
+                "streams[{index}] needs an `id` of its own: the highest possible one is taken."
+            ),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::change::Change;
 use super::model::Fleet;
 use crate::domain::events::Event;
-use crate::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
+use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::incident::Incident;
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream};
@@ -137,7 +137,7 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// Gives a stream to an instance, with a new epoch. Returns the instance that ran it before.
+    /// Gives a stream to an instance, with a new epoch; the one that ran it before loses it.
     pub fn assign(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
         self.assign_as(stream, to, reason, None);
     }
@@ -152,7 +152,7 @@ impl<'f> Draft<'f> {
         stream: StreamId,
         to: &InstanceId,
         reason: AssignReason,
-        delivered: Option<crate::domain::ids::Incarnation>,
+        delivered: Option<Incarnation>,
     ) {
         let from = self
             .fleet

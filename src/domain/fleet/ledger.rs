@@ -79,6 +79,12 @@ impl Ledger {
         &self.saved
     }
 
+    /// The fleet with everything decided so far, saved or not: what the next command is decided
+    /// on. For checks; nobody outside may be told what it shows.
+    pub fn draft(&self) -> &Fleet {
+        &self.draft
+    }
+
     /// Decides a command on the fleet with everything decided before it. A rejected command
     /// leaves no trace. Whatever made room also places what waits for room, in the same step.
     pub fn decide<C: Command + ?Sized>(
@@ -115,9 +121,12 @@ impl Ledger {
         std::mem::take(&mut self.open)
     }
 
-    /// The batch is saved: everybody may see it.
+    /// The batch is saved: everybody may see it. What was decided since it was taken is not.
     pub fn commit(&mut self, batch: Batch) {
-        self.saved.set_counter(self.draft.counter());
+        if batch.is_empty() {
+            return;
+        }
+        self.saved.set_counter(batch.counter);
         for decision in batch.decisions {
             for change in decision.changes {
                 self.saved.apply(change);
@@ -125,8 +134,13 @@ impl Ledger {
         }
     }
 
-    /// The batch is certainly not saved: nothing of it ever was.
+    /// The batch is certainly not saved: nothing of it ever was. Nothing may have been decided
+    /// since it was taken, because that was decided on a fleet that never came to be.
     pub fn undo(&mut self, batch: Batch) {
+        debug_assert!(
+            self.open.is_empty(),
+            "decided on a batch that is being undone"
+        );
         for decision in batch.decisions.into_iter().rev() {
             undo(&mut self.draft, decision.changes);
         }

@@ -1,12 +1,14 @@
 //! The fleet in memory: every instance, every stream, where it is, and the indexes that keep
 //! each question cheaper than a walk over all of them.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use super::change::Change;
 use super::room::Room;
-use crate::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
+use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::Instance;
 use crate::domain::stream::{Assignment, Place, Stream};
 
@@ -20,6 +22,7 @@ pub struct InstanceSlot {
     pub(super) instance: Arc<Instance>,
     pub(super) held: BTreeSet<StreamId>,
     pub(super) undelivered: BTreeSet<StreamId>,
+    pub(super) unconfirmed: BTreeSet<StreamId>,
     recent: RecentChanges,
 }
 
@@ -39,9 +42,29 @@ impl InstanceSlot {
         &self.undelivered
     }
 
+    /// The streams it owns and was not told of in its current life, ascending: the undelivered
+    /// ones and those only an earlier life was told of. Empty for an instance that is settled,
+    /// so a heartbeat that confirms what it has costs nothing.
+    pub fn unconfirmed(&self) -> &BTreeSet<StreamId> {
+        &self.unconfirmed
+    }
+
     /// How many more streams it may own.
     pub fn free_room(&self) -> usize {
         (self.instance.max_streams as usize).saturating_sub(self.held.len())
+    }
+
+    /// Files an owned stream by whether its owner was told of it, ever and in its current life.
+    fn file_delivery(&mut self, id: StreamId, assignment: &Assignment) {
+        match assignment.delivered {
+            Some(_) => self.undelivered.remove(&id),
+            None => self.undelivered.insert(id),
+        };
+        if assignment.delivered == Some(self.instance.incarnation) {
+            self.unconfirmed.remove(&id);
+        } else {
+            self.unconfirmed.insert(id);
+        }
     }
 
     /// The streams that came or went after `version`; `None` if that is too long ago to know.
@@ -72,7 +95,7 @@ impl StreamSlot {
 /// Orphans in the order they are placed: higher priority first, then ascending id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct OrphanRank {
-    priority: std::cmp::Reverse<i32>,
+    priority: Reverse<i32>,
     id: StreamId,
 }
 
@@ -80,6 +103,7 @@ struct OrphanRank {
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
     instances: BTreeMap<InstanceId, InstanceSlot>,
+    newest: BTreeSet<(Reverse<Incarnation>, InstanceId)>,
     streams: BTreeMap<StreamId, StreamSlot>,
     names: BTreeMap<Arc<str>, StreamId>,
     unclaimed: BTreeSet<StreamId>,
@@ -112,6 +136,19 @@ impl Fleet {
         self.instances.values()
     }
 
+    /// Instances, newest registration first; only those older than `after`, if it is given.
+    pub fn instances_newest_first(
+        &self,
+        after: Option<&Instance>,
+    ) -> impl Iterator<Item = &InstanceSlot> {
+        let start = after.map_or(Bound::Unbounded, |instance| {
+            Bound::Excluded((Reverse(instance.incarnation), instance.id.clone()))
+        });
+        self.newest
+            .range((start, Bound::Unbounded))
+            .filter_map(|(_, id)| self.instances.get(id))
+    }
+
     /// How many instances there are.
     pub fn instance_count(&self) -> usize {
         self.instances.len()
@@ -130,7 +167,7 @@ impl Fleet {
     /// All streams after `after`, ascending by id.
     pub fn streams_after(&self, after: StreamId) -> impl Iterator<Item = &StreamSlot> {
         self.streams
-            .range((std::ops::Bound::Excluded(after), std::ops::Bound::Unbounded))
+            .range((Bound::Excluded(after), Bound::Unbounded))
             .map(|(_, slot)| slot)
     }
 
@@ -154,6 +191,13 @@ impl Fleet {
     /// Streams that wait to be asked for, ascending.
     pub fn unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.unclaimed.iter().copied()
+    }
+
+    /// Streams after `after` that wait to be asked for, ascending.
+    pub fn unclaimed_after(&self, after: StreamId) -> impl Iterator<Item = StreamId> {
+        self.unclaimed
+            .range((Bound::Excluded(after), Bound::Unbounded))
+            .copied()
     }
 
     /// Streams that lost their instance, in the order they are placed.
@@ -191,18 +235,24 @@ impl Fleet {
     }
 
     fn apply_instance(&mut self, id: InstanceId, after: Option<Arc<Instance>>) {
+        if let Some(slot) = self.instances.get(&id) {
+            self.room.remove(&slot.instance, slot.held.len());
+            self.newest.remove(&age_rank(&slot.instance));
+        }
         let Some(after) = after else {
-            if let Some(slot) = self.instances.remove(&id) {
-                self.room.remove(&slot.instance, slot.held.len());
-            }
+            self.instances.remove(&id);
             return;
         };
+        self.newest.insert(age_rank(&after));
         match self.instances.get_mut(&id) {
             Some(slot) => {
-                self.room.remove(&slot.instance, slot.held.len());
                 slot.recent
                     .follow(slot.instance.assignment_version, after.assignment_version);
+                let same_life = slot.instance.incarnation == after.incarnation;
                 slot.instance = after;
+                if !same_life {
+                    slot.unconfirmed = unconfirmed(&slot.instance, &slot.held, &self.streams);
+                }
                 self.room.insert(&slot.instance, slot.held.len());
             }
             None => {
@@ -212,6 +262,7 @@ impl Fleet {
                     instance: after,
                     held: BTreeSet::new(),
                     undelivered: BTreeSet::new(),
+                    unconfirmed: BTreeSet::new(),
                 };
                 self.instances.insert(id, slot);
             }
@@ -222,16 +273,21 @@ impl Fleet {
         let place = match self.streams.remove(&id) {
             Some(slot) => {
                 self.names.remove(&slot.stream.name);
-                self.unfile(&slot.stream, &slot.place);
+                self.orphaned.remove(&orphan_rank(&slot.stream));
                 slot.place
             }
             None => Place::Disabled,
         };
-        if let Some(stream) = after {
-            self.names.insert(stream.name.clone(), id);
-            self.file(&stream, &place);
-            self.streams.insert(id, StreamSlot { stream, place });
+        let Some(stream) = after else {
+            return;
+        };
+        self.names.insert(stream.name.clone(), id);
+        // Of all indexes only the order of orphans depends on what the catalogue says: nothing
+        // comes to or goes from an owner when an entry is edited.
+        if matches!(place, Place::Orphaned { .. }) {
+            self.orphaned.insert(orphan_rank(&stream));
         }
+        self.streams.insert(id, StreamSlot { stream, place });
     }
 
     fn apply_place(&mut self, id: StreamId, after: Option<Place>) {
@@ -256,11 +312,7 @@ impl Fleet {
         let Some(slot) = self.instances.get_mut(&assignment.instance) else {
             return;
         };
-        if assignment.delivered.is_some() {
-            slot.undelivered.remove(&id);
-        } else {
-            slot.undelivered.insert(id);
-        }
+        slot.file_delivery(id, assignment);
     }
 
     /// Takes a stream out of the index its place belongs to.
@@ -273,6 +325,7 @@ impl Fleet {
                 self.room.remove(&slot.instance, slot.held.len());
                 slot.held.remove(&stream.id);
                 slot.undelivered.remove(&stream.id);
+                slot.unconfirmed.remove(&stream.id);
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.instance, slot.held.len());
@@ -296,9 +349,7 @@ impl Fleet {
                 };
                 self.room.remove(&slot.instance, slot.held.len());
                 slot.held.insert(stream.id);
-                if assignment.delivered.is_none() {
-                    slot.undelivered.insert(stream.id);
-                }
+                slot.file_delivery(stream.id, assignment);
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.instance, slot.held.len());
@@ -326,8 +377,12 @@ impl PartialEq for Fleet {
                 .values()
                 .zip(other.instances.values())
                 .all(|(a, b)| {
-                    a.instance == b.instance && a.held == b.held && a.undelivered == b.undelivered
+                    a.instance == b.instance
+                        && a.held == b.held
+                        && a.undelivered == b.undelivered
+                        && a.unconfirmed == b.unconfirmed
                 })
+            && self.newest == other.newest
             && self
                 .streams
                 .values()
@@ -340,9 +395,30 @@ impl PartialEq for Fleet {
     }
 }
 
+fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId) {
+    (Reverse(instance.incarnation), instance.id.clone())
+}
+
+/// What an instance that begins another life was not told of in it.
+fn unconfirmed(
+    instance: &Instance,
+    held: &BTreeSet<StreamId>,
+    streams: &BTreeMap<StreamId, StreamSlot>,
+) -> BTreeSet<StreamId> {
+    held.iter()
+        .copied()
+        .filter(|id| {
+            streams
+                .get(id)
+                .and_then(|slot| slot.place.assignment())
+                .is_none_or(|assignment| assignment.delivered != Some(instance.incarnation))
+        })
+        .collect()
+}
+
 fn orphan_rank(stream: &Stream) -> OrphanRank {
     OrphanRank {
-        priority: std::cmp::Reverse(stream.priority),
+        priority: Reverse(stream.priority),
         id: stream.id,
     }
 }

@@ -90,22 +90,21 @@ fn place_orphans(draft: &mut Draft<'_>) {
     }
 }
 
+/// Walks only as far as there is somebody to push to: with nobody, or nothing, it costs nothing.
 fn place_unclaimed(draft: &mut Draft<'_>) {
-    if draft.fleet().target_for_unclaimed(None).is_none() {
-        return;
-    }
-    let waiting: Vec<StreamId> = draft.fleet().unclaimed().collect();
-    for stream in waiting {
+    let mut last = StreamId::default();
+    while draft.fleet().target_for_unclaimed(None).is_some() {
         let fleet = draft.fleet();
-        let Some(Place::Unclaimed { released_by, .. }) =
-            fleet.stream(stream).map(|slot| slot.place())
-        else {
-            continue;
+        let Some(stream) = fleet.unclaimed_after(last).next() else {
+            return;
         };
-        match fleet.target_for_unclaimed(released_by.as_ref()).cloned() {
-            Some(target) => draft.assign(stream, &target, AssignReason::AutoAssigned),
-            None if fleet.target_for_unclaimed(None).is_none() => return,
-            None => {}
+        last = stream;
+        let released_by = match fleet.stream(stream).map(|slot| slot.place()) {
+            Some(Place::Unclaimed { released_by, .. }) => released_by.as_ref(),
+            Some(Place::Assigned(_) | Place::Orphaned { .. } | Place::Disabled) | None => continue,
+        };
+        if let Some(target) = fleet.target_for_unclaimed(released_by).cloned() {
+            draft.assign(stream, &target, AssignReason::AutoAssigned);
         }
     }
 }

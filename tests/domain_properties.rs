@@ -1,0 +1,601 @@
+//! Random histories of the fleet: whatever is decided, saved and undone in whatever order, the
+//! invariants hold, undoing leaves no trace, rows rebuild the fleet, and workers that follow
+//! their updates end at what the fleet says.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test panics when the ground it stands on gives way"
+)]
+
+use std::any::TypeId;
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use resilient_orchestrator::domain::commands::{
+    AssignStreams, ClearSuspicion, Command, ConfirmDelivery, DeleteStream, ForgetFailed,
+    PlaceWaiting, RecoverInstance, RegisterInstance, Rejection, ReleaseStreams, RemoveInstance,
+    ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
+};
+use resilient_orchestrator::domain::fleet::{Batch, Fleet, InstanceSlot, Ledger, Snapshot};
+use resilient_orchestrator::domain::ids::{
+    AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
+};
+use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
+use resilient_orchestrator::domain::invariants::{check_epochs, check_fleet, compare};
+use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate};
+use resilient_orchestrator::domain::stream::{Place, Stream};
+use resilient_orchestrator::domain::time::WallTime;
+
+const INSTANCES: usize = 5;
+const STREAMS: i64 = 14;
+
+/// Which life a command claims to be about.
+#[derive(Debug, Clone, Copy)]
+enum Life {
+    Unsaid,
+    Current,
+    Earlier,
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Register {
+        who: usize,
+        max_streams: u32,
+        auto_assign: bool,
+    },
+    Remove {
+        who: usize,
+    },
+    Recover {
+        who: usize,
+        life: Life,
+    },
+    Suspect {
+        who: usize,
+        life: Life,
+    },
+    Clear {
+        who: usize,
+        life: Life,
+    },
+    Return {
+        who: usize,
+        life: Life,
+    },
+    Trust {
+        who: usize,
+        life: Life,
+    },
+    Assign {
+        who: usize,
+        life: Life,
+        requested: i64,
+    },
+    Release {
+        who: usize,
+        life: Life,
+        streams: Vec<i64>,
+    },
+    Confirm {
+        who: usize,
+        version_back: Option<i64>,
+        streams: Vec<i64>,
+    },
+    Save {
+        specs: Vec<StreamSpec>,
+    },
+    Delete {
+        stream: i64,
+    },
+    Forget {
+        seconds_ago: i64,
+    },
+    PlaceWaiting,
+    Beat {
+        who: usize,
+    },
+}
+
+/// What becomes of the batch a step belongs to.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    StaysOpen,
+    Saved,
+    Undone,
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    prop_oneof![6 => Just(Life::Current), 1 => Just(Life::Unsaid), 1 => Just(Life::Earlier)]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let who = 0..INSTANCES;
+    let ids = || prop::collection::vec(1..=STREAMS, 0..6);
+    let spec = (
+        prop::option::weighted(0.8, 1..=STREAMS),
+        1..=STREAMS + 2,
+        prop::option::of(-2..3_i32),
+        prop::option::weighted(0.4, any::<bool>()),
+    )
+        .prop_map(|(id, number, priority, enabled)| StreamSpec {
+            id: id.map(StreamId::new),
+            name: Some(format!("n{number}").into()),
+            priority,
+            enabled,
+            ..StreamSpec::default()
+        });
+    prop_oneof![
+        6 => (who.clone(), 1..6_u32, any::<bool>())
+            .prop_map(|(who, max_streams, auto_assign)| Step::Register { who, max_streams, auto_assign }),
+        1 => who.clone().prop_map(|who| Step::Remove { who }),
+        3 => (who.clone(), life()).prop_map(|(who, life)| Step::Recover { who, life }),
+        2 => (who.clone(), life()).prop_map(|(who, life)| Step::Suspect { who, life }),
+        2 => (who.clone(), life()).prop_map(|(who, life)| Step::Clear { who, life }),
+        3 => (who.clone(), life()).prop_map(|(who, life)| Step::Return { who, life }),
+        2 => (who.clone(), life()).prop_map(|(who, life)| Step::Trust { who, life }),
+        6 => (who.clone(), life(), -2..7_i64)
+            .prop_map(|(who, life, requested)| Step::Assign { who, life, requested }),
+        2 => (who.clone(), life(), ids())
+            .prop_map(|(who, life, streams)| Step::Release { who, life, streams }),
+        2 => (who.clone(), prop::option::of(-1..4_i64), ids())
+            .prop_map(|(who, version_back, streams)| Step::Confirm { who, version_back, streams }),
+        4 => prop::collection::vec(spec, 1..8).prop_map(|specs| Step::Save { specs }),
+        1 => (1..=STREAMS + 2).prop_map(|stream| Step::Delete { stream }),
+        1 => (0..30_i64).prop_map(|seconds_ago| Step::Forget { seconds_ago }),
+        1 => Just(Step::PlaceWaiting),
+        4 => who.prop_map(|who| Step::Beat { who }),
+    ]
+}
+
+fn end() -> impl Strategy<Value = End> {
+    prop_oneof![2 => Just(End::StaysOpen), 4 => Just(End::Saved), 2 => Just(End::Undone)]
+}
+
+/// A store that is three maps.
+#[derive(Default)]
+struct Rows {
+    counter: Epoch,
+    instances: BTreeMap<InstanceId, Instance>,
+    streams: BTreeMap<StreamId, Stream>,
+    places: BTreeMap<StreamId, Place>,
+}
+
+fn put<K: Ord, V>(map: &mut BTreeMap<K, V>, key: K, value: Option<V>) {
+    match value {
+        Some(value) => map.insert(key, value),
+        None => map.remove(&key),
+    };
+}
+
+impl Rows {
+    fn write(&mut self, batch: &Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        let rows = batch.rows();
+        self.counter = batch.counter();
+        for (id, row) in rows.instances {
+            put(
+                &mut self.instances,
+                id,
+                row.map(|row| Instance::clone(&row)),
+            );
+        }
+        for (id, row) in rows.streams {
+            put(&mut self.streams, id, row.map(|row| Stream::clone(&row)));
+        }
+        for (id, row) in rows.places {
+            put(&mut self.places, id, row);
+        }
+    }
+
+    fn fleet(&self) -> Fleet {
+        assert!(
+            self.streams.keys().eq(self.places.keys()),
+            "a stream without a place"
+        );
+        Fleet::from_snapshot(&Snapshot {
+            counter: self.counter,
+            instances: self.instances.values().cloned().collect(),
+            streams: self
+                .streams
+                .values()
+                .map(|stream| (stream.clone(), self.places[&stream.id].clone()))
+                .collect(),
+            last_beats: Vec::new(),
+        })
+        .expect("rows are a fleet")
+    }
+}
+
+/// A worker that follows its updates, and knows nothing else.
+#[derive(Default)]
+struct Worker {
+    incarnation: Option<Incarnation>,
+    version: AssignmentVersion,
+    runs: BTreeMap<StreamId, Epoch>,
+}
+
+struct World {
+    ledger: Ledger,
+    rows: Rows,
+    workers: Vec<Worker>,
+    seconds: i64,
+}
+
+fn name(who: usize) -> InstanceId {
+    InstanceId::new(format!("w{who}"))
+}
+
+fn set(slot: &InstanceSlot, fleet: &Fleet) -> BTreeMap<StreamId, Epoch> {
+    slot.held()
+        .iter()
+        .map(|id| {
+            (
+                *id,
+                fleet
+                    .stream(*id)
+                    .unwrap()
+                    .place()
+                    .assignment()
+                    .unwrap()
+                    .epoch,
+            )
+        })
+        .collect()
+}
+
+fn set_of(fleet: &Fleet, id: &InstanceId) -> BTreeMap<StreamId, Epoch> {
+    fleet
+        .instance(id)
+        .map(|slot| set(slot, fleet))
+        .unwrap_or_default()
+}
+
+fn assert_sound(fleet: &Fleet) {
+    for check in check_fleet(fleet) {
+        assert!(check.holds, "{check:?}");
+    }
+    for stream in fleet.unclaimed() {
+        let Place::Unclaimed { released_by, .. } = fleet.stream(stream).unwrap().place() else {
+            panic!("not unclaimed");
+        };
+        let idle = fleet.instances().find(|slot| {
+            let instance = slot.instance();
+            instance.auto_assign
+                && instance.status == InstanceStatus::Active
+                && slot.free_room() > 0
+                && released_by.as_ref() != Some(&instance.id)
+        });
+        assert!(idle.is_none(), "{stream} waits while {idle:?} fills itself");
+    }
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            ledger: Ledger::new(Fleet::default()),
+            rows: Rows::default(),
+            workers: (0..INSTANCES).map(|_| Worker::default()).collect(),
+            seconds: 100,
+        }
+    }
+
+    fn now(&self) -> WallTime {
+        WallTime::from_micros(self.seconds * 1_000_000)
+    }
+
+    fn life(&self, who: usize, life: Life) -> Option<Incarnation> {
+        let current = self
+            .ledger
+            .draft()
+            .instance(&name(who))
+            .map_or(Incarnation::new(1), |slot| slot.instance().incarnation);
+        match life {
+            Life::Unsaid => None,
+            Life::Current => Some(current),
+            Life::Earlier => Some(Incarnation::new(current.get() - 1)),
+        }
+    }
+
+    fn step(&mut self, step: &Step, end: End) {
+        self.seconds += 1;
+        self.carry_out(step);
+        assert_sound(self.ledger.draft());
+        match end {
+            End::StaysOpen => {}
+            End::Saved => {
+                let batch = self.ledger.take_batch();
+                let before = self.ledger.saved().clone();
+                self.rows.write(&batch);
+                self.ledger.commit(batch);
+                let after = self.ledger.saved();
+                let epochs = check_epochs(&before, after);
+                assert!(epochs.holds, "{epochs:?}");
+                assert!(
+                    after == self.ledger.draft(),
+                    "nothing is open, and they differ"
+                );
+                let stored = self.rows.fleet();
+                let compared = compare(after, &stored);
+                assert!(compared.holds, "{compared:?}");
+                assert!(*after == stored, "rows are equal, indexes are not");
+            }
+            End::Undone => {
+                let batch = self.ledger.take_batch();
+                self.ledger.undo(batch);
+                assert!(
+                    self.ledger.draft() == self.ledger.saved(),
+                    "undoing left a trace"
+                );
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_lines, reason = "one arm a command")]
+    fn carry_out(&mut self, step: &Step) {
+        let any_life = |life: Option<Incarnation>| life.unwrap_or(Incarnation::new(1));
+        match step.clone() {
+            Step::Register {
+                who,
+                max_streams,
+                auto_assign,
+            } => {
+                let reply = self.decide(&RegisterInstance {
+                    id: name(who),
+                    ip: "127.0.0.1".into(),
+                    port: 1,
+                    max_streams,
+                    labels: BTreeMap::new(),
+                    heartbeat_interval: None,
+                    auto_assign,
+                });
+                let reply = reply.expect("registering is never refused");
+                let slot = self.ledger.draft().instance(&name(who)).unwrap();
+                assert_eq!(&reply.instance, slot.instance().as_ref());
+                assert!(reply.assigned_streams.iter().eq(slot.held()));
+            }
+            Step::Remove { who } => {
+                let _ = self.decide(&RemoveInstance { id: name(who) });
+                assert!(self.ledger.draft().instance(&name(who)).is_none());
+            }
+            Step::Recover { who, life } => self.recover(who, any_life(self.life(who, life))),
+            Step::Suspect { who, life } => {
+                let incarnation = any_life(self.life(who, life));
+                let _ = self.decide(&SuspectInstance {
+                    id: name(who),
+                    incarnation,
+                });
+            }
+            Step::Clear { who, life } => {
+                let incarnation = any_life(self.life(who, life));
+                let _ = self.decide(&ClearSuspicion {
+                    id: name(who),
+                    incarnation,
+                });
+            }
+            Step::Return { who, life } => {
+                let incarnation = any_life(self.life(who, life));
+                let _ = self.decide(&ReturnInstance {
+                    id: name(who),
+                    incarnation,
+                });
+            }
+            Step::Trust { who, life } => {
+                let incarnation = any_life(self.life(who, life));
+                let _ = self.decide(&TrustInstance {
+                    id: name(who),
+                    incarnation,
+                });
+            }
+            Step::Assign {
+                who,
+                life,
+                requested,
+            } => {
+                let incarnation = self.life(who, life);
+                let _ = self.decide(&AssignStreams {
+                    id: name(who),
+                    incarnation,
+                    requested,
+                });
+            }
+            Step::Release { who, life, streams } => {
+                let incarnation = self.life(who, life);
+                let streams = streams.into_iter().map(StreamId::new).collect();
+                let _ = self.decide(&ReleaseStreams {
+                    id: name(who),
+                    incarnation,
+                    streams,
+                });
+            }
+            Step::Confirm {
+                who,
+                version_back,
+                streams,
+            } => {
+                let current = self
+                    .ledger
+                    .draft()
+                    .instance(&name(who))
+                    .map_or(0, |slot| slot.instance().assignment_version.get());
+                let before = set_of(self.ledger.draft(), &name(who));
+                let _ = self.decide(&ConfirmDelivery {
+                    id: name(who),
+                    incarnation: any_life(self.life(who, Life::Current)),
+                    version: version_back.map(|back| AssignmentVersion::new(current - back)),
+                    streams: streams.into_iter().map(StreamId::new).collect(),
+                });
+                assert_eq!(set_of(self.ledger.draft(), &name(who)), before);
+            }
+            Step::Save { specs } => {
+                let _ = self.decide(&SaveStreams { streams: specs });
+            }
+            Step::Delete { stream } => {
+                let id = StreamId::new(stream);
+                let _ = self.decide(&DeleteStream { id });
+                assert!(self.ledger.draft().stream(id).is_none());
+            }
+            Step::Forget { seconds_ago } => {
+                let failed_before = WallTime::from_micros((self.seconds - seconds_ago) * 1_000_000);
+                let _ = self.decide(&ForgetFailed { failed_before });
+            }
+            Step::PlaceWaiting => {
+                let before = self.ledger.draft().clone();
+                self.decide(&PlaceWaiting).unwrap();
+                assert!(before == *self.ledger.draft(), "something was left waiting");
+            }
+            Step::Beat { who } => self.beat(who),
+        }
+    }
+
+    /// I4: exactly the streams of the failed instance move, each to somebody else or into the
+    /// queue.
+    fn recover(&mut self, who: usize, incarnation: Incarnation) {
+        let before = self.ledger.draft().clone();
+        let lost: BTreeSet<StreamId> = set_of(&before, &name(who)).into_keys().collect();
+        let reply = self.decide(&RecoverInstance {
+            id: name(who),
+            incarnation,
+            cause: FailureCause::HeartbeatTimeout,
+            detected_at: self.now(),
+            attempt: 1,
+        });
+        let Ok(recovered) = reply else {
+            return;
+        };
+        let after = self.ledger.draft();
+        assert!(set_of(after, &name(who)).is_empty());
+        let moved = recovered.evacuation.moved.iter().map(|(id, _)| *id);
+        let told: BTreeSet<StreamId> = moved
+            .chain(recovered.evacuation.orphaned.iter().copied())
+            .collect();
+        assert_eq!(told, lost);
+        for slot in after.streams() {
+            let id = slot.stream().id;
+            if !lost.contains(&id) {
+                assert_eq!(
+                    slot.place(),
+                    before.stream(id).unwrap().place(),
+                    "{id} is not its own"
+                );
+            }
+        }
+        for (id, target) in &recovered.evacuation.moved {
+            let owner = after.stream(*id).unwrap().place().assignment().unwrap();
+            assert_eq!(&owner.instance, target);
+        }
+    }
+
+    /// What must hold of every command, and of deciding what waits again after it.
+    fn decide<C: Command>(&mut self, command: &C) -> Result<C::Reply, Rejection> {
+        let before = self.ledger.draft().clone();
+        let reply = self.ledger.decide(command, self.now());
+        let after = self.ledger.draft();
+        if reply.is_err() {
+            assert!(
+                before == *after,
+                "{command:?} was refused and changed something"
+            );
+            return reply;
+        }
+        let asked = TypeId::of::<C>() == TypeId::of::<AssignStreams>();
+        for slot in after.instances() {
+            let instance = slot.instance();
+            let (old, new) = (set_of(&before, &instance.id), set(slot, after));
+            if let Some(known) = before.instance(&instance.id) {
+                let step =
+                    instance.assignment_version.get() - known.instance().assignment_version.get();
+                assert_eq!(
+                    step,
+                    i64::from(old != new),
+                    "{command:?} on {}",
+                    instance.id
+                );
+            }
+            let gained = new.keys().any(|id| !old.contains_key(id));
+            if gained && !asked {
+                match instance.status {
+                    InstanceStatus::Active => {}
+                    InstanceStatus::Recovering => assert!(
+                        after.instances().all(|other| {
+                            other.instance().status != InstanceStatus::Active
+                                || other.free_room() == 0
+                        }),
+                        "pushed to one on probation although an active one has room"
+                    ),
+                    status => panic!("pushed to one that is {status}"),
+                }
+            }
+            for id in new.keys().filter(|id| !old.contains_key(id)) {
+                if let Some(Place::Unclaimed {
+                    released_by: Some(releaser),
+                    ..
+                }) = before.stream(*id).map(|slot| slot.place())
+                {
+                    assert!(asked || *releaser != instance.id, "{id} was pushed back");
+                }
+            }
+        }
+        let planned = after.clone();
+        self.ledger.decide(&PlaceWaiting, self.now()).unwrap();
+        assert!(
+            planned == *self.ledger.draft(),
+            "planning twice after {command:?}"
+        );
+        reply
+    }
+
+    /// A heartbeat: the worker says what it has, and follows the answer.
+    fn beat(&mut self, who: usize) {
+        let fleet = self.ledger.saved();
+        let worker = &mut self.workers[who];
+        let answer = ChangesSince {
+            id: name(who),
+            incarnation: worker.incarnation,
+            version: worker.version,
+        }
+        .answer(fleet);
+        let Some(answer) = answer else {
+            *worker = Worker::default();
+            return;
+        };
+        match answer.update {
+            SetUpdate::UpToDate => {}
+            SetUpdate::Difference { assign, revoke } => {
+                for id in revoke {
+                    worker.runs.remove(&id);
+                }
+                worker
+                    .runs
+                    .extend(assign.iter().map(|(stream, epoch)| (stream.id, *epoch)));
+            }
+            SetUpdate::Full { assign } => {
+                worker.runs = assign
+                    .iter()
+                    .map(|(stream, epoch)| (stream.id, *epoch))
+                    .collect();
+            }
+        }
+        worker.incarnation = Some(answer.standing.incarnation);
+        worker.version = answer.standing.assignment_version;
+        assert_eq!(worker.runs, set_of(fleet, &name(who)));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_history_keeps_the_invariants(
+        steps in prop::collection::vec((step(), end()), 1..80)
+    ) {
+        let mut world = World::new();
+        for (step, end) in &steps {
+            world.step(step, *end);
+        }
+    }
+}
