@@ -3,10 +3,6 @@
 //! Wraps a [`MemoryStore`] and, call by call, does what its script says, then what its weather
 //! says. Everything follows from the script and the seed; time is the runtime's virtual time.
 
-#![expect(
-    clippy::allow_attributes,
-    reason = "each test binary uses another part of this"
-)]
 #![allow(dead_code, reason = "each test binary uses another part of this")]
 
 mod weather;
