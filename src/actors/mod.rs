@@ -17,6 +17,7 @@
 
 pub mod db_breaker;
 pub mod event_feed;
+pub mod fatal;
 pub mod fleet;
 pub mod health;
 pub mod heartbeat_log;

@@ -12,8 +12,8 @@ use actix::prelude::*;
 use log::{debug, info, warn};
 use tokio::sync::oneshot;
 
-use super::fleet::FatalSender;
-use super::fleet::{CompareWithStore, Execute, FleetActor, Refusal, Vital};
+use super::fatal::{FatalSender, Vital};
+use super::fleet::{CompareWithStore, Execute, FleetActor, Refusal};
 use super::instance::{Adopt, Fence, FenceAfter, FenceGround};
 use super::registry::{Entry, Registry};
 use super::supervisor::{CheckChildren, Supervisor};

@@ -384,8 +384,10 @@ fn interval(value: &Value) -> Result<Duration, String> {
         },
         Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     };
+    // Whole microseconds: what is kept must read back as it was answered.
     duration
         .filter(|duration| (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(duration))
+        .map(|duration| Duration::new(duration.as_secs(), duration.subsec_micros() * 1_000))
         .ok_or_else(reason)
 }
 

@@ -1,6 +1,8 @@
 //! Actors that end, and those that must.
 
 use actix::prelude::*;
+use resilient_orchestrator::actors::event_feed::EventFeed;
+use resilient_orchestrator::actors::fatal::Fatal;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::supervisor::Departed;
 use resilient_orchestrator::domain::commands::RemoveInstance;
@@ -176,4 +178,26 @@ async fn the_end_of_a_retired_actor_is_not_taken_for_its_successors() {
     settle_down().await;
     assert!(actor(&rig, "a").is_some());
     assert_eq!(restarts(&rig), 0);
+}
+
+/// A message that ends an actor which exists once.
+struct Fault;
+
+impl Message for Fault {
+    type Result = ();
+}
+
+impl Handler<Fault> for EventFeed {
+    type Result = ();
+
+    fn handle(&mut self, _: Fault, _: &mut Self::Context) {
+        panic!("on purpose");
+    }
+}
+
+#[actix::test]
+async fn the_panic_of_an_actor_that_exists_once_ends_the_process() {
+    let mut rig = Rig::start().await;
+    rig.orchestrator.feed().do_send(Fault);
+    assert_eq!(rig.fatal.recv().await, Some(Fatal::ActorEnded("EventFeed")));
 }

@@ -430,6 +430,15 @@ impl Store for FaultyStore {
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
         self.weather().await?;
+        let refused = self.state().refused.clone();
+        if records
+            .iter()
+            .any(|record| Some(&record.instance) == refused.as_ref())
+        {
+            return Err(StoreError::Refused(
+                "metrics that cannot be kept".to_owned(),
+            ));
+        }
         self.inner.save_metrics(records).await
     }
 
