@@ -124,6 +124,25 @@ async fn a_quarantined_instance_that_falls_silent_is_recovered_by_the_sweep() {
 }
 
 #[actix::test]
+async fn a_quarantined_instance_that_failed_is_seen_returning_by_the_sweep() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    pass(200.0).await;
+    for _ in 0..=MAX_RESTARTS {
+        rig.boom("a").await;
+        settle_down().await;
+    }
+    pass(131.0).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Failed);
+    pass(60.0).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Failed, "no sign of life");
+    rig.beat("a").await;
+    assert!(rig.entry("a").actor().is_none(), "still quarantined");
+    pass(30.0).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Recovering);
+}
+
+#[actix::test]
 async fn an_instance_whose_actor_died_right_before_its_timer_is_still_recovered() {
     let rig = Rig::start().await;
     rig.streams(1).await;
