@@ -9,6 +9,8 @@
 //! Without `DATABASE_URL` it keeps the fleet in a temporary SQLite file. A database that is given
 //! must hold no fleet yet, and is left empty again.
 
+#![expect(clippy::print_stdout, reason = "telling the story is what it is for")]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};

@@ -6,6 +6,8 @@
 //!
 //! `cargo run --example virtual_time`
 
+#![expect(clippy::print_stdout, reason = "telling the story is what it is for")]
+
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::time::Duration;

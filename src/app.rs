@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use crate::actors::fleet::Fatal;
+use crate::actors::fatal::Fatal;
 use crate::actors::heartbeat_log::Retention;
 use crate::actors::orchestrator::Orchestrator;
 use crate::actors::start::{Loaded, Placement, SystemSettings, start};

@@ -1,5 +1,11 @@
 //! The real actors in virtual time, on a store in memory that can fail: one scenario a promise.
 
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test says what it found by failing"
+)]
+
 #[path = "actors/batches.rs"]
 mod batches;
 #[path = "actors/doubt.rs"]

@@ -4,6 +4,8 @@
 mod support;
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -193,4 +195,37 @@ fn a_silent_worker_fails_over_within_its_timeout() {
     assert_eq!(dead["data"]["assigned_streams"], json!([]));
     drop(stop);
     beating.join().unwrap();
+}
+
+#[test]
+fn broken_requests_are_no_errors_of_ours() {
+    let folder = folder();
+    let orchestrator = start(folder.path(), &[("RUST_LOG", "debug")]);
+    let address = orchestrator
+        .address()
+        .trim_start_matches("http://")
+        .to_owned();
+    for request in [
+        "this is not HTTP\r\n\r\n",
+        "POST /heartbeat HTTP/1.1\r\nContent-Length: nonsense\r\n\r\n",
+        "POST /heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{]",
+        "POST /heartbeat HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
+    ] {
+        let mut connection = TcpStream::connect(&address).unwrap();
+        connection.write_all(request.as_bytes()).unwrap();
+        connection.shutdown(Shutdown::Write).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(!answer.contains(" 500 "), "{request}\n{answer}");
+    }
+    register(&orchestrator, "a", 1);
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    let errors: Vec<&str> = ended
+        .log
+        .lines()
+        .filter(|line| line.contains(" ERROR "))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
 }

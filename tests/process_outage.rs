@@ -161,3 +161,44 @@ fn a_hanging_database_does_not_hold_up_the_end() {
     assert_eq!(end.status.code(), Some(0), "{}", end.log);
     assert!(end.log.contains("could not be finished"), "{}", end.log);
 }
+
+/// How many transactions were begun so far.
+fn begun(orchestrator: &Orchestrator) -> u64 {
+    let (agent, address) = orchestrator.client();
+    let mut answer = agent.get(format!("{address}/metrics")).call().unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("orchestrator_batch_commands_count "));
+    line.unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_is_in_flight_is_finished_before_the_end() {
+    let (_database, proxy, url) = behind_a_proxy();
+    let folder = tempdir().unwrap();
+    let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_TIMEOUT", "5")];
+    let mut orchestrator = start(folder.path(), &settings);
+    assert_eq!(orchestrator.post("/register", &register("a")).0, 200);
+    let before = begun(&orchestrator);
+    proxy.freeze();
+    let (agent, address) = orchestrator.client();
+    let change =
+        thread::spawn(move || process::post(&agent, &address, "/register", &register("b")));
+    // Each look is a request of its own; the change is certainly under way once it is counted.
+    while begun(&orchestrator) == before {}
+    orchestrator.signal(Signal::TERM);
+    orchestrator.wait_for_line("shutting down");
+    proxy.thaw();
+    let (status, answer) = change.join().unwrap().expect("an answer");
+    assert_eq!(status, 200, "{answer}");
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+
+    let again = start(folder.path(), &settings);
+    assert_eq!(
+        again.get("/instances/b").0,
+        200,
+        "what was answered is there"
+    );
+}

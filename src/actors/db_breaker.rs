@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use actix::prelude::*;
 use log::{error, info, warn};
 
+use super::fatal::Vital;
 use super::recovery::StoreReturned;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
@@ -80,6 +81,7 @@ pub struct DbBreakerActor {
     telemetry: Arc<Telemetry>,
     wakes: Option<Recipient<StoreReturned>>,
     timer: Option<SpawnHandle>,
+    _vital: Vital,
 }
 
 impl DbBreakerActor {
@@ -90,6 +92,7 @@ impl DbBreakerActor {
         gate: Arc<StoreGate>,
         clock: Clock,
         telemetry: Arc<Telemetry>,
+        vital: Vital,
     ) -> Self {
         let machine = BreakerMachine::new(settings);
         Self {
@@ -100,6 +103,7 @@ impl DbBreakerActor {
             telemetry,
             wakes: None,
             timer: None,
+            _vital: vital,
         }
     }
 

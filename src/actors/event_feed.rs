@@ -6,6 +6,7 @@ use actix::prelude::*;
 use log::{debug, info, warn};
 use tokio::sync::broadcast;
 
+use super::fatal::Vital;
 use super::telemetry::{EventLabel, Telemetry};
 use crate::domain::events::{DatedEvent, Event};
 
@@ -17,14 +18,16 @@ const SUBSCRIBER_BACKLOG: usize = 256;
 pub struct EventFeed {
     telemetry: Arc<Telemetry>,
     subscribers: broadcast::Sender<Arc<[DatedEvent]>>,
+    _vital: Vital,
 }
 
 impl EventFeed {
     /// A feed without subscribers.
-    pub fn new(telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(telemetry: Arc<Telemetry>, vital: Vital) -> Self {
         Self {
             telemetry,
             subscribers: broadcast::Sender::new(SUBSCRIBER_BACKLOG),
+            _vital: vital,
         }
     }
 }

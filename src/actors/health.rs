@@ -9,6 +9,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::warn;
 
+use super::fatal::Vital;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::running_time::READING_INTERVAL;
@@ -19,16 +20,18 @@ pub struct HealthActor {
     clock: Clock,
     telemetry: Arc<Telemetry>,
     lost: Duration,
+    _vital: Vital,
 }
 
 impl HealthActor {
     /// Starts watching when it starts.
-    pub fn new(clock: Clock, telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(clock: Clock, telemetry: Arc<Telemetry>, vital: Vital) -> Self {
         let lost = clock.lost();
         Self {
             clock,
             telemetry,
             lost,
+            _vital: vital,
         }
     }
 

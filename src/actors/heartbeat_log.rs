@@ -12,6 +12,7 @@ use actix::prelude::*;
 use log::{info, warn};
 
 use super::db_breaker::{DbBreakerActor, StoreOutcome};
+use super::fatal::Vital;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
@@ -48,6 +49,7 @@ pub struct HeartbeatLog {
     in_flight: Arc<[MetricsRecord]>,
     is_flushing: bool,
     waiting: Vec<tokio::sync::oneshot::Sender<()>>,
+    _vital: Vital,
 }
 
 impl HeartbeatLog {
@@ -59,6 +61,7 @@ impl HeartbeatLog {
         telemetry: Arc<Telemetry>,
         flush_interval: Duration,
         retention: Retention,
+        vital: Vital,
     ) -> Self {
         Self {
             store,
@@ -72,6 +75,7 @@ impl HeartbeatLog {
             in_flight: Arc::from([]),
             is_flushing: false,
             waiting: Vec::new(),
+            _vital: vital,
         }
     }
 
@@ -80,9 +84,7 @@ impl HeartbeatLog {
             return;
         }
         if self.beats.is_empty() && self.metrics.is_empty() {
-            self.waiting.drain(..).for_each(|waiter| {
-                let _ = waiter.send(());
-            });
+            self.tell_waiting();
             return;
         }
         self.is_flushing = true;
@@ -110,21 +112,36 @@ impl HeartbeatLog {
         self.is_flushing = false;
         self.breaker.do_send(StoreOutcome::of(result));
         let metrics = std::mem::replace(&mut self.in_flight, Arc::from([]));
-        if let Err(error) = result {
-            warn!(error:%; "heartbeats could not be saved; kept for the next try");
-            for beat in beats {
-                self.beats.entry(beat.instance.clone()).or_insert(beat);
+        match result {
+            Ok(()) => {}
+            // It would be refused for ever, and everything after it would wait behind it.
+            Err(StoreError::Refused(reason)) => {
+                let records = metrics.len();
+                self.telemetry.records_dropped.inc_by(records as u64);
+                warn!(reason, records; "the store refused {records} metrics records; dropped");
             }
-            metrics
-                .iter()
-                .rev()
-                .for_each(|record| self.metrics.push_front(record.clone()));
-            self.drop_excess();
-            self.waiting.drain(..).for_each(|waiter| {
-                let _ = waiter.send(());
-            });
-        } else if !self.waiting.is_empty() {
+            Err(error) => {
+                warn!(error:%; "heartbeats could not be saved; kept for the next try");
+                for beat in beats {
+                    self.beats.entry(beat.instance.clone()).or_insert(beat);
+                }
+                for record in metrics.iter().rev() {
+                    self.metrics.push_front(record.clone());
+                }
+                self.drop_excess();
+                self.tell_waiting();
+                return;
+            }
+        }
+        if !self.waiting.is_empty() {
             self.flush(ctx);
+        }
+    }
+
+    fn tell_waiting(&mut self) {
+        for waiter in self.waiting.drain(..) {
+            // Who left does not need to know.
+            let _ = waiter.send(());
         }
     }
 

@@ -20,6 +20,7 @@ pub mod archive;
 mod consistency;
 pub mod db_breaker;
 pub mod event_feed;
+pub mod fatal;
 pub mod fleet;
 pub mod health;
 pub mod heartbeat_log;

@@ -12,8 +12,8 @@ use actix::prelude::*;
 use log::{debug, info, warn};
 use tokio::sync::oneshot;
 
-use super::fleet::FatalSender;
-use super::fleet::{CompareWithStore, Execute, FleetActor, Refusal, Vital};
+use super::fatal::{FatalSender, Vital};
+use super::fleet::{CompareWithStore, Execute, FleetActor, Refusal};
 use super::instance::{Adopt, Fence, FenceAfter, FenceGround};
 use super::registry::{Entry, Registry};
 use super::supervisor::{CheckChildren, Supervisor};
@@ -26,11 +26,10 @@ use crate::domain::commands::{
 };
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::FailureCause;
-use crate::domain::instance::InstanceStatus;
-use crate::domain::liveness::{Effect, FenceAnswer, Silence, silence_after};
+use crate::domain::liveness::{Effect, FenceAnswer, silence_after};
 use crate::domain::recovery::{Failure, Recoveries, Step};
 use crate::domain::settings::{LivenessThresholds, RetryPolicy};
-use crate::domain::time::Timestamp;
+use crate::domain::sweep::{Belief, Correction, correction};
 
 /// What the RecoveryActor works with.
 #[derive(Debug, Clone)]
@@ -68,8 +67,6 @@ pub struct RecoveryActor {
     recoveries: Recoveries,
     jitter: fastrand::Rng,
     waiting: BTreeMap<InstanceId, Vec<oneshot::Sender<RecoveryOutcome>>>,
-    /// Signs of life up to here are the start's own grace, not heartbeats.
-    started_at: Timestamp,
     timer: Option<SpawnHandle>,
     _vital: Vital,
 }
@@ -78,14 +75,12 @@ impl RecoveryActor {
     /// An actor with nothing to recover.
     pub fn new(links: RecoveryLinks, settings: RecoverySettings) -> Self {
         let vital = Vital::new("RecoveryActor", links.fatal.clone());
-        let started_at = links.clock.now();
         Self {
             links,
             settings,
             recoveries: Recoveries::new(),
             jitter: fastrand::Rng::with_seed(settings.jitter_seed),
             waiting: BTreeMap::new(),
-            started_at,
             timer: None,
             _vital: vital,
         }
@@ -303,26 +298,25 @@ impl RecoveryActor {
             let standing = entry.standing();
             let (id, incarnation) = (entry.id().clone(), standing.incarnation);
             let silence = silence_after(&self.settings.thresholds, now.since(entry.last_beat()));
-            match (standing.status, silence) {
-                (status, Silence::Silent | Silence::Emergency) if status.is_serving() => {
-                    self.wake(&id, incarnation, FailureCause::HeartbeatTimeout, ctx);
+            let belief = Belief {
+                status: standing.status,
+                held: standing.held,
+                silence,
+                has_beaten: entry.has_beaten_since_status(),
+            };
+            let fleet = &self.links.fleet;
+            match correction(&belief) {
+                None => {}
+                Some(Correction::Recover(cause)) => self.wake(&id, incarnation, cause, ctx),
+                Some(Correction::Suspect) => {
+                    fleet.do_send(Execute(SuspectInstance { id, incarnation }));
                 }
-                (InstanceStatus::Active, Silence::Late) => {
-                    self.links
-                        .fleet
-                        .do_send(Execute(SuspectInstance { id, incarnation }));
+                Some(Correction::ClearSuspicion) => {
+                    fleet.do_send(Execute(ClearSuspicion { id, incarnation }));
                 }
-                (InstanceStatus::Suspect, Silence::OnTime)
-                    if entry.last_beat() > self.started_at =>
-                {
-                    self.links
-                        .fleet
-                        .do_send(Execute(ClearSuspicion { id, incarnation }));
+                Some(Correction::Return) => {
+                    fleet.do_send(Execute(ReturnInstance { id, incarnation }));
                 }
-                (InstanceStatus::Failed, _) if standing.held > 0 => {
-                    self.wake(&id, incarnation, FailureCause::FoundFailed, ctx);
-                }
-                (_, _) => {}
             }
         }
         let failed_before = self.links.clock.wall() - self.settings.instance_retention;

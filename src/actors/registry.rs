@@ -31,6 +31,7 @@ pub struct Entry {
     last_beat: AtomicU64,
     last_beat_wall: AtomicI64,
     fenced: AtomicBool,
+    status_seen_at: AtomicU64,
     standing: RwLock<Standing>,
     reported: RwLock<Reported>,
     actor: RwLock<Option<Addr<InstanceActor>>>,
@@ -43,6 +44,7 @@ impl Entry {
             last_beat: AtomicU64::new(beat.as_micros()),
             last_beat_wall: AtomicI64::new(wall.as_micros()),
             fenced: AtomicBool::new(false),
+            status_seen_at: AtomicU64::new(beat.as_micros()),
             standing: RwLock::new(standing),
             reported: RwLock::new(Reported::default()),
             actor: RwLock::new(None),
@@ -69,6 +71,11 @@ impl Entry {
     /// The last sign of life as the world's clocks show it.
     pub fn last_beat_wall(&self) -> WallTime {
         WallTime::from_micros(self.last_beat_wall.load(Ordering::Acquire))
+    }
+
+    /// Whether it has beaten since its saved state was last changed, or since the start.
+    pub fn has_beaten_since_status(&self) -> bool {
+        self.last_beat.load(Ordering::Acquire) > self.status_seen_at.load(Ordering::Acquire)
     }
 
     /// Whether its recovery has begun.
@@ -169,13 +176,13 @@ impl Registry {
         self.entries.is_empty()
     }
 
-    /// Shows what is saved about an instance from now on. A new life starts with the given
-    /// sign of life and without a fence. Returns the entry if it is new.
+    /// Shows what is saved about an instance from `now` on. A new life starts with a sign of life
+    /// and without a fence. Returns the entry if it is new.
     pub(super) fn publish(
         &self,
         id: &InstanceId,
         standing: Standing,
-        beat: Timestamp,
+        now: Timestamp,
         wall: WallTime,
     ) -> Published {
         let mut is_new = false;
@@ -184,7 +191,7 @@ impl Registry {
             .entry(id.clone())
             .or_insert_with(|| {
                 is_new = true;
-                Arc::new(Entry::new(id.clone(), standing, beat, wall))
+                Arc::new(Entry::new(id.clone(), standing, now, wall))
             })
             .clone();
         if is_new {
@@ -197,8 +204,13 @@ impl Registry {
                 .unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *shown, standing)
         };
+        if before.status != standing.status {
+            entry
+                .status_seen_at
+                .store(now.as_micros(), Ordering::Release);
+        }
         if before.incarnation != standing.incarnation {
-            entry.stamp(beat, wall);
+            entry.stamp(now, wall);
             entry.lift_fence();
         }
         Published::Changed(entry)

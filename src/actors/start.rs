@@ -10,7 +10,8 @@ use tokio::sync::mpsc;
 use super::archive::Archive;
 use super::db_breaker::{DbBreakerActor, StoreGate, WakeOnReturn};
 use super::event_feed::EventFeed;
-use super::fleet::{Fatal, FatalSender, FleetActor, FleetLinks};
+use super::fatal::{Fatal, FatalSender, Vital};
+use super::fleet::{FleetActor, FleetLinks};
 use super::health::HealthActor;
 use super::heartbeat_log::{HeartbeatLog, Retention};
 use super::instance::InstanceLinks;
@@ -158,6 +159,7 @@ pub fn start(
     loaded.fill(&registry, &clock);
     let (fatal, fatalities) = mpsc::unbounded_channel();
     let fatal = FatalSender(fatal);
+    let vital = |name| Vital::new(name, fatal.clone());
     let telemetry = Arc::new(telemetry);
     let gate = Arc::new(StoreGate::new());
     let Loaded {
@@ -167,18 +169,20 @@ pub fn start(
         ..
     } = loaded;
 
-    let feed = placement.near_heartbeats(EventFeed::new(telemetry.clone()));
+    let feed = placement.near_heartbeats(EventFeed::new(telemetry.clone(), vital("EventFeed")));
     let breaker = placement.near_heartbeats(DbBreakerActor::new(
         settings.breaker,
         store.clone(),
         gate.clone(),
         clock.clone(),
         telemetry.clone(),
+        vital("DbBreakerActor"),
     ));
     let supervisor = placement.near_heartbeats(Supervisor::new(
         registry.clone(),
         clock.clone(),
         telemetry.clone(),
+        vital("Supervisor"),
     ));
     let fleet_links = FleetLinks {
         store: store.clone(),
@@ -197,7 +201,7 @@ pub fn start(
         fleet: fleet.clone(),
         supervisor: supervisor.clone(),
         telemetry: telemetry.clone(),
-        fatal,
+        fatal: fatal.clone(),
     };
     let recovery_settings = RecoverySettings {
         thresholds: settings.thresholds,
@@ -216,8 +220,13 @@ pub fn start(
         telemetry.clone(),
         settings.flush_interval,
         settings.retention,
+        vital("HeartbeatLog"),
     ));
-    placement.near_heartbeats(HealthActor::new(clock.clone(), telemetry.clone()));
+    placement.near_heartbeats(HealthActor::new(
+        clock.clone(),
+        telemetry.clone(),
+        vital("HealthActor"),
+    ));
     supervisor.do_send(Oversee(InstanceLinks {
         clock: clock.clone(),
         thresholds: settings.thresholds,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use log::{error, warn};
 
+use super::fatal::Vital;
 use super::instance::{Adopt, FenceAfter, InstanceActor, InstanceLinks, Retire};
 use super::registry::{Entry, Registry};
 use super::telemetry::Telemetry;
@@ -69,11 +70,17 @@ pub struct Supervisor {
     links: Option<InstanceLinks>,
     children: BTreeMap<InstanceId, Child>,
     newest: Generation,
+    _vital: Vital,
 }
 
 impl Supervisor {
     /// A supervisor without children; [`Oversee`] gives it all it needs to have some.
-    pub fn new(registry: Arc<Registry>, clock: Clock, telemetry: Arc<Telemetry>) -> Self {
+    pub fn new(
+        registry: Arc<Registry>,
+        clock: Clock,
+        telemetry: Arc<Telemetry>,
+        vital: Vital,
+    ) -> Self {
         Self {
             registry,
             clock,
@@ -81,6 +88,7 @@ impl Supervisor {
             links: None,
             children: BTreeMap::new(),
             newest: Generation::default(),
+            _vital: vital,
         }
     }
 

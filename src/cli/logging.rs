@@ -14,6 +14,8 @@ use crate::config::{LogFormat, LogSettings};
 /// Starts the process's logger, on standard error. The first call counts.
 pub(super) fn start(settings: &LogSettings) {
     let mut builder = env_logger::Builder::new();
+    // It logs what clients do wrong (a broken request, a connection cut) as errors of ours.
+    builder.filter_module("actix_http", log::LevelFilter::Off);
     builder.parse_filters(&settings.filter);
     match settings.format {
         LogFormat::Text => builder.format(|output, record| {

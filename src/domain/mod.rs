@@ -25,4 +25,5 @@ pub mod running_time;
 pub mod settings;
 pub mod stream;
 pub mod supervision;
+pub mod sweep;
 pub mod time;

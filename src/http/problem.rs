@@ -206,7 +206,7 @@ impl Problem {
         )
     }
 
-    /// 422: the request was read, and these fields are bad. At most [`MAX_NAMED_FIELDS`] are
+    /// 422: the request was read, and these fields are bad. At most 1,000 are
     /// listed; `total` tells how many there are.
     pub fn invalid(mut errors: Vec<FieldError>, total: usize) -> Self {
         errors.truncate(MAX_NAMED_FIELDS);

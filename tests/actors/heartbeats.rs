@@ -78,16 +78,26 @@ async fn stopping_saves_the_last_heartbeats() {
     assert_eq!(saved_beat(&rig), Some(rig.clock.wall()));
 }
 
+/// One record the store will never take must not keep all later ones from being saved.
 #[actix::test]
-async fn stopping_takes_eight_seconds_at_the_most() {
+async fn metrics_the_store_refuses_hold_up_no_others() {
     let rig = Rig::start().await;
     rig.register("a", 1).await;
+    rig.register("odd", 1).await;
+    rig.store.refuse_content_about(Some("odd".into()));
+    rig.beat("odd").await;
+    pass(6.0).await;
+    rig.store.refuse_content_about(None);
     rig.beat("a").await;
-    rig.store.set_outage(Some(Outage::Hanging));
-    let orchestrator = rig.orchestrator.clone();
-    actix::spawn(async move { orchestrator.execute(crate::rig::registration("b", 1)).await });
-    pass(0.1).await;
-    let began = rig.clock.now();
-    rig.orchestrator.flush().await;
-    assert!(rig.clock.now().since(began) <= Duration::from_millis(8_010));
+    pass(6.0).await;
+    let dropped = rig.orchestrator.telemetry().records_dropped.get();
+    assert_eq!(dropped, 1, "and counted");
+    rig.store.set_outage(Some(Outage::Refusing));
+    assert_eq!(
+        history(&rig).await,
+        (0, false),
+        "nothing waits in memory any more"
+    );
+    rig.store.set_outage(None);
+    assert_eq!(history(&rig).await, (1, true));
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use prometheus_client::registry::Registry as Metrics;
-use resilient_orchestrator::actors::fleet::{Fatal, Refusal};
+use resilient_orchestrator::actors::fatal::Fatal;
+use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::orchestrator::{
     HeartbeatAnswer, HeartbeatReport, Orchestrator,

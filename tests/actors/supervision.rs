@@ -1,6 +1,8 @@
 //! Actors that end, and those that must.
 
 use actix::prelude::*;
+use resilient_orchestrator::actors::event_feed::EventFeed;
+use resilient_orchestrator::actors::fatal::Fatal;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::supervisor::Departed;
 use resilient_orchestrator::domain::commands::RemoveInstance;
@@ -122,6 +124,25 @@ async fn a_quarantined_instance_that_falls_silent_is_recovered_by_the_sweep() {
 }
 
 #[actix::test]
+async fn a_quarantined_instance_that_failed_is_seen_returning_by_the_sweep() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    pass(200.0).await;
+    for _ in 0..=MAX_RESTARTS {
+        rig.boom("a").await;
+        settle_down().await;
+    }
+    pass(131.0).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Failed);
+    pass(60.0).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Failed, "no sign of life");
+    rig.beat("a").await;
+    assert!(rig.entry("a").actor().is_none(), "still quarantined");
+    pass(30.0).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Recovering);
+}
+
+#[actix::test]
 async fn an_instance_whose_actor_died_right_before_its_timer_is_still_recovered() {
     let rig = Rig::start().await;
     rig.streams(1).await;
@@ -176,4 +197,26 @@ async fn the_end_of_a_retired_actor_is_not_taken_for_its_successors() {
     settle_down().await;
     assert!(actor(&rig, "a").is_some());
     assert_eq!(restarts(&rig), 0);
+}
+
+/// A message that ends an actor which exists once.
+struct Fault;
+
+impl Message for Fault {
+    type Result = ();
+}
+
+impl Handler<Fault> for EventFeed {
+    type Result = ();
+
+    fn handle(&mut self, _: Fault, _: &mut Self::Context) {
+        panic!("on purpose");
+    }
+}
+
+#[actix::test]
+async fn the_panic_of_an_actor_that_exists_once_ends_the_process() {
+    let mut rig = Rig::start().await;
+    rig.orchestrator.feed().do_send(Fault);
+    assert_eq!(rig.fatal.recv().await, Some(Fatal::ActorEnded("EventFeed")));
 }

@@ -3,10 +3,6 @@
 //! Wraps a [`MemoryStore`] and, call by call, does what its script says, then what its weather
 //! says. Everything follows from the script and the seed; time is the runtime's virtual time.
 
-#![expect(
-    clippy::allow_attributes,
-    reason = "each test binary uses another part of this"
-)]
 #![allow(dead_code, reason = "each test binary uses another part of this")]
 
 mod weather;
@@ -434,6 +430,15 @@ impl Store for FaultyStore {
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
         self.weather().await?;
+        let refused = self.state().refused.clone();
+        if records
+            .iter()
+            .any(|record| Some(&record.instance) == refused.as_ref())
+        {
+            return Err(StoreError::Refused(
+                "metrics that cannot be kept".to_owned(),
+            ));
+        }
         self.inner.save_metrics(records).await
     }
 

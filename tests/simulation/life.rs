@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry as Metrics;
-use resilient_orchestrator::actors::fleet::Fatal;
+use resilient_orchestrator::actors::fatal::Fatal;
 use resilient_orchestrator::actors::heartbeat_log::Retention;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};

@@ -3,8 +3,12 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    clippy::allow_attributes,
-    reason = "each test file uses its part of it"
+    reason = "each test file is a crate by itself and uses another part"
+)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a helper that cannot do its work fails the test that needs it"
 )]
 
 pub mod faults;

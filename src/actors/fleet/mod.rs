@@ -25,10 +25,11 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use log::{debug, error, warn};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::db_breaker::{DbBreakerActor, StoreOutcome};
 use super::event_feed::{EventFeed, Publish};
+use super::fatal::{Fatal, FatalSender, Vital};
 use super::instance::{Adopt, FenceAfter};
 use super::registry::{Published, Registry};
 use super::supervisor::{Adopted, Departed, Supervisor};
@@ -53,54 +54,6 @@ const MAX_BATCH_CHANGES: usize = 20_000;
 
 /// The wait between two tries to settle a transaction in doubt.
 const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
-
-/// Why the process cannot go on.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fatal {
-    /// Another orchestrator writes to the same database.
-    #[error("another orchestrator has taken over this database; this one ends")]
-    Deposed,
-    /// Memory and database have parted ways.
-    #[error(
-        "the database is not as this orchestrator left it; it ends so that the next start loads what is there"
-    )]
-    PartedWays,
-    /// An actor nobody can do without has panicked.
-    #[error("the {0} ended unexpectedly; a restart loads what is saved")]
-    ActorEnded(&'static str),
-}
-
-/// Ends the process, from wherever it is noticed that it must.
-#[derive(Debug, Clone)]
-pub struct FatalSender(pub mpsc::UnboundedSender<Fatal>);
-
-impl FatalSender {
-    fn send(&self, fatal: Fatal) {
-        // If nobody listens any more the process is ending already.
-        let _ = self.0.send(fatal);
-    }
-}
-
-/// A field of an actor the process cannot do without: tells when it is unwound.
-#[derive(Debug)]
-pub(super) struct Vital {
-    name: &'static str,
-    fatal: FatalSender,
-}
-
-impl Vital {
-    pub(super) fn new(name: &'static str, fatal: FatalSender) -> Self {
-        Self { name, fatal }
-    }
-}
-
-impl Drop for Vital {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.fatal.send(Fatal::ActorEnded(self.name));
-        }
-    }
-}
 
 /// What the FleetActor works with.
 #[derive(Debug, Clone)]

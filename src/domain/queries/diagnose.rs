@@ -97,14 +97,14 @@ impl Diagnose {
             .partition(|id| owner(fleet, **id).is_some());
         if !elsewhere.is_empty() {
             sentences.push(format!(
-                "Stop {} at once: another instance runs them, so they run twice now.",
+                "Stop {} at once: assigned to another instance, and so run twice now.",
                 named(&elsewhere)
             ));
         }
         if !nowhere.is_empty() {
             sentences.push(format!(
-                "Stop {}: they are not assigned to this instance. POST /streams/assign asks for \
-                 streams.",
+                "Stop {}: not assigned to this instance. It may ask for streams with \
+                 POST /streams/assign.",
                 named(&nowhere)
             ));
         }
@@ -114,15 +114,15 @@ impl Diagnose {
             .partition(|id| slot.undelivered().contains(*id));
         if !untold.is_empty() {
             sentences.push(format!(
-                "Call POST /streams/assign to be handed {}: they were moved here and the worker \
-                 has not fetched them yet.",
+                "Call POST /streams/assign to be handed {}: moved here, and not fetched by the \
+                 worker yet.",
                 named(&untold)
             ));
         }
         if !told.is_empty() {
             sentences.push(format!(
-                "Start {}, or give them back with POST /streams/release: they are assigned to \
-                 this instance and nobody runs them.",
+                "Start {}, or give it up with POST /streams/release: assigned to this instance, and \
+                 run by nobody.",
                 named(&told)
             ));
         }

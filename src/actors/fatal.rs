@@ -1,0 +1,57 @@
+//! When the process cannot go on: who notices, and how it ends.
+//!
+//! Only the instances' actors are replaced when they panic. All others are one of a kind and know
+//! things nobody else knows, so the process ends and the next start loads what is saved
+//! (`docs/decisions/0003-vital-actors-end-the-process.md`).
+
+use tokio::sync::mpsc;
+
+/// Why the process cannot go on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fatal {
+    /// Another orchestrator writes to the same database.
+    #[error("another orchestrator has taken over this database; this one ends")]
+    Deposed,
+    /// Memory and database have parted ways.
+    #[error(
+        "the database is not as this orchestrator left it; it ends so that the next start loads what is there"
+    )]
+    PartedWays,
+    /// An actor nobody can do without has panicked.
+    #[error("the {0} ended unexpectedly; a restart loads what is saved")]
+    ActorEnded(&'static str),
+}
+
+/// Ends the process, from wherever it is noticed that it must.
+#[derive(Debug, Clone)]
+pub struct FatalSender(pub mpsc::UnboundedSender<Fatal>);
+
+impl FatalSender {
+    /// Says why.
+    pub fn send(&self, fatal: Fatal) {
+        // If nobody listens any more the process is ending already.
+        let _ = self.0.send(fatal);
+    }
+}
+
+/// A field of an actor the process cannot do without: tells when it is unwound.
+#[derive(Debug)]
+pub struct Vital {
+    name: &'static str,
+    fatal: FatalSender,
+}
+
+impl Vital {
+    /// For the actor of that name.
+    pub fn new(name: &'static str, fatal: FatalSender) -> Self {
+        Self { name, fatal }
+    }
+}
+
+impl Drop for Vital {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.fatal.send(Fatal::ActorEnded(self.name));
+        }
+    }
+}

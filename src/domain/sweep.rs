@@ -1,0 +1,136 @@
+//! What the safety sweep puts right: where the last heartbeats and what is saved do not fit.
+//!
+//! Ordinarily instances' actors notice everything at its exact time and the sweep finds nothing.
+//! It is there for what got lost: a message, an actor in quarantine, a command that was refused.
+
+use super::incident::FailureCause;
+use super::instance::InstanceStatus;
+use super::liveness::Silence;
+
+/// What is believed about one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Belief {
+    /// The state that is saved.
+    pub status: InstanceStatus,
+    /// How many streams it owns.
+    pub held: usize,
+    /// How long it has been silent.
+    pub silence: Silence,
+    /// Whether it has beaten since that state was saved, or since the start. The grace of a start
+    /// is no heartbeat.
+    pub has_beaten: bool,
+}
+
+/// How a belief is put right. Each is safe to repeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Correction {
+    /// Its recovery has to begin, or goes on if it is under way.
+    Recover(FailureCause),
+    /// It is late and nobody said so.
+    Suspect,
+    /// It is on time again and nobody said so.
+    ClearSuspicion,
+    /// It failed, beats again, and nobody said so.
+    Return,
+}
+
+/// What does not fit.
+pub fn correction(belief: &Belief) -> Option<Correction> {
+    match (belief.status, belief.silence) {
+        (
+            InstanceStatus::Active
+            | InstanceStatus::Suspect
+            | InstanceStatus::Recovering
+            | InstanceStatus::Draining,
+            Silence::Silent | Silence::Emergency,
+        ) => Some(Correction::Recover(FailureCause::HeartbeatTimeout)),
+        (InstanceStatus::Active, Silence::Late) => Some(Correction::Suspect),
+        (InstanceStatus::Suspect, Silence::OnTime) => {
+            belief.has_beaten.then_some(Correction::ClearSuspicion)
+        }
+        (InstanceStatus::Failed, silence) => {
+            if belief.held > 0 {
+                Some(Correction::Recover(FailureCause::FoundFailed))
+            } else {
+                (belief.has_beaten && silence == Silence::OnTime).then_some(Correction::Return)
+            }
+        }
+        (InstanceStatus::Active, Silence::OnTime)
+        | (InstanceStatus::Suspect, Silence::Late)
+        | (
+            InstanceStatus::Recovering | InstanceStatus::Draining,
+            Silence::OnTime | Silence::Late,
+        )
+        | (
+            InstanceStatus::Maintenance | InstanceStatus::Inactive,
+            Silence::OnTime | Silence::Late | Silence::Silent | Silence::Emergency,
+        ) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn find(status: InstanceStatus, silence: Silence) -> Option<Correction> {
+        correction(&Belief {
+            status,
+            held: 0,
+            silence,
+            has_beaten: true,
+        })
+    }
+
+    #[test]
+    fn silence_nobody_acted_on_is_recovered_whoever_may_own_streams() {
+        for status in InstanceStatus::ALL {
+            let recovers = find(status, Silence::Silent)
+                == Some(Correction::Recover(FailureCause::HeartbeatTimeout));
+            assert_eq!(recovers, status.is_serving(), "{status}");
+        }
+    }
+
+    #[test]
+    fn the_grace_of_a_start_is_no_heartbeat() {
+        let suspect = Belief {
+            status: InstanceStatus::Suspect,
+            held: 1,
+            silence: Silence::OnTime,
+            has_beaten: false,
+        };
+        assert_eq!(correction(&suspect), None);
+        let failed = Belief {
+            status: InstanceStatus::Failed,
+            held: 0,
+            ..suspect
+        };
+        assert_eq!(correction(&failed), None);
+    }
+
+    #[test]
+    fn what_beats_again_is_welcome() {
+        assert_eq!(
+            find(InstanceStatus::Suspect, Silence::OnTime),
+            Some(Correction::ClearSuspicion)
+        );
+        assert_eq!(
+            find(InstanceStatus::Failed, Silence::OnTime),
+            Some(Correction::Return)
+        );
+        assert_eq!(find(InstanceStatus::Failed, Silence::Late), None);
+    }
+
+    #[test]
+    fn a_failed_instance_that_owns_streams_loses_them_first() {
+        let belief = Belief {
+            status: InstanceStatus::Failed,
+            held: 1,
+            silence: Silence::OnTime,
+            has_beaten: true,
+        };
+        assert_eq!(
+            correction(&belief),
+            Some(Correction::Recover(FailureCause::FoundFailed))
+        );
+    }
+}
