@@ -30,6 +30,7 @@ pub struct Entry {
     id: InstanceId,
     last_beat: AtomicU64,
     last_beat_wall: AtomicI64,
+    serving_since: AtomicU64,
     fenced: AtomicBool,
     standing: RwLock<Standing>,
     reported: RwLock<Reported>,
@@ -42,6 +43,7 @@ impl Entry {
             id,
             last_beat: AtomicU64::new(beat.as_micros()),
             last_beat_wall: AtomicI64::new(wall.as_micros()),
+            serving_since: AtomicU64::new(beat.as_micros()),
             fenced: AtomicBool::new(false),
             standing: RwLock::new(standing),
             reported: RwLock::new(Reported::default()),
@@ -69,6 +71,11 @@ impl Entry {
     /// The last sign of life as the world's clocks show it.
     pub fn last_beat_wall(&self) -> WallTime {
         WallTime::from_micros(self.last_beat_wall.load(Ordering::Acquire))
+    }
+
+    /// Since when it serves without interruption: its registration, its return, or the start.
+    pub fn serving_since(&self) -> Timestamp {
+        Timestamp::from_micros(self.serving_since.load(Ordering::Acquire))
     }
 
     /// Whether its recovery has begun.
@@ -159,6 +166,11 @@ impl Registry {
         entries
     }
 
+    /// What `look` makes of every entry, in no particular order.
+    pub fn map<T>(&self, look: impl Fn(&Entry) -> T) -> Vec<T> {
+        self.entries.iter().map(|entry| look(&entry)).collect()
+    }
+
     /// How many instances there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -197,6 +209,11 @@ impl Registry {
                 .unwrap_or_else(PoisonError::into_inner);
             std::mem::replace(&mut *shown, standing)
         };
+        if standing.status.is_serving() && !before.status.is_serving() {
+            entry
+                .serving_since
+                .store(beat.as_micros(), Ordering::Release);
+        }
         if before.incarnation != standing.incarnation {
             entry.stamp(beat, wall);
             entry.lift_fence();

@@ -8,7 +8,7 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
-//! `streams`, `diagnostic`, `status`. `body`, `fields` and `params` read input by one set of
+//! `streams`, `diagnostic`, `resilience`, `status`. `body`, `fields` and `params` read input by one set of
 //! rules, `problem` is the only file that knows how errors look. `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
@@ -23,6 +23,7 @@ mod instances;
 mod panics;
 mod params;
 mod problem;
+mod resilience;
 mod route_table;
 mod server;
 mod state;

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::{guard, web};
 
 use super::problem::Problem;
-use super::{diagnostic, instances, status, streams, workers};
+use super::{diagnostic, instances, resilience, status, streams, workers};
 
 /// Who depends on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,10 @@ static ROUTES: &[Route] = routes![
         "Somebody knows that an instance has failed; its streams are moved at once.";
     Classic POST "/diagnostic" diagnostic::compare,
         "Compares what a worker runs with what it is to run.";
+    Ours GET "/resilience/brake" resilience::brake,
+        "Whether a mass failure is held, since and until when, and why.";
+    Ours POST "/resilience/brake" resilience::order_brake,
+        "Releases or prolongs the hold of a mass failure, with a reason.";
     Classic GET "/status" status::status,
         "Totals of instances, streams and load.";
     Classic GET "/health" status::health,
