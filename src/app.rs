@@ -277,6 +277,7 @@ fn system_settings(config: &Config) -> SystemSettings {
         thresholds: config.liveness,
         retry: config.recovery.retry,
         breaker: config.breaker,
+        mass_failure: config.mass_failure,
         sweep_interval: config.heartbeats.check_interval,
         flush_interval: config.heartbeats.flush_interval,
         instance_retention: config.retention.instances,

@@ -8,6 +8,8 @@
 
 #[path = "actors/batches.rs"]
 mod batches;
+#[path = "actors/brake.rs"]
+mod brake;
 #[path = "actors/doubt.rs"]
 mod doubt;
 mod faults;

@@ -446,13 +446,14 @@ async fn bad_paths_and_queries() {
 }
 
 /// Every route that reads a body.
-const WITH_BODY: [&str; 6] = [
+const WITH_BODY: [&str; 7] = [
     "/register",
     "/heartbeat",
     "/streams/assign",
     "/streams/release",
     "/streams",
     "/diagnostic",
+    "/resilience/brake",
 ];
 
 #[actix_web::test]

@@ -11,12 +11,14 @@
 //! | [`instance`] | registered instance | knows how long its instance has been silent |
 //! | [`fleet`] | process | decides, saves and tells every change of the fleet |
 //! | [`recovery`] | process | decides whether, when and how fast to recover |
+//! | [`brake`] | (part of recovery) | holds recovery back when most of the fleet falls silent |
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
 //! | [`health`] | process | observes the process itself |
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
 
 pub mod archive;
+pub mod brake;
 mod consistency;
 pub mod db_breaker;
 pub mod event_feed;

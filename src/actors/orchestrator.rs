@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::archive::Archive;
+use super::brake::{AskBrake, BrakeReport, OrderBrake};
 use super::db_breaker::{DbBreakerActor, StoreGate};
 use super::event_feed::EventFeed;
 use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
@@ -19,6 +20,7 @@ use super::registry::{Entry, Registry};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
+use crate::domain::brake::OrderRefused;
 use crate::domain::commands::{Command, Recovered, Rejection};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
@@ -184,6 +186,31 @@ impl Orchestrator {
             .send(ReportFailure { id })
             .await
             .unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// What the mass-failure brake does.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn brake(&self) -> Result<BrakeReport, Refusal> {
+        self.recovery
+            .send(AskBrake)
+            .await
+            .map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// Releases or prolongs a hold; the inner error tells that there is none.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn order_brake(
+        &self,
+        order: OrderBrake,
+    ) -> Result<Result<BrakeReport, OrderRefused>, Refusal> {
+        self.recovery
+            .send(order)
+            .await
+            .map_err(|_| Refusal::ShuttingDown)
     }
 
     /// The metrics of an instance.

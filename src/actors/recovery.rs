@@ -1,6 +1,7 @@
 //! Decides whether, when and how fast to recover; never what moves where.
 //!
-//! Woken by silence, by a report, by the store's return and by the sweep; each time it takes the
+//! A timeout first asks the mass-failure brake (`brake.rs`), which may hold it back. Then:
+//! woken by silence, by a report, by the store's return and by the sweep; each time it takes the
 //! same path: fence the instance, have the fleet decide and save, and try again later if it could
 //! not be saved (`domain/recovery.rs`). What it hears of instances that come back it passes on.
 
@@ -12,6 +13,7 @@ use actix::prelude::*;
 use log::{debug, info, warn};
 use tokio::sync::oneshot;
 
+use super::brake::MassFailureBrake;
 use super::fatal::{FatalSender, Vital};
 use super::fleet::{CompareWithStore, Execute, FleetActor, Refusal};
 use super::instance::{Adopt, Fence, FenceAfter, FenceGround};
@@ -20,6 +22,7 @@ use super::supervisor::{CheckChildren, Supervisor};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::backoff::retry_delay;
+use crate::domain::brake::Verdict;
 use crate::domain::commands::{
     ClearSuspicion, ForgetFailed, PlaceWaiting, RecoverInstance, Recovered, Rejection,
     ReturnInstance, SuspectInstance, TrustInstance,
@@ -28,7 +31,7 @@ use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::FailureCause;
 use crate::domain::liveness::{Effect, FenceAnswer, silence_after};
 use crate::domain::recovery::{Failure, Recoveries, Step};
-use crate::domain::settings::{LivenessThresholds, RetryPolicy};
+use crate::domain::settings::{LivenessThresholds, MassFailureSettings, RetryPolicy};
 use crate::domain::sweep::{Belief, Correction, correction};
 
 /// What the RecoveryActor works with.
@@ -49,6 +52,8 @@ pub struct RecoverySettings {
     pub thresholds: LivenessThresholds,
     /// How soon what could not be saved is tried again.
     pub retry: RetryPolicy,
+    /// When silences that come together are held back.
+    pub mass_failure: MassFailureSettings,
     /// The period of the safety sweep.
     pub sweep_interval: Duration,
     /// After how long a failed instance without streams is forgotten.
@@ -65,6 +70,7 @@ pub struct RecoveryActor {
     links: RecoveryLinks,
     settings: RecoverySettings,
     recoveries: Recoveries,
+    pub(super) brake: MassFailureBrake,
     jitter: fastrand::Rng,
     waiting: BTreeMap<InstanceId, Vec<oneshot::Sender<RecoveryOutcome>>>,
     timer: Option<SpawnHandle>,
@@ -75,7 +81,15 @@ impl RecoveryActor {
     /// An actor with nothing to recover.
     pub fn new(links: RecoveryLinks, settings: RecoverySettings) -> Self {
         let vital = Vital::new("RecoveryActor", links.fatal.clone());
+        let brake = MassFailureBrake::new(
+            settings.mass_failure,
+            settings.thresholds,
+            links.clock.clone(),
+            links.registry.clone(),
+            links.telemetry.clone(),
+        );
         Self {
+            brake,
             links,
             settings,
             recoveries: Recoveries::new(),
@@ -99,8 +113,33 @@ impl RecoveryActor {
             cause,
             detected_at: self.links.clock.wall(),
         };
+        if cause == FailureCause::HeartbeatTimeout && self.is_held(id, ctx) {
+            return;
+        }
+        self.begin(failure, ctx);
+    }
+
+    fn begin(&mut self, failure: Failure, ctx: &mut Context<Self>) {
         if let Some(step) = self.recoveries.wake(failure) {
             self.take(step, ctx);
+        }
+    }
+
+    /// Asks the brake whether a timeout may be acted upon. What is under way already goes on.
+    fn is_held(&mut self, id: &InstanceId, ctx: &mut Context<Self>) -> bool {
+        if self.recoveries.concerns(id) {
+            return false;
+        }
+        let Some(entry) = self.links.registry.get(id) else {
+            return false;
+        };
+        match self.brake.expired(&entry) {
+            Verdict::Proceed => false,
+            Verdict::Held => true,
+            Verdict::Engaged(_) => {
+                self.arm(ctx);
+                true
+            }
         }
     }
 
@@ -239,21 +278,43 @@ impl RecoveryActor {
         }
     }
 
-    fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
         let now = self.links.clock.now();
         for step in self.recoveries.handle_deadline(now) {
             self.take(step, ctx);
         }
+        for (id, incarnation) in self.brake.look().due {
+            self.begin_held(&id, incarnation, ctx);
+        }
         self.arm(ctx);
     }
 
-    /// One timer, for the earliest retry of all: one for each would be armed again by each that
-    /// fires, and a long outage with many silent instances would do nothing else.
+    /// The turn of an instance whose recovery was held has come. It was detected when it passed
+    /// its timeout, not now.
+    fn begin_held(&mut self, id: &InstanceId, incarnation: Incarnation, ctx: &mut Context<Self>) {
+        let Some(entry) = self.links.registry.get(id) else {
+            return;
+        };
+        let silent_for = self.links.clock.now().since(entry.last_beat());
+        let failure = Failure {
+            id: id.clone(),
+            incarnation,
+            cause: FailureCause::HeartbeatTimeout,
+            detected_at: self.links.clock.wall()
+                - silent_for.saturating_sub(self.settings.thresholds.timeout),
+        };
+        self.begin(failure, ctx);
+    }
+
+    /// One timer, for the brake and the earliest retry of all: one for each retry would be armed
+    /// again by each that fires, and a long outage with many silent instances would do nothing
+    /// else.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         if let Some(timer) = self.timer.take() {
             ctx.cancel_future(timer);
         }
-        let Some(deadline) = self.recoveries.next_deadline() else {
+        let deadlines = [self.recoveries.next_deadline(), self.brake.next_deadline()];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
             return;
         };
         let wait = deadline.since(self.links.clock.now());

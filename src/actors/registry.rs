@@ -30,6 +30,7 @@ pub struct Entry {
     id: InstanceId,
     last_beat: AtomicU64,
     last_beat_wall: AtomicI64,
+    serving_since: AtomicU64,
     fenced: AtomicBool,
     status_seen_at: AtomicU64,
     standing: RwLock<Standing>,
@@ -43,6 +44,7 @@ impl Entry {
             id,
             last_beat: AtomicU64::new(beat.as_micros()),
             last_beat_wall: AtomicI64::new(wall.as_micros()),
+            serving_since: AtomicU64::new(beat.as_micros()),
             fenced: AtomicBool::new(false),
             status_seen_at: AtomicU64::new(beat.as_micros()),
             standing: RwLock::new(standing),
@@ -76,6 +78,11 @@ impl Entry {
     /// Whether it has beaten since its saved state was last changed, or since the start.
     pub fn has_beaten_since_status(&self) -> bool {
         self.last_beat.load(Ordering::Acquire) > self.status_seen_at.load(Ordering::Acquire)
+    }
+
+    /// Since when it serves without interruption: its registration, its return, or the start.
+    pub fn serving_since(&self) -> Timestamp {
+        Timestamp::from_micros(self.serving_since.load(Ordering::Acquire))
     }
 
     /// Whether its recovery has begun.
@@ -166,6 +173,11 @@ impl Registry {
         entries
     }
 
+    /// What `look` makes of every entry, in no particular order.
+    pub fn map<T>(&self, look: impl Fn(&Entry) -> T) -> Vec<T> {
+        self.entries.iter().map(|entry| look(&entry)).collect()
+    }
+
     /// How many instances there are.
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -207,6 +219,11 @@ impl Registry {
         if before.status != standing.status {
             entry
                 .status_seen_at
+                .store(now.as_micros(), Ordering::Release);
+        }
+        if standing.status.is_serving() && !before.status.is_serving() {
+            entry
+                .serving_since
                 .store(now.as_micros(), Ordering::Release);
         }
         if before.incarnation != standing.incarnation {

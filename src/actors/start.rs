@@ -24,7 +24,9 @@ use crate::clock::Clock;
 use crate::domain::fleet::{Fleet, Ledger};
 use crate::domain::ids::InstanceId;
 use crate::domain::queries::Standing;
-use crate::domain::settings::{BreakerSettings, LivenessThresholds, RetryPolicy};
+use crate::domain::settings::{
+    BreakerSettings, LivenessThresholds, MassFailureSettings, RetryPolicy,
+};
 use crate::domain::time::WallTime;
 use crate::store::{Guard, Store, StoreError};
 
@@ -37,6 +39,8 @@ pub struct SystemSettings {
     pub retry: RetryPolicy,
     /// When the store counts as out, and how it is probed.
     pub breaker: BreakerSettings,
+    /// When silences that come together are held back.
+    pub mass_failure: MassFailureSettings,
     /// The period of the safety sweep.
     pub sweep_interval: Duration,
     /// How old heartbeats may become before they are saved.
@@ -56,6 +60,7 @@ impl Default for SystemSettings {
             thresholds: LivenessThresholds::default(),
             retry: RetryPolicy::default(),
             breaker: BreakerSettings::default(),
+            mass_failure: MassFailureSettings::default(),
             sweep_interval: Duration::from_secs(30),
             flush_interval: Duration::from_secs(5),
             instance_retention: day,
@@ -206,6 +211,7 @@ pub fn start(
     let recovery_settings = RecoverySettings {
         thresholds: settings.thresholds,
         retry: settings.retry,
+        mass_failure: settings.mass_failure,
         sweep_interval: settings.sweep_interval,
         instance_retention: settings.instance_retention,
         jitter_seed: settings.jitter_seed,

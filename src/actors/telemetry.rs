@@ -53,6 +53,10 @@ pub struct Telemetry {
     pub store_up: Gauge,
     /// Requests that were refused because too many were under way.
     pub requests_shed: Counter,
+    /// 1 while a mass failure is held, else 0.
+    pub brake_engaged: Gauge,
+    /// Times a mass failure was held.
+    pub brake_engagements: Counter,
     /// Differences the sweep found between actors, memory and store.
     pub sweep_differences: Counter,
 }
@@ -75,6 +79,8 @@ impl Telemetry {
             stalled_milliseconds: Counter::default(),
             store_up: Gauge::default(),
             requests_shed: Counter::default(),
+            brake_engaged: Gauge::default(),
+            brake_engagements: Counter::default(),
             sweep_differences: Counter::default(),
         };
         telemetry.store_up.set(1);
@@ -139,6 +145,16 @@ impl Telemetry {
             "requests_shed",
             "Requests refused because too many were under way",
             self.requests_shed.clone(),
+        );
+        registry.register(
+            "brake_engaged",
+            "Whether a mass failure is held",
+            self.brake_engaged.clone(),
+        );
+        registry.register(
+            "brake_engagements",
+            "Times a mass failure was held",
+            self.brake_engagements.clone(),
         );
         registry.register(
             "sweep_differences",

@@ -9,9 +9,9 @@ use super::reader::{EffectiveValue, Reader};
 use super::sources::{Origin, Sources};
 use super::{
     BreakerSettings, Config, ConfigErrors, DatabaseSettings, HealthSettings, HeartbeatSettings,
-    LivenessThresholds, LogSettings, Problem, RecoverySettings, RegistrationSettings,
-    RetentionSettings, RetryPolicy, ServerSettings, UnknownVariable, WorkerLimits, rules, settings,
-    table, typo,
+    LivenessThresholds, LogSettings, MassFailureSettings, Problem, RecoverySettings,
+    RegistrationSettings, RetentionSettings, RetryPolicy, ServerSettings, UnknownVariable,
+    WorkerLimits, rules, settings, table, typo,
 };
 
 /// A configuration and what there is to say about it.
@@ -93,6 +93,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let worker_limits = read_worker_limits(reader, &liveness);
     let heartbeats = read_heartbeats(reader);
     let recovery = read_recovery(reader);
+    let mass_failure = read_mass_failure(reader);
     let breaker = read_breaker(reader);
     let health_check_interval = reader.duration("HEALTH_CHECK_INTERVAL");
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
@@ -108,6 +109,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         worker_limits: worker_limits?,
         heartbeats: heartbeats?,
         recovery: recovery?,
+        mass_failure: mass_failure?,
         breaker: breaker?,
         health: HealthSettings {
             check_interval: health_check_interval?,
@@ -223,6 +225,17 @@ fn read_recovery(reader: &mut Reader<'_>) -> Option<RecoverySettings> {
             exponential: exponential?,
         },
         emergency_enabled: emergency_enabled?,
+    })
+}
+
+fn read_mass_failure(reader: &mut Reader<'_>) -> Option<MassFailureSettings> {
+    let min = reader.count("MASS_FAILURE_MIN");
+    let ratio = reader.fraction("MASS_FAILURE_RATIO");
+    let hold = reader.duration("MASS_FAILURE_HOLD");
+    Some(MassFailureSettings {
+        min: min?,
+        ratio: ratio?,
+        hold: hold?,
     })
 }
 

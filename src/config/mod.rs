@@ -26,7 +26,9 @@ mod typo;
 
 use std::time::Duration;
 
-use crate::domain::settings::{BreakerSettings, LivenessThresholds, RetryPolicy, WorkerLimits};
+use crate::domain::settings::{
+    BreakerSettings, LivenessThresholds, MassFailureSettings, RetryPolicy, WorkerLimits,
+};
 
 pub use address::BindAddress;
 pub use database::{DatabaseSettings, DatabaseUrl, PostgresUrl};
@@ -55,6 +57,8 @@ pub struct Config {
     pub heartbeats: HeartbeatSettings,
     /// How hard recoveries are tried.
     pub recovery: RecoverySettings,
+    /// When silences that come together are held back.
+    pub mass_failure: MassFailureSettings,
     /// When the database is left alone.
     pub breaker: BreakerSettings,
     /// How the program watches the whole.

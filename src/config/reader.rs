@@ -7,6 +7,7 @@ use super::rules::Length;
 use super::setting::{Fallback, Kind, Setting};
 use super::sources::{Origin, Sources};
 use super::{address, database, duration, log, scalar, table};
+use crate::domain::settings::Fraction;
 
 /// What holds for one setting, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,6 +81,14 @@ impl<'a> Reader<'a> {
             _ => Err("is listed as something else than a number".to_owned()),
         };
         self.read(name, parse, u32::to_string)
+    }
+
+    pub(super) fn fraction(&mut self, name: &'static str) -> Option<Fraction> {
+        self.read(
+            name,
+            |text, _| scalar::parse_fraction(text),
+            |fraction| fraction.as_f64().to_string(),
+        )
     }
 
     /// A length of time with a default of its own.

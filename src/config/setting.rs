@@ -75,6 +75,8 @@ pub enum Kind {
         /// The greatest accepted number.
         max: u32,
     },
+    /// A number from 0 to 1.
+    Fraction,
     /// Yes or no.
     Switch,
     /// `text` or `json`.
@@ -91,6 +93,7 @@ impl Kind {
             Self::DatabaseUrl => "URL",
             Self::Duration | Self::DurationOrZero => "DURATION",
             Self::Count { .. } => "NUMBER",
+            Self::Fraction => "FRACTION",
             Self::Switch => "BOOL",
             Self::LogFormat => "FORMAT",
             Self::LogFilter => "FILTER",

@@ -209,6 +209,33 @@ const SETTINGS: &[Setting] = &[
         meaning: "Whether each wait between retries doubles the one before.",
     },
     Setting {
+        name: "MASS_FAILURE_MIN",
+        flag: "mass-failure-min",
+        group: Group::Recovery,
+        kind: Kind::Count {
+            min: 1,
+            max: 1_000_000,
+        },
+        default: Text("3"),
+        meaning: "The fewest instances (1-1000000) whose silence at the same time is a mass failure, which is held back.",
+    },
+    Setting {
+        name: "MASS_FAILURE_RATIO",
+        flag: "mass-failure-ratio",
+        group: Group::Recovery,
+        kind: Kind::Fraction,
+        default: Text("0.5"),
+        meaning: "The part of the active instances (0-1) that must be exceeded for a mass failure; 1 switches the brake off.",
+    },
+    Setting {
+        name: "MASS_FAILURE_HOLD",
+        flag: "mass-failure-hold",
+        group: Group::Recovery,
+        kind: Kind::Duration,
+        default: Text("30"),
+        meaning: "How long the instances of a mass failure are given to come back before their streams are moved; above 40s they may be moved later than a minute after the failure.",
+    },
+    Setting {
         name: "CIRCUIT_BREAKER_THRESHOLD",
         flag: "circuit-breaker-threshold",
         group: Group::Limits,

@@ -8,6 +8,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 pub mod backoff;
+pub mod brake;
 pub mod breaker;
 pub mod commands;
 pub mod consistency;

@@ -132,3 +132,55 @@ impl Default for BreakerSettings {
         }
     }
 }
+
+/// A part of a whole, exact to a millionth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Fraction {
+    millionths: u32,
+}
+
+impl Fraction {
+    /// One half.
+    pub const HALF: Self = Self {
+        millionths: 500_000,
+    };
+
+    /// From a number from 0 to 1, rounded to a millionth; `None` for any other.
+    pub fn new(number: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&number).then(|| Self {
+            millionths: (number * 1e6).round() as u32,
+        })
+    }
+
+    /// As a number from 0 to 1.
+    pub fn as_f64(self) -> f64 {
+        f64::from(self.millionths) / 1e6
+    }
+
+    /// Whether `part` of `whole` is more than this.
+    pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
+        let (part, whole) = (part as u128, whole as u128);
+        part * 1_000_000 > whole * u128::from(self.millionths)
+    }
+}
+
+/// When silences that come together are held back, and for how long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MassFailureSettings {
+    /// The fewest late instances that are a mass, at least 1.
+    pub min: u32,
+    /// The part of the active instances that must be exceeded; with 1 nothing is ever held.
+    pub ratio: Fraction,
+    /// How long recovery is held.
+    pub hold: Duration,
+}
+
+impl Default for MassFailureSettings {
+    fn default() -> Self {
+        Self {
+            min: 3,
+            ratio: Fraction::HALF,
+            hold: Duration::from_secs(30),
+        }
+    }
+}

@@ -14,6 +14,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 use crate::actors::fleet::Refusal;
+use crate::domain::brake::OrderRefused;
 use crate::domain::commands::Rejection;
 use crate::domain::ids::IncidentId;
 
@@ -284,6 +285,18 @@ impl From<Refusal> for Problem {
             Refusal::ShuttingDown => Kind::ShuttingDown,
         };
         Self::new(kind, refusal.to_string())
+    }
+}
+
+impl From<OrderRefused> for Problem {
+    fn from(refused: OrderRefused) -> Self {
+        let detail = match refused {
+            OrderRefused::NothingHeld => "No mass failure is held; there is nothing to do.",
+            OrderRefused::AlreadyReleased => {
+                "The hold is over already; the silent instances are being recovered."
+            }
+        };
+        Self::new(Kind::Conflict, detail)
     }
 }
 

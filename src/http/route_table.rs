@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::{guard, web};
 
 use super::problem::Problem;
-use super::{diagnostic, instances, resilience, status, streams, workers};
+use super::{brake, diagnostic, instances, resilience, status, streams, workers};
 
 /// Who depends on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +88,10 @@ static ROUTES: &[Route] = routes![
         "One recovery.";
     Ours GET "/resilience/events" resilience::events,
         "The audit trail, oldest first; `limit` (default 100), `after`.";
+    Ours GET "/resilience/brake" brake::report,
+        "Whether a mass failure is held, since and until when, and why.";
+    Ours POST "/resilience/brake" brake::order,
+        "Releases or prolongs the hold of a mass failure, with a reason.";
     Classic GET "/status" status::status,
         "Totals of instances, streams and load.";
     Classic GET "/health" status::health,

@@ -22,6 +22,7 @@ fn nothing_set_gives_the_defaults_of_the_domain() {
         WorkerLimits::from_thresholds(&config.liveness)
     );
     assert_eq!(config.recovery.retry, RetryPolicy::default());
+    assert_eq!(config.mass_failure, MassFailureSettings::default());
     assert_eq!(config.breaker, BreakerSettings::default());
     assert_eq!(config.log.format, LogFormat::Text);
 }

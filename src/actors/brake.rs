@@ -1,0 +1,204 @@
+//! The RecoveryActor's mass-failure brake: shows the machine (`domain/brake.rs`) the registry,
+//! tells people what it does, and takes their orders.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use log::{error, warn};
+
+use super::recovery::RecoveryActor;
+use super::registry::{Entry, Registry};
+use super::telemetry::Telemetry;
+use crate::clock::Clock;
+use crate::domain::brake::{
+    Brake, Census, Ending, Engagement, Look, Order, OrderRefused, Phase, Sighting, Verdict,
+};
+use crate::domain::settings::{LivenessThresholds, MassFailureSettings};
+use crate::domain::time::{Timestamp, WallTime};
+
+/// An order that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenOrder {
+    /// What was to be done.
+    pub order: Order,
+    /// Why.
+    pub reason: String,
+    /// When.
+    pub at: WallTime,
+}
+
+/// The brake, for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BrakeReport {
+    /// What it does.
+    pub phase: Phase,
+    /// Since when and why, while it is not open.
+    pub engagement: Option<Engagement>,
+    /// When it engaged and when its hold ends or ended, as the world's clocks show it.
+    pub times: Option<(WallTime, WallTime)>,
+    /// The last order; forgotten when the brake engages anew.
+    pub last_order: Option<GivenOrder>,
+    /// What it goes by.
+    pub settings: MassFailureSettings,
+}
+
+/// The machine and what it is told about.
+#[derive(Debug)]
+pub(super) struct MassFailureBrake {
+    machine: Brake,
+    settings: MassFailureSettings,
+    last_order: Option<GivenOrder>,
+    clock: Clock,
+    registry: Arc<Registry>,
+    telemetry: Arc<Telemetry>,
+}
+
+impl MassFailureBrake {
+    pub(super) fn new(
+        settings: MassFailureSettings,
+        thresholds: LivenessThresholds,
+        clock: Clock,
+        registry: Arc<Registry>,
+        telemetry: Arc<Telemetry>,
+    ) -> Self {
+        Self {
+            machine: Brake::new(settings, thresholds),
+            settings,
+            last_order: None,
+            clock,
+            registry,
+            telemetry,
+        }
+    }
+
+    /// Whether the recovery of an instance that is past its timeout may begin.
+    pub(super) fn expired(&mut self, entry: &Entry) -> Verdict {
+        let now = self.clock.now();
+        let registry = &self.registry;
+        let verdict = self
+            .machine
+            .expired(entry.id(), entry.last_beat(), now, || {
+                registry.map(sighting)
+            });
+        if let Verdict::Engaged(census) = verdict {
+            self.last_order = None;
+            self.telemetry.brake_engagements.inc();
+            self.telemetry.brake_engaged.set(1);
+            self.tell_engaged(census);
+        }
+        verdict
+    }
+
+    fn tell_engaged(&self, Census { late, active }: Census) {
+        let hold_seconds = self.settings.hold.as_secs_f64();
+        error!(late, active, hold_seconds;
+            "mass failure: {late} of {active} instances are silent at once; no recovery for \
+             {hold_seconds} s, in case it is the network or this machine");
+    }
+
+    pub(super) fn look(&mut self) -> Look {
+        let registry = &self.registry;
+        let look = self.machine.look(self.clock.now(), || {
+            registry.map(|entry| (entry.id().clone(), sighting(entry)))
+        });
+        if let Some((ending, silent)) = look.ended {
+            self.telemetry.brake_engaged.set(0);
+            match ending {
+                Ending::NobodySilent => {
+                    warn!("mass failure over: all of it beats again, nothing was moved");
+                }
+                Ending::TimeOver => warn!(silent;
+                    "mass failure: the hold is over, {silent} instances stayed silent and are \
+                     recovered now"),
+                Ending::Released => warn!(silent;
+                    "mass failure: the hold was released, {silent} silent instances are \
+                     recovered now"),
+            }
+        }
+        look
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Timestamp> {
+        self.machine.next_deadline()
+    }
+
+    fn order(&mut self, order: Order, reason: String) -> Result<(), OrderRefused> {
+        self.machine.order(order, self.clock.now())?;
+        match order {
+            Order::Release => warn!(reason = reason.as_str();
+                "an operator released the mass-failure brake: {reason}"),
+            Order::Prolong(by) => {
+                self.telemetry.brake_engaged.set(1);
+                let by_seconds = by.as_secs_f64();
+                warn!(reason = reason.as_str(), by_seconds;
+                    "an operator prolonged the mass-failure brake by {by_seconds} s; until it is \
+                     over nothing is promised about how soon streams are moved: {reason}");
+            }
+        }
+        let at = self.clock.wall();
+        self.last_order = Some(GivenOrder { order, reason, at });
+        Ok(())
+    }
+
+    fn report(&self) -> BrakeReport {
+        let engagement = self.machine.engagement();
+        BrakeReport {
+            phase: self.machine.phase(),
+            engagement,
+            times: engagement.map(|held| (self.wall_at(held.since), self.wall_at(held.until))),
+            last_order: self.last_order.clone(),
+            settings: self.settings,
+        }
+    }
+
+    fn wall_at(&self, moment: Timestamp) -> WallTime {
+        let now = self.clock.now();
+        let (past, ahead): (Duration, Duration) = (now.since(moment), moment.since(now));
+        self.clock.wall() - past + ahead
+    }
+}
+
+fn sighting(entry: &Entry) -> Sighting {
+    let standing = entry.standing();
+    Sighting {
+        incarnation: standing.incarnation,
+        status: standing.status,
+        held: standing.held,
+        last_beat: entry.last_beat(),
+        serving_since: entry.serving_since(),
+    }
+}
+
+/// Asks what the brake does.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "BrakeReport")]
+pub struct AskBrake;
+
+impl Handler<AskBrake> for RecoveryActor {
+    type Result = MessageResult<AskBrake>;
+
+    fn handle(&mut self, _: AskBrake, _: &mut Self::Context) -> Self::Result {
+        MessageResult(self.brake.report())
+    }
+}
+
+/// An operator's order.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<BrakeReport, OrderRefused>")]
+pub struct OrderBrake {
+    /// What is to be done.
+    pub order: Order,
+    /// Why.
+    pub reason: String,
+}
+
+impl Handler<OrderBrake> for RecoveryActor {
+    type Result = Result<BrakeReport, OrderRefused>;
+
+    fn handle(&mut self, given: OrderBrake, ctx: &mut Self::Context) -> Self::Result {
+        self.brake.order(given.order, given.reason)?;
+        self.look_at_the_time(ctx);
+        Ok(self.brake.report())
+    }
+}

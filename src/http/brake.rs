@@ -1,0 +1,130 @@
+//! The mass-failure brake, as operators see and order it.
+
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{Time, seconds};
+use super::body::Body;
+use super::fields::{Fields, read};
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::actors::brake::{BrakeReport, GivenOrder, OrderBrake};
+use crate::domain::brake::{MAX_PROLONGATION, Order, Phase};
+
+#[derive(Debug, Serialize)]
+pub(super) struct BrakeAnswer {
+    state: &'static str,
+    since: Option<Time>,
+    until: Option<Time>,
+    /// How many were late when it engaged, of how many.
+    mass_size: usize,
+    active_instances: usize,
+    /// How many are held and not recovered yet.
+    waiting: usize,
+    why: Option<String>,
+    prolonged: bool,
+    last_order: Option<OrderAnswer>,
+    settings: BrakeSettings,
+}
+
+#[derive(Debug, Serialize)]
+struct OrderAnswer {
+    action: &'static str,
+    reason: String,
+    at: Time,
+}
+
+#[derive(Debug, Serialize)]
+struct BrakeSettings {
+    min: u32,
+    ratio: f64,
+    hold_seconds: Value,
+}
+
+impl From<BrakeReport> for BrakeAnswer {
+    fn from(report: BrakeReport) -> Self {
+        let settings = report.settings;
+        let census = report.engagement.map(|held| held.census);
+        Self {
+            state: match report.phase {
+                Phase::Open => "open",
+                Phase::Held => "held",
+                Phase::Releasing => "releasing",
+            },
+            since: report.times.map(|(since, _)| Time(since)),
+            until: report.times.map(|(_, until)| Time(until)),
+            mass_size: census.map_or(0, |census| census.late),
+            active_instances: census.map_or(0, |census| census.active),
+            waiting: report.engagement.map_or(0, |held| held.waiting),
+            why: census.map(|census| {
+                format!(
+                    "{} of {} instances were silent at once: at least {}, and more than {} of them",
+                    census.late,
+                    census.active,
+                    settings.min,
+                    settings.ratio.as_f64()
+                )
+            }),
+            prolonged: report.engagement.is_some_and(|held| held.is_prolonged),
+            last_order: report.last_order.map(OrderAnswer::from),
+            settings: BrakeSettings {
+                min: settings.min,
+                ratio: settings.ratio.as_f64(),
+                hold_seconds: seconds(settings.hold),
+            },
+        }
+    }
+}
+
+impl From<GivenOrder> for OrderAnswer {
+    fn from(given: GivenOrder) -> Self {
+        Self {
+            action: match given.order {
+                Order::Release => "release",
+                Order::Prolong(_) => "prolong",
+            },
+            reason: given.reason,
+            at: Time(given.at),
+        }
+    }
+}
+
+/// `GET /resilience/brake`
+pub(super) async fn report(state: Data<AppState>) -> Result<Json<BrakeAnswer>, Problem> {
+    let _permit = state.admit(Load::Read)?;
+    Ok(Json(state.orchestrator().brake().await?.into()))
+}
+
+/// `POST /resilience/brake`
+pub(super) async fn order(state: Data<AppState>, body: Body) -> Result<Json<BrakeAnswer>, Problem> {
+    let _permit = state.admit(Load::Write)?;
+    let order = read(&body.object().await?, brake_order)?;
+    let report = state.orchestrator().order_brake(order).await??;
+    Ok(Json(report.into()))
+}
+
+fn brake_order(fields: &mut Fields<'_>) -> OrderBrake {
+    let action = fields.text("action", 1..=64);
+    let reason = fields.text("reason", 1..=1_000);
+    let duration = fields.optional_interval("duration");
+    if duration.is_some_and(|duration| duration > MAX_PROLONGATION) {
+        fields.refuse("duration", "must be at most 1h");
+    }
+    let order = match (action.as_str(), duration) {
+        ("prolong", Some(duration)) => Order::Prolong(duration),
+        ("prolong", None) => {
+            if !fields.has("duration") {
+                fields.refuse("duration", "is missing: how much longer?");
+            }
+            Order::Release
+        }
+        // Empty if it was refused already.
+        ("release" | "", _) => Order::Release,
+        (_, _) => {
+            fields.refuse("action", "must be \"release\" or \"prolong\"");
+            Order::Release
+        }
+    };
+    OrderBrake { order, reason }
+}

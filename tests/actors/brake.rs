@@ -1,0 +1,247 @@
+//! Most of the fleet falls silent at once: held, come back, released, prolonged, recovered.
+
+use std::time::Duration;
+
+use resilient_orchestrator::actors::brake::OrderBrake;
+use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::domain::brake::{Order, OrderRefused, Phase};
+use resilient_orchestrator::domain::events::Event;
+use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::invariants::check_fleet;
+
+use crate::rig::{Rig, pass, settle_down};
+
+fn name(number: usize) -> String {
+    format!("i{number:04}")
+}
+
+/// `total` instances with room for all streams; the n-th of the silent ones holds n + 1 streams.
+/// The others beat until the runtime ends.
+async fn fleet(total: usize, silent: usize) -> Rig {
+    let rig = Rig::start().await;
+    let streams: usize = (1..=silent).sum();
+    rig.streams(i64::try_from(streams).unwrap()).await;
+    for number in 0..total {
+        rig.register(&name(number), 1_000).await;
+        if number < silent {
+            rig.ask_for(&name(number), i64::try_from(number + 1).unwrap())
+                .await;
+        }
+    }
+    let beating: Vec<String> = (silent..total).map(name).collect();
+    rig.keep_beating(&beating.iter().map(String::as_str).collect::<Vec<_>>());
+    rig
+}
+
+async fn phase(rig: &Rig) -> Phase {
+    rig.orchestrator.brake().await.unwrap().phase
+}
+
+async fn order(rig: &Rig, order: Order) -> Result<Phase, OrderRefused> {
+    let order = OrderBrake {
+        order,
+        reason: "the switch is being replaced".to_owned(),
+    };
+    let answer = rig.orchestrator.order_brake(order).await;
+    answer
+        .unwrap_or_else(|refusal: Refusal| panic!("{refusal}"))
+        .map(|report| report.phase)
+}
+
+/// Who failed, in the order in which it was saved.
+fn failed(rig: &Rig) -> Vec<String> {
+    let events = rig.events().into_iter();
+    events
+        .filter_map(|event| match event {
+            Event::InstanceFailed { instance, .. } => Some(instance.to_string()),
+            _ => None,
+        })
+        .collect()
+}
+
+async fn nothing_was_touched(rig: &Rig, silent: usize) {
+    assert_eq!(failed(rig), Vec::<String>::new());
+    for number in 0..silent {
+        let held = rig.held(&name(number)).await.len();
+        assert_eq!(held, number + 1, "{}", name(number));
+        assert!(!rig.entry(&name(number)).is_fenced());
+    }
+}
+
+async fn invariants_hold(rig: &Rig) {
+    for check in check_fleet(&rig.fleet().await) {
+        assert!(check.holds, "{check:?}");
+    }
+    rig.memory_equals_store().await;
+}
+
+#[actix::test]
+async fn a_mass_failure_is_held_and_who_comes_back_has_lost_nothing() {
+    let rig = fleet(10, 6).await;
+    pass(299.9).await;
+    assert_eq!(phase(&rig).await, Phase::Open);
+    pass(0.2).await;
+    assert_eq!(phase(&rig).await, Phase::Held);
+    assert_eq!(rig.orchestrator.telemetry().brake_engaged.get(), 1);
+    for number in 0..6 {
+        assert_eq!(rig.status(&name(number)), InstanceStatus::Suspect);
+    }
+    // Past a sweep, and nearly to the end of the hold.
+    pass(29.0).await;
+    nothing_was_touched(&rig, 6).await;
+    for number in 0..6 {
+        let answer = rig.beat(&name(number)).await;
+        assert!(answer.grants_lease, "it was never fenced");
+    }
+    pass(1.0).await;
+    assert_eq!(phase(&rig).await, Phase::Open);
+    let ids: Vec<String> = (0..6).map(name).collect();
+    rig.keep_beating(&ids.iter().map(String::as_str).collect::<Vec<_>>());
+    pass(600.0).await;
+    nothing_was_touched(&rig, 6).await;
+    for id in &ids {
+        assert_eq!(rig.status(id), InstanceStatus::Active);
+    }
+    assert_eq!(rig.orchestrator.telemetry().brake_engaged.get(), 0);
+    assert_eq!(rig.orchestrator.telemetry().brake_engagements.get(), 1);
+    invariants_hold(&rig).await;
+}
+
+#[actix::test]
+async fn who_stays_silent_is_recovered_after_the_hold_within_20_s_most_loaded_first() {
+    let rig = fleet(10, 6).await;
+    pass(329.9).await;
+    nothing_was_touched(&rig, 6).await;
+    pass(0.2).await;
+    assert_eq!(failed(&rig), [name(5)], "the most loaded one first");
+    pass(19.9).await;
+    assert_eq!(failed(&rig), [5, 4, 3, 2, 1, 0].map(name));
+    assert_eq!(phase(&rig).await, Phase::Open);
+    for number in 0..6 {
+        assert!(rig.held(&name(number)).await.is_empty());
+    }
+    let incidents = rig.store.incident_rows();
+    let detected: Vec<_> = incidents.iter().map(|one| one.detected_at).collect();
+    assert!(
+        detected.windows(2).all(|pair| pair[0] == pair[1]),
+        "detected when they passed their timeout, not when their turn came: {detected:?}"
+    );
+    pass(600.0).await;
+    assert_eq!(rig.orchestrator.telemetry().brake_engagements.get(), 1);
+    invariants_hold(&rig).await;
+}
+
+#[actix::test]
+async fn exactly_half_is_no_mass() {
+    let rig = fleet(10, 5).await;
+    pass(300.1).await;
+    assert_eq!(failed(&rig).len(), 5, "recovered at their timeout");
+    assert_eq!(phase(&rig).await, Phase::Open);
+}
+
+#[actix::test]
+async fn two_instances_are_no_mass() {
+    let rig = fleet(3, 2).await;
+    pass(300.1).await;
+    assert_eq!(failed(&rig).len(), 2, "recovered at their timeout");
+    assert_eq!(phase(&rig).await, Phase::Open);
+}
+
+#[actix::test]
+async fn who_beats_during_the_hold_and_falls_silent_later_is_recovered_at_its_own_timeout() {
+    let rig = fleet(10, 6).await;
+    pass(310.0).await;
+    let hour = Duration::from_secs(3_600);
+    let held = order(&rig, Order::Prolong(hour)).await;
+    assert_eq!(held, Ok(Phase::Held));
+    rig.beat(&name(0)).await;
+    pass(299.9).await;
+    assert_eq!(failed(&rig), Vec::<String>::new());
+    pass(0.2).await;
+    assert_eq!(failed(&rig), [name(0)], "outside the mass");
+    assert_eq!(phase(&rig).await, Phase::Held, "which is still held");
+    invariants_hold(&rig).await;
+}
+
+#[actix::test]
+async fn an_operator_releases_the_hold_at_once() {
+    let rig = fleet(10, 6).await;
+    let nothing = order(&rig, Order::Release).await;
+    assert_eq!(nothing, Err(OrderRefused::NothingHeld));
+    pass(305.0).await;
+    nothing_was_touched(&rig, 6).await;
+    let released = order(&rig, Order::Release).await;
+    assert_eq!(released, Ok(Phase::Releasing));
+    settle_down().await;
+    assert_eq!(failed(&rig), [name(5)]);
+    pass(20.0).await;
+    assert_eq!(failed(&rig).len(), 6);
+    let report = rig.orchestrator.brake().await.unwrap();
+    let given = report.last_order.expect("what was ordered is kept");
+    assert_eq!(given.reason, "the switch is being replaced");
+    invariants_hold(&rig).await;
+}
+
+#[actix::test]
+async fn an_operator_prolongs_the_hold_and_it_still_ends_by_itself() {
+    let rig = fleet(10, 6).await;
+    pass(310.0).await;
+    let minute = Duration::from_secs(60);
+    let prolonged = order(&rig, Order::Prolong(minute)).await;
+    assert_eq!(prolonged, Ok(Phase::Held));
+    pass(79.8).await;
+    nothing_was_touched(&rig, 6).await;
+    let engagement = rig.orchestrator.brake().await.unwrap().engagement.unwrap();
+    assert!(engagement.is_prolonged);
+    pass(20.4).await;
+    assert_eq!(failed(&rig).len(), 6);
+}
+
+#[actix::test]
+async fn a_failure_somebody_reports_is_not_held() {
+    let rig = fleet(10, 6).await;
+    pass(305.0).await;
+    let reported = rig
+        .orchestrator
+        .report_failure(name(2).as_str().into())
+        .await;
+    assert!(reported.unwrap().incident.is_some());
+    assert_eq!(failed(&rig), [name(2)]);
+    assert_eq!(phase(&rig).await, Phase::Held);
+}
+
+#[actix::test]
+async fn a_second_mass_failure_is_held_again() {
+    let rig = fleet(10, 6).await;
+    pass(310.0).await;
+    for number in 0..6 {
+        rig.beat(&name(number)).await;
+    }
+    pass(299.9).await;
+    assert_eq!(phase(&rig).await, Phase::Open);
+    pass(0.2).await;
+    assert_eq!(phase(&rig).await, Phase::Held);
+    assert_eq!(failed(&rig), Vec::<String>::new());
+    assert_eq!(rig.orchestrator.telemetry().brake_engagements.get(), 2);
+}
+
+#[actix::test]
+async fn the_silence_of_a_thousand_is_over_within_hold_and_20_s() {
+    let rig = Rig::start().await;
+    rig.streams(1_000).await;
+    for number in 0..1_000 {
+        rig.register(&name(number), 1).await;
+        rig.ask_for(&name(number), 1).await;
+    }
+    for heir in ["x", "y"] {
+        rig.register(heir, 600).await;
+    }
+    rig.keep_beating(&["x", "y"]);
+    pass(329.0).await;
+    assert_eq!(failed(&rig), Vec::<String>::new());
+    pass(21.1).await;
+    assert_eq!(failed(&rig).len(), 1_000);
+    let moved = rig.held("x").await.len() + rig.held("y").await.len();
+    assert_eq!(moved, 1_000);
+    invariants_hold(&rig).await;
+}
