@@ -447,3 +447,25 @@ fn misused_commands_exit_like_bad_settings() {
         assert!(!outcome.stderr.is_empty(), "{arguments:?}");
     }
 }
+
+#[test]
+fn a_url_in_the_wrong_place_is_not_repeated() {
+    let desk = Desk::new();
+    let url = format!("postgres://root:{SECRET}@db.example/fleet");
+    for arguments in [
+        vec![url.as_str()],
+        vec!["migrate", url.as_str()],
+        vec!["config", url.as_str()],
+    ] {
+        let outcome = desk.run(&arguments, &[]);
+        assert_eq!(outcome.code, Some(2), "{arguments:?}");
+        assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
+        assert!(
+            outcome.stderr.contains("--database-url"),
+            "{}",
+            outcome.stderr
+        );
+    }
+    // `--help` names URLs of its own and is no error.
+    assert_eq!(desk.run(&["--help"], &[]).code, Some(0));
+}

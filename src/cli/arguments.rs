@@ -61,7 +61,9 @@ where
     A: IntoIterator<Item = I>,
     I: Into<OsString> + Clone,
 {
-    let matches = command_line().try_get_matches_from(arguments)?;
+    let matches = command_line()
+        .try_get_matches_from(arguments)
+        .map_err(without_urls)?;
     let command = match matches.subcommand() {
         Some(("migrate", migrate)) if migrate.get_flag("down") => {
             Command::Migrate(MigrationDirection::DownOne)
@@ -86,6 +88,18 @@ where
         command,
         flags: flags(&matches),
     })
+}
+
+/// The parser repeats what it did not understand; a URL among that may hold a password.
+fn without_urls(error: clap::Error) -> clap::Error {
+    if !error.use_stderr() || !error.to_string().contains("://") {
+        return error;
+    }
+    command_line().error(
+        error.kind(),
+        "an argument that is a URL is not understood where it stands (it is not repeated here, as \
+         it may hold a password); a database is named with --database-url or DATABASE_URL",
+    )
 }
 
 fn question(subject: Subject, asked: &ArgMatches) -> Question {
