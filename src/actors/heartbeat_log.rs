@@ -20,7 +20,7 @@ use crate::domain::ids::InstanceId;
 use crate::domain::time::WallTime;
 use crate::store::{Store, StoreError};
 
-/// Metrics kept in memory while the store is out: about 20 MB, minutes of a large fleet.
+/// Metrics kept in memory while the store is out: a bound on memory, not a promise.
 pub const MAX_PENDING_METRICS: usize = 100_000;
 
 /// How often old rows are looked for.

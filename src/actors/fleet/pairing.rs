@@ -18,7 +18,7 @@ pub struct Stored {
 }
 
 /// Checks the saved fleet, and compares it with the store as it was at the same version; none if
-/// the fleet has another version by now. Walks both fleets: about 50 ms for 100,000 streams,
+/// the fleet has another version by now. Walks both fleets, which takes as long as they are large,
 /// during which commands wait. The store is read before, by who asks.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<Consistency>")]
