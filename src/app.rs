@@ -284,6 +284,8 @@ fn system_settings(config: &Config) -> SystemSettings {
         retention: Retention {
             metrics: config.retention.metrics,
             events: config.retention.events,
+            health: config.retention.health,
+            most_health_rows: config.retention.most_health_rows,
         },
         jitter_seed: fastrand::u64(..),
     }

@@ -12,20 +12,22 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Snapshot;
+use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use resilient_orchestrator::domain::ids::{
-    AssignmentVersion, Epoch, Incarnation, IncidentId, StreamId,
+    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, StreamId,
 };
 use resilient_orchestrator::domain::incident::{
-    FailureCause, Incident, IncidentFilter, IncidentOutcome,
+    FailureCause, Incident, IncidentFilter, IncidentOutcome, StepName, StepRecord, StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::stream::{
     AssignReason, Assignment, OrphanReason, Place, Stream,
 };
-use resilient_orchestrator::store::{Guard, Settlement, Store, StoreError};
+use resilient_orchestrator::store::{Expiry, Guard, Settlement, Store, StoreError};
 
 use support::fleets::{Draft, assigned, at, instance, stream, unclaimed};
 
@@ -78,6 +80,8 @@ conformance! {
     metrics_come_newest_first,
     a_metrics_record_is_kept_once,
     pruning_takes_the_old_in_steps,
+    alerts_are_kept_until_they_are_closed_and_old,
+    the_health_history_is_bounded_by_time_and_rows,
     the_census_counts,
     it_answers,
 }
@@ -211,6 +215,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         auto_assign: false,
         assignment_version: AssignmentVersion::new(i64::MIN),
         registered_at: at(i64::MAX),
+        flaps: u32::MAX,
         ..instance(ODD)
     };
     let least = Instance {
@@ -605,6 +610,20 @@ fn incident(id: i64) -> Incident {
         streams_moved: 4,
         streams_orphaned: 1,
         attempts: 2,
+        reason: Some("it smells".to_owned()),
+        escalated_at: Some(at(150)),
+        steps: vec![step(StepName::Detect), step(StepName::Plan)],
+    }
+}
+
+fn step(name: StepName) -> StepRecord {
+    StepRecord {
+        name,
+        result: StepResult::Done,
+        attempt: 2,
+        started_at: at(120),
+        duration_us: u64::MAX,
+        detail: "\"quoted\" — Ünïcödé".to_owned(),
     }
 }
 
@@ -830,7 +849,7 @@ async fn pruning_takes_the_old_in_steps(store: AnyStore) {
 
     let mut steps = vec![];
     loop {
-        let gone = store.prune(at(10_040), at(200)).await.unwrap();
+        let gone = store.prune(&expiry(10_040, 200)).await.unwrap();
         steps.push(gone);
         if gone == 0 {
             break;
@@ -843,6 +862,112 @@ async fn pruning_takes_the_old_in_steps(store: AnyStore) {
     let events = store.events(0, 100).await.unwrap();
     assert_eq!(events.len(), 1);
     assert_eq!(events[0].event.event, created(1000));
+}
+
+/// Nothing but metrics and events is past its time.
+fn expiry(metrics_before: i64, events_before: i64) -> Expiry {
+    Expiry {
+        metrics_before: at(metrics_before),
+        events_before: at(events_before),
+        alerts_before: at(0),
+        health_before: at(0),
+        most_health_rows: 1_000,
+    }
+}
+
+fn alert(id: i64, kind: AlertKind, closed_at: Option<i64>) -> Alert {
+    Alert {
+        id: AlertId::new(id),
+        kind,
+        severity: Severity::Critical,
+        subject: "a\u{7f}ü".to_owned(),
+        detail: "what happened".to_owned(),
+        opened_at: at(id),
+        closed_at: closed_at.map(at),
+    }
+}
+
+async fn alerts_are_kept_until_they_are_closed_and_old(store: AnyStore) {
+    let mass = alert(1, AlertKind::MassFailure, None);
+    let old = alert(2, AlertKind::Flapping, Some(50));
+    let young = alert(3, AlertKind::Flapping, Some(60));
+    store
+        .save_alerts(&[mass.clone(), old.clone(), young.clone()])
+        .await
+        .unwrap();
+    let read = async |filter: AlertFilter, limit| store.alerts(&filter, limit).await.unwrap();
+    let all = AlertFilter::default();
+    assert_eq!(
+        read(all.clone(), 9).await,
+        [young.clone(), old.clone(), mass.clone()]
+    );
+    assert_eq!(read(all.clone(), 1).await, [young.clone()]);
+    let open = |open| AlertFilter {
+        open: Some(open),
+        ..AlertFilter::default()
+    };
+    assert_eq!(read(open(true), 9).await, [mass.clone()]);
+    assert_eq!(read(open(false), 9).await, [young.clone(), old.clone()]);
+    let flapping_before_3 = AlertFilter {
+        before: Some(young.id),
+        kind: Some(AlertKind::Flapping),
+        open: None,
+    };
+    assert_eq!(read(flapping_before_3, 9).await, [old.clone()]);
+
+    let closed = alert(1, AlertKind::MassFailure, Some(70));
+    // The same alert twice in one call: the last word counts.
+    store.save_alerts(&[mass, closed.clone()]).await.unwrap();
+    assert_eq!(read(open(true), 9).await, []);
+    let before_60 = Expiry {
+        alerts_before: at(60),
+        ..expiry(0, 0)
+    };
+    assert_eq!(store.prune(&before_60).await.unwrap(), 1);
+    assert_eq!(read(all, 9).await, [young, closed]);
+}
+
+async fn the_health_history_is_bounded_by_time_and_rows(store: AnyStore) {
+    let point = |moment| HealthRecord {
+        at: at(moment),
+        health: SystemHealth::Critical,
+        rules: vec![HealthRule::StoreUnavailable, HealthRule::MassFailureHeld],
+        active_instances: 1,
+        failed_instances: u32::MAX,
+        total_instances: 3,
+        capacity: 4,
+        assigned_streams: 5,
+        orphaned_streams: 6,
+    };
+    let points: Vec<_> = (1..=9).map(point).collect();
+    store.save_health(&points).await.unwrap();
+    store.save_health(&points[..2]).await.unwrap();
+    let moments = async |before: Option<i64>, limit| -> Vec<i64> {
+        let found = store.health(before.map(at), limit).await.unwrap();
+        found.iter().map(|point| point.at.as_micros()).collect()
+    };
+    let micros = |moments: &[i64]| -> Vec<i64> {
+        moments
+            .iter()
+            .map(|moment| at(*moment).as_micros())
+            .collect()
+    };
+    assert_eq!(store.health(None, 1).await.unwrap(), [point(9)]);
+    assert_eq!(moments(Some(4), 2).await, micros(&[3, 2]));
+
+    let old = Expiry {
+        health_before: at(3),
+        ..expiry(0, 0)
+    };
+    assert_eq!(store.prune(&old).await.unwrap(), 2);
+    assert_eq!(moments(None, 99).await, micros(&[9, 8, 7, 6, 5, 4, 3]));
+    let many = Expiry {
+        most_health_rows: 3,
+        ..expiry(0, 0)
+    };
+    assert_eq!(store.prune(&many).await.unwrap(), 4);
+    assert_eq!(store.prune(&many).await.unwrap(), 0);
+    assert_eq!(moments(None, 99).await, micros(&[9, 8, 7]));
 }
 
 async fn the_census_counts(store: AnyStore) {

@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::InstanceId;
 use crate::domain::time::WallTime;
-use crate::store::{Store, StoreError};
+use crate::store::{Expiry, Store, StoreError};
 
 /// Metrics kept in memory while the store is out: a bound on memory, not a promise.
 pub const MAX_PENDING_METRICS: usize = 100_000;
@@ -31,8 +31,12 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
 pub struct Retention {
     /// Metrics.
     pub metrics: Duration,
-    /// Events.
+    /// Events, and alerts after they were closed.
     pub events: Duration,
+    /// The system's history.
+    pub health: Duration,
+    /// Points of the system's history at the most.
+    pub most_health_rows: u32,
 }
 
 /// Saves what heartbeats say.
@@ -155,11 +159,17 @@ impl HeartbeatLog {
     fn prune(&self, ctx: &mut Context<Self>) {
         let store = self.store.clone();
         let now = self.clock.wall();
-        let (metrics, events) = (now - self.retention.metrics, now - self.retention.events);
+        let expiry = Expiry {
+            metrics_before: now - self.retention.metrics,
+            events_before: now - self.retention.events,
+            alerts_before: now - self.retention.events,
+            health_before: now - self.retention.health,
+            most_health_rows: self.retention.most_health_rows,
+        };
         let prune = async move {
             let mut total = 0;
             loop {
-                match store.prune(metrics, events).await {
+                match store.prune(&expiry).await {
                     Ok(0) => return Ok(total),
                     Ok(gone) => total += gone,
                     Err(error) => return Err(error),
@@ -170,8 +180,8 @@ impl HeartbeatLog {
             actor.breaker.do_send(StoreOutcome::of(&result));
             match result {
                 Ok(0) => {}
-                Ok(rows) => info!(rows; "forgot {rows} old metrics and events"),
-                Err(error) => warn!(error:%; "old metrics and events could not be deleted"),
+                Ok(rows) => info!(rows; "forgot {rows} old records"),
+                Err(error) => warn!(error:%; "old records could not be deleted"),
             }
         }));
     }

@@ -392,8 +392,11 @@ impl RecoveryActor {
 /// What is needed to fence for a cause.
 const fn ground(cause: FailureCause) -> FenceGround {
     match cause {
-        FailureCause::HeartbeatTimeout => FenceGround::Silence,
-        FailureCause::Reported | FailureCause::FoundFailed => FenceGround::Report,
+        FailureCause::HeartbeatTimeout | FailureCause::EmergencyThreshold => FenceGround::Silence,
+        FailureCause::Reported
+        | FailureCause::FoundFailed
+        | FailureCause::Forced
+        | FailureCause::Emergency => FenceGround::Report,
     }
 }
 

@@ -67,6 +67,8 @@ impl Default for SystemSettings {
             retention: Retention {
                 metrics: day * 7,
                 events: day * 30,
+                health: day * 30,
+                most_health_rows: 100_000,
             },
             jitter_seed: 0,
         }

@@ -135,4 +135,8 @@ pub struct RetentionSettings {
     pub metrics: Duration,
     /// The audit trail.
     pub events: Duration,
+    /// The history of the system's health.
+    pub health: Duration,
+    /// Points of that history at the most.
+    pub most_health_rows: u32,
 }

@@ -292,7 +292,26 @@ const SETTINGS: &[Setting] = &[
         group: Group::Retention,
         kind: Kind::Duration,
         default: Text("30d"),
-        meaning: "How long the audit trail of changes is kept.",
+        meaning: "How long the audit trail of changes is kept, and alerts after they were closed.",
+    },
+    Setting {
+        name: "HEALTH_HISTORY_RETENTION",
+        flag: "health-history-retention",
+        group: Group::Retention,
+        kind: Kind::Duration,
+        default: Text("30d"),
+        meaning: "How long the history of the system's health is kept.",
+    },
+    Setting {
+        name: "HEALTH_HISTORY_ROWS",
+        flag: "health-history-rows",
+        group: Group::Retention,
+        kind: Kind::Count {
+            min: 1,
+            max: 10_000_000,
+        },
+        default: Text("100000"),
+        meaning: "How many points of that history (1-10000000) are kept at the most.",
     },
     Setting {
         name: "LOG_FORMAT",

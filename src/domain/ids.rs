@@ -109,6 +109,10 @@ number! {
     /// The key of an incident.
     IncidentId
 }
+number! {
+    /// The key of an alert: the microsecond it was opened, or one more if that is taken.
+    AlertId
+}
 
 #[cfg(test)]
 mod tests {

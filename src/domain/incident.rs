@@ -18,6 +18,12 @@ words! {
         Reported = "reported",
         /// It was found failed, with streams, by the sweep or after a start.
         FoundFailed = "found_failed",
+        /// It was silent past the emergency threshold and still owned streams.
+        EmergencyThreshold = "emergency_threshold",
+        /// An operator asked for a recovery.
+        Forced = "forced",
+        /// An operator asked for an emergency recovery.
+        Emergency = "emergency",
     }
 }
 
@@ -28,7 +34,79 @@ words! {
         Recovered = "recovered",
         /// Some streams found no room and wait as orphans.
         RecoveredPartially = "recovered_partially",
+        /// It came back, registered again or was removed before anything was moved.
+        Averted = "averted",
+        /// The orchestrator ended before anything was moved; at its next start the instance was
+        /// given full grace again.
+        Interrupted = "interrupted",
+        /// It was given up: what was asked for cannot be done.
+        Failed = "failed",
     }
+}
+
+words! {
+    /// Whether an incident is over.
+    IncidentState {
+        /// Its recovery is under way.
+        Open = "open",
+        /// Its recovery has ended.
+        Ended = "ended",
+    }
+}
+
+words! {
+    /// A step of a recovery.
+    StepName {
+        /// Something noticed, or somebody said, that the instance has failed.
+        Detect = "detect",
+        /// What is known about the instance was looked up anew.
+        Refresh = "refresh",
+        /// The instance was asked for a sign of life, and fenced because there was none.
+        Reconfirm = "reconfirm",
+        /// Each of its streams was given a new owner, or found to have none.
+        Plan = "plan",
+        /// Its state and the moves were saved.
+        Apply = "apply",
+        /// What is saved was compared with what was to be done.
+        Verify = "verify",
+        /// Emergency: the streams were taken from the instance.
+        ForceRelease = "force_release",
+        /// Emergency: the streams were given to others.
+        Redistribute = "redistribute",
+        /// Emergency: the invariants were checked over memory and store.
+        VerifyConsistency = "verify_consistency",
+        /// Emergency: the instance was put into the state it ends in.
+        ResetInstance = "reset_instance",
+    }
+}
+
+words! {
+    /// How a step went.
+    StepResult {
+        /// It did what it is for.
+        Done = "done",
+        /// It did not; its detail says why.
+        Failed = "failed",
+        /// It depends on one that failed, or there was nothing for it to do.
+        Skipped = "skipped",
+    }
+}
+
+/// A step that was taken, as part of an [`Incident`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Which step.
+    pub name: StepName,
+    /// How it went.
+    pub result: StepResult,
+    /// In which attempt, from 1.
+    pub attempt: u32,
+    /// When it began.
+    pub started_at: WallTime,
+    /// How long it took, in microseconds.
+    pub duration_us: u64,
+    /// What a person wants to know about it; may be empty.
+    pub detail: String,
 }
 
 /// The record of one recovery.
@@ -56,12 +134,26 @@ pub struct Incident {
     pub streams_orphaned: u32,
     /// How many attempts it took.
     pub attempts: u32,
+    /// What the operator who asked for it gave as the reason.
+    pub reason: Option<String>,
+    /// When its attempts were used up and it became an emergency.
+    pub escalated_at: Option<WallTime>,
+    /// What was done, in order.
+    pub steps: Vec<StepRecord>,
 }
 
 impl Incident {
     /// How long the recovery took; none while it is under way.
     pub fn duration(&self) -> Option<Duration> {
         self.ended_at.map(|end| end.since(self.detected_at))
+    }
+
+    /// Whether it is over.
+    pub fn state(&self) -> IncidentState {
+        match self.ended_at {
+            Some(_) => IncidentState::Ended,
+            None => IncidentState::Open,
+        }
     }
 }
 
@@ -72,6 +164,8 @@ pub struct IncidentFilter {
     pub before: Option<IncidentId>,
     /// Only those of this instance, in whatever life.
     pub instance: Option<InstanceId>,
+    /// Only those that are over, or only those that are not.
+    pub state: Option<IncidentState>,
     /// Only those detected then or later.
     pub from: Option<WallTime>,
     /// Only those detected earlier.
@@ -94,6 +188,7 @@ impl IncidentFilter {
                 .instance
                 .as_ref()
                 .is_none_or(|id| incident.instance == *id)
+            && self.state.is_none_or(|state| incident.state() == state)
             && self.from.is_none_or(|from| incident.detected_at >= from)
             && self.to.is_none_or(|to| incident.detected_at < to)
     }

@@ -151,6 +151,9 @@ pub struct Instance {
     pub assignment_version: AssignmentVersion,
     /// When its current life began.
     pub registered_at: WallTime,
+    /// How often it failed while on probation and has not yet paid back: each one doubles its
+    /// next probation.
+    pub flaps: u32,
 }
 
 #[cfg(test)]

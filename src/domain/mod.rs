@@ -7,6 +7,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod alert;
 pub mod backoff;
 pub mod brake;
 pub mod breaker;
@@ -14,6 +15,7 @@ pub mod commands;
 pub mod consistency;
 pub mod events;
 pub mod fleet;
+pub mod health;
 pub mod heartbeat;
 pub mod ids;
 pub mod incident;

@@ -153,6 +153,8 @@ words! {
         InstanceFailed = "instance_failed",
         /// Moved off an instance that was removed.
         InstanceRemoved = "instance_removed",
+        /// Taken off an instance in an emergency recovery.
+        Emergency = "emergency",
         /// It had been orphaned, and room appeared.
         RoomAppeared = "room_appeared",
     }
@@ -165,6 +167,8 @@ words! {
         InstanceFailed = "instance_failed",
         /// Its instance was removed, and nobody had room.
         InstanceRemoved = "instance_removed",
+        /// It was taken off its instance in an emergency, and nobody had room.
+        Emergency = "emergency",
         /// Its instance registered again with less room.
         RoomReduced = "room_reduced",
     }

@@ -1,5 +1,7 @@
 //! What an operator reads about recoveries and consistency.
 
+use std::time::Duration;
+
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -13,7 +15,10 @@ use crate::actors::archive::StoredEvent;
 use crate::domain::consistency::{Consistency, Incomparable};
 use crate::domain::events::Event;
 use crate::domain::ids::{Incarnation, IncidentId, InstanceId};
-use crate::domain::incident::{FailureCause, Incident, IncidentFilter, IncidentOutcome};
+use crate::domain::incident::{
+    FailureCause, Incident, IncidentFilter, IncidentOutcome, IncidentState, StepName, StepRecord,
+    StepResult,
+};
 use crate::domain::invariants::{Check, Invariant};
 
 /// How many incidents or events a page has if nothing is said.
@@ -79,7 +84,7 @@ struct IncidentAnswer {
     id: IncidentId,
     server_id: InstanceId,
     incarnation: Incarnation,
-    state: &'static str,
+    state: IncidentState,
     cause: FailureCause,
     detected_at: Time,
     ended_at: Option<Time>,
@@ -89,18 +94,51 @@ struct IncidentAnswer {
     streams_moved: u32,
     streams_orphaned: u32,
     attempts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    escalated_at: Option<Time>,
+    /// Left out of lists: they are read one incident at a time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    steps: Option<Vec<StepAnswer>>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepAnswer {
+    name: StepName,
+    status: StepResult,
+    attempt: u32,
+    started_at: Time,
+    duration_ms: f64,
+    detail: String,
+}
+
+impl StepAnswer {
+    fn of(step: StepRecord) -> Self {
+        Self {
+            name: step.name,
+            status: step.result,
+            attempt: step.attempt,
+            started_at: Time(step.started_at),
+            duration_ms: Duration::from_micros(step.duration_us).as_secs_f64() * 1e3,
+            detail: step.detail,
+        }
+    }
 }
 
 impl IncidentAnswer {
+    fn with_steps(mut incident: Incident) -> Self {
+        let steps = std::mem::take(&mut incident.steps);
+        Self {
+            steps: Some(steps.into_iter().map(StepAnswer::of).collect()),
+            ..Self::of(incident)
+        }
+    }
+
     fn of(incident: Incident) -> Self {
         Self {
             id: incident.id,
             incarnation: incident.incarnation,
-            state: if incident.ended_at.is_some() {
-                "ended"
-            } else {
-                "open"
-            },
+            state: incident.state(),
             cause: incident.cause,
             detected_at: Time(incident.detected_at),
             ended_at: incident.ended_at.map(Time),
@@ -110,6 +148,9 @@ impl IncidentAnswer {
             streams_moved: incident.streams_moved,
             streams_orphaned: incident.streams_orphaned,
             attempts: incident.attempts,
+            reason: incident.reason,
+            escalated_at: incident.escalated_at.map(Time),
+            steps: None,
             server_id: incident.instance,
         }
     }
@@ -131,6 +172,9 @@ pub(super) async fn incidents(
     let filter = IncidentFilter {
         before: query.after_number().map(IncidentId::new),
         instance: query.instance("instance"),
+        state: query.get("state", |word| {
+            IncidentState::from_word(word).ok_or_else(|| "must be open or ended".to_owned())
+        }),
         from: query.time("from"),
         to: query.time("to"),
     };
@@ -161,7 +205,7 @@ pub(super) async fn incident(
     let incident = found.ok_or_else(|| Problem::unknown_incident(id))?;
     Ok(HttpResponse::Ok().json(Found {
         status: "success",
-        data: IncidentAnswer::of(incident),
+        data: IncidentAnswer::with_steps(incident),
     }))
 }
 

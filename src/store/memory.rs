@@ -1,15 +1,18 @@
 //! The fleet in memory: nothing outlives the process. For tests, simulation and trying out.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::{Census, Guard, Save, Settlement, Store, StoreError, StoredEvent};
+use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent};
+use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Snapshot;
+use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
-use crate::domain::ids::{Epoch, IncidentId, InstanceId, StreamId, Term, Version};
+use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, StreamId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::instance::Instance;
 use crate::domain::stream::{Place, Stream};
@@ -37,6 +40,8 @@ struct Tables {
     metrics: BTreeMap<(InstanceId, WallTime), MetricsRecord>,
     events: BTreeMap<i64, DatedEvent>,
     last_event: i64,
+    alerts: BTreeMap<AlertId, Alert>,
+    health: BTreeMap<WallTime, HealthRecord>,
 }
 
 impl MemoryStore {
@@ -123,6 +128,23 @@ fn put_rows<K: Ord + Clone, V: Clone>(table: &mut BTreeMap<K, V>, rows: &BTreeMa
             None => table.remove(key),
         };
     }
+}
+
+/// Deletes one step of the rows that are past their time; returns how many went.
+fn drop_rows<K: Ord + Clone, V>(
+    table: &mut BTreeMap<K, V>,
+    is_past: impl Fn(&K, &V) -> bool,
+) -> usize {
+    let gone: Vec<K> = table
+        .iter()
+        .filter(|(key, row)| is_past(key, row))
+        .take(PRUNE_STEP)
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in &gone {
+        table.remove(key);
+    }
+    gone.len()
 }
 
 #[async_trait]
@@ -286,33 +308,67 @@ impl Store for MemoryStore {
         Ok(self.tables().incidents.get(&id).cloned())
     }
 
-    async fn prune(
-        &self,
-        metrics_before: WallTime,
-        events_before: WallTime,
-    ) -> Result<u64, StoreError> {
+    async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
         let mut tables = self.tables();
-        let metrics: Vec<_> = tables
-            .metrics
-            .keys()
-            .filter(|(_, at)| *at < metrics_before)
-            .take(PRUNE_STEP)
+        for alert in alerts {
+            tables.alerts.insert(alert.id, alert.clone());
+        }
+        Ok(())
+    }
+
+    async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
+        Ok(self
+            .tables()
+            .alerts
+            .values()
+            .rev()
+            .filter(|alert| filter.wants(alert))
+            .take(limit as usize)
             .cloned()
-            .collect();
-        let events: Vec<i64> = tables
-            .events
-            .iter()
-            .filter(|(_, event)| event.at < events_before)
-            .take(PRUNE_STEP)
-            .map(|(sequence, _)| *sequence)
-            .collect();
-        let gone = metrics.len() + events.len();
-        metrics.iter().for_each(|key| {
-            tables.metrics.remove(key);
-        });
-        events.iter().for_each(|sequence| {
-            tables.events.remove(sequence);
-        });
+            .collect())
+    }
+
+    async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for record in records {
+            tables
+                .health
+                .entry(record.at)
+                .or_insert_with(|| record.clone());
+        }
+        Ok(())
+    }
+
+    async fn health(
+        &self,
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<Vec<HealthRecord>, StoreError> {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self
+            .tables()
+            .health
+            .range((Bound::Unbounded, end))
+            .rev()
+            .take(limit as usize)
+            .map(|(_, record)| record.clone())
+            .collect())
+    }
+
+    async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
+        let mut tables = self.tables();
+        let rows = expiry.most_health_rows as usize;
+        let too_many = tables.health.keys().rev().nth(rows).copied();
+        let gone = drop_rows(&mut tables.metrics, |(_, at), _| {
+            *at < expiry.metrics_before
+        }) + drop_rows(&mut tables.events, |_, event| {
+            event.at < expiry.events_before
+        }) + drop_rows(&mut tables.alerts, |_, alert| {
+            alert.closed_at.is_some_and(|at| at < expiry.alerts_before)
+        }) + drop_rows(&mut tables.health, |at, _| *at < expiry.health_before)
+            + drop_rows(&mut tables.health, |at, _| {
+                too_many.is_some_and(|oldest| *at <= oldest)
+            });
         Ok(gone as u64)
     }
 

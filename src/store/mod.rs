@@ -25,8 +25,10 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
+use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::events::{DatedEvent, Event};
 use crate::domain::fleet::{Batch, Rows, Snapshot};
+use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
@@ -125,6 +127,21 @@ pub struct StoredEvent {
     pub sequence: i64,
     /// When and what.
     pub event: DatedEvent,
+}
+
+/// What is past its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expiry {
+    /// Metrics recorded earlier.
+    pub metrics_before: WallTime,
+    /// Events that happened earlier.
+    pub events_before: WallTime,
+    /// Alerts that were closed earlier; open ones stay.
+    pub alerts_before: WallTime,
+    /// History from earlier.
+    pub health_before: WallTime,
+    /// History beyond this many of the newest points, at least 1.
+    pub most_health_rows: u32,
 }
 
 /// Why a store did not do as asked. The texts are for the log, never for an HTTP answer.
@@ -252,16 +269,40 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// If the store cannot be reached.
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError>;
 
-    /// Deletes metrics and events older than the two moments, in bounded steps; returns how many
-    /// rows went. Call again while it returns more than zero.
+    /// Writes alerts; a later word on an alert replaces an earlier one. Not a fleet transaction.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError>;
+
+    /// The alerts a filter wants, newest first, at most `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
-    async fn prune(
+    async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError>;
+
+    /// Appends points of the system's history; of two points of one moment the first is kept.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError>;
+
+    /// The system's history before a moment (none: up to now), newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn health(
         &self,
-        metrics_before: WallTime,
-        events_before: WallTime,
-    ) -> Result<u64, StoreError>;
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<Vec<HealthRecord>, StoreError>;
+
+    /// Deletes what is past its time, in bounded steps; returns how many rows went. Call again
+    /// while it returns more than zero.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError>;
 
     /// Whether the store answers at all.
     ///

@@ -27,6 +27,20 @@ pub(super) const PRUNE_METRICS: &str = "DELETE FROM metrics WHERE (instance_id, 
 pub(super) const PRUNE_EVENTS: &str = "DELETE FROM events WHERE sequence IN \
      (SELECT sequence FROM events WHERE at < $1 LIMIT $2)";
 
+/// Deletes one step of alerts that were closed long ago.
+pub(super) const PRUNE_ALERTS: &str = "DELETE FROM alerts WHERE id IN \
+     (SELECT id FROM alerts WHERE closed_at < $1 LIMIT $2)";
+
+/// Deletes one step of old history.
+pub(super) const PRUNE_HEALTH: &str = "DELETE FROM health_history WHERE at IN \
+     (SELECT at FROM health_history WHERE at < $1 LIMIT $2)";
+
+/// Deletes one step of the history beyond the newest rows.
+pub(super) const PRUNE_HEALTH_ROWS: &str = "DELETE FROM health_history WHERE at IN \
+     (SELECT at FROM health_history WHERE at < \
+     (SELECT MIN(at) FROM (SELECT at FROM health_history ORDER BY at DESC LIMIT $1) AS kept) \
+     LIMIT $2)";
+
 /// The assignments of an upsert: each named column takes the value of the row that came.
 macro_rules! incoming {
     ($table:ident: $($column:ident),+ $(,)?) => {
@@ -47,23 +61,26 @@ macro_rules! operations {
         use diesel::sql_types::BigInt;
         use $dsl::RunQueryDsl;
 
+        use crate::domain::alert::{Alert, AlertFilter};
         use crate::domain::fleet::Snapshot;
+        use crate::domain::health::HealthRecord;
         use crate::domain::heartbeat::{LastBeat, MetricsRecord};
-        use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
+        use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, Term, Version};
         use crate::domain::incident::{Incident, IncidentFilter};
         use crate::domain::stream::Place;
         use crate::domain::time::WallTime;
         use crate::store::operations::{
-            PRUNE_EVENTS, PRUNE_METRICS, PRUNE_STEP, incoming, rows_per_statement,
+            PRUNE_ALERTS, PRUNE_EVENTS, PRUNE_HEALTH, PRUNE_HEALTH_ROWS, PRUNE_METRICS,
+            PRUNE_STEP, incoming, rows_per_statement,
         };
         use crate::store::rows::{
-            BeatRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, StoredEventRow, StreamRow,
+            AlertRow, BeatRow, HealthRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, StoredEventRow, StreamRow,
         };
         use crate::store::schema::{
-            events, fleet_state, incidents, instances, last_beats, metrics, placements, streams,
+            alerts, events, fleet_state, health_history, incidents, instances, last_beats, metrics, placements, streams,
         };
         use crate::store::write_set::WriteSet;
-        use crate::store::{Census, Guard, Save, Settlement, StoreError, StoredEvent};
+        use crate::store::{Census, Expiry, Guard, Save, Settlement, StoreError, StoredEvent};
 
         pub(super) $($asynchronous)? fn ping(c: &mut $connection) -> Result<(), StoreError> {
             diesel::sql_query("SELECT 1").execute(c)$(.$await)??;
@@ -112,7 +129,7 @@ macro_rules! operations {
                     .do_update()
                     .set(incoming!(instances: incarnation, status, status_since, ip, port,
                         max_streams, labels, heartbeat_interval, auto_assign, assignment_version,
-                        registered_at))
+                        registered_at, flaps))
                     .execute(c)$(.$await)??;
             }
             for rows in set.streams.chunks(rows_per_statement(StreamRow::WIDTH)) {
@@ -145,7 +162,7 @@ macro_rules! operations {
                     .do_update()
                     .set(incoming!(incidents: instance_id, incarnation, cause, detected_at,
                         ended_at, outcome, streams_affected, streams_moved, streams_orphaned,
-                        attempts, state))
+                        attempts, state, steps, reason, escalated_at))
                     .execute(c)$(.$await)??;
             }
             if !set.events.is_empty() {
@@ -334,6 +351,9 @@ macro_rules! operations {
             if let Some(instance) = &filter.instance {
                 wanted = wanted.filter(incidents::instance_id.eq(instance.as_str()));
             }
+            if let Some(state) = filter.state {
+                wanted = wanted.filter(incidents::state.eq(state.as_str()));
+            }
             if let Some(from) = filter.from {
                 wanted = wanted.filter(incidents::detected_at.ge(from.as_micros()));
             }
@@ -356,18 +376,96 @@ macro_rules! operations {
             row.map(Incident::try_from).transpose()
         }
 
+        pub(super) $($asynchronous)? fn save_alerts(
+            c: &mut $connection,
+            alerts: &[Alert],
+        ) -> Result<(), StoreError> {
+            // One statement must not write a row twice; the last word on an alert counts.
+            let latest: BTreeMap<AlertId, &Alert> =
+                alerts.iter().map(|alert| (alert.id, alert)).collect();
+            let rows: Vec<AlertRow> = latest.into_values().map(AlertRow::from).collect();
+            for rows in rows.chunks(rows_per_statement(AlertRow::WIDTH)) {
+                diesel::insert_into(alerts::table)
+                    .values(rows)
+                    .on_conflict(alerts::id)
+                    .do_update()
+                    .set(incoming!(alerts: kind, severity, subject, detail, opened_at, closed_at))
+                    .execute(c)$(.$await)??;
+            }
+            Ok(())
+        }
+
+        pub(super) $($asynchronous)? fn alerts(
+            c: &mut $connection,
+            filter: &AlertFilter,
+            limit: u32,
+        ) -> Result<Vec<Alert>, StoreError> {
+            let mut wanted = alerts::table
+                .order(alerts::id.desc())
+                .limit(i64::from(limit))
+                .select(AlertRow::as_select())
+                .into_boxed();
+            if let Some(before) = filter.before {
+                wanted = wanted.filter(alerts::id.lt(before.get()));
+            }
+            match filter.open {
+                Some(true) => wanted = wanted.filter(alerts::closed_at.is_null()),
+                Some(false) => wanted = wanted.filter(alerts::closed_at.is_not_null()),
+                None => {}
+            }
+            if let Some(kind) = filter.kind {
+                wanted = wanted.filter(alerts::kind.eq(kind.as_str()));
+            }
+            let rows: Vec<AlertRow> = wanted.load(c)$(.$await)??;
+            rows.into_iter().map(Alert::try_from).collect()
+        }
+
+        pub(super) $($asynchronous)? fn save_health(
+            c: &mut $connection,
+            records: &[HealthRecord],
+        ) -> Result<(), StoreError> {
+            let rows: Vec<HealthRow> = records.iter().map(HealthRow::from).collect();
+            for rows in rows.chunks(rows_per_statement(HealthRow::WIDTH)) {
+                diesel::insert_into(health_history::table)
+                    .values(rows)
+                    .on_conflict(health_history::at)
+                    .do_nothing()
+                    .execute(c)$(.$await)??;
+            }
+            Ok(())
+        }
+
+        pub(super) $($asynchronous)? fn health(
+            c: &mut $connection,
+            before: Option<WallTime>,
+            limit: u32,
+        ) -> Result<Vec<HealthRecord>, StoreError> {
+            let mut wanted = health_history::table
+                .order(health_history::at.desc())
+                .limit(i64::from(limit))
+                .select(HealthRow::as_select())
+                .into_boxed();
+            if let Some(before) = before {
+                wanted = wanted.filter(health_history::at.lt(before.as_micros()));
+            }
+            let rows: Vec<HealthRow> = wanted.load(c)$(.$await)??;
+            rows.into_iter().map(HealthRecord::try_from).collect()
+        }
+
         pub(super) $($asynchronous)? fn prune(
             c: &mut $connection,
-            metrics_before: WallTime,
-            events_before: WallTime,
+            expiry: &Expiry,
         ) -> Result<u64, StoreError> {
             let mut gone = 0;
-            for (statement, before) in [
-                (PRUNE_METRICS, metrics_before),
-                (PRUNE_EVENTS, events_before),
+            for (statement, bound) in [
+                (PRUNE_METRICS, expiry.metrics_before.as_micros()),
+                (PRUNE_EVENTS, expiry.events_before.as_micros()),
+                (PRUNE_ALERTS, expiry.alerts_before.as_micros()),
+                (PRUNE_HEALTH, expiry.health_before.as_micros()),
+                (PRUNE_HEALTH_ROWS, i64::from(expiry.most_health_rows)),
             ] {
                 let rows = diesel::sql_query(statement)
-                    .bind::<BigInt, _>(before.as_micros())
+                    .bind::<BigInt, _>(bound)
                     .bind::<BigInt, _>(PRUNE_STEP)
                     .execute(c)$(.$await)??;
                 gone += rows as u64;

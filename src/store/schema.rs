@@ -23,6 +23,7 @@ diesel::table! {
         auto_assign -> Bool,
         assignment_version -> BigInt,
         registered_at -> BigInt,
+        flaps -> BigInt,
     }
 }
 
@@ -79,6 +80,34 @@ diesel::table! {
         attempts -> BigInt,
         state -> Text,
         steps -> Text,
+        reason -> Nullable<Text>,
+        escalated_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    alerts (id) {
+        id -> BigInt,
+        kind -> Text,
+        severity -> Text,
+        subject -> Text,
+        detail -> Text,
+        opened_at -> BigInt,
+        closed_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    health_history (at) {
+        at -> BigInt,
+        health -> Text,
+        rules -> Text,
+        active_instances -> BigInt,
+        failed_instances -> BigInt,
+        total_instances -> BigInt,
+        capacity -> BigInt,
+        assigned_streams -> BigInt,
+        orphaned_streams -> BigInt,
     }
 }
 

@@ -20,8 +20,10 @@ use super::failure::{Access, at_commit};
 use super::operations::{incoming, rows_per_statement};
 use super::rows::{EventRow, PlacementRow};
 use super::schema::{events, placements};
-use super::{Census, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};
+use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};
+use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::fleet::Snapshot;
+use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
@@ -308,13 +310,36 @@ impl Store for SqliteStore {
         self.read(move |c| operations::incident(c, id)).await
     }
 
-    async fn prune(
-        &self,
-        metrics_before: WallTime,
-        events_before: WallTime,
-    ) -> Result<u64, StoreError> {
-        self.write(move |c| operations::prune(c, metrics_before, events_before))
+    async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
+        let alerts = alerts.to_vec();
+        self.write(move |c| operations::save_alerts(c, &alerts))
             .await
+    }
+
+    async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |c| operations::alerts(c, &filter, limit))
+            .await
+    }
+
+    async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
+        let records = records.to_vec();
+        self.write(move |c| operations::save_health(c, &records))
+            .await
+    }
+
+    async fn health(
+        &self,
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<Vec<HealthRecord>, StoreError> {
+        self.read(move |c| operations::health(c, before, limit))
+            .await
+    }
+
+    async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
+        let expiry = *expiry;
+        self.write(move |c| operations::prune(c, &expiry)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -14,13 +14,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::alert::{Alert, AlertFilter};
 use resilient_orchestrator::domain::fleet::Snapshot;
+use resilient_orchestrator::domain::health::HealthRecord;
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord};
 use resilient_orchestrator::domain::ids::{IncidentId, InstanceId};
 use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
-    Census, Guard, MemoryStore, Save, Settlement, Store, StoreError, StoredEvent,
+    Census, Expiry, Guard, MemoryStore, Save, Settlement, Store, StoreError, StoredEvent,
 };
 use tokio::time::sleep;
 
@@ -471,9 +473,33 @@ impl Store for FaultyStore {
         self.inner.incident(id).await
     }
 
-    async fn prune(&self, metrics: WallTime, events: WallTime) -> Result<u64, StoreError> {
+    async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
         self.weather().await?;
-        self.inner.prune(metrics, events).await
+        self.inner.save_alerts(alerts).await
+    }
+
+    async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
+        self.weather().await?;
+        self.inner.alerts(filter, limit).await
+    }
+
+    async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
+        self.weather().await?;
+        self.inner.save_health(records).await
+    }
+
+    async fn health(
+        &self,
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<Vec<HealthRecord>, StoreError> {
+        self.weather().await?;
+        self.inner.health(before, limit).await
+    }
+
+    async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
+        self.weather().await?;
+        self.inner.prune(expiry).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -48,6 +48,8 @@ fn settings(seed: u64) -> SystemSettings {
             metrics: Duration::from_secs(3_600),
             // The history reads them long before.
             events: Duration::from_secs(86_400),
+            health: Duration::from_secs(86_400),
+            most_health_rows: 1_000,
         },
         jitter_seed: seed,
         ..SystemSettings::default()

@@ -34,6 +34,7 @@ pub fn instance(id: &str) -> Instance {
         auto_assign: true,
         assignment_version: AssignmentVersion::new(1),
         registered_at: at(10),
+        flaps: 0,
     }
 }
 

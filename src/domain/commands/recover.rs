@@ -90,6 +90,9 @@ impl RecoverInstance {
             streams_moved: count(evacuation.moved.len()),
             streams_orphaned: count(evacuation.orphaned.len()),
             attempts: self.attempt,
+            reason: None,
+            escalated_at: None,
+            steps: Vec::new(),
         };
         draft.tell(Event::RecoveryEnded {
             incident: id,

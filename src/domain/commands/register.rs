@@ -71,6 +71,7 @@ impl Command for RegisterInstance {
                 before.assignment_version
             }),
             registered_at: draft.now(),
+            flaps: known.as_ref().map_or(0, |before| before.flaps),
         });
         draft.tell(Event::InstanceRegistered {
             instance: self.id.clone(),

@@ -28,8 +28,10 @@ use tokio::runtime::{Handle, Runtime};
 use self::bulk::{append_events, put_placements};
 use self::target::Target;
 use super::failure::{Access, at_commit};
-use super::{Census, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};
+use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};
+use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::fleet::Snapshot;
+use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
@@ -369,12 +371,36 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn prune(
+    async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
+        let alerts = alerts.to_vec();
+        self.write(move |c| async move { operations::save_alerts(c, &alerts).await }.boxed())
+            .await
+    }
+
+    async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |c| async move { operations::alerts(c, &filter, limit).await }.boxed())
+            .await
+    }
+
+    async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
+        let records = records.to_vec();
+        self.write(move |c| async move { operations::save_health(c, &records).await }.boxed())
+            .await
+    }
+
+    async fn health(
         &self,
-        metrics_before: WallTime,
-        events_before: WallTime,
-    ) -> Result<u64, StoreError> {
-        self.write(move |c| operations::prune(c, metrics_before, events_before).boxed())
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<Vec<HealthRecord>, StoreError> {
+        self.read(move |c| operations::health(c, before, limit).boxed())
+            .await
+    }
+
+    async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
+        let expiry = *expiry;
+        self.write(move |c| async move { operations::prune(c, &expiry).await }.boxed())
             .await
     }
 

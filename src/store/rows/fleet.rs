@@ -29,11 +29,12 @@ pub(in crate::store) struct InstanceRow {
     auto_assign: bool,
     assignment_version: i64,
     registered_at: i64,
+    flaps: i64,
 }
 
 impl InstanceRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 12;
+    pub(in crate::store) const WIDTH: usize = 13;
 }
 
 impl From<&Instance> for InstanceRow {
@@ -53,6 +54,7 @@ impl From<&Instance> for InstanceRow {
             auto_assign: instance.auto_assign,
             assignment_version: instance.assignment_version.get(),
             registered_at: instance.registered_at.as_micros(),
+            flaps: i64::from(instance.flaps),
         }
     }
 }
@@ -82,6 +84,7 @@ impl TryFrom<InstanceRow> for Instance {
             auto_assign: row.auto_assign,
             assignment_version: AssignmentVersion::new(row.assignment_version),
             registered_at: WallTime::from_micros(row.registered_at),
+            flaps: at.number("flaps", row.flaps)?,
             ip: row.ip,
             id: InstanceId::new(row.id),
         })

@@ -85,20 +85,18 @@ pub(in crate::store) struct IncidentRow {
     streams_orphaned: i64,
     attempts: i64,
     state: String,
+    steps: String,
+    reason: Option<String>,
+    escalated_at: Option<i64>,
 }
 
 impl IncidentRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 12;
+    pub(in crate::store) const WIDTH: usize = 15;
 }
 
 impl From<&Incident> for IncidentRow {
     fn from(incident: &Incident) -> Self {
-        let state = if incident.ended_at.is_some() {
-            "ended"
-        } else {
-            "open"
-        };
         Self {
             id: incident.id.get(),
             instance_id: incident.instance.as_str().to_owned(),
@@ -111,7 +109,11 @@ impl From<&Incident> for IncidentRow {
             streams_moved: i64::from(incident.streams_moved),
             streams_orphaned: i64::from(incident.streams_orphaned),
             attempts: i64::from(incident.attempts),
-            state: state.to_owned(),
+            state: incident.state().as_str().to_owned(),
+            // Words and numbers under fixed names: nothing in it can fail to be written.
+            steps: serde_json::to_string(&incident.steps).unwrap_or_else(|_| "[]".to_owned()),
+            reason: incident.reason.clone(),
+            escalated_at: incident.escalated_at.map(WallTime::as_micros),
         }
     }
 }
@@ -135,6 +137,10 @@ impl TryFrom<IncidentRow> for Incident {
             streams_moved: at.number("streams_moved", row.streams_moved)?,
             streams_orphaned: at.number("streams_orphaned", row.streams_orphaned)?,
             attempts: at.number("attempts", row.attempts)?,
+            steps: serde_json::from_str(&row.steps)
+                .map_err(|_| at.unusable("steps", &row.steps))?,
+            reason: row.reason,
+            escalated_at: row.escalated_at.map(WallTime::from_micros),
             id: IncidentId::new(row.id),
             incarnation: Incarnation::new(row.incarnation),
             detected_at: WallTime::from_micros(row.detected_at),

@@ -6,12 +6,14 @@
 
 mod fleet;
 mod history;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::fmt;
 
 pub(super) use fleet::{InstanceRow, PlacementRow, StreamRow};
 pub(super) use history::{BeatRow, EventRow, IncidentRow, MetricsRow, StoredEventRow};
+pub(super) use watch::{AlertRow, HealthRow};
 
 use super::StoreError;
 
