@@ -11,18 +11,18 @@
 
 #![expect(clippy::print_stdout, reason = "telling the story is what it is for")]
 
+#[path = "support/world.rs"]
+mod world;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use resilient_orchestrator::actors::event_feed::Subscribe;
-use resilient_orchestrator::app::Server;
-use resilient_orchestrator::config::Config;
-use resilient_orchestrator::domain::events::{DatedEvent, Event};
+use resilient_orchestrator::domain::events::Event;
 use serde_json::{Value, json};
-use tokio::sync::{broadcast, oneshot};
+
+use world::{Api, Embedded, Events, Failure};
 
 const WORKERS: usize = 10;
 const STREAMS: usize = 1_000;
@@ -30,14 +30,11 @@ const DEAD: usize = 2;
 const ROOM: usize = 150;
 const BEAT: Duration = Duration::from_millis(250);
 
-type Failure = Box<dyn Error + Send + Sync>;
-type Events = broadcast::Receiver<std::sync::Arc<[DatedEvent]>>;
-
 fn main() -> Result<(), Failure> {
     let folder = tempfile::tempdir()?;
     let sqlite = format!("sqlite://{}", folder.path().join("failover.db").display());
     let url = database_url().unwrap_or(sqlite);
-    let server = Embedded::start(&url)?;
+    let server = Embedded::start(&[("DATABASE_URL", &url), ("HEARTBEAT_TIMEOUT", "3")])?;
     let outcome = story(&server);
     server.stop()?;
     outcome
@@ -150,56 +147,6 @@ fn database_url() -> Option<String> {
         .filter(|url| !url.is_empty())
 }
 
-/// The real server, on a thread and a free port of its own.
-struct Embedded {
-    address: String,
-    events: Events,
-    stop: oneshot::Sender<()>,
-    thread: JoinHandle<Result<(), Failure>>,
-}
-
-impl Embedded {
-    fn start(url: &str) -> Result<Self, Failure> {
-        let config = Config::from_pairs([
-            ("BIND_ADDRESS", "127.0.0.1:0"),
-            ("DATABASE_URL", url),
-            ("HEARTBEAT_TIMEOUT", "3"),
-        ])
-        .map_err(|error| error.to_string())?;
-        let (stop, stopped) = oneshot::channel();
-        let (started, ready) = mpsc::channel();
-        let thread = thread::spawn(move || {
-            actix::System::new().block_on(async move {
-                let server = Server::start(&config).await?;
-                let events = server.orchestrator().feed().send(Subscribe).await?;
-                started.send((format!("http://{}", server.address()), events))?;
-                let _ = stopped.await;
-                server.stop().await;
-                Ok(())
-            })
-        });
-        match ready.recv() {
-            Ok((address, events)) => Ok(Self {
-                address,
-                events,
-                stop,
-                thread,
-            }),
-            Err(_) => match thread.join() {
-                Ok(Err(failure)) => Err(failure),
-                Ok(Ok(())) | Err(_) => Err("the server did not start".into()),
-            },
-        }
-    }
-
-    fn stop(self) -> Result<(), Failure> {
-        let _ = self.stop.send(());
-        self.thread
-            .join()
-            .map_err(|_| "the server's thread panicked")?
-    }
-}
-
 /// A worker as it is in the field: registers, asks for streams, beats, learns of new ones by
 /// asking.
 struct Worker {
@@ -259,56 +206,4 @@ fn ask(api: &Api, id: &str, count: usize, streams: &mut BTreeSet<i64>) -> Result
         streams.insert(stream.as_i64().ok_or("not an id")?);
     }
     Ok(())
-}
-
-struct Api {
-    agent: ureq::Agent,
-    address: String,
-}
-
-impl Api {
-    fn new(address: &str) -> Self {
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(30)))
-            .build()
-            .into();
-        Self {
-            agent,
-            address: address.to_owned(),
-        }
-    }
-
-    fn get(&self, path: &str) -> Result<Value, Failure> {
-        let mut answer = self.agent.get(format!("{}{path}", self.address)).call()?;
-        Ok(answer.body_mut().read_json()?)
-    }
-
-    fn post(&self, path: &str, body: &Value) -> Result<Value, Failure> {
-        let mut answer = self
-            .agent
-            .post(format!("{}{path}", self.address))
-            .send_json(body)?;
-        Ok(answer.body_mut().read_json()?)
-    }
-
-    fn delete(&self, path: &str) -> Result<(), Failure> {
-        self.agent
-            .delete(format!("{}{path}", self.address))
-            .call()?;
-        Ok(())
-    }
-
-    /// Who runs what, as the orchestrator says.
-    fn owners(&self) -> Result<BTreeMap<String, BTreeSet<i64>>, Failure> {
-        let answer = self.get("/streams/assignments")?;
-        let mut owners: BTreeMap<String, BTreeSet<i64>> = BTreeMap::new();
-        for row in answer["assignments"].as_array().ok_or("no list")? {
-            let owner = row["server_id"].as_str().ok_or("no owner")?.to_owned();
-            let stream = row["stream_id"].as_i64().ok_or("no stream")?;
-            if !owners.entry(owner).or_default().insert(stream) {
-                return Err(format!("stream {stream} is listed twice").into());
-            }
-        }
-        Ok(owners)
-    }
 }
