@@ -41,6 +41,52 @@ async fn registering_again_with_less_room_lets_go_of_the_excess() {
 }
 
 #[actix_web::test]
+async fn a_sink_learns_whose_claims_are_current() {
+    let world = World::start().await;
+    world.streams(1..=2).await;
+    world.register("a", 2).await;
+    world.assign("a", 1).await;
+    let verify = async |claims: Value| {
+        let body = json!({ "claims": claims });
+        world.post("/streams/verify", body).await.ok()["claims"].clone()
+    };
+    let found = verify(json!([{"stream_id": 1, "epoch": 0}])).await;
+    let held = found[0]["current_epoch"].as_i64().unwrap();
+    let claim = json!({"stream_id": 1, "epoch": held});
+    assert_eq!(
+        verify(json!([claim, {"stream_id": 2, "epoch": held}, {"stream_id": 9, "epoch": 1}])).await,
+        json!([
+            {"stream_id": 1, "epoch": held, "current": true, "current_epoch": held,
+                "server_id": "a"},
+            {"stream_id": 2, "epoch": held, "current": false, "current_epoch": null,
+                "server_id": null},
+            {"stream_id": 9, "epoch": 1, "current": false, "current_epoch": null,
+                "server_id": null},
+        ])
+    );
+    world.register("b", 2).await;
+    world.post("/instances/a/failure", json!({})).await.ok();
+    let late = verify(json!([claim])).await;
+    assert_has(&late[0], &json!({"current": false, "server_id": "b"}));
+    assert!(late[0]["current_epoch"].as_i64().unwrap() > held);
+
+    let bad = json!({"claims": [{"stream_id": -1}, {"stream_id": 1, "epoch": "x"}, 3]});
+    let answer = world.post("/streams/verify", bad).await;
+    let fields = answer.bad_fields();
+    for field in [
+        "claims[0].stream_id",
+        "claims[0].epoch",
+        "claims[1].epoch",
+        "claims[2]",
+    ] {
+        assert!(
+            fields.iter().any(|named| named == field),
+            "{field} in {fields:?}"
+        );
+    }
+}
+
+#[actix_web::test]
 async fn a_heartbeat_of_another_life_is_a_conflict() {
     let world = World::start().await;
     let old = world.register("a", 2).await["incarnation"]
@@ -393,7 +439,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Origin::Ours)
             .count(),
-        13
+        14
     );
     for path in [
         "/",

@@ -62,6 +62,8 @@ static ROUTES: &[Route] = routes![
         "Who runs what; pages by `limit` and `after`.";
     Ours POST "/streams" streams::save,
         "Creates or updates up to 10,000 streams, all or none.";
+    Ours POST "/streams/verify" streams::verify,
+        "Which claims to streams are current: for sinks that refuse a former owner.";
     Ours GET "/streams" streams::list,
         "The catalogue; `limit` (default 1,000), `after`, `state`.";
     Ours GET "/streams/{id}" streams::detail,

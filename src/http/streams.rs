@@ -9,14 +9,15 @@ use serde::Serialize;
 
 use super::answer::{Time, list as answer_list};
 use super::body::Body;
-use super::fields::{Fields, read};
+use super::fields::{Fields, MAX_SAFE_INTEGER, read};
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::commands::{DeleteStream, Rejection, SaveStreams, StreamSpec};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{
-    AssignmentLine, AssignmentList, Page, StreamDetail, StreamLine, StreamList,
+    AssignmentLine, AssignmentList, Claim, Judgement, Page, StreamDetail, StreamLine, StreamList,
+    VerifyClaims,
 };
 use crate::domain::stream::{Place, StreamState};
 
@@ -26,6 +27,9 @@ const MAX_SAVED: usize = 10_000;
 /// The highest id a client may choose. What is left below 2^53 is for streams that come without
 /// one: they get the id after the highest.
 const MAX_CHOSEN_ID: i64 = 9_000_000_000_000_000;
+
+/// How many claims one request has at the most.
+const MAX_CLAIMS: usize = 10_000;
 
 /// How many streams a page has that does not say.
 const DEFAULT_PAGE: usize = 1_000;
@@ -96,6 +100,50 @@ fn refuse_repetitions(fields: &mut Fields<'_>, streams: &[StreamSpec]) {
 fn seen_before<K: Ord>(seen: &mut BTreeMap<K, usize>, key: K, index: usize) -> Option<usize> {
     let first = *seen.entry(key).or_insert(index);
     (first != index).then_some(first)
+}
+
+#[derive(Debug, Serialize)]
+struct ClaimAnswer {
+    stream_id: StreamId,
+    epoch: Epoch,
+    current: bool,
+    current_epoch: Option<Epoch>,
+    server_id: Option<InstanceId>,
+}
+
+impl ClaimAnswer {
+    fn of(judgement: Judgement) -> Self {
+        let current = judgement.is_current();
+        let (current_epoch, server_id) = judgement.current.unzip();
+        Self {
+            stream_id: judgement.claim.stream,
+            epoch: judgement.claim.epoch,
+            current,
+            current_epoch,
+            server_id,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct ClaimsAnswer {
+    claims: Vec<ClaimAnswer>,
+}
+
+/// `POST /streams/verify`
+pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResponse, Problem> {
+    let _permit = state.admit(Load::Read)?;
+    let question = read(&body.object().await?, |fields| VerifyClaims {
+        claims: fields.objects("claims", MAX_CLAIMS, |claim| Claim {
+            stream: StreamId::new(claim.integer("stream_id", 0..=MAX_SAFE_INTEGER)),
+            epoch: Epoch::new(claim.integer("epoch", 0..=MAX_SAFE_INTEGER)),
+        }),
+    })?;
+    let judgements = state.orchestrator().ask(question).await?;
+    answer_list(judgements.len(), move || ClaimsAnswer {
+        claims: judgements.into_iter().map(ClaimAnswer::of).collect(),
+    })
+    .await
 }
 
 #[derive(Debug, Serialize)]

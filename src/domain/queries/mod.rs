@@ -12,6 +12,7 @@ mod instances;
 mod standing;
 mod streams;
 mod totals;
+mod verify;
 
 use std::fmt;
 
@@ -26,6 +27,7 @@ pub use instances::{InstanceDetail, InstanceLine, InstanceList};
 pub use standing::Standing;
 pub use streams::{StreamDetail, StreamLine, StreamList};
 pub use totals::{FleetTotals, Totals};
+pub use verify::{Claim, Judgement, VerifyClaims};
 
 /// A question.
 pub trait Query: fmt::Debug + Send + 'static {
