@@ -3,10 +3,11 @@
 use actix::prelude::*;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::ids::InstanceId;
 
 use crate::faults::Outage;
-use crate::operator::{delete_stream, remove, report_failure, save_stream};
+use crate::operator::{delete_stream, order_brake, remove, report_failure, save_stream};
 use crate::worker::Network;
 use crate::world::{Shared, World};
 
@@ -28,6 +29,7 @@ pub(crate) fn act(shared: &Shared, orchestrator: Option<&Orchestrator>) {
     let mut world = shared.borrow_mut();
     end_what_is_over(&mut world);
     strike_workers(&mut world);
+    strike_the_network(&mut world);
     strike_store(&mut world);
     drop(world);
     if let Some(orchestrator) = orchestrator {
@@ -85,6 +87,22 @@ fn strike_workers(world: &mut World) {
             } else {
                 Network::RequestsLost
             };
+        }
+    }
+}
+
+/// A switch dies: most workers fall silent at the same moment and come back at the same moment,
+/// before or after they count as failed.
+fn strike_the_network(world: &mut World) {
+    if !world.chance(400) {
+        return;
+    }
+    world.counters.mass_silences += 1;
+    let until = world.now() + world.seconds(5..120);
+    for number in 0..world.workers.len() {
+        if world.rng.u8(0..5) > 0 {
+            world.workers[number].bad_until = Some(until);
+            world.workers[number].network = Network::RequestsLost;
         }
     }
 }
@@ -163,5 +181,12 @@ fn operate(shared: &Shared, orchestrator: &Orchestrator) {
         actix::spawn(remove(orchestrator.clone(), id));
     } else if world.chance(150) {
         actix::spawn(report_failure(orchestrator.clone(), id));
+    }
+    if world.chance(90) {
+        let order = match world.rng.u8(0..3) {
+            0 => Order::Prolong(world.seconds(1..90)),
+            _ => Order::Release,
+        };
+        actix::spawn(order_brake(orchestrator.clone(), order));
     }
 }

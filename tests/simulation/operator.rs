@@ -1,8 +1,10 @@
 //! Whoever adds, disables and deletes streams, removes instances and reports failures; and what
 //! follows from the answers.
 
+use resilient_orchestrator::actors::brake::OrderBrake;
 use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::commands::{
     DeleteStream, RemoveInstance, SaveStreams, StreamSpec,
 };
@@ -92,4 +94,10 @@ pub(crate) async fn remove(orchestrator: Orchestrator, id: InstanceId) {
 
 pub(crate) async fn report_failure(orchestrator: Orchestrator, id: InstanceId) {
     let _ = orchestrator.report_failure(id).await;
+}
+
+/// Mostly there is nothing to order.
+pub(crate) async fn order_brake(orchestrator: Orchestrator, order: Order) {
+    let reason = "because".to_owned();
+    let _ = orchestrator.order_brake(OrderBrake { order, reason }).await;
 }

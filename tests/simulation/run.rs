@@ -76,13 +76,14 @@ fn outcome(world: &World, began: i64) -> Outcome {
     let minutes = (world.left_at.as_micros() - began) / 60_000_000;
     let counters = &world.counters;
     let summary = format!(
-        "{minutes} min, {} workers, {} lives, {} crashes, {} hangs, {} partitions, {} outages, \
-         {} actor panics, {} removals, {} events, {} checks",
+        "{minutes} min, {} workers, {} lives, {} crashes, {} hangs, {} partitions, \
+         {} mass silences, {} outages, {} actor panics, {} removals, {} events, {} checks",
         world.workers.len(),
         counters.lives,
         counters.worker_crashes,
         counters.hangs,
         counters.partitions,
+        counters.mass_silences,
         counters.outages,
         counters.actor_panics,
         counters.removals,

@@ -39,6 +39,7 @@ pub(crate) struct Counters {
     pub(crate) worker_crashes: u32,
     pub(crate) hangs: u32,
     pub(crate) partitions: u32,
+    pub(crate) mass_silences: u32,
     pub(crate) outages: u32,
     pub(crate) actor_panics: u32,
     pub(crate) removals: u32,
