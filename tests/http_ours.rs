@@ -393,7 +393,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Origin::Ours)
             .count(),
-        13
+        15
     );
     for path in [
         "/",
