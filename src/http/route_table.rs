@@ -93,7 +93,7 @@ static ROUTES: &[Route] = routes![
     Ours POST "/resilience/brake" brake::order,
         "Releases or prolongs the hold of a mass failure, with a reason.";
     Ours GET "/resilience/breakers" breakers::list,
-        "The circuit breakers: state, failures, next probe, and what was forced by whom and why.";
+        "The circuit breakers: state, failures, next probe, what was forced and why.";
     Ours POST "/resilience/breakers/{name}" breakers::force,
         "Forces a breaker `open` or `closed`, or releases it with `none`; needs a reason.";
     Classic GET "/status" status::status,
