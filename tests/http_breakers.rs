@@ -1,5 +1,7 @@
 //! The circuit breakers over HTTP: what is shown and forced, what answers say while they are open.
 
+#![expect(clippy::unwrap_used, reason = "a test says what it found by failing")]
+
 mod support_http;
 
 use serde_json::{Value, json};

@@ -225,3 +225,79 @@ fn told<T>(result: Result<T, StoreError>) -> Result<T, Refusal> {
         Refusal::StoreUnavailable
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::Incarnation;
+    use crate::domain::incident::FailureCause;
+    use crate::domain::time::WallTime;
+
+    fn incident(id: i64) -> Incident {
+        Incident {
+            id: IncidentId::new(id),
+            instance: format!("i{}", id % 2).as_str().into(),
+            incarnation: Incarnation::new(1),
+            cause: FailureCause::Reported,
+            detected_at: WallTime::from_micros(id),
+            ended_at: None,
+            outcome: None,
+            streams_affected: 0,
+            streams_moved: 0,
+            streams_orphaned: 0,
+            attempts: 1,
+            reason: None,
+            escalated_at: None,
+            steps: Vec::new(),
+        }
+    }
+
+    fn remembering(ids: impl DoubleEndedIterator<Item = i64>) -> RecentIncidents {
+        RecentIncidents::new(ids.rev().map(incident).collect())
+    }
+
+    fn page(
+        recent: &RecentIncidents,
+        filter: &IncidentFilter,
+        limit: u32,
+    ) -> Option<(Vec<i64>, bool)> {
+        let page = recent.page(filter, limit)?;
+        let ids = page.incidents.iter().map(|incident| incident.id.get());
+        Some((ids.collect(), page.more))
+    }
+
+    #[test]
+    fn what_is_all_there_is_has_an_end() {
+        let recent = remembering(1..=3);
+        let all = IncidentFilter::default();
+        assert_eq!(page(&recent, &all, 2), Some((vec![3, 2], true)));
+        assert_eq!(page(&recent, &all, 3), Some((vec![3, 2, 1], false)));
+        let older = IncidentFilter::before(Some(IncidentId::new(1)));
+        assert_eq!(page(&recent, &older, 3), Some((vec![], false)));
+        assert_eq!(page(&remembering(1..=0), &all, 3), Some((vec![], false)));
+    }
+
+    #[test]
+    fn what_was_forgotten_is_neither_shown_nor_denied() {
+        let most = MAX_RECENT as i64;
+        let recent = remembering(1..=most + 1);
+        let older = IncidentFilter::before(Some(IncidentId::new(4)));
+        assert_eq!(page(&recent, &older, 9), Some((vec![3, 2], true)));
+        let forgotten = IncidentFilter::before(Some(IncidentId::new(2)));
+        assert_eq!(page(&recent, &forgotten, 9), None);
+        assert_eq!(recent.one(IncidentId::new(1)), None);
+        assert!(recent.is_cut());
+    }
+
+    #[test]
+    fn a_later_word_replaces_an_earlier_one() {
+        let recent = remembering(1..=1);
+        let mut ended = incident(1);
+        ended.attempts = 7;
+        recent.remember(&[ended]);
+        assert_eq!(
+            recent.one(IncidentId::new(1)).map(|one| one.attempts),
+            Some(7)
+        );
+    }
+}

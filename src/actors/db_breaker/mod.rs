@@ -16,6 +16,7 @@
 
 mod force;
 mod gate;
+mod links;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,6 +36,7 @@ use crate::store::{Store, StoreError};
 pub use force::{AskBreakers, BreakerReport, ForceBreaker, GivenForce};
 use gate::Shown;
 pub use gate::{Gate, Permit, StoreAccess, StoreGate};
+pub use links::{BreakerChanged, ListenToBreakers, ProbeThrough, ProbeWrites, WakeOnReturn};
 
 /// How a call to the store went.
 #[derive(Debug, Clone, Message)]
@@ -359,64 +361,5 @@ impl Handler<StoreOutcome> for DbBreakerActor {
 
     fn handle(&mut self, outcome: StoreOutcome, ctx: &mut Self::Context) {
         self.heard(&outcome.breaker, outcome.failure.as_deref(), ctx);
-    }
-}
-
-/// Find out whether the store takes writes: by what is under way, or by a transaction that changes
-/// nothing. How that went is told like any other outcome.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct ProbeWrites;
-
-/// Who can probe writes.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ProbeThrough(pub Recipient<ProbeWrites>);
-
-impl Handler<ProbeThrough> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, ProbeThrough(writer): ProbeThrough, _: &mut Self::Context) {
-        self.writer = Some(writer);
-    }
-}
-
-/// Who is to be woken when the store takes writes again.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct WakeOnReturn(pub Recipient<StoreReturned>);
-
-impl Handler<WakeOnReturn> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, WakeOnReturn(recipient): WakeOnReturn, _: &mut Self::Context) {
-        self.wakes = Some(recipient);
-    }
-}
-
-/// A breaker is in another state, or was forced or released.
-#[derive(Debug, Clone, PartialEq, Eq, Message)]
-#[rtype(result = "()")]
-pub struct BreakerChanged {
-    /// Which.
-    pub name: BreakerName,
-    /// Its state, as it is in force.
-    pub state: BreakerState,
-    /// What a person has decided.
-    pub forced: Option<Force>,
-    /// Why, in that person's words.
-    pub reason: Option<String>,
-}
-
-/// Who is to be told of every change from now on.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ListenToBreakers(pub Recipient<BreakerChanged>);
-
-impl Handler<ListenToBreakers> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, ListenToBreakers(who): ListenToBreakers, _: &mut Self::Context) {
-        self.listeners.push(who);
     }
 }
