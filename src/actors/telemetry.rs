@@ -24,6 +24,15 @@ pub struct OutcomeLabel {
     pub outcome: &'static str,
 }
 
+/// The state of a circuit breaker.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BreakerLabel {
+    /// Its name.
+    pub breaker: String,
+    /// A state it may be in.
+    pub state: &'static str,
+}
+
 /// The counters. Each is updated by the one actor it tells of.
 #[derive(Debug)]
 pub struct Telemetry {
@@ -51,6 +60,8 @@ pub struct Telemetry {
     pub stalled_milliseconds: Counter,
     /// 1 while the store answers, 0 while it does not.
     pub store_up: Gauge,
+    /// 1 for the state each circuit breaker is in, 0 for the others.
+    pub breaker_state: Family<BreakerLabel, Gauge>,
     /// Requests that were refused because too many were under way.
     pub requests_shed: Counter,
     /// 1 while a mass failure is held, else 0.
@@ -78,6 +89,7 @@ impl Telemetry {
             stalls: Counter::default(),
             stalled_milliseconds: Counter::default(),
             store_up: Gauge::default(),
+            breaker_state: Family::default(),
             requests_shed: Counter::default(),
             brake_engaged: Gauge::default(),
             brake_engagements: Counter::default(),
@@ -140,6 +152,11 @@ impl Telemetry {
             "store_up",
             "Whether the store answers",
             self.store_up.clone(),
+        );
+        registry.register(
+            "breaker_state",
+            "Whether a circuit breaker is in a state",
+            self.breaker_state.clone(),
         );
         registry.register(
             "requests_shed",

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::{guard, web};
 
 use super::problem::Problem;
-use super::{brake, diagnostic, instances, resilience, status, streams, workers};
+use super::{brake, breakers, diagnostic, instances, resilience, status, streams, workers};
 
 /// Who depends on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +94,10 @@ static ROUTES: &[Route] = routes![
         "Whether a mass failure is held, since and until when, and why.";
     Ours POST "/resilience/brake" brake::order,
         "Releases or prolongs the hold of a mass failure, with a reason.";
+    Ours GET "/resilience/breakers" breakers::list,
+        "The circuit breakers: state, failures, next probe, what was forced and why.";
+    Ours POST "/resilience/breakers/{name}" breakers::force,
+        "Forces a breaker `open` or `closed`, or releases it with `none`; needs a reason.";
     Classic GET "/status" status::status,
         "Totals of instances, streams and load.";
     Classic GET "/health" status::health,

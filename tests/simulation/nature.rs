@@ -6,7 +6,7 @@ use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::ids::InstanceId;
 
-use crate::faults::Outage;
+use crate::faults::{Outage, Side};
 use crate::operator::{delete_stream, order_brake, remove, report_failure, save_stream};
 use crate::worker::Network;
 use crate::world::{Shared, World};
@@ -61,6 +61,7 @@ fn end_what_is_over(world: &mut World) {
     if world.outage_ends.is_some_and(|until| until <= now) {
         world.outage_ends = None;
         world.store.set_outage(None);
+        world.store.set_outage_of(Side::Reads, None);
     }
 }
 
@@ -120,7 +121,12 @@ fn strike_store(world: &mut World) {
             Outage::Refusing
         };
         let until = world.now() + world.seconds(1..60);
-        world.store.set_outage(Some(outage));
+        // Reads and writes fail together, or one side alone.
+        match world.rng.u8(0..4) {
+            0 => world.store.set_outage_of(Side::Reads, Some(outage)),
+            1 => world.store.set_outage_of(Side::Writes, Some(outage)),
+            _ => world.store.set_outage(Some(outage)),
+        }
         world.outage_ends = Some(until);
     }
 }

@@ -1,0 +1,67 @@
+//! Who is told by the breakers, and of what. The actors know each other only after all have
+//! started, so each is introduced by a message.
+
+use actix::prelude::*;
+
+use super::DbBreakerActor;
+use crate::actors::recovery::StoreReturned;
+use crate::domain::breaker::{BreakerName, BreakerState, Force};
+
+/// Find out whether the store takes writes: by what is under way, or by a transaction that changes
+/// nothing. How that went is told like any other outcome.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ProbeWrites;
+
+/// Who can probe writes.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ProbeThrough(pub Recipient<ProbeWrites>);
+
+impl Handler<ProbeThrough> for DbBreakerActor {
+    type Result = ();
+
+    fn handle(&mut self, ProbeThrough(writer): ProbeThrough, _: &mut Self::Context) {
+        self.writer = Some(writer);
+    }
+}
+
+/// Who is to be woken when the store takes writes again.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct WakeOnReturn(pub Recipient<StoreReturned>);
+
+impl Handler<WakeOnReturn> for DbBreakerActor {
+    type Result = ();
+
+    fn handle(&mut self, WakeOnReturn(recipient): WakeOnReturn, _: &mut Self::Context) {
+        self.wakes = Some(recipient);
+    }
+}
+
+/// A breaker is in another state, or was forced or released.
+#[derive(Debug, Clone, PartialEq, Eq, Message)]
+#[rtype(result = "()")]
+pub struct BreakerChanged {
+    /// Which.
+    pub name: BreakerName,
+    /// Its state, as it is in force.
+    pub state: BreakerState,
+    /// What a person has decided.
+    pub forced: Option<Force>,
+    /// Why, in that person's words.
+    pub reason: Option<String>,
+}
+
+/// Who is to be told of every change from now on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ListenToBreakers(pub Recipient<BreakerChanged>);
+
+impl Handler<ListenToBreakers> for DbBreakerActor {
+    type Result = ();
+
+    fn handle(&mut self, ListenToBreakers(who): ListenToBreakers, _: &mut Self::Context) {
+        self.listeners.push(who);
+    }
+}
