@@ -278,6 +278,8 @@ fn system_settings(config: &Config) -> SystemSettings {
         retry: config.recovery.retry,
         breaker: config.breaker,
         mass_failure: config.mass_failure,
+        health: config.health.limits,
+        health_check_interval: config.health.check_interval,
         sweep_interval: config.heartbeats.check_interval,
         flush_interval: config.heartbeats.flush_interval,
         instance_retention: config.retention.instances,

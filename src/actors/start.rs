@@ -25,7 +25,7 @@ use crate::domain::fleet::{Fleet, Ledger};
 use crate::domain::ids::InstanceId;
 use crate::domain::queries::Standing;
 use crate::domain::settings::{
-    BreakerSettings, LivenessThresholds, MassFailureSettings, RetryPolicy,
+    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
 };
 use crate::domain::time::WallTime;
 use crate::store::{Guard, Store, StoreError};
@@ -41,6 +41,10 @@ pub struct SystemSettings {
     pub breaker: BreakerSettings,
     /// When silences that come together are held back.
     pub mass_failure: MassFailureSettings,
+    /// When the system is less than healthy.
+    pub health: HealthLimits,
+    /// The longest time between two judgements of the system's health.
+    pub health_check_interval: Duration,
     /// The period of the safety sweep.
     pub sweep_interval: Duration,
     /// How old heartbeats may become before they are saved.
@@ -61,6 +65,8 @@ impl Default for SystemSettings {
             retry: RetryPolicy::default(),
             breaker: BreakerSettings::default(),
             mass_failure: MassFailureSettings::default(),
+            health: HealthLimits::default(),
+            health_check_interval: Duration::from_secs(60),
             sweep_interval: Duration::from_secs(30),
             flush_interval: Duration::from_secs(5),
             instance_retention: day,

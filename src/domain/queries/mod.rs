@@ -12,6 +12,7 @@ mod instances;
 mod standing;
 mod streams;
 mod totals;
+mod watch;
 
 use std::fmt;
 
@@ -26,6 +27,7 @@ pub use instances::{InstanceDetail, InstanceLine, InstanceList};
 pub use standing::Standing;
 pub use streams::{StreamDetail, StreamLine, StreamList};
 pub use totals::{FleetTotals, Totals};
+pub use watch::{FailedInstance, FailedInstances, FleetFacts, FleetVitals, Vitals};
 
 /// A question.
 pub trait Query: fmt::Debug + Send + 'static {
