@@ -16,11 +16,12 @@ use std::sync::Arc;
 use actix::prelude::*;
 use log::{error, info, warn};
 
-use super::db_breaker::{DbBreakerActor, StoreGate, StoreOutcome};
+use super::db_breaker::{BreakerChanged, StoreAccess};
 use super::fatal::Vital;
 use super::telemetry::{KindLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::alert::{Alert, AlertBook, AlertFilter, AlertKind, Raised, Severity};
+use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::events::{DatedEvent, Event};
 use crate::domain::ids::AlertId;
 use crate::domain::time::WallTime;
@@ -76,16 +77,13 @@ pub struct KeptAlerts {
 pub struct AlertBookActor {
     book: AlertBook,
     store: Arc<dyn Store>,
-    gate: Arc<StoreGate>,
-    breaker: Option<Addr<DbBreakerActor>>,
+    access: StoreAccess,
     clock: Clock,
     telemetry: Arc<Telemetry>,
     /// What the store does not know yet, as it is now.
     unsaved: BTreeMap<AlertId, Alert>,
     is_saving: bool,
     retry: Option<SpawnHandle>,
-    /// Since when the store has not answered this actor.
-    failing_since: Option<WallTime>,
     _vital: Vital,
 }
 
@@ -94,7 +92,7 @@ impl AlertBookActor {
     pub fn new(
         kept: KeptAlerts,
         store: Arc<dyn Store>,
-        gate: Arc<StoreGate>,
+        access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
         vital: Vital,
@@ -104,18 +102,36 @@ impl AlertBookActor {
         let actor = Self {
             book,
             store,
-            gate,
-            breaker: None,
+            access,
             clock,
             telemetry,
             unsaved,
             is_saving: false,
             retry: None,
-            failing_since: None,
             _vital: vital,
         };
         actor.show_open();
         actor
+    }
+
+    fn raise(
+        &mut self,
+        kind: AlertKind,
+        severity: Severity,
+        subject: &str,
+        detail: &str,
+        ctx: &mut Context<Self>,
+    ) {
+        let now = self.clock.wall();
+        if let Some(raised) = self.book.raise(kind, severity, subject, detail, now) {
+            self.raised(&raised, ctx);
+        }
+    }
+
+    fn clear(&mut self, kind: AlertKind, subject: &str, ctx: &mut Context<Self>) {
+        if let Some(alert) = self.book.clear(kind, subject, self.clock.wall()) {
+            self.cleared(alert, ctx);
+        }
     }
 
     fn raised(&mut self, raised: &Raised, ctx: &mut Context<Self>) {
@@ -162,17 +178,6 @@ impl AlertBookActor {
                 .set(i64::try_from(open).unwrap_or(i64::MAX));
         }
     }
-
-    fn tell_breaker<T>(&mut self, result: &Result<T, crate::store::StoreError>) {
-        let outcome = StoreOutcome::of(result);
-        self.failing_since = match &outcome {
-            StoreOutcome::Answered => None,
-            StoreOutcome::Failed(_) => self.failing_since.or(Some(self.clock.wall())),
-        };
-        if let Some(breaker) = &self.breaker {
-            breaker.do_send(outcome);
-        }
-    }
 }
 
 impl Actor for AlertBookActor {
@@ -180,19 +185,6 @@ impl Actor for AlertBookActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.save(ctx);
-    }
-}
-
-/// Whom the book tells how its calls to the store went.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ReportTo(pub Addr<DbBreakerActor>);
-
-impl Handler<ReportTo> for AlertBookActor {
-    type Result = ();
-
-    fn handle(&mut self, ReportTo(breaker): ReportTo, _: &mut Self::Context) {
-        self.breaker = Some(breaker);
     }
 }
 
@@ -214,16 +206,13 @@ impl Handler<Raise> for AlertBookActor {
     type Result = ();
 
     fn handle(&mut self, raise: Raise, ctx: &mut Self::Context) {
-        let now = self.clock.wall();
         let Raise {
             kind,
             severity,
             subject,
             detail,
         } = raise;
-        if let Some(raised) = self.book.raise(kind, severity, &subject, &detail, now) {
-            self.raised(&raised, ctx);
-        }
+        self.raise(kind, severity, &subject, &detail, ctx);
     }
 }
 
@@ -241,9 +230,7 @@ impl Handler<Clear> for AlertBookActor {
     type Result = ();
 
     fn handle(&mut self, Clear { kind, subject }: Clear, ctx: &mut Self::Context) {
-        if let Some(alert) = self.book.clear(kind, &subject, self.clock.wall()) {
-            self.cleared(alert, ctx);
-        }
+        self.clear(kind, &subject, ctx);
     }
 }
 
@@ -274,6 +261,37 @@ impl Handler<HearEvents> for AlertBookActor {
                     self.cleared(alert, ctx);
                 }
             }
+        }
+    }
+}
+
+impl Handler<BreakerChanged> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, changed: BreakerChanged, ctx: &mut Self::Context) {
+        let name = changed.name.as_str();
+        let of_store = [BreakerName::STORE_READS, BreakerName::STORE_WRITES];
+        if of_store.contains(&changed.name) {
+            match changed.state {
+                BreakerState::Open => self.raise(
+                    AlertKind::StoreUnavailable,
+                    Severity::Critical,
+                    name,
+                    &format!("The database is out ({name}); it is probed until it is back."),
+                    ctx,
+                ),
+                // A probe is under way: nothing is known yet.
+                BreakerState::HalfOpen => {}
+                BreakerState::Closed => self.clear(AlertKind::StoreUnavailable, name, ctx),
+            }
+        }
+        // Forced the other way is another alert.
+        self.clear(AlertKind::BreakerForced, name, ctx);
+        if let Some(force) = changed.forced {
+            let reason = changed.reason.unwrap_or_default();
+            let detail = format!("Breaker {name} is held {} by hand: {reason}", force.as_str());
+            let kind = AlertKind::BreakerForced;
+            self.raise(kind, Severity::Warning, name, &detail, ctx);
         }
     }
 }

@@ -1,14 +1,16 @@
 //! Reads what only the store remembers: incidents, the audit trail, the fleet as it is kept.
 //!
 //! No actor: these reads need none of their state, so whoever asks waits by itself and nobody
-//! else does. How each read went is told to the breaker.
+//! else does. How each read went is told to the breaker; while that is open nothing is asked, and
+//! the most recent incidents are answered from memory ([`RecentIncidents`]). A read goes on when
+//! who asked leaves, so that impatient clients do not look like a store that is out.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix::Addr;
 use log::error;
 
-use super::db_breaker::{DbBreakerActor, StoreOutcome};
+use super::db_breaker::StoreAccess;
 use super::fleet::{Refusal, Stored};
 use crate::domain::fleet::Fleet;
 use crate::domain::ids::IncidentId;
@@ -17,37 +19,155 @@ use crate::store::{Store, StoreError};
 
 pub use crate::store::StoredEvent;
 
+/// How many incidents are remembered: a bound on memory, and more than anybody reads by hand.
+pub const MAX_RECENT: usize = 500;
+
+/// The newest incidents, for when the store does not answer. Filled at the start, and with every
+/// transaction that is saved.
+#[derive(Debug, Default)]
+pub struct RecentIncidents(Mutex<Remembered>);
+
+#[derive(Debug, Default)]
+struct Remembered {
+    incidents: BTreeMap<IncidentId, Incident>,
+    /// Whether there are older ones that are not remembered.
+    is_cut: bool,
+}
+
+impl RecentIncidents {
+    /// Those the store held at the start, newest first, and at least one more than are remembered
+    /// if there were as many.
+    pub fn new(stored: Vec<Incident>) -> Self {
+        let recent = Self::default();
+        recent.remember(&stored);
+        recent
+    }
+
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// These were saved.
+    pub fn remember(&self, saved: &[Incident]) {
+        if saved.is_empty() {
+            return;
+        }
+        let mut remembered = self.remembered();
+        for incident in saved {
+            remembered.incidents.insert(incident.id, incident.clone());
+        }
+        while remembered.incidents.len() > MAX_RECENT {
+            remembered.incidents.pop_first();
+            remembered.is_cut = true;
+        }
+    }
+
+    /// What is remembered of what a filter wants; none if that is nothing and there may be more.
+    fn page(&self, filter: &IncidentFilter, limit: u32) -> Option<IncidentPage> {
+        let remembered = self.remembered();
+        let newest_first = remembered.incidents.values().rev();
+        let mut wanted = newest_first.filter(|incident| filter.wants(incident));
+        let incidents: Vec<Incident> = wanted.by_ref().take(limit as usize).cloned().collect();
+        let more = remembered.is_cut || wanted.next().is_some();
+        (!incidents.is_empty() || !more).then_some(IncidentPage { incidents, more })
+    }
+
+    fn one(&self, id: IncidentId) -> Option<Incident> {
+        self.remembered().incidents.get(&id).cloned()
+    }
+
+    fn is_cut(&self) -> bool {
+        self.remembered().is_cut
+    }
+}
+
+/// Some incidents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentPage {
+    /// Newest first.
+    pub incidents: Vec<Incident>,
+    /// Whether there are, or may be, older ones.
+    pub more: bool,
+}
+
 /// The store, to be read. Clones read the same.
 #[derive(Debug, Clone)]
 pub struct Archive {
     store: Arc<dyn Store>,
-    breaker: Addr<DbBreakerActor>,
+    access: StoreAccess,
+    recent: Arc<RecentIncidents>,
 }
 
 impl Archive {
     /// Reads `store`.
-    pub(super) fn new(store: Arc<dyn Store>, breaker: Addr<DbBreakerActor>) -> Self {
-        Self { store, breaker }
+    pub(super) fn new(
+        store: Arc<dyn Store>,
+        access: StoreAccess,
+        recent: Arc<RecentIncidents>,
+    ) -> Self {
+        Self {
+            store,
+            access,
+            recent,
+        }
     }
 
-    /// The incidents a filter wants, newest first, at most `limit`.
+    /// The incidents a filter wants, newest first, at most `limit`; from memory while the store
+    /// is known to be out.
     ///
     /// # Errors
-    /// If the store does not answer.
+    /// If the store does not answer, and none of them is remembered.
     pub async fn incidents(
         &self,
         filter: &IncidentFilter,
         limit: u32,
     ) -> Result<Vec<Incident>, Refusal> {
-        self.told(self.store.incidents(filter, limit).await)
+        let page = self.incident_page(filter, limit).await?;
+        Ok(page.incidents)
     }
 
-    /// One incident; `None` if there is none of that id.
+    /// As [`Archive::incidents`], and whether there is more. What is remembered may end before
+    /// what there is: then there is more, although nobody can say what.
     ///
     /// # Errors
-    /// If the store does not answer.
+    /// If the store does not answer, and none of them is remembered.
+    pub async fn incident_page(
+        &self,
+        filter: &IncidentFilter,
+        limit: u32,
+    ) -> Result<IncidentPage, Refusal> {
+        if !self.access.gate().reads().lets_through() {
+            let page = self.recent.page(filter, limit);
+            return page.ok_or(Refusal::StoreUnavailable);
+        }
+        let wanted = filter.clone();
+        let read = move |store: Arc<dyn Store>| async move {
+            store.incidents(&wanted, limit.saturating_add(1)).await
+        };
+        let mut incidents = told(self.read(read).await)?;
+        let more = incidents.len() > limit as usize;
+        incidents.truncate(limit as usize);
+        Ok(IncidentPage { incidents, more })
+    }
+
+    /// One incident; `None` if there is none of that id. From memory while the store is known to
+    /// be out.
+    ///
+    /// # Errors
+    /// If the store does not answer, and it may hold one that is not remembered.
     pub async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, Refusal> {
-        self.told(self.store.incident(id).await)
+        if !self.access.gate().reads().lets_through() {
+            let found = self.recent.one(id);
+            return if found.is_none() && self.recent.is_cut() {
+                Err(Refusal::StoreUnavailable)
+            } else {
+                Ok(found)
+            };
+        }
+        told(
+            self.read(move |store| async move { store.incident(id).await })
+                .await,
+        )
     }
 
     /// Events after a sequence number, ascending, at most `limit`.
@@ -55,7 +175,10 @@ impl Archive {
     /// # Errors
     /// If the store does not answer.
     pub async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, Refusal> {
-        self.told(self.store.events(after, limit).await)
+        told(
+            self.read(move |store| async move { store.events(after, limit).await })
+                .await,
+        )
     }
 
     /// The fleet as it is kept.
@@ -63,9 +186,9 @@ impl Archive {
     /// # Errors
     /// If the store does not answer, or what it holds cannot even be read as rows.
     pub(super) async fn fleet(&self) -> Result<Stored, StoreError> {
-        let read = self.store.load_guarded().await;
-        self.breaker.do_send(StoreOutcome::of(&read));
-        let (guard, snapshot) = read?;
+        let (guard, snapshot) = self
+            .read(|store| async move { store.load_guarded().await })
+            .await?;
         // A large fleet takes a while to build; nobody's request waits for it on this thread.
         let built = tokio::task::spawn_blocking(move || Fleet::from_snapshot(&snapshot)).await;
         let fleet = built.map_err(|error| StoreError::Unavailable(error.to_string()))?;
@@ -75,13 +198,30 @@ impl Archive {
         })
     }
 
-    fn told<T>(&self, result: Result<T, StoreError>) -> Result<T, Refusal> {
-        self.breaker.do_send(StoreOutcome::of(&result));
-        result.map_err(|error| {
-            if let StoreError::Unusable(reason) = &error {
-                error!(reason; "the store holds something that cannot be read: {reason}");
-            }
-            Refusal::StoreUnavailable
-        })
+    /// Makes one call, past the breaker of reads.
+    async fn read<T, F>(&self, call: impl FnOnce(Arc<dyn Store>) -> F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let permit = self.access.to_read();
+        let permit = permit.ok_or_else(|| StoreError::Unavailable("it is out".to_owned()))?;
+        let call = call(self.store.clone());
+        let answer = tokio::spawn(async move {
+            let result = call.await;
+            permit.tell(&result);
+            result
+        });
+        let given_up = |error: tokio::task::JoinError| StoreError::Unavailable(error.to_string());
+        answer.await.map_err(given_up)?
     }
+}
+
+fn told<T>(result: Result<T, StoreError>) -> Result<T, Refusal> {
+    result.map_err(|error| {
+        if let StoreError::Unusable(reason) = &error {
+            error!(reason; "the store holds something that cannot be read: {reason}");
+        }
+        Refusal::StoreUnavailable
+    })
 }

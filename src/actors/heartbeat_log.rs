@@ -1,7 +1,7 @@
 //! Collects last heartbeats and metrics and saves them in batches, so that no heartbeat ever
 //! waits for the store.
 //!
-//! One flush at a time. What a failed flush could not save is kept and tried again with the next;
+//! One flush at a time, and none while the breaker of the store's writes is open. What a failed flush could not save is kept and tried again with the next;
 //! while the store is out the oldest metrics are dropped at a limit, and counted.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -11,7 +11,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{info, warn};
 
-use super::db_breaker::{DbBreakerActor, StoreOutcome};
+use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
@@ -43,7 +43,7 @@ pub struct Retention {
 #[derive(Debug)]
 pub struct HeartbeatLog {
     store: Arc<dyn Store>,
-    breaker: Addr<DbBreakerActor>,
+    access: StoreAccess,
     clock: Clock,
     telemetry: Arc<Telemetry>,
     flush_interval: Duration,
@@ -60,7 +60,7 @@ impl HeartbeatLog {
     /// An empty log.
     pub fn new(
         store: Arc<dyn Store>,
-        breaker: Addr<DbBreakerActor>,
+        access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
         flush_interval: Duration,
@@ -69,7 +69,7 @@ impl HeartbeatLog {
     ) -> Self {
         Self {
             store,
-            breaker,
+            access,
             clock,
             telemetry,
             flush_interval,
@@ -91,6 +91,10 @@ impl HeartbeatLog {
             self.tell_waiting();
             return;
         }
+        let Some(permit) = self.access.to_write() else {
+            self.tell_waiting();
+            return;
+        };
         self.is_flushing = true;
         let beats: Vec<LastBeat> = std::mem::take(&mut self.beats).into_values().collect();
         self.in_flight = std::mem::take(&mut self.metrics).into_iter().collect();
@@ -100,6 +104,7 @@ impl HeartbeatLog {
             if result.is_ok() && !metrics.is_empty() {
                 result = store.save_metrics(&metrics).await;
             }
+            permit.tell(&result);
             (beats, result)
         };
         ctx.spawn(save.into_actor(self).map(|(beats, result), actor, ctx| {
@@ -114,7 +119,6 @@ impl HeartbeatLog {
         ctx: &mut Context<Self>,
     ) {
         self.is_flushing = false;
-        self.breaker.do_send(StoreOutcome::of(result));
         let metrics = std::mem::replace(&mut self.in_flight, Arc::from([]));
         match result {
             Ok(()) => {}
@@ -157,6 +161,9 @@ impl HeartbeatLog {
     }
 
     fn prune(&self, ctx: &mut Context<Self>) {
+        let Some(permit) = self.access.to_write() else {
+            return;
+        };
         let store = self.store.clone();
         let now = self.clock.wall();
         let expiry = Expiry {
@@ -168,21 +175,20 @@ impl HeartbeatLog {
         };
         let prune = async move {
             let mut total = 0;
-            loop {
+            let result = loop {
                 match store.prune(&expiry).await {
-                    Ok(0) => return Ok(total),
+                    Ok(0) => break Ok(total),
                     Ok(gone) => total += gone,
-                    Err(error) => return Err(error),
+                    Err(error) => break Err(error),
                 }
-            }
+            };
+            permit.tell(&result);
+            result
         };
-        ctx.spawn(prune.into_actor(self).map(|result, actor, _| {
-            actor.breaker.do_send(StoreOutcome::of(&result));
-            match result {
-                Ok(0) => {}
-                Ok(rows) => info!(rows; "forgot {rows} old records"),
-                Err(error) => warn!(error:%; "old records could not be deleted"),
-            }
+        ctx.spawn(prune.into_actor(self).map(|result, _, _| match result {
+            Ok(0) => {}
+            Ok(rows) => info!(rows; "forgot {rows} old records"),
+            Err(error) => warn!(error:%; "old records could not be deleted"),
         }));
     }
 
@@ -274,11 +280,17 @@ impl Handler<AskHistory> for HeartbeatLog {
     fn handle(&mut self, ask: AskHistory, _: &mut Self::Context) -> Self::Result {
         let mut records = self.unsaved(&ask.instance, ask.since);
         let store = self.store.clone();
-        let breaker = self.breaker.clone();
+        let permit = self.access.to_read();
         Box::pin(async move {
-            let saved = store.metrics(&ask.instance, ask.since, ask.limit).await;
-            breaker.do_send(StoreOutcome::of(&saved));
-            let is_complete = saved.is_ok();
+            let saved = match permit {
+                Some(permit) => {
+                    let saved = store.metrics(&ask.instance, ask.since, ask.limit).await;
+                    permit.tell(&saved);
+                    saved.ok()
+                }
+                None => None,
+            };
+            let is_complete = saved.is_some();
             records.extend(saved.unwrap_or_default());
             records.sort_by_key(|record| std::cmp::Reverse(record.recorded_at));
             // What was being saved while it was read is there twice.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::archive::Archive;
 use super::brake::{AskBrake, BrakeReport, OrderBrake};
-use super::db_breaker::{DbBreakerActor, StoreGate};
+use super::db_breaker::{AskBreakers, BreakerReport, DbBreakerActor, ForceBreaker, StoreGate};
 use super::event_feed::EventFeed;
 use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
@@ -182,6 +182,9 @@ impl Orchestrator {
     /// # Errors
     /// If it could not be, with the reason.
     pub async fn report_failure(&self, id: InstanceId) -> Result<Recovered, Refusal> {
+        if self.registry.get(&id).is_some() && !self.gate.writes().lets_through() {
+            return Err(Refusal::StoreUnavailable);
+        }
         self.recovery
             .send(ReportFailure { id })
             .await
@@ -208,6 +211,31 @@ impl Orchestrator {
         order: OrderBrake,
     ) -> Result<Result<BrakeReport, OrderRefused>, Refusal> {
         self.recovery
+            .send(order)
+            .await
+            .map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// The circuit breakers.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn breakers(&self) -> Result<Vec<BreakerReport>, Refusal> {
+        self.breaker
+            .send(AskBreakers)
+            .await
+            .map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// Forces a circuit breaker or releases it; none if there is no such breaker.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn force_breaker(
+        &self,
+        order: ForceBreaker,
+    ) -> Result<Option<BreakerReport>, Refusal> {
+        self.breaker
             .send(order)
             .await
             .map_err(|_| Refusal::ShuttingDown)
@@ -254,7 +282,7 @@ impl Orchestrator {
         &self.feed
     }
 
-    /// The owner of the store's breaker.
+    /// The owner of the breakers.
     pub fn breaker(&self) -> &Addr<DbBreakerActor> {
         &self.breaker
     }

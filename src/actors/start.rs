@@ -7,8 +7,8 @@ use actix::prelude::*;
 use log::info;
 use tokio::sync::mpsc;
 
-use super::archive::Archive;
-use super::db_breaker::{DbBreakerActor, StoreGate, WakeOnReturn};
+use super::archive::{Archive, MAX_RECENT, RecentIncidents};
+use super::db_breaker::{DbBreakerActor, ProbeThrough, StoreAccess, StoreGate, WakeOnReturn};
 use super::event_feed::EventFeed;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks};
@@ -23,6 +23,7 @@ use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::fleet::{Fleet, Ledger};
 use crate::domain::ids::InstanceId;
+use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::queries::Standing;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
@@ -119,6 +120,7 @@ pub struct Loaded {
     ledger: Ledger,
     guard: Guard,
     last_beats: Vec<(InstanceId, WallTime)>,
+    incidents: Vec<Incident>,
 }
 
 impl Loaded {
@@ -129,6 +131,8 @@ impl Loaded {
     pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let guard = store.begin_term().await?;
         let snapshot = store.load().await?;
+        let most = u32::try_from(MAX_RECENT + 1).unwrap_or(u32::MAX);
+        let incidents = store.incidents(&IncidentFilter::default(), most).await?;
         let fleet = Fleet::from_snapshot(&snapshot)
             .map_err(|error| StoreError::Unusable(format!("the database is damaged: {error}")))?;
         let (instances, streams) = (fleet.instance_count(), fleet.stream_count());
@@ -140,6 +144,7 @@ impl Loaded {
             ledger: Ledger::new(fleet),
             guard,
             last_beats,
+            incidents,
         })
     }
 
@@ -179,8 +184,10 @@ pub fn start(
         store,
         ledger,
         guard,
+        incidents,
         ..
     } = loaded;
+    let recent = Arc::new(RecentIncidents::new(incidents));
 
     let feed = placement.near_heartbeats(EventFeed::new(telemetry.clone(), vital("EventFeed")));
     let breaker = placement.near_heartbeats(DbBreakerActor::new(
@@ -191,6 +198,7 @@ pub fn start(
         telemetry.clone(),
         vital("DbBreakerActor"),
     ));
+    let access = StoreAccess::new(gate.clone(), breaker.clone());
     let supervisor = placement.near_heartbeats(Supervisor::new(
         registry.clone(),
         clock.clone(),
@@ -203,7 +211,8 @@ pub fn start(
         registry: registry.clone(),
         supervisor: supervisor.clone(),
         feed: feed.clone(),
-        breaker: breaker.clone(),
+        access: access.clone(),
+        recent: recent.clone(),
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
     };
@@ -226,10 +235,11 @@ pub fn start(
     };
     let recovery = placement.near_heartbeats(RecoveryActor::new(recovery_links, recovery_settings));
     breaker.do_send(WakeOnReturn(recovery.clone().recipient()));
-    let archive = Archive::new(store.clone(), breaker.clone());
+    breaker.do_send(ProbeThrough(fleet.clone().recipient()));
+    let archive = Archive::new(store.clone(), access.clone(), recent);
     let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
         store,
-        breaker.clone(),
+        access,
         clock.clone(),
         telemetry.clone(),
         settings.flush_interval,

@@ -17,11 +17,27 @@ pub struct EventLabel {
     pub kind: &'static str,
 }
 
+/// The kind of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabel {
+    /// `AlertKind::as_str`.
+    pub kind: &'static str,
+}
+
 /// How something ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
     /// One word.
     pub outcome: &'static str,
+}
+
+/// The state of a circuit breaker.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct BreakerLabel {
+    /// Its name.
+    pub breaker: String,
+    /// A state it may be in.
+    pub state: &'static str,
 }
 
 /// The counters. Each is updated by the one actor it tells of.
@@ -51,12 +67,20 @@ pub struct Telemetry {
     pub stalled_milliseconds: Counter,
     /// 1 while the store answers, 0 while it does not.
     pub store_up: Gauge,
+    /// 1 for the state each circuit breaker is in, 0 for the others.
+    pub breaker_state: Family<BreakerLabel, Gauge>,
     /// Requests that were refused because too many were under way.
     pub requests_shed: Counter,
     /// 1 while a mass failure is held, else 0.
     pub brake_engaged: Gauge,
     /// Times a mass failure was held.
     pub brake_engagements: Counter,
+    /// How the system is: 0 healthy, 1 degraded, 2 critical, 3 emergency.
+    pub system_health: Gauge,
+    /// Alerts that were opened, by kind.
+    pub alerts_opened: Family<KindLabel, Counter>,
+    /// Alerts that are open, by kind.
+    pub alerts_open: Family<KindLabel, Gauge>,
     /// Differences the sweep found between actors, memory and store.
     pub sweep_differences: Counter,
 }
@@ -78,9 +102,13 @@ impl Telemetry {
             stalls: Counter::default(),
             stalled_milliseconds: Counter::default(),
             store_up: Gauge::default(),
+            breaker_state: Family::default(),
             requests_shed: Counter::default(),
             brake_engaged: Gauge::default(),
             brake_engagements: Counter::default(),
+            system_health: Gauge::default(),
+            alerts_opened: Family::default(),
+            alerts_open: Family::default(),
             sweep_differences: Counter::default(),
         };
         telemetry.store_up.set(1);
@@ -142,6 +170,11 @@ impl Telemetry {
             self.store_up.clone(),
         );
         registry.register(
+            "breaker_state",
+            "Whether a circuit breaker is in a state",
+            self.breaker_state.clone(),
+        );
+        registry.register(
             "requests_shed",
             "Requests refused because too many were under way",
             self.requests_shed.clone(),
@@ -155,6 +188,21 @@ impl Telemetry {
             "brake_engagements",
             "Times a mass failure was held",
             self.brake_engagements.clone(),
+        );
+        registry.register(
+            "system_health",
+            "How the system is: 0 healthy, 1 degraded, 2 critical, 3 emergency",
+            self.system_health.clone(),
+        );
+        registry.register(
+            "alerts_opened",
+            "Alerts that were opened, by kind",
+            self.alerts_opened.clone(),
+        );
+        registry.register(
+            "alerts_open",
+            "Alerts that are open, by kind",
+            self.alerts_open.clone(),
         );
         registry.register(
             "sweep_differences",

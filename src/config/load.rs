@@ -94,7 +94,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let heartbeats = read_heartbeats(reader);
     let recovery = read_recovery(reader);
     let mass_failure = read_mass_failure(reader);
-    let breaker = read_breaker(reader);
+    let breaker = read_breaker(reader, database.as_ref());
     let health = read_health(reader);
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
     let retention = read_retention(reader);
@@ -237,12 +237,16 @@ fn read_mass_failure(reader: &mut Reader<'_>) -> Option<MassFailureSettings> {
     })
 }
 
-fn read_breaker(reader: &mut Reader<'_>) -> Option<BreakerSettings> {
+fn read_breaker(
+    reader: &mut Reader<'_>,
+    database: Option<&DatabaseSettings>,
+) -> Option<BreakerSettings> {
     let threshold = reader.count("CIRCUIT_BREAKER_THRESHOLD");
     let max_probe_interval = reader.duration("CIRCUIT_BREAKER_TIMEOUT");
     Some(BreakerSettings {
         threshold: threshold?,
         max_probe_interval: max_probe_interval?,
+        probe_limit: BreakerSettings::probe_limit_for_calls(database?.timeout),
     })
 }
 

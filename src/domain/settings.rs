@@ -122,6 +122,15 @@ pub struct BreakerSettings {
     pub threshold: u32,
     /// The longest wait between two probes.
     pub max_probe_interval: Duration,
+    /// A probe that has said nothing for so long has failed: longer than any call may take.
+    pub probe_limit: Duration,
+}
+
+impl BreakerSettings {
+    /// The limit of a probe of something whose calls may take so long.
+    pub fn probe_limit_for_calls(call_limit: Duration) -> Duration {
+        call_limit + Duration::from_secs(1)
+    }
 }
 
 impl Default for BreakerSettings {
@@ -129,6 +138,7 @@ impl Default for BreakerSettings {
         Self {
             threshold: 5,
             max_probe_interval: Duration::from_secs(60),
+            probe_limit: Self::probe_limit_for_calls(Duration::from_secs(5)),
         }
     }
 }

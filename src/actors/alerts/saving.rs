@@ -21,14 +21,15 @@ impl AlertBookActor {
         if self.is_saving || self.unsaved.is_empty() || self.retry.is_some() {
             return;
         }
-        if !self.gate.lets_through() {
+        let Some(permit) = self.access.to_write() else {
             return self.save_later(ctx);
-        }
+        };
         self.is_saving = true;
         let alerts: Vec<Alert> = self.unsaved.values().cloned().collect();
         let store = self.store.clone();
         let save = async move {
             let result = store.save_alerts(&alerts).await;
+            permit.tell(&result);
             (alerts, result)
         };
         ctx.spawn(save.into_actor(self).map(|(alerts, result), actor, ctx| {
@@ -43,7 +44,6 @@ impl AlertBookActor {
         ctx: &mut Context<Self>,
     ) {
         self.is_saving = false;
-        self.tell_breaker(result);
         match result {
             Ok(()) => self.forget_unsaved(alerts),
             // It would be refused for ever, and everything after it would wait behind it.
@@ -111,25 +111,21 @@ impl Handler<AskAlerts> for AlertBookActor {
         let AskAlerts { filter, limit } = ask;
         // Those that are wanted by what the store believes and not by what is known here make room.
         let unsaved = u32::try_from(self.unsaved.len()).unwrap_or(u32::MAX);
-        let read = {
-            let (store, filter) = (self.store.clone(), filter.clone());
-            let most = limit.saturating_add(unsaved);
-            let is_asked = self.gate.lets_through();
-            async move {
-                match is_asked {
-                    true => Some(store.alerts(&filter, most).await),
-                    false => None,
-                }
-            }
+        let (store, access) = (self.store.clone(), self.access.clone());
+        let (most, wanted) = (limit.saturating_add(unsaved), filter.clone());
+        let read = async move {
+            let permit = access.to_read()?;
+            let result = store.alerts(&wanted, most).await;
+            permit.tell(&result);
+            result.ok()
         };
-        Box::pin(read.into_actor(self).map(move |read, actor, _| {
-            if let Some(result) = &read {
-                actor.tell_breaker(result);
-            }
-            let stored = read.and_then(Result::ok);
+        Box::pin(read.into_actor(self).map(move |stored, actor, _| {
             let stale_since = match stored {
                 Some(_) => None,
-                None => Some(actor.failing_since.unwrap_or_else(|| actor.clock.wall())),
+                // The first failure has opened nothing yet.
+                None => Some(
+                    (actor.access.gate().stale_since()).unwrap_or_else(|| actor.clock.wall()),
+                ),
             };
             AlertPage {
                 alerts: actor.page(&filter, stored.unwrap_or_default(), limit as usize),

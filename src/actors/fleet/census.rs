@@ -6,7 +6,6 @@ use actix::prelude::*;
 use log::{debug, error};
 
 use super::{FleetActor, State};
-use crate::actors::db_breaker::StoreOutcome;
 use crate::domain::ids::InstanceId;
 use crate::store::{Census, Guard, StoreError};
 
@@ -23,16 +22,24 @@ impl Handler<CompareWithStore> for FleetActor {
         if !matches!(self.state, State::Idle) {
             return;
         }
+        let Some(permit) = self.links.access.to_read() else {
+            return;
+        };
         let store = self.links.store.clone();
-        let census = async move { store.census().await };
+        let census = async move {
+            let result = store.census().await;
+            permit.tell(&result);
+            result
+        };
         let guard = self.guard;
-        ctx.spawn(census.into_actor(self).map(move |result, actor, _| {
-            actor.links.breaker.do_send(StoreOutcome::of(&result));
-            match result {
-                Ok(census) => actor.compare(guard, &census),
-                Err(error) => debug!(error:%; "the sweep could not count what is stored"),
-            }
-        }));
+        ctx.spawn(
+            census
+                .into_actor(self)
+                .map(move |result, actor, _| match result {
+                    Ok(census) => actor.compare(guard, &census),
+                    Err(error) => debug!(error:%; "the sweep could not count what is stored"),
+                }),
+        );
     }
 }
 

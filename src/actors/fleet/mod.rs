@@ -11,23 +11,26 @@
 //! ```
 //!
 //! Commands that arrive while a transaction is under way wait in the queue and are then decided
-//! in order and saved together. Questions are answered at any time, from what is saved. Whoever
+//! in order and saved together. While the breaker of the store's writes is open, nothing but its
+//! probes is saved: a command that would change something is refused at once (`breaker.rs`).
+//! Questions are answered at any time, from what is saved. Whoever
 //! asked is told only after the save; so is the registry, the Supervisor and the EventFeed. If
 //! another orchestrator has taken the term, or the store has moved without us, the process ends:
 //! what it believes is worth nothing any more, and the next start loads the truth.
 
+mod breaker;
 mod census;
 mod pairing;
 mod queue;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use log::{debug, error, warn};
 use tokio::sync::oneshot;
 
-use super::db_breaker::{DbBreakerActor, StoreOutcome};
+use super::archive::RecentIncidents;
+use super::db_breaker::StoreAccess;
 use super::event_feed::{EventFeed, Publish};
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::instance::{Adopt, FenceAfter};
@@ -52,9 +55,6 @@ const MAX_BATCH_COMMANDS: usize = 2_000;
 /// A batch is closed once it holds this many single changes.
 const MAX_BATCH_CHANGES: usize = 20_000;
 
-/// The wait between two tries to settle a transaction in doubt.
-const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
-
 /// What the FleetActor works with.
 #[derive(Debug, Clone)]
 pub struct FleetLinks {
@@ -63,7 +63,8 @@ pub struct FleetLinks {
     pub(super) registry: Arc<Registry>,
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) feed: Addr<EventFeed>,
-    pub(super) breaker: Addr<DbBreakerActor>,
+    pub(super) access: StoreAccess,
+    pub(super) recent: Arc<RecentIncidents>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) fatal: FatalSender,
 }
@@ -91,6 +92,8 @@ pub struct FleetActor {
     suspects: Queue,
     state: State,
     expiry_armed: bool,
+    is_settling: bool,
+    settling_armed: bool,
     draining: Vec<oneshot::Sender<()>>,
     is_draining: bool,
     _vital: Vital,
@@ -117,6 +120,8 @@ impl FleetActor {
             suspects: Queue::default(),
             state: State::Idle,
             expiry_armed: false,
+            is_settling: false,
+            settling_armed: false,
             draining: Vec::new(),
             is_draining: false,
             _vital: vital,
@@ -125,6 +130,9 @@ impl FleetActor {
 
     /// Decides what waits and saves it, unless something is being saved already.
     fn proceed(&mut self, ctx: &mut Context<Self>) {
+        if !self.links.access.gate().writes().lets_through() {
+            self.turn_away();
+        }
         while matches!(self.state, State::Idle) {
             let callers = self.decide_next();
             if callers.is_empty() {
@@ -135,7 +143,8 @@ impl FleetActor {
                 callers.into_iter().for_each(Waiting::tell);
                 continue;
             }
-            self.save(batch, callers, ctx);
+            let save = Save::from(&batch);
+            self.save(batch, save, callers, ctx);
         }
         self.links
             .telemetry
@@ -167,16 +176,24 @@ impl FleetActor {
         callers
     }
 
-    fn save(&mut self, batch: Batch, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
-        let save = Arc::new(Save::from(&batch));
+    fn save(
+        &mut self,
+        batch: Batch,
+        save: Save,
+        callers: Vec<Box<dyn Waiting>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let save = Arc::new(save);
         self.links
             .telemetry
             .batch_commands
             .observe(callers.len() as f64);
         self.state = State::Saving { batch, callers };
         let (store, guard) = (self.links.store.clone(), self.guard);
+        let permit = self.links.access.to_probe_writes();
         let outcome = async move {
             let result = store.save(guard, save.clone()).await;
+            permit.tell(&result);
             (save, result)
         };
         ctx.spawn(outcome.into_actor(self).map(|(save, result), actor, ctx| {
@@ -185,7 +202,6 @@ impl FleetActor {
     }
 
     fn saved(&mut self, save: &Save, result: Result<(), StoreError>, ctx: &mut Context<Self>) {
-        self.links.breaker.do_send(StoreOutcome::of(&result));
         self.count(&result);
         let State::Saving { batch, callers } = std::mem::replace(&mut self.state, State::Idle)
         else {
@@ -209,7 +225,7 @@ impl FleetActor {
             Err(StoreError::InDoubt(reason)) => {
                 warn!(reason; "the outcome of a change is unknown; settling it");
                 self.state = State::InDoubt { batch };
-                self.settle(callers, ctx);
+                self.settle_first(callers, ctx);
             }
             Err(error @ (StoreError::Deposed { .. } | StoreError::VersionMismatch { .. })) => {
                 self.ledger.undo(batch);
@@ -238,8 +254,14 @@ impl FleetActor {
     /// Asks the store what became of a transaction in doubt, until it answers. Whoever waits for
     /// it is told after the first try, whatever it brought.
     fn settle(&mut self, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
+        self.is_settling = true;
         let (store, guard) = (self.links.store.clone(), self.guard);
-        let settlement = async move { store.settle(guard).await };
+        let permit = self.links.access.to_probe_writes();
+        let settlement = async move {
+            let result = store.settle(guard).await;
+            permit.tell(&result);
+            result
+        };
         ctx.spawn(settlement.into_actor(self).map(|result, actor, ctx| {
             actor.settled(result, callers, ctx);
         }));
@@ -251,7 +273,7 @@ impl FleetActor {
         callers: Vec<Box<dyn Waiting>>,
         ctx: &mut Context<Self>,
     ) {
-        self.links.breaker.do_send(StoreOutcome::of(&result));
+        self.is_settling = false;
         let State::InDoubt { batch } = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
@@ -281,7 +303,7 @@ impl FleetActor {
                 debug!(reason; "not settled yet");
                 self.state = State::InDoubt { batch };
                 refuse_all(callers, &Refusal::OutcomeUnknown);
-                ctx.run_later(SETTLE_INTERVAL, |actor, ctx| actor.settle(Vec::new(), ctx));
+                self.settle_later(ctx);
             }
         }
         self.proceed(ctx);
@@ -289,6 +311,7 @@ impl FleetActor {
 
     fn commit(&mut self, batch: Batch, save: &Save) {
         self.ledger.commit(batch);
+        self.links.recent.remember(&save.rows.incidents);
         self.publish(&save.rows);
         let events = save.events.iter().map(|event| DatedEvent {
             at: save.at,

@@ -1,0 +1,94 @@
+//! The fleet's part in the breaker of the store's writes.
+//!
+//! While it is open, commands are still decided, one by one, because one that would change
+//! nothing can be answered; every other is undone and refused at once. Only the owner of the
+//! guard can write under it, so the probes are made here: a transaction that changes nothing, or
+//! what is under way anyway, or the settling of what is in doubt.
+
+use std::time::Duration;
+
+use actix::prelude::*;
+
+use super::queue::{Refusal, Waiting};
+use super::{FleetActor, State, refuse_all};
+use crate::actors::db_breaker::ProbeWrites;
+use crate::domain::fleet::{Batch, Rows};
+use crate::store::Save;
+
+/// The wait between two tries to settle a transaction in doubt while writes are let through.
+const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
+
+impl FleetActor {
+    /// Answers everything that waits without saving anything.
+    pub(super) fn turn_away(&mut self) {
+        let can_decide = match &self.state {
+            State::Idle => true,
+            // The draft is ahead of what is saved, unless a probe is all there is.
+            State::Saving { batch, .. } | State::InDoubt { batch } => batch.is_empty(),
+            State::Ended => return,
+        };
+        let now = self.links.clock.wall();
+        while let Some(mut waiting) = self.suspects.pop().or_else(|| self.queue.pop()) {
+            if can_decide {
+                waiting.decide(&mut self.ledger, now);
+                let batch = self.ledger.take_batch();
+                if batch.is_empty() {
+                    waiting.tell();
+                    continue;
+                }
+                self.ledger.undo(batch);
+            }
+            waiting.refuse(Refusal::StoreUnavailable);
+        }
+    }
+
+    /// A transaction has just come to be in doubt.
+    pub(super) fn settle_first(&mut self, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
+        if self.links.access.gate().writes().lets_through() {
+            self.settle(callers, ctx);
+        } else {
+            refuse_all(callers, &Refusal::OutcomeUnknown);
+            self.settle_later(ctx);
+        }
+    }
+
+    /// Settles after a while, or when the breaker probes, whichever comes first. While writes are
+    /// not let through only its probes do: they come ever more slowly.
+    pub(super) fn settle_later(&mut self, ctx: &mut Context<Self>) {
+        if std::mem::replace(&mut self.settling_armed, true) {
+            return;
+        }
+        ctx.run_later(SETTLE_INTERVAL, |actor, ctx| {
+            actor.settling_armed = false;
+            if !matches!(actor.state, State::InDoubt { .. }) || actor.is_settling {
+                return;
+            }
+            if actor.links.access.gate().writes().lets_through() {
+                actor.settle(Vec::new(), ctx);
+            } else {
+                actor.settle_later(ctx);
+            }
+        });
+    }
+}
+
+impl Handler<ProbeWrites> for FleetActor {
+    type Result = ();
+
+    fn handle(&mut self, _: ProbeWrites, ctx: &mut Self::Context) {
+        match self.state {
+            State::Idle => {
+                let save = Save {
+                    at: self.links.clock.wall(),
+                    counter: self.ledger.saved().counter(),
+                    rows: Rows::default(),
+                    events: Vec::new(),
+                };
+                self.save(Batch::default(), save, Vec::new(), ctx);
+            }
+            State::InDoubt { .. } if !self.is_settling => self.settle(Vec::new(), ctx),
+            // How that goes is the answer.
+            State::InDoubt { .. } | State::Saving { .. } | State::Ended => {}
+        }
+    }
+}
