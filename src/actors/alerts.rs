@@ -20,12 +20,17 @@ use super::db_breaker::{BreakerChanged, StoreAccess};
 use super::fatal::Vital;
 use super::telemetry::{KindLabel, Telemetry};
 use crate::clock::Clock;
-use crate::domain::alert::{Alert, AlertBook, AlertFilter, AlertKind, Raised, Severity};
+use crate::domain::alert::{
+    Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, Raised, Severity,
+};
 use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::events::{DatedEvent, Event};
 use crate::domain::ids::AlertId;
 use crate::domain::time::WallTime;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+
+/// How many open alerts are read at the start at the most: more than a fleet has instances.
+const MAX_OPEN: u32 = 100_000;
 
 /// Where alerts are raised and cleared. Clones lead to the same book.
 #[derive(Debug, Clone)]
@@ -69,7 +74,24 @@ impl Alerts {
 #[derive(Debug, Default)]
 pub struct KeptAlerts {
     /// Every open alert and the newest others.
-    pub(super) alerts: Vec<Alert>,
+    alerts: Vec<Alert>,
+}
+
+impl KeptAlerts {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn from_store(store: &dyn Store) -> Result<Self, StoreError> {
+        let open = AlertFilter {
+            open: Some(true),
+            ..AlertFilter::default()
+        };
+        let newest = u32::try_from(MAX_CLOSED).unwrap_or(u32::MAX);
+        let mut alerts = store.alerts(&open, MAX_OPEN).await?;
+        alerts.extend(store.alerts(&AlertFilter::default(), newest).await?);
+        Ok(Self { alerts })
+    }
 }
 
 /// Owns the book.
@@ -83,6 +105,7 @@ pub struct AlertBookActor {
     /// What the store does not know yet, as it is now.
     unsaved: BTreeMap<AlertId, Alert>,
     is_saving: bool,
+    listeners: Vec<Recipient<BookChanged>>,
     retry: Option<SpawnHandle>,
     _vital: Vital,
 }
@@ -107,6 +130,7 @@ impl AlertBookActor {
             telemetry,
             unsaved,
             is_saving: false,
+            listeners: Vec::new(),
             retry: None,
             _vital: vital,
         };
@@ -163,6 +187,9 @@ impl AlertBookActor {
 
     fn changed(&mut self, alert: Alert, ctx: &mut Context<Self>) {
         self.show_open();
+        for listener in &self.listeners {
+            listener.do_send(BookChanged);
+        }
         self.unsaved.insert(alert.id, alert);
         self.save(ctx);
     }
@@ -185,6 +212,24 @@ impl Actor for AlertBookActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.save(ctx);
+    }
+}
+
+/// An alert was opened, became more urgent or was closed.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct BookChanged;
+
+/// Who is to be told of every change from now on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ListenToAlerts(pub Recipient<BookChanged>);
+
+impl Handler<ListenToAlerts> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, ListenToAlerts(who): ListenToAlerts, _: &mut Self::Context) {
+        self.listeners.push(who);
     }
 }
 
@@ -289,7 +334,10 @@ impl Handler<BreakerChanged> for AlertBookActor {
         self.clear(AlertKind::BreakerForced, name, ctx);
         if let Some(force) = changed.forced {
             let reason = changed.reason.unwrap_or_default();
-            let detail = format!("Breaker {name} is held {} by hand: {reason}", force.as_str());
+            let detail = format!(
+                "Breaker {name} is held {} by hand: {reason}",
+                force.as_str()
+            );
             let kind = AlertKind::BreakerForced;
             self.raise(kind, Severity::Warning, name, &detail, ctx);
         }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::reader::{EffectiveValue, Reader};
 use super::sources::{Origin, Sources};
 use super::{
-    BreakerSettings, Config, ConfigErrors, DatabaseSettings, HealthLimits, HealthSettings, HeartbeatSettings,
-    LivenessThresholds, LogSettings, MassFailureSettings, Problem, RecoverySettings,
-    RegistrationSettings, RetentionSettings, RetryPolicy, ServerSettings, UnknownVariable,
-    WorkerLimits, rules, settings, table, typo,
+    BreakerSettings, Config, ConfigErrors, DatabaseSettings, HealthLimits, HealthSettings,
+    HeartbeatSettings, LivenessThresholds, LogSettings, MassFailureSettings, Problem,
+    RecoverySettings, RegistrationSettings, RetentionSettings, RetryPolicy, ServerSettings,
+    UnknownVariable, WorkerLimits, rules, settings, table, typo,
 };
 
 /// A configuration and what there is to say about it.

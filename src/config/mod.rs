@@ -27,7 +27,8 @@ mod typo;
 use std::time::Duration;
 
 use crate::domain::settings::{
-    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy, WorkerLimits,
+    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
+    WorkerLimits,
 };
 
 pub use address::BindAddress;

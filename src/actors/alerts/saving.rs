@@ -123,9 +123,9 @@ impl Handler<AskAlerts> for AlertBookActor {
             let stale_since = match stored {
                 Some(_) => None,
                 // The first failure has opened nothing yet.
-                None => Some(
-                    (actor.access.gate().stale_since()).unwrap_or_else(|| actor.clock.wall()),
-                ),
+                None => {
+                    Some((actor.access.gate().stale_since()).unwrap_or_else(|| actor.clock.wall()))
+                }
             };
             AlertPage {
                 alerts: actor.page(&filter, stored.unwrap_or_default(), limit as usize),

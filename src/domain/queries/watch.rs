@@ -11,7 +11,7 @@ use crate::domain::patterns::InstanceFacts;
 use crate::domain::time::WallTime;
 
 /// For how long a failed instance without streams still counts.
-pub const FAILED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
+const FAILED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
 
 /// Asks for the numbers health is judged by. Walks the instances, not the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,6 +29,8 @@ pub struct Vitals {
     pub active: u32,
     /// Those of them that have failed.
     pub failed: u32,
+    /// All instances that are failed, those that do not count any more too.
+    pub all_failed: u32,
     /// How many streams the serving instances may own.
     pub capacity: u64,
     /// How many streams they own.
@@ -50,6 +52,7 @@ impl Query for FleetVitals {
         for slot in fleet.instances() {
             let (instance, held) = (slot.instance(), slot.held().len() as u64);
             vitals.assigned += held;
+            vitals.all_failed += u32::from(instance.status == InstanceStatus::Failed);
             if instance.status.is_serving() {
                 vitals.capacity += u64::from(instance.max_streams);
                 vitals.load += held;
@@ -170,6 +173,7 @@ mod tests {
         assert_eq!((vitals.assigned, vitals.orphaned), (4, 3));
         let vitals = at(3_601).answer(ledger.saved());
         assert_eq!((vitals.total, vitals.active, vitals.failed), (1, 1, 0));
+        assert_eq!(vitals.all_failed, 1);
         let failed = FailedInstances.answer(ledger.saved());
         assert_eq!(failed.len(), 1);
         assert_eq!((failed[0].id.as_str(), failed[0].held), ("b", 0));
