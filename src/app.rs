@@ -298,6 +298,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         default_max_streams: config.registration.default_max_streams,
         worker_limits: config.worker_limits,
         thresholds: config.liveness,
+        check_interval: config.heartbeats.check_interval,
         max_missed_heartbeats: config.heartbeats.max_missed,
         limits: RequestLimits::default(),
     }

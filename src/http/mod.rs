@@ -8,22 +8,25 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
-//! `streams`, `diagnostic`, `brake`, `resilience`, `status`. `body`, `fields` and `params` read
+//! `streams`, `diagnostic`, `brake`, `resilience`, `health`, `alerts`, `patterns`, `status`. `body`, `fields` and `params` read
 //! input by one set of rules, `problem` is the only file that knows how errors look. `server` runs
 //! it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`HttpSettings` is filled from outside).
 
+mod alerts;
 mod answer;
 mod body;
 mod brake;
 mod diagnostic;
 mod fields;
 mod gauges;
+mod health;
 mod instances;
 mod panics;
 mod params;
+mod patterns;
 mod problem;
 mod resilience;
 mod route_table;
