@@ -10,6 +10,8 @@
 mod batches;
 #[path = "actors/brake.rs"]
 mod brake;
+#[path = "actors/breakers.rs"]
+mod breakers;
 #[path = "actors/doubt.rs"]
 mod doubt;
 mod faults;

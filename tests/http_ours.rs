@@ -351,7 +351,9 @@ async fn prometheus_is_shown_the_fleet_as_it_is() {
 
 /// A path under which a route can be called.
 fn concrete(path: &str) -> String {
-    path.replace("{server_id}", "a").replace("{id}", "1")
+    path.replace("{server_id}", "a")
+        .replace("{id}", "1")
+        .replace("{name}", "store_reads")
 }
 
 #[actix_web::test]
@@ -393,7 +395,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Origin::Ours)
             .count(),
-        16
+        18
     );
     for path in [
         "/",

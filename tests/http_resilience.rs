@@ -239,11 +239,9 @@ async fn a_failed_read_is_never_a_verdict() {
         assert!(found.iter().all(|(_, holds)| *holds == Some(true)));
         let reason = &answer["checks"][4]["unknown_because"];
         assert_eq!(reason, "the database does not answer");
-        for path in ["/incidents", "/incidents/1", "/events"] {
-            let answer = world.get(&format!("/resilience{path}")).await;
-            answer.problem(503);
-            assert!(!answer.text.contains("secret"), "{}", answer.text);
-        }
+        let answer = world.get("/resilience/events").await;
+        answer.problem(503);
+        assert!(!answer.text.contains("secret"), "{}", answer.text);
     }
     world.store.set(Mode::Fine);
     let answer = world.get("/resilience/consistency").await.ok();

@@ -9,7 +9,7 @@ mod support;
 
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -60,13 +60,22 @@ fn beating(orchestrator: &Orchestrator, id: &str) -> (Sender<()>, JoinHandle<usi
     (stop, thread)
 }
 
+/// What `DATABASE_TIMEOUT` is set to in the outages.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn is_refused_by_the_breaker(orchestrator: &Orchestrator) -> bool {
+    let (_, answer) = orchestrator.get("/resilience/breakers");
+    let breakers = answer["breakers"].as_array().expect("breakers");
+    breakers.iter().all(|breaker| breaker["state"] != "closed")
+}
+
 /// While the database is out heartbeats and questions are answered, changes are not, and nothing
 /// fails for it; a worker that dies meanwhile is recovered once the database is back.
 fn lives_through_an_outage(url: &str, goes: impl FnOnce(), returns: impl FnOnce()) {
     let folder = tempdir().unwrap();
     let settings = [
         ("DATABASE_URL", url),
-        ("DATABASE_TIMEOUT", "1"),
+        ("DATABASE_TIMEOUT", "2"),
         ("HEARTBEAT_TIMEOUT", "4"),
         ("HEARTBEAT_FLUSH_INTERVAL", "200ms"),
         ("CIRCUIT_BREAKER_THRESHOLD", "2"),
@@ -96,6 +105,18 @@ fn lives_through_an_outage(url: &str, goes: impl FnOnce(), returns: impl FnOnce(
         "what was refused is not there"
     );
     orchestrator.wait_for_line("recovery of dies waits");
+    // Both are out by now, or soon, in whichever order.
+    while orchestrator.get("/status").1["stale_since"].is_null() {}
+    while !is_refused_by_the_breaker(&orchestrator) {}
+    let began = Instant::now();
+    for path in ["/register", "/register", "/register"] {
+        assert_eq!(orchestrator.post(path, &register("new")).0, 503);
+    }
+    let took = began.elapsed();
+    assert!(took < DATABASE_TIMEOUT, "nobody waits for it: {took:?}");
+    assert_eq!(orchestrator.get("/resilience/events").0, 503);
+    let (_, incidents) = orchestrator.get("/resilience/incidents");
+    assert!(incidents["stale_since"].is_string(), "{incidents}");
     let (_, dying) = orchestrator.get("/instances/dies");
     assert_ne!(
         dying["data"]["status"], "failed",
@@ -109,6 +130,7 @@ fn lives_through_an_outage(url: &str, goes: impl FnOnce(), returns: impl FnOnce(
     assert_eq!(survivor["data"]["assigned_streams"], json!([1, 2, 3, 4, 5]));
     assert_eq!(survivor["data"]["status"], "active", "it beat all the time");
     assert_eq!(orchestrator.post("/register", &register("new")).0, 200);
+    while !orchestrator.get("/status").1["stale_since"].is_null() {}
     stop.send(()).unwrap();
     assert!(heart.join().unwrap() > 10);
 }

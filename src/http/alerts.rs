@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, list as answer_list, page};
+use super::answer::{Time, Told, list as answer_list, page};
 use super::params::Query;
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -47,7 +47,6 @@ struct AlertsAnswer {
     alerts: Vec<AlertAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<AlertId>,
-    stale_since: Option<Time>,
 }
 
 /// `GET /resilience/alerts`
@@ -74,10 +73,9 @@ pub(super) async fn alerts(
     };
     let found = state.orchestrator().alert_page(ask).await?;
     let (alerts, next) = page(found.alerts, limit, |alert| alert.id);
-    answer_list(alerts.len(), move || AlertsAnswer {
-        alerts: alerts.into_iter().map(AlertAnswer::from).collect(),
-        next,
-        stale_since: found.stale_since.map(Time),
+    answer_list(alerts.len(), move || {
+        let alerts = alerts.into_iter().map(AlertAnswer::from).collect();
+        Told::new(AlertsAnswer { alerts, next }, found.stale_since)
     })
     .await
 }

@@ -26,6 +26,26 @@ impl Serialize for Time {
     }
 }
 
+/// An answer from memory. While the store does not answer it says since when: what it shows is
+/// what was saved until then.
+#[derive(Debug, Serialize)]
+pub(super) struct Told<T> {
+    #[serde(flatten)]
+    answer: T,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_since: Option<Time>,
+}
+
+impl<T> Told<T> {
+    /// `stale_since` is what the gate of the store showed when the answer was made.
+    pub(super) fn new(answer: T, stale_since: Option<WallTime>) -> Self {
+        Self {
+            answer,
+            stale_since: stale_since.map(Time),
+        }
+    }
+}
+
 /// Seconds: an integer if they are whole, to the microsecond if not.
 pub(super) fn seconds(duration: Duration) -> Value {
     if duration.subsec_micros() == 0 {

@@ -4,7 +4,7 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Time, seconds};
+use super::answer::{Time, Told, seconds};
 use super::body::Body;
 use super::fields::{Fields, read};
 use super::problem::Problem;
@@ -91,9 +91,10 @@ impl From<GivenOrder> for OrderAnswer {
 }
 
 /// `GET /resilience/brake`
-pub(super) async fn report(state: Data<AppState>) -> Result<Json<BrakeAnswer>, Problem> {
+pub(super) async fn report(state: Data<AppState>) -> Result<Json<Told<BrakeAnswer>>, Problem> {
     let _permit = state.admit(Load::Read)?;
-    Ok(Json(state.orchestrator().brake().await?.into()))
+    let report = state.orchestrator().brake().await?;
+    Ok(Json(state.told(report.into())))
 }
 
 /// `POST /resilience/brake`

@@ -7,7 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Time, list as answer_list, milliseconds, page, seconds};
+use super::answer::{Time, Told, list as answer_list, milliseconds, page, seconds};
 use super::brake::BrakeAnswer;
 use super::params::Query;
 use super::problem::Problem;
@@ -54,17 +54,17 @@ fn rules(report: &HealthReport) -> Vec<RuleAnswer> {
 }
 
 /// `GET /resilience/health`
-pub(super) async fn health(state: Data<AppState>) -> Result<Json<HealthAnswer>, Problem> {
+pub(super) async fn health(state: Data<AppState>) -> Result<Json<Told<HealthAnswer>>, Problem> {
     let _permit = state.admit(Load::Read)?;
     let report = state.orchestrator().system_health().await?;
-    Ok(Json(HealthAnswer {
+    Ok(Json(state.told(HealthAnswer {
         system_health: report.verdict.health,
         last_health_check: Time(report.checked_at),
         active_instances: report.vitals.active,
         failed_instances: report.vitals.all_failed,
         critical_failures: report.critical_failures,
         rules: rules(&report),
-    }))
+    })))
 }
 
 #[derive(Debug, Serialize)]
@@ -88,7 +88,6 @@ pub(super) struct StatusAnswer {
     open_alerts: BTreeMap<AlertKind, usize>,
     brake: BrakeAnswer,
     stalls: StallsAnswer,
-    stale_since: Option<Time>,
 }
 
 #[derive(Debug, Serialize)]
@@ -138,11 +137,10 @@ pub(super) async fn status(state: Data<AppState>) -> Result<HttpResponse, Proble
     let report = orchestrator.system_health().await?;
     let failures = orchestrator.failures().await?;
     let settings = *state.settings();
-    let stale_since = orchestrator.store_gate().stale_since().map(Time);
+    let stale_since = orchestrator.store_gate().stale_since();
     let rows = failures.failed.len() + failures.counts.len();
-    answer_list(rows, move || StatusAnswer {
-        stale_since,
-        ..status_answer(report, failures, &settings)
+    answer_list(rows, move || {
+        Told::new(status_answer(report, failures, &settings), stale_since)
     })
     .await
 }
@@ -199,7 +197,6 @@ fn status_answer(
             count: report.stalls,
             total_ms: milliseconds(report.stalled),
         },
-        stale_since: None,
     }
 }
 
@@ -255,7 +252,6 @@ struct HistoryAnswer {
     history: Vec<RecordAnswer>,
     #[serde(skip_serializing_if = "Option::is_none")]
     next: Option<Time>,
-    stale_since: Option<Time>,
 }
 
 /// `GET /resilience/history`
@@ -275,10 +271,9 @@ pub(super) async fn history(
     };
     let found = state.orchestrator().health_history(ask).await?;
     let (records, next) = page(found.records, limit, |record| Time(record.at));
-    answer_list(records.len(), move || HistoryAnswer {
-        history: records.into_iter().map(RecordAnswer::from).collect(),
-        next,
-        stale_since: found.stale_since.map(Time),
+    answer_list(records.len(), move || {
+        let history = records.into_iter().map(RecordAnswer::from).collect();
+        Told::new(HistoryAnswer { history, next }, found.stale_since)
     })
     .await
 }

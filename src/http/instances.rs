@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Time, list as answer_list, milliseconds, seconds};
+use super::answer::{Time, Told, list as answer_list, milliseconds, seconds};
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -107,13 +107,14 @@ pub(super) async fn list(
         )
     })?;
     let next = next_of(&page, |line| line.instance.id.clone());
-    answer_list(page.items.len(), move || InstancesAnswer {
-        instances: page
-            .items
-            .iter()
-            .map(|line| InstanceAnswer::of(&line.instance, line.held, orchestrator.registry()))
-            .collect(),
-        next,
+    let stale_since = state.stale_since();
+    answer_list(page.items.len(), move || {
+        let registry = orchestrator.registry();
+        let lines = page.items.iter();
+        let instances = lines
+            .map(|line| InstanceAnswer::of(&line.instance, line.held, registry))
+            .collect();
+        Told::new(InstancesAnswer { instances, next }, stale_since)
     })
     .await
 }
@@ -136,13 +137,13 @@ pub(super) async fn detail(
     let found = orchestrator.ask(InstanceDetail { id: id.clone() }).await?;
     let (instance, assigned_streams) = found.ok_or(Rejection::UnknownInstance(id))?;
     let held = assigned_streams.len();
-    Ok(HttpResponse::Ok().json(Found {
+    Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
         data: DetailAnswer {
             instance: InstanceAnswer::of(&instance, held, orchestrator.registry()),
             assigned_streams,
         },
-    }))
+    })))
 }
 
 #[derive(Debug, Serialize)]

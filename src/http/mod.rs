@@ -8,8 +8,9 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
-//! `streams`, `diagnostic`, `brake`, `resilience`, `health`, `alerts`, `patterns`, `status`. `body`, `fields` and `params` read
-//! input by one set of rules, `problem` is the only file that knows how errors look. `server` runs
+//! `streams`, `diagnostic`, `brake`, `breakers`, `resilience`, `health`, `alerts`, `patterns`, `status`.
+//! `body`, `fields` and `params` read
+//! input by one set of rules, `problem` is the only file that knows how errors look (`retry` adds when to come back). `server` runs
 //! it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
@@ -19,6 +20,7 @@ mod alerts;
 mod answer;
 mod body;
 mod brake;
+mod breakers;
 mod diagnostic;
 mod fields;
 mod gauges;
@@ -29,6 +31,7 @@ mod params;
 mod patterns;
 mod problem;
 mod resilience;
+mod retry;
 mod route_table;
 mod server;
 mod state;

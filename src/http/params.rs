@@ -4,6 +4,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use super::fields::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range};
 use super::problem::{FieldError, Problem};
+use crate::domain::breaker::BreakerName;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::time::WallTime;
 
@@ -31,6 +32,17 @@ pub(super) fn server_id(request: &HttpRequest) -> Result<InstanceId, Problem> {
 /// 422 if it is not a stream id.
 pub(super) fn stream_id(request: &HttpRequest) -> Result<StreamId, Problem> {
     number(request, "id").map(StreamId::new)
+}
+
+/// The name of a breaker in the path.
+///
+/// # Errors
+/// 422 if no breaker could ever have that name.
+pub(super) fn breaker(request: &HttpRequest) -> Result<BreakerName, Problem> {
+    let name = segment(request, "name")?;
+    check_text(&name, &SERVER_ID_LENGTH)
+        .map_err(|reason| Problem::invalid_field("name", reason))?;
+    Ok(BreakerName::new(name))
 }
 
 /// The number in the path; `name` is what it is called in a refusal.

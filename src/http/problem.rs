@@ -15,6 +15,7 @@ use serde::Serialize;
 
 use crate::actors::fleet::Refusal;
 use crate::domain::brake::OrderRefused;
+use crate::domain::breaker::BreakerName;
 use crate::domain::commands::Rejection;
 use crate::domain::ids::IncidentId;
 
@@ -27,7 +28,8 @@ const FIELDS_IN_DETAIL: usize = 5;
 /// Seconds after which a request that met an overload or a shutdown is worth repeating.
 const RETRY_SOON: u32 = 1;
 
-/// Seconds after which a request that found the database out is worth repeating.
+/// Seconds after which a request that found the database out is worth repeating, if the next
+/// probe of the breaker (`retry.rs`) does not say more.
 const RETRY_LATER: u32 = 5;
 
 /// A field that was refused, and why.
@@ -56,6 +58,7 @@ enum Kind {
     UnknownInstance,
     UnknownStream,
     UnknownIncident,
+    UnknownBreaker,
     MethodNotAllowed,
     RequestTimeout,
     Conflict,
@@ -74,7 +77,8 @@ impl Kind {
             Self::UnknownRoute
             | Self::UnknownInstance
             | Self::UnknownStream
-            | Self::UnknownIncident => StatusCode::NOT_FOUND,
+            | Self::UnknownIncident
+            | Self::UnknownBreaker => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
@@ -95,6 +99,7 @@ impl Kind {
             Self::UnknownInstance => "/problems/unknown-instance",
             Self::UnknownStream => "/problems/unknown-stream",
             Self::UnknownIncident => "/problems/unknown-incident",
+            Self::UnknownBreaker => "/problems/unknown-breaker",
             Self::MethodNotAllowed => "/problems/method-not-allowed",
             Self::RequestTimeout => "/problems/request-timeout",
             Self::Conflict => "/problems/conflict",
@@ -114,6 +119,7 @@ impl Kind {
             Self::UnknownInstance => "Unknown instance",
             Self::UnknownStream => "Unknown stream",
             Self::UnknownIncident => "Unknown incident",
+            Self::UnknownBreaker => "Unknown circuit breaker",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "Request timed out",
             Self::Conflict => "Conflict with the current state",
@@ -135,6 +141,7 @@ impl Kind {
             | Self::UnknownInstance
             | Self::UnknownStream
             | Self::UnknownIncident
+            | Self::UnknownBreaker
             | Self::MethodNotAllowed
             | Self::RequestTimeout
             | Self::Conflict
@@ -174,6 +181,19 @@ impl Problem {
             Kind::UnknownIncident,
             format!("There is no incident {id}. GET /resilience/incidents lists them."),
         )
+    }
+
+    /// 404: there is no circuit breaker of that name.
+    pub fn unknown_breaker(name: &BreakerName) -> Self {
+        Self::new(
+            Kind::UnknownBreaker,
+            format!("There is no circuit breaker `{name}`. GET /resilience/breakers lists them."),
+        )
+    }
+
+    /// Whether it is that the database does not answer.
+    pub(super) fn is_about_the_store(&self) -> bool {
+        self.kind == Kind::StoreUnavailable
     }
 
     /// 405: the path is served, with other methods.

@@ -6,7 +6,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, list as answer_list, milliseconds, page};
+use super::answer::{Time, Told, list as answer_list, milliseconds, page};
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -66,7 +66,9 @@ impl CheckAnswer {
 }
 
 /// `GET /resilience/consistency`
-pub(super) async fn consistency(state: Data<AppState>) -> Result<Json<ConsistencyAnswer>, Problem> {
+pub(super) async fn consistency(
+    state: Data<AppState>,
+) -> Result<Json<Told<ConsistencyAnswer>>, Problem> {
     let _permit = state.admit(Load::Check)?;
     let found = state.orchestrator().consistency().await?;
     let consistent = found.verdict();
@@ -76,7 +78,7 @@ pub(super) async fn consistency(state: Data<AppState>) -> Result<Json<Consistenc
         Ok(check) => CheckAnswer::of(check),
         Err(reason) => CheckAnswer::unknown(Invariant::MemoryEqualsStore, reason),
     });
-    Ok(Json(ConsistencyAnswer { consistent, checks }))
+    Ok(Json(state.told(ConsistencyAnswer { consistent, checks })))
 }
 
 #[derive(Debug, Serialize)]
@@ -185,11 +187,13 @@ pub(super) async fn incidents(
     query.finish()?;
     let _permit = state.admit(Load::List)?;
     let archive = state.orchestrator().archive();
-    let found = archive.incidents(&filter, limit + 1).await?;
-    let (incidents, next) = page(found, limit, |incident| incident.id);
-    answer_list(incidents.len(), move || IncidentsAnswer {
-        incidents: incidents.into_iter().map(IncidentAnswer::of).collect(),
-        next,
+    let page = archive.incident_page(&filter, limit).await?;
+    let stale_since = state.stale_since();
+    let last = page.incidents.last().filter(|_| page.more);
+    let next = last.map(|incident| incident.id);
+    answer_list(page.incidents.len(), move || {
+        let incidents = page.incidents.into_iter().map(IncidentAnswer::of).collect();
+        Told::new(IncidentsAnswer { incidents, next }, stale_since)
     })
     .await
 }
@@ -203,10 +207,10 @@ pub(super) async fn incident(
     let _permit = state.admit(Load::Read)?;
     let found = state.orchestrator().archive().incident(id).await?;
     let incident = found.ok_or_else(|| Problem::unknown_incident(id))?;
-    Ok(HttpResponse::Ok().json(Found {
+    Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
         data: IncidentAnswer::with_steps(incident),
-    }))
+    })))
 }
 
 #[derive(Debug, Serialize)]

@@ -8,7 +8,8 @@ use actix_web::{guard, web};
 
 use super::problem::Problem;
 use super::{
-    alerts, brake, diagnostic, health, instances, patterns, resilience, status, streams, workers,
+    alerts, brake, breakers, diagnostic, health, instances, patterns, resilience, status, streams,
+    workers,
 };
 
 /// Who depends on a route.
@@ -104,6 +105,10 @@ static ROUTES: &[Route] = routes![
         "Whether a mass failure is held, since and until when, and why.";
     Ours POST "/resilience/brake" brake::order,
         "Releases or prolongs the hold of a mass failure, with a reason.";
+    Ours GET "/resilience/breakers" breakers::list,
+        "The circuit breakers: state, failures, next probe, what was forced and why.";
+    Ours POST "/resilience/breakers/{name}" breakers::force,
+        "Forces a breaker `open` or `closed`, or releases it with `none`; needs a reason.";
     Classic GET "/status" status::status,
         "Totals of instances, streams and load.";
     Classic GET "/health" status::health,

@@ -9,6 +9,7 @@ use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::{App, Error, HttpServer, middleware, web};
 
 use super::panics::answer_panics;
+use super::retry::name_the_next_probe;
 use super::route_table::configure;
 use super::state::AppState;
 
@@ -60,6 +61,7 @@ pub fn app(
 > {
     App::new()
         .app_data(web::Data::new(state))
+        .wrap(middleware::from_fn(name_the_next_probe))
         .wrap(middleware::from_fn(answer_panics))
         .configure(configure)
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::answer::Told;
 use super::gauges::FleetGauges;
 use super::problem::Problem;
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::settings::{LivenessThresholds, WorkerLimits};
+use crate::domain::time::WallTime;
 
 /// What the handlers have to know of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +163,16 @@ impl AppState {
     /// Whether traffic is welcome.
     pub fn readiness(&self) -> &Readiness {
         &self.shared.readiness
+    }
+
+    /// Since when answers come from memory alone.
+    pub(super) fn stale_since(&self) -> Option<WallTime> {
+        self.orchestrator().store_gate().stale_since()
+    }
+
+    /// An answer that says so if it comes from memory alone.
+    pub(super) fn told<T>(&self, answer: T) -> Told<T> {
+        Told::new(answer, self.stale_since())
     }
 
     pub(super) fn gauges(&self) -> &FleetGauges {

@@ -9,7 +9,7 @@ use log::error;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Time, seconds};
+use super::answer::{Time, Told, seconds};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::instance::InstanceStatus;
@@ -132,11 +132,11 @@ struct HeartbeatConfig {
 }
 
 /// `GET /status`
-pub(super) async fn status(state: Data<AppState>) -> Result<Json<StatusAnswer>, Problem> {
+pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnswer>>, Problem> {
     let _permit = state.admit(Load::Read)?;
     let totals = state.orchestrator().ask(FleetTotals).await?;
     let settings = state.settings();
-    Ok(Json(StatusAnswer {
+    Ok(Json(state.told(StatusAnswer {
         orchestrator_status: "active",
         instances: InstanceTotals {
             total: totals.instances,
@@ -161,7 +161,7 @@ pub(super) async fn status(state: Data<AppState>) -> Result<Json<StatusAnswer>, 
             lease_seconds: seconds(settings.worker_limits.lease),
             max_missed_heartbeats: settings.max_missed_heartbeats,
         },
-    }))
+    })))
 }
 
 /// `GET /metrics`

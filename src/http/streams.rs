@@ -7,7 +7,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, list as answer_list};
+use super::answer::{Time, Told, list as answer_list};
 use super::body::Body;
 use super::fields::{Fields, read};
 use super::params::{self, Query};
@@ -174,9 +174,10 @@ pub(super) async fn list(
     let _permit = state.admit(Load::List)?;
     let page = state.orchestrator().ask(question).await?;
     let next = next_of(&page, |line| line.stream.id);
-    answer_list(page.items.len(), move || StreamsAnswer {
-        streams: page.items.into_iter().map(StreamAnswer::of).collect(),
-        next,
+    let stale_since = state.stale_since();
+    answer_list(page.items.len(), move || {
+        let streams = page.items.into_iter().map(StreamAnswer::of).collect();
+        Told::new(StreamsAnswer { streams, next }, stale_since)
     })
     .await
 }
@@ -201,10 +202,10 @@ pub(super) async fn detail(
     let _permit = state.admit(Load::Read)?;
     let line = state.orchestrator().ask(StreamDetail { id }).await?;
     let line = line.ok_or(Rejection::UnknownStream(id))?;
-    Ok(HttpResponse::Ok().json(Found {
+    Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
         data: StreamAnswer::of(line),
-    }))
+    })))
 }
 
 #[derive(Debug, Serialize)]
@@ -278,9 +279,10 @@ pub(super) async fn assignments(
     let _permit = state.admit(Load::List)?;
     let page = state.orchestrator().ask(question).await?;
     let next = next_of(&page, |line| line.stream);
-    answer_list(page.items.len(), move || AssignmentsAnswer {
-        assignments: page.items.into_iter().map(AssignmentAnswer::of).collect(),
-        next,
+    let stale_since = state.stale_since();
+    answer_list(page.items.len(), move || {
+        let assignments = page.items.into_iter().map(AssignmentAnswer::of).collect();
+        Told::new(AssignmentsAnswer { assignments, next }, stale_since)
     })
     .await
 }

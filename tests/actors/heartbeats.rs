@@ -50,7 +50,7 @@ async fn what_a_flush_could_not_save_is_kept_and_saved_later() {
     assert_eq!(saved_beat(&rig), None);
     assert_eq!(history(&rig).await, (2, false), "from memory alone");
     rig.store.set_outage(None);
-    pass(5.1).await;
+    pass(30.0).await;
     assert_eq!(saved_beat(&rig), Some(last), "the later one");
     assert_eq!(history(&rig).await, (2, true));
 }

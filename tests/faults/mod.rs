@@ -26,7 +26,7 @@ use resilient_orchestrator::store::{
 };
 use tokio::time::sleep;
 
-pub(crate) use weather::{Fault, Flaw, Outage};
+pub(crate) use weather::{Fault, Flaw, Outage, Side};
 
 /// What bounds every call, as in the real adapters.
 pub(crate) const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -47,6 +47,8 @@ struct State {
     weather: fastrand::Rng,
     storminess: u32,
     outage: Option<Outage>,
+    partial_outage: Option<(Side, Outage)>,
+    panics_in_events: bool,
     refused: Option<InstanceId>,
     flaw: Option<Flaw>,
     late: Vec<LateWrite>,
@@ -92,6 +94,8 @@ impl FaultyStore {
                 weather: fastrand::Rng::with_seed(seed),
                 storminess: 0,
                 outage: None,
+                partial_outage: None,
+                panics_in_events: false,
                 refused: None,
                 flaw: None,
                 late: Vec::new(),
@@ -132,6 +136,16 @@ impl FaultyStore {
     /// Every call fails from now on, or none because of this.
     pub(crate) fn set_outage(&self, outage: Option<Outage>) {
         self.state().outage = outage;
+    }
+
+    /// Every call of one side fails from now on, or none because of this.
+    pub(crate) fn set_outage_of(&self, side: Side, outage: Option<Outage>) {
+        self.state().partial_outage = outage.map(|outage| (side, outage));
+    }
+
+    /// Reading events panics from now on, or no longer.
+    pub(crate) fn panic_in_events(&self, panics: bool) {
+        self.state().panics_in_events = panics;
     }
 
     /// Refuses the content of every transaction that touches this instance's row.
@@ -181,6 +195,7 @@ impl FaultyStore {
         state.settle_script.clear();
         state.storminess = 0;
         state.outage = None;
+        state.partial_outage = None;
     }
 
     /// The rows as they are.
@@ -320,9 +335,9 @@ impl FaultyStore {
     }
 
     /// What a call that is no fleet transaction meets.
-    async fn weather(&self) -> Result<(), StoreError> {
+    async fn weather(&self, side: Side) -> Result<(), StoreError> {
         self.land_due();
-        let fault = self.state().next_minor();
+        let fault = self.state().next_minor(side);
         match fault {
             Fault::Slow(delay) if delay < DATABASE_TIMEOUT => {
                 sleep(delay).await;
@@ -353,7 +368,7 @@ impl FaultyStore {
 #[async_trait]
 impl Store for FaultyStore {
     async fn begin_term(&self) -> Result<Guard, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Writes).await?;
         let guard = self.inner.begin_term().await?;
         let mut state = self.state();
         state.is_saving = false;
@@ -363,7 +378,7 @@ impl Store for FaultyStore {
     }
 
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
-        self.weather().await?;
+        self.weather(Side::Reads).await?;
         let snapshot = self.inner.load_guarded().await?;
         self.state().acknowledge(snapshot.1.clone());
         Ok(snapshot)
@@ -421,17 +436,17 @@ impl Store for FaultyStore {
     }
 
     async fn census(&self) -> Result<Census, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Reads).await?;
         self.inner.census().await
     }
 
     async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
-        self.weather().await?;
+        self.weather(Side::Writes).await?;
         self.inner.save_beats(beats).await
     }
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
-        self.weather().await?;
+        self.weather(Side::Writes).await?;
         let refused = self.state().refused.clone();
         if records
             .iter()
@@ -450,12 +465,15 @@ impl Store for FaultyStore {
         since: WallTime,
         limit: u32,
     ) -> Result<Vec<MetricsRecord>, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Reads).await?;
         self.inner.metrics(instance, since, limit).await
     }
 
     async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Reads).await?;
+        if self.state().panics_in_events {
+            panic!("on purpose");
+        }
         self.inner.events(after, limit).await
     }
 
@@ -464,27 +482,27 @@ impl Store for FaultyStore {
         filter: &IncidentFilter,
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Reads).await?;
         self.inner.incidents(filter, limit).await
     }
 
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Reads).await?;
         self.inner.incident(id).await
     }
 
     async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
-        self.weather().await?;
+        self.weather(Side::Writes).await?;
         self.inner.save_alerts(alerts).await
     }
 
     async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Reads).await?;
         self.inner.alerts(filter, limit).await
     }
 
     async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
-        self.weather().await?;
+        self.weather(Side::Writes).await?;
         self.inner.save_health(records).await
     }
 
@@ -493,16 +511,16 @@ impl Store for FaultyStore {
         before: Option<WallTime>,
         limit: u32,
     ) -> Result<Vec<HealthRecord>, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Reads).await?;
         self.inner.health(before, limit).await
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
-        self.weather().await?;
+        self.weather(Side::Writes).await?;
         self.inner.prune(expiry).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.weather().await
+        self.weather(Side::Reads).await
     }
 }

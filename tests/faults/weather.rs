@@ -36,6 +36,15 @@ pub(crate) enum Outage {
     Hanging,
 }
 
+/// One of the two kinds of calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// What is read.
+    Reads,
+    /// What is written.
+    Writes,
+}
+
 /// A store that breaks its promises, to see whether anybody notices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Flaw {
@@ -54,7 +63,7 @@ impl State {
         if let Some(fault) = self.save_script.pop_front() {
             return fault;
         }
-        self.general(|rng| {
+        self.general(Side::Writes, |rng| {
             let delay = Duration::from_millis(rng.u64(1..9_000));
             match rng.u8(0..10) {
                 0 | 1 => Fault::Unavailable,
@@ -73,7 +82,7 @@ impl State {
         if let Some(fault) = self.settle_script.pop_front() {
             return fault;
         }
-        self.general(|rng| match rng.u8(0..5) {
+        self.general(Side::Writes, |rng| match rng.u8(0..5) {
             0 => Fault::Unavailable,
             1 => Fault::WrittenInDoubt,
             2 => Fault::LostInDoubt,
@@ -82,16 +91,17 @@ impl State {
         })
     }
 
-    pub(super) fn next_minor(&mut self) -> Fault {
-        self.general(|rng| match rng.u8(0..3) {
+    pub(super) fn next_minor(&mut self, side: Side) -> Fault {
+        self.general(side, |rng| match rng.u8(0..3) {
             0 => Fault::Unavailable,
             1 => Fault::Slow(Duration::from_millis(rng.u64(1..9_000))),
             _ => Fault::Hang,
         })
     }
 
-    fn general(&mut self, storm: impl FnOnce(&mut fastrand::Rng) -> Fault) -> Fault {
-        match self.outage {
+    fn general(&mut self, side: Side, storm: impl FnOnce(&mut fastrand::Rng) -> Fault) -> Fault {
+        let partial = self.partial_outage.filter(|(out, _)| *out == side);
+        match self.outage.or(partial.map(|(_, outage)| outage)) {
             Some(Outage::Refusing) => Fault::Unavailable,
             Some(Outage::Hanging) => Fault::Hang,
             None if self.weather.u32(0..1_000) < self.storminess => storm(&mut self.weather),

@@ -70,7 +70,8 @@ impl Gate {
         (!self.lets_through() && since != NO_WALL_TIME).then(|| WallTime::from_micros(since))
     }
 
-    /// When it is probed next; none while it need not be, is being probed, or is forced.
+    /// When it is probed next, in the past if it is being probed; none while it need not be
+    /// probed, or is forced.
     pub fn next_probe(&self) -> Option<Timestamp> {
         let at = self.next_probe.load(Ordering::Acquire);
         (at != NO_TIMESTAMP).then(|| Timestamp::from_micros(at))

@@ -115,7 +115,11 @@ impl Breaker {
             lets_through,
             answers: lets_through && self.machine.failures() == 0,
             out_since: self.failing_since.or(forced_since),
-            next_probe: self.machine.next_probe(),
+            next_probe: match self.machine.state() {
+                // It is under way.
+                BreakerState::HalfOpen => Some(Timestamp::ZERO),
+                BreakerState::Closed | BreakerState::Open => self.machine.next_probe(),
+            },
         }
     }
 }

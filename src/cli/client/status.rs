@@ -9,7 +9,7 @@ pub(super) fn show(answer: &Value) -> String {
     let (instances, streams) = (&answer["instances"], &answer["streams"]);
     let load = answer["load_percentage"].as_f64().unwrap_or_default();
     let line = |name: &str, value: String| [name.to_owned(), value];
-    aligned(&[
+    let mut lines = vec![
         line("orchestrator", cell(&answer["orchestrator_status"])),
         line(
             "instances",
@@ -35,7 +35,13 @@ pub(super) fn show(answer: &Value) -> String {
                 cell(&instances["total_capacity"])
             ),
         ),
-    ])
+    ];
+    if answer["stale_since"].is_string() {
+        let since = cell(&answer["stale_since"]);
+        let value = format!("does not answer since {since}; this is from memory");
+        lines.push(line("database", value));
+    }
+    aligned(&lines)
 }
 
 /// `3 active, 1 failed`; states nobody is in are left out.
@@ -56,6 +62,16 @@ fn parts(counts: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn an_answer_from_memory_says_so() {
+        let stale = show(&json!({"stale_since": "2026-01-01T00:00:00.000000Z"}));
+        assert!(
+            stale.contains("does not answer since 2026-01-01"),
+            "{stale}"
+        );
+        assert!(!show(&json!({})).contains("database"));
+    }
 
     #[test]
     fn states_nobody_is_in_are_left_out() {

@@ -1,3 +1,5 @@
+//! The breaker: tables for its states and forces, a property for its promises in any order.
+
 use proptest::prelude::*;
 
 use super::*;

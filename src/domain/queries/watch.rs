@@ -177,6 +177,9 @@ mod tests {
         let failed = FailedInstances.answer(ledger.saved());
         assert_eq!(failed.len(), 1);
         assert_eq!((failed[0].id.as_str(), failed[0].held), ("b", 0));
-        assert_eq!(FleetFacts.answer(ledger.saved())[&InstanceId::from("a")].ip, "ip-of-a");
+        assert_eq!(
+            FleetFacts.answer(ledger.saved())[&InstanceId::from("a")].ip,
+            "ip-of-a"
+        );
     }
 }

@@ -1,0 +1,94 @@
+//! The circuit breakers, as operators see and force them.
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::answer::{Time, Told, seconds};
+use super::body::Body;
+use super::fields::{Fields, read};
+use super::params;
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::actors::db_breaker::{BreakerReport, ForceBreaker};
+use crate::domain::breaker::{BreakerName, BreakerState, Force};
+
+#[derive(Debug, Serialize)]
+pub(super) struct BreakersAnswer {
+    breakers: Vec<BreakerAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct BreakerAnswer {
+    name: BreakerName,
+    /// As it is in force.
+    state: BreakerState,
+    since: Time,
+    /// In a row, up to now.
+    failures: u32,
+    /// Null while none is due: it is closed, being probed, or forced.
+    next_probe_seconds: Option<Value>,
+    forced: Option<Force>,
+    reason: Option<String>,
+    forced_since: Option<Time>,
+}
+
+impl From<BreakerReport> for BreakerAnswer {
+    fn from(report: BreakerReport) -> Self {
+        let forced = report.forced;
+        Self {
+            name: report.name,
+            state: report.state,
+            since: Time(report.since),
+            failures: report.failures,
+            next_probe_seconds: report.next_probe.map(seconds),
+            forced: forced.as_ref().map(|given| given.force),
+            forced_since: forced.as_ref().map(|given| Time(given.since)),
+            reason: forced.map(|given| given.reason),
+        }
+    }
+}
+
+/// `GET /resilience/breakers`
+pub(super) async fn list(state: Data<AppState>) -> Result<Json<Told<BreakersAnswer>>, Problem> {
+    let _permit = state.admit(Load::Read)?;
+    let reports = state.orchestrator().breakers().await?;
+    Ok(Json(state.told(BreakersAnswer {
+        breakers: reports.into_iter().map(BreakerAnswer::from).collect(),
+    })))
+}
+
+/// `POST /resilience/breakers/{name}`
+pub(super) async fn force(
+    state: Data<AppState>,
+    request: HttpRequest,
+    body: Body,
+) -> Result<Json<BreakerAnswer>, Problem> {
+    let _permit = state.admit(Load::Write)?;
+    let name = params::breaker(&request)?;
+    let order = read(&body.object().await?, |fields| force_order(fields, &name))?;
+    let report = state.orchestrator().force_breaker(order).await?;
+    let report = report.ok_or_else(|| Problem::unknown_breaker(&name))?;
+    Ok(Json(report.into()))
+}
+
+fn force_order(fields: &mut Fields<'_>, name: &BreakerName) -> ForceBreaker {
+    let way = fields.text("force", 1..=64);
+    let reason = fields.text("reason", 1..=1_000);
+    let force = match way.as_str() {
+        "open" => Some(Force::Open),
+        "closed" => Some(Force::Closed),
+        // Empty if it was refused already.
+        "none" | "" => None,
+        _ => {
+            fields.refuse("force", "must be \"open\", \"closed\" or \"none\"");
+            None
+        }
+    };
+    ForceBreaker {
+        name: name.clone(),
+        force,
+        reason,
+    }
+}
