@@ -278,6 +278,8 @@ fn system_settings(config: &Config) -> SystemSettings {
         retry: config.recovery.retry,
         breaker: config.breaker,
         mass_failure: config.mass_failure,
+        health: config.health.limits,
+        health_check_interval: config.health.check_interval,
         sweep_interval: config.heartbeats.check_interval,
         flush_interval: config.heartbeats.flush_interval,
         instance_retention: config.retention.instances,
@@ -296,6 +298,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         default_max_streams: config.registration.default_max_streams,
         worker_limits: config.worker_limits,
         thresholds: config.liveness,
+        check_interval: config.heartbeats.check_interval,
         max_missed_heartbeats: config.heartbeats.max_missed,
         limits: RequestLimits::default(),
     }

@@ -6,6 +6,8 @@
     reason = "a test says what it found by failing"
 )]
 
+#[path = "actors/alerts.rs"]
+mod alerts;
 #[path = "actors/batches.rs"]
 mod batches;
 #[path = "actors/brake.rs"]
@@ -15,6 +17,8 @@ mod breakers;
 #[path = "actors/doubt.rs"]
 mod doubt;
 mod faults;
+#[path = "actors/health.rs"]
+mod health;
 #[path = "actors/heartbeats.rs"]
 mod heartbeats;
 #[path = "actors/liveness.rs"]

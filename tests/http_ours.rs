@@ -441,7 +441,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Origin::Ours)
             .count(),
-        16
+        19
     );
     for path in [
         "/",
@@ -455,7 +455,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
         "/instances/a/",
         "/instances/a/b",
         "/rebalance/check",
-        "/resilience/status",
+        "/resilience/nothing",
         "/openapi.json",
         "/streams/verify/x",
         "/%2e%2e",

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use log::{error, warn};
+use log::warn;
 
+use super::alerts::Alerts;
 use super::recovery::RecoveryActor;
 use super::registry::{Entry, Registry};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
+use crate::domain::alert::{AlertKind, FLEET, Severity};
 use crate::domain::brake::{
     Brake, Census, Ending, Engagement, Look, Order, OrderRefused, Phase, Sighting, Verdict,
 };
@@ -52,6 +54,7 @@ pub(super) struct MassFailureBrake {
     clock: Clock,
     registry: Arc<Registry>,
     telemetry: Arc<Telemetry>,
+    alerts: Alerts,
 }
 
 impl MassFailureBrake {
@@ -61,6 +64,7 @@ impl MassFailureBrake {
         clock: Clock,
         registry: Arc<Registry>,
         telemetry: Arc<Telemetry>,
+        alerts: Alerts,
     ) -> Self {
         Self {
             machine: Brake::new(settings, thresholds),
@@ -69,6 +73,7 @@ impl MassFailureBrake {
             clock,
             registry,
             telemetry,
+            alerts,
         }
     }
 
@@ -92,9 +97,16 @@ impl MassFailureBrake {
 
     fn tell_engaged(&self, Census { late, active }: Census) {
         let hold_seconds = self.settings.hold.as_secs_f64();
-        error!(late, active, hold_seconds;
-            "mass failure: {late} of {active} instances are silent at once; no recovery for \
-             {hold_seconds} s, in case it is the network or this machine");
+        // The alert's line in the log is the only one.
+        self.alerts.raise(
+            AlertKind::MassFailure,
+            Severity::Critical,
+            FLEET,
+            format!(
+                "{late} of {active} instances are silent at once; no recovery for \
+                 {hold_seconds} s, in case it is the network or this machine."
+            ),
+        );
     }
 
     pub(super) fn look(&mut self) -> Look {
@@ -104,6 +116,7 @@ impl MassFailureBrake {
         });
         if let Some((ending, silent)) = look.ended {
             self.telemetry.brake_engaged.set(0);
+            self.alerts.clear(AlertKind::MassFailure, FLEET);
             match ending {
                 Ending::NobodySilent => {
                     warn!("mass failure over: all of it beats again, nothing was moved");
@@ -130,6 +143,13 @@ impl MassFailureBrake {
                 "an operator released the mass-failure brake: {reason}"),
             Order::Prolong(by) => {
                 self.telemetry.brake_engaged.set(1);
+                // Open already, unless what was held was being released.
+                self.alerts.raise(
+                    AlertKind::MassFailure,
+                    Severity::Critical,
+                    FLEET,
+                    "An operator prolonged the hold of a mass failure.",
+                );
                 let by_seconds = by.as_secs_f64();
                 warn!(reason = reason.as_str(), by_seconds;
                     "an operator prolonged the mass-failure brake by {by_seconds} s; until it is \

@@ -6,6 +6,7 @@ use actix::prelude::*;
 use log::{debug, info, warn};
 use tokio::sync::broadcast;
 
+use super::alerts::{Alerts, HearEvents};
 use super::fatal::Vital;
 use super::telemetry::{EventLabel, Telemetry};
 use crate::domain::events::{DatedEvent, Event};
@@ -17,15 +18,17 @@ const SUBSCRIBER_BACKLOG: usize = 256;
 #[derive(Debug)]
 pub struct EventFeed {
     telemetry: Arc<Telemetry>,
+    alerts: Alerts,
     subscribers: broadcast::Sender<Arc<[DatedEvent]>>,
     _vital: Vital,
 }
 
 impl EventFeed {
     /// A feed without subscribers.
-    pub fn new(telemetry: Arc<Telemetry>, vital: Vital) -> Self {
+    pub fn new(telemetry: Arc<Telemetry>, alerts: Alerts, vital: Vital) -> Self {
         Self {
             telemetry,
+            alerts,
             subscribers: broadcast::Sender::new(SUBSCRIBER_BACKLOG),
             _vital: vital,
         }
@@ -53,6 +56,9 @@ impl Handler<Publish> for EventFeed {
                 })
                 .inc();
             log_event(&dated.event);
+        }
+        if HearEvents::matter(&events) {
+            self.alerts.book().do_send(HearEvents(events.clone()));
         }
         // Nobody listening is no error.
         let _ = self.subscribers.send(events);

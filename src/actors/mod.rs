@@ -13,10 +13,12 @@
 //! | [`recovery`] | process | decides whether, when and how fast to recover |
 //! | [`brake`] | (part of recovery) | holds recovery back when most of the fleet falls silent |
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
-//! | [`health`] | process | observes the process itself |
+//! | [`health`] | process | judges the whole system, observes the process itself |
+//! | [`alerts`] | process | keeps the book of alerts |
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
 
+pub mod alerts;
 pub mod archive;
 pub mod brake;
 mod consistency;

@@ -8,11 +8,16 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::alerts::{AlertPage, Alerts, AskAlerts};
 use super::archive::Archive;
 use super::brake::{AskBrake, BrakeReport, OrderBrake};
 use super::db_breaker::{AskBreakers, BreakerReport, DbBreakerActor, ForceBreaker, StoreGate};
 use super::event_feed::EventFeed;
 use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
+use super::health::{
+    AskFailures, AskHealth, AskHealthHistory, AskIncidentsSince, Failures, HealthActor, HealthPage,
+    HealthReport,
+};
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::instance::Beat;
 use super::recovery::{RecoveryActor, ReportFailure};
@@ -24,7 +29,9 @@ use crate::domain::brake::OrderRefused;
 use crate::domain::commands::{Command, Recovered, Rejection};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
-use crate::domain::queries::{Query, Standing};
+use crate::domain::patterns::{Pattern, find_patterns};
+use crate::domain::queries::{FailedInstances, FleetFacts, Query, Standing};
+use crate::domain::time::WallTime;
 use actix::Addr;
 
 /// How long a heartbeat waits for its instance's actor before it is answered without it.
@@ -44,6 +51,8 @@ pub struct Orchestrator {
     pub(super) feed: Addr<EventFeed>,
     pub(super) breaker: Addr<DbBreakerActor>,
     pub(super) archive: Archive,
+    pub(super) health: Addr<HealthActor>,
+    pub(super) alerts: Alerts,
 }
 
 /// What a worker says in a heartbeat.
@@ -239,6 +248,63 @@ impl Orchestrator {
             .send(order)
             .await
             .map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// How the whole system is, as of now.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn system_health(&self) -> Result<HealthReport, Refusal> {
+        let report = self.health.send(AskHealth).await;
+        report.ok().flatten().ok_or(Refusal::ShuttingDown)
+    }
+
+    /// What is remembered of failures.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn failures(&self) -> Result<Failures, Refusal> {
+        let failed = self.ask(FailedInstances).await?;
+        let failures = self.health.send(AskFailures(failed)).await;
+        failures.map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// A page of the history of the system's health.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn health_history(&self, ask: AskHealthHistory) -> Result<HealthPage, Refusal> {
+        let page = self.health.send(ask).await;
+        page.map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// What the failures since a moment have in common, and how many they were.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn patterns(&self, since: WallTime) -> Result<(Vec<Pattern>, usize), Refusal> {
+        let facts = self.ask(FleetFacts).await?;
+        let incidents = self.health.send(AskIncidentsSince(since)).await;
+        let incidents = incidents.map_err(|_| Refusal::ShuttingDown)?;
+        // Many failures take a while to compare; nobody's request waits for it on this thread.
+        let found = tokio::task::spawn_blocking(move || {
+            (find_patterns(&incidents, &facts), incidents.len())
+        });
+        found.await.map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// A page of alerts.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn alert_page(&self, ask: AskAlerts) -> Result<AlertPage, Refusal> {
+        let page = self.alerts.book().send(ask).await;
+        page.map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// Where alerts are raised and cleared.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
     }
 
     /// The metrics of an instance.

@@ -13,6 +13,7 @@ use actix::prelude::*;
 use log::{debug, info, warn};
 use tokio::sync::oneshot;
 
+use super::alerts::Alerts;
 use super::brake::MassFailureBrake;
 use super::fatal::{FatalSender, Vital};
 use super::fleet::{CompareWithStore, Execute, FleetActor, Refusal};
@@ -42,6 +43,7 @@ pub struct RecoveryLinks {
     pub(super) fleet: Addr<FleetActor>,
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) telemetry: Arc<Telemetry>,
+    pub(super) alerts: Alerts,
     pub(super) fatal: FatalSender,
 }
 
@@ -87,6 +89,7 @@ impl RecoveryActor {
             links.clock.clone(),
             links.registry.clone(),
             links.telemetry.clone(),
+            links.alerts.clone(),
         );
         Self {
             brake,

@@ -7,12 +7,15 @@ use actix::prelude::*;
 use log::info;
 use tokio::sync::mpsc;
 
+use super::alerts::{AlertBookActor, Alerts, KeptAlerts, ListenToAlerts};
 use super::archive::{Archive, MAX_RECENT, RecentIncidents};
-use super::db_breaker::{DbBreakerActor, ProbeThrough, StoreAccess, StoreGate, WakeOnReturn};
+use super::db_breaker::{
+    DbBreakerActor, ListenToBreakers, ProbeThrough, StoreAccess, StoreGate, WakeOnReturn,
+};
 use super::event_feed::EventFeed;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks};
-use super::health::HealthActor;
+use super::health::{HealthActor, HealthLinks, HealthSettings, Watch};
 use super::heartbeat_log::{HeartbeatLog, Retention};
 use super::instance::InstanceLinks;
 use super::orchestrator::Orchestrator;
@@ -22,11 +25,12 @@ use super::supervisor::{Oversee, Supervisor};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::fleet::{Fleet, Ledger};
+use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::queries::Standing;
 use crate::domain::settings::{
-    BreakerSettings, LivenessThresholds, MassFailureSettings, RetryPolicy,
+    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
 };
 use crate::domain::time::WallTime;
 use crate::store::{Guard, Store, StoreError};
@@ -42,6 +46,10 @@ pub struct SystemSettings {
     pub breaker: BreakerSettings,
     /// When silences that come together are held back.
     pub mass_failure: MassFailureSettings,
+    /// When the system is less than healthy.
+    pub health: HealthLimits,
+    /// The longest time between two judgements of the system's health.
+    pub health_check_interval: Duration,
     /// The period of the safety sweep.
     pub sweep_interval: Duration,
     /// How old heartbeats may become before they are saved.
@@ -62,6 +70,8 @@ impl Default for SystemSettings {
             retry: RetryPolicy::default(),
             breaker: BreakerSettings::default(),
             mass_failure: MassFailureSettings::default(),
+            health: HealthLimits::default(),
+            health_check_interval: Duration::from_secs(60),
             sweep_interval: Duration::from_secs(30),
             flush_interval: Duration::from_secs(5),
             instance_retention: day,
@@ -115,6 +125,7 @@ pub struct Loaded {
     guard: Guard,
     last_beats: Vec<(InstanceId, WallTime)>,
     incidents: Vec<Incident>,
+    alerts: KeptAlerts,
 }
 
 impl Loaded {
@@ -125,8 +136,9 @@ impl Loaded {
     pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let guard = store.begin_term().await?;
         let snapshot = store.load().await?;
-        let most = u32::try_from(MAX_RECENT + 1).unwrap_or(u32::MAX);
+        let most = u32::try_from(MAX_REMEMBERED.max(MAX_RECENT + 1)).unwrap_or(u32::MAX);
         let incidents = store.incidents(&IncidentFilter::default(), most).await?;
+        let alerts = KeptAlerts::from_store(store.as_ref()).await?;
         let fleet = Fleet::from_snapshot(&snapshot)
             .map_err(|error| StoreError::Unusable(format!("the database is damaged: {error}")))?;
         let (instances, streams) = (fleet.instance_count(), fleet.stream_count());
@@ -139,6 +151,7 @@ impl Loaded {
             guard,
             last_beats,
             incidents,
+            alerts,
         })
     }
 
@@ -179,11 +192,11 @@ pub fn start(
         ledger,
         guard,
         incidents,
+        alerts,
         ..
     } = loaded;
-    let recent = Arc::new(RecentIncidents::new(incidents));
+    let recent = Arc::new(RecentIncidents::new(incidents.clone()));
 
-    let feed = placement.near_heartbeats(EventFeed::new(telemetry.clone(), vital("EventFeed")));
     let breaker = placement.near_heartbeats(DbBreakerActor::new(
         settings.breaker,
         store.clone(),
@@ -193,10 +206,38 @@ pub fn start(
         vital("DbBreakerActor"),
     ));
     let access = StoreAccess::new(gate.clone(), breaker.clone());
+    let book = placement.near_heartbeats(AlertBookActor::new(
+        alerts,
+        store.clone(),
+        access.clone(),
+        clock.clone(),
+        telemetry.clone(),
+        vital("AlertBookActor"),
+    ));
+    let alerts = Alerts::new(book.clone());
+    let health = placement.near_heartbeats(HealthActor::new(
+        HealthSettings {
+            limits: settings.health,
+            check_interval: settings.health_check_interval,
+        },
+        incidents,
+        clock.clone(),
+        telemetry.clone(),
+        vital("HealthActor"),
+    ));
+    breaker.do_send(ListenToBreakers(book.clone().recipient()));
+    breaker.do_send(ListenToBreakers(health.clone().recipient()));
+    book.do_send(ListenToAlerts(health.clone().recipient()));
+    let feed = placement.near_heartbeats(EventFeed::new(
+        telemetry.clone(),
+        alerts.clone(),
+        vital("EventFeed"),
+    ));
     let supervisor = placement.near_heartbeats(Supervisor::new(
         registry.clone(),
         clock.clone(),
         telemetry.clone(),
+        alerts.clone(),
         vital("Supervisor"),
     ));
     let fleet_links = FleetLinks {
@@ -206,6 +247,7 @@ pub fn start(
         supervisor: supervisor.clone(),
         feed: feed.clone(),
         access: access.clone(),
+        health: health.clone(),
         recent: recent.clone(),
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
@@ -217,6 +259,7 @@ pub fn start(
         fleet: fleet.clone(),
         supervisor: supervisor.clone(),
         telemetry: telemetry.clone(),
+        alerts: alerts.clone(),
         fatal: fatal.clone(),
     };
     let recovery_settings = RecoverySettings {
@@ -231,6 +274,14 @@ pub fn start(
     breaker.do_send(WakeOnReturn(recovery.clone().recipient()));
     breaker.do_send(ProbeThrough(fleet.clone().recipient()));
     let archive = Archive::new(store.clone(), access.clone(), recent);
+    health.do_send(Watch(HealthLinks {
+        store: store.clone(),
+        access: access.clone(),
+        fleet: fleet.clone(),
+        recovery: recovery.clone(),
+        breakers: breaker.clone(),
+        alerts: alerts.clone(),
+    }));
     let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
         store,
         access,
@@ -239,11 +290,6 @@ pub fn start(
         settings.flush_interval,
         settings.retention,
         vital("HeartbeatLog"),
-    ));
-    placement.near_heartbeats(HealthActor::new(
-        clock.clone(),
-        telemetry.clone(),
-        vital("HealthActor"),
     ));
     supervisor.do_send(Oversee(InstanceLinks {
         clock: clock.clone(),
@@ -263,6 +309,8 @@ pub fn start(
         feed,
         breaker,
         archive,
+        health,
+        alerts,
     };
     (orchestrator, fatalities)
 }

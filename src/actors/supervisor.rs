@@ -12,11 +12,13 @@ use std::sync::Arc;
 use actix::prelude::*;
 use log::{error, warn};
 
+use super::alerts::Alerts;
 use super::fatal::Vital;
 use super::instance::{Adopt, FenceAfter, InstanceActor, InstanceLinks, Retire};
 use super::registry::{Entry, Registry};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
+use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::ids::InstanceId;
 use crate::domain::supervision::{QUARANTINE, RestartHistory, Verdict};
 
@@ -67,6 +69,7 @@ pub struct Supervisor {
     registry: Arc<Registry>,
     clock: Clock,
     telemetry: Arc<Telemetry>,
+    alerts: Alerts,
     links: Option<InstanceLinks>,
     children: BTreeMap<InstanceId, Child>,
     newest: Generation,
@@ -79,12 +82,14 @@ impl Supervisor {
         registry: Arc<Registry>,
         clock: Clock,
         telemetry: Arc<Telemetry>,
+        alerts: Alerts,
         vital: Vital,
     ) -> Self {
         Self {
             registry,
             clock,
             telemetry,
+            alerts,
             links: None,
             children: BTreeMap::new(),
             newest: Generation::default(),
@@ -120,6 +125,8 @@ impl Supervisor {
             .filter_map(|(id, child)| child.history.is_released(now).then(|| id.clone()))
             .collect();
         for id in released {
+            self.alerts
+                .clear(AlertKind::InstanceQuarantined, id.as_str());
             if let Some(entry) = self.registry.get(&id) {
                 self.spawn(&entry, ctx);
             }
@@ -210,6 +217,15 @@ impl Handler<ChildExited> for Supervisor {
             }
             Verdict::Quarantine => {
                 entry.set_actor(None);
+                self.alerts.raise(
+                    AlertKind::InstanceQuarantined,
+                    Severity::Warning,
+                    server_id,
+                    format!(
+                        "The actor of instance {server_id} keeps ending; the sweep watches it \
+                         meanwhile."
+                    ),
+                );
                 error!(
                     server_id, quarantine_seconds = QUARANTINE.as_secs();
                     "the actor of instance {server_id} keeps ending; the sweep watches it meanwhile"

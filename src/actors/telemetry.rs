@@ -17,6 +17,13 @@ pub struct EventLabel {
     pub kind: &'static str,
 }
 
+/// The kind of an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct KindLabel {
+    /// `AlertKind::as_str`.
+    pub kind: &'static str,
+}
+
 /// How something ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
@@ -68,6 +75,12 @@ pub struct Telemetry {
     pub brake_engaged: Gauge,
     /// Times a mass failure was held.
     pub brake_engagements: Counter,
+    /// How the system is: 0 healthy, 1 degraded, 2 critical, 3 emergency.
+    pub system_health: Gauge,
+    /// Alerts that were opened, by kind.
+    pub alerts_opened: Family<KindLabel, Counter>,
+    /// Alerts that are open, by kind.
+    pub alerts_open: Family<KindLabel, Gauge>,
     /// Differences the sweep found between actors, memory and store.
     pub sweep_differences: Counter,
 }
@@ -93,6 +106,9 @@ impl Telemetry {
             requests_shed: Counter::default(),
             brake_engaged: Gauge::default(),
             brake_engagements: Counter::default(),
+            system_health: Gauge::default(),
+            alerts_opened: Family::default(),
+            alerts_open: Family::default(),
             sweep_differences: Counter::default(),
         };
         telemetry.store_up.set(1);
@@ -172,6 +188,21 @@ impl Telemetry {
             "brake_engagements",
             "Times a mass failure was held",
             self.brake_engagements.clone(),
+        );
+        registry.register(
+            "system_health",
+            "How the system is: 0 healthy, 1 degraded, 2 critical, 3 emergency",
+            self.system_health.clone(),
+        );
+        registry.register(
+            "alerts_opened",
+            "Alerts that were opened, by kind",
+            self.alerts_opened.clone(),
+        );
+        registry.register(
+            "alerts_open",
+            "Alerts that are open, by kind",
+            self.alerts_open.clone(),
         );
         registry.register(
             "sweep_differences",

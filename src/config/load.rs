@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::reader::{EffectiveValue, Reader};
 use super::sources::{Origin, Sources};
 use super::{
-    BreakerSettings, Config, ConfigErrors, DatabaseSettings, HealthSettings, HeartbeatSettings,
-    LivenessThresholds, LogSettings, MassFailureSettings, Problem, RecoverySettings,
-    RegistrationSettings, RetentionSettings, RetryPolicy, ServerSettings, UnknownVariable,
-    WorkerLimits, rules, settings, table, typo,
+    BreakerSettings, Config, ConfigErrors, DatabaseSettings, HealthLimits, HealthSettings,
+    HeartbeatSettings, LivenessThresholds, LogSettings, MassFailureSettings, Problem,
+    RecoverySettings, RegistrationSettings, RetentionSettings, RetryPolicy, ServerSettings,
+    UnknownVariable, WorkerLimits, rules, settings, table, typo,
 };
 
 /// A configuration and what there is to say about it.
@@ -95,7 +95,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let recovery = read_recovery(reader);
     let mass_failure = read_mass_failure(reader);
     let breaker = read_breaker(reader, database.as_ref());
-    let health_check_interval = reader.duration("HEALTH_CHECK_INTERVAL");
+    let health = read_health(reader);
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
     let retention = read_retention(reader);
     let log_format = reader.log_format("LOG_FORMAT");
@@ -111,9 +111,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         recovery: recovery?,
         mass_failure: mass_failure?,
         breaker: breaker?,
-        health: HealthSettings {
-            check_interval: health_check_interval?,
-        },
+        health: health?,
         registration: RegistrationSettings {
             default_max_streams: default_max_streams?,
         },
@@ -249,6 +247,23 @@ fn read_breaker(
         threshold: threshold?,
         max_probe_interval: max_probe_interval?,
         probe_limit: BreakerSettings::probe_limit_for_calls(database?.timeout),
+    })
+}
+
+fn read_health(reader: &mut Reader<'_>) -> Option<HealthSettings> {
+    let check_interval = reader.duration("HEALTH_CHECK_INTERVAL");
+    let min_active = reader.fraction("MIN_ACTIVE_INSTANCE_RATIO");
+    let max_failed = reader.fraction("MAX_INSTANCE_FAILURE_RATE");
+    let max_utilization = reader.fraction("MAX_CAPACITY_UTILIZATION");
+    let retention_hours = reader.count("CRITICAL_FAILURE_RETENTION_HOURS");
+    Some(HealthSettings {
+        check_interval: check_interval?,
+        limits: HealthLimits {
+            min_active: min_active?,
+            max_failed: max_failed?,
+            max_utilization: max_utilization?,
+            failure_retention: Duration::from_secs(u64::from(retention_hours?) * 3_600),
+        },
     })
 }
 

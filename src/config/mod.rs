@@ -27,7 +27,8 @@ mod typo;
 use std::time::Duration;
 
 use crate::domain::settings::{
-    BreakerSettings, LivenessThresholds, MassFailureSettings, RetryPolicy, WorkerLimits,
+    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
+    WorkerLimits,
 };
 
 pub use address::BindAddress;
@@ -117,6 +118,8 @@ pub struct RecoverySettings {
 pub struct HealthSettings {
     /// The period at which the system's health is judged.
     pub check_interval: Duration,
+    /// When it is less than healthy.
+    pub limits: HealthLimits,
 }
 
 /// What an instance gets that does not say.

@@ -1,4 +1,8 @@
 //! What an operator should look at: opened once, closed when it is over.
+//!
+//! `book` opens and closes them.
+
+mod book;
 
 use std::fmt;
 
@@ -7,6 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::ids::AlertId;
 use super::stream::words;
 use super::time::WallTime;
+
+pub use book::{AlertBook, MAX_CLOSED, Raised};
+
+/// The subject of an alert that is about no single instance and no breaker.
+pub const FLEET: &str = "fleet";
 
 words! {
     /// What an alert is about.
@@ -41,6 +50,41 @@ words! {
         Warning = "warning",
         /// Look at it now.
         Critical = "critical",
+    }
+}
+
+impl AlertKind {
+    /// Whether what it tells of is over when the process that noticed it has ended: the next one
+    /// starts with an open brake, closed breakers and actors nobody has seen end.
+    pub const fn ends_with_the_process(self) -> bool {
+        match self {
+            Self::MassFailure
+            | Self::StoreUnavailable
+            | Self::BreakerForced
+            | Self::InstanceQuarantined => true,
+            Self::RecoveryExhausted
+            | Self::EmergencyRecovery
+            | Self::Flapping
+            | Self::StreamsOrphaned
+            | Self::InvariantBroken
+            | Self::SystemHealth => false,
+        }
+    }
+
+    /// Whether its subject is an instance.
+    pub const fn is_of_instance(self) -> bool {
+        match self {
+            Self::RecoveryExhausted
+            | Self::EmergencyRecovery
+            | Self::Flapping
+            | Self::InstanceQuarantined => true,
+            Self::MassFailure
+            | Self::StoreUnavailable
+            | Self::BreakerForced
+            | Self::StreamsOrphaned
+            | Self::InvariantBroken
+            | Self::SystemHealth => false,
+        }
     }
 }
 

@@ -1,4 +1,9 @@
 //! How the whole system is, and the rules that say so.
+//!
+//! `machine` judges, `incidents` remembers the failures it judges by.
+
+mod incidents;
+mod machine;
 
 use std::fmt;
 
@@ -6,6 +11,11 @@ use serde::{Deserialize, Serialize};
 
 use super::stream::words;
 use super::time::WallTime;
+
+pub use incidents::{
+    MAX_REMEMBERED, RecentIncidents, Remembered, is_critical_failure, is_emergency, is_failure,
+};
+pub use machine::{HealthMachine, Level, MARGIN, Observation, Verdict, severity_of};
 
 words! {
     /// How the whole system is, from good to bad.

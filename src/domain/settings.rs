@@ -162,6 +162,11 @@ impl Fraction {
         })
     }
 
+    /// In millionths.
+    pub const fn millionths(self) -> u32 {
+        self.millionths
+    }
+
     /// As a number from 0 to 1.
     pub fn as_f64(self) -> f64 {
         f64::from(self.millionths) / 1e6
@@ -191,6 +196,34 @@ impl Default for MassFailureSettings {
             min: 3,
             ratio: Fraction::HALF,
             hold: Duration::from_secs(30),
+        }
+    }
+}
+
+/// When the whole system is less than healthy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HealthLimits {
+    /// Fewer of the instances active than this: degraded.
+    pub min_active: Fraction,
+    /// More of the instances failed than this: critical.
+    pub max_failed: Fraction,
+    /// More of the capacity used than this: degraded.
+    pub max_utilization: Fraction,
+    /// How long a critical failure keeps the system degraded.
+    pub failure_retention: Duration,
+}
+
+impl Default for HealthLimits {
+    fn default() -> Self {
+        Self {
+            min_active: Fraction {
+                millionths: 800_000,
+            },
+            max_failed: Fraction::HALF,
+            max_utilization: Fraction {
+                millionths: 900_000,
+            },
+            failure_retention: Duration::from_secs(24 * 3_600),
         }
     }
 }

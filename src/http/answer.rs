@@ -83,6 +83,19 @@ pub(super) async fn list<T: Serialize>(
         .body(body))
 }
 
+/// Cuts off the one item more than was asked for; if it was there, the next page follows the last
+/// that stays.
+pub(super) fn page<T, K>(
+    mut items: Vec<T>,
+    limit: u32,
+    key: impl Fn(&T) -> K,
+) -> (Vec<T>, Option<K>) {
+    let more = items.len() > limit as usize;
+    items.truncate(limit as usize);
+    let next = items.last().filter(|_| more).map(key);
+    (items, next)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,13 +8,15 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
-//! `streams`, `diagnostic`, `brake`, `breakers`, `resilience`, `status`. `body`, `fields` and `params` read
+//! `streams`, `diagnostic`, `brake`, `breakers`, `resilience`, `health`, `alerts`, `patterns`, `status`.
+//! `body`, `fields` and `params` read
 //! input by one set of rules, `problem` is the only file that knows how errors look (`retry` adds when to come back). `server` runs
 //! it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`HttpSettings` is filled from outside).
 
+mod alerts;
 mod answer;
 mod body;
 mod brake;
@@ -22,9 +24,11 @@ mod breakers;
 mod diagnostic;
 mod fields;
 mod gauges;
+mod health;
 mod instances;
 mod panics;
 mod params;
+mod patterns;
 mod problem;
 mod resilience;
 mod retry;

@@ -185,6 +185,11 @@ impl Query {
         self.get("after", |text| parse_integer(text, 0, MAX_SAFE_INTEGER))
     }
 
+    /// A number within bounds, both included.
+    pub(super) fn number(&mut self, name: &str, least: i64, most: i64) -> Option<i64> {
+        self.get(name, |text| parse_integer(text, least, most))
+    }
+
     /// The stream a page follows; 0 stands before the first.
     pub(super) fn after_stream(&mut self) -> Option<StreamId> {
         self.after_number().map(StreamId::new)

@@ -6,7 +6,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, Told, list as answer_list, milliseconds};
+use super::answer::{Time, Told, list as answer_list, milliseconds, page};
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -254,13 +254,4 @@ fn event_answer(stored: StoredEvent) -> EventAnswer {
         at: Time(stored.event.at),
         event: stored.event.event,
     }
-}
-
-/// Cuts off the one item more than was asked for; if it was there, the next page follows the last
-/// that stays.
-fn page<T, K>(mut items: Vec<T>, limit: u32, key: impl Fn(&T) -> K) -> (Vec<T>, Option<K>) {
-    let more = items.len() > limit as usize;
-    items.truncate(limit as usize);
-    let next = items.last().filter(|_| more).map(key);
-    (items, next)
 }

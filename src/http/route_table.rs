@@ -7,7 +7,10 @@ use actix_web::http::Method;
 use actix_web::{guard, web};
 
 use super::problem::Problem;
-use super::{brake, breakers, diagnostic, instances, resilience, status, streams, workers};
+use super::{
+    alerts, brake, breakers, diagnostic, health, instances, patterns, resilience, status, streams,
+    workers,
+};
 
 /// Who depends on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +85,16 @@ static ROUTES: &[Route] = routes![
         "Somebody knows that an instance has failed; its streams are moved at once.";
     Classic POST "/diagnostic" diagnostic::compare,
         "Compares what a worker runs with what it is to run.";
+    Classic GET "/resilience/status" health::status,
+        "How the whole system is, the rules that say so, failures, breakers, brake, alerts.";
+    Classic GET "/resilience/health" health::health,
+        "How the whole system is, in short.";
+    Ours GET "/resilience/history" health::history,
+        "How it was, newest first; `limit` (default 100), `before`.";
+    Ours GET "/resilience/alerts" alerts::alerts,
+        "What to look at, newest first; `limit` (default 100), `after`, `open`, `kind`.";
+    Ours GET "/resilience/patterns" patterns::patterns,
+        "What failures have in common, with the evidence; `days` (default 7, at most 30).";
     Ours GET "/resilience/consistency" resilience::consistency,
         "Checks the invariants, and memory against the database; null is \"could not be told\".";
     Ours GET "/resilience/incidents" resilience::incidents,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -22,6 +23,8 @@ pub struct HttpSettings {
     pub worker_limits: WorkerLimits,
     /// When silence is lateness, failure, emergency; shown.
     pub thresholds: LivenessThresholds,
+    /// The period of the safety sweep; shown.
+    pub check_interval: Duration,
     /// Shown to workers and operators; decides nothing.
     pub max_missed_heartbeats: u32,
     /// How much is answered at once.
@@ -35,6 +38,7 @@ impl Default for HttpSettings {
             default_max_streams: 20,
             worker_limits: WorkerLimits::from_thresholds(&thresholds),
             thresholds,
+            check_interval: Duration::from_secs(30),
             max_missed_heartbeats: 3,
             limits: RequestLimits::default(),
         }

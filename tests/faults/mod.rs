@@ -220,6 +220,16 @@ impl FaultyStore {
         self.read(self.inner.incidents(&IncidentFilter::default(), u32::MAX))
     }
 
+    /// The alerts, newest first.
+    pub(crate) fn alert_rows(&self) -> Vec<Alert> {
+        self.read(self.inner.alerts(&AlertFilter::default(), u32::MAX))
+    }
+
+    /// The system's history, newest first.
+    pub(crate) fn health_rows(&self) -> Vec<HealthRecord> {
+        self.read(self.inner.health(None, u32::MAX))
+    }
+
     /// The memory store answers at once.
     fn read<T>(&self, call: impl Future<Output = Result<T, StoreError>>) -> T {
         call.now_or_never()

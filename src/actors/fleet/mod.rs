@@ -33,6 +33,7 @@ use super::archive::RecentIncidents;
 use super::db_breaker::StoreAccess;
 use super::event_feed::{EventFeed, Publish};
 use super::fatal::{Fatal, FatalSender, Vital};
+use super::health::{FleetChanged, HealthActor};
 use super::instance::{Adopt, FenceAfter};
 use super::registry::{Published, Registry};
 use super::supervisor::{Adopted, Departed, Supervisor};
@@ -64,6 +65,7 @@ pub struct FleetLinks {
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) feed: Addr<EventFeed>,
     pub(super) access: StoreAccess,
+    pub(super) health: Addr<HealthActor>,
     pub(super) recent: Arc<RecentIncidents>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) fatal: FatalSender,
@@ -312,6 +314,8 @@ impl FleetActor {
     fn commit(&mut self, batch: Batch, save: &Save) {
         self.ledger.commit(batch);
         self.links.recent.remember(&save.rows.incidents);
+        let incidents = save.rows.incidents.clone();
+        self.links.health.do_send(FleetChanged(incidents));
         self.publish(&save.rows);
         let events = save.events.iter().map(|event| DatedEvent {
             at: save.at,

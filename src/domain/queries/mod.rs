@@ -13,6 +13,7 @@ mod standing;
 mod streams;
 mod totals;
 mod verify;
+mod watch;
 
 use std::fmt;
 
@@ -28,6 +29,7 @@ pub use standing::Standing;
 pub use streams::{StreamDetail, StreamLine, StreamList};
 pub use totals::{FleetTotals, Totals};
 pub use verify::{Claim, Judgement, VerifyClaims};
+pub use watch::{FailedInstance, FailedInstances, FleetFacts, FleetVitals, Vitals};
 
 /// A question.
 pub trait Query: fmt::Debug + Send + 'static {

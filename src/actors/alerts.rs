@@ -1,0 +1,393 @@
+//! Keeps the book of alerts (`domain/alert/book.rs`) and saves it.
+//!
+//! Whoever notices something holds an [`Alerts`] and says so; saying it again changes nothing. A
+//! new alert is one line at WARN or ERROR, a closed one a line at INFO. Alerts are saved outside
+//! the fleet's transactions and never delay one. While the store is out they are kept and tried
+//! again; pages are then made from memory, which holds all open and the newest closed alerts.
+//!
+//! What is lost when the process dies before a save: alerts that are still true are raised again
+//! by whoever watches; those that are not would have been closed.
+
+mod saving;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use actix::prelude::*;
+use log::{error, info, warn};
+
+use super::db_breaker::{BreakerChanged, StoreAccess};
+use super::fatal::Vital;
+use super::telemetry::{KindLabel, Telemetry};
+use crate::clock::Clock;
+use crate::domain::alert::{
+    Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, Raised, Severity,
+};
+use crate::domain::breaker::{BreakerName, BreakerState};
+use crate::domain::events::{DatedEvent, Event};
+use crate::domain::ids::AlertId;
+use crate::domain::time::WallTime;
+use crate::store::{Store, StoreError};
+
+/// How many open alerts are read at the start at the most: more than a fleet has instances.
+const MAX_OPEN: u32 = 100_000;
+
+/// Where alerts are raised and cleared. Clones lead to the same book.
+#[derive(Debug, Clone)]
+pub struct Alerts(Addr<AlertBookActor>);
+
+impl Alerts {
+    /// Leads to `book`.
+    pub fn new(book: Addr<AlertBookActor>) -> Self {
+        Self(book)
+    }
+
+    /// Somebody should look at `subject`.
+    pub fn raise(
+        &self,
+        kind: AlertKind,
+        severity: Severity,
+        subject: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
+        self.0.do_send(Raise {
+            kind,
+            severity,
+            subject: subject.into(),
+            detail: detail.into(),
+        });
+    }
+
+    /// It is over.
+    pub fn clear(&self, kind: AlertKind, subject: impl Into<String>) {
+        let subject = subject.into();
+        self.0.do_send(Clear { kind, subject });
+    }
+
+    /// The actor itself, for questions.
+    pub(super) fn book(&self) -> &Addr<AlertBookActor> {
+        &self.0
+    }
+}
+
+/// What is kept of earlier lives.
+#[derive(Debug, Default)]
+pub struct KeptAlerts {
+    /// Every open alert and the newest others.
+    alerts: Vec<Alert>,
+}
+
+impl KeptAlerts {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn from_store(store: &dyn Store) -> Result<Self, StoreError> {
+        let open = AlertFilter {
+            open: Some(true),
+            ..AlertFilter::default()
+        };
+        let newest = u32::try_from(MAX_CLOSED).unwrap_or(u32::MAX);
+        let mut alerts = store.alerts(&open, MAX_OPEN).await?;
+        alerts.extend(store.alerts(&AlertFilter::default(), newest).await?);
+        Ok(Self { alerts })
+    }
+}
+
+/// Owns the book.
+#[derive(Debug)]
+pub struct AlertBookActor {
+    book: AlertBook,
+    store: Arc<dyn Store>,
+    access: StoreAccess,
+    clock: Clock,
+    telemetry: Arc<Telemetry>,
+    /// What the store does not know yet, as it is now.
+    unsaved: BTreeMap<AlertId, Alert>,
+    is_saving: bool,
+    listeners: Vec<Recipient<BookChanged>>,
+    retry: Option<SpawnHandle>,
+    _vital: Vital,
+}
+
+impl AlertBookActor {
+    /// A book that goes on where the last process left it.
+    pub fn new(
+        kept: KeptAlerts,
+        store: Arc<dyn Store>,
+        access: StoreAccess,
+        clock: Clock,
+        telemetry: Arc<Telemetry>,
+        vital: Vital,
+    ) -> Self {
+        let (book, over) = AlertBook::restore(kept.alerts, clock.wall());
+        let unsaved = over.into_iter().map(|alert| (alert.id, alert)).collect();
+        let actor = Self {
+            book,
+            store,
+            access,
+            clock,
+            telemetry,
+            unsaved,
+            is_saving: false,
+            listeners: Vec::new(),
+            retry: None,
+            _vital: vital,
+        };
+        actor.show_open();
+        actor
+    }
+
+    fn raise(
+        &mut self,
+        kind: AlertKind,
+        severity: Severity,
+        subject: &str,
+        detail: &str,
+        ctx: &mut Context<Self>,
+    ) {
+        let now = self.clock.wall();
+        if let Some(raised) = self.book.raise(kind, severity, subject, detail, now) {
+            self.raised(&raised, ctx);
+        }
+    }
+
+    fn clear(&mut self, kind: AlertKind, subject: &str, ctx: &mut Context<Self>) {
+        if let Some(alert) = self.book.clear(kind, subject, self.clock.wall()) {
+            self.cleared(alert, ctx);
+        }
+    }
+
+    fn raised(&mut self, raised: &Raised, ctx: &mut Context<Self>) {
+        let alert = raised.alert();
+        if matches!(raised, Raised::Opened(_)) {
+            let kind = alert.kind.as_str();
+            self.telemetry
+                .alerts_opened
+                .get_or_create(&KindLabel { kind })
+                .inc();
+        }
+        let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
+        let (id, detail) = (alert.id.get(), &alert.detail);
+        match alert.severity {
+            Severity::Warning => warn!(alert = id, kind, subject; "alert {kind}: {detail}"),
+            Severity::Critical => error!(alert = id, kind, subject; "alert {kind}: {detail}"),
+        }
+        self.changed(alert.clone(), ctx);
+    }
+
+    fn cleared(&mut self, alert: Alert, ctx: &mut Context<Self>) {
+        let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
+        let after = alert.closed_at.unwrap_or(alert.opened_at);
+        let open_seconds = after.since(alert.opened_at).as_secs();
+        info!(alert = alert.id.get(), kind, subject, open_seconds;
+            "alert {kind} of {subject} is over after {open_seconds} s");
+        self.changed(alert, ctx);
+    }
+
+    fn changed(&mut self, alert: Alert, ctx: &mut Context<Self>) {
+        self.show_open();
+        for listener in &self.listeners {
+            listener.do_send(BookChanged);
+        }
+        self.unsaved.insert(alert.id, alert);
+        self.save(ctx);
+    }
+
+    fn show_open(&self) {
+        let counts = self.book.open_counts();
+        for kind in AlertKind::ALL {
+            let open = counts.get(kind).copied().unwrap_or_default();
+            let kind = kind.as_str();
+            self.telemetry
+                .alerts_open
+                .get_or_create(&KindLabel { kind })
+                .set(i64::try_from(open).unwrap_or(i64::MAX));
+        }
+    }
+}
+
+impl Actor for AlertBookActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.save(ctx);
+    }
+}
+
+/// An alert was opened, became more urgent or was closed.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct BookChanged;
+
+/// Who is to be told of every change from now on.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ListenToAlerts(pub Recipient<BookChanged>);
+
+impl Handler<ListenToAlerts> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, ListenToAlerts(who): ListenToAlerts, _: &mut Self::Context) {
+        self.listeners.push(who);
+    }
+}
+
+/// Somebody should look at something.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Raise {
+    /// What it is about.
+    pub kind: AlertKind,
+    /// How urgent it is.
+    pub severity: Severity,
+    /// Whom it is about.
+    pub subject: String,
+    /// What happened, in a sentence.
+    pub detail: String,
+}
+
+impl Handler<Raise> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, raise: Raise, ctx: &mut Self::Context) {
+        let Raise {
+            kind,
+            severity,
+            subject,
+            detail,
+        } = raise;
+        self.raise(kind, severity, &subject, &detail, ctx);
+    }
+}
+
+/// Something is over.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Clear {
+    /// What it was about.
+    pub kind: AlertKind,
+    /// Whom it was about.
+    pub subject: String,
+}
+
+impl Handler<Clear> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, Clear { kind, subject }: Clear, ctx: &mut Self::Context) {
+        self.clear(kind, &subject, ctx);
+    }
+}
+
+/// Things happened and are saved; some of them open or close alerts.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct HearEvents(pub Arc<[DatedEvent]>);
+
+impl HearEvents {
+    /// Whether there is anything to hear: most events are about single streams.
+    pub fn matter(events: &[DatedEvent]) -> bool {
+        events
+            .iter()
+            .any(|dated| matches!(dated.event, Event::InstanceRemoved { .. }))
+    }
+}
+
+impl Handler<HearEvents> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, HearEvents(events): HearEvents, ctx: &mut Self::Context) {
+        for dated in events.iter() {
+            if let Event::InstanceRemoved { instance, .. } = &dated.event {
+                for alert in self
+                    .book
+                    .clear_instance(instance.as_str(), self.clock.wall())
+                {
+                    self.cleared(alert, ctx);
+                }
+            }
+        }
+    }
+}
+
+impl Handler<BreakerChanged> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, changed: BreakerChanged, ctx: &mut Self::Context) {
+        let name = changed.name.as_str();
+        let of_store = [BreakerName::STORE_READS, BreakerName::STORE_WRITES];
+        if of_store.contains(&changed.name) {
+            match changed.state {
+                BreakerState::Open => self.raise(
+                    AlertKind::StoreUnavailable,
+                    Severity::Critical,
+                    name,
+                    &format!("The database is out ({name}); it is probed until it is back."),
+                    ctx,
+                ),
+                // A probe is under way: nothing is known yet.
+                BreakerState::HalfOpen => {}
+                BreakerState::Closed => self.clear(AlertKind::StoreUnavailable, name, ctx),
+            }
+        }
+        // Forced the other way is another alert.
+        self.clear(AlertKind::BreakerForced, name, ctx);
+        if let Some(force) = changed.forced {
+            let reason = changed.reason.unwrap_or_default();
+            let detail = format!(
+                "Breaker {name} is held {} by hand: {reason}",
+                force.as_str()
+            );
+            let kind = AlertKind::BreakerForced;
+            self.raise(kind, Severity::Warning, name, &detail, ctx);
+        }
+    }
+}
+
+/// What is open.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OpenAlerts {
+    /// How many of each kind; kinds without any are left out.
+    pub counts: BTreeMap<AlertKind, usize>,
+    /// The subjects of those that say an emergency is not over, each once, in order.
+    pub emergencies: Vec<String>,
+}
+
+/// Asks what is open.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "OpenAlerts")]
+pub struct AskOpen;
+
+impl Handler<AskOpen> for AlertBookActor {
+    type Result = MessageResult<AskOpen>;
+
+    fn handle(&mut self, _: AskOpen, _: &mut Self::Context) -> Self::Result {
+        let kinds = [AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery];
+        let open = kinds.iter().flat_map(|kind| self.book.open_of(*kind));
+        let emergencies: std::collections::BTreeSet<String> =
+            open.map(|alert| alert.subject.clone()).collect();
+        MessageResult(OpenAlerts {
+            counts: self.book.open_counts(),
+            emergencies: emergencies.into_iter().collect(),
+        })
+    }
+}
+
+/// Asks for a page of alerts, newest first.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "AlertPage")]
+pub struct AskAlerts {
+    /// Which ones.
+    pub filter: AlertFilter,
+    /// How many at the most.
+    pub limit: u32,
+}
+
+/// A page of alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertPage {
+    /// Newest first.
+    pub alerts: Vec<Alert>,
+    /// Since when the store does not answer, if it does not: then older closed ones are missing.
+    pub stale_since: Option<WallTime>,
+}

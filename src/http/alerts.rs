@@ -1,0 +1,88 @@
+//! The alerts, as operators read them.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::answer::{Time, Told, list as answer_list, page};
+use super::params::Query;
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::actors::alerts::AskAlerts;
+use crate::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
+use crate::domain::ids::AlertId;
+
+/// How many alerts a page has if nothing is said.
+const DEFAULT_LIMIT: u32 = 100;
+
+#[derive(Debug, Serialize)]
+struct AlertAnswer {
+    id: AlertId,
+    kind: AlertKind,
+    severity: Severity,
+    subject: String,
+    detail: String,
+    open: bool,
+    opened_at: Time,
+    closed_at: Option<Time>,
+}
+
+impl From<Alert> for AlertAnswer {
+    fn from(alert: Alert) -> Self {
+        Self {
+            id: alert.id,
+            kind: alert.kind,
+            severity: alert.severity,
+            open: alert.is_open(),
+            opened_at: Time(alert.opened_at),
+            closed_at: alert.closed_at.map(Time),
+            subject: alert.subject,
+            detail: alert.detail,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct AlertsAnswer {
+    alerts: Vec<AlertAnswer>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next: Option<AlertId>,
+}
+
+/// `GET /resilience/alerts`
+pub(super) async fn alerts(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let limit = query.short_limit().unwrap_or(DEFAULT_LIMIT);
+    let filter = AlertFilter {
+        before: query.after_number().map(AlertId::new),
+        open: query.get("open", |word| match word {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("must be true or false".to_owned()),
+        }),
+        kind: query.get("kind", read_kind),
+    };
+    query.finish()?;
+    let _permit = state.admit(Load::List)?;
+    let ask = AskAlerts {
+        filter,
+        limit: limit + 1,
+    };
+    let found = state.orchestrator().alert_page(ask).await?;
+    let (alerts, next) = page(found.alerts, limit, |alert| alert.id);
+    answer_list(alerts.len(), move || {
+        let alerts = alerts.into_iter().map(AlertAnswer::from).collect();
+        Told::new(AlertsAnswer { alerts, next }, found.stale_since)
+    })
+    .await
+}
+
+fn read_kind(word: &str) -> Result<AlertKind, String> {
+    AlertKind::from_word(word).ok_or_else(|| {
+        let words: Vec<&str> = AlertKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        format!("must be one of {}", words.join(", "))
+    })
+}

@@ -1,0 +1,130 @@
+//! What failures have in common, as operators read it.
+
+use std::time::Duration;
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use serde::Serialize;
+
+use super::answer::{Time, list as answer_list};
+use super::params::Query;
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::domain::ids::{IncidentId, InstanceId};
+use crate::domain::patterns::{Pattern, PatternKind, Shared, Trait};
+
+/// How many days are looked back if nothing is said.
+const DEFAULT_DAYS: i64 = 7;
+
+/// How many days may be looked back.
+const MOST_DAYS: i64 = 30;
+
+#[derive(Debug, Serialize)]
+struct PatternAnswer {
+    kind: &'static str,
+    /// What was seen, in a sentence.
+    summary: String,
+    first_seen: Time,
+    last_seen: Time,
+    #[serde(flatten)]
+    common: Common,
+    instances: Vec<InstanceId>,
+    incidents: Vec<IncidentId>,
+}
+
+/// What the failures have in common.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Common {
+    Instance { server_id: InstanceId },
+    Hour { hour_utc: u32 },
+    Shared { shared: Vec<SharedAnswer> },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum SharedAnswer {
+    Network {
+        network: String,
+        failed_instances: usize,
+        registered_instances: usize,
+    },
+    Label {
+        label: String,
+        value: String,
+        failed_instances: usize,
+        registered_instances: usize,
+    },
+}
+
+impl From<Shared> for SharedAnswer {
+    fn from(shared: Shared) -> Self {
+        let (failed_instances, registered_instances) = (shared.by, shared.carriers);
+        match shared.what {
+            Trait::Network(network) => Self::Network {
+                network,
+                failed_instances,
+                registered_instances,
+            },
+            Trait::Label { key, value } => Self::Label {
+                label: key,
+                value,
+                failed_instances,
+                registered_instances,
+            },
+        }
+    }
+}
+
+impl From<Pattern> for PatternAnswer {
+    fn from(pattern: Pattern) -> Self {
+        let shared = |shared: Vec<Shared>| Common::Shared {
+            shared: shared.into_iter().map(SharedAnswer::from).collect(),
+        };
+        let (kind, common) = match pattern.kind {
+            PatternKind::SameInstance(server_id) => {
+                ("same_instance", Common::Instance { server_id })
+            }
+            PatternKind::SameHour(hour_utc) => ("same_hour", Common::Hour { hour_utc }),
+            PatternKind::SameLabel(label) => ("same_label", shared(vec![label])),
+            PatternKind::SeveralAtOnce(all) => ("several_at_once", shared(all)),
+        };
+        Self {
+            kind,
+            summary: pattern.sentence,
+            first_seen: Time(pattern.first),
+            last_seen: Time(pattern.last),
+            common,
+            instances: pattern.instances,
+            incidents: pattern.incidents,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct PatternsAnswer {
+    since: Time,
+    incidents_looked_at: usize,
+    patterns: Vec<PatternAnswer>,
+}
+
+/// `GET /resilience/patterns`
+pub(super) async fn patterns(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let mut query = Query::of(&request);
+    let days = query.number("days", 1, MOST_DAYS).unwrap_or(DEFAULT_DAYS);
+    query.finish()?;
+    let _permit = state.admit(Load::List)?;
+    let orchestrator = state.orchestrator();
+    let days = Duration::from_secs(u64::try_from(days).unwrap_or(1) * 86_400);
+    let since = orchestrator.clock().wall() - days;
+    let (patterns, incidents_looked_at) = orchestrator.patterns(since).await?;
+    answer_list(patterns.len(), move || PatternsAnswer {
+        since: Time(since),
+        incidents_looked_at,
+        patterns: patterns.into_iter().map(PatternAnswer::from).collect(),
+    })
+    .await
+}

@@ -1,0 +1,232 @@
+//! Alerts: opened once, closed when it is over, kept whatever the store does.
+
+use resilient_orchestrator::actors::alerts::{AlertPage, AskAlerts};
+use resilient_orchestrator::actors::brake::OrderBrake;
+use resilient_orchestrator::actors::start::SystemSettings;
+use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
+use resilient_orchestrator::domain::brake::Order;
+use resilient_orchestrator::domain::commands::RemoveInstance;
+
+use crate::faults::Outage;
+use crate::rig::{Rig, pass, settle_down};
+
+async fn page(rig: &Rig, filter: AlertFilter) -> AlertPage {
+    let ask = AskAlerts { filter, limit: 100 };
+    rig.orchestrator.alert_page(ask).await.unwrap()
+}
+
+async fn of(rig: &Rig, kind: AlertKind) -> Vec<Alert> {
+    let filter = AlertFilter {
+        kind: Some(kind),
+        ..AlertFilter::default()
+    };
+    page(rig, filter).await.alerts
+}
+
+async fn open(rig: &Rig) -> Vec<(AlertKind, String)> {
+    let filter = AlertFilter {
+        open: Some(true),
+        ..AlertFilter::default()
+    };
+    let alerts = page(rig, filter).await.alerts;
+    let mut open: Vec<_> = alerts
+        .into_iter()
+        .map(|alert| (alert.kind, alert.subject))
+        .collect();
+    open.sort();
+    open
+}
+
+async fn silent(count: usize) -> Rig {
+    let rig = Rig::start().await;
+    for number in 0..count {
+        rig.register(&format!("i{number}"), 5).await;
+    }
+    rig
+}
+
+#[actix::test]
+async fn a_mass_failure_is_one_alert_for_as_long_as_it_is_held() {
+    let rig = silent(5).await;
+    pass(300.1).await;
+    let [alert] = of(&rig, AlertKind::MassFailure).await.try_into().unwrap();
+    assert!(alert.is_open());
+    assert_eq!(
+        (alert.severity, alert.subject.as_str()),
+        (Severity::Critical, "fleet")
+    );
+    assert!(
+        alert.detail.starts_with("5 of 5 instances"),
+        "{}",
+        alert.detail
+    );
+    pass(29.0).await;
+    assert_eq!(
+        of(&rig, AlertKind::MassFailure).await,
+        std::slice::from_ref(&alert)
+    );
+    pass(2.0).await;
+    let [closed] = of(&rig, AlertKind::MassFailure).await.try_into().unwrap();
+    assert_eq!(closed.id, alert.id);
+    let lasted = closed.closed_at.unwrap().since(closed.opened_at);
+    assert_eq!(lasted.as_secs(), 30);
+}
+
+#[actix::test]
+async fn a_hold_that_is_prolonged_after_its_end_is_another_alert() {
+    let rig = silent(5).await;
+    pass(331.0).await;
+    let order = OrderBrake {
+        order: Order::Prolong(std::time::Duration::from_secs(60)),
+        reason: "not yet".to_owned(),
+    };
+    rig.orchestrator.order_brake(order).await.unwrap().unwrap();
+    settle_down().await;
+    let alerts = of(&rig, AlertKind::MassFailure).await;
+    let open: Vec<bool> = alerts.iter().map(Alert::is_open).collect();
+    assert_eq!(open, [true, false]);
+}
+
+#[actix::test]
+async fn streams_without_room_are_an_alert_until_there_is_room() {
+    let rig = silent(1).await;
+    rig.streams(5).await;
+    rig.ask_for("i0", 5).await;
+    rig.orchestrator.report_failure("i0".into()).await.unwrap();
+    pass(1.1).await;
+    let [alert] = of(&rig, AlertKind::StreamsOrphaned)
+        .await
+        .try_into()
+        .unwrap();
+    assert!(alert.is_open() && alert.severity == Severity::Critical);
+    assert!(alert.detail.starts_with("5 streams"), "{}", alert.detail);
+    let all = open(&rig).await;
+    assert_eq!(
+        all,
+        [
+            (AlertKind::StreamsOrphaned, "fleet".to_owned()),
+            (AlertKind::SystemHealth, "fleet".to_owned())
+        ]
+    );
+    rig.register("new", 10).await;
+    pass(1.1).await;
+    let [alert] = of(&rig, AlertKind::StreamsOrphaned)
+        .await
+        .try_into()
+        .unwrap();
+    assert!(!alert.is_open());
+    assert_eq!(rig.store.alert_rows().len(), 2, "saved");
+    assert!(rig.store.alert_rows().contains(&alert));
+}
+
+#[actix::test]
+async fn while_the_store_is_out_alerts_are_told_from_memory_and_saved_later() {
+    let rig = silent(1).await;
+    rig.keep_beating(&["i0"]);
+    pass(1.5).await;
+    rig.store.set_outage(Some(Outage::Refusing));
+    pass(120.0).await;
+    let filter = AlertFilter {
+        kind: Some(AlertKind::StoreUnavailable),
+        ..AlertFilter::default()
+    };
+    let found = page(&rig, filter.clone()).await;
+    assert!(found.stale_since.is_some());
+    assert!(found.alerts.iter().all(Alert::is_open));
+    let subjects: Vec<&str> = found
+        .alerts
+        .iter()
+        .map(|one| one.subject.as_str())
+        .collect();
+    assert!(subjects.contains(&"store_writes"), "{subjects:?}");
+    assert_eq!(rig.store.alert_rows(), []);
+    assert!(
+        open(&rig)
+            .await
+            .contains(&(AlertKind::SystemHealth, "fleet".to_owned()))
+    );
+    rig.store.set_outage(None);
+    pass(90.0).await;
+    assert_eq!(open(&rig).await, []);
+    let found = page(&rig, AlertFilter::default()).await;
+    assert_eq!(found.stale_since, None);
+    assert_eq!(rig.store.alert_rows(), found.alerts);
+    let opened = rig.orchestrator.telemetry().alerts_opened.clone();
+    let kind = resilient_orchestrator::actors::telemetry::KindLabel {
+        kind: "store_unavailable",
+    };
+    assert_eq!(opened.get_or_create(&kind).get(), subjects.len() as u64);
+}
+
+#[actix::test]
+async fn an_actor_that_keeps_ending_is_an_alert_until_it_is_tried_again_or_gone() {
+    let rig = silent(2).await;
+    rig.keep_beating(&["i0", "i1"]);
+    for id in ["i0", "i1"] {
+        for _ in 0..6 {
+            rig.boom(id).await;
+            pass(1.0).await;
+        }
+    }
+    let quarantined = |id: &str| (AlertKind::InstanceQuarantined, id.to_owned());
+    assert_eq!(open(&rig).await, [quarantined("i0"), quarantined("i1")]);
+    let gone = RemoveInstance { id: "i1".into() };
+    rig.orchestrator.execute(gone).await.unwrap();
+    settle_down().await;
+    assert_eq!(open(&rig).await, [quarantined("i0")]);
+    pass(400.0).await;
+    assert_eq!(open(&rig).await, []);
+}
+
+#[actix::test]
+async fn a_restart_keeps_what_is_still_true_and_closes_the_rest() {
+    let rig = silent(5).await;
+    rig.streams(5).await;
+    rig.ask_for("i0", 5).await;
+    let alerts = rig.orchestrator.alerts();
+    alerts.raise(
+        AlertKind::Flapping,
+        Severity::Warning,
+        "i4",
+        "again and again",
+    );
+    pass(301.0).await;
+    assert_eq!(open(&rig).await.len(), 3, "flapping, mass failure, health");
+    let before = page(&rig, AlertFilter::default()).await.alerts;
+    let rig = rig.again(SystemSettings::default()).await;
+    settle_down().await;
+    let now = open(&rig).await;
+    assert!(
+        now.contains(&(AlertKind::Flapping, "i4".to_owned())),
+        "{now:?}"
+    );
+    assert!(
+        !now.contains(&(AlertKind::MassFailure, "fleet".to_owned())),
+        "{now:?}"
+    );
+    rig.orchestrator
+        .alerts()
+        .raise(AlertKind::Flapping, Severity::Warning, "i3", "again");
+    settle_down().await;
+    let after = page(&rig, AlertFilter::default()).await.alerts;
+    assert_eq!(after.len(), before.len() + 1, "nothing was opened twice");
+    assert!(after[0].id > before[0].id);
+}
+
+#[actix::test]
+async fn an_emergency_is_known_from_its_alert() {
+    let rig = silent(1).await;
+    let alerts = rig.orchestrator.alerts();
+    let kind = AlertKind::RecoveryExhausted;
+    alerts.raise(kind, Severity::Critical, "i0", "three attempts failed");
+    pass(1.1).await;
+    let report = rig.orchestrator.system_health().await.unwrap();
+    assert_eq!(report.emergencies, 1);
+    assert_eq!(report.verdict.health.as_str(), "emergency");
+    assert_eq!(report.open_alerts[&kind], 1);
+    rig.orchestrator.alerts().clear(kind, "i0");
+    pass(1.1).await;
+    let report = rig.orchestrator.system_health().await.unwrap();
+    assert_eq!(report.emergencies, 0);
+    assert_eq!(open(&rig).await, []);
+}
