@@ -13,6 +13,8 @@ mod brake;
 #[path = "actors/doubt.rs"]
 mod doubt;
 mod faults;
+#[path = "actors/flapping.rs"]
+mod flapping;
 #[path = "actors/heartbeats.rs"]
 mod heartbeats;
 #[path = "actors/liveness.rs"]

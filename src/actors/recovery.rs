@@ -24,8 +24,8 @@ use crate::clock::Clock;
 use crate::domain::backoff::retry_delay;
 use crate::domain::brake::Verdict;
 use crate::domain::commands::{
-    ClearSuspicion, ForgetFailed, PlaceWaiting, RecoverInstance, Recovered, Rejection,
-    ReturnInstance, SuspectInstance, TrustInstance,
+    ClearSuspicion, ForgetFailed, ForgiveInstance, PlaceWaiting, RecoverInstance, Recovered,
+    Rejection, ReturnInstance, SuspectInstance, TrustInstance,
 };
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::FailureCause;
@@ -435,6 +435,11 @@ impl Handler<Noticed> for RecoveryActor {
             Effect::BackOnTime => fleet.do_send(Execute(ClearSuspicion { id, incarnation })),
             Effect::Returned => fleet.do_send(Execute(ReturnInstance { id, incarnation })),
             Effect::ProbationServed => fleet.do_send(Execute(TrustInstance { id, incarnation })),
+            Effect::FlapPaidBack { flaps } => fleet.do_send(Execute(ForgiveInstance {
+                id,
+                incarnation,
+                flaps,
+            })),
             Effect::BecameSilent | Effect::BecameEmergency => {
                 self.wake(&id, incarnation, FailureCause::HeartbeatTimeout, ctx);
             }

@@ -62,6 +62,24 @@ pub enum Event {
         /// In which life.
         incarnation: Incarnation,
     },
+    /// An instance failed while it was on probation: its next one is longer.
+    InstanceFlapping {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// How often, as far as it is not forgiven.
+        flaps: u32,
+    },
+    /// A trusted instance beat steadily for so long that one of its flaps is forgiven.
+    InstanceForgiven {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// How many are left.
+        flaps: u32,
+    },
     /// An instance left for good.
     InstanceRemoved {
         /// Which one.
@@ -171,6 +189,8 @@ impl Event {
             Self::InstanceFailed { .. } => "instance_failed",
             Self::InstanceReturned { .. } => "instance_returned",
             Self::InstanceTrusted { .. } => "instance_trusted",
+            Self::InstanceFlapping { .. } => "instance_flapping",
+            Self::InstanceForgiven { .. } => "instance_forgiven",
             Self::InstanceRemoved { .. } => "instance_removed",
             Self::RecoveryEnded { .. } => "recovery_ended",
             Self::StreamCreated { .. } => "stream_created",
@@ -193,6 +213,8 @@ impl Event {
             | Self::InstanceFailed { instance, .. }
             | Self::InstanceReturned { instance, .. }
             | Self::InstanceTrusted { instance, .. }
+            | Self::InstanceFlapping { instance, .. }
+            | Self::InstanceForgiven { instance, .. }
             | Self::InstanceRemoved { instance, .. }
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
@@ -222,6 +244,8 @@ impl Event {
             | Self::InstanceFailed { .. }
             | Self::InstanceReturned { .. }
             | Self::InstanceTrusted { .. }
+            | Self::InstanceFlapping { .. }
+            | Self::InstanceForgiven { .. }
             | Self::InstanceRemoved { .. }
             | Self::RecoveryEnded { .. }
             | Self::StreamsDelivered { .. } => None,

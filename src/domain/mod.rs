@@ -22,6 +22,7 @@ pub mod incident;
 pub mod instance;
 pub mod invariants;
 pub mod liveness;
+pub mod probation;
 pub mod queries;
 pub mod recovery;
 pub mod running_time;

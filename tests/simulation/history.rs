@@ -149,6 +149,8 @@ impl History {
             | Event::InstanceOnTime { .. }
             | Event::InstanceReturned { .. }
             | Event::InstanceTrusted { .. }
+            | Event::InstanceFlapping { .. }
+            | Event::InstanceForgiven { .. }
             | Event::InstanceRemoved { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }

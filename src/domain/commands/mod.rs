@@ -27,7 +27,8 @@ pub use register::{RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
 pub use remove::{ForgetFailed, RemoveInstance, Removed};
 pub use status::{
-    ClearSuspicion, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance, TrustInstance,
+    ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,
+    TrustInstance,
 };
 
 /// Something that can be done to the fleet.
