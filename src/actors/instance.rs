@@ -102,7 +102,7 @@ impl InstanceActor {
             }
             None => {}
         }
-        let wait = deadline.since(self.links.clock.now()).min(LONGEST_WAIT);
+        let wait = self.links.clock.wait_until(deadline).min(LONGEST_WAIT);
         let handle = ctx.run_later(wait, |actor, ctx| {
             actor.armed_for = None;
             actor.look_at_the_time(ctx);
