@@ -1,5 +1,6 @@
 //! The RecoveryActor's mass-failure brake: shows the machine (`domain/brake.rs`) the registry,
-//! tells people what it does, and takes their orders.
+//! tells people what it does, and takes their orders. What it did and was told to do goes to the
+//! journal too, which has it saved when that is possible; the brake itself waits for no store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,6 +8,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{error, warn};
 
+use super::journal::{Journal, Note};
 use super::recovery::RecoveryActor;
 use super::registry::{Entry, Registry};
 use super::telemetry::Telemetry;
@@ -14,6 +16,7 @@ use crate::clock::Clock;
 use crate::domain::brake::{
     Brake, Census, Ending, Engagement, Look, Order, OrderRefused, Phase, Sighting, Verdict,
 };
+use crate::domain::events::Event;
 use crate::domain::settings::{LivenessThresholds, MassFailureSettings};
 use crate::domain::time::{Timestamp, WallTime};
 
@@ -52,6 +55,7 @@ pub(super) struct MassFailureBrake {
     clock: Clock,
     registry: Arc<Registry>,
     telemetry: Arc<Telemetry>,
+    journal: Addr<Journal>,
 }
 
 impl MassFailureBrake {
@@ -61,6 +65,7 @@ impl MassFailureBrake {
         clock: Clock,
         registry: Arc<Registry>,
         telemetry: Arc<Telemetry>,
+        journal: Addr<Journal>,
     ) -> Self {
         Self {
             machine: Brake::new(settings, thresholds),
@@ -69,6 +74,7 @@ impl MassFailureBrake {
             clock,
             registry,
             telemetry,
+            journal,
         }
     }
 
@@ -84,10 +90,24 @@ impl MassFailureBrake {
         if let Verdict::Engaged(census) = verdict {
             self.last_order = None;
             self.telemetry.brake_engagements.inc();
-            self.telemetry.brake_engaged.set(1);
             self.tell_engaged(census);
+            self.note_held();
         }
         verdict
+    }
+
+    /// A mass is held from now on.
+    fn note_held(&self) {
+        self.telemetry.brake_engaged.set(1);
+        let Some(held) = self.machine.engagement() else {
+            return;
+        };
+        self.journal.do_send(Note(Event::MassFailureHeld {
+            late: count(held.census.late),
+            active: count(held.census.active),
+            held_at: self.clock.wall(),
+            until: self.wall_at(held.until),
+        }));
     }
 
     fn tell_engaged(&self, Census { late, active }: Census) {
@@ -104,6 +124,11 @@ impl MassFailureBrake {
         });
         if let Some((ending, silent)) = look.ended {
             self.telemetry.brake_engaged.set(0);
+            self.journal.do_send(Note(Event::MassFailureEnded {
+                ending,
+                silent: count(silent),
+                ended_at: self.clock.wall(),
+            }));
             match ending {
                 Ending::NobodySilent => {
                     warn!("mass failure over: all of it beats again, nothing was moved");
@@ -124,19 +149,29 @@ impl MassFailureBrake {
     }
 
     fn order(&mut self, order: Order, reason: String) -> Result<(), OrderRefused> {
+        let before = self.machine.phase();
         self.machine.order(order, self.clock.now())?;
+        let until = self.machine.engagement().map(|held| held.until);
+        let at = self.clock.wall();
+        self.journal.do_send(Note(Event::BrakeOrdered {
+            action: order.action(),
+            until: until.map_or(at, |until| self.wall_at(until)),
+            reason: reason.clone(),
+            ordered_at: at,
+        }));
+        if before != Phase::Held && self.machine.phase() == Phase::Held {
+            self.note_held();
+        }
         match order {
             Order::Release => warn!(reason = reason.as_str();
                 "an operator released the mass-failure brake: {reason}"),
             Order::Prolong(by) => {
-                self.telemetry.brake_engaged.set(1);
                 let by_seconds = by.as_secs_f64();
                 warn!(reason = reason.as_str(), by_seconds;
                     "an operator prolonged the mass-failure brake by {by_seconds} s; until it is \
                      over nothing is promised about how soon streams are moved: {reason}");
             }
         }
-        let at = self.clock.wall();
         self.last_order = Some(GivenOrder { order, reason, at });
         Ok(())
     }
@@ -157,6 +192,10 @@ impl MassFailureBrake {
         let (past, ahead): (Duration, Duration) = (now.since(moment), moment.since(now));
         self.clock.wall() - past + ahead
     }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn sighting(entry: &Entry) -> Sighting {

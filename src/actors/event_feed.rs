@@ -149,6 +149,10 @@ fn log_event(event: &Event) {
                     "moved {moved} streams off {server_id}, {orphaned} wait for room ({outcome})");
             }
         }
+        // Who did it has written the line already: it may be saved much later.
+        Event::MassFailureHeld { .. }
+        | Event::MassFailureEnded { .. }
+        | Event::BrakeOrdered { .. } => debug!("{kind}"),
         Event::StreamCreated { stream }
         | Event::StreamUpdated { stream, .. }
         | Event::StreamDeleted { stream } => debug!(stream = stream.get(); "{kind}"),

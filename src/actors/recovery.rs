@@ -17,6 +17,7 @@ use super::brake::MassFailureBrake;
 use super::fatal::{FatalSender, Vital};
 use super::fleet::{CompareWithStore, Execute, FleetActor, Refusal};
 use super::instance::{Adopt, Fence, FenceAfter, FenceGround};
+use super::journal::Journal;
 use super::registry::{Entry, Registry};
 use super::supervisor::{CheckChildren, Supervisor};
 use super::telemetry::Telemetry;
@@ -40,6 +41,7 @@ pub struct RecoveryLinks {
     pub(super) clock: Clock,
     pub(super) registry: Arc<Registry>,
     pub(super) fleet: Addr<FleetActor>,
+    pub(super) journal: Addr<Journal>,
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) fatal: FatalSender,
@@ -87,6 +89,7 @@ impl RecoveryActor {
             links.clock.clone(),
             links.registry.clone(),
             links.telemetry.clone(),
+            links.journal.clone(),
         );
         Self {
             brake,

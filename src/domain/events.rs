@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::brake::{BrakeAction, Ending};
 use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
 use super::stream::{AssignReason, OrphanReason};
@@ -86,6 +87,38 @@ pub enum Event {
         instance: InstanceId,
         /// Why.
         reason: RemovalReason,
+    },
+    /// So many instances fell silent at once that their recovery is held. The time is its own:
+    /// it may be saved later than it happened, as the two that follow.
+    MassFailureHeld {
+        /// How many are late.
+        late: u32,
+        /// Of how many.
+        active: u32,
+        /// When that was found.
+        held_at: WallTime,
+        /// Until when it is held unless somebody orders otherwise.
+        until: WallTime,
+    },
+    /// A hold of a mass failure is over.
+    MassFailureEnded {
+        /// Why.
+        ending: Ending,
+        /// How many stayed silent and are recovered now.
+        silent: u32,
+        /// When it was over.
+        ended_at: WallTime,
+    },
+    /// An operator gave the mass-failure brake an order, which was carried out.
+    BrakeOrdered {
+        /// Which one.
+        action: BrakeAction,
+        /// When the hold ends since then.
+        until: WallTime,
+        /// Why, in the operator's words.
+        reason: String,
+        /// When it was given.
+        ordered_at: WallTime,
     },
     /// A recovery came to its end.
     RecoveryEnded {
@@ -192,6 +225,9 @@ impl Event {
             Self::InstanceFlapping { .. } => "instance_flapping",
             Self::InstanceForgiven { .. } => "instance_forgiven",
             Self::InstanceRemoved { .. } => "instance_removed",
+            Self::MassFailureHeld { .. } => "mass_failure_held",
+            Self::MassFailureEnded { .. } => "mass_failure_ended",
+            Self::BrakeOrdered { .. } => "brake_ordered",
             Self::RecoveryEnded { .. } => "recovery_ended",
             Self::StreamCreated { .. } => "stream_created",
             Self::StreamUpdated { .. } => "stream_updated",
@@ -222,7 +258,10 @@ impl Event {
             | Self::StreamWithdrawn { instance, .. }
             | Self::StreamsDelivered { instance, .. } => Some(instance),
             Self::StreamOrphaned { from, .. } => Some(from),
-            Self::StreamCreated { .. }
+            Self::MassFailureHeld { .. }
+            | Self::MassFailureEnded { .. }
+            | Self::BrakeOrdered { .. }
+            | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. } => None,
         }
@@ -247,6 +286,9 @@ impl Event {
             | Self::InstanceFlapping { .. }
             | Self::InstanceForgiven { .. }
             | Self::InstanceRemoved { .. }
+            | Self::MassFailureHeld { .. }
+            | Self::MassFailureEnded { .. }
+            | Self::BrakeOrdered { .. }
             | Self::RecoveryEnded { .. }
             | Self::StreamsDelivered { .. } => None,
         }

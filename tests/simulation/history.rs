@@ -151,6 +151,9 @@ impl History {
             | Event::InstanceTrusted { .. }
             | Event::InstanceFlapping { .. }
             | Event::InstanceForgiven { .. }
+            | Event::MassFailureHeld { .. }
+            | Event::MassFailureEnded { .. }
+            | Event::BrakeOrdered { .. }
             | Event::InstanceRemoved { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }

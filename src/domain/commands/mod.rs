@@ -6,6 +6,7 @@
 mod assign;
 mod catalogue;
 mod confirm;
+mod record;
 mod recover;
 mod register;
 mod release;
@@ -22,6 +23,7 @@ use super::instance::InstanceStatus;
 pub use assign::{AssignOutcome, AssignStreams};
 pub use catalogue::{DeleteStream, SaveStreams, StreamSpec, StreamsSaved};
 pub use confirm::{ConfirmDelivery, Confirmed};
+pub use record::RecordEvents;
 pub use recover::{RecoverInstance, Recovered};
 pub use register::{RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
