@@ -150,7 +150,7 @@ async fn prepared_system(kind: Kind) -> (Place, Orchestrator) {
     let (orchestrator, _) = start(
         loaded,
         &SystemSettings::default(),
-        Clock::real(),
+        Clock::real(Duration::ZERO),
         telemetry,
         &Placement::Here,
     );

@@ -24,6 +24,7 @@ use resilient_orchestrator::domain::commands::{
 };
 use resilient_orchestrator::domain::fleet::{Fleet, Ledger};
 use resilient_orchestrator::domain::ids::InstanceId;
+use resilient_orchestrator::domain::running_time::LONGEST_GRACE;
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{self, Guard, Save, Store};
 use tempfile::TempDir;
@@ -114,7 +115,7 @@ async fn prepared_system() -> (TempDir, Orchestrator) {
     let (orchestrator, _) = start(
         loaded,
         &settings,
-        Clock::real(),
+        Clock::real(LONGEST_GRACE),
         telemetry,
         &Placement::Here,
     );

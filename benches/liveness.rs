@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use divan::{Bencher, black_box};
+use resilient_orchestrator::domain::ids::Incarnation;
 use resilient_orchestrator::domain::instance::InstanceStatus;
-use resilient_orchestrator::domain::liveness::LivenessMachine;
+use resilient_orchestrator::domain::liveness::{LivenessMachine, Saved};
 use resilient_orchestrator::domain::settings::LivenessThresholds;
 use resilient_orchestrator::domain::time::Timestamp;
 
@@ -18,13 +19,23 @@ fn main() {
     divan::main();
 }
 
+/// What is saved about an instance that never flapped.
+fn saved(status: InstanceStatus) -> Saved {
+    Saved {
+        incarnation: Incarnation::new(1),
+        status,
+        flaps: 0,
+    }
+}
+
 /// Every one of 10,000 machines hears a heartbeat and says when it wants to be asked again.
 #[divan::bench]
 fn heartbeat_of_10_000_machines(bencher: Bencher<'_, '_>) {
     let thresholds = LivenessThresholds::default();
     let mut machines: BTreeMap<u64, LivenessMachine> = (0..INSTANCES)
         .map(|id| {
-            let machine = LivenessMachine::new(thresholds, InstanceStatus::Active, Timestamp::ZERO);
+            let machine =
+                LivenessMachine::new(thresholds, saved(InstanceStatus::Active), Timestamp::ZERO);
             (id, machine)
         })
         .collect();

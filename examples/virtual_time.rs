@@ -17,10 +17,10 @@ use resilient_orchestrator::domain::commands::{
     TrustInstance,
 };
 use resilient_orchestrator::domain::fleet::{Fleet, Ledger};
-use resilient_orchestrator::domain::ids::{Epoch, InstanceId};
+use resilient_orchestrator::domain::ids::{Epoch, Incarnation, InstanceId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::InstanceStatus;
-use resilient_orchestrator::domain::liveness::{Effect, FenceAnswer, LivenessMachine};
+use resilient_orchestrator::domain::liveness::{Effect, FenceAnswer, LivenessMachine, Saved};
 use resilient_orchestrator::domain::settings::LivenessThresholds;
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
@@ -36,7 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for number in 0..INSTANCES {
         let id = InstanceId::new(format!("worker-{number:04}"));
         ledger.decide(&registration(id.clone()), WallTime::default())?;
-        let machine = LivenessMachine::new(thresholds, InstanceStatus::Active, Timestamp::ZERO);
+        let machine =
+            LivenessMachine::new(thresholds, saved(InstanceStatus::Active), Timestamp::ZERO);
         machines.insert(id, machine);
     }
     let streams = (1..=STREAMS)
@@ -61,9 +62,6 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             while let Some(effect) = machine.handle_deadline(now) {
                 effects.push(effect);
-                if effect == Effect::ProbationServed {
-                    break;
-                }
             }
             effects.dedup();
             for effect in effects {
@@ -141,7 +139,7 @@ fn act(
                 attempt: 1,
             };
             moved = ledger.decide(&recovery, wall)?.evacuation.moved.len();
-            machine.adopt(InstanceStatus::Failed, now);
+            machine.adopt(saved(InstanceStatus::Failed), now);
         }
         Effect::Returned => {
             ledger.decide(
@@ -151,7 +149,7 @@ fn act(
                 },
                 wall,
             )?;
-            machine.adopt(InstanceStatus::Recovering, now);
+            machine.adopt(saved(InstanceStatus::Recovering), now);
         }
         Effect::ProbationServed => {
             ledger.decide(
@@ -161,9 +159,12 @@ fn act(
                 },
                 wall,
             )?;
-            machine.adopt(InstanceStatus::Active, now);
+            machine.adopt(saved(InstanceStatus::Active), now);
         }
-        Effect::BecameSilent | Effect::BecameEmergency | Effect::BackOnTime => {}
+        Effect::BecameSilent
+        | Effect::BecameEmergency
+        | Effect::BackOnTime
+        | Effect::FlapPaidBack { .. } => {}
     }
     Ok(moved)
 }
@@ -176,5 +177,15 @@ fn name_of(effect: Effect) -> &'static str {
         Effect::BecameEmergency => "emergency",
         Effect::Returned => "returned",
         Effect::ProbationServed => "trusted again",
+        Effect::FlapPaidBack { .. } => "forgiven",
+    }
+}
+
+/// What is saved about an instance that never flapped.
+fn saved(status: InstanceStatus) -> Saved {
+    Saved {
+        incarnation: Incarnation::new(1),
+        status,
+        flaps: 0,
     }
 }

@@ -25,6 +25,7 @@ use crate::actors::start::{Loaded, Placement, SystemSettings, start};
 use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
+use crate::domain::running_time::grace_for;
 use crate::http::{self, AppState, HttpSettings, Readiness, RequestLimits};
 use crate::store::{self, Store, StoreError};
 
@@ -138,7 +139,7 @@ impl Server {
     ///
     /// What kept it from serving.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        let clock = Clock::real();
+        let clock = Clock::real(grace_for(&config.liveness));
         let (listener, address) = listen(config.server.bind_address.as_str())?;
         let store = open(config).await?;
         let loaded = Loaded::from_store(store).await?;

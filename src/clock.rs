@@ -31,9 +31,10 @@ enum Source {
 }
 
 impl Clock {
-    /// The machine's clocks, starting now.
-    pub fn real() -> Self {
-        let running = Mutex::new(RunningTime::starting_at(boot_time()));
+    /// The machine's clocks, starting now; running time stands still for `grace` after each
+    /// standstill of the process.
+    pub fn real(grace: Duration) -> Self {
+        let running = Mutex::new(RunningTime::starting_at(boot_time(), grace));
         Self {
             source: Arc::new(Source::Real { running }),
         }
@@ -67,6 +68,25 @@ impl Clock {
         }
     }
 
+    /// How long to wait until running time shows `deadline`, if the process does not stand still
+    /// meanwhile. While it settles after a standstill a plain difference would be over long
+    /// before.
+    pub fn wait_until(&self, deadline: Timestamp) -> Duration {
+        let left = deadline.since(self.now());
+        let unsettled_for = match &*self.source {
+            Source::Real { running } => running
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .unsettled_for(),
+            Source::Virtual { .. } => Duration::ZERO,
+        };
+        if left.is_zero() {
+            left
+        } else {
+            left + unsettled_for
+        }
+    }
+
     /// The time of day.
     #[expect(clippy::disallowed_methods, reason = "this is the reader of time")]
     pub fn wall(&self) -> WallTime {
@@ -84,7 +104,7 @@ impl Clock {
         }
     }
 
-    /// How much time did not count so far because the process stood still.
+    /// How long the process stood still so far.
     pub fn lost(&self) -> Duration {
         match &*self.source {
             Source::Real { running } => running
@@ -122,7 +142,7 @@ mod tests {
 
     #[test]
     fn real_time_moves_forward_from_zero() {
-        let clock = Clock::real();
+        let clock = Clock::real(Duration::from_secs(1));
         let first = clock.now();
         assert!(first < Timestamp::from_micros(60_000_000));
         assert!(clock.now() >= first);

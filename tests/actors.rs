@@ -17,6 +17,8 @@ mod breakers;
 #[path = "actors/doubt.rs"]
 mod doubt;
 mod faults;
+#[path = "actors/flapping.rs"]
+mod flapping;
 #[path = "actors/health.rs"]
 mod health;
 #[path = "actors/heartbeats.rs"]

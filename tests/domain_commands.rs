@@ -10,9 +10,10 @@ use std::collections::BTreeMap;
 
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, ClearSuspicion, Command, ConfirmDelivery, Confirmed,
-    DeleteStream, ForgetFailed, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance,
-    Registered, Rejection, ReleaseStreams, Released, RemoveInstance, ReturnInstance, SaveStreams,
-    StatusChange, StreamSpec, StreamsSaved, SuspectInstance, TrustInstance,
+    DeleteStream, ForgetFailed, ForgiveInstance, PlaceWaiting, RecoverInstance, Recovered,
+    RegisterInstance, Registered, Rejection, ReleaseStreams, Released, RemoveInstance,
+    ReturnInstance, SaveStreams, StatusChange, StreamSpec, StreamsSaved, SuspectInstance,
+    TrustInstance,
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Snapshot};
@@ -659,6 +660,11 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
             id: id.clone(),
             incarnation
         },
+        ForgiveInstance {
+            id: id.clone(),
+            incarnation,
+            flaps: 0
+        },
         ConfirmDelivery {
             id: id.clone(),
             incarnation,
@@ -743,6 +749,47 @@ fn a_status_changes_by_its_own_command_only() {
     assert_eq!(world.run(back()), made);
     assert_eq!(world.run(trust()), made);
     assert_eq!(world.status("a"), InstanceStatus::Active);
+}
+
+#[test]
+fn only_a_failure_on_probation_is_a_flap_and_it_is_forgiven_once() {
+    let mut world = World::new();
+    world.register("a", 1);
+    let id = InstanceId::from("a");
+    let flaps = |world: &World| world.slot("a").instance().flaps;
+    world.put_on_probation("a");
+    assert_eq!(flaps(&world), 0);
+    world.put_on_probation("a");
+    assert_eq!(flaps(&world), 1);
+    // A registration keeps it, and a failure by whatever cause counts.
+    world.register("a", 1);
+    world.recover("a");
+    world.register("a", 1);
+    assert_eq!(
+        (world.status("a"), flaps(&world)),
+        (InstanceStatus::Recovering, 2)
+    );
+
+    let incarnation = world.life("a");
+    let forgive = |flaps| ForgiveInstance {
+        id: id.clone(),
+        incarnation,
+        flaps,
+    };
+    let trust = TrustInstance {
+        id: id.clone(),
+        incarnation,
+    };
+    let not_needed = StatusChange::NotNeeded;
+    assert_eq!(world.run(forgive(2)), not_needed, "not on probation");
+    world.run(trust);
+    assert_eq!(world.run(forgive(1)), not_needed);
+    assert_eq!(world.run(forgive(2)), StatusChange::Made);
+    assert_eq!(world.run(forgive(2)), not_needed, "once");
+    assert_eq!(flaps(&world), 1);
+    assert_eq!(world.run(forgive(1)), StatusChange::Made);
+    assert_eq!(world.run(forgive(0)), not_needed, "never below none");
+    assert_eq!(flaps(&world), 0);
 }
 
 #[test]

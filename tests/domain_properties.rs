@@ -14,8 +14,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use resilient_orchestrator::domain::commands::{
     AssignStreams, ClearSuspicion, Command, ConfirmDelivery, DeleteStream, ForgetFailed,
-    PlaceWaiting, RecoverInstance, RegisterInstance, Rejection, ReleaseStreams, RemoveInstance,
-    ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
+    ForgiveInstance, PlaceWaiting, RecoverInstance, RegisterInstance, Rejection, ReleaseStreams,
+    RemoveInstance, ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::fleet::{Batch, Fleet, InstanceSlot, Ledger, Snapshot};
 use resilient_orchestrator::domain::ids::{
@@ -68,6 +68,11 @@ enum Step {
     Trust {
         who: usize,
         life: Life,
+    },
+    Forgive {
+        who: usize,
+        life: Life,
+        flaps: u32,
     },
     Assign {
         who: usize,
@@ -136,6 +141,8 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (who.clone(), life()).prop_map(|(who, life)| Step::Clear { who, life }),
         3 => (who.clone(), life()).prop_map(|(who, life)| Step::Return { who, life }),
         2 => (who.clone(), life()).prop_map(|(who, life)| Step::Trust { who, life }),
+        2 => (who.clone(), life(), 0_u32..3)
+            .prop_map(|(who, life, flaps)| Step::Forgive { who, life, flaps }),
         6 => (who.clone(), life(), -2..7_i64)
             .prop_map(|(who, life, requested)| Step::Assign { who, life, requested }),
         2 => (who.clone(), life(), ids())
@@ -389,6 +396,14 @@ impl World {
                 let _ = self.decide(&TrustInstance {
                     id: name(who),
                     incarnation,
+                });
+            }
+            Step::Forgive { who, life, flaps } => {
+                let incarnation = any_life(self.life(who, life));
+                let _ = self.decide(&ForgiveInstance {
+                    id: name(who),
+                    incarnation,
+                    flaps,
                 });
             }
             Step::Assign {

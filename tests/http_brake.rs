@@ -48,6 +48,7 @@ async fn a_held_mass_is_shown_with_its_size_its_end_and_its_reason() {
         &json!({"state": "held", "mass_size": 5, "active_instances": 5, "waiting": 5,
             "prolonged": false, "last_order": null}),
     );
+    assert_eq!(answer["promise"]["suspended"], false);
     let why = answer["why"].as_str().unwrap();
     assert!(why.contains("5 of 5 instances"), "{why}");
     for (time, second) in [("since", "00:05:00"), ("until", "00:05:30")] {
@@ -67,6 +68,14 @@ async fn an_operator_prolongs_and_releases_with_a_reason_that_is_kept() {
         prolong["duration"] = duration;
         let answer = world.post(PATH, prolong).await.ok();
         assert_has(&answer, &json!({"state": "held", "prolonged": true}));
+        assert_eq!(answer["promise"]["suspended"], true);
+        let promise = world.get(PATH).await.ok()["promise"].clone();
+        assert!(
+            promise["text"]
+                .as_str()
+                .unwrap()
+                .contains("nothing is promised")
+        );
         assert!(
             answer["until"].as_str().unwrap().contains(until),
             "{answer}"

@@ -21,10 +21,10 @@ use super::fatal::Vital;
 use super::telemetry::{KindLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::alert::{
-    Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, Raised, Severity,
+    Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, News, Raised, Severity, news,
 };
 use crate::domain::breaker::{BreakerName, BreakerState};
-use crate::domain::events::{DatedEvent, Event};
+use crate::domain::events::DatedEvent;
 use crate::domain::ids::AlertId;
 use crate::domain::time::WallTime;
 use crate::store::{Store, StoreError};
@@ -287,9 +287,7 @@ pub struct HearEvents(pub Arc<[DatedEvent]>);
 impl HearEvents {
     /// Whether there is anything to hear: most events are about single streams.
     pub fn matter(events: &[DatedEvent]) -> bool {
-        events
-            .iter()
-            .any(|dated| matches!(dated.event, Event::InstanceRemoved { .. }))
+        events.iter().any(|dated| news(&dated.event).is_some())
     }
 }
 
@@ -298,12 +296,20 @@ impl Handler<HearEvents> for AlertBookActor {
 
     fn handle(&mut self, HearEvents(events): HearEvents, ctx: &mut Self::Context) {
         for dated in events.iter() {
-            if let Event::InstanceRemoved { instance, .. } = &dated.event {
-                for alert in self
-                    .book
-                    .clear_instance(instance.as_str(), self.clock.wall())
-                {
-                    self.cleared(alert, ctx);
+            match news(&dated.event) {
+                None => {}
+                Some(News::Raise {
+                    kind,
+                    severity,
+                    subject,
+                    detail,
+                }) => self.raise(kind, severity, &subject, &detail, ctx),
+                Some(News::Clear { kind, subject }) => self.clear(kind, &subject, ctx),
+                Some(News::Forget { subject }) => {
+                    let now = self.clock.wall();
+                    for alert in self.book.clear_instance(&subject, now) {
+                        self.cleared(alert, ctx);
+                    }
                 }
             }
         }

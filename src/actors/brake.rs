@@ -1,5 +1,6 @@
 //! The RecoveryActor's mass-failure brake: shows the machine (`domain/brake.rs`) the registry,
-//! tells people what it does, and takes their orders.
+//! tells people what it does, and takes their orders. What it did and was told to do goes to the
+//! journal too, which has it saved when that is possible; the brake itself waits for no store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use actix::prelude::*;
 use log::warn;
 
 use super::alerts::Alerts;
+use super::journal::{Journal, Note};
 use super::recovery::RecoveryActor;
 use super::registry::{Entry, Registry};
 use super::telemetry::Telemetry;
@@ -16,6 +18,7 @@ use crate::domain::alert::{AlertKind, FLEET, Severity};
 use crate::domain::brake::{
     Brake, Census, Ending, Engagement, Look, Order, OrderRefused, Phase, Sighting, Verdict,
 };
+use crate::domain::events::Event;
 use crate::domain::settings::{LivenessThresholds, MassFailureSettings};
 use crate::domain::time::{Timestamp, WallTime};
 
@@ -55,6 +58,7 @@ pub(super) struct MassFailureBrake {
     registry: Arc<Registry>,
     telemetry: Arc<Telemetry>,
     alerts: Alerts,
+    journal: Addr<Journal>,
 }
 
 impl MassFailureBrake {
@@ -65,6 +69,7 @@ impl MassFailureBrake {
         registry: Arc<Registry>,
         telemetry: Arc<Telemetry>,
         alerts: Alerts,
+        journal: Addr<Journal>,
     ) -> Self {
         Self {
             machine: Brake::new(settings, thresholds),
@@ -74,6 +79,7 @@ impl MassFailureBrake {
             registry,
             telemetry,
             alerts,
+            journal,
         }
     }
 
@@ -89,10 +95,24 @@ impl MassFailureBrake {
         if let Verdict::Engaged(census) = verdict {
             self.last_order = None;
             self.telemetry.brake_engagements.inc();
-            self.telemetry.brake_engaged.set(1);
             self.tell_engaged(census);
+            self.note_held();
         }
         verdict
+    }
+
+    /// A mass is held from now on.
+    fn note_held(&self) {
+        self.telemetry.brake_engaged.set(1);
+        let Some(held) = self.machine.engagement() else {
+            return;
+        };
+        self.journal.do_send(Note(Event::MassFailureHeld {
+            late: count(held.census.late),
+            active: count(held.census.active),
+            held_at: self.clock.wall(),
+            until: self.wall_at(held.until),
+        }));
     }
 
     fn tell_engaged(&self, Census { late, active }: Census) {
@@ -117,6 +137,11 @@ impl MassFailureBrake {
         if let Some((ending, silent)) = look.ended {
             self.telemetry.brake_engaged.set(0);
             self.alerts.clear(AlertKind::MassFailure, FLEET);
+            self.journal.do_send(Note(Event::MassFailureEnded {
+                ending,
+                silent: count(silent),
+                ended_at: self.clock.wall(),
+            }));
             match ending {
                 Ending::NobodySilent => {
                     warn!("mass failure over: all of it beats again, nothing was moved");
@@ -137,26 +162,36 @@ impl MassFailureBrake {
     }
 
     fn order(&mut self, order: Order, reason: String) -> Result<(), OrderRefused> {
+        let before = self.machine.phase();
         self.machine.order(order, self.clock.now())?;
+        let until = self.machine.engagement().map(|held| held.until);
+        let at = self.clock.wall();
+        self.journal.do_send(Note(Event::BrakeOrdered {
+            action: order.action(),
+            until: until.map_or(at, |until| self.wall_at(until)),
+            reason: reason.clone(),
+            ordered_at: at,
+        }));
+        if before != Phase::Held && self.machine.phase() == Phase::Held {
+            // The alert was closed when what was held began to be released.
+            self.note_held();
+            self.alerts.raise(
+                AlertKind::MassFailure,
+                Severity::Critical,
+                FLEET,
+                "An operator prolonged the hold of a mass failure.",
+            );
+        }
         match order {
             Order::Release => warn!(reason = reason.as_str();
                 "an operator released the mass-failure brake: {reason}"),
             Order::Prolong(by) => {
-                self.telemetry.brake_engaged.set(1);
-                // Open already, unless what was held was being released.
-                self.alerts.raise(
-                    AlertKind::MassFailure,
-                    Severity::Critical,
-                    FLEET,
-                    "An operator prolonged the hold of a mass failure.",
-                );
                 let by_seconds = by.as_secs_f64();
                 warn!(reason = reason.as_str(), by_seconds;
                     "an operator prolonged the mass-failure brake by {by_seconds} s; until it is \
                      over nothing is promised about how soon streams are moved: {reason}");
             }
         }
-        let at = self.clock.wall();
         self.last_order = Some(GivenOrder { order, reason, at });
         Ok(())
     }
@@ -177,6 +212,10 @@ impl MassFailureBrake {
         let (past, ahead): (Duration, Duration) = (now.since(moment), moment.since(now));
         self.clock.wall() - past + ahead
     }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }
 
 fn sighting(entry: &Entry) -> Sighting {

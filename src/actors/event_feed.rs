@@ -121,6 +121,20 @@ fn log_event(event: &Event) {
             let server_id = instance.as_str();
             info!(server_id; "instance {server_id} has served its probation");
         }
+        Event::InstanceFlapping {
+            instance, flaps, ..
+        } => {
+            let server_id = instance.as_str();
+            warn!(server_id, flaps;
+                "instance {server_id} failed on probation; its next one is longer ({flaps} flaps)");
+        }
+        Event::InstanceForgiven {
+            instance, flaps, ..
+        } => {
+            let server_id = instance.as_str();
+            info!(server_id, flaps;
+                "instance {server_id} beats steadily; {flaps} flaps are left");
+        }
         Event::InstanceRemoved { instance, reason } => {
             let server_id = instance.as_str();
             info!(server_id; "instance {server_id} was removed ({reason:?})");
@@ -141,6 +155,10 @@ fn log_event(event: &Event) {
                     "moved {moved} streams off {server_id}, {orphaned} wait for room ({outcome})");
             }
         }
+        // Who did it has written the line already: it may be saved much later.
+        Event::MassFailureHeld { .. }
+        | Event::MassFailureEnded { .. }
+        | Event::BrakeOrdered { .. } => debug!("{kind}"),
         Event::StreamCreated { stream }
         | Event::StreamUpdated { stream, .. }
         | Event::StreamDeleted { stream } => debug!(stream = stream.get(); "{kind}"),

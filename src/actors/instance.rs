@@ -55,7 +55,7 @@ impl InstanceActor {
     pub(super) fn new(entry: Arc<Entry>, links: InstanceLinks, notice: DeathNotice) -> Self {
         let standing = entry.standing();
         let mut machine =
-            LivenessMachine::new(links.thresholds, standing.status, entry.last_beat());
+            LivenessMachine::new(links.thresholds, standing.saved(), entry.last_beat());
         if entry.is_fenced() {
             machine.fence_regardless();
         }
@@ -86,9 +86,6 @@ impl InstanceActor {
         let now = self.links.clock.now();
         while let Some(effect) = self.machine.handle_deadline(now) {
             self.notice(effect);
-            if effect == Effect::ProbationServed {
-                break;
-            }
         }
         self.arm(ctx);
     }
@@ -105,7 +102,7 @@ impl InstanceActor {
             }
             None => {}
         }
-        let wait = deadline.since(self.links.clock.now()).min(LONGEST_WAIT);
+        let wait = self.links.clock.wait_until(deadline).min(LONGEST_WAIT);
         let handle = ctx.run_later(wait, |actor, ctx| {
             actor.armed_for = None;
             actor.look_at_the_time(ctx);
@@ -247,15 +244,15 @@ impl Handler<Adopt> for InstanceActor {
     type Result = ();
 
     fn handle(&mut self, adopt: Adopt, ctx: &mut Self::Context) {
-        let status = self.entry.standing().status;
-        let is_over = adopt.fence == FenceAfter::Lifted || !status.is_serving();
+        let saved = self.entry.standing().saved();
+        let is_over = adopt.fence == FenceAfter::Lifted || !saved.status.is_serving();
         if is_over {
             self.entry.lift_fence();
         } else if self.entry.is_fenced() {
             return;
         }
         let now = self.links.clock.now();
-        if let Some(effect) = self.machine.adopt(status, now) {
+        if let Some(effect) = self.machine.adopt(saved, now) {
             self.notice(effect);
         }
         self.look_at_the_time(ctx);

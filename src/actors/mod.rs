@@ -29,6 +29,7 @@ pub mod fleet;
 pub mod health;
 pub mod heartbeat_log;
 pub mod instance;
+pub mod journal;
 pub mod orchestrator;
 pub mod recovery;
 pub mod registry;

@@ -18,6 +18,7 @@ use super::brake::MassFailureBrake;
 use super::fatal::{FatalSender, Vital};
 use super::fleet::{CompareWithStore, Execute, FleetActor, Refusal};
 use super::instance::{Adopt, Fence, FenceAfter, FenceGround};
+use super::journal::Journal;
 use super::registry::{Entry, Registry};
 use super::supervisor::{CheckChildren, Supervisor};
 use super::telemetry::Telemetry;
@@ -25,8 +26,8 @@ use crate::clock::Clock;
 use crate::domain::backoff::retry_delay;
 use crate::domain::brake::Verdict;
 use crate::domain::commands::{
-    ClearSuspicion, ForgetFailed, PlaceWaiting, RecoverInstance, Recovered, Rejection,
-    ReturnInstance, SuspectInstance, TrustInstance,
+    ClearSuspicion, ForgetFailed, ForgiveInstance, PlaceWaiting, RecoverInstance, Recovered,
+    Rejection, ReturnInstance, SuspectInstance, TrustInstance,
 };
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::FailureCause;
@@ -41,6 +42,7 @@ pub struct RecoveryLinks {
     pub(super) clock: Clock,
     pub(super) registry: Arc<Registry>,
     pub(super) fleet: Addr<FleetActor>,
+    pub(super) journal: Addr<Journal>,
     pub(super) supervisor: Addr<Supervisor>,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) alerts: Alerts,
@@ -90,6 +92,7 @@ impl RecoveryActor {
             links.registry.clone(),
             links.telemetry.clone(),
             links.alerts.clone(),
+            links.journal.clone(),
         );
         Self {
             brake,
@@ -438,6 +441,11 @@ impl Handler<Noticed> for RecoveryActor {
             Effect::BackOnTime => fleet.do_send(Execute(ClearSuspicion { id, incarnation })),
             Effect::Returned => fleet.do_send(Execute(ReturnInstance { id, incarnation })),
             Effect::ProbationServed => fleet.do_send(Execute(TrustInstance { id, incarnation })),
+            Effect::FlapPaidBack { flaps } => fleet.do_send(Execute(ForgiveInstance {
+                id,
+                incarnation,
+                flaps,
+            })),
             Effect::BecameSilent | Effect::BecameEmergency => {
                 self.wake(&id, incarnation, FailureCause::HeartbeatTimeout, ctx);
             }

@@ -18,6 +18,7 @@ use super::fleet::{FleetActor, FleetLinks};
 use super::health::{HealthActor, HealthLinks, HealthSettings, Watch};
 use super::heartbeat_log::{HeartbeatLog, Retention};
 use super::instance::InstanceLinks;
+use super::journal::Journal;
 use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
 use super::registry::Registry;
@@ -253,7 +254,9 @@ pub fn start(
         fatal: fatal.clone(),
     };
     let fleet = placement.apart(FleetActor::new(ledger, guard, fleet_links));
+    let journal = placement.near_heartbeats(Journal::new(fleet.clone(), vital("Journal")));
     let recovery_links = RecoveryLinks {
+        journal,
         clock: clock.clone(),
         registry: registry.clone(),
         fleet: fleet.clone(),

@@ -3,6 +3,7 @@
 //! `book` opens and closes them.
 
 mod book;
+mod news;
 
 use std::fmt;
 
@@ -13,6 +14,7 @@ use super::stream::words;
 use super::time::WallTime;
 
 pub use book::{AlertBook, MAX_CLOSED, Raised};
+pub use news::{News, news};
 
 /// The subject of an alert that is about no single instance and no breaker.
 pub const FLEET: &str = "fleet";

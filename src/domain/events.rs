@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::brake::{BrakeAction, Ending};
 use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
 use super::stream::{AssignReason, OrphanReason};
@@ -62,12 +63,62 @@ pub enum Event {
         /// In which life.
         incarnation: Incarnation,
     },
+    /// An instance failed while it was on probation: its next one is longer.
+    InstanceFlapping {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// How often, as far as it is not forgiven.
+        flaps: u32,
+    },
+    /// A trusted instance beat steadily for so long that one of its flaps is forgiven.
+    InstanceForgiven {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// How many are left.
+        flaps: u32,
+    },
     /// An instance left for good.
     InstanceRemoved {
         /// Which one.
         instance: InstanceId,
         /// Why.
         reason: RemovalReason,
+    },
+    /// So many instances fell silent at once that their recovery is held. The time is its own:
+    /// it may be saved later than it happened, as the two that follow.
+    MassFailureHeld {
+        /// How many are late.
+        late: u32,
+        /// Of how many.
+        active: u32,
+        /// When that was found.
+        held_at: WallTime,
+        /// Until when it is held unless somebody orders otherwise.
+        until: WallTime,
+    },
+    /// A hold of a mass failure is over.
+    MassFailureEnded {
+        /// Why.
+        ending: Ending,
+        /// How many stayed silent and are recovered now.
+        silent: u32,
+        /// When it was over.
+        ended_at: WallTime,
+    },
+    /// An operator gave the mass-failure brake an order, which was carried out.
+    BrakeOrdered {
+        /// Which one.
+        action: BrakeAction,
+        /// When the hold ends since then.
+        until: WallTime,
+        /// Why, in the operator's words.
+        reason: String,
+        /// When it was given.
+        ordered_at: WallTime,
     },
     /// A recovery came to its end.
     RecoveryEnded {
@@ -171,7 +222,12 @@ impl Event {
             Self::InstanceFailed { .. } => "instance_failed",
             Self::InstanceReturned { .. } => "instance_returned",
             Self::InstanceTrusted { .. } => "instance_trusted",
+            Self::InstanceFlapping { .. } => "instance_flapping",
+            Self::InstanceForgiven { .. } => "instance_forgiven",
             Self::InstanceRemoved { .. } => "instance_removed",
+            Self::MassFailureHeld { .. } => "mass_failure_held",
+            Self::MassFailureEnded { .. } => "mass_failure_ended",
+            Self::BrakeOrdered { .. } => "brake_ordered",
             Self::RecoveryEnded { .. } => "recovery_ended",
             Self::StreamCreated { .. } => "stream_created",
             Self::StreamUpdated { .. } => "stream_updated",
@@ -193,6 +249,8 @@ impl Event {
             | Self::InstanceFailed { instance, .. }
             | Self::InstanceReturned { instance, .. }
             | Self::InstanceTrusted { instance, .. }
+            | Self::InstanceFlapping { instance, .. }
+            | Self::InstanceForgiven { instance, .. }
             | Self::InstanceRemoved { instance, .. }
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
@@ -200,7 +258,10 @@ impl Event {
             | Self::StreamWithdrawn { instance, .. }
             | Self::StreamsDelivered { instance, .. } => Some(instance),
             Self::StreamOrphaned { from, .. } => Some(from),
-            Self::StreamCreated { .. }
+            Self::MassFailureHeld { .. }
+            | Self::MassFailureEnded { .. }
+            | Self::BrakeOrdered { .. }
+            | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. } => None,
         }
@@ -222,7 +283,12 @@ impl Event {
             | Self::InstanceFailed { .. }
             | Self::InstanceReturned { .. }
             | Self::InstanceTrusted { .. }
+            | Self::InstanceFlapping { .. }
+            | Self::InstanceForgiven { .. }
             | Self::InstanceRemoved { .. }
+            | Self::MassFailureHeld { .. }
+            | Self::MassFailureEnded { .. }
+            | Self::BrakeOrdered { .. }
             | Self::RecoveryEnded { .. }
             | Self::StreamsDelivered { .. } => None,
         }

@@ -23,6 +23,7 @@ pub mod instance;
 pub mod invariants;
 pub mod liveness;
 pub mod patterns;
+pub mod probation;
 pub mod queries;
 pub mod recovery;
 pub mod running_time;

@@ -1,11 +1,22 @@
-//! Running time: the time during which the orchestrator itself was awake.
+//! Running time: the time during which the orchestrator itself was awake and listened.
 //!
 //! A process that was stopped, starved or asleep has heard nothing, and that silence is its own,
 //! not its instances' (I6). So every gap between two readings that is too long to be ordinary
 //! scheduling counts as no time at all.
+//!
+//! After such a gap the heartbeats that were sent meanwhile still wait in the sockets. Running
+//! time therefore goes on standing still for a *grace* in which they are read: what was not due
+//! before the gap does not become due before they are. Nothing else has to know of it, because
+//! everybody who judges goes by running time.
+//!
+//! A standstill of up to [`LONGEST_ORDINARY_GAP`] is not seen: it counts as time, as does a gap
+//! that only some of the threads had. It is far below any sensible threshold. A process that
+//! stands still again and again within each grace judges nobody at all: whatever it believes to
+//! have heard is not worth judging by.
 
 use std::time::Duration;
 
+use super::settings::LivenessThresholds;
 use super::time::Timestamp;
 
 /// Gaps up to this long are ordinary scheduling and count as time.
@@ -14,21 +25,37 @@ pub const LONGEST_ORDINARY_GAP: Duration = Duration::from_millis(500);
 /// How often somebody must read the clock, whatever else happens, for gaps to mean anything.
 pub const READING_INTERVAL: Duration = Duration::from_millis(100);
 
+/// The longest grace: enough to read what ten thousand workers sent.
+pub const LONGEST_GRACE: Duration = Duration::from_secs(1);
+
+/// How long running time goes on standing still after a gap: a second, or a tenth of a timeout
+/// that is shorter than ten.
+pub fn grace_for(thresholds: &LivenessThresholds) -> Duration {
+    LONGEST_GRACE.min(thresholds.timeout / 10)
+}
+
 /// Turns readings of a clock that never stops into running time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RunningTime {
-    started: Duration,
+    grace: Duration,
     last_reading: Duration,
+    /// What counted so far.
+    running: Duration,
+    /// The gaps so far.
     lost: Duration,
+    /// The reading up to which time stands still.
+    settled_at: Duration,
 }
 
 impl RunningTime {
     /// Starts at zero with the first reading.
-    pub const fn starting_at(reading: Duration) -> Self {
+    pub const fn starting_at(reading: Duration, grace: Duration) -> Self {
         Self {
-            started: reading,
+            grace,
             last_reading: reading,
+            running: Duration::ZERO,
             lost: Duration::ZERO,
+            settled_at: reading,
         }
     }
 
@@ -37,12 +64,21 @@ impl RunningTime {
         let gap = reading.saturating_sub(self.last_reading);
         if gap > LONGEST_ORDINARY_GAP {
             self.lost += gap;
+            self.settled_at = reading + self.grace;
+        } else {
+            let counts_from = self.last_reading.max(self.settled_at);
+            self.running += reading.saturating_sub(counts_from);
         }
         self.last_reading = self.last_reading.max(reading);
-        Timestamp::ZERO + (self.last_reading - self.started).saturating_sub(self.lost)
+        Timestamp::ZERO + self.running
     }
 
-    /// How much time did not count so far.
+    /// How long it will stand still from the last reading on.
+    pub fn unsettled_for(&self) -> Duration {
+        self.settled_at.saturating_sub(self.last_reading)
+    }
+
+    /// How long the process stood still so far; the graces are not counted.
     pub const fn lost(&self) -> Duration {
         self.lost
     }
@@ -51,30 +87,95 @@ impl RunningTime {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    const GRACE: u64 = 300;
 
     fn ms(millis: u64) -> Duration {
         Duration::from_millis(millis)
     }
 
+    fn starting_at(millis: u64) -> RunningTime {
+        RunningTime::starting_at(ms(millis), ms(GRACE))
+    }
+
+    fn shown(millis: u64) -> Timestamp {
+        Timestamp::ZERO + ms(millis)
+    }
+
     #[test]
     fn ordinary_gaps_count_and_long_ones_do_not() {
-        let mut time = RunningTime::starting_at(ms(10_000));
+        let mut time = starting_at(10_000);
         assert_eq!(time.at(ms(10_000)), Timestamp::ZERO);
-        assert_eq!(time.at(ms(10_500)), Timestamp::ZERO + ms(500));
-        assert_eq!(
-            time.at(ms(3_610_500)),
-            Timestamp::ZERO + ms(500),
-            "an hour asleep"
-        );
-        assert_eq!(time.at(ms(3_610_600)), Timestamp::ZERO + ms(600));
+        assert_eq!(time.at(ms(10_500)), shown(500));
+        assert_eq!(time.at(ms(3_610_500)), shown(500), "an hour asleep");
         assert_eq!(time.lost(), ms(3_600_000));
     }
 
     #[test]
+    fn after_a_gap_it_stands_still_until_what_was_sent_is_read() {
+        let mut time = starting_at(0);
+        time.at(ms(100));
+        assert_eq!(time.at(ms(10_000)), shown(100));
+        assert_eq!(time.unsettled_for(), ms(GRACE));
+        assert_eq!(time.at(ms(10_200)), shown(100));
+        assert_eq!(time.unsettled_for(), ms(100));
+        assert_eq!(time.at(ms(10_310)), shown(110), "10 ms after the grace");
+        assert_eq!(time.unsettled_for(), Duration::ZERO);
+        assert_eq!(time.at(ms(10_400)), shown(200));
+        assert_eq!(time.lost(), ms(9_900), "the grace is no standstill");
+    }
+
+    #[test]
+    fn a_gap_within_the_grace_starts_it_anew() {
+        let mut time = starting_at(0);
+        time.at(ms(1_000));
+        time.at(ms(1_100));
+        assert_eq!(time.at(ms(2_000)), Timestamp::ZERO);
+        assert_eq!(time.at(ms(2_250)), Timestamp::ZERO);
+        assert_eq!(time.at(ms(2_301)), shown(1));
+        assert_eq!(time.lost(), ms(1_900));
+    }
+
+    #[test]
     fn a_reading_from_another_thread_that_comes_late_takes_nothing_back() {
-        let mut time = RunningTime::starting_at(ms(0));
-        assert_eq!(time.at(ms(200)), Timestamp::ZERO + ms(200));
-        assert_eq!(time.at(ms(150)), Timestamp::ZERO + ms(200));
-        assert_eq!(time.at(ms(300)), Timestamp::ZERO + ms(300));
+        let mut time = starting_at(0);
+        assert_eq!(time.at(ms(200)), shown(200));
+        assert_eq!(time.at(ms(150)), shown(200));
+        assert_eq!(time.at(ms(300)), shown(300));
+    }
+
+    #[test]
+    fn the_grace_is_a_second_or_a_tenth_of_a_short_timeout() {
+        let grace = |timeout| grace_for(&LivenessThresholds::from_timeout(ms(timeout)));
+        assert_eq!(grace(300_000), ms(1_000));
+        assert_eq!(grace(10_000), ms(1_000));
+        assert_eq!(grace(3_000), ms(300));
+    }
+
+    proptest! {
+        /// It never goes back, never outruns the clock, and once the clock is read often it
+        /// loses nothing more.
+        #[test]
+        fn it_moves_forward_and_never_faster_than_the_clock(
+            gaps in prop::collection::vec(0_u64..2_000, 1..60),
+        ) {
+            let mut time = starting_at(0);
+            let (mut now, mut last) = (0, Timestamp::ZERO);
+            for gap in gaps {
+                now += gap;
+                let next = time.at(ms(now));
+                prop_assert!(next >= last);
+                prop_assert!(next.since(last) <= ms(gap));
+                prop_assert!(gap <= 500 || next == last, "no gap counts");
+                last = next;
+            }
+            for _ in 0..3 {
+                now += 100;
+                last = time.at(ms(now));
+            }
+            now += 100;
+            prop_assert_eq!(time.at(ms(now)), last + ms(100));
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The mass-failure brake, as operators see and order it.
 
+use std::time::Duration;
+
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use serde_json::Value;
@@ -24,8 +26,36 @@ pub(super) struct BrakeAnswer {
     waiting: usize,
     why: Option<String>,
     prolonged: bool,
+    /// Whether streams of lost instances are moved within a minute.
+    promise: Promise,
     last_order: Option<OrderAnswer>,
     settings: BrakeSettings,
+}
+
+/// A longer hold and the release after it take more than a minute.
+const LONGEST_PROMISED_HOLD: Duration = Duration::from_secs(40);
+
+#[derive(Debug, Serialize)]
+struct Promise {
+    suspended: bool,
+    text: &'static str,
+}
+
+impl Promise {
+    const KEPT: Self = Self {
+        suspended: false,
+        text: "Streams of a lost instance are moved within 60 s of its failure.",
+    };
+    const LATE: Self = Self {
+        suspended: true,
+        text: "MASS_FAILURE_HOLD is more than 40 s: streams of the instances that are held may be \
+               moved later than 60 s after their failure.",
+    };
+    const SUSPENDED: Self = Self {
+        suspended: true,
+        text: "An operator prolonged the hold: until it is over, nothing is promised about how \
+               soon streams of lost instances are moved.",
+    };
 }
 
 #[derive(Debug, Serialize)]
@@ -67,6 +97,11 @@ impl From<BrakeReport> for BrakeAnswer {
                 )
             }),
             prolonged: report.engagement.is_some_and(|held| held.is_prolonged),
+            promise: match report.engagement {
+                Some(held) if held.is_prolonged => Promise::SUSPENDED,
+                Some(_) if settings.hold > LONGEST_PROMISED_HOLD => Promise::LATE,
+                Some(_) | None => Promise::KEPT,
+            },
             last_order: report.last_order.map(OrderAnswer::from),
             settings: BrakeSettings {
                 min: settings.min,
@@ -80,10 +115,7 @@ impl From<BrakeReport> for BrakeAnswer {
 impl From<GivenOrder> for OrderAnswer {
     fn from(given: GivenOrder) -> Self {
         Self {
-            action: match given.order {
-                Order::Release => "release",
-                Order::Prolong(_) => "prolong",
-            },
+            action: given.order.action().as_str(),
             reason: given.reason,
             at: Time(given.at),
         }

@@ -46,6 +46,8 @@ struct InstanceAnswer {
     reported_status: Option<Arc<str>>,
     reported_streams: Option<i64>,
     status_since: Time,
+    /// Each doubles its next probation.
+    flaps: u32,
     incarnation: Incarnation,
     assignment_version: AssignmentVersion,
     heartbeat_interval_seconds: Option<Value>,
@@ -70,6 +72,7 @@ impl InstanceAnswer {
             reported_status: reported.status,
             reported_streams: reported.streams,
             status_since: Time(instance.status_since),
+            flaps: instance.flaps,
             incarnation: instance.incarnation,
             assignment_version: instance.assignment_version,
             heartbeat_interval_seconds: instance.heartbeat_interval.map(seconds),

@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use resilient_orchestrator::actors::brake::OrderBrake;
 use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::brake::{Order, OrderRefused, Phase};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::check_fleet;
+use resilient_orchestrator::domain::settings::LivenessThresholds;
 
+use crate::faults::Outage;
 use crate::rig::{Rig, pass, settle_down};
 
 fn name(number: usize) -> String {
@@ -243,5 +246,151 @@ async fn the_silence_of_a_thousand_is_over_within_hold_and_20_s() {
     assert_eq!(failed(&rig).len(), 1_000);
     let moved = rig.held("x").await.len() + rig.held("y").await.len();
     assert_eq!(moved, 1_000);
+    invariants_hold(&rig).await;
+}
+
+/// What the store was told of the brake, in order, in words.
+fn journal(rig: &Rig) -> Vec<String> {
+    let events = rig.events().into_iter();
+    events
+        .filter_map(|event| match event {
+            Event::MassFailureHeld { late, active, .. } => Some(format!("held {late}/{active}")),
+            Event::MassFailureEnded { ending, silent, .. } => {
+                Some(format!("ended {ending:?} {silent}"))
+            }
+            Event::BrakeOrdered { action, reason, .. } => Some(format!("{action:?}: {reason}")),
+            _ => None,
+        })
+        .collect()
+}
+
+#[actix::test]
+async fn what_the_brake_did_and_was_told_is_saved_each_once() {
+    let rig = fleet(10, 6).await;
+    pass(310.0).await;
+    assert_eq!(journal(&rig), ["held 6/10"]);
+    let minute = Duration::from_secs(60);
+    order(&rig, Order::Prolong(minute)).await.unwrap();
+    order(&rig, Order::Release).await.unwrap();
+    pass(1.5).await;
+    order(&rig, Order::Prolong(minute)).await.unwrap();
+    pass(100.0).await;
+    let reason = "the switch is being replaced";
+    let expected = [
+        "held 6/10".to_owned(),
+        format!("Prolong: {reason}"),
+        format!("Release: {reason}"),
+        "ended Released 6".to_owned(),
+        format!("Prolong: {reason}"),
+        "held 6/10".to_owned(),
+        "ended TimeOver 4".to_owned(),
+    ];
+    assert_eq!(journal(&rig), expected);
+    let times: Vec<_> = rig
+        .events()
+        .into_iter()
+        .filter_map(|event| match event {
+            Event::MassFailureHeld { held_at, until, .. } => Some(until.since(held_at)),
+            Event::BrakeOrdered {
+                until, ordered_at, ..
+            } => Some(until.since(ordered_at)),
+            _ => None,
+        })
+        .map(|left| left.as_secs())
+        .collect();
+    assert_eq!(times, [30, 80, 0, 60, 60]);
+    assert_eq!(failed(&rig).len(), 6);
+    invariants_hold(&rig).await;
+}
+
+#[actix::test]
+async fn an_order_takes_effect_while_the_store_is_out_and_is_saved_when_it_is_back() {
+    let rig = fleet(10, 6).await;
+    pass(299.0).await;
+    rig.store.set_outage(Some(Outage::Refusing));
+    pass(6.0).await;
+    assert_eq!(phase(&rig).await, Phase::Held);
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(order(&rig, Order::Prolong(hour)).await, Ok(Phase::Held));
+    pass(60.0).await;
+    assert_eq!(order(&rig, Order::Release).await, Ok(Phase::Releasing));
+    assert_eq!(journal(&rig), Vec::<String>::new());
+    rig.store.set_outage(None);
+    pass(30.0).await;
+    let reason = "the switch is being replaced";
+    let expected = [
+        "held 6/10".to_owned(),
+        format!("Prolong: {reason}"),
+        format!("Release: {reason}"),
+        "ended Released 6".to_owned(),
+    ];
+    assert_eq!(journal(&rig), expected, "in order, each once");
+    assert_eq!(failed(&rig).len(), 6);
+    invariants_hold(&rig).await;
+}
+
+#[actix::test]
+async fn nothing_of_it_is_lost_in_a_store_that_hangs() {
+    let rig = fleet(10, 6).await;
+    pass(299.0).await;
+    rig.store.set_outage(Some(Outage::Hanging));
+    pass(20.0).await;
+    assert_eq!(order(&rig, Order::Release).await, Ok(Phase::Releasing));
+    pass(60.0).await;
+    rig.store.set_outage(None);
+    pass(60.0).await;
+    let mut told = journal(&rig);
+    told.dedup();
+    assert_eq!(told.first().map(String::as_str), Some("held 6/10"));
+    assert_eq!(told.last().map(String::as_str), Some("ended Released 6"));
+    invariants_hold(&rig).await;
+}
+
+/// Beats every 3 s for so long.
+async fn beat_all(rig: &Rig, ids: &[String], seconds: u32) {
+    for _ in 0..seconds / 3 {
+        for id in ids {
+            rig.beat(id).await;
+        }
+        pass(3.0).await;
+    }
+}
+
+#[actix::test]
+async fn a_second_mass_is_held_while_the_first_one_is_released() {
+    let rig = Rig::with(SystemSettings {
+        thresholds: LivenessThresholds::from_timeout(Duration::from_secs(30)),
+        sweep_interval: Duration::from_secs(3),
+        ..SystemSettings::default()
+    })
+    .await;
+    let ids: Vec<String> = (0..10).map(name).collect();
+    rig.streams(10).await;
+    for id in &ids {
+        rig.register(id, 10).await;
+        rig.ask_for(id, 1).await;
+    }
+    // Six are silent from the start, held from 30 s, released from 60 s; the others from 33 s on.
+    beat_all(&rig, &ids[6..], 36).await;
+    pass(23.5).await;
+    assert_eq!(failed(&rig), Vec::<String>::new());
+    pass(1.0).await;
+    assert_eq!(phase(&rig).await, Phase::Releasing);
+    pass(3.0).await;
+    assert_eq!(
+        phase(&rig).await,
+        Phase::Held,
+        "the others' timeout is over"
+    );
+    pass(29.0).await;
+    assert_eq!(failed(&rig), [0, 1, 2, 3, 4, 5].map(name));
+    let held = ["held 6/10", "ended TimeOver 6", "held 4/4"];
+    assert_eq!(journal(&rig), held);
+    pass(3.0).await;
+    assert_eq!(journal(&rig).last().unwrap(), "ended TimeOver 4");
+    pass(20.0).await;
+    assert_eq!(failed(&rig).len(), 10);
+    assert_eq!(phase(&rig).await, Phase::Open);
+    assert_eq!(rig.orchestrator.telemetry().brake_engagements.get(), 2);
     invariants_hold(&rig).await;
 }

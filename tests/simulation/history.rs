@@ -149,6 +149,11 @@ impl History {
             | Event::InstanceOnTime { .. }
             | Event::InstanceReturned { .. }
             | Event::InstanceTrusted { .. }
+            | Event::InstanceFlapping { .. }
+            | Event::InstanceForgiven { .. }
+            | Event::MassFailureHeld { .. }
+            | Event::MassFailureEnded { .. }
+            | Event::BrakeOrdered { .. }
             | Event::InstanceRemoved { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }

@@ -5,17 +5,21 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::probation::probation_for;
+use resilient_orchestrator::domain::settings::LivenessThresholds;
+
 use crate::checks::has_converged;
 use crate::faults::Flaw;
 use crate::life::{be_gone, enter, in_a_runtime, live};
 use crate::nature::calm_down;
 use crate::worker::Kind;
-use crate::world::{Shared, World};
+use crate::world::{INTERVAL, Shared, TIMEOUT, World};
 
 /// How long things go wrong.
 const FAULTS: Duration = Duration::from_secs(20 * 60);
 
-/// Enough for timeouts, probations, retries and probes after the last fault.
+/// Enough for timeouts, plain probations, retries and probes after the last fault.
 const CALM: Duration = Duration::from_secs(3 * 60);
 
 pub(crate) struct Outcome {
@@ -42,12 +46,27 @@ pub(crate) fn simulate(seed: u64, flaw: Option<Flaw>) -> Result<Outcome, String>
     }
     calm_down(&mut world.borrow_mut());
     step(&world, |world| live(world, CALM))?;
+    let probation = longest_probation(&world.borrow());
+    step(&world, |world| live(world, probation))?;
     converged(&world, &[Kind::A])?;
     // What B was never told, or told twice, only a restart repairs: it never reads what it holds.
     restart(&world, Kind::B);
     step(&world, |world| live(world, CALM))?;
     converged(&world, &[Kind::A, Kind::B])?;
     Ok(outcome(&world.borrow(), began.as_micros()))
+}
+
+/// How long those who failed again and again still have to beat steadily: the next life knows
+/// nothing of how steady they were in this one.
+fn longest_probation(world: &World) -> Duration {
+    let thresholds = LivenessThresholds::from_timeout(TIMEOUT);
+    let instances = world.store.rows().instances;
+    instances
+        .iter()
+        .filter(|instance| instance.status == InstanceStatus::Recovering)
+        .map(|instance| probation_for(&thresholds, instance.flaps) + 4 * INTERVAL)
+        .max()
+        .unwrap_or_default()
 }
 
 /// Carries the world's time over from the runtime that ends.

@@ -1,7 +1,10 @@
 //! The brake: tables for the formula and the states, properties for what must hold whatever
 //! comes.
 
+use std::collections::BTreeSet;
+
 use super::*;
+use crate::domain::instance::InstanceStatus;
 use crate::domain::settings::Fraction;
 use proptest::prelude::*;
 
@@ -286,6 +289,98 @@ fn who_is_late_and_not_silent_when_the_hold_ends_is_recovered_at_its_own_timeout
     assert_eq!(verdict, Verdict::Proceed);
 }
 
+/// With a timeout of 30 s: six of ten that last beat at 0 s were held from 30 s and are released
+/// from 60 s on; the four others last beat at 31 s. How many were released by 61 s.
+fn releasing() -> (Brake, Vec<(InstanceId, Sighting)>, usize) {
+    let thresholds = LivenessThresholds::from_timeout(Duration::from_secs(30));
+    let mut brake = Brake::new(MassFailureSettings::default(), thresholds);
+    let mut fleet = fleet(6, 0, 4, 30);
+    let verdict = brake.expired(&name(0), at(0), at(30), || seen(&fleet));
+    assert!(matches!(verdict, Verdict::Engaged(_)), "{verdict:?}");
+    for (_, one) in fleet.iter_mut().skip(6) {
+        one.last_beat = at(31);
+    }
+    let look = brake.look(at(60), || fleet.clone());
+    assert_eq!(look.ended, Some((Ending::TimeOver, 6)));
+    let released = look.due.len() + brake.look(at(61), || fleet.clone()).due.len();
+    assert_eq!((released, brake.phase()), (2, Phase::Releasing));
+    (brake, fleet, released)
+}
+
+#[test]
+fn a_mass_that_falls_silent_while_an_earlier_one_is_released_has_a_hold_of_its_own() {
+    let (mut brake, fleet, mut released) = releasing();
+    let verdict = brake.expired(&name(6), at(31), at(61), || seen(&fleet));
+    let census = Census { late: 4, active: 4 };
+    assert_eq!(
+        verdict,
+        Verdict::Engaged(census),
+        "the first mass is counted once"
+    );
+    assert_eq!(brake.phase(), Phase::Held);
+    let engagement = brake.engagement().unwrap();
+    assert_eq!((engagement.since, engagement.until), (at(61), at(91)));
+    assert_eq!(engagement.waiting, 4 + 4, "both masses");
+    for (number, verdict) in [
+        (5, Verdict::Held),
+        (7, Verdict::Held),
+        (0, Verdict::Proceed),
+    ] {
+        let (id, one) = &fleet[number];
+        let again = brake.expired(id, one.last_beat, at(61), || seen(&fleet));
+        assert_eq!(again, verdict, "{id}");
+    }
+    for second in 62..91 {
+        let look = brake.look(at(second), || fleet.clone());
+        assert_eq!(look.ended, None, "after {second} s");
+        released += look.due.len();
+        let is_over = second >= 65;
+        assert_eq!(released == 6, is_over, "the release goes on beside it");
+    }
+    let look = brake.look(at(91), || fleet.clone());
+    assert_eq!(look.ended, Some((Ending::TimeOver, 4)));
+    released += look.due.len();
+    while let Some(deadline) = brake.next_deadline() {
+        assert!(deadline < at(91 + 20));
+        released += brake.look(deadline, || fleet.clone()).due.len();
+    }
+    assert_eq!(released, 10, "nobody is lost");
+}
+
+#[test]
+fn releasing_a_second_hold_does_not_hurry_the_first_release() {
+    let (mut brake, fleet, released) = releasing();
+    brake.expired(&name(6), at(31), at(61), || seen(&fleet));
+    brake.order(Order::Release, at(61)).unwrap();
+    let look = brake.look(at(61), || fleet.clone());
+    assert_eq!(look.ended, Some((Ending::Released, 4)));
+    assert_eq!(look.due, [(name(6), Incarnation::new(1))]);
+    assert_eq!(brake.engagement().unwrap().waiting, 10 - released - 1);
+    assert_eq!(brake.phase(), Phase::Releasing);
+}
+
+#[test]
+fn prolonging_a_second_hold_calls_the_first_release_back() {
+    let (mut brake, mut fleet, released) = releasing();
+    brake.expired(&name(6), at(31), at(61), || seen(&fleet));
+    for (_, one) in fleet.iter_mut().take(released) {
+        one.status = InstanceStatus::Failed;
+    }
+    brake
+        .order(Order::Prolong(Duration::from_secs(60)), at(62))
+        .unwrap();
+    assert_eq!(brake.look(at(62), || fleet.clone()), Look::default());
+    let engagement = brake.engagement().unwrap();
+    assert_eq!((engagement.since, engagement.until), (at(30), at(151)));
+    assert_eq!(engagement.waiting, 8, "all that was not recovered yet");
+    for (id, one) in fleet.iter().skip(released) {
+        let verdict = brake.expired(id, one.last_beat, at(70), || seen(&fleet));
+        assert_eq!(verdict, Verdict::Held, "{id}");
+    }
+    let look = brake.look(at(151), || fleet.clone());
+    assert_eq!(look.ended, Some((Ending::TimeOver, 8)));
+}
+
 proptest! {
     #[test]
     fn a_whole_mass_of_any_size_is_released_once_each_within_the_window(
@@ -358,6 +453,82 @@ proptest! {
                 let since = *busy_since.get_or_insert(now);
                 prop_assert!(now - since <= 50, "busy since {} at {}", since, now);
             }
+        }
+    }
+
+    /// Whatever is beaten, ordered and looked at: as soon as nobody beats or orders any more,
+    /// everybody who was silent is given back, and nobody is held for ever.
+    #[test]
+    fn nobody_who_was_held_is_lost(
+        steps in prop::collection::vec((0_u64..20, 0_usize..12, 0_u8..40), 1..200),
+    ) {
+        // Shorter than a hold and a release, so that masses meet.
+        let thresholds = LivenessThresholds::from_timeout(SHORT);
+        let mut brake = Brake::new(MassFailureSettings::default(), thresholds);
+        let mut fleet = fleet(12, 0, 0, 0);
+        let mut now = 0;
+        for (wait, number, deed) in steps {
+            for _ in 0..wait {
+                now += 1;
+                live_a_second(&mut brake, &mut fleet, now, number % 3 == 0);
+            }
+            let order = match deed {
+                0..=35 => {
+                    // A failed one returns.
+                    fleet[number].1.status = InstanceStatus::Active;
+                    fleet[number].1.last_beat = at(now);
+                    continue;
+                }
+                36..=37 => Order::Release,
+                38 => Order::Prolong(Duration::from_secs(40)),
+                _ => Order::Prolong(MAX_PROLONGATION),
+            };
+            let before = brake.phase();
+            let refused = brake.order(order, at(now)).is_err();
+            prop_assert_eq!(refused, match order {
+                Order::Release => before != Phase::Held,
+                Order::Prolong(_) => before == Phase::Open,
+            });
+        }
+        // The longest hold, the timeout of who beat last, a hold of its own, a release.
+        for _ in 0..3_600 + 30 + 30 + 20 {
+            now += 1;
+            live_a_second(&mut brake, &mut fleet, now, true);
+        }
+        prop_assert_eq!(brake.phase(), Phase::Open);
+        for (id, one) in &fleet {
+            prop_assert_eq!(one.status, InstanceStatus::Failed, "{} was forgotten", id);
+        }
+    }
+}
+
+const SHORT: Duration = Duration::from_secs(30);
+
+/// Looks, fails whoever is given back and still silent, and asks for all who are silent.
+fn live_a_second(
+    brake: &mut Brake,
+    fleet: &mut [(InstanceId, Sighting)],
+    now: u64,
+    is_swept: bool,
+) {
+    let is_silent =
+        |one: &Sighting| one.status.is_serving() && at(now).since(one.last_beat) >= SHORT;
+    for (id, _) in brake.look(at(now), || fleet.to_vec()).due {
+        let found = fleet.iter_mut().find(|(other, _)| *other == id);
+        if let Some((_, one)) = found.filter(|(_, one)| is_silent(one)) {
+            one.status = InstanceStatus::Failed;
+        }
+    }
+    for number in 0..fleet.len() {
+        let (id, one) = fleet[number].clone();
+        // An expiry is noticed when it comes; the sweep only finds what was missed.
+        let is_expiring = at(now).since(one.last_beat) == SHORT;
+        if !is_silent(&one) || !(is_swept || is_expiring) {
+            continue;
+        }
+        let verdict = brake.expired(&id, one.last_beat, at(now), || seen(fleet));
+        if verdict == Verdict::Proceed {
+            fleet[number].1.status = InstanceStatus::Failed;
         }
     }
 }

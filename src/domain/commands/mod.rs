@@ -6,6 +6,7 @@
 mod assign;
 mod catalogue;
 mod confirm;
+mod record;
 mod recover;
 mod register;
 mod release;
@@ -22,12 +23,14 @@ use super::instance::InstanceStatus;
 pub use assign::{AssignOutcome, AssignStreams};
 pub use catalogue::{DeleteStream, SaveStreams, StreamSpec, StreamsSaved};
 pub use confirm::{ConfirmDelivery, Confirmed};
+pub use record::RecordEvents;
 pub use recover::{RecoverInstance, Recovered};
 pub use register::{RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
 pub use remove::{ForgetFailed, RemoveInstance, Removed};
 pub use status::{
-    ClearSuspicion, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance, TrustInstance,
+    ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,
+    TrustInstance,
 };
 
 /// Something that can be done to the fleet.

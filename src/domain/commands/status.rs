@@ -4,7 +4,7 @@ use super::{Command, Rejection, current_life};
 use crate::domain::events::Event;
 use crate::domain::fleet::{Draft, place_waiting};
 use crate::domain::ids::{Incarnation, InstanceId};
-use crate::domain::instance::InstanceStatus;
+use crate::domain::instance::{Instance, InstanceStatus};
 
 /// Whether a command found something to change. Repeating it is harmless.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,132 +15,84 @@ pub enum StatusChange {
     NotNeeded,
 }
 
-/// An active instance is late with its heartbeat.
+/// Commands that take an instance one step from one state to the next.
+macro_rules! steps {
+    ($($(#[$text:meta])* $name:ident: $from:ident => $to:ident, $event:ident;)+) => {
+        $(
+            $(#[$text])*
+            #[derive(Debug, Clone, PartialEq, Eq)]
+            pub struct $name {
+                /// Which one.
+                pub id: InstanceId,
+                /// In which life.
+                pub incarnation: Incarnation,
+            }
+
+            impl Command for $name {
+                type Reply = StatusChange;
+
+                fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
+                    let instance = current_life(draft, &self.id, self.incarnation)?;
+                    if instance.status != InstanceStatus::$from
+                        || !draft.set_status(&self.id, InstanceStatus::$to)
+                    {
+                        return Ok(StatusChange::NotNeeded);
+                    }
+                    draft.tell(Event::$event {
+                        instance: self.id.clone(),
+                        incarnation: self.incarnation,
+                    });
+                    Ok(StatusChange::Made)
+                }
+            }
+        )+
+    };
+}
+
+steps! {
+    /// An active instance is late with its heartbeat.
+    SuspectInstance: Active => Suspect, InstanceSuspected;
+    /// A late instance has beaten again.
+    ClearSuspicion: Suspect => Active, InstanceOnTime;
+    /// A failed instance beats again: its probation begins. Its old streams stay where they are.
+    ReturnInstance: Failed => Recovering, InstanceReturned;
+    /// An instance on probation has beaten steadily for long enough.
+    TrustInstance: Recovering => Active, InstanceTrusted;
+}
+
+/// A trusted instance has beaten steadily for so long that it has one flap less.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SuspectInstance {
+pub struct ForgiveInstance {
     /// Which one.
     pub id: InstanceId,
     /// In which life.
     pub incarnation: Incarnation,
+    /// How many flaps it had meanwhile: a repetition forgives nothing.
+    pub flaps: u32,
 }
 
-/// A late instance has beaten again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClearSuspicion {
-    /// Which one.
-    pub id: InstanceId,
-    /// In which life.
-    pub incarnation: Incarnation,
-}
-
-/// A failed instance beats again: its probation begins. Its old streams stay where they are.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReturnInstance {
-    /// Which one.
-    pub id: InstanceId,
-    /// In which life.
-    pub incarnation: Incarnation,
-}
-
-/// An instance on probation has beaten steadily for long enough.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustInstance {
-    /// Which one.
-    pub id: InstanceId,
-    /// In which life.
-    pub incarnation: Incarnation,
-}
-
-impl Command for SuspectInstance {
+impl Command for ForgiveInstance {
     type Reply = StatusChange;
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
-        let step = (InstanceStatus::Active, InstanceStatus::Suspect);
-        let (instance, incarnation) = (self.id.clone(), self.incarnation);
-        change(
-            draft,
-            &self.id,
-            incarnation,
-            step,
-            Event::InstanceSuspected {
-                instance,
-                incarnation,
-            },
-        )
+        let instance = current_life(draft, &self.id, self.incarnation)?;
+        let is_trusted =
+            instance.status.is_serving() && instance.status != InstanceStatus::Recovering;
+        let left = match instance.flaps.checked_sub(1) {
+            Some(left) if is_trusted && instance.flaps == self.flaps => left,
+            Some(_) | None => return Ok(StatusChange::NotNeeded),
+        };
+        draft.put_instance(Instance {
+            flaps: left,
+            ..instance
+        });
+        draft.tell(Event::InstanceForgiven {
+            instance: self.id.clone(),
+            incarnation: self.incarnation,
+            flaps: left,
+        });
+        Ok(StatusChange::Made)
     }
-}
-
-impl Command for ClearSuspicion {
-    type Reply = StatusChange;
-
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
-        let step = (InstanceStatus::Suspect, InstanceStatus::Active);
-        let (instance, incarnation) = (self.id.clone(), self.incarnation);
-        change(
-            draft,
-            &self.id,
-            incarnation,
-            step,
-            Event::InstanceOnTime {
-                instance,
-                incarnation,
-            },
-        )
-    }
-}
-
-impl Command for ReturnInstance {
-    type Reply = StatusChange;
-
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
-        let step = (InstanceStatus::Failed, InstanceStatus::Recovering);
-        let (instance, incarnation) = (self.id.clone(), self.incarnation);
-        change(
-            draft,
-            &self.id,
-            incarnation,
-            step,
-            Event::InstanceReturned {
-                instance,
-                incarnation,
-            },
-        )
-    }
-}
-
-impl Command for TrustInstance {
-    type Reply = StatusChange;
-
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
-        let step = (InstanceStatus::Recovering, InstanceStatus::Active);
-        let (instance, incarnation) = (self.id.clone(), self.incarnation);
-        change(
-            draft,
-            &self.id,
-            incarnation,
-            step,
-            Event::InstanceTrusted {
-                instance,
-                incarnation,
-            },
-        )
-    }
-}
-
-/// Takes one step if the instance stands at its beginning.
-fn change(
-    draft: &mut Draft<'_>,
-    id: &InstanceId,
-    incarnation: Incarnation,
-    (from, to): (InstanceStatus, InstanceStatus),
-    event: Event,
-) -> Result<StatusChange, Rejection> {
-    let instance = current_life(draft, id, incarnation)?;
-    if instance.status != from || !draft.set_status(id, to) {
-        return Ok(StatusChange::NotNeeded);
-    }
-    draft.tell(event);
-    Ok(StatusChange::Made)
 }
 
 /// Pushes what waits to whoever has room. Every command that changes anything does this anyway;

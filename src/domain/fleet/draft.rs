@@ -9,6 +9,7 @@ use crate::domain::events::Event;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::incident::Incident;
 use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::probation::flapped;
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream};
 use crate::domain::time::WallTime;
 
@@ -79,7 +80,7 @@ impl<'f> Draft<'f> {
     }
 
     /// Moves an instance to another state. Illegal transitions and unknown instances change
-    /// nothing, and say so.
+    /// nothing, and say so. Failing on probation counts as a flap, whatever the reason.
     pub fn set_status(&mut self, id: &InstanceId, status: InstanceStatus) -> bool {
         let Some(slot) = self.fleet.instance(id) else {
             return false;
@@ -88,11 +89,21 @@ impl<'f> Draft<'f> {
         if instance.status == status || !instance.status.may_become(status) {
             return false;
         }
-        let changed = Instance {
+        let is_flap =
+            (instance.status, status) == (InstanceStatus::Recovering, InstanceStatus::Failed);
+        let mut changed = Instance {
             status,
             status_since: self.now,
             ..Instance::clone(instance)
         };
+        if is_flap {
+            changed.flaps = flapped(changed.flaps);
+            self.tell(Event::InstanceFlapping {
+                instance: id.clone(),
+                incarnation: changed.incarnation,
+                flaps: changed.flaps,
+            });
+        }
         self.put_instance(changed);
         true
     }

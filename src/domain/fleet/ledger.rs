@@ -99,7 +99,8 @@ impl Ledger {
             placement::place_waiting(&mut draft);
         }
         let (changes, events) = draft.into_parts();
-        if result.is_err() || changes.is_empty() {
+        // What is only told is saved too: not everything that is remembered changes the fleet.
+        if result.is_err() || (changes.is_empty() && events.is_empty()) {
             undo(&mut self.draft, changes);
             self.draft.set_counter(counter);
         } else {

@@ -3,6 +3,7 @@
 use crate::domain::fleet::InstanceSlot;
 use crate::domain::ids::{AssignmentVersion, Incarnation};
 use crate::domain::instance::InstanceStatus;
+use crate::domain::liveness::Saved;
 
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +12,8 @@ pub struct Standing {
     pub incarnation: Incarnation,
     /// What it is held to be.
     pub status: InstanceStatus,
+    /// How often it failed on probation, as far as it is not forgiven.
+    pub flaps: u32,
     /// The version of its set of streams.
     pub assignment_version: AssignmentVersion,
     /// How many streams it owns.
@@ -29,10 +32,20 @@ impl Standing {
         Self {
             incarnation: instance.incarnation,
             status: instance.status,
+            flaps: instance.flaps,
             assignment_version: instance.assignment_version,
             held: slot.held().len(),
             undelivered: slot.undelivered().len(),
             unconfirmed: slot.unconfirmed().len(),
+        }
+    }
+
+    /// What the machine that knows its silence needs of it.
+    pub const fn saved(&self) -> Saved {
+        Saved {
+            incarnation: self.incarnation,
+            status: self.status,
+            flaps: self.flaps,
         }
     }
 }

@@ -1,0 +1,93 @@
+//! What saved events mean for the alerts.
+
+use super::{AlertKind, Severity};
+use crate::domain::events::Event;
+
+/// What is to be done to the book.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// An alert about an instance is to be open.
+    Raise {
+        /// What it is about.
+        kind: AlertKind,
+        /// How urgent it is.
+        severity: Severity,
+        /// Which instance.
+        subject: String,
+        /// What happened.
+        detail: String,
+    },
+    /// An alert about an instance is over.
+    Clear {
+        /// What it was about.
+        kind: AlertKind,
+        /// Which instance.
+        subject: String,
+    },
+    /// The instance is gone: whatever is open about it is over.
+    Forget {
+        /// Which instance.
+        subject: String,
+    },
+}
+
+/// What an event means; most mean nothing.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a new event has no alert unless somebody thinks of one"
+)]
+pub fn news(event: &Event) -> Option<News> {
+    match event {
+        Event::InstanceFlapping {
+            instance, flaps, ..
+        } => Some(News::Raise {
+            kind: AlertKind::Flapping,
+            severity: Severity::Warning,
+            subject: instance.as_str().to_owned(),
+            detail: format!(
+                "Instance {instance} failed again while it was on probation ({flaps} not paid \
+                 back yet); its next probation is longer."
+            ),
+        }),
+        Event::InstanceForgiven {
+            instance, flaps: 0, ..
+        } => Some(News::Clear {
+            kind: AlertKind::Flapping,
+            subject: instance.as_str().to_owned(),
+        }),
+        Event::InstanceRemoved { instance, .. } => Some(News::Forget {
+            subject: instance.as_str().to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::Incarnation;
+
+    #[test]
+    fn flapping_is_over_when_all_of_it_is_paid_back() {
+        let forgiven = |flaps| Event::InstanceForgiven {
+            instance: "a".into(),
+            incarnation: Incarnation::new(1),
+            flaps,
+        };
+        let flapping = Event::InstanceFlapping {
+            instance: "a".into(),
+            incarnation: Incarnation::new(1),
+            flaps: 2,
+        };
+        assert!(matches!(
+            news(&flapping),
+            Some(News::Raise { kind: AlertKind::Flapping, subject, .. }) if subject == "a"
+        ));
+        assert_eq!(news(&forgiven(1)), None);
+        let over = News::Clear {
+            kind: AlertKind::Flapping,
+            subject: "a".to_owned(),
+        };
+        assert_eq!(news(&forgiven(0)), Some(over));
+    }
+}
