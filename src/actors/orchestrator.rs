@@ -15,7 +15,9 @@ use super::event_feed::EventFeed;
 use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::instance::Beat;
-use super::recovery::{RecoveryActor, ReportFailure};
+use super::recovery::{
+    EmergencyReport, ForceRecovery, Forced, RecoveryActor, ReportFailure, TakeOut,
+};
 use super::registry::{Entry, Registry};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
@@ -88,6 +90,9 @@ impl Orchestrator {
         let at = self.clock.wall();
         entry.stamp(self.clock.now(), at);
         entry.report(&report.status, report.current_streams);
+        if let Some(metrics) = &report.metrics {
+            entry.measure(metrics);
+        }
         self.heartbeats.do_send(Record {
             beat: LastBeat {
                 instance: report.id.clone(),
@@ -184,6 +189,33 @@ impl Orchestrator {
     pub async fn report_failure(&self, id: InstanceId) -> Result<Recovered, Refusal> {
         self.recovery
             .send(ReportFailure { id })
+            .await
+            .unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// Forces a recovery of an instance that has failed, or ends its maintenance.
+    ///
+    /// # Errors
+    /// If that could not be saved.
+    pub async fn force_recovery(&self, id: InstanceId) -> Result<Forced, Refusal> {
+        self.recovery
+            .send(ForceRecovery { id })
+            .await
+            .unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// Empties an instance and takes it out of use, whether it beats or not; returns when its
+    /// moves are saved.
+    ///
+    /// # Errors
+    /// If it is not known, or its moves could not be saved.
+    pub async fn emergency(
+        &self,
+        id: InstanceId,
+        reason: String,
+    ) -> Result<EmergencyReport, Refusal> {
+        self.recovery
+            .send(TakeOut { id, reason })
             .await
             .unwrap_or(Err(Refusal::ShuttingDown))
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use log::info;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::archive::Archive;
 use super::db_breaker::{DbBreakerActor, StoreGate, WakeOnReturn};
@@ -23,6 +23,7 @@ use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::fleet::{Fleet, Ledger};
 use crate::domain::ids::InstanceId;
+use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
 use crate::domain::queries::Standing;
 use crate::domain::settings::{
     BreakerSettings, LivenessThresholds, MassFailureSettings, RetryPolicy,
@@ -37,6 +38,8 @@ pub struct SystemSettings {
     pub thresholds: LivenessThresholds,
     /// How soon what could not be saved is tried again.
     pub retry: RetryPolicy,
+    /// Whether an emergency is acted upon without being asked.
+    pub emergency_enabled: bool,
     /// When the store counts as out, and how it is probed.
     pub breaker: BreakerSettings,
     /// When silences that come together are held back.
@@ -59,6 +62,7 @@ impl Default for SystemSettings {
         Self {
             thresholds: LivenessThresholds::default(),
             retry: RetryPolicy::default(),
+            emergency_enabled: true,
             breaker: BreakerSettings::default(),
             mass_failure: MassFailureSettings::default(),
             sweep_interval: Duration::from_secs(30),
@@ -113,6 +117,8 @@ pub struct Loaded {
     ledger: Ledger,
     guard: Guard,
     last_beats: Vec<(InstanceId, WallTime)>,
+    /// Incidents that were under way when the orchestrator before ended, oldest first.
+    open_incidents: Vec<Incident>,
 }
 
 impl Loaded {
@@ -129,11 +135,13 @@ impl Loaded {
         info!(term = guard.term.get(), instances, streams;
             "loaded {instances} instances and {streams} streams");
         let last_beats = snapshot.last_beats;
+        let open_incidents = open_incidents(store.as_ref()).await?;
         Ok(Self {
             store,
             ledger: Ledger::new(fleet),
             guard,
             last_beats,
+            open_incidents,
         })
     }
 
@@ -152,6 +160,27 @@ impl Loaded {
             let _ = registry.publish(&instance.id, Standing::of(slot), now, shown);
         }
     }
+}
+
+/// How many incidents are read at once.
+const INCIDENT_PAGE: u32 = 1_000;
+
+async fn open_incidents(store: &dyn Store) -> Result<Vec<Incident>, StoreError> {
+    let mut filter = IncidentFilter {
+        state: Some(IncidentState::Open),
+        ..IncidentFilter::default()
+    };
+    let mut found: Vec<Incident> = Vec::new();
+    loop {
+        let page = store.incidents(&filter, INCIDENT_PAGE).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        filter.before = Some(last.id);
+        found.extend(page);
+    }
+    found.reverse();
+    Ok(found)
 }
 
 /// Starts the system with what was loaded. The receiver tells when it cannot go on.
@@ -173,7 +202,8 @@ pub fn start(
         store,
         ledger,
         guard,
-        ..
+        open_incidents,
+        last_beats: _,
     } = loaded;
 
     let feed = placement.near_heartbeats(EventFeed::new(telemetry.clone(), vital("EventFeed")));
@@ -202,7 +232,10 @@ pub fn start(
         fatal: fatal.clone(),
     };
     let fleet = placement.apart(FleetActor::new(ledger, guard, fleet_links));
+    let archive = Archive::new(store.clone(), breaker.clone());
     let recovery_links = RecoveryLinks {
+        archive: archive.clone(),
+        checks: Arc::new(Semaphore::new(1)),
         clock: clock.clone(),
         registry: registry.clone(),
         fleet: fleet.clone(),
@@ -213,14 +246,18 @@ pub fn start(
     let recovery_settings = RecoverySettings {
         thresholds: settings.thresholds,
         retry: settings.retry,
+        emergency_enabled: settings.emergency_enabled,
         mass_failure: settings.mass_failure,
         sweep_interval: settings.sweep_interval,
         instance_retention: settings.instance_retention,
         jitter_seed: settings.jitter_seed,
     };
-    let recovery = placement.near_heartbeats(RecoveryActor::new(recovery_links, recovery_settings));
+    let recovery = placement.near_heartbeats(RecoveryActor::new(
+        recovery_links,
+        recovery_settings,
+        open_incidents,
+    ));
     breaker.do_send(WakeOnReturn(recovery.clone().recipient()));
-    let archive = Archive::new(store.clone(), breaker.clone());
     let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
         store,
         breaker.clone(),

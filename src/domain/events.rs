@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
+use super::instance::InstanceStatus;
 use super::stream::{AssignReason, OrphanReason};
 use super::time::WallTime;
 
@@ -68,6 +69,37 @@ pub enum Event {
         instance: InstanceId,
         /// Why.
         reason: RemovalReason,
+    },
+    /// An instance was emptied and taken out of use, or failed, in an emergency.
+    EmergencyRecovered {
+        /// The incident it belongs to.
+        incident: IncidentId,
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// The state it was put into.
+        status: InstanceStatus,
+        /// How many streams it owned.
+        streams: u32,
+    },
+    /// An operator ended the maintenance of an instance.
+    MaintenanceEnded {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// The state it is in now.
+        status: InstanceStatus,
+    },
+    /// The attempts of a recovery are used up; it goes on as an emergency.
+    RecoveryEscalated {
+        /// The incident it belongs to.
+        incident: IncidentId,
+        /// Who is being recovered.
+        instance: InstanceId,
+        /// How many attempts failed.
+        attempts: u32,
     },
     /// A recovery came to its end.
     RecoveryEnded {
@@ -172,6 +204,9 @@ impl Event {
             Self::InstanceReturned { .. } => "instance_returned",
             Self::InstanceTrusted { .. } => "instance_trusted",
             Self::InstanceRemoved { .. } => "instance_removed",
+            Self::EmergencyRecovered { .. } => "emergency_recovered",
+            Self::MaintenanceEnded { .. } => "maintenance_ended",
+            Self::RecoveryEscalated { .. } => "recovery_escalated",
             Self::RecoveryEnded { .. } => "recovery_ended",
             Self::StreamCreated { .. } => "stream_created",
             Self::StreamUpdated { .. } => "stream_updated",
@@ -194,6 +229,9 @@ impl Event {
             | Self::InstanceReturned { instance, .. }
             | Self::InstanceTrusted { instance, .. }
             | Self::InstanceRemoved { instance, .. }
+            | Self::EmergencyRecovered { instance, .. }
+            | Self::MaintenanceEnded { instance, .. }
+            | Self::RecoveryEscalated { instance, .. }
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
             | Self::StreamReleased { instance, .. }
@@ -223,6 +261,9 @@ impl Event {
             | Self::InstanceReturned { .. }
             | Self::InstanceTrusted { .. }
             | Self::InstanceRemoved { .. }
+            | Self::EmergencyRecovered { .. }
+            | Self::MaintenanceEnded { .. }
+            | Self::RecoveryEscalated { .. }
             | Self::RecoveryEnded { .. }
             | Self::StreamsDelivered { .. } => None,
         }
