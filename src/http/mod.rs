@@ -8,7 +8,7 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
-//! `streams`, `diagnostic`, `brake`, `resilience`, `status`. `body`, `fields` and `params` read
+//! `streams`, `diagnostic`, `brake`, `recovery`, `resilience`, `status`. `body`, `fields` and `params` read
 //! input by one set of rules, `problem` is the only file that knows how errors look. `server` runs
 //! it all.
 //!
@@ -25,6 +25,7 @@ mod instances;
 mod panics;
 mod params;
 mod problem;
+mod recovery;
 mod resilience;
 mod route_table;
 mod server;

@@ -7,7 +7,7 @@ use actix_web::http::Method;
 use actix_web::{guard, web};
 
 use super::problem::Problem;
-use super::{brake, diagnostic, instances, resilience, status, streams, workers};
+use super::{brake, diagnostic, instances, recovery, resilience, status, streams, workers};
 
 /// Who depends on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +80,10 @@ static ROUTES: &[Route] = routes![
         "Somebody knows that an instance has failed; its streams are moved at once.";
     Classic POST "/diagnostic" diagnostic::compare,
         "Compares what a worker runs with what it is to run.";
+    Classic POST "/resilience/recovery/{server_id}" recovery::force,
+        "Forces the recovery of a failed instance now, or ends its maintenance.";
+    Classic POST "/resilience/emergency/{server_id}" recovery::emergency,
+        "Empties an instance, even one that beats, and takes it out of use; `reason`.";
     Ours GET "/resilience/consistency" resilience::consistency,
         "Checks the invariants, and memory against the database; null is \"could not be told\".";
     Ours GET "/resilience/incidents" resilience::incidents,
