@@ -12,6 +12,8 @@ mod batches;
 mod brake;
 #[path = "actors/doubt.rs"]
 mod doubt;
+#[path = "actors/emergency.rs"]
+mod emergency;
 mod faults;
 #[path = "actors/heartbeats.rs"]
 mod heartbeats;
@@ -19,6 +21,12 @@ mod heartbeats;
 mod liveness;
 #[path = "actors/outage.rs"]
 mod outage;
+#[path = "actors/recovery_attempts.rs"]
+mod recovery_attempts;
+#[path = "actors/recovery_placement.rs"]
+mod recovery_placement;
+#[path = "actors/recovery_resumption.rs"]
+mod recovery_resumption;
 #[path = "actors/reports.rs"]
 mod reports;
 #[path = "actors/restart.rs"]
