@@ -8,14 +8,19 @@
 )]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use divan::{Bencher, black_box};
 use resilient_orchestrator::domain::commands::{
-    AssignStreams, Command, RecoverInstance, RegisterInstance, SaveStreams, StreamSpec,
+    AssignStreams, Command, OpenIncident, Opening, RecoverInstance, RegisterInstance, SaveStreams,
+    StreamSpec,
 };
-use resilient_orchestrator::domain::fleet::{Batch, Fleet, Ledger};
+use resilient_orchestrator::domain::fleet::{Batch, Fleet, Ledger, Reading, Scores, Scoring};
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::liveness::FenceAnswer;
+use resilient_orchestrator::domain::queries::Standing;
+use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::stream::Place;
 use resilient_orchestrator::domain::time::WallTime;
 
@@ -71,29 +76,61 @@ fn fleet() -> Fleet {
     ledger.saved().clone()
 }
 
-fn recovery(fleet: &Fleet) -> RecoverInstance {
+/// The fleet with the incident open, and the command that is measured.
+fn recovery(fleet: &Fleet, scoring: Scoring) -> (Ledger, RecoverInstance) {
     let id = InstanceId::from("doomed");
-    RecoverInstance {
-        incarnation: fleet.instance(&id).expect("known").instance().incarnation,
+    let seen = Standing::of(fleet.instance(&id).expect("known"));
+    let failure = Failure {
+        incarnation: seen.incarnation,
         id,
         cause: FailureCause::HeartbeatTimeout,
         detected_at: NOW,
-        attempt: 1,
-    }
+    };
+    let confirmed = Detected::new(failure)
+        .refresh(Some(&seen))
+        .and_then(|refreshed| refreshed.reconfirm(Some(FenceAnswer::Fenced)))
+        .expect("fenced");
+    let (manner, progress) = (Manner::Ordinary, Progress::default());
+    let opening = OpenIncident::new(confirmed, manner.clone(), progress.clone());
+    let mut ledger = Ledger::new(fleet.clone());
+    let Opening::Opened(opened) = ledger.decide(&opening, NOW).expect("accepted") else {
+        unreachable!("it owns streams");
+    };
+    let batch = ledger.take_batch();
+    ledger.commit(batch);
+    let command = RecoverInstance::new(opened, manner, progress, scoring);
+    (ledger, command)
 }
 
 fn decided(fleet: &Fleet) -> (Ledger, Batch) {
-    let mut ledger = Ledger::new(fleet.clone());
-    let reply = ledger.decide(&recovery(fleet), NOW).expect("accepted");
-    assert_eq!(reply.evacuation.moved.len(), STREAMS as usize);
+    let (mut ledger, command) = recovery(fleet, Scoring::default());
+    let reply = ledger.decide(&command, NOW).expect("accepted");
+    assert_eq!(reply.evacuation().moved.len(), STREAMS as usize);
     let batch = ledger.take_batch();
     (ledger, batch)
 }
 
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn decide_recovery_of_10_000_streams_on_100_instances(bencher: Bencher<'_, '_>) {
-    let fleet = fleet();
-    let command = recovery(&fleet);
+    let (ledger, command) = recovery(&fleet(), Scoring::default());
+    let fleet = ledger.saved().clone();
+    bencher
+        .with_inputs(|| Ledger::new(fleet.clone()))
+        .bench_refs(|ledger| ledger.decide(black_box(&command), NOW));
+}
+
+#[divan::bench(sample_count = 20, sample_size = 1)]
+fn decide_the_same_when_every_second_machine_is_busy(bencher: Bencher<'_, '_>) {
+    let readings = (0..SURVIVORS).step_by(2).map(|number| {
+        let reading = Reading {
+            cpu: Some(85.0),
+            memory: None,
+        };
+        (InstanceId::new(format!("worker-{number:03}")), reading)
+    });
+    let scoring = Scoring::judge(Scores::of(readings), Duration::ZERO);
+    let (ledger, command) = recovery(&fleet(), scoring);
+    let fleet = ledger.saved().clone();
     bencher
         .with_inputs(|| Ledger::new(fleet.clone()))
         .bench_refs(|ledger| ledger.decide(black_box(&command), NOW));

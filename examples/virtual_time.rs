@@ -13,14 +13,16 @@ use std::error::Error;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
-    RecoverInstance, RegisterInstance, ReturnInstance, SaveStreams, StreamSpec, SuspectInstance,
-    TrustInstance,
+    EndIncident, OpenIncident, Opening, RecoverInstance, RegisterInstance, ReturnInstance,
+    SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
 };
-use resilient_orchestrator::domain::fleet::{Fleet, Ledger};
+use resilient_orchestrator::domain::fleet::{Fleet, Ledger, Scoring};
 use resilient_orchestrator::domain::ids::{Epoch, Incarnation, InstanceId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::InstanceStatus;
-use resilient_orchestrator::domain::liveness::{Effect, FenceAnswer, LivenessMachine, Saved};
+use resilient_orchestrator::domain::liveness::{Effect, LivenessMachine, Saved};
+use resilient_orchestrator::domain::queries::Standing;
+use resilient_orchestrator::domain::recovery::{Confirmed, Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::settings::LivenessThresholds;
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
@@ -130,16 +132,21 @@ fn act(
                 wall,
             )?;
         }
-        Effect::BecameSilent if machine.fence(now) == FenceAnswer::Fenced => {
-            let recovery = RecoverInstance {
+        Effect::BecameSilent => {
+            let seen = Standing::of(known);
+            let failure = Failure {
                 id: id.clone(),
                 incarnation,
                 cause: FailureCause::HeartbeatTimeout,
                 detected_at: wall,
-                attempt: 1,
             };
-            moved = ledger.decide(&recovery, wall)?.evacuation.moved.len();
-            machine.adopt(saved(InstanceStatus::Failed), now);
+            let confirmed = Detected::new(failure)
+                .refresh(Some(&seen))
+                .and_then(|refreshed| refreshed.reconfirm(Some(machine.fence(now))));
+            if let Ok(confirmed) = confirmed {
+                moved = recover(ledger, confirmed, wall)?;
+                machine.adopt(saved(InstanceStatus::Failed), now);
+            }
         }
         Effect::Returned => {
             ledger.decide(
@@ -161,11 +168,29 @@ fn act(
             )?;
             machine.adopt(saved(InstanceStatus::Active), now);
         }
-        Effect::BecameSilent
-        | Effect::BecameEmergency
-        | Effect::BackOnTime
-        | Effect::FlapPaidBack { .. } => {}
+        Effect::BecameEmergency | Effect::BackOnTime | Effect::FlapPaidBack { .. } => {}
     }
+    Ok(moved)
+}
+
+/// The rest of the way: open the incident, move, verify, end the incident.
+fn recover(
+    ledger: &mut Ledger,
+    confirmed: Confirmed,
+    wall: WallTime,
+) -> Result<usize, Box<dyn Error>> {
+    let (manner, progress) = (Manner::Ordinary, Progress::default());
+    let opening = OpenIncident::new(confirmed, manner.clone(), progress.clone());
+    let Opening::Opened(opened) = ledger.decide(&opening, wall)? else {
+        return Ok(0);
+    };
+    let command = RecoverInstance::new(opened, manner, progress, Scoring::default());
+    let applied = ledger.decide(&command, wall)?;
+    let moved = applied.evacuation().moved.len();
+    let verified = applied
+        .verify(ledger.draft())
+        .map_err(|unverified| unverified.found.join("; "))?;
+    ledger.decide(&EndIncident::recovered(verified), wall)?;
     Ok(moved)
 }
 

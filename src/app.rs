@@ -277,6 +277,7 @@ fn system_settings(config: &Config) -> SystemSettings {
     SystemSettings {
         thresholds: config.liveness,
         retry: config.recovery.retry,
+        emergency_enabled: config.recovery.emergency_enabled,
         breaker: config.breaker,
         mass_failure: config.mass_failure,
         health: config.health.limits,

@@ -16,6 +16,8 @@ mod brake;
 mod breakers;
 #[path = "actors/doubt.rs"]
 mod doubt;
+#[path = "actors/emergency.rs"]
+mod emergency;
 mod faults;
 #[path = "actors/flapping.rs"]
 mod flapping;
@@ -27,6 +29,12 @@ mod heartbeats;
 mod liveness;
 #[path = "actors/outage.rs"]
 mod outage;
+#[path = "actors/recovery_attempts.rs"]
+mod recovery_attempts;
+#[path = "actors/recovery_placement.rs"]
+mod recovery_placement;
+#[path = "actors/recovery_resumption.rs"]
+mod recovery_resumption;
 #[path = "actors/reports.rs"]
 mod reports;
 #[path = "actors/restart.rs"]

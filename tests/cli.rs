@@ -85,6 +85,17 @@ impl Desk {
         assert_eq!(status, 200, "{answer}");
     }
 
+    /// Whoever reports a failure is answered when the moves are saved; the end is saved then.
+    fn all_have_ended(&self) {
+        let is_open = |incident: &Value| incident["state"] == "open";
+        loop {
+            let (_, answer) = self.orchestrator.get("/resilience/incidents");
+            if !answer["incidents"].as_array().unwrap().iter().any(is_open) {
+                return;
+            }
+        }
+    }
+
     fn run(&self, arguments: &[&str]) -> Outcome {
         let url = self.orchestrator.address();
         run(self.folder.path(), arguments, &[("ORCHESTRATOR_URL", url)])
@@ -102,6 +113,7 @@ fn an_operator_sees_how_the_fleet_is_and_what_happened() {
     assert_eq!(desk.run(&["incidents"]).stdout, "No incidents.\n");
 
     desk.post("/instances/a/failure", &json!({}));
+    desk.all_have_ended();
     let incidents = desk.run(&["incidents"]);
     assert_eq!(incidents.code, Some(0));
     let lines: Vec<&str> = incidents.stdout.lines().collect();
@@ -137,6 +149,57 @@ fn an_operator_sees_how_the_fleet_is_and_what_happened() {
         desk.run(&["status", "--json"]).json()["streams"]["total"],
         3
     );
+}
+
+#[test]
+fn an_operator_takes_an_instance_out_of_use_and_lets_it_come_back() {
+    let desk = Desk::new();
+    let refused = desk.run(&["recover", "a"]);
+    assert_eq!((refused.code, refused.stderr.as_str()), (Some(1), ""));
+    assert!(
+        refused.stdout.contains("has not failed"),
+        "{}",
+        refused.stdout
+    );
+
+    let taken = desk.run(&["emergency", "a", "--reason", "its disk is full"]);
+    assert_eq!(taken.code, Some(0), "{}{}", taken.stdout, taken.stderr);
+    assert!(
+        taken
+            .stdout
+            .starts_with("Of 3 streams of `a`, 3 run elsewhere.")
+    );
+    for step in ["force", "redistribute", "verify", "reset"] {
+        assert!(taken.line(step).contains(" done "), "{}", taken.stdout);
+    }
+    assert_eq!(
+        desk.run(&["status"]).line("instances"),
+        "instances 2 registered: 1 active, 1 maintenance"
+    );
+    let json = desk.run(&["incidents", "--json"]).json();
+    let incident = &json["incidents"][0];
+    assert_eq!(
+        (&incident["cause"], &incident["reason"]),
+        (&json!("emergency"), &json!("its disk is full"))
+    );
+
+    let back = desk.run(&["recover", "a", "--json"]);
+    assert_eq!(back.code, Some(0));
+    assert_eq!(back.json()["status"], "success");
+    assert_eq!(
+        desk.run(&["status"]).line("instances"),
+        "instances 2 registered: 2 active"
+    );
+
+    let nobody = desk.run(&["recover", "no/body"]);
+    assert_eq!(nobody.code, Some(1));
+    assert_eq!(nobody.stdout, "No instance `no/body` is registered.\n");
+    let nobody = desk.run(&["emergency", "nobody", "--reason", "x"]);
+    assert_eq!((nobody.code, nobody.stdout.as_str()), (Some(1), ""));
+    assert!(nobody.stderr.contains("No instance `nobody`"));
+    let empty = desk.run(&["emergency", "a", "--reason", ""]);
+    assert_eq!(empty.code, Some(1));
+    assert!(empty.stderr.contains("`reason` must not be empty"));
 }
 
 #[test]

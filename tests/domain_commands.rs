@@ -10,13 +10,13 @@ use std::collections::BTreeMap;
 
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, ClearSuspicion, Command, ConfirmDelivery, Confirmed,
-    DeleteStream, ForgetFailed, ForgiveInstance, PlaceWaiting, RecoverInstance, Recovered,
-    RegisterInstance, Registered, Rejection, ReleaseStreams, Released, RemoveInstance,
-    ReturnInstance, SaveStreams, StatusChange, StreamSpec, StreamsSaved, SuspectInstance,
-    TrustInstance,
+    DeleteStream, EndIncident, ForgetFailed, ForgiveInstance, OpenIncident, Opening, PlaceWaiting,
+    RecoverInstance, Recovered, RegisterInstance, Registered, Rejection, ReleaseStreams, Released,
+    RemoveInstance, ReturnInstance, SaveStreams, StatusChange, StreamSpec, StreamsSaved,
+    SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::events::Event;
-use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Snapshot};
+use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring, Snapshot};
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
 };
@@ -25,11 +25,25 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::{
     Invariant, LISTED_VIOLATIONS, check_epochs, check_fleet, compare,
 };
+use resilient_orchestrator::domain::liveness::FenceAnswer;
+use resilient_orchestrator::domain::queries::Standing;
+use resilient_orchestrator::domain::recovery::{self, Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{AssignReason, OrphanReason, Place, StreamState};
 use resilient_orchestrator::domain::time::WallTime;
 
 const fn at(seconds: i64) -> WallTime {
     WallTime::from_micros(seconds * 1_000_000)
+}
+
+fn first_attempt() -> Progress {
+    Progress {
+        attempt: 1,
+        ..Progress::default()
+    }
+}
+
+fn applying(opened: Opened, manner: Manner, scoring: Scoring) -> RecoverInstance {
+    RecoverInstance::new(opened, manner, first_attempt(), scoring)
 }
 
 /// A fleet whose commands are saved as soon as they are decided.
@@ -93,19 +107,43 @@ impl World {
         })
     }
 
+    /// Takes the whole way of a recovery; its events are those of the moves and of the end.
     fn recover(&mut self, id: &str) -> Recovered {
-        let command = self.recovery(id);
-        self.run(command)
+        let opening = self.opening(id, Manner::Ordinary);
+        // Not `run`: what is to be recovered may be unsound.
+        let opened = self.ledger.decide(&opening, at(10)).expect("accepted");
+        let batch = self.ledger.take_batch();
+        self.events = batch.events().cloned().collect();
+        self.ledger.commit(batch);
+        let Opening::Opened(opened) = opened else {
+            return Recovered::default();
+        };
+        let applied = self.run(applying(opened, Manner::Ordinary, Scoring::default()));
+        let (recovered, moves) = (Recovered::from(&applied), self.events.clone());
+        let verified = applied
+            .verify(self.ledger.saved())
+            .expect("as it should be");
+        self.run(EndIncident::recovered(verified));
+        self.events.splice(0..0, moves);
+        recovered
     }
 
-    fn recovery(&self, id: &str) -> RecoverInstance {
-        RecoverInstance {
+    fn opening(&self, id: &str, manner: Manner) -> OpenIncident {
+        OpenIncident::new(self.confirmed(id), manner, first_attempt())
+    }
+
+    fn confirmed(&self, id: &str) -> recovery::Confirmed {
+        let slot = self.ledger.saved().instance(&id.into());
+        let failure = Failure {
             id: id.into(),
             incarnation: self.life(id),
             cause: FailureCause::HeartbeatTimeout,
             detected_at: at(9),
-            attempt: 1,
-        }
+        };
+        Detected::new(failure)
+            .refresh(slot.map(Standing::of).as_ref())
+            .and_then(|refreshed| refreshed.reconfirm(Some(FenceAnswer::Fenced)))
+            .expect("fenced")
     }
 
     fn confirm(&mut self, id: &str, version: Option<i64>, streams: &[i64]) -> Confirmed {
@@ -603,8 +641,10 @@ fn a_failed_instance_that_still_owns_streams_is_emptied() {
 #[test]
 fn a_command_about_another_life_is_refused() {
     let mut world = settled();
-    let stale = world.recovery("a");
-    let given = stale.incarnation;
+    let (given, stale) = (world.life("a"), world.opening("a", Manner::Ordinary));
+    let Opening::Opened(opened) = world.run(stale.clone()) else {
+        panic!("it owns streams");
+    };
     world.register("a", 5);
     let current = world.life("a");
     let refused = Rejection::OtherIncarnation {
@@ -613,6 +653,8 @@ fn a_command_about_another_life_is_refused() {
         current,
     };
     assert_eq!(world.try_run(stale), Err(refused.clone()));
+    let moves = applying(opened, Manner::Ordinary, Scoring::default());
+    assert_eq!(world.try_run(moves), Err(refused.clone()));
     let asks = AssignStreams {
         id: "a".into(),
         incarnation: Some(given),

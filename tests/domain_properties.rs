@@ -10,21 +10,27 @@
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use resilient_orchestrator::domain::commands::{
-    AssignStreams, ClearSuspicion, Command, ConfirmDelivery, DeleteStream, ForgetFailed,
-    ForgiveInstance, PlaceWaiting, RecoverInstance, RegisterInstance, Rejection, ReleaseStreams,
-    RemoveInstance, ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
+    AssignStreams, ClearSuspicion, Command, ConfirmDelivery, DeleteStream, EndIncident,
+    EndMaintenance, ForgetFailed, ForgiveInstance, OpenIncident, Opening, PlaceWaiting,
+    RecoverInstance, Recovered, RegisterInstance, Rejection, ReleaseStreams, RemoveInstance,
+    ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
 };
-use resilient_orchestrator::domain::fleet::{Batch, Fleet, InstanceSlot, Ledger, Snapshot};
+use resilient_orchestrator::domain::fleet::{
+    Batch, Fleet, InstanceSlot, Ledger, Reading, Scores, Scoring, Snapshot,
+};
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
 };
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::invariants::{check_epochs, check_fleet, compare};
-use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate};
+use resilient_orchestrator::domain::liveness::FenceAnswer;
+use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate, Standing};
+use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::stream::{Place, Stream};
 use resilient_orchestrator::domain::time::WallTime;
 
@@ -52,6 +58,11 @@ enum Step {
     Recover {
         who: usize,
         life: Life,
+        manner: Manner,
+    },
+    EndMaintenance {
+        who: usize,
+        beats: bool,
     },
     Suspect {
         who: usize,
@@ -116,6 +127,15 @@ fn life() -> impl Strategy<Value = Life> {
     prop_oneof![6 => Just(Life::Current), 1 => Just(Life::Unsaid), 1 => Just(Life::Earlier)]
 }
 
+fn manner() -> impl Strategy<Value = Manner> {
+    let reason = "because".to_owned();
+    prop_oneof![
+        4 => Just(Manner::Ordinary),
+        1 => Just(Manner::Emergency),
+        2 => Just(Manner::TakenOut { reason }),
+    ]
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let who = 0..INSTANCES;
     let ids = || prop::collection::vec(1..=STREAMS, 0..6);
@@ -136,7 +156,10 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (who.clone(), 1..6_u32, any::<bool>())
             .prop_map(|(who, max_streams, auto_assign)| Step::Register { who, max_streams, auto_assign }),
         1 => who.clone().prop_map(|who| Step::Remove { who }),
-        3 => (who.clone(), life()).prop_map(|(who, life)| Step::Recover { who, life }),
+        3 => (who.clone(), life(), manner())
+            .prop_map(|(who, life, manner)| Step::Recover { who, life, manner }),
+        1 => (who.clone(), any::<bool>())
+            .prop_map(|(who, beats)| Step::EndMaintenance { who, beats }),
         2 => (who.clone(), life()).prop_map(|(who, life)| Step::Suspect { who, life }),
         2 => (who.clone(), life()).prop_map(|(who, life)| Step::Clear { who, life }),
         3 => (who.clone(), life()).prop_map(|(who, life)| Step::Return { who, life }),
@@ -369,7 +392,17 @@ impl World {
                 let _ = self.decide(&RemoveInstance { id: name(who) });
                 assert!(self.ledger.draft().instance(&name(who)).is_none());
             }
-            Step::Recover { who, life } => self.recover(who, any_life(self.life(who, life))),
+            Step::Recover { who, life, manner } => {
+                self.recover(who, any_life(self.life(who, life)), &manner);
+            }
+            Step::EndMaintenance { who, beats } => {
+                let incarnation = any_life(self.life(who, Life::Current));
+                let _ = self.decide(&EndMaintenance {
+                    id: name(who),
+                    incarnation,
+                    beats,
+                });
+            }
             Step::Suspect { who, life } => {
                 let incarnation = any_life(self.life(who, life));
                 let _ = self.decide(&SuspectInstance {
@@ -469,19 +502,46 @@ impl World {
 
     /// I4: exactly the streams of the failed instance move, each to somebody else or into the
     /// queue.
-    fn recover(&mut self, who: usize, incarnation: Incarnation) {
-        let before = self.ledger.draft().clone();
-        let lost: BTreeSet<StreamId> = set_of(&before, &name(who)).into_keys().collect();
-        let reply = self.decide(&RecoverInstance {
+    fn recover(&mut self, who: usize, incarnation: Incarnation, manner: &Manner) {
+        let failure = Failure {
             id: name(who),
             incarnation,
             cause: FailureCause::HeartbeatTimeout,
             detected_at: self.now(),
-            attempt: 1,
-        });
-        let Ok(recovered) = reply else {
+        };
+        let seen = self.ledger.draft().instance(&name(who)).map(Standing::of);
+        let confirmed = Detected::new(failure)
+            .refresh(seen.as_ref())
+            .and_then(|refreshed| refreshed.reconfirm(Some(FenceAnswer::Fenced)));
+        let Ok(confirmed) = confirmed else {
+            let is_its_life = seen.is_some_and(|seen| seen.incarnation == incarnation);
+            assert!(!is_its_life, "the way is open to the current life");
             return;
         };
+        let progress = Progress::default();
+        let opening = OpenIncident::new(confirmed, manner.clone(), progress.clone());
+        let Ok(Opening::Opened(opened)) = self.decide(&opening) else {
+            return;
+        };
+        let before = self.ledger.draft().clone();
+        let lost: BTreeSet<StreamId> = set_of(&before, &name(who)).into_keys().collect();
+        let scoring = self.scoring();
+        let applied = self
+            .decide(&RecoverInstance::new(
+                opened,
+                manner.clone(),
+                progress,
+                scoring,
+            ))
+            .expect("what could be opened can be applied");
+        let recovered = Recovered::from(&applied);
+        let status = self.ledger.draft().instance(&name(who)).unwrap();
+        assert_eq!(status.instance().status, manner.end_status());
+        let verified = applied.verify(self.ledger.draft());
+        let verified = verified.expect("it did what it was to do");
+        let fleet = self.ledger.draft().clone();
+        self.decide(&EndIncident::recovered(verified)).unwrap();
+        assert!(fleet == *self.ledger.draft(), "an end moves nothing");
         let after = self.ledger.draft();
         assert!(set_of(after, &name(who)).is_empty());
         let moved = recovered.evacuation.moved.iter().map(|(id, _)| *id);
@@ -503,6 +563,19 @@ impl World {
             let owner = after.stream(*id).unwrap().place().assignment().unwrap();
             assert_eq!(&owner.instance, target);
         }
+    }
+
+    /// Readings that differ from call to call.
+    fn scoring(&self) -> Scoring {
+        let readings = (0..INSTANCES).map(|who| {
+            let number = u8::try_from((self.seconds as usize * 7 + who * 31) % 101).unwrap();
+            let reading = Reading {
+                cpu: Some(f32::from(number)),
+                memory: None,
+            };
+            (name(who), reading)
+        });
+        Scoring::judge(Scores::of(readings), Duration::ZERO)
     }
 
     /// What must hold of every command, and of deciding what waits again after it.

@@ -13,13 +13,16 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use resilient_orchestrator::domain::commands::{
     AssignStreams, ClearSuspicion, Command, ConfirmDelivery, DeleteStream, ForgetFailed,
-    RecoverInstance, RegisterInstance, ReleaseStreams, RemoveInstance, ReturnInstance, SaveStreams,
-    StreamSpec, SuspectInstance, TrustInstance,
+    OpenIncident, Opening, RecoverInstance, RegisterInstance, ReleaseStreams, RemoveInstance,
+    ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::events::Event;
-use resilient_orchestrator::domain::fleet::{Fleet, Ledger, Snapshot};
+use resilient_orchestrator::domain::fleet::{Fleet, Ledger, Scoring, Snapshot};
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::liveness::FenceAnswer;
+use resilient_orchestrator::domain::queries::Standing;
+use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::store::Store;
 
 use support::fleets::{at, save_of};
@@ -198,14 +201,13 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
         }
         Step::Fail { who } => {
             let (id, incarnation) = current(ledger, who);
-            let command = RecoverInstance {
+            let failure = Failure {
                 id,
                 incarnation,
                 cause: FailureCause::HeartbeatTimeout,
                 detected_at: at(now - 1),
-                attempt: 1,
             };
-            decide(ledger, now, command);
+            fail(ledger, now, failure);
         }
         Step::Return { who } => {
             let (id, incarnation) = current(ledger, who);
@@ -226,6 +228,23 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
             decide(ledger, now, command);
         }
         Step::Commit => {}
+    }
+}
+
+/// The whole way of a recovery but for its end, which changes no fleet.
+fn fail(ledger: &mut Ledger, now: i64, failure: Failure) {
+    let seen = ledger.draft().instance(&failure.id).map(Standing::of);
+    let confirmed = Detected::new(failure)
+        .refresh(seen.as_ref())
+        .and_then(|refreshed| refreshed.reconfirm(Some(FenceAnswer::Fenced)));
+    let Ok(confirmed) = confirmed else {
+        return;
+    };
+    let (manner, progress) = (Manner::Ordinary, Progress::default());
+    let command = OpenIncident::new(confirmed, manner.clone(), progress.clone());
+    if let Ok(Opening::Opened(opened)) = ledger.decide(&command, at(now)) {
+        let command = RecoverInstance::new(opened, manner, progress, Scoring::default());
+        let _ = ledger.decide(&command, at(now));
     }
 }
 

@@ -304,7 +304,11 @@ impl Handler<HearEvents> for AlertBookActor {
                     subject,
                     detail,
                 }) => self.raise(kind, severity, &subject, &detail, ctx),
-                Some(News::Clear { kind, subject }) => self.clear(kind, &subject, ctx),
+                Some(News::Clear { kinds, subject }) => {
+                    for kind in kinds {
+                        self.clear(*kind, &subject, ctx);
+                    }
+                }
                 Some(News::Forget { subject }) => {
                     let now = self.clock.wall();
                     for alert in self.book.clear_instance(&subject, now) {

@@ -5,9 +5,11 @@
 
 use std::time::Duration;
 
+use actix::Addr;
 use log::error;
 
-use super::fleet::{CompareAtVersion, Refusal};
+use super::archive::Archive;
+use super::fleet::{Ask, CompareAtVersion, FleetActor, Refusal};
 use super::orchestrator::Orchestrator;
 use crate::domain::consistency::{Consistency, Incomparable};
 use crate::domain::queries::InspectFleet;
@@ -25,31 +27,40 @@ impl Orchestrator {
     /// # Errors
     /// Only while the system ends. A store that could not be read is told of in the report.
     pub async fn consistency(&self) -> Result<Consistency, Refusal> {
-        for reading in 0..READINGS {
-            if reading > 0 {
-                tokio::time::sleep(PAUSE).await;
-            }
-            let stored = match self.archive.fleet().await {
-                Ok(stored) => stored,
-                Err(StoreError::Unusable(reason)) => {
-                    error!(invariant = "I7"; "the store cannot be compared with memory: {reason}");
-                    return self.inspected(Incomparable::StoreUnreadable).await;
-                }
-                Err(_) => return self.inspected(Incomparable::StoreUnavailable).await,
-            };
-            let paired = self.fleet.send(CompareAtVersion(stored)).await;
-            if let Some(found) = paired.map_err(|_| Refusal::ShuttingDown)? {
-                return Ok(found);
-            }
-        }
-        self.inspected(Incomparable::KeptChanging).await
+        check(&self.fleet, &self.archive).await
     }
+}
 
-    /// The fleet by itself, when the store could not be compared.
-    async fn inspected(&self, reason: Incomparable) -> Result<Consistency, Refusal> {
-        Ok(Consistency {
-            fleet: self.ask(InspectFleet).await?,
-            store: Err(reason),
-        })
+/// The check itself, for whoever needs it inside.
+pub(super) async fn check(
+    fleet: &Addr<FleetActor>,
+    archive: &Archive,
+) -> Result<Consistency, Refusal> {
+    for reading in 0..READINGS {
+        if reading > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        let stored = match archive.fleet().await {
+            Ok(stored) => stored,
+            Err(StoreError::Unusable(reason)) => {
+                error!(invariant = "I7"; "the store cannot be compared with memory: {reason}");
+                return inspected(fleet, Incomparable::StoreUnreadable).await;
+            }
+            Err(_) => return inspected(fleet, Incomparable::StoreUnavailable).await,
+        };
+        let paired = fleet.send(CompareAtVersion(stored)).await;
+        if let Some(found) = paired.map_err(|_| Refusal::ShuttingDown)? {
+            return Ok(found);
+        }
     }
+    inspected(fleet, Incomparable::KeptChanging).await
+}
+
+/// The fleet by itself, when the store could not be compared.
+async fn inspected(fleet: &Addr<FleetActor>, reason: Incomparable) -> Result<Consistency, Refusal> {
+    let inspected = fleet.send(Ask(InspectFleet)).await;
+    Ok(Consistency {
+        fleet: inspected.map_err(|_| Refusal::ShuttingDown)?,
+        store: Err(reason),
+    })
 }

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
-use log::{debug, info, warn};
+use log::{debug, error, info, warn};
 use tokio::sync::broadcast;
 
 use super::alerts::{Alerts, HearEvents};
 use super::fatal::Vital;
 use super::telemetry::{EventLabel, Telemetry};
 use crate::domain::events::{DatedEvent, Event};
+use crate::domain::incident::IncidentOutcome;
 
 /// How many batches a subscriber may lag behind before it misses some (and is told so).
 const SUBSCRIBER_BACKLOG: usize = 256;
@@ -139,6 +140,32 @@ fn log_event(event: &Event) {
             let server_id = instance.as_str();
             info!(server_id; "instance {server_id} was removed ({reason:?})");
         }
+        Event::EmergencyRecovered {
+            incident,
+            instance,
+            status,
+            streams,
+            ..
+        } => {
+            let server_id = instance.as_str();
+            warn!(server_id, incident = incident.get(), streams;
+                "emergency: {streams} streams were taken from {server_id}, which is {status} now");
+        }
+        Event::MaintenanceEnded {
+            instance, status, ..
+        } => {
+            let server_id = instance.as_str();
+            info!(server_id; "the maintenance of {server_id} has ended, it is {status}");
+        }
+        Event::RecoveryEscalated {
+            incident,
+            instance,
+            attempts,
+        } => {
+            let server_id = instance.as_str();
+            error!(server_id, incident = incident.get(), attempts;
+                "the recovery of {server_id} is an emergency after {attempts} failed attempts");
+        }
         Event::RecoveryEnded {
             incident,
             instance,
@@ -146,13 +173,18 @@ fn log_event(event: &Event) {
             moved,
             orphaned,
         } => {
-            let server_id = instance.as_str();
-            if *orphaned == 0 {
-                info!(server_id, incident = incident.get(), moved, orphaned;
-                    "moved {moved} streams off {server_id}");
-            } else {
-                warn!(server_id, incident = incident.get(), moved, orphaned;
-                    "moved {moved} streams off {server_id}, {orphaned} wait for room ({outcome})");
+            let (server_id, incident) = (instance.as_str(), incident.get());
+            match outcome {
+                IncidentOutcome::Recovered => info!(server_id, incident, moved, orphaned;
+                    "moved {moved} streams off {server_id}"),
+                IncidentOutcome::RecoveredPartially => warn!(server_id, incident, moved, orphaned;
+                    "moved {moved} streams off {server_id}, {orphaned} wait for room ({outcome})"),
+                IncidentOutcome::Averted | IncidentOutcome::Interrupted => {
+                    info!(server_id, incident; "nothing was moved off {server_id} ({outcome})");
+                }
+                IncidentOutcome::Failed => {
+                    warn!(server_id, incident; "the recovery of {server_id} was given up");
+                }
             }
         }
         // Who did it has written the line already: it may be saved much later.

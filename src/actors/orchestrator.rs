@@ -20,7 +20,9 @@ use super::health::{
 };
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::instance::Beat;
-use super::recovery::{RecoveryActor, ReportFailure};
+use super::recovery::{
+    EmergencyReport, ForceRecovery, Forced, RecoveryActor, ReportFailure, TakeOut,
+};
 use super::registry::{Entry, Registry};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
@@ -97,6 +99,9 @@ impl Orchestrator {
         let at = self.clock.wall();
         entry.stamp(self.clock.now(), at);
         entry.report(&report.status, report.current_streams);
+        if let Some(metrics) = &report.metrics {
+            entry.measure(metrics);
+        }
         self.heartbeats.do_send(Record {
             beat: LastBeat {
                 instance: report.id.clone(),
@@ -191,11 +196,46 @@ impl Orchestrator {
     /// # Errors
     /// If it could not be, with the reason.
     pub async fn report_failure(&self, id: InstanceId) -> Result<Recovered, Refusal> {
-        if self.registry.get(&id).is_some() && !self.gate.writes().lets_through() {
-            return Err(Refusal::StoreUnavailable);
-        }
+        self.check_store_for(&id)?;
         self.recovery
             .send(ReportFailure { id })
+            .await
+            .unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// A known instance cannot be recovered while nothing can be saved; who asks hears so before
+    /// anything is done.
+    fn check_store_for(&self, id: &InstanceId) -> Result<(), Refusal> {
+        if self.registry.get(id).is_some() && !self.gate.writes().lets_through() {
+            return Err(Refusal::StoreUnavailable);
+        }
+        Ok(())
+    }
+
+    /// Forces a recovery of an instance that has failed, or ends its maintenance.
+    ///
+    /// # Errors
+    /// If that could not be saved.
+    pub async fn force_recovery(&self, id: InstanceId) -> Result<Forced, Refusal> {
+        self.recovery
+            .send(ForceRecovery { id })
+            .await
+            .unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// Empties an instance and takes it out of use, whether it beats or not; returns when its
+    /// moves are saved.
+    ///
+    /// # Errors
+    /// If it is not known, or its moves could not be saved.
+    pub async fn emergency(
+        &self,
+        id: InstanceId,
+        reason: String,
+    ) -> Result<EmergencyReport, Refusal> {
+        self.check_store_for(&id)?;
+        self.recovery
+            .send(TakeOut { id, reason })
             .await
             .unwrap_or(Err(Refusal::ShuttingDown))
     }

@@ -11,6 +11,8 @@ use actix::Addr;
 use dashmap::DashMap;
 
 use super::instance::InstanceActor;
+use crate::domain::fleet::Reading;
+use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::InstanceId;
 use crate::domain::queries::Standing;
 use crate::domain::time::{Timestamp, WallTime};
@@ -33,6 +35,8 @@ pub struct Entry {
     serving_since: AtomicU64,
     fenced: AtomicBool,
     status_seen_at: AtomicU64,
+    /// Two `f32` as bits: processor and memory use.
+    reading: AtomicU64,
     standing: RwLock<Standing>,
     reported: RwLock<Reported>,
     actor: RwLock<Option<Addr<InstanceActor>>>,
@@ -47,6 +51,7 @@ impl Entry {
             serving_since: AtomicU64::new(beat.as_micros()),
             fenced: AtomicBool::new(false),
             status_seen_at: AtomicU64::new(beat.as_micros()),
+            reading: AtomicU64::new(packed(Reading::default())),
             standing: RwLock::new(standing),
             reported: RwLock::new(Reported::default()),
             actor: RwLock::new(None),
@@ -131,6 +136,26 @@ impl Entry {
         }
     }
 
+    /// Remembers how busy its machine says to be.
+    pub fn measure(&self, metrics: &SystemMetrics) {
+        let percent = |number: f64| number as f32;
+        let reading = Reading {
+            cpu: metrics.cpu_percent.map(percent),
+            memory: metrics.memory_percent.map(percent),
+        };
+        self.reading.store(packed(reading), Ordering::Release);
+    }
+
+    /// How busy its machine last said to be, in its current life.
+    pub fn reading(&self) -> Reading {
+        let bits = self.reading.load(Ordering::Acquire);
+        let percent = |bits: u32| (bits != UNKNOWN).then_some(f32::from_bits(bits));
+        Reading {
+            cpu: percent((bits >> 32) as u32),
+            memory: percent(bits as u32),
+        }
+    }
+
     /// Where its actor is, if it has one.
     pub fn actor(&self) -> Option<Addr<InstanceActor>> {
         self.actor
@@ -142,6 +167,14 @@ impl Entry {
     pub(super) fn set_actor(&self, actor: Option<Addr<InstanceActor>>) {
         *self.actor.write().unwrap_or_else(PoisonError::into_inner) = actor;
     }
+}
+
+/// Stands for a use nobody told; no number has these bits but one of the many that are none.
+const UNKNOWN: u32 = u32::MAX;
+
+fn packed(reading: Reading) -> u64 {
+    let bits = |percent: Option<f32>| u64::from(percent.map_or(UNKNOWN, f32::to_bits));
+    bits(reading.cpu) << 32 | bits(reading.memory)
 }
 
 /// All instances.
@@ -228,6 +261,7 @@ impl Registry {
         }
         if before.incarnation != standing.incarnation {
             entry.stamp(now, wall);
+            entry.measure(&SystemMetrics::default());
             entry.lift_fence();
         }
         Published::Changed(entry)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use log::info;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::alerts::{AlertBookActor, Alerts, KeptAlerts, ListenToAlerts};
 use super::archive::{Archive, MAX_RECENT, RecentIncidents};
@@ -28,7 +28,7 @@ use crate::clock::Clock;
 use crate::domain::fleet::{Fleet, Ledger};
 use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::ids::InstanceId;
-use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
 use crate::domain::queries::Standing;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
@@ -43,6 +43,8 @@ pub struct SystemSettings {
     pub thresholds: LivenessThresholds,
     /// How soon what could not be saved is tried again.
     pub retry: RetryPolicy,
+    /// Whether an emergency is acted upon without being asked.
+    pub emergency_enabled: bool,
     /// When the store counts as out, and how it is probed.
     pub breaker: BreakerSettings,
     /// When silences that come together are held back.
@@ -69,6 +71,7 @@ impl Default for SystemSettings {
         Self {
             thresholds: LivenessThresholds::default(),
             retry: RetryPolicy::default(),
+            emergency_enabled: true,
             breaker: BreakerSettings::default(),
             mass_failure: MassFailureSettings::default(),
             health: HealthLimits::default(),
@@ -127,6 +130,8 @@ pub struct Loaded {
     last_beats: Vec<(InstanceId, WallTime)>,
     incidents: Vec<Incident>,
     alerts: KeptAlerts,
+    /// Incidents that were under way when the orchestrator before ended, oldest first.
+    open_incidents: Vec<Incident>,
 }
 
 impl Loaded {
@@ -146,6 +151,7 @@ impl Loaded {
         info!(term = guard.term.get(), instances, streams;
             "loaded {instances} instances and {streams} streams");
         let last_beats = snapshot.last_beats;
+        let open_incidents = open_incidents(store.as_ref()).await?;
         Ok(Self {
             store,
             ledger: Ledger::new(fleet),
@@ -153,6 +159,7 @@ impl Loaded {
             last_beats,
             incidents,
             alerts,
+            open_incidents,
         })
     }
 
@@ -171,6 +178,27 @@ impl Loaded {
             let _ = registry.publish(&instance.id, Standing::of(slot), now, shown);
         }
     }
+}
+
+/// How many incidents are read at once.
+const INCIDENT_PAGE: u32 = 1_000;
+
+async fn open_incidents(store: &dyn Store) -> Result<Vec<Incident>, StoreError> {
+    let mut filter = IncidentFilter {
+        state: Some(IncidentState::Open),
+        ..IncidentFilter::default()
+    };
+    let mut found: Vec<Incident> = Vec::new();
+    loop {
+        let page = store.incidents(&filter, INCIDENT_PAGE).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        filter.before = Some(last.id);
+        found.extend(page);
+    }
+    found.reverse();
+    Ok(found)
 }
 
 /// Starts the system with what was loaded. The receiver tells when it cannot go on.
@@ -194,7 +222,8 @@ pub fn start(
         guard,
         incidents,
         alerts,
-        ..
+        open_incidents,
+        last_beats: _,
     } = loaded;
     let recent = Arc::new(RecentIncidents::new(incidents.clone()));
 
@@ -255,7 +284,11 @@ pub fn start(
     };
     let fleet = placement.apart(FleetActor::new(ledger, guard, fleet_links));
     let journal = placement.near_heartbeats(Journal::new(fleet.clone(), vital("Journal")));
+    let archive = Archive::new(store.clone(), access.clone(), recent);
     let recovery_links = RecoveryLinks {
+        archive: archive.clone(),
+        checks: Arc::new(Semaphore::new(1)),
+        gate: gate.clone(),
         journal,
         clock: clock.clone(),
         registry: registry.clone(),
@@ -268,15 +301,19 @@ pub fn start(
     let recovery_settings = RecoverySettings {
         thresholds: settings.thresholds,
         retry: settings.retry,
+        emergency_enabled: settings.emergency_enabled,
         mass_failure: settings.mass_failure,
         sweep_interval: settings.sweep_interval,
         instance_retention: settings.instance_retention,
         jitter_seed: settings.jitter_seed,
     };
-    let recovery = placement.near_heartbeats(RecoveryActor::new(recovery_links, recovery_settings));
+    let recovery = placement.near_heartbeats(RecoveryActor::new(
+        recovery_links,
+        recovery_settings,
+        open_incidents,
+    ));
     breaker.do_send(WakeOnReturn(recovery.clone().recipient()));
     breaker.do_send(ProbeThrough(fleet.clone().recipient()));
-    let archive = Archive::new(store.clone(), access.clone(), recent);
     health.do_send(Watch(HealthLinks {
         store: store.clone(),
         access: access.clone(),

@@ -82,6 +82,13 @@ where
                 .filter_map(|(name, _, _)| Some((*name, asked.get_one::<String>(name)?.clone())));
             Command::Ask(question(Subject::Incidents(given.collect()), asked))
         }
+        Some(("recover", asked)) => {
+            Command::Ask(question(Subject::Recover(text(asked, "id")), asked))
+        }
+        Some(("emergency", asked)) => {
+            let (id, reason) = (text(asked, "id"), text(asked, "reason"));
+            Command::Ask(question(Subject::Emergency { id, reason }, asked))
+        }
         _ => Command::Serve,
     };
     Ok(Invocation {
@@ -100,6 +107,11 @@ fn without_urls(error: clap::Error) -> clap::Error {
         "an argument that is a URL is not understood where it stands (it is not repeated here, as \
          it may hold a password); a database is named with --database-url or DATABASE_URL",
     )
+}
+
+/// A text that must be there.
+fn text(asked: &ArgMatches, name: &str) -> String {
+    asked.get_one::<String>(name).cloned().unwrap_or_default()
 }
 
 fn question(subject: Subject, asked: &ArgMatches) -> Question {
@@ -163,6 +175,29 @@ fn command_line() -> clap::Command {
             ),
         )
         .subcommand(
+            asking("recover")
+                .about(
+                    "Has a running orchestrator recover a failed instance now, or end its \
+                     maintenance; exit code 1 if that was not done",
+                )
+                .arg(instance()),
+        )
+        .subcommand(
+            asking("emergency")
+                .about(
+                    "Has a running orchestrator take all streams from an instance, even one that \
+                     beats, and put it into maintenance; exit code 1 if a step failed",
+                )
+                .arg(instance())
+                .arg(
+                    Arg::new("reason")
+                        .long("reason")
+                        .value_name("TEXT")
+                        .required(true)
+                        .help("Why, for the record"),
+                ),
+        )
+        .subcommand(
             clap::Command::new("config")
                 .about("Checks and explains the configuration")
                 .subcommand_required(true)
@@ -180,6 +215,14 @@ fn command_line() -> clap::Command {
                         .hide(true),
                 ),
         )
+}
+
+/// The instance an order is about.
+fn instance() -> Arg {
+    Arg::new("id")
+        .value_name("ID")
+        .required(true)
+        .help("The instance's server_id")
 }
 
 /// A subcommand that talks to a running orchestrator.
@@ -268,6 +311,24 @@ mod tests {
         assert_eq!(asked(&["status"]), plain(Subject::Status));
         assert_eq!(asked(&["consistency"]), plain(Subject::Consistency));
         assert_eq!(asked(&["incidents"]), plain(Subject::Incidents(vec![])));
+        assert_eq!(
+            asked(&["recover", "a b"]),
+            plain(Subject::Recover("a b".to_owned()))
+        );
+        assert_eq!(
+            asked(&["emergency", "a", "--reason", "-"]),
+            plain(Subject::Emergency {
+                id: "a".to_owned(),
+                reason: "-".to_owned()
+            })
+        );
+        for incomplete in [
+            &["orchestrator", "recover"] as &[&str],
+            &["orchestrator", "emergency", "a"],
+            &["orchestrator", "emergency", "--reason", "x"],
+        ] {
+            assert!(parse(incomplete).is_err(), "{incomplete:?}");
+        }
         let given = [
             "incidents",
             "--json",

@@ -2,7 +2,8 @@
 //!
 //! Exit codes: 0 done, 1 the program could not run or had to end, 2 the command line or the
 //! configuration is wrong and nothing was started. Those that ask a running orchestrator (`client`)
-//! add: 1 it does not answer or is inconsistent, 3 its consistency could not be told. Uses `app` and
+//! add: 1 it does not answer, is inconsistent or did not do as asked, 3 its consistency could not be
+//! told. Uses `app` and
 //! `config`, nothing else.
 
 mod arguments;

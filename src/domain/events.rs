@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::brake::{BrakeAction, Ending};
 use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
+use super::instance::InstanceStatus;
 use super::stream::{AssignReason, OrphanReason};
 use super::time::WallTime;
 
@@ -120,6 +121,37 @@ pub enum Event {
         /// When it was given.
         ordered_at: WallTime,
     },
+    /// An instance was emptied and taken out of use, or failed, in an emergency.
+    EmergencyRecovered {
+        /// The incident it belongs to.
+        incident: IncidentId,
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// The state it was put into.
+        status: InstanceStatus,
+        /// How many streams it owned.
+        streams: u32,
+    },
+    /// An operator ended the maintenance of an instance.
+    MaintenanceEnded {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// The state it is in now.
+        status: InstanceStatus,
+    },
+    /// The attempts of a recovery are used up; it goes on as an emergency.
+    RecoveryEscalated {
+        /// The incident it belongs to.
+        incident: IncidentId,
+        /// Who is being recovered.
+        instance: InstanceId,
+        /// How many attempts failed.
+        attempts: u32,
+    },
     /// A recovery came to its end.
     RecoveryEnded {
         /// The incident it belongs to.
@@ -228,6 +260,9 @@ impl Event {
             Self::MassFailureHeld { .. } => "mass_failure_held",
             Self::MassFailureEnded { .. } => "mass_failure_ended",
             Self::BrakeOrdered { .. } => "brake_ordered",
+            Self::EmergencyRecovered { .. } => "emergency_recovered",
+            Self::MaintenanceEnded { .. } => "maintenance_ended",
+            Self::RecoveryEscalated { .. } => "recovery_escalated",
             Self::RecoveryEnded { .. } => "recovery_ended",
             Self::StreamCreated { .. } => "stream_created",
             Self::StreamUpdated { .. } => "stream_updated",
@@ -252,6 +287,9 @@ impl Event {
             | Self::InstanceFlapping { instance, .. }
             | Self::InstanceForgiven { instance, .. }
             | Self::InstanceRemoved { instance, .. }
+            | Self::EmergencyRecovered { instance, .. }
+            | Self::MaintenanceEnded { instance, .. }
+            | Self::RecoveryEscalated { instance, .. }
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
             | Self::StreamReleased { instance, .. }
@@ -289,6 +327,9 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::EmergencyRecovered { .. }
+            | Self::MaintenanceEnded { .. }
+            | Self::RecoveryEscalated { .. }
             | Self::RecoveryEnded { .. }
             | Self::StreamsDelivered { .. } => None,
         }

@@ -8,9 +8,9 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
-//! `streams`, `diagnostic`, `brake`, `breakers`, `resilience`, `health`, `alerts`, `patterns`, `status`.
-//! `body`, `fields` and `params` read
-//! input by one set of rules, `problem` is the only file that knows how errors look (`retry` adds when to come back). `server` runs
+//! `streams`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`, `alerts`,
+//! `patterns`, `status`. `body`, `fields` and `params` read input by one set of rules, `problem` is
+//! the only file that knows how errors look (`retry` adds when to come back). `server` runs
 //! it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
@@ -30,6 +30,7 @@ mod panics;
 mod params;
 mod patterns;
 mod problem;
+mod recovery;
 mod resilience;
 mod retry;
 mod route_table;

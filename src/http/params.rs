@@ -1,5 +1,7 @@
 //! Reads what stands in the path and in the query of a request, by the same rules as a body.
 
+use std::ops::RangeInclusive;
+
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::fields::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range};
@@ -206,6 +208,18 @@ impl Query {
             check_text(text, &SERVER_ID_LENGTH)?;
             Ok(InstanceId::new(text))
         })
+    }
+
+    /// A text, which is refused if it is given and empty.
+    pub(super) fn text(&mut self, name: &str, length: &RangeInclusive<usize>) -> Option<String> {
+        let (_, text) = self.pairs.iter().rev().find(|(key, _)| key == name)?;
+        match check_text(text, length) {
+            Ok(()) => Some(text.clone()),
+            Err(reason) => {
+                self.refuse(name, &reason);
+                None
+            }
+        }
     }
 
     /// A moment.

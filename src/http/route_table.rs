@@ -8,8 +8,8 @@ use actix_web::{guard, web};
 
 use super::problem::Problem;
 use super::{
-    alerts, brake, breakers, diagnostic, health, instances, patterns, resilience, status, streams,
-    workers,
+    alerts, brake, breakers, diagnostic, health, instances, patterns, recovery, resilience, status,
+    streams, workers,
 };
 
 /// Who depends on a route.
@@ -95,6 +95,10 @@ static ROUTES: &[Route] = routes![
         "What to look at, newest first; `limit` (default 100), `after`, `open`, `kind`.";
     Ours GET "/resilience/patterns" patterns::patterns,
         "What failures have in common, with the evidence; `days` (default 7, at most 30).";
+    Classic POST "/resilience/recovery/{server_id}" recovery::force,
+        "Forces the recovery of a failed instance now, or ends its maintenance.";
+    Classic POST "/resilience/emergency/{server_id}" recovery::emergency,
+        "Empties an instance, even one that beats, and takes it out of use; `reason`.";
     Ours GET "/resilience/consistency" resilience::consistency,
         "Checks the invariants, and memory against the database; null is \"could not be told\".";
     Ours GET "/resilience/incidents" resilience::incidents,

@@ -45,7 +45,7 @@ async fn a_late_instance_that_beats_is_active_again_at_once() {
 }
 
 #[actix::test]
-async fn streams_of_a_silent_instance_move_exactly_at_the_timeout_in_one_transaction() {
+async fn status_and_moves_of_a_silent_instance_are_one_transaction_exactly_at_the_timeout() {
     let rig = Rig::start().await;
     rig.streams(6).await;
     rig.register("a", 6).await;
@@ -67,9 +67,13 @@ async fn streams_of_a_silent_instance_move_exactly_at_the_timeout_in_one_transac
     pass(0.11).await;
     assert_eq!(rig.status("a"), InstanceStatus::Failed);
     let attempts = rig.store.attempts();
-    let [recovery] = &attempts[before..] else {
-        panic!("{} transactions instead of one", attempts.len() - before);
+    let [opening, recovery, ending] = &attempts[before..] else {
+        panic!("{} transactions instead of three", attempts.len() - before);
     };
+    for record in [opening, ending] {
+        assert_eq!(record.rows.len(), 1, "the incident and nothing else");
+        assert_eq!(record.rows.incidents.len(), 1);
+    }
     let row = recovery.rows.instances["a"].as_ref().unwrap();
     assert_eq!(
         row.status,

@@ -5,7 +5,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 
 use crate::rig::{Rig, pass};
 
-fn life(work: impl AsyncFnOnce(Option<Rig>) -> Rig, before: Option<Rig>) -> Rig {
+pub(crate) fn life(work: impl AsyncFnOnce(Option<Rig>) -> Rig, before: Option<Rig>) -> Rig {
     let system = actix::System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread()
             .enable_all()

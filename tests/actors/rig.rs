@@ -23,7 +23,9 @@ use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Fleet;
 use resilient_orchestrator::domain::heartbeat::SystemMetrics;
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
+use resilient_orchestrator::domain::incident::Incident;
 use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::invariants::check_fleet;
 use resilient_orchestrator::domain::queries::Query;
 use resilient_orchestrator::domain::stream::StreamState;
 use resilient_orchestrator::domain::time::WallTime;
@@ -177,6 +179,21 @@ impl Rig {
     pub(crate) async fn memory_equals_store(&self) {
         let stored = Fleet::from_snapshot(&self.store.rows()).unwrap();
         assert_eq!(self.fleet().await, stored, "I7: memory and store agree");
+    }
+
+    /// The invariants of the saved fleet, and I7.
+    pub(crate) async fn invariants_hold(&self) {
+        for check in check_fleet(&self.fleet().await) {
+            assert!(check.holds, "{check:?}");
+        }
+        self.memory_equals_store().await;
+    }
+
+    /// The incidents, oldest first.
+    pub(crate) fn incidents(&self) -> Vec<Incident> {
+        let mut incidents = self.store.incident_rows();
+        incidents.reverse();
+        incidents
     }
 
     pub(crate) fn events(&self) -> Vec<Event> {

@@ -12,9 +12,8 @@ use resilient_orchestrator::store::StoredEvent;
 use crate::world::TIMEOUT;
 
 /// A recovery that is being told of.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Telling {
-    instance: String,
     streams: u32,
     moved: u32,
     orphaned: u32,
@@ -28,7 +27,8 @@ pub(crate) struct History {
     owners: BTreeMap<i64, String>,
     ended: BTreeMap<(i64, String), i64>,
     registered: BTreeSet<(String, i64)>,
-    telling: Option<Telling>,
+    /// By instance, the newest last: it may fail again before the end of a recovery is saved.
+    telling: BTreeMap<String, Vec<Telling>>,
     /// When the orchestrator that writes started.
     pub(crate) life_began: WallTime,
     /// The last answered sign of life of an instance that was not fenced.
@@ -88,7 +88,10 @@ impl History {
                 }
                 self.highest_epoch = epoch.get();
                 self.owners.insert(stream.get(), instance.to_string());
-                if *reason == AssignReason::InstanceFailed {
+                if matches!(
+                    reason,
+                    AssignReason::InstanceFailed | AssignReason::Emergency
+                ) {
                     self.moved(from.as_ref().map(|from| from.as_str()))?;
                 }
             }
@@ -101,7 +104,10 @@ impl History {
                 reason,
             } => {
                 self.lose(stream.get());
-                if *reason == OrphanReason::InstanceFailed {
+                if matches!(
+                    reason,
+                    OrphanReason::InstanceFailed | OrphanReason::Emergency
+                ) {
                     self.orphaned(from.as_str())?;
                 }
             }
@@ -119,33 +125,34 @@ impl History {
                 streams,
                 ..
             } => {
-                self.telling = Some(Telling {
-                    instance: instance.to_string(),
-                    streams: *streams,
-                    moved: 0,
-                    orphaned: 0,
-                });
+                self.tell(instance.as_str(), *streams);
                 self.judge_failure(instance.as_str(), *cause, at)?;
             }
+            Event::EmergencyRecovered {
+                instance, streams, ..
+            } => self.tell(instance.as_str(), *streams),
             Event::RecoveryEnded {
                 instance,
                 moved,
                 orphaned,
                 ..
             } => {
-                let told = self.telling.take();
-                let agrees = told.as_ref().is_some_and(|told| {
-                    told.instance == instance.as_str()
-                        && (told.moved, told.orphaned) == (*moved, *orphaned)
+                let told = self.telling.entry(instance.to_string()).or_default();
+                let which = told.iter().position(|told| {
+                    (told.moved, told.orphaned) == (*moved, *orphaned)
                         && told.streams == moved + orphaned
                 });
-                if !agrees {
+                if let Some(which) = which {
+                    told.remove(which);
+                } else if moved + orphaned > 0 {
                     return Err(format!(
-                        "I4: {moved} moved, {orphaned} orphaned, not {told:?}"
+                        "I4: {moved} moved, {orphaned} orphaned of {instance}, not {told:?}"
                     ));
                 }
             }
-            Event::InstanceSuspected { .. }
+            Event::MaintenanceEnded { .. }
+            | Event::RecoveryEscalated { .. }
+            | Event::InstanceSuspected { .. }
             | Event::InstanceOnTime { .. }
             | Event::InstanceReturned { .. }
             | Event::InstanceTrusted { .. }
@@ -169,24 +176,39 @@ impl History {
         Some(owner)
     }
 
+    /// The moves of a recovery follow, in the same transaction.
+    fn tell(&mut self, instance: &str, streams: u32) {
+        let telling = Telling {
+            streams,
+            ..Telling::default()
+        };
+        self.telling
+            .entry(instance.to_owned())
+            .or_default()
+            .push(telling);
+    }
+
     fn moved(&mut self, from: Option<&str>) -> Result<(), String> {
-        match &mut self.telling {
-            Some(telling) if from == Some(&telling.instance) => telling.moved += 1,
-            other => return Err(format!("I4: a stream of {from:?} moved during {other:?}")),
+        match from.and_then(|from| self.telling.get_mut(from)?.last_mut()) {
+            Some(telling) => telling.moved += 1,
+            None => return Err(format!("I4: a stream of {from:?} moved without recovery")),
         }
         Ok(())
     }
 
     fn orphaned(&mut self, from: &str) -> Result<(), String> {
-        match &mut self.telling {
-            Some(telling) if from == telling.instance => telling.orphaned += 1,
-            other => return Err(format!("I4: a stream of {from} orphaned during {other:?}")),
+        match self.telling.get_mut(from).and_then(|told| told.last_mut()) {
+            Some(telling) => telling.orphaned += 1,
+            None => return Err(format!("I4: a stream of {from} orphaned without recovery")),
         }
         Ok(())
     }
 
     fn judge_failure(&self, id: &str, cause: FailureCause, at: WallTime) -> Result<(), String> {
-        if cause != FailureCause::HeartbeatTimeout {
+        if !matches!(
+            cause,
+            FailureCause::HeartbeatTimeout | FailureCause::EmergencyThreshold
+        ) {
             return Ok(());
         }
         let since_start = at.since(self.life_began);

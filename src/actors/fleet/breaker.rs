@@ -30,7 +30,7 @@ impl FleetActor {
         let now = self.links.clock.wall();
         while let Some(mut waiting) = self.suspects.pop().or_else(|| self.queue.pop()) {
             if can_decide {
-                waiting.decide(&mut self.ledger, now);
+                waiting.decide(&mut self.ledger, now, &self.links.clock);
                 let batch = self.ledger.take_batch();
                 if batch.is_empty() {
                     waiting.tell();

@@ -164,7 +164,7 @@ impl FleetActor {
     fn decide_next(&mut self) -> Vec<Box<dyn Waiting>> {
         let now = self.links.clock.wall();
         if let Some(mut suspect) = self.suspects.pop() {
-            suspect.decide(&mut self.ledger, now);
+            suspect.decide(&mut self.ledger, now, &self.links.clock);
             return vec![suspect];
         }
         let mut callers = Vec::new();
@@ -172,7 +172,7 @@ impl FleetActor {
             && self.ledger.open_changes() < MAX_BATCH_CHANGES
             && let Some(mut waiting) = self.queue.pop()
         {
-            waiting.decide(&mut self.ledger, now);
+            waiting.decide(&mut self.ledger, now, &self.links.clock);
             callers.push(waiting);
         }
         callers

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
+use crate::clock::Clock;
 use crate::domain::commands::{Command, Rejection};
 use crate::domain::fleet::Ledger;
 use crate::domain::time::{Timestamp, WallTime};
@@ -60,7 +61,7 @@ impl std::error::Error for Refusal {}
 /// A command of any kind, with whoever waits for its answer.
 pub(super) trait Waiting: Send {
     /// Decides it on the draft. Whether it has to be answered at once is seen from the ledger.
-    fn decide(&mut self, ledger: &mut Ledger, now: WallTime);
+    fn decide(&mut self, ledger: &mut Ledger, now: WallTime, clock: &Clock);
 
     /// Tells the caller what was decided; it is saved.
     fn tell(self: Box<Self>);
@@ -79,8 +80,13 @@ struct Caller<C: Command> {
 }
 
 impl<C: Command> Waiting for Caller<C> {
-    fn decide(&mut self, ledger: &mut Ledger, now: WallTime) {
-        self.decided = Some(ledger.decide(&self.command, now));
+    fn decide(&mut self, ledger: &mut Ledger, now: WallTime, clock: &Clock) {
+        let began = clock.now();
+        let mut decided = ledger.decide(&self.command, now);
+        if let Ok(reply) = &mut decided {
+            C::timed(reply, clock.now().since(began));
+        }
+        self.decided = Some(decided);
     }
 
     fn tell(self: Box<Self>) {

@@ -1,10 +1,11 @@
-//! One GET to a running orchestrator, and what to say when it does not answer.
+//! One request to a running orchestrator, and what to say when it does not answer.
 
 use std::io;
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::{Agent, Error};
+use ureq::http::Response;
+use ureq::{Agent, Body, Error};
 
 /// Longer than the longest answer takes: a consistency check with a database that hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -47,7 +48,23 @@ impl Connection {
         for (name, value) in parameters {
             request = request.query(*name, value);
         }
-        let mut answer = request.call().map_err(|error| self.unreachable(&error))?;
+        self.read(request.call())
+    }
+
+    /// Orders something; the body of a 200.
+    ///
+    /// # Errors
+    /// One sentence that says what is the matter.
+    pub(super) fn post(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value, String> {
+        let mut request = self.agent.post(format!("{}{path}", self.url));
+        for (name, value) in parameters {
+            request = request.query(*name, value);
+        }
+        self.read(request.send_empty())
+    }
+
+    fn read(&self, answer: Result<Response<Body>, Error>) -> Result<Value, String> {
+        let mut answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(MAX_ANSWER);
         let body: Value = body.read_json().map_err(|error| match error {

@@ -6,6 +6,7 @@
 mod connection;
 mod consistency;
 mod incidents;
+mod recovery;
 mod status;
 mod table;
 
@@ -41,6 +42,15 @@ pub(super) enum Subject {
     Incidents(Vec<(&'static str, String)>),
     /// Whether the invariants hold.
     Consistency,
+    /// The recovery of an instance that has failed, now.
+    Recover(String),
+    /// The recovery of an instance whether it has failed or not.
+    Emergency {
+        /// Which one.
+        id: String,
+        /// Why.
+        reason: String,
+    },
 }
 
 /// Asks, prints, and says by the exit code how it went.
@@ -52,12 +62,30 @@ pub(super) fn ask(question: Question) -> ExitCode {
             return ExitCode::from(MISUSED);
         }
     };
-    let (path, parameters, show): (_, _, fn(&Value) -> String) = match &question.subject {
-        Subject::Status => ("/status", &[] as &[_], status::show),
-        Subject::Incidents(parameters) => ("/resilience/incidents", parameters, incidents::show),
-        Subject::Consistency => ("/resilience/consistency", &[], consistency::show),
+    let connection = Connection::to(url);
+    let (answer, show): (_, fn(&Value) -> String) = match &question.subject {
+        Subject::Status => (connection.get("/status", &[]), status::show),
+        Subject::Incidents(parameters) => (
+            connection.get("/resilience/incidents", parameters),
+            incidents::show,
+        ),
+        Subject::Consistency => (
+            connection.get("/resilience/consistency", &[]),
+            consistency::show,
+        ),
+        Subject::Recover(id) => (
+            connection.post(&recovery::path("recovery", id), &[]),
+            recovery::show,
+        ),
+        Subject::Emergency { id, reason } => (
+            connection.post(
+                &recovery::path("emergency", id),
+                &[("reason", reason.clone())],
+            ),
+            recovery::show,
+        ),
     };
-    let answer = match Connection::to(url).get(path, parameters) {
+    let answer = match answer {
         Ok(answer) => answer,
         Err(reason) => {
             complain(&format!("orchestrator: {reason}"));
@@ -78,6 +106,10 @@ pub(super) fn ask(question: Question) -> ExitCode {
             Some(true) => ExitCode::SUCCESS,
             Some(false) => ExitCode::from(FAILED),
             None => ExitCode::from(UNKNOWN),
+        },
+        Subject::Recover(_) | Subject::Emergency { .. } => match answer["status"].as_str() {
+            Some("success") => ExitCode::SUCCESS,
+            _ => ExitCode::from(FAILED),
         },
     }
 }

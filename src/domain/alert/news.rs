@@ -17,10 +17,10 @@ pub enum News {
         /// What happened.
         detail: String,
     },
-    /// An alert about an instance is over.
+    /// Alerts about an instance are over.
     Clear {
-        /// What it was about.
-        kind: AlertKind,
+        /// What they were about.
+        kinds: &'static [AlertKind],
         /// Which instance.
         subject: String,
     },
@@ -52,7 +52,12 @@ pub fn news(event: &Event) -> Option<News> {
         Event::InstanceForgiven {
             instance, flaps: 0, ..
         } => Some(News::Clear {
-            kind: AlertKind::Flapping,
+            kinds: &[AlertKind::Flapping],
+            subject: instance.as_str().to_owned(),
+        }),
+        // What found no room has an alert of its own.
+        Event::RecoveryEnded { instance, .. } => Some(News::Clear {
+            kinds: &[AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery],
             subject: instance.as_str().to_owned(),
         }),
         Event::InstanceRemoved { instance, .. } => Some(News::Forget {
@@ -85,7 +90,7 @@ mod tests {
         ));
         assert_eq!(news(&forgiven(1)), None);
         let over = News::Clear {
-            kind: AlertKind::Flapping,
+            kinds: &[AlertKind::Flapping],
             subject: "a".to_owned(),
         };
         assert_eq!(news(&forgiven(0)), Some(over));

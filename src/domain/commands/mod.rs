@@ -6,6 +6,8 @@
 mod assign;
 mod catalogue;
 mod confirm;
+mod incident;
+mod maintenance;
 mod record;
 mod recover;
 mod register;
@@ -15,6 +17,7 @@ mod status;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::fleet::Draft;
 use super::ids::{Incarnation, InstanceId, StreamId};
@@ -23,6 +26,8 @@ use super::instance::InstanceStatus;
 pub use assign::{AssignOutcome, AssignStreams};
 pub use catalogue::{DeleteStream, SaveStreams, StreamSpec, StreamsSaved};
 pub use confirm::{ConfirmDelivery, Confirmed};
+pub use incident::{EndIncident, EscalateIncident, OpenIncident, Opening, Unmoved};
+pub use maintenance::EndMaintenance;
 pub use record::RecordEvents;
 pub use recover::{RecoverInstance, Recovered};
 pub use register::{RegisterInstance, Registered};
@@ -43,6 +48,9 @@ pub trait Command: fmt::Debug + Send + 'static {
     /// # Errors
     /// If the command does not fit the fleet as it is. Nothing is changed then.
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Self::Reply, Rejection>;
+
+    /// Adds to the reply how long it took to decide, for who wants to write that down.
+    fn timed(_reply: &mut Self::Reply, _took: Duration) {}
 }
 
 /// Why a command was not carried out.

@@ -1,30 +1,39 @@
-//! An instance has failed: its status and the places of all its streams change together.
+//! An instance has failed, or is taken out of use: its status and the places of all its streams
+//! change together.
+
+use std::time::Duration;
 
 use super::{Command, Rejection};
 use crate::domain::events::Event;
-use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, evacuate};
-use crate::domain::ids::{Incarnation, IncidentId, InstanceId};
-use crate::domain::incident::{FailureCause, Incident, IncidentOutcome};
+use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
+use crate::domain::ids::{IncidentId, InstanceId};
+use crate::domain::incident::{FailureCause, Incident, StepName, StepResult};
 use crate::domain::instance::InstanceStatus;
-use crate::domain::time::WallTime;
+use crate::domain::recovery::{Applied, Manner, Opened, Progress, step};
 
-/// Fails an instance that has been fenced, and moves exactly its streams (I4).
+/// Plans where exactly the streams of a fenced instance go (I4), and moves them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverInstance {
-    /// Who failed.
-    pub id: InstanceId,
-    /// In which life; a later one is left alone.
-    pub incarnation: Incarnation,
-    /// Why.
-    pub cause: FailureCause,
-    /// When the failure was noticed.
-    pub detected_at: WallTime,
-    /// Which attempt this is, from 1.
-    pub attempt: u32,
+    opened: Opened,
+    manner: Manner,
+    progress: Progress,
+    scoring: Scoring,
 }
 
-/// What the recovery did.
-#[derive(Debug, Clone, PartialEq, Eq)]
+impl RecoverInstance {
+    /// The next attempt of a recovery whose incident is open.
+    pub fn new(opened: Opened, manner: Manner, progress: Progress, scoring: Scoring) -> Self {
+        Self {
+            opened,
+            manner,
+            progress,
+            scoring,
+        }
+    }
+}
+
+/// What a recovery did, for whoever asked for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovered {
     /// The incident it was recorded as; none if there was nothing to do.
     pub incident: Option<IncidentId>,
@@ -32,80 +41,111 @@ pub struct Recovered {
     pub evacuation: Evacuation,
 }
 
-impl Command for RecoverInstance {
-    type Reply = Recovered;
-
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Recovered, Rejection> {
-        let instance = super::current_life(draft, &self.id, self.incarnation)?;
-        let streams = draft
-            .fleet()
-            .instance(&self.id)
-            .map_or(0, |slot| slot.held().len());
-        if instance.status == InstanceStatus::Failed && streams == 0 {
-            return Ok(Recovered {
-                incident: None,
-                evacuation: Evacuation::default(),
-            });
+impl From<&Applied> for Recovered {
+    fn from(applied: &Applied) -> Self {
+        Self {
+            incident: Some(applied.incident().id),
+            evacuation: applied.evacuation().clone(),
         }
-        if instance.status != InstanceStatus::Failed
-            && !draft.set_status(&self.id, InstanceStatus::Failed)
-        {
+    }
+}
+
+impl Command for RecoverInstance {
+    type Reply = Applied;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Applied, Rejection> {
+        let failure = self.opened.failure();
+        let id = &failure.id;
+        let instance = super::current_life(draft, id, failure.incarnation)?;
+        let streams = held(draft, id);
+        let status = self.manner.end_status();
+        if instance.status != status && !draft.set_status(id, status) {
             return Err(Rejection::WrongStatus {
-                instance: self.id.clone(),
+                instance: id.clone(),
                 status: instance.status,
             });
         }
-        draft.tell(Event::InstanceFailed {
-            instance: self.id.clone(),
-            incarnation: self.incarnation,
-            cause: self.cause,
-            streams: count(streams),
-        });
-        let evacuation = evacuate(draft, &self.id, EvacuationCause::InstanceFailed);
+        let is_news = instance.status != status || streams > 0;
+        if status == InstanceStatus::Failed && is_news {
+            draft.tell(Event::InstanceFailed {
+                instance: id.clone(),
+                incarnation: failure.incarnation,
+                cause: failure.cause,
+                streams: count(streams),
+            });
+        }
+        if self.manner.is_emergency() {
+            draft.tell(Event::EmergencyRecovered {
+                incident: self.opened.incident().id,
+                instance: id.clone(),
+                incarnation: failure.incarnation,
+                status,
+                streams: count(streams),
+            });
+        }
+        let cause = if self.manner.is_emergency() {
+            EvacuationCause::Emergency
+        } else {
+            EvacuationCause::InstanceFailed
+        };
+        let evacuation = evacuate(draft, id, cause, &self.scoring);
         let incident = self.record(draft, streams, &evacuation);
-        Ok(Recovered {
-            incident: Some(incident),
-            evacuation,
-        })
+        let upto = draft.fleet().counter();
+        Ok(Applied::new(incident, evacuation, upto))
+    }
+
+    fn timed(reply: &mut Applied, took: Duration) {
+        reply.planned_in = took;
     }
 }
 
 impl RecoverInstance {
-    fn record(&self, draft: &mut Draft<'_>, streams: usize, evacuation: &Evacuation) -> IncidentId {
-        let id = IncidentId::new(draft.next_epoch().get());
-        let outcome = if evacuation.orphaned.is_empty() {
-            IncidentOutcome::Recovered
+    fn record(&self, draft: &mut Draft<'_>, streams: usize, evacuation: &Evacuation) -> Incident {
+        let (moved, orphaned) = (evacuation.moved.len(), evacuation.orphaned.len());
+        let mut planned = format!("{moved} to move, {orphaned} without room");
+        if let Scoring::LoadAlone(because) = &self.scoring {
+            planned.push_str(&format!("; placed by load alone: {because}"));
+        }
+        // How long both took is known, and added, when they are over.
+        let done = |name, detail| {
+            let at = (draft.now(), Duration::ZERO);
+            step(name, StepResult::Done, self.progress.attempt, at, detail)
+        };
+        let mut steps = self.progress.steps.clone();
+        if self.manner.is_emergency() {
+            let taken = format!("{streams} taken from the instance");
+            steps.push(done(StepName::ForceRelease, taken));
+            steps.push(done(StepName::Redistribute, planned));
         } else {
-            IncidentOutcome::RecoveredPartially
-        };
-        let incident = Incident {
-            id,
-            instance: self.id.clone(),
-            incarnation: self.incarnation,
-            cause: self.cause,
-            detected_at: self.detected_at,
-            ended_at: Some(draft.now()),
-            outcome: Some(outcome),
+            steps.push(done(StepName::Plan, planned));
+            steps.push(done(StepName::Apply, String::new()));
+        }
+        let mut incident = Incident {
             streams_affected: count(streams),
-            streams_moved: count(evacuation.moved.len()),
-            streams_orphaned: count(evacuation.orphaned.len()),
-            attempts: self.attempt,
-            reason: None,
-            escalated_at: None,
-            steps: Vec::new(),
+            streams_moved: count(moved),
+            streams_orphaned: count(orphaned),
+            attempts: self.progress.attempt,
+            escalated_at: self.progress.escalated_at,
+            steps,
+            ..self.opened.incident().clone()
         };
-        draft.tell(Event::RecoveryEnded {
-            incident: id,
-            instance: self.id.clone(),
-            outcome,
-            moved: incident.streams_moved,
-            orphaned: incident.streams_orphaned,
-        });
-        draft.record(incident);
-        id
+        if let Manner::TakenOut { reason } = &self.manner {
+            incident.cause = FailureCause::Emergency;
+            incident.reason = Some(reason.clone());
+        }
+        draft.record(incident.clone());
+        incident
     }
 }
 
-fn count(number: usize) -> u32 {
+/// How many streams an instance owns.
+pub(super) fn held(draft: &Draft<'_>, id: &InstanceId) -> usize {
+    draft
+        .fleet()
+        .instance(id)
+        .map_or(0, |slot| slot.held().len())
+}
+
+pub(super) fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }

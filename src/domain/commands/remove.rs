@@ -2,7 +2,7 @@
 
 use super::{Command, Rejection, known};
 use crate::domain::events::{Event, RemovalReason};
-use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, evacuate};
+use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::InstanceStatus;
 use crate::domain::time::WallTime;
@@ -25,7 +25,12 @@ impl Command for RemoveInstance {
         known(draft, &self.id)?;
         // Nothing is pushed to an inactive instance, so none of its streams comes back to it.
         draft.set_status(&self.id, InstanceStatus::Inactive);
-        let evacuation = evacuate(draft, &self.id, EvacuationCause::InstanceRemoved);
+        let evacuation = evacuate(
+            draft,
+            &self.id,
+            EvacuationCause::InstanceRemoved,
+            &Scoring::default(),
+        );
         draft.remove_instance(&self.id);
         draft.tell(Event::InstanceRemoved {
             instance: self.id.clone(),

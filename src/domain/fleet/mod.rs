@@ -2,23 +2,28 @@
 //!
 //! `model` holds it and keeps its indexes, `change` is one reversible step of it, `draft` records
 //! the steps a command takes, `recent` remembers which streams came and went, `room` orders
-//! instances by how much they can still take, `placement` decides who gets what, and `ledger` keeps
-//! what is saved apart from what is being decided. The commands themselves are in `domain/commands`.
+//! instances by how much they can still take, `placement` decides who gets what, `plan` and `scores`
+//! where the streams of one instance go, and `ledger` keeps what is saved apart from what is being
+//! decided. The commands themselves are in `domain/commands`.
 
 mod change;
 mod draft;
 mod ledger;
 mod model;
 mod placement;
+mod plan;
 mod recent;
 mod restore;
 mod room;
+mod scores;
 
 pub use change::{Change, Rows};
 pub use draft::Draft;
 pub use ledger::{Batch, Decision, Ledger};
 pub use model::{Fleet, InstanceSlot, StreamSlot};
 pub use placement::{Evacuation, EvacuationCause, evacuate, place_waiting};
+pub use plan::{Move, Plan};
 pub use recent::REMEMBERED_CHANGES;
 pub use restore::{Snapshot, SnapshotError};
 pub use room::Load;
+pub use scores::{Absurd, Reading, SCORING_LIMIT, Scores, Scoring, Weight};

@@ -207,6 +207,10 @@ impl Fleet {
         self.room.for_orphan()
     }
 
+    pub(super) fn room(&self) -> &Room {
+        &self.room
+    }
+
     /// Who would get an unclaimed stream without asking.
     pub fn target_for_unclaimed(&self, released_by: Option<&InstanceId>) -> Option<&InstanceId> {
         self.room.for_unclaimed(released_by)

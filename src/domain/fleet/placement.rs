@@ -1,6 +1,8 @@
 //! Who gets what: the rules of pushing streams to instances.
 
 use super::draft::Draft;
+use super::plan::Plan;
+use super::scores::Scoring;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::stream::{AssignReason, OrphanReason, Place};
 
@@ -20,57 +22,41 @@ pub enum EvacuationCause {
     InstanceFailed,
     /// It was removed.
     InstanceRemoved,
+    /// It was emptied in an emergency.
+    Emergency,
 }
 
 impl EvacuationCause {
-    const fn assign_reason(self) -> AssignReason {
+    pub(super) const fn assign_reason(self) -> AssignReason {
         match self {
+            Self::Emergency => AssignReason::Emergency,
             Self::InstanceFailed => AssignReason::InstanceFailed,
             Self::InstanceRemoved => AssignReason::InstanceRemoved,
         }
     }
 
-    const fn orphan_reason(self) -> OrphanReason {
+    pub(super) const fn orphan_reason(self) -> OrphanReason {
         match self {
+            Self::Emergency => OrphanReason::Emergency,
             Self::InstanceFailed => OrphanReason::InstanceFailed,
             Self::InstanceRemoved => OrphanReason::InstanceRemoved,
         }
     }
 }
 
-/// Moves every stream of an instance to the least loaded instances with room, higher priority
-/// first, then ascending id; what finds no room is orphaned. The instance itself must not be in
-/// a state that is pushed streams.
-pub fn evacuate(draft: &mut Draft<'_>, id: &InstanceId, cause: EvacuationCause) -> Evacuation {
+/// Moves every stream of an instance to the lightest instances with room, higher priority first,
+/// then ascending id; what finds no room is orphaned. The instance itself must not be in a state
+/// that is pushed streams.
+pub fn evacuate(
+    draft: &mut Draft<'_>,
+    id: &InstanceId,
+    cause: EvacuationCause,
+    scoring: &Scoring,
+) -> Evacuation {
     // Who waits longest has the first claim on room (there is none while orphans wait, unless
     // this very command made it).
     place_orphans(draft);
-    let mut streams: Vec<StreamId> = draft
-        .fleet()
-        .instance(id)
-        .map(|slot| slot.held().iter().copied().collect())
-        .unwrap_or_default();
-    streams.sort_by_key(|stream| {
-        let priority = draft
-            .fleet()
-            .stream(*stream)
-            .map_or(0, |slot| slot.stream().priority);
-        (std::cmp::Reverse(priority), *stream)
-    });
-    let mut evacuation = Evacuation::default();
-    for stream in streams {
-        match draft.fleet().target_for_orphan().cloned() {
-            Some(target) => {
-                draft.assign(stream, &target, cause.assign_reason());
-                evacuation.moved.push((stream, target));
-            }
-            None => {
-                draft.orphan(stream, id, cause.orphan_reason());
-                evacuation.orphaned.push(stream);
-            }
-        }
-    }
-    evacuation
+    Plan::make(draft.fleet(), id, scoring).apply(draft, cause)
 }
 
 /// Pushes what waits to whoever has room: orphans first and to any eligible instance, then

@@ -47,9 +47,9 @@ impl PartialOrd for Load {
 
 /// The placement policy: the order of the fields is the order of the criteria.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
-    load: Load,
-    id: InstanceId,
+pub(super) struct Candidate {
+    pub(super) load: Load,
+    pub(super) id: InstanceId,
 }
 
 /// The instances with room, kept in placement order as the fleet changes: finding the next
@@ -83,6 +83,16 @@ impl Room {
             .first()
             .or_else(|| self.recovering.first())
             .map(|candidate| &candidate.id)
+    }
+
+    /// The active instances with room, least loaded first, then those on probation.
+    pub(super) fn candidates(
+        &self,
+    ) -> (
+        impl Iterator<Item = &Candidate>,
+        impl Iterator<Item = &Candidate>,
+    ) {
+        (self.active.iter(), self.recovering.iter())
     }
 
     /// Who gets the next unclaimed stream without asking: the least loaded active instance with

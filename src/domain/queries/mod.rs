@@ -9,6 +9,7 @@ mod changes;
 mod diagnose;
 mod inspect;
 mod instances;
+mod recovered;
 mod standing;
 mod streams;
 mod totals;
@@ -25,6 +26,7 @@ pub use changes::{ChangesSince, SetUpdate, WorkerUpdate};
 pub use diagnose::{Diagnose, Diagnosis};
 pub use inspect::InspectFleet;
 pub use instances::{InstanceDetail, InstanceLine, InstanceList};
+pub use recovered::VerifyRecovery;
 pub use standing::Standing;
 pub use streams::{StreamDetail, StreamLine, StreamList};
 pub use totals::{FleetTotals, Totals};
@@ -97,10 +99,15 @@ pub(super) mod sample {
     use std::collections::BTreeMap;
 
     use crate::domain::commands::{
-        AssignStreams, Command, RegisterInstance, SaveStreams, StreamSpec,
+        AssignStreams, Command, OpenIncident, Opening, RecoverInstance, RegisterInstance,
+        SaveStreams, StreamSpec,
     };
-    use crate::domain::fleet::{Fleet, Ledger};
+    use crate::domain::fleet::{Fleet, Ledger, Scoring};
     use crate::domain::ids::{Epoch, InstanceId, StreamId};
+    use crate::domain::incident::FailureCause;
+    use crate::domain::liveness::FenceAnswer;
+    use crate::domain::queries::Standing;
+    use crate::domain::recovery::{Detected, Failure, Manner, Progress};
     use crate::domain::time::WallTime;
 
     pub(crate) const NOW: WallTime = WallTime::from_micros(1_000_000);
@@ -147,6 +154,30 @@ pub(super) mod sample {
             id: id.into(),
             incarnation: None,
             requested,
+        }
+    }
+
+    /// Takes the whole way of a recovery, but for its end.
+    pub(crate) fn recover(ledger: &mut Ledger, id: &str) {
+        let failure = Failure {
+            id: id.into(),
+            incarnation: life(ledger, id),
+            cause: FailureCause::Reported,
+            detected_at: NOW,
+        };
+        let slot = ledger.saved().instance(&failure.id).expect("known");
+        let confirmed = Detected::new(failure)
+            .refresh(Some(&Standing::of(slot)))
+            .and_then(|refreshed| refreshed.reconfirm(Some(FenceAnswer::Fenced)))
+            .expect("fenced");
+        let (manner, progress) = (Manner::Ordinary, Progress::default());
+        let command = OpenIncident::new(confirmed, manner.clone(), progress.clone());
+        if let Opening::Opened(opened) = run(ledger, command) {
+            let scoring = Scoring::default();
+            run(
+                ledger,
+                RecoverInstance::new(opened, manner, progress, scoring),
+            );
         }
     }
 

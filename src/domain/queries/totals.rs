@@ -94,9 +94,8 @@ impl Query for FleetTotals {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::domain::commands::{RecoverInstance, SaveStreams, StreamSpec};
+    use crate::domain::commands::{SaveStreams, StreamSpec};
     use crate::domain::ids::StreamId;
-    use crate::domain::incident::FailureCause;
 
     #[test]
     fn nothing_is_no_load() {
@@ -127,17 +126,7 @@ mod tests {
         );
         sample::run(&mut ledger, sample::ask("a", 2));
         sample::run(&mut ledger, sample::ask("b", 5));
-        let incarnation = sample::life(&ledger, "b");
-        sample::run(
-            &mut ledger,
-            RecoverInstance {
-                id: "b".into(),
-                incarnation,
-                cause: FailureCause::Reported,
-                detected_at: sample::NOW,
-                attempt: 1,
-            },
-        );
+        sample::recover(&mut ledger, "b");
         let totals = FleetTotals.answer(ledger.saved());
         assert_eq!((totals.instances, totals.active_instances()), (2, 1));
         assert_eq!((totals.total_capacity, totals.current_load), (4, 4));

@@ -142,8 +142,6 @@ impl Query for FleetFacts {
 mod tests {
     use super::super::sample;
     use super::*;
-    use crate::domain::commands::RecoverInstance;
-    use crate::domain::incident::FailureCause;
 
     #[test]
     fn who_failed_and_is_empty_counts_for_an_hour() {
@@ -153,17 +151,7 @@ mod tests {
         sample::run(&mut ledger, sample::streams(1..=10));
         sample::run(&mut ledger, sample::ask("a", 2));
         sample::run(&mut ledger, sample::ask("b", 5));
-        let incarnation = sample::life(&ledger, "b");
-        sample::run(
-            &mut ledger,
-            RecoverInstance {
-                id: "b".into(),
-                incarnation,
-                cause: FailureCause::Reported,
-                detected_at: sample::NOW,
-                attempt: 1,
-            },
-        );
+        sample::recover(&mut ledger, "b");
         let at = |seconds| FleetVitals {
             now: sample::NOW + Duration::from_secs(seconds),
         };

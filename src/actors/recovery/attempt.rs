@@ -1,0 +1,314 @@
+//! One attempt of a recovery, in the only order there is, and what follows once it is saved.
+//!
+//! The types of `domain/recovery/pipeline.rs` lead through it. What could not be saved is handed
+//! back with the case; whether and when it is tried again is the machine's business.
+
+use std::time::Duration;
+
+use actix::Addr;
+
+use super::RecoveryLinks;
+use super::emergency::check_consistency;
+use crate::actors::archive::Archive;
+use crate::actors::fleet::{Ask, Execute, FleetActor, Refusal};
+use crate::clock::Clock;
+use crate::domain::commands::{
+    Command, EndIncident, EscalateIncident, OpenIncident, Opening, PlaceWaiting, RecoverInstance,
+    Unmoved,
+};
+use crate::domain::fleet::Scoring;
+use crate::domain::incident::{
+    Incident, IncidentFilter, IncidentState, StepName, StepRecord, StepResult,
+};
+use crate::domain::queries::VerifyRecovery;
+use crate::domain::recovery::{Applied, Confirmed, Failure, Manner, Opened, Progress};
+use crate::domain::time::{Timestamp, WallTime};
+
+/// How many open incidents one instance can have at the most: the one that is being looked for,
+/// and those whose ends are not saved yet.
+const OPEN_INCIDENTS: u32 = 100;
+
+/// Measures a step.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stopwatch {
+    began: Timestamp,
+    at: WallTime,
+}
+
+impl Stopwatch {
+    pub(super) fn start(clock: &Clock) -> Self {
+        Self {
+            began: clock.now(),
+            at: clock.wall(),
+        }
+    }
+
+    /// When it was started, and how long ago that is.
+    pub(super) fn read(self, clock: &Clock) -> (WallTime, Duration) {
+        (self.at, clock.now().since(self.began))
+    }
+}
+
+/// A recovery of an instance that is fenced, between its attempts.
+#[derive(Debug, Clone)]
+pub(super) struct Case {
+    pub(super) confirmed: Confirmed,
+    pub(super) opened: Option<Opened>,
+    pub(super) progress: Progress,
+    /// Whether the outcome of a transaction is unknown: what is saved has to be looked up.
+    pub(super) in_doubt: bool,
+    /// Whether whoever asked for it was told that it could not be done: unless its moves turn out
+    /// to be saved, nothing of it is done later.
+    pub(super) is_given_up: bool,
+}
+
+impl Case {
+    pub(super) fn failure(&self) -> &Failure {
+        self.confirmed.failure()
+    }
+}
+
+/// What an attempt brought.
+#[derive(Debug)]
+pub(super) enum Achieved {
+    /// There was nothing to do.
+    Nothing,
+    /// Nothing was saved of what nobody waits for any more.
+    GivenUp,
+    /// The moves are saved.
+    Moves(Applied),
+}
+
+/// What one attempt works with.
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) links: RecoveryLinks,
+    pub(super) manner: Manner,
+    pub(super) scoring: Scoring,
+}
+
+impl Attempt {
+    /// Opens the incident, if it is not open yet, and has the fleet plan and apply.
+    pub(super) async fn run(mut self, mut case: Case) -> (Case, Manner, Result<Achieved, Refusal>) {
+        let watch = Stopwatch::start(&self.links.clock);
+        let result = self.carry_out(&mut case).await;
+        if let Err(refusal) = &result {
+            case.in_doubt |= *refusal == Refusal::OutcomeUnknown;
+            let result = match refusal {
+                Refusal::Rejected(_) => StepResult::Skipped,
+                _ => StepResult::Failed,
+            };
+            let at = watch.read(&self.links.clock);
+            let step = self.step();
+            case.progress.note(step, result, at, refusal.to_string());
+        }
+        (case, self.manner, result)
+    }
+
+    /// The step that fails if an attempt does.
+    fn step(&self) -> StepName {
+        if self.manner.is_emergency() {
+            StepName::ForceRelease
+        } else {
+            StepName::Apply
+        }
+    }
+
+    async fn carry_out(&mut self, case: &mut Case) -> Result<Achieved, Refusal> {
+        if case.in_doubt {
+            if let Some(applied) = look_up(&self.links, case).await? {
+                self.manner = manner_of(applied.incident());
+                return Ok(Achieved::Moves(applied));
+            }
+            if case.is_given_up {
+                return Ok(Achieved::GivenUp);
+            }
+        }
+        let fleet = &self.links.fleet;
+        let mut opened = match case.opened.take() {
+            Some(opened) => opened,
+            None => {
+                let (confirmed, progress) = (case.confirmed.clone(), case.progress.clone());
+                let command = OpenIncident::new(confirmed, self.manner.clone(), progress);
+                match execute(fleet, command).await? {
+                    Opening::Opened(opened) => opened,
+                    Opening::NothingToDo => return Ok(Achieved::Nothing),
+                }
+            }
+        };
+        case.opened = Some(opened.clone());
+        if let Some(at) = case.progress.escalated_at
+            && opened.incident().escalated_at.is_none()
+        {
+            let command = EscalateIncident::new(opened, at, case.progress.clone());
+            opened = execute(fleet, command).await?;
+            case.opened = Some(opened.clone());
+        }
+        let command = RecoverInstance::new(
+            opened,
+            self.manner.clone(),
+            case.progress.clone(),
+            self.scoring.clone(),
+        );
+        let watch = Stopwatch::start(&self.links.clock);
+        let mut applied = execute(fleet, command).await?;
+        let (_, took) = watch.read(&self.links.clock);
+        complete(&mut applied, took);
+        Ok(Achieved::Moves(applied))
+    }
+}
+
+/// In which manner the moves of an incident were made.
+pub(super) fn manner_of(incident: &Incident) -> Manner {
+    let was_emergency = incident
+        .steps
+        .iter()
+        .any(|step| step.name == StepName::Redistribute && step.result == StepResult::Done);
+    match (&incident.reason, was_emergency) {
+        (Some(reason), true) => Manner::TakenOut {
+            reason: reason.clone(),
+        },
+        (None, true) => Manner::Emergency,
+        (_, false) => Manner::Ordinary,
+    }
+}
+
+/// Adds how long planning and saving took, which nobody knew while they were saved.
+fn complete(applied: &mut Applied, took: Duration) {
+    let planned = applied.planned_in;
+    let saved = took.saturating_sub(planned);
+    let mut last_two = applied.incident_mut().steps.iter_mut().rev().take(2);
+    for step in &mut last_two {
+        let took = match step.name {
+            StepName::Plan | StepName::Redistribute => planned,
+            _ => saved,
+        };
+        step.duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    }
+}
+
+/// Has a command carried out; returns once it is saved.
+pub(super) async fn execute<C: Command>(
+    fleet: &Addr<FleetActor>,
+    command: C,
+) -> Result<C::Reply, Refusal> {
+    let answer = fleet.send(Execute(command)).await;
+    answer.unwrap_or(Err(Refusal::ShuttingDown))
+}
+
+/// Returns once no transaction is in doubt any more: commands are decided only then, and this one
+/// changes nothing.
+async fn settle(fleet: &Addr<FleetActor>) -> Result<(), Refusal> {
+    execute(fleet, PlaceWaiting).await
+}
+
+/// Finds out what was saved of a case whose last transaction is in doubt: its moves, its incident,
+/// or nothing.
+pub(super) async fn look_up(
+    links: &RecoveryLinks,
+    case: &mut Case,
+) -> Result<Option<Applied>, Refusal> {
+    settle(&links.fleet).await?;
+    let found = match &case.opened {
+        Some(opened) => links.archive.incident(opened.incident().id).await?,
+        None => find_open(&links.archive, case.failure()).await?,
+    };
+    case.in_doubt = false;
+    case.opened = found
+        .clone()
+        .and_then(|incident| case.confirmed.resume(incident));
+    Ok(found.and_then(Applied::recorded))
+}
+
+/// The incident that was opened for this failure, if it was.
+async fn find_open(archive: &Archive, failure: &Failure) -> Result<Option<Incident>, Refusal> {
+    let filter = IncidentFilter {
+        instance: Some(failure.id.clone()),
+        state: Some(IncidentState::Open),
+        ..IncidentFilter::default()
+    };
+    let open = archive.incidents(&filter, OPEN_INCIDENTS).await?;
+    Ok(open.into_iter().find(|incident| {
+        incident.incarnation == failure.incarnation && incident.detected_at == failure.detected_at
+    }))
+}
+
+/// What is left once the moves of a recovery are saved.
+#[derive(Debug)]
+pub(super) struct Finish {
+    pub(super) links: RecoveryLinks,
+    pub(super) manner: Manner,
+}
+
+/// How a recovery whose moves are saved came out.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// What is to be saved of it.
+    pub(super) end: EndIncident,
+    /// Its steps, the last ones included.
+    pub(super) steps: Vec<StepRecord>,
+}
+
+impl Finish {
+    /// Verifies; for an emergency, checks the invariants before. None while the system ends: then
+    /// the next start does it.
+    pub(super) async fn run(self, mut applied: Applied) -> Option<Finished> {
+        let attempt = applied.incident().attempts;
+        let mut progress = Progress {
+            attempt,
+            steps: std::mem::take(&mut applied.incident_mut().steps),
+            escalated_at: None,
+        };
+        if self.manner.is_emergency() {
+            check_consistency(&self.links, &self.manner, &mut progress).await;
+        }
+        let watch = Stopwatch::start(&self.links.clock);
+        let instance = applied.instance().clone();
+        let verified = self.links.fleet.send(Ask(VerifyRecovery(applied))).await;
+        let at = watch.read(&self.links.clock);
+        let name = if self.manner.is_emergency() {
+            StepName::ResetInstance
+        } else {
+            StepName::Verify
+        };
+        let end = match verified.ok()? {
+            Ok(mut verified) => {
+                let detail = match &self.manner {
+                    Manner::Ordinary => String::new(),
+                    Manner::Emergency | Manner::TakenOut { .. } => {
+                        format!("`{instance}` was put into {}", self.manner.end_status())
+                    }
+                };
+                progress.note(name, StepResult::Done, at, detail);
+                verified.incident_mut().steps = progress.steps.clone();
+                EndIncident::recovered(verified)
+            }
+            Err(unverified) => {
+                progress.note(name, StepResult::Failed, at, unverified.found.join("; "));
+                let mut incident = unverified.incident;
+                incident.steps = progress.steps.clone();
+                EndIncident::unmoved(incident, Unmoved::Failed)
+            }
+        };
+        Some(Finished {
+            end,
+            steps: progress.steps,
+        })
+    }
+}
+
+/// Saves how an incident ended; if that may have happened before, looks first.
+pub(super) async fn save_end(
+    links: RecoveryLinks,
+    command: EndIncident,
+    in_doubt: bool,
+) -> Result<(), Refusal> {
+    if in_doubt {
+        settle(&links.fleet).await?;
+        let saved = links.archive.incident(command.incident().id).await?;
+        if saved.is_some_and(|incident| incident.state() == IncidentState::Ended) {
+            return Ok(());
+        }
+    }
+    execute(&links.fleet, command).await
+}

@@ -1,0 +1,210 @@
+//! An attempt begins, and what becomes of a recovery after it: moved, refused, tried again.
+
+use actix::prelude::*;
+use log::{info, warn};
+
+use super::attempt::{Achieved, Attempt, Case};
+use super::{RecoveryActor, RecoveryOutcome};
+use crate::actors::fleet::Refusal;
+use crate::actors::instance::{Adopt, FenceAfter};
+use crate::domain::alert::{AlertKind, Severity};
+use crate::domain::backoff::retry_delay;
+use crate::domain::commands::{EndIncident, Recovered, Unmoved};
+use crate::domain::incident::FailureCause;
+use crate::domain::recovery::{Failure, Manner, Retry};
+
+impl RecoveryActor {
+    pub(super) fn attempt(
+        &mut self,
+        failure: &Failure,
+        attempt: u32,
+        is_urgent: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        let Some(mut case) = self.cases.remove(&failure.id) else {
+            return self.over(failure);
+        };
+        if !self.links.gate.writes().lets_through() {
+            return self.wait_for_store(case, ctx);
+        }
+        case.progress.attempt = attempt;
+        // Somebody asks anew.
+        case.is_given_up &= !self.waiting.contains_key(&failure.id);
+        let manner = self.manner(&case, is_urgent);
+        if manner.is_emergency() {
+            self.links.alerts.raise(
+                AlertKind::EmergencyRecovery,
+                Severity::Critical,
+                failure.id.as_str(),
+                format!("An emergency recovery of {} is under way.", failure.id),
+            );
+        }
+        let attempt = Attempt {
+            manner,
+            scoring: self.scorer.scoring(&self.links),
+            links: self.links.clone(),
+        };
+        ctx.spawn(
+            attempt.run(case).into_actor(self).map(
+                |(case, manner, result), actor, ctx| match result {
+                    Ok(Achieved::GivenUp) => actor.give_up(case, ctx),
+                    Ok(Achieved::Nothing) => actor.nothing_to_do(&case, ctx),
+                    Ok(Achieved::Moves(applied)) => {
+                        let took = actor.links.clock.wall().since(case.failure().detected_at);
+                        let seconds = &actor.links.telemetry.recovery_seconds;
+                        seconds.observe(took.as_secs_f64());
+                        let (failure, recovered) = (case.failure(), Recovered::from(&applied));
+                        actor.over(failure);
+                        actor.tell_over(failure, &Ok(recovered));
+                        actor.finish(applied, manner, ctx);
+                        actor.serve_waiting(&failure.id, ctx);
+                    }
+                    Err(refusal) => actor.failed(case, &refusal, ctx),
+                },
+            ),
+        );
+    }
+
+    /// Somebody who orders it decides; else how urgent it is.
+    fn manner(&self, case: &Case, is_urgent: bool) -> Manner {
+        let incident = case.opened.as_ref().map(|opened| opened.incident());
+        let saved = incident.and_then(|incident| incident.reason.as_deref());
+        if let Some(reason) = self.ordered(&case.failure().id).or(saved) {
+            Manner::TakenOut {
+                reason: reason.to_owned(),
+            }
+        } else if is_urgent {
+            Manner::Emergency
+        } else {
+            Manner::Ordinary
+        }
+    }
+
+    /// Whoever asked was told that it could not be done.
+    fn give_up(&mut self, case: Case, ctx: &mut Context<Self>) {
+        let failure = case.failure().clone();
+        self.over(&failure);
+        if let Some(opened) = case.opened {
+            let mut incident = opened.into_incident();
+            incident.attempts = case.progress.attempt;
+            incident.steps = case.progress.steps;
+            self.end(EndIncident::unmoved(incident, Unmoved::Failed), ctx);
+        }
+        self.serve_waiting(&failure.id, ctx);
+    }
+
+    fn nothing_to_do(&mut self, case: &Case, ctx: &mut Context<Self>) {
+        let failure = case.failure();
+        self.over(failure);
+        self.tell_over(failure, &Ok(Recovered::default()));
+        self.serve_waiting(&failure.id, ctx);
+    }
+
+    /// The breaker of the store is open: nothing is tried before it closes. Somebody who asked is
+    /// told so.
+    fn wait_for_store(&mut self, mut case: Case, ctx: &mut Context<Self>) {
+        let failure = case.failure().clone();
+        let refusal = Refusal::StoreUnavailable;
+        case.is_given_up |=
+            self.refuse(&failure.id, &refusal, ctx) > 0 && is_asked_for(failure.cause);
+        if case.is_given_up && !case.in_doubt {
+            return self.give_up(case, ctx);
+        }
+        let delay = retry_delay(&self.settings.retry, u32::MAX, self.jitter.f64());
+        let life = (&failure.id, failure.incarnation);
+        self.recoveries
+            .wait_for_store(life, delay, self.links.clock.now());
+        let server_id = failure.id.as_str();
+        info!(server_id; "recovery of {server_id} waits: {refusal}");
+        self.cases.insert(failure.id, case);
+        self.arm(ctx);
+    }
+
+    /// An attempt could not be saved. Somebody who asked is told so, and decides whether to ask
+    /// again; what nobody asked for is tried again until it is done.
+    fn failed(&mut self, mut case: Case, refusal: &Refusal, ctx: &mut Context<Self>) {
+        let failure = case.failure().clone();
+        let is_current = self
+            .recoveries
+            .is_recovering(&failure.id, failure.incarnation);
+        let is_pointless = matches!(refusal, Refusal::Rejected(_));
+        if *refusal == Refusal::ShuttingDown || is_pointless || !is_current {
+            self.over(&failure);
+            if !self.recoveries.concerns(&failure.id) {
+                self.refuse(&failure.id, refusal, ctx);
+            }
+            if *refusal != Refusal::ShuttingDown {
+                self.abandon(case, ctx);
+            }
+            return;
+        }
+        case.is_given_up |=
+            self.refuse(&failure.id, refusal, ctx) > 0 && is_asked_for(failure.cause);
+        if case.is_given_up && !case.in_doubt {
+            return self.give_up(case, ctx);
+        }
+        let (policy, attempt) = (&self.settings.retry, case.progress.attempt);
+        let delay = retry_delay(policy, attempt, self.jitter.f64());
+        let retry = self.recoveries.retry_after(
+            (&failure.id, failure.incarnation),
+            delay,
+            self.links.clock.now(),
+            policy.max_attempts,
+            self.settings.emergency_enabled,
+        );
+        let server_id = failure.id.as_str();
+        let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        warn!(server_id, attempt, delay_ms; "recovery of {server_id} waits: {refusal}");
+        if retry == Retry::Exhausted && case.progress.escalated_at.is_none() {
+            case.progress.escalated_at = Some(self.links.clock.wall());
+            self.links.alerts.raise(
+                AlertKind::RecoveryExhausted,
+                Severity::Critical,
+                server_id,
+                format!(
+                    "All {attempt} attempts to recover {server_id} failed ({refusal}): an emergency; \
+                     it is tried on."
+                ),
+            );
+        }
+        self.cases.insert(failure.id, case);
+        self.arm(ctx);
+    }
+
+    /// A recovery is over. If the instance was not failed after all, its fence comes down. While a
+    /// later life is being recovered, the end of an older one means nothing for the fence.
+    fn over(&mut self, failure: &Failure) {
+        self.recoveries.ended(&failure.id, failure.incarnation);
+        if self.recoveries.concerns(&failure.id) {
+            return;
+        }
+        for kind in [AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery] {
+            self.links.alerts.clear(kind, failure.id.as_str());
+        }
+        if let Some(entry) = self.links.registry.get(&failure.id) {
+            match entry.actor() {
+                Some(actor) => actor.do_send(Adopt {
+                    fence: FenceAfter::Lifted,
+                }),
+                None => entry.lift_fence(),
+            }
+        }
+    }
+
+    /// Tells those who wait; not while a later life is being recovered, which they may mean.
+    fn tell_over(&mut self, failure: &Failure, outcome: &RecoveryOutcome) {
+        if !self.recoveries.concerns(&failure.id) {
+            self.answer(&failure.id, outcome);
+        }
+    }
+}
+
+/// Whether a person is the cause, and decides whether to ask again.
+const fn is_asked_for(cause: FailureCause) -> bool {
+    match cause {
+        FailureCause::Reported | FailureCause::Forced | FailureCause::Emergency => true,
+        FailureCause::HeartbeatTimeout
+        | FailureCause::EmergencyThreshold
+        | FailureCause::FoundFailed => false,
+    }
+}

@@ -1,0 +1,127 @@
+//! The first steps: the instance is looked at anew, and fenced if it still is as silent as it was,
+//! or if a person says that it has failed.
+
+use actix::prelude::*;
+use log::info;
+
+use super::attempt::{Case, Stopwatch};
+use super::{RecoveryActor, ground};
+use crate::actors::instance::{Fence, FenceGround};
+use crate::actors::registry::Entry;
+use crate::domain::commands::{EndIncident, Unmoved};
+use crate::domain::incident::{Incident, StepName, StepResult};
+use crate::domain::liveness::FenceAnswer;
+use crate::domain::recovery::{Averted, Detected, Failure, Progress};
+
+impl RecoveryActor {
+    /// Looks at the instance anew and fences it. `earlier` is what an earlier run of the program
+    /// opened for the same failure.
+    pub(super) fn fence(
+        &mut self,
+        failure: Failure,
+        earlier: Option<Incident>,
+        ctx: &mut Context<Self>,
+    ) {
+        // Of an older life that is over.
+        if let Some(case) = self.cases.remove(&failure.id) {
+            self.abandon(case, ctx);
+        }
+        let clock = &self.links.clock;
+        let mut progress = earlier.as_ref().map(Progress::saved).unwrap_or_default();
+        progress.attempt = progress.attempt.saturating_add(1);
+        if earlier.is_none() {
+            let lasted = clock.wall().since(failure.detected_at);
+            let at = (failure.detected_at, lasted);
+            progress.note(
+                StepName::Detect,
+                StepResult::Done,
+                at,
+                failure.cause.as_str(),
+            );
+        }
+        let watch = Stopwatch::start(clock);
+        let entry = self.links.registry.get(&failure.id);
+        let standing = entry.as_ref().map(|entry| entry.standing());
+        let refreshed = Detected::new(failure.clone()).refresh(standing.as_ref());
+        let (Ok(refreshed), Some(entry), Some(standing)) = (&refreshed, entry, standing) else {
+            let averted = refreshed.err().unwrap_or(Averted::Gone);
+            return self.averted(&failure, earlier, averted, ctx);
+        };
+        let known = format!("{} with {} streams", standing.status, standing.held);
+        progress.note(
+            StepName::Refresh,
+            StepResult::Done,
+            watch.read(clock),
+            known,
+        );
+        let refreshed = refreshed.clone();
+        let fence = Fence {
+            incarnation: failure.incarnation,
+            ground: ground(failure.cause),
+        };
+        let watch = Stopwatch::start(clock);
+        let actor = entry.actor();
+        let request = async move {
+            match actor {
+                Some(actor) => actor.send(fence).await.ok(),
+                None => None,
+            }
+        };
+        ctx.spawn(request.into_actor(self).map(move |answer, actor, ctx| {
+            let answer = answer.unwrap_or_else(|| actor.fence_without_actor(&entry, fence));
+            let confirmed = match refreshed.reconfirm(answer) {
+                Ok(confirmed) => confirmed,
+                Err(averted) => return actor.averted(&failure, earlier, averted, ctx),
+            };
+            let at = watch.read(&actor.links.clock);
+            progress.note(StepName::Reconfirm, StepResult::Done, at, "fenced");
+            let opened = earlier.and_then(|incident| confirmed.resume(incident));
+            let case = Case {
+                confirmed,
+                opened,
+                progress,
+                in_doubt: false,
+                is_given_up: false,
+            };
+            match actor.recoveries.fenced(&failure.id, failure.incarnation) {
+                Some(step) => {
+                    actor.cases.insert(failure.id, case);
+                    actor.take(step, ctx);
+                }
+                // A later life is being recovered already.
+                None => actor.abandon(case, ctx),
+            }
+        }));
+    }
+
+    /// The instance has no actor at the moment: its entry says the same, and its next actor will
+    /// find the fence there.
+    fn fence_without_actor(&self, entry: &Entry, fence: Fence) -> Option<FenceAnswer> {
+        if entry.standing().incarnation != fence.incarnation {
+            return None;
+        }
+        let silent_for = self.links.clock.now().since(entry.last_beat());
+        if fence.ground == FenceGround::Silence && silent_for < self.settings.thresholds.timeout {
+            return Some(FenceAnswer::Alive);
+        }
+        entry.fence();
+        Some(FenceAnswer::Fenced)
+    }
+
+    /// There was nothing to recover; but somebody who joined meanwhile meant it.
+    fn averted(
+        &mut self,
+        failure: &Failure,
+        earlier: Option<Incident>,
+        averted: Averted,
+        ctx: &mut Context<Self>,
+    ) {
+        let server_id = failure.id.as_str();
+        info!(server_id; "nothing to recover of instance {server_id}: {averted}");
+        if let Some(incident) = earlier {
+            self.end(EndIncident::unmoved(incident, Unmoved::Averted), ctx);
+        }
+        self.recoveries.ended(&failure.id, failure.incarnation);
+        self.serve_waiting(&failure.id, ctx);
+    }
+}

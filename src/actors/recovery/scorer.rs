@@ -1,0 +1,35 @@
+//! Collects what the machines say of themselves, for placement.
+
+use std::time::Duration;
+
+use super::RecoveryLinks;
+use crate::domain::fleet::{Scores, Scoring};
+use crate::domain::time::Timestamp;
+
+/// How long a collection is good for: instances that fail together share one.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The last collection.
+#[derive(Debug, Default)]
+pub(super) struct Scorer {
+    last: Option<(Timestamp, Scoring)>,
+}
+
+impl Scorer {
+    /// How heavily the instances' loads count now.
+    pub(super) fn scoring(&mut self, links: &RecoveryLinks) -> Scoring {
+        let began = links.clock.now();
+        if let Some((made, scoring)) = &self.last
+            && began.since(*made) < FRESH
+        {
+            return scoring.clone();
+        }
+        let readings = links
+            .registry
+            .map(|entry| (entry.id().clone(), entry.reading()));
+        let scores = Scores::of(readings);
+        let scoring = Scoring::judge(scores, links.clock.now().since(began));
+        self.last = Some((began, scoring.clone()));
+        scoring
+    }
+}

@@ -1,0 +1,55 @@
+//! The safety sweep: compares what the instances' last heartbeats say with what is saved.
+
+use actix::prelude::*;
+
+use super::RecoveryActor;
+use crate::actors::fleet::{CompareWithStore, Execute};
+use crate::actors::supervisor::CheckChildren;
+use crate::domain::commands::{
+    ClearSuspicion, ForgetFailed, PlaceWaiting, ReturnInstance, SuspectInstance,
+};
+use crate::domain::incident::FailureCause;
+use crate::domain::liveness::silence_after;
+use crate::domain::sweep::{Belief, Correction, correction};
+
+impl RecoveryActor {
+    /// Puts right what a lost message left behind.
+    pub(super) fn sweep(&mut self, ctx: &mut Context<Self>) {
+        self.links.supervisor.do_send(CheckChildren);
+        let now = self.links.clock.now();
+        for entry in self.links.registry.all() {
+            let standing = entry.standing();
+            let (id, incarnation) = (entry.id().clone(), standing.incarnation);
+            let silent_for = now.since(entry.last_beat());
+            let belief = Belief {
+                status: standing.status,
+                held: standing.held,
+                silence: silence_after(&self.settings.thresholds, silent_for),
+                has_beaten: entry.has_beaten_since_status(),
+            };
+            let fleet = &self.links.fleet;
+            match correction(&belief) {
+                None => {}
+                Some(Correction::Recover(FailureCause::HeartbeatTimeout)) => {
+                    let cause = self.cause_of_silence(&entry);
+                    self.wake(&id, incarnation, cause, ctx);
+                }
+                Some(Correction::Recover(cause)) => self.wake(&id, incarnation, cause, ctx),
+                Some(Correction::Suspect) => {
+                    fleet.do_send(Execute(SuspectInstance { id, incarnation }));
+                }
+                Some(Correction::ClearSuspicion) => {
+                    fleet.do_send(Execute(ClearSuspicion { id, incarnation }));
+                }
+                Some(Correction::Return) => {
+                    fleet.do_send(Execute(ReturnInstance { id, incarnation }));
+                }
+            }
+        }
+        let failed_before = self.links.clock.wall() - self.settings.instance_retention;
+        let fleet = &self.links.fleet;
+        fleet.do_send(Execute(ForgetFailed { failed_before }));
+        fleet.do_send(Execute(PlaceWaiting));
+        fleet.do_send(CompareWithStore);
+    }
+}

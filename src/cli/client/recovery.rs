@@ -1,0 +1,52 @@
+//! What `recover` and `emergency` print.
+
+use serde_json::Value;
+
+use super::table::{aligned, cell, words};
+
+/// The path of an order about an instance, whose name may hold anything.
+pub(super) fn path(order: &str, id: &str) -> String {
+    let mut path = format!("/resilience/{order}/");
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
+            path.push(char::from(byte));
+        } else {
+            path.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    path
+}
+
+/// What came of it as a sentence, then the steps, if there are any.
+pub(super) fn show(answer: &Value) -> String {
+    let mut text = format!("{}\n", cell(&answer["message"]));
+    let Some(steps) = answer["steps"].as_array() else {
+        return text;
+    };
+    let mut rows = vec![["STEP", "RESULT", "TOOK", "DETAIL"].map(str::to_owned)];
+    rows.extend(steps.iter().map(|step| {
+        let took = step["duration_ms"].as_f64().unwrap_or_default();
+        [
+            words(&step["name"]),
+            cell(&step["status"]),
+            format!("{took:.1} ms"),
+            cell(&step["detail"]),
+        ]
+    }));
+    text.push_str(&aligned(&rows));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment_of_the_path() {
+        assert_eq!(path("recovery", "radio-1"), "/resilience/recovery/radio-1");
+        assert_eq!(
+            path("emergency", "a/b c%?.\u{e4}"),
+            "/resilience/emergency/a%2Fb%20c%25%3F%2E%C3%A4"
+        );
+    }
+}

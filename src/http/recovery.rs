@@ -1,0 +1,151 @@
+//! Recoveries an operator orders: one that is forced, and one that takes an instance out of use.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use actix_web::HttpRequest;
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+
+use super::params::{self, Query};
+use super::problem::Problem;
+use super::state::{AppState, Load};
+use crate::actors::recovery::{EmergencyReport, Forced};
+use crate::domain::commands::Recovered;
+use crate::domain::ids::InstanceId;
+use crate::domain::incident::{StepName, StepRecord, StepResult};
+use crate::domain::instance::InstanceStatus;
+
+/// The reason of who gives none.
+const DEFAULT_REASON: &str = "Manual trigger";
+
+const REASON_LENGTH: RangeInclusive<usize> = 1..=1_000;
+
+#[derive(Debug, Serialize)]
+pub(super) struct ForcedAnswer {
+    status: &'static str,
+    message: String,
+}
+
+/// `POST /resilience/recovery/{server_id}`
+pub(super) async fn force(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<Json<ForcedAnswer>, Problem> {
+    let id = params::server_id(&request)?;
+    let _permit = state.admit(Load::Write)?;
+    let forced = state.orchestrator().force_recovery(id.clone()).await?;
+    let (status, message) = match forced {
+        Forced::Moved(recovered) => ("success", moved(&id, &recovered)),
+        Forced::NothingLeft => (
+            "success",
+            format!("`{id}` has failed and owns no streams: there was nothing left to do."),
+        ),
+        Forced::Released(InstanceStatus::Active) => (
+            "success",
+            format!("`{id}` is out of maintenance; it beats, and is active again."),
+        ),
+        Forced::Released(status) => (
+            "success",
+            format!(
+                "`{id}` is out of maintenance; it does not beat and is {status} until its next \
+                 heartbeat."
+            ),
+        ),
+        Forced::NotFailed(status) => (
+            "failed",
+            format!(
+                "`{id}` has not failed, it is {status}; nothing was done. POST \
+                 /resilience/emergency/{id} takes the streams even of an instance that beats."
+            ),
+        ),
+        Forced::NotFound => ("not_found", format!("No instance `{id}` is registered.")),
+    };
+    Ok(Json(ForcedAnswer { status, message }))
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct EmergencyAnswer {
+    status: &'static str,
+    message: String,
+    steps: Vec<StepAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct StepAnswer {
+    name: StepName,
+    status: StepResult,
+    duration_ms: f64,
+    detail: String,
+}
+
+impl StepAnswer {
+    fn of(step: StepRecord) -> Self {
+        Self {
+            name: step.name,
+            status: step.result,
+            duration_ms: Duration::from_micros(step.duration_us).as_secs_f64() * 1e3,
+            detail: step.detail,
+        }
+    }
+}
+
+/// `POST /resilience/emergency/{server_id}`
+pub(super) async fn emergency(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<Json<EmergencyAnswer>, Problem> {
+    let id = params::server_id(&request)?;
+    let mut query = Query::of(&request);
+    let reason = query.text("reason", &REASON_LENGTH);
+    query.finish()?;
+    let reason = reason.unwrap_or_else(|| DEFAULT_REASON.to_owned());
+    let _permit = state.admit(Load::Write)?;
+    let report = state.orchestrator().emergency(id.clone(), reason).await?;
+    Ok(Json(EmergencyAnswer {
+        status: if report.is_success() {
+            "success"
+        } else {
+            "error"
+        },
+        message: told(&id, &report),
+        steps: report.steps.into_iter().map(StepAnswer::of).collect(),
+    }))
+}
+
+fn told(id: &InstanceId, report: &EmergencyReport) -> String {
+    if report.recovered.incident.is_none() {
+        return format!("Nothing was taken from `{id}`: the database refused the change.");
+    }
+    let moved = moved(id, &report.recovered);
+    let kept = format!(
+        "{moved} It is in maintenance until it registers again or POST /resilience/recovery/{id} \
+         releases it."
+    );
+    if report.is_success() {
+        kept
+    } else {
+        format!("{kept} But not every step was done; see `steps`.")
+    }
+}
+
+fn moved(id: &InstanceId, recovered: &Recovered) -> String {
+    let (moved, orphaned) = (
+        recovered.evacuation.moved.len(),
+        recovered.evacuation.orphaned.len(),
+    );
+    if moved + orphaned == 0 {
+        return format!("`{id}` owned no streams.");
+    }
+    let waiting = match orphaned {
+        0 => String::new(),
+        1 => ", 1 waits for room".to_owned(),
+        many => format!(", {many} wait for room"),
+    };
+    let all = moved + orphaned;
+    let (streams, run) = (
+        if all == 1 { "stream" } else { "streams" },
+        if moved == 1 { "runs" } else { "run" },
+    );
+    format!("Of {all} {streams} of `{id}`, {moved} {run} elsewhere{waiting}.")
+}

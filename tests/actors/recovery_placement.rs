@@ -1,0 +1,109 @@
+//! Where the streams go: the lightest first, busy machines later, and never a wait for scores.
+
+use resilient_orchestrator::actors::orchestrator::HeartbeatReport;
+use resilient_orchestrator::domain::heartbeat::SystemMetrics;
+use resilient_orchestrator::domain::incident::StepName;
+
+use crate::rig::{Rig, report};
+
+fn busy(id: &str, cpu: f64, memory: f64) -> HeartbeatReport {
+    HeartbeatReport {
+        metrics: Some(SystemMetrics {
+            cpu_percent: Some(cpu),
+            memory_percent: Some(memory),
+            ..SystemMetrics::default()
+        }),
+        ..report(id)
+    }
+}
+
+/// `a` with twelve streams, and three empty ones with room for all.
+async fn fleet() -> Rig {
+    let rig = Rig::start().await;
+    rig.streams(12).await;
+    rig.register("a", 12).await;
+    rig.ask_for("a", 12).await;
+    for id in ["b", "c", "d"] {
+        rig.register(id, 12).await;
+    }
+    rig
+}
+
+async fn recover(rig: &Rig) -> ([usize; 3], String) {
+    rig.orchestrator.report_failure("a".into()).await.unwrap();
+    let mut held = [0; 3];
+    for (id, held) in ["b", "c", "d"].into_iter().zip(&mut held) {
+        *held = rig.held(id).await.len();
+    }
+    crate::rig::settle_down().await;
+    let incident = rig.incidents().pop().unwrap();
+    let plan = incident.steps.into_iter();
+    let plan = plan.rev().find(|step| step.name == StepName::Plan).unwrap();
+    (held, plan.detail)
+}
+
+#[actix::test]
+async fn machines_that_are_not_busy_share_evenly() {
+    let rig = fleet().await;
+    rig.orchestrator
+        .heartbeat(busy("b", 79.0, 50.0))
+        .await
+        .unwrap();
+    let (held, detail) = recover(&rig).await;
+    assert_eq!(held, [4, 4, 4]);
+    assert_eq!(detail, "12 to move, 0 without room");
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn busy_machines_get_less_and_nobody_is_left_out_while_there_is_room() {
+    let rig = fleet().await;
+    rig.orchestrator
+        .heartbeat(busy("b", 10.0, 95.0))
+        .await
+        .unwrap();
+    rig.orchestrator
+        .heartbeat(busy("c", 85.0, 0.0))
+        .await
+        .unwrap();
+    let ([b, c, d], _) = recover(&rig).await;
+    assert_eq!(b + c + d, 12);
+    assert!(0 < b && b < c && c < d, "{b} {c} {d}");
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn an_absurd_reading_leaves_the_load_to_decide_and_the_incident_says_so() {
+    for (cpu, memory) in [(-1.0, 0.0), (50.0, 100.5), (f64::NAN, 0.0), (1e300, 0.0)] {
+        let rig = fleet().await;
+        rig.orchestrator
+            .heartbeat(busy("b", 99.0, 0.0))
+            .await
+            .unwrap();
+        rig.orchestrator
+            .heartbeat(busy("c", cpu, memory))
+            .await
+            .unwrap();
+        let (held, detail) = recover(&rig).await;
+        assert_eq!(held, [4, 4, 4], "{cpu} {memory}");
+        assert!(
+            detail.contains("placed by load alone: `c` reports"),
+            "{detail}"
+        );
+    }
+}
+
+#[actix::test]
+async fn a_new_life_has_said_nothing_yet() {
+    let rig = fleet().await;
+    rig.orchestrator
+        .heartbeat(busy("b", 500.0, 0.0))
+        .await
+        .unwrap();
+    rig.register("b", 12).await;
+    let (held, detail) = recover(&rig).await;
+    assert_eq!(
+        (held, detail.as_str()),
+        ([4, 4, 4], "12 to move, 0 without room")
+    );
+}
