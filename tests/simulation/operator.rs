@@ -93,3 +93,11 @@ pub(crate) async fn remove(orchestrator: Orchestrator, id: InstanceId) {
 pub(crate) async fn report_failure(orchestrator: Orchestrator, id: InstanceId) {
     let _ = orchestrator.report_failure(id).await;
 }
+
+pub(crate) async fn take_out(orchestrator: Orchestrator, id: InstanceId) {
+    let _ = orchestrator.emergency(id, "it looks odd".to_owned()).await;
+}
+
+pub(crate) async fn force(orchestrator: Orchestrator, id: InstanceId) {
+    let _ = orchestrator.force_recovery(id).await;
+}

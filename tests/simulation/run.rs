@@ -77,7 +77,7 @@ fn outcome(world: &World, began: i64) -> Outcome {
     let counters = &world.counters;
     let summary = format!(
         "{minutes} min, {} workers, {} lives, {} crashes, {} hangs, {} partitions, {} outages, \
-         {} actor panics, {} removals, {} events, {} checks",
+         {} actor panics, {} removals, {} emergencies, {} events, {} checks",
         world.workers.len(),
         counters.lives,
         counters.worker_crashes,
@@ -86,6 +86,7 @@ fn outcome(world: &World, began: i64) -> Outcome {
         counters.outages,
         counters.actor_panics,
         counters.removals,
+        counters.emergencies,
         world.history.sequence(),
         counters.checks,
     );
