@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, ClearSuspicion, Command, ConfirmDelivery, Confirmed,
-    DeleteStream, EndIncident, ForgetFailed, ForgiveInstance, OpenIncident, Opening, PlaceWaiting,
-    RecoverInstance, Recovered, RegisterInstance, Registered, Rejection, ReleaseStreams, Released,
-    RemoveInstance, ReturnInstance, SaveStreams, StatusChange, StreamSpec, StreamsSaved,
-    SuspectInstance, TrustInstance,
+    DeleteStream, EndIncident, EndMaintenance, EscalateIncident, ForgetFailed, ForgiveInstance,
+    OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance, Registered,
+    Rejection, ReleaseStreams, Released, RemoveInstance, ReturnInstance, SaveStreams, StatusChange,
+    StreamSpec, StreamsSaved, SuspectInstance, TrustInstance, Unmoved,
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring, Snapshot};
@@ -1191,4 +1191,195 @@ fn a_check_prints_as_the_answer_shows_it() {
         serde_json::to_value(check).unwrap(),
         serde_json::json!({"invariant": "I7", "holds": true, "violations": []})
     );
+}
+
+// Emergencies, and what is recorded
+
+fn taken_out() -> Manner {
+    Manner::TakenOut {
+        reason: "its disk is full".to_owned(),
+    }
+}
+
+fn opened(world: &mut World, id: &str, manner: Manner) -> Opened {
+    let opening = world.opening(id, manner);
+    match world.run(opening) {
+        Opening::Opened(opened) => opened,
+        Opening::NothingToDo => panic!("nothing to do"),
+    }
+}
+
+#[test]
+fn an_incident_is_open_before_anything_is_moved() {
+    let mut world = settled();
+    let before = world.ledger.saved().clone();
+    let opened = opened(&mut world, "a", Manner::Ordinary);
+    assert_eq!(opened.incident().streams_affected, 3);
+    assert_eq!(opened.incident().outcome, None);
+    assert_eq!(world.held("a"), [1, 2, 3]);
+    assert_eq!(world.status("a"), InstanceStatus::Active);
+    assert!(world.events.is_empty());
+    let check = check_epochs(&before, world.ledger.saved());
+    assert!(check.holds, "{check:?}");
+}
+
+#[test]
+fn every_manner_leaves_the_instance_empty_in_its_own_state() {
+    for (manner, status, kinds) in [
+        (
+            Manner::Ordinary,
+            InstanceStatus::Failed,
+            &["instance_failed"] as &[&str],
+        ),
+        (
+            Manner::Emergency,
+            InstanceStatus::Failed,
+            &["instance_failed", "emergency_recovered"],
+        ),
+        (
+            taken_out(),
+            InstanceStatus::Maintenance,
+            &["emergency_recovered"],
+        ),
+    ] {
+        let mut world = settled();
+        let opened = opened(&mut world, "a", manner.clone());
+        let applied = world.run(applying(opened, manner.clone(), Scoring::default()));
+        assert_eq!(world.status("a"), status);
+        assert_eq!(world.held("a"), Vec::<i64>::new());
+        let told: Vec<&str> = world.events.iter().map(Event::kind).collect();
+        assert_eq!(&told[..kinds.len()], kinds);
+        let reason = if manner.is_emergency() {
+            OrphanReason::Emergency
+        } else {
+            OrphanReason::InstanceFailed
+        };
+        assert!(world.events.iter().any(
+            |event| matches!(event, Event::StreamOrphaned { reason: told, .. } if *told == reason)
+        ));
+        assert_eq!(applied.incident().reason.as_deref(), manner.reason());
+        assert!(applied.verify(world.ledger.saved()).is_ok());
+    }
+}
+
+#[test]
+fn an_instance_that_failed_and_owns_nothing_can_still_be_taken_out() {
+    let mut world = settled();
+    world.recover("a");
+    let again = world.opening("a", Manner::Emergency);
+    assert_eq!(world.run(again), Opening::NothingToDo);
+    for _ in 0..2 {
+        let opened = opened(&mut world, "a", taken_out());
+        world.run(applying(opened, taken_out(), Scoring::default()));
+        assert_eq!(world.status("a"), InstanceStatus::Maintenance);
+    }
+    let ordinary = world.opening("a", Manner::Ordinary);
+    assert_eq!(
+        world.try_run(ordinary),
+        Err(Rejection::WrongStatus {
+            instance: "a".into(),
+            status: InstanceStatus::Maintenance
+        })
+    );
+}
+
+#[test]
+fn maintenance_ends_as_active_for_who_beats_and_as_failed_for_who_does_not() {
+    for (beats, status) in [
+        (true, InstanceStatus::Active),
+        (false, InstanceStatus::Failed),
+    ] {
+        let mut world = settled();
+        let (id, incarnation) = (InstanceId::from("a"), world.life("a"));
+        let command = EndMaintenance {
+            id,
+            incarnation,
+            beats,
+        };
+        assert_eq!(
+            world.run(command.clone()),
+            InstanceStatus::Active,
+            "not in it"
+        );
+        assert!(world.events.is_empty());
+        let opened = opened(&mut world, "a", taken_out());
+        world.run(applying(opened, taken_out(), Scoring::default()));
+        assert_eq!(world.run(command), status);
+        assert_eq!(world.status("a"), status);
+        let kept = world.held("a").len();
+        assert_eq!(kept, if beats { 3 } else { 0 }, "orphans find room at once");
+    }
+}
+
+#[test]
+fn moves_that_are_not_there_are_not_verified() {
+    let mut world = settled();
+    let before = world.ledger.saved().clone();
+    let opened = opened(&mut world, "a", Manner::Ordinary);
+    let applied = world.run(applying(opened, Manner::Ordinary, Scoring::default()));
+    let unverified = applied.clone().verify(&before).expect_err("nothing moved");
+    assert_eq!(unverified.found.len(), 3, "{unverified:?}");
+    let returned = ReturnInstance {
+        id: "a".into(),
+        incarnation: world.life("a"),
+    };
+    world.run(returned);
+    assert_eq!(
+        world.held("a").len(),
+        3,
+        "it came back, and there was no other room"
+    );
+    assert!(applied.verify(world.ledger.saved()).is_ok());
+}
+
+#[test]
+fn used_up_attempts_are_told_of_once_whenever_they_can_be_saved() {
+    let escalated = Progress {
+        attempt: 7,
+        escalated_at: Some(at(8)),
+        ..Progress::default()
+    };
+    let is_told = |events: &[Event]| {
+        let told = |event: &&Event| matches!(event, Event::RecoveryEscalated { attempts: 7, .. });
+        events.iter().filter(told).count()
+    };
+    let mut world = settled();
+    let late = OpenIncident::new(world.confirmed("a"), Manner::Emergency, escalated.clone());
+    world.run(late);
+    assert_eq!(is_told(&world.events), 1);
+
+    let opened = opened(&mut world, "a", Manner::Ordinary);
+    let escalate = EscalateIncident::new(opened, at(8), escalated.clone());
+    let opened = world.run(escalate);
+    assert_eq!(is_told(&world.events), 1);
+    assert_eq!(opened.incident().escalated_at, Some(at(8)));
+    let moves = RecoverInstance::new(opened, Manner::Emergency, escalated, Scoring::default());
+    let applied = world.run(moves);
+    assert_eq!(is_told(&world.events), 0);
+    assert_eq!(applied.incident().attempts, 7);
+}
+
+#[test]
+fn an_incident_that_moved_nothing_ends_even_after_its_instance_is_gone() {
+    for (ending, outcome) in [
+        (Unmoved::Averted, IncidentOutcome::Averted),
+        (Unmoved::Interrupted, IncidentOutcome::Interrupted),
+        (Unmoved::Failed, IncidentOutcome::Failed),
+    ] {
+        let mut world = settled();
+        let opened = opened(&mut world, "a", Manner::Ordinary);
+        world.run(RemoveInstance { id: "a".into() });
+        world.run(EndIncident::unmoved(opened.into_incident(), ending));
+        let [
+            Event::RecoveryEnded {
+                outcome: told,
+                moved: 0,
+                ..
+            },
+        ] = world.events[..]
+        else {
+            panic!("{:?}", world.events);
+        };
+        assert_eq!(told, outcome);
+    }
 }

@@ -1,5 +1,10 @@
 //! Forced and emergency recovery over HTTP: what is answered, what is refused.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene up has failed"
+)]
+
 mod support_http;
 
 use serde_json::{Value, json};

@@ -1,9 +1,11 @@
 //! Where the streams go: the lightest first, busy machines later, and never a wait for scores.
 
 use resilient_orchestrator::actors::orchestrator::HeartbeatReport;
+use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::heartbeat::SystemMetrics;
 use resilient_orchestrator::domain::incident::StepName;
 
+use crate::restart::life;
 use crate::rig::{Rig, report};
 
 fn busy(id: &str, cpu: f64, memory: f64) -> HeartbeatReport {
@@ -19,7 +21,10 @@ fn busy(id: &str, cpu: f64, memory: f64) -> HeartbeatReport {
 
 /// `a` with twelve streams, and three empty ones with room for all.
 async fn fleet() -> Rig {
-    let rig = Rig::start().await;
+    prepared(Rig::start().await).await
+}
+
+async fn prepared(rig: Rig) -> Rig {
     rig.streams(12).await;
     rig.register("a", 12).await;
     rig.ask_for("a", 12).await;
@@ -72,24 +77,24 @@ async fn busy_machines_get_less_and_nobody_is_left_out_while_there_is_room() {
     rig.invariants_hold().await;
 }
 
-#[actix::test]
-async fn an_absurd_reading_leaves_the_load_to_decide_and_the_incident_says_so() {
+async fn with_an_absurd_reading(cpu: f64, memory: f64) -> Rig {
+    let rig = prepared(Rig::in_paused_time(SystemSettings::default()).await).await;
+    for report in [busy("b", 99.0, 0.0), busy("c", cpu, memory)] {
+        rig.orchestrator.heartbeat(report).await.unwrap();
+    }
+    let (held, detail) = recover(&rig).await;
+    assert_eq!(held, [4, 4, 4], "{cpu} {memory}");
+    assert!(
+        detail.contains("placed by load alone: `c` reports"),
+        "{detail}"
+    );
+    rig
+}
+
+#[test]
+fn an_absurd_reading_leaves_the_load_to_decide_and_the_incident_says_so() {
     for (cpu, memory) in [(-1.0, 0.0), (50.0, 100.5), (f64::NAN, 0.0), (1e300, 0.0)] {
-        let rig = fleet().await;
-        rig.orchestrator
-            .heartbeat(busy("b", 99.0, 0.0))
-            .await
-            .unwrap();
-        rig.orchestrator
-            .heartbeat(busy("c", cpu, memory))
-            .await
-            .unwrap();
-        let (held, detail) = recover(&rig).await;
-        assert_eq!(held, [4, 4, 4], "{cpu} {memory}");
-        assert!(
-            detail.contains("placed by load alone: `c` reports"),
-            "{detail}"
-        );
+        life(async |_| with_an_absurd_reading(cpu, memory).await, None);
     }
 }
 

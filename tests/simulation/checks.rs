@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::fleet::{Fleet, Snapshot};
+use resilient_orchestrator::domain::incident::{Incident, IncidentState};
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::{check_fleet, compare};
 use resilient_orchestrator::domain::queries::Query;
@@ -168,6 +169,11 @@ fn events_hold(world: &World, stored: &Fleet) -> Result<(), String> {
 /// After the faults: everything runs that there is room for, everybody is trusted, and the
 /// workers run what the orchestrator believes.
 pub(crate) fn has_converged(world: &World, kinds: &[Kind]) -> Result<(), String> {
+    let incidents = world.store.incident_rows();
+    let is_open = |incident: &&Incident| incident.state() == IncidentState::Open;
+    if let Some(open) = incidents.iter().find(is_open) {
+        return Err(format!("I8: this recovery never ended: {open:?}"));
+    }
     let fleet = fleet_of(&world.store.rows())?;
     let waiting = fleet.unclaimed().len() + fleet.orphaned().len();
     for worker in &world.workers {

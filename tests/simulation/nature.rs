@@ -7,7 +7,9 @@ use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::ids::InstanceId;
 
 use crate::faults::{Outage, Side};
-use crate::operator::{delete_stream, order_brake, remove, report_failure, save_stream};
+use crate::operator::{
+    delete_stream, force, order_brake, remove, report_failure, save_stream, take_out,
+};
 use crate::worker::Network;
 use crate::world::{Shared, World};
 
@@ -187,6 +189,12 @@ fn operate(shared: &Shared, orchestrator: &Orchestrator) {
         actix::spawn(remove(orchestrator.clone(), id));
     } else if world.chance(150) {
         actix::spawn(report_failure(orchestrator.clone(), id));
+    } else if world.chance(250) {
+        world.counters.emergencies += 1;
+        actix::spawn(take_out(orchestrator.clone(), id));
+    } else if world.is_calm || world.chance(40) {
+        // Whoever is in maintenance does not stay there for ever.
+        actix::spawn(force(orchestrator.clone(), id));
     }
     if world.chance(90) {
         let order = match world.rng.u8(0..3) {

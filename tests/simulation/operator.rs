@@ -101,3 +101,11 @@ pub(crate) async fn order_brake(orchestrator: Orchestrator, order: Order) {
     let reason = "because".to_owned();
     let _ = orchestrator.order_brake(OrderBrake { order, reason }).await;
 }
+
+pub(crate) async fn take_out(orchestrator: Orchestrator, id: InstanceId) {
+    let _ = orchestrator.emergency(id, "it looks odd".to_owned()).await;
+}
+
+pub(crate) async fn force(orchestrator: Orchestrator, id: InstanceId) {
+    let _ = orchestrator.force_recovery(id).await;
+}

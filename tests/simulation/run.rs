@@ -96,7 +96,8 @@ fn outcome(world: &World, began: i64) -> Outcome {
     let counters = &world.counters;
     let summary = format!(
         "{minutes} min, {} workers, {} lives, {} crashes, {} hangs, {} partitions, \
-         {} mass silences, {} outages, {} actor panics, {} removals, {} events, {} checks",
+         {} mass silences, {} outages, {} actor panics, {} removals, {} emergencies, {} events, \
+         {} checks",
         world.workers.len(),
         counters.lives,
         counters.worker_crashes,
@@ -106,6 +107,7 @@ fn outcome(world: &World, began: i64) -> Outcome {
         counters.outages,
         counters.actor_panics,
         counters.removals,
+        counters.emergencies,
         world.history.sequence(),
         counters.checks,
     );

@@ -43,6 +43,7 @@ pub(crate) struct Counters {
     pub(crate) outages: u32,
     pub(crate) actor_panics: u32,
     pub(crate) removals: u32,
+    pub(crate) emergencies: u32,
     pub(crate) checks: u32,
 }
 

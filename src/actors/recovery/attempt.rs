@@ -76,7 +76,7 @@ pub(super) enum Achieved {
     /// Nothing was saved of what nobody waits for any more.
     GivenUp,
     /// The moves are saved.
-    Moves(Applied),
+    Moves(Box<Applied>),
 }
 
 /// What one attempt works with.
@@ -118,7 +118,7 @@ impl Attempt {
         if case.in_doubt {
             if let Some(applied) = look_up(&self.links, case).await? {
                 self.manner = manner_of(applied.incident());
-                return Ok(Achieved::Moves(applied));
+                return Ok(Achieved::Moves(Box::new(applied)));
             }
             if case.is_given_up {
                 return Ok(Achieved::GivenUp);
@@ -154,7 +154,7 @@ impl Attempt {
         let mut applied = execute(fleet, command).await?;
         let (_, took) = watch.read(&self.links.clock);
         complete(&mut applied, took);
-        Ok(Achieved::Moves(applied))
+        Ok(Achieved::Moves(Box::new(applied)))
     }
 }
 

@@ -53,10 +53,11 @@ impl RecoveryActor {
                         let took = actor.links.clock.wall().since(case.failure().detected_at);
                         let seconds = &actor.links.telemetry.recovery_seconds;
                         seconds.observe(took.as_secs_f64());
-                        let (failure, recovered) = (case.failure(), Recovered::from(&applied));
+                        let (failure, recovered) =
+                            (case.failure(), Recovered::from(applied.as_ref()));
                         actor.over(failure);
                         actor.tell_over(failure, &Ok(recovered));
-                        actor.finish(applied, manner, ctx);
+                        actor.finish(*applied, manner, ctx);
                         actor.serve_waiting(&failure.id, ctx);
                     }
                     Err(refusal) => actor.failed(case, &refusal, ctx),

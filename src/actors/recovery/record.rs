@@ -107,7 +107,7 @@ impl RecoveryActor {
             Resumption::Verify(applied) => {
                 info!(server_id, incident = number; "verifying an interrupted recovery");
                 let manner = manner_of(&incident);
-                self.finish(applied, manner, ctx);
+                self.finish(*applied, manner, ctx);
             }
             Resumption::End(ending) => {
                 info!(server_id, incident = number; "ending an interrupted recovery: {ending:?}");

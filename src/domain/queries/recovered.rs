@@ -12,6 +12,6 @@ impl Query for VerifyRecovery {
     type Answer = Result<Verified, Box<Unverified>>;
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
-        self.0.clone().verify(fleet).map_err(Box::new)
+        self.0.clone().verify(fleet)
     }
 }

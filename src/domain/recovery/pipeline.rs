@@ -304,7 +304,7 @@ impl Applied {
     ///
     /// # Errors
     /// With everything that is not as it should be.
-    pub fn verify(self, fleet: &Fleet) -> Result<Verified, Unverified> {
+    pub fn verify(self, fleet: &Fleet) -> Result<Verified, Box<Unverified>> {
         let mut found = Vec::new();
         let id = &self.incident.instance;
         let held = fleet.instance(id).map(|slot| slot.held());
@@ -329,10 +329,10 @@ impl Applied {
                 incident: self.incident,
             })
         } else {
-            Err(Unverified {
+            Err(Box::new(Unverified {
                 incident: self.incident,
                 found,
-            })
+            }))
         }
     }
 }

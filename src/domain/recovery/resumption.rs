@@ -11,7 +11,7 @@ use super::pipeline::Applied;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resumption {
     /// Its moves are saved: they are verified, and it ends.
-    Verify(Applied),
+    Verify(Box<Applied>),
     /// Nothing was moved, and nothing is to be: it ends.
     End(Unmoved),
     /// Its recovery goes on, from the look at what is known now.
@@ -24,7 +24,7 @@ pub enum Resumption {
 /// (I6). What a person asked for is carried out nevertheless.
 pub fn resumption(incident: &Incident, now: Option<&Standing>) -> Resumption {
     if let Some(applied) = Applied::recorded(incident.clone()) {
-        return Resumption::Verify(applied);
+        return Resumption::Verify(Box::new(applied));
     }
     let standing = match now {
         Some(standing) if standing.incarnation == incident.incarnation => standing,
@@ -45,7 +45,9 @@ pub fn resumption(incident: &Incident, now: Option<&Standing>) -> Resumption {
         },
         InstanceStatus::Failed if standing.held > 0 || is_taken_out => Resumption::Resume,
         InstanceStatus::Failed => Applied::found_done(incident.clone(), standing)
-            .map_or(Resumption::Resume, Resumption::Verify),
+            .map_or(Resumption::Resume, |done| {
+                Resumption::Verify(Box::new(done))
+            }),
         InstanceStatus::Maintenance if is_taken_out => Resumption::Resume,
         InstanceStatus::Maintenance | InstanceStatus::Inactive => Resumption::End(Unmoved::Averted),
     }

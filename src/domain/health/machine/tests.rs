@@ -1,3 +1,5 @@
+//! When the system is how healthy, rule by rule.
+
 use proptest::prelude::*;
 
 use super::*;
