@@ -4,8 +4,9 @@
 pub(super) fn at_least(hits: usize, tries: usize, p: f64) -> f64 {
     let logs = LogFactorials::up_to(tries);
     let term = |k: usize| {
-        let log = logs.choose(tries, k) + k as f64 * p.ln() + (tries - k) as f64 * (1.0 - p).ln();
-        log.exp()
+        let exponent =
+            logs.choose(tries, k) + k as f64 * p.ln() + (tries - k) as f64 * (1.0 - p).ln();
+        exponent.exp()
     };
     if hits == 0 {
         return 1.0;

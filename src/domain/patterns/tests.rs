@@ -1,3 +1,5 @@
+//! What is a pattern, and what is chance.
+
 use super::*;
 use crate::domain::ids::Incarnation;
 use crate::domain::incident::IncidentOutcome;
