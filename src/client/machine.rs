@@ -21,7 +21,8 @@ const FALLBACK_LEASE: Duration = Duration::from_secs(240);
 /// Until the orchestrator said how often it wants to hear of this worker.
 const FIRST_INTERVAL: Duration = Duration::from_secs(10);
 
-/// No request is waited for longer than this.
+/// A request is given this time even if heartbeats are wanted more often, and never more than that.
+const SHORTEST_REQUEST: Duration = Duration::from_millis(200);
 const LONGEST_REQUEST: Duration = Duration::from_secs(10);
 
 /// The first wait before a registration is tried again, and the longest.
@@ -266,7 +267,7 @@ impl Machine {
     /// How long to wait for the answer to a request.
     pub fn request_limit(&self) -> Duration {
         match self.incarnation {
-            Some(_) => (self.interval / 2).clamp(SHORTEST_WAIT, LONGEST_REQUEST),
+            Some(_) => (self.interval / 2).clamp(SHORTEST_REQUEST, LONGEST_REQUEST),
             None => LONGEST_REQUEST,
         }
     }
@@ -478,13 +479,11 @@ impl Machine {
     }
 
     fn adopt(&mut self, set: Vec<StreamAssignment>) {
-        let given_back = std::mem::take(&mut self.give_back);
         self.assigned.clear();
         for stream in set {
             self.accept(stream);
         }
-        let is_there = |id: &StreamId| self.assigned.contains_key(id);
-        self.give_back = given_back.into_iter().filter(is_there).collect();
+        self.give_back.retain(|id| self.assigned.contains_key(id));
     }
 
     /// Takes a list without epochs: who is there already stays what it is.

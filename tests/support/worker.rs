@@ -1,0 +1,171 @@
+//! The example workers as child processes.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Nothing here takes longer unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Rust,
+    Python,
+}
+
+/// Whether there is a Python to run the example with.
+pub fn has_python() -> bool {
+    let version = Command::new("python3").arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
+}
+
+/// A running worker. Killed when dropped.
+#[derive(Debug)]
+pub struct WorkerProcess {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// What it wrote and nobody looked at.
+    pub rest: Vec<String>,
+    pub error: String,
+}
+
+impl WorkerProcess {
+    /// Starts a worker of this name.
+    pub fn start(kind: Kind, url: &str, name: &str) -> Self {
+        let mut command = match kind {
+            Kind::Rust => Command::new(built()),
+            Kind::Python => {
+                let mut python = Command::new("python3");
+                python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/worker.py"));
+                python
+            }
+        };
+        let mut child = command
+            .args([url, name])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the worker starts");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            child,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    /// The next line about a stream, in its first two words: `start 1` or `stop 1`.
+    pub fn next(&mut self) -> String {
+        loop {
+            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+                panic!("no more lines ({error}) after:\n{}", self.seen.join("\n"))
+            });
+            self.seen.push(line.clone());
+            if let Some(words) = about_a_stream(&line) {
+                return words;
+            }
+        }
+    }
+
+    /// Waits for these lines about streams, in any order.
+    pub fn expect(&mut self, mut wanted: Vec<String>) {
+        while !wanted.is_empty() {
+            let line = self.next();
+            let place = wanted.iter().position(|wanted| *wanted == line);
+            let place = place.unwrap_or_else(|| {
+                panic!(
+                    "`{line}` is none of {wanted:?} in:\n{}",
+                    self.seen.join("\n")
+                )
+            });
+            wanted.swap_remove(place);
+        }
+    }
+
+    /// What it wrote about streams that nobody looked at.
+    pub fn unexpected(&mut self) -> Vec<String> {
+        let lines = self.lines.try_iter();
+        lines.filter_map(|line| about_a_stream(&line)).collect()
+    }
+
+    /// Sends a signal by process id.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Ended {
+        let status = self.child.wait().expect("it can be waited for");
+        let mut rest = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            rest.extend(about_a_stream(&line));
+        }
+        let mut error = String::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            stderr.read_to_string(&mut error).expect("it wrote text");
+        }
+        Ended {
+            status,
+            rest,
+            error,
+        }
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn about_a_stream(line: &str) -> Option<String> {
+    let mut words = line.split([' ', ':']);
+    let (what, id) = (words.next()?, words.next()?);
+    matches!(what, "start" | "stop").then(|| format!("{what} {id}"))
+}
+
+/// The example in Rust; built here, because not every way to run the tests builds examples.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let output = Command::new(env!("CARGO"))
+            .args(["build", "--locked", "--quiet", "--example", "worker"])
+            .args(["--message-format", "json"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo is there");
+        assert!(output.status.success(), "the example does not build");
+        let messages = String::from_utf8(output.stdout).expect("cargo writes text");
+        let path = messages
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|message| message["target"]["name"] == "worker")
+            .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        path.expect("cargo says where the example is")
+    })
+}
