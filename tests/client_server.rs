@@ -58,13 +58,13 @@ fn the_streams_of_a_killed_worker_go_to_the_other_and_leaving_gives_them_on() {
         add_streams(&orchestrator, 1..=5);
         let mut one = WorkerProcess::start(first, orchestrator.address(), "one");
         one.expect(lines("start", 1..=5));
-        let mut two = WorkerProcess::start(second, orchestrator.address(), "two");
+        let mut two = WorkerProcess::registered(second, orchestrator.address(), "two");
         one.signal(Signal::KILL);
         two.expect(lines("start", 1..=5));
         assert_eq!(held_by(&orchestrator, "two"), json!([1, 2, 3, 4, 5]));
 
         // It leaves as it should: what it ran is free at once, and goes to the third.
-        let mut three = WorkerProcess::start(first, orchestrator.address(), "three");
+        let mut three = WorkerProcess::registered(first, orchestrator.address(), "three");
         add_streams(&orchestrator, 6..=6);
         three.expect(lines("start", 6..=6));
         leave(&orchestrator, two, second);

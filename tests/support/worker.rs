@@ -77,14 +77,25 @@ impl WorkerProcess {
         }
     }
 
+    fn line(&mut self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            panic!("no more lines ({error}) after:\n{}", self.seen.join("\n"))
+        });
+        self.seen.push(line.clone());
+        line
+    }
+
+    /// Starts a worker of this name and waits until it is registered.
+    pub fn registered(kind: Kind, url: &str, name: &str) -> Self {
+        let mut worker = Self::start(kind, url, name);
+        while !worker.line().starts_with("registered") {}
+        worker
+    }
+
     /// The next line about a stream, in its first two words: `start 1` or `stop 1`.
     pub fn next(&mut self) -> String {
         loop {
-            let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
-                panic!("no more lines ({error}) after:\n{}", self.seen.join("\n"))
-            });
-            self.seen.push(line.clone());
-            if let Some(words) = about_a_stream(&line) {
+            if let Some(words) = about_a_stream(&self.line()) {
                 return words;
             }
         }

@@ -1,3 +1,5 @@
+//! The rules, one by one.
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
