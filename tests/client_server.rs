@@ -21,7 +21,7 @@ use tempfile::tempdir;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Long enough for a busy machine, short enough to wait for.
-const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "6");
+const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "4");
 
 /// The examples there is a way to run.
 fn kinds() -> Vec<Kind> {
@@ -67,24 +67,12 @@ fn the_streams_of_a_killed_worker_go_to_the_other_and_leaving_gives_them_on() {
         let mut three = WorkerProcess::registered(first, orchestrator.address(), "three");
         add_streams(&orchestrator, 6..=6);
         three.expect(lines("start", 6..=6));
-        leave(&orchestrator, two, second);
-        if second == Kind::Python {
-            three.expect(lines("start", 1..=5));
-        }
+        let ended = two.leave();
+        assert!(ended.status.success(), "{ended:?}");
+        assert_eq!(ended.rest, lines("stop", 1..=5));
+        assert_eq!(orchestrator.get("/instances/two").0, 404);
+        three.expect(lines("start", 1..=5));
     }
-}
-
-/// The example in Rust leaves when it is told on its standard input, which is closed here; the
-/// one in Python when it gets a signal.
-fn leave(orchestrator: &Orchestrator, worker: WorkerProcess, kind: Kind) {
-    if kind == Kind::Rust {
-        return;
-    }
-    worker.signal(Signal::TERM);
-    let ended = worker.wait();
-    assert!(ended.status.success(), "{ended:?}");
-    assert_eq!(ended.rest, lines("stop", 1..=5));
-    assert_eq!(orchestrator.get("/instances/two").0, 404);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The example workers as child processes.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -29,6 +29,7 @@ pub fn has_python() -> bool {
 /// A running worker. Killed when dropped.
 #[derive(Debug)]
 pub struct WorkerProcess {
+    kind: Kind,
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
@@ -56,7 +57,7 @@ impl WorkerProcess {
         };
         let mut child = command
             .args([url, name])
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -71,6 +72,7 @@ impl WorkerProcess {
             }
         });
         Self {
+            kind,
             child,
             lines,
             seen: Vec::new(),
@@ -127,6 +129,18 @@ impl WorkerProcess {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }
 
+    /// Tells it to leave, each kind in its own way, and waits for its end.
+    pub fn leave(mut self) -> Ended {
+        match self.kind {
+            Kind::Rust => {
+                let mut stdin = self.child.stdin.take().expect("stdin is piped");
+                stdin.write_all(b"leave\n").expect("it reads");
+            }
+            Kind::Python => self.signal(Signal::TERM),
+        }
+        self.wait()
+    }
+
     /// Waits for its end.
     pub fn wait(mut self) -> Ended {
         let status = self.child.wait().expect("it can be waited for");
@@ -163,7 +177,19 @@ fn about_a_stream(line: &str) -> Option<String> {
 fn built() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let output = Command::new(env!("CARGO"))
+        let mut cargo = Command::new(env!("CARGO"));
+        // What the runner of the tests says about this package is none of its dependencies'
+        // business: some would be built anew because of it.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_")
+                || text.starts_with("CARGO_MANIFEST_")
+                || text == "OUT_DIR"
+            {
+                cargo.env_remove(&name);
+            }
+        }
+        let output = cargo
             .args(["build", "--locked", "--quiet", "--example", "worker"])
             .args(["--message-format", "json"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
