@@ -24,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "4");
 
 /// The examples there is a way to run.
+#[expect(clippy::print_stderr, reason = "who runs the tests is to know")]
 fn kinds() -> Vec<Kind> {
     if has_python() {
         return vec![Kind::Rust, Kind::Python];

@@ -17,8 +17,10 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, Read, Write};
+mod http;
+mod state;
+
+use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -27,6 +29,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::stream::{Epoch, Handoff, StreamAssignment, StreamId};
+use state::{Mood, State};
 
 /// How long [`FakeOrchestrator::wait_for`] waits. Nothing takes that long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -55,35 +58,6 @@ struct Shared {
     changed: Condvar,
 }
 
-#[derive(Debug)]
-struct State {
-    mood: Mood,
-    is_classic: bool,
-    lease: Duration,
-    interval: Duration,
-    incarnation: i64,
-    is_registered: bool,
-    version: i64,
-    /// Up to this version the changes are not remembered.
-    forgotten: i64,
-    changes: Vec<(i64, StreamId)>,
-    streams: BTreeMap<StreamId, StreamAssignment>,
-    last_epoch: Epoch,
-    calls: Vec<Call>,
-    seen: usize,
-    is_over: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mood {
-    Answering,
-    Silent,
-    Refusing {
-        status: u16,
-        retry_after: Option<u64>,
-    },
-}
-
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -99,22 +73,7 @@ impl FakeOrchestrator {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                mood: Mood::Answering,
-                is_classic: false,
-                lease: Duration::from_secs(1),
-                interval: Duration::from_millis(50),
-                incarnation: 0,
-                is_registered: false,
-                version: 1,
-                forgotten: 0,
-                changes: Vec::new(),
-                streams: BTreeMap::new(),
-                last_epoch: 0,
-                calls: Vec::new(),
-                seen: 0,
-                is_over: false,
-            }),
+            state: Mutex::new(State::new()),
             changed: Condvar::new(),
         });
         let served = shared.clone();
@@ -126,7 +85,7 @@ impl FakeOrchestrator {
                 let served = served.clone();
                 // A connection that breaks is the worker's affair.
                 let _ = thread::Builder::new()
-                    .spawn(move || stream.and_then(|stream| serve(stream, &served)));
+                    .spawn(move || stream.and_then(|stream| http::serve(stream, &served)));
             }
         })?;
         Ok(Self { address, shared })
@@ -271,200 +230,4 @@ impl Drop for FakeOrchestrator {
         // Wakes the listener, which looks and ends.
         let _ = TcpStream::connect(self.address);
     }
-}
-
-/// One request for each connection.
-fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
-    let mut reader = BufReader::new(stream.try_clone()?);
-    let Some(call) = read_call(&mut reader)? else {
-        return Ok(());
-    };
-    let mut state = shared.lock();
-    state.calls.push(call.clone());
-    shared.changed.notify_all();
-    while state.mood == Mood::Silent {
-        let waited = shared.changed.wait(state);
-        state = waited.unwrap_or_else(PoisonError::into_inner);
-    }
-    let (status, retry_after, body) = match state.mood {
-        Mood::Refusing {
-            status,
-            retry_after,
-        } => (status, retry_after, problem(status)),
-        Mood::Answering | Mood::Silent => {
-            let (status, body) = state.reply(&call);
-            (status, None, body)
-        }
-    };
-    drop(state);
-    write_reply(stream, status, retry_after, &body)
-}
-
-fn read_call(reader: &mut impl BufRead) -> io::Result<Option<Call>> {
-    let mut line = String::new();
-    reader.read_line(&mut line)?;
-    let mut words = line.split_whitespace().map(str::to_owned);
-    let (Some(method), Some(path)) = (words.next(), words.next()) else {
-        return Ok(None);
-    };
-    let mut length = 0;
-    loop {
-        let mut header = String::new();
-        if reader.read_line(&mut header)? == 0 || header.trim().is_empty() {
-            break;
-        }
-        if let Some((name, value)) = header.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
-            length = value.trim().parse().unwrap_or(0);
-        }
-    }
-    let mut body = Vec::new();
-    reader.take(length).read_to_end(&mut body)?;
-    Ok(Some(Call {
-        method,
-        path,
-        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-    }))
-}
-
-fn write_reply(
-    mut stream: TcpStream,
-    status: u16,
-    retry_after: Option<u64>,
-    body: &Value,
-) -> io::Result<()> {
-    let kind = if status == 200 {
-        "application/json"
-    } else {
-        "application/problem+json"
-    };
-    let body = body.to_string();
-    let retry_after = retry_after.map_or(String::new(), |seconds| {
-        format!("retry-after: {seconds}\r\n")
-    });
-    let length = body.len();
-    write!(
-        stream,
-        "HTTP/1.1 {status} Status\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\
-         {retry_after}connection: close\r\n\r\n{body}"
-    )
-}
-
-fn problem(status: u16) -> Value {
-    json!({"status": status, "title": "Told to", "detail": format!("The test said {status}.")})
-}
-
-impl State {
-    fn changed(&mut self, id: StreamId) {
-        self.version += 1;
-        self.changes.push((self.version, id));
-    }
-
-    fn register(&mut self) {
-        self.incarnation += 1;
-        self.is_registered = true;
-        self.version += 1;
-        self.forgotten = self.version;
-    }
-
-    fn reply(&mut self, call: &Call) -> (u16, Value) {
-        if call.path == "/register" {
-            self.register();
-            return (200, self.registered(&call.body));
-        }
-        if !self.is_registered {
-            return (404, problem(404));
-        }
-        let given = call.body["incarnation"].as_i64();
-        if given.is_some_and(|given| given != self.incarnation) {
-            return (409, problem(409));
-        }
-        match (call.method.as_str(), call.path.as_str()) {
-            (_, "/heartbeat") => (200, self.beaten(&call.body)),
-            (_, "/streams/assign") => {
-                let ids: Vec<_> = self.streams.keys().collect();
-                (200, json!({"status": "assigned", "assigned_streams": ids}))
-            }
-            (_, "/streams/release") => (200, self.released(&call.body)),
-            ("GET", path) if path.starts_with("/instances/") => {
-                let ids: Vec<_> = self.streams.keys().collect();
-                let data = json!({"assigned_streams": ids});
-                (200, json!({"status": "success", "data": data}))
-            }
-            ("DELETE", path) if path.starts_with("/instances/") => {
-                self.is_registered = false;
-                self.streams.clear();
-                (200, json!({"status": "removed"}))
-            }
-            _ => (404, problem(404)),
-        }
-    }
-
-    fn registered(&self, body: &Value) -> Value {
-        json!({
-            "status": "registered",
-            "server_id": body["server_id"],
-            "incarnation": self.incarnation,
-            "lease_seconds": self.lease.as_secs_f64(),
-            "heartbeat_interval_seconds": self.interval.as_secs_f64(),
-        })
-    }
-
-    fn beaten(&self, body: &Value) -> Value {
-        let mut answer = json!({"status": "heartbeat_updated"});
-        if self.is_classic {
-            return answer;
-        }
-        answer["incarnation"] = json!(self.incarnation);
-        answer["lease_seconds"] = json!(self.lease.as_secs_f64());
-        answer["assignment_version"] = json!(self.version);
-        let known = body["assignment_version"].as_i64().unwrap_or(0);
-        if known == self.version {
-            return answer;
-        }
-        let is_full = known < self.forgotten || known > self.version || known == 0;
-        let changed = |id: &StreamId| {
-            let mut later = self.changes.iter().filter(|(version, _)| *version > known);
-            later.any(|(_, changed)| changed == id)
-        };
-        let assign = self.streams.values();
-        let assign = assign.filter(|stream| is_full || changed(&stream.id));
-        answer["assign"] = assign.map(line).collect();
-        if is_full {
-            answer["full"] = json!(true);
-            answer["revoke"] = json!([]);
-        } else {
-            let later = self.changes.iter().filter(|(version, _)| *version > known);
-            let gone = later.filter(|(_, id)| !self.streams.contains_key(id));
-            answer["revoke"] = gone.map(|(_, id)| json!(id)).collect();
-        }
-        answer
-    }
-
-    fn released(&mut self, body: &Value) -> Value {
-        let ids = body["stream_ids"].as_array().into_iter().flatten();
-        let mut released = Vec::new();
-        for id in ids.filter_map(Value::as_i64) {
-            if self.streams.remove(&id).is_some() {
-                self.changed(id);
-                released.push(id);
-            }
-        }
-        json!({"status": "released", "released_streams": released, "count": released.len()})
-    }
-}
-
-fn line(stream: &StreamAssignment) -> Value {
-    let handoff = match stream.handoff {
-        Handoff::Exclusive => "exclusive",
-        Handoff::Overlap => "overlap",
-    };
-    json!({
-        "stream_id": stream.id,
-        "epoch": stream.epoch,
-        "name": stream.name,
-        "url": stream.url,
-        "handoff": handoff,
-    })
 }

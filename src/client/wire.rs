@@ -96,14 +96,21 @@ impl Wire {
             body["heartbeat_interval"] = json!(interval.as_secs_f64());
         }
         let reply = self.post("/register", &body, limit)?;
-        Ok(reply.read(|body| {
+        let outcome = reply.read(|body| {
             Some(Answer::Registered {
                 // An orchestrator that counts no lives takes no notice of the number either.
                 incarnation: body["incarnation"].as_i64().unwrap_or(0),
                 interval: duration(&body["heartbeat_interval_seconds"])
                     .unwrap_or(Duration::from_secs(30)),
             })
-        }))
+        });
+        Ok(match outcome {
+            (Answer::Unknown, _) => {
+                let why = "it knows no /register; is its URL right?";
+                (Answer::Failed { retry_after: None }, Some(why.to_owned()))
+            }
+            outcome => outcome,
+        })
     }
 
     fn heartbeat(
