@@ -29,7 +29,7 @@
 //!
 //! A worker has two threads. One speaks with the orchestrator, one request at a time
 //! (`wire.rs`). The other one (`keeper.rs`) calls the [`Runner`], does what the rules
-//! (`machine.rs`) say, and never waits for the network. So exclusive streams are stopped when the
+//! (`machine`) say, and never waits for the network. So exclusive streams are stopped when the
 //! lease ends whatever the network does: after nine tenths of it, counted from the moment the last
 //! answered heartbeat was *sent*, on a clock that goes on while the machine sleeps.
 //!

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::client::stream::{Ending, StopReason, StreamAssignment, StreamId};
+use super::super::stream::{Ending, StopReason, StreamAssignment, StreamId};
 
 /// What the shell is to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::super::stream::{Epoch, Handoff, StreamAssignment, StreamId};
 use super::Call;
-use crate::client::stream::{Epoch, Handoff, StreamAssignment, StreamId};
 
 #[derive(Debug)]
 pub(super) struct State {
