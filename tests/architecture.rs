@@ -186,6 +186,39 @@ fn the_command_line_goes_through_the_app() {
 }
 
 #[test]
+fn the_worker_library_shares_nothing_with_the_server() {
+    assert_absent(
+        "src/client",
+        &[
+            "crate::actors",
+            "crate::app",
+            "crate::cli",
+            "crate::clock",
+            "crate::config",
+            "crate::domain",
+            "crate::http",
+            "crate::store",
+            "async",
+            "log",
+            "tokio",
+        ],
+        "client/ is built without the server, for programs that know nothing of it",
+    );
+    assert_absent(
+        "src/client/machine",
+        &[
+            "boot_time",
+            "fastrand",
+            "ureq",
+            "rustix",
+            "thread",
+            "Instant",
+        ],
+        "the rules of a worker are pure: time, answers and chance are arguments",
+    );
+}
+
+#[test]
 fn nothing_is_left_unfinished() {
     for room in ["src", "tests", "examples", "benches"] {
         let mut found = Vec::new();

@@ -17,3 +17,4 @@ pub mod postgres;
 pub mod process;
 pub mod proxy;
 pub mod stores;
+pub mod worker;

@@ -1,0 +1,73 @@
+//! A complete worker, built on the library.
+//!
+//! ```text
+//! cargo run --release --example worker -- http://localhost:8001 worker-1
+//! ```
+//!
+//! Type `leave` and it gives its streams back and ends. Kill it, stop it (`kill -STOP`) or take
+//! its network away, and its streams run elsewhere once its lease is over.
+
+#![expect(clippy::print_stdout, reason = "saying what it does is what it is for")]
+
+use std::collections::HashMap;
+use std::error::Error;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use resilient_orchestrator::client::{
+    Failure, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId, Worker,
+};
+
+/// Every stream has a thread, which ends when its channel is closed.
+#[derive(Default)]
+struct Radios(HashMap<StreamId, (Sender<()>, JoinHandle<()>)>);
+
+impl Runner for Radios {
+    fn start(&mut self, stream: &StreamAssignment, permit: Permit) -> Result<(), Failure> {
+        let (stop, stopped) = mpsc::channel();
+        let work = move || {
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_secs(1))
+                && permit.is_valid()
+            {
+                // Here a second of `stream.url` is worked on. Whatever comes of it is stored
+                // together with `stream.epoch`, so that late results can be refused.
+            }
+        };
+        let thread = thread::Builder::new().spawn(work)?;
+        self.0.insert(stream.id, (stop, thread));
+        println!("start {} epoch {}", stream.id, stream.epoch);
+        Ok(())
+    }
+
+    fn stop(&mut self, stream: &StreamAssignment, reason: StopReason) {
+        if let Some((stop, thread)) = self.0.remove(&stream.id) {
+            drop(stop);
+            let _ = thread.join();
+        }
+        println!("stop {}: {reason}", stream.id);
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        println!("{notice}");
+    }
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments
+        .next()
+        .unwrap_or("http://localhost:8001".to_owned());
+    let name = arguments.next().unwrap_or("worker-1".to_owned());
+    let worker = Worker::builder(url, name)
+        .max_streams(20)
+        .start(Radios::default())?;
+    let handle = worker.handle();
+    thread::spawn(move || {
+        let lines = std::io::stdin().lines().map_while(Result::ok);
+        lines
+            .filter(|line| line == "leave")
+            .for_each(|_| handle.leave());
+    });
+    Ok(worker.wait()?)
+}

@@ -1,0 +1,112 @@
+//! What the machine and its shell say to each other.
+
+use std::time::Duration;
+
+use super::super::stream::{Ending, StopReason, StreamAssignment, StreamId};
+
+/// What the shell is to do next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    /// Run this stream from now on.
+    Start(StreamAssignment),
+    /// Run it no longer.
+    Stop(StreamAssignment, StopReason),
+    /// Send this, and hand in its [`Answer`], whatever it is.
+    Send(Request),
+    /// It is over; nothing runs any more.
+    End(Ending),
+}
+
+/// What is sent to the orchestrator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    /// A new life begins.
+    Register,
+    /// A sign of life.
+    Heartbeat {
+        /// The life.
+        incarnation: i64,
+        /// The set of streams this worker knows of.
+        version: i64,
+        /// What it really runs, ascending.
+        running: Vec<StreamId>,
+    },
+    /// Asks for streams, and for the list of those it holds, of an orchestrator that does not
+    /// tell what changed.
+    List {
+        /// The life.
+        incarnation: i64,
+        /// How many more could be run.
+        requested: usize,
+    },
+    /// Gives streams back.
+    Release {
+        /// The life.
+        incarnation: i64,
+        /// Which, ascending.
+        streams: Vec<StreamId>,
+    },
+    /// Gives everything back and leaves for good.
+    Leave {
+        /// The life.
+        incarnation: i64,
+        /// All that are assigned, ascending.
+        streams: Vec<StreamId>,
+    },
+}
+
+/// What came of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Of a registration.
+    Registered {
+        /// The new life.
+        incarnation: i64,
+        /// How often to beat.
+        interval: Duration,
+    },
+    /// Of a heartbeat.
+    Beaten(Beat),
+    /// Of a list: all that are assigned.
+    Listed(Vec<StreamId>),
+    /// The streams were given back.
+    Released,
+    /// The worker has left.
+    Left,
+    /// The orchestrator knows no such worker (any more).
+    Unknown,
+    /// Another process lives under the name of this worker; the sentence says more.
+    OtherProcess(String),
+    /// The request is wrong, and will be the next time too.
+    Refused(String),
+    /// Anything else: no answer in time, none that makes sense, or one that asks for patience.
+    Failed {
+        /// How long to wait at least.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Beat {
+    /// From the moment the heartbeat was sent; zero grants none, and takes none back.
+    pub lease: Option<Duration>,
+    /// The version of the set the worker has after the changes.
+    pub version: Option<i64>,
+    /// What changed since the version it sent.
+    pub changes: Option<Changes>,
+}
+
+/// How the set of assigned streams changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changes {
+    /// These come, those go.
+    Difference {
+        /// To be run.
+        assign: Vec<StreamAssignment>,
+        /// To be stopped.
+        revoke: Vec<StreamId>,
+    },
+    /// This is the whole set.
+    Full(Vec<StreamAssignment>),
+}

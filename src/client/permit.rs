@@ -1,0 +1,78 @@
+//! Whether a stream may be run at this moment, and the clock that decides it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use super::stream::{Handoff, StreamAssignment};
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const CLOCK: ClockId = ClockId::Boottime;
+
+/// Elsewhere this is the clock that goes on while the machine sleeps, if there is one.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+const CLOCK: ClockId = ClockId::Monotonic;
+
+/// The time since the machine started, time asleep included.
+pub(super) fn boot_time() -> Duration {
+    let time = clock_gettime(CLOCK);
+    let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
+    Duration::new(seconds, u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The permit to run one stream.
+///
+/// Whoever works on the stream asks it before every result: it ends at the very moment the lease
+/// does, also in a process that was suspended then and has not yet been told to stop.
+#[derive(Debug, Clone)]
+pub struct Permit {
+    is_withdrawn: Arc<AtomicBool>,
+    lease: Option<Arc<LeaseEnd>>,
+}
+
+impl Permit {
+    /// Whether the stream is still to be run. Once it is not, it never is again under this
+    /// permit, unless the orchestrator answers before anybody was told to stop.
+    pub fn is_valid(&self) -> bool {
+        !self.is_withdrawn.load(Ordering::Acquire)
+            && self.lease.as_ref().is_none_or(|lease| lease.is_ahead())
+    }
+}
+
+/// When exclusive streams must not run any more, for all threads to see.
+#[derive(Debug, Default)]
+pub(super) struct LeaseEnd(AtomicU64);
+
+impl LeaseEnd {
+    pub(super) fn set(&self, stop_at: Duration) {
+        let micros = u64::try_from(stop_at.as_micros()).unwrap_or(u64::MAX);
+        self.0.store(micros, Ordering::Release);
+    }
+
+    fn is_ahead(&self) -> bool {
+        boot_time() < Duration::from_micros(self.0.load(Ordering::Acquire))
+    }
+}
+
+/// The keeper's end of a [`Permit`]; ends it when dropped.
+#[derive(Debug)]
+pub(super) struct Grant(Arc<AtomicBool>);
+
+impl Grant {
+    pub(super) fn new(stream: &StreamAssignment, lease: &Arc<LeaseEnd>) -> (Self, Permit) {
+        let is_withdrawn = Arc::new(AtomicBool::new(false));
+        let permit = Permit {
+            is_withdrawn: is_withdrawn.clone(),
+            lease: (stream.handoff == Handoff::Exclusive).then(|| lease.clone()),
+        };
+        (Self(is_withdrawn), permit)
+    }
+}
+
+impl Drop for Grant {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}

@@ -1,0 +1,88 @@
+//! As much HTTP as a worker's client needs.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::sync::PoisonError;
+
+use serde_json::Value;
+
+use super::state::{Mood, problem};
+use super::{Call, Shared};
+
+/// One request for each connection.
+pub(super) fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let Some(call) = read_call(&mut reader)? else {
+        return Ok(());
+    };
+    let mut state = shared.lock();
+    state.calls.push(call.clone());
+    shared.changed.notify_all();
+    while state.mood == Mood::Silent {
+        let waited = shared.changed.wait(state);
+        state = waited.unwrap_or_else(PoisonError::into_inner);
+    }
+    let (status, retry_after, body) = match state.mood {
+        Mood::Refusing {
+            status,
+            retry_after,
+        } => (status, retry_after, problem(status)),
+        Mood::Answering | Mood::Silent => {
+            let (status, body) = state.reply(&call);
+            (status, None, body)
+        }
+    };
+    drop(state);
+    write_reply(stream, status, retry_after, &body)
+}
+
+fn read_call(reader: &mut impl BufRead) -> io::Result<Option<Call>> {
+    let mut line = String::new();
+    reader.read_line(&mut line)?;
+    let mut words = line.split_whitespace().map(str::to_owned);
+    let (Some(method), Some(path)) = (words.next(), words.next()) else {
+        return Ok(None);
+    };
+    let mut length = 0;
+    loop {
+        let mut header = String::new();
+        if reader.read_line(&mut header)? == 0 || header.trim().is_empty() {
+            break;
+        }
+        if let Some((name, value)) = header.split_once(':')
+            && name.eq_ignore_ascii_case("content-length")
+        {
+            length = value.trim().parse().unwrap_or(0);
+        }
+    }
+    let mut body = Vec::new();
+    reader.take(length).read_to_end(&mut body)?;
+    Ok(Some(Call {
+        method,
+        path,
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+    }))
+}
+
+fn write_reply(
+    mut stream: TcpStream,
+    status: u16,
+    retry_after: Option<u64>,
+    body: &Value,
+) -> io::Result<()> {
+    let kind = if status == 200 {
+        "application/json"
+    } else {
+        "application/problem+json"
+    };
+    let body = body.to_string();
+    let retry_after = retry_after.map_or(String::new(), |seconds| {
+        format!("retry-after: {seconds}\r\n")
+    });
+    let length = body.len();
+    write!(
+        stream,
+        "HTTP/1.1 {status} Status\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\
+         {retry_after}connection: close\r\n\r\n{body}"
+    )
+}

@@ -1,0 +1,358 @@
+//! Requests and answers as they are on the wire (`docs/WORKERS.md`).
+
+use std::fmt::Write as _;
+use std::net::{ToSocketAddrs, UdpSocket};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::Builder;
+use super::machine::{Answer, Beat, Changes, Request};
+use super::stream::{Handoff, StreamAssignment, StreamId};
+
+/// A set of a hundred thousand streams fits.
+const MAX_ANSWER: u64 = 64 * 1024 * 1024;
+
+/// No time on the wire is longer than this; what claims to be is an error somewhere.
+const LONGEST: f64 = 7.0 * 86_400.0;
+
+/// Speaks with one orchestrator for one worker.
+#[derive(Debug)]
+pub(super) struct Wire {
+    builder: Builder,
+    agent: Agent,
+}
+
+/// An answer, and what went wrong in a sentence.
+type Outcome = (Answer, Option<String>);
+
+/// What is read of any answer.
+struct Reply {
+    status: u16,
+    retry_after: Option<Duration>,
+    /// Whether it is an error the orchestrator speaks of, and not whatever stands before it.
+    is_problem: bool,
+    body: Value,
+}
+
+impl Wire {
+    pub(super) fn new(builder: Builder) -> Self {
+        let agent = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .max_redirects_will_error(false)
+            // The orchestrator is on one's own network; a proxy to the world does not know it.
+            .proxy(None)
+            .build()
+            .into();
+        Self { builder, agent }
+    }
+
+    /// Sends a request and waits for its answer, not longer than `limit` for each call it takes.
+    pub(super) fn send(&self, request: &Request, limit: Duration) -> Outcome {
+        let outcome = match request {
+            Request::Register => self.register(limit),
+            Request::Heartbeat {
+                incarnation,
+                version,
+                running,
+            } => self.heartbeat(*incarnation, *version, running, limit),
+            Request::List {
+                incarnation,
+                requested,
+            } => self.list(*incarnation, *requested, limit),
+            Request::Release {
+                incarnation,
+                streams,
+            } => self.release(*incarnation, streams, limit),
+            Request::Leave {
+                incarnation,
+                streams,
+            } => self.leave(*incarnation, streams, limit),
+        };
+        outcome.unwrap_or_else(|error| {
+            let failed = Answer::Failed { retry_after: None };
+            (failed, Some(error.to_string()))
+        })
+    }
+
+    fn register(&self, limit: Duration) -> Result<Outcome, ureq::Error> {
+        let builder = &self.builder;
+        let (ip, port) = match &builder.address {
+            Some((ip, port)) => (ip.clone(), *port),
+            None => (own_address(&builder.url), 1),
+        };
+        let mut body = json!({
+            "server_id": builder.server_id,
+            "ip": ip,
+            "port": port,
+            "max_streams": builder.max_streams,
+            "labels": builder.labels,
+            "auto_assign": builder.auto_assign,
+        });
+        if let Some(interval) = builder.heartbeat_interval {
+            body["heartbeat_interval"] = json!(interval.as_secs_f64());
+        }
+        let reply = self.post("/register", &body, limit)?;
+        let outcome = reply.read(|body| {
+            Some(Answer::Registered {
+                // An orchestrator that counts no lives takes no notice of the number either.
+                incarnation: body["incarnation"].as_i64().unwrap_or(0),
+                interval: duration(&body["heartbeat_interval_seconds"])
+                    .unwrap_or(Duration::from_secs(30)),
+            })
+        });
+        Ok(match outcome {
+            (Answer::Unknown, _) => {
+                let why = "it knows no /register; is its URL right?";
+                (Answer::Failed { retry_after: None }, Some(why.to_owned()))
+            }
+            outcome => outcome,
+        })
+    }
+
+    fn heartbeat(
+        &self,
+        incarnation: i64,
+        version: i64,
+        running: &[StreamId],
+        limit: Duration,
+    ) -> Result<Outcome, ureq::Error> {
+        let body = json!({
+            "server_id": self.builder.server_id,
+            "status": "active",
+            "current_streams": running.len(),
+            "incarnation": incarnation,
+            "assignment_version": version,
+            "streams": running,
+        });
+        let reply = self.post("/heartbeat", &body, limit)?;
+        Ok(reply.read(|body| Some(Answer::Beaten(beat(body)?))))
+    }
+
+    /// What classic workers do: ask for more, then look at the whole list.
+    fn list(
+        &self,
+        incarnation: i64,
+        requested: usize,
+        limit: Duration,
+    ) -> Result<Outcome, ureq::Error> {
+        let id = &self.builder.server_id;
+        let ask =
+            json!({"server_id": id, "incarnation": incarnation, "requested_count": requested});
+        let asked = self.post("/streams/assign", &ask, limit)?;
+        if asked.status != 200 {
+            return Ok(asked.read(|_| None));
+        }
+        let path = format!("{}/instances/{}", self.builder.url, encoded(id));
+        let answer = self.agent.get(path).config();
+        let answer = answer.timeout_global(Some(limit)).build().call()?;
+        let reply = Reply::of(answer)?;
+        Ok(reply.read(|body| Some(Answer::Listed(ids(&body["data"]["assigned_streams"])?))))
+    }
+
+    fn release(
+        &self,
+        incarnation: i64,
+        streams: &[StreamId],
+        limit: Duration,
+    ) -> Result<Outcome, ureq::Error> {
+        let id = &self.builder.server_id;
+        let body = json!({"server_id": id, "incarnation": incarnation, "stream_ids": streams});
+        let reply = self.post("/streams/release", &body, limit)?;
+        Ok(reply.read(|_| Some(Answer::Released)))
+    }
+
+    /// The release says which life leaves: a newer process of this name stays registered.
+    fn leave(
+        &self,
+        incarnation: i64,
+        streams: &[StreamId],
+        limit: Duration,
+    ) -> Result<Outcome, ureq::Error> {
+        let (released, why) = self.release(incarnation, streams, limit)?;
+        if released != Answer::Released {
+            return Ok((released, why));
+        }
+        let id = encoded(&self.builder.server_id);
+        let path = format!("{}/instances/{id}", self.builder.url);
+        let answer = self.agent.delete(path).config();
+        let answer = answer.timeout_global(Some(limit)).build().call()?;
+        Ok(Reply::of(answer)?.read(|_| Some(Answer::Left)))
+    }
+
+    fn post(&self, path: &str, body: &Value, limit: Duration) -> Result<Reply, ureq::Error> {
+        let request = self.agent.post(format!("{}{path}", self.builder.url));
+        let request = request.config().timeout_global(Some(limit)).build();
+        Reply::of(request.send_json(body)?)
+    }
+}
+
+impl Reply {
+    fn of(mut answer: Response<Body>) -> Result<Self, ureq::Error> {
+        let header = |name: &str| answer.headers().get(name)?.to_str().ok();
+        let retry_after = header("retry-after").and_then(|seconds| seconds.trim().parse().ok());
+        let is_problem =
+            header("content-type").is_some_and(|kind| kind.starts_with("application/problem+json"));
+        let status = answer.status().as_u16();
+        let text = answer.body_mut().with_config().limit(MAX_ANSWER);
+        let text = text.read_to_string()?;
+        Ok(Self {
+            status,
+            retry_after: retry_after.map(Duration::from_secs),
+            is_problem,
+            body: serde_json::from_str(&text).unwrap_or(Value::Null),
+        })
+    }
+
+    /// What it means; `success` reads the body of a 200.
+    fn read(self, success: impl FnOnce(&Value) -> Option<Answer>) -> Outcome {
+        let detail = self.body["detail"].as_str().unwrap_or_default().to_owned();
+        match self.status {
+            200 => {
+                if let Some(answer) = success(&self.body) {
+                    return (answer, None);
+                }
+            }
+            404 if self.is_problem => return (Answer::Unknown, None),
+            409 if self.is_problem => return (Answer::OtherProcess(detail), None),
+            400 | 422 if self.is_problem => {
+                return (Answer::Refused(detail.clone()), Some(detail));
+            }
+            _ => {}
+        }
+        let failed = Answer::Failed {
+            retry_after: self.retry_after,
+        };
+        let why = format!("it answered {} {detail}", self.status);
+        (failed, Some(why.trim_end().to_owned()))
+    }
+}
+
+fn beat(body: &Value) -> Option<Beat> {
+    body["status"].as_str()?;
+    let assign = body["assign"].as_array();
+    let revoke = ids(&body["revoke"]);
+    let changes = match (assign, revoke) {
+        (None, None) => None,
+        (assign, revoke) => {
+            let assign = assign.into_iter().flatten().map(assignment);
+            let assign = assign.collect::<Option<Vec<_>>>()?;
+            Some(if body["full"] == true {
+                Changes::Full(assign)
+            } else {
+                let revoke = revoke.unwrap_or_default();
+                Changes::Difference { assign, revoke }
+            })
+        }
+    };
+    Some(Beat {
+        lease: duration(&body["lease_seconds"]),
+        version: body["assignment_version"].as_i64(),
+        changes,
+    })
+}
+
+fn assignment(line: &Value) -> Option<StreamAssignment> {
+    let text = |name: &str| line[name].as_str().map(str::to_owned);
+    Some(StreamAssignment {
+        id: line["stream_id"].as_i64()?,
+        epoch: line["epoch"].as_i64()?,
+        name: text("name").unwrap_or_default(),
+        url: text("url"),
+        // A word that is not known yet is taken for the stricter one.
+        handoff: match line["handoff"].as_str() {
+            Some("overlap") => Handoff::Overlap,
+            Some(_) | None => Handoff::Exclusive,
+        },
+    })
+}
+
+fn ids(list: &Value) -> Option<Vec<StreamId>> {
+    list.as_array()?.iter().map(Value::as_i64).collect()
+}
+
+fn duration(seconds: &Value) -> Option<Duration> {
+    let seconds = seconds.as_f64()?.clamp(0.0, LONGEST);
+    Duration::try_from_secs_f64(seconds).ok()
+}
+
+/// Percent-encoded, for a path.
+fn encoded(text: &str) -> String {
+    let mut path = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            path.push(char::from(byte));
+        } else {
+            let _ = write!(path, "%{byte:02X}");
+        }
+    }
+    path
+}
+
+/// The address this machine has on the way to the orchestrator. Nothing is sent for it.
+fn own_address(url: &str) -> String {
+    let look = || -> Option<String> {
+        let uri: ureq::http::Uri = url.parse().ok()?;
+        let port = uri.port_u16().unwrap_or(80);
+        let host = uri.host()?.trim_matches(['[', ']']);
+        let target = (host, port).to_socket_addrs().ok()?.next()?;
+        let any = if target.is_ipv4() {
+            "0.0.0.0:0"
+        } else {
+            "[::]:0"
+        };
+        let socket = UdpSocket::bind(any).ok()?;
+        socket.connect(target).ok()?;
+        Some(socket.local_addr().ok()?.ip().to_string())
+    };
+    look().unwrap_or_else(|| "127.0.0.1".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heartbeat_answers_are_read_leniently_but_not_guessed() {
+        let text = |text: &str| beat(&serde_json::from_str(text).unwrap());
+        let plain = text(r#"{"status":"heartbeat_updated"}"#).unwrap();
+        assert_eq!(plain, Beat::default(), "of an older orchestrator");
+        let told = text(
+            r#"{"status":"heartbeat_updated","lease_seconds":2.5,"assignment_version":7,
+                "assign":[{"stream_id":3,"epoch":9,"name":"a","handoff":"overlap"},
+                          {"stream_id":4,"epoch":8,"name":"b","url":"x","handoff":"else"}],
+                "revoke":[1]}"#,
+        );
+        let told = told.unwrap();
+        assert_eq!(told.lease, Some(Duration::from_millis(2_500)));
+        let Some(Changes::Difference { assign, revoke }) = told.changes else {
+            panic!("a difference");
+        };
+        assert_eq!(revoke, [1]);
+        assert_eq!(assign[0].handoff, Handoff::Overlap);
+        assert_eq!(assign[1].handoff, Handoff::Exclusive);
+        for nonsense in [
+            "null",
+            r#"{"status":"x","assign":[{"stream_id":3}],"revoke":[]}"#,
+            r#"{"status":"x","assign":[{"stream_id":"3","epoch":1}]}"#,
+        ] {
+            assert_eq!(text(nonsense), None, "{nonsense}");
+        }
+        let odd = text(r#"{"status":"x","lease_seconds":-1e300}"#).unwrap();
+        assert_eq!(odd.lease, Some(Duration::ZERO));
+    }
+
+    #[test]
+    fn names_are_encoded_for_paths() {
+        assert_eq!(encoded("a/b ü%"), "a%2Fb%20%C3%BC%25");
+    }
+
+    #[test]
+    fn the_own_address_is_that_of_the_way() {
+        assert_eq!(own_address("http://127.0.0.1:8001"), "127.0.0.1");
+        assert_eq!(own_address("no url at all"), "127.0.0.1");
+    }
+}

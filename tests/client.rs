@@ -1,0 +1,325 @@
+//! The worker library against an orchestrator that does what the test says.
+#![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
+
+use std::collections::BTreeSet;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::time::Duration;
+
+use resilient_orchestrator::client::testing::FakeOrchestrator;
+use resilient_orchestrator::client::{
+    Epoch, Failure, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId, Worker,
+    WorkerError,
+};
+use serde_json::json;
+
+/// Nothing here takes longer unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+#[derive(Debug)]
+enum Happened {
+    Started(StreamId, Epoch, Permit),
+    Stopped(StreamId, Epoch, StopReason),
+    Noticed(Notice),
+}
+
+/// Tells the test what it is told.
+struct Teller {
+    tell: Sender<Happened>,
+    refuses: BTreeSet<StreamId>,
+    panics: bool,
+}
+
+impl Runner for Teller {
+    fn start(&mut self, stream: &StreamAssignment, permit: Permit) -> Result<(), Failure> {
+        assert!(!self.panics, "as the test wants it");
+        if self.refuses.contains(&stream.id) {
+            return Err("no such radio".into());
+        }
+        assert!(permit.is_valid());
+        let happened = Happened::Started(stream.id, stream.epoch, permit);
+        let _ = self.tell.send(happened);
+        Ok(())
+    }
+
+    fn stop(&mut self, stream: &StreamAssignment, reason: StopReason) {
+        let _ = self
+            .tell
+            .send(Happened::Stopped(stream.id, stream.epoch, reason));
+    }
+
+    fn notice(&mut self, notice: &Notice) {
+        let _ = self.tell.send(Happened::Noticed(notice.clone()));
+    }
+}
+
+/// What a worker does, as it happens.
+struct Story(Receiver<Happened>);
+
+impl Story {
+    fn next(&self) -> Happened {
+        self.0.recv_timeout(PATIENCE).unwrap()
+    }
+
+    fn started(&self) -> (StreamId, Epoch, Permit) {
+        loop {
+            match self.next() {
+                Happened::Started(id, epoch, permit) => return (id, epoch, permit),
+                Happened::Noticed(_) => {}
+                Happened::Stopped(id, _, reason) => panic!("{id} stopped: {reason}"),
+            }
+        }
+    }
+
+    fn stopped(&self) -> (StreamId, Epoch, StopReason) {
+        loop {
+            match self.next() {
+                Happened::Stopped(id, epoch, reason) => return (id, epoch, reason),
+                Happened::Noticed(_) => {}
+                Happened::Started(id, ..) => panic!("{id} started"),
+            }
+        }
+    }
+
+    fn noticed(&self, wanted: &Notice) {
+        loop {
+            match self.next() {
+                Happened::Noticed(notice) if notice == *wanted => return,
+                Happened::Noticed(_) => {}
+                other => panic!("{other:?} instead of {wanted}"),
+            }
+        }
+    }
+
+    /// Starts and stops that nobody looked at.
+    fn rest(&self) -> Vec<Happened> {
+        let rest = self.0.try_iter();
+        rest.filter(|happened| !matches!(happened, Happened::Noticed(_)))
+            .collect()
+    }
+}
+
+fn live(fake: &FakeOrchestrator) -> (Worker, Story) {
+    live_with(fake, [], false)
+}
+
+fn live_with(
+    fake: &FakeOrchestrator,
+    refuses: impl IntoIterator<Item = StreamId>,
+    panics: bool,
+) -> (Worker, Story) {
+    let (tell, story) = mpsc::channel();
+    let refuses = refuses.into_iter().collect();
+    let worker = Worker::builder(fake.url(), "worker/1")
+        .max_streams(5)
+        .labels([("zone", "a")])
+        .address("192.0.2.7", 9_000)
+        .start(Teller {
+            tell,
+            refuses,
+            panics,
+        })
+        .unwrap();
+    (worker, Story(story))
+}
+
+#[test]
+fn streams_come_and_go_and_are_given_back_at_the_end() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    let last = fake.assign([1, 2]);
+    let (worker, story) = live(&fake);
+    let (id, epoch, one) = story.started();
+    assert_eq!((id, epoch), (1, last - 1));
+    assert_eq!(story.started().0, 2);
+    let registration = fake.wait_for(|call| call.path == "/register").unwrap();
+    assert_eq!(
+        registration.body,
+        json!({"server_id": "worker/1", "ip": "192.0.2.7", "port": 9000, "max_streams": 5,
+               "labels": {"zone": "a"}, "auto_assign": true})
+    );
+    let beat = fake.wait_until_running(&[1, 2]).unwrap();
+    assert_eq!(beat.body["current_streams"], 2);
+    assert_eq!(beat.body["incarnation"], 1);
+
+    fake.revoke([1]);
+    assert_eq!(story.stopped(), (1, last - 1, StopReason::Revoked));
+    assert!(!one.is_valid());
+    let again = fake.assign([2, 3]);
+    assert_eq!(story.stopped(), (2, last, StopReason::Replaced));
+    assert_eq!(story.started().0, 2);
+    assert_eq!(story.started().1, again);
+    fake.tell_everything();
+    fake.wait_until_running(&[2, 3]).unwrap();
+
+    worker.leave().unwrap();
+    assert_eq!(story.stopped().2, StopReason::Leaving);
+    assert_eq!(story.stopped().2, StopReason::Leaving);
+    assert!(story.rest().is_empty());
+    let calls = fake.calls();
+    let [release, leave] = &calls[calls.len() - 2..] else {
+        panic!("two goodbyes");
+    };
+    assert_eq!(
+        (release.path.as_str(), &release.body["stream_ids"]),
+        ("/streams/release", &json!([2, 3]))
+    );
+    assert_eq!(leave.path, "/instances/worker%2F1");
+    assert_eq!(leave.method, "DELETE");
+}
+
+#[test]
+fn the_lease_ends_while_a_request_hangs_and_overlap_streams_go_on() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(Duration::from_secs(2));
+    fake.assign([1]);
+    fake.assign_overlap(2);
+    let (_worker, story) = live(&fake);
+    let (_, epoch, exclusive) = story.started();
+    let (_, _, overlap) = story.started();
+    fake.wait_until_running(&[1, 2]).unwrap();
+    fake.fall_silent();
+    let stopped = story.stopped();
+    assert_eq!(stopped, (1, epoch, StopReason::LeaseEnded));
+    assert!(!exclusive.is_valid());
+    assert!(overlap.is_valid());
+    // It is heard again, and nothing has changed: the stream is still its own.
+    fake.answer();
+    let (id, again, exclusive) = story.started();
+    assert_eq!((id, again), (1, epoch));
+    assert!(exclusive.is_valid());
+    fake.wait_until_running(&[1, 2]).unwrap();
+}
+
+#[test]
+fn a_short_silence_stops_nothing() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign([1]);
+    let (worker, story) = live(&fake);
+    story.started();
+    fake.fall_silent();
+    let reachable = loop {
+        if let Happened::Noticed(notice) = story.next()
+            && matches!(notice, Notice::Unreachable(_))
+        {
+            fake.answer();
+            break Notice::Reachable;
+        }
+    };
+    story.noticed(&reachable);
+    fake.wait_until_running(&[1]).unwrap();
+    assert!(story.rest().is_empty());
+    drop(worker);
+    assert_eq!(story.stopped().2, StopReason::Leaving, "a drop is a leave");
+}
+
+#[test]
+fn who_is_forgotten_begins_anew_with_nothing() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign([1]);
+    fake.assign_overlap(2);
+    let (_worker, story) = live(&fake);
+    story.started();
+    story.started();
+    fake.forget();
+    assert_eq!(story.stopped().2, StopReason::Unregistered);
+    assert_eq!(story.stopped().2, StopReason::Unregistered);
+    story.noticed(&Notice::Registered { incarnation: 2 });
+    fake.assign([7]);
+    assert_eq!(story.started().0, 7);
+}
+
+#[test]
+fn a_second_process_of_the_same_name_ends_the_first() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign_overlap(1);
+    let (worker, story) = live(&fake);
+    let (_, _, permit) = story.started();
+    fake.let_another_register();
+    let error = worker.wait().unwrap_err();
+    assert!(matches!(error, WorkerError::OtherProcess(_)), "{error}");
+    assert!(error.to_string().contains("another process"), "{error}");
+    assert_eq!(story.stopped().2, StopReason::OtherProcess);
+    assert!(!permit.is_valid());
+    let farewell = |path: &str| path == "/streams/release" || path.starts_with("/instances");
+    assert!(
+        !fake.calls().iter().any(|call| farewell(&call.path)),
+        "the newer process stays registered"
+    );
+}
+
+#[test]
+fn a_registration_that_is_refused_is_an_error_and_one_that_must_wait_is_not() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.refuse(503, Some(1));
+    let (worker, story) = live(&fake);
+    fake.wait_for(|call| call.path == "/register").unwrap();
+    fake.refuse(422, None);
+    let error = worker.wait().unwrap_err();
+    assert!(matches!(error, WorkerError::Refused(_)), "{error}");
+    assert_eq!(fake.calls().len(), 2);
+    assert!(story.rest().is_empty());
+}
+
+#[test]
+fn what_cannot_be_started_is_given_back() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign([1, 2, 3]);
+    let (worker, story) = live_with(&fake, [2], false);
+    assert_eq!((story.started().0, story.started().0), (1, 3));
+    let release = |ids: StreamId| {
+        let call = fake.wait_for(|call| call.path == "/streams/release");
+        assert_eq!(call.unwrap().body["stream_ids"], json!([ids]));
+    };
+    release(2);
+    worker.handle().give_back(3);
+    assert_eq!(story.stopped().2, StopReason::GivenBack);
+    release(3);
+    fake.wait_until_running(&[1]).unwrap();
+    assert!(story.rest().is_empty());
+}
+
+#[test]
+fn an_orchestrator_that_does_not_tell_is_asked() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.be_classic();
+    fake.assign([1, 2]);
+    let (_worker, story) = live(&fake);
+    assert_eq!((story.started().0, story.started().0), (1, 2));
+    fake.revoke([1]);
+    assert_eq!(story.stopped().0, 1);
+    let ask = fake
+        .wait_for(|call| call.path == "/streams/assign")
+        .unwrap();
+    assert_eq!(ask.body["requested_count"], 5);
+}
+
+#[test]
+fn a_runner_that_panics_takes_its_permits_along() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign([1]);
+    let (worker, _story) = live_with(&fake, [], true);
+    let error = worker.wait().unwrap_err();
+    assert!(matches!(error, WorkerError::RunnerPanicked), "{error}");
+}
+
+#[test]
+fn nobody_there_is_no_reason_to_give_up_but_leaving_is() {
+    let url = FakeOrchestrator::start().unwrap().url(); // it ends at once
+    let (tell, story) = mpsc::channel();
+    let teller = Teller {
+        tell,
+        refuses: BTreeSet::new(),
+        panics: false,
+    };
+    let worker = Worker::builder(url, "w").start(teller).unwrap();
+    let Ok(Happened::Noticed(Notice::Unreachable(why))) = story.recv_timeout(PATIENCE) else {
+        panic!("it says that nobody is there");
+    };
+    assert!(!why.is_empty());
+    worker.leave().unwrap();
+}

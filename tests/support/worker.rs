@@ -1,0 +1,208 @@
+//! The example workers as child processes.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Nothing here takes longer unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Which example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Rust,
+    Python,
+}
+
+/// Whether there is a Python to run the example with.
+pub fn has_python() -> bool {
+    let version = Command::new("python3").arg("--version").output();
+    version.is_ok_and(|output| output.status.success())
+}
+
+/// A running worker. Killed when dropped.
+#[derive(Debug)]
+pub struct WorkerProcess {
+    kind: Kind,
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+}
+
+/// How a worker ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub status: ExitStatus,
+    /// What it wrote and nobody looked at.
+    pub rest: Vec<String>,
+    pub error: String,
+}
+
+impl WorkerProcess {
+    /// Starts a worker of this name.
+    pub fn start(kind: Kind, url: &str, name: &str) -> Self {
+        let mut command = match kind {
+            Kind::Rust => Command::new(built()),
+            Kind::Python => {
+                let mut python = Command::new("python3");
+                python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/worker.py"));
+                python
+            }
+        };
+        let mut child = command
+            .args([url, name])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the worker starts");
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let (sender, lines) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    break;
+                }
+            }
+        });
+        Self {
+            kind,
+            child,
+            lines,
+            seen: Vec::new(),
+        }
+    }
+
+    fn line(&mut self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
+            panic!("no more lines ({error}) after:\n{}", self.seen.join("\n"))
+        });
+        self.seen.push(line.clone());
+        line
+    }
+
+    /// Starts a worker of this name and waits until it is registered.
+    pub fn registered(kind: Kind, url: &str, name: &str) -> Self {
+        let mut worker = Self::start(kind, url, name);
+        while !worker.line().starts_with("registered") {}
+        worker
+    }
+
+    /// The next line about a stream, in its first two words: `start 1` or `stop 1`.
+    pub fn next(&mut self) -> String {
+        loop {
+            if let Some(words) = about_a_stream(&self.line()) {
+                return words;
+            }
+        }
+    }
+
+    /// Waits for these lines about streams, in any order.
+    pub fn expect(&mut self, mut wanted: Vec<String>) {
+        while !wanted.is_empty() {
+            let line = self.next();
+            let place = wanted.iter().position(|wanted| *wanted == line);
+            let place = place.unwrap_or_else(|| {
+                panic!(
+                    "`{line}` is none of {wanted:?} in:\n{}",
+                    self.seen.join("\n")
+                )
+            });
+            wanted.swap_remove(place);
+        }
+    }
+
+    /// What it wrote about streams that nobody looked at.
+    pub fn unexpected(&mut self) -> Vec<String> {
+        let lines = self.lines.try_iter();
+        lines.filter_map(|line| about_a_stream(&line)).collect()
+    }
+
+    /// Sends a signal by process id.
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+    }
+
+    /// Tells it to leave, each kind in its own way, and waits for its end.
+    pub fn leave(mut self) -> Ended {
+        match self.kind {
+            Kind::Rust => {
+                let mut stdin = self.child.stdin.take().expect("stdin is piped");
+                stdin.write_all(b"leave\n").expect("it reads");
+            }
+            Kind::Python => self.signal(Signal::TERM),
+        }
+        self.wait()
+    }
+
+    /// Waits for its end.
+    pub fn wait(mut self) -> Ended {
+        let status = self.child.wait().expect("it can be waited for");
+        let mut rest = Vec::new();
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            rest.extend(about_a_stream(&line));
+        }
+        let mut error = String::new();
+        if let Some(stderr) = &mut self.child.stderr {
+            stderr.read_to_string(&mut error).expect("it wrote text");
+        }
+        Ended {
+            status,
+            rest,
+            error,
+        }
+    }
+}
+
+impl Drop for WorkerProcess {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn about_a_stream(line: &str) -> Option<String> {
+    let mut words = line.split([' ', ':']);
+    let (what, id) = (words.next()?, words.next()?);
+    matches!(what, "start" | "stop").then(|| format!("{what} {id}"))
+}
+
+/// The example in Rust; built here, because not every way to run the tests builds examples.
+fn built() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        // What the runner of the tests says about this package is none of its dependencies'
+        // business: some would be built anew because of it.
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("CARGO_PKG_")
+                || text.starts_with("CARGO_MANIFEST_")
+                || text == "OUT_DIR"
+            {
+                cargo.env_remove(&name);
+            }
+        }
+        let output = cargo
+            .args(["build", "--locked", "--quiet", "--example", "worker"])
+            .args(["--message-format", "json"])
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("cargo is there");
+        assert!(output.status.success(), "the example does not build");
+        let messages = String::from_utf8(output.stdout).expect("cargo writes text");
+        let path = messages
+            .lines()
+            .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+            .filter(|message| message["target"]["name"] == "worker")
+            .find_map(|message| message["executable"].as_str().map(PathBuf::from));
+        path.expect("cargo says where the example is")
+    })
+}
