@@ -66,11 +66,12 @@ fn commands(text: &str, heading: &str) -> Vec<String> {
 fn a_workers_life_by_curl_works_word_for_word() {
     let text = document("README.md");
     let blocks = commands(&text, "## Try it");
-    let [serve, first, second, third, fourth, example] = blocks.as_slice() else {
+    let [serve, first, second, third, fourth, example, demo] = blocks.as_slice() else {
         panic!("the story has other blocks: {blocks:#?}");
     };
     assert_eq!(serve, "HEARTBEAT_TIMEOUT=6 cargo run --release\n");
     assert_eq!(example, "cargo run --release --example failover\n");
+    assert_eq!(demo, "cargo run --release --example demo\n");
 
     let folder = tempdir().unwrap();
     let orchestrator = start(folder.path(), &[("HEARTBEAT_TIMEOUT", "6")]);
