@@ -29,7 +29,27 @@ pub fn retry_delay(policy: &RetryPolicy, retry: u32, jitter: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_wait_is_longer_than_a_later_one_or_than_the_slowest_step(
+            max_attempts in 0_u32..200,
+            exponential: bool,
+            retry in 0_u32..1_000,
+            jitter in 0.0_f64..=1.0,
+        ) {
+            let delay = Duration::from_secs(5);
+            let policy = RetryPolicy { max_attempts, delay, exponential };
+            let wait = retry_delay(&policy, retry, jitter);
+            prop_assert!(wait <= retry_delay(&policy, retry.saturating_add(1), jitter));
+            prop_assert!(wait <= retry_delay(&policy, retry, 0.0));
+            prop_assert!(wait >= delay.mul_f64(0.75));
+            prop_assert!(wait <= delay * 64);
+        }
+    }
 
     #[test]
     fn waits_double_up_to_the_last_attempt_and_stay_there() {

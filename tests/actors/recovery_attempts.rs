@@ -3,9 +3,11 @@
 
 use std::time::Duration;
 
+use resilient_orchestrator::actors::alerts::AskAlerts;
 use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::recovery::Forced;
 use resilient_orchestrator::actors::start::SystemSettings;
+use resilient_orchestrator::domain::alert::{AlertFilter, AlertKind};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::incident::{
     FailureCause, Incident, IncidentOutcome, IncidentState, StepName, StepResult,
@@ -44,6 +46,21 @@ fn the_only_incident(rig: &Rig) -> Incident {
         panic!("{incidents:#?}");
     };
     incident.clone()
+}
+
+/// Whom the open alerts of a kind are about.
+async fn open_alerts(rig: &Rig, kind: AlertKind) -> Vec<String> {
+    let filter = AlertFilter {
+        kind: Some(kind),
+        open: Some(true),
+        ..AlertFilter::default()
+    };
+    let page = rig
+        .orchestrator
+        .alert_page(AskAlerts { filter, limit: 100 })
+        .await;
+    let alerts = page.unwrap().alerts.into_iter();
+    alerts.map(|alert| alert.subject).collect()
 }
 
 fn names(incident: &Incident) -> Vec<(StepName, StepResult)> {
@@ -98,6 +115,7 @@ async fn attempts_that_are_used_up_become_an_emergency_that_is_tried_for_ever() 
         open.escalated_at.is_some(),
         "saved although the moves are not"
     );
+    assert_eq!(open_alerts(&rig, AlertKind::RecoveryExhausted).await, ["a"]);
     let escalations: Vec<u32> = rig
         .events()
         .iter()
@@ -135,6 +153,9 @@ async fn attempts_that_are_used_up_become_an_emergency_that_is_tried_for_ever() 
         .count();
     assert_eq!(failed, MOST_FAILED_STEPS);
     assert!(names(&ended).contains(&(StepName::Redistribute, StepResult::Done)));
+    for kind in [AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery] {
+        assert_eq!(open_alerts(&rig, kind).await, [""; 0], "it is over");
+    }
     rig.invariants_hold().await;
 }
 
