@@ -24,7 +24,7 @@ use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, s
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::commands::{
-    AssignStreams, RegisterInstance, RemoveInstance, SaveStreams, StreamSpec,
+    AssignStreams, RegisterInstance, Removal, RemoveInstance, SaveStreams, StreamSpec,
 };
 use resilient_orchestrator::domain::fleet::{Fleet, Ledger};
 use resilient_orchestrator::domain::ids::InstanceId;
@@ -181,9 +181,12 @@ async fn prepared_transaction(kind: Kind) -> (Place, Arc<dyn Store>, Guard, Arc<
         .save(guard, taken(&mut ledger))
         .await
         .expect("it is saved");
-    let removal = RemoveInstance { id: doomed() };
+    let removal = RemoveInstance::new(doomed());
     let removed = ledger.decide(&removal, now).expect("a removal");
-    assert_eq!(removed.0.moved.len(), STREAMS as usize);
+    let Removal::Done(evacuation) = removed else {
+        panic!("a classic one leaves at once");
+    };
+    assert_eq!(evacuation.moved.len(), STREAMS as usize);
     (place, store, guard.after_save(), taken(&mut ledger))
 }
 

@@ -18,11 +18,12 @@ use resilient_orchestrator::domain::commands::{
 use resilient_orchestrator::domain::fleet::{Batch, Fleet, Ledger, Reading, Scores, Scoring};
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::lease::lease;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::stream::Place;
-use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
 const STREAMS: i64 = 10_000;
 const SURVIVORS: usize = 100;
@@ -98,7 +99,11 @@ fn recovery(fleet: &Fleet, scoring: Scoring) -> (Ledger, RecoverInstance) {
     };
     let batch = ledger.take_batch();
     ledger.commit(batch);
-    let command = RecoverInstance::new(opened, manner, progress, scoring);
+    let now = Timestamp::from_micros(0);
+    let over = lease(&seen, now, Duration::ZERO, now)
+        .over()
+        .expect("classic");
+    let command = RecoverInstance::new(opened, over, manner, progress, scoring);
     (ledger, command)
 }
 

@@ -20,6 +20,7 @@ use resilient_orchestrator::domain::fleet::{Fleet, Ledger, Scoring};
 use resilient_orchestrator::domain::ids::{Epoch, Incarnation, InstanceId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::lease::lease;
 use resilient_orchestrator::domain::liveness::{Effect, LivenessMachine, Saved};
 use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{Confirmed, Detected, Failure, Manner, Progress};
@@ -180,11 +181,17 @@ fn recover(
     wall: WallTime,
 ) -> Result<usize, Box<dyn Error>> {
     let (manner, progress) = (Manner::Ordinary, Progress::default());
+    let confirmed_id = confirmed.failure().id.clone();
     let opening = OpenIncident::new(confirmed, manner.clone(), progress.clone());
+    let slot = ledger.draft().instance(&confirmed_id);
+    let standing = slot.map(Standing::of).ok_or("it is registered")?;
+    let start = Timestamp::from_micros(0);
+    let lease_over = lease(&standing, start, Duration::ZERO, start).over();
     let Opening::Opened(opened) = ledger.decide(&opening, wall)? else {
         return Ok(0);
     };
-    let command = RecoverInstance::new(opened, manner, progress, Scoring::default());
+    let over = lease_over.ok_or("a classic instance has no lease")?;
+    let command = RecoverInstance::new(opened, over, manner, progress, Scoring::default());
     let applied = ledger.decide(&command, wall)?;
     let moved = applied.evacuation().moved.len();
     let verified = applied

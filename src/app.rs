@@ -276,6 +276,7 @@ fn database_url(url: &DatabaseUrl) -> String {
 fn system_settings(config: &Config) -> SystemSettings {
     SystemSettings {
         thresholds: config.liveness,
+        worker_limits: config.worker_limits,
         retry: config.recovery.retry,
         emergency_enabled: config.recovery.emergency_enabled,
         breaker: config.breaker,

@@ -7,13 +7,14 @@
 )]
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, ClearSuspicion, Command, ConfirmDelivery, Confirmed,
     DeleteStream, EndIncident, EndMaintenance, EscalateIncident, ForgetFailed, ForgiveInstance,
     OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance, Registered,
-    Rejection, ReleaseStreams, Released, RemoveInstance, ReturnInstance, SaveStreams, StatusChange,
-    StreamSpec, StreamsSaved, SuspectInstance, TrustInstance, Unmoved,
+    Rejection, ReleaseStreams, Released, Removal, RemoveInstance, ReturnInstance, SaveStreams,
+    StatusChange, StreamSpec, StreamsSaved, SuspectInstance, TrustInstance, Unmoved,
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring, Snapshot};
@@ -25,11 +26,12 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::{
     Invariant, LISTED_VIOLATIONS, check_epochs, check_fleet, compare,
 };
+use resilient_orchestrator::domain::lease::{LeaseOver, lease};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{self, Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{AssignReason, OrphanReason, Place, StreamState};
-use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
 const fn at(seconds: i64) -> WallTime {
     WallTime::from_micros(seconds * 1_000_000)
@@ -43,7 +45,18 @@ fn first_attempt() -> Progress {
 }
 
 fn applying(opened: Opened, manner: Manner, scoring: Scoring) -> RecoverInstance {
-    RecoverInstance::new(opened, manner, first_attempt(), scoring)
+    RecoverInstance::new(opened, lease_over(), manner, first_attempt(), scoring)
+}
+
+/// That of an instance without any.
+fn lease_over() -> LeaseOver {
+    let mut world = World::new();
+    world.register("nobody", 1);
+    let slot = world.ledger.saved().instance(&"nobody".into());
+    let standing = Standing::of(slot.expect("registered"));
+    let now = Timestamp::from_micros(0);
+    let lease = lease(&standing, now, Duration::ZERO, now);
+    lease.over().expect("classic")
 }
 
 /// A fleet whose commands are saved as soon as they are decided.
@@ -685,7 +698,7 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
             incarnation: None,
             streams: vec![]
         },
-        RemoveInstance { id: id.clone() },
+        RemoveInstance::new(id.clone()),
         SuspectInstance {
             id: id.clone(),
             incarnation
@@ -723,7 +736,9 @@ fn a_removed_instance_leaves_its_streams_to_others_and_its_epochs_behind() {
     world.ask("a", 3);
     let (life, before) = (world.life("a"), world.ledger.saved().clone());
     world.register("b", 2);
-    let removed = world.run(RemoveInstance { id: "a".into() }).0;
+    let Removal::Done(removed) = world.run(RemoveInstance::new("a".into())) else {
+        panic!("a classic one leaves at once");
+    };
     assert_eq!((removed.moved.len(), removed.orphaned), (2, ids(&[3])));
     assert!(world.ledger.saved().instance(&"a".into()).is_none());
     world.register("a", 5);
@@ -1353,7 +1368,13 @@ fn used_up_attempts_are_told_of_once_whenever_they_can_be_saved() {
     let opened = world.run(escalate);
     assert_eq!(is_told(&world.events), 1);
     assert_eq!(opened.incident().escalated_at, Some(at(8)));
-    let moves = RecoverInstance::new(opened, Manner::Emergency, escalated, Scoring::default());
+    let moves = RecoverInstance::new(
+        opened,
+        lease_over(),
+        Manner::Emergency,
+        escalated,
+        Scoring::default(),
+    );
     let applied = world.run(moves);
     assert_eq!(is_told(&world.events), 0);
     assert_eq!(applied.incident().attempts, 7);
@@ -1368,7 +1389,7 @@ fn an_incident_that_moved_nothing_ends_even_after_its_instance_is_gone() {
     ] {
         let mut world = settled();
         let opened = opened(&mut world, "a", Manner::Ordinary);
-        world.run(RemoveInstance { id: "a".into() });
+        world.run(RemoveInstance::new("a".into()));
         world.run(EndIncident::unmoved(opened.into_incident(), ending));
         let [
             Event::RecoveryEnded {

@@ -14,25 +14,28 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use resilient_orchestrator::domain::commands::{
-    AssignStreams, ClearSuspicion, Command, ConfirmDelivery, DeleteStream, EndIncident,
-    EndMaintenance, ForgetFailed, ForgiveInstance, OpenIncident, Opening, PlaceWaiting,
-    RecoverInstance, Recovered, RegisterInstance, Rejection, ReleaseStreams, RemoveInstance,
-    ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
+    AbandonHandovers, AgreeLease, AssignStreams, ClearSuspicion, Command, ConfirmDelivery,
+    DeleteStream, EndIncident, EndMaintenance, ForgetFailed, ForgiveInstance, MoveStreams,
+    OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance, Rejection,
+    ReleaseStreams, Relocation, RemoveInstance, ReturnInstance, SaveStreams, StreamSpec,
+    SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::fleet::{
     Batch, Fleet, InstanceSlot, Ledger, Reading, Scores, Scoring, Snapshot,
 };
+use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
 };
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::invariants::{check_epochs, check_fleet, compare};
+use resilient_orchestrator::domain::lease::lease;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate, Standing};
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::stream::{Place, Stream};
-use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
 const INSTANCES: usize = 5;
 const STREAMS: i64 = 14;
@@ -113,6 +116,20 @@ enum Step {
     Beat {
         who: usize,
     },
+    Agree {
+        who: usize,
+        leased: bool,
+    },
+    Depart {
+        who: usize,
+    },
+    Move {
+        streams: Vec<i64>,
+        to: Option<usize>,
+    },
+    Abandon {
+        who: usize,
+    },
 }
 
 /// What becomes of the batch a step belongs to.
@@ -144,8 +161,10 @@ fn step() -> impl Strategy<Value = Step> {
         1..=STREAMS + 2,
         prop::option::of(-2..3_i32),
         prop::option::weighted(0.4, any::<bool>()),
+        prop::option::weighted(0.4, prop::sample::select(Handoff::ALL)),
     )
-        .prop_map(|(id, number, priority, enabled)| StreamSpec {
+        .prop_map(|(id, number, priority, enabled, handoff)| StreamSpec {
+            handoff,
             id: id.map(StreamId::new),
             name: Some(format!("n{number}").into()),
             priority,
@@ -176,7 +195,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (1..=STREAMS + 2).prop_map(|stream| Step::Delete { stream }),
         1 => (0..30_i64).prop_map(|seconds_ago| Step::Forget { seconds_ago }),
         1 => Just(Step::PlaceWaiting),
-        4 => who.prop_map(|who| Step::Beat { who }),
+        4 => who.clone().prop_map(|who| Step::Beat { who }),
+        3 => (who.clone(), prop::bool::weighted(0.8))
+            .prop_map(|(who, leased)| Step::Agree { who, leased }),
+        1 => who.clone().prop_map(|who| Step::Depart { who }),
+        1 => who.clone().prop_map(|who| Step::Abandon { who }),
+        4 => (ids(), prop::option::of(who))
+            .prop_map(|(streams, to)| Step::Move { streams, to }),
     ]
 }
 
@@ -260,7 +285,23 @@ fn name(who: usize) -> InstanceId {
     InstanceId::new(format!("w{who}"))
 }
 
+/// What the worker of an instance is to run.
 fn set(slot: &InstanceSlot, fleet: &Fleet) -> BTreeMap<StreamId, Epoch> {
+    let lingering = slot.lingering().clone();
+    let owned = slot.held().difference(slot.releasing()).map(|id| {
+        let place = fleet.stream(*id).unwrap().place();
+        (*id, place.assignment().unwrap().epoch)
+    });
+    let mut all: BTreeMap<StreamId, Epoch> = owned.collect();
+    all.extend(lingering);
+    if slot.instance().withdrawn.is_some() {
+        assert!(all.is_empty(), "withdrawn, and told to run {all:?}");
+    }
+    all
+}
+
+/// What an instance owns.
+fn owned(slot: &InstanceSlot, fleet: &Fleet) -> BTreeMap<StreamId, Epoch> {
     slot.held()
         .iter()
         .map(|id| {
@@ -282,6 +323,13 @@ fn set_of(fleet: &Fleet, id: &InstanceId) -> BTreeMap<StreamId, Epoch> {
     fleet
         .instance(id)
         .map(|slot| set(slot, fleet))
+        .unwrap_or_default()
+}
+
+fn owned_by(fleet: &Fleet, id: &InstanceId) -> BTreeMap<StreamId, Epoch> {
+    fleet
+        .instance(id)
+        .map(|slot| owned(slot, fleet))
         .unwrap_or_default()
 }
 
@@ -389,7 +437,12 @@ impl World {
                 assert!(reply.assigned_streams.iter().eq(slot.held()));
             }
             Step::Remove { who } => {
-                let _ = self.decide(&RemoveInstance { id: name(who) });
+                let Some(seen) = self.ledger.draft().instance(&name(who)).map(Standing::of) else {
+                    return;
+                };
+                let end = Timestamp::from_micros(u64::MAX);
+                let over = lease(&seen, end, Duration::ZERO, end).over().unwrap();
+                let _ = self.decide(&RemoveInstance::new(name(who)).after(over));
                 assert!(self.ledger.draft().instance(&name(who)).is_none());
             }
             Step::Recover { who, life, manner } => {
@@ -497,6 +550,34 @@ impl World {
                 assert!(before == *self.ledger.draft(), "something was left waiting");
             }
             Step::Beat { who } => self.beat(who),
+            Step::Agree { who, leased } => {
+                let incarnation = self.life(who, Life::Current).unwrap();
+                let _ = self.decide(&AgreeLease {
+                    id: name(who),
+                    incarnation,
+                    leased,
+                });
+            }
+            Step::Depart { who } => {
+                let _ = self.decide(&RemoveInstance::new(name(who)));
+            }
+            Step::Abandon { who } => {
+                let incarnation = self.life(who, Life::Current).unwrap();
+                let _ = self.decide(&AbandonHandovers {
+                    id: name(who),
+                    incarnation,
+                });
+            }
+            Step::Move { ref streams, to } => {
+                let streams: BTreeSet<i64> = streams.iter().copied().collect();
+                let moves = streams.into_iter().map(|stream| Relocation {
+                    stream: StreamId::new(stream),
+                    to: to.map(name),
+                });
+                let _ = self.decide(&MoveStreams {
+                    moves: moves.collect(),
+                });
+            }
         }
     }
 
@@ -524,11 +605,17 @@ impl World {
             return;
         };
         let before = self.ledger.draft().clone();
-        let lost: BTreeSet<StreamId> = set_of(&before, &name(who)).into_keys().collect();
+        // What was disabled and is only waited for is run by nobody afterwards.
+        let is_wanted = |id: &StreamId| before.stream(*id).unwrap().stream().enabled;
+        let all: BTreeSet<StreamId> = owned_by(&before, &name(who)).into_keys().collect();
+        let lost: BTreeSet<StreamId> = all.iter().copied().filter(is_wanted).collect();
         let scoring = self.scoring();
+        let end = Timestamp::from_micros(u64::MAX);
+        let over = lease(&seen.unwrap(), end, Duration::ZERO, end).over();
         let applied = self
             .decide(&RecoverInstance::new(
                 opened,
+                over.unwrap(),
                 manner.clone(),
                 progress,
                 scoring,
@@ -543,6 +630,7 @@ impl World {
         self.decide(&EndIncident::recovered(verified)).unwrap();
         assert!(fleet == *self.ledger.draft(), "an end moves nothing");
         let after = self.ledger.draft();
+        assert!(owned_by(after, &name(who)).is_empty());
         assert!(set_of(after, &name(who)).is_empty());
         let moved = recovered.evacuation.moved.iter().map(|(id, _)| *id);
         let told: BTreeSet<StreamId> = moved
@@ -551,12 +639,10 @@ impl World {
         assert_eq!(told, lost);
         for slot in after.streams() {
             let id = slot.stream().id;
-            if !lost.contains(&id) {
-                assert_eq!(
-                    slot.place(),
-                    before.stream(id).unwrap().place(),
-                    "{id} is not its own"
-                );
+            let (old, new) = (before.stream(id).unwrap().place(), slot.place());
+            let owner = |place: &Place| place.assignment().map(|a| (a.instance.clone(), a.epoch));
+            if !all.contains(&id) {
+                assert_eq!(owner(new), owner(old), "{id} is not its own");
             }
         }
         for (id, target) in &recovered.evacuation.moved {
@@ -597,13 +683,16 @@ impl World {
             if let Some(known) = before.instance(&instance.id) {
                 let step =
                     instance.assignment_version.get() - known.instance().assignment_version.get();
-                assert_eq!(
-                    step,
-                    i64::from(old != new),
-                    "{command:?} on {}",
+                // What it is to let go of may change without its worker hearing of it.
+                let may_move = owned_by(&before, &instance.id) != owned(slot, after);
+                let known = known.releasing() != slot.releasing();
+                assert!(
+                    step == i64::from(old != new) || (step == 1 && (may_move || known)),
+                    "{command:?} on {}: {step}, {old:?}, {new:?}",
                     instance.id
                 );
             }
+            let (old, new) = (owned_by(&before, &instance.id), owned(slot, after));
             let gained = new.keys().any(|id| !old.contains_key(id));
             if gained && !asked {
                 match instance.status {

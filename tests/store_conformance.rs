@@ -15,6 +15,7 @@ use std::time::Duration;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Snapshot;
+use resilient_orchestrator::domain::handover::{Handoff, Handover};
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use resilient_orchestrator::domain::ids::{
@@ -232,6 +233,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         labels: BTreeMap::from([("k".to_owned(), long.clone())]),
         priority: i32::MAX,
         enabled: false,
+        handoff: Handoff::Overlap,
         created_at: at(i64::MIN),
     };
     let narrow = Stream {
@@ -254,6 +256,11 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         delivered: None,
         version: AssignmentVersion::new(i64::MAX),
         assigned_at: at(i64::MIN),
+        handover: Some(Handover::Releasing {
+            to: Some("other".into()),
+            version: AssignmentVersion::new(i64::MAX),
+            since: at(-3),
+        }),
     });
     let draft = Draft::default()
         .instance(extreme.clone())

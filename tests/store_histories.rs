@@ -20,9 +20,11 @@ use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::{Fleet, Ledger, Scoring, Snapshot};
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::lease::lease;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
+use resilient_orchestrator::domain::time::Timestamp;
 use resilient_orchestrator::store::Store;
 
 use support::fleets::{at, save_of};
@@ -153,6 +155,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
                 labels: None,
                 priority: Some(i32::from(label) - 10),
                 enabled: Some(enabled),
+                handoff: None,
             };
             decide(
                 ledger,
@@ -218,7 +221,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
             decide(ledger, now, TrustInstance { id, incarnation });
         }
         Step::Remove { who } => {
-            decide(ledger, now, RemoveInstance { id: name(who) });
+            decide(ledger, now, RemoveInstance::new(name(who)));
             known.remove(&name(who));
         }
         Step::Forget => {
@@ -240,10 +243,13 @@ fn fail(ledger: &mut Ledger, now: i64, failure: Failure) {
     let Ok(confirmed) = confirmed else {
         return;
     };
+    let end = Timestamp::from_micros(u64::MAX);
+    let over = seen.and_then(|seen| lease(&seen, end, Duration::ZERO, end).over());
     let (manner, progress) = (Manner::Ordinary, Progress::default());
     let command = OpenIncident::new(confirmed, manner.clone(), progress.clone());
     if let Ok(Opening::Opened(opened)) = ledger.decide(&command, at(now)) {
-        let command = RecoverInstance::new(opened, manner, progress, Scoring::default());
+        let over = over.unwrap();
+        let command = RecoverInstance::new(opened, over, manner, progress, Scoring::default());
         let _ = ledger.decide(&command, at(now));
     }
 }

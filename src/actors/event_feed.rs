@@ -136,6 +136,24 @@ fn log_event(event: &Event) {
             info!(server_id, flaps;
                 "instance {server_id} beats steadily; {flaps} flaps are left");
         }
+        Event::LeaseAgreed {
+            instance, leased, ..
+        } => {
+            let server_id = instance.as_str();
+            let kind = if *leased { "leased" } else { "classic" };
+            info!(server_id; "instance {server_id} is {kind}");
+        }
+        Event::LeaseWithdrawn {
+            instance,
+            cause,
+            streams,
+            ..
+        } => {
+            let server_id = instance.as_str();
+            warn!(server_id, cause = cause.as_str(), streams;
+                "the lease of {server_id} is withdrawn ({cause}); its {streams} streams move once \
+                 it is over");
+        }
         Event::InstanceRemoved { instance, reason } => {
             let server_id = instance.as_str();
             info!(server_id; "instance {server_id} was removed ({reason:?})");
@@ -210,6 +228,25 @@ fn log_event(event: &Event) {
             epoch,
         }
         | Event::StreamWithdrawn {
+            stream,
+            instance,
+            epoch,
+        } => {
+            debug!(stream = stream.get(), server_id = instance.as_str(), epoch = epoch.get();
+                "{kind}");
+        }
+        Event::StreamReleasing {
+            stream,
+            instance,
+            epoch,
+            ..
+        }
+        | Event::HandoverAbandoned {
+            stream,
+            instance,
+            epoch,
+        }
+        | Event::OverlapEnded {
             stream,
             instance,
             epoch,

@@ -18,11 +18,11 @@ use actix::prelude::*;
 use log::debug;
 
 use super::fleet::{Execute, FleetActor};
-use super::recovery::{Noticed, RecoveryActor};
+use super::recovery::{LetGo, Noticed, RecoveryActor};
 use super::registry::Entry;
 use super::supervisor::DeathNotice;
 use crate::clock::Clock;
-use crate::domain::commands::ConfirmDelivery;
+use crate::domain::commands::{AbandonHandovers, ConfirmDelivery};
 use crate::domain::ids::{AssignmentVersion, Incarnation, StreamId};
 use crate::domain::liveness::{Effect, FenceAnswer, LivenessMachine, Silence};
 use crate::domain::settings::LivenessThresholds;
@@ -36,6 +36,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 pub struct InstanceLinks {
     pub(super) clock: Clock,
     pub(super) thresholds: LivenessThresholds,
+    pub(super) lease: Duration,
     pub(super) recovery: Addr<RecoveryActor>,
     pub(super) fleet: Addr<FleetActor>,
 }
@@ -48,6 +49,8 @@ pub struct InstanceActor {
     links: InstanceLinks,
     armed_for: Option<(Timestamp, SpawnHandle)>,
     confirming: bool,
+    /// Since when it beats with something it is to let go of.
+    releasing_since: Option<Timestamp>,
     _notice: DeathNotice,
 }
 
@@ -65,6 +68,7 @@ impl InstanceActor {
             links,
             armed_for: None,
             confirming: false,
+            releasing_since: None,
             _notice: notice,
         }
     }
@@ -112,8 +116,9 @@ impl InstanceActor {
 
     fn confirm(&mut self, beat: &Beat, ctx: &mut Context<Self>) {
         let standing = self.entry.standing();
-        let shows_news = standing.unconfirmed > 0
-            && (beat.running.is_some() || beat.version.is_some_and(|known| known.get() > 0));
+        let waits = standing.unconfirmed + standing.releasing > 0;
+        let shows_news =
+            waits && (beat.running.is_some() || beat.version.is_some_and(|known| known.get() > 0));
         if self.confirming || !shows_news {
             return;
         }
@@ -131,7 +136,57 @@ impl InstanceActor {
             if let Ok(Err(refusal)) = outcome {
                 debug!(server_id = actor.entry.id().as_str(); "not confirmed: {refusal}");
             }
+            actor.tell_if_let_go();
         }));
+    }
+}
+
+impl InstanceActor {
+    /// Nobody has to wait for the end of a lease under which nothing runs any more.
+    fn tell_if_let_go(&self) {
+        let standing = self.entry.standing();
+        if standing.withdrawn.is_some() && standing.exclusive == 0 {
+            self.links.recovery.do_send(LetGo {
+                id: self.entry.id().clone(),
+            });
+        }
+    }
+
+    /// Grants a lease to who beats with its incarnation, if it may have one: then, and only then,
+    /// its end is written down before anybody hears of it.
+    fn grant(&self, beat: &Beat) -> bool {
+        let standing = self.entry.standing();
+        let is_granted = beat.names_life
+            && standing.leased
+            && standing.withdrawn.is_none()
+            && self.machine.is_trusted()
+            // The fence may have gone up while this actor was being created.
+            && !self.entry.is_fenced();
+        if is_granted {
+            // The worker measures from when it sent the heartbeat, which was before it came.
+            self.entry
+                .grant_until(self.entry.last_beat() + self.links.lease);
+        }
+        is_granted
+    }
+
+    /// A worker that beats, and does not let go of what it was told to, keeps it: after a whole
+    /// timeout it never will.
+    fn lose_patience(&mut self) {
+        let standing = self.entry.standing();
+        if standing.releasing == 0 || standing.withdrawn.is_some() {
+            self.releasing_since = None;
+            return;
+        }
+        let now = self.links.clock.now();
+        let since = *self.releasing_since.get_or_insert(now);
+        if now.since(since) >= self.links.thresholds.timeout {
+            self.releasing_since = None;
+            self.links.fleet.do_send(Execute(AbandonHandovers {
+                id: self.entry.id().clone(),
+                incarnation: standing.incarnation,
+            }));
+        }
     }
 }
 
@@ -147,6 +202,8 @@ impl Actor for InstanceActor {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Pulse")]
 pub struct Beat {
+    /// Whether it names the life it belongs to.
+    pub names_life: bool,
     /// The last assignment version the worker has, if it says so.
     pub version: Option<AssignmentVersion>,
     /// What the worker says it runs, if it says so.
@@ -168,10 +225,10 @@ impl Handler<Beat> for InstanceActor {
             self.notice(effect);
         }
         self.confirm(&beat, ctx);
+        self.lose_patience();
         self.arm(ctx);
         Pulse {
-            // The fence may have gone up while this actor was being created.
-            grants_lease: self.machine.is_trusted() && !self.entry.is_fenced(),
+            grants_lease: self.grant(&beat),
         }
     }
 }

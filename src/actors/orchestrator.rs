@@ -21,14 +21,15 @@ use super::health::{
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::instance::Beat;
 use super::recovery::{
-    EmergencyReport, ForceRecovery, Forced, RecoveryActor, ReportFailure, TakeOut,
+    Departure, EmergencyReport, ForceRecovery, Forced, RecoveryActor, Remove, ReportFailure,
+    TakeOut,
 };
 use super::registry::{Entry, Registry};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::brake::OrderRefused;
-use crate::domain::commands::{Command, Recovered, Rejection};
+use crate::domain::commands::{AgreeLease, Command, Recovered, Rejection};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::patterns::{Pattern, find_patterns};
@@ -38,6 +39,9 @@ use actix::Addr;
 
 /// How long a heartbeat waits for its instance's actor before it is answered without it.
 const PULSE_LIMIT: Duration = Duration::from_millis(250);
+
+/// How long the first heartbeat of a life waits until it is saved that it goes by leases.
+const AGREEMENT_LIMIT: Duration = Duration::from_millis(500);
 
 /// The running system. Clones are the same system.
 #[derive(Debug, Clone)]
@@ -115,7 +119,9 @@ impl Orchestrator {
                 metrics,
             }),
         });
+        self.agree_lease(&entry, report.incarnation).await;
         let beat = Beat {
+            names_life: report.incarnation.is_some(),
             version: report.version,
             running: report.running,
         };
@@ -131,6 +137,27 @@ impl Orchestrator {
             standing: entry.standing(),
             grants_lease,
         })
+    }
+
+    /// The first heartbeat of a life says whether the instance goes by leases. That is saved before
+    /// a lease is granted; while it cannot be, none is.
+    async fn agree_lease(&self, entry: &Entry, named: Option<Incarnation>) {
+        let standing = entry.standing();
+        let leased = named.is_some();
+        // One that also beats without, as two processes of one name would, stays leased: its lease
+        // is renewed by the other.
+        let may_still_run = !leased && self.clock.now() < entry.granted_until();
+        let is_settled = standing.leased == leased || may_still_run;
+        if is_settled || !self.gate.writes().lets_through() {
+            return;
+        }
+        let agreement = AgreeLease {
+            id: entry.id().clone(),
+            incarnation: standing.incarnation,
+            leased,
+        };
+        // What is not saved in time may be by the next heartbeat.
+        let _ = tokio::time::timeout(AGREEMENT_LIMIT, self.execute(agreement)).await;
     }
 
     /// Takes any other request of a known instance as the sign of life it is.
@@ -150,6 +177,7 @@ impl Orchestrator {
         entry.stamp(self.clock.now(), self.clock.wall());
         if let Some(actor) = entry.actor() {
             actor.do_send(Beat {
+                names_life: false,
                 version: None,
                 running: None,
             });
@@ -199,6 +227,18 @@ impl Orchestrator {
         self.check_store_for(&id)?;
         self.recovery
             .send(ReportFailure { id })
+            .await
+            .unwrap_or(Err(Refusal::ShuttingDown))
+    }
+
+    /// Removes an instance for good. What its worker may still run waits for the end of its lease.
+    ///
+    /// # Errors
+    /// If it is not known, or that could not be saved.
+    pub async fn remove(&self, id: InstanceId) -> Result<Departure, Refusal> {
+        self.check_store_for(&id)?;
+        self.recovery
+            .send(Remove { id })
             .await
             .unwrap_or(Err(Refusal::ShuttingDown))
     }

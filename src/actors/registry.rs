@@ -34,6 +34,7 @@ pub struct Entry {
     last_beat_wall: AtomicI64,
     serving_since: AtomicU64,
     fenced: AtomicBool,
+    granted_until: AtomicU64,
     status_seen_at: AtomicU64,
     /// Two `f32` as bits: processor and memory use.
     reading: AtomicU64,
@@ -50,6 +51,7 @@ impl Entry {
             last_beat_wall: AtomicI64::new(wall.as_micros()),
             serving_since: AtomicU64::new(beat.as_micros()),
             fenced: AtomicBool::new(false),
+            granted_until: AtomicU64::new(0),
             status_seen_at: AtomicU64::new(beat.as_micros()),
             reading: AtomicU64::new(packed(Reading::default())),
             standing: RwLock::new(standing),
@@ -103,6 +105,19 @@ impl Entry {
     /// Takes the fence away.
     pub fn lift_fence(&self) {
         self.fenced.store(false, Ordering::Release);
+    }
+
+    /// Until when its worker may run under the last lease it was granted, as far as the
+    /// orchestrator can know. It outlives the instance's lives: a worker that registers anew may
+    /// be the same process.
+    pub fn granted_until(&self) -> Timestamp {
+        Timestamp::from_micros(self.granted_until.load(Ordering::Acquire))
+    }
+
+    /// A lease is granted.
+    pub(super) fn grant_until(&self, end: Timestamp) {
+        self.granted_until
+            .fetch_max(end.as_micros(), Ordering::AcqRel);
     }
 
     /// What is saved about it.

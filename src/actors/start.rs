@@ -32,6 +32,7 @@ use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
 use crate::domain::queries::Standing;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
+    WorkerLimits,
 };
 use crate::domain::time::WallTime;
 use crate::store::{Guard, Store, StoreError};
@@ -41,6 +42,8 @@ use crate::store::{Guard, Store, StoreError};
 pub struct SystemSettings {
     /// When silence is lateness, failure, emergency.
     pub thresholds: LivenessThresholds,
+    /// How long leases last.
+    pub worker_limits: WorkerLimits,
     /// How soon what could not be saved is tried again.
     pub retry: RetryPolicy,
     /// Whether an emergency is acted upon without being asked.
@@ -70,6 +73,7 @@ impl Default for SystemSettings {
         let day = Duration::from_secs(86_400);
         Self {
             thresholds: LivenessThresholds::default(),
+            worker_limits: WorkerLimits::from_thresholds(&LivenessThresholds::default()),
             retry: RetryPolicy::default(),
             emergency_enabled: true,
             breaker: BreakerSettings::default(),
@@ -164,8 +168,8 @@ impl Loaded {
     }
 
     /// Every known instance gets full grace: whatever silence there was, was the
-    /// orchestrator's own (I6).
-    fn fill(&self, registry: &Registry, clock: &Clock) {
+    /// orchestrator's own (I6). Whatever leases were granted, were granted before.
+    fn fill(&self, registry: &Registry, clock: &Clock, lease: Duration) {
         let now = clock.now();
         let last_beats: std::collections::BTreeMap<_, _> =
             self.last_beats.iter().map(|(id, at)| (id, *at)).collect();
@@ -175,7 +179,11 @@ impl Loaded {
                 .get(&instance.id)
                 .copied()
                 .unwrap_or(instance.registered_at);
-            let _ = registry.publish(&instance.id, Standing::of(slot), now, shown);
+            let standing = Standing::of(slot);
+            let _ = registry.publish(&instance.id, standing, now, shown);
+            if let Some(entry) = registry.get(&instance.id).filter(|_| standing.leased) {
+                entry.grant_until(now + lease);
+            }
         }
     }
 }
@@ -210,7 +218,7 @@ pub fn start(
     placement: &Placement,
 ) -> (Orchestrator, mpsc::UnboundedReceiver<Fatal>) {
     let registry = Arc::new(Registry::new());
-    loaded.fill(&registry, &clock);
+    loaded.fill(&registry, &clock, settings.worker_limits.lease);
     let (fatal, fatalities) = mpsc::unbounded_channel();
     let fatal = FatalSender(fatal);
     let vital = |name| Vital::new(name, fatal.clone());
@@ -288,6 +296,7 @@ pub fn start(
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
+        lease_margin: settings.worker_limits.lease_margin,
         gate: gate.clone(),
         journal,
         clock: clock.clone(),
@@ -334,6 +343,7 @@ pub fn start(
     supervisor.do_send(Oversee(InstanceLinks {
         clock: clock.clone(),
         thresholds: settings.thresholds,
+        lease: settings.worker_limits.lease,
         recovery: recovery.clone(),
         fleet: fleet.clone(),
     }));

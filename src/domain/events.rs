@@ -7,6 +7,7 @@ use super::brake::{BrakeAction, Ending};
 use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
 use super::instance::InstanceStatus;
+use super::lease::WithdrawalCause;
 use super::stream::{AssignReason, OrphanReason};
 use super::time::WallTime;
 
@@ -81,6 +82,27 @@ pub enum Event {
         incarnation: Incarnation,
         /// How many are left.
         flaps: u32,
+    },
+    /// The first heartbeat of an instance's life said whether it goes by leases.
+    LeaseAgreed {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// Whether it does.
+        leased: bool,
+    },
+    /// The lease of an instance is not renewed any more; its streams go elsewhere once it is over,
+    /// or its worker has let go of them.
+    LeaseWithdrawn {
+        /// Which one.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// Why.
+        cause: WithdrawalCause,
+        /// How many streams it owns.
+        streams: u32,
     },
     /// An instance left for good.
     InstanceRemoved {
@@ -205,6 +227,36 @@ pub enum Event {
         /// The fencing token that is void now.
         epoch: Epoch,
     },
+    /// The owner of a stream is told to let go of it, so that it can move.
+    StreamReleasing {
+        /// Which one.
+        stream: StreamId,
+        /// The owner.
+        instance: InstanceId,
+        /// The fencing token of the owner.
+        epoch: Epoch,
+        /// Who is to have it then, if that is known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        to: Option<InstanceId>,
+    },
+    /// The owner of a stream did not let go of it in time: it keeps the stream.
+    HandoverAbandoned {
+        /// Which one.
+        stream: StreamId,
+        /// The owner.
+        instance: InstanceId,
+        /// The fencing token of the owner.
+        epoch: Epoch,
+    },
+    /// A stream that two instances ran while it moved is run by its new owner alone.
+    OverlapEnded {
+        /// Which one.
+        stream: StreamId,
+        /// The former owner.
+        instance: InstanceId,
+        /// The fencing token that is void now.
+        epoch: Epoch,
+    },
     /// A stream lost its instance and nobody had room.
     StreamOrphaned {
         /// Which one.
@@ -256,6 +308,8 @@ impl Event {
             Self::InstanceTrusted { .. } => "instance_trusted",
             Self::InstanceFlapping { .. } => "instance_flapping",
             Self::InstanceForgiven { .. } => "instance_forgiven",
+            Self::LeaseAgreed { .. } => "lease_agreed",
+            Self::LeaseWithdrawn { .. } => "lease_withdrawn",
             Self::InstanceRemoved { .. } => "instance_removed",
             Self::MassFailureHeld { .. } => "mass_failure_held",
             Self::MassFailureEnded { .. } => "mass_failure_ended",
@@ -269,6 +323,9 @@ impl Event {
             Self::StreamDeleted { .. } => "stream_deleted",
             Self::StreamAssigned { .. } => "stream_assigned",
             Self::StreamReleased { .. } => "stream_released",
+            Self::StreamReleasing { .. } => "stream_releasing",
+            Self::HandoverAbandoned { .. } => "handover_abandoned",
+            Self::OverlapEnded { .. } => "overlap_ended",
             Self::StreamOrphaned { .. } => "stream_orphaned",
             Self::StreamWithdrawn { .. } => "stream_withdrawn",
             Self::StreamsDelivered { .. } => "streams_delivered",
@@ -286,6 +343,8 @@ impl Event {
             | Self::InstanceTrusted { instance, .. }
             | Self::InstanceFlapping { instance, .. }
             | Self::InstanceForgiven { instance, .. }
+            | Self::LeaseAgreed { instance, .. }
+            | Self::LeaseWithdrawn { instance, .. }
             | Self::InstanceRemoved { instance, .. }
             | Self::EmergencyRecovered { instance, .. }
             | Self::MaintenanceEnded { instance, .. }
@@ -293,6 +352,9 @@ impl Event {
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
             | Self::StreamReleased { instance, .. }
+            | Self::StreamReleasing { instance, .. }
+            | Self::HandoverAbandoned { instance, .. }
+            | Self::OverlapEnded { instance, .. }
             | Self::StreamWithdrawn { instance, .. }
             | Self::StreamsDelivered { instance, .. } => Some(instance),
             Self::StreamOrphaned { from, .. } => Some(from),
@@ -313,6 +375,9 @@ impl Event {
             | Self::StreamDeleted { stream }
             | Self::StreamAssigned { stream, .. }
             | Self::StreamReleased { stream, .. }
+            | Self::StreamReleasing { stream, .. }
+            | Self::HandoverAbandoned { stream, .. }
+            | Self::OverlapEnded { stream, .. }
             | Self::StreamOrphaned { stream, .. }
             | Self::StreamWithdrawn { stream, .. } => Some(*stream),
             Self::InstanceRegistered { .. }
@@ -323,6 +388,8 @@ impl Event {
             | Self::InstanceTrusted { .. }
             | Self::InstanceFlapping { .. }
             | Self::InstanceForgiven { .. }
+            | Self::LeaseAgreed { .. }
+            | Self::LeaseWithdrawn { .. }
             | Self::InstanceRemoved { .. }
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }

@@ -63,6 +63,8 @@ words! {
         Refresh = "refresh",
         /// The instance was asked for a sign of life, and fenced because there was none.
         Reconfirm = "reconfirm",
+        /// Its lease was withdrawn, and nothing exclusive moves before it is over.
+        AwaitLease = "await_lease",
         /// Each of its streams was given a new owner, or found to have none.
         Plan = "plan",
         /// Its state and the moves were saved.

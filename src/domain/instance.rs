@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AssignmentVersion, Incarnation, InstanceId};
+use super::lease::Withdrawal;
 use super::time::WallTime;
 
 /// What the orchestrator holds an instance to be. Saved; changed only by the `FleetActor`.
@@ -154,6 +155,10 @@ pub struct Instance {
     /// How often it failed while on probation and has not yet paid back: each one doubles its
     /// next probation.
     pub flaps: u32,
+    /// Whether it has beaten with its incarnation: then it holds leases, see `lease.rs`.
+    pub leased: bool,
+    /// Whether its leases end, and why: it is given no streams and told to run none.
+    pub withdrawn: Option<Withdrawal>,
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::fleet::Fleet;
 use super::ids::{Epoch, StreamId};
 use super::instance::{Instance, InstanceStatus};
-use super::stream::{Place, StreamState};
+use super::stream::{Assignment, Place, StreamState};
 
 /// How many violations of one invariant are listed; the rest are counted. A fleet that went
 /// wrong wholesale must not make an answer of a hundred thousand lines.
@@ -235,7 +235,8 @@ fn none_lost(fleet: &Fleet) -> Check {
     let orphaned: BTreeSet<StreamId> = fleet.orphaned().collect();
     for slot in fleet.streams() {
         let (id, state) = (slot.stream().id, slot.place().state());
-        if slot.stream().enabled == matches!(slot.place(), Place::Disabled) {
+        let lets_go = (slot.place().assignment()).is_some_and(Assignment::is_releasing);
+        if slot.stream().enabled == matches!(slot.place(), Place::Disabled) && !lets_go {
             violations.add(|| {
                 let said = if slot.stream().enabled { "" } else { "not " };
                 format!("stream {id} is {said}to be run, and is {state}")

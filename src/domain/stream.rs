@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::handover::{Handoff, Handover};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use super::time::WallTime;
 
@@ -24,6 +25,8 @@ pub struct Stream {
     pub priority: i32,
     /// Whether it is to be run at all.
     pub enabled: bool,
+    /// What comes first when it moves on purpose.
+    pub handoff: Handoff,
     /// When it came into the catalogue.
     pub created_at: WallTime,
 }
@@ -88,6 +91,23 @@ pub struct Assignment {
     pub version: AssignmentVersion,
     /// When the assignment was made.
     pub assigned_at: WallTime,
+    /// The move that is under way, if one is.
+    pub handover: Option<Handover>,
+}
+
+impl Assignment {
+    /// Whether its owner is to let go.
+    pub const fn is_releasing(&self) -> bool {
+        matches!(self.handover, Some(Handover::Releasing { .. }))
+    }
+
+    /// Who runs it beside its owner until that one does.
+    pub const fn former(&self) -> Option<&InstanceId> {
+        match &self.handover {
+            Some(Handover::Overlapping { from, .. }) => Some(from),
+            Some(Handover::Releasing { .. }) | None => None,
+        }
+    }
 }
 
 /// Declares an enum of words that are stored and shown as they are.
@@ -157,6 +177,10 @@ words! {
         Emergency = "emergency",
         /// It had been orphaned, and room appeared.
         RoomAppeared = "room_appeared",
+        /// Moved on purpose.
+        PlannedMove = "planned_move",
+        /// Moved off an instance that did not run it although it was told to.
+        NotRun = "not_run",
     }
 }
 
@@ -171,6 +195,10 @@ words! {
         Emergency = "emergency",
         /// Its instance registered again with less room.
         RoomReduced = "room_reduced",
+        /// It was moved on purpose, and nobody had room any more.
+        PlannedMove = "planned_move",
+        /// Its instance did not run it, and nobody else had room.
+        NotRun = "not_run",
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Belief {
     pub status: InstanceStatus,
     /// How many streams it owns.
     pub held: usize,
+    /// Whether its lease was withdrawn because it is to be recovered.
+    pub is_condemned: bool,
     /// How long it has been silent.
     pub silence: Silence,
     /// Whether it has beaten since that state was saved, or since the start. The grace of a start
@@ -36,6 +38,10 @@ pub enum Correction {
 
 /// What does not fit.
 pub fn correction(belief: &Belief) -> Option<Correction> {
+    // Whoever withdrew its lease recovers it; if nobody does, it is forgotten in between.
+    if belief.is_condemned {
+        return Some(Correction::Recover(FailureCause::FoundFailed));
+    }
     match (belief.status, belief.silence) {
         (
             InstanceStatus::Active
@@ -76,6 +82,7 @@ mod tests {
         correction(&Belief {
             status,
             held: 0,
+            is_condemned: false,
             silence,
             has_beaten: true,
         })
@@ -95,6 +102,7 @@ mod tests {
         let suspect = Belief {
             status: InstanceStatus::Suspect,
             held: 1,
+            is_condemned: false,
             silence: Silence::OnTime,
             has_beaten: false,
         };
@@ -121,10 +129,26 @@ mod tests {
     }
 
     #[test]
+    fn a_lease_that_was_withdrawn_leads_to_a_recovery() {
+        let belief = Belief {
+            status: InstanceStatus::Active,
+            held: 0,
+            is_condemned: true,
+            silence: Silence::OnTime,
+            has_beaten: true,
+        };
+        assert_eq!(
+            correction(&belief),
+            Some(Correction::Recover(FailureCause::FoundFailed))
+        );
+    }
+
+    #[test]
     fn a_failed_instance_that_owns_streams_loses_them_first() {
         let belief = Belief {
             status: InstanceStatus::Failed,
             held: 1,
+            is_condemned: false,
             silence: Silence::OnTime,
             has_beaten: true,
         };

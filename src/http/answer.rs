@@ -1,5 +1,6 @@
 //! What answers are made of: times, seconds, pages.
 
+use std::fmt;
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
@@ -16,13 +17,19 @@ const WRITTEN_APART: usize = 500;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Time(pub WallTime);
 
-impl Serialize for Time {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl fmt::Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Times before 1970 or after 9999 cannot be shown, and mean a broken clock.
         const LAST: i64 = 253_402_300_799_999_999;
         let micros = u64::try_from(self.0.as_micros().clamp(0, LAST)).unwrap_or(0);
         let time = std::time::UNIX_EPOCH + Duration::from_micros(micros);
-        serializer.collect_str(&humantime::format_rfc3339_micros(time))
+        humantime::format_rfc3339_micros(time).fmt(f)
+    }
+}
+
+impl Serialize for Time {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

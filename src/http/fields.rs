@@ -181,6 +181,24 @@ impl Fields<'_> {
         })
     }
 
+    /// One of some words, or absent.
+    pub(super) fn optional_word<T: Copy>(
+        &mut self,
+        name: &str,
+        all: &[T],
+        word: impl Fn(T) -> &'static str,
+    ) -> Option<T> {
+        self.optional(name, |value| {
+            let found = value
+                .as_str()
+                .and_then(|text| all.iter().copied().find(|one| word(*one) == text));
+            found.ok_or_else(|| {
+                let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+                format!("must be one of {}", words.join(", "))
+            })
+        })
+    }
+
     /// The life the worker believes to lead.
     pub(super) fn incarnation(&mut self) -> Option<Incarnation> {
         self.optional_integer("incarnation", 0..=MAX_SAFE_INTEGER)

@@ -16,7 +16,7 @@ use super::state::{AppState, Load};
 use super::streams::{Found, next_of};
 use crate::actors::heartbeat_log::AskHistory;
 use crate::actors::registry::Registry;
-use crate::domain::commands::{Rejection, RemoveInstance};
+use crate::domain::commands::Rejection;
 use crate::domain::fleet::Evacuation;
 use crate::domain::heartbeat::MetricsRecord;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
@@ -243,6 +243,9 @@ pub(super) struct FailureAnswer {
     execution_time_ms: u64,
     error: Option<String>,
     streams_orphaned: usize,
+    /// When the lease of its worker is over, and the rest of its streams move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_until: Option<Time>,
 }
 
 /// `POST /instances/{server_id}/failure`
@@ -265,6 +268,7 @@ pub(super) async fn failure(
         execution_time_ms: milliseconds(took),
         error: None,
         streams_orphaned: recovered.evacuation.orphaned.len(),
+        waiting_until: recovered.waiting_until.map(Time),
     }))
 }
 
@@ -281,6 +285,9 @@ pub(super) struct RemovalAnswer {
     streams_redistributed: usize,
     instances_affected: usize,
     streams_orphaned: usize,
+    /// When the lease of its worker is over, and the rest of its streams move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_until: Option<Time>,
 }
 
 /// `DELETE /instances/{server_id}`
@@ -290,13 +297,17 @@ pub(super) async fn delete(
 ) -> Result<Json<RemovalAnswer>, Problem> {
     let id = params::server_id(&request)?;
     let _permit = state.admit(Load::Write)?;
-    let command = RemoveInstance { id: id.clone() };
-    let removed = state.orchestrator().execute(command).await?.0;
+    let departure = state.orchestrator().remove(id.clone()).await?;
+    let evacuation = departure.evacuation;
     Ok(Json(RemovalAnswer {
-        status: "deleted",
+        status: match departure.waiting_until {
+            None => "deleted",
+            Some(_) => "leaving",
+        },
         server_id: id,
-        streams_redistributed: removed.moved.len(),
-        instances_affected: receivers(&removed),
-        streams_orphaned: removed.orphaned.len(),
+        streams_redistributed: evacuation.moved.len(),
+        instances_affected: receivers(&evacuation),
+        streams_orphaned: evacuation.orphaned.len(),
+        waiting_until: departure.waiting_until.map(Time),
     }))
 }

@@ -277,6 +277,8 @@ impl From<Rejection> for Problem {
             Rejection::UnknownStream(_) => Kind::UnknownStream,
             Rejection::OtherIncarnation { .. }
             | Rejection::WrongStatus { .. }
+            | Rejection::StreamDisabled(_)
+            | Rejection::NoRoom(_)
             | Rejection::NameTaken { .. } => Kind::Conflict,
             Rejection::NameMissing { index } => {
                 return Self::invalid_field(

@@ -7,6 +7,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 
+use super::answer::Time;
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -25,6 +26,8 @@ const REASON_LENGTH: RangeInclusive<usize> = 1..=1_000;
 pub(super) struct ForcedAnswer {
     status: &'static str,
     message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_until: Option<Time>,
 }
 
 /// `POST /resilience/recovery/{server_id}`
@@ -35,6 +38,10 @@ pub(super) async fn force(
     let id = params::server_id(&request)?;
     let _permit = state.admit(Load::Write)?;
     let forced = state.orchestrator().force_recovery(id.clone()).await?;
+    let waiting_until = match &forced {
+        Forced::Moved(recovered) => recovered.waiting_until.map(Time),
+        Forced::NothingLeft | Forced::Released(_) | Forced::NotFailed(_) | Forced::NotFound => None,
+    };
     let (status, message) = match forced {
         Forced::Moved(recovered) => ("success", moved(&id, &recovered)),
         Forced::NothingLeft => (
@@ -61,7 +68,11 @@ pub(super) async fn force(
         ),
         Forced::NotFound => ("not_found", format!("No instance `{id}` is registered.")),
     };
-    Ok(Json(ForcedAnswer { status, message }))
+    Ok(Json(ForcedAnswer {
+        status,
+        message,
+        waiting_until,
+    }))
 }
 
 #[derive(Debug, Serialize)]
@@ -69,6 +80,9 @@ pub(super) struct EmergencyAnswer {
     status: &'static str,
     message: String,
     steps: Vec<StepAnswer>,
+    /// When the lease of its worker is over, and its streams move.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_until: Option<Time>,
 }
 
 #[derive(Debug, Serialize)]
@@ -109,11 +123,15 @@ pub(super) async fn emergency(
             "error"
         },
         message: told(&id, &report),
+        waiting_until: report.recovered.waiting_until.map(Time),
         steps: report.steps.into_iter().map(StepAnswer::of).collect(),
     }))
 }
 
 fn told(id: &InstanceId, report: &EmergencyReport) -> String {
+    if report.recovered.waiting_until.is_some() {
+        return moved(id, &report.recovered);
+    }
     if report.recovered.incident.is_none() {
         return format!("Nothing was taken from `{id}`: the database refused the change.");
     }
@@ -130,6 +148,12 @@ fn told(id: &InstanceId, report: &EmergencyReport) -> String {
 }
 
 fn moved(id: &InstanceId, recovered: &Recovered) -> String {
+    if let Some(until) = recovered.waiting_until.map(Time) {
+        return format!(
+            "The lease of `{id}` is withdrawn; its streams move when it is over, at {until}, or \
+             as soon as its worker lets go of them."
+        );
+    }
     let (moved, orphaned) = (
         recovered.evacuation.moved.len(),
         recovered.evacuation.orphaned.len(),

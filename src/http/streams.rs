@@ -14,6 +14,7 @@ use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::commands::{DeleteStream, Rejection, SaveStreams, StreamSpec};
+use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{
     AssignmentLine, AssignmentList, Claim, Judgement, Page, StreamDetail, StreamLine, StreamList,
@@ -72,6 +73,7 @@ fn spec(fields: &mut Fields<'_>) -> StreamSpec {
             .optional_integer("priority", i64::from(i32::MIN)..=i64::from(i32::MAX))
             .and_then(|priority| i32::try_from(priority).ok()),
         enabled: fields.optional_flag("enabled"),
+        handoff: fields.optional_word("handoff", Handoff::ALL, Handoff::as_str),
     };
     if !fields.has("id") && !fields.has("name") {
         fields.refuse("name", "is missing; a stream needs an `id` or a `name`");
@@ -164,6 +166,42 @@ struct StreamAnswer {
     reason: Option<&'static str>,
     /// Since when nobody runs it.
     waiting_since: Option<Time>,
+    handoff: Handoff,
+    /// The move that is under way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handover: Option<HandoverAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct HandoverAnswer {
+    state: HandoverKind,
+    since: Time,
+    /// Who is to have it once its owner has let go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    to: Option<InstanceId>,
+    /// Who runs it until its owner does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<InstanceId>,
+}
+
+impl HandoverAnswer {
+    fn of(handover: &Handover) -> Self {
+        let state = handover.kind();
+        match handover {
+            Handover::Releasing { to, since, .. } => Self {
+                state,
+                since: Time(*since),
+                to: to.clone(),
+                from: None,
+            },
+            Handover::Overlapping { from, since, .. } => Self {
+                state,
+                since: Time(*since),
+                to: None,
+                from: Some(from.clone()),
+            },
+        }
+    }
 }
 
 impl StreamAnswer {
@@ -191,6 +229,10 @@ impl StreamAnswer {
             delivered: assignment.map(|assignment| assignment.delivered.is_some()),
             reason,
             waiting_since,
+            handoff: stream.handoff,
+            handover: assignment
+                .and_then(|assignment| assignment.handover.as_ref())
+                .map(HandoverAnswer::of),
         }
     }
 }

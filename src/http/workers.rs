@@ -15,6 +15,7 @@ use crate::actors::orchestrator::{HeartbeatAnswer, HeartbeatReport};
 use crate::domain::commands::{
     AssignOutcome, AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
 };
+use crate::domain::handover::Handoff;
 use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
@@ -115,6 +116,7 @@ struct AssignLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<std::sync::Arc<str>>,
     name: std::sync::Arc<str>,
+    handoff: Handoff,
 }
 
 impl AssignLine {
@@ -124,6 +126,7 @@ impl AssignLine {
             epoch,
             url: stream.url.clone(),
             name: stream.name.clone(),
+            handoff: stream.handoff,
         }
     }
 }
@@ -279,6 +282,11 @@ pub(super) async fn assign(
         AssignOutcome::NotEligible(status) => AssignAnswer::none(
             "no_capacity",
             format!("This instance is {status} and is handed no streams in that state."),
+        ),
+        AssignOutcome::Withdrawn => AssignAnswer::none(
+            "no_capacity",
+            "This instance is being emptied and is handed no streams until it registers again."
+                .to_owned(),
         ),
         AssignOutcome::NoneWaiting if requested == 0 => AssignAnswer::none(
             "no_streams",

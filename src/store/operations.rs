@@ -129,7 +129,7 @@ macro_rules! operations {
                     .do_update()
                     .set(incoming!(instances: incarnation, status, status_since, ip, port,
                         max_streams, labels, heartbeat_interval, auto_assign, assignment_version,
-                        registered_at, flaps))
+                        registered_at, flaps, leased, withdrawn, withdrawn_since))
                     .execute(c)$(.$await)??;
             }
             for rows in set.streams.chunks(rows_per_statement(StreamRow::WIDTH)) {
@@ -137,7 +137,8 @@ macro_rules! operations {
                     .values(rows)
                     .on_conflict(streams::id)
                     .do_update()
-                    .set(incoming!(streams: name, url, labels, priority, enabled, created_at))
+                    .set(incoming!(streams: name, url, labels, priority, enabled, created_at,
+                        handoff))
                     .execute(c)$(.$await)??;
             }
             if !set.placements.is_empty() {

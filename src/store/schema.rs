@@ -24,6 +24,9 @@ diesel::table! {
         assignment_version -> BigInt,
         registered_at -> BigInt,
         flaps -> BigInt,
+        leased -> Bool,
+        withdrawn -> Nullable<Text>,
+        withdrawn_since -> Nullable<BigInt>,
     }
 }
 
@@ -36,6 +39,7 @@ diesel::table! {
         priority -> Integer,
         enabled -> Bool,
         created_at -> BigInt,
+        handoff -> Text,
     }
 }
 
@@ -51,6 +55,11 @@ diesel::table! {
         released_by -> Nullable<Text>,
         orphaned_from -> Nullable<Text>,
         since -> Nullable<BigInt>,
+        handover -> Nullable<Text>,
+        handover_with -> Nullable<Text>,
+        handover_version -> Nullable<BigInt>,
+        handover_epoch -> Nullable<BigInt>,
+        handover_since -> Nullable<BigInt>,
     }
 }
 

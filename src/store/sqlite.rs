@@ -44,7 +44,8 @@ fn put_placements(c: &mut SqliteConnection, rows: &[PlacementRow]) -> Result<(),
             .do_update()
             .set(
                 incoming!(placements: state, instance_id, epoch, version, reason, delivered,
-                released_by, orphaned_from, since),
+                released_by, orphaned_from, since, handover, handover_with, handover_version,
+                handover_epoch, handover_since),
             )
             .execute(c)?;
     }

@@ -170,7 +170,7 @@ async fn an_actor_that_keeps_ending_is_an_alert_until_it_is_tried_again_or_gone(
     }
     let quarantined = |id: &str| (AlertKind::InstanceQuarantined, id.to_owned());
     assert_eq!(open(&rig).await, [quarantined("i0"), quarantined("i1")]);
-    let gone = RemoveInstance { id: "i1".into() };
+    let gone = RemoveInstance::new("i1".into());
     rig.orchestrator.execute(gone).await.unwrap();
     settle_down().await;
     assert_eq!(open(&rig).await, [quarantined("i0")]);

@@ -90,9 +90,7 @@ async fn commands_tried_one_by_one_wait_no_longer_than_any_other() {
 #[actix::test]
 async fn a_rejected_command_is_answered_without_a_transaction_and_harms_no_neighbour() {
     let rig = Rig::start().await;
-    let remove = RemoveInstance {
-        id: "nobody".into(),
-    };
+    let remove = RemoveInstance::new("nobody".into());
     let answer = rig.orchestrator.execute(remove).await.unwrap_err();
     assert_eq!(
         answer,

@@ -9,7 +9,7 @@ use resilient_orchestrator::domain::brake::{Order, OrderRefused, Phase};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::check_fleet;
-use resilient_orchestrator::domain::settings::LivenessThresholds;
+use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass, settle_down};
@@ -360,6 +360,9 @@ async fn beat_all(rig: &Rig, ids: &[String], seconds: u32) {
 async fn a_second_mass_is_held_while_the_first_one_is_released() {
     let rig = Rig::with(SystemSettings {
         thresholds: LivenessThresholds::from_timeout(Duration::from_secs(30)),
+        worker_limits: WorkerLimits::from_thresholds(&LivenessThresholds::from_timeout(
+            Duration::from_secs(30),
+        )),
         sweep_interval: Duration::from_secs(3),
         ..SystemSettings::default()
     })

@@ -307,7 +307,7 @@ async fn an_instance_that_is_removed_while_its_recovery_waits_ends_it() {
     let rig = nearly_failed(SystemSettings::default()).await;
     rig.store.script_saves([Fault::Fine, Fault::Unavailable]);
     pass(2.0).await;
-    let remove = RemoveInstance { id: "a".into() };
+    let remove = RemoveInstance::new("a".into());
     rig.orchestrator.execute(remove).await.unwrap();
     pass(60.0).await;
     assert_eq!(

@@ -173,7 +173,7 @@ async fn actors_of_removed_instances_end() {
     let gone = actor(&rig, "a").unwrap();
     pass(10.0).await;
     rig.orchestrator
-        .execute(RemoveInstance { id: "a".into() })
+        .execute(RemoveInstance::new("a".into()))
         .await
         .unwrap();
     settle_down().await;

@@ -98,6 +98,11 @@ impl History {
             Event::StreamReleased { stream, .. } | Event::StreamWithdrawn { stream, .. } => {
                 self.lose(stream.get());
             }
+            Event::HandoverAbandoned {
+                stream, instance, ..
+            } => {
+                self.owners.insert(stream.get(), instance.to_string());
+            }
             Event::StreamOrphaned {
                 stream,
                 from,
@@ -161,6 +166,10 @@ impl History {
             | Event::MassFailureHeld { .. }
             | Event::MassFailureEnded { .. }
             | Event::BrakeOrdered { .. }
+            | Event::LeaseAgreed { .. }
+            | Event::LeaseWithdrawn { .. }
+            | Event::StreamReleasing { .. }
+            | Event::OverlapEnded { .. }
             | Event::InstanceRemoved { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }

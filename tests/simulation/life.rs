@@ -11,7 +11,7 @@ use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::Clock;
-use resilient_orchestrator::domain::settings::{BreakerSettings, LivenessThresholds};
+use resilient_orchestrator::domain::settings::{BreakerSettings, LivenessThresholds, WorkerLimits};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
@@ -37,6 +37,7 @@ pub(crate) fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
 fn settings(seed: u64) -> SystemSettings {
     SystemSettings {
         thresholds: LivenessThresholds::from_timeout(TIMEOUT),
+        worker_limits: WorkerLimits::from_thresholds(&LivenessThresholds::from_timeout(TIMEOUT)),
         breaker: BreakerSettings {
             max_probe_interval: Duration::from_secs(8),
             ..BreakerSettings::default()

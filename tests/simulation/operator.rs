@@ -89,7 +89,7 @@ pub(crate) async fn delete_stream(world: Shared, orchestrator: Orchestrator, id:
 }
 
 pub(crate) async fn remove(orchestrator: Orchestrator, id: InstanceId) {
-    let _ = orchestrator.execute(RemoveInstance { id }).await;
+    let _ = orchestrator.execute(RemoveInstance::new(id)).await;
 }
 
 pub(crate) async fn report_failure(orchestrator: Orchestrator, id: InstanceId) {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::{Batch, Rows};
+use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
 };
@@ -35,6 +36,8 @@ pub fn instance(id: &str) -> Instance {
         assignment_version: AssignmentVersion::new(1),
         registered_at: at(10),
         flaps: 0,
+        leased: false,
+        withdrawn: None,
     }
 }
 
@@ -47,6 +50,7 @@ pub fn stream(id: i64) -> Stream {
         labels: BTreeMap::new(),
         priority: 0,
         enabled: true,
+        handoff: Handoff::Exclusive,
         created_at: at(5),
     }
 }
@@ -60,6 +64,7 @@ pub fn assigned(to: &str, epoch: i64) -> Place {
         delivered: Some(Incarnation::new(1)),
         version: AssignmentVersion::new(2),
         assigned_at: at(20),
+        handover: None,
     })
 }
 

@@ -11,15 +11,17 @@ use super::RecoveryLinks;
 use super::emergency::check_consistency;
 use crate::actors::archive::Archive;
 use crate::actors::fleet::{Ask, Execute, FleetActor, Refusal};
+use crate::actors::registry::Entry;
 use crate::clock::Clock;
 use crate::domain::commands::{
     Command, EndIncident, EscalateIncident, OpenIncident, Opening, PlaceWaiting, RecoverInstance,
-    Unmoved,
+    Rejection, Unmoved, WithdrawLease,
 };
-use crate::domain::fleet::Scoring;
+use crate::domain::fleet::{Evacuation, Scoring};
 use crate::domain::incident::{
     Incident, IncidentFilter, IncidentState, StepName, StepRecord, StepResult,
 };
+use crate::domain::lease::{Lease, WithdrawalCause};
 use crate::domain::queries::VerifyRecovery;
 use crate::domain::recovery::{Applied, Confirmed, Failure, Manner, Opened, Progress};
 use crate::domain::time::{Timestamp, WallTime};
@@ -60,6 +62,8 @@ pub(super) struct Case {
     /// Whether whoever asked for it was told that it could not be done: unless its moves turn out
     /// to be saved, nothing of it is done later.
     pub(super) is_given_up: bool,
+    /// Whether the lease was withdrawn for it: it is carried out whatever happens.
+    pub(super) is_promised: bool,
 }
 
 impl Case {
@@ -73,6 +77,13 @@ impl Case {
 pub(super) enum Achieved {
     /// There was nothing to do.
     Nothing,
+    /// Its worker may still run its streams: they wait.
+    LeaseRuns {
+        /// Until when, at the most.
+        until: Timestamp,
+        /// What may be run twice, and did not wait.
+        evacuation: Evacuation,
+    },
     /// Nothing was saved of what nobody waits for any more.
     GivenUp,
     /// The moves are saved.
@@ -144,8 +155,21 @@ impl Attempt {
             opened = execute(fleet, command).await?;
             case.opened = Some(opened.clone());
         }
+        let Some(entry) = self.links.registry.get(&case.failure().id) else {
+            let id = case.failure().id.clone();
+            return Err(Refusal::Rejected(Rejection::UnknownInstance(id)));
+        };
+        let over = match self.links.lease_of(&entry) {
+            Lease::Over(over) => over,
+            Lease::Runs { until } => {
+                let evacuation = self.withdraw(case, opened, &entry, until).await?;
+                return Ok(Achieved::LeaseRuns { until, evacuation });
+            }
+        };
+        let fleet = &self.links.fleet;
         let command = RecoverInstance::new(
             opened,
+            over,
             self.manner.clone(),
             case.progress.clone(),
             self.scoring.clone(),
@@ -155,6 +179,45 @@ impl Attempt {
         let (_, took) = watch.read(&self.links.clock);
         complete(&mut applied, took);
         Ok(Achieved::Moves(Box::new(applied)))
+    }
+}
+
+impl Attempt {
+    /// Withdraws the lease of the instance, unless that is saved already for the same reason.
+    async fn withdraw(
+        &self,
+        case: &mut Case,
+        opened: Opened,
+        entry: &Entry,
+        until: Timestamp,
+    ) -> Result<Evacuation, Refusal> {
+        let wanted = match self.manner {
+            Manner::Ordinary | Manner::Emergency => WithdrawalCause::Failure,
+            Manner::TakenOut { .. } => WithdrawalCause::Emergency,
+        };
+        let reason = self.manner.reason();
+        let is_saved = entry.standing().withdrawn == Some(wanted)
+            && (reason.is_none() || opened.incident().reason.as_deref() == reason);
+        if is_saved {
+            case.is_promised = true;
+            return Ok(Evacuation::default());
+        }
+        let watch = Stopwatch::start(&self.links.clock);
+        let mut progress = case.progress.clone();
+        let left = until.since(self.links.clock.now());
+        let detail = format!(
+            "its lease is over in {:.1} s at the latest",
+            left.as_secs_f64()
+        );
+        let at = watch.read(&self.links.clock);
+        progress.note(StepName::AwaitLease, StepResult::Done, at, detail);
+        let scoring = self.scoring.clone();
+        let command = WithdrawLease::for_recovery(opened, &self.manner, &progress, scoring);
+        let withdrawn = execute(&self.links.fleet, command).await?;
+        case.progress = progress;
+        case.opened = withdrawn.opened;
+        case.is_promised = true;
+        Ok(withdrawn.evacuation)
     }
 }
 

@@ -13,6 +13,7 @@ use super::attempt::{Finished, Stopwatch};
 use super::{RecoveryActor, RecoveryLinks};
 use crate::actors::consistency;
 use crate::actors::fleet::Refusal;
+use crate::clock::Clock;
 use crate::domain::commands::{Recovered, Rejection};
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{FailureCause, StepName, StepRecord, StepResult};
@@ -91,6 +92,31 @@ pub(super) fn tell_finished(orders: Vec<Order>, recovered: &Recovered, finished:
     let report = EmergencyReport {
         recovered: recovered.clone(),
         steps: STEPS.into_iter().filter_map(newest).cloned().collect(),
+    };
+    tell(orders, &Ok(report));
+}
+
+/// Tells those who ordered an emergency recovery that its streams move when the lease is over.
+pub(super) fn tell_waiting(orders: Vec<Order>, recovered: &Recovered, clock: &Clock) {
+    let mut progress = Progress::default();
+    let at = || Stopwatch::start(clock).read(clock);
+    progress.note(
+        StepName::ForceRelease,
+        StepResult::Done,
+        at(),
+        "its lease is withdrawn, and its worker told to run nothing",
+    );
+    for name in [
+        StepName::Redistribute,
+        StepName::VerifyConsistency,
+        StepName::ResetInstance,
+    ] {
+        let detail = "follows when the lease is over, or the worker has let go";
+        progress.note(name, StepResult::Skipped, at(), detail);
+    }
+    let report = EmergencyReport {
+        recovered: recovered.clone(),
+        steps: progress.steps,
     };
     tell(orders, &Ok(report));
 }

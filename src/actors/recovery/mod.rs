@@ -8,10 +8,11 @@
 //!
 //! `reconfirm` takes the first steps, `attempt` the others, and `outcome` decides what follows;
 //! `orders` and `emergency` are what people ask for, `record` is what is written down afterwards
-//! and taken up after a start, `sweep` finds what was lost, `scorer` collects what machines say of
+//! and taken up after a start, `departure` is who leaves for good, `sweep` finds what was lost, `scorer` collects what machines say of
 //! themselves.
 
 mod attempt;
+mod departure;
 mod emergency;
 mod orders;
 mod outcome;
@@ -46,10 +47,11 @@ use crate::domain::commands::{
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::liveness::{Effect, Silence, silence_after};
-use crate::domain::recovery::{Endings, Failure, Recoveries, Step};
+use crate::domain::recovery::{Departures, Endings, Failure, Recoveries, Step};
 use crate::domain::settings::{LivenessThresholds, MassFailureSettings, RetryPolicy};
 
 use attempt::Case;
+pub use departure::{Departure, LetGo, Remove};
 pub use emergency::{EmergencyReport, TakeOut};
 use orders::Waiters;
 pub use orders::{ForceRecovery, Forced, ReportFailure};
@@ -70,6 +72,8 @@ pub struct RecoveryLinks {
     pub(super) fatal: FatalSender,
     /// Lets one check of the invariants at a time read the whole store.
     pub(super) checks: Arc<Semaphore>,
+    /// What is added to a lease for clocks that drift.
+    pub(super) lease_margin: Duration,
 }
 
 /// The numbers it goes by.
@@ -102,6 +106,8 @@ pub struct RecoveryActor {
     /// Fenced and not in an attempt.
     cases: BTreeMap<InstanceId, Case>,
     endings: Endings,
+    /// Who leaves once its lease is over.
+    departures: Departures,
     /// What the store had open at the start.
     left_open: Vec<Incident>,
     pub(super) brake: MassFailureBrake,
@@ -132,6 +138,7 @@ impl RecoveryActor {
             recoveries: Recoveries::new(),
             cases: BTreeMap::new(),
             endings: Endings::default(),
+            departures: Departures::default(),
             left_open,
             scorer: Scorer::default(),
             jitter: fastrand::Rng::with_seed(settings.jitter_seed),
@@ -216,6 +223,9 @@ impl RecoveryActor {
         for due in self.endings.handle_deadline(now) {
             self.save_ending(due, ctx);
         }
+        for id in self.departures.handle_deadline(now) {
+            self.depart(id, ctx);
+        }
         for (id, incarnation) in self.brake.look().due {
             self.begin_held(&id, incarnation, ctx);
         }
@@ -249,6 +259,7 @@ impl RecoveryActor {
         let deadlines = [
             self.recoveries.next_deadline(),
             self.endings.next_deadline(),
+            self.departures.next_deadline(),
             self.brake.next_deadline(),
         ];
         let Some(deadline) = deadlines.into_iter().flatten().min() else {
@@ -281,6 +292,7 @@ impl Actor for RecoveryActor {
         for incident in std::mem::take(&mut self.left_open) {
             self.take_up(incident, ctx);
         }
+        self.find_departures(ctx);
     }
 }
 

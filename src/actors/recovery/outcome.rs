@@ -4,14 +4,17 @@ use actix::prelude::*;
 use log::{info, warn};
 
 use super::attempt::{Achieved, Attempt, Case};
+use super::emergency::tell_waiting;
 use super::{RecoveryActor, RecoveryOutcome};
 use crate::actors::fleet::Refusal;
 use crate::actors::instance::{Adopt, FenceAfter};
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{EndIncident, Recovered, Unmoved};
+use crate::domain::fleet::Evacuation;
 use crate::domain::incident::FailureCause;
 use crate::domain::recovery::{Failure, Manner, Retry};
+use crate::domain::time::Timestamp;
 
 impl RecoveryActor {
     pub(super) fn attempt(
@@ -49,6 +52,9 @@ impl RecoveryActor {
                 |(case, manner, result), actor, ctx| match result {
                     Ok(Achieved::GivenUp) => actor.give_up(case, ctx),
                     Ok(Achieved::Nothing) => actor.nothing_to_do(&case, ctx),
+                    Ok(Achieved::LeaseRuns { until, evacuation }) => {
+                        actor.wait_for_lease(case, &manner, until, evacuation, ctx);
+                    }
                     Ok(Achieved::Moves(applied)) => {
                         let took = actor.links.clock.wall().since(case.failure().detected_at);
                         let seconds = &actor.links.telemetry.recovery_seconds;
@@ -101,13 +107,52 @@ impl RecoveryActor {
         self.serve_waiting(&failure.id, ctx);
     }
 
+    /// The worker of the instance may still run its streams: nothing exclusive moves before its
+    /// lease is over. Whoever asked hears until when.
+    fn wait_for_lease(
+        &mut self,
+        case: Case,
+        manner: &Manner,
+        until: Timestamp,
+        evacuation: Evacuation,
+        ctx: &mut Context<Self>,
+    ) {
+        let failure = case.failure().clone();
+        let waiting_until = self.links.shown(until);
+        let recovered = Recovered {
+            incident: case.opened.as_ref().map(|opened| opened.incident().id),
+            evacuation,
+            waiting_until: Some(waiting_until),
+        };
+        let life = (&failure.id, failure.incarnation);
+        self.recoveries.wait_for_lease(life, until);
+        if manner.reason().is_some() {
+            let orders = self.take_orders(&failure.id);
+            tell_waiting(orders, &recovered, &self.links.clock);
+        }
+        self.answer(&failure.id, &Ok(recovered));
+        let server_id = failure.id.as_str();
+        let wait_ms = until.since(self.links.clock.now()).as_millis();
+        let wait_ms = u64::try_from(wait_ms).unwrap_or(u64::MAX);
+        info!(server_id, wait_ms;
+            "the streams of {server_id} move in {wait_ms} ms, when its lease is over");
+        let is_wanted = self.waiting.contains_key(&failure.id);
+        self.cases.insert(failure.id.clone(), case);
+        // Somebody asked for more meanwhile.
+        if is_wanted && let Some(step) = self.recoveries.hurry(&failure.id) {
+            return self.take(step, ctx);
+        }
+        self.arm(ctx);
+    }
+
     /// The breaker of the store is open: nothing is tried before it closes. Somebody who asked is
     /// told so.
     fn wait_for_store(&mut self, mut case: Case, ctx: &mut Context<Self>) {
         let failure = case.failure().clone();
         let refusal = Refusal::StoreUnavailable;
-        case.is_given_up |=
-            self.refuse(&failure.id, &refusal, ctx) > 0 && is_asked_for(failure.cause);
+        case.is_given_up |= self.refuse(&failure.id, &refusal, ctx) > 0
+            && is_asked_for(failure.cause)
+            && !case.is_promised;
         if case.is_given_up && !case.in_doubt {
             return self.give_up(case, ctx);
         }
@@ -139,8 +184,9 @@ impl RecoveryActor {
             }
             return;
         }
-        case.is_given_up |=
-            self.refuse(&failure.id, refusal, ctx) > 0 && is_asked_for(failure.cause);
+        case.is_given_up |= self.refuse(&failure.id, refusal, ctx) > 0
+            && is_asked_for(failure.cause)
+            && !case.is_promised;
         if case.is_given_up && !case.in_doubt {
             return self.give_up(case, ctx);
         }

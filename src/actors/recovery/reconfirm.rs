@@ -82,6 +82,7 @@ impl RecoveryActor {
                 progress,
                 in_doubt: false,
                 is_given_up: false,
+                is_promised: false,
             };
             match actor.recoveries.fenced(&failure.id, failure.incarnation) {
                 Some(step) => {

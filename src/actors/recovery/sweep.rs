@@ -9,6 +9,7 @@ use crate::domain::commands::{
     ClearSuspicion, ForgetFailed, PlaceWaiting, ReturnInstance, SuspectInstance,
 };
 use crate::domain::incident::FailureCause;
+use crate::domain::lease::WithdrawalCause;
 use crate::domain::liveness::silence_after;
 use crate::domain::sweep::{Belief, Correction, correction};
 
@@ -24,6 +25,10 @@ impl RecoveryActor {
             let belief = Belief {
                 status: standing.status,
                 held: standing.held,
+                is_condemned: matches!(
+                    standing.withdrawn,
+                    Some(WithdrawalCause::Failure | WithdrawalCause::Emergency)
+                ),
                 silence: silence_after(&self.settings.thresholds, silent_for),
                 has_beaten: entry.has_beaten_since_status(),
             };
@@ -46,6 +51,7 @@ impl RecoveryActor {
                 }
             }
         }
+        self.find_departures(ctx);
         let failed_before = self.links.clock.wall() - self.settings.instance_retention;
         let fleet = &self.links.fleet;
         fleet.do_send(Execute(ForgetFailed { failed_before }));

@@ -31,6 +31,8 @@ pub enum AssignOutcome {
     },
     /// Nothing: its state does not allow it.
     NotEligible(InstanceStatus),
+    /// Nothing: it is being emptied, and its lease is not renewed.
+    Withdrawn,
     /// Nothing: no stream waits, or none was asked for.
     NoneWaiting,
 }
@@ -45,6 +47,9 @@ impl Command for AssignStreams {
         };
         if !instance.status.may_ask() {
             return Ok(AssignOutcome::NotEligible(instance.status));
+        }
+        if instance.withdrawn.is_some() {
+            return Ok(AssignOutcome::Withdrawn);
         }
         let requested = usize::try_from(self.requested).unwrap_or(0);
         let mut handed_out = self.owed(draft, &instance, requested);
@@ -86,7 +91,7 @@ impl AssignStreams {
         // A worker asks for `max − own count`. One that merely registered again still runs all
         // it was told of, and must not be told twice: some workers do not remove duplicates.
         let own_count = (instance.max_streams as usize).saturating_sub(requested);
-        let told = slot.held().len() - slot.undelivered().len();
+        let told = slot.held().len() - slot.undelivered().len() - slot.releasing().len();
         if own_count < told {
             owed.extend(slot.unconfirmed().difference(slot.undelivered()));
         }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::relocate::may_linger;
 use super::{Command, Rejection};
 use crate::domain::events::Event;
 use crate::domain::fleet::Draft;
+use crate::domain::handover::Handoff;
 use crate::domain::ids::StreamId;
 use crate::domain::stream::{Place, Stream};
 
@@ -24,6 +26,8 @@ pub struct StreamSpec {
     pub priority: Option<i32>,
     /// Whether it is to be run.
     pub enabled: Option<bool>,
+    /// What comes first when it moves on purpose.
+    pub handoff: Option<Handoff>,
 }
 
 /// Creates or updates streams, all or none.
@@ -107,6 +111,7 @@ fn create(
         labels: spec.labels.clone().unwrap_or_default(),
         priority: spec.priority.unwrap_or(0),
         enabled,
+        handoff: spec.handoff.unwrap_or_default(),
         created_at: draft.now(),
     });
     draft.tell(Event::StreamCreated { stream: id });
@@ -130,20 +135,32 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
         labels: spec.labels.clone().unwrap_or_else(|| before.labels.clone()),
         priority: spec.priority.unwrap_or(before.priority),
         enabled: spec.enabled.unwrap_or(before.enabled),
+        handoff: spec.handoff.unwrap_or(before.handoff),
         created_at: before.created_at,
     };
     if after == *before {
         return;
     }
-    let (id, enabled) = (after.id, after.enabled);
+    let (id, enabled, handoff) = (after.id, after.enabled, after.handoff);
     draft.put_stream(after);
+    let place = draft.fleet().stream(id).map(|slot| slot.place().clone());
     draft.tell(Event::StreamUpdated {
         stream: id,
         enabled,
     });
+    let lingers = place
+        .as_ref()
+        .is_some_and(|place| may_linger(draft, place, handoff));
     if before.enabled && !enabled {
         withdraw(draft, id);
-        draft.place(id, Place::Disabled);
+        // Its worker may run it until it has heard of this: nobody else gets it before.
+        if lingers {
+            draft.begin_release(id, None);
+        } else {
+            draft.place(id, Place::Disabled);
+        }
+    } else if !before.enabled && enabled && lingers {
+        draft.abandon_release(id);
     } else if !before.enabled && enabled {
         draft.place(
             id,

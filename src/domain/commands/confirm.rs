@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Command, Rejection};
-use crate::domain::fleet::Draft;
+use crate::domain::fleet::{Draft, let_go};
+use crate::domain::handover::Handover;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 
 /// Marks streams as delivered: those up to the version the worker says it has, and those it says
-/// it runs.
+/// it runs. What that version has left out it has let go of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfirmDelivery {
     /// Who confirms.
@@ -50,7 +51,31 @@ impl Command for ConfirmDelivery {
                         .is_some_and(|assignment| assignment.version <= version)
             })
             .collect();
+        let followed: Vec<StreamId> = slot
+            .releasing()
+            .iter()
+            .copied()
+            .filter(|id| left_out_by(draft, *id).is_some_and(|left_out| left_out <= version))
+            .collect();
         draft.deliver(&instance, &confirmed);
+        for stream in confirmed {
+            // A version may be confirmed before its streams are started.
+            if self.streams.is_empty() || running.contains(&stream) {
+                draft.end_overlap(stream);
+            }
+        }
+        for stream in followed {
+            let_go(draft, stream);
+        }
         Ok(Confirmed)
+    }
+}
+
+/// The version of the owner's set that leaves out a stream it is to let go of.
+fn left_out_by(draft: &Draft<'_>, stream: StreamId) -> Option<AssignmentVersion> {
+    let assignment = draft.fleet().stream(stream)?.place().assignment()?;
+    match assignment.handover {
+        Some(Handover::Releasing { version, .. }) => Some(version),
+        Some(Handover::Overlapping { .. }) | None => None,
     }
 }

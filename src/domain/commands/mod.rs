@@ -7,11 +7,13 @@ mod assign;
 mod catalogue;
 mod confirm;
 mod incident;
+mod lease;
 mod maintenance;
 mod record;
 mod recover;
 mod register;
 mod release;
+mod relocate;
 mod remove;
 mod status;
 
@@ -27,12 +29,14 @@ pub use assign::{AssignOutcome, AssignStreams};
 pub use catalogue::{DeleteStream, SaveStreams, StreamSpec, StreamsSaved};
 pub use confirm::{ConfirmDelivery, Confirmed};
 pub use incident::{EndIncident, EscalateIncident, OpenIncident, Opening, Unmoved};
+pub use lease::{AgreeLease, WithdrawLease, Withdrawn};
 pub use maintenance::EndMaintenance;
 pub use record::RecordEvents;
 pub use recover::{RecoverInstance, Recovered};
 pub use register::{RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
-pub use remove::{ForgetFailed, RemoveInstance, Removed};
+pub use relocate::{AbandonHandovers, MoveProgress, MoveStreams, Relocated, Relocation};
+pub use remove::{ForgetFailed, Removal, RemoveInstance};
 pub use status::{
     ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,
     TrustInstance,
@@ -76,6 +80,10 @@ pub enum Rejection {
         /// The state it is in.
         status: InstanceStatus,
     },
+    /// The stream is not to be run.
+    StreamDisabled(StreamId),
+    /// The instance has no room for one more stream; none: no instance has.
+    NoRoom(Option<InstanceId>),
     /// Another stream has that name.
     NameTaken {
         /// Position of the entry in the request.
@@ -104,6 +112,11 @@ impl fmt::Display for Rejection {
                 write!(f, "No instance `{id}` is registered; register it first.")
             }
             Self::UnknownStream(id) => write!(f, "There is no stream {id}."),
+            Self::StreamDisabled(id) => {
+                write!(f, "Stream {id} is disabled; it is run nowhere.")
+            }
+            Self::NoRoom(Some(id)) => write!(f, "Instance `{id}` has no room for another stream."),
+            Self::NoRoom(None) => f.write_str("No active instance has room for another stream."),
             Self::OtherIncarnation {
                 instance,
                 given,

@@ -9,22 +9,33 @@ use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{FailureCause, Incident, StepName, StepResult};
 use crate::domain::instance::InstanceStatus;
+use crate::domain::lease::LeaseOver;
 use crate::domain::recovery::{Applied, Manner, Opened, Progress, step};
+use crate::domain::time::WallTime;
 
 /// Plans where exactly the streams of a fenced instance go (I4), and moves them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverInstance {
     opened: Opened,
+    _lease: LeaseOver,
     manner: Manner,
     progress: Progress,
     scoring: Scoring,
 }
 
 impl RecoverInstance {
-    /// The next attempt of a recovery whose incident is open.
-    pub fn new(opened: Opened, manner: Manner, progress: Progress, scoring: Scoring) -> Self {
+    /// The next attempt of a recovery whose incident is open, of an instance whose exclusive
+    /// streams nobody runs under a lease any more.
+    pub fn new(
+        opened: Opened,
+        lease: LeaseOver,
+        manner: Manner,
+        progress: Progress,
+        scoring: Scoring,
+    ) -> Self {
         Self {
             opened,
+            _lease: lease,
             manner,
             progress,
             scoring,
@@ -39,6 +50,8 @@ pub struct Recovered {
     pub incident: Option<IncidentId>,
     /// What became of the streams.
     pub evacuation: Evacuation,
+    /// Until when streams wait at the most whose worker may still run them.
+    pub waiting_until: Option<WallTime>,
 }
 
 impl From<&Applied> for Recovered {
@@ -46,6 +59,7 @@ impl From<&Applied> for Recovered {
         Self {
             incident: Some(applied.incident().id),
             evacuation: applied.evacuation().clone(),
+            waiting_until: None,
         }
     }
 }

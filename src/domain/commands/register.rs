@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::relocate::releasing;
 use super::{Command, Rejection};
 use crate::domain::events::Event;
-use crate::domain::fleet::{Draft, place_waiting};
+use crate::domain::fleet::{Draft, end_overlaps, let_go, place_waiting};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::stream::OrphanReason;
@@ -72,6 +73,8 @@ impl Command for RegisterInstance {
             }),
             registered_at: draft.now(),
             flaps: known.as_ref().map_or(0, |before| before.flaps),
+            leased: known.as_ref().is_some_and(|before| before.leased),
+            withdrawn: None,
         });
         draft.tell(Event::InstanceRegistered {
             instance: self.id.clone(),
@@ -88,6 +91,7 @@ impl Command for RegisterInstance {
                 incarnation,
             });
         }
+        self.settle_moves(draft, known.as_deref());
         self.shed_excess(draft);
         let kept = held(draft, &self.id);
         place_waiting(draft);
@@ -104,6 +108,20 @@ impl Command for RegisterInstance {
 }
 
 impl RegisterInstance {
+    /// Nothing of what an earlier life was told to let go of, or to run a while longer, is run by
+    /// the new one: moves go on, and what was to be taken from the earlier life stays.
+    fn settle_moves(&self, draft: &mut Draft<'_>, before: Option<&Instance>) {
+        let was_withdrawn = before.is_some_and(|before| before.withdrawn.is_some());
+        for stream in releasing(draft, &self.id) {
+            if was_withdrawn {
+                draft.abandon_release(stream);
+            } else {
+                let_go(draft, stream);
+            }
+        }
+        end_overlaps(draft, &self.id);
+    }
+
     /// An instance that registers with less room than it owns streams lets go of those it was
     /// never told of first, then of the highest ids.
     fn shed_excess(&self, draft: &mut Draft<'_>) {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Command, Rejection, known};
 use crate::domain::events::Event;
-use crate::domain::fleet::Draft;
+use crate::domain::fleet::{Draft, let_go};
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
 use crate::domain::stream::Place;
 
@@ -34,15 +34,28 @@ impl Command for ReleaseStreams {
         let asked: BTreeSet<StreamId> = self.streams.iter().copied().collect();
         let mut released = Vec::new();
         for stream in asked {
-            let Some(epoch) = draft
+            let Some(assignment) = draft
                 .fleet()
                 .stream(stream)
                 .and_then(|slot| slot.place().assignment())
-                .filter(|assignment| assignment.instance == self.id)
-                .map(|assignment| assignment.epoch)
             else {
                 continue;
             };
+            if assignment.former() == Some(&self.id) {
+                draft.end_overlap(stream);
+                released.push(stream);
+                continue;
+            }
+            if assignment.instance != self.id {
+                continue;
+            }
+            // It was told to let go, so it is known who is next.
+            if assignment.is_releasing() {
+                let_go(draft, stream);
+                released.push(stream);
+                continue;
+            }
+            let epoch = assignment.epoch;
             let since = draft.now();
             draft.place(
                 stream,

@@ -1,28 +1,61 @@
 //! Instances that leave for good.
 
+use super::lease::{WithdrawLease, Withdrawn};
 use super::{Command, Rejection, known};
 use crate::domain::events::{Event, RemovalReason};
 use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::InstanceStatus;
+use crate::domain::lease::LeaseOver;
 use crate::domain::time::WallTime;
 
-/// Moves an instance's streams elsewhere and forgets it.
+/// Moves an instance's streams elsewhere and forgets it. As long as its worker may run exclusive
+/// ones under a lease, that lease is withdrawn instead, and the removal is to be repeated once it
+/// is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveInstance {
-    /// Who leaves.
-    pub id: InstanceId,
+    id: InstanceId,
+    lease: Option<LeaseOver>,
 }
 
-/// What became of its streams.
+impl RemoveInstance {
+    /// Who leaves.
+    pub const fn new(id: InstanceId) -> Self {
+        Self { id, lease: None }
+    }
+
+    /// Nobody runs its exclusive streams under a lease any more.
+    #[must_use]
+    pub fn after(self, lease: LeaseOver) -> Self {
+        Self {
+            lease: Some(lease),
+            ..self
+        }
+    }
+}
+
+/// How far a removal has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Removed(pub Evacuation);
+pub enum Removal {
+    /// It is forgotten, and this became of its streams.
+    Done(Evacuation),
+    /// Its worker has to let go first.
+    Waiting(Withdrawn),
+}
 
 impl Command for RemoveInstance {
-    type Reply = Removed;
+    type Reply = Removal;
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Removed, Rejection> {
-        known(draft, &self.id)?;
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Removal, Rejection> {
+        let instance = known(draft, &self.id)?;
+        let exclusive = draft
+            .fleet()
+            .instance(&self.id)
+            .map_or(0, |slot| slot.exclusive());
+        if instance.leased && exclusive > 0 && self.lease.is_none() {
+            let withdraw = WithdrawLease::for_removal(self.id.clone(), instance.incarnation);
+            return withdraw.decide(draft).map(Removal::Waiting);
+        }
         // Nothing is pushed to an inactive instance, so none of its streams comes back to it.
         draft.set_status(&self.id, InstanceStatus::Inactive);
         let evacuation = evacuate(
@@ -36,7 +69,7 @@ impl Command for RemoveInstance {
             instance: self.id.clone(),
             reason: RemovalReason::Requested,
         });
-        Ok(Removed(evacuation))
+        Ok(Removal::Done(evacuation))
     }
 }
 

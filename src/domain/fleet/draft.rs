@@ -6,9 +6,11 @@ use std::sync::Arc;
 use super::change::Change;
 use super::model::Fleet;
 use crate::domain::events::Event;
+use crate::domain::handover::Handover;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::incident::Incident;
 use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::lease::WithdrawalCause;
 use crate::domain::probation::flapped;
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream};
 use crate::domain::time::WallTime;
@@ -94,6 +96,10 @@ impl<'f> Draft<'f> {
         let mut changed = Instance {
             status,
             status_since: self.now,
+            // What it was withdrawn for has happened; who is to leave still is.
+            withdrawn: instance.withdrawn.filter(|withdrawal| {
+                status.is_serving() || withdrawal.cause == WithdrawalCause::Removal
+            }),
             ..Instance::clone(instance)
         };
         if is_flap {
@@ -150,12 +156,12 @@ impl<'f> Draft<'f> {
 
     /// Gives a stream to an instance, with a new epoch; the one that ran it before loses it.
     pub fn assign(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
-        self.assign_as(stream, to, reason, None);
+        self.assign_as(stream, to, reason, None, None);
     }
 
     /// Gives a stream to an instance that is being told of it in the same breath.
     pub fn assign_delivered(&mut self, stream: StreamId, to: &Instance, reason: AssignReason) {
-        self.assign_as(stream, &to.id, reason, Some(to.incarnation));
+        self.assign_as(stream, &to.id, reason, Some(to.incarnation), None);
     }
 
     fn assign_as(
@@ -164,6 +170,7 @@ impl<'f> Draft<'f> {
         to: &InstanceId,
         reason: AssignReason,
         delivered: Option<Incarnation>,
+        handover: Option<Handover>,
     ) {
         let from = self
             .fleet
@@ -181,6 +188,7 @@ impl<'f> Draft<'f> {
                 delivered,
                 version,
                 assigned_at: self.now,
+                handover,
             }),
         );
         self.tell(Event::StreamAssigned {
@@ -190,6 +198,106 @@ impl<'f> Draft<'f> {
             reason,
             from,
         });
+    }
+
+    /// Gives a stream to an instance while its former owner goes on until the new one runs it.
+    pub fn assign_overlapping(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
+        let former = self
+            .fleet
+            .stream(stream)
+            .and_then(|slot| slot.place().assignment())
+            .map(|assignment| Handover::Overlapping {
+                from: assignment.instance.clone(),
+                epoch: assignment.epoch,
+                since: self.now,
+            });
+        self.assign_as(stream, to, reason, None, former);
+    }
+
+    /// Tells the owner of a stream to let go of it, for `to` or whoever has room then.
+    pub fn begin_release(&mut self, stream: StreamId, to: Option<&InstanceId>) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        // Who is to let go already has only to hear nothing new.
+        let told = match &assignment.handover {
+            Some(Handover::Releasing { version, since, .. }) => Some((*version, *since)),
+            Some(Handover::Overlapping { .. }) | None => None,
+        };
+        let (version, since) = told.unwrap_or_else(|| (self.touch(&assignment.instance), self.now));
+        self.tell(Event::StreamReleasing {
+            stream,
+            instance: assignment.instance.clone(),
+            epoch: assignment.epoch,
+            to: to.cloned(),
+        });
+        let before = Place::Assigned(assignment.clone());
+        // An overlap ends with it, and its former owner has to hear of that.
+        if told.is_none() {
+            self.touch_owner(&before);
+        }
+        self.make(Change::Place {
+            stream,
+            before: Some(before),
+            after: Some(Place::Assigned(Assignment {
+                handover: Some(Handover::Releasing {
+                    to: to.cloned(),
+                    version,
+                    since,
+                }),
+                ..assignment
+            })),
+        });
+    }
+
+    /// The owner of a stream keeps it after all, under the same epoch.
+    pub fn abandon_release(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        if !assignment.is_releasing() {
+            return;
+        }
+        self.tell(Event::HandoverAbandoned {
+            stream,
+            instance: assignment.instance.clone(),
+            epoch: assignment.epoch,
+        });
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                handover: None,
+                ..assignment
+            }),
+        );
+    }
+
+    /// The former owner of a stream is to stop it: the new one runs it, or there is no former
+    /// owner any more.
+    pub fn end_overlap(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        let Some(Handover::Overlapping { from, epoch, .. }) = &assignment.handover else {
+            return;
+        };
+        self.tell(Event::OverlapEnded {
+            stream,
+            instance: from.clone(),
+            epoch: *epoch,
+        });
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                handover: None,
+                ..assignment
+            }),
+        );
+    }
+
+    fn assignment(&self, stream: StreamId) -> Option<Assignment> {
+        let slot = self.fleet.stream(stream)?;
+        slot.place().assignment().cloned()
     }
 
     /// Marks streams as told to, or confirmed by, the instance that owns them.
@@ -261,6 +369,9 @@ impl<'f> Draft<'f> {
     fn touch_owner(&mut self, place: &Place) {
         if let Some(assignment) = place.assignment() {
             self.touch(&assignment.instance.clone());
+            if let Some(former) = assignment.former() {
+                self.touch(&former.clone());
+            }
         }
     }
 

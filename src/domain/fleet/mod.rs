@@ -21,7 +21,10 @@ pub use change::{Change, Rows};
 pub use draft::Draft;
 pub use ledger::{Batch, Decision, Ledger};
 pub use model::{Fleet, InstanceSlot, StreamSlot};
-pub use placement::{Evacuation, EvacuationCause, evacuate, place_waiting};
+pub use placement::{
+    Evacuation, EvacuationCause, end_overlaps, evacuate, evacuate_overlapping, let_go,
+    place_waiting,
+};
 pub use plan::{Move, Plan};
 pub use recent::REMEMBERED_CHANGES;
 pub use restore::{Snapshot, SnapshotError};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::change::Change;
 use super::recent::RecentChanges;
 use super::room::Room;
+use crate::domain::handover::{Handoff, Handover};
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::Instance;
 use crate::domain::stream::{Assignment, Place, Stream};
@@ -20,6 +21,9 @@ pub struct InstanceSlot {
     pub(super) held: BTreeSet<StreamId>,
     pub(super) undelivered: BTreeSet<StreamId>,
     pub(super) unconfirmed: BTreeSet<StreamId>,
+    releasing: BTreeSet<StreamId>,
+    overlap: BTreeSet<StreamId>,
+    lingering: BTreeMap<StreamId, Epoch>,
     recent: RecentChanges,
 }
 
@@ -46,13 +50,62 @@ impl InstanceSlot {
         &self.unconfirmed
     }
 
-    /// How many more streams it may own.
-    pub fn free_room(&self) -> usize {
-        (self.instance.max_streams as usize).saturating_sub(self.held.len())
+    /// The streams it owns and is told to let go of, ascending.
+    pub fn releasing(&self) -> &BTreeSet<StreamId> {
+        &self.releasing
     }
 
-    /// Files an owned stream by whether its owner was told of it, ever and in its current life.
+    /// The streams it runs beside their new owner until that one does, with their old epochs.
+    pub fn lingering(&self) -> &BTreeMap<StreamId, Epoch> {
+        &self.lingering
+    }
+
+    /// How many of the streams it owns may be run by nobody else meanwhile.
+    pub fn exclusive(&self) -> usize {
+        self.held.len() - self.overlap.len()
+    }
+
+    /// Whether its worker is to run a stream: it owns it and is not to let go of it, or it runs it
+    /// until the new owner does. One whose lease is withdrawn is to run nothing.
+    pub fn is_to_run(&self, id: StreamId) -> bool {
+        self.instance.withdrawn.is_none()
+            && (self.lingering.contains_key(&id)
+                || (self.held.contains(&id) && !self.releasing.contains(&id)))
+    }
+
+    /// The streams its worker is to run, ascending.
+    pub fn to_run(&self) -> Vec<StreamId> {
+        if self.instance.withdrawn.is_some() {
+            return Vec::new();
+        }
+        let mut ids: Vec<StreamId> = self.held.difference(&self.releasing).copied().collect();
+        if !self.lingering.is_empty() {
+            ids.extend(self.lingering.keys());
+            ids.sort_unstable();
+        }
+        ids
+    }
+
+    /// How many streams it owns or runs a while longer: what its room is measured by.
+    pub(super) fn load(&self) -> usize {
+        self.held.len() + self.lingering.len()
+    }
+
+    /// How many more streams it may own.
+    pub fn free_room(&self) -> usize {
+        (self.instance.max_streams as usize).saturating_sub(self.load())
+    }
+
+    /// Files an owned stream by whether its owner was told of it, ever and in its current life, and
+    /// whether it is to let go of it: then it is told of it no more.
     fn file_delivery(&mut self, id: StreamId, assignment: &Assignment) {
+        if assignment.is_releasing() {
+            self.releasing.insert(id);
+            self.undelivered.remove(&id);
+            self.unconfirmed.remove(&id);
+            return;
+        }
+        self.releasing.remove(&id);
         match assignment.delivered {
             Some(_) => self.undelivered.remove(&id),
             None => self.undelivered.insert(id),
@@ -62,6 +115,14 @@ impl InstanceSlot {
         } else {
             self.unconfirmed.insert(id);
         }
+    }
+
+    /// Files an owned stream by what comes first when it moves.
+    fn file_handoff(&mut self, stream: &Stream) {
+        match stream.handoff {
+            Handoff::Overlap => self.overlap.insert(stream.id),
+            Handoff::Exclusive => self.overlap.remove(&stream.id),
+        };
     }
 
     /// The streams that came or went after `version`; `None` if that is too long ago to know.
@@ -207,6 +268,12 @@ impl Fleet {
         self.room.for_orphan()
     }
 
+    /// The active instances with room, and how much, least loaded first.
+    pub fn active_with_room(&self) -> impl Iterator<Item = (&InstanceId, usize)> {
+        let (active, _) = self.room.candidates();
+        active.map(|candidate| (&candidate.id, candidate.load.free() as usize))
+    }
+
     pub(super) fn room(&self) -> &Room {
         &self.room
     }
@@ -237,7 +304,7 @@ impl Fleet {
 
     fn apply_instance(&mut self, id: InstanceId, after: Option<Arc<Instance>>) {
         if let Some(slot) = self.instances.get(&id) {
-            self.room.remove(&slot.instance, slot.held.len());
+            self.room.remove(&slot.instance, slot.load());
             self.newest.remove(&age_rank(&slot.instance));
         }
         let Some(after) = after else {
@@ -254,7 +321,7 @@ impl Fleet {
                 if !same_life {
                     slot.unconfirmed = unconfirmed(&slot.instance, &slot.held, &self.streams);
                 }
-                self.room.insert(&slot.instance, slot.held.len());
+                self.room.insert(&slot.instance, slot.load());
             }
             None => {
                 self.room.insert(&after, 0);
@@ -264,6 +331,9 @@ impl Fleet {
                     held: BTreeSet::new(),
                     undelivered: BTreeSet::new(),
                     unconfirmed: BTreeSet::new(),
+                    releasing: BTreeSet::new(),
+                    overlap: BTreeSet::new(),
+                    lingering: BTreeMap::new(),
                 };
                 self.instances.insert(id, slot);
             }
@@ -283,8 +353,13 @@ impl Fleet {
             return;
         };
         self.names.insert(stream.name.clone(), id);
-        // Of all indexes only the order of orphans depends on what the catalogue says: nothing
-        // comes to or goes from an owner when an entry is edited.
+        // Of all indexes only the order of orphans and the kind of hand-over depend on what the
+        // catalogue says: nothing comes to or goes from an owner when an entry is edited.
+        if let Some(assignment) = place.assignment()
+            && let Some(slot) = self.instances.get_mut(&assignment.instance)
+        {
+            slot.file_handoff(&stream);
+        }
         if matches!(place, Place::Orphaned { .. }) {
             self.orphaned.insert(orphan_rank(&stream));
         }
@@ -301,6 +376,7 @@ impl Fleet {
         if let (Some(old), Some(new)) = (before.assignment(), after.assignment())
             && old.instance == new.instance
             && old.epoch == new.epoch
+            && old.handover == new.handover
         {
             return self.refile_delivery(id, new);
         }
@@ -323,13 +399,18 @@ impl Fleet {
                 let Some(slot) = self.instances.get_mut(&assignment.instance) else {
                     return;
                 };
-                self.room.remove(&slot.instance, slot.held.len());
+                self.room.remove(&slot.instance, slot.load());
                 slot.held.remove(&stream.id);
                 slot.undelivered.remove(&stream.id);
                 slot.unconfirmed.remove(&stream.id);
+                slot.releasing.remove(&stream.id);
+                slot.overlap.remove(&stream.id);
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
-                self.room.insert(&slot.instance, slot.held.len());
+                self.room.insert(&slot.instance, slot.load());
+                self.linger(stream.id, assignment, |lingering, id, _| {
+                    lingering.remove(&id);
+                });
             }
             Place::Unclaimed { .. } => {
                 self.unclaimed.remove(&stream.id);
@@ -341,6 +422,25 @@ impl Fleet {
         }
     }
 
+    /// Changes what the former owner of a stream that overlaps runs beside the new one.
+    fn linger(
+        &mut self,
+        id: StreamId,
+        assignment: &Assignment,
+        change: impl FnOnce(&mut BTreeMap<StreamId, Epoch>, StreamId, Epoch),
+    ) {
+        let Some(Handover::Overlapping { from, epoch, .. }) = &assignment.handover else {
+            return;
+        };
+        let Some(slot) = self.instances.get_mut(from) else {
+            return;
+        };
+        self.room.remove(&slot.instance, slot.load());
+        change(&mut slot.lingering, id, *epoch);
+        slot.recent.note(slot.instance.assignment_version, id);
+        self.room.insert(&slot.instance, slot.load());
+    }
+
     /// Puts a stream into the index its place belongs to.
     fn file(&mut self, stream: &Stream, place: &Place) {
         match place {
@@ -348,12 +448,16 @@ impl Fleet {
                 let Some(slot) = self.instances.get_mut(&assignment.instance) else {
                     return;
                 };
-                self.room.remove(&slot.instance, slot.held.len());
+                self.room.remove(&slot.instance, slot.load());
                 slot.held.insert(stream.id);
                 slot.file_delivery(stream.id, assignment);
+                slot.file_handoff(stream);
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
-                self.room.insert(&slot.instance, slot.held.len());
+                self.room.insert(&slot.instance, slot.load());
+                self.linger(stream.id, assignment, |lingering, id, epoch| {
+                    lingering.insert(id, epoch);
+                });
             }
             Place::Unclaimed { .. } => {
                 self.unclaimed.insert(stream.id);
@@ -382,6 +486,9 @@ impl PartialEq for Fleet {
                         && a.held == b.held
                         && a.undelivered == b.undelivered
                         && a.unconfirmed == b.unconfirmed
+                        && a.releasing == b.releasing
+                        && a.overlap == b.overlap
+                        && a.lingering == b.lingering
                 })
             && self.newest == other.newest
             && self
@@ -412,7 +519,9 @@ fn unconfirmed(
             streams
                 .get(id)
                 .and_then(|slot| slot.place.assignment())
-                .is_none_or(|assignment| assignment.delivered != Some(instance.incarnation))
+                .is_none_or(|assignment| {
+                    !assignment.is_releasing() && assignment.delivered != Some(instance.incarnation)
+                })
         })
         .collect()
 }

@@ -1,9 +1,13 @@
 //! Who gets what: the rules of pushing streams to instances.
 
 use super::draft::Draft;
+use super::model::{Fleet, InstanceSlot};
 use super::plan::Plan;
 use super::scores::Scoring;
+use crate::domain::events::Event;
+use crate::domain::handover::{Handoff, Handover};
 use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::lease::WithdrawalCause;
 use crate::domain::stream::{AssignReason, OrphanReason, Place};
 
 /// What became of the streams of an instance that lost them.
@@ -24,6 +28,16 @@ pub enum EvacuationCause {
     InstanceRemoved,
     /// It was emptied in an emergency.
     Emergency,
+}
+
+impl From<WithdrawalCause> for EvacuationCause {
+    fn from(cause: WithdrawalCause) -> Self {
+        match cause {
+            WithdrawalCause::Failure => Self::InstanceFailed,
+            WithdrawalCause::Emergency => Self::Emergency,
+            WithdrawalCause::Removal => Self::InstanceRemoved,
+        }
+    }
 }
 
 impl EvacuationCause {
@@ -56,7 +70,98 @@ pub fn evacuate(
     // Who waits longest has the first claim on room (there is none while orphans wait, unless
     // this very command made it).
     place_orphans(draft);
+    end_overlaps(draft, id);
+    shut_down_disabled(draft, id);
     Plan::make(draft.fleet(), id, scoring).apply(draft, cause)
+}
+
+/// Moves only those streams of an instance that may be run twice for a moment.
+pub fn evacuate_overlapping(
+    draft: &mut Draft<'_>,
+    id: &InstanceId,
+    cause: EvacuationCause,
+    scoring: &Scoring,
+) -> Evacuation {
+    place_orphans(draft);
+    end_overlaps(draft, id);
+    let may_overlap = |fleet: &Fleet, stream| {
+        let slot = fleet.stream(stream);
+        slot.is_some_and(|slot| slot.stream().handoff == Handoff::Overlap)
+    };
+    Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause)
+}
+
+/// An instance that runs streams a while longer for their new owners does so no more.
+pub fn end_overlaps(draft: &mut Draft<'_>, id: &InstanceId) {
+    for stream in of_instance(draft, id, |slot| slot.lingering().keys().copied().collect()) {
+        draft.end_overlap(stream);
+    }
+}
+
+/// Streams that were disabled while their owner might still run them.
+fn shut_down_disabled(draft: &mut Draft<'_>, id: &InstanceId) {
+    for stream in of_instance(draft, id, |slot| slot.releasing().iter().copied().collect()) {
+        if !is_enabled(draft, stream) {
+            draft.place(stream, Place::Disabled);
+        }
+    }
+}
+
+fn of_instance(
+    draft: &Draft<'_>,
+    id: &InstanceId,
+    streams: impl Fn(&InstanceSlot) -> Vec<StreamId>,
+) -> Vec<StreamId> {
+    draft.fleet().instance(id).map(streams).unwrap_or_default()
+}
+
+fn is_enabled(draft: &Draft<'_>, stream: StreamId) -> bool {
+    let slot = draft.fleet().stream(stream);
+    slot.is_some_and(|slot| slot.stream().enabled)
+}
+
+/// The owner of a stream that is releasing has let go: the stream goes where it was to go, or to
+/// whoever has room, its owner being the last to be asked. The old epoch is void from here on.
+pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
+    let Some(slot) = draft.fleet().stream(stream) else {
+        return;
+    };
+    let Some(assignment) = slot.place().assignment() else {
+        return;
+    };
+    let Some(Handover::Releasing { to, .. }) = &assignment.handover else {
+        return;
+    };
+    let (owner, epoch, to) = (assignment.instance.clone(), assignment.epoch, to.clone());
+    if !slot.stream().enabled {
+        draft.tell(Event::StreamReleased {
+            stream,
+            instance: owner,
+            epoch,
+        });
+        draft.place(stream, Place::Disabled);
+        return;
+    }
+    let cause = draft
+        .fleet()
+        .instance(&owner)
+        .and_then(|slot| slot.instance().withdrawn)
+        .map(|withdrawal| EvacuationCause::from(withdrawal.cause));
+    let room = draft.fleet().room();
+    let target = to
+        .filter(|id| room.is_open(draft.fleet().instance(id)))
+        .or_else(|| room.for_other_than(&owner).cloned())
+        .or_else(|| room.for_orphan().cloned());
+    match target {
+        Some(target) => {
+            let reason = cause.map_or(AssignReason::PlannedMove, EvacuationCause::assign_reason);
+            draft.assign(stream, &target, reason);
+        }
+        None => {
+            let reason = cause.map_or(OrphanReason::PlannedMove, EvacuationCause::orphan_reason);
+            draft.orphan(stream, &owner, reason);
+        }
+    }
 }
 
 /// Pushes what waits to whoever has room: orphans first and to any eligible instance, then

@@ -37,10 +37,23 @@ pub struct Plan {
 impl Plan {
     /// Plans for every stream of an instance, which itself gets none.
     pub fn make(fleet: &Fleet, from: &InstanceId, scoring: &Scoring) -> Self {
-        let mut streams: Vec<StreamId> = fleet
-            .instance(from)
-            .map(|slot| slot.held().iter().copied().collect())
-            .unwrap_or_default();
+        Self::make_for(fleet, from, scoring, |_, _| true)
+    }
+
+    /// Plans for those streams of an instance that are chosen.
+    pub fn make_for(
+        fleet: &Fleet,
+        from: &InstanceId,
+        scoring: &Scoring,
+        is_chosen: impl Fn(&Fleet, StreamId) -> bool,
+    ) -> Self {
+        let held = fleet.instance(from).map(|slot| slot.held());
+        let mut streams: Vec<StreamId> = held
+            .into_iter()
+            .flatten()
+            .copied()
+            .filter(|stream| is_chosen(fleet, *stream))
+            .collect();
         streams.sort_by_key(|id| {
             let slot = fleet.stream(*id);
             (Reverse(slot.map_or(0, |slot| slot.stream().priority)), *id)

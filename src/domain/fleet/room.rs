@@ -3,6 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
+use super::model::InstanceSlot;
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::{Instance, InstanceStatus};
 
@@ -85,6 +86,22 @@ impl Room {
             .map(|candidate| &candidate.id)
     }
 
+    /// The least loaded active instance that is not this one.
+    pub(super) fn for_other_than(&self, id: &InstanceId) -> Option<&InstanceId> {
+        let mut active = self.active.iter();
+        active
+            .find(|candidate| candidate.id != *id)
+            .map(|candidate| &candidate.id)
+    }
+
+    /// Whether an instance is active and has room.
+    pub(super) fn is_open(&self, slot: Option<&InstanceSlot>) -> bool {
+        slot.is_some_and(|slot| {
+            self.active
+                .contains(&candidate(slot.instance(), slot.load()))
+        })
+    }
+
     /// The active instances with room, least loaded first, then those on probation.
     pub(super) fn candidates(
         &self,
@@ -105,6 +122,16 @@ impl Room {
     }
 }
 
+fn candidate(instance: &Instance, held: usize) -> Candidate {
+    Candidate {
+        load: Load {
+            held: u32::try_from(held).unwrap_or(u32::MAX),
+            max: instance.max_streams,
+        },
+        id: instance.id.clone(),
+    }
+}
+
 /// The lists an instance belongs to, given its state and load.
 fn for_each_list(
     room: &mut Room,
@@ -112,17 +139,10 @@ fn for_each_list(
     held: usize,
     apply: impl Fn(&mut BTreeSet<Candidate>, Candidate),
 ) {
-    let load = Load {
-        held: u32::try_from(held).unwrap_or(u32::MAX),
-        max: instance.max_streams,
-    };
-    if !load.has_room() {
+    let candidate = candidate(instance, held);
+    if !candidate.load.has_room() || instance.withdrawn.is_some() {
         return;
     }
-    let candidate = Candidate {
-        load,
-        id: instance.id.clone(),
-    };
     match instance.status {
         InstanceStatus::Active => {
             if instance.auto_assign {

@@ -34,6 +34,10 @@ impl Query for AssignmentList {
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let lines = fleet.streams_after(start(self.after)).filter_map(|slot| {
             let assignment = slot.place().assignment()?;
+            // A disabled one is only waited for.
+            if !slot.stream().enabled {
+                return None;
+            }
             let owner = fleet.instance(&assignment.instance)?;
             Some(AssignmentLine {
                 stream: slot.stream().id,

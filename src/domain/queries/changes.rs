@@ -75,19 +75,20 @@ impl ChangesSince {
             && self.version < instance.assignment_version;
         let Some(changed) = known.then(|| slot.changed_since(self.version)).flatten() else {
             return SetUpdate::Full {
-                assign: owned(fleet, slot, slot.held().iter().copied()),
+                assign: to_run(fleet, slot, slot.to_run().into_iter()),
             };
         };
         let (held, gone): (Vec<StreamId>, Vec<StreamId>) =
-            changed.into_iter().partition(|id| slot.held().contains(id));
+            changed.into_iter().partition(|id| slot.is_to_run(*id));
         SetUpdate::Difference {
-            assign: owned(fleet, slot, held.into_iter()),
+            assign: to_run(fleet, slot, held.into_iter()),
             revoke: gone,
         }
     }
 }
 
-fn owned(
+/// Each with the epoch under which this instance runs it.
+fn to_run(
     fleet: &Fleet,
     slot: &InstanceSlot,
     ids: impl Iterator<Item = StreamId>,
@@ -95,8 +96,12 @@ fn owned(
     ids.filter_map(|id| {
         let stream = fleet.stream(id)?;
         let assignment = stream.place().assignment()?;
-        (assignment.instance == slot.instance().id)
-            .then(|| (stream.stream().clone(), assignment.epoch))
+        let epoch = if assignment.instance == slot.instance().id {
+            assignment.epoch
+        } else {
+            *slot.lingering().get(&id)?
+        };
+        Some((stream.stream().clone(), epoch))
     })
     .collect()
 }

@@ -69,16 +69,18 @@ impl Query for Diagnose {
             .held()
             .iter()
             .copied()
-            .filter(|id| owner(fleet, *id) == Some(&self.id))
+            .filter(|id| owner(fleet, *id) == Some(&self.id) && !slot.releasing().contains(id))
+            .chain(slot.lingering().keys().copied())
             .collect();
+        let counted = slot.held().len() - slot.releasing().len() + slot.lingering().len();
         let mut diagnosis = Diagnosis {
             instance: slot.instance().clone(),
-            counted: slot.held().len(),
+            counted,
             only_local: local.difference(&owned).copied().collect(),
             only_orchestrator: owned.difference(&local).copied().collect(),
             in_sync: local.intersection(&owned).copied().collect(),
             count_mismatch: usize::try_from(self.local_stream_count) != Ok(local.len()),
-            orchestrator_count_mismatch: slot.held().len() != owned.len(),
+            orchestrator_count_mismatch: counted != owned.len(),
             recommendations: Vec::new(),
             local,
             owned,
@@ -231,7 +233,7 @@ mod tests {
     fn each_difference_is_told_apart_and_has_its_sentence() {
         let mut ledger = fleet();
         sample::run(&mut ledger, sample::register("a", 9));
-        sample::run(&mut ledger, RemoveInstance { id: "gone".into() });
+        sample::run(&mut ledger, RemoveInstance::new("gone".into()));
         let diagnosis = diagnose(&ledger, &[1, 2, 2, 4, 77, 8], 6);
         assert!(!diagnosis.is_synchronized());
         assert_eq!(diagnosis.only_local, sample::ids([4, 8, 77]));

@@ -47,7 +47,7 @@ impl Query for InstanceList {
     }
 }
 
-/// Asks for one instance with the streams it owns, ascending; `None` if it is not registered.
+/// Asks for one instance with the streams it is to run, ascending; `None` if it is not registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceDetail {
     /// Which one.
@@ -59,10 +59,7 @@ impl Query for InstanceDetail {
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let slot = fleet.instance(&self.id)?;
-        Some((
-            slot.instance().clone(),
-            slot.held().iter().copied().collect(),
-        ))
+        Some((slot.instance().clone(), slot.to_run()))
     }
 }
 
@@ -96,7 +93,7 @@ mod tests {
         );
         assert_eq!(list(fleet, Some("a"), Some(2)), (vec!["c".into()], false));
 
-        sample::run(&mut ledger, RemoveInstance { id: "a".into() });
+        sample::run(&mut ledger, RemoveInstance::new("a".into()));
         assert_eq!(list(ledger.saved(), None, None).0, ["b", "c"]);
         let lost = InstanceList {
             after: Some("a".into()),

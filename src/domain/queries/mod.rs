@@ -97,6 +97,7 @@ pub(super) mod sample {
     //! A small fleet with one of everything.
 
     use std::collections::BTreeMap;
+    use std::time::Duration;
 
     use crate::domain::commands::{
         AssignStreams, Command, OpenIncident, Opening, RecoverInstance, RegisterInstance,
@@ -105,10 +106,11 @@ pub(super) mod sample {
     use crate::domain::fleet::{Fleet, Ledger, Scoring};
     use crate::domain::ids::{Epoch, InstanceId, StreamId};
     use crate::domain::incident::FailureCause;
+    use crate::domain::lease::{LeaseOver, lease};
     use crate::domain::liveness::FenceAnswer;
     use crate::domain::queries::Standing;
     use crate::domain::recovery::{Detected, Failure, Manner, Progress};
-    use crate::domain::time::WallTime;
+    use crate::domain::time::{Timestamp, WallTime};
 
     pub(crate) const NOW: WallTime = WallTime::from_micros(1_000_000);
 
@@ -176,9 +178,17 @@ pub(super) mod sample {
             let scoring = Scoring::default();
             run(
                 ledger,
-                RecoverInstance::new(opened, manner, progress, scoring),
+                RecoverInstance::new(opened, lease_over(ledger, id), manner, progress, scoring),
             );
         }
+    }
+
+    /// The lease of an instance, at the end of all times.
+    pub(crate) fn lease_over(ledger: &Ledger, id: &str) -> LeaseOver {
+        let slot = ledger.saved().instance(&id.into()).expect("known");
+        let (granted, now) = (Timestamp::from_micros(0), Timestamp::from_micros(u64::MAX));
+        let lease = lease(&Standing::of(slot), granted, Duration::ZERO, now);
+        lease.over().expect("over")
     }
 
     pub(crate) fn life(ledger: &Ledger, id: &str) -> crate::domain::ids::Incarnation {

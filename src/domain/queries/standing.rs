@@ -3,6 +3,7 @@
 use crate::domain::fleet::InstanceSlot;
 use crate::domain::ids::{AssignmentVersion, Incarnation};
 use crate::domain::instance::InstanceStatus;
+use crate::domain::lease::WithdrawalCause;
 use crate::domain::liveness::Saved;
 
 /// Where an instance stands.
@@ -23,6 +24,15 @@ pub struct Standing {
     /// How many of them it was not told of in its current life. While this is 0 a heartbeat has
     /// nothing to confirm, and needs no command.
     pub unconfirmed: usize,
+    /// Whether it holds leases.
+    pub leased: bool,
+    /// Whether its leases end, and why.
+    pub withdrawn: Option<WithdrawalCause>,
+    /// How many of its streams it is to let go of. While this is 0 a heartbeat has nothing to let
+    /// go of, and needs no command.
+    pub releasing: usize,
+    /// How many of its streams nobody else may run meanwhile.
+    pub exclusive: usize,
 }
 
 impl Standing {
@@ -37,6 +47,10 @@ impl Standing {
             held: slot.held().len(),
             undelivered: slot.undelivered().len(),
             unconfirmed: slot.unconfirmed().len(),
+            leased: instance.leased,
+            withdrawn: instance.withdrawn.map(|withdrawal| withdrawal.cause),
+            releasing: slot.releasing().len(),
+            exclusive: slot.exclusive(),
         }
     }
 
@@ -69,7 +83,7 @@ mod tests {
             (standing.held, standing.undelivered, standing.unconfirmed)
         };
         assert_eq!(standing(&ledger), (2, 0, 0));
-        sample::run(&mut ledger, RemoveInstance { id: "gone".into() });
+        sample::run(&mut ledger, RemoveInstance::new("gone".into()));
         assert_eq!(standing(&ledger), (4, 2, 2));
         sample::run(&mut ledger, sample::register("a", 5));
         assert_eq!(standing(&ledger), (4, 2, 4));

@@ -97,7 +97,7 @@ mod tests {
         sample::run(&mut ledger, SaveStreams { streams });
         sample::run(&mut ledger, sample::ask("a", 2));
         sample::run(&mut ledger, sample::ask("b", 3));
-        sample::run(&mut ledger, RemoveInstance { id: "b".into() });
+        sample::run(&mut ledger, RemoveInstance::new("b".into()));
 
         let list = |after, limit, state| {
             let list = StreamList {

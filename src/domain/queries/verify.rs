@@ -3,6 +3,7 @@
 
 use super::Query;
 use crate::domain::fleet::Fleet;
+use crate::domain::handover::Handover;
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 
 /// Somebody says that it runs a stream under an epoch.
@@ -21,14 +22,15 @@ pub struct Judgement {
     pub claim: Claim,
     /// The assignment as it is; none if nobody runs the stream, or there is no such stream.
     pub current: Option<(Epoch, InstanceId)>,
+    /// The epoch of the former owner, as long as it is to go on beside the new one.
+    pub former: Option<Epoch>,
 }
 
 impl Judgement {
-    /// Whether the claim is that of the assignment as it is.
+    /// Whether the claim is that of the assignment as it is, or of one that overlaps with it.
     pub fn is_current(&self) -> bool {
-        self.current
-            .as_ref()
-            .is_some_and(|(epoch, _)| *epoch == self.claim.epoch)
+        let current = self.current.as_ref().map(|(epoch, _)| *epoch);
+        current == Some(self.claim.epoch) || self.former == Some(self.claim.epoch)
     }
 }
 
@@ -45,12 +47,21 @@ impl Query for VerifyClaims {
     fn answer(&self, fleet: &Fleet) -> Vec<Judgement> {
         self.claims
             .iter()
-            .map(|claim| Judgement {
-                claim: *claim,
-                current: fleet
-                    .stream(claim.stream)
-                    .and_then(|slot| slot.place().assignment())
-                    .map(|assignment| (assignment.epoch, assignment.instance.clone())),
+            .map(|claim| {
+                let slot = fleet.stream(claim.stream);
+                // One that was disabled may be assigned until its worker has let go.
+                let assignment = slot
+                    .filter(|slot| slot.stream().enabled)
+                    .and_then(|slot| slot.place().assignment());
+                Judgement {
+                    claim: *claim,
+                    current: assignment
+                        .map(|assignment| (assignment.epoch, assignment.instance.clone())),
+                    former: assignment.and_then(|assignment| match assignment.handover {
+                        Some(Handover::Overlapping { epoch, .. }) => Some(epoch),
+                        Some(Handover::Releasing { .. }) | None => None,
+                    }),
+                }
             })
             .collect()
     }
@@ -77,7 +88,7 @@ mod tests {
         assert!(judge(&ledger, first, held).is_current());
 
         sample::run(&mut ledger, sample::register("b", 5));
-        sample::run(&mut ledger, RemoveInstance { id: "a".into() });
+        sample::run(&mut ledger, RemoveInstance::new("a".into()));
         let late = judge(&ledger, first, held);
         assert!(!late.is_current());
         let (epoch, owner) = late.current.unwrap();

@@ -9,6 +9,8 @@
 //!               │could not be saved
 //!               ▼
 //!            Waiting ──due, or woken────────▶ Attempting
+//!               ▲ the lease of its worker is not over
+//!               └──────────────────────────────────┘
 //! ```
 //!
 //! Whatever wakes a recovery (a timeout, a report, the sweep, the store's return) takes the same
@@ -180,12 +182,26 @@ impl Recoveries {
         delay: Duration,
         now: Timestamp,
     ) {
+        self.postpone((id, incarnation), now + delay);
+    }
+
+    /// The worker may still run its streams: the attempt does not count, and is made again when
+    /// the lease is over.
+    pub fn wait_for_lease(
+        &mut self,
+        (id, incarnation): (&InstanceId, Incarnation),
+        until: Timestamp,
+    ) {
+        self.postpone((id, incarnation), until);
+    }
+
+    fn postpone(&mut self, (id, incarnation): (&InstanceId, Incarnation), until: Timestamp) {
         if let Some(recovery) = self.under_way.get_mut(id)
             && recovery.failure.incarnation == incarnation
             && recovery.stage == Stage::Attempting
         {
             recovery.attempt -= 1;
-            recovery.stage = Stage::Waiting { until: now + delay };
+            recovery.stage = Stage::Waiting { until };
         }
     }
 

@@ -1,7 +1,7 @@
 //! The steps of a recovery, as types.
 //!
 //! ```text
-//!   Detected ─refresh─▶ Refreshed ─reconfirm─▶ Confirmed ─OpenIncident─▶ Opened
+//!   Detected ─refresh─▶ Refreshed ─reconfirm─▶ Confirmed ─OpenIncident─▶ Opened + LeaseOver
 //!      │ gone, or another life    │ it beats                                │
 //!      └────────────▶ Averted ◀───┘                          RecoverInstance│ plans, then applies
 //!                                                                           ▼
@@ -26,6 +26,17 @@
 //!
 //! fn forged(failure: Failure) -> Confirmed {
 //!     Confirmed { failure }
+//! }
+//! ```
+//!
+//! ```compile_fail,E0061
+//! use resilient_orchestrator::domain::commands::RecoverInstance;
+//! use resilient_orchestrator::domain::fleet::Scoring;
+//! use resilient_orchestrator::domain::recovery::{Manner, Opened, Progress};
+//!
+//! fn greedy(opened: Opened) -> RecoverInstance {
+//!     // Its worker may still run the streams: nobody asked for its lease.
+//!     RecoverInstance::new(opened, Manner::Ordinary, Progress::default(), Scoring::default())
 //! }
 //! ```
 //!

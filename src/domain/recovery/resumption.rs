@@ -87,6 +87,10 @@ mod tests {
             held,
             undelivered: 0,
             unconfirmed: 0,
+            leased: false,
+            withdrawn: None,
+            releasing: 0,
+            exclusive: 0,
             flaps: 0,
         }
     }

@@ -11,13 +11,16 @@ use crate::store::rows::{EventRow, PlacementRow};
 
 const PUT_PLACEMENTS: &str = "\
     INSERT INTO placements (stream_id, state, instance_id, epoch, version, reason, delivered, \
-        released_by, orphaned_from, since) \
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+        released_by, orphaned_from, since, handover, handover_with, handover_version, \
+        handover_epoch, handover_since) \
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
     ON CONFLICT (stream_id) DO UPDATE SET state = excluded.state, \
         instance_id = excluded.instance_id, epoch = excluded.epoch, version = excluded.version, \
         reason = excluded.reason, delivered = excluded.delivered, \
         released_by = excluded.released_by, orphaned_from = excluded.orphaned_from, \
-        since = excluded.since";
+        since = excluded.since, handover = excluded.handover, \
+        handover_with = excluded.handover_with, handover_version = excluded.handover_version, \
+        handover_epoch = excluded.handover_epoch, handover_since = excluded.handover_since";
 
 /// The order of the arrays is the order of the events: `ordinality` keeps it through any plan.
 const APPEND_EVENTS: &str = "\
@@ -47,6 +50,11 @@ pub(super) async fn put_placements(
         .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.released_by.as_deref()))
         .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.orphaned_from.as_deref()))
         .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.since))
+        .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.handover.as_deref()))
+        .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.handover_with.as_deref()))
+        .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.handover_version))
+        .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.handover_epoch))
+        .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.handover_since))
         .execute(c)
         .await?;
     Ok(())

@@ -6,8 +6,10 @@ use std::time::Duration;
 use diesel::prelude::*;
 
 use super::{RowAt, labels_json};
+use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::lease::{Withdrawal, WithdrawalCause};
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream, StreamState};
 use crate::domain::time::WallTime;
 use crate::store::StoreError;
@@ -30,11 +32,14 @@ pub(in crate::store) struct InstanceRow {
     assignment_version: i64,
     registered_at: i64,
     flaps: i64,
+    leased: bool,
+    withdrawn: Option<String>,
+    withdrawn_since: Option<i64>,
 }
 
 impl InstanceRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 13;
+    pub(in crate::store) const WIDTH: usize = 16;
 }
 
 impl From<&Instance> for InstanceRow {
@@ -55,6 +60,13 @@ impl From<&Instance> for InstanceRow {
             assignment_version: instance.assignment_version.get(),
             registered_at: instance.registered_at.as_micros(),
             flaps: i64::from(instance.flaps),
+            leased: instance.leased,
+            withdrawn: instance
+                .withdrawn
+                .map(|withdrawal| withdrawal.cause.as_str().to_owned()),
+            withdrawn_since: instance
+                .withdrawn
+                .map(|withdrawal| withdrawal.since.as_micros()),
         }
     }
 }
@@ -73,7 +85,19 @@ impl TryFrom<InstanceRow> for Instance {
             )),
             None => None,
         };
+        let withdrawn = match &row.withdrawn {
+            Some(cause) => Some(Withdrawal {
+                cause: at.word("withdrawn", cause, WithdrawalCause::from_word)?,
+                since: row
+                    .withdrawn_since
+                    .map(WallTime::from_micros)
+                    .ok_or_else(|| at.missing("withdrawn_since"))?,
+            }),
+            None => None,
+        };
         Ok(Self {
+            leased: row.leased,
+            withdrawn,
             incarnation: Incarnation::new(row.incarnation),
             status: at.word("status", &row.status, InstanceStatus::from_word)?,
             status_since: WallTime::from_micros(row.status_since),
@@ -102,11 +126,12 @@ pub(in crate::store) struct StreamRow {
     priority: i32,
     enabled: bool,
     created_at: i64,
+    handoff: String,
 }
 
 impl StreamRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 7;
+    pub(in crate::store) const WIDTH: usize = 8;
 }
 
 impl From<&Stream> for StreamRow {
@@ -119,6 +144,7 @@ impl From<&Stream> for StreamRow {
             priority: stream.priority,
             enabled: stream.enabled,
             created_at: stream.created_at.as_micros(),
+            handoff: stream.handoff.as_str().to_owned(),
         }
     }
 }
@@ -138,6 +164,7 @@ impl TryFrom<StreamRow> for Stream {
             url: row.url.map(Arc::from),
             priority: row.priority,
             enabled: row.enabled,
+            handoff: at.word("handoff", &row.handoff, Handoff::from_word)?,
             created_at: WallTime::from_micros(row.created_at),
         })
     }
@@ -157,11 +184,16 @@ pub(in crate::store) struct PlacementRow {
     pub(in crate::store) released_by: Option<String>,
     pub(in crate::store) orphaned_from: Option<String>,
     pub(in crate::store) since: Option<i64>,
+    pub(in crate::store) handover: Option<String>,
+    pub(in crate::store) handover_with: Option<String>,
+    pub(in crate::store) handover_version: Option<i64>,
+    pub(in crate::store) handover_epoch: Option<i64>,
+    pub(in crate::store) handover_since: Option<i64>,
 }
 
 impl PlacementRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 10;
+    pub(in crate::store) const WIDTH: usize = 15;
 
     /// The row that says where `stream` is.
     pub(in crate::store) fn new(stream: StreamId, place: &Place) -> Self {
@@ -179,7 +211,7 @@ impl PlacementRow {
                 reason: Some(assignment.reason.as_str().to_owned()),
                 delivered: assignment.delivered.map(Incarnation::get),
                 since: Some(assignment.assigned_at.as_micros()),
-                ..row
+                ..row.handed_over(assignment.handover.as_ref())
             },
             Place::Unclaimed { released_by, since } => Self {
                 released_by: released_by.as_ref().map(text),
@@ -198,6 +230,58 @@ impl PlacementRow {
             },
             Place::Disabled => row,
         }
+    }
+
+    fn handed_over(self, handover: Option<&Handover>) -> Self {
+        let kind = handover.map(|handover| handover.kind().as_str().to_owned());
+        match handover {
+            None => self,
+            Some(Handover::Releasing { to, version, since }) => Self {
+                handover: kind,
+                handover_with: to.as_ref().map(|id| id.as_str().to_owned()),
+                handover_version: Some(version.get()),
+                handover_since: Some(since.as_micros()),
+                ..self
+            },
+            Some(Handover::Overlapping { from, epoch, since }) => Self {
+                handover: kind,
+                handover_with: Some(from.as_str().to_owned()),
+                handover_epoch: Some(epoch.get()),
+                handover_since: Some(since.as_micros()),
+                ..self
+            },
+        }
+    }
+
+    fn handover(&self, at: RowAt<'_>) -> Result<Option<Handover>, StoreError> {
+        let Some(kind) = &self.handover else {
+            return Ok(None);
+        };
+        let with = self.handover_with.as_deref().map(InstanceId::from);
+        let since = WallTime::from_micros(
+            self.handover_since
+                .ok_or_else(|| at.missing("handover_since"))?,
+        );
+        Ok(Some(
+            match at.word("handover", kind, HandoverKind::from_word)? {
+                HandoverKind::Releasing => Handover::Releasing {
+                    to: with,
+                    version: AssignmentVersion::new(
+                        self.handover_version
+                            .ok_or_else(|| at.missing("handover_version"))?,
+                    ),
+                    since,
+                },
+                HandoverKind::Overlapping => Handover::Overlapping {
+                    from: with.ok_or_else(|| at.missing("handover_with"))?,
+                    epoch: Epoch::new(
+                        self.handover_epoch
+                            .ok_or_else(|| at.missing("handover_epoch"))?,
+                    ),
+                    since,
+                },
+            },
+        ))
     }
 }
 
@@ -218,6 +302,7 @@ impl TryFrom<PlacementRow> for Place {
         Ok(
             match at.word("state", &row.state, StreamState::from_word)? {
                 StreamState::Assigned => Self::Assigned(Assignment {
+                    handover: row.handover(at)?,
                     assigned_at: since()?,
                     reason: at.word("reason", reason, AssignReason::from_word)?,
                     epoch: Epoch::new(row.epoch.ok_or_else(|| at.missing("epoch"))?),
@@ -277,6 +362,7 @@ mod tests {
                 delivered: None,
                 version: AssignmentVersion::new(3),
                 assigned_at: WallTime::from_micros(4),
+                handover: None,
             }),
         );
         assert!(Place::try_from(whole.clone()).is_ok());

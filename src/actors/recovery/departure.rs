@@ -1,0 +1,198 @@
+//! An instance is to leave for good: its lease is withdrawn, and once it is over, or its worker has
+//! let go, the instance is forgotten.
+
+use actix::prelude::*;
+use log::{info, warn};
+
+use super::attempt::execute;
+use super::{RecoveryActor, RecoveryLinks};
+use crate::actors::fleet::Refusal;
+use crate::actors::instance::{Adopt, Fence, FenceAfter, FenceGround};
+use crate::actors::registry::Entry;
+use crate::domain::backoff::retry_delay;
+use crate::domain::commands::{Rejection, Removal, RemoveInstance};
+use crate::domain::fleet::Evacuation;
+use crate::domain::ids::InstanceId;
+use crate::domain::lease::{Lease, WithdrawalCause, lease};
+use crate::domain::time::{Timestamp, WallTime};
+
+/// How far a removal has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Departure {
+    /// What became of the streams that did not have to wait.
+    pub evacuation: Evacuation,
+    /// Until when the others wait at the most; none: it is forgotten already.
+    pub waiting_until: Option<WallTime>,
+}
+
+/// Somebody wants an instance to leave for good; answered when that is saved.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Result<Departure, Refusal>")]
+pub struct Remove {
+    /// Which one.
+    pub id: InstanceId,
+}
+
+impl RecoveryLinks {
+    /// Whether somebody may still run the exclusive streams of an instance.
+    pub(super) fn lease_of(&self, entry: &Entry) -> Lease {
+        let now = self.clock.now();
+        lease(
+            &entry.standing(),
+            entry.granted_until(),
+            self.lease_margin,
+            now,
+        )
+    }
+
+    /// A moment on running time as it will be shown.
+    pub(super) fn shown(&self, moment: Timestamp) -> WallTime {
+        self.clock.wall() + moment.since(self.clock.now())
+    }
+}
+
+impl Handler<Remove> for RecoveryActor {
+    type Result = ResponseActFuture<Self, Result<Departure, Refusal>>;
+
+    fn handle(&mut self, Remove { id }: Remove, _: &mut Context<Self>) -> Self::Result {
+        let Some(entry) = self.links.registry.get(&id) else {
+            let refusal = Refusal::Rejected(Rejection::UnknownInstance(id));
+            return Box::pin(async { Err(refusal) }.into_actor(self));
+        };
+        let links = self.links.clone();
+        let work = async move {
+            let standing = entry.standing();
+            // From here on no lease is granted, so that the last one is known.
+            if standing.leased
+                && let Some(actor) = entry.actor()
+            {
+                let fence = Fence {
+                    incarnation: standing.incarnation,
+                    ground: FenceGround::Report,
+                };
+                let _ = actor.send(fence).await;
+            } else if standing.leased {
+                entry.fence();
+            }
+            let removal = RemoveInstance::new(entry.id().clone());
+            match links.lease_of(&entry) {
+                Lease::Over(over) => {
+                    let done = execute(&links.fleet, removal.after(over)).await;
+                    (entry, done.map(|removal| (removal, None)))
+                }
+                Lease::Runs { until } => {
+                    let begun = execute(&links.fleet, removal).await;
+                    (entry, begun.map(|removal| (removal, Some(until))))
+                }
+            }
+        };
+        Box::pin(work.into_actor(self).map(|(entry, result), actor, ctx| {
+            let id = entry.id();
+            match result {
+                Ok((Removal::Done(evacuation), _)) => Ok(Departure {
+                    evacuation,
+                    waiting_until: None,
+                }),
+                Ok((Removal::Waiting(withdrawn), until)) => {
+                    let until = until.unwrap_or_else(|| actor.links.clock.now());
+                    actor.departures.wait(id.clone(), until);
+                    actor.arm(ctx);
+                    Ok(Departure {
+                        evacuation: withdrawn.evacuation,
+                        waiting_until: Some(actor.links.shown(until)),
+                    })
+                }
+                Err(refusal) => {
+                    actor.unfence(&entry);
+                    Err(refusal)
+                }
+            }
+        }))
+    }
+}
+
+impl RecoveryActor {
+    /// A removal could not be saved: the instance goes on as if nobody had asked.
+    fn unfence(&self, entry: &Entry) {
+        if self.recoveries.concerns(entry.id()) {
+            return;
+        }
+        match entry.actor() {
+            Some(actor) => actor.do_send(Adopt {
+                fence: FenceAfter::Lifted,
+            }),
+            None => entry.lift_fence(),
+        }
+    }
+
+    /// Takes up removals whose wait nobody remembers: that an instance is to leave is saved.
+    pub(super) fn find_departures(&mut self, ctx: &mut Context<Self>) {
+        for entry in self.links.registry.all() {
+            let is_leaving = entry.standing().withdrawn == Some(WithdrawalCause::Removal);
+            if is_leaving && !self.departures.is_waiting(entry.id()) {
+                let until = match self.links.lease_of(&entry) {
+                    Lease::Runs { until } => until,
+                    Lease::Over(_) => self.links.clock.now(),
+                };
+                self.departures.wait(entry.id().clone(), until);
+            }
+        }
+        self.arm(ctx);
+    }
+
+    /// The wait of an instance that is to leave is over, or its worker has let go.
+    pub(super) fn depart(&mut self, id: InstanceId, ctx: &mut Context<Self>) {
+        let Some(entry) = self.links.registry.get(&id) else {
+            return;
+        };
+        // It registered anew: it does not leave.
+        if entry.standing().withdrawn != Some(WithdrawalCause::Removal) {
+            return;
+        }
+        let over = match self.links.lease_of(&entry) {
+            Lease::Over(over) => over,
+            Lease::Runs { until } => {
+                self.departures.wait(id, until);
+                return self.arm(ctx);
+            }
+        };
+        let removal = RemoveInstance::new(id.clone()).after(over);
+        let fleet = self.links.fleet.clone();
+        let removed = async move { execute(&fleet, removal).await };
+        ctx.spawn(removed.into_actor(self).map(move |result, actor, ctx| {
+            let server_id = id.as_str();
+            match result {
+                Ok(_) => info!(server_id; "instance {server_id} has left; its lease was over"),
+                Err(Refusal::Rejected(_) | Refusal::ShuttingDown) => {}
+                Err(refusal) => {
+                    warn!(server_id; "instance {server_id} cannot leave yet: {refusal}");
+                    let policy = &actor.settings.retry;
+                    let delay = retry_delay(policy, policy.max_attempts, actor.jitter.f64());
+                    let due = actor.links.clock.now() + delay;
+                    actor.departures.wait(id, due);
+                    actor.arm(ctx);
+                }
+            }
+        }));
+    }
+}
+
+/// The worker of an instance whose lease is withdrawn runs nothing exclusive any more.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LetGo {
+    /// Which instance.
+    pub id: InstanceId,
+}
+
+impl Handler<LetGo> for RecoveryActor {
+    type Result = ();
+
+    fn handle(&mut self, LetGo { id }: LetGo, ctx: &mut Context<Self>) {
+        if self.departures.let_go(&id) {
+            self.depart(id, ctx);
+        } else if let Some(step) = self.recoveries.hurry(&id) {
+            self.take(step, ctx);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! How a stream goes from one worker to another while both are well.
+//!
+//! ```text
+//!   exclusive:  Assigned(a) ──move──▶ Releasing(a) ──let go──▶ Assigned(b)
+//!   overlap:    Assigned(a) ──move──▶ Overlapping(b, a runs it still) ──b confirms──▶ Assigned(b)
+//! ```
+//!
+//! A stream that is *releasing* still belongs to its owner, under the same epoch, and is no longer
+//! in the set the owner is told to run. It is let go of when the owner's worker shows that it has
+//! followed (a heartbeat with the version that left it out, or `/streams/release`), when the
+//! owner registers anew, and when its lease is over. In the same transaction it goes to whoever is
+//! to have it, or to any other if that one has no room any more; without any, it is orphaned.
+//!
+//! A stream that is *overlapping* belongs to its new owner; the former one is told to go on until
+//! the new one shows that it runs it, and then to stop.
+//!
+//! What can go wrong: the owner never confirms although it beats (the move is given up, and the
+//! stream stays where it is: two runners are worse than a move that fails); the owner falls silent
+//! (its recovery takes the stream along); the new owner falls silent (its recovery does); the
+//! orchestrator ends (all of this is saved). An owner without a lease, a classic one, cannot
+//! confirm: its streams are moved at once.
+
+use super::ids::{AssignmentVersion, Epoch, InstanceId};
+use super::stream::words;
+use super::time::WallTime;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+words! {
+    /// What comes first when a stream moves on purpose.
+    Handoff {
+        /// The old owner stops: never two runners.
+        Exclusive = "exclusive",
+        /// The new owner starts: never none, if it can be helped.
+        Overlap = "overlap",
+    }
+}
+
+impl Default for Handoff {
+    /// Two runners are what this program exists to prevent.
+    fn default() -> Self {
+        Self::Exclusive
+    }
+}
+
+/// A move under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Handover {
+    /// The owner is to let go.
+    Releasing {
+        /// Who is to have the stream; none: whoever has room then.
+        to: Option<InstanceId>,
+        /// The owner's version that leaves the stream out: once the worker has it, it has let go.
+        version: AssignmentVersion,
+        /// Since when.
+        since: WallTime,
+    },
+    /// The former owner runs it until the new one does.
+    Overlapping {
+        /// The former owner.
+        from: InstanceId,
+        /// Its epoch.
+        epoch: Epoch,
+        /// Since when.
+        since: WallTime,
+    },
+}
+
+words! {
+    /// A kind of move, as one word.
+    HandoverKind {
+        /// The owner is to let go.
+        Releasing = "releasing",
+        /// The former owner runs it until the new one does.
+        Overlapping = "overlapping",
+    }
+}
+
+impl Handover {
+    /// Its kind.
+    pub const fn kind(&self) -> HandoverKind {
+        match self {
+            Self::Releasing { .. } => HandoverKind::Releasing,
+            Self::Overlapping { .. } => HandoverKind::Overlapping,
+        }
+    }
+}
