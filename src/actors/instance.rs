@@ -152,16 +152,17 @@ impl InstanceActor {
         }
     }
 
+    fn is_trusted(&self) -> bool {
+        // The fence may have gone up while this actor was being created.
+        self.machine.is_trusted() && !self.entry.is_fenced()
+    }
+
     /// Grants a lease to who beats with its incarnation, if it may have one: then, and only then,
     /// its end is written down before anybody hears of it.
     fn grant(&self, beat: &Beat) -> bool {
         let standing = self.entry.standing();
-        let is_granted = beat.names_life
-            && standing.leased
-            && standing.withdrawn.is_none()
-            && self.machine.is_trusted()
-            // The fence may have gone up while this actor was being created.
-            && !self.entry.is_fenced();
+        let is_granted =
+            beat.names_life && standing.leased && standing.withdrawn.is_none() && self.is_trusted();
         if is_granted {
             // The worker measures from when it sent the heartbeat, which was before it came.
             self.entry
@@ -213,7 +214,10 @@ pub struct Beat {
 /// What the instance's actor makes of a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
 pub struct Pulse {
-    /// Whether the heartbeat renews the instance's lease; not while it is fenced.
+    /// Whether it is a sign of life; not while the instance is fenced or has failed: then it is one
+    /// of return.
+    pub is_trusted: bool,
+    /// Whether it renews the instance's lease.
     pub grants_lease: bool,
 }
 
@@ -228,6 +232,7 @@ impl Handler<Beat> for InstanceActor {
         self.lose_patience();
         self.arm(ctx);
         Pulse {
+            is_trusted: self.is_trusted(),
             grants_lease: self.grant(&beat),
         }
     }

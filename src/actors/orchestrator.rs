@@ -85,6 +85,8 @@ pub struct HeartbeatReport {
 pub struct HeartbeatAnswer {
     /// What is saved about the instance.
     pub standing: Standing,
+    /// Whether the heartbeat counts as a sign of life, and not of a return.
+    pub is_trusted: bool,
     /// Whether the heartbeat renewed its lease.
     pub grants_lease: bool,
 }
@@ -125,17 +127,18 @@ impl Orchestrator {
             version: report.version,
             running: report.running,
         };
-        let grants_lease = match entry.actor() {
+        let pulse = match entry.actor() {
             Some(actor) => {
                 let pulse = actor.send(beat).timeout(PULSE_LIMIT).await;
-                pulse.is_ok_and(|pulse| pulse.grants_lease)
+                pulse.ok()
             }
-            None => false,
+            None => None,
         };
         self.telemetry.heartbeats.inc();
         Ok(HeartbeatAnswer {
             standing: entry.standing(),
-            grants_lease,
+            is_trusted: pulse.is_some_and(|pulse| pulse.is_trusted),
+            grants_lease: pulse.is_some_and(|pulse| pulse.grants_lease),
         })
     }
 

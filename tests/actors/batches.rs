@@ -148,7 +148,7 @@ async fn what_waits_behind_a_hanging_save_is_refused_after_three_seconds_and_rea
     );
     // Meanwhile and afterwards only what is saved is shown.
     assert_eq!(rig.fleet().await.instance_count(), 1);
-    assert!(rig.beat("known").await.grants_lease);
+    assert!(rig.beat("known").await.is_trusted);
     let refusal = hanging.await.unwrap().unwrap_err();
     assert_eq!(refusal, Refusal::OutcomeUnknown);
     rig.store.set_outage(None);

@@ -106,7 +106,7 @@ async fn writes_are_refused_at_once_after_the_threshold_and_heartbeats_go_on() {
     open_writes(&rig).await;
     assert_eq!(rig.store.attempt_count(), 4 + 5);
     refused_at_once(&rig).await;
-    assert!(rig.beat("a").await.grants_lease);
+    assert!(rig.beat("a").await.is_trusted);
     assert_eq!(rig.held("a").await, [1, 2]);
     assert_eq!(rig.place(1).await.as_str(), "assigned");
 }
@@ -130,7 +130,7 @@ async fn a_store_that_hangs_is_refused_as_soon_as_its_breaker_is_open() {
     pass(40.0).await;
     for _ in 0..100 {
         refused_at_once(&rig).await;
-        assert!(rig.beat("a").await.grants_lease);
+        assert!(rig.beat("a").await.is_trusted);
         pass(1.0).await;
     }
     rig.store.set_outage(None);

@@ -33,7 +33,7 @@ async fn a_late_instance_that_beats_is_active_again_at_once() {
     let rig = Rig::start().await;
     rig.register("a", 5).await;
     pass(121.0).await;
-    assert!(rig.beat("a").await.grants_lease);
+    assert!(rig.beat("a").await.is_trusted);
     settle_down().await;
     assert_eq!(rig.status("a"), InstanceStatus::Active);
     pass(119.9).await;
@@ -160,7 +160,7 @@ async fn a_fenced_instance_is_answered_granted_nothing_and_returns_after_the_fai
     pass(2.0).await;
     assert!(rig.entry("a").is_fenced());
     let answer = rig.beat("a").await;
-    assert!(!answer.grants_lease, "fenced");
+    assert!(!answer.is_trusted, "fenced");
     assert_eq!(
         answer.standing.status,
         InstanceStatus::Suspect,
@@ -177,7 +177,7 @@ async fn a_fenced_instance_is_answered_granted_nothing_and_returns_after_the_fai
 
     for _ in 0..3 {
         pass(30.0).await;
-        assert!(rig.beat("a").await.grants_lease);
+        assert!(rig.beat("a").await.is_trusted);
         settle_down().await;
         assert_eq!(
             rig.status("a"),
@@ -228,7 +228,7 @@ async fn registering_again_during_the_recovery_ends_it() {
     pass(100.0).await;
     assert_eq!(rig.status("a"), InstanceStatus::Active);
     assert_eq!(rig.held("a").await, [1, 2], "the life that failed is over");
-    assert!(rig.beat("a").await.grants_lease);
+    assert!(rig.beat("a").await.is_trusted);
     assert!(!rig.kinds_about("a").contains(&"instance_failed"));
 }
 

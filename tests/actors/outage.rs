@@ -26,8 +26,8 @@ async fn recovery_waits_for_the_store(outage: Outage) {
     assert_eq!(rig.held("a").await, [1, 2]);
     assert!(rig.entry("a").is_fenced());
     assert!(!rig.orchestrator.store_gate().is_up());
-    assert!(!rig.beat("a").await.grants_lease, "still fenced");
-    assert!(rig.beat("b").await.grants_lease);
+    assert!(!rig.beat("a").await.is_trusted, "still fenced");
+    assert!(rig.beat("b").await.is_trusted);
     rig.store.set_outage(None);
     pass(60.0).await;
     assert_eq!(
@@ -85,7 +85,7 @@ async fn a_failure_reported_during_an_outage_is_refused_and_the_fence_lifted() {
     assert_eq!(refusal, Refusal::StoreUnavailable);
     settle_down().await;
     assert!(!rig.entry("a").is_fenced());
-    assert!(rig.beat("a").await.grants_lease);
+    assert!(rig.beat("a").await.is_trusted);
     rig.store.set_outage(None);
     pass(120.0).await;
     assert_eq!(rig.held("a").await, [1], "nothing of it is done later");

@@ -272,7 +272,7 @@ async fn reported_in_doubt(doubt: Fault, is_saved: bool) -> Rig {
     } else {
         assert_eq!(outcome, Some(IncidentOutcome::Failed));
         assert_eq!(rig.held("a").await, [1, 2]);
-        assert!(rig.beat("a").await.grants_lease, "the fence is down");
+        assert!(rig.beat("a").await.is_trusted, "the fence is down");
     }
     rig.invariants_hold().await;
     rig

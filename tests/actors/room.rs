@@ -57,7 +57,7 @@ async fn by_registering_again_with_more_room() {
 #[actix::test]
 async fn by_the_return_of_an_instance_even_on_probation_if_nobody_else_has_room() {
     let rig = one_orphan().await;
-    assert!(!rig.beat("gone").await.grants_lease);
+    assert!(!rig.beat("gone").await.is_trusted);
     settle_down().await;
     assert_eq!(rig.status("gone"), InstanceStatus::Recovering);
     assert_eq!(rig.held("gone").await, [2]);

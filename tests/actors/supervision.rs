@@ -35,7 +35,7 @@ async fn a_panicking_actor_is_re_created_loses_no_heartbeat_and_disturbs_no_sibl
     let after = actor(&rig, "a").expect("re-created within a second");
     assert_ne!(before, after);
     assert_eq!(actor(&rig, "sibling").as_ref(), Some(&sibling));
-    assert!(rig.beat("a").await.grants_lease);
+    assert!(rig.beat("a").await.is_trusted);
     assert_eq!(restarts(&rig), 1);
 
     // Its deadline is the heartbeat's, not its own birthday's.
@@ -64,7 +64,7 @@ async fn the_death_of_half_of_a_thousand_actors_at_once_loses_none() {
     assert_eq!(restarts(&rig), 500);
     for id in &ids {
         assert!(actor(&rig, id).is_some(), "{id} has an actor");
-        assert!(rig.beat(id).await.grants_lease);
+        assert!(rig.beat(id).await.is_trusted);
     }
 }
 
@@ -84,7 +84,7 @@ async fn an_actor_that_keeps_panicking_is_left_alone_and_its_instance_is_still_j
     assert!(rig.entry("a").actor().is_none(), "quarantined");
     let answer = rig.beat("a").await;
     assert!(
-        !answer.grants_lease,
+        !answer.is_trusted,
         "answered, but nobody watches over a lease"
     );
 
@@ -160,10 +160,10 @@ async fn an_instance_whose_actor_died_right_before_its_timer_is_still_recovered(
 async fn an_actor_that_has_not_heard_of_the_fence_grants_no_lease() {
     let rig = Rig::start().await;
     rig.register("a", 1).await;
-    assert!(rig.beat("a").await.grants_lease);
+    assert!(rig.beat("a").await.is_trusted);
     // As recovery does when it finds no actor, just when the next one has been created.
     rig.entry("a").fence();
-    assert!(!rig.beat("a").await.grants_lease);
+    assert!(!rig.beat("a").await.is_trusted);
 }
 
 #[actix::test]
