@@ -5,6 +5,7 @@
 
 #![allow(dead_code, reason = "each test binary uses another part of this")]
 
+mod edits;
 mod weather;
 
 use std::collections::VecDeque;
@@ -26,7 +27,7 @@ use resilient_orchestrator::store::{
 };
 use tokio::time::sleep;
 
-pub(crate) use weather::{Fault, Flaw, Outage, Side};
+pub(crate) use weather::{Fault, Flaw, Outage, Rot, Side};
 
 /// What bounds every call, as in the real adapters.
 pub(crate) const DATABASE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -290,6 +291,8 @@ impl FaultyStore {
                 state.flaw = None;
                 None
             }
+            Some(Flaw::InventsMoves) => Some(edits::with_invented_move(save)),
+            Some(Flaw::KeepsIncidentsOpen) => Some(edits::without_ends(&save)),
             Some(
                 Flaw::LosesPlaces
                 | Flaw::ForgetsSave

@@ -56,6 +56,23 @@ pub(crate) enum Flaw {
     DefeatedWritesLand,
     /// Transactions in doubt that are there are said to be defeated.
     DeniesCommitted,
+    /// The events of one recovery also tell of a stream of somebody else.
+    InventsMoves,
+    /// The ends of incidents are acknowledged and never written.
+    KeepsIncidentsOpen,
+}
+
+/// What somebody makes of the database while no orchestrator looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rot {
+    /// The counter of epochs goes back.
+    RewindsEpochs,
+    /// An instance may hold less than it does.
+    TakesRoom,
+    /// A stream that is to be run is nowhere.
+    HidesStream,
+    /// An owner has failed.
+    FailsOwner,
 }
 
 impl State {

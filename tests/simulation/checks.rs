@@ -8,7 +8,7 @@ use resilient_orchestrator::domain::incident::{Incident, IncidentState};
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::{check_fleet, compare};
 use resilient_orchestrator::domain::queries::Query;
-use resilient_orchestrator::domain::stream::Place;
+use resilient_orchestrator::domain::stream::{Assignment, Place};
 
 use crate::worker::Kind;
 use crate::world::{Shared, World};
@@ -42,12 +42,16 @@ pub(crate) async fn check(shared: &Shared, orchestrator: &Orchestrator) -> Resul
     let mut world = shared.borrow_mut();
     world.counters.checks += 1;
     world.follow();
+    world.collect()?;
     let acknowledged = fleet_of(&world.store.acknowledged())?;
     if fleet != acknowledged {
         let difference = compare(&fleet, &acknowledged);
         return Err(format!("I7: shown is not what was saved: {difference:?}"));
     }
     fleet_holds(&fleet)?;
+    let names: Vec<String> = world.workers.iter().map(|worker| worker.id.clone()).collect();
+    world.watch.claims_hold(&fleet, &names)?;
+    world.fleet = fleet.clone();
     if let Some(broken) = check_fleet(&fleet).into_iter().find(|check| !check.holds) {
         return Err(format!("{broken:?}"));
     }
@@ -74,7 +78,9 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
     let mut is_orphan_waiting = false;
     for slot in fleet.streams() {
         let id = slot.stream().id;
-        if slot.stream().enabled == matches!(slot.place(), Place::Disabled) {
+        // One that was disabled may be assigned until its worker has let go.
+        let lets_go = (slot.place().assignment()).is_some_and(Assignment::is_releasing);
+        if slot.stream().enabled == matches!(slot.place(), Place::Disabled) && !lets_go {
             return Err(format!("I3: stream {id} is {:?}", slot.place()));
         }
         is_orphan_waiting |= matches!(slot.place(), Place::Orphaned { .. });
@@ -189,8 +195,7 @@ pub(crate) fn has_converged(world: &World, kinds: &[Kind]) -> Result<(), String>
             if waiting > 0 && slot.free_room() > 0 {
                 return Err(format!("{waiting} streams wait although {id} has room"));
             }
-            let mut runs = worker.list.clone();
-            runs.sort_unstable();
+            let runs = worker.runs();
             let held: Vec<i64> = slot.held().iter().map(|stream| stream.get()).collect();
             if runs != held {
                 return Err(format!("{id} runs {runs:?}, and holds {held:?}"));

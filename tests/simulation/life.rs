@@ -11,14 +11,16 @@ use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::Clock;
-use resilient_orchestrator::domain::settings::{BreakerSettings, LivenessThresholds, WorkerLimits};
+use resilient_orchestrator::domain::settings::{BreakerSettings, LivenessThresholds};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::sleep;
 
 use crate::checks::check;
 use crate::nature;
+use crate::scene::Mutation;
+use crate::wire::limits;
 use crate::worker::Link;
-use crate::world::{Shared, TIMEOUT};
+use crate::world::{Shared, TIMEOUT, World};
 
 const STEP: Duration = Duration::from_secs(1);
 
@@ -34,10 +36,20 @@ pub(crate) fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
     system.block_on(work)
 }
 
-fn settings(seed: u64) -> SystemSettings {
+fn settings(world: &mut World) -> SystemSettings {
+    let mut timeout = TIMEOUT;
+    let mut worker_limits = limits();
+    match world.scene.mutation {
+        Some(Mutation::NoMargin) => worker_limits.lease_margin = Duration::ZERO,
+        Some(Mutation::ForgetsLeases) if world.counters.lives > 1 => {
+            worker_limits.lease = Duration::ZERO;
+        }
+        Some(Mutation::Impatient) => timeout = TIMEOUT / 3,
+        Some(_) | None => {}
+    }
     SystemSettings {
-        thresholds: LivenessThresholds::from_timeout(TIMEOUT),
-        worker_limits: WorkerLimits::from_thresholds(&LivenessThresholds::from_timeout(TIMEOUT)),
+        thresholds: LivenessThresholds::from_timeout(timeout),
+        worker_limits,
         breaker: BreakerSettings {
             max_probe_interval: Duration::from_secs(8),
             ..BreakerSettings::default()
@@ -52,7 +64,7 @@ fn settings(seed: u64) -> SystemSettings {
             health: Duration::from_secs(86_400),
             most_health_rows: 1_000,
         },
-        jitter_seed: seed,
+        jitter_seed: world.rng.u64(..),
         ..SystemSettings::default()
     }
 }
@@ -83,7 +95,7 @@ async fn boot(
     world.follow();
     world.history.life_began = clock.wall();
     world.history.trusted.clear();
-    let settings = settings(world.rng.u64(..));
+    let settings = settings(&mut world);
     Some(start(loaded, &settings, clock, telemetry, &Placement::Here))
 }
 
@@ -118,9 +130,7 @@ async fn live_until_killed(shared: &Shared, length: Duration) -> Result<(), Stri
     loop {
         {
             let mut world = shared.borrow_mut();
-            if let Some(violation) = world.violations.pop() {
-                return Err(violation);
-            }
+            world.collect()?;
             let lasted = world.clock.now().since(began);
             if lasted >= length || world.store.is_halted() {
                 return Ok(());

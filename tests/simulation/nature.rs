@@ -7,10 +7,11 @@ use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::ids::InstanceId;
 
 use crate::faults::{Outage, Side};
+use crate::network::Network;
 use crate::operator::{
-    delete_stream, force, order_brake, remove, report_failure, save_stream, take_out,
+    delete_stream, force, move_stream, order_brake, remove, report_failure, save_stream, take_out,
 };
-use crate::worker::Network;
+use crate::watch::Cause;
 use crate::world::{Shared, World};
 
 /// Ends the actor that receives it.
@@ -33,6 +34,8 @@ pub(crate) fn act(shared: &Shared, orchestrator: Option<&Orchestrator>) {
     strike_workers(&mut world);
     strike_the_network(&mut world);
     strike_store(&mut world);
+    bother_leased_workers(&mut world);
+    look_around(&mut world, orchestrator.is_some());
     drop(world);
     if let Some(orchestrator) = orchestrator {
         strike_actors(shared, orchestrator);
@@ -45,6 +48,7 @@ pub(crate) fn calm_down(world: &mut World) {
     world.is_calm = true;
     world.outage_ends = None;
     world.store.calm_down();
+    world.roughness = 0;
     for worker in &mut world.workers {
         worker.asleep_until = None;
         worker.bad_until = None;
@@ -74,22 +78,20 @@ fn strike_workers(world: &mut World) {
             world.workers[number].asleep_until = Some(until);
             if world.rng.bool() {
                 world.counters.worker_crashes += 1;
-                world.workers[number].crash();
+                world.crash(number);
             } else {
                 world.counters.hangs += 1;
+                world.suspend(number);
             }
         }
         if world.chance(150) {
             world.counters.partitions += 1;
             let until = world.now() + world.seconds(1..90);
-            let is_one_way = world.rng.bool();
+            let kinds = [Network::AnswersLost, Network::RequestsLost, Network::Cut];
+            let network = kinds[world.rng.usize(0..3)];
             let worker = &mut world.workers[number];
             worker.bad_until = Some(until);
-            worker.network = if is_one_way {
-                Network::AnswersLost
-            } else {
-                Network::RequestsLost
-            };
+            worker.network = network;
         }
     }
 }
@@ -105,9 +107,53 @@ fn strike_the_network(world: &mut World) {
     for number in 0..world.workers.len() {
         if world.rng.u8(0..5) > 0 {
             world.workers[number].bad_until = Some(until);
-            world.workers[number].network = Network::RequestsLost;
+            world.workers[number].network = Network::Cut;
         }
     }
+}
+
+fn bother_leased_workers(world: &mut World) {
+    if world.chance(30) {
+        world.roughness = [0, 0, 20, 200][world.rng.usize(0..4)];
+    }
+    for number in 0..world.workers.len() {
+        let leaves = world.chance(600);
+        let gives_back = world.chance(200);
+        let Some(host) = &mut world.workers[number].host else {
+            continue;
+        };
+        if leaves {
+            host.leave();
+        } else if gives_back && let Some(stream) = host.runs().first() {
+            host.give_back(*stream);
+        }
+    }
+}
+
+/// Writes down what everybody runs in this second.
+fn look_around(world: &mut World, is_orchestrated: bool) {
+    let now = world.now();
+    let outside = if !is_orchestrated {
+        Some(Cause::NoOrchestrator)
+    } else if world.outage_ends.is_some() {
+        Some(Cause::NoDatabase)
+    } else {
+        None
+    };
+    let World {
+        watch,
+        fleet,
+        workers,
+        ..
+    } = world;
+    watch.write_all(workers.len());
+    watch.sample(fleet, outside, |id| {
+        workers.iter().any(|worker| {
+            let is_down = worker.network != Network::Fine
+                || worker.asleep_until.is_some_and(|until| until > now);
+            worker.id == id && is_down
+        })
+    });
 }
 
 fn strike_store(world: &mut World) {
@@ -181,6 +227,15 @@ fn operate(shared: &Shared, orchestrator: &Orchestrator) {
         let id = world.rng.i64(1..=last);
         actix::spawn(delete_stream(shared.clone(), orchestrator.clone(), id));
     }
+    if last > 0 && world.chance(12) {
+        world.counters.moves += 1;
+        let stream = world.rng.i64(1..=last);
+        let count = world.workers.len();
+        let number = world.rng.usize(0..=count);
+        let to = world.workers.get(number).map(|worker| worker.id.clone());
+        actix::spawn(move_stream(orchestrator.clone(), stream, to));
+    }
+    worry(&mut world, orchestrator);
     let count = world.workers.len();
     let number = world.rng.usize(0..count);
     let id = InstanceId::new(world.workers[number].id.clone());
@@ -202,5 +257,31 @@ fn operate(shared: &Shared, orchestrator: &Orchestrator) {
             _ => Order::Release,
         };
         actix::spawn(order_brake(orchestrator.clone(), order));
+    }
+}
+
+/// An operator who sees that a worker does not answer does something about it, long before it
+/// counts as failed.
+fn worry(world: &mut World, orchestrator: &Orchestrator) {
+    for number in 0..world.workers.len() {
+        let is_fine = world.workers[number].network == Network::Fine
+            && world.workers[number].asleep_until.is_none();
+        if is_fine || !world.chance(25) {
+            continue;
+        }
+        let id = InstanceId::new(world.workers[number].id.clone());
+        match world.rng.u8(0..4) {
+            0 => {
+                world.counters.removals += 1;
+                actix::spawn(remove(orchestrator.clone(), id));
+            }
+            1 => {
+                world.counters.emergencies += 1;
+                actix::spawn(take_out(orchestrator.clone(), id));
+            }
+            _ => {
+                actix::spawn(report_failure(orchestrator.clone(), id));
+            }
+        }
     }
 }

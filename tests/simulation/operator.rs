@@ -6,10 +6,11 @@ use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::commands::{
-    DeleteStream, RemoveInstance, SaveStreams, StreamSpec,
+    DeleteStream, MoveStreams, Relocation, SaveStreams, StreamSpec,
 };
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 
+use crate::watch::handoff_of;
 use crate::world::{Expected, Shared};
 
 /// Whether nothing was changed for certain.
@@ -59,6 +60,7 @@ pub(crate) async fn save_stream(world: Shared, orchestrator: Orchestrator, id: i
         id: Some(StreamId::new(id)),
         name: Some(format!("stream-{id}").into()),
         enabled: Some(enabled),
+        handoff: Some(handoff_of(id)),
         ..StreamSpec::default()
     };
     let command = SaveStreams {
@@ -89,7 +91,16 @@ pub(crate) async fn delete_stream(world: Shared, orchestrator: Orchestrator, id:
 }
 
 pub(crate) async fn remove(orchestrator: Orchestrator, id: InstanceId) {
-    let _ = orchestrator.execute(RemoveInstance::new(id)).await;
+    let _ = orchestrator.remove(id).await;
+}
+
+/// Often it cannot be moved there.
+pub(crate) async fn move_stream(orchestrator: Orchestrator, stream: i64, to: Option<String>) {
+    let moves = vec![Relocation {
+        stream: StreamId::new(stream),
+        to: to.map(InstanceId::new),
+    }];
+    let _ = orchestrator.execute(MoveStreams { moves }).await;
 }
 
 pub(crate) async fn report_failure(orchestrator: Orchestrator, id: InstanceId) {

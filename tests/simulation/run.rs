@@ -10,14 +10,12 @@ use resilient_orchestrator::domain::probation::probation_for;
 use resilient_orchestrator::domain::settings::LivenessThresholds;
 
 use crate::checks::has_converged;
-use crate::faults::Flaw;
 use crate::life::{be_gone, enter, in_a_runtime, live};
 use crate::nature::calm_down;
+use crate::scene::{Mutation, Scene};
+use crate::watch::{Class, Tally};
 use crate::worker::Kind;
 use crate::world::{INTERVAL, Shared, TIMEOUT, World};
-
-/// How long things go wrong.
-const FAULTS: Duration = Duration::from_secs(20 * 60);
 
 /// Enough for timeouts, plain probations, retries and probes after the last fault.
 const CALM: Duration = Duration::from_secs(3 * 60);
@@ -26,34 +24,41 @@ pub(crate) struct Outcome {
     pub(crate) summary: String,
     pub(crate) hash: u64,
     pub(crate) events: i64,
+    pub(crate) tally: Tally,
 }
 
 /// Runs a world.
-pub(crate) fn simulate(seed: u64, flaw: Option<Flaw>) -> Result<Outcome, String> {
-    let world: Shared = in_a_runtime(async { Rc::new(RefCell::new(World::new(seed))) });
-    if let Some(flaw) = flaw {
+pub(crate) fn simulate(scene: Scene) -> Result<Outcome, String> {
+    let world: Shared = in_a_runtime(async { Rc::new(RefCell::new(World::new(scene))) });
+    if let Some(Mutation::Store(flaw)) = scene.mutation {
         world.borrow().store.set_flaw(flaw);
     }
     let began = world.borrow().left_at;
-    while world.borrow().left_at.since(began) < FAULTS {
+    while world.borrow().left_at.since(began) < scene.faults {
         let length = world.borrow_mut().seconds(5..240);
         step(&world, |world| live(world, length))?;
         let absence = world.borrow_mut().seconds(0..40);
         step(&world, |world| {
             be_gone(world, absence);
-            Ok(())
+            world.borrow_mut().collect()
         })?;
+        if let Some(Mutation::Edited(rot)) = scene.mutation {
+            world.borrow().store.edit(rot);
+        }
     }
     calm_down(&mut world.borrow_mut());
     step(&world, |world| live(world, CALM))?;
     let probation = longest_probation(&world.borrow());
     step(&world, |world| live(world, probation))?;
-    converged(&world, &[Kind::A])?;
+    converged(&world, &[Kind::A, Kind::Leased])?;
     // What B was never told, or told twice, only a restart repairs: it never reads what it holds.
     restart(&world, Kind::B);
     step(&world, |world| live(world, CALM))?;
-    converged(&world, &[Kind::A, Kind::B])?;
-    Ok(outcome(&world.borrow(), began.as_micros()))
+    converged(&world, &[Kind::A, Kind::B, Kind::Leased])?;
+    let mut world = world.borrow_mut();
+    let now = world.left_at;
+    world.watch.finish(now);
+    Ok(outcome(&world, began.as_micros()))
 }
 
 /// How long those who failed again and again still have to beat steadily: the next life knows
@@ -84,21 +89,39 @@ fn converged(world: &Shared, kinds: &[Kind]) -> Result<(), String> {
 }
 
 fn restart(world: &Shared, kind: Kind) {
-    for worker in &mut world.borrow_mut().workers {
-        if worker.kind == kind {
-            worker.crash();
+    in_a_runtime(async {
+        enter(world);
+        let mut world = world.borrow_mut();
+        for number in 0..world.workers.len() {
+            if world.workers[number].kind == kind {
+                world.crash(number);
+            }
         }
-    }
+    });
 }
 
 fn outcome(world: &World, began: i64) -> Outcome {
     let minutes = (world.left_at.as_micros() - began) / 60_000_000;
     let counters = &world.counters;
+    let tally = &world.watch.tally;
+    let leased = world.workers.iter().filter(|worker| worker.host.is_some());
+    let doubled = Class::ALL.map(|class| {
+        let worst = tally.doubled.get(&class).into_iter().flatten();
+        let worst = worst.copied().fold(0.0, f64::max);
+        format!("{class} {:.1} s (longest {worst:.1})", tally.doubled_seconds(class))
+    });
+    let idle: Vec<String> = tally
+        .idle
+        .iter()
+        .map(|(cause, seconds)| format!("{cause:?} {seconds:.0} s"))
+        .collect();
     let summary = format!(
-        "{minutes} min, {} workers, {} lives, {} crashes, {} hangs, {} partitions, \
-         {} mass silences, {} outages, {} actor panics, {} removals, {} emergencies, {} events, \
-         {} checks",
+        "{minutes} min, {} workers ({} leased), {} lives, {} crashes, {} hangs, {} partitions, \
+         {} mass silences, {} outages, {} actor panics, {} removals, {} emergencies, {} moves, \
+         {} wakings, {} endings, {} copies, {} events, {} checks; two ran: {}; nobody ran: {}; \
+         one ran: {:.0} s; the sink took {} and refused {}",
         world.workers.len(),
+        leased.count(),
         counters.lives,
         counters.worker_crashes,
         counters.hangs,
@@ -108,12 +131,22 @@ fn outcome(world: &World, began: i64) -> Outcome {
         counters.actor_panics,
         counters.removals,
         counters.emergencies,
+        counters.moves,
+        counters.wakings,
+        counters.endings,
+        counters.copies,
         world.history.sequence(),
         counters.checks,
+        doubled.join(", "),
+        idle.join(", "),
+        tally.run,
+        tally.writes_accepted,
+        tally.writes_refused,
     );
     Outcome {
         summary,
         hash: world.history.hash(),
         events: world.history.sequence(),
+        tally: tally.clone(),
     }
 }

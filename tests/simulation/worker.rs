@@ -1,4 +1,5 @@
-//! The two kinds of workers that are in the field, as their source shows them.
+//! Workers. Two kinds are in the field, as their source shows them; the third one, leased, is in
+//! `leased.rs`.
 //!
 //! A: after any failed heartbeat it registers again; every interval it reads what the
 //! orchestrator says it holds, and adopts it. B: any failed request puts it into local mode, in
@@ -12,23 +13,18 @@ use resilient_orchestrator::domain::commands::{
 };
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::time::WallTime;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use crate::checks::Whole;
-use crate::world::{INTERVAL, REQUEST_LIMIT, Shared};
+use crate::leased::Host;
+use crate::network::{Network, carry};
+use crate::world::{INTERVAL, REQUEST_LIMIT, Shared, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     A,
     B,
-}
-
-/// What becomes of a worker's requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Network {
-    Fine,
-    RequestsLost,
-    AnswersLost,
+    Leased,
 }
 
 #[derive(Debug)]
@@ -44,7 +40,10 @@ pub(crate) struct Worker {
     pub(crate) life: u32,
     pub(crate) is_registered: bool,
     pub(crate) is_local: bool,
+    /// What a classic one believes to run, and runs.
     pub(crate) list: Vec<i64>,
+    /// Of a leased one.
+    pub(crate) host: Option<Host>,
 }
 
 impl Worker {
@@ -60,10 +59,24 @@ impl Worker {
             is_registered: false,
             is_local: false,
             list: Vec::new(),
+            host: None,
         }
     }
 
-    pub(crate) fn crash(&mut self) {
+    /// What it runs, ascending.
+    pub(crate) fn runs(&self) -> Vec<i64> {
+        let mut runs = match &self.host {
+            Some(host) => host.runs(),
+            None => self.list.clone(),
+        };
+        runs.sort_unstable();
+        runs
+    }
+
+    fn crash(&mut self) {
+        if let Some(host) = &mut self.host {
+            host.kill();
+        }
         self.life += 1;
         self.is_registered = false;
         self.is_local = false;
@@ -72,6 +85,24 @@ impl Worker {
 
     fn requested(&self) -> i64 {
         i64::from(self.max) - i64::try_from(self.list.len()).unwrap()
+    }
+}
+
+impl World {
+    /// The process of a worker dies, and everything in it.
+    pub(crate) fn crash(&mut self, number: usize) {
+        let now = self.now();
+        self.workers[number].crash();
+        self.watch.clear(now, number);
+    }
+
+    /// The process of a worker stands still. A classic one hangs: its runners go on.
+    pub(crate) fn suspend(&mut self, number: usize) {
+        let now = self.now();
+        if let Some(host) = &mut self.workers[number].host {
+            host.suspend();
+            self.watch.suspend(now, number);
+        }
     }
 }
 
@@ -85,15 +116,26 @@ pub(crate) struct Link {
 
 impl Link {
     fn with<T>(&self, look: impl FnOnce(&mut Worker) -> T) -> T {
-        look(&mut self.world.borrow_mut().workers[self.number])
+        let mut world = self.world.borrow_mut();
+        let now = world.now();
+        let World { workers, watch, .. } = &mut *world;
+        let worker = &mut workers[self.number];
+        let outcome = look(worker);
+        if worker.host.is_none() {
+            watch.sync(now, self.number, &worker.list);
+        }
+        outcome
     }
 
-    fn id(&self) -> InstanceId {
+    pub(crate) fn id(&self) -> InstanceId {
         InstanceId::new(self.with(|worker| worker.id.clone()))
     }
 
     /// Works until the runtime ends.
     pub(crate) async fn work(self) {
+        if self.with(|worker| worker.kind) == Kind::Leased {
+            return self.host().await;
+        }
         loop {
             let jitter = self.world.borrow_mut().rng.u64(0..200);
             sleep(INTERVAL + Duration::from_millis(jitter)).await;
@@ -104,6 +146,7 @@ impl Link {
             match self.with(|worker| worker.kind) {
                 Kind::A => self.work_as_a().await,
                 Kind::B => self.work_as_b().await,
+                Kind::Leased => return,
             }
         }
     }
@@ -122,7 +165,7 @@ impl Link {
 
     async fn work_as_b(&self) {
         if self.with(|worker| worker.is_local) {
-            let is_healthy = self.call(|_| async { Some(()) }).await.is_some();
+            let is_healthy = self.call(|_, _| async { Some(()) }).await.is_some();
             if !is_healthy {
                 return;
             }
@@ -140,33 +183,24 @@ impl Link {
     }
 
     /// Sends a request; `None` if it failed, or its answer was lost, or the worker crashed.
-    async fn call<T, F>(&self, serve: impl FnOnce(Orchestrator) -> F) -> Option<T>
+    async fn call<T, F>(&self, serve: impl Fn(Self, Orchestrator) -> F + 'static) -> Option<T>
     where
-        F: Future<Output = Option<T>>,
+        T: 'static,
+        F: Future<Output = Option<T>> + 'static,
     {
-        let (network, life) = self.with(|worker| (worker.network, worker.life));
-        let orchestrator = self.orchestrator.clone()?;
-        let answer = match network {
-            Network::Fine => timeout(REQUEST_LIMIT, serve(orchestrator)).await.ok()?,
-            Network::RequestsLost => {
-                sleep(REQUEST_LIMIT).await;
-                None
-            }
-            Network::AnswersLost => {
-                let _ = timeout(REQUEST_LIMIT, serve(orchestrator)).await;
-                sleep(REQUEST_LIMIT).await;
-                None
-            }
-        };
+        let life = self.with(|worker| worker.life);
+        let (link, orchestrator) = (self.clone(), self.orchestrator.clone()?);
+        let serve = move || serve(link.clone(), orchestrator.clone());
+        let answer = carry(&self.world, self.number, REQUEST_LIMIT, serve).await;
         answer.filter(|_| self.with(|worker| worker.life == life))
     }
 
     async fn register(&self) -> bool {
-        let id = self.id();
         let max_streams = self.with(|worker| worker.max);
-        let registered = self.call(|orchestrator| async move {
+        let registered = self.call(move |link, orchestrator| async move {
+            let id = link.id();
             orchestrator.sign_of_life(&id, None).ok()?;
-            self.note_sign_of_life(&orchestrator, &id);
+            link.note_sign_of_life(&orchestrator, &id);
             let command = RegisterInstance {
                 id: id.clone(),
                 ip: "192.0.2.1".to_owned(),
@@ -177,7 +211,7 @@ impl Link {
                 auto_assign: false,
             };
             let answer = orchestrator.execute(command).await.ok()?;
-            let mut world = self.world.borrow_mut();
+            let mut world = link.world.borrow_mut();
             world.follow();
             let incarnation = answer.instance.incarnation.get();
             if !world.history.has_registered(id.as_str(), incarnation) {
@@ -191,9 +225,9 @@ impl Link {
     }
 
     async fn beat(&self) -> bool {
-        let id = self.id();
         let count = self.with(|worker| i64::try_from(worker.list.len()).unwrap());
-        let answer = self.call(|orchestrator| async move {
+        let answer = self.call(move |link, orchestrator| async move {
+            let id = link.id();
             let report = HeartbeatReport {
                 id: id.clone(),
                 incarnation: None,
@@ -204,14 +238,14 @@ impl Link {
                 running: None,
             };
             orchestrator.heartbeat(report).await.ok()?;
-            self.note_sign_of_life(&orchestrator, &id);
+            link.note_sign_of_life(&orchestrator, &id);
             Some(())
         });
         answer.await.is_some()
     }
 
     /// A heartbeat that was answered and not fenced must keep the instance from failing.
-    fn note_sign_of_life(&self, orchestrator: &Orchestrator, id: &InstanceId) {
+    pub(crate) fn note_sign_of_life(&self, orchestrator: &Orchestrator, id: &InstanceId) {
         let Some(entry) = orchestrator.registry().get(id) else {
             return;
         };
@@ -224,12 +258,12 @@ impl Link {
     }
 
     async fn ask(&self) -> bool {
-        let id = self.id();
         let requested = self.with(|worker| worker.requested());
-        let answer = self.call(|orchestrator| async move {
+        let answer = self.call(move |link, orchestrator| async move {
+            let id = link.id();
             orchestrator.sign_of_life(&id, None).ok()?;
             let since = {
-                let mut world = self.world.borrow_mut();
+                let mut world = link.world.borrow_mut();
                 world.follow();
                 world.history.sequence()
             };
@@ -242,7 +276,7 @@ impl Link {
             let AssignOutcome::Assigned(streams) = outcome else {
                 return Some(Vec::new());
             };
-            let mut world = self.world.borrow_mut();
+            let mut world = link.world.borrow_mut();
             world.follow();
             for stream in &streams {
                 if !world.history.owned_since(stream.get(), id.as_str(), since) {
@@ -264,8 +298,8 @@ impl Link {
 
     /// Reads what the orchestrator says it holds.
     async fn adopt(&self) {
-        let id = self.id();
-        let held = self.call(|orchestrator| async move {
+        let held = self.call(move |link, orchestrator| async move {
+            let id = link.id();
             let fleet = orchestrator.ask(Whole).await.ok()?;
             let slot = fleet.instance(&id)?;
             Some(slot.held().iter().map(|stream| stream.get()).collect())
@@ -282,8 +316,8 @@ impl Link {
         if !self.world.borrow_mut().chance(30) {
             return true;
         }
-        let id = self.id();
-        let released = self.call(|orchestrator| async move {
+        let released = self.call(move |link, orchestrator| async move {
+            let id = link.id();
             orchestrator.sign_of_life(&id, None).ok()?;
             let command = ReleaseStreams {
                 id,

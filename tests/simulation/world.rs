@@ -6,10 +6,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::fleet::Fleet;
 use resilient_orchestrator::domain::time::WallTime;
 
 use crate::faults::FaultyStore;
 use crate::history::History;
+use crate::leased::Host;
+use crate::scene::Scene;
+use crate::watch::{MOST_STREAMS, Watch};
 use crate::worker::{Kind, Worker};
 
 /// The heartbeat timeout of this world; everything else follows from it as in the program.
@@ -44,11 +48,16 @@ pub(crate) struct Counters {
     pub(crate) actor_panics: u32,
     pub(crate) removals: u32,
     pub(crate) emergencies: u32,
+    pub(crate) moves: u32,
+    pub(crate) wakings: u32,
+    pub(crate) endings: u32,
+    pub(crate) copies: u32,
     pub(crate) checks: u32,
 }
 
 #[derive(Debug)]
 pub(crate) struct World {
+    pub(crate) scene: Scene,
     pub(crate) rng: fastrand::Rng,
     pub(crate) clock: Clock,
     /// The time when the last runtime ended.
@@ -59,6 +68,11 @@ pub(crate) struct World {
     pub(crate) last_stream: i64,
     pub(crate) history: History,
     pub(crate) counters: Counters,
+    pub(crate) watch: Watch,
+    /// The fleet as it was last checked.
+    pub(crate) fleet: Fleet,
+    /// How many of a thousand messages are late; half as many are lost.
+    pub(crate) roughness: u32,
     pub(crate) is_calm: bool,
     pub(crate) outage_ends: Option<WallTime>,
     pub(crate) violations: Vec<String>,
@@ -69,18 +83,30 @@ pub(crate) type Shared = Rc<RefCell<World>>;
 
 impl World {
     /// Must be made within a runtime whose time is paused.
-    pub(crate) fn new(seed: u64) -> Self {
-        let mut rng = fastrand::Rng::with_seed(seed);
+    pub(crate) fn new(scene: Scene) -> Self {
+        let mut rng = fastrand::Rng::with_seed(scene.seed);
         let clock = Clock::of_runtime(START);
         let store = FaultyStore::new(clock.clone(), rng.u64(..));
         let count = rng.usize(2..=7);
+        // Some worlds are all classic, some all leased, most are mixed.
+        let leased_in_eight = [0, 4, 6, 8, 8][rng.usize(0..5)];
         let workers = (0..count)
             .map(|number| {
-                let kind = if rng.bool() { Kind::A } else { Kind::B };
-                Worker::new(format!("worker-{number}"), kind, rng.u32(1..=8))
+                let kind = match (rng.u32(0..8) < leased_in_eight, rng.bool()) {
+                    (true, _) => Kind::Leased,
+                    (false, true) => Kind::A,
+                    (false, false) => Kind::B,
+                };
+                let max = rng.u32(1..=MOST_STREAMS);
+                let mut worker = Worker::new(format!("worker-{number}"), kind, max);
+                if kind == Kind::Leased {
+                    worker.host = Some(Host::new(&mut rng, scene.clocks, START));
+                }
+                worker
             })
             .collect();
         Self {
+            scene,
             rng,
             clock,
             left_at: START,
@@ -90,6 +116,9 @@ impl World {
             last_stream: 0,
             history: History::default(),
             counters: Counters::default(),
+            watch: Watch::default(),
+            fleet: Fleet::default(),
+            roughness: 0,
             is_calm: false,
             outage_ends: None,
             violations: Vec::new(),
@@ -117,6 +146,12 @@ impl World {
                 self.violations.push(violation);
             }
         }
+    }
+
+    /// What was found wrong so far.
+    pub(crate) fn collect(&mut self) -> Result<(), String> {
+        self.violations.append(&mut self.watch.violations);
+        self.violations.first().cloned().map_or(Ok(()), Err)
     }
 
     pub(crate) fn violation(&mut self, text: String) {

@@ -1,0 +1,318 @@
+//! A leased worker: the real machine of the worker library, a clock of its own, and what really
+//! runs. It does what `src/client/keeper.rs` does, in virtual time and one step after the other.
+//!
+//! ```text
+//!   asleep ──wakes──▶ up to a check period later: what it missed, then the machine is asked
+//!   machine ──Start, Stop──▶ busy for a moment      ──Send──▶ an errand on the network
+//!           ──End──▶ the process is gone, and started anew a while later
+//! ```
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use resilient_orchestrator::client::machine::{Action, Answer, Beat, Machine, Request};
+use resilient_orchestrator::client::{StopReason, StreamId};
+use resilient_orchestrator::domain::time::WallTime;
+use tokio::sync::Notify;
+use tokio::time::{sleep, timeout};
+
+use crate::network::carry;
+use crate::scene::{Clocks, Mutation};
+use crate::watch::{CHECK_PERIOD, LONGEST_STOP};
+use crate::wire::serve;
+use crate::worker::Link;
+use crate::world::World;
+
+/// No wait is shorter: what is due in less is due now.
+const TICK: Duration = Duration::from_millis(1);
+
+/// The machine it lives on, and the process if there is one.
+#[derive(Debug)]
+pub(crate) struct Host {
+    /// What its clock showed at `born`, and how many of its seconds are in one.
+    offset: Duration,
+    rate: f64,
+    born: WallTime,
+    process: Option<Process>,
+    restart_at: WallTime,
+    /// Counts requests, over all processes.
+    errands: u64,
+    is_suspended: bool,
+    pub(crate) bell: Rc<Notify>,
+}
+
+#[derive(Debug)]
+struct Process {
+    machine: Machine,
+    /// What it runs, and under which epoch.
+    runs: BTreeMap<StreamId, i64>,
+    stopping: Option<StreamId>,
+    busy_until: WallTime,
+    /// The request under way, and when it gives up on it by its own clock.
+    errand: Option<(u64, Duration)>,
+    inbox: Option<(u64, Answer)>,
+    is_woken: bool,
+}
+
+/// A request to be sent.
+#[derive(Debug)]
+pub(crate) struct Errand {
+    number: u64,
+    request: Request,
+    limit: Duration,
+    sent_at: WallTime,
+}
+
+enum Next {
+    Wait(WallTime),
+    Send(Errand),
+}
+
+impl Host {
+    pub(crate) fn new(rng: &mut fastrand::Rng, clocks: Clocks, born: WallTime) -> Self {
+        let rate = match clocks {
+            Clocks::Drifting => 0.95 + rng.f64() * 0.1,
+            Clocks::TooSlow => 0.82,
+        };
+        Self {
+            offset: Duration::from_secs(rng.u64(0..1_000_000)),
+            rate,
+            born,
+            process: None,
+            restart_at: born,
+            errands: 0,
+            is_suspended: false,
+            bell: Rc::new(Notify::new()),
+        }
+    }
+
+    fn own_time(&self, now: WallTime) -> Duration {
+        self.offset + now.since(self.born).mul_f64(self.rate)
+    }
+
+    /// When its own clock shows `time`.
+    fn when(&self, time: Duration) -> WallTime {
+        self.born + time.saturating_sub(self.offset).div_f64(self.rate) + Duration::from_micros(1)
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.process = None;
+        self.is_suspended = false;
+    }
+
+    pub(crate) fn suspend(&mut self) {
+        self.is_suspended = true;
+    }
+
+    /// What it runs, ascending.
+    pub(crate) fn runs(&self) -> Vec<i64> {
+        let runs = self.process.iter().flat_map(|process| process.runs.keys());
+        runs.copied().collect()
+    }
+
+    pub(crate) fn leave(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.machine.leave();
+            self.bell.notify_one();
+        }
+    }
+
+    pub(crate) fn give_back(&mut self, stream: StreamId) {
+        if let Some(process) = &mut self.process {
+            process.machine.give_back(stream);
+            self.bell.notify_one();
+        }
+    }
+}
+
+impl Link {
+    /// Lives until the runtime ends. Whatever was under way then has failed.
+    pub(crate) async fn host(self) {
+        lose_errand(&mut self.world.borrow_mut(), self.number);
+        loop {
+            let next = step(&mut self.world.borrow_mut(), self.number);
+            match next {
+                Next::Send(errand) => {
+                    actix::spawn(self.clone().talk(errand));
+                }
+                Next::Wait(until) => {
+                    let (wait, bell) = {
+                        let mut world = self.world.borrow_mut();
+                        let wait = until.since(world.now()).max(TICK);
+                        (wait, self.host_of(&mut world).bell.clone())
+                    };
+                    let _ = timeout(wait, bell.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn host_of<'w>(&self, world: &'w mut World) -> &'w mut Host {
+        let host = world.workers[self.number].host.as_mut();
+        host.expect("only leased workers have a host")
+    }
+
+    async fn talk(self, errand: Errand) {
+        let number = errand.number;
+        let answer = if self.orchestrator.is_some() {
+            let (link, request) = (self.clone(), errand.request.clone());
+            let work = move || serve(link.clone(), request.clone());
+            carry(&self.world, self.number, errand.limit, work).await
+        } else {
+            self.be_refused(errand.limit).await
+        };
+        let Some(mut answer) = answer else {
+            return;
+        };
+        let mut world = self.world.borrow_mut();
+        if world.scene.mutation == Some(Mutation::CountsFromTheAnswer)
+            && let Answer::Beaten(Beat {
+                lease: Some(lease), ..
+            }) = &mut answer
+            && !lease.is_zero()
+        {
+            let took = world.now().since(errand.sent_at);
+            *lease += took.div_f64(0.9);
+        }
+        let host = self.host_of(&mut world);
+        if let Some(process) = &mut host.process {
+            process.inbox = Some((number, answer));
+            host.bell.notify_one();
+        }
+    }
+
+    /// Nobody listens: that is said at once, or never.
+    async fn be_refused(&self, limit: Duration) -> Option<Answer> {
+        let is_told = self.world.borrow_mut().rng.bool();
+        sleep(if is_told { TICK } else { limit }).await;
+        is_told.then_some(Answer::Failed { retry_after: None })
+    }
+}
+
+fn lose_errand(world: &mut World, number: usize) {
+    let host = world.workers[number].host.as_mut();
+    let process = host.and_then(|host| host.process.as_mut());
+    if let Some(process) = process
+        && let Some((errand, _)) = process.errand
+    {
+        process.inbox = Some((errand, Answer::Failed { retry_after: None }));
+    }
+}
+
+/// Does what is due.
+fn step(world: &mut World, number: usize) -> Next {
+    let now = world.now();
+    if let Some(until) = world.workers[number].asleep_until.filter(|at| *at > now) {
+        return Next::Wait(until);
+    }
+    let scene = world.scene;
+    let World {
+        workers,
+        watch,
+        rng,
+        counters,
+        violations,
+        is_calm,
+        ..
+    } = world;
+    let worker = &mut workers[number];
+    let (name, max) = (&worker.id, worker.max);
+    let host = worker.host.as_mut().expect("a leased worker has a host");
+    let own_time = host.own_time(now);
+    if host.process.is_none() && now < host.restart_at {
+        return Next::Wait(host.restart_at);
+    }
+    let process = host.process.get_or_insert_with(|| Process {
+        machine: Machine::new(max as usize),
+        runs: BTreeMap::new(),
+        stopping: None,
+        busy_until: now,
+        errand: None,
+        inbox: None,
+        is_woken: false,
+    });
+    if std::mem::take(&mut host.is_suspended) {
+        counters.wakings += 1;
+        watch.wake(now, number);
+        process.is_woken = true;
+        let period = u64::try_from(CHECK_PERIOD.as_micros()).unwrap_or(0);
+        let latency = Duration::from_micros(rng.u64(0..=period));
+        process.busy_until = process.busy_until.max(now) + latency;
+    }
+    if now < process.busy_until {
+        return Next::Wait(process.busy_until);
+    }
+    if let Some(stream) = process.stopping.take() {
+        process.runs.remove(&stream);
+        watch.stop(now, number, stream);
+    }
+    let heard = process.inbox.take();
+    if let Some((errand, gives_up_at)) = process.errand {
+        let answer = match heard {
+            Some((heard, answer)) if heard == errand => Some(answer),
+            _ if own_time >= gives_up_at => Some(Answer::Failed { retry_after: None }),
+            _ => None,
+        };
+        if let Some(answer) = answer {
+            process.errand = None;
+            process.machine.answered(own_time, answer, rng.f64());
+        }
+    }
+    loop {
+        let action = process.machine.next(own_time);
+        if process.is_woken && !matches!(action, Some(Action::Stop(..))) {
+            process.is_woken = false;
+            watch.settle(now, number);
+        }
+        match action {
+            Some(Action::Start(stream)) => {
+                if !*is_calm && rng.u32(0..300) == 0 {
+                    process.machine.start_failed(stream.id);
+                    continue;
+                }
+                process.runs.insert(stream.id, stream.epoch);
+                watch.start(now, number, stream.id, stream.epoch);
+                if process.runs.len() > max as usize {
+                    violations.push(format!("I2: {name} runs {:?} of {max}", process.runs));
+                }
+                process.busy_until = now + Duration::from_micros(rng.u64(0..20_000));
+            }
+            Some(Action::Stop(stream, reason)) => {
+                let never = scene.mutation == Some(Mutation::NeverStops);
+                if never && reason == StopReason::LeaseEnded {
+                    continue;
+                }
+                process.stopping = Some(stream.id);
+                let longest = u64::try_from(LONGEST_STOP.as_micros()).unwrap_or(0);
+                process.busy_until = now + Duration::from_micros(rng.u64(0..longest));
+            }
+            Some(Action::Send(request)) => {
+                host.errands += 1;
+                let limit = process.machine.request_limit();
+                process.errand = Some((host.errands, own_time + limit));
+                return Next::Send(Errand {
+                    number: host.errands,
+                    request,
+                    limit: limit.div_f64(host.rate),
+                    sent_at: now,
+                });
+            }
+            Some(Action::End(_)) => {
+                counters.endings += 1;
+                watch.clear(now, number);
+                host.process = None;
+                host.restart_at = now + Duration::from_millis(rng.u64(500..20_000));
+                return Next::Wait(host.restart_at);
+            }
+            None => {
+                let gives_up_at = process.errand.map(|(_, at)| at);
+                let due = process.machine.next_deadline().into_iter();
+                let due = due.chain(gives_up_at).min();
+                let until = due.map_or(now + Duration::from_secs(60), |due| host.when(due));
+                return Next::Wait(until);
+            }
+        }
+        return Next::Wait(process.busy_until);
+    }
+}

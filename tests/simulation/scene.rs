@@ -1,0 +1,58 @@
+//! What a world is made with, and the ways in which it can be made wrong on purpose.
+
+use std::time::Duration;
+
+use crate::faults::{Flaw, Rot};
+
+/// One world.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene {
+    pub(crate) seed: u64,
+    /// How long things go wrong.
+    pub(crate) faults: Duration,
+    pub(crate) clocks: Clocks,
+    pub(crate) mutation: Option<Mutation>,
+}
+
+impl Scene {
+    /// A sound program among the usual misfortunes.
+    pub(crate) fn usual(seed: u64, faults: Duration) -> Self {
+        Self {
+            seed,
+            faults,
+            clocks: Clocks::Drifting,
+            mutation: None,
+        }
+    }
+}
+
+/// How true the clocks of leased workers are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Clocks {
+    /// Up to a twentieth too fast or too slow.
+    Drifting,
+    /// All as slow as the chain of limits just forgives: a worker that stops by its clock after
+    /// 0.72 of the timeout stops after 0.88 of it, and nothing is given away before 0.9.
+    TooSlow,
+}
+
+/// A rule that is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    /// The store breaks a promise.
+    Store(Flaw),
+    /// Somebody edits the database between two lives of the orchestrator.
+    Edited(Rot),
+    /// Nothing is added to a lease before streams are given away.
+    NoMargin,
+    /// An orchestrator that starts anew believes that no lease runs any more.
+    ForgetsLeases,
+    /// Workers do not stop by themselves.
+    NeverStops,
+    /// Workers count their lease from the answer instead of the question.
+    CountsFromTheAnswer,
+    /// Workers register with more room than they have.
+    ClaimsTooMuchRoom,
+    /// The orchestrator waits for a third of the time that was agreed.
+    Impatient,
+}

@@ -1,0 +1,264 @@
+//! What the worker library and the HTTP layer make of each other's words, without the wire
+//! between them: as in `src/client/wire.rs` and `src/http/workers.rs`.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::orchestrator::{HeartbeatReport, Orchestrator};
+use resilient_orchestrator::client::machine::{Answer, Beat, Changes, Request};
+use resilient_orchestrator::client::{Handoff as ClientHandoff, StreamAssignment};
+use resilient_orchestrator::domain::commands::{
+    AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
+};
+use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId};
+use resilient_orchestrator::domain::ids::StreamId;
+use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
+use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
+use resilient_orchestrator::domain::stream::Stream;
+use tokio::time::timeout;
+
+use crate::checks::Whole;
+use crate::scene::Mutation;
+use crate::worker::Link;
+use crate::world::TIMEOUT;
+
+/// How long a heartbeat waits to learn of changes, as in the HTTP layer.
+const CHANGES_LIMIT: Duration = Duration::from_millis(250);
+
+/// What workers are told of their limits.
+pub(crate) fn limits() -> WorkerLimits {
+    WorkerLimits::from_thresholds(&LivenessThresholds::from_timeout(TIMEOUT))
+}
+
+/// Carries out a request; there is always an answer.
+pub(crate) async fn serve(link: Link, request: Request) -> Option<Answer> {
+    let orchestrator = link.orchestrator.clone()?;
+    let answer = match request {
+        Request::Register => register(&link, &orchestrator).await,
+        Request::Heartbeat {
+            incarnation,
+            version,
+            running,
+        } => {
+            let beat = Said {
+                incarnation: Incarnation::new(incarnation),
+                version: AssignmentVersion::new(version),
+                running: running.into_iter().map(StreamId::new).collect(),
+            };
+            heartbeat(&link, &orchestrator, beat).await
+        }
+        Request::List {
+            incarnation,
+            requested,
+        } => {
+            let incarnation = Incarnation::new(incarnation);
+            list(link.id(), &orchestrator, incarnation, requested).await
+        }
+        Request::Release {
+            incarnation,
+            streams,
+        } => {
+            let incarnation = Incarnation::new(incarnation);
+            release(link.id(), &orchestrator, incarnation, streams).await
+        }
+        Request::Leave {
+            incarnation,
+            streams,
+        } => {
+            let incarnation = Incarnation::new(incarnation);
+            leave(link.id(), &orchestrator, incarnation, streams).await
+        }
+    };
+    Some(answer.unwrap_or_else(|refusal| refused(&refusal)))
+}
+
+fn refused(refusal: &Refusal) -> Answer {
+    match refusal {
+        Refusal::Rejected(rejection) => rejected(rejection),
+        // The HTTP layer answers 409, which a worker takes for another process of its name.
+        Refusal::RefusedByStore => Answer::OtherProcess("the store refuses it".to_owned()),
+        Refusal::StoreUnavailable
+        | Refusal::OutcomeUnknown
+        | Refusal::Overloaded
+        | Refusal::ShuttingDown => Answer::Failed {
+            retry_after: Some(Duration::from_secs(1)),
+        },
+    }
+}
+
+fn rejected(rejection: &Rejection) -> Answer {
+    match rejection {
+        Rejection::UnknownInstance(_) => Answer::Unknown,
+        Rejection::OtherIncarnation { .. } => Answer::OtherProcess(format!("{rejection:?}")),
+        _ => Answer::Failed { retry_after: None },
+    }
+}
+
+async fn register(link: &Link, orchestrator: &Orchestrator) -> Result<Answer, Refusal> {
+    let id = link.id();
+    orchestrator
+        .sign_of_life(&id, None)
+        .map_err(Refusal::Rejected)?;
+    link.note_sign_of_life(orchestrator, &id);
+    let max_streams = {
+        let world = link.world.borrow();
+        let lie = world.scene.mutation == Some(Mutation::ClaimsTooMuchRoom);
+        world.workers[link.number].max + if lie { 2 } else { 0 }
+    };
+    let command = RegisterInstance {
+        id: id.clone(),
+        ip: "10.0.0.1".to_owned(),
+        port: 9_000,
+        max_streams,
+        labels: BTreeMap::new(),
+        heartbeat_interval: None,
+        auto_assign: true,
+    };
+    let registered = orchestrator.execute(command).await?;
+    let incarnation = registered.instance.incarnation.get();
+    let mut world = link.world.borrow_mut();
+    world.follow();
+    if !world.history.has_registered(id.as_str(), incarnation) {
+        world.violation(format!("{id} was told of a registration that is not saved"));
+    }
+    Ok(Answer::Registered {
+        incarnation,
+        interval: limits().heartbeat_interval,
+    })
+}
+
+/// What a heartbeat says.
+struct Said {
+    incarnation: Incarnation,
+    version: AssignmentVersion,
+    running: Vec<StreamId>,
+}
+
+async fn heartbeat(
+    link: &Link,
+    orchestrator: &Orchestrator,
+    said: Said,
+) -> Result<Answer, Refusal> {
+    let id = link.id();
+    let report = HeartbeatReport {
+        id: id.clone(),
+        incarnation: Some(said.incarnation),
+        current_streams: i64::try_from(said.running.len()).unwrap_or(0),
+        status: "active".into(),
+        metrics: None,
+        version: Some(said.version),
+        running: Some(said.running),
+    };
+    let answer = orchestrator.heartbeat(report).await;
+    let answer = answer.map_err(Refusal::Rejected)?;
+    link.note_sign_of_life(orchestrator, &id);
+    let lease = if answer.grants_lease {
+        limits().lease
+    } else {
+        Duration::ZERO
+    };
+    let mut beat = Beat {
+        lease: Some(lease),
+        version: Some(said.version.get()),
+        changes: None,
+    };
+    if said.version != answer.standing.assignment_version {
+        let query = ChangesSince {
+            id,
+            incarnation: Some(answer.standing.incarnation),
+            version: said.version,
+        };
+        let asked = timeout(CHANGES_LIMIT, orchestrator.ask(query)).await;
+        if let Ok(Ok(Some(WorkerUpdate { standing, update }))) = asked {
+            beat.version = Some(standing.assignment_version.get());
+            beat.changes = changes(update);
+        }
+    }
+    Ok(Answer::Beaten(beat))
+}
+
+fn changes(update: SetUpdate) -> Option<Changes> {
+    match update {
+        SetUpdate::UpToDate => None,
+        SetUpdate::Difference { assign, revoke } => Some(Changes::Difference {
+            assign: assign.into_iter().map(line).collect(),
+            revoke: revoke.into_iter().map(StreamId::get).collect(),
+        }),
+        SetUpdate::Full { assign } => {
+            Some(Changes::Full(assign.into_iter().map(line).collect()))
+        }
+    }
+}
+
+fn line((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> StreamAssignment {
+    StreamAssignment {
+        epoch: epoch.get(),
+        handoff: match stream.handoff {
+            Handoff::Exclusive => ClientHandoff::Exclusive,
+            Handoff::Overlap => ClientHandoff::Overlap,
+        },
+        ..StreamAssignment::new(stream.id.get())
+    }
+}
+
+async fn list(
+    id: InstanceId,
+    orchestrator: &Orchestrator,
+    incarnation: Incarnation,
+    requested: usize,
+) -> Result<Answer, Refusal> {
+    orchestrator
+        .sign_of_life(&id, Some(incarnation))
+        .map_err(Refusal::Rejected)?;
+    let command = AssignStreams {
+        id: id.clone(),
+        incarnation: Some(incarnation),
+        requested: i64::try_from(requested).unwrap_or(0),
+    };
+    orchestrator.execute(command).await?;
+    let fleet = orchestrator.ask(Whole).await?;
+    Ok(match fleet.instance(&id) {
+        Some(slot) => Answer::Listed(slot.held().iter().map(|id| id.get()).collect()),
+        None => Answer::Unknown,
+    })
+}
+
+async fn release(
+    id: InstanceId,
+    orchestrator: &Orchestrator,
+    incarnation: Incarnation,
+    streams: Vec<i64>,
+) -> Result<Answer, Refusal> {
+    orchestrator
+        .sign_of_life(&id, Some(incarnation))
+        .map_err(Refusal::Rejected)?;
+    if streams.is_empty() {
+        return Ok(match orchestrator.registry().get(&id) {
+            Some(_) => Answer::Released,
+            None => Answer::Unknown,
+        });
+    }
+    let command = ReleaseStreams {
+        id,
+        incarnation: Some(incarnation),
+        streams: streams.into_iter().map(StreamId::new).collect(),
+    };
+    orchestrator.execute(command).await?;
+    Ok(Answer::Released)
+}
+
+async fn leave(
+    id: InstanceId,
+    orchestrator: &Orchestrator,
+    incarnation: Incarnation,
+    streams: Vec<i64>,
+) -> Result<Answer, Refusal> {
+    let released = release(id.clone(), orchestrator, incarnation, streams).await?;
+    if released != Answer::Released {
+        return Ok(released);
+    }
+    orchestrator.remove(id).await?;
+    Ok(Answer::Left)
+}
