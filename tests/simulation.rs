@@ -25,6 +25,8 @@ mod nature;
 mod network;
 #[path = "simulation/operator.rs"]
 mod operator;
+#[path = "simulation/report.rs"]
+mod report;
 #[path = "simulation/run.rs"]
 mod run;
 #[path = "simulation/scene.rs"]

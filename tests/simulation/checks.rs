@@ -75,6 +75,7 @@ fn fleet_of(rows: &Snapshot) -> Result<Fleet, String> {
 pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
     let mut held = Held::new();
     let mut epochs = BTreeSet::new();
+    let mut lingering: BTreeMap<&str, usize> = BTreeMap::new();
     let mut is_orphan_waiting = false;
     for slot in fleet.streams() {
         let id = slot.stream().id;
@@ -89,6 +90,9 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
         };
         if !epochs.insert(assignment.epoch) || assignment.epoch > fleet.counter() {
             return Err(format!("I1: stream {id} has epoch {}", assignment.epoch));
+        }
+        if let Some(former) = assignment.former() {
+            *lingering.entry(former.as_str()).or_default() += 1;
         }
         let owner = fleet.instance(&assignment.instance);
         if !owner.is_some_and(|owner| owner.instance().status.is_serving()) {
@@ -117,8 +121,10 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
         let is_eligible = matches!(
             instance.status,
             InstanceStatus::Active | InstanceStatus::Recovering
-        );
-        if is_orphan_waiting && is_eligible && places.len() < instance.max_streams as usize {
+        ) && instance.withdrawn.is_none();
+        let lingers = lingering.get(instance.id.as_str()).copied().unwrap_or(0);
+        let has_room = places.len() + lingers < instance.max_streams as usize;
+        if is_orphan_waiting && is_eligible && has_room {
             return Err(format!(
                 "I3: an orphan waits although {} has room",
                 instance.id

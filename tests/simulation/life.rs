@@ -1,7 +1,7 @@
 //! One life of an orchestrator, or one absence of it, in a runtime of its own. Whatever was under
 //! way when it ends is gone, as after `kill -9`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use prometheus_client::registry::Registry as Metrics;
@@ -24,8 +24,22 @@ use crate::world::{Shared, TIMEOUT, World};
 
 const STEP: Duration = Duration::from_secs(1);
 
+/// Actors end on purpose here; that is nothing to tell of.
+fn hush() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            if info.payload_as_str() != Some("on purpose") {
+                usual(info);
+            }
+        }));
+    });
+}
+
 /// Runs something in paused time on a runtime that ends with it.
 pub(crate) fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
+    hush();
     let system = actix::System::with_tokio_rt(|| {
         tokio::runtime::Builder::new_current_thread()
             .enable_time()

@@ -24,6 +24,7 @@ pub(crate) struct Outcome {
     pub(crate) summary: String,
     pub(crate) hash: u64,
     pub(crate) events: i64,
+    pub(crate) minutes: u64,
     pub(crate) tally: Tally,
 }
 
@@ -147,6 +148,7 @@ fn outcome(world: &World, began: i64) -> Outcome {
         summary,
         hash: world.history.hash(),
         events: world.history.sequence(),
+        minutes: u64::try_from(minutes).unwrap_or(0),
         tally: tally.clone(),
     }
 }
