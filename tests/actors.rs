@@ -25,6 +25,8 @@ mod flapping;
 mod health;
 #[path = "actors/heartbeats.rs"]
 mod heartbeats;
+#[path = "actors/leases.rs"]
+mod leases;
 #[path = "actors/liveness.rs"]
 mod liveness;
 #[path = "actors/outage.rs"]
