@@ -21,6 +21,8 @@ mod emergency;
 mod faults;
 #[path = "actors/flapping.rs"]
 mod flapping;
+#[path = "actors/handover.rs"]
+mod handover;
 #[path = "actors/health.rs"]
 mod health;
 #[path = "actors/heartbeats.rs"]

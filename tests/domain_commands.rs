@@ -164,7 +164,7 @@ impl World {
             id: id.into(),
             incarnation: self.life(id),
             version: version.map(AssignmentVersion::new),
-            streams: ids(streams),
+            running: Some(ids(streams)),
         })
     }
 
@@ -724,7 +724,7 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
             id: id.clone(),
             incarnation,
             version: None,
-            streams: vec![]
+            running: None
         },
     );
 }

@@ -190,7 +190,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
                 id,
                 incarnation,
                 version: Some(AssignmentVersion::new(version)),
-                streams: vec![],
+                running: None,
             };
             decide(ledger, now, command);
         }

@@ -127,7 +127,7 @@ impl InstanceActor {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
             version: beat.version,
-            streams: beat.running.clone().unwrap_or_default(),
+            running: beat.running.clone(),
         };
         let answer = self.links.fleet.send(Execute(confirmation));
         ctx.spawn(answer.into_actor(self).map(|outcome, actor, _| {

@@ -26,6 +26,7 @@ mod fields;
 mod gauges;
 mod health;
 mod instances;
+mod moves;
 mod panics;
 mod params;
 mod patterns;
