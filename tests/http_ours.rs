@@ -40,6 +40,114 @@ async fn registering_again_with_less_room_lets_go_of_the_excess() {
     assert_eq!(orphaned["streams"][0]["reason"], "room_reduced");
 }
 
+/// A heartbeat that names its life, with a version.
+async fn leased_beat(world: &World, id: &str, incarnation: &Value, version: i64) -> Value {
+    let body = json!({"server_id": id, "current_streams": 0, "incarnation": incarnation,
+        "assignment_version": version});
+    world.post("/heartbeat", body).await.ok()
+}
+
+#[actix_web::test]
+async fn a_stream_moves_on_purpose_once_its_owner_has_let_go() {
+    let world = World::start().await;
+    world.streams(1..=2).await;
+    let life = world.register("a", 2).await["incarnation"].clone();
+    world.assign("a", 2).await;
+    world.register("b", 2).await;
+    leased_beat(&world, "a", &life, 0).await;
+    let moves = json!({"moves": [{"stream_id": 1, "to": "b"}]});
+    let answer = world.post("/streams/move", moves).await.ok();
+    assert_eq!(
+        answer,
+        json!({"status": "accepted",
+            "moves": [{"stream_id": 1, "to": "b", "state": "releasing"}]})
+    );
+    let stream = world.get("/streams/1").await.ok();
+    assert_has(
+        &stream["data"],
+        &json!({"server_id": "a", "handoff": "exclusive"}),
+    );
+    assert_has(
+        &stream["data"]["handover"],
+        &json!({"state": "releasing", "to": "b"}),
+    );
+    let told = leased_beat(&world, "a", &life, 0).await;
+    assert_eq!(told["assign"][0]["stream_id"], 2);
+    assert_eq!(told["assign"][0]["handoff"], "exclusive");
+    let version = told["assignment_version"].as_i64().unwrap();
+    leased_beat(&world, "a", &life, version).await;
+    settle().await;
+    let stream = world.get("/streams/1").await.ok();
+    assert_has(
+        &stream["data"],
+        &json!({"server_id": "b", "reason": "planned_move"}),
+    );
+    assert!(stream["data"].get("handover").is_none());
+}
+
+#[actix_web::test]
+async fn moves_and_kinds_of_handing_over_that_make_no_sense_are_refused() {
+    let world = World::start().await;
+    world.streams(1..=1).await;
+    let body = json!({"moves": [{"stream_id": 0}, {"stream_id": 1, "to": ""},
+        {"stream_id": 1}, {}, 7]});
+    let fields = world.post("/streams/move", body).await.bad_fields();
+    for field in [
+        "moves[0].stream_id",
+        "moves[1].to",
+        "moves[2].stream_id",
+        "moves[3].stream_id",
+        "moves[4]",
+    ] {
+        assert!(
+            fields.iter().any(|found| found == field),
+            "{field}: {fields:?}"
+        );
+    }
+    let none = world.post("/streams/move", json!({})).await.bad_fields();
+    assert_eq!(none, ["moves"]);
+    let unknown = json!({"moves": [{"stream_id": 9}]});
+    assert_eq!(world.post("/streams/move", unknown).await.status, 404);
+    let nobody = json!({"moves": [{"stream_id": 1}]});
+    assert_eq!(world.post("/streams/move", nobody).await.status, 409);
+    let word = json!({"streams": [{"id": 1, "handoff": "both"}]});
+    let fields = world.post("/streams", word).await.bad_fields();
+    assert_eq!(fields, ["streams[0].handoff"]);
+}
+
+#[actix_web::test]
+async fn who_takes_from_a_leased_worker_is_told_until_when_it_waits() {
+    let world = World::start().await;
+    world.streams(1..=2).await;
+    let life = world.register("a", 2).await["incarnation"].clone();
+    world.assign("a", 2).await;
+    world.register("b", 9).await;
+    let granted = leased_beat(&world, "a", &life, 0).await;
+    assert_eq!(granted["lease_seconds"], 240);
+    let left = world.send("DELETE", "/instances/a").await.ok();
+    assert_has(
+        &left,
+        &json!({"status": "leaving", "streams_redistributed": 0}),
+    );
+    let until = left["waiting_until"].as_str().unwrap();
+    assert!(until.ends_with('Z'), "{until}");
+    let told = leased_beat(&world, "a", &life, 0).await;
+    assert_has(
+        &told,
+        &json!({"lease_seconds": 0, "full": true, "assign": []}),
+    );
+    for path in [
+        "/instances/a/failure",
+        "/resilience/emergency/a",
+        "/resilience/recovery/a",
+    ] {
+        let answer = world.post(path, json!({})).await.ok();
+        if path != "/resilience/recovery/a" {
+            assert!(answer["waiting_until"].is_string(), "{path}: {answer}");
+        }
+    }
+}
+
 #[actix_web::test]
 async fn a_sink_learns_whose_claims_are_current() {
     let world = World::start().await;
