@@ -269,7 +269,10 @@ async fn disabling_or_deleting_a_stream_ends_its_assignment() {
     let off = json!({"streams": [{"id": 1, "enabled": false}]});
     world.post("/streams", off).await.ok();
     let gone = world.delete("/streams/2").await.ok();
-    assert_eq!(gone, json!({"status": "deleted", "stream_id": 2}));
+    assert_has(
+        &gone,
+        &json!({"status": "deleted", "stream_id": 2, "server_id": "a"}),
+    );
     assert_eq!(world.held("a").await, [3]);
     world.delete("/streams/2").await.problem(404);
     world.get("/streams/2").await.problem(404);

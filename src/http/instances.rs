@@ -22,6 +22,7 @@ use crate::domain::heartbeat::MetricsRecord;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::queries::{InstanceDetail, InstanceList};
+use crate::domain::stream::Holding;
 
 /// How many records of metrics one answer has at the most: a day of heartbeats every 9 s.
 const MAX_RECORDS: u32 = 10_000;
@@ -127,6 +128,7 @@ struct DetailAnswer {
     #[serde(flatten)]
     instance: InstanceAnswer,
     assigned_streams: Vec<StreamId>,
+    assignments: Vec<Holding>,
 }
 
 /// `GET /instances/{server_id}`
@@ -138,13 +140,14 @@ pub(super) async fn detail(
     let _permit = state.admit(Load::Read)?;
     let orchestrator = state.orchestrator();
     let found = orchestrator.ask(InstanceDetail { id: id.clone() }).await?;
-    let (instance, assigned_streams) = found.ok_or(Rejection::UnknownInstance(id))?;
-    let held = assigned_streams.len();
+    let (instance, assignments) = found.ok_or(Rejection::UnknownInstance(id))?;
+    let held = assignments.len();
     Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
         data: DetailAnswer {
             instance: InstanceAnswer::of(&instance, held, orchestrator.registry()),
-            assigned_streams,
+            assigned_streams: assignments.iter().map(|holding| holding.stream).collect(),
+            assignments,
         },
     })))
 }

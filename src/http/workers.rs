@@ -19,7 +19,7 @@ use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
-use crate::domain::stream::Stream;
+use crate::domain::stream::{Holding, Stream};
 
 /// What an instance may hold at the most.
 const MAX_STREAMS: i64 = 100_000;
@@ -41,6 +41,7 @@ pub(super) struct RegisterAnswer {
     lease_seconds: Value,
     heartbeat_interval_seconds: Value,
     assigned_streams: Vec<StreamId>,
+    assignments: Vec<Holding>,
     assignment_version: AssignmentVersion,
 }
 
@@ -57,6 +58,7 @@ pub(super) async fn register(
     })?;
     state.orchestrator().sign_of_life(&command.id, None)?;
     let registered = state.orchestrator().execute(command).await?;
+    let assigned_streams = registered.assigned_streams();
     let instance = registered.instance;
     // A worker may beat more often than needed, and not so rarely that it seems silent.
     let interval = instance
@@ -73,7 +75,8 @@ pub(super) async fn register(
         incarnation: instance.incarnation,
         lease_seconds: seconds(limits.lease),
         heartbeat_interval_seconds: seconds(interval),
-        assigned_streams: registered.assigned_streams,
+        assigned_streams,
+        assignments: registered.assignments,
         assignment_version: instance.assignment_version,
     }))
 }
@@ -233,6 +236,7 @@ pub(super) struct AssignAnswer {
     count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    assignments: Vec<Holding>,
 }
 
 impl AssignAnswer {
@@ -242,6 +246,7 @@ impl AssignAnswer {
             assigned_streams: Vec::new(),
             count: None,
             message: Some(message),
+            assignments: Vec::new(),
         }
     }
 }
@@ -266,11 +271,12 @@ pub(super) async fn assign(
     let requested = command.requested;
     let outcome = state.orchestrator().execute(command).await?;
     Ok(Json(match outcome {
-        AssignOutcome::Assigned(streams) => AssignAnswer {
+        AssignOutcome::Assigned(assignments) => AssignAnswer {
             status: "assigned",
-            count: Some(streams.len()),
-            assigned_streams: streams,
+            count: Some(assignments.len()),
+            assigned_streams: streams_of(&assignments),
             message: None,
+            assignments,
         },
         AssignOutcome::Full { max_streams } => AssignAnswer::none(
             "no_capacity",
@@ -291,6 +297,11 @@ pub(super) async fn assign(
     }))
 }
 
+/// The streams alone, as classic workers read them.
+fn streams_of(holdings: &[Holding]) -> Vec<StreamId> {
+    holdings.iter().map(|holding| holding.stream).collect()
+}
+
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum ReleaseAnswer {
@@ -298,6 +309,8 @@ pub(super) enum ReleaseAnswer {
         status: &'static str,
         released_streams: Vec<StreamId>,
         count: usize,
+        /// With the epochs that are void now.
+        released: Vec<Holding>,
     },
     Nothing {
         status: &'static str,
@@ -329,6 +342,7 @@ pub(super) async fn release(
     Ok(Json(ReleaseAnswer::Released {
         status: "released",
         count: released.len(),
-        released_streams: released,
+        released_streams: streams_of(&released),
+        released,
     }))
 }

@@ -6,7 +6,7 @@ use super::{Command, Rejection, known};
 use crate::domain::events::Event;
 use crate::domain::fleet::Draft;
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
-use crate::domain::stream::Place;
+use crate::domain::stream::{Holding, Place};
 
 /// Makes streams of an instance unclaimed. Ids it does not own are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +19,9 @@ pub struct ReleaseStreams {
     pub streams: Vec<StreamId>,
 }
 
-/// What was really released, ascending.
+/// What was really released, ascending, each with the epoch that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Released(pub Vec<StreamId>);
+pub struct Released(pub Vec<Holding>);
 
 impl Command for ReleaseStreams {
     type Reply = Released;
@@ -56,7 +56,7 @@ impl Command for ReleaseStreams {
                 instance: self.id.clone(),
                 epoch,
             });
-            released.push(stream);
+            released.push(Holding { stream, epoch });
         }
         Ok(Released(released))
     }
