@@ -25,6 +25,8 @@ mod flapping;
 mod health;
 #[path = "actors/heartbeats.rs"]
 mod heartbeats;
+#[path = "actors/identity.rs"]
+mod identity;
 #[path = "actors/liveness.rs"]
 mod liveness;
 #[path = "actors/outage.rs"]

@@ -189,7 +189,8 @@ fn log_event(event: &Event) {
             }
         }
         // Who did it has written the line already: it may be saved much later.
-        Event::MassFailureHeld { .. }
+        Event::DuplicateIdentity { .. }
+        | Event::MassFailureHeld { .. }
         | Event::MassFailureEnded { .. }
         | Event::BrakeOrdered { .. } => debug!("{kind}"),
         Event::StreamCreated { stream }

@@ -13,7 +13,7 @@ use dashmap::DashMap;
 use super::instance::InstanceActor;
 use crate::domain::fleet::Reading;
 use crate::domain::heartbeat::SystemMetrics;
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::queries::Standing;
 use crate::domain::time::{Timestamp, WallTime};
 
@@ -25,6 +25,20 @@ pub struct Reported {
     /// How many streams it said it runs.
     pub streams: Option<i64>,
 }
+
+/// A second process that lives under the name of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The life it goes by, which is over.
+    pub older: Incarnation,
+    /// When it was found.
+    pub since: WallTime,
+    /// When it was last refused.
+    pub last_seen: WallTime,
+}
+
+/// Stands for a life that has not named itself yet.
+const NEVER: u64 = u64::MAX;
 
 /// One instance.
 #[derive(Debug)]
@@ -39,6 +53,9 @@ pub struct Entry {
     reading: AtomicU64,
     standing: RwLock<Standing>,
     reported: RwLock<Reported>,
+    /// When the current life last named itself, or `NEVER`.
+    named_at: AtomicU64,
+    duplicate: RwLock<Option<Duplicate>>,
     actor: RwLock<Option<Addr<InstanceActor>>>,
 }
 
@@ -54,6 +71,8 @@ impl Entry {
             reading: AtomicU64::new(packed(Reading::default())),
             standing: RwLock::new(standing),
             reported: RwLock::new(Reported::default()),
+            named_at: AtomicU64::new(NEVER),
+            duplicate: RwLock::new(None),
             actor: RwLock::new(None),
         }
     }
@@ -154,6 +173,32 @@ impl Entry {
             cpu: percent((bits >> 32) as u32),
             memory: percent(bits as u32),
         }
+    }
+
+    /// A call named the current life.
+    pub fn named(&self, now: Timestamp) {
+        self.named_at.store(now.as_micros(), Ordering::Release);
+    }
+
+    /// When a call last named the current life; none if none has.
+    pub fn last_named(&self) -> Option<Timestamp> {
+        let at = self.named_at.load(Ordering::Acquire);
+        (at != NEVER).then_some(Timestamp::from_micros(at))
+    }
+
+    /// The second process under this name, if there is one.
+    pub fn duplicate(&self) -> Option<Duplicate> {
+        *self
+            .duplicate
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_duplicate(&self, duplicate: Option<Duplicate>) {
+        *self
+            .duplicate
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = duplicate;
     }
 
     /// Where its actor is, if it has one.
@@ -261,6 +306,7 @@ impl Registry {
         }
         if before.incarnation != standing.incarnation {
             entry.stamp(now, wall);
+            entry.named_at.store(NEVER, Ordering::Release);
             entry.measure(&SystemMetrics::default());
             entry.lift_fence();
         }

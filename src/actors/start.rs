@@ -17,6 +17,7 @@ use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks};
 use super::health::{HealthActor, HealthLinks, HealthSettings, Watch};
 use super::heartbeat_log::{HeartbeatLog, Retention};
+use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
 use super::journal::Journal;
 use super::orchestrator::Orchestrator;
@@ -27,6 +28,7 @@ use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::fleet::{Fleet, Ledger};
 use crate::domain::health::MAX_REMEMBERED;
+use crate::domain::identity::IdentityLimits;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
 use crate::domain::queries::Standing;
@@ -284,6 +286,14 @@ pub fn start(
     };
     let fleet = placement.apart(FleetActor::new(ledger, guard, fleet_links));
     let journal = placement.near_heartbeats(Journal::new(fleet.clone(), vital("Journal")));
+    let identity = placement.near_heartbeats(IdentityActor::new(
+        IdentityLimits::from_thresholds(&settings.thresholds),
+        registry.clone(),
+        clock.clone(),
+        alerts.clone(),
+        journal.clone(),
+        vital("IdentityActor"),
+    ));
     let archive = Archive::new(store.clone(), access.clone(), recent);
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
@@ -351,6 +361,7 @@ pub fn start(
         archive,
         health,
         alerts,
+        identity,
     };
     (orchestrator, fatalities)
 }

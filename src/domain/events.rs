@@ -82,6 +82,15 @@ pub enum Event {
         /// How many are left.
         flaps: u32,
     },
+    /// Two processes live under one name; told once, however long it lasts.
+    DuplicateIdentity {
+        /// Which name.
+        instance: InstanceId,
+        /// The newest life, which is served.
+        incarnation: Incarnation,
+        /// The older one, which goes on calling and is refused.
+        older: Incarnation,
+    },
     /// An instance left for good.
     InstanceRemoved {
         /// Which one.
@@ -265,6 +274,7 @@ impl Event {
             Self::InstanceTrusted { .. } => "instance_trusted",
             Self::InstanceFlapping { .. } => "instance_flapping",
             Self::InstanceForgiven { .. } => "instance_forgiven",
+            Self::DuplicateIdentity { .. } => "duplicate_identity",
             Self::InstanceRemoved { .. } => "instance_removed",
             Self::MassFailureHeld { .. } => "mass_failure_held",
             Self::MassFailureEnded { .. } => "mass_failure_ended",
@@ -295,6 +305,7 @@ impl Event {
             | Self::InstanceTrusted { instance, .. }
             | Self::InstanceFlapping { instance, .. }
             | Self::InstanceForgiven { instance, .. }
+            | Self::DuplicateIdentity { instance, .. }
             | Self::InstanceRemoved { instance, .. }
             | Self::EmergencyRecovered { instance, .. }
             | Self::MaintenanceEnded { instance, .. }
@@ -332,6 +343,7 @@ impl Event {
             | Self::InstanceTrusted { .. }
             | Self::InstanceFlapping { .. }
             | Self::InstanceForgiven { .. }
+            | Self::DuplicateIdentity { .. }
             | Self::InstanceRemoved { .. }
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }

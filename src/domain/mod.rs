@@ -17,6 +17,7 @@ pub mod events;
 pub mod fleet;
 pub mod health;
 pub mod heartbeat;
+pub mod identity;
 pub mod ids;
 pub mod incident;
 pub mod instance;

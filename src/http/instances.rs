@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::state::{AppState, Load};
 use super::streams::{Found, next_of};
 use crate::actors::heartbeat_log::AskHistory;
-use crate::actors::registry::Registry;
+use crate::actors::registry::{Duplicate, Registry};
 use crate::domain::commands::{Rejection, RemoveInstance};
 use crate::domain::fleet::Evacuation;
 use crate::domain::heartbeat::MetricsRecord;
@@ -129,6 +129,25 @@ struct DetailAnswer {
     instance: InstanceAnswer,
     assigned_streams: Vec<StreamId>,
     assignments: Vec<Holding>,
+    /// A second process that lives under this name and is refused.
+    duplicate_identity: Option<DuplicateAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct DuplicateAnswer {
+    older_incarnation: Incarnation,
+    since: Time,
+    last_seen: Time,
+}
+
+impl DuplicateAnswer {
+    fn of(duplicate: Duplicate) -> Self {
+        Self {
+            older_incarnation: duplicate.older,
+            since: Time(duplicate.since),
+            last_seen: Time(duplicate.last_seen),
+        }
+    }
 }
 
 /// `GET /instances/{server_id}`
@@ -142,12 +161,15 @@ pub(super) async fn detail(
     let found = orchestrator.ask(InstanceDetail { id: id.clone() }).await?;
     let (instance, assignments) = found.ok_or(Rejection::UnknownInstance(id))?;
     let held = assignments.len();
+    let entry = orchestrator.registry().get(&instance.id);
+    let duplicate = entry.and_then(|entry| entry.duplicate());
     Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
         data: DetailAnswer {
             instance: InstanceAnswer::of(&instance, held, orchestrator.registry()),
             assigned_streams: assignments.iter().map(|holding| holding.stream).collect(),
             assignments,
+            duplicate_identity: duplicate.map(DuplicateAnswer::of),
         },
     })))
 }

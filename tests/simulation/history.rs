@@ -166,6 +166,7 @@ impl History {
             | Event::MassFailureHeld { .. }
             | Event::MassFailureEnded { .. }
             | Event::BrakeOrdered { .. }
+            | Event::DuplicateIdentity { .. }
             | Event::InstanceRemoved { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }
