@@ -29,6 +29,8 @@ mod heartbeats;
 mod identity;
 #[path = "actors/liveness.rs"]
 mod liveness;
+#[path = "actors/long_poll.rs"]
+mod long_poll;
 #[path = "actors/outage.rs"]
 mod outage;
 #[path = "actors/recovery_attempts.rs"]

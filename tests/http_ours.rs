@@ -504,6 +504,7 @@ async fn an_overload_sheds_everything_but_heartbeats_and_probes() {
         writes: 0,
         reads: 0,
         lists: 0,
+        polls: 0,
     };
     let world = World::with(HttpSettings {
         limits,
@@ -534,6 +535,7 @@ async fn a_permit_comes_back_when_the_answer_is_out() {
         writes: 1,
         reads: 1,
         lists: 1,
+        ..RequestLimits::default()
     };
     let world = World::with(HttpSettings {
         limits,

@@ -32,6 +32,7 @@ pub mod heartbeat_log;
 pub mod identity;
 pub mod instance;
 pub mod journal;
+pub mod long_poll;
 pub mod orchestrator;
 pub mod recovery;
 pub mod registry;

@@ -21,6 +21,7 @@ use super::health::{
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::identity::{IdentityActor, OlderLife};
 use super::instance::Beat;
+use super::long_poll::PollsEnd;
 use super::recovery::{
     EmergencyReport, ForceRecovery, Forced, RecoveryActor, ReportFailure, TakeOut,
 };
@@ -57,6 +58,7 @@ pub struct Orchestrator {
     pub(super) health: Addr<HealthActor>,
     pub(super) alerts: Alerts,
     pub(super) identity: Addr<IdentityActor>,
+    pub(super) polls_end: Arc<PollsEnd>,
 }
 
 /// What a worker says in a heartbeat.
@@ -159,7 +161,11 @@ impl Orchestrator {
         Ok(())
     }
 
-    fn check_life(&self, entry: &Entry, given: Option<Incarnation>) -> Result<(), Rejection> {
+    pub(super) fn check_life(
+        &self,
+        entry: &Entry,
+        given: Option<Incarnation>,
+    ) -> Result<(), Rejection> {
         let current = entry.standing().incarnation;
         let Some(given) = given else {
             return Ok(());

@@ -9,6 +9,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Addr;
 use dashmap::DashMap;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::instance::InstanceActor;
 use crate::domain::fleet::Reading;
@@ -56,6 +58,8 @@ pub struct Entry {
     /// When the current life last named itself, or `NEVER`.
     named_at: AtomicU64,
     duplicate: RwLock<Option<Duplicate>>,
+    changed: Notify,
+    is_gone: AtomicBool,
     actor: RwLock<Option<Addr<InstanceActor>>>,
 }
 
@@ -73,6 +77,8 @@ impl Entry {
             reported: RwLock::new(Reported::default()),
             named_at: AtomicU64::new(NEVER),
             duplicate: RwLock::new(None),
+            changed: Notify::new(),
+            is_gone: AtomicBool::new(false),
             actor: RwLock::new(None),
         }
     }
@@ -201,6 +207,17 @@ impl Entry {
             .unwrap_or_else(PoisonError::into_inner) = duplicate;
     }
 
+    /// Completes when its set or its life changes, or it is removed, after this call: who listens
+    /// first and looks then misses nothing.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Whether the instance was removed; one that registers again has another entry.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::SeqCst)
+    }
+
     /// Where its actor is, if it has one.
     pub fn actor(&self) -> Option<Addr<InstanceActor>> {
         self.actor
@@ -310,11 +327,20 @@ impl Registry {
             entry.measure(&SystemMetrics::default());
             entry.lift_fence();
         }
+        // Last: whoever is woken sees all of it.
+        if before.incarnation != standing.incarnation
+            || before.assignment_version != standing.assignment_version
+        {
+            entry.changed.notify_waiters();
+        }
         Published::Changed(entry)
     }
 
     pub(super) fn remove(&self, id: &InstanceId) -> Option<Arc<Entry>> {
-        self.entries.remove(id).map(|(_, entry)| entry)
+        let (_, entry) = self.entries.remove(id)?;
+        entry.is_gone.store(true, Ordering::SeqCst);
+        entry.changed.notify_waiters();
+        Some(entry)
     }
 }
 

@@ -20,6 +20,7 @@ use super::heartbeat_log::{HeartbeatLog, Retention};
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
 use super::journal::Journal;
+use super::long_poll::PollsEnd;
 use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
 use super::registry::Registry;
@@ -362,6 +363,7 @@ pub fn start(
         health,
         alerts,
         identity,
+        polls_end: Arc::new(PollsEnd::default()),
     };
     (orchestrator, fatalities)
 }

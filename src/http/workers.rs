@@ -112,7 +112,7 @@ pub(super) struct BeatAnswer {
 }
 
 #[derive(Debug, Serialize)]
-struct AssignLine {
+pub(super) struct AssignLine {
     stream_id: StreamId,
     epoch: Epoch,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +121,7 @@ struct AssignLine {
 }
 
 impl AssignLine {
-    fn of((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> Self {
+    pub(super) fn of((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> Self {
         Self {
             stream_id: stream.id,
             epoch,
