@@ -208,6 +208,7 @@ impl Server {
             ..
         } = self;
         readiness.set(false);
+        orchestrator.end_polls();
         let finish = async {
             http.stop(true).await;
             orchestrator.drain().await;

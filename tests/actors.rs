@@ -27,10 +27,14 @@ mod handover;
 mod health;
 #[path = "actors/heartbeats.rs"]
 mod heartbeats;
+#[path = "actors/identity.rs"]
+mod identity;
 #[path = "actors/leases.rs"]
 mod leases;
 #[path = "actors/liveness.rs"]
 mod liveness;
+#[path = "actors/long_poll.rs"]
+mod long_poll;
 #[path = "actors/outage.rs"]
 mod outage;
 #[path = "actors/recovery_attempts.rs"]

@@ -434,7 +434,7 @@ impl World {
                 let reply = reply.expect("registering is never refused");
                 let slot = self.ledger.draft().instance(&name(who)).unwrap();
                 assert_eq!(&reply.instance, slot.instance().as_ref());
-                assert!(reply.assigned_streams.iter().eq(slot.held()));
+                assert!(reply.assigned_streams().iter().eq(slot.held()));
             }
             Step::Remove { who } => {
                 let Some(seen) = self.ledger.draft().instance(&name(who)).map(Standing::of) else {

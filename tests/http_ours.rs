@@ -227,6 +227,35 @@ async fn a_heartbeat_of_another_life_is_a_conflict() {
 }
 
 #[actix_web::test]
+async fn a_second_process_under_the_name_is_shown() {
+    let world = World::start().await;
+    let older = world.register("a", 2).await["incarnation"].clone();
+    let newest = world.register("a", 2).await["incarnation"].clone();
+    let shown = async || world.get("/instances/a").await.ok()["data"]["duplicate_identity"].clone();
+    let beat = async |life: &Value| {
+        let body = json!({"server_id": "a", "current_streams": 0, "incarnation": life});
+        world.post("/heartbeat", body).await
+    };
+    beat(&newest).await.ok();
+    beat(&older).await.problem(409);
+    assert_eq!(shown().await, Value::Null, "one may be late");
+    pass(30).await;
+    beat(&newest).await.ok();
+    beat(&older).await.problem(409);
+    settle().await;
+    assert_has(&shown().await, &json!({"older_incarnation": older}));
+    assert!(shown().await["since"].as_str().unwrap().ends_with('Z'));
+    let alerts = world
+        .get("/resilience/alerts?kind=duplicate_identity&open=true")
+        .await
+        .ok();
+    let [alert] = &alerts["alerts"].as_array().unwrap()[..] else {
+        panic!("{alerts}");
+    };
+    assert_has(alert, &json!({"subject": "a", "severity": "warning"}));
+}
+
+#[actix_web::test]
 async fn a_lease_is_granted_to_who_names_its_life_and_not_while_it_is_in_doubt() {
     let world = World::start().await;
     let life = world.register("a", 2).await["incarnation"].clone();
@@ -377,7 +406,10 @@ async fn disabling_or_deleting_a_stream_ends_its_assignment() {
     let off = json!({"streams": [{"id": 1, "enabled": false}]});
     world.post("/streams", off).await.ok();
     let gone = world.delete("/streams/2").await.ok();
-    assert_eq!(gone, json!({"status": "deleted", "stream_id": 2}));
+    assert_has(
+        &gone,
+        &json!({"status": "deleted", "stream_id": 2, "server_id": "a"}),
+    );
     assert_eq!(world.held("a").await, [3]);
     world.delete("/streams/2").await.problem(404);
     world.get("/streams/2").await.problem(404);
@@ -580,6 +612,7 @@ async fn an_overload_sheds_everything_but_heartbeats_and_probes() {
         writes: 0,
         reads: 0,
         lists: 0,
+        polls: 0,
     };
     let world = World::with(HttpSettings {
         limits,
@@ -610,6 +643,7 @@ async fn a_permit_comes_back_when_the_answer_is_out() {
         writes: 1,
         reads: 1,
         lists: 1,
+        ..RequestLimits::default()
     };
     let world = World::with(HttpSettings {
         limits,

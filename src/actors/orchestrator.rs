@@ -19,7 +19,9 @@ use super::health::{
     HealthReport,
 };
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
+use super::identity::{IdentityActor, OlderLife};
 use super::instance::Beat;
+use super::long_poll::PollsEnd;
 use super::recovery::{
     Departure, EmergencyReport, ForceRecovery, Forced, RecoveryActor, Remove, ReportFailure,
     TakeOut,
@@ -59,6 +61,8 @@ pub struct Orchestrator {
     pub(super) archive: Archive,
     pub(super) health: Addr<HealthActor>,
     pub(super) alerts: Alerts,
+    pub(super) identity: Addr<IdentityActor>,
+    pub(super) polls_end: Arc<PollsEnd>,
 }
 
 /// What a worker says in a heartbeat.
@@ -188,16 +192,32 @@ impl Orchestrator {
         Ok(())
     }
 
-    fn check_life(&self, entry: &Entry, given: Option<Incarnation>) -> Result<(), Rejection> {
+    pub(super) fn check_life(
+        &self,
+        entry: &Entry,
+        given: Option<Incarnation>,
+    ) -> Result<(), Rejection> {
         let current = entry.standing().incarnation;
-        match given {
-            Some(given) if given != current => Err(Rejection::OtherIncarnation {
-                instance: entry.id().clone(),
-                given,
-                current,
-            }),
-            Some(_) | None => Ok(()),
+        let Some(given) = given else {
+            return Ok(());
+        };
+        if given == current {
+            entry.named(self.clock.now());
+            return Ok(());
         }
+        if given < current {
+            self.identity.do_send(OlderLife {
+                id: entry.id().clone(),
+                older: given,
+                newest: current,
+                newest_spoke: entry.last_named(),
+            });
+        }
+        Err(Rejection::OtherIncarnation {
+            instance: entry.id().clone(),
+            given,
+            current,
+        })
     }
 
     /// Has a command carried out; returns once it is saved.

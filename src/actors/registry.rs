@@ -9,11 +9,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Addr;
 use dashmap::DashMap;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::instance::InstanceActor;
 use crate::domain::fleet::Reading;
 use crate::domain::heartbeat::SystemMetrics;
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::queries::Standing;
 use crate::domain::time::{Timestamp, WallTime};
 
@@ -25,6 +27,20 @@ pub struct Reported {
     /// How many streams it said it runs.
     pub streams: Option<i64>,
 }
+
+/// A second process that lives under the name of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The life it goes by, which is over.
+    pub older: Incarnation,
+    /// When it was found.
+    pub since: WallTime,
+    /// When it was last refused.
+    pub last_seen: WallTime,
+}
+
+/// Stands for a life that has not named itself yet.
+const NEVER: u64 = u64::MAX;
 
 /// One instance.
 #[derive(Debug)]
@@ -40,6 +56,11 @@ pub struct Entry {
     reading: AtomicU64,
     standing: RwLock<Standing>,
     reported: RwLock<Reported>,
+    /// When the current life last named itself, or `NEVER`.
+    named_at: AtomicU64,
+    duplicate: RwLock<Option<Duplicate>>,
+    changed: Notify,
+    is_gone: AtomicBool,
     actor: RwLock<Option<Addr<InstanceActor>>>,
 }
 
@@ -56,6 +77,10 @@ impl Entry {
             reading: AtomicU64::new(packed(Reading::default())),
             standing: RwLock::new(standing),
             reported: RwLock::new(Reported::default()),
+            named_at: AtomicU64::new(NEVER),
+            duplicate: RwLock::new(None),
+            changed: Notify::new(),
+            is_gone: AtomicBool::new(false),
             actor: RwLock::new(None),
         }
     }
@@ -171,6 +196,43 @@ impl Entry {
         }
     }
 
+    /// A call named the current life.
+    pub fn named(&self, now: Timestamp) {
+        self.named_at.store(now.as_micros(), Ordering::Release);
+    }
+
+    /// When a call last named the current life; none if none has.
+    pub fn last_named(&self) -> Option<Timestamp> {
+        let at = self.named_at.load(Ordering::Acquire);
+        (at != NEVER).then_some(Timestamp::from_micros(at))
+    }
+
+    /// The second process under this name, if there is one.
+    pub fn duplicate(&self) -> Option<Duplicate> {
+        *self
+            .duplicate
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_duplicate(&self, duplicate: Option<Duplicate>) {
+        *self
+            .duplicate
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = duplicate;
+    }
+
+    /// Completes when its set or its life changes, or it is removed, after this call: who listens
+    /// first and looks then misses nothing.
+    pub(super) fn changed(&self) -> Notified<'_> {
+        self.changed.notified()
+    }
+
+    /// Whether the instance was removed; one that registers again has another entry.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::SeqCst)
+    }
+
     /// Where its actor is, if it has one.
     pub fn actor(&self) -> Option<Addr<InstanceActor>> {
         self.actor
@@ -276,14 +338,24 @@ impl Registry {
         }
         if before.incarnation != standing.incarnation {
             entry.stamp(now, wall);
+            entry.named_at.store(NEVER, Ordering::Release);
             entry.measure(&SystemMetrics::default());
             entry.lift_fence();
+        }
+        // Last: whoever is woken sees all of it.
+        if before.incarnation != standing.incarnation
+            || before.assignment_version != standing.assignment_version
+        {
+            entry.changed.notify_waiters();
         }
         Published::Changed(entry)
     }
 
     pub(super) fn remove(&self, id: &InstanceId) -> Option<Arc<Entry>> {
-        self.entries.remove(id).map(|(_, entry)| entry)
+        let (_, entry) = self.entries.remove(id)?;
+        entry.is_gone.store(true, Ordering::SeqCst);
+        entry.changed.notify_waiters();
+        Some(entry)
     }
 }
 

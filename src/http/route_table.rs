@@ -8,8 +8,8 @@ use actix_web::{guard, web};
 
 use super::problem::Problem;
 use super::{
-    alerts, brake, breakers, diagnostic, health, instances, moves, patterns, recovery, resilience,
-    status, streams, workers,
+    alerts, brake, breakers, diagnostic, health, instances, long_poll, moves, patterns, recovery,
+    resilience, status, streams, workers,
 };
 
 /// Who depends on a route.
@@ -79,6 +79,8 @@ static ROUTES: &[Route] = routes![
         "Every instance, newest registration first; pages by `limit` and `after`.";
     Classic GET "/instances/{server_id}" instances::detail,
         "One instance and the streams assigned to it.";
+    Ours GET "/instances/{server_id}/assignments" long_poll::assignments,
+        "Answers when the instance's streams change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
     Ours DELETE "/instances/{server_id}" instances::delete,
         "An instance leaves for good; its streams move at once, or when its lease is over.";
     Classic GET "/instances/{server_id}/metrics" instances::metrics,

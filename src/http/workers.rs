@@ -20,7 +20,7 @@ use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
-use crate::domain::stream::Stream;
+use crate::domain::stream::{Holding, Stream};
 
 /// What an instance may hold at the most.
 const MAX_STREAMS: i64 = 100_000;
@@ -42,6 +42,7 @@ pub(super) struct RegisterAnswer {
     lease_seconds: Value,
     heartbeat_interval_seconds: Value,
     assigned_streams: Vec<StreamId>,
+    assignments: Vec<Holding>,
     assignment_version: AssignmentVersion,
 }
 
@@ -58,6 +59,7 @@ pub(super) async fn register(
     })?;
     state.orchestrator().sign_of_life(&command.id, None)?;
     let registered = state.orchestrator().execute(command).await?;
+    let assigned_streams = registered.assigned_streams();
     let instance = registered.instance;
     // A worker may beat more often than needed, and not so rarely that it seems silent.
     let interval = instance
@@ -74,7 +76,8 @@ pub(super) async fn register(
         incarnation: instance.incarnation,
         lease_seconds: seconds(limits.lease),
         heartbeat_interval_seconds: seconds(interval),
-        assigned_streams: registered.assigned_streams,
+        assigned_streams,
+        assignments: registered.assignments,
         assignment_version: instance.assignment_version,
     }))
 }
@@ -110,7 +113,7 @@ pub(super) struct BeatAnswer {
 }
 
 #[derive(Debug, Serialize)]
-struct AssignLine {
+pub(super) struct AssignLine {
     stream_id: StreamId,
     epoch: Epoch,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +123,7 @@ struct AssignLine {
 }
 
 impl AssignLine {
-    fn of((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> Self {
+    pub(super) fn of((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> Self {
         Self {
             stream_id: stream.id,
             epoch,
@@ -236,6 +239,7 @@ pub(super) struct AssignAnswer {
     count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    assignments: Vec<Holding>,
 }
 
 impl AssignAnswer {
@@ -245,6 +249,7 @@ impl AssignAnswer {
             assigned_streams: Vec::new(),
             count: None,
             message: Some(message),
+            assignments: Vec::new(),
         }
     }
 }
@@ -269,11 +274,12 @@ pub(super) async fn assign(
     let requested = command.requested;
     let outcome = state.orchestrator().execute(command).await?;
     Ok(Json(match outcome {
-        AssignOutcome::Assigned(streams) => AssignAnswer {
+        AssignOutcome::Assigned(assignments) => AssignAnswer {
             status: "assigned",
-            count: Some(streams.len()),
-            assigned_streams: streams,
+            count: Some(assignments.len()),
+            assigned_streams: streams_of(&assignments),
             message: None,
+            assignments,
         },
         AssignOutcome::Full { max_streams } => AssignAnswer::none(
             "no_capacity",
@@ -299,6 +305,11 @@ pub(super) async fn assign(
     }))
 }
 
+/// The streams alone, as classic workers read them.
+fn streams_of(holdings: &[Holding]) -> Vec<StreamId> {
+    holdings.iter().map(|holding| holding.stream).collect()
+}
+
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum ReleaseAnswer {
@@ -306,6 +317,8 @@ pub(super) enum ReleaseAnswer {
         status: &'static str,
         released_streams: Vec<StreamId>,
         count: usize,
+        /// With the epochs that are void now.
+        released: Vec<Holding>,
     },
     Nothing {
         status: &'static str,
@@ -337,6 +350,7 @@ pub(super) async fn release(
     Ok(Json(ReleaseAnswer::Released {
         status: "released",
         count: released.len(),
-        released_streams: released,
+        released_streams: streams_of(&released),
+        released,
     }))
 }

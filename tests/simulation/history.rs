@@ -76,7 +76,11 @@ impl History {
                 epoch,
                 reason,
                 from,
+                from_epoch,
             } => {
+                if from.is_some() != from_epoch.is_some() || *from_epoch >= Some(*epoch) {
+                    return Err(format!("I1: stream {stream}: {epoch} after {from_epoch:?}"));
+                }
                 let owner = self.lose(stream.get());
                 if owner.as_deref() != from.as_ref().map(|from| from.as_str()) {
                     return Err(format!(
@@ -107,6 +111,7 @@ impl History {
                 stream,
                 from,
                 reason,
+                ..
             } => {
                 self.lose(stream.get());
                 if matches!(
@@ -170,6 +175,7 @@ impl History {
             | Event::LeaseWithdrawn { .. }
             | Event::StreamReleasing { .. }
             | Event::OverlapEnded { .. }
+            | Event::DuplicateIdentity { .. }
             | Event::InstanceRemoved { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }
