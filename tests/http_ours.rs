@@ -473,7 +473,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Origin::Ours)
             .count(),
-        19
+        20
     );
     for path in [
         "/",
