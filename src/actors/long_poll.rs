@@ -11,6 +11,10 @@
 //! FleetActor publishes a new version or a new life, or removes the instance. It listens before
 //! it looks, so what happens in between wakes it too.
 //!
+//! Two polls of an instance wait at the most; when a third comes, the oldest is answered that there
+//! is nothing new. Who asks again because it gave up waiting leaves a request behind that nobody
+//! reads any more, and HTTP does not always notice: so such requests are few.
+//!
 //! A poll is no sign of life and renews no lease: a worker whose heartbeats fail must not seem
 //! alive because something else in its process still asks.
 
@@ -27,6 +31,9 @@ use super::registry::Entry;
 use crate::domain::commands::Rejection;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
 use crate::domain::queries::{ChangesSince, SetUpdate, Standing, WorkerUpdate};
+
+/// How many polls of one instance wait at the same time.
+const MOST_PER_INSTANCE: u64 = 2;
 
 /// What a worker wants to be told of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,6 +117,7 @@ impl AssignmentPoll {
         let mut wait = pin!(tokio::time::sleep(self.wait));
         let end = &orchestrator.polls_end;
         let mut is_last = self.wait.is_zero();
+        let mut ticket = None;
         loop {
             {
                 let (changed, over) = (pin!(entry.changed()), pin!(end.over.notified()));
@@ -120,8 +128,14 @@ impl AssignmentPoll {
                         return Ok(Found::News(self.question()));
                     }
                     // What came together with the end of the wait was seen in this look.
-                    if is_last || end.is_over() {
+                    let is_old =
+                        ticket.is_some_and(|one| entry.polls_after(one) >= MOST_PER_INSTANCE);
+                    if is_last || is_old || end.is_over() {
                         return Ok(Found::Nothing(standing));
+                    }
+                    if ticket.is_none() {
+                        // Wakes this one too, which looks once more.
+                        ticket = Some(entry.begin_poll());
                     }
                     tokio::select! {
                         () = changed => {}
@@ -132,7 +146,11 @@ impl AssignmentPoll {
             }
             // It may have been removed, and even registered anew, as another entry.
             let known = orchestrator.registry().get(&self.id);
-            entry = known.ok_or_else(|| self.unknown())?;
+            let known = known.ok_or_else(|| self.unknown())?;
+            if !Arc::ptr_eq(&known, &entry) {
+                ticket = None;
+                entry = known;
+            }
         }
     }
 

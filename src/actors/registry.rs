@@ -61,6 +61,8 @@ pub struct Entry {
     duplicate: RwLock<Option<Duplicate>>,
     changed: Notify,
     is_gone: AtomicBool,
+    /// How many polls have begun to wait for a change.
+    polls: AtomicU64,
     actor: RwLock<Option<Addr<InstanceActor>>>,
 }
 
@@ -81,6 +83,7 @@ impl Entry {
             duplicate: RwLock::new(None),
             changed: Notify::new(),
             is_gone: AtomicBool::new(false),
+            polls: AtomicU64::new(0),
             actor: RwLock::new(None),
         }
     }
@@ -226,6 +229,20 @@ impl Entry {
     /// first and looks then misses nothing.
     pub(super) fn changed(&self) -> Notified<'_> {
         self.changed.notified()
+    }
+
+    /// Counts a poll that begins to wait, and has those before it look whether they may go on.
+    pub(super) fn begin_poll(&self) -> u64 {
+        let ticket = self.polls.fetch_add(1, Ordering::SeqCst) + 1;
+        if ticket > 1 {
+            self.changed.notify_waiters();
+        }
+        ticket
+    }
+
+    /// How many polls have begun to wait after the one with this ticket.
+    pub(super) fn polls_after(&self, ticket: u64) -> u64 {
+        self.polls.load(Ordering::SeqCst).saturating_sub(ticket)
     }
 
     /// Whether the instance was removed; one that registers again has another entry.

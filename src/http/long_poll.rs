@@ -38,8 +38,8 @@ pub(super) async fn assignments(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let poll = poll(&request)?;
     let _permit = state.admit(Load::Poll)?;
+    let poll = poll(&request)?;
     let update = state.orchestrator().await_changes(poll).await?;
     let rows = match &update.update {
         SetUpdate::UpToDate => 0,

@@ -78,8 +78,6 @@ pub fn serve(listener: TcpListener, state: AppState) -> io::Result<Server> {
         .client_request_timeout(HEAD_LIMIT)
         .client_disconnect_timeout(CLOSE_LIMIT)
         .keep_alive(KEEP_ALIVE)
-        // Who closes has gone: what waits for it would wait on, and hold its place.
-        .h1_allow_half_closed(false)
         .shutdown_timeout(SHUTDOWN_SECONDS)
         .listen(listener)?
         .run();

@@ -99,7 +99,7 @@ async fn a_change_is_told_to_everybody_who_waits_for_it_and_to_nobody_else() {
     rig.register("b", 5).await;
     let (now, other) = (version(&rig), rig.entry("b").standing().assignment_version);
     let mut here = Vec::new();
-    for _ in 0..20 {
+    for _ in 0..2 {
         here.push(waiting(&rig, poll(now, 60)).await);
     }
     let there = AssignmentPoll {
@@ -235,16 +235,37 @@ async fn who_goes_away_leaves_nothing_behind() {
     let entry = rig.entry("a");
     let before = Arc::strong_count(&entry);
     let mut polls = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..2 {
         polls.push(waiting(&rig, poll(version(&rig), 60)).await);
     }
-    assert_eq!(Arc::strong_count(&entry), before + 100);
+    assert_eq!(Arc::strong_count(&entry), before + 2);
     for poll in polls {
         poll.abort();
     }
     settle_down().await;
     assert_eq!(Arc::strong_count(&entry), before);
     release(&rig, 1).await;
+}
+
+#[actix::test]
+async fn a_third_poll_of_an_instance_ends_the_oldest() {
+    let rig = with_two().await;
+    let now = version(&rig);
+    let mut polls = Vec::new();
+    for _ in 0..5 {
+        polls.push(waiting(&rig, poll(now, 60)).await);
+    }
+    let finished: Vec<bool> = polls.iter().map(JoinHandle::is_finished).collect();
+    assert_eq!(finished, [true, true, true, false, false]);
+    ask(&rig, poll(now, 0)).await;
+    ask(&rig, poll(0, 60)).await;
+    assert!(!polls[3].is_finished(), "those do not wait");
+    release(&rig, 1).await;
+    settle_down().await;
+    for (poll, was_finished) in polls.into_iter().zip(finished) {
+        let update = poll.await.unwrap().0.unwrap();
+        assert_eq!(update.update == SetUpdate::UpToDate, was_finished);
+    }
 }
 
 /// A change may come at any moment of a poll: before it looks, between its look and its wait,
