@@ -9,7 +9,8 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::Builder;
-use super::machine::{Answer, Beat, Changes, Request};
+use super::machine::{Answer, Beat, Changes, Request, Running};
+use super::news::PATIENCE;
 use super::stream::{Handoff, StreamAssignment, StreamId};
 
 /// A set of a hundred thousand streams fits.
@@ -25,6 +26,17 @@ pub(super) struct Wire {
     agent: Agent,
 }
 
+/// What came of a question for news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// The version the orchestrator is at.
+    Version(i64),
+    /// It does not offer any, or not to this life.
+    None,
+    /// No answer, or none that makes sense.
+    Failed,
+}
+
 /// An answer, and what went wrong in a sentence.
 type Outcome = (Answer, Option<String>);
 
@@ -35,6 +47,8 @@ struct Reply {
     /// Whether it is an error the orchestrator speaks of, and not whatever stands before it.
     is_problem: bool,
     body: Value,
+    /// The life that asked, if it said so.
+    asked_by: Option<i64>,
 }
 
 impl Wire {
@@ -99,9 +113,10 @@ impl Wire {
         let outcome = reply.read(|body| {
             Some(Answer::Registered {
                 // An orchestrator that counts no lives takes no notice of the number either.
-                incarnation: body["incarnation"].as_i64().unwrap_or(0),
-                interval: duration(&body["heartbeat_interval_seconds"])
+                incarnation: number(&body["incarnation"])?.unwrap_or(0),
+                interval: duration(&body["heartbeat_interval_seconds"])?
                     .unwrap_or(Duration::from_secs(30)),
+                request_limit: duration(&body["request_timeout_seconds"])?,
             })
         });
         Ok(match outcome {
@@ -116,20 +131,54 @@ impl Wire {
     fn heartbeat(
         &self,
         incarnation: i64,
-        version: i64,
-        running: &[StreamId],
+        version: Option<i64>,
+        running: &Running,
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
-        let body = json!({
+        let mut body = json!({
             "server_id": self.builder.server_id,
             "status": "active",
-            "current_streams": running.len(),
             "incarnation": incarnation,
-            "assignment_version": version,
-            "streams": running,
         });
+        if let Some(version) = version {
+            body["assignment_version"] = json!(version);
+        }
+        match running {
+            Running::Streams(ids) => {
+                body["current_streams"] = json!(ids.len());
+                body["streams"] = json!(ids);
+            }
+            Running::Digest { count, digest } => {
+                body["current_streams"] = json!(count);
+                body["streams_digest"] = json!(format!("{digest:016x}"));
+            }
+        }
         let reply = self.post("/heartbeat", &body, limit)?;
         Ok(reply.read(|body| Some(Answer::Beaten(beat(body)?))))
+    }
+
+    /// Waits for a version other than this one, which is answered at once; otherwise for a while.
+    pub(super) fn news(&self, incarnation: i64, version: i64) -> News {
+        let id = encoded(&self.builder.server_id);
+        let url = &self.builder.url;
+        let wait = PATIENCE.as_secs();
+        let path = format!(
+            "{url}/instances/{id}/assignments?version={version}&wait={wait}s\
+             &incarnation={incarnation}"
+        );
+        let reply = || {
+            let question = self.agent.get(path).config();
+            let limit = PATIENCE + Duration::from_secs(10);
+            Reply::of(question.timeout_global(Some(limit)).build().call()?)
+        };
+        match reply() {
+            Ok(reply) if reply.status == 200 => {
+                let version = reply.body["assignment_version"].as_i64();
+                version.map_or(News::Failed, News::Version)
+            }
+            Ok(reply) if [404, 405, 409, 410, 422, 501].contains(&reply.status) => News::None,
+            Ok(_) | Err(_) => News::Failed,
+        }
     }
 
     /// What classic workers do: ask for more, then look at the whole list.
@@ -186,7 +235,9 @@ impl Wire {
     fn post(&self, path: &str, body: &Value, limit: Duration) -> Result<Reply, ureq::Error> {
         let request = self.agent.post(format!("{}{path}", self.builder.url));
         let request = request.config().timeout_global(Some(limit)).build();
-        Reply::of(request.send_json(body)?)
+        let mut reply = Reply::of(request.send_json(body)?)?;
+        reply.asked_by = body["incarnation"].as_i64();
+        Ok(reply)
     }
 }
 
@@ -204,11 +255,19 @@ impl Reply {
             retry_after: retry_after.map(Duration::from_secs),
             is_problem,
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            asked_by: None,
         })
     }
 
+    /// Whether the life it takes for the current one is earlier than the one that asked: then
+    /// nobody took over, but the orchestrator has lost its memory of this life.
+    fn has_forgotten(&self) -> bool {
+        let current = self.body["current_incarnation"].as_i64();
+        current.is_some() && current < self.asked_by
+    }
+
     /// What it means; `success` reads the body of a 200.
-    fn read(self, success: impl FnOnce(&Value) -> Option<Answer>) -> Outcome {
+    fn read(&self, success: impl FnOnce(&Value) -> Option<Answer>) -> Outcome {
         let detail = self.body["detail"].as_str().unwrap_or_default().to_owned();
         match self.status {
             200 => {
@@ -217,6 +276,7 @@ impl Reply {
                 }
             }
             404 if self.is_problem => return (Answer::Unknown, None),
+            409 if self.is_problem && self.has_forgotten() => return (Answer::Unknown, None),
             409 if self.is_problem => return (Answer::OtherProcess(detail), None),
             400 | 422 if self.is_problem => {
                 return (Answer::Refused(detail.clone()), Some(detail));
@@ -249,8 +309,9 @@ fn beat(body: &Value) -> Option<Beat> {
         }
     };
     Some(Beat {
-        lease: duration(&body["lease_seconds"]),
-        version: body["assignment_version"].as_i64(),
+        lease: duration(&body["lease_seconds"])?,
+        stop_after: duration(&body["stop_after_seconds"])?,
+        version: number(&body["assignment_version"])?,
         changes,
     })
 }
@@ -274,9 +335,21 @@ fn ids(list: &Value) -> Option<Vec<StreamId>> {
     list.as_array()?.iter().map(Value::as_i64).collect()
 }
 
-fn duration(seconds: &Value) -> Option<Duration> {
+/// A number that may be missing, but must not be anything else.
+fn number(value: &Value) -> Option<Option<i64>> {
+    match value {
+        Value::Null => Some(None),
+        value => value.as_i64().map(Some),
+    }
+}
+
+/// The same for seconds; what is below zero is zero.
+fn duration(seconds: &Value) -> Option<Option<Duration>> {
+    if seconds.is_null() {
+        return Some(None);
+    }
     let seconds = seconds.as_f64()?.clamp(0.0, LONGEST);
-    Duration::try_from_secs_f64(seconds).ok()
+    Duration::try_from_secs_f64(seconds).ok().map(Some)
 }
 
 /// Percent-encoded, for a path.
@@ -338,6 +411,9 @@ mod tests {
             "null",
             r#"{"status":"x","assign":[{"stream_id":3}],"revoke":[]}"#,
             r#"{"status":"x","assign":[{"stream_id":"3","epoch":1}]}"#,
+            r#"{"status":"x","assign":[{"stream_id":99999999999999999999,"epoch":1}]}"#,
+            r#"{"status":"x","lease_seconds":"240"}"#,
+            r#"{"status":"x","assignment_version":1e300}"#,
         ] {
             assert_eq!(text(nonsense), None, "{nonsense}");
         }
