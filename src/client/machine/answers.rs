@@ -111,7 +111,8 @@ impl Machine {
         if lease.is_zero() {
             return;
         }
-        let told = beat.stop_after.filter(|stop_after| *stop_after < lease);
+        let told = beat.stop_after;
+        let told = told.filter(|told| !told.is_zero() && *told < lease);
         let stop_after = told.unwrap_or(lease / 10 * 9);
         self.lease = Some(lease);
         self.stop_after = Some(stop_after);

@@ -727,7 +727,7 @@ fn the_orchestrator_says_when_to_stop_and_how_long_to_wait() {
     };
     answer(&mut machine, at(0), registered, 0.0);
     assert_eq!(machine.request_limit(), at(2));
-    for (told, stop_at) in [(70, 70), (100, 90), (700, 90)] {
+    for (told, stop_at) in [(70, 70), (0, 90), (100, 90), (700, 90)] {
         all(&mut machine, at(0));
         let beat = Beat {
             lease: Some(LEASE),
