@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
+use resilient_orchestrator::client::machine::digest;
 use resilient_orchestrator::client::testing::{Call, FakeOrchestrator};
 use resilient_orchestrator::client::{
     Epoch, Failure, Handoff, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId,
@@ -439,4 +440,17 @@ fn heartbeats_go_on_beside_a_slow_call_and_do_not_confirm_it() {
     let call = fake.wait_until_running(&[]).unwrap();
     assert_eq!(call.body["assignment_version"], 4);
     worker.leave().unwrap();
+}
+
+#[test]
+fn a_large_set_is_told_as_a_digest() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign(1..=101);
+    let (_worker, _story) = live(&fake);
+    let digest = format!("{:016x}", digest(1..=101));
+    let call = fake.wait_for(|call| call.body["streams_digest"] == digest);
+    let body = call.unwrap().body;
+    assert_eq!(body["current_streams"], 101);
+    assert!(body.get("streams").is_none());
 }
