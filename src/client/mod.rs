@@ -43,6 +43,7 @@ pub mod machine;
 mod news;
 mod performer;
 mod permit;
+mod reading;
 mod stream;
 pub mod testing;
 mod wire;

@@ -24,6 +24,8 @@
 
 mod answers;
 mod digest;
+mod plan;
+mod talk;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -56,9 +58,6 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
 /// How often it is tried to say goodbye.
 const FAREWELLS: u32 = 3;
-
-/// Heartbeats name up to this many streams; a larger set goes as a digest.
-const MOST_NAMED: usize = 100;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
@@ -297,156 +296,6 @@ impl Machine {
         self.quiet_until = Duration::ZERO;
         // Who never registered has nobody to say goodbye to; an answer under way decides it.
         self.is_done = self.incarnation.is_none() && self.under_way.is_none();
-    }
-
-    fn plan(&mut self, is_leased: bool) {
-        self.was_leased = is_leased;
-        self.is_planned = true;
-        let stopping = self.stopping();
-        self.stops = self
-            .running
-            .values()
-            .filter(|stream| stopping != Some(stream.id))
-            .filter_map(|stream| Some((stream.id, self.reason_to_stop(stream, is_leased)?)))
-            .collect();
-        self.starts = self
-            .assigned
-            .values()
-            .filter(|stream| self.is_to_start(stream, is_leased))
-            .map(|stream| stream.id)
-            .collect();
-    }
-
-    fn stopping(&self) -> Option<StreamId> {
-        let call = self.call.as_ref()?;
-        call.is_stop.then_some(call.stream)
-    }
-
-    /// Whether nothing is left that has to be stopped.
-    fn is_at_rest(&self) -> bool {
-        self.stops.is_empty() && self.stopping().is_none()
-    }
-
-    fn reason_to_stop(&self, running: &StreamAssignment, is_leased: bool) -> Option<StopReason> {
-        match &self.ending {
-            Some(Ending::OtherProcess(_)) => return Some(StopReason::OtherProcess),
-            Some(Ending::Left | Ending::Refused(_)) => return Some(StopReason::Leaving),
-            None => {}
-        }
-        let Some(assigned) = self.assigned.get(&running.id) else {
-            return Some(self.loss);
-        };
-        if self.give_back.contains(&running.id) {
-            Some(StopReason::GivenBack)
-        } else if assigned.epoch != running.epoch {
-            Some(StopReason::Replaced)
-        } else if running.is_exclusive() && !is_leased {
-            Some(StopReason::LeaseEnded)
-        } else {
-            None
-        }
-    }
-
-    fn is_to_start(&self, stream: &StreamAssignment, is_leased: bool) -> bool {
-        let is_running = self
-            .running
-            .get(&stream.id)
-            .is_some_and(|running| running.epoch == stream.epoch);
-        let is_wanted = self.ending.is_none() && !self.give_back.contains(&stream.id);
-        // Whatever has to be stopped is stopped first, and then started again only if allowed.
-        let is_allowed = is_leased || !stream.is_exclusive();
-        is_wanted && is_allowed && !is_running
-    }
-
-    /// When something may be sent; `None` while an answer is awaited.
-    fn next_talk(&self) -> Option<Duration> {
-        if self.under_way.is_some() || self.is_done {
-            return None;
-        }
-        let beat = self.next_beat.max(self.quiet_until);
-        let hung_at = self.call.as_ref().map_or(Duration::MAX, |call| {
-            let patience = self.stop_after.unwrap_or(FALLBACK_LEASE);
-            call.since.saturating_add(patience)
-        });
-        if !self.is_at_rest() {
-            return Some(beat).filter(|at| self.incarnation.is_some() && *at < hung_at);
-        }
-        if self.incarnation.is_none() || self.ending.is_some() {
-            return Some(self.quiet_until);
-        }
-        let is_settled = self.call.is_none() && self.starts.is_empty() && self.failures == 0;
-        let word = (self.owes_word && is_settled).then_some(self.next_word);
-        let has_errand = !self.give_back.is_empty() || self.asks_for_list;
-        let errand = has_errand.then_some(self.errands_quiet_until);
-        let sooner = word.into_iter().chain(errand).min();
-        let next = sooner.map_or(beat, |at| at.max(self.quiet_until).min(beat));
-        (next < hung_at).then_some(next)
-    }
-
-    fn send(&mut self, now: Duration) -> Action {
-        let (kind, request) = self.request(now);
-        self.last_ticket += 1;
-        self.under_way = Some((self.last_ticket, kind, now));
-        Action::Send(self.last_ticket, request)
-    }
-
-    fn request(&mut self, now: Duration) -> (Kind, Request) {
-        let Some(incarnation) = self.incarnation else {
-            return (Kind::Register, Request::Register);
-        };
-        if !self.is_at_rest() {
-            return self.heartbeat(incarnation, None);
-        }
-        if self.ending.is_some() {
-            let streams = self.assigned.keys().copied().collect();
-            let leave = Request::Leave {
-                incarnation,
-                streams,
-            };
-            return (Kind::Leave, leave);
-        }
-        let is_settled = self.call.is_none() && self.starts.is_empty();
-        let says_word = self.owes_word && is_settled && now >= self.next_word;
-        if says_word || now >= self.next_beat {
-            if says_word {
-                self.owes_word = false;
-                self.next_word = now + SHORTEST_WAIT;
-            }
-            return self.heartbeat(incarnation, Some(self.version));
-        }
-        if !self.give_back.is_empty() {
-            self.releasing = self.give_back.clone();
-            let streams = self.give_back.iter().copied().collect();
-            let release = Request::Release {
-                incarnation,
-                streams,
-            };
-            return (Kind::Release, release);
-        }
-        self.asks_for_list = false;
-        let requested = self.max_streams.saturating_sub(self.assigned.len());
-        let list = Request::List {
-            incarnation,
-            requested,
-        };
-        (Kind::List, list)
-    }
-
-    fn heartbeat(&self, incarnation: i64, version: Option<i64>) -> (Kind, Request) {
-        let ids = self.running.keys().copied();
-        let running = match self.running.len() {
-            count if count > MOST_NAMED => Running::Digest {
-                count,
-                digest: digest(ids),
-            },
-            _ => Running::Streams(ids.collect()),
-        };
-        let heartbeat = Request::Heartbeat {
-            incarnation,
-            version,
-            running,
-        };
-        (Kind::Heartbeat, heartbeat)
     }
 }
 
