@@ -134,7 +134,9 @@ class Worker:
                       min(10.0, max(0.2, min(self.limit, self.pace() / 2))))
         with self.lock:
             lease = answer["lease_seconds"]
-            if lease > 0:  # 0 grants none, and takes none back; a shorter one counts at once
+            # 0 grants none, and takes none back; a shorter one counts at once. One that has ended
+            # does not begin again before it is told, with the version, what was lost meanwhile.
+            if lease > 0 and (settled or sent < self.stop_at):
                 told = answer.get("stop_after_seconds") or math.inf
                 self.stop_after = told if told < lease else 0.9 * lease
                 self.stop_at = sent + self.stop_after

@@ -346,7 +346,15 @@ impl Watcher {
                 request_limit: None,
             },
             (Reply::Good { lease, set }, Request::Heartbeat { .. }) => {
-                Answer::Beaten(self.beat(sent_at, *lease, set.as_ref()))
+                let is_told = matches!(
+                    request,
+                    Request::Heartbeat {
+                        version: Some(_),
+                        ..
+                    }
+                );
+                let set = set.as_ref().filter(|_| is_told);
+                Answer::Beaten(self.beat(sent_at, *lease, set, is_told))
             }
             (Reply::Good { .. }, Request::Release { streams, .. }) => {
                 for id in streams {
@@ -378,10 +386,17 @@ impl Watcher {
         }
     }
 
-    fn beat(&mut self, sent_at: Duration, lease: Option<u64>, set: Option<&Set>) -> Beat {
+    fn beat(
+        &mut self,
+        sent_at: Duration,
+        lease: Option<u64>,
+        set: Option<&Set>,
+        is_told: bool,
+    ) -> Beat {
         let lease = lease.map(Duration::from_millis);
         let granted = lease.or(self.granted).unwrap_or(Duration::from_secs(240));
-        if !granted.is_zero() {
+        // A lease that ended begins again only with the changes there were.
+        if !granted.is_zero() && (is_told || sent_at < self.stop_at) {
             self.granted = Some(granted);
             self.stop_at = sent_at + granted / 10 * 9;
         }

@@ -191,8 +191,11 @@ async fn changes_since(
 impl BeatAnswer {
     fn tell_changes(&mut self, known: AssignmentVersion, changes: Option<WorkerUpdate>) {
         let Some(WorkerUpdate { standing, update }) = changes else {
-            // Who is told a version believes to have it: it asks again with its next heartbeat.
+            // Who is told a version believes to have it: it asks again with its next heartbeat. And
+            // no lease: it might begin again with streams that were taken from it meanwhile.
             self.assignment_version = known;
+            self.lease_seconds = seconds(Duration::ZERO);
+            self.stop_after_seconds = seconds(Duration::ZERO);
             return;
         };
         self.assignment_version = standing.assignment_version;

@@ -108,7 +108,9 @@ impl Machine {
     /// will not wait for a longer one that it has forgotten.
     fn renew(&mut self, sent_at: Duration, beat: &Beat) {
         let lease = beat.lease.or(self.lease).unwrap_or(FALLBACK_LEASE);
-        if lease.is_zero() {
+        // Who let a lease end may have lost streams, and has to be told before it has one again.
+        let had_ended = sent_at >= self.stop_at && !self.names_version;
+        if lease.is_zero() || had_ended {
             return;
         }
         let told = beat.stop_after;

@@ -13,7 +13,8 @@
 //! lease. But
 //!
 //! - while something still has to be stopped, heartbeats name no version: they neither confirm
-//!   what was told nor learn anything new, and nothing else is sent;
+//!   what was told nor learn anything new, and nothing else is sent. They renew a lease that holds,
+//!   and none that has ended: what was lost meanwhile is not known yet;
 //! - a call that takes longer than a lease counts as hung, and heartbeats end with it: the
 //!   streams of a worker that cannot let go are given to others.
 //!
@@ -113,6 +114,8 @@ pub struct Machine {
     releasing: BTreeSet<StreamId>,
     last_ticket: Ticket,
     under_way: Option<(Ticket, Kind, Duration)>,
+    /// Whether the request under way will be answered with what changed.
+    names_version: bool,
     asks_for_list: bool,
     ending: Option<Ending>,
     /// No request is sent any more; only stops are left, then the end is told.
@@ -156,6 +159,7 @@ impl Machine {
             releasing: BTreeSet::new(),
             last_ticket: 0,
             under_way: None,
+            names_version: false,
             asks_for_list: false,
             ending: None,
             is_done: false,

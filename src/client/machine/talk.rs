@@ -36,6 +36,13 @@ impl Machine {
 
     pub(super) fn send(&mut self, now: Duration) -> Action {
         let (kind, request) = self.request(now);
+        self.names_version = matches!(
+            request,
+            Request::Heartbeat {
+                version: Some(_),
+                ..
+            }
+        );
         self.last_ticket += 1;
         self.under_way = Some((self.last_ticket, kind, now));
         Action::Send(self.last_ticket, request)

@@ -171,3 +171,22 @@ fn a_version_that_went_back_is_asked_about_from_the_start() {
     answer(&mut machine, at(30), full(3, vec![stream(1, 11)]), 0.0);
     assert_eq!(all(&mut machine, at(40)), ["beat v3 [1]"]);
 }
+
+#[test]
+fn a_lease_that_ended_does_not_begin_again_before_it_is_told_what_changed() {
+    let mut machine = living(vec![stream(1, 11), stream(2, 12)]);
+    // Suspended for longer than the lease; the first stop takes its time.
+    assert_eq!(one(&mut machine, at(500)), "stop 1@11 LeaseEnded");
+    assert_eq!(one(&mut machine, at(500)), "beat v? [1, 2]");
+    answer(&mut machine, at(500), beat(9, None), 0.0);
+    machine.done(Outcome::Done);
+    assert_eq!(
+        one(&mut machine, at(501)),
+        "stop 2@12 LeaseEnded",
+        "it may be somebody else's"
+    );
+    machine.done(Outcome::Done);
+    assert_eq!(one(&mut machine, at(501)), "beat v1 []");
+    answer(&mut machine, at(501), difference(9, vec![], vec![2]), 0.0);
+    assert_eq!(one(&mut machine, at(501)), "start 1@11");
+}
