@@ -214,6 +214,7 @@ async fn a_heartbeat_of_another_life_is_a_conflict() {
         for wrong in [0, old, new + 1, (1 << 53) - 1] {
             body["incarnation"] = wrong.into();
             let problem = world.post(path, body.clone()).await.problem(409);
+            assert_eq!(problem["current_incarnation"], new);
             assert!(
                 problem["detail"]
                     .as_str()
@@ -258,12 +259,17 @@ async fn a_second_process_under_the_name_is_shown() {
 #[actix_web::test]
 async fn a_lease_is_granted_to_who_names_its_life_and_not_while_it_is_in_doubt() {
     let world = World::start().await;
-    let life = world.register("a", 2).await["incarnation"].clone();
+    let registered = world.register("a", 2).await;
+    let limits = json!({"lease_seconds": 240, "stop_after_seconds": 216,
+        "heartbeat_interval_seconds": 30, "request_timeout_seconds": 15});
+    assert_has(&registered, &limits);
+    let life = registered["incarnation"].clone();
     let beat = async |incarnation: &Value| {
         let body = json!({"server_id": "a", "current_streams": 0, "incarnation": incarnation});
         world.post("/heartbeat", body).await.ok()
     };
-    assert_eq!(beat(&life).await["lease_seconds"], 240);
+    let granted = json!({"lease_seconds": 240, "stop_after_seconds": 216});
+    assert_has(&beat(&life).await, &granted);
     assert_eq!(
         beat(&Value::Null).await["lease_seconds"],
         0,
@@ -275,7 +281,8 @@ async fn a_lease_is_granted_to_who_names_its_life_and_not_while_it_is_in_doubt()
     assert_eq!(shown["data"]["status"], "failed");
     assert_has(
         &beat(&life).await,
-        &json!({"status": "heartbeat_updated", "lease_seconds": 0, "incarnation": life}),
+        &json!({"status": "heartbeat_updated", "lease_seconds": 0, "stop_after_seconds": 0,
+            "incarnation": life}),
     );
     settle().await;
     assert_eq!(beat(&life).await["instance_status"], "recovering");

@@ -40,7 +40,9 @@ pub(super) struct RegisterAnswer {
     auto_rebalanced: bool,
     incarnation: Incarnation,
     lease_seconds: Value,
+    stop_after_seconds: Value,
     heartbeat_interval_seconds: Value,
+    request_timeout_seconds: Value,
     assigned_streams: Vec<StreamId>,
     assignments: Vec<Holding>,
     assignment_version: AssignmentVersion,
@@ -75,7 +77,9 @@ pub(super) async fn register(
         auto_rebalanced: registered.auto_rebalanced,
         incarnation: instance.incarnation,
         lease_seconds: seconds(limits.lease),
+        stop_after_seconds: seconds(limits.worker_stop),
         heartbeat_interval_seconds: seconds(interval),
+        request_timeout_seconds: seconds(limits.request_timeout),
         assigned_streams,
         assignments: registered.assignments,
         assignment_version: instance.assignment_version,
@@ -103,6 +107,8 @@ pub(super) struct BeatAnswer {
     incarnation: Incarnation,
     instance_status: InstanceStatus,
     lease_seconds: Value,
+    /// How far into the lease a worker stops its exclusive streams by itself; zero without one.
+    stop_after_seconds: Value,
     assignment_version: AssignmentVersion,
     #[serde(skip_serializing_if = "Option::is_none")]
     full: Option<bool>,
@@ -143,16 +149,18 @@ pub(super) async fn heartbeat(
     let (id, incarnation, version) = (report.id.clone(), report.incarnation, report.version);
     let answer = state.orchestrator().heartbeat(report).await?;
     // Only who beats with its incarnation holds leases; others do not know what to do with one.
-    let lease = if answer.grants_lease && incarnation.is_some() {
-        state.settings().worker_limits.lease
+    let limits = state.settings().worker_limits;
+    let (lease, stop_after) = if answer.grants_lease && incarnation.is_some() {
+        (limits.lease, limits.worker_stop)
     } else {
-        Duration::ZERO
+        (Duration::ZERO, Duration::ZERO)
     };
     let mut beat = BeatAnswer {
         status: "heartbeat_updated",
         incarnation: answer.standing.incarnation,
         instance_status: answer.standing.status,
         lease_seconds: seconds(lease),
+        stop_after_seconds: seconds(stop_after),
         assignment_version: answer.standing.assignment_version,
         full: None,
         assign: None,
@@ -189,8 +197,11 @@ async fn changes_since(
 impl BeatAnswer {
     fn tell_changes(&mut self, known: AssignmentVersion, changes: Option<WorkerUpdate>) {
         let Some(WorkerUpdate { standing, update }) = changes else {
-            // Who is told a version believes to have it: it asks again with its next heartbeat.
+            // Who is told a version believes to have it: it asks again with its next heartbeat. And
+            // no lease: it might begin again with streams that were taken from it meanwhile.
             self.assignment_version = known;
+            self.lease_seconds = seconds(Duration::ZERO);
+            self.stop_after_seconds = seconds(Duration::ZERO);
             return;
         };
         self.assignment_version = standing.assignment_version;
