@@ -61,6 +61,7 @@ pub struct Orchestrator {
     pub(super) archive: Archive,
     pub(super) health: Addr<HealthActor>,
     pub(super) alerts: Alerts,
+    pub(super) lease: Duration,
     pub(super) identity: Addr<IdentityActor>,
     pub(super) polls_end: Arc<PollsEnd>,
 }
@@ -154,14 +155,15 @@ impl Orchestrator {
         // One that also beats without, as two processes of one name would, stays leased: its lease
         // is renewed by the other.
         let may_still_run = !leased && self.clock.now() < entry.granted_until();
-        let is_settled = standing.leased == leased || may_still_run;
+        let is_agreed = standing.leased == leased && (!leased || standing.lease >= self.lease);
+        let is_settled = is_agreed || may_still_run;
         if is_settled || !self.gate.writes().lets_through() {
             return;
         }
         let agreement = AgreeLease {
             id: entry.id().clone(),
             incarnation: standing.incarnation,
-            leased,
+            lease: leased.then_some(self.lease),
         };
         // What is not saved in time may be by the next heartbeat.
         let _ = tokio::time::timeout(AGREEMENT_LIMIT, self.execute(agreement)).await;

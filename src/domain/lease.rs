@@ -106,6 +106,7 @@ mod tests {
             undelivered: 0,
             unconfirmed: 0,
             leased,
+            lease: Duration::ZERO,
             withdrawn: None,
             releasing: 0,
             exclusive,
