@@ -18,7 +18,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Waker};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use divan::{AllocProfiler, Bencher};
 use futures_util::future::join_all;
@@ -229,10 +229,11 @@ fn over_sockets() {
         actix::spawn(server);
         let asked = actix_web::web::block(move || connect_and_wait(address, connections));
         let (clients, idle, waiting) = asked.await.expect("clients");
-        let began = Instant::now();
+        let clock = Clock::real(Duration::ZERO);
+        let began = clock.now();
         let heard = actix_web::web::block(move || {
             clients.into_iter().for_each(hear);
-            began.elapsed()
+            clock.now().since(began)
         });
         orchestrator.execute(streams()).await.expect("streams");
         let took = heard.await.expect("answers");
