@@ -261,9 +261,29 @@ impl Orchestrator {
     /// # Errors
     /// If it is not known, or that could not be saved.
     pub async fn remove(&self, id: InstanceId) -> Result<Departure, Refusal> {
+        self.depart(id, false).await
+    }
+
+    /// The worker of an instance leaves for good; it has stopped everything.
+    ///
+    /// # Errors
+    /// If it is not known, leads another life, or that could not be saved.
+    pub async fn leave(
+        &self,
+        id: InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Departure, Refusal> {
+        if let Some(entry) = self.registry.get(&id) {
+            self.check_life(&entry, Some(incarnation))
+                .map_err(Refusal::Rejected)?;
+        }
+        self.depart(id, true).await
+    }
+
+    async fn depart(&self, id: InstanceId, by_worker: bool) -> Result<Departure, Refusal> {
         self.check_store_for(&id)?;
         self.recovery
-            .send(Remove { id })
+            .send(Remove { id, by_worker })
             .await
             .unwrap_or(Err(Refusal::ShuttingDown))
     }
