@@ -5,6 +5,7 @@
 Ctrl-C or SIGTERM: it gives its streams back and ends. Put your work into `run`. Needs Linux.
 """
 import json
+import math
 import random
 import signal
 import sys
@@ -30,7 +31,7 @@ def now():
 
 
 class Refused(Exception):
-    """The orchestrator itself said no: (status, sentence). All else counts as no answer."""
+    """The orchestrator itself said no: (status, sentence, life). All else is no answer."""
 
 
 def call(method, path, body=None, limit=10.0):
@@ -44,7 +45,9 @@ def call(method, path, body=None, limit=10.0):
         # A 404 of something in between is not the orchestrator's: that one speaks problem+json.
         is_problem = error.headers.get_content_type() == "application/problem+json"
         if is_problem and error.code in (400, 404, 409, 422):
-            raise Refused(error.code, json.load(error)["detail"]) from None
+            problem = json.load(error)
+            current = problem.get("current_incarnation")
+            raise Refused(error.code, problem["detail"], current) from None
         raise
 
 
@@ -54,7 +57,13 @@ class Worker:
         self.running = {}  # what really runs: id -> (epoch, event, thread)
         self.epochs = {}  # the highest epoch of each stream so far; a lower one is old news
         self.stop_at = 0.0  # exclusive streams must not run from this moment on
-        self.lock = threading.RLock()
+        self.stop_after = math.inf  # so long after the sending of a heartbeat that is
+        self.incarnation, self.last_incarnation = None, 0
+        self.version, self.interval, self.limit = 0, 10.0, 10.0
+        self.stopping_since = None  # a stop is under way; None: nothing is left to be stopped
+        self.loss = "it was taken away"
+        self.lock = threading.Condition(threading.RLock())  # nobody waits long while holding it
+        self.hurry = threading.Event()  # what runs has changed: say so at once
         self.leaving = threading.Event()
 
     def may_run(self, id, epoch):
@@ -63,20 +72,22 @@ class Worker:
             return False
         return now() < self.stop_at or stream.get("handoff") == "overlap"
 
-    def settle(self, reason="it was taken away"):
-        """Stops what must not run, then starts what should, one at a time. The clock is read for
-        each: a process that was suspended finds its lease over, and stops before all else."""
-        with self.lock:
-            while True:
+    def watch(self):
+        """Stops what must not run, then starts what should, one at a time, beside the heartbeats:
+        no slow answer delays a stop, no slow stop delays a heartbeat. The clock is read for each:
+        a process that was suspended finds its lease over, and stops before all else."""
+        while True:
+            with self.lock:
                 bad = [i for i, (epoch, *_) in self.running.items() if not self.may_run(i, epoch)]
                 new = [i for i, s in self.assigned.items()
                        if i not in self.running and self.may_run(i, s["epoch"])]
+                if not bad and self.stopping_since is not None:
+                    self.stopping_since = None
+                    self.lock.notify_all()
                 if bad:
-                    _, stopped, thread = self.running.pop(bad[0])
-                    stopped.set()
-                    thread.join()  # it has stopped before anybody else is told to start it
-                    why = "the lease ended" if bad[0] in self.assigned else reason
-                    print(f"stop {bad[0]}: {why}", flush=True)
+                    self.stopping_since = now()
+                    _, stopped, thread = self.running[bad[0]]
+                    why = "the lease ended" if bad[0] in self.assigned else self.loss
                 elif new:
                     stream, stopped = self.assigned[new[0]], threading.Event()
                     thread = threading.Thread(target=run, args=(stream, stopped), daemon=True)
@@ -84,29 +95,52 @@ class Worker:
                     self.running[new[0]] = (stream["epoch"], stopped, thread)
                     print(f"start {new[0]} epoch {stream['epoch']}", flush=True)
                 else:
-                    return
+                    self.lock.wait(0.1)
+                    continue
+            if bad:
+                stopped.set()
+                thread.join()  # it has stopped before anybody else is told to start it
+                with self.lock:
+                    del self.running[bad[0]]
+                print(f"stop {bad[0]}: {why}", flush=True)
+            self.hurry.set()
 
-    def watch(self):
-        """Beside the heartbeats: no slow answer may delay the stop at the end of the lease."""
-        while True:
-            self.settle()
-            time.sleep(0.1)
+    def all_stopped(self):
+        return not any(not self.may_run(i, epoch) for i, (epoch, *_) in self.running.items())
 
     def lose_all(self, reason):
         with self.lock:
-            self.assigned, self.stop_at = {}, 0.0
-            self.settle(reason)
+            self.assigned, self.stop_at, self.loss = {}, 0.0, reason
+            self.lock.notify_all()
+            self.lock.wait_for(lambda: not self.running)
+
+    def pace(self):
+        """Three tries fit into a lease, whatever interval was told before."""
+        return max(0.05, min(self.interval, self.stop_after / 3))
 
     def beat(self):
         with self.lock:
-            running = sorted(self.running)
-        sent = now()  # the lease counts from here, not from the answer
+            running, settled = sorted(self.running), self.all_stopped()
+            since = self.stopping_since
+            if since is not None and now() - since > min(self.stop_after, 240.0):
+                return 1.0  # a stop hangs: no more heartbeats, so that others get the streams
+            self.hurry.clear()
+            sent = now()  # the lease counts from here, not from the answer
         body = {"server_id": NAME, "current_streams": len(running), "streams": running,
-                "incarnation": self.incarnation, "assignment_version": self.version}
-        answer = call("POST", "/heartbeat", body, min(self.interval / 2, 10.0))
+                "incarnation": self.incarnation}
+        if settled:  # otherwise it would confirm what is not done yet
+            body["assignment_version"] = self.version
+        answer = call("POST", "/heartbeat", body,
+                      min(10.0, max(0.2, min(self.limit, self.pace() / 2))))
         with self.lock:
-            if answer["lease_seconds"] > 0:  # 0 grants none, and takes none back
-                self.stop_at = max(self.stop_at, sent + 0.9 * answer["lease_seconds"])
+            lease = answer["lease_seconds"]
+            # 0 grants none, and takes none back; a shorter one counts at once. One that has ended
+            # does not begin again before it is told, with the version, what was lost meanwhile.
+            if lease > 0 and (settled or sent < self.stop_at):
+                told = answer.get("stop_after_seconds") or math.inf
+                self.stop_after = told if told < lease else 0.9 * lease
+                self.stop_at = sent + self.stop_after
+            self.loss = "it was taken away"
             if "assign" in answer:
                 if answer.get("full"):  # this is all there is
                     self.assigned = {}
@@ -117,30 +151,44 @@ class Worker:
                         self.epochs[stream["stream_id"]] = stream["epoch"]
                         self.assigned[stream["stream_id"]] = stream
                 self.version = answer["assignment_version"]
-        self.settle()
-        return max(0.0, sent + self.interval * random.uniform(0.9, 1.0) - now())
+            elif settled and answer["assignment_version"] < self.version:
+                self.version = 0  # it has lost its memory: tell me all
+            self.lock.notify_all()
+        return max(0.0, sent + self.pace() * random.uniform(0.9, 1.0) - now())
 
     def register(self):
         answer = call("POST", "/register", {"server_id": NAME, "ip": "127.0.0.1", "port": 9000,
                                             "max_streams": 20, "auto_assign": True})
         self.interval = answer["heartbeat_interval_seconds"]
+        self.limit = answer.get("request_timeout_seconds", math.inf)
         self.version = 0  # "I run nothing: tell me all"
         self.incarnation = answer["incarnation"]
+        if self.incarnation <= self.last_incarnation:
+            self.epochs = {}  # another database, which counts anew
+        self.last_incarnation = self.incarnation
         print(f"registered, incarnation {self.incarnation}", flush=True)
+
+    def pause(self, seconds):
+        """Until the next heartbeat is due, or there is something to say."""
+        self.leaving.wait(min(seconds, 0.05))
+        if not self.leaving.is_set() and seconds > 0.05:
+            self.hurry.wait(seconds - 0.05)
 
     def live(self):
         threading.Thread(target=self.watch, daemon=True).start()
-        self.incarnation, self.interval, failures = None, 10.0, 0
+        failures = 0
         while not self.leaving.is_set():
-            longest, asked = (self.interval if self.incarnation else 30.0), 0.0
+            longest, asked = (self.pace() if self.incarnation else 30.0), 0.0
             try:
                 if self.incarnation is None:
                     self.register()
-                self.leaving.wait(self.beat())
+                self.pause(self.beat())
                 failures = 0
                 continue
             except Refused as refused:
-                status, detail = refused.args
+                status, detail, current = refused.args
+                if status == 409 and self.incarnation and current and current < self.incarnation:
+                    status = 404  # nobody took over: the orchestrator forgot this life
                 if status == 409 or (self.incarnation is None and status != 404):
                     self.lose_all("another process lives under the name of this worker")
                     sys.exit(f"{status}: {detail}")
@@ -152,7 +200,8 @@ class Worker:
                 # No answer, or none that makes sense. What runs goes on until the lease ends.
                 print(f"the orchestrator does not answer: {error}", flush=True)
                 retry_after = getattr(error, "headers", {}).get("Retry-After") or ""
-                asked = min(60.0, float(retry_after) if retry_after.isdigit() else 0.0)
+                most = longest if self.incarnation else 60.0  # patience must not cost the lease
+                asked = min(most, float(retry_after) if retry_after.isdigit() else 0.0)
             wait = min(longest, min(1.0, self.interval / 8) * 2 ** min(failures, 10))
             failures += 1
             self.leaving.wait(max(asked, wait * random.uniform(0.5, 1.0)))
@@ -163,13 +212,20 @@ class Worker:
         try:  # the release says which life leaves: it is refused if a newer process lives
             call("POST", "/streams/release", {"server_id": NAME, "stream_ids": held,
                                               "incarnation": self.incarnation})
-            call("DELETE", "/instances/" + urllib.parse.quote(NAME, safe=""))
+            call("DELETE", f"/instances/{urllib.parse.quote(NAME, safe='')}?incarnation={self.incarnation}")
         except (OSError, ValueError, Refused) as error:
             print(f"left without goodbye: {error}", flush=True)
 
 
+def leave_when_asked(worker):
+    signal.sigwait(ENDS)
+    worker.leaving.set()
+    worker.hurry.set()
+
+
 if __name__ == "__main__":
+    ENDS = {signal.SIGINT, signal.SIGTERM}
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)  # a handler could run while a lock is held
     worker = Worker()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: worker.leaving.set())
+    threading.Thread(target=leave_when_asked, args=(worker,), daemon=True).start()
     worker.live()

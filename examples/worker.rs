@@ -1,16 +1,10 @@
-//! A complete worker, built on the library.
-//!
-//! ```text
-//! cargo run --release --example worker -- http://localhost:8001 worker-1
-//! ```
+//! A complete worker: `cargo run --release --example worker -- http://localhost:8001 worker-1`
 //!
 //! Type `leave` and it gives its streams back and ends. Kill it, stop it (`kill -STOP`) or take
 //! its network away, and its streams run elsewhere once its lease is over.
-
 #![expect(clippy::print_stdout, reason = "saying what it does is what it is for")]
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -30,12 +24,10 @@ impl Runner for Radios {
             while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_secs(1))
                 && permit.is_valid()
             {
-                // Here a second of `stream.url` is worked on. Whatever comes of it is stored
-                // together with `stream.epoch`, so that late results can be refused.
+                // Work on a second of `stream.url`; store the results with `stream.epoch`.
             }
         };
-        let thread = thread::Builder::new().spawn(work)?;
-        self.0.insert(stream.id, (stop, thread));
+        self.0.insert(stream.id, (stop, thread::spawn(work)));
         println!("start {} epoch {}", stream.id, stream.epoch);
         Ok(())
     }
@@ -53,21 +45,16 @@ impl Runner for Radios {
     }
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let mut arguments = std::env::args().skip(1);
-    let url = arguments
-        .next()
-        .unwrap_or("http://localhost:8001".to_owned());
-    let name = arguments.next().unwrap_or("worker-1".to_owned());
-    let worker = Worker::builder(url, name)
-        .max_streams(20)
-        .start(Radios::default())?;
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().collect();
+    let [_, url, name] = arguments.as_slice() else {
+        return Err("usage: worker URL NAME".into());
+    };
+    let worker = Worker::builder(url, name).start(Radios::default())?;
     let handle = worker.handle();
     thread::spawn(move || {
-        let lines = std::io::stdin().lines().map_while(Result::ok);
-        lines
-            .filter(|line| line == "leave")
-            .for_each(|_| handle.leave());
+        let mut lines = std::io::stdin().lines().map_while(Result::ok);
+        lines.any(|line| line == "leave").then(|| handle.leave())
     });
     Ok(worker.wait()?)
 }

@@ -15,6 +15,7 @@ use actix::Arbiter;
 use actix_web::dev::ServerHandle;
 use log::{error, info, warn};
 use prometheus_client::registry::Registry as MetricsRegistry;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -77,6 +78,7 @@ pub enum StartError {
 ///
 /// What kept it from serving, or made it end.
 pub fn serve(config: Config) -> Result<(), StartError> {
+    allow_many_connections();
     std::panic::set_hook(Box::new(|panic| error!("a bug: {panic}")));
     let runner = actix::System::new();
     let outcome = runner.block_on(async {
@@ -93,6 +95,20 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     // Dropping the runtime would wait for a database call that hangs; the process ends instead.
     std::mem::forget(runner);
     outcome
+}
+
+/// Each worker keeps a connection or two, and systems allow few open files unless asked for more:
+/// 1,024 is common, far below what may be asked for.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        let current = limit.current.unwrap_or(u64::MAX);
+        warn!(error:%; "not more than {current} connections and files can be open");
+    }
 }
 
 /// Migrates the database of `config`.
@@ -208,6 +224,7 @@ impl Server {
             ..
         } = self;
         readiness.set(false);
+        orchestrator.end_polls();
         let finish = async {
             http.stop(true).await;
             orchestrator.drain().await;

@@ -21,12 +21,20 @@ mod emergency;
 mod faults;
 #[path = "actors/flapping.rs"]
 mod flapping;
+#[path = "actors/handover.rs"]
+mod handover;
 #[path = "actors/health.rs"]
 mod health;
 #[path = "actors/heartbeats.rs"]
 mod heartbeats;
+#[path = "actors/identity.rs"]
+mod identity;
+#[path = "actors/leases.rs"]
+mod leases;
 #[path = "actors/liveness.rs"]
 mod liveness;
+#[path = "actors/long_poll.rs"]
+mod long_poll;
 #[path = "actors/outage.rs"]
 mod outage;
 #[path = "actors/recovery_attempts.rs"]

@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use resilient_orchestrator::client::testing::FakeOrchestrator;
+use resilient_orchestrator::client::machine::digest;
+use resilient_orchestrator::client::testing::{Call, FakeOrchestrator};
 use resilient_orchestrator::client::{
-    Epoch, Failure, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId, Worker,
-    WorkerError,
+    Epoch, Failure, Handoff, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId,
+    Worker, WorkerError,
 };
 use serde_json::json;
 
@@ -163,7 +164,7 @@ fn streams_come_and_go_and_are_given_back_at_the_end() {
         (release.path.as_str(), &release.body["stream_ids"]),
         ("/streams/release", &json!([2, 3]))
     );
-    assert_eq!(leave.path, "/instances/worker%2F1");
+    assert_eq!(leave.path, "/instances/worker%2F1?incarnation=1");
     assert_eq!(leave.method, "DELETE");
 }
 
@@ -243,9 +244,9 @@ fn a_second_process_of_the_same_name_ends_the_first() {
     assert!(error.to_string().contains("another process"), "{error}");
     assert_eq!(story.stopped().2, StopReason::OtherProcess);
     assert!(!permit.is_valid());
-    let farewell = |path: &str| path == "/streams/release" || path.starts_with("/instances");
+    let farewell = |call: &Call| call.path == "/streams/release" || call.method == "DELETE";
     assert!(
-        !fake.calls().iter().any(|call| farewell(&call.path)),
+        !fake.calls().iter().any(farewell),
         "the newer process stays registered"
     );
 }
@@ -322,4 +323,134 @@ fn nobody_there_is_no_reason_to_give_up_but_leaving_is() {
     };
     assert!(!why.is_empty());
     worker.leave().unwrap();
+}
+
+#[test]
+fn changes_arrive_at_once_and_not_with_the_next_heartbeat() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE * 100);
+    fake.set_interval(PATIENCE * 20);
+    let (_worker, story) = live(&fake);
+    fake.wait_for(is_for_news).unwrap();
+    fake.assign([1]);
+    assert_eq!(story.started().0, 1);
+    fake.wait_until_running(&[1]).unwrap();
+    fake.revoke([1]);
+    assert_eq!(story.stopped().0, 1);
+    fake.wait_until_running(&[]).unwrap();
+}
+
+fn is_for_news(call: &Call) -> bool {
+    call.path
+        .starts_with("/instances/worker%2F1/assignments?version=")
+}
+
+#[test]
+fn an_orchestrator_without_news_is_not_asked_again_in_that_life() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.have_no_news();
+    let (_worker, story) = live(&fake);
+    fake.wait_for(is_for_news).unwrap();
+    for id in 1..5 {
+        fake.assign([id]);
+        assert_eq!(story.started().0, id);
+    }
+    let asked = || fake.calls().iter().filter(|call| is_for_news(call)).count();
+    assert_eq!(asked(), 1);
+    fake.forget();
+    fake.wait_for(is_for_news).unwrap();
+    assert_eq!(asked(), 2);
+}
+
+#[test]
+fn a_permit_follows_what_becomes_of_its_stream() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(Duration::from_secs(2));
+    fake.assign([1]);
+    fake.assign_overlap(2);
+    let (_worker, story) = live(&fake);
+    let (_, _, one) = story.started();
+    let (_, _, two) = story.started();
+    fake.wait_until_running(&[1, 2]).unwrap();
+    fake.set_handoff(1, Handoff::Overlap);
+    fake.set_handoff(2, Handoff::Exclusive);
+    let beat = |call: &Call| call.body["assignment_version"] == 6;
+    fake.wait_for(beat).unwrap();
+    fake.fall_silent();
+    assert_eq!(story.stopped().0, 2);
+    assert!(one.is_valid());
+    assert!(!two.is_valid());
+}
+
+#[test]
+fn an_orchestrator_that_lost_its_memory_is_no_other_process() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign([1, 2]);
+    let (_worker, story) = live(&fake);
+    story.started();
+    story.started();
+    fake.lose_memory();
+    assert_eq!(story.stopped().2, StopReason::Unregistered);
+    assert_eq!(story.stopped().2, StopReason::Unregistered);
+    assert_eq!(fake.assign([2]), 1);
+    let (id, epoch, _) = story.started();
+    assert_eq!((id, epoch), (2, 1), "epochs count anew");
+}
+
+/// Takes its time for each stop, until it is told to go on.
+struct Slow {
+    tell: Sender<&'static str>,
+    go_on: Receiver<()>,
+}
+
+impl Runner for Slow {
+    fn start(&mut self, _stream: &StreamAssignment, _permit: Permit) -> Result<(), Failure> {
+        self.tell.send("started")?;
+        Ok(())
+    }
+
+    fn stop(&mut self, _stream: &StreamAssignment, _reason: StopReason) {
+        let _ = self.tell.send("stops");
+        let _ = self.go_on.recv_timeout(PATIENCE);
+    }
+}
+
+#[test]
+fn heartbeats_go_on_beside_a_slow_call_and_do_not_confirm_it() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign([1]);
+    let (tell, told) = mpsc::channel();
+    let (go_on, waits) = mpsc::channel();
+    let slow = Slow { tell, go_on: waits };
+    let worker = Worker::builder(fake.url(), "w").start(slow).unwrap();
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "started");
+    fake.wait_until_running(&[1]).unwrap();
+    fake.revoke([1]);
+    assert_eq!(told.recv_timeout(PATIENCE).unwrap(), "stops");
+    for _ in 0..3 {
+        let call = fake.wait_for(|call| {
+            call.path == "/heartbeat" && call.body.get("assignment_version").is_none()
+        });
+        assert_eq!(call.unwrap().body["streams"], json!([1]));
+    }
+    go_on.send(()).unwrap();
+    let call = fake.wait_until_running(&[]).unwrap();
+    assert_eq!(call.body["assignment_version"], 4);
+    worker.leave().unwrap();
+}
+
+#[test]
+fn a_large_set_is_told_as_a_digest() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.set_lease(PATIENCE);
+    fake.assign(1..=101);
+    let (_worker, _story) = live(&fake);
+    let digest = format!("{:016x}", digest(1..=101));
+    let call = fake.wait_for(|call| call.body["streams_digest"] == digest);
+    let body = call.unwrap().body;
+    assert_eq!(body["current_streams"], 101);
+    assert!(body.get("streams").is_none());
 }

@@ -1,10 +1,13 @@
 //! The rules of a worker under any sequence of answers, losses and suspensions.
+#![expect(clippy::unwrap_used, reason = "what cannot be is a failure")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use resilient_orchestrator::client::machine::{Action, Answer, Beat, Changes, Machine, Request};
+use resilient_orchestrator::client::machine::{
+    Action, Answer, Beat, Changes, Machine, Outcome, Request, Running, Ticket,
+};
 use resilient_orchestrator::client::{Ending, Epoch, Handoff, StreamAssignment, StreamId};
 
 const MS: Duration = Duration::from_millis(1);
@@ -18,8 +21,16 @@ enum Step {
     Suspend(u64),
     /// The answer to the request under way.
     Answer(Reply),
+    /// An answer that comes too late, or twice: to a request that is no longer under way.
+    Late(Reply),
     GiveBack(StreamId),
     StartFails(StreamId),
+    /// From now on calls take their time, until told to end.
+    BeSlow,
+    /// The call under way ends.
+    EndCall,
+    /// Somebody says that the orchestrator is at another version.
+    News(i64),
     Leave,
 }
 
@@ -42,9 +53,7 @@ enum Set {
 }
 
 fn streams() -> impl Strategy<Value = Vec<(StreamId, Epoch, bool)>> {
-    // Whether a stream is exclusive is a property of the stream here: even ones are.
-    let one = (0..6_i64, 0..40_i64).prop_map(|(id, epoch)| (id, epoch, id % 2 == 0));
-    prop::collection::vec(one, 0..4)
+    prop::collection::vec((0..6_i64, 0..40_i64, any::<bool>()), 0..4)
 }
 
 fn set() -> impl Strategy<Value = Set> {
@@ -74,6 +83,10 @@ fn step() -> impl Strategy<Value = Step> {
         8 => (0..3_000_u64).prop_map(Step::Wait),
         1 => (0..60_000_u64).prop_map(Step::Suspend),
         12 => reply().prop_map(Step::Answer),
+        2 => reply().prop_map(Step::Late),
+        1 => Just(Step::BeSlow),
+        3 => Just(Step::EndCall),
+        1 => (0..9_i64).prop_map(Step::News),
         1 => (0..6_i64).prop_map(Step::GiveBack),
         1 => (0..6_i64).prop_map(Step::StartFails),
     ]
@@ -92,17 +105,23 @@ fn last_step() -> impl Strategy<Value = Option<Step>> {
 struct Watcher {
     machine: Machine,
     now: Duration,
-    under_way: Option<(Request, Duration)>,
+    under_way: Option<(Ticket, Request, Duration)>,
+    last_ticket: Ticket,
+    /// The call under way: which stream, and whether it is to stop.
+    call: Option<(StreamId, bool)>,
+    is_slow: bool,
     running: BTreeMap<StreamId, StreamAssignment>,
     /// When exclusive streams must have stopped, reckoned anew.
     stop_at: Duration,
     /// What was last said to be assigned, and the highest epoch said so far.
-    told: BTreeMap<StreamId, Epoch>,
+    told: BTreeMap<StreamId, (Epoch, Handoff)>,
     highest: BTreeMap<StreamId, Epoch>,
     started: BTreeMap<StreamId, Epoch>,
     given_back: BTreeSet<StreamId>,
     fails_to_start: BTreeSet<StreamId>,
     version: i64,
+    incarnation: i64,
+    granted: Option<Duration>,
     is_leaving: bool,
     ended: Option<Ending>,
 }
@@ -113,6 +132,9 @@ impl Watcher {
             machine: Machine::new(6),
             now: Duration::from_secs(1_000),
             under_way: None,
+            last_ticket: 0,
+            call: None,
+            is_slow: false,
             running: BTreeMap::new(),
             stop_at: Duration::ZERO,
             told: BTreeMap::new(),
@@ -121,6 +143,8 @@ impl Watcher {
             given_back: BTreeSet::new(),
             fails_to_start: BTreeSet::new(),
             version: 0,
+            incarnation: 0,
+            granted: None,
             is_leaving: false,
             ended: None,
         }
@@ -136,18 +160,13 @@ impl Watcher {
             match action {
                 Action::Start(stream) => self.start(stream),
                 Action::Stop(stream, _) => {
-                    assert_eq!(self.running.remove(&stream.id), Some(stream));
+                    assert_eq!(self.running.get(&stream.id), Some(&stream));
+                    self.begin(stream.id, true);
                 }
-                Action::Send(request) => {
-                    assert_eq!(self.under_way, None, "one request at a time");
-                    if let Request::Heartbeat { running, .. } = &request {
-                        assert!(
-                            running.iter().eq(self.running.keys()),
-                            "it says what it runs"
-                        );
-                    }
-                    self.under_way = Some((request, self.now));
+                Action::Bind(id, handoff) => {
+                    self.running.get_mut(&id).unwrap().handoff = handoff;
                 }
+                Action::Send(ticket, request) => self.send(ticket, request),
                 Action::End(ending) => {
                     assert_eq!(self.ended.replace(ending), None, "it ends once");
                 }
@@ -156,24 +175,51 @@ impl Watcher {
         self.check();
     }
 
-    /// Nothing is started or sent while something has to be stopped.
+    fn send(&mut self, ticket: Ticket, request: Request) {
+        assert_eq!(self.under_way, None, "one request at a time");
+        assert!(ticket > self.last_ticket);
+        let has_to_stop = self.running.values().any(|stream| self.must_stop(stream));
+        if let Request::Heartbeat {
+            running, version, ..
+        } = &request
+        {
+            let ids = Running::Streams(self.running.keys().copied().collect());
+            assert_eq!(*running, ids, "it says what it runs");
+            assert_eq!(
+                version.is_none(),
+                has_to_stop,
+                "it confirms when all is stopped, and not before"
+            );
+        } else {
+            assert!(!has_to_stop, "{request:?} before all is stopped");
+        }
+        self.last_ticket = ticket;
+        self.under_way = Some((ticket, request, self.now));
+    }
+
+    /// Whether it must not run, or is being stopped.
+    fn must_stop(&self, stream: &StreamAssignment) -> bool {
+        let is_over = stream.handoff == Handoff::Exclusive && self.now >= self.stop_at;
+        let is_told = self.told.get(&stream.id).map(|(epoch, _)| *epoch) == Some(stream.epoch);
+        let is_unwanted = self.given_back.contains(&stream.id) || self.is_leaving;
+        is_over || !is_told || is_unwanted || self.call == Some((stream.id, true))
+    }
+
+    /// Nothing is started or sent while something could be stopped.
     fn check_order(&self, action: &Action) {
-        if matches!(action, Action::Stop(..)) {
+        if matches!(action, Action::Stop(..) | Action::Bind(..)) {
             return;
         }
         for stream in self.running.values() {
-            let is_exclusive = stream.handoff == Handoff::Exclusive;
-            let is_over = is_exclusive && self.now >= self.stop_at;
-            assert!(!is_over, "{action:?} before the stop of {stream:?}");
-            let is_told = self.told.get(&stream.id) == Some(&stream.epoch);
-            assert!(is_told, "{action:?} before the stop of {stream:?}");
+            let could_stop = self.call.is_none() && self.must_stop(stream);
+            assert!(!could_stop, "{action:?} before the stop of {stream:?}");
         }
     }
 
     fn start(&mut self, stream: StreamAssignment) {
         assert_eq!(
             self.told.get(&stream.id),
-            Some(&stream.epoch),
+            Some(&(stream.epoch, stream.handoff)),
             "not assigned"
         );
         assert!(stream.handoff == Handoff::Overlap || self.now < self.stop_at);
@@ -181,32 +227,58 @@ impl Watcher {
         assert!(!self.is_leaving);
         let last = self.started.insert(stream.id, stream.epoch);
         assert!(last <= Some(stream.epoch), "an older epoch of {stream:?}");
-        if self.fails_to_start.remove(&stream.id) {
-            self.machine.start_failed(stream.id);
-            self.given_back.insert(stream.id);
-        } else {
-            assert_eq!(
-                self.running.insert(stream.id, stream),
-                None,
-                "it runs already"
-            );
+        let id = stream.id;
+        assert_eq!(self.running.insert(id, stream), None, "it runs already");
+        self.begin(id, false);
+    }
+
+    fn begin(&mut self, id: StreamId, is_stop: bool) {
+        assert_eq!(self.call.replace((id, is_stop)), None, "one call at a time");
+        if !self.is_slow {
+            self.end_call();
         }
+    }
+
+    fn end_call(&mut self) {
+        let Some((id, is_stop)) = self.call.take() else {
+            return;
+        };
+        let mut outcome = Outcome::Done;
+        if is_stop {
+            self.running.remove(&id);
+        } else if self.fails_to_start.remove(&id) {
+            outcome = Outcome::Failed;
+            let failed = self.running.remove(&id).unwrap();
+            if self.told.get(&id).map(|(epoch, _)| *epoch) == Some(failed.epoch) {
+                self.given_back.insert(id);
+            }
+        }
+        assert_eq!(self.machine.done(outcome), Some(id));
     }
 
     /// What holds whenever there is nothing to do.
     fn check(&self) {
-        let expected: BTreeMap<StreamId, Epoch> = self
+        let may_run: BTreeMap<StreamId, Epoch> = self
             .told
             .iter()
             .filter(|(id, _)| !self.given_back.contains(id))
-            .filter(|(id, _)| *id % 2 == 1 || self.now < self.stop_at)
+            .filter(|(_, (_, handoff))| *handoff == Handoff::Overlap || self.now < self.stop_at)
             .filter(|_| !self.is_leaving && self.ended.is_none())
-            .map(|(id, epoch)| (*id, *epoch))
+            .map(|(id, (epoch, _))| (*id, *epoch))
             .collect();
         let running = self.running.iter().map(|(id, stream)| (*id, stream.epoch));
-        assert_eq!(running.collect::<BTreeMap<_, _>>(), expected);
+        if self.call.is_none() {
+            assert_eq!(running.collect::<BTreeMap<_, _>>(), may_run);
+        }
+        for (id, stream) in &self.running {
+            if let Some((epoch, handoff)) = self.told.get(id)
+                && *epoch == stream.epoch
+            {
+                assert_eq!(*handoff, stream.handoff, "{stream:?} is bound anew");
+            }
+        }
         let has_deadline = self.machine.next_deadline().is_some();
-        let is_waiting = self.under_way.is_some() || self.ended.is_some();
+        let is_waiting = self.under_way.is_some() || self.ended.is_some() || self.call.is_some();
         assert!(has_deadline || is_waiting, "it would sleep for ever");
         let deadline = self.machine.next_deadline();
         assert!(deadline.is_none_or(|at| at > self.now), "it would spin");
@@ -219,9 +291,9 @@ impl Watcher {
             self.now = self.now.max(at.saturating_sub(MS));
             assert_eq!(self.machine.next(self.now), None, "early");
             self.now = at;
-            let before = (self.under_way.clone(), self.running.len());
+            let before = (self.under_way.clone(), self.running.len(), self.call);
             self.settle();
-            let after = (self.under_way.clone(), self.running.len());
+            let after = (self.under_way.clone(), self.running.len(), self.call);
             assert_ne!(before, after, "nothing was due");
         }
         self.now = until;
@@ -229,23 +301,60 @@ impl Watcher {
     }
 
     fn answer(&mut self, reply: &Reply) {
-        let Some((request, sent_at)) = self.under_way.take() else {
+        let Some((ticket, request, sent_at)) = self.under_way.take() else {
             return;
         };
         let answer = self.answer_to(&request, sent_at, reply);
-        self.machine.answered(self.now, answer, 0.5);
+        self.machine.answered(ticket, self.now, answer, 0.5);
         self.settle();
+    }
+
+    /// Nothing must come of it.
+    fn answer_late(&mut self, reply: &Reply) {
+        let under_way = self.under_way.as_ref();
+        let Some(ticket) =
+            under_way.map_or(Some(self.last_ticket), |(ticket, ..)| ticket.checked_sub(1))
+        else {
+            return;
+        };
+        let answer = match reply {
+            Reply::Good { lease, set } => Answer::Beaten(Beat {
+                lease: lease.map(|lease| MS * u32::try_from(lease).unwrap_or(0)),
+                version: Some(1_000),
+                changes: set.as_ref().map(changes),
+                ..Beat::default()
+            }),
+            Reply::Failed(_) => Answer::Failed { retry_after: None },
+            Reply::Unknown => Answer::Unknown,
+            Reply::OtherProcess => Answer::OtherProcess("newer".to_owned()),
+            Reply::Nonsense => Answer::Left,
+        };
+        let before = format!("{:?}", self.machine);
+        self.machine.answered(ticket, self.now, answer, 0.5);
+        assert_eq!(format!("{:?}", self.machine), before, "it was heard");
     }
 
     fn answer_to(&mut self, request: &Request, sent_at: Duration, reply: &Reply) -> Answer {
         let is_registration = matches!(request, Request::Register);
         match (reply, request) {
             (Reply::Good { .. }, Request::Register) => Answer::Registered {
-                incarnation: 1,
+                incarnation: {
+                    self.incarnation += 1;
+                    self.incarnation
+                },
                 interval: Duration::from_secs(1),
+                request_limit: None,
             },
             (Reply::Good { lease, set }, Request::Heartbeat { .. }) => {
-                Answer::Beaten(self.beat(sent_at, *lease, set.as_ref()))
+                let is_told = matches!(
+                    request,
+                    Request::Heartbeat {
+                        version: Some(_),
+                        ..
+                    }
+                );
+                let set = set.as_ref().filter(|_| is_told);
+                Answer::Beaten(self.beat(sent_at, *lease, set, is_told))
             }
             (Reply::Good { .. }, Request::Release { streams, .. }) => {
                 for id in streams {
@@ -277,51 +386,56 @@ impl Watcher {
         }
     }
 
-    fn beat(&mut self, sent_at: Duration, lease: Option<u64>, set: Option<&Set>) -> Beat {
+    fn beat(
+        &mut self,
+        sent_at: Duration,
+        lease: Option<u64>,
+        set: Option<&Set>,
+        is_told: bool,
+    ) -> Beat {
         let lease = lease.map(Duration::from_millis);
-        let granted = lease.unwrap_or(Duration::from_secs(240));
-        if !granted.is_zero() {
-            self.stop_at = self.stop_at.max(sent_at + granted.mul_f64(0.9));
+        let granted = lease.or(self.granted).unwrap_or(Duration::from_secs(240));
+        // A lease that ended begins again only with the changes there were.
+        if !granted.is_zero() && (is_told || sent_at < self.stop_at) {
+            self.granted = Some(granted);
+            self.stop_at = sent_at + granted / 10 * 9;
         }
         if set.is_some() {
             self.version += 1;
         }
-        let changes = set.map(|set| match set {
-            Set::Difference(assign, revoke) => {
+        match set {
+            Some(Set::Difference(assign, revoke)) => {
                 for id in revoke {
                     self.told.remove(id);
                     self.given_back.remove(id);
                 }
                 self.hear(assign);
-                Changes::Difference {
-                    assign: assign.iter().map(assignment).collect(),
-                    revoke: revoke.clone(),
-                }
             }
-            Set::Full(assign) => {
+            Some(Set::Full(assign)) => {
                 self.told.clear();
                 self.hear(assign);
                 let told = &self.told;
                 self.given_back.retain(|id| told.contains_key(id));
-                Changes::Full(assign.iter().map(assignment).collect())
             }
-        });
+            None => {}
+        }
         Beat {
             lease,
             version: Some(self.version),
-            changes,
+            changes: set.map(changes),
+            ..Beat::default()
         }
     }
 
     fn hear(&mut self, assign: &[(StreamId, Epoch, bool)]) {
-        for (id, epoch, _) in assign {
+        for (id, epoch, is_exclusive) in assign {
             let highest = self.highest.entry(*id).or_insert(*epoch);
             if epoch > highest {
                 self.given_back.remove(id);
             }
             if epoch >= highest {
                 *highest = *epoch;
-                self.told.insert(*id, *epoch);
+                self.told.insert(*id, (*epoch, handoff(*is_exclusive)));
             }
         }
     }
@@ -334,6 +448,17 @@ impl Watcher {
                 self.settle();
             }
             Step::Answer(reply) => self.answer(reply),
+            Step::Late(reply) => self.answer_late(reply),
+            Step::BeSlow => self.is_slow = true,
+            Step::EndCall => {
+                self.is_slow = false;
+                self.end_call();
+                self.settle();
+            }
+            Step::News(version) => {
+                self.machine.news(self.incarnation, *version);
+                self.settle();
+            }
             Step::GiveBack(id) => {
                 if self.told.contains_key(id) {
                     self.given_back.insert(*id);
@@ -353,25 +478,39 @@ impl Watcher {
     }
 }
 
-fn assignment((id, epoch, is_exclusive): &(StreamId, Epoch, bool)) -> StreamAssignment {
-    let handoff = if *is_exclusive {
+fn handoff(is_exclusive: bool) -> Handoff {
+    if is_exclusive {
         Handoff::Exclusive
     } else {
         Handoff::Overlap
-    };
+    }
+}
+
+fn assignment((id, epoch, is_exclusive): &(StreamId, Epoch, bool)) -> StreamAssignment {
     StreamAssignment {
         epoch: *epoch,
-        handoff,
+        handoff: handoff(*is_exclusive),
         ..StreamAssignment::new(*id)
+    }
+}
+
+fn changes(set: &Set) -> Changes {
+    match set {
+        Set::Difference(assign, revoke) => Changes::Difference {
+            assign: assign.iter().map(assignment).collect(),
+            revoke: revoke.clone(),
+        },
+        Set::Full(assign) => Changes::Full(assign.iter().map(assignment).collect()),
     }
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// The watcher's assertions are the properties: one request at a time; stops before anything
-    /// else; no exclusive stream at or after the stop time; only what is assigned, under epochs
-    /// that never fall; and at rest exactly the set that may run.
+    /// The watcher's assertions are the properties: one request and one call at a time, start and
+    /// stop in turn for each stream; stops before anything else, and a version confirmed only after
+    /// them; no exclusive stream at or after the stop time; only what is assigned, under epochs that
+    /// never fall; nothing comes of late answers; and at rest exactly the set that may run.
     #[test]
     fn a_worker_runs_what_it_may_and_nothing_else(
         steps in prop::collection::vec(step(), 1..120),
@@ -388,6 +527,7 @@ proptest! {
         }
         // Whatever happened: once it is answered again, it comes back to exactly what it is told.
         watcher.fails_to_start.clear();
+        watcher.step(&Step::EndCall);
         for _ in 0..12 {
             watcher.wait(Duration::from_secs(70));
             watcher.answer(&Reply::Good {

@@ -30,7 +30,9 @@ use resilient_orchestrator::domain::lease::{LeaseOver, lease};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{self, Detected, Failure, Manner, Opened, Progress};
-use resilient_orchestrator::domain::stream::{AssignReason, OrphanReason, Place, StreamState};
+use resilient_orchestrator::domain::stream::{
+    AssignReason, Holding, OrphanReason, Place, StreamState,
+};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
 const fn at(seconds: i64) -> WallTime {
@@ -164,7 +166,7 @@ impl World {
             id: id.into(),
             incarnation: self.life(id),
             version: version.map(AssignmentVersion::new),
-            streams: ids(streams),
+            running: Some(ids(streams)),
         })
     }
 
@@ -242,8 +244,22 @@ fn ids(numbers: &[i64]) -> Vec<StreamId> {
     numbers.iter().copied().map(StreamId::new).collect()
 }
 
-fn assigned(numbers: &[i64]) -> AssignOutcome {
-    AssignOutcome::Assigned(ids(numbers))
+/// What is handed out, whatever the epochs.
+#[derive(Debug)]
+struct HandedOut(Vec<StreamId>);
+
+impl PartialEq<HandedOut> for AssignOutcome {
+    fn eq(&self, HandedOut(expected): &HandedOut) -> bool {
+        matches!(self, AssignOutcome::Assigned(holdings) if streams(holdings) == *expected)
+    }
+}
+
+fn assigned(numbers: &[i64]) -> HandedOut {
+    HandedOut(ids(numbers))
+}
+
+fn streams(holdings: &[Holding]) -> Vec<StreamId> {
+    holdings.iter().map(|holding| holding.stream).collect()
 }
 
 // Delivery
@@ -270,7 +286,7 @@ fn survivor(max_streams: u32) -> World {
 #[test]
 fn a_restarted_worker_gets_its_streams_back_by_asking() {
     let mut world = settled();
-    assert_eq!(world.register("a", 5).assigned_streams, ids(&[1, 2, 3]));
+    assert_eq!(world.register("a", 5).assigned_streams(), ids(&[1, 2, 3]));
     assert_eq!(
         world.ask("a", 5),
         assigned(&[1, 2, 3, 4, 5]),
@@ -343,7 +359,7 @@ fn nothing_to_hand_out_has_a_reason() {
 fn what_the_list_of_a_registration_shows_is_not_delivered() {
     let mut world = survivor(8);
     assert_eq!(
-        world.register("a", 8).assigned_streams,
+        world.register("a", 8).assigned_streams(),
         ids(&[1, 2, 3, 4, 5])
     );
     assert_eq!(
@@ -399,7 +415,7 @@ fn an_instance_that_shrinks_lets_go_of_the_untold_first_and_of_the_highest_then(
         let mut world = survivor(5);
         let version = world.version("a");
         let reply = world.register("a", max_streams);
-        assert_eq!(reply.assigned_streams, ids(kept));
+        assert_eq!(reply.assigned_streams(), ids(kept));
         assert!(reply.reregistration && !reply.auto_rebalanced);
         assert_eq!(world.version("a") - version, i64::from(!shed.is_empty()));
         for stream in shed {
@@ -410,7 +426,7 @@ fn an_instance_that_shrinks_lets_go_of_the_untold_first_and_of_the_highest_then(
         }
         let reply = world.register("b", 9);
         assert_eq!(
-            reply.assigned_streams,
+            reply.assigned_streams(),
             ids(shed),
             "placed as soon as there is room"
         );
@@ -538,7 +554,7 @@ fn orphans_go_before_unclaimed_streams_and_by_priority() {
         auto_assign: true,
         ..registration("filling", 3)
     });
-    assert_eq!(reply.assigned_streams, ids(&[1, 2, 4]));
+    assert_eq!(reply.assigned_streams(), ids(&[1, 2, 4]));
     assert!(reply.auto_rebalanced && !reply.reregistration);
     world.run(RegisterInstance {
         auto_assign: true,
@@ -575,7 +591,7 @@ fn a_released_stream_is_not_pushed_back_but_may_be_asked_for() {
     };
     world.run(auto("a"));
     assert_eq!(world.held("a"), [1, 2, 3]);
-    assert_eq!(world.release("a", &[2, 2, 3, 77]), Released(ids(&[2, 3])));
+    assert_eq!(streams(&world.release("a", &[2, 2, 3, 77]).0), ids(&[2, 3]));
     world.run(PlaceWaiting);
     world.run(auto("a"));
     assert_eq!(world.held("a"), [1]);
@@ -724,7 +740,7 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
             id: id.clone(),
             incarnation,
             version: None,
-            streams: vec![]
+            running: None
         },
     );
 }
@@ -1403,4 +1419,82 @@ fn an_incident_that_moved_nothing_ends_even_after_its_instance_is_gone() {
         };
         assert_eq!(told, outcome);
     }
+}
+
+// Epochs
+
+/// The events of the last command that say which epochs are void and which are new.
+fn told_epochs(world: &World) -> Vec<(&'static str, i64, Option<i64>)> {
+    let number = |epoch: &Epoch| epoch.get();
+    let told = world.events.iter().flat_map(|event| match event {
+        Event::StreamAssigned {
+            epoch, from_epoch, ..
+        } => vec![(event.kind(), epoch.get(), from_epoch.as_ref().map(number))],
+        Event::StreamReleased { epoch, .. } | Event::StreamWithdrawn { epoch, .. } => {
+            vec![(event.kind(), epoch.get(), None)]
+        }
+        Event::StreamOrphaned { epoch, .. } => {
+            vec![(event.kind(), epoch.as_ref().map_or(0, number), None)]
+        }
+        Event::StreamsDelivered { epochs, .. } => {
+            let each = epochs.iter().map(|epoch| (event.kind(), epoch.get(), None));
+            each.collect()
+        }
+        _ => Vec::new(),
+    });
+    told.collect()
+}
+
+#[test]
+fn every_answer_and_event_about_an_assignment_names_its_epoch() {
+    let mut world = World::with_streams(3);
+    world.register("a", 3);
+    let AssignOutcome::Assigned(held) = world.ask("a", 3) else {
+        panic!("there are streams");
+    };
+    let epochs: Vec<i64> = held.iter().map(|holding| holding.epoch.get()).collect();
+    assert!(epochs.is_sorted_by(|a, b| a < b), "{epochs:?}");
+    let assigned = |epoch| ("stream_assigned", epoch, None);
+    assert_eq!(
+        told_epochs(&world),
+        epochs.iter().copied().map(assigned).collect::<Vec<_>>()
+    );
+    assert_eq!(world.register("a", 3).assignments, held);
+
+    assert_eq!(world.release("a", &[1]).0, held[..1]);
+    assert_eq!(told_epochs(&world), [("stream_released", epochs[0], None)]);
+
+    world.register("b", 1);
+    world.run(RemoveInstance::new("a".into()));
+    let told = told_epochs(&world);
+    let [
+        ("stream_assigned", moved, before),
+        ("stream_orphaned", lost, None),
+    ] = told[..]
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!((before, lost), (Some(epochs[1]), epochs[2]));
+    assert!(moved > epochs[2]);
+    let outcome = world.ask("b", 0);
+    let [holding] = (match &outcome {
+        AssignOutcome::Assigned(held) => &held[..],
+        other => panic!("{other:?}"),
+    }) else {
+        panic!("{outcome:?}");
+    };
+    assert_eq!(
+        holding.epoch.get(),
+        moved,
+        "what it owns already keeps its epoch"
+    );
+    assert_eq!(told_epochs(&world), [("streams_delivered", moved, None)]);
+
+    let ended = world.run(DeleteStream { id: holding.stream });
+    assert_eq!(ended.map(|assignment| assignment.epoch.get()), Some(moved));
+    assert_eq!(told_epochs(&world)[0], ("stream_withdrawn", moved, None));
+    let unassigned = DeleteStream {
+        id: StreamId::new(1),
+    };
+    assert_eq!(world.run(unassigned), None);
 }

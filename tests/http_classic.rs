@@ -114,9 +114,9 @@ async fn assigning_and_releasing_are_answered_word_for_word() {
     world.streams(1..=40).await;
     let twenty = world.post("/streams/assign", ask.clone()).await;
     let expected: Vec<i64> = (1..=20).collect();
-    assert_eq!(
-        twenty.ok(),
-        json!({"status": "assigned", "assigned_streams": expected, "count": 20})
+    assert_has(
+        &twenty.ok(),
+        &json!({"status": "assigned", "assigned_streams": expected, "count": 20}),
     );
     assert_begins_with(&twenty.text, &["status", "assigned_streams", "count"]);
     assert_has(
@@ -140,14 +140,14 @@ async fn assigning_and_releasing_are_answered_word_for_word() {
         world.post("/streams/release", body).await
     };
     let released = release(json!([3, 1, 99, 3])).await;
-    assert_eq!(
-        released.ok(),
-        json!({"status": "released", "released_streams": [1, 3], "count": 2})
+    assert_has(
+        &released.ok(),
+        &json!({"status": "released", "released_streams": [1, 3], "count": 2}),
     );
     assert_begins_with(&released.text, &["status", "released_streams", "count"]);
-    assert_eq!(
-        release(json!([1, 3])).await.ok(),
-        json!({"status": "released", "released_streams": [], "count": 0})
+    assert_has(
+        &release(json!([1, 3])).await.ok(),
+        &json!({"status": "released", "released_streams": [], "count": 0}),
     );
     assert_eq!(
         release(json!([])).await.ok(),

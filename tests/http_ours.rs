@@ -40,6 +40,135 @@ async fn registering_again_with_less_room_lets_go_of_the_excess() {
     assert_eq!(orphaned["streams"][0]["reason"], "room_reduced");
 }
 
+/// A heartbeat that names its life, with a version.
+async fn leased_beat(world: &World, id: &str, incarnation: &Value, version: i64) -> Value {
+    let body = json!({"server_id": id, "current_streams": 0, "incarnation": incarnation,
+        "assignment_version": version});
+    world.post("/heartbeat", body).await.ok()
+}
+
+#[actix_web::test]
+async fn a_stream_moves_on_purpose_once_its_owner_has_let_go() {
+    let world = World::start().await;
+    world.streams(1..=2).await;
+    let life = world.register("a", 2).await["incarnation"].clone();
+    world.assign("a", 2).await;
+    world.register("b", 2).await;
+    leased_beat(&world, "a", &life, 0).await;
+    let moves = json!({"moves": [{"stream_id": 1, "to": "b"}]});
+    let answer = world.post("/streams/move", moves).await.ok();
+    assert_eq!(
+        answer,
+        json!({"status": "accepted",
+            "moves": [{"stream_id": 1, "to": "b", "state": "releasing"}]})
+    );
+    let stream = world.get("/streams/1").await.ok();
+    assert_has(
+        &stream["data"],
+        &json!({"server_id": "a", "handoff": "exclusive"}),
+    );
+    assert_has(
+        &stream["data"]["handover"],
+        &json!({"state": "releasing", "to": "b"}),
+    );
+    let told = leased_beat(&world, "a", &life, 0).await;
+    assert_eq!(told["assign"][0]["stream_id"], 2);
+    assert_eq!(told["assign"][0]["handoff"], "exclusive");
+    let version = told["assignment_version"].as_i64().unwrap();
+    leased_beat(&world, "a", &life, version).await;
+    settle().await;
+    let stream = world.get("/streams/1").await.ok();
+    assert_has(
+        &stream["data"],
+        &json!({"server_id": "b", "reason": "planned_move"}),
+    );
+    assert!(stream["data"].get("handover").is_none());
+}
+
+#[actix_web::test]
+async fn moves_and_kinds_of_handing_over_that_make_no_sense_are_refused() {
+    let world = World::start().await;
+    world.streams(1..=1).await;
+    let body = json!({"moves": [{"stream_id": 0}, {"stream_id": 1, "to": ""},
+        {"stream_id": 1}, {}, 7]});
+    let fields = world.post("/streams/move", body).await.bad_fields();
+    for field in [
+        "moves[0].stream_id",
+        "moves[1].to",
+        "moves[2].stream_id",
+        "moves[3].stream_id",
+        "moves[4]",
+    ] {
+        assert!(
+            fields.iter().any(|found| found == field),
+            "{field}: {fields:?}"
+        );
+    }
+    let none = world.post("/streams/move", json!({})).await.bad_fields();
+    assert_eq!(none, ["moves"]);
+    let unknown = json!({"moves": [{"stream_id": 9}]});
+    assert_eq!(world.post("/streams/move", unknown).await.status, 404);
+    let nobody = json!({"moves": [{"stream_id": 1}]});
+    assert_eq!(world.post("/streams/move", nobody).await.status, 409);
+    let word = json!({"streams": [{"id": 1, "handoff": "both"}]});
+    let fields = world.post("/streams", word).await.bad_fields();
+    assert_eq!(fields, ["streams[0].handoff"]);
+}
+
+#[actix_web::test]
+async fn who_takes_from_a_leased_worker_is_told_until_when_it_waits() {
+    let world = World::start().await;
+    world.streams(1..=2).await;
+    let life = world.register("a", 2).await["incarnation"].clone();
+    world.assign("a", 2).await;
+    world.register("b", 9).await;
+    let granted = leased_beat(&world, "a", &life, 0).await;
+    assert_eq!(granted["lease_seconds"], 240);
+    let left = world.send("DELETE", "/instances/a").await.ok();
+    assert_has(
+        &left,
+        &json!({"status": "leaving", "streams_redistributed": 0}),
+    );
+    let until = left["waiting_until"].as_str().unwrap();
+    assert!(until.ends_with('Z'), "{until}");
+    let told = leased_beat(&world, "a", &life, 0).await;
+    assert_has(
+        &told,
+        &json!({"lease_seconds": 0, "full": true, "assign": []}),
+    );
+    for path in [
+        "/instances/a/failure",
+        "/resilience/emergency/a",
+        "/resilience/recovery/a",
+    ] {
+        let answer = world.post(path, json!({})).await.ok();
+        if path != "/resilience/recovery/a" {
+            assert!(answer["waiting_until"].is_string(), "{path}: {answer}");
+        }
+    }
+}
+
+/// Found when a worker left while a stream it had been told to drop was not confirmed yet.
+#[actix_web::test]
+async fn a_worker_that_leaves_by_itself_is_not_waited_for() {
+    let world = World::start().await;
+    world.streams(1..=2).await;
+    let life = world.register("a", 2).await["incarnation"].clone();
+    world.assign("a", 2).await;
+    leased_beat(&world, "a", &life, 0).await;
+    let number = life.as_i64().unwrap();
+    let path = |incarnation: i64| format!("/instances/a?incarnation={incarnation}");
+    world.send("DELETE", &path(number - 1)).await.problem(409);
+    world.send("DELETE", &path(number + 1)).await.problem(409);
+    world
+        .send("DELETE", "/instances/a?incarnation=x")
+        .await
+        .problem(422);
+    let left = world.send("DELETE", &path(number)).await.ok();
+    assert_has(&left, &json!({"status": "deleted", "streams_orphaned": 2}));
+    world.get("/instances/a").await.problem(404);
+}
+
 #[actix_web::test]
 async fn a_sink_learns_whose_claims_are_current() {
     let world = World::start().await;
@@ -106,6 +235,7 @@ async fn a_heartbeat_of_another_life_is_a_conflict() {
         for wrong in [0, old, new + 1, (1 << 53) - 1] {
             body["incarnation"] = wrong.into();
             let problem = world.post(path, body.clone()).await.problem(409);
+            assert_eq!(problem["current_incarnation"], new);
             assert!(
                 problem["detail"]
                     .as_str()
@@ -119,14 +249,48 @@ async fn a_heartbeat_of_another_life_is_a_conflict() {
 }
 
 #[actix_web::test]
+async fn a_second_process_under_the_name_is_shown() {
+    let world = World::start().await;
+    let older = world.register("a", 2).await["incarnation"].clone();
+    let newest = world.register("a", 2).await["incarnation"].clone();
+    let shown = async || world.get("/instances/a").await.ok()["data"]["duplicate_identity"].clone();
+    let beat = async |life: &Value| {
+        let body = json!({"server_id": "a", "current_streams": 0, "incarnation": life});
+        world.post("/heartbeat", body).await
+    };
+    beat(&newest).await.ok();
+    beat(&older).await.problem(409);
+    assert_eq!(shown().await, Value::Null, "one may be late");
+    pass(30).await;
+    beat(&newest).await.ok();
+    beat(&older).await.problem(409);
+    settle().await;
+    assert_has(&shown().await, &json!({"older_incarnation": older}));
+    assert!(shown().await["since"].as_str().unwrap().ends_with('Z'));
+    let alerts = world
+        .get("/resilience/alerts?kind=duplicate_identity&open=true")
+        .await
+        .ok();
+    let [alert] = &alerts["alerts"].as_array().unwrap()[..] else {
+        panic!("{alerts}");
+    };
+    assert_has(alert, &json!({"subject": "a", "severity": "warning"}));
+}
+
+#[actix_web::test]
 async fn a_lease_is_granted_to_who_names_its_life_and_not_while_it_is_in_doubt() {
     let world = World::start().await;
-    let life = world.register("a", 2).await["incarnation"].clone();
+    let registered = world.register("a", 2).await;
+    let limits = json!({"lease_seconds": 240, "stop_after_seconds": 216,
+        "heartbeat_interval_seconds": 30, "request_timeout_seconds": 15});
+    assert_has(&registered, &limits);
+    let life = registered["incarnation"].clone();
     let beat = async |incarnation: &Value| {
         let body = json!({"server_id": "a", "current_streams": 0, "incarnation": incarnation});
         world.post("/heartbeat", body).await.ok()
     };
-    assert_eq!(beat(&life).await["lease_seconds"], 240);
+    let granted = json!({"lease_seconds": 240, "stop_after_seconds": 216});
+    assert_has(&beat(&life).await, &granted);
     assert_eq!(
         beat(&Value::Null).await["lease_seconds"],
         0,
@@ -138,7 +302,8 @@ async fn a_lease_is_granted_to_who_names_its_life_and_not_while_it_is_in_doubt()
     assert_eq!(shown["data"]["status"], "failed");
     assert_has(
         &beat(&life).await,
-        &json!({"status": "heartbeat_updated", "lease_seconds": 0, "incarnation": life}),
+        &json!({"status": "heartbeat_updated", "lease_seconds": 0, "stop_after_seconds": 0,
+            "incarnation": life}),
     );
     settle().await;
     assert_eq!(beat(&life).await["instance_status"], "recovering");
@@ -269,7 +434,10 @@ async fn disabling_or_deleting_a_stream_ends_its_assignment() {
     let off = json!({"streams": [{"id": 1, "enabled": false}]});
     world.post("/streams", off).await.ok();
     let gone = world.delete("/streams/2").await.ok();
-    assert_eq!(gone, json!({"status": "deleted", "stream_id": 2}));
+    assert_has(
+        &gone,
+        &json!({"status": "deleted", "stream_id": 2, "server_id": "a"}),
+    );
     assert_eq!(world.held("a").await, [3]);
     world.delete("/streams/2").await.problem(404);
     world.get("/streams/2").await.problem(404);
@@ -441,7 +609,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Origin::Ours)
             .count(),
-        19
+        21
     );
     for path in [
         "/",
@@ -472,6 +640,7 @@ async fn an_overload_sheds_everything_but_heartbeats_and_probes() {
         writes: 0,
         reads: 0,
         lists: 0,
+        polls: 0,
     };
     let world = World::with(HttpSettings {
         limits,
@@ -502,6 +671,7 @@ async fn a_permit_comes_back_when_the_answer_is_out() {
         writes: 1,
         reads: 1,
         lists: 1,
+        ..RequestLimits::default()
     };
     let world = World::with(HttpSettings {
         limits,

@@ -78,6 +78,43 @@ fn both_signals_end_it_in_order_and_save_the_last_heartbeats() {
 }
 
 #[test]
+fn who_waits_for_changes_is_answered_when_it_ends_and_does_not_delay_that() {
+    let folder = folder();
+    let orchestrator = start(folder.path(), &[]);
+    register(&orchestrator, "a", 1);
+    let send = |path: &str| {
+        let mut stream =
+            TcpStream::connect(orchestrator.address().trim_start_matches("http://")).unwrap();
+        let limit = Some(Duration::from_secs(20));
+        stream.set_read_timeout(limit).unwrap();
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        )
+        .unwrap();
+        stream
+    };
+    let text = |mut stream: TcpStream| {
+        let mut text = String::new();
+        stream.read_to_string(&mut text).unwrap();
+        text
+    };
+    let waits = send("/instances/a/assignments?version=1&wait=60s");
+    // Each round is a request of its own, so this does not spin.
+    while !text(send("/metrics")).contains("orchestrator_polls_waiting 1\n") {}
+    orchestrator.signal(Signal::TERM);
+    let answer = text(waits);
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    assert!(
+        !ended.log.contains("could not be finished"),
+        "{}",
+        ended.log
+    );
+}
+
+#[test]
 fn a_port_in_use_is_one_sentence_and_takes_nothing_from_the_first() {
     let folder = folder();
     let first = start(folder.path(), &[]);

@@ -18,7 +18,9 @@ use resilient_orchestrator::domain::commands::{
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::{Fleet, Ledger, Scoring, Snapshot};
-use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use resilient_orchestrator::domain::ids::{
+    AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
+};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::lease::lease;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
@@ -190,7 +192,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
                 id,
                 incarnation,
                 version: Some(AssignmentVersion::new(version)),
-                streams: vec![],
+                running: None,
             };
             decide(ledger, now, command);
         }
@@ -270,12 +272,14 @@ fn picture(fleet: &Fleet) -> Snapshot {
     }
 }
 
-/// Lives through a history on an empty store.
+/// Lives through a history on an empty store, with restarts in between. Whatever is deleted and
+/// created again, every assignment gets a higher epoch than all before it.
 async fn live(store: Arc<dyn Store>, history: &[Step]) {
     let mut guard = store.begin_term().await.unwrap();
     let mut ledger = Ledger::new(Fleet::default());
     let mut known = BTreeMap::new();
     let mut told: Vec<Event> = vec![];
+    let mut highest = Epoch::default();
     for (now, step) in (1000..).zip(history.iter().chain([&Step::Commit])) {
         take(&mut ledger, &mut known, step, now);
         let Step::Commit = step else { continue };
@@ -285,12 +289,23 @@ async fn live(store: Arc<dyn Store>, history: &[Step]) {
         }
         store.save(guard, save_of(&batch)).await.unwrap();
         guard = guard.after_save();
-        told.extend(batch.events().cloned());
+        for event in batch.events() {
+            if let Event::StreamAssigned { epoch, .. } = event {
+                assert!(*epoch > highest, "{epoch} after {highest}: {event:?}");
+                highest = *epoch;
+            }
+            told.push(event.clone());
+        }
         ledger.commit(batch);
         let loaded = store.load().await.unwrap();
         assert_eq!(loaded, picture(ledger.saved()));
         let reborn = Fleet::from_snapshot(&loaded).unwrap();
         assert_eq!(picture(&reborn), picture(ledger.saved()));
+        if now % 3 == 0 {
+            // The orchestrator starts anew: what it knows is what was saved.
+            guard = store.begin_term().await.unwrap();
+            ledger = Ledger::new(reborn);
+        }
     }
     let kept = store.events(0, u32::MAX).await.unwrap();
     let kept: Vec<Event> = kept.into_iter().map(|event| event.event.event).collect();

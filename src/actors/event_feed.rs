@@ -10,6 +10,7 @@ use super::alerts::{Alerts, HearEvents};
 use super::fatal::Vital;
 use super::telemetry::{EventLabel, Telemetry};
 use crate::domain::events::{DatedEvent, Event};
+use crate::domain::ids::{Epoch, InstanceId};
 use crate::domain::incident::IncidentOutcome;
 
 /// How many batches a subscriber may lag behind before it misses some (and is told so).
@@ -206,7 +207,8 @@ fn log_event(event: &Event) {
             }
         }
         // Who did it has written the line already: it may be saved much later.
-        Event::MassFailureHeld { .. }
+        Event::DuplicateIdentity { .. }
+        | Event::MassFailureHeld { .. }
         | Event::MassFailureEnded { .. }
         | Event::BrakeOrdered { .. } => debug!("{kind}"),
         Event::StreamCreated { stream }
@@ -217,10 +219,13 @@ fn log_event(event: &Event) {
             instance,
             epoch,
             reason,
-            ..
+            from,
+            from_epoch,
         } => {
+            let from = from.as_ref().map(InstanceId::as_str);
+            let from_epoch = from_epoch.map(Epoch::get);
             debug!(stream = stream.get(), server_id = instance.as_str(), epoch = epoch.get(),
-                reason = reason.as_str(); "{kind}");
+                reason = reason.as_str(), from, from_epoch; "{kind}");
         }
         Event::StreamReleased {
             stream,
@@ -257,15 +262,23 @@ fn log_event(event: &Event) {
         Event::StreamOrphaned {
             stream,
             from,
+            epoch,
             reason,
         } => {
-            debug!(stream = stream.get(), server_id = from.as_str(), reason = reason.as_str();
-                "{kind}");
+            let epoch = epoch.map(Epoch::get);
+            debug!(stream = stream.get(), server_id = from.as_str(), epoch,
+                reason = reason.as_str(); "{kind}");
         }
         Event::StreamsDelivered {
-            instance, streams, ..
+            instance,
+            incarnation,
+            streams,
+            epochs,
         } => {
-            debug!(server_id = instance.as_str(), streams = streams.len(); "{kind}");
+            // Ascending like the streams, or not: the highest tells how recent it is.
+            let epoch = epochs.iter().max().map(|epoch| epoch.get());
+            debug!(server_id = instance.as_str(), incarnation = incarnation.get(), epoch,
+                streams = streams.len(); "{kind}");
         }
     }
 }

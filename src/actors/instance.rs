@@ -127,7 +127,7 @@ impl InstanceActor {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
             version: beat.version,
-            streams: beat.running.clone().unwrap_or_default(),
+            running: beat.running.clone(),
         };
         let answer = self.links.fleet.send(Execute(confirmation));
         ctx.spawn(answer.into_actor(self).map(|outcome, actor, _| {
@@ -161,8 +161,11 @@ impl InstanceActor {
     /// its end is written down before anybody hears of it.
     fn grant(&self, beat: &Beat) -> bool {
         let standing = self.entry.standing();
-        let is_granted =
-            beat.names_life && standing.leased && standing.withdrawn.is_none() && self.is_trusted();
+        let is_granted = beat.names_life
+            && standing.leased
+            && standing.lease >= self.links.lease
+            && standing.withdrawn.is_none()
+            && self.is_trusted();
         if is_granted {
             // The worker measures from when it sent the heartbeat, which was before it came.
             self.entry

@@ -10,6 +10,7 @@
 //! | [`supervisor`] | process | creates instance actors, and again when they end |
 //! | [`instance`] | registered instance | knows how long its instance has been silent |
 //! | [`fleet`] | process | decides, saves and tells every change of the fleet |
+//! | [`identity`] | process | reports two processes that live under one name |
 //! | [`recovery`] | process | decides whether, when and how fast to recover |
 //! | [`brake`] | (part of recovery) | holds recovery back when most of the fleet falls silent |
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
@@ -28,8 +29,10 @@ pub mod fatal;
 pub mod fleet;
 pub mod health;
 pub mod heartbeat_log;
+pub mod identity;
 pub mod instance;
 pub mod journal;
+pub mod long_poll;
 pub mod orchestrator;
 pub mod recovery;
 pub mod registry;

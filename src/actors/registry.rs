@@ -9,11 +9,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use actix::Addr;
 use dashmap::DashMap;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::instance::InstanceActor;
 use crate::domain::fleet::Reading;
 use crate::domain::heartbeat::SystemMetrics;
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::queries::Standing;
 use crate::domain::time::{Timestamp, WallTime};
 
@@ -25,6 +27,20 @@ pub struct Reported {
     /// How many streams it said it runs.
     pub streams: Option<i64>,
 }
+
+/// A second process that lives under the name of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Duplicate {
+    /// The life it goes by, which is over.
+    pub older: Incarnation,
+    /// When it was found.
+    pub since: WallTime,
+    /// When it was last refused.
+    pub last_seen: WallTime,
+}
+
+/// Stands for a life that has not named itself yet.
+const NEVER: u64 = u64::MAX;
 
 /// One instance.
 #[derive(Debug)]
@@ -40,6 +56,13 @@ pub struct Entry {
     reading: AtomicU64,
     standing: RwLock<Standing>,
     reported: RwLock<Reported>,
+    /// When the current life last named itself, or `NEVER`.
+    named_at: AtomicU64,
+    duplicate: RwLock<Option<Duplicate>>,
+    changed: Notify,
+    is_gone: AtomicBool,
+    /// How many polls have begun to wait for a change.
+    polls: AtomicU64,
     actor: RwLock<Option<Addr<InstanceActor>>>,
 }
 
@@ -56,6 +79,11 @@ impl Entry {
             reading: AtomicU64::new(packed(Reading::default())),
             standing: RwLock::new(standing),
             reported: RwLock::new(Reported::default()),
+            named_at: AtomicU64::new(NEVER),
+            duplicate: RwLock::new(None),
+            changed: Notify::new(),
+            is_gone: AtomicBool::new(false),
+            polls: AtomicU64::new(0),
             actor: RwLock::new(None),
         }
     }
@@ -171,6 +199,58 @@ impl Entry {
         }
     }
 
+    /// A call named the current life.
+    pub fn named(&self, now: Timestamp) {
+        self.named_at.store(now.as_micros(), Ordering::Release);
+    }
+
+    /// When a call last named the current life; none if none has.
+    pub fn last_named(&self) -> Option<Timestamp> {
+        let at = self.named_at.load(Ordering::Acquire);
+        (at != NEVER).then_some(Timestamp::from_micros(at))
+    }
+
+    /// The second process under this name, if there is one.
+    pub fn duplicate(&self) -> Option<Duplicate> {
+        *self
+            .duplicate
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_duplicate(&self, duplicate: Option<Duplicate>) {
+        *self
+            .duplicate
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = duplicate;
+    }
+
+    /// What `look` sees, and what completes when the set or the life of the instance changes, or
+    /// it is removed, from just before that look on: nothing that comes in between is missed.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Self) -> T) -> (Notified<'_>, T) {
+        let changed = self.changed.notified();
+        (changed, look(self))
+    }
+
+    /// Counts a poll that begins to wait, and has those before it look whether they may go on.
+    pub(super) fn begin_poll(&self) -> u64 {
+        let ticket = self.polls.fetch_add(1, Ordering::SeqCst) + 1;
+        if ticket > 1 {
+            self.changed.notify_waiters();
+        }
+        ticket
+    }
+
+    /// How many polls have begun to wait after the one with this ticket.
+    pub(super) fn polls_after(&self, ticket: u64) -> u64 {
+        self.polls.load(Ordering::SeqCst).saturating_sub(ticket)
+    }
+
+    /// Whether the instance was removed; one that registers again has another entry.
+    pub fn is_gone(&self) -> bool {
+        self.is_gone.load(Ordering::SeqCst)
+    }
+
     /// Where its actor is, if it has one.
     pub fn actor(&self) -> Option<Addr<InstanceActor>> {
         self.actor
@@ -276,14 +356,24 @@ impl Registry {
         }
         if before.incarnation != standing.incarnation {
             entry.stamp(now, wall);
+            entry.named_at.store(NEVER, Ordering::Release);
             entry.measure(&SystemMetrics::default());
             entry.lift_fence();
+        }
+        // Last: whoever is woken sees all of it.
+        if before.incarnation != standing.incarnation
+            || before.assignment_version != standing.assignment_version
+        {
+            entry.changed.notify_waiters();
         }
         Published::Changed(entry)
     }
 
     pub(super) fn remove(&self, id: &InstanceId) -> Option<Arc<Entry>> {
-        self.entries.remove(id).map(|(_, entry)| entry)
+        let (_, entry) = self.entries.remove(id)?;
+        entry.is_gone.store(true, Ordering::SeqCst);
+        entry.changed.notify_waiters();
+        Some(entry)
     }
 }
 
@@ -293,4 +383,63 @@ pub(super) enum Published {
     New,
     /// It was known; its actor is to look at the change.
     Changed(Arc<Entry>),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::domain::ids::AssignmentVersion;
+    use crate::domain::instance::InstanceStatus;
+
+    fn standing(incarnation: i64, version: i64, status: InstanceStatus) -> Standing {
+        Standing {
+            incarnation: Incarnation::new(incarnation),
+            status,
+            flaps: 0,
+            assignment_version: AssignmentVersion::new(version),
+            held: 0,
+            undelivered: 0,
+            unconfirmed: 0,
+        }
+    }
+
+    /// Whether something that happens in the middle of a look wakes who looked.
+    fn wakes(happens: impl FnOnce(&Registry)) -> bool {
+        let registry = Registry::new();
+        let publish = |standing| {
+            registry.publish(
+                &"a".into(),
+                standing,
+                Timestamp::ZERO,
+                WallTime::from_micros(0),
+            )
+        };
+        let _ = publish(standing(1, 1, InstanceStatus::Active));
+        let entry = registry.get(&"a".into()).unwrap();
+        let (changed, ()) = entry.look(|_| happens(&registry));
+        let waker = Context::from_waker(Waker::noop());
+        pin!(changed).poll(&mut { waker }).is_ready()
+    }
+
+    #[test]
+    fn what_happens_between_the_look_and_the_wait_wakes() {
+        let publish = |next: Standing| {
+            wakes(move |registry| {
+                let (now, wall) = (Timestamp::ZERO, WallTime::from_micros(0));
+                let _ = registry.publish(&"a".into(), next, now, wall);
+            })
+        };
+        use InstanceStatus::{Active, Suspect};
+        assert!(publish(standing(1, 2, Active)), "another version");
+        assert!(publish(standing(2, 1, Active)), "another life");
+        assert!(
+            !publish(standing(1, 1, Suspect)),
+            "nothing to do for a worker"
+        );
+        assert!(wakes(|registry| drop(registry.remove(&"a".into()))), "gone");
+        assert!(!wakes(|_| {}));
+    }
 }

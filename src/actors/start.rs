@@ -17,8 +17,10 @@ use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks};
 use super::health::{HealthActor, HealthLinks, HealthSettings, Watch};
 use super::heartbeat_log::{HeartbeatLog, Retention};
+use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
 use super::journal::Journal;
+use super::long_poll::PollsEnd;
 use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
 use super::registry::Registry;
@@ -27,6 +29,7 @@ use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::fleet::{Fleet, Ledger};
 use crate::domain::health::MAX_REMEMBERED;
+use crate::domain::identity::IdentityLimits;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
 use crate::domain::queries::Standing;
@@ -182,7 +185,7 @@ impl Loaded {
             let standing = Standing::of(slot);
             let _ = registry.publish(&instance.id, standing, now, shown);
             if let Some(entry) = registry.get(&instance.id).filter(|_| standing.leased) {
-                entry.grant_until(now + lease);
+                entry.grant_until(now + lease.max(standing.lease));
             }
         }
     }
@@ -292,6 +295,14 @@ pub fn start(
     };
     let fleet = placement.apart(FleetActor::new(ledger, guard, fleet_links));
     let journal = placement.near_heartbeats(Journal::new(fleet.clone(), vital("Journal")));
+    let identity = placement.near_heartbeats(IdentityActor::new(
+        IdentityLimits::from_thresholds(&settings.thresholds),
+        registry.clone(),
+        clock.clone(),
+        alerts.clone(),
+        journal.clone(),
+        vital("IdentityActor"),
+    ));
     let archive = Archive::new(store.clone(), access.clone(), recent);
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
@@ -348,6 +359,7 @@ pub fn start(
         fleet: fleet.clone(),
     }));
     let orchestrator = Orchestrator {
+        lease: settings.worker_limits.lease,
         clock,
         registry,
         gate,
@@ -361,6 +373,8 @@ pub fn start(
         archive,
         health,
         alerts,
+        identity,
+        polls_end: Arc::new(PollsEnd::default()),
     };
     (orchestrator, fatalities)
 }

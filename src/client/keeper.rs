@@ -1,15 +1,19 @@
-//! The thread that keeps the rules: it does what the machine says and calls the runner.
+//! The thread that keeps the rules: it does what the machine says, and never waits for the network
+//! or the runner.
 
 use std::collections::BTreeMap;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::machine::{Action, Answer, Machine, Request};
+use super::machine::{Action, Answer, Machine, Outcome, Request, Ticket};
+use super::news::Board;
+use super::performer::{Task, perform};
 use super::permit::{Grant, LeaseEnd, boot_time};
-use super::stream::{Ending, StopReason, StreamAssignment, StreamId};
+use super::stream::{Ending, Handoff, StopReason, StreamAssignment, StreamId};
 use super::wire::Wire;
 use super::{Builder, Notice, Runner};
 
@@ -20,75 +24,113 @@ const CHECK_PERIOD: Duration = Duration::from_millis(100);
 /// What the keeper is told.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// What came of the request under way, and what went wrong, for people.
-    Answered(Answer, Option<String>),
+    /// What came of a request, and what went wrong, for people.
+    Answered(Ticket, Answer, Option<String>),
+    /// The version the orchestrator is at, for this life.
+    News {
+        incarnation: i64,
+        version: i64,
+    },
+    /// The runner did what it was told to.
+    Performed(Outcome),
+    /// The runner panicked.
+    RunnerGone,
     GiveBack(StreamId),
     Leave,
 }
 
 struct Errand {
+    ticket: Ticket,
     request: Request,
     limit: Duration,
 }
 
-/// Starts both threads of a worker.
+/// How the keeper ended; `None` if the runner panicked.
+pub(super) type End = Option<Ending>;
+
+/// Starts the threads of a worker.
 pub(super) fn spawn(
     builder: Builder,
     runner: impl Runner,
-) -> io::Result<(Sender<Message>, JoinHandle<Ending>)> {
+) -> io::Result<(Sender<Message>, JoinHandle<End>)> {
     let (inbox, messages) = mpsc::channel();
     let (errands, to_do) = mpsc::channel();
+    let (tasks, to_perform) = mpsc::channel();
+    let board = Arc::new(Board::default());
+    let max_streams = builder.max_streams as usize;
+    let wire = Arc::new(Wire::new(builder));
+    let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
+
+    let (talker, answers) = (wire.clone(), inbox.clone());
+    spawn("worker-wire").spawn(move || talk(&talker, &to_do, &answers))?;
+    let (listener, news) = (board.clone(), inbox.clone());
+    spawn("worker-news").spawn(move || listener.listen(&wire, &news))?;
+    let performed = inbox.clone();
+    let performer =
+        spawn("worker-runner").spawn(move || perform(runner, &to_perform, &performed))?;
     let keeper = Keeper {
-        machine: Machine::new(builder.max_streams as usize),
-        runner,
+        machine: Machine::new(max_streams),
         lease: Arc::new(LeaseEnd::default()),
         grants: BTreeMap::new(),
         is_reachable: true,
+        is_runner_gone: false,
         messages,
         errands,
+        tasks,
+        board,
     };
-    let answers = inbox.clone();
-    thread::Builder::new()
-        .name("worker-wire".to_owned())
-        .spawn(move || talk(&Wire::new(builder), &to_do, &answers))?;
-    let keeper = thread::Builder::new()
-        .name("worker-keeper".to_owned())
-        .spawn(move || keeper.live())?;
+    let keeper = spawn("worker-keeper").spawn(move || {
+        let ending = keeper.live()?;
+        // What it was told last is still told to the author.
+        performer.join().ok().map(|()| ending)
+    })?;
     Ok((inbox, keeper))
 }
 
 /// Sends one request after the other, until nobody wants to send any more.
 fn talk(wire: &Wire, to_do: &Receiver<Errand>, answers: &Sender<Message>) {
     for errand in to_do {
-        let (answer, why) = wire.send(&errand.request, errand.limit);
-        if answers.send(Message::Answered(answer, why)).is_err() {
+        let sent = || wire.send(&errand.request, errand.limit);
+        // Without an answer, whatever it is, nothing would be sent ever again.
+        let (answer, why) = catch_unwind(AssertUnwindSafe(sent)).unwrap_or_else(|_| {
+            let failed = Answer::Failed { retry_after: None };
+            (failed, Some("the request panicked".to_owned()))
+        });
+        let answered = Message::Answered(errand.ticket, answer, why);
+        if answers.send(answered).is_err() {
             break;
         }
     }
 }
 
-struct Keeper<R> {
+struct Keeper {
     machine: Machine,
-    runner: R,
     lease: Arc<LeaseEnd>,
     grants: BTreeMap<StreamId, Grant>,
     is_reachable: bool,
+    is_runner_gone: bool,
     messages: Receiver<Message>,
     errands: Sender<Errand>,
+    tasks: Sender<Task>,
+    board: Arc<Board>,
 }
 
-impl<R: Runner> Keeper<R> {
-    fn live(mut self) -> Ending {
+impl Keeper {
+    fn live(mut self) -> End {
         loop {
             while let Ok(message) = self.messages.try_recv() {
                 self.hear(message);
             }
+            if self.is_runner_gone {
+                return None;
+            }
             // The clock is read anew before each action: who was suspended stops first.
             match self.machine.next(boot_time()) {
-                Some(Action::Start(stream)) => self.start(&stream),
-                Some(Action::Stop(stream, reason)) => self.stop(&stream, reason),
-                Some(Action::Send(request)) => self.send(request),
-                Some(Action::End(ending)) => return ending,
+                Some(Action::Start(stream)) => self.start(stream),
+                Some(Action::Stop(stream, reason)) => self.stop(stream, reason),
+                Some(Action::Bind(id, handoff)) => self.bind(id, handoff),
+                Some(Action::Send(ticket, request)) => self.send(ticket, request),
+                Some(Action::End(ending)) => return Some(ending),
                 None => self.wait(),
             }
         }
@@ -106,58 +148,96 @@ impl<R: Runner> Keeper<R> {
 
     fn hear(&mut self, message: Message) {
         match message {
-            Message::Answered(answer, why) => {
+            Message::Answered(ticket, answer, why) => {
                 self.tell(&answer, why);
-                self.machine.answered(boot_time(), answer, fastrand::f64());
+                let now = boot_time();
+                self.machine.answered(ticket, now, answer, fastrand::f64());
                 self.lease.set(self.machine.stop_at());
+                self.board.post(self.machine.known());
             }
+            Message::News {
+                incarnation,
+                version,
+            } => self.machine.news(incarnation, version),
+            Message::Performed(outcome) => self.performed(outcome),
+            Message::RunnerGone => self.is_runner_gone = true,
             Message::GiveBack(id) => self.machine.give_back(id),
-            Message::Leave => self.machine.leave(),
+            Message::Leave => {
+                self.machine.leave();
+                self.board.post(None);
+            }
         }
     }
 
     fn tell(&mut self, answer: &Answer, why: Option<String>) {
         if let Answer::Registered { incarnation, .. } = *answer {
-            self.runner.notice(&Notice::Registered { incarnation });
+            self.notice(Notice::Registered { incarnation });
         }
         match why {
             Some(why) if self.is_reachable => {
                 self.is_reachable = false;
-                self.runner.notice(&Notice::Unreachable(why));
+                self.notice(Notice::Unreachable(why));
             }
             None if !self.is_reachable => {
                 self.is_reachable = true;
-                self.runner.notice(&Notice::Reachable);
+                self.notice(Notice::Reachable);
             }
             Some(_) | None => {}
         }
     }
 
-    fn start(&mut self, stream: &StreamAssignment) {
-        let (grant, permit) = Grant::new(stream, &self.lease);
-        match self.runner.start(stream, permit) {
-            Ok(()) => {
-                self.grants.insert(stream.id, grant);
-            }
-            Err(failure) => {
-                let notice = Notice::StartFailed(stream.id, failure.to_string());
-                self.runner.notice(&notice);
-                self.machine.start_failed(stream.id);
-            }
-        }
+    fn notice(&self, notice: Notice) {
+        self.perform(Task::Notice(notice));
     }
 
-    fn stop(&mut self, stream: &StreamAssignment, reason: StopReason) {
+    /// A runner that is gone says so itself.
+    fn perform(&self, task: Task) {
+        let _ = self.tasks.send(task);
+    }
+
+    fn start(&mut self, stream: StreamAssignment) {
+        let (grant, permit) = Grant::new(&stream, &self.lease);
+        self.grants.insert(stream.id, grant);
+        self.perform(Task::Start(stream, permit));
+    }
+
+    fn stop(&mut self, stream: StreamAssignment, reason: StopReason) {
         // Ends the permit first: work that asks it has ended when the runner is called.
         self.grants.remove(&stream.id);
-        self.runner.stop(stream, reason);
+        self.perform(Task::Stop(stream, reason));
     }
 
-    fn send(&mut self, request: Request) {
-        let limit = self.machine.request_limit();
-        if self.errands.send(Errand { request, limit }).is_err() {
-            let nobody = Answer::Failed { retry_after: None };
-            self.machine.answered(boot_time(), nobody, 0.0);
+    fn performed(&mut self, outcome: Outcome) {
+        let id = self.machine.done(outcome);
+        if outcome != Outcome::Done
+            && let Some(id) = id
+        {
+            self.grants.remove(&id);
         }
+    }
+
+    fn bind(&self, id: StreamId, handoff: Handoff) {
+        if let Some(grant) = self.grants.get(&id) {
+            grant.bind(handoff);
+        }
+    }
+
+    fn send(&mut self, ticket: Ticket, request: Request) {
+        let limit = self.machine.request_limit();
+        let errand = Errand {
+            ticket,
+            request,
+            limit,
+        };
+        if self.errands.send(errand).is_err() {
+            let nobody = Answer::Failed { retry_after: None };
+            self.machine.answered(ticket, boot_time(), nobody, 0.0);
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.board.close();
     }
 }

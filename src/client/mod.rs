@@ -27,18 +27,23 @@
 //! # Ok::<(), resilient_orchestrator::client::WorkerError>(())
 //! ```
 //!
-//! A worker has two threads. One speaks with the orchestrator, one request at a time
-//! (`wire.rs`). The other one (`keeper.rs`) calls the [`Runner`], does what the rules
-//! (`machine`) say, and never waits for the network. So exclusive streams are stopped when the
-//! lease ends whatever the network does: after nine tenths of it, counted from the moment the last
-//! answered heartbeat was *sent*, on a clock that goes on while the machine sleeps.
+//! A worker has four threads. One keeps the rules (`keeper.rs`, `machine`) and never waits for
+//! another. One speaks with the orchestrator, one request at a time (`wire.rs`); one waits for news
+//! (`news.rs`); one calls the [`Runner`] (`performer.rs`). So exclusive streams are told to stop when
+//! the lease ends whatever the network does: after nine tenths of it, if the orchestrator says
+//! nothing else, counted from the moment the last answered heartbeat was *sent*, on a clock that
+//! goes on while the machine sleeps. And so a slow call to the runner costs no other stream its
+//! lease.
 //!
 //! With the feature `client` alone nothing of the server is built:
 //! `default-features = false, features = ["client"]`.
 
 mod keeper;
 pub mod machine;
+mod news;
+mod performer;
 mod permit;
+mod reading;
 mod stream;
 pub mod testing;
 mod wire;
@@ -53,15 +58,17 @@ use std::time::Duration;
 pub use permit::Permit;
 pub use stream::{Ending, Epoch, Handoff, StopReason, StreamAssignment, StreamId};
 
-use keeper::Message;
+use keeper::{End, Message};
 
 /// Why a stream could not be started.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
 /// What the author of a worker writes. The calls come one after the other, from one thread.
 ///
-/// Heartbeats wait for them: return within a fraction of the heartbeat interval, and leave long
-/// work to threads or processes of your own.
+/// Each waits for the one before it, and the stop at the end of a lease does too: leave long work
+/// to threads or processes of your own, and let them ask their [`Permit`], which no call delays. A
+/// call that takes longer than a lease counts as hung: heartbeats end, and the streams of this
+/// worker are given to others.
 pub trait Runner: Send + 'static {
     /// Begins to run a stream. It is never called for a stream that runs already.
     ///
@@ -220,7 +227,7 @@ impl Builder {
 #[derive(Debug)]
 pub struct Worker {
     handle: Handle,
-    keeper: Option<JoinHandle<Ending>>,
+    keeper: Option<JoinHandle<End>>,
 }
 
 impl Worker {
@@ -265,10 +272,10 @@ impl Worker {
             return Ok(());
         };
         match keeper.join() {
-            Ok(Ending::Left) => Ok(()),
-            Ok(Ending::OtherProcess(detail)) => Err(WorkerError::OtherProcess(detail)),
-            Ok(Ending::Refused(detail)) => Err(WorkerError::Refused(detail)),
-            Err(_) => Err(WorkerError::RunnerPanicked),
+            Ok(Some(Ending::Left)) => Ok(()),
+            Ok(Some(Ending::OtherProcess(detail))) => Err(WorkerError::OtherProcess(detail)),
+            Ok(Some(Ending::Refused(detail))) => Err(WorkerError::Refused(detail)),
+            Ok(None) | Err(_) => Err(WorkerError::RunnerPanicked),
         }
     }
 }

@@ -28,17 +28,24 @@ pub(super) fn boot_time() -> Duration {
 /// does, also in a process that was suspended then and has not yet been told to stop.
 #[derive(Debug, Clone)]
 pub struct Permit {
-    is_withdrawn: Arc<AtomicBool>,
-    lease: Option<Arc<LeaseEnd>>,
+    stream: Arc<Standing>,
+    lease: Arc<LeaseEnd>,
 }
 
 impl Permit {
     /// Whether the stream is still to be run. Once it is not, it never is again under this
     /// permit, unless the orchestrator answers before anybody was told to stop.
     pub fn is_valid(&self) -> bool {
-        !self.is_withdrawn.load(Ordering::Acquire)
-            && self.lease.as_ref().is_none_or(|lease| lease.is_ahead())
+        !self.stream.is_withdrawn.load(Ordering::Acquire)
+            && (!self.stream.is_exclusive.load(Ordering::Acquire) || self.lease.is_ahead())
     }
+}
+
+/// How one stream stands.
+#[derive(Debug)]
+struct Standing {
+    is_withdrawn: AtomicBool,
+    is_exclusive: AtomicBool,
 }
 
 /// When exclusive streams must not run any more, for all threads to see.
@@ -58,21 +65,30 @@ impl LeaseEnd {
 
 /// The keeper's end of a [`Permit`]; ends it when dropped.
 #[derive(Debug)]
-pub(super) struct Grant(Arc<AtomicBool>);
+pub(super) struct Grant(Arc<Standing>);
 
 impl Grant {
     pub(super) fn new(stream: &StreamAssignment, lease: &Arc<LeaseEnd>) -> (Self, Permit) {
-        let is_withdrawn = Arc::new(AtomicBool::new(false));
+        let standing = Arc::new(Standing {
+            is_withdrawn: AtomicBool::new(false),
+            is_exclusive: AtomicBool::new(stream.handoff == Handoff::Exclusive),
+        });
         let permit = Permit {
-            is_withdrawn: is_withdrawn.clone(),
-            lease: (stream.handoff == Handoff::Exclusive).then(|| lease.clone()),
+            stream: standing.clone(),
+            lease: lease.clone(),
         };
-        (Self(is_withdrawn), permit)
+        (Self(standing), permit)
+    }
+
+    /// The lease matters from now on, or does not any more.
+    pub(super) fn bind(&self, handoff: Handoff) {
+        let is_exclusive = handoff == Handoff::Exclusive;
+        self.0.is_exclusive.store(is_exclusive, Ordering::Release);
     }
 }
 
 impl Drop for Grant {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
+        self.0.is_withdrawn.store(true, Ordering::Release);
     }
 }

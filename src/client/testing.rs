@@ -1,8 +1,8 @@
 //! For the tests of a worker: an orchestrator that does what the test says.
 //!
 //! It listens on a free port on loopback and answers `/register`, `/heartbeat`,
-//! `/streams/release` and `DELETE /instances/…` like the real one, for one worker, with nothing
-//! behind it. Give it short leases, so that a test need not be long:
+//! `/streams/release`, `DELETE /instances/…` and the question for news like the real one, for one
+//! worker, with nothing behind it. Give it short leases, so that a test need not be long:
 //!
 //! ```
 //! use std::time::Duration;
@@ -106,6 +106,21 @@ impl FakeOrchestrator {
         self.shared.lock().interval = interval;
     }
 
+    /// From now on it knows no such thing as waiting for news, like an older one.
+    pub fn have_no_news(&self) {
+        self.shared.lock().has_news = false;
+        self.shared.changed.notify_all();
+    }
+
+    /// Goes back to an older state of its memory: the life of the worker now was never registered.
+    pub fn lose_memory(&self) {
+        let mut state = self.shared.lock();
+        state.incarnation -= 1;
+        state.last_epoch = 0;
+        state.streams.clear();
+        self.shared.changed.notify_all();
+    }
+
     /// From now on it does not tell what changed, and knows no leases: a worker has to ask.
     pub fn be_classic(&self) {
         self.shared.lock().is_classic = true;
@@ -137,6 +152,7 @@ impl FakeOrchestrator {
         stream.epoch = state.last_epoch;
         state.changed(stream.id);
         state.streams.insert(stream.id, stream);
+        self.shared.changed.notify_all();
         state.last_epoch
     }
 
@@ -147,6 +163,17 @@ impl FakeOrchestrator {
             state.changed(id);
             state.streams.remove(&id);
         }
+        self.shared.changed.notify_all();
+    }
+
+    /// Changes what is worse for a stream, two runners or none; its epoch stays.
+    pub fn set_handoff(&self, id: StreamId, handoff: Handoff) {
+        let mut state = self.shared.lock();
+        state.changed(id);
+        if let Some(stream) = state.streams.get_mut(&id) {
+            stream.handoff = handoff;
+        }
+        self.shared.changed.notify_all();
     }
 
     /// Forgets what changed: the next answer to a heartbeat is the whole set.
@@ -154,6 +181,7 @@ impl FakeOrchestrator {
         let mut state = self.shared.lock();
         state.version += 1;
         state.forgotten = state.version;
+        self.shared.changed.notify_all();
     }
 
     /// From now on it takes requests and answers none, until [`answer`](Self::answer).
@@ -184,11 +212,13 @@ impl FakeOrchestrator {
         let mut state = self.shared.lock();
         state.is_registered = false;
         state.streams.clear();
+        self.shared.changed.notify_all();
     }
 
     /// Another process registers under the name of the worker, whose heartbeats then get 409.
     pub fn let_another_register(&self) {
         self.shared.lock().register();
+        self.shared.changed.notify_all();
     }
 
     /// The next call, of those not yet looked at, for which this is true; `None` if it does not

@@ -9,20 +9,30 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::Builder;
-use super::machine::{Answer, Beat, Changes, Request};
-use super::stream::{Handoff, StreamAssignment, StreamId};
+use super::machine::{Answer, Request, Running};
+use super::news::PATIENCE;
+use super::reading::{beat, duration, ids, number};
+use super::stream::StreamId;
 
 /// A set of a hundred thousand streams fits.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
-
-/// No time on the wire is longer than this; what claims to be is an error somewhere.
-const LONGEST: f64 = 7.0 * 86_400.0;
 
 /// Speaks with one orchestrator for one worker.
 #[derive(Debug)]
 pub(super) struct Wire {
     builder: Builder,
     agent: Agent,
+}
+
+/// What came of a question for news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum News {
+    /// The version the orchestrator is at.
+    Version(i64),
+    /// It does not offer any, or not to this life.
+    None,
+    /// No answer, or none that makes sense.
+    Failed,
 }
 
 /// An answer, and what went wrong in a sentence.
@@ -35,6 +45,8 @@ struct Reply {
     /// Whether it is an error the orchestrator speaks of, and not whatever stands before it.
     is_problem: bool,
     body: Value,
+    /// The life that asked, if it said so.
+    asked_by: Option<i64>,
 }
 
 impl Wire {
@@ -99,9 +111,10 @@ impl Wire {
         let outcome = reply.read(|body| {
             Some(Answer::Registered {
                 // An orchestrator that counts no lives takes no notice of the number either.
-                incarnation: body["incarnation"].as_i64().unwrap_or(0),
-                interval: duration(&body["heartbeat_interval_seconds"])
+                incarnation: number(&body["incarnation"])?.unwrap_or(0),
+                interval: duration(&body["heartbeat_interval_seconds"])?
                     .unwrap_or(Duration::from_secs(30)),
+                request_limit: duration(&body["request_timeout_seconds"])?,
             })
         });
         Ok(match outcome {
@@ -116,20 +129,54 @@ impl Wire {
     fn heartbeat(
         &self,
         incarnation: i64,
-        version: i64,
-        running: &[StreamId],
+        version: Option<i64>,
+        running: &Running,
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
-        let body = json!({
+        let mut body = json!({
             "server_id": self.builder.server_id,
             "status": "active",
-            "current_streams": running.len(),
             "incarnation": incarnation,
-            "assignment_version": version,
-            "streams": running,
         });
+        if let Some(version) = version {
+            body["assignment_version"] = json!(version);
+        }
+        match running {
+            Running::Streams(ids) => {
+                body["current_streams"] = json!(ids.len());
+                body["streams"] = json!(ids);
+            }
+            Running::Digest { count, digest } => {
+                body["current_streams"] = json!(count);
+                body["streams_digest"] = json!(format!("{digest:016x}"));
+            }
+        }
         let reply = self.post("/heartbeat", &body, limit)?;
         Ok(reply.read(|body| Some(Answer::Beaten(beat(body)?))))
+    }
+
+    /// Waits for a version other than this one, which is answered at once; otherwise for a while.
+    pub(super) fn news(&self, incarnation: i64, version: i64) -> News {
+        let id = encoded(&self.builder.server_id);
+        let url = &self.builder.url;
+        let wait = PATIENCE.as_secs();
+        let path = format!(
+            "{url}/instances/{id}/assignments?version={version}&wait={wait}s\
+             &incarnation={incarnation}"
+        );
+        let reply = || {
+            let question = self.agent.get(path).config();
+            let limit = PATIENCE + Duration::from_secs(10);
+            Reply::of(question.timeout_global(Some(limit)).build().call()?)
+        };
+        match reply() {
+            Ok(reply) if reply.status == 200 => {
+                let version = reply.body["assignment_version"].as_i64();
+                version.map_or(News::Failed, News::Version)
+            }
+            Ok(reply) if [404, 405, 409, 410, 422, 501].contains(&reply.status) => News::None,
+            Ok(_) | Err(_) => News::Failed,
+        }
     }
 
     /// What classic workers do: ask for more, then look at the whole list.
@@ -177,7 +224,9 @@ impl Wire {
             return Ok((released, why));
         }
         let id = encoded(&self.builder.server_id);
-        let path = format!("{}/instances/{id}", self.builder.url);
+        // Its life says that it is the worker that leaves: nobody has to wait for its lease.
+        let url = &self.builder.url;
+        let path = format!("{url}/instances/{id}?incarnation={incarnation}");
         let answer = self.agent.delete(path).config();
         let answer = answer.timeout_global(Some(limit)).build().call()?;
         Ok(Reply::of(answer)?.read(|_| Some(Answer::Left)))
@@ -186,7 +235,9 @@ impl Wire {
     fn post(&self, path: &str, body: &Value, limit: Duration) -> Result<Reply, ureq::Error> {
         let request = self.agent.post(format!("{}{path}", self.builder.url));
         let request = request.config().timeout_global(Some(limit)).build();
-        Reply::of(request.send_json(body)?)
+        let mut reply = Reply::of(request.send_json(body)?)?;
+        reply.asked_by = body["incarnation"].as_i64();
+        Ok(reply)
     }
 }
 
@@ -204,11 +255,19 @@ impl Reply {
             retry_after: retry_after.map(Duration::from_secs),
             is_problem,
             body: serde_json::from_str(&text).unwrap_or(Value::Null),
+            asked_by: None,
         })
     }
 
+    /// Whether the life it takes for the current one is earlier than the one that asked: then
+    /// nobody took over, but the orchestrator has lost its memory of this life.
+    fn has_forgotten(&self) -> bool {
+        let current = self.body["current_incarnation"].as_i64();
+        current.is_some() && current < self.asked_by
+    }
+
     /// What it means; `success` reads the body of a 200.
-    fn read(self, success: impl FnOnce(&Value) -> Option<Answer>) -> Outcome {
+    fn read(&self, success: impl FnOnce(&Value) -> Option<Answer>) -> Outcome {
         let detail = self.body["detail"].as_str().unwrap_or_default().to_owned();
         match self.status {
             200 => {
@@ -217,6 +276,7 @@ impl Reply {
                 }
             }
             404 if self.is_problem => return (Answer::Unknown, None),
+            409 if self.is_problem && self.has_forgotten() => return (Answer::Unknown, None),
             409 if self.is_problem => return (Answer::OtherProcess(detail), None),
             400 | 422 if self.is_problem => {
                 return (Answer::Refused(detail.clone()), Some(detail));
@@ -229,54 +289,6 @@ impl Reply {
         let why = format!("it answered {} {detail}", self.status);
         (failed, Some(why.trim_end().to_owned()))
     }
-}
-
-fn beat(body: &Value) -> Option<Beat> {
-    body["status"].as_str()?;
-    let assign = body["assign"].as_array();
-    let revoke = ids(&body["revoke"]);
-    let changes = match (assign, revoke) {
-        (None, None) => None,
-        (assign, revoke) => {
-            let assign = assign.into_iter().flatten().map(assignment);
-            let assign = assign.collect::<Option<Vec<_>>>()?;
-            Some(if body["full"] == true {
-                Changes::Full(assign)
-            } else {
-                let revoke = revoke.unwrap_or_default();
-                Changes::Difference { assign, revoke }
-            })
-        }
-    };
-    Some(Beat {
-        lease: duration(&body["lease_seconds"]),
-        version: body["assignment_version"].as_i64(),
-        changes,
-    })
-}
-
-fn assignment(line: &Value) -> Option<StreamAssignment> {
-    let text = |name: &str| line[name].as_str().map(str::to_owned);
-    Some(StreamAssignment {
-        id: line["stream_id"].as_i64()?,
-        epoch: line["epoch"].as_i64()?,
-        name: text("name").unwrap_or_default(),
-        url: text("url"),
-        // A word that is not known yet is taken for the stricter one.
-        handoff: match line["handoff"].as_str() {
-            Some("overlap") => Handoff::Overlap,
-            Some(_) | None => Handoff::Exclusive,
-        },
-    })
-}
-
-fn ids(list: &Value) -> Option<Vec<StreamId>> {
-    list.as_array()?.iter().map(Value::as_i64).collect()
-}
-
-fn duration(seconds: &Value) -> Option<Duration> {
-    let seconds = seconds.as_f64()?.clamp(0.0, LONGEST);
-    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// Percent-encoded, for a path.
@@ -314,36 +326,6 @@ fn own_address(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn heartbeat_answers_are_read_leniently_but_not_guessed() {
-        let text = |text: &str| beat(&serde_json::from_str(text).unwrap());
-        let plain = text(r#"{"status":"heartbeat_updated"}"#).unwrap();
-        assert_eq!(plain, Beat::default(), "of an older orchestrator");
-        let told = text(
-            r#"{"status":"heartbeat_updated","lease_seconds":2.5,"assignment_version":7,
-                "assign":[{"stream_id":3,"epoch":9,"name":"a","handoff":"overlap"},
-                          {"stream_id":4,"epoch":8,"name":"b","url":"x","handoff":"else"}],
-                "revoke":[1]}"#,
-        );
-        let told = told.unwrap();
-        assert_eq!(told.lease, Some(Duration::from_millis(2_500)));
-        let Some(Changes::Difference { assign, revoke }) = told.changes else {
-            panic!("a difference");
-        };
-        assert_eq!(revoke, [1]);
-        assert_eq!(assign[0].handoff, Handoff::Overlap);
-        assert_eq!(assign[1].handoff, Handoff::Exclusive);
-        for nonsense in [
-            "null",
-            r#"{"status":"x","assign":[{"stream_id":3}],"revoke":[]}"#,
-            r#"{"status":"x","assign":[{"stream_id":"3","epoch":1}]}"#,
-        ] {
-            assert_eq!(text(nonsense), None, "{nonsense}");
-        }
-        let odd = text(r#"{"status":"x","lease_seconds":-1e300}"#).unwrap();
-        assert_eq!(odd.lease, Some(Duration::ZERO));
-    }
 
     #[test]
     fn names_are_encoded_for_paths() {

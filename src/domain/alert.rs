@@ -36,6 +36,8 @@ words! {
         BreakerForced = "breaker_forced",
         /// An instance's actor ended too often and is not created again for a while.
         InstanceQuarantined = "instance_quarantined",
+        /// Two processes live under one name; only the newest is served.
+        DuplicateIdentity = "duplicate_identity",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
@@ -63,7 +65,8 @@ impl AlertKind {
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced
-            | Self::InstanceQuarantined => true,
+            | Self::InstanceQuarantined
+            | Self::DuplicateIdentity => true,
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
             | Self::Flapping
@@ -79,7 +82,8 @@ impl AlertKind {
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
             | Self::Flapping
-            | Self::InstanceQuarantined => true,
+            | Self::InstanceQuarantined
+            | Self::DuplicateIdentity => true,
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced

@@ -104,6 +104,15 @@ pub enum Event {
         /// How many streams it owns.
         streams: u32,
     },
+    /// Two processes live under one name; told once, however long it lasts.
+    DuplicateIdentity {
+        /// Which name.
+        instance: InstanceId,
+        /// The newest life, which is served.
+        incarnation: Incarnation,
+        /// The older one, which goes on calling and is refused.
+        older: Incarnation,
+    },
     /// An instance left for good.
     InstanceRemoved {
         /// Which one.
@@ -217,6 +226,9 @@ pub enum Event {
         /// Who ran it immediately before, if it was moved.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from: Option<InstanceId>,
+        /// The fencing token of that one, which is void now. Unknown in events of old versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        from_epoch: Option<Epoch>,
     },
     /// An instance let go of a stream.
     StreamReleased {
@@ -263,6 +275,9 @@ pub enum Event {
         stream: StreamId,
         /// Whom it lost.
         from: InstanceId,
+        /// The fencing token that is void now. Unknown in events of old versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        epoch: Option<Epoch>,
         /// Why.
         reason: OrphanReason,
     },
@@ -283,6 +298,9 @@ pub enum Event {
         incarnation: Incarnation,
         /// Which ones.
         streams: Vec<StreamId>,
+        /// The fencing token of each, in the same order. Empty in events of old versions.
+        #[serde(default)]
+        epochs: Vec<Epoch>,
     },
 }
 
@@ -310,6 +328,7 @@ impl Event {
             Self::InstanceForgiven { .. } => "instance_forgiven",
             Self::LeaseAgreed { .. } => "lease_agreed",
             Self::LeaseWithdrawn { .. } => "lease_withdrawn",
+            Self::DuplicateIdentity { .. } => "duplicate_identity",
             Self::InstanceRemoved { .. } => "instance_removed",
             Self::MassFailureHeld { .. } => "mass_failure_held",
             Self::MassFailureEnded { .. } => "mass_failure_ended",
@@ -345,6 +364,7 @@ impl Event {
             | Self::InstanceForgiven { instance, .. }
             | Self::LeaseAgreed { instance, .. }
             | Self::LeaseWithdrawn { instance, .. }
+            | Self::DuplicateIdentity { instance, .. }
             | Self::InstanceRemoved { instance, .. }
             | Self::EmergencyRecovered { instance, .. }
             | Self::MaintenanceEnded { instance, .. }
@@ -390,6 +410,7 @@ impl Event {
             | Self::InstanceForgiven { .. }
             | Self::LeaseAgreed { .. }
             | Self::LeaseWithdrawn { .. }
+            | Self::DuplicateIdentity { .. }
             | Self::InstanceRemoved { .. }
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
@@ -425,6 +446,7 @@ mod tests {
             epoch: Epoch::new(9),
             reason: AssignReason::Requested,
             from: None,
+            from_epoch: None,
         };
         let json = serde_json::to_value(&event).unwrap();
         assert_eq!(json["kind"], event.kind());
@@ -432,5 +454,30 @@ mod tests {
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(event.stream(), Some(StreamId::new(4)));
         assert_eq!(event.instance().unwrap().as_str(), "a");
+    }
+
+    #[test]
+    fn events_of_old_versions_are_read_without_the_epochs_they_lack() {
+        let read = |text: &str| serde_json::from_str::<Event>(text).unwrap();
+        let orphaned =
+            read(r#"{"kind":"stream_orphaned","stream":4,"from":"a","reason":"instance_failed"}"#);
+        assert!(matches!(
+            orphaned,
+            Event::StreamOrphaned { epoch: None, .. }
+        ));
+        let delivered =
+            read(r#"{"kind":"streams_delivered","instance":"a","incarnation":2,"streams":[4]}"#);
+        assert!(matches!(&delivered, Event::StreamsDelivered { epochs, .. } if epochs.is_empty()));
+        let assigned = read(
+            r#"{"kind":"stream_assigned","stream":4,"instance":"b","epoch":9,"from":"a",
+                "reason":"instance_failed"}"#,
+        );
+        assert!(matches!(
+            assigned,
+            Event::StreamAssigned {
+                from_epoch: None,
+                ..
+            }
+        ));
     }
 }

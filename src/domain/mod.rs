@@ -18,6 +18,7 @@ pub mod fleet;
 pub mod handover;
 pub mod health;
 pub mod heartbeat;
+pub mod identity;
 pub mod ids;
 pub mod incident;
 pub mod instance;

@@ -110,6 +110,17 @@ impl Assignment {
     }
 }
 
+/// A stream under the epoch of one of its assignments: what its owner goes by, and what a sink
+/// compares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Holding {
+    /// Which stream.
+    #[serde(rename = "stream_id")]
+    pub stream: StreamId,
+    /// The fencing token of the assignment.
+    pub epoch: Epoch,
+}
+
 /// Declares an enum of words that are stored and shown as they are.
 macro_rules! words {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {

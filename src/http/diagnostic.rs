@@ -14,6 +14,7 @@ use crate::domain::commands::Rejection;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{Diagnose, Diagnosis};
+use crate::domain::stream::Holding;
 use crate::domain::time::WallTime;
 
 #[derive(Debug, Serialize)]
@@ -28,6 +29,8 @@ struct DiagnosticAnswer {
     streams_in_sync: Vec<StreamId>,
     instance_info: InstanceInfo,
     recommendations: Vec<String>,
+    /// What it is to run, with the epochs.
+    assignments: Vec<Holding>,
 }
 
 #[derive(Debug, Serialize)]
@@ -121,5 +124,6 @@ fn answer(
             heartbeat_age_seconds: beat.map(|beat| seconds(now.since(beat))),
         },
         recommendations: diagnosis.recommendations,
+        assignments: diagnosis.assignments,
     }
 }

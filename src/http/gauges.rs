@@ -24,6 +24,7 @@ pub(super) struct FleetGauges {
     streams: Family<StateLabel, Gauge>,
     capacity: Gauge,
     load: Gauge,
+    polls: Gauge,
 }
 
 impl FleetGauges {
@@ -35,6 +36,7 @@ impl FleetGauges {
             streams: Family::default(),
             capacity: Gauge::default(),
             load: Gauge::default(),
+            polls: Gauge::default(),
         };
         registry.register(
             "instances",
@@ -52,7 +54,17 @@ impl FleetGauges {
             "Streams the serving instances own",
             gauges.load.clone(),
         );
+        registry.register(
+            "polls_waiting",
+            "Requests that wait for a change of an instance's streams",
+            gauges.polls.clone(),
+        );
         gauges
+    }
+
+    /// Shows how many requests wait.
+    pub(super) fn show_polls(&self, waiting: usize) {
+        self.polls.set(gauge(waiting as u64));
     }
 
     /// Shows the totals.

@@ -10,18 +10,20 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{Time, Told, list as answer_list, milliseconds, seconds};
+use super::fields::MAX_SAFE_INTEGER;
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use super::streams::{Found, next_of};
 use crate::actors::heartbeat_log::AskHistory;
-use crate::actors::registry::Registry;
+use crate::actors::registry::{Duplicate, Registry};
 use crate::domain::commands::Rejection;
 use crate::domain::fleet::Evacuation;
 use crate::domain::heartbeat::MetricsRecord;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::queries::{InstanceDetail, InstanceList};
+use crate::domain::stream::Holding;
 
 /// How many records of metrics one answer has at the most: a day of heartbeats every 9 s.
 const MAX_RECORDS: u32 = 10_000;
@@ -127,6 +129,26 @@ struct DetailAnswer {
     #[serde(flatten)]
     instance: InstanceAnswer,
     assigned_streams: Vec<StreamId>,
+    assignments: Vec<Holding>,
+    /// A second process that lives under this name and is refused.
+    duplicate_identity: Option<DuplicateAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct DuplicateAnswer {
+    older_incarnation: Incarnation,
+    since: Time,
+    last_seen: Time,
+}
+
+impl DuplicateAnswer {
+    fn of(duplicate: Duplicate) -> Self {
+        Self {
+            older_incarnation: duplicate.older,
+            since: Time(duplicate.since),
+            last_seen: Time(duplicate.last_seen),
+        }
+    }
 }
 
 /// `GET /instances/{server_id}`
@@ -138,13 +160,17 @@ pub(super) async fn detail(
     let _permit = state.admit(Load::Read)?;
     let orchestrator = state.orchestrator();
     let found = orchestrator.ask(InstanceDetail { id: id.clone() }).await?;
-    let (instance, assigned_streams) = found.ok_or(Rejection::UnknownInstance(id))?;
-    let held = assigned_streams.len();
+    let (instance, assignments) = found.ok_or(Rejection::UnknownInstance(id))?;
+    let held = assignments.len();
+    let entry = orchestrator.registry().get(&instance.id);
+    let duplicate = entry.and_then(|entry| entry.duplicate());
     Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
         data: DetailAnswer {
             instance: InstanceAnswer::of(&instance, held, orchestrator.registry()),
-            assigned_streams,
+            assigned_streams: assignments.iter().map(|holding| holding.stream).collect(),
+            assignments,
+            duplicate_identity: duplicate.map(DuplicateAnswer::of),
         },
     })))
 }
@@ -296,8 +322,17 @@ pub(super) async fn delete(
     request: HttpRequest,
 ) -> Result<Json<RemovalAnswer>, Problem> {
     let id = params::server_id(&request)?;
+    let mut query = Query::of(&request);
+    let incarnation = query.number("incarnation", 0, MAX_SAFE_INTEGER);
+    let incarnation = incarnation.map(Incarnation::new);
+    query.finish()?;
     let _permit = state.admit(Load::Write)?;
-    let departure = state.orchestrator().remove(id.clone()).await?;
+    let orchestrator = state.orchestrator();
+    // Who names its life is the worker itself, and has stopped everything.
+    let departure = match incarnation {
+        Some(incarnation) => orchestrator.leave(id.clone(), incarnation).await?,
+        None => orchestrator.remove(id.clone()).await?,
+    };
     let evacuation = departure.evacuation;
     Ok(Json(RemovalAnswer {
         status: match departure.waiting_until {

@@ -8,7 +8,7 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
-//! `streams`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`, `alerts`,
+//! `long_poll`, `streams`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`, `alerts`,
 //! `patterns`, `status`. `body`, `fields` and `params` read input by one set of rules, `problem` is
 //! the only file that knows how errors look (`retry` adds when to come back). `server` runs
 //! it all.
@@ -26,6 +26,8 @@ mod fields;
 mod gauges;
 mod health;
 mod instances;
+mod long_poll;
+mod moves;
 mod panics;
 mod params;
 mod patterns;

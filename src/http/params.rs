@@ -1,6 +1,7 @@
 //! Reads what stands in the path and in the query of a request, by the same rules as a body.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use actix_web::{FromRequest, HttpRequest, web};
 
@@ -76,7 +77,7 @@ fn segment(request: &HttpRequest, name: &str) -> Result<String, Problem> {
     Ok(path)
 }
 
-fn parse_integer(text: &str, least: i64, most: i64) -> Result<i64, String> {
+pub(super) fn parse_integer(text: &str, least: i64, most: i64) -> Result<i64, String> {
     let range = least..=most;
     text.parse::<i64>()
         .ok()
@@ -227,6 +228,37 @@ impl Query {
         self.get(name, parse_time)
     }
 
+    /// A parameter that must be there; the stand-in is never used if it is not.
+    pub(super) fn required<T>(
+        &mut self,
+        name: &str,
+        stand_in: T,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> T {
+        let is_given = |(key, value): &(String, String)| key == name && !value.is_empty();
+        if !self.pairs.iter().any(is_given) {
+            self.refuse(name, "is missing");
+        }
+        self.get(name, parse).unwrap_or(stand_in)
+    }
+
+    /// How long to wait: seconds, or a text like `30s`; no longer than `most`.
+    pub(super) fn wait(&mut self, name: &str, most: Duration) -> Option<Duration> {
+        self.get(name, |text| {
+            let read = match text.parse::<f64>() {
+                // So many seconds that they do not fit are still only too many.
+                Ok(seconds) if seconds.is_finite() => {
+                    Duration::try_from_secs_f64(seconds.min(most.as_secs_f64())).ok()
+                }
+                Ok(_) => None,
+                Err(_) => humantime::parse_duration(text).ok(),
+            };
+            read.map(|wait| wait.min(most)).ok_or_else(|| {
+                "must be seconds as a number, or a text like 30s, and not negative".to_owned()
+            })
+        })
+    }
+
     /// Notes that parameters do not fit together.
     pub(super) fn refuse(&mut self, name: &str, reason: &str) {
         self.errors.push(FieldError {
@@ -270,6 +302,46 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn a_wait_is_seconds_or_text_and_has_a_longest() {
+        let most = Duration::from_secs(60);
+        let read = |text: &str| {
+            let mut query = Query {
+                pairs: vec![("wait".to_owned(), text.to_owned())],
+                errors: Vec::new(),
+            };
+            let wait = query.wait("wait", most);
+            (wait, query.errors.len())
+        };
+        for (text, millis) in [
+            ("0", 0),
+            ("30", 30_000),
+            ("0.25", 250),
+            ("30s", 30_000),
+            ("1500ms", 1_500),
+            ("1m", 60_000),
+            ("60.001", 60_000),
+            ("1h", 60_000),
+            ("1e300", 60_000),
+        ] {
+            let wait = Some(Duration::from_millis(millis));
+            assert_eq!(read(text), (wait, 0), "{text}");
+        }
+        for text in [
+            "-1",
+            "-0.1s",
+            "-5s",
+            "soon",
+            "30 parsecs",
+            "NaN",
+            "inf",
+            "30,5",
+        ] {
+            assert_eq!(read(text), (None, 1), "{text}");
+        }
+        assert_eq!(read(""), (None, 0), "absent");
     }
 
     #[test]

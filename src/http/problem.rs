@@ -17,7 +17,7 @@ use crate::actors::fleet::Refusal;
 use crate::domain::brake::OrderRefused;
 use crate::domain::breaker::BreakerName;
 use crate::domain::commands::Rejection;
-use crate::domain::ids::IncidentId;
+use crate::domain::ids::{Incarnation, IncidentId};
 
 /// How many bad fields one answer names at the most; `detail` tells how many there are.
 pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
@@ -48,6 +48,7 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     allow: Option<String>,
+    current_incarnation: Option<Incarnation>,
 }
 
 /// What can go wrong, each with its status, title and `type`.
@@ -159,6 +160,7 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             allow: None,
+            current_incarnation: None,
         }
     }
 
@@ -293,7 +295,14 @@ impl From<Rejection> for Problem {
                 );
             }
         };
-        Self::new(kind, rejection.to_string())
+        let current_incarnation = match &rejection {
+            Rejection::OtherIncarnation { current, .. } => Some(*current),
+            _ => None,
+        };
+        Self {
+            current_incarnation,
+            ..Self::new(kind, rejection.to_string())
+        }
     }
 }
 
@@ -336,6 +345,9 @@ struct Document<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// Tells a worker whether it was replaced, or forgotten by a database of an earlier day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_incarnation: Option<Incarnation>,
 }
 
 impl ResponseError for Problem {
@@ -359,6 +371,7 @@ impl ResponseError for Problem {
             status: self.kind.status().as_u16(),
             detail: &self.detail,
             errors: &self.errors,
+            current_incarnation: self.current_incarnation,
         })
     }
 }

@@ -8,8 +8,8 @@ use actix_web::{guard, web};
 
 use super::problem::Problem;
 use super::{
-    alerts, brake, breakers, diagnostic, health, instances, patterns, recovery, resilience, status,
-    streams, workers,
+    alerts, brake, breakers, diagnostic, health, instances, long_poll, moves, patterns, recovery,
+    resilience, status, streams, workers,
 };
 
 /// Who depends on a route.
@@ -67,6 +67,8 @@ static ROUTES: &[Route] = routes![
         "Creates or updates up to 10,000 streams, all or none.";
     Ours POST "/streams/verify" streams::verify,
         "Which claims to streams are current: for sinks that refuse a former owner.";
+    Ours POST "/streams/move" moves::begin,
+        "Moves up to 10,000 streams on purpose: their owners let go first; `to` is optional.";
     Ours GET "/streams" streams::list,
         "The catalogue; `limit` (default 1,000), `after`, `state`.";
     Ours GET "/streams/{id}" streams::detail,
@@ -77,12 +79,14 @@ static ROUTES: &[Route] = routes![
         "Every instance, newest registration first; pages by `limit` and `after`.";
     Classic GET "/instances/{server_id}" instances::detail,
         "One instance and the streams assigned to it.";
+    Ours GET "/instances/{server_id}/assignments" long_poll::assignments,
+        "Answers when the instance's streams change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
     Ours DELETE "/instances/{server_id}" instances::delete,
-        "An instance leaves for good; its streams are moved at once.";
+        "An instance leaves for good; its streams move at once, or when its lease is over.";
     Classic GET "/instances/{server_id}/metrics" instances::metrics,
         "What an instance reported of its machine; `hours` (default 24), newest 10,000 records.";
     Classic POST "/instances/{server_id}/failure" instances::failure,
-        "Somebody knows that an instance has failed; its streams are moved at once.";
+        "Somebody knows that an instance has failed; its streams move at once, or when its lease is over.";
     Classic POST "/diagnostic" diagnostic::compare,
         "Compares what a worker runs with what it is to run.";
     Classic GET "/resilience/status" health::status,

@@ -56,6 +56,9 @@ pub struct RequestLimits {
     pub reads: usize,
     /// Requests that read lists, each of which may be as long as the fleet is large.
     pub lists: usize,
+    /// Requests that wait for something to change. They cost memory and a connection each, and
+    /// nothing else: twice as many as there are workers in a large fleet.
+    pub polls: usize,
 }
 
 impl Default for RequestLimits {
@@ -64,6 +67,7 @@ impl Default for RequestLimits {
             writes: 12_000,
             reads: 2_000,
             lists: 32,
+            polls: 20_000,
         }
     }
 }
@@ -82,6 +86,8 @@ pub(super) enum Load {
     List,
     /// Reads everything there is.
     Check,
+    /// Waits.
+    Poll,
 }
 
 /// Whether traffic is to be sent here. Clones show the same.
@@ -122,6 +128,7 @@ struct Shared {
     reads: Semaphore,
     lists: Semaphore,
     checks: Semaphore,
+    polls: Semaphore,
 }
 
 impl AppState {
@@ -146,6 +153,7 @@ impl AppState {
                 reads: Semaphore::new(limits.reads),
                 lists: Semaphore::new(limits.lists),
                 checks: Semaphore::new(MAX_CHECKS.min(limits.lists)),
+                polls: Semaphore::new(limits.polls),
             }),
         }
     }
@@ -175,6 +183,12 @@ impl AppState {
         Told::new(answer, self.stale_since())
     }
 
+    /// How many requests wait for something to change.
+    pub(super) fn polls_waiting(&self) -> usize {
+        let free = self.shared.polls.available_permits();
+        self.shared.settings.limits.polls.saturating_sub(free)
+    }
+
     pub(super) fn gauges(&self) -> &FleetGauges {
         &self.shared.gauges
     }
@@ -194,6 +208,7 @@ impl AppState {
             Load::Read => &self.shared.reads,
             Load::List => &self.shared.lists,
             Load::Check => &self.shared.checks,
+            Load::Poll => &self.shared.polls,
         };
         semaphore.try_acquire().map_err(|_| {
             self.orchestrator().telemetry().requests_shed.inc();

@@ -169,6 +169,7 @@ pub(super) async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Probl
     let _permit = state.admit(Load::Read)?;
     let totals = state.orchestrator().ask(FleetTotals).await?;
     state.gauges().show(&totals);
+    state.gauges().show_polls(state.polls_waiting());
     let mut text = String::new();
     prometheus_client::encoding::text::encode(&mut text, state.registry()).map_err(|error| {
         error!(error:%; "the metrics could not be written");

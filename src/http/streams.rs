@@ -302,6 +302,10 @@ pub(super) async fn detail(
 pub(super) struct DeleteAnswer {
     status: &'static str,
     stream_id: StreamId,
+    /// Whose assignment ended; none if nobody ran it.
+    server_id: Option<InstanceId>,
+    /// The epoch that is void now.
+    epoch: Option<Epoch>,
 }
 
 /// `DELETE /streams/{id}`
@@ -311,10 +315,14 @@ pub(super) async fn delete(
 ) -> Result<Json<DeleteAnswer>, Problem> {
     let id = params::stream_id(&request)?;
     let _permit = state.admit(Load::Write)?;
-    state.orchestrator().execute(DeleteStream { id }).await?;
+    let ended = state.orchestrator().execute(DeleteStream { id }).await?;
+    let ended = ended.map(|assignment| (assignment.instance, assignment.epoch));
+    let (server_id, epoch) = ended.unzip();
     Ok(Json(DeleteAnswer {
         status: "deleted",
         stream_id: id,
+        server_id,
+        epoch,
     }))
 }
 

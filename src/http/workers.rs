@@ -20,7 +20,7 @@ use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
-use crate::domain::stream::Stream;
+use crate::domain::stream::{Holding, Stream};
 
 /// What an instance may hold at the most.
 const MAX_STREAMS: i64 = 100_000;
@@ -40,8 +40,11 @@ pub(super) struct RegisterAnswer {
     auto_rebalanced: bool,
     incarnation: Incarnation,
     lease_seconds: Value,
+    stop_after_seconds: Value,
     heartbeat_interval_seconds: Value,
+    request_timeout_seconds: Value,
     assigned_streams: Vec<StreamId>,
+    assignments: Vec<Holding>,
     assignment_version: AssignmentVersion,
 }
 
@@ -58,6 +61,7 @@ pub(super) async fn register(
     })?;
     state.orchestrator().sign_of_life(&command.id, None)?;
     let registered = state.orchestrator().execute(command).await?;
+    let assigned_streams = registered.assigned_streams();
     let instance = registered.instance;
     // A worker may beat more often than needed, and not so rarely that it seems silent.
     let interval = instance
@@ -73,8 +77,11 @@ pub(super) async fn register(
         auto_rebalanced: registered.auto_rebalanced,
         incarnation: instance.incarnation,
         lease_seconds: seconds(limits.lease),
+        stop_after_seconds: seconds(limits.worker_stop),
         heartbeat_interval_seconds: seconds(interval),
-        assigned_streams: registered.assigned_streams,
+        request_timeout_seconds: seconds(limits.request_timeout),
+        assigned_streams,
+        assignments: registered.assignments,
         assignment_version: instance.assignment_version,
     }))
 }
@@ -100,6 +107,8 @@ pub(super) struct BeatAnswer {
     incarnation: Incarnation,
     instance_status: InstanceStatus,
     lease_seconds: Value,
+    /// How far into the lease a worker stops its exclusive streams by itself; zero without one.
+    stop_after_seconds: Value,
     assignment_version: AssignmentVersion,
     #[serde(skip_serializing_if = "Option::is_none")]
     full: Option<bool>,
@@ -110,7 +119,7 @@ pub(super) struct BeatAnswer {
 }
 
 #[derive(Debug, Serialize)]
-struct AssignLine {
+pub(super) struct AssignLine {
     stream_id: StreamId,
     epoch: Epoch,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +129,7 @@ struct AssignLine {
 }
 
 impl AssignLine {
-    fn of((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> Self {
+    pub(super) fn of((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> Self {
         Self {
             stream_id: stream.id,
             epoch,
@@ -140,16 +149,18 @@ pub(super) async fn heartbeat(
     let (id, incarnation, version) = (report.id.clone(), report.incarnation, report.version);
     let answer = state.orchestrator().heartbeat(report).await?;
     // Only who beats with its incarnation holds leases; others do not know what to do with one.
-    let lease = if answer.grants_lease && incarnation.is_some() {
-        state.settings().worker_limits.lease
+    let limits = state.settings().worker_limits;
+    let (lease, stop_after) = if answer.grants_lease && incarnation.is_some() {
+        (limits.lease, limits.worker_stop)
     } else {
-        Duration::ZERO
+        (Duration::ZERO, Duration::ZERO)
     };
     let mut beat = BeatAnswer {
         status: "heartbeat_updated",
         incarnation: answer.standing.incarnation,
         instance_status: answer.standing.status,
         lease_seconds: seconds(lease),
+        stop_after_seconds: seconds(stop_after),
         assignment_version: answer.standing.assignment_version,
         full: None,
         assign: None,
@@ -186,8 +197,11 @@ async fn changes_since(
 impl BeatAnswer {
     fn tell_changes(&mut self, known: AssignmentVersion, changes: Option<WorkerUpdate>) {
         let Some(WorkerUpdate { standing, update }) = changes else {
-            // Who is told a version believes to have it: it asks again with its next heartbeat.
+            // Who is told a version believes to have it: it asks again with its next heartbeat. And
+            // no lease: it might begin again with streams that were taken from it meanwhile.
             self.assignment_version = known;
+            self.lease_seconds = seconds(Duration::ZERO);
+            self.stop_after_seconds = seconds(Duration::ZERO);
             return;
         };
         self.assignment_version = standing.assignment_version;
@@ -236,6 +250,7 @@ pub(super) struct AssignAnswer {
     count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<String>,
+    assignments: Vec<Holding>,
 }
 
 impl AssignAnswer {
@@ -245,6 +260,7 @@ impl AssignAnswer {
             assigned_streams: Vec::new(),
             count: None,
             message: Some(message),
+            assignments: Vec::new(),
         }
     }
 }
@@ -269,11 +285,12 @@ pub(super) async fn assign(
     let requested = command.requested;
     let outcome = state.orchestrator().execute(command).await?;
     Ok(Json(match outcome {
-        AssignOutcome::Assigned(streams) => AssignAnswer {
+        AssignOutcome::Assigned(assignments) => AssignAnswer {
             status: "assigned",
-            count: Some(streams.len()),
-            assigned_streams: streams,
+            count: Some(assignments.len()),
+            assigned_streams: streams_of(&assignments),
             message: None,
+            assignments,
         },
         AssignOutcome::Full { max_streams } => AssignAnswer::none(
             "no_capacity",
@@ -299,6 +316,11 @@ pub(super) async fn assign(
     }))
 }
 
+/// The streams alone, as classic workers read them.
+fn streams_of(holdings: &[Holding]) -> Vec<StreamId> {
+    holdings.iter().map(|holding| holding.stream).collect()
+}
+
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum ReleaseAnswer {
@@ -306,6 +328,8 @@ pub(super) enum ReleaseAnswer {
         status: &'static str,
         released_streams: Vec<StreamId>,
         count: usize,
+        /// With the epochs that are void now.
+        released: Vec<Holding>,
     },
     Nothing {
         status: &'static str,
@@ -337,6 +361,7 @@ pub(super) async fn release(
     Ok(Json(ReleaseAnswer::Released {
         status: "released",
         count: released.len(),
-        released_streams: released,
+        released_streams: streams_of(&released),
+        released,
     }))
 }

@@ -49,10 +49,7 @@ async fn status_and_moves_of_a_silent_instance_are_one_transaction_exactly_at_th
     let rig = Rig::start().await;
     rig.streams(6).await;
     rig.register("a", 6).await;
-    assert_eq!(
-        rig.ask_for("a", 6).await,
-        AssignOutcome::Assigned(ids(1..=6))
-    );
+    assert!(matches!(rig.ask_for("a", 6).await, AssignOutcome::Assigned(all) if all.len() == 6));
     // Half full, empty, and empty with twice the room.
     rig.register("half", 4).await;
     rig.try_streams(7..=8).await.unwrap();
@@ -223,7 +220,7 @@ async fn registering_again_during_the_recovery_ends_it() {
     );
     rig.store.set_outage(None);
     let registered = rig.register("a", 2).await;
-    assert_eq!(registered.assigned_streams, ids([1, 2]));
+    assert_eq!(registered.assigned_streams(), ids([1, 2]));
     rig.keep_beating(&["a"]);
     pass(100.0).await;
     assert_eq!(rig.status("a"), InstanceStatus::Active);

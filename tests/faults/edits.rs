@@ -1,13 +1,14 @@
 //! What a store that is wrong, or somebody who edits it by hand, makes of its rows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::{Rows, Snapshot};
 use resilient_orchestrator::domain::ids::{Epoch, StreamId};
 use resilient_orchestrator::domain::incident::IncidentState;
-use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::stream::{AssignReason, Place};
 use resilient_orchestrator::store::{Save, Store};
 
@@ -29,6 +30,7 @@ pub(super) fn with_invented_move(save: Arc<Save>) -> Arc<Save> {
         epoch: Epoch::new(i64::MAX),
         reason: AssignReason::InstanceFailed,
         from: None,
+        from_epoch: None,
     });
     Arc::new(spoilt)
 }
@@ -61,6 +63,16 @@ impl FaultyStore {
 
 fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
     let mut rows = Rows::default();
+    if rot == Rot::ForgetsLeases {
+        let forgotten = snapshot.instances.iter().map(|instance| Instance {
+            lease: Duration::ZERO,
+            ..instance.clone()
+        });
+        rows.instances = forgotten
+            .map(|instance| (instance.id.clone(), Some(Arc::new(instance))))
+            .collect();
+        return (snapshot.counter, rows);
+    }
     let mut assigned = snapshot.streams.iter().filter_map(|(stream, place)| {
         Some((stream, place.assignment()?))
     });
@@ -71,6 +83,7 @@ fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
     let owner = instances.find(|owner| owner.id == assignment.instance);
     let mut owner = owner.expect("an owner is registered").clone();
     match rot {
+        Rot::ForgetsLeases => {}
         Rot::RewindsEpochs => return (Epoch::new(assignment.epoch.get() - 1), rows),
         Rot::HidesStream => {
             rows.places.insert(stream.id, Some(Place::Disabled));

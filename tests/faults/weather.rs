@@ -73,6 +73,8 @@ pub(crate) enum Rot {
     HidesStream,
     /// An owner has failed.
     FailsOwner,
+    /// Nobody ever held a lease.
+    ForgetsLeases,
 }
 
 impl State {

@@ -17,6 +17,8 @@ struct Telling {
     streams: u32,
     moved: u32,
     orphaned: u32,
+    /// Those that were not to be run any more.
+    dropped: u32,
 }
 
 #[derive(Debug, Default)]
@@ -78,7 +80,11 @@ impl History {
                 epoch,
                 reason,
                 from,
+                from_epoch,
             } => {
+                if from.is_some() != from_epoch.is_some() || *from_epoch >= Some(*epoch) {
+                    return Err(format!("I1: stream {stream}: {epoch} after {from_epoch:?}"));
+                }
                 let owner = self.lose(stream.get());
                 if owner.as_deref() != from.as_ref().map(|from| from.as_str()) {
                     return Err(format!(
@@ -97,7 +103,20 @@ impl History {
                     self.moved(from.as_ref().map(|from| from.as_str()))?;
                 }
             }
-            Event::StreamReleased { stream, .. } | Event::StreamWithdrawn { stream, .. } => {
+            Event::StreamReleased {
+                stream, instance, ..
+            } => {
+                self.lose(stream.get());
+                if let Some(telling) = self
+                    .telling
+                    .get_mut(instance.as_str())
+                    .and_then(|told| told.last_mut())
+                    && telling.moved + telling.orphaned + telling.dropped < telling.streams
+                {
+                    telling.dropped += 1;
+                }
+            }
+            Event::StreamWithdrawn { stream, .. } => {
                 self.lose(stream.get());
             }
             // One that is disabled is its owner's until that one has let go.
@@ -113,6 +132,7 @@ impl History {
                 stream,
                 from,
                 reason,
+                ..
             } => {
                 self.lose(stream.get());
                 if matches!(
@@ -160,7 +180,7 @@ impl History {
                 let told = self.telling.entry(instance.to_string()).or_default();
                 let which = told.iter().position(|told| {
                     (told.moved, told.orphaned) == (*moved, *orphaned)
-                        && told.streams == moved + orphaned
+                        && told.streams == moved + orphaned + told.dropped
                 });
                 if let Some(which) = which {
                     told.remove(which);
@@ -183,6 +203,7 @@ impl History {
             | Event::BrakeOrdered { .. }
             | Event::LeaseAgreed { .. }
             | Event::OverlapEnded { .. }
+            | Event::DuplicateIdentity { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }
             | Event::StreamDeleted { .. }

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   asleep ──wakes──▶ up to a check period later: what it missed, then the machine is asked
-//!   machine ──Start, Stop──▶ busy for a moment      ──Send──▶ an errand on the network
+//!   machine ──Start, Stop──▶ a call that takes a while   ──Send──▶ an errand on the network
 //!           ──End──▶ the process is gone, and started anew a while later
 //! ```
 
@@ -11,7 +11,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use resilient_orchestrator::client::machine::{Action, Answer, Beat, Machine, Request};
+use resilient_orchestrator::client::machine::{
+    Action, Answer, Beat, Machine, Outcome, Request, Ticket,
+};
 use resilient_orchestrator::client::{StopReason, StreamId};
 use resilient_orchestrator::domain::time::WallTime;
 use tokio::sync::Notify;
@@ -36,8 +38,8 @@ pub(crate) struct Host {
     born: WallTime,
     process: Option<Process>,
     restart_at: WallTime,
-    /// Counts requests, over all processes.
-    errands: u64,
+    /// Counts processes.
+    life: u32,
     is_suspended: bool,
     pub(crate) bell: Rc<Notify>,
 }
@@ -47,18 +49,29 @@ struct Process {
     machine: Machine,
     /// What it runs, and under which epoch.
     runs: BTreeMap<StreamId, i64>,
-    stopping: Option<StreamId>,
-    busy_until: WallTime,
+    call: Option<Call>,
+    /// It has woken, and looks at the clock only then.
+    looks_at: WallTime,
     /// The request under way, and when it gives up on it by its own clock.
-    errand: Option<(u64, Duration)>,
-    inbox: Option<(u64, Answer)>,
+    errand: Option<(Ticket, Duration)>,
+    inbox: Vec<(Ticket, Answer)>,
     is_woken: bool,
+}
+
+/// Its runner is starting or stopping a stream.
+#[derive(Debug, Clone, Copy)]
+struct Call {
+    stream: StreamId,
+    is_stop: bool,
+    ends_at: WallTime,
+    outcome: Outcome,
 }
 
 /// A request to be sent.
 #[derive(Debug)]
 pub(crate) struct Errand {
-    number: u64,
+    life: u32,
+    ticket: Ticket,
     request: Request,
     limit: Duration,
     sent_at: WallTime,
@@ -81,7 +94,7 @@ impl Host {
             born,
             process: None,
             restart_at: born,
-            errands: 0,
+            life: 0,
             is_suspended: false,
             bell: Rc::new(Notify::new()),
         }
@@ -114,6 +127,16 @@ impl Host {
     pub(crate) fn leave(&mut self) {
         if let Some(process) = &mut self.process {
             process.machine.leave();
+            self.bell.notify_one();
+        }
+    }
+
+    /// It hears that its set may be another by now.
+    pub(crate) fn hear_news(&mut self, version: i64) {
+        if let Some(process) = &mut self.process
+            && let Some((incarnation, _)) = process.machine.known()
+        {
+            process.machine.news(incarnation, version);
             self.bell.notify_one();
         }
     }
@@ -154,7 +177,6 @@ impl Link {
     }
 
     async fn talk(self, errand: Errand) {
-        let number = errand.number;
         let answer = if self.orchestrator.is_some() {
             let (link, request) = (self.clone(), errand.request.clone());
             let work = move || serve(link.clone(), request.clone());
@@ -168,16 +190,21 @@ impl Link {
         let mut world = self.world.borrow_mut();
         if world.scene.mutation == Some(Mutation::CountsFromTheAnswer)
             && let Answer::Beaten(Beat {
-                lease: Some(lease), ..
+                lease: Some(lease),
+                stop_after: Some(stop_after),
+                ..
             }) = &mut answer
             && !lease.is_zero()
         {
             let took = world.now().since(errand.sent_at);
-            *lease += took.div_f64(0.9);
+            *lease += took;
+            *stop_after += took;
         }
         let host = self.host_of(&mut world);
-        if let Some(process) = &mut host.process {
-            process.inbox = Some((number, answer));
+        if host.life == errand.life
+            && let Some(process) = &mut host.process
+        {
+            process.inbox.push((errand.ticket, answer));
             host.bell.notify_one();
         }
     }
@@ -196,7 +223,9 @@ fn lose_errand(world: &mut World, number: usize) {
     if let Some(process) = process
         && let Some((errand, _)) = process.errand
     {
-        process.inbox = Some((errand, Answer::Failed { retry_after: None }));
+        process
+            .inbox
+            .push((errand, Answer::Failed { retry_after: None }));
     }
 }
 
@@ -223,76 +252,78 @@ fn step(world: &mut World, number: usize) -> Next {
     if host.process.is_none() && now < host.restart_at {
         return Next::Wait(host.restart_at);
     }
-    let process = host.process.get_or_insert_with(|| Process {
-        machine: Machine::new(max as usize),
-        runs: BTreeMap::new(),
-        stopping: None,
-        busy_until: now,
-        errand: None,
-        inbox: None,
-        is_woken: false,
+    let process = host.process.get_or_insert_with(|| {
+        host.life += 1;
+        Process::new(max, now)
     });
     if std::mem::take(&mut host.is_suspended) {
         counters.wakings += 1;
         watch.wake(now, number);
         process.is_woken = true;
-        let period = u64::try_from(CHECK_PERIOD.as_micros()).unwrap_or(0);
-        let latency = Duration::from_micros(rng.u64(0..=period));
-        process.busy_until = process.busy_until.max(now) + latency;
+        process.looks_at = now + up_to(rng, CHECK_PERIOD);
     }
-    if now < process.busy_until {
-        return Next::Wait(process.busy_until);
+    if now < process.looks_at {
+        return Next::Wait(process.looks_at);
     }
-    if let Some(stream) = process.stopping.take() {
-        process.runs.remove(&stream);
-        watch.stop(now, number, stream);
-    }
-    let heard = process.inbox.take();
-    if let Some((errand, gives_up_at)) = process.errand {
-        let answer = match heard {
-            Some((heard, answer)) if heard == errand => Some(answer),
-            _ if own_time >= gives_up_at => Some(Answer::Failed { retry_after: None }),
-            _ => None,
-        };
-        if let Some(answer) = answer {
-            process.errand = None;
-            process.machine.answered(own_time, answer, rng.f64());
+    if let Some(call) = process.call.take_if(|call| call.ends_at <= now) {
+        process.machine.done(call.outcome);
+        if call.is_stop || call.outcome != Outcome::Done {
+            process.runs.remove(&call.stream);
+            watch.stop(now, number, call.stream);
         }
+    }
+    for (ticket, answer) in std::mem::take(&mut process.inbox) {
+        process.errand.take_if(|(errand, _)| *errand == ticket);
+        let jitter = rng.f64();
+        process.machine.answered(ticket, own_time, answer, jitter);
+    }
+    if let Some((ticket, _)) = process.errand.take_if(|(_, at)| *at <= own_time) {
+        let failed = Answer::Failed { retry_after: None };
+        process.machine.answered(ticket, own_time, failed, rng.f64());
     }
     loop {
         let action = process.machine.next(own_time);
-        if process.is_woken && !matches!(action, Some(Action::Stop(..))) {
+        let still_stops = matches!(action, Some(Action::Stop(..)))
+            || process.call.is_some_and(|call| call.is_stop);
+        if process.is_woken && !still_stops {
             process.is_woken = false;
             watch.settle(now, number);
         }
         match action {
             Some(Action::Start(stream)) => {
-                if !*is_calm && rng.u32(0..300) == 0 {
-                    process.machine.start_failed(stream.id);
-                    continue;
-                }
+                let fails = !*is_calm && rng.u32(0..300) == 0;
+                process.call = Some(Call {
+                    stream: stream.id,
+                    is_stop: false,
+                    ends_at: now + up_to(rng, LONGEST_STOP),
+                    outcome: if fails { Outcome::Failed } else { Outcome::Done },
+                });
                 process.runs.insert(stream.id, stream.epoch);
                 watch.start(now, number, stream.id, stream.epoch);
                 if process.runs.len() > max as usize {
                     violations.push(format!("I2: {name} runs {:?} of {max}", process.runs));
                 }
-                process.busy_until = now + Duration::from_micros(rng.u64(0..20_000));
             }
             Some(Action::Stop(stream, reason)) => {
                 let never = scene.mutation == Some(Mutation::NeverStops);
                 if never && reason == StopReason::LeaseEnded {
+                    process.machine.done(Outcome::Done);
                     continue;
                 }
-                process.stopping = Some(stream.id);
-                let longest = u64::try_from(LONGEST_STOP.as_micros()).unwrap_or(0);
-                process.busy_until = now + Duration::from_micros(rng.u64(0..longest));
+                process.call = Some(Call {
+                    stream: stream.id,
+                    is_stop: true,
+                    ends_at: now + up_to(rng, LONGEST_STOP),
+                    outcome: Outcome::Done,
+                });
             }
-            Some(Action::Send(request)) => {
-                host.errands += 1;
+            Some(Action::Bind(..)) => {}
+            Some(Action::Send(ticket, request)) => {
                 let limit = process.machine.request_limit();
-                process.errand = Some((host.errands, own_time + limit));
+                process.errand = Some((ticket, own_time + limit));
                 return Next::Send(Errand {
-                    number: host.errands,
+                    life: host.life,
+                    ticket,
                     request,
                     limit: limit.div_f64(host.rate),
                     sent_at: now,
@@ -302,17 +333,36 @@ fn step(world: &mut World, number: usize) -> Next {
                 counters.endings += 1;
                 watch.clear(now, number);
                 host.process = None;
-                host.restart_at = now + Duration::from_millis(rng.u64(500..20_000));
+                host.restart_at = now + up_to(rng, Duration::from_secs(20));
                 return Next::Wait(host.restart_at);
             }
             None => {
                 let gives_up_at = process.errand.map(|(_, at)| at);
+                let call_ends_at = process.call.map(|call| call.ends_at);
                 let due = process.machine.next_deadline().into_iter();
                 let due = due.chain(gives_up_at).min();
-                let until = due.map_or(now + Duration::from_secs(60), |due| host.when(due));
-                return Next::Wait(until);
+                let due = due.map(|due| host.when(due));
+                let due = due.into_iter().chain(call_ends_at).min();
+                return Next::Wait(due.unwrap_or(now + Duration::from_secs(60)));
             }
         }
-        return Next::Wait(process.busy_until);
     }
+}
+
+impl Process {
+    fn new(max: u32, now: WallTime) -> Self {
+        Self {
+            machine: Machine::new(max as usize),
+            runs: BTreeMap::new(),
+            call: None,
+            looks_at: now,
+            errand: None,
+            inbox: Vec::new(),
+            is_woken: false,
+        }
+    }
+}
+
+fn up_to(rng: &mut fastrand::Rng, most: Duration) -> Duration {
+    Duration::from_micros(rng.u64(0..u64::try_from(most.as_micros()).unwrap_or(1)))
 }

@@ -55,9 +55,6 @@ fn settings(world: &mut World) -> SystemSettings {
     let mut worker_limits = limits();
     match world.scene.mutation {
         Some(Mutation::NoMargin) => worker_limits.lease_margin = Duration::ZERO,
-        Some(Mutation::ForgetsLeases) if world.counters.lives > 1 => {
-            worker_limits.lease = Duration::ZERO;
-        }
         Some(Mutation::Impatient) => timeout = TIMEOUT / 3,
         Some(_) | None => {}
     }

@@ -119,6 +119,12 @@ fn bother_leased_workers(world: &mut World) {
     for number in 0..world.workers.len() {
         let leaves = world.chance(600);
         let gives_back = world.chance(200);
+        let hears = world.rng.u8(0..5) == 0 && world.workers[number].network == Network::Fine;
+        let id = InstanceId::new(world.workers[number].id.clone());
+        let version = world
+            .fleet
+            .instance(&id)
+            .map(|slot| slot.instance().assignment_version.get());
         let Some(host) = &mut world.workers[number].host else {
             continue;
         };
@@ -126,6 +132,8 @@ fn bother_leased_workers(world: &mut World) {
             host.leave();
         } else if gives_back && let Some(stream) = host.runs().first() {
             host.give_back(*stream);
+        } else if hears && let Some(version) = version {
+            host.hear_news(version);
         }
     }
 }

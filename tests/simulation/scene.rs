@@ -45,8 +45,6 @@ pub(crate) enum Mutation {
     Edited(Rot),
     /// Nothing is added to a lease before streams are given away.
     NoMargin,
-    /// An orchestrator that starts anew believes that no lease runs any more.
-    ForgetsLeases,
     /// Workers do not stop by themselves.
     NeverStops,
     /// Workers count their lease from the answer instead of the question.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::orchestrator::{HeartbeatReport, Orchestrator};
-use resilient_orchestrator::client::machine::{Answer, Beat, Changes, Request};
+use resilient_orchestrator::client::machine::{Answer, Beat, Changes, Request, Running};
 use resilient_orchestrator::client::{Handoff as ClientHandoff, StreamAssignment};
 use resilient_orchestrator::domain::commands::{
     AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
@@ -44,8 +44,11 @@ pub(crate) async fn serve(link: Link, request: Request) -> Option<Answer> {
         } => {
             let beat = Said {
                 incarnation: Incarnation::new(incarnation),
-                version: AssignmentVersion::new(version),
-                running: running.into_iter().map(StreamId::new).collect(),
+                version: version.map(AssignmentVersion::new),
+                running: match running {
+                    Running::Streams(ids) => ids.into_iter().map(StreamId::new).collect(),
+                    Running::Digest { .. } => return None,
+                },
             };
             heartbeat(&link, &orchestrator, beat).await
         }
@@ -126,13 +129,14 @@ async fn register(link: &Link, orchestrator: &Orchestrator) -> Result<Answer, Re
     Ok(Answer::Registered {
         incarnation,
         interval: limits().heartbeat_interval,
+        request_limit: Some(limits().request_timeout),
     })
 }
 
 /// What a heartbeat says.
 struct Said {
     incarnation: Incarnation,
-    version: AssignmentVersion,
+    version: Option<AssignmentVersion>,
     running: Vec<StreamId>,
 }
 
@@ -148,32 +152,38 @@ async fn heartbeat(
         current_streams: i64::try_from(said.running.len()).unwrap_or(0),
         status: "active".into(),
         metrics: None,
-        version: Some(said.version),
+        version: said.version,
         running: Some(said.running),
     };
     let answer = orchestrator.heartbeat(report).await;
     let answer = answer.map_err(Refusal::Rejected)?;
     link.note_sign_of_life(orchestrator, &id);
-    let lease = if answer.grants_lease {
-        limits().lease
-    } else {
-        Duration::ZERO
-    };
     let mut beat = Beat {
-        lease: Some(lease),
-        version: Some(said.version.get()),
+        lease: Some(Duration::ZERO),
+        stop_after: Some(Duration::ZERO),
+        version: Some(answer.standing.assignment_version.get()),
         changes: None,
     };
-    if said.version != answer.standing.assignment_version {
+    if answer.grants_lease {
+        beat.lease = Some(limits().lease);
+        beat.stop_after = Some(limits().worker_stop);
+    }
+    if let Some(known) = said.version
+        && known != answer.standing.assignment_version
+    {
         let query = ChangesSince {
             id,
             incarnation: Some(answer.standing.incarnation),
-            version: said.version,
+            version: known,
         };
         let asked = timeout(CHANGES_LIMIT, orchestrator.ask(query)).await;
         if let Ok(Ok(Some(WorkerUpdate { standing, update }))) = asked {
             beat.version = Some(standing.assignment_version.get());
             beat.changes = changes(update);
+        } else {
+            beat.version = Some(known.get());
+            beat.lease = Some(Duration::ZERO);
+            beat.stop_after = Some(Duration::ZERO);
         }
     }
     Ok(Answer::Beaten(beat))
@@ -259,6 +269,6 @@ async fn leave(
     if released != Answer::Released {
         return Ok(released);
     }
-    orchestrator.remove(id).await?;
+    orchestrator.leave(id, incarnation).await?;
     Ok(Answer::Left)
 }

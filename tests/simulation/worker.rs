@@ -273,9 +273,10 @@ impl Link {
                 requested,
             };
             let outcome = orchestrator.execute(command).await.ok()?;
-            let AssignOutcome::Assigned(streams) = outcome else {
+            let AssignOutcome::Assigned(assignments) = outcome else {
                 return Some(Vec::new());
             };
+            let streams: Vec<StreamId> = assignments.iter().map(|held| held.stream).collect();
             let mut world = link.world.borrow_mut();
             world.follow();
             for stream in &streams {

@@ -1,8 +1,10 @@
-//! A TCP proxy between the program and its database that can stop passing anything on: to the
-//! program the database then accepts connections and never answers.
+//! A TCP proxy, between the program and its database or a worker and the program, that can stop
+//! passing anything on, in one direction or both: who is asked then accepts connections and never
+//! answers.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -10,7 +12,9 @@ use std::thread;
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
-    gate: Arc<Gate>,
+    target: Arc<AtomicU16>,
+    requests: Arc<Gate>,
+    answers: Arc<Gate>,
 }
 
 #[derive(Debug, Default)]
@@ -41,20 +45,29 @@ impl Proxy {
     pub fn in_front_of(port: u16) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
-        let gate = Arc::new(Gate::default());
-        let shared = gate.clone();
+        let requests = Arc::new(Gate::default());
+        let answers = Arc::new(Gate::default());
+        let shared = (requests.clone(), answers.clone());
+        let target = Arc::new(AtomicU16::new(port));
+        let current = target.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", current.load(Ordering::Acquire)))
+                else {
                     continue;
                 };
                 let (back, forth) = (client.try_clone().unwrap(), server.try_clone().unwrap());
-                let (gate_back, gate_forth) = (shared.clone(), shared.clone());
+                let (gate_forth, gate_back) = shared.clone();
                 thread::spawn(move || copy(client, forth, &gate_forth));
                 thread::spawn(move || copy(server, back, &gate_back));
             }
         });
-        Self { address, gate }
+        Self {
+            address,
+            target,
+            requests,
+            answers,
+        }
     }
 
     /// Where it listens.
@@ -62,14 +75,26 @@ impl Proxy {
         self.address.port()
     }
 
+    /// New connections go to another port from now on.
+    pub fn redirect(&self, port: u16) {
+        self.target.store(port, Ordering::Release);
+    }
+
     /// From now on nothing is passed on, in either direction.
     pub fn freeze(&self) {
-        self.gate.set(true);
+        self.requests.set(true);
+        self.answers.set(true);
+    }
+
+    /// From now on requests arrive and their answers do not.
+    pub fn freeze_answers(&self) {
+        self.answers.set(true);
     }
 
     /// What was held back is passed on, and all that follows.
     pub fn thaw(&self) {
-        self.gate.set(false);
+        self.requests.set(false);
+        self.answers.set(false);
     }
 }
 

@@ -18,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub enum Kind {
     Rust,
     Python,
+    /// The one in Rust that writes results.
+    Fenced,
 }
 
 /// Whether there is a Python to run the example with.
@@ -47,8 +49,19 @@ pub struct Ended {
 impl WorkerProcess {
     /// Starts a worker of this name.
     pub fn start(kind: Kind, url: &str, name: &str) -> Self {
+        Self::start_with_results(kind, url, name, |_| {})
+    }
+
+    /// The same, and hands in each result that it writes, as it writes it.
+    pub fn start_with_results(
+        kind: Kind,
+        url: &str,
+        name: &str,
+        mut take: impl FnMut(&str) + Send + 'static,
+    ) -> Self {
         let mut command = match kind {
-            Kind::Rust => Command::new(built()),
+            Kind::Rust => Command::new(built("worker")),
+            Kind::Fenced => Command::new(built("fenced")),
             Kind::Python => {
                 let mut python = Command::new("python3");
                 python.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/worker.py"));
@@ -66,7 +79,9 @@ impl WorkerProcess {
         let (sender, lines) = mpsc::channel();
         thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if sender.send(line).is_err() {
+                if let Some(result) = line.strip_prefix("result ") {
+                    take(result);
+                } else if sender.send(line).is_err() {
                     break;
                 }
             }
@@ -90,8 +105,13 @@ impl WorkerProcess {
     /// Starts a worker of this name and waits until it is registered.
     pub fn registered(kind: Kind, url: &str, name: &str) -> Self {
         let mut worker = Self::start(kind, url, name);
-        while !worker.line().starts_with("registered") {}
+        worker.wait_for("registered");
         worker
+    }
+
+    /// Waits for a line that begins like this. Those before it are not looked at again.
+    pub fn wait_for(&mut self, beginning: &str) {
+        while !self.line().starts_with(beginning) {}
     }
 
     /// The next line about a stream, in its first two words: `start 1` or `stop 1`.
@@ -132,6 +152,7 @@ impl WorkerProcess {
     /// Tells it to leave, each kind in its own way, and waits for its end.
     pub fn leave(mut self) -> Ended {
         match self.kind {
+            Kind::Fenced => unreachable!("nobody tells it to"),
             Kind::Rust => {
                 let mut stdin = self.child.stdin.take().expect("stdin is piped");
                 stdin.write_all(b"leave\n").expect("it reads");
@@ -173,10 +194,12 @@ fn about_a_stream(line: &str) -> Option<String> {
     matches!(what, "start" | "stop").then(|| format!("{what} {id}"))
 }
 
-/// The example in Rust; built here, because not every way to run the tests builds examples.
-fn built() -> &'static Path {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| {
+/// An example in Rust; built here, because not every way to run the tests builds examples.
+fn built(name: &str) -> &'static Path {
+    static WORKER: OnceLock<PathBuf> = OnceLock::new();
+    static FENCED: OnceLock<PathBuf> = OnceLock::new();
+    let built = if name == "fenced" { &FENCED } else { &WORKER };
+    built.get_or_init(|| {
         let mut cargo = Command::new(env!("CARGO"));
         // What the runner of the tests says about this package is none of its dependencies'
         // business: some would be built anew because of it.
@@ -190,7 +213,7 @@ fn built() -> &'static Path {
             }
         }
         let output = cargo
-            .args(["build", "--locked", "--quiet", "--example", "worker"])
+            .args(["build", "--locked", "--quiet", "--example", name])
             .args(["--message-format", "json"])
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .stderr(Stdio::inherit())
@@ -201,7 +224,7 @@ fn built() -> &'static Path {
         let path = messages
             .lines()
             .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
-            .filter(|message| message["target"]["name"] == "worker")
+            .filter(|message| message["target"]["name"] == name)
             .find_map(|message| message["executable"].as_str().map(PathBuf::from));
         path.expect("cargo says where the example is")
     })

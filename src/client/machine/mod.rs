@@ -8,14 +8,32 @@
 //! 2. send what is due, one request at a time,
 //! 3. start what is assigned and does not run yet, under a lease that still holds.
 //!
+//! A stop or a start is a call that may take its time, and the next one waits for its end
+//! ([`Machine::done`]). Heartbeats do not: a slow call must not cost the other streams their
+//! lease. But
+//!
+//! - while something still has to be stopped, heartbeats name no version: they neither confirm
+//!   what was told nor learn anything new, and nothing else is sent. They renew a lease that holds,
+//!   and none that has ended: what was lost meanwhile is not known yet;
+//! - a call that takes longer than a lease counts as hung, and heartbeats end with it: the
+//!   streams of a worker that cannot let go are given to others.
+//!
+//! Requests have numbers ([`Ticket`]). An answer to any other than the one under way is not heard,
+//! however late it comes.
+//!
 //! `now` is the time since any fixed moment, on a clock that goes on while the machine sleeps.
 
+mod answers;
+mod digest;
+mod plan;
+mod talk;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-pub use words::{Action, Answer, Beat, Changes, Request};
+pub use digest::digest;
+pub use words::{Action, Answer, Beat, Changes, Outcome, Request, Running, Ticket};
 
 use super::stream::{Ending, Epoch, Handoff, StopReason, StreamAssignment, StreamId};
 
@@ -51,24 +69,42 @@ enum Kind {
     Leave,
 }
 
+/// A call that was begun and has not ended.
+#[derive(Debug)]
+struct Call {
+    stream: StreamId,
+    is_stop: bool,
+    since: Duration,
+}
+
 /// A worker, as it thinks.
 #[derive(Debug)]
 pub struct Machine {
     max_streams: usize,
     incarnation: Option<i64>,
+    /// That of the life before, when one begins.
+    last_incarnation: i64,
     version: i64,
     /// What the orchestrator said, which is not yet what runs.
     assigned: BTreeMap<StreamId, StreamAssignment>,
+    /// What may run: from the call to start it to the end of the call to stop it.
     running: BTreeMap<StreamId, StreamAssignment>,
+    call: Option<Call>,
     give_back: BTreeSet<StreamId>,
     /// The highest epoch ever heard of, by stream.
     epochs: BTreeMap<StreamId, Epoch>,
     /// When exclusive streams must not run any more, unless a heartbeat is answered before.
     stop_at: Duration,
     /// How long after a heartbeat that is, as last granted.
-    stop_after: Duration,
+    stop_after: Option<Duration>,
+    lease: Option<Duration>,
     interval: Duration,
+    request_limit: Option<Duration>,
     next_beat: Duration,
+    /// What runs has changed since it was last said.
+    owes_word: bool,
+    /// Words that are owed are said this often at the most.
+    next_word: Duration,
     /// The wait after a failure: nothing is sent before.
     quiet_until: Duration,
     failures: u32,
@@ -76,7 +112,10 @@ pub struct Machine {
     errands_quiet_until: Duration,
     errand_failures: u32,
     releasing: BTreeSet<StreamId>,
-    under_way: Option<(Kind, Duration)>,
+    last_ticket: Ticket,
+    under_way: Option<(Ticket, Kind, Duration)>,
+    /// Whether the request under way will be answered with what changed.
+    names_version: bool,
     asks_for_list: bool,
     ending: Option<Ending>,
     /// No request is sent any more; only stops are left, then the end is told.
@@ -85,6 +124,7 @@ pub struct Machine {
     /// Why a stream that is not assigned any more has to stop.
     loss: StopReason,
     /// What has to be done, as of the last change; made anew when something changes.
+    bindings: VecDeque<(StreamId, Handoff)>,
     stops: VecDeque<(StreamId, StopReason)>,
     starts: VecDeque<StreamId>,
     is_planned: bool,
@@ -97,26 +137,35 @@ impl Machine {
         Self {
             max_streams,
             incarnation: None,
+            last_incarnation: i64::MIN,
             version: 0,
             assigned: BTreeMap::new(),
             running: BTreeMap::new(),
+            call: None,
             give_back: BTreeSet::new(),
             epochs: BTreeMap::new(),
             stop_at: Duration::ZERO,
-            stop_after: Duration::MAX,
+            stop_after: None,
+            lease: None,
             interval: FIRST_INTERVAL,
+            request_limit: None,
             next_beat: Duration::ZERO,
+            owes_word: false,
+            next_word: Duration::ZERO,
             quiet_until: Duration::ZERO,
             failures: 0,
             errands_quiet_until: Duration::ZERO,
             errand_failures: 0,
             releasing: BTreeSet::new(),
+            last_ticket: 0,
             under_way: None,
+            names_version: false,
             asks_for_list: false,
             ending: None,
             is_done: false,
             is_end_told: false,
             loss: StopReason::Revoked,
+            bindings: VecDeque::new(),
             stops: VecDeque::new(),
             starts: VecDeque::new(),
             is_planned: true,
@@ -130,29 +179,69 @@ impl Machine {
         if !self.is_planned || is_leased != self.was_leased {
             self.plan(is_leased);
         }
-        if let Some((id, reason)) = self.stops.pop_front() {
-            let stream = self.running.remove(&id)?;
+        if let Some((id, handoff)) = self.bindings.pop_front() {
+            return Some(Action::Bind(id, handoff));
+        }
+        if self.call.is_none()
+            && let Some((id, reason)) = self.stops.pop_front()
+        {
+            let stream = self.running.get(&id)?.clone();
+            self.begin(id, true, now);
             return Some(Action::Stop(stream, reason));
         }
-        if self.is_done {
+        if self.is_done && self.is_at_rest() {
             let ending = self.ending.clone().filter(|_| !self.is_end_told)?;
             self.is_end_told = true;
             return Some(Action::End(ending));
         }
         if self.next_talk().is_some_and(|at| at <= now) {
-            let (kind, request) = self.request(now);
-            self.under_way = Some((kind, now));
-            return Some(Action::Send(request));
+            return Some(self.send(now));
+        }
+        if self.call.is_some() {
+            return None;
         }
         let stream = self.assigned.get(&self.starts.pop_front()?)?.clone();
         self.running.insert(stream.id, stream.clone());
+        self.begin(stream.id, false, now);
         Some(Action::Start(stream))
+    }
+
+    fn begin(&mut self, stream: StreamId, is_stop: bool, now: Duration) {
+        self.call = Some(Call {
+            stream,
+            is_stop,
+            since: now,
+        });
+    }
+
+    /// The last start or stop has come to its end; returns of which stream.
+    pub fn done(&mut self, outcome: Outcome) -> Option<StreamId> {
+        let call = self.call.take()?;
+        let id = call.stream;
+        if call.is_stop {
+            self.running.remove(&id);
+            // It may have been assigned again meanwhile.
+            self.is_planned &= !self.assigned.contains_key(&id);
+        } else if outcome != Outcome::Done {
+            let epoch = self.running.remove(&id).map(|stream| stream.epoch);
+            if outcome == Outcome::Failed
+                && self.assigned.get(&id).map(|stream| stream.epoch) == epoch
+            {
+                self.give_back(id);
+            }
+            self.is_planned = false;
+            return Some(id);
+        }
+        self.owes_word = true;
+        Some(id)
     }
 
     /// When [`next`](Self::next) has something to do again without anything having happened.
     pub fn next_deadline(&self) -> Option<Duration> {
         let has_exclusive = || self.running.values().any(StreamAssignment::is_exclusive);
-        let stop = (self.was_leased && has_exclusive()).then_some(self.stop_at);
+        // While a call takes its time, whatever is due has to wait for its end.
+        let stop = self.was_leased && self.call.is_none() && has_exclusive();
+        let stop = stop.then_some(self.stop_at);
         stop.into_iter().chain(self.next_talk()).min()
     }
 
@@ -161,56 +250,35 @@ impl Machine {
         self.stop_at
     }
 
-    /// How long to wait for the answer to a request.
-    pub fn request_limit(&self) -> Duration {
-        match self.incarnation {
-            Some(_) => (self.interval / 2).clamp(SHORTEST_REQUEST, LONGEST_REQUEST),
-            None => LONGEST_REQUEST,
+    /// The life and the version of the set it knows: what there can be news about.
+    pub fn known(&self) -> Option<(i64, i64)> {
+        let incarnation = self.incarnation.filter(|_| self.ending.is_none())?;
+        Some((incarnation, self.version))
+    }
+
+    /// The orchestrator is said to be at this version: if that is new, a heartbeat is due. Nothing
+    /// else comes of it; leases and changes are the affair of heartbeats.
+    pub fn news(&mut self, incarnation: i64, version: i64) {
+        if self.incarnation == Some(incarnation) && self.version != version {
+            self.owes_word = true;
         }
     }
 
-    /// Takes the answer to the request under way. `jitter` is any number in 0..=1.
-    pub fn answered(&mut self, now: Duration, answer: Answer, jitter: f64) {
-        let Some((kind, sent_at)) = self.under_way.take() else {
-            return;
-        };
-        self.is_planned = false;
-        match (kind, answer) {
-            (Kind::Leave, Answer::Left | Answer::Unknown | Answer::OtherProcess(_)) => {
-                self.is_done = true;
-            }
-            (_, Answer::OtherProcess(detail)) => self.end(Ending::OtherProcess(detail)),
-            (Kind::Register, Answer::Refused(detail)) => self.end(Ending::Refused(detail)),
-            (
-                Kind::Register,
-                Answer::Registered {
-                    incarnation,
-                    interval,
-                },
-            ) => {
-                self.incarnation = Some(incarnation);
-                self.version = 0;
-                self.interval = interval.max(SHORTEST_WAIT);
-                self.next_beat = now;
-            }
-            (Kind::Heartbeat, Answer::Beaten(beat)) => self.beaten(sent_at, beat, jitter),
-            (Kind::List, Answer::Listed(ids)) => {
-                self.errand_failures = 0;
-                self.adopt_list(ids);
-            }
-            (Kind::Release, Answer::Released) => {
-                self.errand_failures = 0;
-                for id in std::mem::take(&mut self.releasing) {
-                    self.give_back.remove(&id);
-                    self.assigned.remove(&id);
-                }
-            }
-            (Kind::Heartbeat | Kind::List | Kind::Release, Answer::Unknown) => {
-                self.forget(now, jitter);
-            }
-            (_, Answer::Failed { retry_after }) => self.failed(kind, now, retry_after, jitter),
-            _ => self.failed(kind, now, None, jitter),
+    /// How long to wait for the answer to a request.
+    pub fn request_limit(&self) -> Duration {
+        if self.incarnation.is_none() {
+            return LONGEST_REQUEST;
         }
+        let half = self.pace() / 2;
+        let limit = self.request_limit.map_or(half, |limit| limit.min(half));
+        limit.clamp(SHORTEST_REQUEST, LONGEST_REQUEST)
+    }
+
+    /// How often to beat: three tries fit into a lease, even if the orchestrator came back with
+    /// other settings than those it told at the registration.
+    fn pace(&self) -> Duration {
+        let third = self.stop_after.map_or(Duration::MAX, |after| after / 3);
+        self.interval.min(third).max(SHORTEST_WAIT)
     }
 
     /// Gives a stream back to the orchestrator, for another worker to run.
@@ -219,12 +287,6 @@ impl Machine {
             self.give_back.insert(id);
             self.is_planned = false;
         }
-    }
-
-    /// The stream that was to be started does not run.
-    pub fn start_failed(&mut self, id: StreamId) {
-        self.running.remove(&id);
-        self.give_back(id);
     }
 
     /// Stops everything, says goodbye and ends.
@@ -238,221 +300,6 @@ impl Machine {
         self.quiet_until = Duration::ZERO;
         // Who never registered has nobody to say goodbye to; an answer under way decides it.
         self.is_done = self.incarnation.is_none() && self.under_way.is_none();
-    }
-
-    fn end(&mut self, ending: Ending) {
-        self.ending = Some(ending);
-        self.is_done = true;
-        self.stop_at = Duration::ZERO;
-    }
-
-    fn plan(&mut self, is_leased: bool) {
-        self.was_leased = is_leased;
-        self.is_planned = true;
-        self.stops = self
-            .running
-            .values()
-            .filter_map(|stream| Some((stream.id, self.reason_to_stop(stream, is_leased)?)))
-            .collect();
-        self.starts = self
-            .assigned
-            .values()
-            .filter(|stream| self.is_to_start(stream, is_leased))
-            .map(|stream| stream.id)
-            .collect();
-    }
-
-    fn reason_to_stop(&self, running: &StreamAssignment, is_leased: bool) -> Option<StopReason> {
-        match &self.ending {
-            Some(Ending::OtherProcess(_)) => return Some(StopReason::OtherProcess),
-            Some(Ending::Left | Ending::Refused(_)) => return Some(StopReason::Leaving),
-            None => {}
-        }
-        let Some(assigned) = self.assigned.get(&running.id) else {
-            return Some(self.loss);
-        };
-        if self.give_back.contains(&running.id) {
-            Some(StopReason::GivenBack)
-        } else if assigned.epoch != running.epoch {
-            Some(StopReason::Replaced)
-        } else if running.is_exclusive() && !is_leased {
-            Some(StopReason::LeaseEnded)
-        } else {
-            None
-        }
-    }
-
-    fn is_to_start(&self, stream: &StreamAssignment, is_leased: bool) -> bool {
-        let is_running = self
-            .running
-            .get(&stream.id)
-            .is_some_and(|running| running.epoch == stream.epoch);
-        let is_wanted = self.ending.is_none() && !self.give_back.contains(&stream.id);
-        // Whatever has to be stopped is stopped first, and then started again only if allowed.
-        let is_allowed = is_leased || !stream.is_exclusive();
-        is_wanted && is_allowed && !is_running
-    }
-
-    /// When something may be sent; `None` while an answer is awaited.
-    fn next_talk(&self) -> Option<Duration> {
-        if self.under_way.is_some() || self.is_done {
-            return None;
-        }
-        if self.incarnation.is_none() || self.ending.is_some() {
-            return Some(self.quiet_until);
-        }
-        let has_errand = !self.give_back.is_empty() || self.asks_for_list;
-        let errand = has_errand.then_some(self.errands_quiet_until);
-        let next = errand.map_or(self.next_beat, |errand| errand.min(self.next_beat));
-        Some(next.max(self.quiet_until))
-    }
-
-    fn request(&mut self, now: Duration) -> (Kind, Request) {
-        let Some(incarnation) = self.incarnation else {
-            return (Kind::Register, Request::Register);
-        };
-        if self.ending.is_some() {
-            let streams = self.assigned.keys().copied().collect();
-            let leave = Request::Leave {
-                incarnation,
-                streams,
-            };
-            return (Kind::Leave, leave);
-        }
-        if now >= self.next_beat {
-            let heartbeat = Request::Heartbeat {
-                incarnation,
-                version: self.version,
-                running: self.running.keys().copied().collect(),
-            };
-            return (Kind::Heartbeat, heartbeat);
-        }
-        if !self.give_back.is_empty() {
-            self.releasing = self.give_back.clone();
-            let streams = self.give_back.iter().copied().collect();
-            let release = Request::Release {
-                incarnation,
-                streams,
-            };
-            return (Kind::Release, release);
-        }
-        self.asks_for_list = false;
-        let requested = self.max_streams.saturating_sub(self.assigned.len());
-        let list = Request::List {
-            incarnation,
-            requested,
-        };
-        (Kind::List, list)
-    }
-
-    fn beaten(&mut self, sent_at: Duration, beat: Beat, jitter: f64) {
-        self.failures = 0;
-        self.loss = StopReason::Revoked;
-        let lease = beat.lease.unwrap_or(FALLBACK_LEASE);
-        if !lease.is_zero() {
-            self.stop_after = lease / 10 * 9;
-            self.stop_at = self.stop_at.max(sent_at.saturating_add(self.stop_after));
-        }
-        // Three tries fit into a lease even if the orchestrator came back with other settings.
-        let interval = self.interval.min(self.stop_after / 3);
-        self.next_beat = sent_at + interval.mul_f64(1.0 - 0.1 * jitter.clamp(0.0, 1.0));
-        match beat.changes {
-            Some(Changes::Difference { assign, revoke }) => {
-                for id in revoke {
-                    self.assigned.remove(&id);
-                    self.give_back.remove(&id);
-                }
-                for stream in assign {
-                    self.accept(stream);
-                }
-            }
-            Some(Changes::Full(assign)) => self.adopt(assign),
-            // A version without the changes that lead to it is none: it is asked for again.
-            None if beat.version.is_some_and(|version| version != self.version) => return,
-            None => {}
-        }
-        self.asks_for_list = beat.version.is_none();
-        self.version = beat.version.unwrap_or(0);
-    }
-
-    fn adopt(&mut self, set: Vec<StreamAssignment>) {
-        self.assigned.clear();
-        for stream in set {
-            self.accept(stream);
-        }
-        self.give_back.retain(|id| self.assigned.contains_key(id));
-    }
-
-    /// Takes a list without epochs: who is there already stays what it is.
-    fn adopt_list(&mut self, ids: Vec<StreamId>) {
-        let set = ids
-            .into_iter()
-            .map(|id| match self.assigned.get(&id) {
-                Some(stream) => stream.clone(),
-                None => StreamAssignment {
-                    epoch: self.epochs.get(&id).copied().unwrap_or(0),
-                    ..StreamAssignment::new(id)
-                },
-            })
-            .collect();
-        self.adopt(set);
-    }
-
-    fn accept(&mut self, stream: StreamAssignment) {
-        let highest = self.epochs.entry(stream.id).or_insert(stream.epoch);
-        if stream.epoch < *highest {
-            return;
-        }
-        if stream.epoch > *highest {
-            // Assigned anew: what was to be given back was an earlier assignment.
-            self.give_back.remove(&stream.id);
-        }
-        *highest = stream.epoch;
-        self.assigned.insert(stream.id, stream);
-    }
-
-    /// The orchestrator knows nothing of this worker: its streams are somebody else's.
-    fn forget(&mut self, now: Duration, jitter: f64) {
-        self.incarnation = None;
-        self.assigned.clear();
-        self.give_back.clear();
-        self.asks_for_list = false;
-        self.stop_at = Duration::ZERO;
-        self.loss = StopReason::Unregistered;
-        if self.ending.is_some() {
-            self.is_done = true;
-        } else if self.failures > 0 {
-            // Forgotten, registered, forgotten …: not as fast as possible.
-            self.failed(Kind::Register, now, None, jitter);
-        } else {
-            self.failures = 1;
-        }
-    }
-
-    fn failed(&mut self, kind: Kind, now: Duration, retry_after: Option<Duration>, jitter: f64) {
-        let is_errand = matches!(kind, Kind::List | Kind::Release);
-        let (first, longest) = match self.incarnation {
-            Some(_) => {
-                let first = (self.interval / 8).clamp(SHORTEST_WAIT, FIRST_WAIT);
-                (first, self.interval.max(first))
-            }
-            None => REGISTER_WAITS,
-        };
-        let (failures, quiet_until) = if is_errand {
-            (&mut self.errand_failures, &mut self.errands_quiet_until)
-        } else {
-            (&mut self.failures, &mut self.quiet_until)
-        };
-        let wait = first
-            .saturating_mul(1 << (*failures).min(16))
-            .min(longest)
-            .mul_f64(1.0 - 0.5 * jitter.clamp(0.0, 1.0));
-        let asked = retry_after.unwrap_or_default().min(LONGEST_RETRY_AFTER);
-        *quiet_until = now + wait.max(asked);
-        *failures += 1;
-        if self.ending.is_some() && (self.incarnation.is_none() || self.failures >= FAREWELLS) {
-            self.is_done = true;
-        }
     }
 }
 

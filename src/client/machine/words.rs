@@ -2,19 +2,50 @@
 
 use std::time::Duration;
 
-use super::super::stream::{Ending, StopReason, StreamAssignment, StreamId};
+use super::super::stream::{Ending, Handoff, StopReason, StreamAssignment, StreamId};
 
 /// What the shell is to do next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Run this stream from now on.
+    /// Run this stream from now on, and say how that went
+    /// ([`Machine::done`](super::Machine::done)).
     Start(StreamAssignment),
-    /// Run it no longer.
+    /// Run it no longer, and say when that is so.
     Stop(StreamAssignment, StopReason),
+    /// From now on this is what matters more about a stream that runs already.
+    Bind(StreamId, Handoff),
     /// Send this, and hand in its [`Answer`], whatever it is.
-    Send(Request),
+    Send(Ticket, Request),
     /// It is over; nothing runs any more.
     End(Ending),
+}
+
+/// The number of a request, to tell its answer from that to an earlier one.
+pub type Ticket = u64;
+
+/// How a call to start or stop a stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// As it should.
+    Done,
+    /// The stream cannot be started here.
+    Failed,
+    /// It was not started, because the lease had ended when it was to begin.
+    TooLate,
+}
+
+/// What a worker says that it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Running {
+    /// All of them, ascending.
+    Streams(Vec<StreamId>),
+    /// A set too large to be listed each time.
+    Digest {
+        /// How many.
+        count: usize,
+        /// See [`digest`](super::digest()).
+        digest: u64,
+    },
 }
 
 /// What is sent to the orchestrator.
@@ -26,10 +57,11 @@ pub enum Request {
     Heartbeat {
         /// The life.
         incarnation: i64,
-        /// The set of streams this worker knows of.
-        version: i64,
-        /// What it really runs, ascending.
-        running: Vec<StreamId>,
+        /// The set of streams this worker was told, all of whose stops are done. None while some
+        /// are not.
+        version: Option<i64>,
+        /// What it really runs.
+        running: Running,
     },
     /// Asks for streams, and for the list of those it holds, of an orchestrator that does not
     /// tell what changed.
@@ -64,6 +96,8 @@ pub enum Answer {
         incarnation: i64,
         /// How often to beat.
         interval: Duration,
+        /// How long to wait for an answer, if that is told.
+        request_limit: Option<Duration>,
     },
     /// Of a heartbeat.
     Beaten(Beat),
@@ -91,6 +125,8 @@ pub enum Answer {
 pub struct Beat {
     /// From the moment the heartbeat was sent; zero grants none, and takes none back.
     pub lease: Option<Duration>,
+    /// How far into the lease exclusive streams are to be stopped; nine tenths if not told.
+    pub stop_after: Option<Duration>,
     /// The version of the set the worker has after the changes.
     pub version: Option<i64>,
     /// What changed since the version it sent.

@@ -3,11 +3,16 @@
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::sync::PoisonError;
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::super::permit::boot_time;
 use super::state::{Mood, problem};
 use super::{Call, Shared};
+
+/// How long it is silent without a look at whether it is still to be.
+const A_WHILE: Duration = Duration::from_secs(60);
 
 /// One request for each connection.
 pub(super) fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
@@ -18,9 +23,20 @@ pub(super) fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut state = shared.lock();
     state.calls.push(call.clone());
     shared.changed.notify_all();
-    while state.mood == Mood::Silent {
-        let waited = shared.changed.wait(state);
-        state = waited.unwrap_or_else(PoisonError::into_inner);
+    let mut patience = state.patience_for(&call);
+    while state.mood == Mood::Silent || (!patience.is_zero() && state.has_no_news_for(&call)) {
+        if state.is_over {
+            return Ok(());
+        }
+        let asked_at = boot_time();
+        let limit = if state.mood == Mood::Silent {
+            A_WHILE
+        } else {
+            patience
+        };
+        let waited = shared.changed.wait_timeout(state, limit);
+        (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        patience = patience.saturating_sub(boot_time().saturating_sub(asked_at));
     }
     let (status, retry_after, body) = match state.mood {
         Mood::Refusing {

@@ -12,6 +12,7 @@ use super::Call;
 pub(super) struct State {
     pub(super) mood: Mood,
     pub(super) is_classic: bool,
+    pub(super) has_news: bool,
     pub(super) lease: Duration,
     pub(super) interval: Duration,
     pub(super) incarnation: i64,
@@ -46,6 +47,7 @@ impl State {
         Self {
             mood: Mood::Answering,
             is_classic: false,
+            has_news: true,
             lease: Duration::from_secs(1),
             interval: Duration::from_millis(50),
             incarnation: 0,
@@ -83,7 +85,9 @@ impl State {
         }
         let given = call.body["incarnation"].as_i64();
         if given.is_some_and(|given| given != self.incarnation) {
-            return (409, problem(409));
+            let mut answer = problem(409);
+            answer["current_incarnation"] = json!(self.incarnation);
+            return (409, answer);
         }
         match (call.method.as_str(), call.path.as_str()) {
             (_, "/heartbeat") => (200, self.beaten(&call.body)),
@@ -92,6 +96,7 @@ impl State {
                 (200, json!({"status": "assigned", "assigned_streams": ids}))
             }
             (_, "/streams/release") => (200, self.released(&call.body)),
+            ("GET", path) if is_about_news(path) => self.news(&call.path),
             ("GET", path) if path.starts_with("/instances/") => {
                 let ids: Vec<_> = self.streams.keys().collect();
                 let data = json!({"assigned_streams": ids});
@@ -106,6 +111,33 @@ impl State {
         }
     }
 
+    /// What a heartbeat with the version of the question is answered, if it is one for news.
+    fn news(&self, path: &str) -> (u16, Value) {
+        if !self.has_news {
+            return (404, problem(404));
+        }
+        if number(path, "incarnation").is_some_and(|given| given != self.incarnation) {
+            return (409, problem(409));
+        }
+        let known = number(path, "version").unwrap_or(0);
+        (200, self.beaten(&json!({"assignment_version": known})))
+    }
+
+    /// How long this question may be held; not at all if it is not one for news.
+    pub(super) fn patience_for(&self, call: &Call) -> Duration {
+        let is_held = call.method == "GET" && is_about_news(&call.path) && self.has_news;
+        let wait = number(&call.path, "wait").and_then(|wait| u64::try_from(wait).ok());
+        wait.filter(|_| is_held)
+            .map_or(Duration::ZERO, Duration::from_secs)
+    }
+
+    pub(super) fn has_no_news_for(&self, call: &Call) -> bool {
+        self.mood == Mood::Answering
+            && self.is_registered
+            && number(&call.path, "incarnation") == Some(self.incarnation)
+            && number(&call.path, "version") == Some(self.version)
+    }
+
     fn registered(&self, body: &Value) -> Value {
         json!({
             "status": "registered",
@@ -113,6 +145,8 @@ impl State {
             "incarnation": self.incarnation,
             "lease_seconds": self.lease.as_secs_f64(),
             "heartbeat_interval_seconds": self.interval.as_secs_f64(),
+            "request_timeout_seconds": (self.interval / 2).as_secs_f64(),
+            "stop_after_seconds": (self.lease / 10 * 9).as_secs_f64(),
         })
     }
 
@@ -123,6 +157,7 @@ impl State {
         }
         answer["incarnation"] = json!(self.incarnation);
         answer["lease_seconds"] = json!(self.lease.as_secs_f64());
+        answer["stop_after_seconds"] = json!((self.lease / 10 * 9).as_secs_f64());
         answer["assignment_version"] = json!(self.version);
         let known = body["assignment_version"].as_i64().unwrap_or(0);
         if known == self.version {
@@ -158,6 +193,18 @@ impl State {
         }
         json!({"status": "released", "released_streams": released, "count": released.len()})
     }
+}
+
+fn is_about_news(path: &str) -> bool {
+    path.starts_with("/instances/") && path.contains("/assignments?")
+}
+
+/// A number in the query; of seconds with their unit, the seconds.
+fn number(path: &str, name: &str) -> Option<i64> {
+    let (_, query) = path.split_once('?')?;
+    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.find(|(given, _)| *given == name)?;
+    value.trim_end_matches('s').parse().ok()
 }
 
 fn line(stream: &StreamAssignment) -> Value {

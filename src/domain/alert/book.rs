@@ -229,6 +229,7 @@ mod tests {
                 AlertKind::StoreUnavailable,
                 AlertKind::BreakerForced,
                 AlertKind::InstanceQuarantined,
+                AlertKind::DuplicateIdentity,
             ]
         );
         assert_eq!(

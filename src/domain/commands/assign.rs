@@ -4,7 +4,7 @@ use super::{Command, Rejection, known};
 use crate::domain::fleet::Draft;
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
-use crate::domain::stream::AssignReason;
+use crate::domain::stream::{AssignReason, Holding};
 
 /// Hands out, in this order and each ascending: what is assigned to the instance and it was
 /// never told of; what it was told of in an earlier life, if it seems to have lost it; unclaimed
@@ -22,8 +22,8 @@ pub struct AssignStreams {
 /// The answer to an instance that asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AssignOutcome {
-    /// These are to be run from now on.
-    Assigned(Vec<StreamId>),
+    /// These are to be run from now on, each under its epoch.
+    Assigned(Vec<Holding>),
     /// Nothing: it holds as many as it may.
     Full {
         /// How many it may hold.
@@ -70,7 +70,10 @@ impl Command for AssignStreams {
         handed_out.extend(fresh);
 
         Ok(if !handed_out.is_empty() {
-            AssignOutcome::Assigned(handed_out)
+            let fleet = draft.fleet();
+            let slot = fleet.instance(&self.id);
+            let holdings = slot.map(|slot| fleet.holdings(slot, handed_out).collect());
+            AssignOutcome::Assigned(holdings.unwrap_or_default())
         } else if free == 0 {
             AssignOutcome::Full {
                 max_streams: instance.max_streams,

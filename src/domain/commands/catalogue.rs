@@ -9,7 +9,7 @@ use crate::domain::events::Event;
 use crate::domain::fleet::Draft;
 use crate::domain::handover::Handoff;
 use crate::domain::ids::StreamId;
-use crate::domain::stream::{Place, Stream};
+use crate::domain::stream::{Assignment, Place, Stream};
 
 /// What is said about one stream. `None` keeps what is known, or takes the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -172,7 +172,8 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
     }
 }
 
-/// Removes a stream from the catalogue, and from whoever runs it.
+/// Removes a stream from the catalogue, and from whoever runs it. The reply is the assignment that
+/// ended, if it had one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteStream {
     /// Which one.
@@ -180,32 +181,27 @@ pub struct DeleteStream {
 }
 
 impl Command for DeleteStream {
-    type Reply = ();
+    type Reply = Option<Assignment>;
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Option<Assignment>, Rejection> {
         if draft.fleet().stream(self.id).is_none() {
             return Err(Rejection::UnknownStream(self.id));
         }
-        withdraw(draft, self.id);
+        let ended = withdraw(draft, self.id);
         draft.remove_stream(self.id);
         draft.tell(Event::StreamDeleted { stream: self.id });
-        Ok(())
+        Ok(ended)
     }
 }
 
-/// Tells that the assignment of a stream ends, if it has one.
-fn withdraw(draft: &mut Draft<'_>, id: StreamId) {
-    let Some(assignment) = draft
-        .fleet()
-        .stream(id)
-        .and_then(|slot| slot.place().assignment())
-        .cloned()
-    else {
-        return;
-    };
+/// Tells that the assignment of a stream ends, and which one, if it has one.
+fn withdraw(draft: &mut Draft<'_>, id: StreamId) -> Option<Assignment> {
+    let slot = draft.fleet().stream(id)?;
+    let assignment = slot.place().assignment()?.clone();
     draft.tell(Event::StreamWithdrawn {
         stream: id,
-        instance: assignment.instance,
+        instance: assignment.instance.clone(),
         epoch: assignment.epoch,
     });
+    Some(assignment)
 }

@@ -6,6 +6,7 @@ use super::{Command, Rejection};
 use crate::domain::fleet::{Draft, let_go};
 use crate::domain::handover::Handover;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::stream::Assignment;
 
 /// Marks streams as delivered: those up to the version the worker says it has, and those it says
 /// it runs. What that version has left out it has let go of.
@@ -18,7 +19,7 @@ pub struct ConfirmDelivery {
     /// The last assignment version it has, if it sent one. 0 confirms nothing.
     pub version: Option<AssignmentVersion>,
     /// What it says it runs, if it said so.
-    pub streams: Vec<StreamId>,
+    pub running: Option<Vec<StreamId>>,
 }
 
 /// The confirmation is saved.
@@ -37,18 +38,23 @@ impl Command for ConfirmDelivery {
             .version
             .filter(|version| *version <= instance.assignment_version)
             .unwrap_or_default();
-        let running: BTreeSet<StreamId> = self.streams.iter().copied().collect();
+        let running = self.running.as_ref();
+        let running: Option<BTreeSet<StreamId>> =
+            running.map(|running| running.iter().copied().collect());
+        let runs = |id: &StreamId| running.as_ref().is_some_and(|running| running.contains(id));
         let confirmed: Vec<StreamId> = slot
             .unconfirmed()
             .iter()
             .copied()
             .filter(|id| {
-                running.contains(id)
-                    || draft
-                        .fleet()
-                        .stream(*id)
-                        .and_then(|stream| stream.place().assignment())
-                        .is_some_and(|assignment| assignment.version <= version)
+                let Some(assignment) = assignment(draft, *id) else {
+                    return false;
+                };
+                // A version may be had before its streams are started, and a stream that overlaps
+                // must not be stopped elsewhere before it is.
+                let is_had = assignment.version <= version;
+                let may_wait = assignment.former().is_some() && running.is_some();
+                runs(id) || (is_had && !may_wait)
             })
             .collect();
         let followed: Vec<StreamId> = slot
@@ -59,10 +65,7 @@ impl Command for ConfirmDelivery {
             .collect();
         draft.deliver(&instance, &confirmed);
         for stream in confirmed {
-            // A version may be confirmed before its streams are started.
-            if self.streams.is_empty() || running.contains(&stream) {
-                draft.end_overlap(stream);
-            }
+            draft.end_overlap(stream);
         }
         for stream in followed {
             let_go(draft, stream);
@@ -73,9 +76,12 @@ impl Command for ConfirmDelivery {
 
 /// The version of the owner's set that leaves out a stream it is to let go of.
 fn left_out_by(draft: &Draft<'_>, stream: StreamId) -> Option<AssignmentVersion> {
-    let assignment = draft.fleet().stream(stream)?.place().assignment()?;
-    match assignment.handover {
+    match assignment(draft, stream)?.handover {
         Some(Handover::Releasing { version, .. }) => Some(version),
         Some(Handover::Overlapping { .. }) | None => None,
     }
+}
+
+fn assignment<'d>(draft: &'d Draft<'_>, stream: StreamId) -> Option<&'d Assignment> {
+    draft.fleet().stream(stream)?.place().assignment()
 }

@@ -9,7 +9,7 @@ use crate::domain::events::Event;
 use crate::domain::fleet::{Draft, end_overlaps, let_go, place_waiting};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
-use crate::domain::stream::OrphanReason;
+use crate::domain::stream::{Holding, OrphanReason};
 
 /// Starts a new life of an instance. What it owned it keeps, as far as it still fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,8 +39,18 @@ pub struct Registered {
     pub reregistration: bool,
     /// Whether streams were pushed to it because of this registration.
     pub auto_rebalanced: bool,
-    /// What it owns now, ascending.
-    pub assigned_streams: Vec<StreamId>,
+    /// What it owns now, ascending, each with its epoch.
+    pub assignments: Vec<Holding>,
+}
+
+impl Registered {
+    /// The streams it owns now, ascending.
+    pub fn assigned_streams(&self) -> Vec<StreamId> {
+        self.assignments
+            .iter()
+            .map(|holding| holding.stream)
+            .collect()
+    }
 }
 
 impl Command for RegisterInstance {
@@ -73,7 +83,7 @@ impl Command for RegisterInstance {
             }),
             registered_at: draft.now(),
             flaps: known.as_ref().map_or(0, |before| before.flaps),
-            leased: known.as_ref().is_some_and(|before| before.leased),
+            lease: known.as_ref().map_or(Duration::ZERO, |before| before.lease),
             withdrawn: None,
         });
         draft.tell(Event::InstanceRegistered {
@@ -93,16 +103,16 @@ impl Command for RegisterInstance {
         }
         self.settle_moves(draft, known.as_deref());
         self.shed_excess(draft);
-        let kept = held(draft, &self.id);
+        let kept = held(draft, &self.id).len();
         place_waiting(draft);
-        let assigned_streams = held(draft, &self.id);
-        let auto_rebalanced = assigned_streams.len() > kept.len();
+        let assignments = held(draft, &self.id);
+        let auto_rebalanced = assignments.len() > kept;
         let instance = super::known(draft, &self.id)?;
         Ok(Registered {
             instance,
             reregistration: known.is_some(),
             auto_rebalanced,
-            assigned_streams,
+            assignments,
         })
     }
 }
@@ -167,10 +177,10 @@ const fn status_after(before: Option<InstanceStatus>) -> InstanceStatus {
     }
 }
 
-fn held(draft: &Draft<'_>, id: &InstanceId) -> Vec<StreamId> {
-    draft
-        .fleet()
+fn held(draft: &Draft<'_>, id: &InstanceId) -> Vec<Holding> {
+    let fleet = draft.fleet();
+    fleet
         .instance(id)
-        .map(|slot| slot.held().iter().copied().collect())
+        .map(|slot| fleet.holdings(slot, slot.to_run()).collect())
         .unwrap_or_default()
 }

@@ -6,7 +6,7 @@ use super::{Command, Rejection, known};
 use crate::domain::events::Event;
 use crate::domain::fleet::{Draft, let_go};
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
-use crate::domain::stream::Place;
+use crate::domain::stream::{Holding, Place};
 
 /// Makes streams of an instance unclaimed. Ids it does not own are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,9 +19,9 @@ pub struct ReleaseStreams {
     pub streams: Vec<StreamId>,
 }
 
-/// What was really released, ascending.
+/// What was really released, ascending, each with the epoch that was given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Released(pub Vec<StreamId>);
+pub struct Released(pub Vec<Holding>);
 
 impl Command for ReleaseStreams {
     type Reply = Released;
@@ -32,45 +32,46 @@ impl Command for ReleaseStreams {
             None => known(draft, &self.id)?,
         };
         let asked: BTreeSet<StreamId> = self.streams.iter().copied().collect();
-        let mut released = Vec::new();
-        for stream in asked {
-            let Some(assignment) = draft
-                .fleet()
-                .stream(stream)
-                .and_then(|slot| slot.place().assignment())
-            else {
-                continue;
-            };
-            if assignment.former() == Some(&self.id) {
-                draft.end_overlap(stream);
-                released.push(stream);
-                continue;
-            }
-            if assignment.instance != self.id {
-                continue;
-            }
-            // It was told to let go, so it is known who is next.
-            if assignment.is_releasing() {
-                let_go(draft, stream);
-                released.push(stream);
-                continue;
-            }
-            let epoch = assignment.epoch;
-            let since = draft.now();
-            draft.place(
-                stream,
-                Place::Unclaimed {
-                    released_by: Some(self.id.clone()),
-                    since,
-                },
-            );
-            draft.tell(Event::StreamReleased {
-                stream,
-                instance: self.id.clone(),
-                epoch,
-            });
-            released.push(stream);
+        let fleet = draft.fleet();
+        let slot = fleet.instance(&self.id);
+        let released: Vec<Holding> = slot
+            .map(|slot| fleet.holdings(slot, asked).collect())
+            .unwrap_or_default();
+        for holding in &released {
+            self.release(draft, *holding);
         }
         Ok(Released(released))
+    }
+}
+
+impl ReleaseStreams {
+    fn release(&self, draft: &mut Draft<'_>, Holding { stream, epoch }: Holding) {
+        let Some(assignment) = draft
+            .fleet()
+            .stream(stream)
+            .and_then(|slot| slot.place().assignment())
+        else {
+            return;
+        };
+        if assignment.former() == Some(&self.id) {
+            return draft.end_overlap(stream);
+        }
+        // It was told to let go, so it is known who is next.
+        if assignment.is_releasing() {
+            return let_go(draft, stream);
+        }
+        let since = draft.now();
+        draft.place(
+            stream,
+            Place::Unclaimed {
+                released_by: Some(self.id.clone()),
+                since,
+            },
+        );
+        draft.tell(Event::StreamReleased {
+            stream,
+            instance: self.id.clone(),
+            epoch,
+        });
     }
 }

@@ -172,11 +172,12 @@ impl<'f> Draft<'f> {
         delivered: Option<Incarnation>,
         handover: Option<Handover>,
     ) {
-        let from = self
+        let (from, from_epoch) = self
             .fleet
             .stream(stream)
             .and_then(|slot| slot.place().assignment())
-            .map(|assignment| assignment.instance.clone());
+            .map(|assignment| (assignment.instance.clone(), assignment.epoch))
+            .unzip();
         let epoch = self.next_epoch();
         let version = self.touch(to);
         self.place(
@@ -197,6 +198,7 @@ impl<'f> Draft<'f> {
             epoch,
             reason,
             from,
+            from_epoch,
         });
     }
 
@@ -302,7 +304,7 @@ impl<'f> Draft<'f> {
 
     /// Marks streams as told to, or confirmed by, the instance that owns them.
     pub fn deliver(&mut self, to: &Instance, streams: &[StreamId]) {
-        let mut delivered = Vec::new();
+        let (mut delivered, mut epochs) = (Vec::new(), Vec::new());
         for id in streams {
             let Some(slot) = self.fleet.stream(*id) else {
                 continue;
@@ -313,7 +315,7 @@ impl<'f> Draft<'f> {
             if assignment.instance != to.id || assignment.delivered == Some(to.incarnation) {
                 continue;
             }
-            let before = slot.place().clone();
+            let (before, epoch) = (slot.place().clone(), assignment.epoch);
             let after = Place::Assigned(Assignment {
                 delivered: Some(to.incarnation),
                 ..assignment.clone()
@@ -324,18 +326,23 @@ impl<'f> Draft<'f> {
                 after: Some(after),
             });
             delivered.push(*id);
+            epochs.push(epoch);
         }
         if !delivered.is_empty() {
             self.tell(Event::StreamsDelivered {
                 instance: to.id.clone(),
                 incarnation: to.incarnation,
                 streams: delivered,
+                epochs,
             });
         }
     }
 
     /// Takes a stream from its owner and lets it wait for room.
     pub fn orphan(&mut self, stream: StreamId, from: &InstanceId, reason: OrphanReason) {
+        let slot = self.fleet.stream(stream);
+        let lost = slot.and_then(|slot| slot.place().assignment());
+        let epoch = lost.map(|assignment| assignment.epoch);
         self.place(
             stream,
             Place::Orphaned {
@@ -347,6 +354,7 @@ impl<'f> Draft<'f> {
         self.tell(Event::StreamOrphaned {
             stream,
             from: from.clone(),
+            epoch,
             reason,
         });
     }

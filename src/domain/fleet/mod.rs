@@ -8,6 +8,7 @@
 
 mod change;
 mod draft;
+mod holdings;
 mod ledger;
 mod model;
 mod placement;

@@ -93,17 +93,13 @@ fn to_run(
     slot: &InstanceSlot,
     ids: impl Iterator<Item = StreamId>,
 ) -> Vec<(Arc<Stream>, Epoch)> {
-    ids.filter_map(|id| {
-        let stream = fleet.stream(id)?;
-        let assignment = stream.place().assignment()?;
-        let epoch = if assignment.instance == slot.instance().id {
-            assignment.epoch
-        } else {
-            *slot.lingering().get(&id)?
-        };
-        Some((stream.stream().clone(), epoch))
-    })
-    .collect()
+    fleet
+        .holdings(slot, ids)
+        .filter_map(|holding| {
+            let stream = fleet.stream(holding.stream)?;
+            Some((stream.stream().clone(), holding.epoch))
+        })
+        .collect()
 }
 
 #[cfg(test)]

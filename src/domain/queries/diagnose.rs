@@ -7,6 +7,7 @@ use super::Query;
 use crate::domain::fleet::{Fleet, InstanceSlot};
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::stream::Holding;
 
 /// How many streams a sentence names; the full sets are beside it.
 const NAMED_STREAMS: usize = 10;
@@ -31,6 +32,8 @@ pub struct Diagnosis {
     pub local: BTreeSet<StreamId>,
     /// What it is to run.
     pub owned: BTreeSet<StreamId>,
+    /// The same, each with its epoch.
+    pub assignments: Vec<Holding>,
     /// How many streams the index of the instance counts; equals `owned` unless memory is
     /// damaged.
     pub counted: usize,
@@ -79,6 +82,7 @@ impl Query for Diagnose {
             only_local: local.difference(&owned).copied().collect(),
             only_orchestrator: owned.difference(&local).copied().collect(),
             in_sync: local.intersection(&owned).copied().collect(),
+            assignments: fleet.holdings(slot, owned.iter().copied()).collect(),
             count_mismatch: usize::try_from(self.local_stream_count) != Ok(local.len()),
             orchestrator_count_mismatch: counted != owned.len(),
             recommendations: Vec::new(),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::{Page, Query, UnknownCursor, page};
 use crate::domain::fleet::Fleet;
-use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::ids::InstanceId;
 use crate::domain::instance::Instance;
+use crate::domain::stream::Holding;
 
 /// Asks for a page of the instances, newest registration first. One that registers again while
 /// the pages are read moves to the front; no other is passed over.
@@ -47,7 +48,8 @@ impl Query for InstanceList {
     }
 }
 
-/// Asks for one instance with the streams it is to run, ascending; `None` if it is not registered.
+/// Asks for one instance with the streams it is to run, ascending, each with its epoch; `None` if
+/// it is not registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InstanceDetail {
     /// Which one.
@@ -55,11 +57,14 @@ pub struct InstanceDetail {
 }
 
 impl Query for InstanceDetail {
-    type Answer = Option<(Arc<Instance>, Vec<StreamId>)>;
+    type Answer = Option<(Arc<Instance>, Vec<Holding>)>;
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let slot = fleet.instance(&self.id)?;
-        Some((slot.instance().clone(), slot.to_run()))
+        Some((
+            slot.instance().clone(),
+            fleet.holdings(slot, slot.to_run()).collect(),
+        ))
     }
 }
 
@@ -109,7 +114,10 @@ mod tests {
         sample::run(&mut ledger, sample::streams([30, 4, 100]));
         sample::run(&mut ledger, sample::ask("a", 2));
         let detail = |id: &str| InstanceDetail { id: id.into() }.answer(ledger.saved());
-        assert_eq!(detail("a").unwrap().1, sample::ids([4, 30]));
+        let (_, held) = detail("a").unwrap();
+        let streams: Vec<_> = held.iter().map(|holding| holding.stream).collect();
+        assert_eq!(streams, sample::ids([4, 30]));
+        assert!(held[0].epoch < held[1].epoch, "each has its own");
         assert_eq!(detail("z"), None);
     }
 }

@@ -1,0 +1,181 @@
+//! Waits until the set of an instance changes: what a worker asks that wants to know at once.
+//!
+//! ```text
+//!            look: another version, another life, gone? ──yes──▶ answer
+//!              ▲                 │no
+//!              └── woken ── wait ┴── its time is over, or the system ends ──▶ nothing new
+//! ```
+//!
+//! A waiting poll is a future and nothing else: no timer of an actor, no message, no question to
+//! the FleetActor until there is something to tell. It is woken by the registry's entry when the
+//! FleetActor publishes a new version or a new life, or removes the instance. It listens before
+//! it looks, so what happens in between wakes it too.
+//!
+//! Two polls of an instance wait at the most; when a third comes, the oldest is answered that there
+//! is nothing new. Who asks again because it gave up waiting leaves a request behind that nobody
+//! reads any more, and HTTP does not always notice: so such requests are few.
+//!
+//! A poll is no sign of life and renews no lease: a worker whose heartbeats fail must not seem
+//! alive because something else in its process still asks.
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::fleet::Refusal;
+use super::orchestrator::Orchestrator;
+use super::registry::Entry;
+use crate::domain::commands::Rejection;
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
+use crate::domain::queries::{ChangesSince, SetUpdate, Standing, WorkerUpdate};
+
+/// How many polls of one instance wait at the same time.
+const MOST_PER_INSTANCE: u64 = 2;
+
+/// What a worker wants to be told of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AssignmentPoll {
+    /// Which instance.
+    pub id: InstanceId,
+    /// The life it believes to lead, if it says so.
+    pub incarnation: Option<Incarnation>,
+    /// The version it has: any other is news. 0 says that it runs nothing.
+    pub version: AssignmentVersion,
+    /// How long it waits for news.
+    pub wait: Duration,
+}
+
+/// Tells those who wait that there is no more waiting.
+#[derive(Debug, Default)]
+pub struct PollsEnd {
+    is_over: AtomicBool,
+    over: Notify,
+}
+
+impl PollsEnd {
+    /// From now on nobody waits.
+    pub fn end(&self) {
+        self.is_over.store(true, Ordering::SeqCst);
+        self.over.notify_waiters();
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::SeqCst)
+    }
+}
+
+impl Orchestrator {
+    /// Answers as soon as the instance has another version than the worker, or else when the wait
+    /// is over.
+    ///
+    /// # Errors
+    /// If the instance is not registered, or leads another life than the worker names; then, or
+    /// as soon as that happens.
+    pub async fn await_changes(&self, poll: AssignmentPoll) -> Result<WorkerUpdate, Refusal> {
+        let known = self.registry().get(&poll.id);
+        let entry = known.ok_or_else(|| poll.unknown())?;
+        // Only the call itself shows that a process speaks, not its being woken.
+        self.check_life(&entry, poll.incarnation)?;
+        let question = match poll.watch(self, entry).await? {
+            Found::News(question) => question,
+            Found::Nothing(standing) => {
+                return Ok(WorkerUpdate {
+                    standing,
+                    update: SetUpdate::UpToDate,
+                });
+            }
+        };
+        let update = self.ask(question).await?.ok_or_else(|| poll.unknown())?;
+        poll.same_life(update.standing.incarnation)?;
+        Ok(update)
+    }
+
+    /// Answers everybody who waits, now and from now on.
+    pub fn end_polls(&self) {
+        self.polls_end.end();
+    }
+}
+
+/// What a look at an instance found.
+enum Found {
+    /// There is something to ask about.
+    News(ChangesSince),
+    /// The worker has the version that is shown here.
+    Nothing(Standing),
+}
+
+impl AssignmentPoll {
+    /// Looks, and waits between looks, until something is new or the wait is over.
+    async fn watch(
+        &self,
+        orchestrator: &Orchestrator,
+        mut entry: Arc<Entry>,
+    ) -> Result<Found, Rejection> {
+        let mut wait = pin!(tokio::time::sleep(self.wait));
+        let end = &orchestrator.polls_end;
+        let mut is_last = self.wait.is_zero();
+        let mut ticket = None;
+        loop {
+            {
+                let over = pin!(end.over.notified());
+                let (changed, (is_gone, standing)) =
+                    entry.look(|entry| (entry.is_gone(), entry.standing()));
+                let changed = pin!(changed);
+                if !is_gone {
+                    self.same_life(standing.incarnation)?;
+                    if standing.assignment_version != self.version {
+                        return Ok(Found::News(self.question()));
+                    }
+                    // What came together with the end of the wait was seen in this look.
+                    let is_old =
+                        ticket.is_some_and(|one| entry.polls_after(one) >= MOST_PER_INSTANCE);
+                    if is_last || is_old || end.is_over() {
+                        return Ok(Found::Nothing(standing));
+                    }
+                    if ticket.is_none() {
+                        // Wakes this one too, which looks once more.
+                        ticket = Some(entry.begin_poll());
+                    }
+                    tokio::select! {
+                        () = changed => {}
+                        () = over => {}
+                        () = &mut wait => is_last = true,
+                    }
+                }
+            }
+            // It may have been removed, and even registered anew, as another entry.
+            let known = orchestrator.registry().get(&self.id);
+            let known = known.ok_or_else(|| self.unknown())?;
+            if !Arc::ptr_eq(&known, &entry) {
+                ticket = None;
+                entry = known;
+            }
+        }
+    }
+
+    fn question(&self) -> ChangesSince {
+        ChangesSince {
+            id: self.id.clone(),
+            incarnation: self.incarnation,
+            version: self.version,
+        }
+    }
+
+    fn unknown(&self) -> Rejection {
+        Rejection::UnknownInstance(self.id.clone())
+    }
+
+    fn same_life(&self, current: Incarnation) -> Result<(), Rejection> {
+        match self.incarnation {
+            Some(given) if given != current => Err(Rejection::OtherIncarnation {
+                instance: self.id.clone(),
+                given,
+                current,
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+}

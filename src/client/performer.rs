@@ -1,0 +1,64 @@
+//! The thread that calls the runner, so that its calls may take their time.
+
+use std::sync::mpsc::{Receiver, Sender};
+use std::thread;
+
+use super::keeper::Message;
+use super::machine::Outcome;
+use super::permit::Permit;
+use super::stream::{StopReason, StreamAssignment};
+use super::{Notice, Runner};
+
+/// What the runner is told. The machine waits for the end of a start or a stop before the next.
+#[derive(Debug)]
+pub(super) enum Task {
+    Start(StreamAssignment, Permit),
+    Stop(StreamAssignment, StopReason),
+    Notice(Notice),
+}
+
+/// Does one task after the other, until there is nobody who could tell any.
+pub(super) fn perform(runner: impl Runner, tasks: &Receiver<Task>, keeper: &Sender<Message>) {
+    let _guard = Guard(keeper);
+    let mut runner = runner;
+    for task in tasks {
+        let outcome = match task {
+            Task::Start(stream, permit) => start(&mut runner, &stream, permit),
+            Task::Stop(stream, reason) => {
+                runner.stop(&stream, reason);
+                Outcome::Done
+            }
+            Task::Notice(notice) => {
+                runner.notice(&notice);
+                continue;
+            }
+        };
+        // Nobody to hear it: nobody to tell anything more either.
+        let _ = keeper.send(Message::Performed(outcome));
+    }
+}
+
+fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) -> Outcome {
+    // The process may have been suspended since the keeper looked at the clock.
+    if !permit.is_valid() {
+        return Outcome::TooLate;
+    }
+    match runner.start(stream, permit) {
+        Ok(()) => Outcome::Done,
+        Err(failure) => {
+            runner.notice(&Notice::StartFailed(stream.id, failure.to_string()));
+            Outcome::Failed
+        }
+    }
+}
+
+/// Tells that the runner panicked.
+struct Guard<'a>(&'a Sender<Message>);
+
+impl Drop for Guard<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let _ = self.0.send(Message::RunnerGone);
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Leases: what is exclusive is given away only when nobody can run it any more.
+
+use std::time::Duration;
+
+use resilient_orchestrator::actors::recovery::{Departure, Forced};
+use resilient_orchestrator::actors::start::SystemSettings;
+use resilient_orchestrator::domain::commands::{
+    AssignOutcome, AssignStreams, Recovered, ReleaseStreams, SaveStreams, StreamSpec,
+};
+use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::ids::{AssignmentVersion, InstanceId, StreamId};
+use resilient_orchestrator::domain::incident::{FailureCause, StepName, StepResult};
+use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::lease::WithdrawalCause;
+use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate};
+use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
+
+use crate::faults::{Fault, Outage};
+use crate::rig::{Rig, pass, report, settle_down, spec};
+
+/// The default lease and its margin.
+const LEASE: f64 = 240.0;
+const MARGIN: f64 = 30.0;
+
+/// `a` is leased and runs streams 1 to 3; `b` is classic and has room.
+async fn fleet() -> Rig {
+    let rig = Rig::start().await;
+    rig.streams(3).await;
+    rig.register("a", 3).await;
+    rig.ask_for("a", 3).await;
+    rig.register("b", 9).await;
+    rig.keep_beating(&["b"]);
+    assert!(beat(&rig, "a", None).await, "a lease is granted");
+    rig
+}
+
+/// A heartbeat that names its life, with the version the worker has; whether it got a lease.
+async fn beat(rig: &Rig, id: &str, version: Option<AssignmentVersion>) -> bool {
+    let mut heartbeat = report(id);
+    heartbeat.incarnation = Some(rig.entry(id).standing().incarnation);
+    heartbeat.version = version;
+    let answer = rig.orchestrator.heartbeat(heartbeat).await.unwrap();
+    settle_down().await;
+    answer.grants_lease
+}
+
+/// The version of its set that an instance would have if it followed.
+fn newest(rig: &Rig, id: &str) -> AssignmentVersion {
+    rig.entry(id).standing().assignment_version
+}
+
+/// Tells the worker of an instance all that is new, and hears that it followed.
+async fn follow(rig: &Rig, id: &str) -> bool {
+    beat(rig, id, Some(newest(rig, id))).await
+}
+
+/// What the worker of an instance is told to run.
+async fn told(rig: &Rig, id: &str) -> Vec<i64> {
+    let question = ChangesSince {
+        id: id.into(),
+        incarnation: None,
+        version: AssignmentVersion::new(0),
+    };
+    match rig
+        .orchestrator
+        .ask(question)
+        .await
+        .unwrap()
+        .unwrap()
+        .update
+    {
+        SetUpdate::Full { assign } => assign.iter().map(|(stream, _)| stream.id.get()).collect(),
+        other => panic!("{other:?}"),
+    }
+}
+
+async fn fail(rig: &Rig) -> Recovered {
+    rig.orchestrator.report_failure("a".into()).await.unwrap()
+}
+
+async fn remove(rig: &Rig) -> Departure {
+    rig.orchestrator.remove("a".into()).await.unwrap()
+}
+
+/// Nothing of `a` is anybody else's.
+async fn nothing_moved(rig: &Rig) {
+    assert_eq!(rig.held("a").await, [1, 2, 3]);
+    assert_eq!(rig.held("b").await, [0; 0]);
+    rig.invariants_hold().await;
+}
+
+async fn all_moved(rig: &Rig) {
+    assert_eq!(rig.held("b").await, [1, 2, 3]);
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn a_reported_failure_waits_for_the_lease_and_its_margin() {
+    let rig = fleet().await;
+    let granted = rig.clock.wall();
+    pass(5.0).await;
+    let recovered = fail(&rig).await;
+    let until = recovered.waiting_until.unwrap();
+    let lease = until.since(granted).as_secs_f64();
+    assert!((lease - LEASE - MARGIN).abs() < 0.1, "{lease}");
+    assert_eq!(told(&rig, "a").await, [0; 0], "its worker is to stop");
+    assert!(!beat(&rig, "a", None).await, "nothing is granted any more");
+    let asked = rig.ask_for("a", 3).await;
+    assert!(matches!(asked, AssignOutcome::Withdrawn), "{asked:?}");
+
+    let again = fail(&rig).await;
+    assert_eq!(again.incident, recovered.incident, "who comes later joins");
+    pass(LEASE + MARGIN - 6.0).await;
+    nothing_moved(&rig).await;
+    pass(1.5).await;
+    all_moved(&rig).await;
+    let incidents = rig.incidents();
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].attempts, 1, "waiting is no attempt");
+    let waited = incidents[0].steps.iter();
+    let waited = waited.filter(|step| step.name == StepName::AwaitLease);
+    assert_eq!(waited.count(), 1);
+    assert!(incidents[0].ended_at.is_some());
+}
+
+#[actix::test]
+async fn a_worker_that_lets_go_ends_the_wait() {
+    let rig = fleet().await;
+    fail(&rig).await;
+    follow(&rig, "a").await;
+    all_moved(&rig).await;
+    settle_down().await;
+    assert!(!rig.status("a").is_serving() || rig.status("a") == InstanceStatus::Recovering);
+    assert!(rig.incidents()[0].ended_at.is_some());
+}
+
+#[actix::test]
+async fn what_is_released_by_hand_moves_at_once_and_the_rest_with_the_lease() {
+    let rig = fleet().await;
+    fail(&rig).await;
+    let release = ReleaseStreams {
+        id: "a".into(),
+        incarnation: Some(rig.entry("a").standing().incarnation),
+        streams: vec![StreamId::new(2)],
+    };
+    rig.orchestrator.execute(release).await.unwrap();
+    assert_eq!(rig.held("b").await, [2]);
+    assert_eq!(rig.held("a").await, [1, 3]);
+    pass(LEASE + MARGIN + 1.0).await;
+    all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn a_silence_needs_no_wait() {
+    let rig = fleet().await;
+    pass(299.0).await;
+    nothing_moved(&rig).await;
+    pass(2.0).await;
+    all_moved(&rig).await;
+    let steps = rig.incidents()[0].steps.clone();
+    assert!(steps.iter().all(|step| step.name != StepName::AwaitLease));
+}
+
+#[actix::test]
+async fn a_classic_instance_is_moved_at_once() {
+    let rig = Rig::start().await;
+    rig.streams(3).await;
+    rig.register("a", 3).await;
+    rig.ask_for("a", 3).await;
+    rig.register("b", 9).await;
+    rig.beat("a").await;
+    assert_eq!(fail(&rig).await.waiting_until, None);
+    all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn what_may_be_run_twice_does_not_wait() {
+    let rig = fleet().await;
+    let overlap = SaveStreams {
+        streams: vec![StreamSpec {
+            handoff: Some(Handoff::Overlap),
+            ..spec(2)
+        }],
+    };
+    rig.orchestrator.execute(overlap).await.unwrap();
+    let recovered = fail(&rig).await;
+    let moved = vec![(StreamId::new(2), InstanceId::from("b"))];
+    assert_eq!(recovered.evacuation.moved, moved);
+    assert!(recovered.waiting_until.is_some());
+    assert_eq!(rig.held("b").await, [2]);
+    pass(LEASE + MARGIN + 1.0).await;
+    all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn no_lease_is_granted_before_it_is_saved_that_there_are_any() {
+    let rig = Rig::start().await;
+    rig.register("a", 3).await;
+    rig.store.set_outage(Some(Outage::Refusing));
+    assert!(!beat(&rig, "a", None).await);
+    assert!(!rig.entry("a").standing().leased);
+    rig.store.set_outage(Some(Outage::Hanging));
+    assert!(
+        !beat(&rig, "a", None).await,
+        "and the heartbeat is answered"
+    );
+    rig.store.set_outage(None);
+    pass(20.0).await;
+    assert!(beat(&rig, "a", None).await);
+    assert!(rig.entry("a").standing().leased);
+}
+
+#[actix::test]
+async fn one_that_beats_without_its_life_is_leased_until_its_lease_is_over() {
+    let rig = fleet().await;
+    rig.beat("a").await;
+    assert!(
+        rig.entry("a").standing().leased,
+        "somebody may run under it"
+    );
+    for _ in 0..9 {
+        pass(30.0).await;
+        rig.beat("a").await;
+    }
+    settle_down().await;
+    assert!(!rig.entry("a").standing().leased);
+    assert_eq!(fail(&rig).await.waiting_until, None);
+    all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn an_instance_that_leaves_is_forgotten_when_its_lease_is_over() {
+    let rig = fleet().await;
+    let departure = remove(&rig).await;
+    assert!(departure.waiting_until.is_some());
+    assert_eq!(
+        rig.entry("a").standing().withdrawn,
+        Some(WithdrawalCause::Removal)
+    );
+    pass(LEASE + MARGIN - 1.0).await;
+    nothing_moved(&rig).await;
+    assert!(
+        remove(&rig).await.waiting_until.is_some(),
+        "twice is harmless"
+    );
+    pass(2.0).await;
+    all_moved(&rig).await;
+    assert!(rig.orchestrator.registry().get(&"a".into()).is_none());
+    assert!(rig.incidents().is_empty(), "leaving is no incident");
+}
+
+#[actix::test]
+async fn an_instance_that_leaves_and_lets_go_is_forgotten_at_once() {
+    let rig = fleet().await;
+    remove(&rig).await;
+    follow(&rig, "a").await;
+    all_moved(&rig).await;
+    settle_down().await;
+    assert!(rig.orchestrator.registry().get(&"a".into()).is_none());
+}
+
+#[actix::test]
+async fn registering_again_ends_the_removal() {
+    let rig = fleet().await;
+    remove(&rig).await;
+    rig.register("a", 3).await;
+    settle_down().await;
+    assert_eq!(told(&rig, "a").await, [1, 2, 3]);
+    rig.keep_beating(&["a"]);
+    pass(600.0).await;
+    nothing_moved(&rig).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Active);
+}
+
+/// What was promised goes on after a restart, and the lease is taken to have been granted then.
+async fn survives_a_restart(is_removed: bool) {
+    let rig = fleet().await;
+    if is_removed {
+        remove(&rig).await;
+    } else {
+        fail(&rig).await;
+    }
+    pass(100.0).await;
+    let rig = rig.again(SystemSettings::default()).await;
+    rig.keep_beating(&["b"]);
+    settle_down().await;
+    assert!(!beat(&rig, "a", None).await, "nothing is granted");
+    pass(LEASE + MARGIN - 1.0).await;
+    nothing_moved(&rig).await;
+    pass(2.0).await;
+    all_moved(&rig).await;
+    let is_known = rig.orchestrator.registry().get(&"a".into()).is_some();
+    assert_eq!(is_known, !is_removed);
+}
+
+#[actix::test]
+async fn a_removal_survives_a_restart() {
+    survives_a_restart(true).await;
+}
+
+#[actix::test]
+async fn a_failure_that_waits_survives_a_restart() {
+    survives_a_restart(false).await;
+}
+
+#[actix::test]
+async fn an_emergency_ends_in_maintenance_when_the_lease_is_over() {
+    ends_in_maintenance(false).await;
+}
+
+#[actix::test]
+async fn an_emergency_that_waits_survives_a_restart() {
+    ends_in_maintenance(true).await;
+}
+
+async fn ends_in_maintenance(restarts: bool) {
+    let mut rig = fleet().await;
+    let reason = "it hears nothing".to_owned();
+    let ordered = rig.orchestrator.emergency("a".into(), reason.clone());
+    let ordered = ordered.await.unwrap();
+    assert!(ordered.is_success());
+    assert!(ordered.recovered.waiting_until.is_some());
+    let results: Vec<_> = ordered.steps.iter().map(|step| step.result).collect();
+    let (done, skipped) = (StepResult::Done, StepResult::Skipped);
+    assert_eq!(results, [done, skipped, skipped, skipped]);
+    nothing_moved(&rig).await;
+    if restarts {
+        rig = rig.again(SystemSettings::default()).await;
+        rig.keep_beating(&["b"]);
+    }
+    pass(LEASE + MARGIN + 1.0).await;
+    all_moved(&rig).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Maintenance);
+    let incidents = rig.incidents();
+    assert_eq!(incidents.len(), 1);
+    assert_eq!(incidents[0].cause, FailureCause::Emergency);
+    assert_eq!(incidents[0].reason, Some(reason));
+    let forced = rig.orchestrator.force_recovery("a".into()).await.unwrap();
+    assert!(matches!(forced, Forced::Released(_)), "{forced:?}");
+}
+
+#[actix::test]
+async fn an_emergency_joins_the_failure_that_waits() {
+    let rig = fleet().await;
+    fail(&rig).await;
+    let order = rig.orchestrator.emergency("a".into(), "worse".to_owned());
+    assert!(order.await.unwrap().recovered.waiting_until.is_some());
+    pass(LEASE + MARGIN + 1.0).await;
+    all_moved(&rig).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Maintenance);
+    assert_eq!(rig.incidents().len(), 1);
+    assert_eq!(rig.incidents()[0].reason.as_deref(), Some("worse"));
+}
+
+/// The end of the lease comes while the store is out: what was promised is done when it is back,
+/// and somebody who asks meanwhile and is refused does not undo it.
+#[actix::test]
+async fn what_was_promised_is_kept_through_an_outage() {
+    let rig = fleet().await;
+    fail(&rig).await;
+    rig.store.set_outage(Some(Outage::Refusing));
+    pass(LEASE + MARGIN + 10.0).await;
+    assert!(rig.orchestrator.report_failure("a".into()).await.is_err());
+    nothing_moved(&rig).await;
+    rig.store.set_outage(None);
+    pass(70.0).await;
+    all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn a_removal_that_cannot_be_saved_leaves_the_instance_as_it_was() {
+    let rig = fleet().await;
+    rig.store.script_saves([Fault::Unavailable]);
+    assert!(rig.orchestrator.remove("a".into()).await.is_err());
+    settle_down().await;
+    assert!(beat(&rig, "a", None).await, "the fence is down");
+    nothing_moved(&rig).await;
+}
+
+/// A worker may ask for what it is owed, but not for what is being taken from it.
+#[actix::test]
+async fn what_is_being_taken_is_not_handed_out_again() {
+    let rig = fleet().await;
+    remove(&rig).await;
+    let ask = AssignStreams {
+        id: "a".into(),
+        incarnation: None,
+        requested: 3,
+    };
+    let outcome = rig.orchestrator.execute(ask).await.unwrap();
+    assert!(matches!(outcome, AssignOutcome::Withdrawn), "{outcome:?}");
+    rig.try_streams(4..=9).await.unwrap();
+    pass(Duration::from_secs(5).as_secs_f64()).await;
+    assert_eq!(rig.held("a").await, [1, 2, 3]);
+}
+
+/// A lease outlives the settings it was granted under.
+#[actix::test]
+async fn a_shorter_timeout_after_a_restart_does_not_cut_a_lease_short() {
+    let rig = fleet().await;
+    let thresholds = LivenessThresholds::from_timeout(Duration::from_secs(60));
+    let shorter = SystemSettings {
+        thresholds,
+        worker_limits: WorkerLimits::from_thresholds(&thresholds),
+        ..SystemSettings::default()
+    };
+    let rig = rig.again(shorter).await;
+    fail(&rig).await;
+    rig.keep_beating(&["b"]);
+    pass(LEASE - 1.0).await;
+    assert_eq!(rig.held("b").await, [0; 0]);
+    pass(10.0).await;
+    all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn a_longer_lease_is_saved_before_it_is_granted() {
+    let rig = fleet().await;
+    let thresholds = LivenessThresholds::from_timeout(Duration::from_secs(3_000));
+    let longer = SystemSettings {
+        thresholds,
+        worker_limits: WorkerLimits::from_thresholds(&thresholds),
+        ..SystemSettings::default()
+    };
+    let rig = rig.again(longer).await;
+    rig.store.set_outage(Some(Outage::Refusing));
+    assert!(!beat(&rig, "a", None).await, "it cannot be saved");
+    rig.store.set_outage(None);
+    pass(20.0).await;
+    assert!(beat(&rig, "a", None).await);
+    assert_eq!(rig.entry("a").standing().lease, Duration::from_secs(2_400));
+}
