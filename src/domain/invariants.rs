@@ -269,12 +269,12 @@ fn none_lost(fleet: &Fleet) -> Check {
     violations.into_check()
 }
 
-/// Whether orphans may be pushed to it, as far as its state goes.
+/// Whether orphans may be pushed to it, as far as its state goes, and its lease if it has one.
 const fn is_eligible(instance: &Instance) -> bool {
     matches!(
         instance.status,
         InstanceStatus::Active | InstanceStatus::Recovering
-    )
+    ) && instance.withdrawn.is_none()
 }
 
 fn owners_serve(fleet: &Fleet) -> Check {

@@ -102,7 +102,7 @@ pub fn end_overlaps(draft: &mut Draft<'_>, id: &InstanceId) {
 fn shut_down_disabled(draft: &mut Draft<'_>, id: &InstanceId) {
     for stream in of_instance(draft, id, |slot| slot.releasing().iter().copied().collect()) {
         if !is_enabled(draft, stream) {
-            draft.place(stream, Place::Disabled);
+            let_go(draft, stream);
         }
     }
 }
