@@ -106,7 +106,9 @@ fn work(options: &Options, next: &AtomicU64, report: &Mutex<Report>) {
         let scene = Scene::usual(seed, Duration::from_secs(options.minutes * 60));
         let outcome = simulate(scene);
         let mut report = report.lock().unwrap();
-        if options.lines && let Ok(outcome) = &outcome {
+        if options.lines
+            && let Ok(outcome) = &outcome
+        {
             println!("seed {seed}: {}, ok", outcome.summary);
         }
         report.add(seed, outcome);

@@ -39,7 +39,13 @@ pub(super) fn with_invented_move(save: Arc<Save>) -> Arc<Save> {
 pub(super) fn without_ends(save: &Save) -> Arc<Save> {
     let mut spoilt = save.clone();
     let is_open = |state| state == IncidentState::Open;
-    spoilt.rows.incidents.retain(|incident| is_open(incident.state()));
+    spoilt
+        .rows
+        .incidents
+        .retain(|incident| is_open(incident.state()));
+    spoilt
+        .events
+        .retain(|event| !matches!(event, Event::RecoveryEnded { .. }));
     Arc::new(spoilt)
 }
 
@@ -49,7 +55,9 @@ impl FaultyStore {
         let rows = self.rows();
         let (counter, rows) = edited(&rows, rot);
         let guard = self.inner.begin_term().now_or_never();
-        let guard = guard.and_then(Result::ok).expect("the memory store answers");
+        let guard = guard
+            .and_then(Result::ok)
+            .expect("the memory store answers");
         let save = Save {
             at: self.state().clock.wall(),
             counter,
@@ -73,9 +81,10 @@ fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
             .collect();
         return (snapshot.counter, rows);
     }
-    let mut assigned = snapshot.streams.iter().filter_map(|(stream, place)| {
-        Some((stream, place.assignment()?))
-    });
+    let mut assigned = snapshot
+        .streams
+        .iter()
+        .filter_map(|(stream, place)| Some((stream, place.assignment()?)));
     let Some((stream, assignment)) = assigned.next() else {
         return (snapshot.counter, rows);
     };
@@ -90,11 +99,13 @@ fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
         }
         Rot::TakesRoom => {
             owner.max_streams = 0;
-            rows.instances.insert(owner.id.clone(), Some(Arc::new(owner)));
+            rows.instances
+                .insert(owner.id.clone(), Some(Arc::new(owner)));
         }
         Rot::FailsOwner => {
             owner.status = InstanceStatus::Failed;
-            rows.instances.insert(owner.id.clone(), Some(Arc::new(owner)));
+            rows.instances
+                .insert(owner.id.clone(), Some(Arc::new(owner)));
         }
     }
     (snapshot.counter, rows)

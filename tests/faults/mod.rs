@@ -393,7 +393,12 @@ impl Store for FaultyStore {
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
         self.weather(Side::Reads).await?;
         let snapshot = self.inner.load_guarded().await?;
-        self.state().acknowledge(snapshot.1.clone());
+        let mut state = self.state();
+        // The consistency check reads, too, and may see what nobody was told of yet.
+        if !state.is_saving && !state.is_in_doubt {
+            state.acknowledge(snapshot.1.clone());
+        }
+        drop(state);
         Ok(snapshot)
     }
 

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use crate::network::carry;
-use crate::scene::{Clocks, Mutation};
+use crate::scene::{Mutation, Weather};
 use crate::watch::{CHECK_PERIOD, LONGEST_STOP};
 use crate::wire::serve;
 use crate::worker::Link;
@@ -83,10 +83,10 @@ enum Next {
 }
 
 impl Host {
-    pub(crate) fn new(rng: &mut fastrand::Rng, clocks: Clocks, born: WallTime) -> Self {
-        let rate = match clocks {
-            Clocks::Drifting => 0.95 + rng.f64() * 0.1,
-            Clocks::TooSlow => 0.82,
+    pub(crate) fn new(rng: &mut fastrand::Rng, weather: Weather, born: WallTime) -> Self {
+        let rate = match weather {
+            Weather::Foul | Weather::Fair => 0.95 + rng.f64() * 0.1,
+            Weather::AtTheEdge => 0.81,
         };
         Self {
             offset: Duration::from_secs(rng.u64(0..1_000_000)),
@@ -279,7 +279,9 @@ fn step(world: &mut World, number: usize) -> Next {
     }
     if let Some((ticket, _)) = process.errand.take_if(|(_, at)| *at <= own_time) {
         let failed = Answer::Failed { retry_after: None };
-        process.machine.answered(ticket, own_time, failed, rng.f64());
+        process
+            .machine
+            .answered(ticket, own_time, failed, rng.f64());
     }
     loop {
         let action = process.machine.next(own_time);
@@ -291,16 +293,22 @@ fn step(world: &mut World, number: usize) -> Next {
         }
         match action {
             Some(Action::Start(stream)) => {
-                let fails = !*is_calm && rng.u32(0..300) == 0;
+                let fails = !*is_calm && !scene.is_fair() && rng.u32(0..300) == 0;
                 process.call = Some(Call {
                     stream: stream.id,
                     is_stop: false,
                     ends_at: now + up_to(rng, LONGEST_STOP),
-                    outcome: if fails { Outcome::Failed } else { Outcome::Done },
+                    outcome: if fails {
+                        Outcome::Failed
+                    } else {
+                        Outcome::Done
+                    },
                 });
                 process.runs.insert(stream.id, stream.epoch);
                 watch.start(now, number, stream.id, stream.epoch);
-                if process.runs.len() > max as usize {
+                // Who never stops runs on beside what it was given since.
+                let counts = scene.mutation != Some(Mutation::NeverStops);
+                if counts && process.runs.len() > max as usize {
                     violations.push(format!("I2: {name} runs {:?} of {max}", process.runs));
                 }
             }

@@ -31,15 +31,20 @@ impl Handler<Boom> for InstanceActor {
 pub(crate) fn act(shared: &Shared, orchestrator: Option<&Orchestrator>) {
     let mut world = shared.borrow_mut();
     end_what_is_over(&mut world);
-    strike_workers(&mut world);
-    strike_the_network(&mut world);
-    strike_store(&mut world);
-    bother_leased_workers(&mut world);
+    if !world.scene.is_fair() {
+        strike_workers(&mut world);
+        strike_the_network(&mut world);
+        strike_store(&mut world);
+        bother_leased_workers(&mut world);
+    }
     look_around(&mut world, orchestrator.is_some());
     drop(world);
     if let Some(orchestrator) = orchestrator {
-        strike_actors(shared, orchestrator);
-        operate(shared, orchestrator);
+        run_the_catalogue(shared, orchestrator);
+        if !shared.borrow().scene.is_fair() {
+            strike_actors(shared, orchestrator);
+            operate(shared, orchestrator);
+        }
     }
 }
 
@@ -84,7 +89,8 @@ fn strike_workers(world: &mut World) {
                 world.suspend(number);
             }
         }
-        if world.chance(150) {
+        let is_at_the_edge = world.scene.is_at_the_edge();
+        if world.chance(if is_at_the_edge { 100 } else { 150 }) {
             world.counters.partitions += 1;
             let until = world.now() + world.seconds(1..90);
             let kinds = [Network::AnswersLost, Network::RequestsLost, Network::Cut];
@@ -205,9 +211,14 @@ fn strike_actors(shared: &Shared, orchestrator: &Orchestrator) {
     }
 }
 
-fn operate(shared: &Shared, orchestrator: &Orchestrator) {
+/// Streams are added, changed, deleted and moved.
+fn run_the_catalogue(shared: &Shared, orchestrator: &Orchestrator) {
     let mut world = shared.borrow_mut();
-    if world.chance(15) {
+    let room: u32 = world.workers.iter().map(|worker| worker.max).sum();
+    let known = world.streams.values();
+    let wanted = known.filter(|stream| stream.exists != Some(false)).count();
+    // A little more than there is room for.
+    if wanted < room as usize + 3 && world.chance(15) {
         for _ in 0..world.rng.u32(1..4) {
             world.last_stream += 1;
             let id = world.last_stream;
@@ -243,6 +254,11 @@ fn operate(shared: &Shared, orchestrator: &Orchestrator) {
         let to = world.workers.get(number).map(|worker| worker.id.clone());
         actix::spawn(move_stream(orchestrator.clone(), stream, to));
     }
+}
+
+/// Instances are removed, reported, taken out and brought back.
+fn operate(shared: &Shared, orchestrator: &Orchestrator) {
+    let mut world = shared.borrow_mut();
     worry(&mut world, orchestrator);
     let count = world.workers.len();
     let number = world.rng.usize(0..count);
@@ -274,7 +290,8 @@ fn worry(world: &mut World, orchestrator: &Orchestrator) {
     for number in 0..world.workers.len() {
         let is_fine = world.workers[number].network == Network::Fine
             && world.workers[number].asleep_until.is_none();
-        if is_fine || !world.chance(25) {
+        let calmness = if world.scene.is_at_the_edge() { 8 } else { 25 };
+        if is_fine || !world.chance(calmness) {
             continue;
         }
         let id = InstanceId::new(world.workers[number].id.clone());

@@ -42,6 +42,10 @@ struct Fate {
 impl World {
     fn delay(&mut self) -> Duration {
         let (roughness, rng) = (self.roughness, &mut self.rng);
+        // Where clocks are at their edge, answers are too.
+        if self.scene.is_at_the_edge() && rng.u8(0..3) == 0 {
+            return Duration::from_millis(rng.u64(0..1_200));
+        }
         let millis = match rng.u32(0..1_000) {
             dice if dice < roughness / 10 => rng.u64(0..20_000),
             dice if dice < roughness => rng.u64(0..3_000),

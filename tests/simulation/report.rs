@@ -54,7 +54,10 @@ impl fmt::Display for Report {
             writeln!(f, "  seed {seed}: {violation}")?;
         }
         writeln!(f, "\ntwo ran a stream (seconds)")?;
-        writeln!(f, "  class        times      sum   median      p99  longest")?;
+        writeln!(
+            f,
+            "  class        times      sum   median      p99  longest"
+        )?;
         for class in Class::ALL {
             let mut lasted = self.doubled.get(&class).cloned().unwrap_or_default();
             lasted.sort_by(f64::total_cmp);
@@ -75,13 +78,23 @@ impl fmt::Display for Report {
         }
         let idle: f64 = self.idle.values().sum();
         let total = (idle + self.run).max(1.0);
-        writeln!(f, "\nnobody ran a stream that is to be run (stream seconds)")?;
+        writeln!(
+            f,
+            "\nnobody ran a stream that is to be run (stream seconds)"
+        )?;
         for (cause, seconds) in &self.idle {
             let percent = seconds / total * 100.0;
-            writeln!(f, "  {:<15} {seconds:>12.0} {percent:>7.3} %", format!("{cause:?}"))?;
+            writeln!(
+                f,
+                "  {:<15} {seconds:>12.0} {percent:>7.3} %",
+                format!("{cause:?}")
+            )?;
         }
         writeln!(f, "  of {total:.0} stream seconds")?;
         let (accepted, refused) = self.written;
-        write!(f, "\nthe sink accepted {accepted} writes and refused {refused}")
+        write!(
+            f,
+            "\nthe sink accepted {accepted} writes and refused {refused}"
+        )
     }
 }

@@ -36,7 +36,11 @@ pub(crate) fn simulate(scene: Scene) -> Result<Outcome, String> {
     }
     let began = world.borrow().left_at;
     while world.borrow().left_at.since(began) < scene.faults {
-        let length = world.borrow_mut().seconds(5..240);
+        let length = if scene.is_fair() {
+            scene.faults
+        } else {
+            world.borrow_mut().seconds(5..240)
+        };
         step(&world, |world| live(world, length))?;
         let absence = world.borrow_mut().seconds(0..40);
         step(&world, |world| {
@@ -109,7 +113,10 @@ fn outcome(world: &World, began: i64) -> Outcome {
     let doubled = Class::ALL.map(|class| {
         let worst = tally.doubled.get(&class).into_iter().flatten();
         let worst = worst.copied().fold(0.0, f64::max);
-        format!("{class} {:.1} s (longest {worst:.1})", tally.doubled_seconds(class))
+        format!(
+            "{class} {:.1} s (longest {worst:.1})",
+            tally.doubled_seconds(class)
+        )
     });
     let idle: Vec<String> = tally
         .idle

@@ -10,30 +10,40 @@ pub(crate) struct Scene {
     pub(crate) seed: u64,
     /// How long things go wrong.
     pub(crate) faults: Duration,
-    pub(crate) clocks: Clocks,
+    pub(crate) weather: Weather,
     pub(crate) mutation: Option<Mutation>,
 }
 
 impl Scene {
+    pub(crate) fn is_fair(&self) -> bool {
+        self.weather == Weather::Fair
+    }
+
+    pub(crate) fn is_at_the_edge(&self) -> bool {
+        self.clocks == Weather::AtTheEdge
+    }
+
     /// A sound program among the usual misfortunes.
     pub(crate) fn usual(seed: u64, faults: Duration) -> Self {
         Self {
             seed,
             faults,
-            clocks: Clocks::Drifting,
+            weather: Weather::Foul,
             mutation: None,
         }
     }
 }
 
-/// How true the clocks of leased workers are.
+/// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Clocks {
+pub(crate) enum Weather {
     /// Up to a twentieth too fast or too slow.
     Drifting,
-    /// All as slow as the chain of limits just forgives: a worker that stops by its clock after
-    /// 0.72 of the timeout stops after 0.88 of it, and nothing is given away before 0.9.
-    TooSlow,
+    /// The world at the edge: all workers are leased, their clocks as slow as the chain of limits
+    /// just forgives (who stops by its clock after 0.72 of the timeout stops after 0.89 of it, and
+    /// nothing is given away before 0.9), answers are slow, cables break often, and operators act
+    /// at once.
+    AtTheEdge,
 }
 
 /// A rule that is broken.

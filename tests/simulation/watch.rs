@@ -240,7 +240,8 @@ impl Watch {
             self.doubled.insert(stream, (class, now));
             if class == Class::Exclusive {
                 let runners: Vec<_> = self.executing(stream).collect();
-                let violation = format!("lease: two run the exclusive stream {stream}: {runners:?}");
+                let violation =
+                    format!("lease: two run the exclusive stream {stream}: {runners:?}");
                 self.violations.push(violation);
             }
         }
@@ -315,7 +316,9 @@ impl Watch {
             let assignment = slot.and_then(|slot| slot.place().assignment());
             let may = assignment.is_some_and(|assignment| {
                 assignment.instance.as_str() == claimant
-                    || assignment.former().is_some_and(|former| former.as_str() == claimant)
+                    || assignment
+                        .former()
+                        .is_some_and(|former| former.as_str() == claimant)
             });
             if judgement.is_current() && !may {
                 return Err(format!(

@@ -12,8 +12,8 @@ use resilient_orchestrator::domain::commands::{
     AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
 };
 use resilient_orchestrator::domain::handover::Handoff;
-use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId};
 use resilient_orchestrator::domain::ids::StreamId;
+use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId};
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
 use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
 use resilient_orchestrator::domain::stream::Stream;
@@ -196,9 +196,7 @@ fn changes(update: SetUpdate) -> Option<Changes> {
             assign: assign.into_iter().map(line).collect(),
             revoke: revoke.into_iter().map(StreamId::get).collect(),
         }),
-        SetUpdate::Full { assign } => {
-            Some(Changes::Full(assign.into_iter().map(line).collect()))
-        }
+        SetUpdate::Full { assign } => Some(Changes::Full(assign.into_iter().map(line).collect())),
     }
 }
 

@@ -9,10 +9,12 @@ use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::fleet::Fleet;
 use resilient_orchestrator::domain::time::WallTime;
 
+use resilient_orchestrator::store::Guard;
+
 use crate::faults::FaultyStore;
 use crate::history::History;
 use crate::leased::Host;
-use crate::scene::Scene;
+use crate::scene::{Scene, Weather};
 use crate::watch::{MOST_STREAMS, Watch};
 use crate::worker::{Kind, Worker};
 
@@ -71,6 +73,9 @@ pub(crate) struct World {
     pub(crate) watch: Watch,
     /// The fleet as it was last checked.
     pub(crate) fleet: Fleet,
+    /// What was acknowledged and stored then, if nothing was under way.
+    pub(crate) checked: Option<(u64, Guard)>,
+    pub(crate) names: Vec<String>,
     /// How many of a thousand messages are late; half as many are lost.
     pub(crate) roughness: u32,
     pub(crate) is_calm: bool,
@@ -89,22 +94,27 @@ impl World {
         let store = FaultyStore::new(clock.clone(), rng.u64(..));
         let count = rng.usize(2..=7);
         // Some worlds are all classic, some all leased, most are mixed.
-        let leased_in_eight = [0, 4, 6, 8, 8][rng.usize(0..5)];
-        let workers = (0..count)
+        let leased_in_eight = match scene.weather {
+            Weather::Foul | Weather::Fair => [0, 4, 6, 8, 8][rng.usize(0..5)],
+            Weather::AtTheEdge => 8,
+        };
+        let workers: Vec<Worker> = (0..count)
             .map(|number| {
                 let kind = match (rng.u32(0..8) < leased_in_eight, rng.bool()) {
                     (true, _) => Kind::Leased,
-                    (false, true) => Kind::A,
-                    (false, false) => Kind::B,
+                    (false, false) if !scene.is_fair() => Kind::B,
+                    (false, _) => Kind::A,
                 };
                 let max = rng.u32(1..=MOST_STREAMS);
                 let mut worker = Worker::new(format!("worker-{number}"), kind, max);
                 if kind == Kind::Leased {
-                    worker.host = Some(Host::new(&mut rng, scene.clocks, START));
+                    worker.host = Some(Host::new(&mut rng, scene.weather, START));
                 }
                 worker
             })
             .collect();
+        let names = (0..count).map(|number| format!("worker-{number}"));
+        let names = names.collect();
         Self {
             scene,
             rng,
@@ -118,6 +128,8 @@ impl World {
             counters: Counters::default(),
             watch: Watch::default(),
             fleet: Fleet::default(),
+            checked: None,
+            names,
             roughness: 0,
             is_calm: false,
             outage_ends: None,

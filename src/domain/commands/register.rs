@@ -123,7 +123,9 @@ impl RegisterInstance {
     fn settle_moves(&self, draft: &mut Draft<'_>, before: Option<&Instance>) {
         let was_withdrawn = before.is_some_and(|before| before.withdrawn.is_some());
         for stream in releasing(draft, &self.id) {
-            if was_withdrawn {
+            let slot = draft.fleet().stream(stream);
+            let is_enabled = slot.is_some_and(|slot| slot.stream().enabled);
+            if was_withdrawn && is_enabled {
                 draft.abandon_release(stream);
             } else {
                 let_go(draft, stream);

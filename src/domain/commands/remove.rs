@@ -7,6 +7,7 @@ use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate
 use crate::domain::ids::InstanceId;
 use crate::domain::instance::InstanceStatus;
 use crate::domain::lease::LeaseOver;
+use crate::domain::stream::Place;
 use crate::domain::time::WallTime;
 
 /// Moves an instance's streams elsewhere and forgets it. As long as its worker may run exclusive
@@ -64,12 +65,33 @@ impl Command for RemoveInstance {
             EvacuationCause::InstanceRemoved,
             &Scoring::default(),
         );
+        forget_what_it_released(draft, &self.id);
         draft.remove_instance(&self.id);
         draft.tell(Event::InstanceRemoved {
             instance: self.id.clone(),
             reason: RemovalReason::Requested,
         });
         Ok(Removal::Done(evacuation))
+    }
+}
+
+/// A worker that leaves gives everything back first. When it comes back it is a new one, which may
+/// be the only one with room.
+fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
+    let fleet = draft.fleet();
+    let released = fleet.unclaimed().filter_map(|stream| {
+        let slot = fleet.stream(stream)?;
+        match slot.place() {
+            Place::Unclaimed { released_by, since } if released_by.as_ref() == Some(id) => {
+                Some((stream, *since))
+            }
+            _ => None,
+        }
+    });
+    let released: Vec<_> = released.collect();
+    for (stream, since) in released {
+        let released_by = None;
+        draft.place(stream, Place::Unclaimed { released_by, since });
     }
 }
 

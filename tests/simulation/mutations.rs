@@ -1,0 +1,143 @@
+//! The simulation is worth something only if it notices: each invariant and each rule of the
+//! leases is broken on purpose, and must be missed within a few seeds, under its own name.
+
+use std::time::Duration;
+
+use crate::faults::{Flaw, Rot};
+use crate::run::simulate;
+use crate::scene::{Mutation, Scene, Weather};
+
+const FAULTS: Duration = Duration::from_secs(20 * 60);
+
+/// The program itself notices, too, when it writes next.
+const STORE: [&str; 2] = ["I7", "the database is not as this orchestrator left it"];
+
+/// Seeds that may pass before somebody notices.
+const PATIENCE: u64 = 12;
+
+fn is_noticed_with(weather: Weather, mutation: Mutation, signs: &[&str]) {
+    let noticed = (0..PATIENCE).find_map(|seed| {
+        let scene = Scene {
+            weather,
+            mutation: Some(mutation),
+            ..Scene::usual(seed, FAULTS)
+        };
+        simulate(scene).err().map(|violation| (seed, violation))
+    });
+    let Some((seed, violation)) = noticed else {
+        panic!("{PATIENCE} seeds passed with {mutation:?}");
+    };
+    println!("{mutation:?} was noticed by seed {seed}: {violation}");
+    let is_known = signs.iter().any(|sign| violation.contains(sign));
+    assert!(is_known, "{signs:?} expected: {violation}");
+}
+
+fn is_noticed(mutation: Mutation, signs: &[&str]) {
+    is_noticed_with(Weather::Foul, mutation, signs);
+}
+
+#[test]
+fn i1_a_counter_of_epochs_that_went_back_is_noticed() {
+    is_noticed(Mutation::Edited(Rot::RewindsEpochs), &["I1"]);
+}
+
+#[test]
+fn i2_an_owner_with_less_room_than_streams_is_noticed() {
+    is_noticed(Mutation::Edited(Rot::TakesRoom), &["I2"]);
+}
+
+#[test]
+fn i2_a_worker_that_runs_more_than_it_can_is_noticed() {
+    is_noticed(Mutation::ClaimsTooMuchRoom, &["I2"]);
+}
+
+#[test]
+fn i3_a_stream_that_is_nowhere_is_noticed() {
+    is_noticed(Mutation::Edited(Rot::HidesStream), &["I3"]);
+}
+
+#[test]
+fn i4_a_recovery_that_moves_a_stream_of_somebody_else_is_noticed() {
+    is_noticed(Mutation::Store(Flaw::InventsMoves), &["I4"]);
+}
+
+#[test]
+fn i5_an_owner_that_has_failed_is_noticed() {
+    is_noticed(Mutation::Edited(Rot::FailsOwner), &["I5"]);
+}
+
+#[test]
+fn i6_an_orchestrator_that_does_not_wait_as_agreed_is_noticed() {
+    is_noticed(Mutation::Impatient, &["I6"]);
+}
+
+#[test]
+fn i7_a_store_that_loses_places_is_noticed() {
+    is_noticed(Mutation::Store(Flaw::LosesPlaces), &["I7"]);
+}
+
+#[test]
+fn i7_a_store_that_forgets_what_it_acknowledged_is_noticed() {
+    is_noticed(Mutation::Store(Flaw::ForgetsSave), &STORE);
+}
+
+#[test]
+fn i7_a_store_whose_defeated_writes_land_is_noticed() {
+    is_noticed(Mutation::Store(Flaw::DefeatedWritesLand), &STORE);
+}
+
+#[test]
+fn i7_a_store_that_denies_what_it_committed_is_noticed() {
+    is_noticed(Mutation::Store(Flaw::DeniesCommitted), &STORE);
+}
+
+#[test]
+fn i8_a_recovery_that_never_ends_is_noticed() {
+    is_noticed(Mutation::Store(Flaw::KeepsIncidentsOpen), &["I8"]);
+}
+
+/// The control of those below: at the very edge of what the limits forgive, nothing is wrong.
+#[test]
+fn lease_clocks_just_true_enough_are_forgiven() {
+    for seed in 0..PATIENCE {
+        let scene = Scene {
+            weather: Weather::AtTheEdge,
+            ..Scene::usual(seed, FAULTS)
+        };
+        if let Err(violation) = simulate(scene) {
+            panic!("seed {seed}: {violation}");
+        }
+    }
+}
+
+#[test]
+fn lease_without_a_margin_for_slow_clocks_is_noticed() {
+    is_noticed_with(Weather::AtTheEdge, Mutation::NoMargin, &["lease: two run"]);
+}
+
+#[test]
+fn lease_counted_from_the_answer_is_noticed() {
+    is_noticed_with(
+        Weather::AtTheEdge,
+        Mutation::CountsFromTheAnswer,
+        &["lease: two run"],
+    );
+}
+
+#[test]
+fn lease_that_no_worker_keeps_is_noticed() {
+    is_noticed_with(
+        Weather::AtTheEdge,
+        Mutation::NeverStops,
+        &["lease: two run"],
+    );
+}
+
+#[test]
+fn lease_that_an_orchestrator_forgets_is_noticed() {
+    is_noticed_with(
+        Weather::AtTheEdge,
+        Mutation::Edited(Rot::ForgetsLeases),
+        &["lease: two run"],
+    );
+}
