@@ -1,6 +1,6 @@
 //! A seeded world in virtual time: the real actors, a store that fails, classic workers that
 //! crash, hang and lose their network, an operator who changes things, and an orchestrator that
-//! is killed at any moment. One thread, no real time, no chance outside the seed.
+//! stands still or is killed at any moment. One thread, no real time, no chance outside the seed.
 
 #![expect(
     clippy::expect_used,
@@ -22,6 +22,8 @@ mod nature;
 mod operator;
 #[path = "simulation/run.rs"]
 mod run;
+#[path = "simulation/standstill.rs"]
+mod standstill;
 #[path = "simulation/worker.rs"]
 mod worker;
 #[path = "simulation/world.rs"]

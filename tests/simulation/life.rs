@@ -17,6 +17,7 @@ use tokio::time::sleep;
 
 use crate::checks::check;
 use crate::nature;
+use crate::standstill::perhaps_stand_still;
 use crate::worker::Link;
 use crate::world::{Shared, TIMEOUT};
 
@@ -83,6 +84,7 @@ async fn boot(
     world.follow();
     world.history.life_began = clock.wall();
     world.history.trusted.clear();
+    world.history.standstills.clear();
     let settings = settings(world.rng.u64(..));
     Some(start(loaded, &settings, clock, telemetry, &Placement::Here))
 }
@@ -109,7 +111,7 @@ pub(crate) fn live(shared: &Shared, length: Duration) -> Result<(), String> {
 }
 
 async fn live_until_killed(shared: &Shared, length: Duration) -> Result<(), String> {
-    let began = shared.borrow().clock.now();
+    let began = shared.borrow().clock.wall();
     let booted = boot(shared, length).await;
     let Some((orchestrator, mut fatal)) = booted else {
         return Ok(());
@@ -121,13 +123,14 @@ async fn live_until_killed(shared: &Shared, length: Duration) -> Result<(), Stri
             if let Some(violation) = world.violations.pop() {
                 return Err(violation);
             }
-            let lasted = world.clock.now().since(began);
+            let lasted = world.clock.wall().since(began);
             if lasted >= length || world.store.is_halted() {
                 return Ok(());
             }
         }
         check(shared, &orchestrator).await?;
         nature::act(shared, Some(&orchestrator));
+        perhaps_stand_still(shared, &orchestrator).await;
         sleep(STEP).await;
         // Nobody else writes in this world.
         if let Ok(fatal) = fatal.try_recv() {

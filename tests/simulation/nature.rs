@@ -4,11 +4,12 @@ use actix::prelude::*;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::brake::Order;
+use resilient_orchestrator::domain::breaker::{BreakerName, Force};
 use resilient_orchestrator::domain::ids::InstanceId;
 
 use crate::faults::{Outage, Side};
 use crate::operator::{
-    delete_stream, force, order_brake, remove, report_failure, save_stream, take_out,
+    delete_stream, force, force_breaker, order_brake, remove, report_failure, save_stream, take_out,
 };
 use crate::worker::Network;
 use crate::world::{Shared, World};
@@ -195,6 +196,21 @@ fn operate(shared: &Shared, orchestrator: &Orchestrator) {
     } else if world.is_calm || world.chance(40) {
         // Whoever is in maintenance does not stay there for ever.
         actix::spawn(force(orchestrator.clone(), id));
+    }
+    if world.chance(60) {
+        let force = match world.rng.u8(0..5) {
+            0 => Some(Force::Open),
+            1 => Some(Force::Closed),
+            _ => None,
+        };
+        let is_of_reads = world.rng.bool();
+        let name = if is_of_reads {
+            BreakerName::STORE_READS
+        } else {
+            BreakerName::STORE_WRITES
+        };
+        world.counters.forced_breakers += u32::from(force.is_some());
+        actix::spawn(force_breaker(orchestrator.clone(), name, force));
     }
     if world.chance(90) {
         let order = match world.rng.u8(0..3) {

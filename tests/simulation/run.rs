@@ -96,7 +96,7 @@ fn outcome(world: &World, began: i64) -> Outcome {
     let counters = &world.counters;
     let summary = format!(
         "{minutes} min, {} workers, {} lives, {} crashes, {} hangs, {} partitions, \
-         {} mass silences, {} outages, {} actor panics, {} removals, {} emergencies, {} events, \
+         {} mass silences, {} standstills, {} outages, {} forced breakers, {} actor panics, {} removals, {} emergencies, {} events, \
          {} checks",
         world.workers.len(),
         counters.lives,
@@ -104,7 +104,9 @@ fn outcome(world: &World, began: i64) -> Outcome {
         counters.hangs,
         counters.partitions,
         counters.mass_silences,
+        counters.standstills,
         counters.outages,
+        counters.forced_breakers,
         counters.actor_panics,
         counters.removals,
         counters.emergencies,

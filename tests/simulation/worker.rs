@@ -191,23 +191,25 @@ impl Link {
     }
 
     async fn beat(&self) -> bool {
-        let id = self.id();
-        let count = self.with(|worker| i64::try_from(worker.list.len()).unwrap());
-        let answer = self.call(|orchestrator| async move {
-            let report = HeartbeatReport {
-                id: id.clone(),
-                incarnation: None,
-                current_streams: count,
-                status: "active".into(),
-                metrics: None,
-                version: None,
-                running: None,
-            };
-            orchestrator.heartbeat(report).await.ok()?;
-            self.note_sign_of_life(&orchestrator, &id);
-            Some(())
-        });
+        let answer = self.call(|orchestrator| async move { self.be_heard(&orchestrator).await });
         answer.await.is_some()
+    }
+
+    /// A heartbeat arrives.
+    pub(crate) async fn be_heard(&self, orchestrator: &Orchestrator) -> Option<()> {
+        let id = self.id();
+        let report = HeartbeatReport {
+            id: id.clone(),
+            incarnation: None,
+            current_streams: self.with(|worker| i64::try_from(worker.list.len()).unwrap()),
+            status: "active".into(),
+            metrics: None,
+            version: None,
+            running: None,
+        };
+        orchestrator.heartbeat(report).await.ok()?;
+        self.note_sign_of_life(orchestrator, &id);
+        Some(())
     }
 
     /// A heartbeat that was answered and not fenced must keep the instance from failing.
