@@ -32,7 +32,8 @@ mod world;
 use std::ops::Range;
 
 use faults::Flaw;
-use run::{Outcome, simulate};
+use run::{Outcome, simulate, simulate_with};
+use world::World;
 
 /// The seed to run alone, if one is asked for.
 #[expect(
@@ -47,7 +48,7 @@ fn chosen_seed() -> Option<u64> {
 fn run_all(seeds: Range<u64>) {
     let seeds = chosen_seed().map_or(seeds, |seed| seed..seed + 1);
     for seed in seeds {
-        match simulate(seed, None) {
+        match simulate(seed) {
             Ok(Outcome { summary, .. }) => println!("seed {seed}: {summary}, ok"),
             Err(violation) => panic!(
                 "seed {seed}: {violation}\nrun it alone: \
@@ -79,18 +80,22 @@ fn last_quarter_of_the_seeds() {
 
 #[test]
 fn the_same_seed_gives_the_same_world() {
-    let first = simulate(7, None).unwrap();
-    let second = simulate(7, None).unwrap();
+    let first = simulate(7).unwrap();
+    let second = simulate(7).unwrap();
     assert_eq!(first.events, second.events, "how many events");
     assert_eq!(first.hash, second.hash, "every event, in order");
-    assert_ne!(first.hash, simulate(8, None).unwrap().hash);
+    assert_ne!(first.hash, simulate(8).unwrap().hash);
 }
 
 /// The simulation is worth something only if it notices.
 fn is_noticed(flaw: Flaw) {
-    let noticed = (0..10).find_map(|seed| simulate(seed, Some(flaw)).err());
-    let violation = noticed.expect("ten seeds passed on a broken store");
+    let violation = violation_in(|world| world.store.set_flaw(flaw));
     println!("{flaw:?} was noticed: {violation}");
+}
+
+fn violation_in(spoil: impl Fn(&mut World)) -> String {
+    let noticed = (0..10).find_map(|seed| simulate_with(seed, &spoil).err());
+    noticed.expect("ten seeds passed in a broken world")
 }
 
 #[test]
@@ -111,4 +116,10 @@ fn a_store_whose_defeated_writes_land_is_noticed() {
 #[test]
 fn a_store_that_denies_what_it_committed_is_noticed() {
     is_noticed(Flaw::DeniesCommitted);
+}
+
+#[test]
+fn an_orchestrator_that_counts_its_own_standstills_is_noticed() {
+    let violation = violation_in(|world| world.counts_standstills = true);
+    assert!(violation.contains("I6"), "{violation}");
 }

@@ -10,7 +10,6 @@ use resilient_orchestrator::domain::probation::probation_for;
 use resilient_orchestrator::domain::settings::LivenessThresholds;
 
 use crate::checks::has_converged;
-use crate::faults::Flaw;
 use crate::life::{be_gone, enter, in_a_runtime, live};
 use crate::nature::calm_down;
 use crate::worker::Kind;
@@ -29,11 +28,14 @@ pub(crate) struct Outcome {
 }
 
 /// Runs a world.
-pub(crate) fn simulate(seed: u64, flaw: Option<Flaw>) -> Result<Outcome, String> {
+pub(crate) fn simulate(seed: u64) -> Result<Outcome, String> {
+    simulate_with(seed, |_| ())
+}
+
+/// Runs a world that is not quite as it should be.
+pub(crate) fn simulate_with(seed: u64, spoil: impl FnOnce(&mut World)) -> Result<Outcome, String> {
     let world: Shared = in_a_runtime(async { Rc::new(RefCell::new(World::new(seed))) });
-    if let Some(flaw) = flaw {
-        world.borrow().store.set_flaw(flaw);
-    }
+    spoil(&mut world.borrow_mut());
     let began = world.borrow().left_at;
     while world.borrow().left_at.since(began) < FAULTS {
         let length = world.borrow_mut().seconds(5..240);

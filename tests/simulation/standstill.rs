@@ -26,7 +26,9 @@ pub(crate) async fn perhaps_stand_still(shared: &Shared, orchestrator: &Orchestr
         let gap = Duration::from_millis(500) + world.seconds(0..longest);
         let from = world.now();
         world.counters.standstills += 1;
-        world.clock.stand_still(gap);
+        if !world.counts_standstills {
+            world.clock.stand_still(gap);
+        }
         world.history.standstills.push(Standstill {
             from,
             until: from + gap + LONGEST_GRACE,

@@ -62,6 +62,8 @@ pub(crate) struct World {
     pub(crate) history: History,
     pub(crate) counters: Counters,
     pub(crate) is_calm: bool,
+    /// Whether the orchestrator takes its own standstills for silence of others.
+    pub(crate) counts_standstills: bool,
     pub(crate) outage_ends: Option<WallTime>,
     pub(crate) violations: Vec<String>,
 }
@@ -93,6 +95,7 @@ impl World {
             history: History::default(),
             counters: Counters::default(),
             is_calm: false,
+            counts_standstills: false,
             outage_ends: None,
             violations: Vec::new(),
         }
