@@ -47,6 +47,10 @@ pub trait Command: fmt::Debug + Send + 'static {
     /// What the caller is told once it is saved.
     type Reply: fmt::Debug + Send + 'static;
 
+    /// Whether its caller is told only when it is certain what was saved, however long that takes:
+    /// doing it twice would show, and nobody waits.
+    const WAITS_FOR_CERTAINTY: bool = false;
+
     /// Drafts the changes.
     ///
     /// # Errors
