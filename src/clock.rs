@@ -70,8 +70,8 @@ impl Clock {
     }
 
     /// The process whose time is virtual stands still from now on, for so long and the grace that
-    /// follows. A test that moves the runtime by `gap` right afterwards has stopped all of it.
-    /// Real clocks see for themselves and ignore this.
+    /// follows; the test moves the runtime by `gap` right afterwards. Real clocks see for
+    /// themselves and ignore this.
     pub fn stand_still(&self, gap: Duration) {
         let reading = self.reading();
         if let Source::Virtual { process, .. } = &*self.source {
@@ -196,9 +196,10 @@ mod tests {
         let clock = Clock::of_runtime(WallTime::default());
         tokio::time::advance(Duration::from_secs(5)).await;
         clock.stand_still(Duration::from_secs(100));
+        tokio::time::advance(Duration::from_secs(100)).await;
         let deadline = Timestamp::from_micros(7_000_000);
-        assert_eq!(clock.wait_until(deadline), Duration::from_secs(103));
-        tokio::time::advance(Duration::from_secs(101)).await;
+        assert_eq!(clock.wait_until(deadline), Duration::from_secs(3));
+        tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!(clock.now(), Timestamp::from_micros(5_000_000), "the grace");
         assert_eq!(clock.wall(), WallTime::from_micros(106_000_000));
         tokio::time::advance(Duration::from_secs(2)).await;

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answer::seconds;
 use super::body::Body;
-use super::fields::{Fields, MAX_SAFE_INTEGER, read};
+use super::fields::{Fields, LONGEST_INTERVAL, MAX_SAFE_INTEGER, read};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::{HeartbeatAnswer, HeartbeatReport};
@@ -96,7 +96,7 @@ fn registration(fields: &mut Fields<'_>, default_max_streams: u32) -> RegisterIn
             .and_then(|number| u32::try_from(number).ok())
             .unwrap_or(default_max_streams),
         labels: fields.optional_labels("labels").unwrap_or_default(),
-        heartbeat_interval: fields.optional_interval("heartbeat_interval"),
+        heartbeat_interval: fields.optional_interval("heartbeat_interval", LONGEST_INTERVAL),
         auto_assign: fields.optional_flag("auto_assign").unwrap_or(false),
     }
 }
