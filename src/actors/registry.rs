@@ -403,6 +403,11 @@ mod tests {
             held: 0,
             undelivered: 0,
             unconfirmed: 0,
+            leased: false,
+            lease: std::time::Duration::ZERO,
+            withdrawn: None,
+            releasing: 0,
+            exclusive: 0,
         }
     }
 
