@@ -137,6 +137,10 @@ fn an_operator_sees_how_the_fleet_is_and_what_happened() {
         desk.run(&["incidents", "--instance", "b"]).stdout,
         "No incidents.\n"
     );
+    assert_eq!(
+        desk.run(&["incidents", "--state", "open"]).stdout,
+        "No incidents.\n"
+    );
     let json = desk.run(&["incidents", "--json", "--limit", "1"]).json();
     assert_eq!(json["incidents"][0]["server_id"], "a");
 

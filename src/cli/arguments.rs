@@ -39,7 +39,7 @@ pub(super) enum Command {
 }
 
 /// What restricts the incidents: parameters of the call, and flags of the same names.
-const INCIDENT_FLAGS: [(&str, &str, &str); 5] = [
+const INCIDENT_FLAGS: [(&str, &str, &str); 6] = [
     (
         "limit",
         "NUMBER",
@@ -47,6 +47,7 @@ const INCIDENT_FLAGS: [(&str, &str, &str); 5] = [
     ),
     ("after", "ID", "Only older ones than this: the next page"),
     ("instance", "ID", "Only those of this instance"),
+    ("state", "STATE", "Only those that are open, or ended"),
     (
         "from",
         "TIME",
