@@ -51,5 +51,7 @@ mod restart;
 mod rig;
 #[path = "actors/room.rs"]
 mod room;
+#[path = "actors/standstill.rs"]
+mod standstill;
 #[path = "actors/supervision.rs"]
 mod supervision;
