@@ -286,7 +286,7 @@ async fn a_check_that_somebody_asks_for_opens_and_closes_the_alert_too() {
     rig.ask_for("i0", 1).await;
     let broken = (AlertKind::InvariantBroken, "I7".to_owned());
     rig.orchestrator.consistency().await.unwrap();
-    assert_eq!(open(&rig).await, [broken.clone()]);
+    assert_eq!(open(&rig).await, std::slice::from_ref(&broken));
     // What could not be looked at is not known to hold.
     rig.store.set_outage(Some(Outage::Refusing));
     rig.orchestrator.consistency().await.unwrap();
