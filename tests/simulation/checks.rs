@@ -108,10 +108,11 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
         if places.len() > instance.max_streams as usize {
             return Err(format!("I2: {} holds {}", instance.id, places.len()));
         }
-        let is_eligible = matches!(
-            instance.status,
-            InstanceStatus::Active | InstanceStatus::Recovering
-        );
+        let is_eligible = instance.withdrawn.is_none()
+            && matches!(
+                instance.status,
+                InstanceStatus::Active | InstanceStatus::Recovering
+            );
         if is_orphan_waiting && is_eligible && places.len() < instance.max_streams as usize {
             return Err(format!(
                 "I3: an orphan waits although {} has room",
