@@ -1,5 +1,6 @@
 //! Where one instance stands: what a heartbeat needs to know.
 
+use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::InstanceSlot;
 use crate::domain::ids::{AssignmentVersion, Incarnation};
 use crate::domain::instance::InstanceStatus;
@@ -33,6 +34,10 @@ pub struct Standing {
     pub releasing: usize,
     /// How many of its streams nobody else may run meanwhile.
     pub exclusive: usize,
+    /// How many streams its worker is to run.
+    pub to_run: usize,
+    /// Their digest: what the worker says it runs is compared with it.
+    pub digest: StreamsDigest,
 }
 
 impl Standing {
@@ -51,6 +56,8 @@ impl Standing {
             withdrawn: instance.withdrawn.map(|withdrawal| withdrawal.cause),
             releasing: slot.releasing().len(),
             exclusive: slot.exclusive(),
+            to_run: slot.to_run_count(),
+            digest: slot.digest(),
         }
     }
 
