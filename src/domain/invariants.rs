@@ -270,11 +270,13 @@ fn none_lost(fleet: &Fleet) -> Check {
 }
 
 /// Whether orphans may be pushed to it, as far as its state goes.
+/// Who is to be emptied is pushed nothing.
 const fn is_eligible(instance: &Instance) -> bool {
-    matches!(
-        instance.status,
-        InstanceStatus::Active | InstanceStatus::Recovering
-    )
+    instance.withdrawn.is_none()
+        && matches!(
+            instance.status,
+            InstanceStatus::Active | InstanceStatus::Recovering
+        )
 }
 
 fn owners_serve(fleet: &Fleet) -> Check {

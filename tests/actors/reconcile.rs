@@ -314,9 +314,10 @@ async fn who_is_fenced_has_failed_or_is_gone_is_not_judged() {
     assert!(!alerts(&rig).await[0].is_open(), "failed: another matter");
     assert_eq!(rig.held("a").await, [0; 0]);
     // It comes back with its old streams and the newest version.
-    let told = beats(&rig, &[1, 2, 3], 3).await;
-    assert_eq!(told[..2], [None, None]);
-    assert_eq!(told[2], Some((vec![], vec![1, 2, 3])));
+    // The first of its heartbeats is its return.
+    let told = beats(&rig, &[1, 2, 3], 4).await;
+    assert_eq!(told[..3], [None, None, None]);
+    assert_eq!(told[3], Some((vec![], vec![1, 2, 3])));
     // A new life knows of nothing.
     rig.register("a", 9).await;
     assert_eq!(beats(&rig, &[1, 2, 3], 2).await, [None, None]);
@@ -324,14 +325,23 @@ async fn who_is_fenced_has_failed_or_is_gone_is_not_judged() {
 }
 
 #[actix::test]
-async fn a_worker_whose_lease_is_withdrawn_is_to_run_nothing() {
+async fn a_worker_whose_lease_is_withdrawn_is_judged_by_its_version_alone() {
     let rig = fleet().await;
     let life = rig.entry("a").standing().incarnation;
     let withdrawal = WithdrawLease::for_removal("a".into(), life);
+    let behind = following(&rig, "a", &[1, 2]);
     rig.orchestrator.execute(withdrawal).await.unwrap();
-    let told = beats(&rig, &[1], 4).await;
-    let stop = Some((vec![], vec![1]));
-    assert_eq!(told, [None, None, stop.clone(), stop]);
+    assert_eq!(rig.entry("a").standing().digest, StreamsDigest::default());
+    for _ in 0..6 {
+        assert_eq!(send(&rig, behind.clone()).await, None);
+        pass(INTERVAL).await;
+    }
+    assert_eq!(differences(&rig), []);
+    // Who has the version that leaves all of them out has let go, whatever it says it runs: there
+    // is nothing to wait for any more.
+    beat(&rig, "b", &[]).await;
+    beat(&rig, "a", &[1, 2]).await;
+    assert_eq!(rig.held("b").await, [1, 2, 3]);
 }
 
 #[actix::test]
@@ -377,6 +387,7 @@ async fn heartbeats_in_step_change_nothing_that_is_saved() {
         let mut twice = following(&rig, "a", &[3, 1, 2, 3, 1]);
         twice.digest = Some(StreamsDigest::default());
         assert_eq!(send(&rig, twice).await, None, "a set, in any order");
+        beat(&rig, "b", &[]).await;
         pass(10.0).await;
     }
     assert_eq!(rig.store.attempt_count(), before);

@@ -9,9 +9,10 @@ use crate::domain::events::Event;
 use crate::domain::fleet::{Draft, InstanceSlot, Move, Plan, Scoring};
 use crate::domain::handover::Handoff;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::instance::InstanceStatus;
 use crate::domain::stream::AssignReason;
 
-/// Moves what a worker says it does not run to somebody else who has room, and writes down how
+/// Moves what a worker says it does not run to other active instances with room, and writes down how
 /// much it lacks and has too much.
 ///
 /// A leased worker lets go of an exclusive stream first, like in a planned move: one it does not
@@ -120,7 +121,8 @@ impl SettleDifference {
         });
         let mut moved = 0;
         for Move { stream, to } in plan.moves() {
-            let Some(to) = to else {
+            // One on probation is no better a place than where it is.
+            let Some(to) = to.as_ref().filter(|to| is_active(draft, to)) else {
                 continue;
             };
             let reason = AssignReason::NotRun;
@@ -133,6 +135,11 @@ impl SettleDifference {
         }
         moved
     }
+}
+
+fn is_active(draft: &Draft<'_>, id: &InstanceId) -> bool {
+    let slot = draft.fleet().instance(id);
+    slot.is_some_and(|slot| slot.instance().status == InstanceStatus::Active)
 }
 
 fn handoff(draft: &Draft<'_>, stream: StreamId) -> Handoff {
