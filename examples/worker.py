@@ -212,7 +212,7 @@ class Worker:
         try:  # the release says which life leaves: it is refused if a newer process lives
             call("POST", "/streams/release", {"server_id": NAME, "stream_ids": held,
                                               "incarnation": self.incarnation})
-            call("DELETE", "/instances/" + urllib.parse.quote(NAME, safe=""))
+            call("DELETE", f"/instances/{urllib.parse.quote(NAME, safe='')}?incarnation={self.incarnation}")
         except (OSError, ValueError, Refused) as error:
             print(f"left without goodbye: {error}", flush=True)
 

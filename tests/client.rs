@@ -164,7 +164,7 @@ fn streams_come_and_go_and_are_given_back_at_the_end() {
         (release.path.as_str(), &release.body["stream_ids"]),
         ("/streams/release", &json!([2, 3]))
     );
-    assert_eq!(leave.path, "/instances/worker%2F1");
+    assert_eq!(leave.path, "/instances/worker%2F1?incarnation=1");
     assert_eq!(leave.method, "DELETE");
 }
 

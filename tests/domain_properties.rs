@@ -582,7 +582,7 @@ impl World {
                 let _ = self.decide(&AgreeLease {
                     id: name(who),
                     incarnation,
-                    leased,
+                    lease: leased.then_some(Duration::from_secs(240)),
                 });
             }
             Step::Depart { who } => {

@@ -148,6 +148,27 @@ async fn who_takes_from_a_leased_worker_is_told_until_when_it_waits() {
     }
 }
 
+/// Found when a worker left while a stream it had been told to drop was not confirmed yet.
+#[actix_web::test]
+async fn a_worker_that_leaves_by_itself_is_not_waited_for() {
+    let world = World::start().await;
+    world.streams(1..=2).await;
+    let life = world.register("a", 2).await["incarnation"].clone();
+    world.assign("a", 2).await;
+    leased_beat(&world, "a", &life, 0).await;
+    let number = life.as_i64().unwrap();
+    let path = |incarnation: i64| format!("/instances/a?incarnation={incarnation}");
+    world.send("DELETE", &path(number - 1)).await.problem(409);
+    world.send("DELETE", &path(number + 1)).await.problem(409);
+    world
+        .send("DELETE", "/instances/a?incarnation=x")
+        .await
+        .problem(422);
+    let left = world.send("DELETE", &path(number)).await.ok();
+    assert_has(&left, &json!({"status": "deleted", "streams_orphaned": 2}));
+    world.get("/instances/a").await.problem(404);
+}
+
 #[actix_web::test]
 async fn a_sink_learns_whose_claims_are_current() {
     let world = World::start().await;

@@ -102,16 +102,15 @@ fn who_waits_for_changes_is_answered_when_it_ends_and_does_not_delay_that() {
     let waits = send("/instances/a/assignments?version=1&wait=60s");
     // Each round is a request of its own, so this does not spin.
     while !text(send("/metrics")).contains("orchestrator_polls_waiting 1\n") {}
-    let asked = std::time::Instant::now();
     orchestrator.signal(Signal::TERM);
     let answer = text(waits);
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     let ended = orchestrator.wait();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
     assert!(
-        asked.elapsed() < Duration::from_secs(4),
-        "{:?}",
-        asked.elapsed()
+        !ended.log.contains("could not be finished"),
+        "{}",
+        ended.log
     );
 }
 

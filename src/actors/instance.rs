@@ -172,8 +172,11 @@ impl InstanceActor {
     /// its end is written down before anybody hears of it.
     fn grant(&self, beat: &Beat) -> bool {
         let standing = self.entry.standing();
-        let is_granted =
-            beat.names_life && standing.leased && standing.withdrawn.is_none() && self.is_trusted();
+        let is_granted = beat.names_life
+            && standing.leased
+            && standing.lease >= self.links.lease
+            && standing.withdrawn.is_none()
+            && self.is_trusted();
         if is_granted {
             // The worker measures from when it sent the heartbeat, which was before it came.
             self.entry

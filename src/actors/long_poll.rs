@@ -120,8 +120,10 @@ impl AssignmentPoll {
         let mut ticket = None;
         loop {
             {
-                let (changed, over) = (pin!(entry.changed()), pin!(end.over.notified()));
-                let (is_gone, standing) = (entry.is_gone(), entry.standing());
+                let over = pin!(end.over.notified());
+                let (changed, (is_gone, standing)) =
+                    entry.look(|entry| (entry.is_gone(), entry.standing()));
+                let changed = pin!(changed);
                 if !is_gone {
                     self.same_life(standing.incarnation)?;
                     if standing.assignment_version != self.version {

@@ -62,6 +62,7 @@ pub struct Orchestrator {
     pub(super) archive: Archive,
     pub(super) health: Addr<HealthActor>,
     pub(super) alerts: Alerts,
+    pub(super) lease: Duration,
     pub(super) identity: Addr<IdentityActor>,
     pub(super) polls_end: Arc<PollsEnd>,
 }
@@ -193,14 +194,15 @@ impl Orchestrator {
         // One that also beats without, as two processes of one name would, stays leased: its lease
         // is renewed by the other.
         let may_still_run = !leased && self.clock.now() < entry.granted_until();
-        let is_settled = standing.leased == leased || may_still_run;
+        let is_agreed = standing.leased == leased && (!leased || standing.lease >= self.lease);
+        let is_settled = is_agreed || may_still_run;
         if is_settled || !self.gate.writes().lets_through() {
             return;
         }
         let agreement = AgreeLease {
             id: entry.id().clone(),
             incarnation: standing.incarnation,
-            leased,
+            lease: leased.then_some(self.lease),
         };
         // What is not saved in time may be by the next heartbeat.
         let _ = tokio::time::timeout(AGREEMENT_LIMIT, self.execute(agreement)).await;
@@ -294,9 +296,29 @@ impl Orchestrator {
     /// # Errors
     /// If it is not known, or that could not be saved.
     pub async fn remove(&self, id: InstanceId) -> Result<Departure, Refusal> {
+        self.depart(id, false).await
+    }
+
+    /// The worker of an instance leaves for good; it has stopped everything.
+    ///
+    /// # Errors
+    /// If it is not known, leads another life, or that could not be saved.
+    pub async fn leave(
+        &self,
+        id: InstanceId,
+        incarnation: Incarnation,
+    ) -> Result<Departure, Refusal> {
+        if let Some(entry) = self.registry.get(&id) {
+            self.check_life(&entry, Some(incarnation))
+                .map_err(Refusal::Rejected)?;
+        }
+        self.depart(id, true).await
+    }
+
+    async fn depart(&self, id: InstanceId, by_worker: bool) -> Result<Departure, Refusal> {
         self.check_store_for(&id)?;
         self.recovery
-            .send(Remove { id })
+            .send(Remove { id, by_worker })
             .await
             .unwrap_or(Err(Refusal::ShuttingDown))
     }

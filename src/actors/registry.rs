@@ -225,10 +225,11 @@ impl Entry {
             .unwrap_or_else(PoisonError::into_inner) = duplicate;
     }
 
-    /// Completes when its set or its life changes, or it is removed, after this call: who listens
-    /// first and looks then misses nothing.
-    pub(super) fn changed(&self) -> Notified<'_> {
-        self.changed.notified()
+    /// What `look` sees, and what completes when the set or the life of the instance changes, or
+    /// it is removed, from just before that look on: nothing that comes in between is missed.
+    pub(super) fn look<T>(&self, look: impl FnOnce(&Self) -> T) -> (Notified<'_>, T) {
+        let changed = self.changed.notified();
+        (changed, look(self))
     }
 
     /// Counts a poll that begins to wait, and has those before it look whether they may go on.
@@ -382,4 +383,72 @@ pub(super) enum Published {
     New,
     /// It was known; its actor is to look at the change.
     Changed(Arc<Entry>),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::digest::StreamsDigest;
+    use crate::domain::ids::AssignmentVersion;
+    use crate::domain::instance::InstanceStatus;
+
+    fn standing(incarnation: i64, version: i64, status: InstanceStatus) -> Standing {
+        Standing {
+            incarnation: Incarnation::new(incarnation),
+            status,
+            flaps: 0,
+            assignment_version: AssignmentVersion::new(version),
+            held: 0,
+            undelivered: 0,
+            unconfirmed: 0,
+            leased: false,
+            lease: Duration::ZERO,
+            withdrawn: None,
+            releasing: 0,
+            exclusive: 0,
+            to_run: 0,
+            digest: StreamsDigest::default(),
+        }
+    }
+
+    /// Whether something that happens in the middle of a look wakes who looked.
+    fn wakes(happens: impl FnOnce(&Registry)) -> bool {
+        let registry = Registry::new();
+        let publish = |standing| {
+            registry.publish(
+                &"a".into(),
+                standing,
+                Timestamp::ZERO,
+                WallTime::from_micros(0),
+            )
+        };
+        let _ = publish(standing(1, 1, InstanceStatus::Active));
+        let entry = registry.get(&"a".into()).unwrap();
+        let (changed, ()) = entry.look(|_| happens(&registry));
+        let waker = Context::from_waker(Waker::noop());
+        pin!(changed).poll(&mut { waker }).is_ready()
+    }
+
+    #[test]
+    fn what_happens_between_the_look_and_the_wait_wakes() {
+        let publish = |next: Standing| {
+            wakes(move |registry| {
+                let (now, wall) = (Timestamp::ZERO, WallTime::from_micros(0));
+                let _ = registry.publish(&"a".into(), next, now, wall);
+            })
+        };
+        use InstanceStatus::{Active, Suspect};
+        assert!(publish(standing(1, 2, Active)), "another version");
+        assert!(publish(standing(2, 1, Active)), "another life");
+        assert!(
+            !publish(standing(1, 1, Suspect)),
+            "nothing to do for a worker"
+        );
+        assert!(wakes(|registry| drop(registry.remove(&"a".into()))), "gone");
+        assert!(!wakes(|_| {}));
+    }
 }

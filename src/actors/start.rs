@@ -185,7 +185,7 @@ impl Loaded {
             let standing = Standing::of(slot);
             let _ = registry.publish(&instance.id, standing, now, shown);
             if let Some(entry) = registry.get(&instance.id).filter(|_| standing.leased) {
-                entry.grant_until(now + lease);
+                entry.grant_until(now + lease.max(standing.lease));
             }
         }
     }
@@ -360,6 +360,7 @@ pub fn start(
         alerts: alerts.clone(),
     }));
     let orchestrator = Orchestrator {
+        lease: settings.worker_limits.lease,
         clock,
         registry,
         gate,

@@ -224,7 +224,9 @@ impl Wire {
             return Ok((released, why));
         }
         let id = encoded(&self.builder.server_id);
-        let path = format!("{}/instances/{id}", self.builder.url);
+        // Its life says that it is the worker that leaves: nobody has to wait for its lease.
+        let url = &self.builder.url;
+        let path = format!("{url}/instances/{id}?incarnation={incarnation}");
         let answer = self.agent.delete(path).config();
         let answer = answer.timeout_global(Some(limit)).build().call()?;
         Ok(Reply::of(answer)?.read(|_| Some(Answer::Left)))

@@ -155,10 +155,19 @@ pub struct Instance {
     /// How often it failed while on probation and has not yet paid back: each one doubles its
     /// next probation.
     pub flaps: u32,
-    /// Whether it has beaten with its incarnation: then it holds leases, see `lease.rs`.
-    pub leased: bool,
+    /// The longest lease it may have been granted, see `lease.rs`: settings may change between two
+    /// starts of the orchestrator. Zero for one that is classic: it does not beat with its
+    /// incarnation.
+    pub lease: Duration,
     /// Whether its leases end, and why: it is given no streams and told to run none.
     pub withdrawn: Option<Withdrawal>,
+}
+
+impl Instance {
+    /// Whether it holds leases.
+    pub const fn is_leased(&self) -> bool {
+        !self.lease.is_zero()
+    }
 }
 
 #[cfg(test)]

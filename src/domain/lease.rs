@@ -48,7 +48,7 @@ pub struct Withdrawal {
 }
 
 /// Shows that nobody runs the exclusive streams of an instance under a lease any more. Made by
-/// [`lease`] alone.
+/// [`lease`], or on the word of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseOver(());
 
@@ -62,6 +62,13 @@ pub enum Lease {
         /// On running time.
         until: Timestamp,
     },
+}
+
+impl LeaseOver {
+    /// The worker itself says that it runs nothing any more.
+    pub const fn said_by_worker() -> Self {
+        Self(())
+    }
 }
 
 impl Lease {
@@ -107,6 +114,7 @@ mod tests {
             undelivered: 0,
             unconfirmed: 0,
             leased,
+            lease: Duration::ZERO,
             withdrawn: None,
             releasing: 0,
             exclusive,

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{Time, Told, list as answer_list, milliseconds, seconds};
+use super::fields::MAX_SAFE_INTEGER;
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -321,8 +322,17 @@ pub(super) async fn delete(
     request: HttpRequest,
 ) -> Result<Json<RemovalAnswer>, Problem> {
     let id = params::server_id(&request)?;
+    let mut query = Query::of(&request);
+    let incarnation = query.number("incarnation", 0, MAX_SAFE_INTEGER);
+    let incarnation = incarnation.map(Incarnation::new);
+    query.finish()?;
     let _permit = state.admit(Load::Write)?;
-    let departure = state.orchestrator().remove(id.clone()).await?;
+    let orchestrator = state.orchestrator();
+    // Who names its life is the worker itself, and has stopped everything.
+    let departure = match incarnation {
+        Some(incarnation) => orchestrator.leave(id.clone(), incarnation).await?,
+        None => orchestrator.remove(id.clone()).await?,
+    };
     let evacuation = departure.evacuation;
     Ok(Json(RemovalAnswer {
         status: match departure.waiting_until {

@@ -129,7 +129,7 @@ macro_rules! operations {
                     .do_update()
                     .set(incoming!(instances: incarnation, status, status_since, ip, port,
                         max_streams, labels, heartbeat_interval, auto_assign, assignment_version,
-                        registered_at, flaps, leased, withdrawn, withdrawn_since))
+                        registered_at, flaps, lease, withdrawn, withdrawn_since))
                     .execute(c)$(.$await)??;
             }
             for rows in set.streams.chunks(rows_per_statement(StreamRow::WIDTH)) {

@@ -24,7 +24,7 @@ diesel::table! {
         assignment_version -> BigInt,
         registered_at -> BigInt,
         flaps -> BigInt,
-        leased -> Bool,
+        lease -> BigInt,
         withdrawn -> Nullable<Text>,
         withdrawn_since -> Nullable<BigInt>,
     }

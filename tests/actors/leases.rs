@@ -13,6 +13,7 @@ use resilient_orchestrator::domain::incident::{FailureCause, StepName, StepResul
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::lease::WithdrawalCause;
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate};
+use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
 
 use crate::faults::{Fault, Outage};
 use crate::rig::{Rig, pass, report, settle_down, spec};
@@ -391,4 +392,41 @@ async fn what_is_being_taken_is_not_handed_out_again() {
     rig.try_streams(4..=9).await.unwrap();
     pass(Duration::from_secs(5).as_secs_f64()).await;
     assert_eq!(rig.held("a").await, [1, 2, 3]);
+}
+
+/// A lease outlives the settings it was granted under.
+#[actix::test]
+async fn a_shorter_timeout_after_a_restart_does_not_cut_a_lease_short() {
+    let rig = fleet().await;
+    let thresholds = LivenessThresholds::from_timeout(Duration::from_secs(60));
+    let shorter = SystemSettings {
+        thresholds,
+        worker_limits: WorkerLimits::from_thresholds(&thresholds),
+        ..SystemSettings::default()
+    };
+    let rig = rig.again(shorter).await;
+    fail(&rig).await;
+    rig.keep_beating(&["b"]);
+    pass(LEASE - 1.0).await;
+    assert_eq!(rig.held("b").await, [0; 0]);
+    pass(10.0).await;
+    all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn a_longer_lease_is_saved_before_it_is_granted() {
+    let rig = fleet().await;
+    let thresholds = LivenessThresholds::from_timeout(Duration::from_secs(3_000));
+    let longer = SystemSettings {
+        thresholds,
+        worker_limits: WorkerLimits::from_thresholds(&thresholds),
+        ..SystemSettings::default()
+    };
+    let rig = rig.again(longer).await;
+    rig.store.set_outage(Some(Outage::Refusing));
+    assert!(!beat(&rig, "a", None).await, "it cannot be saved");
+    rig.store.set_outage(None);
+    pass(20.0).await;
+    assert!(beat(&rig, "a", None).await);
+    assert_eq!(rig.entry("a").standing().lease, Duration::from_secs(2_400));
 }

@@ -36,7 +36,7 @@ pub fn instance(id: &str) -> Instance {
         assignment_version: AssignmentVersion::new(1),
         registered_at: at(10),
         flaps: 0,
-        leased: false,
+        lease: Duration::ZERO,
         withdrawn: None,
     }
 }

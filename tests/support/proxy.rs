@@ -4,6 +4,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
@@ -11,6 +12,7 @@ use std::thread;
 #[derive(Debug)]
 pub struct Proxy {
     address: SocketAddr,
+    target: Arc<AtomicU16>,
     requests: Arc<Gate>,
     answers: Arc<Gate>,
 }
@@ -46,9 +48,12 @@ impl Proxy {
         let requests = Arc::new(Gate::default());
         let answers = Arc::new(Gate::default());
         let shared = (requests.clone(), answers.clone());
+        let target = Arc::new(AtomicU16::new(port));
+        let current = target.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                let Ok(server) = TcpStream::connect(("127.0.0.1", port)) else {
+                let Ok(server) = TcpStream::connect(("127.0.0.1", current.load(Ordering::Acquire)))
+                else {
                     continue;
                 };
                 let (back, forth) = (client.try_clone().unwrap(), server.try_clone().unwrap());
@@ -59,6 +64,7 @@ impl Proxy {
         });
         Self {
             address,
+            target,
             requests,
             answers,
         }
@@ -67,6 +73,11 @@ impl Proxy {
     /// Where it listens.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// New connections go to another port from now on.
+    pub fn redirect(&self, port: u16) {
+        self.target.store(port, Ordering::Release);
     }
 
     /// From now on nothing is passed on, in either direction.

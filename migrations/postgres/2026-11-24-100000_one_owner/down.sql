@@ -22,4 +22,4 @@ ALTER TABLE placements ADD CONSTRAINT placements_reason CHECK (CASE state
 ALTER TABLE streams DROP COLUMN handoff;
 ALTER TABLE instances DROP COLUMN withdrawn_since;
 ALTER TABLE instances DROP COLUMN withdrawn;
-ALTER TABLE instances DROP COLUMN leased;
+ALTER TABLE instances DROP COLUMN lease;

@@ -52,4 +52,4 @@ CREATE INDEX placements_instance ON placements (instance_id);
 ALTER TABLE streams DROP COLUMN handoff;
 ALTER TABLE instances DROP COLUMN withdrawn_since;
 ALTER TABLE instances DROP COLUMN withdrawn;
-ALTER TABLE instances DROP COLUMN leased;
+ALTER TABLE instances DROP COLUMN lease;

@@ -1,7 +1,8 @@
 -- One owner at a time: leases, and moves that take more than one step.
 
--- Whether it holds leases: it has beaten with its incarnation.
-ALTER TABLE instances ADD COLUMN leased BOOLEAN NOT NULL DEFAULT FALSE;
+-- The longest lease it may have been granted, in microseconds; 0 for one that is classic: it does
+-- not beat with its incarnation.
+ALTER TABLE instances ADD COLUMN lease BIGINT NOT NULL DEFAULT 0 CHECK (lease >= 0);
 -- Why its lease is not renewed any more, and since when.
 ALTER TABLE instances ADD COLUMN withdrawn TEXT NULL CHECK (withdrawn IN
     ('failure', 'emergency', 'removal'));

@@ -13,7 +13,7 @@ use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{Rejection, Removal, RemoveInstance};
 use crate::domain::fleet::Evacuation;
 use crate::domain::ids::InstanceId;
-use crate::domain::lease::{Lease, WithdrawalCause, lease};
+use crate::domain::lease::{Lease, LeaseOver, WithdrawalCause, lease};
 use crate::domain::time::{Timestamp, WallTime};
 
 /// How far a removal has come.
@@ -31,6 +31,8 @@ pub struct Departure {
 pub struct Remove {
     /// Which one.
     pub id: InstanceId,
+    /// Whether its own worker says so, which has stopped everything.
+    pub by_worker: bool,
 }
 
 impl RecoveryLinks {
@@ -54,7 +56,8 @@ impl RecoveryLinks {
 impl Handler<Remove> for RecoveryActor {
     type Result = ResponseActFuture<Self, Result<Departure, Refusal>>;
 
-    fn handle(&mut self, Remove { id }: Remove, _: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, remove: Remove, _: &mut Context<Self>) -> Self::Result {
+        let Remove { id, by_worker } = remove;
         let Some(entry) = self.links.registry.get(&id) else {
             let refusal = Refusal::Rejected(Rejection::UnknownInstance(id));
             return Box::pin(async { Err(refusal) }.into_actor(self));
@@ -75,7 +78,12 @@ impl Handler<Remove> for RecoveryActor {
                 entry.fence();
             }
             let removal = RemoveInstance::new(entry.id().clone());
-            match links.lease_of(&entry) {
+            let lease = if by_worker {
+                Lease::Over(LeaseOver::said_by_worker())
+            } else {
+                links.lease_of(&entry)
+            };
+            match lease {
                 Lease::Over(over) => {
                     let done = execute(&links.fleet, removal.after(over)).await;
                     (entry, done.map(|removal| (removal, None)))

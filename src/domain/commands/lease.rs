@@ -1,5 +1,7 @@
 //! An instance goes by leases, or its leases end.
 
+use std::time::Duration;
+
 use super::status::StatusChange;
 use super::{Command, Rejection, current_life};
 use crate::domain::events::Event;
@@ -18,8 +20,8 @@ pub struct AgreeLease {
     pub id: InstanceId,
     /// In which life.
     pub incarnation: Incarnation,
-    /// Whether it does.
-    pub leased: bool,
+    /// How long the leases are that it is granted from now on; none: it is granted none.
+    pub lease: Option<Duration>,
 }
 
 impl Command for AgreeLease {
@@ -27,17 +29,18 @@ impl Command for AgreeLease {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
         let instance = current_life(draft, &self.id, self.incarnation)?;
-        if instance.leased == self.leased {
+        // A longer one that was granted before may not be over yet.
+        let lease = self
+            .lease
+            .map_or(Duration::ZERO, |lease| lease.max(instance.lease));
+        if instance.lease == lease {
             return Ok(StatusChange::NotNeeded);
         }
-        draft.put_instance(Instance {
-            leased: self.leased,
-            ..instance
-        });
+        draft.put_instance(Instance { lease, ..instance });
         draft.tell(Event::LeaseAgreed {
             instance: self.id.clone(),
             incarnation: self.incarnation,
-            leased: self.leased,
+            leased: self.lease.is_some(),
         });
         Ok(StatusChange::Made)
     }

@@ -83,7 +83,7 @@ impl Command for RegisterInstance {
             }),
             registered_at: draft.now(),
             flaps: known.as_ref().map_or(0, |before| before.flaps),
-            leased: known.as_ref().is_some_and(|before| before.leased),
+            lease: known.as_ref().map_or(Duration::ZERO, |before| before.lease),
             withdrawn: None,
         });
         draft.tell(Event::InstanceRegistered {

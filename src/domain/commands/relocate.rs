@@ -131,7 +131,7 @@ fn move_one(
     let reason = AssignReason::PlannedMove;
     let is_leased = |id: &InstanceId| {
         let slot = draft.fleet().instance(id);
-        slot.is_some_and(|slot| slot.instance().leased && slot.instance().status.is_serving())
+        slot.is_some_and(|slot| slot.instance().is_leased() && slot.instance().status.is_serving())
     };
     let Some(owner) = owner.filter(|owner| is_leased(&owner.instance)) else {
         draft.assign(stream, to, reason);
@@ -199,6 +199,6 @@ pub(super) fn may_linger(draft: &Draft<'_>, place: &Place, handoff: Handoff) -> 
     handoff == Handoff::Exclusive
         && place.assignment().is_some_and(|assignment| {
             let slot = draft.fleet().instance(&assignment.instance);
-            slot.is_some_and(|slot| slot.instance().leased)
+            slot.is_some_and(|slot| slot.instance().is_leased())
         })
 }

@@ -52,7 +52,7 @@ impl Command for RemoveInstance {
             .fleet()
             .instance(&self.id)
             .map_or(0, |slot| slot.exclusive());
-        if instance.leased && exclusive > 0 && self.lease.is_none() {
+        if instance.is_leased() && exclusive > 0 && self.lease.is_none() {
             let withdraw = WithdrawLease::for_removal(self.id.clone(), instance.incarnation);
             return withdraw.decide(draft).map(Removal::Waiting);
         }

@@ -115,7 +115,7 @@ impl SettleDifference {
         let is_leased = draft
             .fleet()
             .instance(&self.id)
-            .is_some_and(|slot| slot.instance().leased);
+            .is_some_and(|slot| slot.instance().is_leased());
         let plan = Plan::make_for(draft.fleet(), &self.id, &Scoring::default(), |_, stream| {
             missing.contains(&stream)
         });
@@ -171,7 +171,7 @@ mod tests {
         let agreement = AgreeLease {
             id: "a".into(),
             incarnation: sample::life(&ledger, "a"),
-            leased,
+            lease: leased.then_some(std::time::Duration::from_secs(240)),
         };
         sample::run(&mut ledger, agreement);
         sample::run(&mut ledger, sample::register("b", room));

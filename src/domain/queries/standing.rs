@@ -1,5 +1,7 @@
 //! Where one instance stands: what a heartbeat needs to know.
 
+use std::time::Duration;
+
 use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::InstanceSlot;
 use crate::domain::ids::{AssignmentVersion, Incarnation};
@@ -27,6 +29,8 @@ pub struct Standing {
     pub unconfirmed: usize,
     /// Whether it holds leases.
     pub leased: bool,
+    /// The longest lease it may have been granted.
+    pub lease: Duration,
     /// Whether its leases end, and why.
     pub withdrawn: Option<WithdrawalCause>,
     /// How many of its streams it is to let go of. While this is 0 a heartbeat has nothing to let
@@ -52,7 +56,8 @@ impl Standing {
             held: slot.held().len(),
             undelivered: slot.undelivered().len(),
             unconfirmed: slot.unconfirmed().len(),
-            leased: instance.leased,
+            leased: instance.is_leased(),
+            lease: instance.lease,
             withdrawn: instance.withdrawn.map(|withdrawal| withdrawal.cause),
             releasing: slot.releasing().len(),
             exclusive: slot.exclusive(),

@@ -25,6 +25,7 @@ fn standing(ids: &[i64]) -> Standing {
         undelivered: 0,
         unconfirmed: 0,
         leased: true,
+        lease: Duration::from_secs(240),
         withdrawn: None,
         releasing: 0,
         exclusive: ids.len(),

@@ -89,6 +89,7 @@ mod tests {
             undelivered: 0,
             unconfirmed: 0,
             leased: false,
+            lease: std::time::Duration::ZERO,
             withdrawn: None,
             releasing: 0,
             exclusive: 0,

@@ -32,7 +32,7 @@ pub(in crate::store) struct InstanceRow {
     assignment_version: i64,
     registered_at: i64,
     flaps: i64,
-    leased: bool,
+    lease: i64,
     withdrawn: Option<String>,
     withdrawn_since: Option<i64>,
 }
@@ -60,7 +60,7 @@ impl From<&Instance> for InstanceRow {
             assignment_version: instance.assignment_version.get(),
             registered_at: instance.registered_at.as_micros(),
             flaps: i64::from(instance.flaps),
-            leased: instance.leased,
+            lease: i64::try_from(instance.lease.as_micros()).unwrap_or(i64::MAX),
             withdrawn: instance
                 .withdrawn
                 .map(|withdrawal| withdrawal.cause.as_str().to_owned()),
@@ -96,7 +96,7 @@ impl TryFrom<InstanceRow> for Instance {
             None => None,
         };
         Ok(Self {
-            leased: row.leased,
+            lease: Duration::from_micros(at.number("lease", row.lease)?),
             withdrawn,
             incarnation: Incarnation::new(row.incarnation),
             status: at.word("status", &row.status, InstanceStatus::from_word)?,
