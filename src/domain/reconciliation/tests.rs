@@ -1,3 +1,5 @@
+//! What is done about a difference, and when.
+
 use super::*;
 use crate::domain::ids::{Incarnation, StreamId};
 use crate::domain::instance::InstanceStatus;
