@@ -72,12 +72,15 @@ fn run(beats: &[&[i64]]) -> Vec<Measure> {
     measures
 }
 
+/// What it shows, what runs at each heartbeat, and what is done.
+type Case<'a> = (&'a str, &'a [&'a [i64]], &'a [Measure]);
+
 #[test]
 fn a_difference_that_lasts_is_told_again_and_then_settled_each_grace() {
     use Measure::{None, TellAgain};
     let (all, less): (&[i64], &[i64]) = (&[1, 2, 3, 4], &[1, 2]);
     let (more, other): (&[i64], &[i64]) = (&[1, 2, 3, 4, 5], &[1, 2, 3, 5]);
-    let told: &[(&str, &[&[i64]], &[Measure])] = &[
+    let told: &[Case<'_>] = &[
         ("in step", &[all, all, all], &[None, None, None]),
         ("for a moment", &[less, less, all, less], &[None; 4]),
         (
