@@ -37,6 +37,8 @@ mod liveness;
 mod long_poll;
 #[path = "actors/outage.rs"]
 mod outage;
+#[path = "actors/reconcile.rs"]
+mod reconcile;
 #[path = "actors/recovery_attempts.rs"]
 mod recovery_attempts;
 #[path = "actors/recovery_placement.rs"]

@@ -389,8 +389,10 @@ pub(super) enum Published {
 mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
+    use std::time::Duration;
 
     use super::*;
+    use crate::domain::digest::StreamsDigest;
     use crate::domain::ids::AssignmentVersion;
     use crate::domain::instance::InstanceStatus;
 
@@ -404,10 +406,12 @@ mod tests {
             undelivered: 0,
             unconfirmed: 0,
             leased: false,
-            lease: std::time::Duration::ZERO,
+            lease: Duration::ZERO,
             withdrawn: None,
             releasing: 0,
             exclusive: 0,
+            to_run: 0,
+            digest: StreamsDigest::default(),
         }
     }
 

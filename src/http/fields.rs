@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::problem::{FieldError, MAX_NAMED_FIELDS, Problem};
+use crate::domain::digest::StreamsDigest;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 
 /// The greatest integer every JSON reader represents exactly.
@@ -273,6 +274,14 @@ impl Fields<'_> {
             }
         }
         Some(ids)
+    }
+
+    /// The digest of a set of streams that may be absent.
+    pub(super) fn optional_digest(&mut self, name: &str) -> Option<StreamsDigest> {
+        self.optional(name, |value| {
+            let digest = value.as_str().and_then(StreamsDigest::from_hex);
+            digest.ok_or_else(|| "must be a text of 16 lower-case hexadecimal digits".to_owned())
+        })
     }
 
     /// An object inside that may be absent.

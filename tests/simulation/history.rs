@@ -186,6 +186,7 @@ impl History {
             | Event::StreamReleasing { .. }
             | Event::OverlapEnded { .. }
             | Event::DuplicateIdentity { .. }
+            | Event::StreamsDiffer { .. }
             | Event::InstanceRemoved { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }

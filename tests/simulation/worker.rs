@@ -206,6 +206,7 @@ impl Link {
             metrics: None,
             version: None,
             running: None,
+            digest: None,
         };
         orchestrator.heartbeat(report).await.ok()?;
         self.note_sign_of_life(orchestrator, &id);

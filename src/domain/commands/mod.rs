@@ -15,6 +15,7 @@ mod register;
 mod release;
 mod relocate;
 mod remove;
+mod settle;
 mod status;
 
 use std::fmt;
@@ -37,6 +38,7 @@ pub use register::{RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
 pub use relocate::{AbandonHandovers, MoveProgress, MoveStreams, Relocated, Relocation};
 pub use remove::{ForgetFailed, Removal, RemoveInstance};
+pub use settle::{Difference, SettleDifference};
 pub use status::{
     ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,
     TrustInstance,
