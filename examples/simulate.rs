@@ -35,6 +35,8 @@ mod report;
 mod run;
 #[path = "../tests/simulation/scene.rs"]
 mod scene;
+#[path = "../tests/simulation/standstill.rs"]
+mod standstill;
 #[path = "../tests/simulation/watch.rs"]
 mod watch;
 #[path = "../tests/simulation/wire.rs"]
@@ -52,7 +54,7 @@ use std::time::Duration;
 use clap::Parser;
 
 use report::Report;
-use run::simulate;
+use run::{Outcome, simulate};
 use scene::Scene;
 
 /// Simulates worlds in which everything goes wrong, and looks whether the program keeps its word.
@@ -109,7 +111,8 @@ fn work(options: &Options, next: &AtomicU64, report: &Mutex<Report>) {
         if options.lines
             && let Ok(outcome) = &outcome
         {
-            println!("seed {seed}: {}, ok", outcome.summary);
+            let Outcome { summary, hash, .. } = outcome;
+            println!("seed {seed}: {summary}, history {hash:016x}, ok");
         }
         report.add(seed, outcome);
         let (done, failed) = (report.worlds, report.failures.len());

@@ -2,7 +2,8 @@
 //!
 //! Everybody else is handed a [`Clock`]. In production it shows *running time* (see
 //! `domain/running_time.rs`) read from the boot-time clock, which goes on while the machine
-//! sleeps, so that sleep is seen and subtracted. In tests it follows tokio's virtual time.
+//! sleeps, so that sleep is seen and subtracted. In tests it follows tokio's virtual time, in which
+//! a process stands still or is slow when the test says so.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -11,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 
-use crate::domain::running_time::RunningTime;
+use crate::domain::running_time::{LONGEST_GRACE, RunningTime};
 use crate::domain::time::{Timestamp, WallTime};
 
 /// Shows the time. Clones show the same.
@@ -27,7 +28,17 @@ enum Source {
     Virtual {
         started: Instant,
         wall_at_start: WallTime,
+        process: Mutex<Process>,
     },
+}
+
+/// How the process fares whose time is virtual: nobody has to read its clock again and again.
+#[derive(Debug)]
+struct Process {
+    running: RunningTime,
+    /// By how much each reading moves the clock.
+    drag: Duration,
+    dragged: Duration,
 }
 
 impl Clock {
@@ -44,26 +55,77 @@ impl Clock {
     /// the given wall time.
     #[expect(clippy::disallowed_methods, reason = "this is the reader of time")]
     pub fn of_runtime(wall_at_start: WallTime) -> Self {
-        let started = Instant::now();
+        let process = Process {
+            running: RunningTime::starting_at(Duration::ZERO, LONGEST_GRACE),
+            drag: Duration::ZERO,
+            dragged: Duration::ZERO,
+        };
         Self {
             source: Arc::new(Source::Virtual {
-                started,
+                started: Instant::now(),
                 wall_at_start,
+                process: Mutex::new(process),
             }),
         }
     }
 
-    /// Running time since the clock was made.
+    /// The process whose time is virtual stands still from now on, for so long and the grace that
+    /// follows; the test moves the runtime by `gap` right afterwards. Real clocks see for
+    /// themselves and ignore this.
+    pub fn stand_still(&self, gap: Duration) {
+        let reading = self.reading();
+        if let Source::Virtual { process, .. } = &*self.source {
+            let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+            process.running.go_on(reading);
+            process.running.stand_still(reading + gap);
+        }
+    }
+
+    /// From now on each reading of a virtual clock takes so long: what is measured by two of them
+    /// was slow. Real clocks ignore this.
+    pub fn drag(&self, each_reading: Duration) {
+        if let Source::Virtual { process, .. } = &*self.source {
+            let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+            process.drag = each_reading;
+        }
+    }
+
+    /// What the clock shows that never stands still.
     #[expect(clippy::disallowed_methods, reason = "this is the reader of time")]
-    pub fn now(&self) -> Timestamp {
+    fn reading(&self) -> Duration {
+        match &*self.source {
+            Source::Real { .. } => boot_time(),
+            Source::Virtual {
+                started, process, ..
+            } => {
+                let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+                let drag = process.drag;
+                process.dragged += drag;
+                Instant::now().duration_since(*started) + process.dragged
+            }
+        }
+    }
+
+    fn running<T>(&self, look: impl FnOnce(&mut RunningTime) -> T) -> T {
         match &*self.source {
             Source::Real { running } => {
-                let mut running = running.lock().unwrap_or_else(PoisonError::into_inner);
-                // Read inside the lock: readings then arrive in order.
-                running.at(boot_time())
+                look(&mut running.lock().unwrap_or_else(PoisonError::into_inner))
             }
-            Source::Virtual { started, .. } => {
-                Timestamp::ZERO + Instant::now().duration_since(*started)
+            Source::Virtual { process, .. } => {
+                let mut process = process.lock().unwrap_or_else(PoisonError::into_inner);
+                look(&mut process.running)
+            }
+        }
+    }
+
+    /// Running time since the clock was made.
+    pub fn now(&self) -> Timestamp {
+        match &*self.source {
+            // Read inside the lock: readings then arrive in order.
+            Source::Real { .. } => self.running(|running| running.at(boot_time())),
+            Source::Virtual { .. } => {
+                let reading = self.reading();
+                self.running(|running| running.go_on(reading))
             }
         }
     }
@@ -73,13 +135,7 @@ impl Clock {
     /// before.
     pub fn wait_until(&self, deadline: Timestamp) -> Duration {
         let left = deadline.since(self.now());
-        let unsettled_for = match &*self.source {
-            Source::Real { running } => running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .unsettled_for(),
-            Source::Virtual { .. } => Duration::ZERO,
-        };
+        let unsettled_for = self.running(|running| running.unsettled_for());
         if left.is_zero() {
             left
         } else {
@@ -100,19 +156,14 @@ impl Clock {
             Source::Virtual {
                 started,
                 wall_at_start,
+                ..
             } => *wall_at_start + Instant::now().duration_since(*started),
         }
     }
 
     /// How long the process stood still so far.
     pub fn lost(&self) -> Duration {
-        match &*self.source {
-            Source::Real { running } => running
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .lost(),
-            Source::Virtual { .. } => Duration::ZERO,
-        }
+        self.running(|running| running.lost())
     }
 }
 
@@ -138,6 +189,32 @@ mod tests {
         tokio::time::advance(Duration::from_secs(5)).await;
         assert_eq!(clock.now(), Timestamp::from_micros(5_000_000));
         assert_eq!(clock.wall(), WallTime::from_micros(5_001_000));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn virtual_time_stands_still_when_told_to() {
+        let clock = Clock::of_runtime(WallTime::default());
+        tokio::time::advance(Duration::from_secs(5)).await;
+        clock.stand_still(Duration::from_secs(100));
+        tokio::time::advance(Duration::from_secs(100)).await;
+        let deadline = Timestamp::from_micros(7_000_000);
+        assert_eq!(clock.wait_until(deadline), Duration::from_secs(3));
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!(clock.now(), Timestamp::from_micros(5_000_000), "the grace");
+        assert_eq!(clock.wall(), WallTime::from_micros(106_000_000));
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(clock.now(), deadline);
+        assert_eq!(clock.lost(), Duration::from_secs(100));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_measured_by_two_readings_is_slow_when_virtual_time_drags() {
+        let clock = Clock::of_runtime(WallTime::default());
+        clock.drag(Duration::from_millis(300));
+        let began = clock.now();
+        assert_eq!(clock.now().since(began), Duration::from_millis(300));
+        clock.drag(Duration::ZERO);
+        assert_eq!(clock.now(), clock.now());
     }
 
     #[test]

@@ -37,6 +37,8 @@ mod liveness;
 mod long_poll;
 #[path = "actors/outage.rs"]
 mod outage;
+#[path = "actors/reconcile.rs"]
+mod reconcile;
 #[path = "actors/recovery_attempts.rs"]
 mod recovery_attempts;
 #[path = "actors/recovery_placement.rs"]
@@ -51,5 +53,7 @@ mod restart;
 mod rig;
 #[path = "actors/room.rs"]
 mod room;
+#[path = "actors/standstill.rs"]
+mod standstill;
 #[path = "actors/supervision.rs"]
 mod supervision;

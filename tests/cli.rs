@@ -107,6 +107,7 @@ fn an_operator_sees_how_the_fleet_is_and_what_happened() {
     let desk = Desk::new();
     let status = desk.run(&["status"]);
     assert_eq!((status.code, status.stderr.as_str()), (Some(0), ""));
+    assert_eq!(status.line("health"), "health healthy");
     assert_eq!(status.line("instances"), "instances 2 registered: 2 active");
     assert_eq!(status.line("streams"), "streams 3 to be run: 3 assigned");
     assert_eq!(status.line("load"), "load 3 of 10 (30.0 %)");
@@ -136,8 +137,31 @@ fn an_operator_sees_how_the_fleet_is_and_what_happened() {
         desk.run(&["incidents", "--instance", "b"]).stdout,
         "No incidents.\n"
     );
+    assert_eq!(
+        desk.run(&["incidents", "--state", "open"]).stdout,
+        "No incidents.\n"
+    );
     let json = desk.run(&["incidents", "--json", "--limit", "1"]).json();
     assert_eq!(json["incidents"][0]["server_id"], "a");
+
+    let id = json["incidents"][0]["id"].to_string();
+    let one = desk.run(&["incidents", &id]);
+    assert_eq!((one.code, one.stderr.as_str()), (Some(0), ""));
+    assert!(one.line("plan").ends_with("3 to move, 0 without room"));
+    assert!(one.line("verify").starts_with("verify done"));
+    let json = desk.run(&["incidents", &id, "--json"]).json();
+    assert_eq!(json["data"]["steps"].as_array().unwrap().len(), 6);
+    let nothing = desk.run(&["incidents", "999999"]);
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(1), ""));
+    assert!(nothing.stderr.contains("999999"), "{}", nothing.stderr);
+    let status = desk.run(&["status"]);
+    assert!(
+        status.line("health").starts_with("health degraded: "),
+        "{}",
+        status.stdout
+    );
+    assert_eq!(status.line("failed"), "failed a");
+    assert!(!status.stdout.contains("OPEN SINCE"), "{}", status.stdout);
 
     desk.post("/instances/b/failure", &json!({}));
     let first = desk.run(&["incidents", "--limit", "1"]);
@@ -145,10 +169,22 @@ fn an_operator_sees_how_the_fleet_is_and_what_happened() {
     let next = next.strip_prefix("More: --after ").unwrap();
     let second = desk.run(&["incidents", "--limit", "1", "--after", next]);
     assert!(second.stdout.contains("  a  "), "{}", second.stdout);
-    assert_eq!(
-        desk.run(&["status", "--json"]).json()["streams"]["total"],
-        3
+    // Nobody is left to run them; that is seen within a second.
+    let status = loop {
+        let status = desk.run(&["status"]);
+        if status.stdout.contains("streams orphaned") {
+            break status;
+        }
+    };
+    assert!(
+        status.stdout.contains("OPEN SINCE (UTC)"),
+        "{}",
+        status.stdout
     );
+    let json = desk.run(&["status", "--json"]).json();
+    assert_eq!(json["streams"]["total"], 3);
+    assert_eq!(json["resilience"]["streams"]["orphaned"], 3);
+    assert_eq!(json["alerts"][0]["open"], true);
 }
 
 #[test]

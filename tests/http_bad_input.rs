@@ -224,6 +224,31 @@ async fn bad_heartbeats() {
                 json!({"streams": [1, -2, "3", 0, 4.5]}),
                 &["streams[1]", "streams[2]", "streams[3]", "streams[4]"],
             ),
+            one(
+                json!({"streams": [-1], "streams_digest": 5}),
+                &["streams[0]", "streams_digest"],
+            ),
+            one(json!({"streams_digest": ""}), &["streams_digest"]),
+            one(
+                json!({"streams_digest": "5692161d100b05e"}),
+                &["streams_digest"],
+            ),
+            one(
+                json!({"streams_digest": "5692161d100b05e50"}),
+                &["streams_digest"],
+            ),
+            one(
+                json!({"streams_digest": "5692161D100B05E5"}),
+                &["streams_digest"],
+            ),
+            one(
+                json!({"streams_digest": "+692161d100b05e5"}),
+                &["streams_digest"],
+            ),
+            one(
+                json!({"streams_digest": ["5692161d100b05e5"]}),
+                &["streams_digest"],
+            ),
             one(json!({"system_metrics": []}), &["system_metrics"]),
             one(
                 json!({"system_metrics": {"cpu_percent": "hot", "load_average": [1, 2],

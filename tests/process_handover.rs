@@ -26,9 +26,12 @@ const OVERLAP: i64 = 3;
 /// How long after the order to move the process is killed, beside the one moment that is exact.
 const MOMENTS: [u64; 3] = [0, 15, 60];
 
-/// What each worker wrote of each stream: the boot times of its first and last result, by epoch.
+/// The boot times of the first and last result of a stream under an epoch.
+type Spans = BTreeMap<(i64, i64), (i64, i64)>;
+
+/// What the workers wrote.
 #[derive(Debug, Clone, Default)]
-struct Results(Arc<Mutex<BTreeMap<(i64, i64), (i64, i64)>>>);
+struct Results(Arc<Mutex<Spans>>);
 
 impl Results {
     fn hire(&self, url: &str, name: &str) -> WorkerProcess {

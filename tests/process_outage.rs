@@ -135,6 +135,12 @@ fn lives_through_an_outage(url: &str, goes: impl FnOnce(), returns: impl FnOnce(
     assert_eq!(survivor["data"]["status"], "active", "it beat all the time");
     assert_eq!(orchestrator.post("/register", &register("new")).0, 200);
     while !orchestrator.get("/status").1["stale_since"].is_null() {}
+    let (_, consistency) = orchestrator.get("/resilience/consistency");
+    assert_eq!(consistency["consistent"], true, "{consistency}");
+    let (_, failed) = orchestrator.get("/resilience/incidents");
+    for incident in failed["incidents"].as_array().unwrap() {
+        assert_eq!(incident["server_id"], "dies", "no false failure");
+    }
     stop.send(()).unwrap();
     assert!(heart.join().unwrap() > 10);
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use support::postgres::Database;
 use support::process::{self, Orchestrator, start};
 use tempfile::tempdir;
 
@@ -118,9 +119,24 @@ impl Worker {
 }
 
 #[test]
-fn the_silence_of_a_stopped_orchestrator_is_its_own() {
+fn on_sqlite_the_silence_of_a_stopped_orchestrator_is_its_own() {
+    the_silence_of_a_stopped_orchestrator_is_its_own("sqlite://fleet.db");
+}
+
+#[test]
+fn on_postgres_the_silence_of_a_stopped_orchestrator_is_its_own() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let database = runtime.block_on(Database::new());
+    the_silence_of_a_stopped_orchestrator_is_its_own(&database.url());
+}
+
+fn the_silence_of_a_stopped_orchestrator_is_its_own(url: &str) {
     let folder = tempdir().unwrap();
     let settings = [
+        ("DATABASE_URL", url),
         ("HEARTBEAT_TIMEOUT", "3"),
         ("HEARTBEAT_WARNING_THRESHOLD", "2"),
         ("HEARTBEAT_CHECK_INTERVAL", "1"),
@@ -170,6 +186,8 @@ fn the_silence_of_a_stopped_orchestrator_is_its_own() {
         assert_eq!(status, "active");
         assert_eq!(streams, before[usize::from(id != "lives")][1]);
     }
+    let (_, consistency) = orchestrator.get("/resilience/consistency");
+    assert_eq!(consistency["consistent"], true, "{consistency}");
     let ended = orchestrator.kill();
     let blamed = |line: &&str| {
         line.contains("late with its heartbeat")

@@ -1,7 +1,7 @@
 //! A seeded world in virtual time: the real actors, a store that fails, classic workers and leased
 //! ones that crash, hang and lose their network, an operator who changes things, and an
-//! orchestrator that is killed at any moment. One thread, no real time, no chance outside the
-//! seed.
+//! orchestrator that stands still or is killed at any moment. One thread, no real time, no chance
+//! outside the seed.
 
 #![expect(
     clippy::expect_used,
@@ -33,6 +33,8 @@ mod report;
 mod run;
 #[path = "simulation/scene.rs"]
 mod scene;
+#[path = "simulation/standstill.rs"]
+mod standstill;
 #[path = "simulation/watch.rs"]
 mod watch;
 #[path = "simulation/wire.rs"]

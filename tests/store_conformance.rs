@@ -259,6 +259,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         handover: Some(Handover::Releasing {
             to: Some("other".into()),
             version: AssignmentVersion::new(i64::MAX),
+            reason: AssignReason::NotRun,
             since: at(-3),
         }),
     });

@@ -2,16 +2,22 @@
 //!
 //! The store is read apart from the FleetActor, which goes on working meanwhile; then the two are
 //! paired by their version. A fleet that has moved on is read again, a bounded number of times.
+//!
+//! What does not hold is an alert, whoever asked; it is over when a later check finds that it
+//! holds. The sweep checks when its own count differs, and while such an alert is open.
 
 use std::time::Duration;
 
 use actix::Addr;
 use log::error;
 
+use super::alerts::Alerts;
 use super::archive::Archive;
 use super::fleet::{Ask, CompareAtVersion, FleetActor, Refusal};
 use super::orchestrator::Orchestrator;
+use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::consistency::{Consistency, Incomparable};
+use crate::domain::invariants::Check;
 use crate::domain::queries::InspectFleet;
 use crate::store::StoreError;
 
@@ -27,7 +33,7 @@ impl Orchestrator {
     /// # Errors
     /// Only while the system ends. A store that could not be read is told of in the report.
     pub async fn consistency(&self) -> Result<Consistency, Refusal> {
-        check(&self.fleet, &self.archive).await
+        check(&self.fleet, &self.archive, &self.alerts).await
     }
 }
 
@@ -35,7 +41,41 @@ impl Orchestrator {
 pub(super) async fn check(
     fleet: &Addr<FleetActor>,
     archive: &Archive,
+    alerts: &Alerts,
 ) -> Result<Consistency, Refusal> {
+    let found = look(fleet, archive).await?;
+    for check in found.checks() {
+        let subject = check.invariant.name();
+        if check.holds {
+            alerts.clear(AlertKind::InvariantBroken, subject);
+        } else {
+            let detail = broken(check);
+            alerts.raise(
+                AlertKind::InvariantBroken,
+                Severity::Critical,
+                subject,
+                detail,
+            );
+        }
+    }
+    Ok(found)
+}
+
+/// The first violation as an example, and how many there are.
+fn broken(check: &Check) -> String {
+    let (invariant, text) = (check.invariant, check.invariant.text());
+    let example = check.violations.first().map_or("", String::as_str);
+    let more = match check.violations.len() {
+        0 | 1 => String::new(),
+        _ => " and more".to_owned(),
+    };
+    format!(
+        "Invariant {invariant} does not hold (\u{201c}{text}\u{201d}): {example}{more}. \
+         `orchestrator consistency` lists it."
+    )
+}
+
+async fn look(fleet: &Addr<FleetActor>, archive: &Archive) -> Result<Consistency, Refusal> {
     for reading in 0..READINGS {
         if reading > 0 {
             tokio::time::sleep(PAUSE).await;

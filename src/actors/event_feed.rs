@@ -206,6 +206,10 @@ fn log_event(event: &Event) {
                 }
             }
         }
+        // The alert is the line.
+        Event::StreamsDiffer { instance, .. } => {
+            debug!(server_id = instance.as_str(); "{kind}");
+        }
         // Who did it has written the line already: it may be saved much later.
         Event::DuplicateIdentity { .. }
         | Event::MassFailureHeld { .. }

@@ -11,22 +11,28 @@
 //! running time stood still, it is armed again. If the actor panics, the heartbeats stay in the
 //! registry's entry and its successor takes its deadline from there.
 
+mod reconcile;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use log::debug;
 
+use super::alerts::Alerts;
 use super::fleet::{Execute, FleetActor};
 use super::recovery::{LetGo, Noticed, RecoveryActor};
 use super::registry::Entry;
 use super::supervisor::DeathNotice;
 use crate::clock::Clock;
 use crate::domain::commands::{AbandonHandovers, ConfirmDelivery};
-use crate::domain::ids::{AssignmentVersion, Incarnation, StreamId};
+use crate::domain::ids::{AssignmentVersion, Incarnation};
 use crate::domain::liveness::{Effect, FenceAnswer, LivenessMachine, Silence};
 use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::Timestamp;
+
+use reconcile::Reconciler;
+pub use reconcile::Says;
 
 /// A timer never waits longer than this, so that no deadline is too far away for it.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
@@ -39,6 +45,7 @@ pub struct InstanceLinks {
     pub(super) lease: Duration,
     pub(super) recovery: Addr<RecoveryActor>,
     pub(super) fleet: Addr<FleetActor>,
+    pub(super) alerts: Alerts,
 }
 
 /// Watches one instance.
@@ -51,6 +58,7 @@ pub struct InstanceActor {
     confirming: bool,
     /// Since when it beats with something it is to let go of.
     releasing_since: Option<Timestamp>,
+    reconciler: Reconciler,
     _notice: DeathNotice,
 }
 
@@ -62,6 +70,7 @@ impl InstanceActor {
         if entry.is_fenced() {
             machine.fence_regardless();
         }
+        let reconciler = Reconciler::new(&entry, &links.thresholds, links.alerts.clone());
         Self {
             entry,
             machine,
@@ -69,6 +78,7 @@ impl InstanceActor {
             armed_for: None,
             confirming: false,
             releasing_since: None,
+            reconciler,
             _notice: notice,
         }
     }
@@ -117,8 +127,9 @@ impl InstanceActor {
     fn confirm(&mut self, beat: &Beat, ctx: &mut Context<Self>) {
         let standing = self.entry.standing();
         let waits = standing.unconfirmed + standing.releasing > 0;
+        let running = beat.says.as_ref().and_then(|says| says.running.as_ref());
         let shows_news =
-            waits && (beat.running.is_some() || beat.version.is_some_and(|known| known.get() > 0));
+            waits && (running.is_some() || beat.version.is_some_and(|known| known.get() > 0));
         if self.confirming || !shows_news {
             return;
         }
@@ -127,7 +138,7 @@ impl InstanceActor {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
             version: beat.version,
-            running: beat.running.clone(),
+            running: running.map(|running| running.to_vec()),
         };
         let answer = self.links.fleet.send(Execute(confirmation));
         ctx.spawn(answer.into_actor(self).map(|outcome, actor, _| {
@@ -203,7 +214,7 @@ impl Actor for InstanceActor {
 }
 
 /// The instance beat; the registry's entry is stamped already.
-#[derive(Debug, Clone, Message)]
+#[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "Pulse")]
 pub struct Beat {
     /// Whether it names the life it belongs to.
@@ -211,7 +222,7 @@ pub struct Beat {
     /// The last assignment version the worker has, if it says so.
     pub version: Option<AssignmentVersion>,
     /// What the worker says it runs, if it says so.
-    pub running: Option<Vec<StreamId>>,
+    pub says: Option<Says>,
 }
 
 /// What the instance's actor makes of a heartbeat.
@@ -222,6 +233,8 @@ pub struct Pulse {
     pub is_trusted: bool,
     /// Whether it renews the instance's lease.
     pub grants_lease: bool,
+    /// Whether its worker is to be told again what to run, although it has the newest version.
+    pub tells_again: bool,
 }
 
 impl Handler<Beat> for InstanceActor {
@@ -237,6 +250,7 @@ impl Handler<Beat> for InstanceActor {
         Pulse {
             is_trusted: self.is_trusted(),
             grants_lease: self.grant(&beat),
+            tells_again: self.reconcile(&beat, ctx),
         }
     }
 }
@@ -309,7 +323,9 @@ impl Handler<Adopt> for InstanceActor {
     type Result = ();
 
     fn handle(&mut self, adopt: Adopt, ctx: &mut Self::Context) {
-        let saved = self.entry.standing().saved();
+        let standing = self.entry.standing();
+        self.forget_what_is_over(&standing);
+        let saved = standing.saved();
         let is_over = adopt.fence == FenceAfter::Lifted || !saved.status.is_serving();
         if is_over {
             self.entry.lift_fence();

@@ -2,9 +2,9 @@
 //! it to do. For the audit trail, and for whoever listens to events.
 //!
 //! Whoever tells it goes on at once: an order takes effect whether or not the store is there.
-//! What could not be written waits, in order, and is tried again until it is. If the outcome of a
-//! save is unknown it is written again, so an event may be there twice, with the same time in it;
-//! never out of order, and never not at all unless the process ends before the store is back.
+//! What could not be written waits, in order, and is tried again until it is: each event once. Of a
+//! save whose outcome is unknown the answer is waited for, however long that takes. What waits is
+//! lost only if the process ends before the store is back.
 
 use std::collections::VecDeque;
 use std::time::Duration;

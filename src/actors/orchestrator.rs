@@ -20,7 +20,7 @@ use super::health::{
 };
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::identity::{IdentityActor, OlderLife};
-use super::instance::Beat;
+use super::instance::{Beat, Says};
 use super::long_poll::PollsEnd;
 use super::recovery::{
     Departure, EmergencyReport, ForceRecovery, Forced, RecoveryActor, Remove, ReportFailure,
@@ -32,10 +32,11 @@ use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::brake::OrderRefused;
 use crate::domain::commands::{AgreeLease, Command, Recovered, Rejection};
+use crate::domain::digest::StreamsDigest;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::patterns::{Pattern, find_patterns};
-use crate::domain::queries::{FailedInstances, FleetFacts, Query, Standing};
+use crate::domain::queries::{FailedInstances, FleetFacts, Query, Standing, TellAgain};
 use crate::domain::time::WallTime;
 use actix::Addr;
 
@@ -83,10 +84,32 @@ pub struct HeartbeatReport {
     pub version: Option<AssignmentVersion>,
     /// What it says it runs.
     pub running: Option<Vec<StreamId>>,
+    /// The digest of what it runs, for who does not name it.
+    pub digest: Option<StreamsDigest>,
+}
+
+impl HeartbeatReport {
+    /// What it says it runs, if it does. The streams themselves count for more than a digest.
+    fn says(&mut self) -> Option<Says> {
+        let Some(mut running) = self.running.take() else {
+            return self.digest.map(|digest| Says {
+                digest,
+                count: self.current_streams.unsigned_abs(),
+                running: None,
+            });
+        };
+        running.sort_unstable();
+        running.dedup();
+        Some(Says {
+            digest: StreamsDigest::of(running.iter().copied()),
+            count: running.len() as u64,
+            running: Some(running.into()),
+        })
+    }
 }
 
 /// The answer to a heartbeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HeartbeatAnswer {
     /// What is saved about the instance.
     pub standing: Standing,
@@ -94,6 +117,8 @@ pub struct HeartbeatAnswer {
     pub is_trusted: bool,
     /// Whether the heartbeat renewed its lease.
     pub grants_lease: bool,
+    /// What to ask in order to tell the worker again what to run, if it has to be.
+    pub tell_again: Option<TellAgain>,
 }
 
 impl Orchestrator {
@@ -101,7 +126,10 @@ impl Orchestrator {
     ///
     /// # Errors
     /// If the instance is not registered, or names another life than its current one.
-    pub async fn heartbeat(&self, report: HeartbeatReport) -> Result<HeartbeatAnswer, Rejection> {
+    pub async fn heartbeat(
+        &self,
+        mut report: HeartbeatReport,
+    ) -> Result<HeartbeatAnswer, Rejection> {
         let Some(entry) = self.registry.get(&report.id) else {
             self.telemetry.heartbeats_unknown.inc();
             return Err(Rejection::UnknownInstance(report.id));
@@ -113,6 +141,7 @@ impl Orchestrator {
         if let Some(metrics) = &report.metrics {
             entry.measure(metrics);
         }
+        let says = report.says();
         self.heartbeats.do_send(Record {
             beat: LastBeat {
                 instance: report.id.clone(),
@@ -121,16 +150,17 @@ impl Orchestrator {
                 reported_streams: report.current_streams,
             },
             metrics: report.metrics.map(|metrics| MetricsRecord {
-                instance: report.id,
+                instance: report.id.clone(),
                 recorded_at: at,
                 metrics,
             }),
         });
         self.agree_lease(&entry, report.incarnation).await;
+        let running = says.as_ref().and_then(|says| says.running.clone());
         let beat = Beat {
             names_life: report.incarnation.is_some(),
             version: report.version,
-            running: report.running,
+            says,
         };
         let pulse = match entry.actor() {
             Some(actor) => {
@@ -140,10 +170,19 @@ impl Orchestrator {
             None => None,
         };
         self.telemetry.heartbeats.inc();
+        let standing = entry.standing();
+        let tells_again = pulse.is_some_and(|pulse| pulse.tells_again);
+        let tell_again = report.version.filter(|_| tells_again);
         Ok(HeartbeatAnswer {
-            standing: entry.standing(),
+            standing,
             is_trusted: pulse.is_some_and(|pulse| pulse.is_trusted),
             grants_lease: pulse.is_some_and(|pulse| pulse.grants_lease),
+            tell_again: tell_again.map(|version| TellAgain {
+                id: report.id,
+                incarnation: standing.incarnation,
+                version,
+                running,
+            }),
         })
     }
 
@@ -185,11 +224,7 @@ impl Orchestrator {
         self.check_life(&entry, incarnation)?;
         entry.stamp(self.clock.now(), self.clock.wall());
         if let Some(actor) = entry.actor() {
-            actor.do_send(Beat {
-                names_life: false,
-                version: None,
-                running: None,
-            });
+            actor.do_send(Beat::default());
         }
         Ok(())
     }

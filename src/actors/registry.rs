@@ -389,8 +389,10 @@ pub(super) enum Published {
 mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
+    use std::time::Duration;
 
     use super::*;
+    use crate::domain::digest::StreamsDigest;
     use crate::domain::ids::AssignmentVersion;
     use crate::domain::instance::InstanceStatus;
 
@@ -403,6 +405,13 @@ mod tests {
             held: 0,
             undelivered: 0,
             unconfirmed: 0,
+            leased: false,
+            lease: Duration::ZERO,
+            withdrawn: None,
+            releasing: 0,
+            exclusive: 0,
+            to_run: 0,
+            digest: StreamsDigest::default(),
         }
     }
 

@@ -357,6 +357,7 @@ pub fn start(
         lease: settings.worker_limits.lease,
         recovery: recovery.clone(),
         fleet: fleet.clone(),
+        alerts: alerts.clone(),
     }));
     let orchestrator = Orchestrator {
         lease: settings.worker_limits.lease,

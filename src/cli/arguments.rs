@@ -39,7 +39,7 @@ pub(super) enum Command {
 }
 
 /// What restricts the incidents: parameters of the call, and flags of the same names.
-const INCIDENT_FLAGS: [(&str, &str, &str); 5] = [
+const INCIDENT_FLAGS: [(&str, &str, &str); 6] = [
     (
         "limit",
         "NUMBER",
@@ -47,6 +47,7 @@ const INCIDENT_FLAGS: [(&str, &str, &str); 5] = [
     ),
     ("after", "ID", "Only older ones than this: the next page"),
     ("instance", "ID", "Only those of this instance"),
+    ("state", "STATE", "Only those that are open, or ended"),
     (
         "from",
         "TIME",
@@ -76,6 +77,9 @@ where
         },
         Some(("status", asked)) => Command::Ask(question(Subject::Status, asked)),
         Some(("consistency", asked)) => Command::Ask(question(Subject::Consistency, asked)),
+        Some(("incidents", asked)) if asked.contains_id("id") => {
+            Command::Ask(question(Subject::Incident(text(asked, "id")), asked))
+        }
         Some(("incidents", asked)) => {
             let given = INCIDENT_FLAGS
                 .iter()
@@ -159,7 +163,16 @@ fn command_line() -> clap::Command {
         .subcommand(asking("status").about("Asks a running orchestrator how the fleet is"))
         .subcommand(
             asking("incidents")
-                .about("Asks a running orchestrator for its recoveries, newest first")
+                .about(
+                    "Asks a running orchestrator for its recoveries, newest first, or for one of \
+                     them with its steps",
+                )
+                .arg(
+                    Arg::new("id")
+                        .value_name("ID")
+                        .conflicts_with_all(INCIDENT_FLAGS.map(|(name, _, _)| name))
+                        .help("Only this recovery, with its steps"),
+                )
                 .args(INCIDENT_FLAGS.map(|(name, value, help)| {
                     Arg::new(name)
                         .long(name)
@@ -312,6 +325,10 @@ mod tests {
         assert_eq!(asked(&["consistency"]), plain(Subject::Consistency));
         assert_eq!(asked(&["incidents"]), plain(Subject::Incidents(vec![])));
         assert_eq!(
+            asked(&["incidents", "35"]),
+            plain(Subject::Incident("35".to_owned()))
+        );
+        assert_eq!(
             asked(&["recover", "a b"]),
             plain(Subject::Recover("a b".to_owned()))
         );
@@ -326,6 +343,7 @@ mod tests {
             &["orchestrator", "recover"] as &[&str],
             &["orchestrator", "emergency", "a"],
             &["orchestrator", "emergency", "--reason", "x"],
+            &["orchestrator", "incidents", "35", "--limit", "1"],
         ] {
             assert!(parse(incomplete).is_err(), "{incomplete:?}");
         }

@@ -38,6 +38,8 @@ words! {
         InstanceQuarantined = "instance_quarantined",
         /// Two processes live under one name; only the newest is served.
         DuplicateIdentity = "duplicate_identity",
+        /// A worker does not run what it is to run, although it was told again.
+        StreamsDiffer = "streams_differ",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
@@ -59,14 +61,16 @@ words! {
 
 impl AlertKind {
     /// Whether what it tells of is over when the process that noticed it has ended: the next one
-    /// starts with an open brake, closed breakers and actors nobody has seen end.
+    /// starts with an open brake, closed breakers, actors nobody has seen end and workers that have not
+    /// said yet what they run.
     pub const fn ends_with_the_process(self) -> bool {
         match self {
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced
             | Self::InstanceQuarantined
-            | Self::DuplicateIdentity => true,
+            | Self::DuplicateIdentity
+            | Self::StreamsDiffer => true,
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
             | Self::Flapping
@@ -83,7 +87,8 @@ impl AlertKind {
             | Self::EmergencyRecovery
             | Self::Flapping
             | Self::InstanceQuarantined
-            | Self::DuplicateIdentity => true,
+            | Self::DuplicateIdentity
+            | Self::StreamsDiffer => true,
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced

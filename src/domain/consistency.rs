@@ -41,12 +41,16 @@ pub struct Consistency {
 }
 
 impl Consistency {
+    /// Every invariant that was looked at. What could not be compared is not among them.
+    pub fn checks(&self) -> impl Iterator<Item = &Check> {
+        self.fleet.iter().chain(self.store.as_ref().ok())
+    }
+
     /// Whether everything holds; none if nothing is known to be wrong and something is unknown.
     pub fn verdict(&self) -> Option<bool> {
-        let compared = self.store.as_ref().ok();
-        if !self.fleet.iter().chain(compared).all(|check| check.holds) {
+        if !self.checks().all(|check| check.holds) {
             Some(false)
-        } else if compared.is_some() {
+        } else if self.store.is_ok() {
             Some(true)
         } else {
             None

@@ -113,6 +113,20 @@ pub enum Event {
         /// The older one, which goes on calling and is refused.
         older: Incarnation,
     },
+    /// A worker does not run what it is to run, although it was told again; told once, however
+    /// long it lasts.
+    StreamsDiffer {
+        /// Whose worker.
+        instance: InstanceId,
+        /// In which life.
+        incarnation: Incarnation,
+        /// How many streams it is to run and does not; unknown if it sent a digest only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        missing: Option<u32>,
+        /// How many streams it runs and is not to; unknown if it sent a digest only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        surplus: Option<u32>,
+    },
     /// An instance left for good.
     InstanceRemoved {
         /// Which one.
@@ -329,6 +343,7 @@ impl Event {
             Self::LeaseAgreed { .. } => "lease_agreed",
             Self::LeaseWithdrawn { .. } => "lease_withdrawn",
             Self::DuplicateIdentity { .. } => "duplicate_identity",
+            Self::StreamsDiffer { .. } => "streams_differ",
             Self::InstanceRemoved { .. } => "instance_removed",
             Self::MassFailureHeld { .. } => "mass_failure_held",
             Self::MassFailureEnded { .. } => "mass_failure_ended",
@@ -365,6 +380,7 @@ impl Event {
             | Self::LeaseAgreed { instance, .. }
             | Self::LeaseWithdrawn { instance, .. }
             | Self::DuplicateIdentity { instance, .. }
+            | Self::StreamsDiffer { instance, .. }
             | Self::InstanceRemoved { instance, .. }
             | Self::EmergencyRecovered { instance, .. }
             | Self::MaintenanceEnded { instance, .. }
@@ -411,6 +427,7 @@ impl Event {
             | Self::LeaseAgreed { .. }
             | Self::LeaseWithdrawn { .. }
             | Self::DuplicateIdentity { .. }
+            | Self::StreamsDiffer { .. }
             | Self::InstanceRemoved { .. }
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }

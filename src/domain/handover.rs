@@ -14,6 +14,9 @@
 //! A stream that is *overlapping* belongs to its new owner; the former one is told to go on until
 //! the new one shows that it runs it, and then to stop.
 //!
+//! A stream whose owner does not run it, although it was told to twice, is let go of in the same
+//! way: that it does not run it now is no promise that it will not begin to.
+//!
 //! What can go wrong: the owner never confirms although it beats (the move is given up, and the
 //! stream stays where it is: two runners are worse than a move that fails); the owner falls silent
 //! (its recovery takes the stream along); the new owner falls silent (its recovery does); the
@@ -21,7 +24,7 @@
 //! confirm: its streams are moved at once.
 
 use super::ids::{AssignmentVersion, Epoch, InstanceId};
-use super::stream::words;
+use super::stream::{AssignReason, words};
 use super::time::WallTime;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -52,6 +55,8 @@ pub enum Handover {
         to: Option<InstanceId>,
         /// The owner's version that leaves the stream out: once the worker has it, it has let go.
         version: AssignmentVersion,
+        /// Why the next one gets it, unless its owner fails or leaves meanwhile.
+        reason: AssignReason,
         /// Since when.
         since: WallTime,
     },

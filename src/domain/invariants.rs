@@ -269,12 +269,14 @@ fn none_lost(fleet: &Fleet) -> Check {
     violations.into_check()
 }
 
-/// Whether orphans may be pushed to it, as far as its state goes, and its lease if it has one.
+/// Whether orphans may be pushed to it, as far as its state goes.
+/// Whose leases end is to let go of streams, not to be given any.
 const fn is_eligible(instance: &Instance) -> bool {
-    matches!(
-        instance.status,
-        InstanceStatus::Active | InstanceStatus::Recovering
-    ) && instance.withdrawn.is_none()
+    instance.withdrawn.is_none()
+        && matches!(
+            instance.status,
+            InstanceStatus::Active | InstanceStatus::Recovering
+        )
 }
 
 fn owners_serve(fleet: &Fleet) -> Check {

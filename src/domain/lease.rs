@@ -99,6 +99,7 @@ pub fn lease(
 
 #[cfg(test)]
 mod tests {
+    use super::super::digest::StreamsDigest;
     use super::super::ids::{AssignmentVersion, Incarnation};
     use super::super::instance::InstanceStatus;
     use super::*;
@@ -117,6 +118,8 @@ mod tests {
             withdrawn: None,
             releasing: 0,
             exclusive,
+            to_run: exclusive + 1,
+            digest: StreamsDigest::default(),
         }
     }
 

@@ -61,14 +61,28 @@ impl RunningTime {
 
     /// The running time at a reading. Readings that arrive out of order count as the latest.
     pub fn at(&mut self, reading: Duration) -> Timestamp {
-        let gap = reading.saturating_sub(self.last_reading);
-        if gap > LONGEST_ORDINARY_GAP {
-            self.lost += gap;
-            self.settled_at = reading + self.grace;
+        if reading.saturating_sub(self.last_reading) > LONGEST_ORDINARY_GAP {
+            self.stand_still(reading)
         } else {
-            let counts_from = self.last_reading.max(self.settled_at);
-            self.running += reading.saturating_sub(counts_from);
+            self.go_on(reading)
         }
+    }
+
+    /// The running time at a reading up to which the process ran, however long that was.
+    pub fn go_on(&mut self, reading: Duration) -> Timestamp {
+        let counts_from = self.last_reading.max(self.settled_at);
+        self.running += reading.saturating_sub(counts_from);
+        self.read(reading)
+    }
+
+    /// The running time at a reading up to which the process stood still.
+    pub fn stand_still(&mut self, reading: Duration) -> Timestamp {
+        self.lost += reading.saturating_sub(self.last_reading);
+        self.settled_at = reading + self.grace;
+        self.read(reading)
+    }
+
+    fn read(&mut self, reading: Duration) -> Timestamp {
         self.last_reading = self.last_reading.max(reading);
         Timestamp::ZERO + self.running
     }

@@ -67,6 +67,11 @@ pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Milliseconds to the microsecond.
+pub(super) fn in_milliseconds(microseconds: u64) -> f64 {
+    microseconds as f64 / 1e3
+}
+
 /// 200 with a body that is built and written here if it has few rows, apart if it has many.
 ///
 /// # Errors

@@ -140,10 +140,7 @@ pub(super) async fn order(state: Data<AppState>, body: Body) -> Result<Json<Brak
 fn brake_order(fields: &mut Fields<'_>) -> OrderBrake {
     let action = fields.text("action", 1..=64);
     let reason = fields.text("reason", 1..=1_000);
-    let duration = fields.optional_interval("duration");
-    if duration.is_some_and(|duration| duration > MAX_PROLONGATION) {
-        fields.refuse("duration", "must be at most 1h");
-    }
+    let duration = fields.optional_interval("duration", MAX_PROLONGATION);
     let order = match (action.as_str(), duration) {
         ("prolong", Some(duration)) => Order::Prolong(duration),
         ("prolong", None) => {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::problem::{FieldError, MAX_NAMED_FIELDS, Problem};
+use crate::domain::digest::StreamsDigest;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 
 /// The greatest integer every JSON reader represents exactly.
@@ -30,7 +31,7 @@ const LABEL_KEY_LENGTH: RangeInclusive<usize> = 1..=128;
 const LABEL_VALUE_LENGTH: RangeInclusive<usize> = 0..=512;
 
 /// A worker that beats less often than once a day is not watched by heartbeats.
-const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
+pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
 /// What was refused so far.
@@ -211,9 +212,9 @@ impl Fields<'_> {
             .map(AssignmentVersion::new)
     }
 
-    /// Seconds as a number, or a text like `15s`.
-    pub(super) fn optional_interval(&mut self, name: &str) -> Option<Duration> {
-        self.optional(name, interval)
+    /// Seconds as a number, or a text like `15s`, up to `longest`.
+    pub(super) fn optional_interval(&mut self, name: &str, longest: Duration) -> Option<Duration> {
+        self.optional(name, |value| interval(value, longest))
     }
 
     /// Texts by name.
@@ -273,6 +274,14 @@ impl Fields<'_> {
             }
         }
         Some(ids)
+    }
+
+    /// The digest of a set of streams that may be absent.
+    pub(super) fn optional_digest(&mut self, name: &str) -> Option<StreamsDigest> {
+        self.optional(name, |value| {
+            let digest = value.as_str().and_then(StreamsDigest::from_hex);
+            digest.ok_or_else(|| "must be a text of 16 lower-case hexadecimal digits".to_owned())
+        })
     }
 
     /// An object inside that may be absent.
@@ -389,9 +398,13 @@ fn number(value: &Value) -> Result<f64, String> {
     value.as_f64().ok_or_else(|| "must be a number".to_owned())
 }
 
-fn interval(value: &Value) -> Result<Duration, String> {
-    let reason =
-        || "must be seconds as a number, or a text like \"15s\", from 1ms to one day".to_owned();
+fn interval(value: &Value, longest: Duration) -> Result<Duration, String> {
+    let reason = || {
+        format!(
+            "must be seconds as a number, or a text like \"15s\", from 1ms to {}",
+            humantime::format_duration(longest)
+        )
+    };
     let duration = match value {
         Value::Number(_) => value
             .as_f64()
@@ -404,7 +417,7 @@ fn interval(value: &Value) -> Result<Duration, String> {
     };
     // Whole microseconds: what is kept must read back as it was answered.
     duration
-        .filter(|duration| (SHORTEST_INTERVAL..=LONGEST_INTERVAL).contains(duration))
+        .filter(|duration| (SHORTEST_INTERVAL..=longest).contains(duration))
         .map(|duration| Duration::new(duration.as_secs(), duration.subsec_micros() * 1_000))
         .ok_or_else(reason)
 }

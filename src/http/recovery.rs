@@ -1,13 +1,12 @@
 //! Recoveries an operator orders: one that is forced, and one that takes an instance out of use.
 
 use std::ops::RangeInclusive;
-use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 
-use super::answer::Time;
+use super::answer::{Time, in_milliseconds};
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -98,7 +97,7 @@ impl StepAnswer {
         Self {
             name: step.name,
             status: step.result,
-            duration_ms: Duration::from_micros(step.duration_us).as_secs_f64() * 1e3,
+            duration_ms: in_milliseconds(step.duration_us),
             detail: step.detail,
         }
     }

@@ -1,12 +1,10 @@
 //! What an operator reads about recoveries and consistency.
 
-use std::time::Duration;
-
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, Told, list as answer_list, milliseconds, page};
+use super::answer::{Time, Told, in_milliseconds, list as answer_list, milliseconds, page};
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -121,7 +119,7 @@ impl StepAnswer {
             status: step.result,
             attempt: step.attempt,
             started_at: Time(step.started_at),
-            duration_ms: Duration::from_micros(step.duration_us).as_secs_f64() * 1e3,
+            duration_ms: in_milliseconds(step.duration_us),
             detail: step.detail,
         }
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::answer::seconds;
 use super::body::Body;
-use super::fields::{Fields, MAX_SAFE_INTEGER, read};
+use super::fields::{Fields, LONGEST_INTERVAL, MAX_SAFE_INTEGER, read};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::{HeartbeatAnswer, HeartbeatReport};
@@ -19,7 +19,7 @@ use crate::domain::handover::Handoff;
 use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
-use crate::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
+use crate::domain::queries::{ChangesSince, Query, SetUpdate, WorkerUpdate};
 use crate::domain::stream::{Holding, Stream};
 
 /// What an instance may hold at the most.
@@ -96,7 +96,7 @@ fn registration(fields: &mut Fields<'_>, default_max_streams: u32) -> RegisterIn
             .and_then(|number| u32::try_from(number).ok())
             .unwrap_or(default_max_streams),
         labels: fields.optional_labels("labels").unwrap_or_default(),
-        heartbeat_interval: fields.optional_interval("heartbeat_interval"),
+        heartbeat_interval: fields.optional_interval("heartbeat_interval", LONGEST_INTERVAL),
         auto_assign: fields.optional_flag("auto_assign").unwrap_or(false),
     }
 }
@@ -171,6 +171,11 @@ pub(super) async fn heartbeat(
     {
         let changes = changes_since(&state, id, &answer, known).await;
         beat.tell_changes(known, changes);
+    } else if let Some(query) = answer.tell_again
+        && let Some(update) = in_time(&state, query).await
+    {
+        // It would do no harm to have missed it: it is told with the next heartbeat.
+        beat.tell(update);
     }
     Ok(Json(beat))
 }
@@ -187,6 +192,13 @@ async fn changes_since(
         incarnation: Some(answer.standing.incarnation),
         version,
     };
+    in_time(state, query).await
+}
+
+async fn in_time(
+    state: &AppState,
+    query: impl Query<Answer = Option<WorkerUpdate>>,
+) -> Option<WorkerUpdate> {
     let asked = state.orchestrator().ask(query);
     tokio::time::timeout(CHANGES_LIMIT, asked)
         .await
@@ -196,7 +208,7 @@ async fn changes_since(
 
 impl BeatAnswer {
     fn tell_changes(&mut self, known: AssignmentVersion, changes: Option<WorkerUpdate>) {
-        let Some(WorkerUpdate { standing, update }) = changes else {
+        let Some(update) = changes else {
             // Who is told a version believes to have it: it asks again with its next heartbeat. And
             // no lease: it might begin again with streams that were taken from it meanwhile.
             self.assignment_version = known;
@@ -204,6 +216,10 @@ impl BeatAnswer {
             self.stop_after_seconds = seconds(Duration::ZERO);
             return;
         };
+        self.tell(update);
+    }
+
+    fn tell(&mut self, WorkerUpdate { standing, update }: WorkerUpdate) {
         self.assignment_version = standing.assignment_version;
         self.incarnation = standing.incarnation;
         self.instance_status = standing.status;
@@ -239,6 +255,7 @@ fn heartbeat_report(fields: &mut Fields<'_>) -> HeartbeatReport {
         incarnation: fields.incarnation(),
         version: fields.assignment_version(),
         running: fields.optional_stream_ids("streams"),
+        digest: fields.optional_digest("streams_digest"),
     }
 }
 

@@ -60,6 +60,7 @@ diesel::table! {
         handover_version -> Nullable<BigInt>,
         handover_epoch -> Nullable<BigInt>,
         handover_since -> Nullable<BigInt>,
+        handover_reason -> Nullable<Text>,
     }
 }
 

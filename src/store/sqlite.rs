@@ -45,7 +45,7 @@ fn put_placements(c: &mut SqliteConnection, rows: &[PlacementRow]) -> Result<(),
             .set(
                 incoming!(placements: state, instance_id, epoch, version, reason, delivered,
                 released_by, orphaned_from, since, handover, handover_with, handover_version,
-                handover_epoch, handover_since),
+                handover_epoch, handover_since, handover_reason),
             )
             .execute(c)?;
     }

@@ -5,9 +5,10 @@ use resilient_orchestrator::actors::brake::OrderBrake;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
 use resilient_orchestrator::domain::brake::Order;
-use resilient_orchestrator::domain::commands::RemoveInstance;
+use resilient_orchestrator::domain::commands::{ReleaseStreams, RemoveInstance};
+use resilient_orchestrator::domain::ids::StreamId;
 
-use crate::faults::Outage;
+use crate::faults::{Flaw, Outage};
 use crate::rig::{Rig, pass, settle_down};
 
 async fn page(rig: &Rig, filter: AlertFilter) -> AlertPage {
@@ -228,5 +229,75 @@ async fn an_emergency_is_known_from_its_alert() {
     pass(1.1).await;
     let report = rig.orchestrator.system_health().await.unwrap();
     assert_eq!(report.emergencies, 0);
+    assert_eq!(open(&rig).await, []);
+}
+
+#[actix::test]
+async fn a_broken_invariant_is_an_alert_until_a_later_check_holds() {
+    let rig = silent(1).await;
+    rig.keep_beating(&["i0"]);
+    rig.streams(2).await;
+    rig.store.set_flaw(Flaw::LosesPlaces);
+    rig.ask_for("i0", 2).await;
+    assert_eq!(open(&rig).await, []);
+    pass(31.0).await;
+    let [alert] = of(&rig, AlertKind::InvariantBroken)
+        .await
+        .try_into()
+        .unwrap();
+    assert!(alert.is_open(), "the sweep counted, and had all checked");
+    assert_eq!(
+        (alert.severity, alert.subject.as_str()),
+        (Severity::Critical, "I7")
+    );
+    assert!(
+        alert.detail.contains("Memory and database agree"),
+        "{}",
+        alert.detail
+    );
+    pass(300.0).await;
+    assert_eq!(
+        of(&rig, AlertKind::InvariantBroken).await,
+        std::slice::from_ref(&alert),
+        "once"
+    );
+    // What is written anew agrees again.
+    let release = ReleaseStreams {
+        id: "i0".into(),
+        incarnation: None,
+        streams: vec![StreamId::new(1), StreamId::new(2)],
+    };
+    rig.orchestrator.execute(release).await.unwrap();
+    pass(31.0).await;
+    let [closed] = of(&rig, AlertKind::InvariantBroken)
+        .await
+        .try_into()
+        .unwrap();
+    assert_eq!((closed.id, closed.is_open()), (alert.id, false));
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn a_check_that_somebody_asks_for_opens_and_closes_the_alert_too() {
+    let rig = silent(1).await;
+    rig.keep_beating(&["i0"]);
+    rig.streams(1).await;
+    rig.store.set_flaw(Flaw::LosesPlaces);
+    rig.ask_for("i0", 1).await;
+    let broken = (AlertKind::InvariantBroken, "I7".to_owned());
+    rig.orchestrator.consistency().await.unwrap();
+    assert_eq!(open(&rig).await, std::slice::from_ref(&broken));
+    // What could not be looked at is not known to hold.
+    rig.store.set_outage(Some(Outage::Refusing));
+    rig.orchestrator.consistency().await.unwrap();
+    assert!(open(&rig).await.contains(&broken));
+    rig.store.set_outage(None);
+    let release = ReleaseStreams {
+        id: "i0".into(),
+        incarnation: None,
+        streams: vec![StreamId::new(1)],
+    };
+    rig.orchestrator.execute(release).await.unwrap();
+    rig.orchestrator.consistency().await.unwrap();
     assert_eq!(open(&rig).await, []);
 }

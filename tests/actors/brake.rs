@@ -11,7 +11,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::check_fleet;
 use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
 
-use crate::faults::Outage;
+use crate::faults::{Fault, Outage};
 use crate::rig::{Rig, pass, settle_down};
 
 fn name(number: usize) -> String {
@@ -339,11 +339,48 @@ async fn nothing_of_it_is_lost_in_a_store_that_hangs() {
     pass(60.0).await;
     rig.store.set_outage(None);
     pass(60.0).await;
-    let mut told = journal(&rig);
-    told.dedup();
+    let told = journal(&rig);
+    assert_eq!(told.len(), 3, "{told:?}");
     assert_eq!(told.first().map(String::as_str), Some("held 6/10"));
     assert_eq!(told.last().map(String::as_str), Some("ended Released 6"));
     invariants_hold(&rig).await;
+}
+
+/// An order whose save is in doubt, and nobody can say for a while what became of it.
+async fn saved_in_doubt(fault: Fault) {
+    let rig = fleet(10, 6).await;
+    pass(305.0).await;
+    rig.store.script_saves([fault]);
+    rig.store
+        .script_settlements([Fault::Unavailable, Fault::LostInDoubt]);
+    let hour = Duration::from_secs(3_600);
+    assert_eq!(order(&rig, Order::Prolong(hour)).await, Ok(Phase::Held));
+    assert_eq!(order(&rig, Order::Release).await, Ok(Phase::Releasing));
+    pass(60.0).await;
+    let reason = "the switch is being replaced";
+    let expected = [
+        "held 6/10".to_owned(),
+        format!("Prolong: {reason}"),
+        format!("Release: {reason}"),
+        "ended Released 6".to_owned(),
+    ];
+    assert_eq!(journal(&rig), expected, "{fault:?}: in order, each once");
+    invariants_hold(&rig).await;
+}
+
+#[actix::test]
+async fn what_was_saved_in_doubt_is_not_saved_again() {
+    saved_in_doubt(Fault::WrittenInDoubt).await;
+}
+
+#[actix::test]
+async fn what_was_lost_in_doubt_is_saved_again() {
+    saved_in_doubt(Fault::LostInDoubt).await;
+}
+
+#[actix::test]
+async fn what_is_saved_late_is_not_saved_again() {
+    saved_in_doubt(Fault::LateInDoubt(Duration::from_millis(500))).await;
 }
 
 /// Beats every 3 s for so long.

@@ -11,7 +11,7 @@ use resilient_orchestrator::domain::incident::{
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::settings::{LivenessThresholds, MassFailureSettings};
 
-use crate::faults::{Fault, Outage};
+use crate::faults::{Fault, Flaw, Outage};
 use crate::rig::{Rig, pass, settle_down};
 
 async fn fleet() -> Rig {
@@ -200,4 +200,72 @@ async fn a_store_that_goes_out_after_the_moves_does_not_hold_the_answer_back_for
     pass(120.0).await;
     let incident = rig.incidents().pop().unwrap();
     assert_eq!(incident.outcome, Some(IncidentOutcome::Recovered));
+}
+
+fn results(report: &EmergencyReport) -> Vec<StepResult> {
+    report.steps.iter().map(|step| step.result).collect()
+}
+
+#[actix::test]
+async fn what_the_store_refuses_stops_the_steps_that_depend_on_it_and_no_other() {
+    let rig = fleet().await;
+    rig.keep_beating(&["a"]);
+    rig.store.refuse_content_about(Some("a".into()));
+    let report = take_out(&rig).await.unwrap();
+    assert!(!report.is_success());
+    assert_eq!(
+        results(&report),
+        [
+            StepResult::Failed,
+            StepResult::Skipped,
+            StepResult::Done,
+            StepResult::Skipped
+        ]
+    );
+    assert_eq!(rig.held("a").await, [1, 2, 3], "nothing was taken");
+    rig.store.refuse_content_about(None);
+    assert!(take_out(&rig).await.unwrap().is_success());
+    assert_eq!(rig.held("b").await, [1, 2, 3]);
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn an_inconsistency_is_reported_and_the_instance_put_out_of_use_all_the_same() {
+    let rig = fleet().await;
+    rig.register("c", 3).await;
+    rig.try_streams([4]).await.unwrap();
+    rig.store.set_flaw(Flaw::LosesPlaces);
+    rig.ask_for("c", 1).await;
+    let report = take_out(&rig).await.unwrap();
+    assert!(!report.is_success());
+    assert_eq!(
+        results(&report),
+        [
+            StepResult::Done,
+            StepResult::Done,
+            StepResult::Failed,
+            StepResult::Done
+        ]
+    );
+    let detail = &report.steps[2].detail;
+    assert!(detail.starts_with("I7: stream 4"), "{detail}");
+    assert_eq!(rig.status("a"), InstanceStatus::Maintenance);
+    assert!(rig.held("a").await.is_empty());
+}
+
+#[actix::test]
+async fn there_is_no_limit_on_how_many_streams_it_takes() {
+    const MANY: i64 = 30_000;
+    let rig = Rig::start().await;
+    for first in (1..=MANY).step_by(10_000) {
+        rig.try_streams(first..first + 10_000).await.unwrap();
+    }
+    rig.register("a", 100_000).await;
+    rig.ask_for("a", MANY).await;
+    rig.register("b", 100_000).await;
+    let report = take_out(&rig).await.unwrap();
+    assert!(report.is_success());
+    assert_eq!(report.recovered.evacuation.moved.len(), 30_000);
+    assert!(rig.held("a").await.is_empty());
+    rig.invariants_hold().await;
 }

@@ -1,6 +1,8 @@
 //! Instances that fail again as soon as they are back: longer probations, and the way out.
 
+use resilient_orchestrator::actors::alerts::AskAlerts;
 use resilient_orchestrator::actors::start::SystemSettings;
+use resilient_orchestrator::domain::alert::{AlertFilter, AlertKind};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::stream::StreamState;
@@ -50,6 +52,21 @@ async fn failing_on_probation_doubles_the_next_one_and_steady_time_pays_it_back(
     fail_and_return(&rig, "a").await;
     fail_and_return(&rig, "a").await;
     assert_eq!(told(&rig), [(true, 1), (true, 2)]);
+    let alerts = || async {
+        let open = AskAlerts {
+            filter: AlertFilter {
+                kind: Some(AlertKind::Flapping),
+                ..AlertFilter::default()
+            },
+            limit: 10,
+        };
+        let page = rig.orchestrator.alert_page(open).await.unwrap();
+        let alerts = page.alerts.into_iter();
+        alerts
+            .map(|alert| (alert.subject.clone(), alert.is_open()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(alerts().await, [("a".to_owned(), true)]);
 
     beat_for(&rig, "a", 450).await;
     assert_eq!(rig.status("a"), InstanceStatus::Recovering, "4 times 120 s");
@@ -62,6 +79,7 @@ async fn failing_on_probation_doubles_the_next_one_and_steady_time_pays_it_back(
     assert_eq!(flaps(&rig, "a"), 1);
     beat_for(&rig, "a", 300).await;
     assert_eq!(flaps(&rig, "a"), 0);
+    assert_eq!(alerts().await, [("a".to_owned(), false)]);
     beat_for(&rig, "a", 3_600).await;
     assert_eq!(
         told(&rig)[2..],

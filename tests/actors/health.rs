@@ -1,6 +1,9 @@
 //! The health of the whole system: judged soon after anything happens, kept and told.
 
+use std::time::Duration;
+
 use resilient_orchestrator::actors::health::{AskHealthHistory, HealthPage, HealthReport};
+use resilient_orchestrator::actors::heartbeat_log::Retention;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::ids::InstanceId;
@@ -205,4 +208,38 @@ async fn failures_are_remembered_across_a_restart() {
     assert!(failed.last_attempt.is_some());
     let rig = rig.again(SystemSettings::default()).await;
     assert_eq!(rig.orchestrator.failures().await.unwrap(), before);
+}
+
+/// How old the oldest point is that is kept, and how many there are.
+async fn kept(most_health_rows: u32, hours: u64) -> (Duration, usize) {
+    let defaults = SystemSettings::default();
+    let settings = SystemSettings {
+        retention: Retention {
+            health: Duration::from_secs(hours * 3_600),
+            most_health_rows,
+            ..defaults.retention
+        },
+        ..defaults
+    };
+    let rig = Rig::with(settings).await;
+    rig.register("i0", 1).await;
+    rig.keep_beating(&["i0"]);
+    // Cleaned every hour; just after the last time.
+    pass(5.0 * 3_600.0 + 10.0).await;
+    let rows = rig.store.health_rows();
+    let oldest = rows.iter().map(|row| row.at).min().unwrap();
+    (rig.clock.wall().since(oldest), rows.len())
+}
+
+#[actix::test]
+async fn what_is_older_than_its_retention_leaves_the_history_by_itself() {
+    let (age, rows) = kept(1_000, 2).await;
+    assert!(age <= Duration::from_secs(2 * 3_600 + 10), "{age:?}");
+    assert!((20..=26).contains(&rows), "one every five minutes: {rows}");
+}
+
+#[actix::test]
+async fn no_more_rows_than_wanted_stay_in_the_history() {
+    let (_, rows) = kept(7, 24).await;
+    assert!((7..=8).contains(&rows), "one may be newer: {rows}");
 }

@@ -14,6 +14,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::lease::WithdrawalCause;
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate};
 use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
+use resilient_orchestrator::domain::stream::StreamState;
 
 use crate::faults::{Fault, Outage};
 use crate::rig::{Rig, pass, report, settle_down, spec};
@@ -190,6 +191,23 @@ async fn what_may_be_run_twice_does_not_wait() {
     assert_eq!(rig.held("b").await, [2]);
     pass(LEASE + MARGIN + 1.0).await;
     all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn room_of_one_that_is_to_let_go_is_no_room() {
+    let rig = fleet().await;
+    rig.orchestrator.remove("b".into()).await.unwrap();
+    let overlap = SaveStreams {
+        streams: vec![StreamSpec {
+            handoff: Some(Handoff::Overlap),
+            ..spec(2)
+        }],
+    };
+    rig.orchestrator.execute(overlap).await.unwrap();
+    remove(&rig).await;
+    assert_eq!(rig.place(2).await, StreamState::Orphaned, "not pushed back");
+    assert_eq!(rig.held("a").await, [1, 3]);
+    rig.invariants_hold().await;
 }
 
 #[actix::test]

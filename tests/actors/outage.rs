@@ -3,8 +3,9 @@
 use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::InstanceStatus;
+use resilient_orchestrator::domain::time::Timestamp;
 
-use crate::faults::Outage;
+use crate::faults::{Outage, Side};
 use crate::rig::{Rig, pass, settle_down};
 
 async fn silent_during(outage: Outage) -> Rig {
@@ -89,4 +90,55 @@ async fn a_failure_reported_during_an_outage_is_refused_and_the_fence_lifted() {
     rig.store.set_outage(None);
     pass(120.0).await;
     assert_eq!(rig.held("a").await, [1], "nothing of it is done later");
+}
+
+/// Some commands that fail open the breaker of writes.
+async fn writes_go_out(rig: &Rig, outage: Outage) {
+    rig.store.set_outage_of(Side::Writes, Some(outage));
+    while rig.orchestrator.store_gate().writes().lets_through() {
+        let _ = rig.try_streams([99]).await;
+        pass(0.1).await;
+    }
+}
+
+/// Whatever is lost while writes are out is in no queue: the sweep that follows sees it again.
+async fn suspicion_is_seen_again(outage: Outage) {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    rig.register("b", 1).await;
+    rig.keep_beating(&["b"]);
+    pass(80.0).await;
+    writes_go_out(&rig, outage).await;
+    pass(140.0 - rig.clock.now().since(Timestamp::ZERO).as_secs_f64()).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Active, "late, not saved");
+    rig.store.set_outage_of(Side::Writes, None);
+    while !rig.orchestrator.store_gate().writes().lets_through() {
+        assert_eq!(rig.status("a"), InstanceStatus::Active);
+        pass(0.01).await;
+    }
+    settle_down().await;
+    assert_eq!(rig.status("a"), InstanceStatus::Suspect);
+
+    // The same with its end.
+    writes_go_out(&rig, outage).await;
+    rig.beat("a").await;
+    pass(1.0).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Suspect, "not saved");
+    rig.store.set_outage_of(Side::Writes, None);
+    while !rig.orchestrator.store_gate().writes().lets_through() {
+        pass(0.01).await;
+    }
+    settle_down().await;
+    assert_eq!(rig.status("a"), InstanceStatus::Active);
+    rig.memory_equals_store().await;
+}
+
+#[actix::test]
+async fn a_suspicion_lost_to_a_store_that_refuses_is_seen_again_when_it_is_back() {
+    suspicion_is_seen_again(Outage::Refusing).await;
+}
+
+#[actix::test]
+async fn a_suspicion_lost_to_a_store_that_hangs_is_seen_again_when_it_is_back() {
+    suspicion_is_seen_again(Outage::Hanging).await;
 }

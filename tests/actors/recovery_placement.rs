@@ -1,5 +1,7 @@
 //! Where the streams go: the lightest first, busy machines later, and never a wait for scores.
 
+use std::time::Duration;
+
 use resilient_orchestrator::actors::orchestrator::HeartbeatReport;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::heartbeat::SystemMetrics;
@@ -36,6 +38,11 @@ async fn prepared(rig: Rig) -> Rig {
 
 async fn recover(rig: &Rig) -> ([usize; 3], String) {
     rig.orchestrator.report_failure("a".into()).await.unwrap();
+    outcome(rig).await
+}
+
+/// How many streams the three have now, and what the incident says of the plan.
+async fn outcome(rig: &Rig) -> ([usize; 3], String) {
     let mut held = [0; 3];
     for (id, held) in ["b", "c", "d"].into_iter().zip(&mut held) {
         *held = rig.held(id).await.len();
@@ -96,6 +103,38 @@ fn an_absurd_reading_leaves_the_load_to_decide_and_the_incident_says_so() {
     for (cpu, memory) in [(-1.0, 0.0), (50.0, 100.5), (f64::NAN, 0.0), (1e300, 0.0)] {
         life(async |_| with_an_absurd_reading(cpu, memory).await, None);
     }
+}
+
+/// Scoring reads the clock when it begins and when it ends.
+async fn scored_in(millis: u64) -> ([usize; 3], String) {
+    let rig = fleet().await;
+    rig.orchestrator
+        .heartbeat(busy("b", 99.0, 0.0))
+        .await
+        .unwrap();
+    rig.clock.drag(Duration::from_millis(millis));
+    rig.orchestrator.report_failure("a".into()).await.unwrap();
+    rig.clock.drag(Duration::ZERO);
+    let found = outcome(&rig).await;
+    rig.invariants_hold().await;
+    found
+}
+
+#[actix::test]
+async fn scoring_that_takes_200_ms_still_counts() {
+    let (held, detail) = scored_in(200).await;
+    assert!(held[0] < held[1] && held[1] == held[2], "{held:?}");
+    assert_eq!(detail, "12 to move, 0 without room");
+}
+
+#[actix::test]
+async fn scoring_that_takes_longer_leaves_the_load_to_decide_and_the_incident_says_so() {
+    let (held, detail) = scored_in(201).await;
+    assert_eq!(held, [4, 4, 4]);
+    assert!(
+        detail.ends_with("placed by load alone: scoring took 201 ms, more than 200 ms"),
+        "{detail}"
+    );
 }
 
 #[actix::test]

@@ -255,6 +255,7 @@ pub(crate) fn report(id: &str) -> HeartbeatReport {
         metrics: Some(SystemMetrics::default()),
         version: None,
         running: None,
+        digest: None,
     }
 }
 

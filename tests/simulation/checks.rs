@@ -126,10 +126,11 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
         if places.len() > instance.max_streams as usize {
             return Err(format!("I2: {} holds {}", instance.id, places.len()));
         }
-        let is_eligible = matches!(
-            instance.status,
-            InstanceStatus::Active | InstanceStatus::Recovering
-        ) && instance.withdrawn.is_none();
+        let is_eligible = instance.withdrawn.is_none()
+            && matches!(
+                instance.status,
+                InstanceStatus::Active | InstanceStatus::Recovering
+            );
         let lingers = lingering.get(instance.id.as_str()).copied().unwrap_or(0);
         let has_room = places.len() + lingers < instance.max_streams as usize;
         if is_orphan_waiting && is_eligible && has_room {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
 
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::incident::FailureCause;
@@ -21,6 +22,13 @@ struct Telling {
     dropped: u32,
 }
 
+/// A time in which the orchestrator heard nothing.
+#[derive(Debug)]
+pub(crate) struct Standstill {
+    pub(crate) from: WallTime,
+    pub(crate) until: WallTime,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct History {
     sequence: i64,
@@ -35,6 +43,8 @@ pub(crate) struct History {
     withdrawn: BTreeMap<String, u32>,
     /// When the orchestrator that writes started.
     pub(crate) life_began: WallTime,
+    /// When it stood still.
+    pub(crate) standstills: Vec<Standstill>,
     /// The last answered sign of life of an instance that was not fenced.
     pub(crate) trusted: BTreeMap<String, WallTime>,
 }
@@ -204,6 +214,7 @@ impl History {
             | Event::LeaseAgreed { .. }
             | Event::OverlapEnded { .. }
             | Event::DuplicateIdentity { .. }
+            | Event::StreamsDiffer { .. }
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }
             | Event::StreamDeleted { .. }
@@ -272,16 +283,25 @@ impl History {
         ) {
             return Ok(());
         }
-        let since_start = at.since(self.life_began);
+        let since_start = self.heard(self.life_began, at);
         if since_start < TIMEOUT {
             return Err(format!("I6: {id} failed {since_start:?} after the start"));
         }
-        let silent = self.trusted.get(id).map(|beat| at.since(*beat));
+        let silent = self.trusted.get(id).map(|beat| self.heard(*beat, at));
         match silent {
             Some(silent) if silent < TIMEOUT => Err(format!(
                 "I6: {id} failed {silent:?} after its last heartbeat"
             )),
             Some(_) | None => Ok(()),
         }
+    }
+
+    /// For how long of this time the orchestrator could have heard somebody.
+    fn heard(&self, from: WallTime, until: WallTime) -> Duration {
+        let deaf = self.standstills.iter().map(|standstill| {
+            let (begin, end) = (standstill.from.max(from), standstill.until.min(until));
+            end.since(begin)
+        });
+        until.since(from).saturating_sub(deaf.sum())
     }
 }

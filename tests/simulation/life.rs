@@ -18,6 +18,7 @@ use tokio::time::sleep;
 use crate::checks::check;
 use crate::nature;
 use crate::scene::Mutation;
+use crate::standstill::perhaps_stand_still;
 use crate::wire::limits;
 use crate::worker::Link;
 use crate::world::{Shared, TIMEOUT, World};
@@ -106,6 +107,7 @@ async fn boot(
     world.follow();
     world.history.life_began = clock.wall();
     world.history.trusted.clear();
+    world.history.standstills.clear();
     let settings = settings(&mut world);
     Some(start(loaded, &settings, clock, telemetry, &Placement::Here))
 }
@@ -132,7 +134,7 @@ pub(crate) fn live(shared: &Shared, length: Duration) -> Result<(), String> {
 }
 
 async fn live_until_killed(shared: &Shared, length: Duration) -> Result<(), String> {
-    let began = shared.borrow().clock.now();
+    let began = shared.borrow().clock.wall();
     let booted = boot(shared, length).await;
     let Some((orchestrator, mut fatal)) = booted else {
         return Ok(());
@@ -142,13 +144,14 @@ async fn live_until_killed(shared: &Shared, length: Duration) -> Result<(), Stri
         {
             let mut world = shared.borrow_mut();
             world.collect()?;
-            let lasted = world.clock.now().since(began);
+            let lasted = world.clock.wall().since(began);
             if lasted >= length || world.store.is_halted() {
                 return Ok(());
             }
         }
         check(shared, &orchestrator).await?;
         nature::act(shared, Some(&orchestrator));
+        perhaps_stand_still(shared, &orchestrator).await;
         sleep(STEP).await;
         // Nobody else writes in this world.
         if let Ok(fatal) = fatal.try_recv() {

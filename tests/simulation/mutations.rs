@@ -72,6 +72,11 @@ fn i6_an_orchestrator_that_does_not_wait_as_agreed_is_noticed() {
 }
 
 #[test]
+fn i6_an_orchestrator_that_counts_its_own_standstills_is_noticed() {
+    is_noticed(Mutation::CountsStandstills, &["I6"]);
+}
+
+#[test]
 fn i7_a_store_that_loses_places_is_noticed() {
     is_noticed(Mutation::Store(Flaw::LosesPlaces), &["I7"]);
 }

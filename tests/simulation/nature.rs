@@ -4,12 +4,14 @@ use actix::prelude::*;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::brake::Order;
+use resilient_orchestrator::domain::breaker::{BreakerName, Force};
 use resilient_orchestrator::domain::ids::InstanceId;
 
 use crate::faults::{Outage, Side};
 use crate::network::Network;
 use crate::operator::{
-    delete_stream, force, move_stream, order_brake, remove, report_failure, save_stream, take_out,
+    delete_stream, force, force_breaker, move_stream, order_brake, remove, report_failure,
+    save_stream, take_out,
 };
 use crate::watch::Cause;
 use crate::world::{Shared, World};
@@ -274,6 +276,21 @@ fn operate(shared: &Shared, orchestrator: &Orchestrator) {
     } else if world.is_calm || world.chance(40) {
         // Whoever is in maintenance does not stay there for ever.
         actix::spawn(force(orchestrator.clone(), id));
+    }
+    if world.chance(60) {
+        let force = match world.rng.u8(0..5) {
+            0 => Some(Force::Open),
+            1 => Some(Force::Closed),
+            _ => None,
+        };
+        let is_of_reads = world.rng.bool();
+        let name = if is_of_reads {
+            BreakerName::STORE_READS
+        } else {
+            BreakerName::STORE_WRITES
+        };
+        world.counters.forced_breakers += u32::from(force.is_some());
+        actix::spawn(force_breaker(orchestrator.clone(), name, force));
     }
     if world.chance(90) {
         let order = match world.rng.u8(0..3) {

@@ -2,9 +2,11 @@
 //! follows from the answers.
 
 use resilient_orchestrator::actors::brake::OrderBrake;
+use resilient_orchestrator::actors::db_breaker::ForceBreaker;
 use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::brake::Order;
+use resilient_orchestrator::domain::breaker::{BreakerName, Force};
 use resilient_orchestrator::domain::commands::{
     DeleteStream, MoveStreams, Relocation, SaveStreams, StreamSpec,
 };
@@ -111,6 +113,21 @@ pub(crate) async fn report_failure(orchestrator: Orchestrator, id: InstanceId) {
 pub(crate) async fn order_brake(orchestrator: Orchestrator, order: Order) {
     let reason = "because".to_owned();
     let _ = orchestrator.order_brake(OrderBrake { order, reason }).await;
+}
+
+/// Nothing is as it should be any more until somebody releases it, or the orchestrator ends.
+pub(crate) async fn force_breaker(
+    orchestrator: Orchestrator,
+    name: BreakerName,
+    force: Option<Force>,
+) {
+    let reason = "because".to_owned();
+    let order = ForceBreaker {
+        name,
+        force,
+        reason,
+    };
+    let _ = orchestrator.force_breaker(order).await;
 }
 
 pub(crate) async fn take_out(orchestrator: Orchestrator, id: InstanceId) {

@@ -125,9 +125,9 @@ fn outcome(world: &World, began: i64) -> Outcome {
         .collect();
     let summary = format!(
         "{minutes} min, {} workers ({} leased), {} lives, {} crashes, {} hangs, {} partitions, \
-         {} mass silences, {} outages, {} actor panics, {} removals, {} emergencies, {} moves, \
-         {} wakings, {} endings, {} copies, {} events, {} checks; two ran: {}; nobody ran: {}; \
-         one ran: {:.0} s; the sink took {} and refused {}",
+         {} mass silences, {} standstills, {} outages, {} forced breakers, {} actor panics, \
+         {} removals, {} emergencies, {} moves, {} wakings, {} endings, {} copies, {} events, \
+         {} checks; two ran: {}; nobody ran: {}; one ran: {:.0} s; the sink took {} and refused {}",
         world.workers.len(),
         leased.count(),
         counters.lives,
@@ -135,7 +135,9 @@ fn outcome(world: &World, began: i64) -> Outcome {
         counters.hangs,
         counters.partitions,
         counters.mass_silences,
+        counters.standstills,
         counters.outages,
+        counters.forced_breakers,
         counters.actor_panics,
         counters.removals,
         counters.emergencies,

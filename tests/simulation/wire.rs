@@ -154,6 +154,7 @@ async fn heartbeat(
         metrics: None,
         version: said.version,
         running: Some(said.running),
+        digest: None,
     };
     let answer = orchestrator.heartbeat(report).await;
     let answer = answer.map_err(Refusal::Rejected)?;

@@ -225,23 +225,26 @@ impl Link {
     }
 
     async fn beat(&self) -> bool {
-        let count = self.with(|worker| i64::try_from(worker.list.len()).unwrap());
-        let answer = self.call(move |link, orchestrator| async move {
-            let id = link.id();
-            let report = HeartbeatReport {
-                id: id.clone(),
-                incarnation: None,
-                current_streams: count,
-                status: "active".into(),
-                metrics: None,
-                version: None,
-                running: None,
-            };
-            orchestrator.heartbeat(report).await.ok()?;
-            link.note_sign_of_life(&orchestrator, &id);
-            Some(())
-        });
+        let answer = self.call(move |link, orchestrator| async move { link.be_heard(&orchestrator).await });
         answer.await.is_some()
+    }
+
+    /// A heartbeat arrives.
+    pub(crate) async fn be_heard(&self, orchestrator: &Orchestrator) -> Option<()> {
+        let id = self.id();
+        let report = HeartbeatReport {
+            id: id.clone(),
+            incarnation: None,
+            current_streams: self.with(|worker| i64::try_from(worker.list.len()).unwrap()),
+            status: "active".into(),
+            metrics: None,
+            version: None,
+            running: None,
+            digest: None,
+        };
+        orchestrator.heartbeat(report).await.ok()?;
+        self.note_sign_of_life(orchestrator, &id);
+        Some(())
     }
 
     /// A heartbeat that was answered and not fenced must keep the instance from failing.

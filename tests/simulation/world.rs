@@ -46,6 +46,8 @@ pub(crate) struct Counters {
     pub(crate) hangs: u32,
     pub(crate) partitions: u32,
     pub(crate) mass_silences: u32,
+    pub(crate) standstills: u32,
+    pub(crate) forced_breakers: u32,
     pub(crate) outages: u32,
     pub(crate) actor_panics: u32,
     pub(crate) removals: u32,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::queue::{Refusal, Waiting};
-use super::{FleetActor, State, refuse_all};
+use super::{FleetActor, State};
 use crate::actors::db_breaker::ProbeWrites;
 use crate::domain::fleet::{Batch, Rows};
 use crate::store::Save;
@@ -47,8 +47,20 @@ impl FleetActor {
         if self.links.access.gate().writes().lets_through() {
             self.settle(callers, ctx);
         } else {
-            refuse_all(callers, &Refusal::OutcomeUnknown);
+            self.tell_unknown(callers);
             self.settle_later(ctx);
+        }
+    }
+
+    /// Tells the callers of a transaction in doubt that nobody knows; those who want to be certain
+    /// wait on.
+    pub(super) fn tell_unknown(&mut self, callers: Vec<Box<dyn Waiting>>) {
+        for caller in callers {
+            if caller.waits_for_certainty() {
+                self.patient.push(caller);
+            } else {
+                caller.refuse(Refusal::OutcomeUnknown);
+            }
         }
     }
 

@@ -9,21 +9,19 @@ use super::{FleetActor, State};
 use crate::domain::ids::InstanceId;
 use crate::store::{Census, Guard, StoreError};
 
-/// Counts what the store holds and compares it with memory (I7). Does nothing while a
-/// transaction is under way: both are moving then.
+/// Counts what the store holds and compares it with memory (I7): do they agree? None while a
+/// transaction is under way, because both are moving then, or if the store does not answer.
 #[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
+#[rtype(result = "Option<bool>")]
 pub struct CompareWithStore;
 
 impl Handler<CompareWithStore> for FleetActor {
-    type Result = ();
+    type Result = ResponseActFuture<Self, Option<bool>>;
 
-    fn handle(&mut self, _: CompareWithStore, ctx: &mut Self::Context) {
-        if !matches!(self.state, State::Idle) {
-            return;
-        }
-        let Some(permit) = self.links.access.to_read() else {
-            return;
+    fn handle(&mut self, _: CompareWithStore, _: &mut Self::Context) -> Self::Result {
+        let is_idle = matches!(self.state, State::Idle);
+        let Some(permit) = is_idle.then(|| self.links.access.to_read()).flatten() else {
+            return Box::pin(fut::ready(None));
         };
         let store = self.links.store.clone();
         let census = async move {
@@ -32,36 +30,40 @@ impl Handler<CompareWithStore> for FleetActor {
             result
         };
         let guard = self.guard;
-        ctx.spawn(
+        Box::pin(
             census
                 .into_actor(self)
                 .map(move |result, actor, _| match result {
                     Ok(census) => actor.compare(guard, &census),
-                    Err(error) => debug!(error:%; "the sweep could not count what is stored"),
+                    Err(error) => {
+                        debug!(error:%; "the sweep could not count what is stored");
+                        None
+                    }
                 }),
-        );
+        )
     }
 }
 
 impl FleetActor {
-    fn compare(&mut self, guard: Guard, census: &Census) {
+    fn compare(&mut self, guard: Guard, census: &Census) -> Option<bool> {
         if census.guard.term != guard.term {
             let deposed = StoreError::Deposed {
                 ours: guard.term,
                 current: census.guard.term,
             };
             self.end(&deposed);
-            return;
+            return None;
         }
         // Something was saved while the store counted: the next sweep compares.
         if census.guard != self.guard || !matches!(self.state, State::Idle) {
-            return;
+            return None;
         }
         let differences = self.differences(census);
         for difference in &differences {
             self.links.telemetry.sweep_differences.inc();
             error!(invariant = "I7"; "memory and store disagree: {difference}");
         }
+        Some(differences.is_empty())
     }
 
     fn differences(&self, census: &Census) -> Vec<String> {

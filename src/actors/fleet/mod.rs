@@ -96,6 +96,8 @@ pub struct FleetActor {
     expiry_armed: bool,
     is_settling: bool,
     settling_armed: bool,
+    /// Callers of the transaction in doubt who were not told that it is.
+    patient: Vec<Box<dyn Waiting>>,
     draining: Vec<oneshot::Sender<()>>,
     is_draining: bool,
     _vital: Vital,
@@ -124,6 +126,7 @@ impl FleetActor {
             expiry_armed: false,
             is_settling: false,
             settling_armed: false,
+            patient: Vec::new(),
             draining: Vec::new(),
             is_draining: false,
             _vital: vital,
@@ -279,12 +282,13 @@ impl FleetActor {
         let State::InDoubt { batch } = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
+        let callers = callers.into_iter().chain(std::mem::take(&mut self.patient));
         match result {
             Ok(Settlement::Committed) => {
                 self.guard = self.guard.after_save();
                 let save = Save::from(&batch);
                 self.commit(batch, &save);
-                callers.into_iter().for_each(Waiting::tell);
+                callers.for_each(Waiting::tell);
             }
             Ok(Settlement::Defeated) => {
                 self.guard = self.guard.after_defeat();
@@ -304,7 +308,7 @@ impl FleetActor {
             ) => {
                 debug!(reason; "not settled yet");
                 self.state = State::InDoubt { batch };
-                refuse_all(callers, &Refusal::OutcomeUnknown);
+                self.tell_unknown(callers.collect());
                 self.settle_later(ctx);
             }
         }

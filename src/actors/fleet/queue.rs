@@ -75,6 +75,9 @@ pub(super) trait Waiting: Send {
     /// Tells the caller that it was not carried out.
     fn refuse(self: Box<Self>, refusal: Refusal);
 
+    /// Whether the caller is told nothing as long as nobody knows what was saved.
+    fn waits_for_certainty(&self) -> bool;
+
     /// What it is, for the log.
     fn name(&self) -> &dyn fmt::Debug;
 }
@@ -111,6 +114,10 @@ impl<C: Command> Waiting for Caller<C> {
             Some(Ok(_)) | None => refusal,
         };
         let _ = self.answer.send(Err(refusal));
+    }
+
+    fn waits_for_certainty(&self) -> bool {
+        C::WAITS_FOR_CERTAINTY
     }
 
     fn name(&self) -> &dyn fmt::Debug {

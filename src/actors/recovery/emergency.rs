@@ -143,7 +143,7 @@ pub(super) async fn check_consistency(
         let check = async {
             // Never closed: without a permit there is only more load.
             let _permit = links.checks.acquire().await;
-            consistency::check(&links.fleet, &links.archive).await
+            consistency::check(&links.fleet, &links.archive, &links.alerts).await
         };
         match timeout(CHECK_LIMIT, check).await {
             Ok(Ok(found)) => match (found.verdict(), &found.store) {
@@ -164,8 +164,7 @@ pub(super) async fn check_consistency(
 }
 
 fn violations(found: &crate::domain::consistency::Consistency) -> String {
-    let checks = found.fleet.iter().chain(found.store.as_ref().ok());
-    let violated = checks.filter(|check| !check.holds);
+    let violated = found.checks().filter(|check| !check.holds);
     let named: Vec<String> = violated
         .map(|check| format!("{}: {}", check.invariant, check.violations.join("; ")))
         .collect();

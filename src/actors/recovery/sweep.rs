@@ -2,9 +2,12 @@
 
 use actix::prelude::*;
 
-use super::RecoveryActor;
+use super::{RecoveryActor, RecoveryLinks};
+use crate::actors::alerts::AskOpen;
+use crate::actors::consistency;
 use crate::actors::fleet::{CompareWithStore, Execute};
 use crate::actors::supervisor::CheckChildren;
+use crate::domain::alert::AlertKind;
 use crate::domain::commands::{
     ClearSuspicion, ForgetFailed, PlaceWaiting, ReturnInstance, SuspectInstance,
 };
@@ -56,6 +59,20 @@ impl RecoveryActor {
         let fleet = &self.links.fleet;
         fleet.do_send(Execute(ForgetFailed { failed_before }));
         fleet.do_send(Execute(PlaceWaiting));
-        fleet.do_send(CompareWithStore);
+        ctx.spawn(compare(self.links.clone()).into_actor(self));
+    }
+}
+
+/// Counts what memory and store hold. If they differ, or an invariant was found broken before, all
+/// of it is checked: that opens the alert, and closes it once everything holds.
+async fn compare(links: RecoveryLinks) {
+    let differs = links.fleet.send(CompareWithStore).await == Ok(Some(false));
+    let open = links.alerts.book().send(AskOpen).await;
+    let is_broken = open.is_ok_and(|open| open.counts.contains_key(&AlertKind::InvariantBroken));
+    if (differs || is_broken)
+        && let Ok(_permit) = links.checks.try_acquire()
+    {
+        // Refused only while the system ends.
+        let _ = consistency::check(&links.fleet, &links.archive, &links.alerts).await;
     }
 }

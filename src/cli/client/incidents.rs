@@ -1,7 +1,8 @@
-//! What `incidents` prints.
+//! What `incidents` prints: a list, or one with its steps.
 
 use serde_json::Value;
 
+use super::recovery::table_of;
 use super::table::{aligned, cell, time, words};
 
 const HEAD: [&str; 8] = [
@@ -29,6 +30,23 @@ pub(super) fn show(answer: &Value) -> String {
     if let Some(next) = answer.get("next") {
         text.push_str(&format!("More: --after {}\n", cell(next)));
     }
+    text
+}
+
+/// One incident, then its steps; those of earlier attempts that failed are there too.
+pub(super) fn show_one(answer: &Value) -> String {
+    let incident = &answer["data"];
+    let mut text = aligned(&[HEAD.map(str::to_owned), row(incident)]);
+    if incident["reason"].is_string() {
+        text.push_str(&format!("Reason: {}\n", cell(&incident["reason"])));
+    }
+    if incident["escalated_at"].is_string() {
+        let at = time(&incident["escalated_at"]);
+        text.push_str(&format!("Became an emergency at {at} UTC.\n"));
+    }
+    let steps = incident["steps"].as_array();
+    text.push('\n');
+    text.push_str(&table_of(steps.map_or(&[] as &[_], Vec::as_slice)));
     text
 }
 

@@ -1,7 +1,7 @@
 //! The commands that talk to a running orchestrator, over HTTP like anybody else.
 //!
 //! `connection` asks, `table` aligns, and each command has a file that knows what its answer looks
-//! like to a person. With `--json` the answer is printed as it came.
+//! like to a person. With `--json` what was answered is printed as JSON.
 
 mod connection;
 mod consistency;
@@ -29,7 +29,7 @@ pub(super) struct Question {
     pub(super) subject: Subject,
     /// The flag `--url`.
     pub(super) url: Option<OsString>,
-    /// Whether the answer is printed as it came.
+    /// Whether the answer is printed as JSON.
     pub(super) json: bool,
 }
 
@@ -40,6 +40,8 @@ pub(super) enum Subject {
     Status,
     /// The recoveries; what restricts them, by parameter.
     Incidents(Vec<(&'static str, String)>),
+    /// One recovery with its steps, by its id.
+    Incident(String),
     /// Whether the invariants hold.
     Consistency,
     /// The recovery of an instance that has failed, now.
@@ -64,7 +66,11 @@ pub(super) fn ask(question: Question) -> ExitCode {
     };
     let connection = Connection::to(url);
     let (answer, show): (_, fn(&Value) -> String) = match &question.subject {
-        Subject::Status => (connection.get("/status", &[]), status::show),
+        Subject::Status => (status::ask(&connection), status::show),
+        Subject::Incident(id) => (
+            connection.get(&recovery::path("incidents", id), &[]),
+            incidents::show_one,
+        ),
         Subject::Incidents(parameters) => (
             connection.get("/resilience/incidents", parameters),
             incidents::show,
@@ -101,7 +107,7 @@ pub(super) fn ask(question: Question) -> ExitCode {
         return printed;
     }
     match question.subject {
-        Subject::Status | Subject::Incidents(_) => ExitCode::SUCCESS,
+        Subject::Status | Subject::Incidents(_) | Subject::Incident(_) => ExitCode::SUCCESS,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => ExitCode::SUCCESS,
             Some(false) => ExitCode::from(FAILED),

@@ -19,10 +19,15 @@ pub(super) fn path(order: &str, id: &str) -> String {
 
 /// What came of it as a sentence, then the steps, if there are any.
 pub(super) fn show(answer: &Value) -> String {
-    let mut text = format!("{}\n", cell(&answer["message"]));
-    let Some(steps) = answer["steps"].as_array() else {
-        return text;
-    };
+    let text = format!("{}\n", cell(&answer["message"]));
+    match answer["steps"].as_array() {
+        Some(steps) => text + &table_of(steps),
+        None => text,
+    }
+}
+
+/// One line a step.
+pub(super) fn table_of(steps: &[Value]) -> String {
     let mut rows = vec![["STEP", "RESULT", "TOOK", "DETAIL"].map(str::to_owned)];
     rows.extend(steps.iter().map(|step| {
         let took = step["duration_ms"].as_f64().unwrap_or_default();
@@ -33,8 +38,7 @@ pub(super) fn show(answer: &Value) -> String {
             cell(&step["detail"]),
         ]
     }));
-    text.push_str(&aligned(&rows));
-    text
+    aligned(&rows)
 }
 
 #[cfg(test)]

@@ -1,16 +1,44 @@
-//! What `status` prints.
+//! What `status` asks and prints.
 
 use serde_json::Value;
 
-use super::table::{aligned, cell, words};
+use super::connection::Connection;
+use super::table::{aligned, cell, time, words};
 
-/// Totals first, then whatever is not as it should be stands out by its state.
+/// How many open alerts are listed.
+const LISTED_ALERTS: &str = "20";
+
+/// How many failed instances are named.
+const NAMED: usize = 5;
+
+/// The totals, as `GET /status` answers them, with what `GET /resilience/status` says as
+/// `resilience` and the newest open alerts as `alerts`.
+///
+/// # Errors
+/// One sentence that says what is the matter.
+pub(super) fn ask(connection: &Connection) -> Result<Value, String> {
+    let mut whole = connection.get("/status", &[])?;
+    let resilience = connection.get("/resilience/status", &[])?;
+    let only_open = [
+        ("open", "true".to_owned()),
+        ("limit", LISTED_ALERTS.to_owned()),
+    ];
+    let mut alerts = connection.get("/resilience/alerts", &only_open)?;
+    if let Some(whole) = whole.as_object_mut() {
+        whole.insert("resilience".to_owned(), resilience);
+        whole.insert("alerts".to_owned(), alerts["alerts"].take());
+    }
+    Ok(whole)
+}
+
+/// How the whole is first, then the totals, then what is not as it should be.
 pub(super) fn show(answer: &Value) -> String {
     let (instances, streams) = (&answer["instances"], &answer["streams"]);
+    let resilience = &answer["resilience"];
     let load = answer["load_percentage"].as_f64().unwrap_or_default();
     let line = |name: &str, value: String| [name.to_owned(), value];
     let mut lines = vec![
-        line("orchestrator", cell(&answer["orchestrator_status"])),
+        line("health", health(resilience)),
         line(
             "instances",
             format!(
@@ -36,12 +64,99 @@ pub(super) fn show(answer: &Value) -> String {
             ),
         ),
     ];
-    if answer["stale_since"].is_string() {
-        let since = cell(&answer["stale_since"]);
-        let value = format!("does not answer since {since}; this is from memory");
-        lines.push(line("database", value));
+    let unusual = [
+        ("failed", failed(resilience)),
+        ("brake", brake(&resilience["brake"])),
+        ("breakers", breakers(resilience)),
+        ("stood still", stalls(&resilience["stalls"])),
+        ("database", database(answer)),
+    ];
+    lines.extend(
+        unusual
+            .into_iter()
+            .filter_map(|(name, value)| Some(line(name, value?))),
+    );
+    aligned(&lines) + &alerts(answer)
+}
+
+/// `degraded: capacity utilization`
+fn health(resilience: &Value) -> String {
+    let health = words(&resilience["system_health"]);
+    let rules = entries(&resilience["rules"]).iter();
+    let rules: Vec<String> = rules.map(|rule| words(&rule["rule"])).collect();
+    if rules.is_empty() {
+        health
+    } else {
+        format!("{health}: {}", rules.join(", "))
     }
-    aligned(&lines)
+}
+
+fn failed(resilience: &Value) -> Option<String> {
+    let failed = entries(&resilience["failed_instance_details"]);
+    let named = failed.iter().take(NAMED);
+    let named: Vec<String> = named.map(|one| cell(&one["server_id"])).collect();
+    match failed.len().saturating_sub(NAMED) {
+        _ if named.is_empty() => None,
+        0 => Some(named.join(", ")),
+        more => Some(format!("{} and {more} more", named.join(", "))),
+    }
+}
+
+fn brake(brake: &Value) -> Option<String> {
+    let state = brake["state"].as_str().filter(|state| *state != "open")?;
+    let (until, why) = (time(&brake["until"]), cell(&brake["why"]));
+    Some(format!("{} until {until} UTC: {why}", words(&state.into())))
+}
+
+fn breakers(resilience: &Value) -> Option<String> {
+    let states = resilience["circuit_breaker_states"].as_object()?;
+    let unusual: Vec<String> = states
+        .iter()
+        .filter(|(_, state)| state.as_str() != Some("closed"))
+        .map(|(name, state)| format!("{} is {}", cell(&name.as_str().into()), words(state)))
+        .collect();
+    (!unusual.is_empty()).then(|| unusual.join(", "))
+}
+
+fn stalls(stalls: &Value) -> Option<String> {
+    let count = stalls["count"].as_u64().filter(|count| *count > 0)?;
+    let seconds = stalls["total_ms"].as_f64().unwrap_or_default() / 1e3;
+    Some(match count {
+        1 => format!("once, for {seconds:.1} s, since the start"),
+        _ => format!("{count} times, {seconds:.1} s in all, since the start"),
+    })
+}
+
+fn database(answer: &Value) -> Option<String> {
+    let since = answer["stale_since"].as_str()?;
+    let since = time(&since.into());
+    Some(format!(
+        "does not answer since {since} UTC; this is from memory"
+    ))
+}
+
+/// A table of their own, after an empty line.
+fn alerts(answer: &Value) -> String {
+    let open = entries(&answer["alerts"]);
+    if open.is_empty() {
+        return String::new();
+    }
+    let mut rows =
+        vec![["OPEN SINCE (UTC)", "SEVERITY", "ALERT", "ABOUT", "DETAIL"].map(str::to_owned)];
+    rows.extend(open.iter().map(|alert| {
+        [
+            time(&alert["opened_at"]),
+            cell(&alert["severity"]),
+            words(&alert["kind"]),
+            cell(&alert["subject"]),
+            cell(&alert["detail"]),
+        ]
+    }));
+    format!("\n{}", aligned(&rows))
+}
+
+fn entries(list: &Value) -> &[Value] {
+    list.as_array().map_or(&[], Vec::as_slice)
 }
 
 /// `3 active, 1 failed`; states nobody is in are left out.
@@ -67,10 +182,49 @@ mod tests {
     fn an_answer_from_memory_says_so() {
         let stale = show(&json!({"stale_since": "2026-01-01T00:00:00.000000Z"}));
         assert!(
-            stale.contains("does not answer since 2026-01-01"),
+            stale.contains("does not answer since 2026-01-01 00:00:00 UTC"),
             "{stale}"
         );
         assert!(!show(&json!({})).contains("database"));
+    }
+
+    #[test]
+    fn only_what_is_not_as_it_should_be_has_a_line_of_its_own() {
+        let fine = show(&json!({"resilience": {
+            "system_health": "healthy", "rules": [], "failed_instance_details": [],
+            "brake": {"state": "open"}, "stalls": {"count": 0, "total_ms": 0},
+            "circuit_breaker_states": {"store_reads": "closed"},
+        }, "alerts": []}));
+        let names = |text: &str| -> Vec<String> {
+            let first = |line: &str| line.split_whitespace().next().map(str::to_owned);
+            text.lines().filter_map(first).collect()
+        };
+        assert_eq!(names(&fine), ["health", "instances", "streams", "load"]);
+        let failed: Vec<Value> = (1..=7)
+            .map(|n| json!({"server_id": format!("w{n}")}))
+            .collect();
+        let bad = show(&json!({"resilience": {
+            "system_health": "emergency",
+            "rules": [{"rule": "mass_failure_held"}, {"rule": "capacity_utilization"}],
+            "failed_instance_details": failed,
+            "brake": {"state": "held", "until": "2026-01-01T00:00:30.5Z", "why": "6 of 7 silent"},
+            "stalls": {"count": 2, "total_ms": 15_076},
+            "circuit_breaker_states": {"store_reads": "closed", "store_writes": "half_open"},
+        }, "alerts": [{
+            "opened_at": "2026-01-01T00:00:00.5Z", "severity": "critical",
+            "kind": "mass_failure", "subject": "fleet", "detail": "6 of 7 silent \u{1b}[2J",
+        }]}));
+        for part in [
+            "health       emergency: mass failure held, capacity utilization\n",
+            "failed       w1, w2, w3, w4, w5 and 2 more\n",
+            "brake        held until 2026-01-01 00:00:30 UTC: 6 of 7 silent\n",
+            "breakers     store_writes is half open\n",
+            "stood still  2 times, 15.1 s in all, since the start\n",
+            "\n\nOPEN SINCE (UTC)     SEVERITY  ALERT         ABOUT  DETAIL\n\
+             2026-01-01 00:00:00  critical  mass failure  fleet  6 of 7 silent \\u{1b}[2J\n",
+        ] {
+            assert!(bad.contains(part), "{part:?} is missing in {bad}");
+        }
     }
 
     #[test]

@@ -230,6 +230,7 @@ mod tests {
                 AlertKind::BreakerForced,
                 AlertKind::InstanceQuarantined,
                 AlertKind::DuplicateIdentity,
+                AlertKind::StreamsDiffer,
             ]
         );
         assert_eq!(

@@ -2,6 +2,7 @@
 
 use super::{AlertKind, Severity};
 use crate::domain::events::Event;
+use crate::domain::ids::InstanceId;
 
 /// What is to be done to the book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +56,17 @@ pub fn news(event: &Event) -> Option<News> {
             kinds: &[AlertKind::Flapping],
             subject: instance.as_str().to_owned(),
         }),
+        Event::StreamsDiffer {
+            instance,
+            missing,
+            surplus,
+            ..
+        } => Some(News::Raise {
+            kind: AlertKind::StreamsDiffer,
+            severity: Severity::Warning,
+            subject: instance.as_str().to_owned(),
+            detail: differ(instance, missing.zip(*surplus)),
+        }),
         // What found no room has an alert of its own.
         Event::RecoveryEnded { instance, .. } => Some(News::Clear {
             kinds: &[AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery],
@@ -65,6 +77,16 @@ pub fn news(event: &Event) -> Option<News> {
         }),
         _ => None,
     }
+}
+
+fn differ(instance: &InstanceId, counts: Option<(u32, u32)>) -> String {
+    let how = match counts {
+        Some((missing, surplus)) => format!(
+            "does not run {missing} streams that it is to run, and runs {surplus} that it is not to"
+        ),
+        None => "runs other streams than it is to, as the digest it sends shows".to_owned(),
+    };
+    format!("Instance {instance} {how}, although it was told again.")
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod register;
 mod release;
 mod relocate;
 mod remove;
+mod settle;
 mod status;
 
 use std::fmt;
@@ -37,6 +38,7 @@ pub use register::{RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
 pub use relocate::{AbandonHandovers, MoveProgress, MoveStreams, Relocated, Relocation};
 pub use remove::{ForgetFailed, Removal, RemoveInstance};
+pub use settle::{Difference, SettleDifference};
 pub use status::{
     ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,
     TrustInstance,
@@ -46,6 +48,10 @@ pub use status::{
 pub trait Command: fmt::Debug + Send + 'static {
     /// What the caller is told once it is saved.
     type Reply: fmt::Debug + Send + 'static;
+
+    /// Whether its caller is told only when it is certain what was saved, however long that takes:
+    /// doing it twice would show, and nobody waits.
+    const WAITS_FOR_CERTAINTY: bool = false;
 
     /// Drafts the changes.
     ///

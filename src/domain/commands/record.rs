@@ -14,6 +14,8 @@ pub struct RecordEvents {
 impl Command for RecordEvents {
     type Reply = ();
 
+    const WAITS_FOR_CERTAINTY: bool = true;
+
     fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
         self.events.iter().cloned().for_each(|event| {
             draft.tell(event);

@@ -80,13 +80,10 @@ impl Command for RemoveInstance {
 fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
     let fleet = draft.fleet();
     let released = fleet.unclaimed().filter_map(|stream| {
-        let slot = fleet.stream(stream)?;
-        match slot.place() {
-            Place::Unclaimed { released_by, since } if released_by.as_ref() == Some(id) => {
-                Some((stream, *since))
-            }
-            _ => None,
-        }
+        let Place::Unclaimed { released_by, since } = fleet.stream(stream)?.place() else {
+            return None;
+        };
+        (released_by.as_ref() == Some(id)).then_some((stream, *since))
     });
     let released: Vec<_> = released.collect();
     for (stream, since) in released {

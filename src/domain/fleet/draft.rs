@@ -218,6 +218,16 @@ impl<'f> Draft<'f> {
 
     /// Tells the owner of a stream to let go of it, for `to` or whoever has room then.
     pub fn begin_release(&mut self, stream: StreamId, to: Option<&InstanceId>) {
+        self.begin_release_because(stream, to, AssignReason::PlannedMove);
+    }
+
+    /// The same, with the reason for which the next owner gets it.
+    pub fn begin_release_because(
+        &mut self,
+        stream: StreamId,
+        to: Option<&InstanceId>,
+        reason: AssignReason,
+    ) {
         let Some(assignment) = self.assignment(stream) else {
             return;
         };
@@ -245,6 +255,7 @@ impl<'f> Draft<'f> {
                 handover: Some(Handover::Releasing {
                     to: to.cloned(),
                     version,
+                    reason,
                     since,
                 }),
                 ..assignment

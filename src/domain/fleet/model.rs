@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::change::Change;
 use super::recent::RecentChanges;
 use super::room::Room;
+use crate::domain::digest::StreamsDigest;
 use crate::domain::handover::{Handoff, Handover};
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::Instance;
@@ -24,6 +25,8 @@ pub struct InstanceSlot {
     releasing: BTreeSet<StreamId>,
     overlap: BTreeSet<StreamId>,
     lingering: BTreeMap<StreamId, Epoch>,
+    /// Of what it is to run unless its lease is withdrawn.
+    digest: StreamsDigest,
     recent: RecentChanges,
 }
 
@@ -68,9 +71,28 @@ impl InstanceSlot {
     /// Whether its worker is to run a stream: it owns it and is not to let go of it, or it runs it
     /// until the new owner does. One whose lease is withdrawn is to run nothing.
     pub fn is_to_run(&self, id: StreamId) -> bool {
-        self.instance.withdrawn.is_none()
-            && (self.lingering.contains_key(&id)
-                || (self.held.contains(&id) && !self.releasing.contains(&id)))
+        self.instance.withdrawn.is_none() && self.is_filed_to_run(id)
+    }
+
+    fn is_filed_to_run(&self, id: StreamId) -> bool {
+        self.lingering.contains_key(&id)
+            || (self.held.contains(&id) && !self.releasing.contains(&id))
+    }
+
+    /// The digest of the streams its worker is to run, kept as they come and go.
+    pub fn digest(&self) -> StreamsDigest {
+        match self.instance.withdrawn {
+            None => self.digest,
+            Some(_) => StreamsDigest::default(),
+        }
+    }
+
+    /// How many streams its worker is to run.
+    pub fn to_run_count(&self) -> usize {
+        match self.instance.withdrawn {
+            None => self.load() - self.releasing.len(),
+            Some(_) => 0,
+        }
     }
 
     /// The streams its worker is to run, ascending.
@@ -94,6 +116,17 @@ impl InstanceSlot {
     /// How many more streams it may own.
     pub fn free_room(&self) -> usize {
         (self.instance.max_streams as usize).saturating_sub(self.load())
+    }
+
+    /// Changes where a stream is filed; the digest follows.
+    fn refile(&mut self, id: StreamId, change: impl FnOnce(&mut Self)) {
+        let before = self.is_filed_to_run(id);
+        change(self);
+        match (before, self.is_filed_to_run(id)) {
+            (false, true) => self.digest.add(id),
+            (true, false) => self.digest.remove(id),
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// Files an owned stream by whether its owner was told of it, ever and in its current life, and
@@ -334,6 +367,7 @@ impl Fleet {
                     releasing: BTreeSet::new(),
                     overlap: BTreeSet::new(),
                     lingering: BTreeMap::new(),
+                    digest: StreamsDigest::default(),
                 };
                 self.instances.insert(id, slot);
             }
@@ -389,7 +423,7 @@ impl Fleet {
         let Some(slot) = self.instances.get_mut(&assignment.instance) else {
             return;
         };
-        slot.file_delivery(id, assignment);
+        slot.refile(id, |slot| slot.file_delivery(id, assignment));
     }
 
     /// Takes a stream out of the index its place belongs to.
@@ -400,11 +434,13 @@ impl Fleet {
                     return;
                 };
                 self.room.remove(&slot.instance, slot.load());
-                slot.held.remove(&stream.id);
-                slot.undelivered.remove(&stream.id);
-                slot.unconfirmed.remove(&stream.id);
-                slot.releasing.remove(&stream.id);
-                slot.overlap.remove(&stream.id);
+                slot.refile(stream.id, |slot| {
+                    slot.held.remove(&stream.id);
+                    slot.undelivered.remove(&stream.id);
+                    slot.unconfirmed.remove(&stream.id);
+                    slot.releasing.remove(&stream.id);
+                    slot.overlap.remove(&stream.id);
+                });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.instance, slot.load());
@@ -436,7 +472,7 @@ impl Fleet {
             return;
         };
         self.room.remove(&slot.instance, slot.load());
-        change(&mut slot.lingering, id, *epoch);
+        slot.refile(id, |slot| change(&mut slot.lingering, id, *epoch));
         slot.recent.note(slot.instance.assignment_version, id);
         self.room.insert(&slot.instance, slot.load());
     }
@@ -449,9 +485,11 @@ impl Fleet {
                     return;
                 };
                 self.room.remove(&slot.instance, slot.load());
-                slot.held.insert(stream.id);
-                slot.file_delivery(stream.id, assignment);
-                slot.file_handoff(stream);
+                slot.refile(stream.id, |slot| {
+                    slot.held.insert(stream.id);
+                    slot.file_delivery(stream.id, assignment);
+                    slot.file_handoff(stream);
+                });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.instance, slot.load());
@@ -489,6 +527,7 @@ impl PartialEq for Fleet {
                         && a.releasing == b.releasing
                         && a.overlap == b.overlap
                         && a.lingering == b.lingering
+                        && a.digest == b.digest
                 })
             && self.newest == other.newest
             && self

@@ -129,10 +129,11 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
     let Some(assignment) = slot.place().assignment() else {
         return;
     };
-    let Some(Handover::Releasing { to, .. }) = &assignment.handover else {
+    let Some(Handover::Releasing { to, reason, .. }) = &assignment.handover else {
         return;
     };
     let (owner, epoch, to) = (assignment.instance.clone(), assignment.epoch, to.clone());
+    let is_not_run = *reason == AssignReason::NotRun;
     if !slot.stream().enabled {
         draft.tell(Event::StreamReleased {
             stream,
@@ -154,11 +155,19 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
         .or_else(|| room.for_orphan().cloned());
     match target {
         Some(target) => {
-            let reason = cause.map_or(AssignReason::PlannedMove, EvacuationCause::assign_reason);
+            let reason = match is_not_run {
+                true => AssignReason::NotRun,
+                false => AssignReason::PlannedMove,
+            };
+            let reason = cause.map_or(reason, EvacuationCause::assign_reason);
             draft.assign(stream, &target, reason);
         }
         None => {
-            let reason = cause.map_or(OrphanReason::PlannedMove, EvacuationCause::orphan_reason);
+            let reason = match is_not_run {
+                true => OrphanReason::NotRun,
+                false => OrphanReason::PlannedMove,
+            };
+            let reason = cause.map_or(reason, EvacuationCause::orphan_reason);
             draft.orphan(stream, &owner, reason);
         }
     }

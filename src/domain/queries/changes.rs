@@ -88,7 +88,7 @@ impl ChangesSince {
 }
 
 /// Each with the epoch under which this instance runs it.
-fn to_run(
+pub(super) fn to_run(
     fleet: &Fleet,
     slot: &InstanceSlot,
     ids: impl Iterator<Item = StreamId>,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::InstanceSlot;
 use crate::domain::ids::{AssignmentVersion, Incarnation};
 use crate::domain::instance::InstanceStatus;
@@ -37,6 +38,10 @@ pub struct Standing {
     pub releasing: usize,
     /// How many of its streams nobody else may run meanwhile.
     pub exclusive: usize,
+    /// How many streams its worker is to run.
+    pub to_run: usize,
+    /// Their digest: what the worker says it runs is compared with it.
+    pub digest: StreamsDigest,
 }
 
 impl Standing {
@@ -56,6 +61,8 @@ impl Standing {
             withdrawn: instance.withdrawn.map(|withdrawal| withdrawal.cause),
             releasing: slot.releasing().len(),
             exclusive: slot.exclusive(),
+            to_run: slot.to_run_count(),
+            digest: slot.digest(),
         }
     }
 

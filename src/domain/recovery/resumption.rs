@@ -56,6 +56,7 @@ pub fn resumption(incident: &Incident, now: Option<&Standing>) -> Resumption {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::digest::StreamsDigest;
     use crate::domain::ids::{AssignmentVersion, Incarnation, IncidentId};
     use crate::domain::incident::{StepName, StepRecord, StepResult};
     use crate::domain::time::WallTime;
@@ -92,6 +93,8 @@ mod tests {
             withdrawn: None,
             releasing: 0,
             exclusive: 0,
+            to_run: held,
+            digest: StreamsDigest::default(),
             flaps: 0,
         }
     }

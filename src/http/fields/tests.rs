@@ -56,7 +56,7 @@ fn texts_are_counted_in_characters() {
 
 #[test]
 fn intervals_are_seconds_or_text() {
-    let of = |value: Value| interval(&value).ok();
+    let of = |value: Value| interval(&value, LONGEST_INTERVAL).ok();
     assert_eq!(of(json!(15)), Some(Duration::from_secs(15)));
     assert_eq!(of(json!(0.5)), Some(Duration::from_millis(500)));
     assert_eq!(of(json!("15s")), Some(Duration::from_secs(15)));

@@ -12,15 +12,17 @@ use crate::store::rows::{EventRow, PlacementRow};
 const PUT_PLACEMENTS: &str = "\
     INSERT INTO placements (stream_id, state, instance_id, epoch, version, reason, delivered, \
         released_by, orphaned_from, since, handover, handover_with, handover_version, \
-        handover_epoch, handover_since) \
-    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15) \
+        handover_epoch, handover_since, handover_reason) \
+    SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
+        $16) \
     ON CONFLICT (stream_id) DO UPDATE SET state = excluded.state, \
         instance_id = excluded.instance_id, epoch = excluded.epoch, version = excluded.version, \
         reason = excluded.reason, delivered = excluded.delivered, \
         released_by = excluded.released_by, orphaned_from = excluded.orphaned_from, \
         since = excluded.since, handover = excluded.handover, \
         handover_with = excluded.handover_with, handover_version = excluded.handover_version, \
-        handover_epoch = excluded.handover_epoch, handover_since = excluded.handover_since";
+        handover_epoch = excluded.handover_epoch, handover_since = excluded.handover_since, \
+        handover_reason = excluded.handover_reason";
 
 /// The order of the arrays is the order of the events: `ordinality` keeps it through any plan.
 const APPEND_EVENTS: &str = "\
@@ -55,6 +57,7 @@ pub(super) async fn put_placements(
         .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.handover_version))
         .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.handover_epoch))
         .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.handover_since))
+        .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.handover_reason.as_deref()))
         .execute(c)
         .await?;
     Ok(())

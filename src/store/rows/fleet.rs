@@ -189,6 +189,7 @@ pub(in crate::store) struct PlacementRow {
     pub(in crate::store) handover_version: Option<i64>,
     pub(in crate::store) handover_epoch: Option<i64>,
     pub(in crate::store) handover_since: Option<i64>,
+    pub(in crate::store) handover_reason: Option<String>,
 }
 
 impl PlacementRow {
@@ -236,11 +237,17 @@ impl PlacementRow {
         let kind = handover.map(|handover| handover.kind().as_str().to_owned());
         match handover {
             None => self,
-            Some(Handover::Releasing { to, version, since }) => Self {
+            Some(Handover::Releasing {
+                to,
+                version,
+                reason,
+                since,
+            }) => Self {
                 handover: kind,
                 handover_with: to.as_ref().map(|id| id.as_str().to_owned()),
                 handover_version: Some(version.get()),
                 handover_since: Some(since.as_micros()),
+                handover_reason: Some(reason.as_str().to_owned()),
                 ..self
             },
             Some(Handover::Overlapping { from, epoch, since }) => Self {
@@ -270,6 +277,11 @@ impl PlacementRow {
                         self.handover_version
                             .ok_or_else(|| at.missing("handover_version"))?,
                     ),
+                    // Moves that began before the column was there were planned ones.
+                    reason: match &self.handover_reason {
+                        Some(word) => at.word("handover_reason", word, AssignReason::from_word)?,
+                        None => AssignReason::PlannedMove,
+                    },
                     since,
                 },
                 HandoverKind::Overlapping => Handover::Overlapping {
