@@ -37,7 +37,8 @@ pub(crate) async fn perhaps_stand_still(shared: &Shared, orchestrator: &Orchestr
         });
         gap
     };
-    for number in 0..shared.borrow().workers.len() {
+    let count = shared.borrow().workers.len();
+    for number in 0..count {
         let link = Link {
             world: shared.clone(),
             number,
