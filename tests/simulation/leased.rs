@@ -192,6 +192,9 @@ impl Link {
                 Next::Wait(until) => now = until.max(now + TICK),
             }
         }
+        // It waits for something else now.
+        let mut world = self.world.borrow_mut();
+        self.host_of(&mut world).bell.notify_one();
     }
 
     fn host_of<'w>(&self, world: &'w mut World) -> &'w mut Host {

@@ -13,6 +13,7 @@ use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::settings::{BreakerSettings, LivenessThresholds};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::checks::check;
@@ -112,15 +113,15 @@ async fn boot(
     Some(start(loaded, &settings, clock, telemetry, &Placement::Here))
 }
 
-fn hire_workers(shared: &Shared, orchestrator: Option<&Orchestrator>) {
-    for number in 0..shared.borrow().workers.len() {
-        let link = Link {
-            world: shared.clone(),
-            number,
-            orchestrator: orchestrator.cloned(),
-        };
-        actix::spawn(link.work());
-    }
+/// Workers do their work until the runtime ends, or they are told to stop.
+fn hire_workers(shared: &Shared, orchestrator: Option<&Orchestrator>) -> Vec<JoinHandle<()>> {
+    let count = shared.borrow().workers.len();
+    let links = (0..count).map(|number| Link {
+        world: shared.clone(),
+        number,
+        orchestrator: orchestrator.cloned(),
+    });
+    links.map(|link| actix::spawn(link.work())).collect()
 }
 
 /// Goes on for `length`, or until the store says that the orchestrator was killed.
@@ -135,7 +136,9 @@ pub(crate) fn live(shared: &Shared, length: Duration) -> Result<(), String> {
 
 async fn live_until_killed(shared: &Shared, length: Duration) -> Result<(), String> {
     let began = shared.borrow().clock.wall();
+    let unanswered = hire_workers(shared, None);
     let booted = boot(shared, length).await;
+    unanswered.iter().for_each(JoinHandle::abort);
     let Some((orchestrator, mut fatal)) = booted else {
         return Ok(());
     };
