@@ -34,6 +34,7 @@ mod report;
 #[path = "../tests/simulation/run.rs"]
 mod run;
 #[path = "../tests/simulation/scene.rs"]
+#[expect(dead_code, reason = "only the tests break rules")]
 mod scene;
 #[path = "../tests/simulation/standstill.rs"]
 mod standstill;

@@ -13,7 +13,7 @@ const FAULTS: Duration = Duration::from_secs(20 * 60);
 const STORE: [&str; 2] = ["I7", "the database is not as this orchestrator left it"];
 
 /// Seeds that may pass before somebody notices.
-const PATIENCE: u64 = 12;
+const PATIENCE: u64 = 20;
 
 fn is_noticed_with(weather: Weather, mutation: Mutation, signs: &[&str]) {
     let noticed = (0..PATIENCE).find_map(|seed| {
@@ -143,6 +143,15 @@ fn lease_that_an_orchestrator_forgets_is_noticed() {
     is_noticed_with(
         Weather::AtTheEdge,
         Mutation::Edited(Rot::ForgetsLeases),
+        &["lease: two run"],
+    );
+}
+
+#[test]
+fn hand_over_confirmed_by_a_worker_that_has_not_stopped_is_noticed() {
+    is_noticed_with(
+        Weather::AtTheEdge,
+        Mutation::ConfirmsTooEarly,
         &["lease: two run"],
     );
 }

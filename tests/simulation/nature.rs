@@ -127,7 +127,8 @@ fn bother_leased_workers(world: &mut World) {
     for number in 0..world.workers.len() {
         let leaves = world.chance(600);
         let gives_back = world.chance(200);
-        let hears = world.rng.u8(0..5) == 0 && world.workers[number].network == Network::Fine;
+        let one_in = if world.scene.is_at_the_edge() { 2 } else { 5 };
+        let hears = world.rng.u8(0..one_in) == 0 && world.workers[number].network == Network::Fine;
         let id = InstanceId::new(world.workers[number].id.clone());
         let version = world
             .fleet
@@ -219,8 +220,13 @@ fn run_the_catalogue(shared: &Shared, orchestrator: &Orchestrator) {
     let room: u32 = world.workers.iter().map(|worker| worker.max).sum();
     let known = world.streams.values();
     let wanted = known.filter(|stream| stream.exists != Some(false)).count();
-    // A little more than there is room for.
-    if wanted < room as usize + 3 && world.chance(15) {
+    // A little more than there is room for; at the edge everything finds a place at once.
+    let most = if world.scene.is_at_the_edge() {
+        room as usize / 2
+    } else {
+        room as usize + 3
+    };
+    if wanted < most && world.chance(15) {
         for _ in 0..world.rng.u32(1..4) {
             world.last_stream += 1;
             let id = world.last_stream;
@@ -307,7 +313,7 @@ fn worry(world: &mut World, orchestrator: &Orchestrator) {
     for number in 0..world.workers.len() {
         let is_fine = world.workers[number].network == Network::Fine
             && world.workers[number].asleep_until.is_none();
-        let calmness = if world.scene.is_at_the_edge() { 8 } else { 25 };
+        let calmness = if world.scene.is_at_the_edge() { 3 } else { 25 };
         if is_fine || !world.chance(calmness) {
             continue;
         }

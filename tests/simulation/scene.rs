@@ -49,7 +49,6 @@ pub(crate) enum Weather {
 }
 
 /// A rule that is broken.
-#[allow(dead_code, reason = "only the tests break rules")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mutation {
     /// The store breaks a promise.
@@ -62,6 +61,8 @@ pub(crate) enum Mutation {
     NeverStops,
     /// Workers count their lease from the answer instead of the question.
     CountsFromTheAnswer,
+    /// Workers say that they have done what they have yet to hear of.
+    ConfirmsTooEarly,
     /// Workers register with more room than they have.
     ClaimsTooMuchRoom,
     /// The orchestrator waits for a third of the time that was agreed.

@@ -146,14 +146,17 @@ async fn heartbeat(
     said: Said,
 ) -> Result<Answer, Refusal> {
     let id = link.id();
+    let newest = orchestrator.registry().get(&id);
+    let newest = newest.map(|entry| entry.standing().assignment_version);
+    let lies = link.world.borrow().scene.mutation == Some(Mutation::ConfirmsTooEarly);
     let report = HeartbeatReport {
         id: id.clone(),
         incarnation: Some(said.incarnation),
         current_streams: i64::try_from(said.running.len()).unwrap_or(0),
         status: "active".into(),
         metrics: None,
-        version: said.version,
-        running: Some(said.running),
+        version: if lies { newest } else { said.version },
+        running: (!lies).then_some(said.running),
         digest: None,
     };
     let answer = orchestrator.heartbeat(report).await;

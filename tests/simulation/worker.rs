@@ -225,7 +225,8 @@ impl Link {
     }
 
     async fn beat(&self) -> bool {
-        let answer = self.call(move |link, orchestrator| async move { link.be_heard(&orchestrator).await });
+        let answer =
+            self.call(move |link, orchestrator| async move { link.be_heard(&orchestrator).await });
         answer.await.is_some()
     }
 
