@@ -61,6 +61,8 @@ impl Command for ConfirmDelivery {
             .releasing()
             .iter()
             .copied()
+            // Who says in the same breath that it runs it has not let go of it.
+            .filter(|id| !runs(id))
             .filter(|id| left_out_by(draft, *id).is_some_and(|left_out| left_out <= version))
             .collect();
         draft.deliver(&instance, &confirmed);

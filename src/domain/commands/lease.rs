@@ -116,7 +116,10 @@ impl Command for WithdrawLease {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Withdrawn, Rejection> {
         let instance = current_life(draft, &self.id, self.incarnation)?;
         let before = instance.withdrawn;
-        if before.is_none_or(|before| before.cause != self.cause) {
+        // Who is to leave still is, whatever else becomes of it.
+        if before.is_none_or(|before| {
+            before.cause != self.cause && before.cause != WithdrawalCause::Removal
+        }) {
             let since = before.map_or_else(|| draft.now(), |before| before.since);
             draft.put_instance(Instance {
                 withdrawn: Some(Withdrawal {

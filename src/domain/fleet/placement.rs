@@ -86,7 +86,8 @@ pub fn evacuate_overlapping(
     end_overlaps(draft, id);
     let may_overlap = |fleet: &Fleet, stream| {
         let slot = fleet.stream(stream);
-        slot.is_some_and(|slot| slot.stream().handoff == Handoff::Overlap)
+        slot.map(|slot| slot.stream())
+            .is_some_and(|stream| stream.enabled && stream.handoff == Handoff::Overlap)
     };
     Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause)
 }

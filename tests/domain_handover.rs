@@ -1,0 +1,222 @@
+//! The rules of leases and hand-overs as tables: who has let go, and who is told.
+
+#![expect(
+    clippy::expect_used,
+    reason = "a test panics when the ground it stands on gives way"
+)]
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use resilient_orchestrator::domain::commands::{
+    AgreeLease, AssignStreams, Command, ConfirmDelivery, MoveStreams, OpenIncident, Opening,
+    RegisterInstance, Rejection, Relocation, SaveStreams, StreamSpec, WithdrawLease,
+};
+use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring};
+use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::invariants::check_fleet;
+use resilient_orchestrator::domain::lease::WithdrawalCause;
+use resilient_orchestrator::domain::liveness::FenceAnswer;
+use resilient_orchestrator::domain::queries::Standing;
+use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
+use resilient_orchestrator::domain::stream::{Assignment, Place};
+use resilient_orchestrator::domain::time::WallTime;
+
+const fn at(seconds: i64) -> WallTime {
+    WallTime::from_micros(seconds * 1_000_000)
+}
+
+fn first_attempt() -> Progress {
+    Progress {
+        attempt: 1,
+        ..Progress::default()
+    }
+}
+
+/// A fleet whose commands are saved as soon as they are decided: leased a, b and c, and stream 1,
+/// which a runs.
+struct World {
+    ledger: Ledger,
+}
+
+impl World {
+    fn new(handoff: Handoff) -> Self {
+        let mut world = Self {
+            ledger: Ledger::new(Fleet::default()),
+        };
+        world.save(StreamSpec {
+            name: Some("s1".into()),
+            handoff: Some(handoff),
+            ..spec()
+        });
+        for id in ["a", "b", "c"] {
+            world.register(id);
+            world.agree_on_leases(id);
+        }
+        world.run(AssignStreams {
+            id: "a".into(),
+            incarnation: None,
+            requested: 1,
+        });
+        assert_eq!(world.owner(), "a");
+        world
+    }
+
+    fn try_run<C: Command>(&mut self, command: C) -> Result<C::Reply, Rejection> {
+        let reply = self.ledger.decide(&command, at(10));
+        let batch = self.ledger.take_batch();
+        self.ledger.commit(batch);
+        for check in check_fleet(self.ledger.saved()) {
+            assert!(check.holds, "{check:?}");
+        }
+        reply
+    }
+
+    fn run<C: Command>(&mut self, command: C) -> C::Reply {
+        self.try_run(command).expect("accepted")
+    }
+
+    fn save(&mut self, spec: StreamSpec) {
+        let streams = vec![spec];
+        self.run(SaveStreams { streams });
+    }
+
+    fn register(&mut self, id: &str) {
+        self.run(RegisterInstance {
+            id: id.into(),
+            ip: "10.0.0.1".into(),
+            port: 8080,
+            max_streams: 5,
+            labels: BTreeMap::new(),
+            heartbeat_interval: None,
+            auto_assign: false,
+        });
+    }
+
+    fn agree_on_leases(&mut self, id: &str) {
+        self.run(AgreeLease {
+            id: id.into(),
+            incarnation: self.life(id),
+            lease: Some(Duration::from_secs(240)),
+        });
+    }
+
+    fn move_to(&mut self, to: &str) {
+        let to = Some(to.into());
+        let moves = vec![Relocation { stream: STREAM, to }];
+        self.run(MoveStreams { moves });
+    }
+
+    /// A heartbeat with the newest version, and what its worker runs.
+    fn beat(&mut self, id: &str, running: &[StreamId]) {
+        self.run(ConfirmDelivery {
+            id: id.into(),
+            incarnation: self.life(id),
+            version: Some(self.version(id)),
+            running: Some(running.to_vec()),
+        });
+    }
+
+    /// The leases of an instance end because it has failed.
+    fn fail(&mut self, id: &str) {
+        let failure = Failure {
+            id: id.into(),
+            incarnation: self.life(id),
+            cause: FailureCause::HeartbeatTimeout,
+            detected_at: at(9),
+        };
+        let confirmed = Detected::new(failure)
+            .refresh(Some(&Standing::of(self.slot(id))))
+            .and_then(|refreshed| refreshed.reconfirm(Some(FenceAnswer::Fenced)))
+            .expect("fenced");
+        let opening = OpenIncident::new(confirmed, Manner::Ordinary, first_attempt());
+        let Opening::Opened(opened) = self.run(opening) else {
+            panic!("there is something to recover");
+        };
+        self.run(WithdrawLease::for_recovery(
+            opened,
+            &Manner::Ordinary,
+            &first_attempt(),
+            Scoring::default(),
+        ));
+    }
+
+    fn slot(&self, id: &str) -> &InstanceSlot {
+        let slot = self.ledger.saved().instance(&InstanceId::from(id));
+        slot.expect("registered")
+    }
+
+    fn life(&self, id: &str) -> Incarnation {
+        self.slot(id).instance().incarnation
+    }
+
+    fn version(&self, id: &str) -> AssignmentVersion {
+        self.slot(id).instance().assignment_version
+    }
+
+    fn place(&self) -> Place {
+        let slot = self.ledger.saved().stream(STREAM);
+        slot.expect("in the catalogue").place().clone()
+    }
+
+    fn assignment(&self) -> Assignment {
+        let place = self.place();
+        place.assignment().expect("assigned").clone()
+    }
+
+    fn owner(&self) -> String {
+        self.assignment().instance.to_string()
+    }
+}
+
+const STREAM: StreamId = StreamId::new(1);
+
+fn spec() -> StreamSpec {
+    StreamSpec {
+        id: Some(STREAM),
+        ..StreamSpec::default()
+    }
+}
+
+/// A worker that starts a stream anew while it is told to let go of it: the version it names may
+/// already leave the stream out.
+#[test]
+fn who_says_that_it_runs_a_stream_has_not_let_go_of_it() {
+    let mut world = World::new(Handoff::Exclusive);
+    world.move_to("b");
+    world.beat("a", &[STREAM]);
+    assert_eq!(world.owner(), "a", "it still runs it");
+    world.beat("a", &[]);
+    assert_eq!(world.owner(), "b");
+}
+
+#[test]
+fn who_is_to_leave_still_is_when_it_fails() {
+    let mut world = World::new(Handoff::Exclusive);
+    world.run(WithdrawLease::for_removal("a".into(), world.life("a")));
+    world.fail("a");
+    let withdrawn = world.slot("a").instance().withdrawn.expect("withdrawn");
+    assert_eq!(withdrawn.cause, WithdrawalCause::Removal);
+}
+
+#[test]
+fn a_disabled_stream_is_started_by_nobody_when_its_owner_fails() {
+    let mut world = World::new(Handoff::Exclusive);
+    world.save(StreamSpec {
+        enabled: Some(false),
+        ..spec()
+    });
+    world.save(StreamSpec {
+        handoff: Some(Handoff::Overlap),
+        ..spec()
+    });
+    world.fail("a");
+    let owner = world
+        .place()
+        .assignment()
+        .map(|owner| owner.instance.clone());
+    assert_ne!(owner, Some("b".into()));
+    assert_ne!(owner, Some("c".into()));
+}
