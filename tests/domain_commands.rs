@@ -57,7 +57,7 @@ fn lease_over() -> LeaseOver {
     let slot = world.ledger.saved().instance(&"nobody".into());
     let standing = Standing::of(slot.expect("registered"));
     let now = Timestamp::from_micros(0);
-    let lease = lease(&standing, now, Duration::ZERO, now);
+    let lease = lease(&standing, None, Duration::ZERO, now);
     lease.over().expect("classic")
 }
 

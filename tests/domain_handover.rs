@@ -10,19 +10,20 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
     AgreeLease, AssignStreams, Command, ConfirmDelivery, MoveStreams, OpenIncident, Opening,
-    RegisterInstance, Rejection, Relocation, SaveStreams, StreamSpec, WithdrawLease,
+    RecoverInstance, RegisterInstance, Rejection, Relocation, Removal, RemoveInstance, SaveStreams,
+    StreamSpec, WithdrawLease,
 };
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring};
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::invariants::check_fleet;
-use resilient_orchestrator::domain::lease::WithdrawalCause;
+use resilient_orchestrator::domain::lease::{LeaseOver, WithdrawalCause, lease};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::Standing;
-use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
+use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{Assignment, Place};
-use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
 const fn at(seconds: i64) -> WallTime {
     WallTime::from_micros(seconds * 1_000_000)
@@ -121,6 +122,16 @@ impl World {
 
     /// The leases of an instance end because it has failed.
     fn fail(&mut self, id: &str) {
+        let opened = self.open(id);
+        self.run(WithdrawLease::for_recovery(
+            opened,
+            &Manner::Ordinary,
+            &first_attempt(),
+            Scoring::default(),
+        ));
+    }
+
+    fn open(&mut self, id: &str) -> Opened {
         let failure = Failure {
             id: id.into(),
             incarnation: self.life(id),
@@ -135,12 +146,15 @@ impl World {
         let Opening::Opened(opened) = self.run(opening) else {
             panic!("there is something to recover");
         };
-        self.run(WithdrawLease::for_recovery(
-            opened,
-            &Manner::Ordinary,
-            &first_attempt(),
-            Scoring::default(),
-        ));
+        opened
+    }
+
+    /// The judgement on an instance that was never granted a lease.
+    fn never_leased(&self, id: &str) -> LeaseOver {
+        let now = Timestamp::from_micros(0);
+        let standing = Standing::of(self.slot(id));
+        let judged = lease(&standing, None, Duration::ZERO, now);
+        judged.over().expect("over")
     }
 
     fn slot(&self, id: &str) -> &InstanceSlot {
@@ -219,4 +233,38 @@ fn a_disabled_stream_is_started_by_nobody_when_its_owner_fails() {
         .map(|owner| owner.instance.clone());
     assert_ne!(owner, Some("b".into()));
     assert_ne!(owner, Some("c".into()));
+}
+
+/// It was judged as a classic one; before anything is decided it begins to go by leases.
+#[test]
+fn who_gets_its_first_lease_meanwhile_keeps_its_streams() {
+    let mut world = World::new(Handoff::Exclusive);
+    world.register("a");
+    world.run(AgreeLease {
+        id: "a".into(),
+        incarnation: world.life("a"),
+        lease: None,
+    });
+    let judged = world.never_leased("a");
+    world.agree_on_leases("a");
+
+    let (manner, scoring) = (Manner::Ordinary, Scoring::default());
+    let recovery = RecoverInstance::new(world.open("a"), judged, manner, first_attempt(), scoring);
+    let refused = world.try_run(recovery);
+    assert_eq!(refused.err(), Some(Rejection::LeaseRuns("a".into())));
+    assert_eq!(world.owner(), "a");
+
+    let removal = world.run(RemoveInstance::new("a".into()).after(judged));
+    assert!(matches!(removal, Removal::Waiting(_)), "{removal:?}");
+    assert_eq!(world.owner(), "a");
+}
+
+#[test]
+fn who_registers_anew_while_it_is_removed_stays() {
+    let mut world = World::new(Handoff::Exclusive);
+    let removal = RemoveInstance::new("a".into()).in_life(world.life("a"));
+    world.register("a");
+    let refused = world.try_run(removal.after(LeaseOver::said_by_worker()));
+    assert!(matches!(refused, Err(Rejection::OtherIncarnation { .. })));
+    assert_eq!(world.owner(), "a");
 }

@@ -463,7 +463,7 @@ impl World {
                     return;
                 };
                 let end = Timestamp::from_micros(u64::MAX);
-                let over = lease(&seen, end, Duration::ZERO, end).over().unwrap();
+                let over = lease(&seen, Some(end), Duration::ZERO, end).over().unwrap();
                 let _ = self.decide(&RemoveInstance::new(name(who)).after(over));
                 assert!(self.ledger.draft().instance(&name(who)).is_none());
             }
@@ -659,7 +659,7 @@ impl World {
         let lost: BTreeSet<StreamId> = all.iter().copied().filter(is_wanted).collect();
         let scoring = self.scoring();
         let end = Timestamp::from_micros(u64::MAX);
-        let over = lease(&seen.unwrap(), end, Duration::ZERO, end).over();
+        let over = lease(&seen.unwrap(), Some(end), Duration::ZERO, end).over();
         let applied = self
             .decide(&RecoverInstance::new(
                 opened,

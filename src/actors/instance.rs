@@ -126,6 +126,9 @@ impl InstanceActor {
 
     fn confirm(&mut self, beat: &Beat, ctx: &mut Context<Self>) {
         let standing = self.entry.standing();
+        if beat.life.is_some_and(|life| life != standing.incarnation) {
+            return;
+        }
         let waits = standing.unconfirmed + standing.releasing > 0;
         let running = beat.says.as_ref().and_then(|says| says.running.as_ref());
         let shows_news =
@@ -172,7 +175,8 @@ impl InstanceActor {
     /// its end is written down before anybody hears of it.
     fn grant(&self, beat: &Beat) -> bool {
         let standing = self.entry.standing();
-        let is_granted = beat.names_life
+        // Another process may have registered while this heartbeat was on its way.
+        let is_granted = beat.life == Some(standing.incarnation)
             && standing.leased
             && standing.lease >= self.links.lease
             && standing.withdrawn.is_none()
@@ -217,8 +221,8 @@ impl Actor for InstanceActor {
 #[derive(Debug, Clone, Default, Message)]
 #[rtype(result = "Pulse")]
 pub struct Beat {
-    /// Whether it names the life it belongs to.
-    pub names_life: bool,
+    /// The life it belongs to, if it says so.
+    pub life: Option<Incarnation>,
     /// The last assignment version the worker has, if it says so.
     pub version: Option<AssignmentVersion>,
     /// What the worker says it runs, if it says so.

@@ -63,6 +63,7 @@ pub struct Orchestrator {
     pub(super) health: Addr<HealthActor>,
     pub(super) alerts: Alerts,
     pub(super) lease: Duration,
+    pub(super) lease_margin: Duration,
     pub(super) identity: Addr<IdentityActor>,
     pub(super) polls_end: Arc<PollsEnd>,
 }
@@ -158,7 +159,7 @@ impl Orchestrator {
         self.agree_lease(&entry, report.incarnation).await;
         let running = says.as_ref().and_then(|says| says.running.clone());
         let beat = Beat {
-            names_life: report.incarnation.is_some(),
+            life: report.incarnation,
             version: report.version,
             says,
         };
@@ -193,7 +194,10 @@ impl Orchestrator {
         let leased = named.is_some();
         // One that also beats without, as two processes of one name would, stays leased: its lease
         // is renewed by the other.
-        let may_still_run = !leased && self.clock.now() < entry.granted_until();
+        let may_still_run = !leased
+            && entry
+                .granted_until()
+                .is_some_and(|granted| self.clock.now() < granted + self.lease_margin);
         let is_agreed = standing.leased == leased && (!leased || standing.lease >= self.lease);
         let is_settled = is_agreed || may_still_run;
         if is_settled || !self.gate.writes().lets_through() {

@@ -135,11 +135,12 @@ impl Entry {
         self.fenced.store(false, Ordering::Release);
     }
 
-    /// Until when its worker may run under the last lease it was granted, as far as the
+    /// Until when its worker may run under the last lease it was granted, if it ever was, as far as the
     /// orchestrator can know. It outlives the instance's lives: a worker that registers anew may
     /// be the same process.
-    pub fn granted_until(&self) -> Timestamp {
-        Timestamp::from_micros(self.granted_until.load(Ordering::Acquire))
+    pub fn granted_until(&self) -> Option<Timestamp> {
+        let granted = self.granted_until.load(Ordering::Acquire);
+        (granted > 0).then(|| Timestamp::from_micros(granted))
     }
 
     /// A lease is granted.

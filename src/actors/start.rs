@@ -361,6 +361,7 @@ pub fn start(
     }));
     let orchestrator = Orchestrator {
         lease: settings.worker_limits.lease,
+        lease_margin: settings.worker_limits.lease_margin,
         clock,
         registry,
         gate,

@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::fleet::InstanceSlot;
 use super::queries::Standing;
 use super::stream::words;
 use super::time::{Timestamp, WallTime};
@@ -50,7 +51,16 @@ pub struct Withdrawal {
 /// Shows that nobody runs the exclusive streams of an instance under a lease any more. Made by
 /// [`lease`], or on the word of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LeaseOver(());
+pub struct LeaseOver(Ground);
+
+/// How it is known that nobody does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ground {
+    /// The last lease has run out, or the worker said so.
+    Ended,
+    /// There was none, or nothing it could bind. That may have changed since.
+    NothingBound,
+}
 
 /// Whether somebody may still run the exclusive streams of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,7 +77,16 @@ pub enum Lease {
 impl LeaseOver {
     /// The worker itself says that it runs nothing any more.
     pub const fn said_by_worker() -> Self {
-        Self(())
+        Self(Ground::Ended)
+    }
+
+    /// Whether it holds still for an instance that is about to lose its streams: between judging
+    /// and deciding it may have been given a first lease, or its first exclusive stream.
+    pub fn holds_for(&self, slot: &InstanceSlot) -> bool {
+        match self.0 {
+            Ground::Ended => true,
+            Ground::NothingBound => !(slot.instance().is_leased() && slot.exclusive() > 0),
+        }
     }
 }
 
@@ -81,19 +100,22 @@ impl Lease {
     }
 }
 
-/// Judges the lease of an instance whose last grant lasts until `granted_until`.
+/// Judges the lease of an instance whose last grant lasts until `granted_until`; none: it never had
+/// one. Whether it goes by leases *now* does not matter: a worker that was granted one may run under
+/// it whatever its later heartbeats leave out.
 pub fn lease(
     standing: &Standing,
-    granted_until: Timestamp,
+    granted_until: Option<Timestamp>,
     margin: Duration,
     now: Timestamp,
 ) -> Lease {
-    let until = granted_until + margin;
-    // Only what is exclusive and was not let go of is bound by the lease.
-    if standing.leased && standing.exclusive > 0 && now < until {
-        Lease::Runs { until }
-    } else {
-        Lease::Over(LeaseOver(()))
+    let until = granted_until.map(|granted| granted + margin);
+    match until.filter(|until| now < *until) {
+        // Only what is exclusive and was not let go of is bound by the lease.
+        Some(until) if standing.exclusive > 0 => Lease::Runs { until },
+        Some(_) => Lease::Over(LeaseOver(Ground::NothingBound)),
+        None if standing.leased => Lease::Over(LeaseOver(Ground::Ended)),
+        None => Lease::Over(LeaseOver(Ground::NothingBound)),
     }
 }
 
@@ -126,13 +148,27 @@ mod tests {
     #[test]
     fn a_lease_binds_what_is_exclusive_until_its_margin_is_over() {
         let (granted, margin) = (Timestamp::from_micros(100), Duration::from_micros(10));
-        let judge = |standing, now| lease(&standing, granted, margin, Timestamp::from_micros(now));
-        let over = Lease::Over(LeaseOver(()));
+        let judge = |standing, now| {
+            lease(
+                &standing,
+                Some(granted),
+                margin,
+                Timestamp::from_micros(now),
+            )
+        };
+        let over = Lease::Over(LeaseOver(Ground::Ended));
+        let unbound = Lease::Over(LeaseOver(Ground::NothingBound));
         let until = Timestamp::from_micros(110);
         assert_eq!(judge(standing(true, 1), 99), Lease::Runs { until });
         assert_eq!(judge(standing(true, 1), 109), Lease::Runs { until });
         assert_eq!(judge(standing(true, 1), 110), over);
-        assert_eq!(judge(standing(true, 0), 50), over, "nothing is exclusive");
-        assert_eq!(judge(standing(false, 9), 50), over, "classic");
+        let nothing_exclusive = standing(true, 0);
+        assert_eq!(judge(nothing_exclusive, 50), unbound);
+        let forgets_its_incarnation = standing(false, 9);
+        assert_eq!(judge(forgets_its_incarnation, 50), Lease::Runs { until });
+        assert_eq!(judge(standing(false, 9), 110), unbound);
+        let now = Timestamp::from_micros(0);
+        let classic = lease(&standing(false, 9), None, margin, now);
+        assert_eq!(classic, unbound);
     }
 }

@@ -279,6 +279,7 @@ impl From<Rejection> for Problem {
             Rejection::UnknownStream(_) => Kind::UnknownStream,
             Rejection::OtherIncarnation { .. }
             | Rejection::WrongStatus { .. }
+            | Rejection::LeaseRuns(_)
             | Rejection::StreamDisabled(_)
             | Rejection::NoRoom(_)
             | Rejection::NameTaken { .. } => Kind::Conflict,

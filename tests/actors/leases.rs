@@ -448,3 +448,30 @@ async fn a_longer_lease_is_saved_before_it_is_granted() {
     assert!(beat(&rig, "a", None).await);
     assert_eq!(rig.entry("a").standing().lease, Duration::from_secs(2_400));
 }
+
+#[actix::test]
+async fn a_report_about_a_new_life_is_not_answered_by_the_recovery_of_the_old_one() {
+    let rig = fleet().await;
+    fail(&rig).await;
+    rig.register("a", 3).await;
+    assert!(beat(&rig, "a", None).await, "the new life is leased, too");
+    let recovered = fail(&rig).await;
+    assert!(recovered.waiting_until.is_some(), "{recovered:?}");
+    assert!(!beat(&rig, "a", None).await, "nothing is granted any more");
+    pass(LEASE + MARGIN + 1.0).await;
+    all_moved(&rig).await;
+}
+
+#[actix::test]
+async fn who_stops_naming_its_life_is_still_bound_by_the_margin_of_its_last_lease() {
+    let rig = fleet().await;
+    for _ in 0..3 {
+        pass((LEASE + 0.5 * MARGIN) / 3.0).await;
+        rig.beat("a").await;
+    }
+    let recovered = fail(&rig).await;
+    assert!(recovered.waiting_until.is_some(), "{recovered:?}");
+    nothing_moved(&rig).await;
+    pass(0.5 * MARGIN).await;
+    all_moved(&rig).await;
+}

@@ -337,10 +337,11 @@ async fn a_worker_whose_lease_is_withdrawn_is_judged_by_its_version_alone() {
         pass(INTERVAL).await;
     }
     assert_eq!(differences(&rig), []);
-    // Who has the version that leaves all of them out has let go, whatever it says it runs: there
-    // is nothing to wait for any more.
+    // Who has the version that leaves all of them out has let go, but for what it says it runs.
     beat(&rig, "b", &[]).await;
     beat(&rig, "a", &[1, 2]).await;
+    assert_eq!(rig.held("b").await, [3]);
+    beat(&rig, "a", &[]).await;
     assert_eq!(rig.held("b").await, [1, 2, 3]);
 }
 

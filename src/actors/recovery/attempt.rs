@@ -168,14 +168,25 @@ impl Attempt {
         };
         let fleet = &self.links.fleet;
         let command = RecoverInstance::new(
-            opened,
+            opened.clone(),
             over,
             self.manner.clone(),
             case.progress.clone(),
             self.scoring.clone(),
         );
         let watch = Stopwatch::start(&self.links.clock);
-        let mut applied = execute(fleet, command).await?;
+        let mut applied = match execute(fleet, command).await {
+            // It had no lease, or nothing exclusive, when it was looked at.
+            Err(Refusal::Rejected(Rejection::LeaseRuns(_))) => {
+                let until = match self.links.lease_of(&entry) {
+                    Lease::Runs { until } => until,
+                    Lease::Over(_) => self.links.clock.now(),
+                };
+                let evacuation = self.withdraw(case, opened, &entry, until).await?;
+                return Ok(Achieved::LeaseRuns { until, evacuation });
+            }
+            outcome => outcome?,
+        };
         let (_, took) = watch.read(&self.links.clock);
         complete(&mut applied, took);
         Ok(Achieved::Moves(Box::new(applied)))

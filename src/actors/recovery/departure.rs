@@ -77,7 +77,7 @@ impl Handler<Remove> for RecoveryActor {
             } else if standing.leased {
                 entry.fence();
             }
-            let removal = RemoveInstance::new(entry.id().clone());
+            let removal = RemoveInstance::new(entry.id().clone()).in_life(standing.incarnation);
             let lease = if by_worker {
                 Lease::Over(LeaseOver::said_by_worker())
             } else {
@@ -154,7 +154,8 @@ impl RecoveryActor {
             return;
         };
         // It registered anew: it does not leave.
-        if entry.standing().withdrawn != Some(WithdrawalCause::Removal) {
+        let standing = entry.standing();
+        if standing.withdrawn != Some(WithdrawalCause::Removal) {
             return;
         }
         let over = match self.links.lease_of(&entry) {
@@ -164,7 +165,9 @@ impl RecoveryActor {
                 return self.arm(ctx);
             }
         };
-        let removal = RemoveInstance::new(id.clone()).after(over);
+        let removal = RemoveInstance::new(id.clone())
+            .in_life(standing.incarnation)
+            .after(over);
         let fleet = self.links.fleet.clone();
         let removed = async move { execute(&fleet, removal).await };
         ctx.spawn(removed.into_actor(self).map(move |result, actor, ctx| {

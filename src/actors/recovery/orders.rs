@@ -159,10 +159,15 @@ impl RecoveryActor {
         cause: FailureCause,
         ctx: &mut Context<Self>,
     ) {
-        if let Some(step) = self.recoveries.hurry(id) {
+        let Some(entry) = self.links.registry.get(id) else {
+            return;
+        };
+        let incarnation = entry.standing().incarnation;
+        // An older life's recovery, should one be under way, is replaced by this one's.
+        if !self.recoveries.is_recovering(id, incarnation) {
+            self.wake(id, incarnation, cause, ctx);
+        } else if let Some(step) = self.recoveries.hurry(id) {
             self.take(step, ctx);
-        } else if let Some(entry) = self.links.registry.get(id) {
-            self.wake(id, entry.standing().incarnation, cause, ctx);
         }
     }
 }

@@ -86,6 +86,8 @@ pub enum Rejection {
         /// The state it is in.
         status: InstanceStatus,
     },
+    /// The worker of the instance may run its streams under a lease.
+    LeaseRuns(InstanceId),
     /// The stream is not to be run.
     StreamDisabled(StreamId),
     /// The instance has no room for one more stream; none: no instance has.
@@ -121,6 +123,10 @@ impl fmt::Display for Rejection {
             Self::StreamDisabled(id) => {
                 write!(f, "Stream {id} is disabled; it is run nowhere.")
             }
+            Self::LeaseRuns(id) => write!(
+                f,
+                "The worker of instance `{id}` may still run its streams: its lease is not over."
+            ),
             Self::NoRoom(Some(id)) => write!(f, "Instance `{id}` has no room for another stream."),
             Self::NoRoom(None) => f.write_str("No active instance has room for another stream."),
             Self::OtherIncarnation {

@@ -17,7 +17,7 @@ use crate::domain::time::WallTime;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverInstance {
     opened: Opened,
-    _lease: LeaseOver,
+    lease: LeaseOver,
     manner: Manner,
     progress: Progress,
     scoring: Scoring,
@@ -35,7 +35,7 @@ impl RecoverInstance {
     ) -> Self {
         Self {
             opened,
-            _lease: lease,
+            lease,
             manner,
             progress,
             scoring,
@@ -71,6 +71,10 @@ impl Command for RecoverInstance {
         let failure = self.opened.failure();
         let id = &failure.id;
         let instance = super::current_life(draft, id, failure.incarnation)?;
+        let slot = draft.fleet().instance(id);
+        if !slot.is_some_and(|slot| self.lease.holds_for(slot)) {
+            return Err(Rejection::LeaseRuns(id.clone()));
+        }
         let streams = held(draft, id);
         let status = self.manner.end_status();
         if instance.status != status && !draft.set_status(id, status) {

@@ -1,10 +1,10 @@
 //! Instances that leave for good.
 
 use super::lease::{WithdrawLease, Withdrawn};
-use super::{Command, Rejection, known};
+use super::{Command, Rejection, current_life, known};
 use crate::domain::events::{Event, RemovalReason};
 use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::lease::LeaseOver;
 use crate::domain::stream::Place;
@@ -16,13 +16,27 @@ use crate::domain::time::WallTime;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveInstance {
     id: InstanceId,
+    incarnation: Option<Incarnation>,
     lease: Option<LeaseOver>,
 }
 
 impl RemoveInstance {
     /// Who leaves.
     pub const fn new(id: InstanceId) -> Self {
-        Self { id, lease: None }
+        Self {
+            id,
+            incarnation: None,
+            lease: None,
+        }
+    }
+
+    /// Only in this life: one that registers anew meanwhile does not leave.
+    #[must_use]
+    pub fn in_life(self, incarnation: Incarnation) -> Self {
+        Self {
+            incarnation: Some(incarnation),
+            ..self
+        }
     }
 
     /// Nobody runs its exclusive streams under a lease any more.
@@ -48,12 +62,15 @@ impl Command for RemoveInstance {
     type Reply = Removal;
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Removal, Rejection> {
-        let instance = known(draft, &self.id)?;
-        let exclusive = draft
-            .fleet()
-            .instance(&self.id)
-            .map_or(0, |slot| slot.exclusive());
-        if instance.is_leased() && exclusive > 0 && self.lease.is_none() {
+        let instance = match self.incarnation {
+            Some(incarnation) => current_life(draft, &self.id, incarnation)?,
+            None => known(draft, &self.id)?,
+        };
+        let may_still_run = draft.fleet().instance(&self.id).is_some_and(|slot| {
+            let is_bound = instance.is_leased() && slot.exclusive() > 0;
+            self.lease.map_or(is_bound, |over| !over.holds_for(slot))
+        });
+        if may_still_run {
             let withdraw = WithdrawLease::for_removal(self.id.clone(), instance.incarnation);
             return withdraw.decide(draft).map(Removal::Waiting);
         }

@@ -189,7 +189,7 @@ pub(super) mod sample {
     pub(crate) fn lease_over(ledger: &Ledger, id: &str) -> LeaseOver {
         let slot = ledger.saved().instance(&id.into()).expect("known");
         let (granted, now) = (Timestamp::from_micros(0), Timestamp::from_micros(u64::MAX));
-        let lease = lease(&Standing::of(slot), granted, Duration::ZERO, now);
+        let lease = lease(&Standing::of(slot), Some(granted), Duration::ZERO, now);
         lease.over().expect("over")
     }
 
