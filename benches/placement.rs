@@ -100,7 +100,7 @@ fn recovery(fleet: &Fleet, scoring: Scoring) -> (Ledger, RecoverInstance) {
     let batch = ledger.take_batch();
     ledger.commit(batch);
     let now = Timestamp::from_micros(0);
-    let over = lease(&seen, now, Duration::ZERO, now)
+    let over = lease(&seen, Some(now), Duration::ZERO, now)
         .over()
         .expect("classic");
     let command = RecoverInstance::new(opened, over, manner, progress, scoring);

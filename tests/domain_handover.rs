@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
-    AgreeLease, AssignStreams, Command, ConfirmDelivery, MoveStreams, OpenIncident, Opening,
-    RecoverInstance, RegisterInstance, Rejection, Relocation, Removal, RemoveInstance, SaveStreams,
-    StreamSpec, WithdrawLease,
+    AgreeLease, AssignOutcome, AssignStreams, Command, ConfirmDelivery, MoveStreams, OpenIncident,
+    Opening, RecoverInstance, RegisterInstance, Rejection, Relocation, Removal, RemoveInstance,
+    SaveStreams, StreamSpec, WithdrawLease,
 };
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring};
 use resilient_orchestrator::domain::handover::Handoff;
@@ -20,7 +20,7 @@ use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::invariants::check_fleet;
 use resilient_orchestrator::domain::lease::{LeaseOver, WithdrawalCause, lease};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
-use resilient_orchestrator::domain::queries::Standing;
+use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate, Standing};
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{Assignment, Place};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
@@ -185,6 +185,32 @@ impl World {
     }
 }
 
+impl World {
+    /// Who goes on until the owner runs it.
+    fn former(&self) -> Option<InstanceId> {
+        self.assignment().former().cloned()
+    }
+
+    fn ask(&mut self, id: &str) -> AssignOutcome {
+        self.run(AssignStreams {
+            id: id.into(),
+            incarnation: None,
+            requested: 1,
+        })
+    }
+
+    /// What a heartbeat that names a version is answered.
+    fn news(&self, id: &str, version: AssignmentVersion) -> SetUpdate {
+        let question = ChangesSince {
+            id: id.into(),
+            incarnation: None,
+            version,
+        };
+        let answer = question.answer(self.ledger.saved());
+        answer.expect("registered").update
+    }
+}
+
 const STREAM: StreamId = StreamId::new(1);
 
 fn spec() -> StreamSpec {
@@ -267,4 +293,35 @@ fn who_registers_anew_while_it_is_removed_stays() {
     let refused = world.try_run(removal.after(LeaseOver::said_by_worker()));
     assert!(matches!(refused, Err(Rejection::OtherIncarnation { .. })));
     assert_eq!(world.owner(), "a");
+}
+
+#[test]
+fn who_asks_for_streams_before_it_beats_ends_the_overlap_all_the_same() {
+    let mut world = World::new(Handoff::Overlap);
+    world.move_to("b");
+    let handed_out = world.ask("b");
+    assert!(matches!(handed_out, AssignOutcome::Assigned(_)));
+    world.beat("b", &[]);
+    assert_eq!(world.former(), Some("a".into()), "it is not started yet");
+    world.beat("b", &[STREAM]);
+    assert_eq!(world.former(), None);
+}
+
+/// What may be run twice goes on beyond the lease: its worker must hear when that has an end.
+#[test]
+fn a_changed_handoff_is_told_to_whoever_runs_the_stream() {
+    let mut world = World::new(Handoff::Overlap);
+    world.move_to("b");
+    let known = ["a", "b"].map(|id| world.version(id));
+    world.save(StreamSpec {
+        handoff: Some(Handoff::Exclusive),
+        ..spec()
+    });
+    for (id, known) in ["a", "b"].into_iter().zip(known) {
+        let SetUpdate::Difference { assign, revoke } = world.news(id, known) else {
+            panic!("nothing is told to {id}");
+        };
+        let told: Vec<_> = assign.iter().map(|(stream, _)| stream.handoff).collect();
+        assert_eq!((told, revoke), (vec![Handoff::Exclusive], vec![]));
+    }
 }

@@ -10,6 +10,7 @@
 
 use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -287,7 +288,7 @@ impl Rows {
 struct Worker {
     incarnation: Option<Incarnation>,
     version: AssignmentVersion,
-    runs: BTreeMap<StreamId, Epoch>,
+    runs: BTreeMap<StreamId, Told>,
 }
 
 struct World {
@@ -302,18 +303,28 @@ fn name(who: usize) -> InstanceId {
 }
 
 /// What the worker of an instance is to run.
-fn set(slot: &InstanceSlot, fleet: &Fleet) -> BTreeMap<StreamId, Epoch> {
-    let lingering = slot.lingering().clone();
+fn set(slot: &InstanceSlot, fleet: &Fleet) -> BTreeMap<StreamId, Told> {
+    let handoff = |id: &StreamId| fleet.stream(*id).unwrap().stream().handoff;
+    let lingering = slot.lingering().iter();
+    let lingering = lingering.map(|(id, epoch)| (*id, (*epoch, handoff(id))));
     let owned = slot.held().difference(slot.releasing()).map(|id| {
         let place = fleet.stream(*id).unwrap().place();
-        (*id, place.assignment().unwrap().epoch)
+        (*id, (place.assignment().unwrap().epoch, handoff(id)))
     });
-    let mut all: BTreeMap<StreamId, Epoch> = owned.collect();
+    let mut all: BTreeMap<StreamId, Told> = owned.collect();
     all.extend(lingering);
     if slot.instance().withdrawn.is_some() {
         assert!(all.is_empty(), "withdrawn, and told to run {all:?}");
     }
     all
+}
+
+/// What a worker is told of a stream.
+type Told = (Epoch, Handoff);
+
+fn told(assign: &[(Arc<Stream>, Epoch)]) -> impl Iterator<Item = (StreamId, Told)> {
+    let told = assign.iter();
+    told.map(|(stream, epoch)| (stream.id, (*epoch, stream.handoff)))
 }
 
 /// What an instance owns.
@@ -335,7 +346,7 @@ fn owned(slot: &InstanceSlot, fleet: &Fleet) -> BTreeMap<StreamId, Epoch> {
         .collect()
 }
 
-fn set_of(fleet: &Fleet, id: &InstanceId) -> BTreeMap<StreamId, Epoch> {
+fn set_of(fleet: &Fleet, id: &InstanceId) -> BTreeMap<StreamId, Told> {
     fleet
         .instance(id)
         .map(|slot| set(slot, fleet))
@@ -797,15 +808,10 @@ impl World {
                 for id in revoke {
                     worker.runs.remove(&id);
                 }
-                worker
-                    .runs
-                    .extend(assign.iter().map(|(stream, epoch)| (stream.id, *epoch)));
+                worker.runs.extend(told(&assign));
             }
             SetUpdate::Full { assign } => {
-                worker.runs = assign
-                    .iter()
-                    .map(|(stream, epoch)| (stream.id, *epoch))
-                    .collect();
+                worker.runs = told(&assign).collect();
             }
         }
         worker.incarnation = Some(answer.standing.incarnation);

@@ -96,6 +96,13 @@ pub struct Assignment {
 }
 
 impl Assignment {
+    /// Whether its owner has yet to show, in this life, that it knows of it; of one that overlaps,
+    /// that it runs it: being handed it by a request shows only the first.
+    pub fn is_unconfirmed(&self, incarnation: Incarnation) -> bool {
+        let is_told = self.delivered == Some(incarnation);
+        !self.is_releasing() && (!is_told || self.former().is_some())
+    }
+
     /// Whether its owner is to let go.
     pub const fn is_releasing(&self) -> bool {
         matches!(self.handover, Some(Handover::Releasing { .. }))

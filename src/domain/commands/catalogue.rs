@@ -148,6 +148,10 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
         stream: id,
         enabled,
     });
+    // Whoever runs it has to hear of it: it decides what becomes of it when a lease ends.
+    if before.handoff != handoff {
+        draft.tell_anew(id);
+    }
     let lingers = place
         .as_ref()
         .is_some_and(|place| may_linger(draft, place, handoff));

@@ -308,6 +308,25 @@ impl<'f> Draft<'f> {
         );
     }
 
+    /// Whoever runs a stream is to hear what it is like now, under the epoch it has.
+    pub fn tell_anew(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        // Who is to let go of it hears nothing of it any more.
+        if assignment.is_releasing() {
+            return;
+        }
+        let version = self.touch(&assignment.instance);
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                version,
+                ..assignment
+            }),
+        );
+    }
+
     fn assignment(&self, stream: StreamId) -> Option<Assignment> {
         let slot = self.fleet.stream(stream)?;
         slot.place().assignment().cloned()

@@ -143,10 +143,10 @@ impl InstanceSlot {
             Some(_) => self.undelivered.remove(&id),
             None => self.undelivered.insert(id),
         };
-        if assignment.delivered == Some(self.instance.incarnation) {
-            self.unconfirmed.remove(&id);
-        } else {
+        if assignment.is_unconfirmed(self.instance.incarnation) {
             self.unconfirmed.insert(id);
+        } else {
+            self.unconfirmed.remove(&id);
         }
     }
 
@@ -411,6 +411,7 @@ impl Fleet {
             && old.instance == new.instance
             && old.epoch == new.epoch
             && old.handover == new.handover
+            && old.version == new.version
         {
             return self.refile_delivery(id, new);
         }
@@ -558,9 +559,7 @@ fn unconfirmed(
             streams
                 .get(id)
                 .and_then(|slot| slot.place.assignment())
-                .is_none_or(|assignment| {
-                    !assignment.is_releasing() && assignment.delivered != Some(instance.incarnation)
-                })
+                .is_none_or(|assignment| assignment.is_unconfirmed(instance.incarnation))
         })
         .collect()
 }
