@@ -186,7 +186,7 @@ fn recover(
     let slot = ledger.draft().instance(&confirmed_id);
     let standing = slot.map(Standing::of).ok_or("it is registered")?;
     let start = Timestamp::from_micros(0);
-    let lease_over = lease(&standing, start, Duration::ZERO, start).over();
+    let lease_over = lease(&standing, None, Duration::ZERO, start).over();
     let Opening::Opened(opened) = ledger.decide(&opening, wall)? else {
         return Ok(0);
     };

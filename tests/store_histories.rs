@@ -246,7 +246,7 @@ fn fail(ledger: &mut Ledger, now: i64, failure: Failure) {
         return;
     };
     let end = Timestamp::from_micros(u64::MAX);
-    let over = seen.and_then(|seen| lease(&seen, end, Duration::ZERO, end).over());
+    let over = seen.and_then(|seen| lease(&seen, Some(end), Duration::ZERO, end).over());
     let (manner, progress) = (Manner::Ordinary, Progress::default());
     let command = OpenIncident::new(confirmed, manner.clone(), progress.clone());
     if let Ok(Opening::Opened(opened)) = ledger.decide(&command, at(now)) {
