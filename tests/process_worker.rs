@@ -12,10 +12,11 @@ use resilient_orchestrator::client::testing::FakeOrchestrator;
 use rustix::process::Signal;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};
+use support::postgres::Database;
 use support::process::{self, Orchestrator, start};
 use support::proxy::Proxy;
 use support::worker::{Kind, WorkerProcess};
-use tempfile::tempdir;
+use tempfile::{TempDir, tempdir};
 
 /// Nothing here takes longer unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -139,8 +140,66 @@ fn lines(what: &str, ids: impl IntoIterator<Item = i64>) -> Vec<String> {
     ids.into_iter().map(|id| format!("{what} {id}")).collect()
 }
 
-fn with_streams(folder: &std::path::Path) -> Orchestrator {
-    let orchestrator = start(folder, &[TIMEOUT]);
+/// Where an orchestrator lives.
+struct Ground {
+    folder: TempDir,
+    url: String,
+    _database: Option<Database>,
+}
+
+impl Ground {
+    fn on_sqlite() -> Self {
+        let folder = tempdir().unwrap();
+        Self {
+            url: format!("sqlite://{}", folder.path().join("fleet.db").display()),
+            folder,
+            _database: None,
+        }
+    }
+
+    fn on_postgres() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let database = runtime.block_on(Database::new());
+        Self {
+            folder: tempdir().unwrap(),
+            url: database.url(),
+            _database: Some(database),
+        }
+    }
+}
+
+/// Each of these on both databases.
+macro_rules! on_both {
+    ($($name:ident),+ $(,)?) => {
+        mod on_sqlite {
+            $(#[test]
+            fn $name() {
+                super::$name(&super::Ground::on_sqlite());
+            })+
+        }
+
+        mod on_postgres {
+            $(#[test]
+            fn $name() {
+                super::$name(&super::Ground::on_postgres());
+            })+
+        }
+    };
+}
+
+on_both!(
+    who_was_suspended_beyond_the_lease_has_no_further_result,
+    who_is_cut_off_stops_before_its_streams_run_elsewhere,
+    who_is_heard_but_hears_nothing_stops_and_goes_on_when_it_hears_again,
+    who_is_killed_and_comes_back_in_time_goes_on,
+);
+
+fn with_streams(ground: &Ground) -> Orchestrator {
+    let settings = [TIMEOUT, ("DATABASE_URL", ground.url.as_str())];
+    let orchestrator = start(ground.folder.path(), &settings);
     let streams = STREAMS.map(|id| json!({"id": id, "name": format!("s{id}")}));
     let (status, answer) = orchestrator.post("/streams", &json!({ "streams": streams }));
     assert_eq!(status, 200, "{answer}");
@@ -164,10 +223,8 @@ fn proxy_of(url: &str) -> (Proxy, String) {
     (proxy, url)
 }
 
-#[test]
-fn who_was_suspended_beyond_the_lease_has_no_further_result() {
-    let folder = tempdir().unwrap();
-    let orchestrator = with_streams(folder.path());
+fn who_was_suspended_beyond_the_lease_has_no_further_result(ground: &Ground) {
+    let orchestrator = with_streams(ground);
     let mut sink = Sink::of(&orchestrator);
     let mut one = sink.hire(orchestrator.address(), "one");
     one.expect(lines("start", STREAMS));
@@ -192,10 +249,8 @@ fn who_was_suspended_beyond_the_lease_has_no_further_result() {
     assert_eq!(held_by(&orchestrator, "two"), json!(STREAMS));
 }
 
-#[test]
-fn who_is_cut_off_stops_before_its_streams_run_elsewhere() {
-    let folder = tempdir().unwrap();
-    let orchestrator = with_streams(folder.path());
+fn who_is_cut_off_stops_before_its_streams_run_elsewhere(ground: &Ground) {
+    let orchestrator = with_streams(ground);
     let mut sink = Sink::of(&orchestrator);
     let (proxy, url) = proxy_of(orchestrator.address());
     let mut one = sink.hire(&url, "one");
@@ -217,10 +272,8 @@ fn who_is_cut_off_stops_before_its_streams_run_elsewhere() {
     assert_eq!(held_by(&orchestrator, "two"), json!(STREAMS));
 }
 
-#[test]
-fn who_is_heard_but_hears_nothing_stops_and_goes_on_when_it_hears_again() {
-    let folder = tempdir().unwrap();
-    let orchestrator = with_streams(folder.path());
+fn who_is_heard_but_hears_nothing_stops_and_goes_on_when_it_hears_again(ground: &Ground) {
+    let orchestrator = with_streams(ground);
     let mut sink = Sink::of(&orchestrator);
     let (proxy, url) = proxy_of(orchestrator.address());
     let mut one = sink.hire(&url, "one");
@@ -268,10 +321,8 @@ fn what_may_overlap_goes_on_while_the_network_is_cut() {
     }
 }
 
-#[test]
-fn who_is_killed_and_comes_back_in_time_goes_on() {
-    let folder = tempdir().unwrap();
-    let orchestrator = with_streams(folder.path());
+fn who_is_killed_and_comes_back_in_time_goes_on(ground: &Ground) {
+    let orchestrator = with_streams(ground);
     let mut sink = Sink::of(&orchestrator);
     let mut one = sink.hire(orchestrator.address(), "one");
     one.expect(lines("start", STREAMS));
