@@ -279,10 +279,10 @@ fn log_event(event: &Event) {
             streams,
             epochs,
         } => {
-            // Ascending like the streams, or not: the highest tells how recent it is.
-            let epoch = epochs.iter().max().map(|epoch| epoch.get());
-            debug!(server_id = instance.as_str(), incarnation = incarnation.get(), epoch,
-                streams = streams.len(); "{kind}");
+            for (stream, epoch) in streams.iter().zip(epochs) {
+                debug!(stream = stream.get(), server_id = instance.as_str(), epoch = epoch.get(),
+                    incarnation = incarnation.get(); "{kind}");
+            }
         }
     }
 }
