@@ -72,6 +72,7 @@ impl Machine {
         self.last_incarnation = incarnation;
         self.incarnation = Some(incarnation);
         self.version = 0;
+        self.names_all = false;
     }
 
     fn beaten(&mut self, sent_at: Duration, beat: Beat, jitter: f64) {
@@ -89,7 +90,10 @@ impl Machine {
                     self.accept(stream);
                 }
             }
-            Some(Changes::Full(assign)) => self.adopt(assign),
+            Some(Changes::Full(assign)) => {
+                self.names_all |= self.version > 0 && beat.version == Some(self.version);
+                self.adopt(assign);
+            }
             // A version without the changes that lead to it is none: it is asked for again. A
             // lower one leads nowhere from here: everything is asked for.
             None if beat.version.is_some_and(|version| version != self.version) => {

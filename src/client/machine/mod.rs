@@ -103,6 +103,8 @@ pub struct Machine {
     next_beat: Duration,
     /// What runs has changed since it was last said.
     owes_word: bool,
+    /// Digests have not agreed: the orchestrator has to know which streams are missing.
+    names_all: bool,
     /// Words that are owed are said this often at the most.
     next_word: Duration,
     /// The wait after a failure: nothing is sent before.
@@ -151,6 +153,7 @@ impl Machine {
             request_limit: None,
             next_beat: Duration::ZERO,
             owes_word: false,
+            names_all: false,
             next_word: Duration::ZERO,
             quiet_until: Duration::ZERO,
             failures: 0,

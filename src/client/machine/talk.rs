@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::words::{Action, Request, Running};
 use super::{FALLBACK_LEASE, Kind, Machine, SHORTEST_WAIT, digest};
 
-/// Heartbeats name up to this many streams; a larger set goes as a digest.
+/// Heartbeats name up to this many streams; a larger set goes as a digest, unless the orchestrator
+/// has told all of it again to a worker that had the newest version.
 const MOST_NAMED: usize = 100;
 
 impl Machine {
@@ -93,7 +94,7 @@ impl Machine {
     fn heartbeat(&self, incarnation: i64, version: Option<i64>) -> (Kind, Request) {
         let ids = self.running.keys().copied();
         let running = match self.running.len() {
-            count if count > MOST_NAMED => Running::Digest {
+            count if count > MOST_NAMED && !self.names_all => Running::Digest {
                 count,
                 digest: digest(ids),
             },

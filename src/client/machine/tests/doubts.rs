@@ -135,6 +135,17 @@ fn large_sets_are_told_as_a_digest() {
     assert_eq!(all(&mut machine, at(10)), [expected]);
 }
 
+/// A digest does not say which streams are missing, so that nobody could move them.
+#[test]
+fn a_large_set_is_listed_when_its_digest_did_not_agree() {
+    let set = || (1..=101).map(|id| stream(id, id)).collect::<Vec<_>>();
+    let mut machine = living(set());
+    assert!(all(&mut machine, at(10))[0].starts_with("beat v1 101 "));
+    answer(&mut machine, at(10), full(1, set()), 0.0);
+    let words = all(&mut machine, at(20));
+    assert!(words[0].ends_with(" 100, 101]"), "{words:?}");
+}
+
 #[test]
 fn the_orchestrator_says_when_to_stop_and_how_long_to_wait() {
     let mut machine = Machine::new(20);
