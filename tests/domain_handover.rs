@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
     AgreeLease, AssignOutcome, AssignStreams, Command, ConfirmDelivery, MoveStreams, OpenIncident,
-    Opening, RecoverInstance, RegisterInstance, Rejection, Relocation, Removal, RemoveInstance,
-    SaveStreams, StreamSpec, WithdrawLease,
+    Opening, RecoverInstance, RegisterInstance, Rejection, ReleaseStreams, Relocation, Removal,
+    RemoveInstance, SaveStreams, StreamSpec, WithdrawLease,
 };
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring};
 use resilient_orchestrator::domain::handover::Handoff;
@@ -324,4 +324,22 @@ fn a_changed_handoff_is_told_to_whoever_runs_the_stream() {
         let told: Vec<_> = assign.iter().map(|(stream, _)| stream.handoff).collect();
         assert_eq!((told, revoke), (vec![Handoff::Exclusive], vec![]));
     }
+}
+
+#[test]
+fn who_cannot_take_a_stream_over_leaves_it_with_its_former_owner() {
+    let mut world = World::new(Handoff::Overlap);
+    world.move_to("b");
+    let before = world.assignment().epoch;
+    world.run(ReleaseStreams {
+        id: "b".into(),
+        incarnation: None,
+        streams: vec![STREAM],
+    });
+    assert_eq!((world.owner(), world.former()), ("a".into(), None));
+    assert!(world.assignment().epoch > before);
+
+    world.move_to("b");
+    world.fail("b");
+    assert_eq!(world.owner(), "a", "it runs it already; c does not");
 }

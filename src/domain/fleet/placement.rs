@@ -7,6 +7,7 @@ use super::scores::Scoring;
 use crate::domain::events::Event;
 use crate::domain::handover::{Handoff, Handover};
 use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::instance::InstanceStatus;
 use crate::domain::lease::WithdrawalCause;
 use crate::domain::stream::{AssignReason, OrphanReason, Place};
 
@@ -17,6 +18,13 @@ pub struct Evacuation {
     pub moved: Vec<(StreamId, InstanceId)>,
     /// Streams nobody had room for.
     pub orphaned: Vec<StreamId>,
+}
+
+impl Evacuation {
+    fn after(mut self, earlier: Vec<(StreamId, InstanceId)>) -> Self {
+        self.moved.splice(0..0, earlier);
+        self
+    }
 }
 
 /// Why an instance is emptied.
@@ -72,7 +80,9 @@ pub fn evacuate(
     place_orphans(draft);
     end_overlaps(draft, id);
     shut_down_disabled(draft, id);
-    Plan::make(draft.fleet(), id, scoring).apply(draft, cause)
+    let returned = return_to_formers(draft, id, cause);
+    let planned = Plan::make(draft.fleet(), id, scoring).apply(draft, cause);
+    planned.after(returned)
 }
 
 /// Moves only those streams of an instance that may be run twice for a moment.
@@ -89,7 +99,40 @@ pub fn evacuate_overlapping(
         slot.map(|slot| slot.stream())
             .is_some_and(|stream| stream.enabled && stream.handoff == Handoff::Overlap)
     };
-    Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause)
+    let returned = return_to_formers(draft, id, cause);
+    let planned = Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause);
+    planned.after(returned)
+}
+
+/// Streams an instance was to take over, and whose former owner still runs them: that one keeps
+/// them.
+fn return_to_formers(
+    draft: &mut Draft<'_>,
+    id: &InstanceId,
+    cause: EvacuationCause,
+) -> Vec<(StreamId, InstanceId)> {
+    let held = of_instance(draft, id, |slot| slot.held().iter().copied().collect());
+    let returned = held.into_iter().filter_map(|stream| {
+        let former = return_to_former(draft, stream, cause.assign_reason())?;
+        Some((stream, former))
+    });
+    returned.collect()
+}
+
+/// The new owner of a stream that overlaps will not run it: the former one keeps it, if it may.
+pub fn return_to_former(
+    draft: &mut Draft<'_>,
+    stream: StreamId,
+    reason: AssignReason,
+) -> Option<InstanceId> {
+    let slot = draft.fleet().stream(stream)?;
+    let former = slot.place().assignment()?.former()?.clone();
+    let instance = draft.fleet().instance(&former)?.instance();
+    let may_run = instance.status == InstanceStatus::Active && instance.withdrawn.is_none();
+    may_run.then(|| {
+        draft.assign(stream, &former, reason);
+        former
+    })
 }
 
 /// An instance that runs streams a while longer for their new owners does so no more.
