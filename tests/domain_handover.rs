@@ -13,6 +13,7 @@ use resilient_orchestrator::domain::commands::{
     Opening, RecoverInstance, RegisterInstance, Rejection, ReleaseStreams, Relocation, Removal,
     RemoveInstance, SaveStreams, StreamSpec, WithdrawLease,
 };
+use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring};
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
@@ -40,12 +41,15 @@ fn first_attempt() -> Progress {
 /// which a runs.
 struct World {
     ledger: Ledger,
+    /// Those of the last command.
+    events: Vec<Event>,
 }
 
 impl World {
     fn new(handoff: Handoff) -> Self {
         let mut world = Self {
             ledger: Ledger::new(Fleet::default()),
+            events: Vec::new(),
         };
         world.save(StreamSpec {
             name: Some("s1".into()),
@@ -68,6 +72,7 @@ impl World {
     fn try_run<C: Command>(&mut self, command: C) -> Result<C::Reply, Rejection> {
         let reply = self.ledger.decide(&command, at(10));
         let batch = self.ledger.take_batch();
+        self.events = batch.events().cloned().collect();
         self.ledger.commit(batch);
         for check in check_fleet(self.ledger.saved()) {
             assert!(check.holds, "{check:?}");
@@ -337,9 +342,25 @@ fn who_cannot_take_a_stream_over_leaves_it_with_its_former_owner() {
         streams: vec![STREAM],
     });
     assert_eq!((world.owner(), world.former()), ("a".into(), None));
+    let last = world.events.last().map(Event::kind);
+    assert_eq!(last, Some("stream_assigned"), "{:?}", world.events);
     assert!(world.assignment().epoch > before);
 
     world.move_to("b");
     world.fail("b");
     assert_eq!(world.owner(), "a", "it runs it already; c does not");
+}
+
+/// It became exclusive while two ran it: its owner may run it until its lease is over.
+#[test]
+fn what_became_exclusive_is_not_given_back_before_the_lease_is_over() {
+    let mut world = World::new(Handoff::Overlap);
+    world.move_to("b");
+    world.save(StreamSpec {
+        handoff: Some(Handoff::Exclusive),
+        ..spec()
+    });
+    world.fail("b");
+    assert_eq!(world.owner(), "b");
+    assert_eq!(world.former(), None);
 }

@@ -60,13 +60,13 @@ impl ReleaseStreams {
         if assignment.is_releasing() {
             return let_go(draft, stream);
         }
-        let released = Event::StreamReleased {
+        draft.tell(Event::StreamReleased {
             stream,
             instance: self.id.clone(),
             epoch,
-        };
+        });
         if return_to_former(draft, stream, AssignReason::PlannedMove).is_some() {
-            return draft.tell(released);
+            return;
         }
         let since = draft.now();
         draft.place(
@@ -76,6 +76,5 @@ impl ReleaseStreams {
                 since,
             },
         );
-        draft.tell(released);
     }
 }

@@ -80,7 +80,7 @@ pub fn evacuate(
     place_orphans(draft);
     end_overlaps(draft, id);
     shut_down_disabled(draft, id);
-    let returned = return_to_formers(draft, id, cause);
+    let returned = return_to_formers(draft, id, cause, |_, _| true);
     let planned = Plan::make(draft.fleet(), id, scoring).apply(draft, cause);
     planned.after(returned)
 }
@@ -99,7 +99,7 @@ pub fn evacuate_overlapping(
         slot.map(|slot| slot.stream())
             .is_some_and(|stream| stream.enabled && stream.handoff == Handoff::Overlap)
     };
-    let returned = return_to_formers(draft, id, cause);
+    let returned = return_to_formers(draft, id, cause, may_overlap);
     let planned = Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause);
     planned.after(returned)
 }
@@ -110,8 +110,10 @@ fn return_to_formers(
     draft: &mut Draft<'_>,
     id: &InstanceId,
     cause: EvacuationCause,
+    is_chosen: impl Fn(&Fleet, StreamId) -> bool,
 ) -> Vec<(StreamId, InstanceId)> {
-    let held = of_instance(draft, id, |slot| slot.held().iter().copied().collect());
+    let mut held = of_instance(draft, id, |slot| slot.held().iter().copied().collect());
+    held.retain(|stream| is_chosen(draft.fleet(), *stream));
     let returned = held.into_iter().filter_map(|stream| {
         let former = return_to_former(draft, stream, cause.assign_reason())?;
         Some((stream, former))
