@@ -19,8 +19,7 @@
 //!
 //! What can go wrong: the owner never confirms although it beats (the move is given up, and the
 //! stream stays where it is: two runners are worse than a move that fails); the owner falls silent
-//! (its recovery takes the stream along); the new owner falls silent, or gives the stream back (a
-//! former owner that runs it still keeps it; else its recovery takes it along); the
+//! (its recovery takes the stream along); the new owner falls silent (its recovery does); the
 //! orchestrator ends (all of this is saved). An owner without a lease, a classic one, cannot
 //! confirm: its streams are moved at once.
 

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{Command, Rejection, known};
 use crate::domain::events::Event;
-use crate::domain::fleet::{Draft, let_go, return_to_former};
+use crate::domain::fleet::{Draft, let_go};
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
-use crate::domain::stream::{AssignReason, Holding, Place};
+use crate::domain::stream::{Holding, Place};
 
 /// Makes streams of an instance unclaimed. Ids it does not own are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,14 +60,6 @@ impl ReleaseStreams {
         if assignment.is_releasing() {
             return let_go(draft, stream);
         }
-        draft.tell(Event::StreamReleased {
-            stream,
-            instance: self.id.clone(),
-            epoch,
-        });
-        if return_to_former(draft, stream, AssignReason::PlannedMove).is_some() {
-            return;
-        }
         let since = draft.now();
         draft.place(
             stream,
@@ -76,5 +68,10 @@ impl ReleaseStreams {
                 since,
             },
         );
+        draft.tell(Event::StreamReleased {
+            stream,
+            instance: self.id.clone(),
+            epoch,
+        });
     }
 }

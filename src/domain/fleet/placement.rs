@@ -7,7 +7,6 @@ use super::scores::Scoring;
 use crate::domain::events::Event;
 use crate::domain::handover::{Handoff, Handover};
 use crate::domain::ids::{InstanceId, StreamId};
-use crate::domain::instance::InstanceStatus;
 use crate::domain::lease::WithdrawalCause;
 use crate::domain::stream::{AssignReason, OrphanReason, Place};
 
@@ -18,13 +17,6 @@ pub struct Evacuation {
     pub moved: Vec<(StreamId, InstanceId)>,
     /// Streams nobody had room for.
     pub orphaned: Vec<StreamId>,
-}
-
-impl Evacuation {
-    fn after(mut self, earlier: Vec<(StreamId, InstanceId)>) -> Self {
-        self.moved.splice(0..0, earlier);
-        self
-    }
 }
 
 /// Why an instance is emptied.
@@ -80,9 +72,7 @@ pub fn evacuate(
     place_orphans(draft);
     end_overlaps(draft, id);
     shut_down_disabled(draft, id);
-    let returned = return_to_formers(draft, id, cause, |_, _| true);
-    let planned = Plan::make(draft.fleet(), id, scoring).apply(draft, cause);
-    planned.after(returned)
+    Plan::make(draft.fleet(), id, scoring).apply(draft, cause)
 }
 
 /// Moves only those streams of an instance that may be run twice for a moment.
@@ -99,42 +89,7 @@ pub fn evacuate_overlapping(
         slot.map(|slot| slot.stream())
             .is_some_and(|stream| stream.enabled && stream.handoff == Handoff::Overlap)
     };
-    let returned = return_to_formers(draft, id, cause, may_overlap);
-    let planned = Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause);
-    planned.after(returned)
-}
-
-/// Streams an instance was to take over, and whose former owner still runs them: that one keeps
-/// them.
-fn return_to_formers(
-    draft: &mut Draft<'_>,
-    id: &InstanceId,
-    cause: EvacuationCause,
-    is_chosen: impl Fn(&Fleet, StreamId) -> bool,
-) -> Vec<(StreamId, InstanceId)> {
-    let mut held = of_instance(draft, id, |slot| slot.held().iter().copied().collect());
-    held.retain(|stream| is_chosen(draft.fleet(), *stream));
-    let returned = held.into_iter().filter_map(|stream| {
-        let former = return_to_former(draft, stream, cause.assign_reason())?;
-        Some((stream, former))
-    });
-    returned.collect()
-}
-
-/// The new owner of a stream that overlaps will not run it: the former one keeps it, if it may.
-pub fn return_to_former(
-    draft: &mut Draft<'_>,
-    stream: StreamId,
-    reason: AssignReason,
-) -> Option<InstanceId> {
-    let slot = draft.fleet().stream(stream)?;
-    let former = slot.place().assignment()?.former()?.clone();
-    let instance = draft.fleet().instance(&former)?.instance();
-    let may_run = instance.status == InstanceStatus::Active && instance.withdrawn.is_none();
-    may_run.then(|| {
-        draft.assign(stream, &former, reason);
-        former
-    })
+    Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause)
 }
 
 /// An instance that runs streams a while longer for their new owners does so no more.
