@@ -962,6 +962,7 @@ fn one_bad_entry_saves_none() {
                 index: 1,
                 name: "s2".into(),
                 owner: StreamId::new(2),
+                is_deleted: false,
             },
         ),
         (nameless, Rejection::NameMissing { index: 1 }),

@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
-    AgreeLease, AssignOutcome, AssignStreams, Command, ConfirmDelivery, MoveStreams, OpenIncident,
-    Opening, RecoverInstance, RegisterInstance, Rejection, Relocation, Removal, RemoveInstance,
-    SaveStreams, StreamSpec, WithdrawLease,
+    AbandonHandovers, AgreeLease, AssignOutcome, AssignStreams, Command, ConfirmDelivery,
+    DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance, RegisterInstance, Rejection,
+    Relocation, Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved, WithdrawLease,
 };
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring};
 use resilient_orchestrator::domain::handover::Handoff;
@@ -20,7 +20,10 @@ use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::invariants::check_fleet;
 use resilient_orchestrator::domain::lease::{LeaseOver, WithdrawalCause, lease};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
-use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate, Standing};
+use resilient_orchestrator::domain::queries::{
+    ChangesSince, Claim, FleetTotals, Query, SetUpdate, Standing, StreamDetail, StreamList,
+    VerifyClaims,
+};
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{Assignment, Place};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
@@ -324,4 +327,156 @@ fn a_changed_handoff_is_told_to_whoever_runs_the_stream() {
         let told: Vec<_> = assign.iter().map(|(stream, _)| stream.handoff).collect();
         assert_eq!((told, revoke), (vec![Handoff::Exclusive], vec![]));
     }
+}
+
+impl World {
+    fn delete(&mut self) {
+        let ended = self.run(DeleteStream { id: STREAM });
+        assert!(ended.is_some());
+    }
+
+    fn is_listed(&self) -> bool {
+        StreamDetail { id: STREAM }
+            .answer(self.ledger.saved())
+            .is_some()
+    }
+
+    fn is_remembered(&self) -> bool {
+        self.ledger.saved().stream(STREAM).is_some()
+    }
+
+    fn make_again(&mut self) -> StreamsSaved {
+        let streams = vec![StreamSpec {
+            name: Some("s1".into()),
+            ..spec()
+        }];
+        self.run(SaveStreams { streams })
+    }
+}
+
+#[test]
+fn a_deleted_stream_made_again_waits_until_its_last_worker_has_let_go() {
+    let mut world = World::new(Handoff::Exclusive);
+    let epoch = world.assignment().epoch;
+    world.delete();
+    assert!(!world.is_listed(), "to everybody it is gone");
+    let refused = world.try_run(DeleteStream { id: STREAM });
+    assert_eq!(refused.err(), Some(Rejection::UnknownStream(STREAM)));
+    let created = StreamsSaved {
+        created: 1,
+        updated: 0,
+    };
+    assert_eq!(world.make_again(), created);
+    assert!(world.is_listed());
+
+    assert_eq!(world.ask("b"), AssignOutcome::NoneWaiting);
+    assert_eq!(world.owner(), "a");
+    world.beat("a", &[STREAM]);
+    assert_eq!(world.owner(), "a", "it says that it runs it");
+    world.beat("a", &[]);
+    assert!(matches!(world.place(), Place::Unclaimed { .. }));
+    world.ask("b");
+    assert_eq!(world.owner(), "b");
+    assert!(world.assignment().epoch > epoch);
+}
+
+/// An overlap stream may have been run by its owner when it was deleted, too.
+#[test]
+fn a_deleted_stream_is_forgotten_when_nobody_runs_it() {
+    for handoff in Handoff::ALL.iter().copied() {
+        let mut world = World::new(handoff);
+        world.delete();
+        assert!(world.is_remembered());
+        world.beat("a", &[]);
+        assert!(!world.is_remembered(), "its worker has let go");
+
+        let mut world = World::new(handoff);
+        world.delete();
+        world.register("a");
+        assert!(!world.is_remembered(), "the new process runs nothing");
+
+        let mut world = World::new(handoff);
+        world.delete();
+        let removal = RemoveInstance::new("a".into()).after(LeaseOver::said_by_worker());
+        world.run(removal);
+        assert!(!world.is_remembered(), "its lease is over");
+    }
+}
+
+#[test]
+fn a_deleted_stream_that_no_lease_guards_is_forgotten_at_once() {
+    let mut world = World::new(Handoff::Exclusive);
+    world.run(AgreeLease {
+        id: "a".into(),
+        incarnation: world.life("a"),
+        lease: None,
+    });
+    world.delete();
+    assert!(!world.is_remembered());
+}
+
+/// It can say that it has let go no more.
+#[test]
+fn who_is_leased_no_more_is_asked_no_longer_to_let_go() {
+    let mut world = World::new(Handoff::Exclusive);
+    world.delete();
+    let stop_waiting = |world: &mut World| {
+        world.run(AbandonHandovers {
+            id: "a".into(),
+            incarnation: world.life("a"),
+        })
+    };
+    stop_waiting(&mut world);
+    assert!(world.is_remembered(), "it may run it as long as it beats");
+    world.run(AgreeLease {
+        id: "a".into(),
+        incarnation: world.life("a"),
+        lease: None,
+    });
+    stop_waiting(&mut world);
+    assert!(!world.is_remembered());
+}
+
+/// It is no stream of theirs to count, to list, to move, or to name another after.
+#[test]
+fn a_deleted_stream_is_in_no_answer() {
+    let mut world = World::new(Handoff::Exclusive);
+    world.delete();
+    let fleet = world.ledger.saved();
+    let page = StreamList {
+        after: None,
+        limit: None,
+        state: None,
+    }
+    .answer(fleet);
+    assert_eq!(page.items.len(), 0);
+    let totals = FleetTotals.answer(fleet);
+    assert_eq!(totals.by_state.values().sum::<usize>(), 0);
+    let claims = vec![Claim {
+        stream: STREAM,
+        epoch: world.assignment().epoch,
+    }];
+    assert!(!VerifyClaims { claims }.answer(fleet)[0].is_current());
+
+    let moves = vec![Relocation {
+        stream: STREAM,
+        to: None,
+    }];
+    let refused = world.try_run(MoveStreams { moves });
+    assert_eq!(refused.err(), Some(Rejection::UnknownStream(STREAM)));
+    let streams = vec![StreamSpec {
+        id: Some(StreamId::new(2)),
+        name: Some("s1".into()),
+        ..StreamSpec::default()
+    }];
+    let refused = world.try_run(SaveStreams { streams }).err();
+    let text = refused.map(|refused| refused.to_string());
+    assert!(text.is_some_and(|text| text.contains("which was deleted")));
+
+    let unnamed = vec![StreamSpec {
+        name: Some("s1".into()),
+        ..StreamSpec::default()
+    }];
+    world.run(SaveStreams { streams: unnamed });
+    assert!(world.is_listed(), "its name is its key");
 }

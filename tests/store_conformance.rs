@@ -235,6 +235,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         enabled: false,
         handoff: Handoff::Overlap,
         created_at: at(i64::MIN),
+        deleted: true,
     };
     let narrow = Stream {
         id: StreamId::new(i64::MIN),

@@ -265,7 +265,7 @@ fn picture(fleet: &Fleet) -> Snapshot {
             .map(|slot| slot.instance().as_ref().clone())
             .collect(),
         streams: fleet
-            .streams_after(StreamId::new(i64::MIN))
+            .streams()
             .map(|slot| (slot.stream().as_ref().clone(), slot.place().clone()))
             .collect(),
         last_beats: vec![],

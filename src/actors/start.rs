@@ -154,7 +154,7 @@ impl Loaded {
         let alerts = KeptAlerts::from_store(store.as_ref()).await?;
         let fleet = Fleet::from_snapshot(&snapshot)
             .map_err(|error| StoreError::Unusable(format!("the database is damaged: {error}")))?;
-        let (instances, streams) = (fleet.instance_count(), fleet.stream_count());
+        let (instances, streams) = (fleet.instance_count(), fleet.listed_count());
         info!(term = guard.term.get(), instances, streams;
             "loaded {instances} instances and {streams} streams");
         let last_beats = snapshot.last_beats;

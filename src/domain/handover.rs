@@ -55,7 +55,8 @@ pub enum Handover {
         to: Option<InstanceId>,
         /// The owner's version that leaves the stream out: once the worker has it, it has let go.
         version: AssignmentVersion,
-        /// Why the next one gets it, unless its owner fails or leaves meanwhile.
+        /// Why the next one gets it, unless its owner fails or leaves meanwhile: planned, not run, or
+        /// auto-assigned if it was deleted and made again: then it waits to be asked for.
         reason: AssignReason,
         /// Since when.
         since: WallTime,

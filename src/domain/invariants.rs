@@ -242,6 +242,9 @@ fn none_lost(fleet: &Fleet) -> Check {
                 format!("stream {id} is {said}to be run, and is {state}")
             });
         }
+        if slot.stream().deleted && !lets_go {
+            violations.add(|| format!("stream {id} was deleted, nobody runs it, and it is there"));
+        }
         if unclaimed.contains(&id) != (state == StreamState::Unclaimed)
             || orphaned.contains(&id) != (state == StreamState::Orphaned)
         {

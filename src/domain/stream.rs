@@ -29,6 +29,9 @@ pub struct Stream {
     pub handoff: Handoff,
     /// When it came into the catalogue.
     pub created_at: WallTime,
+    /// Whether it was deleted: it is in no list any more, and is remembered, as one that its owner
+    /// is to let go of, until nobody runs it. One made again under its id waits for that.
+    pub deleted: bool,
 }
 
 /// Where a stream is. Exactly one of these holds for each stream at any time (I3).

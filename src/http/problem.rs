@@ -425,6 +425,7 @@ mod tests {
                     index: 0,
                     name: "n".into(),
                     owner: StreamId::new(1),
+                    is_deleted: false,
                 }),
                 409,
                 false,

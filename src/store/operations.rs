@@ -138,7 +138,7 @@ macro_rules! operations {
                     .on_conflict(streams::id)
                     .do_update()
                     .set(incoming!(streams: name, url, labels, priority, enabled, created_at,
-                        handoff))
+                        handoff, deleted))
                     .execute(c)$(.$await)??;
             }
             if !set.placements.is_empty() {

@@ -40,6 +40,7 @@ diesel::table! {
         enabled -> Bool,
         created_at -> BigInt,
         handoff -> Text,
+        deleted -> Bool,
     }
 }
 

@@ -92,6 +92,9 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
         if slot.stream().enabled == matches!(slot.place(), Place::Disabled) && !lets_go {
             return Err(format!("I3: stream {id} is {:?}", slot.place()));
         }
+        if slot.stream().deleted && (slot.stream().enabled || !lets_go) {
+            return Err(format!("I3: deleted stream {id} is {:?}", slot.place()));
+        }
         is_orphan_waiting |= matches!(slot.place(), Place::Orphaned { .. });
         let Some(assignment) = slot.place().assignment() else {
             continue;
@@ -149,7 +152,9 @@ fn answers_hold(world: &World, stored: &Fleet) -> Result<(), String> {
         if expected.is_changing {
             continue;
         }
-        let slot = stored.streams().find(|slot| slot.stream().id.get() == *id);
+        let slot = stored
+            .streams()
+            .find(|slot| slot.stream().id.get() == *id && !slot.stream().deleted);
         if expected
             .exists
             .is_some_and(|exists| exists != slot.is_some())

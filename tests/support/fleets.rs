@@ -52,6 +52,7 @@ pub fn stream(id: i64) -> Stream {
         enabled: true,
         handoff: Handoff::Exclusive,
         created_at: at(5),
+        deleted: false,
     }
 }
 

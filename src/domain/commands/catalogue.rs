@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::relocate::may_linger;
+use super::relocate::{is_with_leased, may_linger};
 use super::{Command, Rejection};
 use crate::domain::events::Event;
-use crate::domain::fleet::Draft;
+use crate::domain::fleet::{Draft, StreamSlot};
 use crate::domain::handover::Handoff;
 use crate::domain::ids::StreamId;
-use crate::domain::stream::{Assignment, Place, Stream};
+use crate::domain::stream::{AssignReason, Assignment, Place, Stream};
 
 /// What is said about one stream. `None` keeps what is known, or takes the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -67,13 +67,15 @@ impl Command for SaveStreams {
                 && let Some(owner) = draft.fleet().stream_named(name)
                 && id != Some(owner)
             {
+                let owner_slot = draft.fleet().stream(owner);
                 return Err(Rejection::NameTaken {
                     index,
                     name: name.clone(),
                     owner,
+                    is_deleted: owner_slot.is_some_and(|slot| slot.stream().deleted),
                 });
             }
-            match known {
+            match known.filter(|known| !known.deleted) {
                 Some(before) => {
                     update(draft, &before, spec);
                     saved.updated += 1;
@@ -113,8 +115,16 @@ fn create(
         enabled,
         handoff: spec.handoff.unwrap_or_default(),
         created_at: draft.now(),
+        deleted: false,
     });
     draft.tell(Event::StreamCreated { stream: id });
+    // Deleted a moment ago and made again: whoever ran it then may run it still.
+    if draft.fleet().stream(id).is_some_and(is_being_let_go) {
+        if enabled {
+            draft.begin_release_because(id, None, AssignReason::AutoAssigned);
+        }
+        return Ok(());
+    }
     let place = if enabled {
         Place::Unclaimed {
             released_by: None,
@@ -137,6 +147,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
         enabled: spec.enabled.unwrap_or(before.enabled),
         handoff: spec.handoff.unwrap_or(before.handoff),
         created_at: before.created_at,
+        deleted: false,
     };
     if after == *before {
         return;
@@ -176,8 +187,16 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
     }
 }
 
+fn is_being_let_go(slot: &StreamSlot) -> bool {
+    let assignment = slot.place().assignment();
+    assignment.is_some_and(Assignment::is_releasing)
+}
+
 /// Removes a stream from the catalogue, and from whoever runs it. The reply is the assignment that
 /// ended, if it had one.
+///
+/// Its id is remembered until a leased owner has let go, or its lease is over: otherwise a stream
+/// made again under it could be given to another worker while the first has not heard.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeleteStream {
     /// Which one.
@@ -188,11 +207,20 @@ impl Command for DeleteStream {
     type Reply = Option<Assignment>;
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Option<Assignment>, Rejection> {
-        if draft.fleet().stream(self.id).is_none() {
-            return Err(Rejection::UnknownStream(self.id));
-        }
+        let slot = draft.fleet().listed(self.id);
+        let slot = slot.ok_or(Rejection::UnknownStream(self.id))?;
+        let (stream, place) = (Stream::clone(slot.stream()), slot.place().clone());
         let ended = withdraw(draft, self.id);
-        draft.remove_stream(self.id);
+        if is_with_leased(draft, &place) {
+            draft.put_stream(Stream {
+                enabled: false,
+                deleted: true,
+                ..stream
+            });
+            draft.begin_release(self.id, None);
+        } else {
+            draft.remove_stream(self.id);
+        }
         draft.tell(Event::StreamDeleted { stream: self.id });
         Ok(ended)
     }

@@ -100,6 +100,8 @@ pub enum Rejection {
         name: Arc<str>,
         /// Who has it.
         owner: StreamId,
+        /// Whether that one was deleted, and may still be run.
+        is_deleted: bool,
     },
     /// A new stream needs a name.
     NameMissing {
@@ -152,6 +154,16 @@ impl fmt::Display for Rejection {
                     "Instance `{instance}` is {status}; that cannot be done now."
                 )
             }
+            Self::NameTaken {
+                name,
+                owner,
+                is_deleted: true,
+                ..
+            } => write!(
+                f,
+                "The name `{name}` belongs to stream {owner}, which was deleted and may still be \
+                 run by its last worker. Make it again under that id, or try again in a while."
+            ),
             Self::NameTaken { name, owner, .. } => {
                 write!(f, "The name `{name}` belongs to stream {owner}.")
             }

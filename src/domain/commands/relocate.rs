@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Command, Rejection, current_life};
-use crate::domain::fleet::Draft;
+use crate::domain::fleet::{Draft, let_go};
 use crate::domain::handover::Handoff;
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
@@ -59,7 +59,7 @@ impl Command for MoveStreams {
             let stream = wanted.stream;
             let slot = draft
                 .fleet()
-                .stream(stream)
+                .listed(stream)
                 .ok_or(Rejection::UnknownStream(stream))?;
             if !slot.stream().enabled {
                 return Err(Rejection::StreamDisabled(stream));
@@ -155,7 +155,8 @@ fn move_one(
 }
 
 /// The worker of an instance does not let go of what it was told to, although it beats: it keeps
-/// those streams. Moving them all the same would have them run twice.
+/// those streams. Moving them all the same would have them run twice. One that is leased no more
+/// cannot say that it let go, and is asked no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AbandonHandovers {
     /// Which instance.
@@ -173,7 +174,14 @@ impl Command for AbandonHandovers {
         if instance.withdrawn.is_some() {
             return Ok(0);
         }
-        let kept: Vec<StreamId> = releasing(draft, &self.id)
+        let releasing = releasing(draft, &self.id);
+        if !instance.is_leased() {
+            for stream in &releasing {
+                let_go(draft, *stream);
+            }
+            return Ok(0);
+        }
+        let kept: Vec<StreamId> = releasing
             .into_iter()
             .filter(|id| {
                 let slot = draft.fleet().stream(*id);
@@ -196,9 +204,13 @@ pub(super) fn releasing(draft: &Draft<'_>, id: &InstanceId) -> Vec<StreamId> {
 
 /// Whether the owner of a stream may run it for a while after it is told to stop.
 pub(super) fn may_linger(draft: &Draft<'_>, place: &Place, handoff: Handoff) -> bool {
-    handoff == Handoff::Exclusive
-        && place.assignment().is_some_and(|assignment| {
-            let slot = draft.fleet().instance(&assignment.instance);
-            slot.is_some_and(|slot| slot.instance().is_leased())
-        })
+    handoff == Handoff::Exclusive && is_with_leased(draft, place)
+}
+
+/// Whether the owner of a stream goes by leases.
+pub(super) fn is_with_leased(draft: &Draft<'_>, place: &Place) -> bool {
+    place.assignment().is_some_and(|assignment| {
+        let slot = draft.fleet().instance(&assignment.instance);
+        slot.is_some_and(|slot| slot.instance().is_leased())
+    })
 }

@@ -197,6 +197,7 @@ pub struct Fleet {
     newest: BTreeSet<(Reverse<Incarnation>, InstanceId)>,
     streams: BTreeMap<StreamId, StreamSlot>,
     names: BTreeMap<Arc<str>, StreamId>,
+    deleted: BTreeSet<StreamId>,
     unclaimed: BTreeSet<StreamId>,
     orphaned: BTreeSet<OrphanRank>,
     room: Room,
@@ -245,7 +246,7 @@ impl Fleet {
         self.instances.len()
     }
 
-    /// The stream of that id.
+    /// The stream of that id, also one that was deleted and may still be run.
     pub fn stream(&self, id: StreamId) -> Option<&StreamSlot> {
         self.streams.get(&id)
     }
@@ -255,19 +256,35 @@ impl Fleet {
         self.names.get(name).copied()
     }
 
-    /// All streams after `after`, ascending by id.
-    pub fn streams_after(&self, after: StreamId) -> impl Iterator<Item = &StreamSlot> {
+    /// The stream of that id in the catalogue.
+    pub fn listed(&self, id: StreamId) -> Option<&StreamSlot> {
+        self.stream(id).filter(|slot| !slot.stream.deleted)
+    }
+
+    /// The streams of the catalogue after `after`, ascending by id.
+    pub fn listed_after(&self, after: StreamId) -> impl Iterator<Item = &StreamSlot> {
         self.streams
             .range((Bound::Excluded(after), Bound::Unbounded))
             .map(|(_, slot)| slot)
+            .filter(|slot| !slot.stream.deleted)
     }
 
-    /// All streams, ascending by id.
+    /// How many streams are in the catalogue, disabled ones included.
+    pub fn listed_count(&self) -> usize {
+        self.streams.len() - self.deleted.len()
+    }
+
+    /// Streams that were deleted and may still be run, ascending.
+    pub fn deleted(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.deleted.iter().copied()
+    }
+
+    /// All streams, ascending by id, also those that were deleted and may still be run.
     pub fn streams(&self) -> impl Iterator<Item = &StreamSlot> {
         self.streams.values()
     }
 
-    /// How many streams there are, disabled ones included.
+    /// How many streams there are, also those that were deleted and may still be run.
     pub fn stream_count(&self) -> usize {
         self.streams.len()
     }
@@ -378,6 +395,7 @@ impl Fleet {
         let place = match self.streams.remove(&id) {
             Some(slot) => {
                 self.names.remove(&slot.stream.name);
+                self.deleted.remove(&id);
                 self.orphaned.remove(&orphan_rank(&slot.stream));
                 slot.place
             }
@@ -387,6 +405,9 @@ impl Fleet {
             return;
         };
         self.names.insert(stream.name.clone(), id);
+        if stream.deleted {
+            self.deleted.insert(id);
+        }
         // Of all indexes only the order of orphans and the kind of hand-over depend on what the
         // catalogue says: nothing comes to or goes from an owner when an entry is edited.
         if let Some(assignment) = place.assignment()
@@ -537,6 +558,7 @@ impl PartialEq for Fleet {
                 .zip(other.streams.values())
                 .all(|(a, b)| a.stream == b.stream && a.place == b.place)
             && self.names == other.names
+            && self.deleted == other.deleted
             && self.unclaimed == other.unclaimed
             && self.orphaned == other.orphaned
             && self.room == other.room

@@ -99,7 +99,7 @@ pub fn end_overlaps(draft: &mut Draft<'_>, id: &InstanceId) {
     }
 }
 
-/// Streams that were disabled while their owner might still run them.
+/// Streams that were disabled or deleted while their owner might still run them.
 fn shut_down_disabled(draft: &mut Draft<'_>, id: &InstanceId) {
     for stream in of_instance(draft, id, |slot| slot.releasing().iter().copied().collect()) {
         if !is_enabled(draft, stream) {
@@ -122,7 +122,8 @@ fn is_enabled(draft: &Draft<'_>, stream: StreamId) -> bool {
 }
 
 /// The owner of a stream that is releasing has let go: the stream goes where it was to go, or to
-/// whoever has room, its owner being the last to be asked. The old epoch is void from here on.
+/// whoever has room, its owner being the last to be asked. One that was deleted is forgotten, and
+/// one made again meanwhile waits to be asked for. The old epoch is void from here on.
 pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
     let Some(slot) = draft.fleet().stream(stream) else {
         return;
@@ -135,13 +136,22 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
     };
     let (owner, epoch, to) = (assignment.instance.clone(), assignment.epoch, to.clone());
     let is_not_run = *reason == AssignReason::NotRun;
-    if !slot.stream().enabled {
+    let is_new = *reason == AssignReason::AutoAssigned;
+    let (is_enabled, is_deleted) = (slot.stream().enabled, slot.stream().deleted);
+    if is_new || !is_enabled {
         draft.tell(Event::StreamReleased {
             stream,
             instance: owner,
             epoch,
         });
-        draft.place(stream, Place::Disabled);
+        if is_deleted {
+            draft.remove_stream(stream);
+        } else if is_enabled {
+            let (released_by, since) = (None, draft.now());
+            draft.place(stream, Place::Unclaimed { released_by, since });
+        } else {
+            draft.place(stream, Place::Disabled);
+        }
         return;
     }
     let cause = draft

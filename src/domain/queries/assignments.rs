@@ -32,7 +32,7 @@ impl Query for AssignmentList {
     type Answer = Page<AssignmentLine>;
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
-        let lines = fleet.streams_after(start(self.after)).filter_map(|slot| {
+        let lines = fleet.listed_after(start(self.after)).filter_map(|slot| {
             let assignment = slot.place().assignment()?;
             // A disabled one is only waited for.
             if !slot.stream().enabled {

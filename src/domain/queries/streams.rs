@@ -45,7 +45,7 @@ impl Query for StreamList {
             }
             state @ (Some(StreamState::Assigned | StreamState::Disabled) | None) => {
                 let lines = fleet
-                    .streams_after(after)
+                    .listed_after(after)
                     .filter(|slot| state.is_none_or(|state| slot.place().state() == state))
                     .map(|slot| StreamLine {
                         stream: slot.stream().clone(),
@@ -68,7 +68,7 @@ impl Query for StreamDetail {
     type Answer = Option<StreamLine>;
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
-        fleet.stream(self.id).map(|slot| StreamLine {
+        fleet.listed(self.id).map(|slot| StreamLine {
             stream: slot.stream().clone(),
             place: slot.place().clone(),
         })

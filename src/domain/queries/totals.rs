@@ -65,6 +65,8 @@ impl Query for FleetTotals {
                 current_load += held as u64;
             }
         }
+        // What was deleted takes room until nobody runs it, and is no stream any more.
+        let assigned = assigned - fleet.deleted().len();
         let (unclaimed, orphaned) = (fleet.unclaimed().len(), fleet.orphaned().len());
         let enabled = assigned + unclaimed + orphaned;
         Totals {
@@ -76,7 +78,7 @@ impl Query for FleetTotals {
                 (StreamState::Orphaned, orphaned),
                 (
                     StreamState::Disabled,
-                    fleet.stream_count().saturating_sub(enabled),
+                    fleet.listed_count().saturating_sub(enabled),
                 ),
             ]),
             total_capacity,

@@ -127,11 +127,12 @@ pub(in crate::store) struct StreamRow {
     enabled: bool,
     created_at: i64,
     handoff: String,
+    deleted: bool,
 }
 
 impl StreamRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 8;
+    pub(in crate::store) const WIDTH: usize = 9;
 }
 
 impl From<&Stream> for StreamRow {
@@ -145,6 +146,7 @@ impl From<&Stream> for StreamRow {
             enabled: stream.enabled,
             created_at: stream.created_at.as_micros(),
             handoff: stream.handoff.as_str().to_owned(),
+            deleted: stream.deleted,
         }
     }
 }
@@ -165,6 +167,7 @@ impl TryFrom<StreamRow> for Stream {
             priority: row.priority,
             enabled: row.enabled,
             handoff: at.word("handoff", &row.handoff, Handoff::from_word)?,
+            deleted: row.deleted,
             created_at: WallTime::from_micros(row.created_at),
         })
     }
