@@ -22,6 +22,10 @@ pub use crate::store::StoredEvent;
 /// How many incidents are remembered: a bound on memory, and more than anybody reads by hand.
 pub const MAX_RECENT: usize = 500;
 
+/// How many instances and streams are built into a fleet right away, in about a millisecond. A larger
+/// one takes a while, and is built on another thread: nobody's request waits for it.
+const BUILT_AT_ONCE: usize = 1_000;
+
 /// The newest incidents, for when the store does not answer. Filled at the start, and with every
 /// transaction that is saved.
 #[derive(Debug, Default)]
@@ -189,9 +193,12 @@ impl Archive {
         let (guard, snapshot) = self
             .read(|store| async move { store.load_guarded().await })
             .await?;
-        // A large fleet takes a while to build; nobody's request waits for it on this thread.
-        let built = tokio::task::spawn_blocking(move || Fleet::from_snapshot(&snapshot)).await;
-        let fleet = built.map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        let fleet = if snapshot.streams.len() + snapshot.instances.len() <= BUILT_AT_ONCE {
+            Fleet::from_snapshot(&snapshot)
+        } else {
+            let built = tokio::task::spawn_blocking(move || Fleet::from_snapshot(&snapshot)).await;
+            built.map_err(|error| StoreError::Unavailable(error.to_string()))?
+        };
         Ok(Stored {
             guard,
             fleet: fleet.map_err(|error| error.to_string()),

@@ -139,7 +139,9 @@ impl AssignmentPoll {
                         // Wakes this one too, which looks once more.
                         ticket = Some(entry.begin_poll());
                     }
+                    // The same order each time, whatever comes at once.
                     tokio::select! {
+                        biased;
                         () = changed => {}
                         () = over => {}
                         () = &mut wait => is_last = true,
