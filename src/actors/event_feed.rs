@@ -157,7 +157,7 @@ fn log_event(event: &Event) {
         }
         Event::InstanceRemoved { instance, reason } => {
             let server_id = instance.as_str();
-            info!(server_id; "instance {server_id} was removed ({reason:?})");
+            info!(server_id; "instance {server_id} was removed ({reason})");
         }
         Event::EmergencyRecovered {
             incident,

@@ -1,6 +1,8 @@
 //! What happened, in the past tense: one vocabulary for the store, the log, the metrics and the
 //! tests. An event is saved in the same transaction as the change it tells of.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::brake::{BrakeAction, Ending};
@@ -8,7 +10,7 @@ use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
 use super::instance::InstanceStatus;
 use super::lease::WithdrawalCause;
-use super::stream::{AssignReason, OrphanReason};
+use super::stream::{AssignReason, OrphanReason, words};
 use super::time::WallTime;
 
 /// One thing that happened to the fleet.
@@ -318,14 +320,14 @@ pub enum Event {
     },
 }
 
-/// Why an instance left for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum RemovalReason {
-    /// Somebody asked for it.
-    Requested,
-    /// It had failed, owned nothing, and its retention was over.
-    RetentionOver,
+words! {
+    /// Why an instance left for good.
+    RemovalReason {
+        /// Somebody asked for it.
+        Requested = "requested",
+        /// It had failed, owned nothing, and its retention was over.
+        RetentionOver = "retention_over",
+    }
 }
 
 impl Event {

@@ -74,7 +74,7 @@ static ROUTES: &[Route] = routes![
     Ours GET "/streams/{id}" streams::detail,
         "One stream and where it is.";
     Ours DELETE "/streams/{id}" streams::delete,
-        "Deletes a stream, and ends its assignment.";
+        "Deletes a stream, and ends its assignment. Made again, it waits until its last leased worker has let go.";
     Classic GET "/instances" instances::list,
         "Every instance, newest registration first; pages by `limit` and `after`.";
     Classic GET "/instances/{server_id}" instances::detail,
