@@ -576,7 +576,7 @@ impl World {
             Step::Delete { stream } => {
                 let id = StreamId::new(stream);
                 let _ = self.decide(&DeleteStream { id });
-                assert!(self.ledger.draft().stream(id).is_none());
+                assert!(self.ledger.draft().listed(id).is_none());
             }
             Step::Forget { seconds_ago } => {
                 let failed_before = WallTime::from_micros((self.seconds - seconds_ago) * 1_000_000);

@@ -185,6 +185,16 @@ fn holds_when_the_orchestrator_crashes_during_a_move() {
     holds(setting, 1_000_000);
 }
 
+#[test]
+fn holds_when_a_worker_crashes_during_a_move() {
+    let setting = Setting {
+        moves: 1,
+        worker_crashes: 1,
+        ..FAIR
+    };
+    holds(setting, 1_000_000);
+}
+
 const RUNNERS: [&str; 1] = ["one runner"];
 
 #[test]
