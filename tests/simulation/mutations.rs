@@ -15,8 +15,9 @@ const STORE: [&str; 2] = ["I7", "the database is not as this orchestrator left i
 /// Two of them run it, or write what they made of it, whichever is seen first.
 const LEASES: [&str; 2] = ["lease: two run", "still wrote to stream"];
 
-/// Seeds that may pass before somebody notices.
-const PATIENCE: u64 = 20;
+/// Seeds that may pass before somebody notices. Most rules are noticed by the first; a lease counted
+/// from the answer is wrong by one answer's way, which matters in one world of forty.
+const PATIENCE: u64 = 60;
 
 fn is_noticed_with(weather: Weather, mutation: Mutation, signs: &[&str]) {
     let noticed = (0..PATIENCE).find_map(|seed| {
