@@ -23,6 +23,7 @@ mod census;
 mod pairing;
 mod queue;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -41,7 +42,8 @@ use super::telemetry::{OutcomeLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::commands::Command;
 use crate::domain::events::DatedEvent;
-use crate::domain::fleet::{Batch, Ledger, Rows};
+use crate::domain::fleet::{Batch, Ledger};
+use crate::domain::ids::InstanceId;
 use crate::domain::queries::{Query, Standing};
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
@@ -316,11 +318,12 @@ impl FleetActor {
     }
 
     fn commit(&mut self, batch: Batch, save: &Save) {
+        let concerned = batch.instances();
         self.ledger.commit(batch);
         self.links.recent.remember(&save.rows.incidents);
         let incidents = save.rows.incidents.clone();
         self.links.health.do_send(FleetChanged(incidents));
-        self.publish(&save.rows);
+        self.publish(&concerned);
         let events = save.events.iter().map(|event| DatedEvent {
             at: save.at,
             event: event.clone(),
@@ -329,16 +332,9 @@ impl FleetActor {
     }
 
     /// Shows the registry, the Supervisor and the instances' actors what was saved.
-    fn publish(&self, rows: &Rows) {
+    fn publish(&self, concerned: &BTreeSet<InstanceId>) {
         let (now, wall) = (self.links.clock.now(), self.links.clock.wall());
-        // Delivery changes no instance's row, but what is shown of it.
-        let owners = rows
-            .places
-            .values()
-            .filter_map(|place| place.as_ref()?.assignment())
-            .map(|assignment| &assignment.instance);
-        let ids: std::collections::BTreeSet<_> = rows.instances.keys().chain(owners).collect();
-        for id in ids {
+        for id in concerned {
             let Some(slot) = self.ledger.saved().instance(id) else {
                 if let Some(entry) = self.links.registry.remove(id) {
                     self.links.supervisor.do_send(Departed(entry));

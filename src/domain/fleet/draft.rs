@@ -141,7 +141,7 @@ impl<'f> Draft<'f> {
             return;
         };
         let (stream, place) = (slot.stream().clone(), slot.place().clone());
-        self.touch_owner(&place);
+        self.touch_loser(&place);
         self.make(Change::Place {
             stream: id,
             before: Some(place),
@@ -394,7 +394,7 @@ impl<'f> Draft<'f> {
     pub fn place(&mut self, stream: StreamId, place: Place) {
         let before = self.fleet.stream(stream).map(|slot| slot.place().clone());
         if let Some(before) = &before {
-            self.touch_owner(before);
+            self.touch_loser(before);
         }
         self.touch_owner(&place);
         self.make(Change::Place {
@@ -402,6 +402,13 @@ impl<'f> Draft<'f> {
             before,
             after: Some(place),
         });
+    }
+
+    /// Who is to let go of a stream was told so: when it has, there is nothing new to tell it.
+    fn touch_loser(&mut self, place: &Place) {
+        if !place.assignment().is_some_and(Assignment::is_releasing) {
+            self.touch_owner(place);
+        }
     }
 
     fn touch_owner(&mut self, place: &Place) {

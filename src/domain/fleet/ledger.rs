@@ -1,13 +1,15 @@
 //! What is saved, and what is about to be: the fleet as everybody may see it, and the one that
 //! commands are decided on while a transaction is under way.
 
+use std::collections::BTreeSet;
+
 use super::change::{Change, Rows};
 use super::draft::Draft;
 use super::model::Fleet;
 use super::placement;
 use crate::domain::commands::{Command, Rejection};
 use crate::domain::events::Event;
-use crate::domain::ids::Epoch;
+use crate::domain::ids::{Epoch, InstanceId};
 use crate::domain::time::WallTime;
 
 /// What one command changed.
@@ -32,6 +34,26 @@ impl Batch {
     /// The rows to write.
     pub fn rows(&self) -> Rows {
         Rows::from_changes(self.decisions.iter().flat_map(|decision| &decision.changes))
+    }
+
+    /// Of which instances something changed: what is saved about them, or what they own.
+    pub fn instances(&self) -> BTreeSet<InstanceId> {
+        let mut concerned = BTreeSet::new();
+        for change in self.decisions.iter().flat_map(|decision| &decision.changes) {
+            match change {
+                Change::Instance { id, .. } => {
+                    concerned.insert(id.clone());
+                }
+                Change::Place { before, after, .. } => {
+                    for place in [before, after].into_iter().flatten() {
+                        let owner = place.assignment();
+                        concerned.extend(owner.map(|owner| owner.instance.clone()));
+                    }
+                }
+                Change::Stream { .. } | Change::Incident(_) => {}
+            }
+        }
+        concerned
     }
 
     /// The events to write, in order.
