@@ -47,6 +47,7 @@ mod worker;
 #[path = "../tests/simulation/world.rs"]
 mod world;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -117,6 +118,11 @@ fn work(options: &Options, next: &AtomicU64, report: &Mutex<Report>) {
         }
         report.add(seed, outcome);
         let (done, failed) = (report.worlds, report.failures.len());
-        eprint!("\r{done} of {} worlds, {failed} failed", options.seeds);
+        // A line that is written over and over is for eyes, not for files.
+        if std::io::stderr().is_terminal() {
+            eprint!("\r{done} of {} worlds, {failed} failed", options.seeds);
+        } else if done % 100 == 0 {
+            eprintln!("{done} of {} worlds, {failed} failed", options.seeds);
+        }
     }
 }

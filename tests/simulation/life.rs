@@ -43,14 +43,18 @@ fn hush() {
 /// Runs something in paused time on a runtime that ends with it.
 pub(crate) fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
     hush();
-    let system = actix::System::with_tokio_rt(|| {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .start_paused(true)
-            .build()
-            .expect("a runtime without I/O needs nothing that could be missing")
-    });
-    system.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime without I/O needs nothing that could be missing");
+    let handle = runtime.handle().clone();
+    let system = actix::System::with_tokio_rt(|| runtime);
+    let result = system.block_on(work);
+    // An actor that was never polled is started when it is dropped, and asks for its timers then.
+    let _timers = handle.enter();
+    drop(system);
+    result
 }
 
 fn settings(world: &mut World) -> SystemSettings {

@@ -70,7 +70,7 @@ impl fmt::Display for Report {
                 "  {:<9} {:>8} {:>8.1} {:>8.3} {:>8.3} {:>8.3}",
                 class.to_string(),
                 lasted.len(),
-                lasted.iter().sum::<f64>(),
+                lasted.iter().fold(0.0, |sum, seconds| sum + seconds),
                 at(0.5),
                 at(0.99),
                 at(1.0)
