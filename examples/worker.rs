@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use resilient_orchestrator::client::{
+use orchestrator_client::{
     Failure, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId, Worker,
 };
 

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use resilient_orchestrator::client::machine::digest;
-use resilient_orchestrator::client::testing::{Call, FakeOrchestrator};
-use resilient_orchestrator::client::{
+use orchestrator_client::machine::digest;
+use orchestrator_client::testing::{Call, FakeOrchestrator};
+use orchestrator_client::{
     Epoch, Failure, Handoff, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId,
     Worker, WorkerError,
 };

@@ -4,11 +4,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use proptest::prelude::*;
-use resilient_orchestrator::client::machine::{
+use orchestrator_client::machine::{
     Action, Answer, Beat, Changes, Machine, Outcome, Request, Running, Ticket,
 };
-use resilient_orchestrator::client::{Ending, Epoch, Handoff, StreamAssignment, StreamId};
+use orchestrator_client::{Ending, Epoch, Handoff, StreamAssignment, StreamId};
+use proptest::prelude::*;
 
 const MS: Duration = Duration::from_millis(1);
 

@@ -7,10 +7,8 @@ use std::path::Path;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::time::Duration;
 
-use resilient_orchestrator::client::testing::FakeOrchestrator;
-use resilient_orchestrator::client::{
-    Failure, Notice, Permit, Runner, StopReason, StreamAssignment, Worker,
-};
+use orchestrator_client::testing::FakeOrchestrator;
+use orchestrator_client::{Failure, Notice, Permit, Runner, StopReason, StreamAssignment, Worker};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use support::process::{Orchestrator, start};

@@ -2,7 +2,7 @@
 
 mod support_http;
 
-use resilient_orchestrator::client::machine::digest;
+use orchestrator_client::machine::digest;
 use resilient_orchestrator::domain::digest::StreamsDigest;
 use resilient_orchestrator::domain::ids::StreamId;
 use serde_json::{Value, json};

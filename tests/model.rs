@@ -9,10 +9,10 @@
 //!
 //! | here | in the program |
 //! | --- | --- |
-//! | `beat`, `look`, `withdraw` | `src/actors/instance.rs`, `src/domain/lease.rs`, `src/domain/commands/lease.rs` |
-//! | `let_go`, `begin_move`, `end_overlap` | `src/domain/fleet/placement.rs`, `src/domain/commands/{confirm,relocate}.rs` |
-//! | `register`, `start` | `src/domain/commands/register.rs`, `src/actors/start.rs` |
-//! | `send`, `hear`, the stop in `tick` | `src/client/machine/mod.rs` |
+//! | `beat`, `look`, `withdraw` | `src/actors/instance.rs`, `crates/domain/src/lease.rs`, `crates/domain/src/commands/lease.rs` |
+//! | `let_go`, `begin_move`, `end_overlap` | `crates/domain/src/fleet/placement.rs`, `crates/domain/src/commands/{confirm,relocate}.rs` |
+//! | `register`, `start` | `crates/domain/src/commands/register.rs`, `src/actors/start.rs` |
+//! | `send`, `hear`, the stop in `tick` | `crates/client/src/machine/mod.rs` |
 //!
 //! Left out: capacity (two workers have room for one stream), classic workers (nothing is promised of
 //! them), suspended workers (who sleeps runs nothing, and looks at its clock when it wakes), two

@@ -8,7 +8,7 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 use std::time::Duration;
 
-use resilient_orchestrator::client::testing::FakeOrchestrator;
+use orchestrator_client::testing::FakeOrchestrator;
 use rustix::process::Signal;
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::{Value, json};

@@ -1,5 +1,5 @@
 //! A leased worker: the real machine of the worker library, a clock of its own, and what really
-//! runs. It does what `src/client/keeper.rs` does, in virtual time and one step after the other.
+//! runs. It does what `crates/client/src/keeper.rs` does, in virtual time and one step after the other.
 //!
 //! ```text
 //!   asleep ──wakes──▶ up to a check period later: what it missed, then the machine is asked
@@ -11,10 +11,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use resilient_orchestrator::client::machine::{
-    Action, Answer, Beat, Machine, Outcome, Request, Ticket,
-};
-use resilient_orchestrator::client::{StopReason, StreamId};
+use orchestrator_client::machine::{Action, Answer, Beat, Machine, Outcome, Request, Ticket};
+use orchestrator_client::{StopReason, StreamId};
 use resilient_orchestrator::domain::time::WallTime;
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};

@@ -1,13 +1,13 @@
 //! What the worker library and the HTTP layer make of each other's words, without the wire
-//! between them: as in `src/client/wire.rs` and `src/http/workers.rs`.
+//! between them: as in `crates/client/src/wire.rs` and `src/http/workers.rs`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use orchestrator_client::machine::{Answer, Beat, Changes, Request, Running};
+use orchestrator_client::{Handoff as ClientHandoff, StreamAssignment};
 use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::orchestrator::{HeartbeatReport, Orchestrator};
-use resilient_orchestrator::client::machine::{Answer, Beat, Changes, Request, Running};
-use resilient_orchestrator::client::{Handoff as ClientHandoff, StreamAssignment};
 use resilient_orchestrator::domain::commands::{
     AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
 };

@@ -1,4 +1,4 @@
-//! What the orchestrator does: the leases and hand-overs of `src/domain` in the small.
+//! What the orchestrator does: the leases and hand-overs of `crates/domain/src` in the small.
 
 use super::{LEASE, MARGIN, Mutation, Setting, TIMEOUT, Told, WORKERS, World};
 

@@ -1,4 +1,4 @@
-//! What a worker does: `src/client/machine/mod.rs` in the small.
+//! What a worker does: `crates/client/src/machine/mod.rs` in the small.
 
 use super::{Message, Mutation, STOP, Setting, Told, World};
 

@@ -1,0 +1,120 @@
+//! What saved events mean for the alerts.
+
+use super::{AlertKind, Severity};
+use crate::events::Event;
+use crate::ids::InstanceId;
+
+/// What is to be done to the book.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// An alert about an instance is to be open.
+    Raise {
+        /// What it is about.
+        kind: AlertKind,
+        /// How urgent it is.
+        severity: Severity,
+        /// Which instance.
+        subject: String,
+        /// What happened.
+        detail: String,
+    },
+    /// Alerts about an instance are over.
+    Clear {
+        /// What they were about.
+        kinds: &'static [AlertKind],
+        /// Which instance.
+        subject: String,
+    },
+    /// The instance is gone: whatever is open about it is over.
+    Forget {
+        /// Which instance.
+        subject: String,
+    },
+}
+
+/// What an event means; most mean nothing.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "a new event has no alert unless somebody thinks of one"
+)]
+pub fn news(event: &Event) -> Option<News> {
+    match event {
+        Event::InstanceFlapping {
+            instance, flaps, ..
+        } => Some(News::Raise {
+            kind: AlertKind::Flapping,
+            severity: Severity::Warning,
+            subject: instance.as_str().to_owned(),
+            detail: format!(
+                "Instance {instance} failed again while it was on probation ({flaps} not paid \
+                 back yet); its next probation is longer."
+            ),
+        }),
+        Event::InstanceForgiven {
+            instance, flaps: 0, ..
+        } => Some(News::Clear {
+            kinds: &[AlertKind::Flapping],
+            subject: instance.as_str().to_owned(),
+        }),
+        Event::StreamsDiffer {
+            instance,
+            missing,
+            surplus,
+            ..
+        } => Some(News::Raise {
+            kind: AlertKind::StreamsDiffer,
+            severity: Severity::Warning,
+            subject: instance.as_str().to_owned(),
+            detail: differ(instance, missing.zip(*surplus)),
+        }),
+        // What found no room has an alert of its own.
+        Event::RecoveryEnded { instance, .. } => Some(News::Clear {
+            kinds: &[AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery],
+            subject: instance.as_str().to_owned(),
+        }),
+        Event::InstanceRemoved { instance, .. } => Some(News::Forget {
+            subject: instance.as_str().to_owned(),
+        }),
+        _ => None,
+    }
+}
+
+fn differ(instance: &InstanceId, counts: Option<(u32, u32)>) -> String {
+    let how = match counts {
+        Some((missing, surplus)) => format!(
+            "does not run {missing} streams that it is to run, and runs {surplus} that it is not to"
+        ),
+        None => "runs other streams than it is to, as the digest it sends shows".to_owned(),
+    };
+    format!("Instance {instance} {how}, although it was told again.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Incarnation;
+
+    #[test]
+    fn flapping_is_over_when_all_of_it_is_paid_back() {
+        let forgiven = |flaps| Event::InstanceForgiven {
+            instance: "a".into(),
+            incarnation: Incarnation::new(1),
+            flaps,
+        };
+        let flapping = Event::InstanceFlapping {
+            instance: "a".into(),
+            incarnation: Incarnation::new(1),
+            flaps: 2,
+        };
+        assert!(matches!(
+            news(&flapping),
+            Some(News::Raise { kind: AlertKind::Flapping, subject, .. }) if subject == "a"
+        ));
+        assert_eq!(news(&forgiven(1)), None);
+        let over = News::Clear {
+            kinds: &[AlertKind::Flapping],
+            subject: "a".to_owned(),
+        };
+        assert_eq!(news(&forgiven(0)), Some(over));
+    }
+}

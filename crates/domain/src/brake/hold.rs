@@ -1,0 +1,67 @@
+//! A mass that is held.
+
+use std::time::Duration;
+
+use super::{Engagement, LOOK_INTERVAL, MAX_PROLONGATION};
+use crate::time::Timestamp;
+
+/// A mass that is held, and until when.
+#[derive(Debug, Clone)]
+pub(super) struct Hold {
+    /// For people.
+    pub(super) engaged: Engagement,
+    /// Silences that began up to here are the mass: when it engaged, or when more joined.
+    pub(super) upto: Timestamp,
+    /// Silences that began up to here are none of it: they were held before.
+    pub(super) after: Option<Timestamp>,
+    /// Whether an operator ended it.
+    pub(super) is_released: bool,
+    next_look: Timestamp,
+}
+
+impl Hold {
+    pub(super) fn new(engaged: Engagement, after: Option<Timestamp>) -> Self {
+        Self {
+            upto: engaged.since,
+            after,
+            is_released: false,
+            next_look: engaged.since + LOOK_INTERVAL,
+            engaged,
+        }
+    }
+
+    /// Whether a silence that began then is held, or was released with it.
+    pub(super) fn covers(&self, last_beat: Timestamp) -> bool {
+        last_beat <= self.upto && self.after.is_none_or(|after| last_beat > after)
+    }
+
+    pub(super) fn next_deadline(&self) -> Timestamp {
+        self.engaged.until.min(self.next_look)
+    }
+
+    /// The mass was looked over: so many are still silent.
+    pub(super) fn looked(&mut self, waiting: usize, now: Timestamp) {
+        self.engaged.waiting = waiting;
+        self.next_look = now + LOOK_INTERVAL;
+    }
+
+    pub(super) fn release(&mut self, now: Timestamp) {
+        self.is_released = true;
+        self.engaged.until = now;
+    }
+
+    pub(super) fn prolong(&mut self, by: Duration, now: Timestamp) {
+        let until = self.engaged.until.max(now) + by;
+        self.engaged.until = until.min(now + MAX_PROLONGATION);
+        self.engaged.is_prolonged = true;
+        self.is_released = false;
+        self.next_look = now;
+    }
+
+    /// Holds what another one held, too.
+    pub(super) fn take_in(&mut self, other: &Self) {
+        self.upto = self.upto.max(other.upto);
+        self.after = self.after.min(other.after);
+        self.engaged.since = self.engaged.since.min(other.engaged.since);
+    }
+}

@@ -1,0 +1,89 @@
+//! A worker's heartbeat shows that it knows of its streams.
+
+use std::collections::BTreeSet;
+
+use super::{Command, Rejection};
+use crate::fleet::{Draft, let_go};
+use crate::handover::Handover;
+use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::stream::Assignment;
+
+/// Marks streams as delivered: those up to the version the worker says it has, and those it says
+/// it runs. What that version has left out it has let go of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfirmDelivery {
+    /// Who confirms.
+    pub id: InstanceId,
+    /// In which life.
+    pub incarnation: Incarnation,
+    /// The last assignment version it has, if it sent one. 0 confirms nothing.
+    pub version: Option<AssignmentVersion>,
+    /// What it says it runs, if it said so.
+    pub running: Option<Vec<StreamId>>,
+}
+
+/// The confirmation is saved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmed;
+
+impl Command for ConfirmDelivery {
+    type Reply = Confirmed;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Confirmed, Rejection> {
+        let instance = super::current_life(draft, &self.id, self.incarnation)?;
+        let Some(slot) = draft.fleet().instance(&self.id) else {
+            return Err(Rejection::UnknownInstance(self.id.clone()));
+        };
+        let version = self
+            .version
+            .filter(|version| *version <= instance.assignment_version)
+            .unwrap_or_default();
+        let running = self.running.as_ref();
+        let running: Option<BTreeSet<StreamId>> =
+            running.map(|running| running.iter().copied().collect());
+        let runs = |id: &StreamId| running.as_ref().is_some_and(|running| running.contains(id));
+        let confirmed: Vec<StreamId> = slot
+            .unconfirmed()
+            .iter()
+            .copied()
+            .filter(|id| {
+                let Some(assignment) = assignment(draft, *id) else {
+                    return false;
+                };
+                // A version may be had before its streams are started, and a stream that overlaps
+                // must not be stopped elsewhere before it is.
+                let is_had = assignment.version <= version;
+                let may_wait = assignment.former().is_some() && running.is_some();
+                runs(id) || (is_had && !may_wait)
+            })
+            .collect();
+        let followed: Vec<StreamId> = slot
+            .releasing()
+            .iter()
+            .copied()
+            // Who says in the same breath that it runs it has not let go of it.
+            .filter(|id| !runs(id))
+            .filter(|id| left_out_by(draft, *id).is_some_and(|left_out| left_out <= version))
+            .collect();
+        draft.deliver(&instance, &confirmed);
+        for stream in confirmed {
+            draft.end_overlap(stream);
+        }
+        for stream in followed {
+            let_go(draft, stream);
+        }
+        Ok(Confirmed)
+    }
+}
+
+/// The version of the owner's set that leaves out a stream it is to let go of.
+fn left_out_by(draft: &Draft<'_>, stream: StreamId) -> Option<AssignmentVersion> {
+    match assignment(draft, stream)?.handover {
+        Some(Handover::Releasing { version, .. }) => Some(version),
+        Some(Handover::Overlapping { .. }) | None => None,
+    }
+}
+
+fn assignment<'d>(draft: &'d Draft<'_>, stream: StreamId) -> Option<&'d Assignment> {
+    draft.fleet().stream(stream)?.place().assignment()
+}

@@ -1,0 +1,195 @@
+//! The record of a recovery, before and after its moves: opened, escalated, ended.
+
+use super::{Command, Rejection};
+use crate::events::Event;
+use crate::fleet::Draft;
+use crate::ids::IncidentId;
+use crate::incident::{FailureCause, Incident, IncidentOutcome};
+use crate::instance::InstanceStatus;
+use crate::recovery::{Confirmed, Manner, Opened, Progress, Verified};
+use crate::time::WallTime;
+
+/// Writes down that a recovery has begun, before anything is moved: whatever happens from now on,
+/// the next start finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenIncident {
+    confirmed: Confirmed,
+    manner: Manner,
+    progress: Progress,
+}
+
+impl OpenIncident {
+    /// The incident of a confirmed failure, with what was done so far.
+    pub fn new(confirmed: Confirmed, manner: Manner, progress: Progress) -> Self {
+        Self {
+            confirmed,
+            manner,
+            progress,
+        }
+    }
+}
+
+/// Whether there is something to recover.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opening {
+    /// Yes, and its incident is open.
+    Opened(Opened),
+    /// No: the instance has failed already and owns nothing.
+    NothingToDo,
+}
+
+impl Command for OpenIncident {
+    type Reply = Opening;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Opening, Rejection> {
+        let failure = self.confirmed.failure();
+        let instance = super::current_life(draft, &failure.id, failure.incarnation)?;
+        let held = super::recover::held(draft, &failure.id);
+        let status = self.manner.end_status();
+        if instance.status == InstanceStatus::Failed
+            && held == 0
+            && status == InstanceStatus::Failed
+        {
+            return Ok(Opening::NothingToDo);
+        }
+        if !instance.status.may_become(status) {
+            return Err(Rejection::WrongStatus {
+                instance: failure.id.clone(),
+                status: instance.status,
+            });
+        }
+        let incident = Incident {
+            id: IncidentId::new(draft.next_epoch().get()),
+            instance: failure.id.clone(),
+            incarnation: failure.incarnation,
+            cause: match self.manner {
+                Manner::TakenOut { .. } => FailureCause::Emergency,
+                Manner::Ordinary | Manner::Emergency => failure.cause,
+            },
+            detected_at: failure.detected_at,
+            ended_at: None,
+            outcome: None,
+            streams_affected: super::recover::count(held),
+            streams_moved: 0,
+            streams_orphaned: 0,
+            attempts: self.progress.attempt,
+            reason: self.manner.reason().map(str::to_owned),
+            escalated_at: self.progress.escalated_at,
+            steps: self.progress.steps.clone(),
+        };
+        if incident.escalated_at.is_some() {
+            tell_escalated(draft, &incident);
+        }
+        draft.record(incident.clone());
+        Ok(Opening::Opened(self.confirmed.clone().opened(incident)))
+    }
+}
+
+/// Writes down that the attempts of a recovery are used up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EscalateIncident {
+    opened: Opened,
+    at: WallTime,
+    progress: Progress,
+}
+
+impl EscalateIncident {
+    /// Of an open incident whose attempts were used up at a moment.
+    pub fn new(opened: Opened, at: WallTime, progress: Progress) -> Self {
+        Self {
+            opened,
+            at,
+            progress,
+        }
+    }
+}
+
+impl Command for EscalateIncident {
+    type Reply = Opened;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Opened, Rejection> {
+        let incident = Incident {
+            attempts: self.progress.attempt,
+            escalated_at: Some(self.at),
+            steps: self.progress.steps.clone(),
+            ..self.opened.incident().clone()
+        };
+        tell_escalated(draft, &incident);
+        draft.record(incident.clone());
+        Ok(self.opened.clone().with(incident))
+    }
+}
+
+fn tell_escalated(draft: &mut Draft<'_>, incident: &Incident) {
+    draft.tell(Event::RecoveryEscalated {
+        incident: incident.id,
+        instance: incident.instance.clone(),
+        attempts: incident.attempts,
+    });
+}
+
+/// How an incident ends whose recovery moved nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmoved {
+    /// The instance is gone, or leads another life.
+    Averted,
+    /// The orchestrator ended before, and gave the instance full grace again.
+    Interrupted,
+    /// What was asked for cannot be done.
+    Failed,
+}
+
+/// Writes down how an incident ended. It never fails to fit the fleet: the instance may be long
+/// gone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndIncident {
+    incident: Incident,
+    outcome: IncidentOutcome,
+}
+
+impl EndIncident {
+    /// Of a recovery that did what it was to do.
+    pub fn recovered(verified: Verified) -> Self {
+        let outcome = verified.outcome();
+        Self {
+            incident: verified.into_incident(),
+            outcome,
+        }
+    }
+
+    /// Of a recovery that moved nothing.
+    pub fn unmoved(incident: Incident, ending: Unmoved) -> Self {
+        let outcome = match ending {
+            Unmoved::Averted => IncidentOutcome::Averted,
+            Unmoved::Interrupted => IncidentOutcome::Interrupted,
+            Unmoved::Failed => IncidentOutcome::Failed,
+        };
+        Self { incident, outcome }
+    }
+
+    /// The incident as it is without its end.
+    pub fn incident(&self) -> &Incident {
+        &self.incident
+    }
+}
+
+impl Command for EndIncident {
+    type Reply = ();
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
+        let incident = Incident {
+            ended_at: Some(draft.now()),
+            outcome: Some(self.outcome),
+            ..self.incident.clone()
+        };
+        draft.tell(Event::RecoveryEnded {
+            incident: incident.id,
+            instance: incident.instance.clone(),
+            outcome: self.outcome,
+            moved: incident.streams_moved,
+            orphaned: incident.streams_orphaned,
+        });
+        draft.record(incident);
+        Ok(())
+    }
+}

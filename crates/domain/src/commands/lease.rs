@@ -1,0 +1,159 @@
+//! An instance goes by leases, or its leases end.
+
+use std::time::Duration;
+
+use super::status::StatusChange;
+use super::{Command, Rejection, current_life};
+use crate::events::Event;
+use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate_overlapping};
+use crate::ids::{Incarnation, InstanceId, StreamId};
+use crate::incident::{FailureCause, Incident};
+use crate::instance::Instance;
+use crate::lease::{Withdrawal, WithdrawalCause};
+use crate::recovery::{Manner, Opened, Progress};
+
+/// The heartbeats of an instance say whether it goes by leases. Saved before the first lease is
+/// granted: an orchestrator that starts anew must know whom it may have granted one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgreeLease {
+    /// Which one.
+    pub id: InstanceId,
+    /// In which life.
+    pub incarnation: Incarnation,
+    /// How long the leases are that it is granted from now on; none: it is granted none.
+    pub lease: Option<Duration>,
+}
+
+impl Command for AgreeLease {
+    type Reply = StatusChange;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
+        let instance = current_life(draft, &self.id, self.incarnation)?;
+        // A longer one that was granted before may not be over yet.
+        let lease = self
+            .lease
+            .map_or(Duration::ZERO, |lease| lease.max(instance.lease));
+        if instance.lease == lease {
+            return Ok(StatusChange::NotNeeded);
+        }
+        draft.put_instance(Instance { lease, ..instance });
+        draft.tell(Event::LeaseAgreed {
+            instance: self.id.clone(),
+            incarnation: self.incarnation,
+            leased: self.lease.is_some(),
+        });
+        Ok(StatusChange::Made)
+    }
+}
+
+/// Ends the leases of an instance that is fenced. Its worker is told to run nothing; what may be
+/// run twice goes elsewhere at once, the rest when the worker has let go, or its last lease is
+/// over. Doing it again changes nothing, but for the cause.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WithdrawLease {
+    id: InstanceId,
+    incarnation: Incarnation,
+    cause: WithdrawalCause,
+    scoring: Scoring,
+    opened: Option<Opened>,
+}
+
+impl WithdrawLease {
+    /// For a recovery whose incident is open. What was done so far, and what an operator gave as
+    /// the reason, is saved with it.
+    pub fn for_recovery(
+        opened: Opened,
+        manner: &Manner,
+        progress: &Progress,
+        scoring: Scoring,
+    ) -> Self {
+        let mut incident = Incident {
+            attempts: progress.attempt,
+            steps: progress.steps.clone(),
+            ..opened.incident().clone()
+        };
+        let mut cause = WithdrawalCause::Failure;
+        if let Manner::TakenOut { reason } = manner {
+            cause = WithdrawalCause::Emergency;
+            incident.cause = FailureCause::Emergency;
+            incident.reason = Some(reason.clone());
+        }
+        Self {
+            id: opened.failure().id.clone(),
+            incarnation: opened.failure().incarnation,
+            cause,
+            scoring,
+            opened: Some(opened.with(incident)),
+        }
+    }
+
+    /// For an instance that is to leave for good.
+    pub fn for_removal(id: InstanceId, incarnation: Incarnation) -> Self {
+        Self {
+            id,
+            incarnation,
+            cause: WithdrawalCause::Removal,
+            scoring: Scoring::default(),
+            opened: None,
+        }
+    }
+}
+
+/// The leases of an instance end.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Withdrawn {
+    /// The incident as it is saved, if it is a recovery's.
+    pub opened: Option<Opened>,
+    /// What became of the streams that may be run twice.
+    pub evacuation: Evacuation,
+    /// How many streams wait for the end of the last lease.
+    pub waiting: usize,
+}
+
+impl Command for WithdrawLease {
+    type Reply = Withdrawn;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Withdrawn, Rejection> {
+        let instance = current_life(draft, &self.id, self.incarnation)?;
+        let before = instance.withdrawn;
+        // Who is to leave still is, whatever else becomes of it.
+        if before.is_none_or(|before| {
+            before.cause != self.cause && before.cause != WithdrawalCause::Removal
+        }) {
+            let since = before.map_or_else(|| draft.now(), |before| before.since);
+            draft.put_instance(Instance {
+                withdrawn: Some(Withdrawal {
+                    cause: self.cause,
+                    since,
+                }),
+                ..instance
+            });
+            draft.tell(Event::LeaseWithdrawn {
+                instance: self.id.clone(),
+                incarnation: self.incarnation,
+                cause: self.cause,
+                streams: super::recover::count(super::recover::held(draft, &self.id)),
+            });
+        }
+        let cause = EvacuationCause::from(self.cause);
+        let evacuation = evacuate_overlapping(draft, &self.id, cause, &self.scoring);
+        for stream in kept(draft, &self.id) {
+            draft.begin_release(stream, None);
+        }
+        if let Some(opened) = &self.opened {
+            draft.record(opened.incident().clone());
+        }
+        Ok(Withdrawn {
+            opened: self.opened.clone(),
+            evacuation,
+            waiting: super::recover::held(draft, &self.id),
+        })
+    }
+}
+
+/// What an instance owns and was not yet told to let go of.
+fn kept(draft: &Draft<'_>, id: &InstanceId) -> Vec<StreamId> {
+    let slot = draft.fleet().instance(id);
+    slot.map(|slot| slot.held().difference(slot.releasing()).copied().collect())
+        .unwrap_or_default()
+}

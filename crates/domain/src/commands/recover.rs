@@ -1,0 +1,169 @@
+//! An instance has failed, or is taken out of use: its status and the places of all its streams
+//! change together.
+
+use std::time::Duration;
+
+use super::{Command, Rejection};
+use crate::events::Event;
+use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
+use crate::ids::{IncidentId, InstanceId};
+use crate::incident::{FailureCause, Incident, StepName, StepResult};
+use crate::instance::InstanceStatus;
+use crate::lease::LeaseOver;
+use crate::recovery::{Applied, Manner, Opened, Progress, step};
+use crate::time::WallTime;
+
+/// Plans where exactly the streams of a fenced instance go (I4), and moves them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecoverInstance {
+    opened: Opened,
+    lease: LeaseOver,
+    manner: Manner,
+    progress: Progress,
+    scoring: Scoring,
+}
+
+impl RecoverInstance {
+    /// The next attempt of a recovery whose incident is open, of an instance whose exclusive
+    /// streams nobody runs under a lease any more.
+    pub fn new(
+        opened: Opened,
+        lease: LeaseOver,
+        manner: Manner,
+        progress: Progress,
+        scoring: Scoring,
+    ) -> Self {
+        Self {
+            opened,
+            lease,
+            manner,
+            progress,
+            scoring,
+        }
+    }
+}
+
+/// What a recovery did, for whoever asked for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// The incident it was recorded as; none if there was nothing to do.
+    pub incident: Option<IncidentId>,
+    /// What became of the streams.
+    pub evacuation: Evacuation,
+    /// Until when streams wait at the most whose worker may still run them.
+    pub waiting_until: Option<WallTime>,
+}
+
+impl From<&Applied> for Recovered {
+    fn from(applied: &Applied) -> Self {
+        Self {
+            incident: Some(applied.incident().id),
+            evacuation: applied.evacuation().clone(),
+            waiting_until: None,
+        }
+    }
+}
+
+impl Command for RecoverInstance {
+    type Reply = Applied;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Applied, Rejection> {
+        let failure = self.opened.failure();
+        let id = &failure.id;
+        let instance = super::current_life(draft, id, failure.incarnation)?;
+        let slot = draft.fleet().instance(id);
+        if !slot.is_some_and(|slot| self.lease.holds_for(slot)) {
+            return Err(Rejection::LeaseRuns(id.clone()));
+        }
+        let streams = held(draft, id);
+        let status = self.manner.end_status();
+        if instance.status != status && !draft.set_status(id, status) {
+            return Err(Rejection::WrongStatus {
+                instance: id.clone(),
+                status: instance.status,
+            });
+        }
+        let is_news = instance.status != status || streams > 0;
+        if status == InstanceStatus::Failed && is_news {
+            draft.tell(Event::InstanceFailed {
+                instance: id.clone(),
+                incarnation: failure.incarnation,
+                cause: failure.cause,
+                streams: count(streams),
+            });
+        }
+        if self.manner.is_emergency() {
+            draft.tell(Event::EmergencyRecovered {
+                incident: self.opened.incident().id,
+                instance: id.clone(),
+                incarnation: failure.incarnation,
+                status,
+                streams: count(streams),
+            });
+        }
+        let cause = if self.manner.is_emergency() {
+            EvacuationCause::Emergency
+        } else {
+            EvacuationCause::InstanceFailed
+        };
+        let evacuation = evacuate(draft, id, cause, &self.scoring);
+        let incident = self.record(draft, streams, &evacuation);
+        let upto = draft.fleet().counter();
+        Ok(Applied::new(incident, evacuation, upto))
+    }
+
+    fn timed(reply: &mut Applied, took: Duration) {
+        reply.planned_in = took;
+    }
+}
+
+impl RecoverInstance {
+    fn record(&self, draft: &mut Draft<'_>, streams: usize, evacuation: &Evacuation) -> Incident {
+        let (moved, orphaned) = (evacuation.moved.len(), evacuation.orphaned.len());
+        let mut planned = format!("{moved} to move, {orphaned} without room");
+        if let Scoring::LoadAlone(because) = &self.scoring {
+            planned.push_str(&format!("; placed by load alone: {because}"));
+        }
+        // How long both took is known, and added, when they are over.
+        let done = |name, detail| {
+            let at = (draft.now(), Duration::ZERO);
+            step(name, StepResult::Done, self.progress.attempt, at, detail)
+        };
+        let mut steps = self.progress.steps.clone();
+        if self.manner.is_emergency() {
+            let taken = format!("{streams} taken from the instance");
+            steps.push(done(StepName::ForceRelease, taken));
+            steps.push(done(StepName::Redistribute, planned));
+        } else {
+            steps.push(done(StepName::Plan, planned));
+            steps.push(done(StepName::Apply, String::new()));
+        }
+        let mut incident = Incident {
+            streams_affected: count(streams),
+            streams_moved: count(moved),
+            streams_orphaned: count(orphaned),
+            attempts: self.progress.attempt,
+            escalated_at: self.progress.escalated_at,
+            steps,
+            ..self.opened.incident().clone()
+        };
+        if let Manner::TakenOut { reason } = &self.manner {
+            incident.cause = FailureCause::Emergency;
+            incident.reason = Some(reason.clone());
+        }
+        draft.record(incident.clone());
+        incident
+    }
+}
+
+/// How many streams an instance owns.
+pub(super) fn held(draft: &Draft<'_>, id: &InstanceId) -> usize {
+    draft
+        .fleet()
+        .instance(id)
+        .map_or(0, |slot| slot.held().len())
+}
+
+pub(super) fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

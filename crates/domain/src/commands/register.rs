@@ -1,0 +1,188 @@
+//! A worker registers, for the first time or again.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::relocate::releasing;
+use super::{Command, Rejection};
+use crate::events::Event;
+use crate::fleet::{Draft, end_overlaps, let_go, place_waiting};
+use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::instance::{Instance, InstanceStatus};
+use crate::stream::{Holding, OrphanReason};
+
+/// Starts a new life of an instance. What it owned it keeps, as far as it still fits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisterInstance {
+    /// Its name.
+    pub id: InstanceId,
+    /// Where it says it is.
+    pub ip: String,
+    /// The port it says it listens on.
+    pub port: u16,
+    /// How many streams it will take, at least 1.
+    pub max_streams: u32,
+    /// Free-form labels; replaces earlier ones.
+    pub labels: BTreeMap<String, String>,
+    /// How often it says it will beat.
+    pub heartbeat_interval: Option<Duration>,
+    /// Whether unclaimed streams are pushed to it.
+    pub auto_assign: bool,
+}
+
+/// The answer to a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Registered {
+    /// The instance as it is now.
+    pub instance: Instance,
+    /// Whether it was known before.
+    pub reregistration: bool,
+    /// Whether streams were pushed to it because of this registration.
+    pub auto_rebalanced: bool,
+    /// What it owns now, ascending, each with its epoch.
+    pub assignments: Vec<Holding>,
+}
+
+impl Registered {
+    /// The streams it owns now, ascending.
+    pub fn assigned_streams(&self) -> Vec<StreamId> {
+        self.assignments
+            .iter()
+            .map(|holding| holding.stream)
+            .collect()
+    }
+}
+
+impl Command for RegisterInstance {
+    type Reply = Registered;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Registered, Rejection> {
+        let known = draft
+            .fleet()
+            .instance(&self.id)
+            .map(|slot| slot.instance().clone());
+        let incarnation = Incarnation::new(draft.next_epoch().get());
+        let status = status_after(known.as_ref().map(|instance| instance.status));
+        let status_since = match &known {
+            Some(before) if before.status == status => before.status_since,
+            Some(_) | None => draft.now(),
+        };
+        draft.put_instance(Instance {
+            id: self.id.clone(),
+            incarnation,
+            status,
+            status_since,
+            ip: self.ip.clone(),
+            port: self.port,
+            max_streams: self.max_streams,
+            labels: self.labels.clone(),
+            heartbeat_interval: self.heartbeat_interval,
+            auto_assign: self.auto_assign,
+            assignment_version: known.as_ref().map_or(AssignmentVersion::new(1), |before| {
+                before.assignment_version
+            }),
+            registered_at: draft.now(),
+            flaps: known.as_ref().map_or(0, |before| before.flaps),
+            lease: known.as_ref().map_or(Duration::ZERO, |before| before.lease),
+            withdrawn: None,
+        });
+        draft.tell(Event::InstanceRegistered {
+            instance: self.id.clone(),
+            incarnation,
+            max_streams: self.max_streams,
+            reregistration: known.is_some(),
+        });
+        if known
+            .as_ref()
+            .is_some_and(|before| before.status == InstanceStatus::Failed)
+        {
+            draft.tell(Event::InstanceReturned {
+                instance: self.id.clone(),
+                incarnation,
+            });
+        }
+        self.settle_moves(draft, known.as_deref());
+        self.shed_excess(draft);
+        let kept = held(draft, &self.id).len();
+        place_waiting(draft);
+        let assignments = held(draft, &self.id);
+        let auto_rebalanced = assignments.len() > kept;
+        let instance = super::known(draft, &self.id)?;
+        Ok(Registered {
+            instance,
+            reregistration: known.is_some(),
+            auto_rebalanced,
+            assignments,
+        })
+    }
+}
+
+impl RegisterInstance {
+    /// Nothing of what an earlier life was told to let go of, or to run a while longer, is run by
+    /// the new one: moves go on, and what was to be taken from the earlier life stays.
+    fn settle_moves(&self, draft: &mut Draft<'_>, before: Option<&Instance>) {
+        let was_withdrawn = before.is_some_and(|before| before.withdrawn.is_some());
+        for stream in releasing(draft, &self.id) {
+            let slot = draft.fleet().stream(stream);
+            let is_enabled = slot.is_some_and(|slot| slot.stream().enabled);
+            if was_withdrawn && is_enabled {
+                draft.abandon_release(stream);
+            } else {
+                let_go(draft, stream);
+            }
+        }
+        end_overlaps(draft, &self.id);
+    }
+
+    /// An instance that registers with less room than it owns streams lets go of those it was
+    /// never told of first, then of the highest ids.
+    fn shed_excess(&self, draft: &mut Draft<'_>) {
+        let Some(slot) = draft.fleet().instance(&self.id) else {
+            return;
+        };
+        let excess = slot.held().len().saturating_sub(self.max_streams as usize);
+        if excess == 0 {
+            return;
+        }
+        let told = slot
+            .held()
+            .iter()
+            .rev()
+            .filter(|id| !slot.undelivered().contains(id));
+        let chosen: Vec<StreamId> = slot
+            .undelivered()
+            .iter()
+            .rev()
+            .chain(told)
+            .copied()
+            .take(excess)
+            .collect();
+        for stream in chosen {
+            draft.orphan(stream, &self.id, OrphanReason::RoomReduced);
+        }
+    }
+}
+
+/// A registration clears suspicion, ends maintenance and absence, and puts a failed instance on
+/// probation; a drain that is under way goes on.
+const fn status_after(before: Option<InstanceStatus>) -> InstanceStatus {
+    match before {
+        None
+        | Some(
+            InstanceStatus::Active
+            | InstanceStatus::Suspect
+            | InstanceStatus::Maintenance
+            | InstanceStatus::Inactive,
+        ) => InstanceStatus::Active,
+        Some(InstanceStatus::Failed | InstanceStatus::Recovering) => InstanceStatus::Recovering,
+        Some(InstanceStatus::Draining) => InstanceStatus::Draining,
+    }
+}
+
+fn held(draft: &Draft<'_>, id: &InstanceId) -> Vec<Holding> {
+    let fleet = draft.fleet();
+    fleet
+        .instance(id)
+        .map(|slot| fleet.holdings(slot, slot.to_run()).collect())
+        .unwrap_or_default()
+}

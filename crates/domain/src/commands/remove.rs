@@ -1,0 +1,142 @@
+//! Instances that leave for good.
+
+use super::lease::{WithdrawLease, Withdrawn};
+use super::{Command, Rejection, current_life, known};
+use crate::events::{Event, RemovalReason};
+use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
+use crate::ids::{Incarnation, InstanceId};
+use crate::instance::InstanceStatus;
+use crate::lease::LeaseOver;
+use crate::stream::Place;
+use crate::time::WallTime;
+
+/// Moves an instance's streams elsewhere and forgets it. As long as its worker may run exclusive
+/// ones under a lease, that lease is withdrawn instead, and the removal is to be repeated once it
+/// is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemoveInstance {
+    id: InstanceId,
+    incarnation: Option<Incarnation>,
+    lease: Option<LeaseOver>,
+}
+
+impl RemoveInstance {
+    /// Who leaves.
+    pub const fn new(id: InstanceId) -> Self {
+        Self {
+            id,
+            incarnation: None,
+            lease: None,
+        }
+    }
+
+    /// Only in this life: one that registers anew meanwhile does not leave.
+    #[must_use]
+    pub fn in_life(self, incarnation: Incarnation) -> Self {
+        Self {
+            incarnation: Some(incarnation),
+            ..self
+        }
+    }
+
+    /// Nobody runs its exclusive streams under a lease any more.
+    #[must_use]
+    pub fn after(self, lease: LeaseOver) -> Self {
+        Self {
+            lease: Some(lease),
+            ..self
+        }
+    }
+}
+
+/// How far a removal has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removal {
+    /// It is forgotten, and this became of its streams.
+    Done(Evacuation),
+    /// Its worker has to let go first.
+    Waiting(Withdrawn),
+}
+
+impl Command for RemoveInstance {
+    type Reply = Removal;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Removal, Rejection> {
+        let instance = match self.incarnation {
+            Some(incarnation) => current_life(draft, &self.id, incarnation)?,
+            None => known(draft, &self.id)?,
+        };
+        let may_still_run = draft.fleet().instance(&self.id).is_some_and(|slot| {
+            let is_bound = instance.is_leased() && slot.exclusive() > 0;
+            self.lease.map_or(is_bound, |over| !over.holds_for(slot))
+        });
+        if may_still_run {
+            let withdraw = WithdrawLease::for_removal(self.id.clone(), instance.incarnation);
+            return withdraw.decide(draft).map(Removal::Waiting);
+        }
+        // Nothing is pushed to an inactive instance, so none of its streams comes back to it.
+        draft.set_status(&self.id, InstanceStatus::Inactive);
+        let evacuation = evacuate(
+            draft,
+            &self.id,
+            EvacuationCause::InstanceRemoved,
+            &Scoring::default(),
+        );
+        forget_what_it_released(draft, &self.id);
+        draft.remove_instance(&self.id);
+        draft.tell(Event::InstanceRemoved {
+            instance: self.id.clone(),
+            reason: RemovalReason::Requested,
+        });
+        Ok(Removal::Done(evacuation))
+    }
+}
+
+/// A worker that leaves gives everything back first. When it comes back it is a new one, which may
+/// be the only one with room.
+fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
+    let fleet = draft.fleet();
+    let released = fleet.unclaimed().filter_map(|stream| {
+        let Place::Unclaimed { released_by, since } = fleet.stream(stream)?.place() else {
+            return None;
+        };
+        (released_by.as_ref() == Some(id)).then_some((stream, *since))
+    });
+    let released: Vec<_> = released.collect();
+    for (stream, since) in released {
+        let released_by = None;
+        draft.place(stream, Place::Unclaimed { released_by, since });
+    }
+}
+
+/// Forgets instances that have been failed, and without streams, since before a moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForgetFailed {
+    /// The moment.
+    pub failed_before: WallTime,
+}
+
+impl Command for ForgetFailed {
+    type Reply = Vec<InstanceId>;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Vec<InstanceId>, Rejection> {
+        let forgotten: Vec<InstanceId> = draft
+            .fleet()
+            .instances()
+            .filter(|slot| {
+                slot.instance().status == InstanceStatus::Failed
+                    && slot.instance().status_since < self.failed_before
+                    && slot.held().is_empty()
+            })
+            .map(|slot| slot.instance().id.clone())
+            .collect();
+        for id in &forgotten {
+            draft.remove_instance(id);
+            draft.tell(Event::InstanceRemoved {
+                instance: id.clone(),
+                reason: RemovalReason::RetentionOver,
+            });
+        }
+        Ok(forgotten)
+    }
+}

@@ -1,0 +1,446 @@
+//! A change of the fleet in the making: what a command does to it, recorded step by step.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::change::Change;
+use super::model::Fleet;
+use crate::events::Event;
+use crate::handover::Handover;
+use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use crate::incident::Incident;
+use crate::instance::{Instance, InstanceStatus};
+use crate::lease::WithdrawalCause;
+use crate::probation::flapped;
+use crate::stream::{AssignReason, Assignment, OrphanReason, Place, Stream};
+use crate::time::WallTime;
+
+/// Works on the fleet and writes down each change, so that a rejected command leaves no trace
+/// and a saved one can be written as rows.
+#[derive(Debug)]
+pub struct Draft<'f> {
+    fleet: &'f mut Fleet,
+    now: WallTime,
+    changes: Vec<Change>,
+    events: Vec<Event>,
+    touched: BTreeMap<InstanceId, AssignmentVersion>,
+}
+
+impl<'f> Draft<'f> {
+    pub(super) fn new(fleet: &'f mut Fleet, now: WallTime) -> Self {
+        Self {
+            fleet,
+            now,
+            changes: Vec::new(),
+            events: Vec::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn into_parts(self) -> (Vec<Change>, Vec<Event>) {
+        (self.changes, self.events)
+    }
+
+    pub(super) fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The fleet as it is with everything drafted so far.
+    pub fn fleet(&self) -> &Fleet {
+        self.fleet
+    }
+
+    /// The moment the command is decided.
+    pub fn now(&self) -> WallTime {
+        self.now
+    }
+
+    /// The next epoch; also the source of incarnations and incident ids.
+    pub fn next_epoch(&mut self) -> Epoch {
+        self.fleet.advance_counter()
+    }
+
+    /// Writes down what happened.
+    pub fn tell(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Records an incident.
+    pub fn record(&mut self, incident: Incident) {
+        self.make(Change::Incident(incident));
+    }
+
+    /// Creates an instance, or replaces what is saved about it.
+    pub fn put_instance(&mut self, instance: Instance) {
+        let id = instance.id.clone();
+        let before = self.fleet.instance(&id).map(|slot| slot.instance().clone());
+        self.make(Change::Instance {
+            id,
+            before,
+            after: Some(Arc::new(instance)),
+        });
+    }
+
+    /// Moves an instance to another state. Illegal transitions and unknown instances change
+    /// nothing, and say so. Failing on probation counts as a flap, whatever the reason.
+    pub fn set_status(&mut self, id: &InstanceId, status: InstanceStatus) -> bool {
+        let Some(slot) = self.fleet.instance(id) else {
+            return false;
+        };
+        let instance = slot.instance();
+        if instance.status == status || !instance.status.may_become(status) {
+            return false;
+        }
+        let is_flap =
+            (instance.status, status) == (InstanceStatus::Recovering, InstanceStatus::Failed);
+        let mut changed = Instance {
+            status,
+            status_since: self.now,
+            // What it was withdrawn for has happened; who is to leave still is.
+            withdrawn: instance.withdrawn.filter(|withdrawal| {
+                status.is_serving() || withdrawal.cause == WithdrawalCause::Removal
+            }),
+            ..Instance::clone(instance)
+        };
+        if is_flap {
+            changed.flaps = flapped(changed.flaps);
+            self.tell(Event::InstanceFlapping {
+                instance: id.clone(),
+                incarnation: changed.incarnation,
+                flaps: changed.flaps,
+            });
+        }
+        self.put_instance(changed);
+        true
+    }
+
+    /// Forgets an instance. It must own nothing.
+    pub fn remove_instance(&mut self, id: &InstanceId) {
+        let before = self.fleet.instance(id).map(|slot| slot.instance().clone());
+        self.make(Change::Instance {
+            id: id.clone(),
+            before,
+            after: None,
+        });
+    }
+
+    /// Puts a stream into the catalogue, or replaces its entry.
+    pub fn put_stream(&mut self, stream: Stream) {
+        let id = stream.id;
+        let before = self.fleet.stream(id).map(|slot| slot.stream().clone());
+        self.make(Change::Stream {
+            id,
+            before,
+            after: Some(Arc::new(stream)),
+        });
+    }
+
+    /// Takes a stream out of the catalogue.
+    pub fn remove_stream(&mut self, id: StreamId) {
+        let Some(slot) = self.fleet.stream(id) else {
+            return;
+        };
+        let (stream, place) = (slot.stream().clone(), slot.place().clone());
+        self.touch_loser(&place);
+        self.make(Change::Place {
+            stream: id,
+            before: Some(place),
+            after: None,
+        });
+        self.make(Change::Stream {
+            id,
+            before: Some(stream),
+            after: None,
+        });
+    }
+
+    /// Gives a stream to an instance, with a new epoch; the one that ran it before loses it.
+    pub fn assign(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
+        self.assign_as(stream, to, reason, None, None);
+    }
+
+    /// Gives a stream to an instance that is being told of it in the same breath.
+    pub fn assign_delivered(&mut self, stream: StreamId, to: &Instance, reason: AssignReason) {
+        self.assign_as(stream, &to.id, reason, Some(to.incarnation), None);
+    }
+
+    fn assign_as(
+        &mut self,
+        stream: StreamId,
+        to: &InstanceId,
+        reason: AssignReason,
+        delivered: Option<Incarnation>,
+        handover: Option<Handover>,
+    ) {
+        let (from, from_epoch) = self
+            .fleet
+            .stream(stream)
+            .and_then(|slot| slot.place().assignment())
+            .map(|assignment| (assignment.instance.clone(), assignment.epoch))
+            .unzip();
+        let epoch = self.next_epoch();
+        let version = self.touch(to);
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                instance: to.clone(),
+                epoch,
+                reason,
+                delivered,
+                version,
+                assigned_at: self.now,
+                handover,
+            }),
+        );
+        self.tell(Event::StreamAssigned {
+            stream,
+            instance: to.clone(),
+            epoch,
+            reason,
+            from,
+            from_epoch,
+        });
+    }
+
+    /// Gives a stream to an instance while its former owner goes on until the new one runs it.
+    pub fn assign_overlapping(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
+        let former = self
+            .fleet
+            .stream(stream)
+            .and_then(|slot| slot.place().assignment())
+            .map(|assignment| Handover::Overlapping {
+                from: assignment.instance.clone(),
+                epoch: assignment.epoch,
+                since: self.now,
+            });
+        self.assign_as(stream, to, reason, None, former);
+    }
+
+    /// Tells the owner of a stream to let go of it, for `to` or whoever has room then.
+    pub fn begin_release(&mut self, stream: StreamId, to: Option<&InstanceId>) {
+        self.begin_release_because(stream, to, AssignReason::PlannedMove);
+    }
+
+    /// The same, with the reason for which the next owner gets it.
+    pub fn begin_release_because(
+        &mut self,
+        stream: StreamId,
+        to: Option<&InstanceId>,
+        reason: AssignReason,
+    ) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        // Who is to let go already has only to hear nothing new.
+        let told = match &assignment.handover {
+            Some(Handover::Releasing { version, since, .. }) => Some((*version, *since)),
+            Some(Handover::Overlapping { .. }) | None => None,
+        };
+        let (version, since) = told.unwrap_or_else(|| (self.touch(&assignment.instance), self.now));
+        self.tell(Event::StreamReleasing {
+            stream,
+            instance: assignment.instance.clone(),
+            epoch: assignment.epoch,
+            to: to.cloned(),
+        });
+        let before = Place::Assigned(assignment.clone());
+        // An overlap ends with it, and its former owner has to hear of that.
+        if told.is_none() {
+            self.touch_owner(&before);
+        }
+        self.make(Change::Place {
+            stream,
+            before: Some(before),
+            after: Some(Place::Assigned(Assignment {
+                handover: Some(Handover::Releasing {
+                    to: to.cloned(),
+                    version,
+                    reason,
+                    since,
+                }),
+                ..assignment
+            })),
+        });
+    }
+
+    /// The owner of a stream keeps it after all, under the same epoch.
+    pub fn abandon_release(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        if !assignment.is_releasing() {
+            return;
+        }
+        self.tell(Event::HandoverAbandoned {
+            stream,
+            instance: assignment.instance.clone(),
+            epoch: assignment.epoch,
+        });
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                handover: None,
+                ..assignment
+            }),
+        );
+    }
+
+    /// The former owner of a stream is to stop it: the new one runs it, or there is no former
+    /// owner any more.
+    pub fn end_overlap(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        let Some(Handover::Overlapping { from, epoch, .. }) = &assignment.handover else {
+            return;
+        };
+        self.tell(Event::OverlapEnded {
+            stream,
+            instance: from.clone(),
+            epoch: *epoch,
+        });
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                handover: None,
+                ..assignment
+            }),
+        );
+    }
+
+    /// Whoever runs a stream is to hear what it is like now, under the epoch it has.
+    pub fn tell_anew(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        // Who is to let go of it hears nothing of it any more.
+        if assignment.is_releasing() {
+            return;
+        }
+        let version = self.touch(&assignment.instance);
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                version,
+                ..assignment
+            }),
+        );
+    }
+
+    fn assignment(&self, stream: StreamId) -> Option<Assignment> {
+        let slot = self.fleet.stream(stream)?;
+        slot.place().assignment().cloned()
+    }
+
+    /// Marks streams as told to, or confirmed by, the instance that owns them.
+    pub fn deliver(&mut self, to: &Instance, streams: &[StreamId]) {
+        let (mut delivered, mut epochs) = (Vec::new(), Vec::new());
+        for id in streams {
+            let Some(slot) = self.fleet.stream(*id) else {
+                continue;
+            };
+            let Some(assignment) = slot.place().assignment() else {
+                continue;
+            };
+            if assignment.instance != to.id || assignment.delivered == Some(to.incarnation) {
+                continue;
+            }
+            let (before, epoch) = (slot.place().clone(), assignment.epoch);
+            let after = Place::Assigned(Assignment {
+                delivered: Some(to.incarnation),
+                ..assignment.clone()
+            });
+            self.make(Change::Place {
+                stream: *id,
+                before: Some(before),
+                after: Some(after),
+            });
+            delivered.push(*id);
+            epochs.push(epoch);
+        }
+        if !delivered.is_empty() {
+            self.tell(Event::StreamsDelivered {
+                instance: to.id.clone(),
+                incarnation: to.incarnation,
+                streams: delivered,
+                epochs,
+            });
+        }
+    }
+
+    /// Takes a stream from its owner and lets it wait for room.
+    pub fn orphan(&mut self, stream: StreamId, from: &InstanceId, reason: OrphanReason) {
+        let slot = self.fleet.stream(stream);
+        let lost = slot.and_then(|slot| slot.place().assignment());
+        let epoch = lost.map(|assignment| assignment.epoch);
+        self.place(
+            stream,
+            Place::Orphaned {
+                reason,
+                from: from.clone(),
+                since: self.now,
+            },
+        );
+        self.tell(Event::StreamOrphaned {
+            stream,
+            from: from.clone(),
+            epoch,
+            reason,
+        });
+    }
+
+    /// Puts a stream somewhere. Both the owner that loses it and the one that gets it see their
+    /// assignment version move.
+    pub fn place(&mut self, stream: StreamId, place: Place) {
+        let before = self.fleet.stream(stream).map(|slot| slot.place().clone());
+        if let Some(before) = &before {
+            self.touch_loser(before);
+        }
+        self.touch_owner(&place);
+        self.make(Change::Place {
+            stream,
+            before,
+            after: Some(place),
+        });
+    }
+
+    /// Who is to let go of a stream was told so: when it has, there is nothing new to tell it.
+    fn touch_loser(&mut self, place: &Place) {
+        if !place.assignment().is_some_and(Assignment::is_releasing) {
+            self.touch_owner(place);
+        }
+    }
+
+    fn touch_owner(&mut self, place: &Place) {
+        if let Some(assignment) = place.assignment() {
+            self.touch(&assignment.instance.clone());
+            if let Some(former) = assignment.former() {
+                self.touch(&former.clone());
+            }
+        }
+    }
+
+    /// The version an instance's set has once this command is saved: one more than before,
+    /// however often the command touches it.
+    fn touch(&mut self, id: &InstanceId) -> AssignmentVersion {
+        if let Some(version) = self.touched.get(id) {
+            return *version;
+        }
+        let Some(slot) = self.fleet.instance(id) else {
+            return AssignmentVersion::default();
+        };
+        let version = slot.instance().assignment_version.next();
+        let changed = Instance {
+            assignment_version: version,
+            ..Instance::clone(slot.instance())
+        };
+        self.put_instance(changed);
+        self.touched.insert(id.clone(), version);
+        version
+    }
+
+    fn make(&mut self, change: Change) {
+        self.fleet.apply(change.clone());
+        self.changes.push(change);
+    }
+}

@@ -1,0 +1,221 @@
+//! Who gets what: the rules of pushing streams to instances.
+
+use super::draft::Draft;
+use super::model::{Fleet, InstanceSlot};
+use super::plan::Plan;
+use super::scores::Scoring;
+use crate::events::Event;
+use crate::handover::{Handoff, Handover};
+use crate::ids::{InstanceId, StreamId};
+use crate::lease::WithdrawalCause;
+use crate::stream::{AssignReason, OrphanReason, Place};
+
+/// What became of the streams of an instance that lost them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evacuation {
+    /// Streams that run elsewhere now, with their new owner, in the order they were placed.
+    pub moved: Vec<(StreamId, InstanceId)>,
+    /// Streams nobody had room for.
+    pub orphaned: Vec<StreamId>,
+}
+
+/// Why an instance is emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvacuationCause {
+    /// It failed.
+    InstanceFailed,
+    /// It was removed.
+    InstanceRemoved,
+    /// It was emptied in an emergency.
+    Emergency,
+}
+
+impl From<WithdrawalCause> for EvacuationCause {
+    fn from(cause: WithdrawalCause) -> Self {
+        match cause {
+            WithdrawalCause::Failure => Self::InstanceFailed,
+            WithdrawalCause::Emergency => Self::Emergency,
+            WithdrawalCause::Removal => Self::InstanceRemoved,
+        }
+    }
+}
+
+impl EvacuationCause {
+    pub(super) const fn assign_reason(self) -> AssignReason {
+        match self {
+            Self::Emergency => AssignReason::Emergency,
+            Self::InstanceFailed => AssignReason::InstanceFailed,
+            Self::InstanceRemoved => AssignReason::InstanceRemoved,
+        }
+    }
+
+    pub(super) const fn orphan_reason(self) -> OrphanReason {
+        match self {
+            Self::Emergency => OrphanReason::Emergency,
+            Self::InstanceFailed => OrphanReason::InstanceFailed,
+            Self::InstanceRemoved => OrphanReason::InstanceRemoved,
+        }
+    }
+}
+
+/// Moves every stream of an instance to the lightest instances with room, higher priority first,
+/// then ascending id; what finds no room is orphaned. The instance itself must not be in a state
+/// that is pushed streams.
+pub fn evacuate(
+    draft: &mut Draft<'_>,
+    id: &InstanceId,
+    cause: EvacuationCause,
+    scoring: &Scoring,
+) -> Evacuation {
+    // Who waits longest has the first claim on room (there is none while orphans wait, unless
+    // this very command made it).
+    place_orphans(draft);
+    end_overlaps(draft, id);
+    shut_down_disabled(draft, id);
+    Plan::make(draft.fleet(), id, scoring).apply(draft, cause)
+}
+
+/// Moves only those streams of an instance that may be run twice for a moment.
+pub fn evacuate_overlapping(
+    draft: &mut Draft<'_>,
+    id: &InstanceId,
+    cause: EvacuationCause,
+    scoring: &Scoring,
+) -> Evacuation {
+    place_orphans(draft);
+    end_overlaps(draft, id);
+    let may_overlap = |fleet: &Fleet, stream| {
+        let slot = fleet.stream(stream);
+        slot.map(|slot| slot.stream())
+            .is_some_and(|stream| stream.enabled && stream.handoff == Handoff::Overlap)
+    };
+    Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause)
+}
+
+/// An instance that runs streams a while longer for their new owners does so no more.
+pub fn end_overlaps(draft: &mut Draft<'_>, id: &InstanceId) {
+    for stream in of_instance(draft, id, |slot| slot.lingering().keys().copied().collect()) {
+        draft.end_overlap(stream);
+    }
+}
+
+/// Streams that were disabled or deleted while their owner might still run them.
+fn shut_down_disabled(draft: &mut Draft<'_>, id: &InstanceId) {
+    for stream in of_instance(draft, id, |slot| slot.releasing().iter().copied().collect()) {
+        if !is_enabled(draft, stream) {
+            let_go(draft, stream);
+        }
+    }
+}
+
+fn of_instance(
+    draft: &Draft<'_>,
+    id: &InstanceId,
+    streams: impl Fn(&InstanceSlot) -> Vec<StreamId>,
+) -> Vec<StreamId> {
+    draft.fleet().instance(id).map(streams).unwrap_or_default()
+}
+
+fn is_enabled(draft: &Draft<'_>, stream: StreamId) -> bool {
+    let slot = draft.fleet().stream(stream);
+    slot.is_some_and(|slot| slot.stream().enabled)
+}
+
+/// The owner of a stream that is releasing has let go: the stream goes where it was to go, or to
+/// whoever has room, its owner being the last to be asked. One that was deleted is forgotten, and
+/// one made again meanwhile waits to be asked for. The old epoch is void from here on.
+pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
+    let Some(slot) = draft.fleet().stream(stream) else {
+        return;
+    };
+    let Some(assignment) = slot.place().assignment() else {
+        return;
+    };
+    let Some(Handover::Releasing { to, reason, .. }) = &assignment.handover else {
+        return;
+    };
+    let (owner, epoch, to) = (assignment.instance.clone(), assignment.epoch, to.clone());
+    let is_not_run = *reason == AssignReason::NotRun;
+    let is_new = *reason == AssignReason::AutoAssigned;
+    let (is_enabled, is_deleted) = (slot.stream().enabled, slot.stream().deleted);
+    if is_new || !is_enabled {
+        draft.tell(Event::StreamReleased {
+            stream,
+            instance: owner,
+            epoch,
+        });
+        if is_deleted {
+            draft.remove_stream(stream);
+        } else if is_enabled {
+            let (released_by, since) = (None, draft.now());
+            draft.place(stream, Place::Unclaimed { released_by, since });
+        } else {
+            draft.place(stream, Place::Disabled);
+        }
+        return;
+    }
+    let cause = draft
+        .fleet()
+        .instance(&owner)
+        .and_then(|slot| slot.instance().withdrawn)
+        .map(|withdrawal| EvacuationCause::from(withdrawal.cause));
+    let room = draft.fleet().room();
+    let target = to
+        .filter(|id| room.is_open(draft.fleet().instance(id)))
+        .or_else(|| room.for_other_than(&owner).cloned())
+        .or_else(|| room.for_orphan().cloned());
+    match target {
+        Some(target) => {
+            let reason = match is_not_run {
+                true => AssignReason::NotRun,
+                false => AssignReason::PlannedMove,
+            };
+            let reason = cause.map_or(reason, EvacuationCause::assign_reason);
+            draft.assign(stream, &target, reason);
+        }
+        None => {
+            let reason = match is_not_run {
+                true => OrphanReason::NotRun,
+                false => OrphanReason::PlannedMove,
+            };
+            let reason = cause.map_or(reason, EvacuationCause::orphan_reason);
+            draft.orphan(stream, &owner, reason);
+        }
+    }
+}
+
+/// Pushes what waits to whoever has room: orphans first and to any eligible instance, then
+/// unclaimed streams to instances that registered with `auto_assign`. Doing it twice changes
+/// nothing more.
+pub fn place_waiting(draft: &mut Draft<'_>) {
+    place_orphans(draft);
+    place_unclaimed(draft);
+}
+
+fn place_orphans(draft: &mut Draft<'_>) {
+    while let Some(target) = draft.fleet().target_for_orphan().cloned() {
+        let Some(stream) = draft.fleet().orphaned().next() else {
+            return;
+        };
+        draft.assign(stream, &target, AssignReason::RoomAppeared);
+    }
+}
+
+/// Walks only as far as there is somebody to push to: with nobody, or nothing, it costs nothing.
+fn place_unclaimed(draft: &mut Draft<'_>) {
+    let mut last = StreamId::default();
+    while draft.fleet().target_for_unclaimed(None).is_some() {
+        let fleet = draft.fleet();
+        let Some(stream) = fleet.unclaimed_after(last).next() else {
+            return;
+        };
+        last = stream;
+        let released_by = match fleet.stream(stream).map(|slot| slot.place()) {
+            Some(Place::Unclaimed { released_by, .. }) => released_by.as_ref(),
+            Some(Place::Assigned(_) | Place::Orphaned { .. } | Place::Disabled) | None => continue,
+        };
+        if let Some(target) = fleet.target_for_unclaimed(released_by).cloned() {
+            draft.assign(stream, &target, AssignReason::AutoAssigned);
+        }
+    }
+}

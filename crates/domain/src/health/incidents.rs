@@ -1,0 +1,254 @@
+//! The incidents of the last weeks, in memory: what is said about failures needs no database.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::ids::{IncidentId, InstanceId};
+use crate::incident::{FailureCause, Incident, IncidentOutcome};
+use crate::time::WallTime;
+
+/// How many incidents are remembered at the most, the newest ones: a bound on memory.
+pub const MAX_REMEMBERED: usize = 5_000;
+
+/// Whether an incident is a critical failure: it escalated, it was an emergency, or it left
+/// streams without an instance.
+pub fn is_critical_failure(incident: &Incident) -> bool {
+    is_emergency(incident) || incident.streams_orphaned > 0
+}
+
+/// Whether an incident is an emergency, by its cause or because its attempts were used up.
+pub fn is_emergency(incident: &Incident) -> bool {
+    incident.escalated_at.is_some()
+        || matches!(
+            incident.cause,
+            FailureCause::EmergencyThreshold | FailureCause::Emergency
+        )
+}
+
+/// Whether an instance really failed. What was averted or interrupted moved nothing.
+pub fn is_failure(incident: &Incident) -> bool {
+    match incident.outcome {
+        Some(IncidentOutcome::Averted | IncidentOutcome::Interrupted) => false,
+        Some(
+            IncidentOutcome::Recovered
+            | IncidentOutcome::RecoveredPartially
+            | IncidentOutcome::Failed,
+        )
+        | None => true,
+    }
+}
+
+/// An incident without its steps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remembered {
+    /// The incident; its steps are left out.
+    pub incident: Incident,
+    /// When its last attempt began, as far as its steps tell.
+    pub last_attempt: Option<WallTime>,
+}
+
+impl Remembered {
+    fn of(mut incident: Incident) -> Self {
+        let last_step = incident.steps.iter().map(|step| step.started_at).max();
+        let last_attempt = last_step
+            .or(incident.ended_at)
+            .filter(|_| incident.attempts > 0);
+        incident.steps = Vec::new();
+        Self {
+            incident,
+            last_attempt,
+        }
+    }
+}
+
+/// The newest incidents, by id.
+#[derive(Debug, Clone, Default)]
+pub struct RecentIncidents {
+    by_id: BTreeMap<IncidentId, Remembered>,
+}
+
+impl RecentIncidents {
+    /// Remembers incidents; a later word on one replaces an earlier one. Open ones are forgotten
+    /// last.
+    pub fn note(&mut self, incidents: impl IntoIterator<Item = Incident>) {
+        for incident in incidents {
+            self.by_id.insert(incident.id, Remembered::of(incident));
+        }
+        while self.by_id.len() > MAX_REMEMBERED {
+            let ended = self
+                .by_id
+                .values()
+                .find(|one| one.incident.ended_at.is_some());
+            let Some(gone) = ended
+                .map(|one| one.incident.id)
+                .or_else(|| self.by_id.keys().next().copied())
+            else {
+                break;
+            };
+            self.by_id.remove(&gone);
+        }
+    }
+
+    /// All of them, oldest first.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Remembered> {
+        self.by_id.values()
+    }
+
+    /// The newest one of an instance.
+    pub fn last_of(&self, instance: &InstanceId) -> Option<&Remembered> {
+        let mut newest_first = self.iter().rev();
+        newest_first.find(|one| one.incident.instance == *instance)
+    }
+
+    /// How many critical failures there were within a time that ends now.
+    pub fn critical_within(&self, within: Duration, now: WallTime) -> usize {
+        let since = now - within;
+        let recent = self.iter().filter(|one| one.incident.detected_at >= since);
+        recent
+            .filter(|one| is_failure(&one.incident) && is_critical_failure(&one.incident))
+            .count()
+    }
+
+    /// The instances whose emergency is not over.
+    pub fn open_emergencies(&self) -> impl Iterator<Item = &InstanceId> {
+        let open = self.iter().filter(|one| one.incident.ended_at.is_none());
+        open.filter(|one| is_emergency(&one.incident))
+            .map(|one| &one.incident.instance)
+    }
+
+    /// How often each instance failed.
+    pub fn failure_counts(&self) -> BTreeMap<InstanceId, u32> {
+        let mut counts = BTreeMap::new();
+        for one in self.iter().filter(|one| is_failure(&one.incident)) {
+            *counts.entry(one.incident.instance.clone()).or_default() += 1;
+        }
+        counts
+    }
+
+    /// Which part of the recoveries that came to an end went well; none if there were none.
+    /// Partial ones did: no room is not a failed attempt. What was averted or interrupted is
+    /// neither.
+    pub fn success_rate(&self) -> Option<f64> {
+        let (mut well, mut all) = (0_u32, 0_u32);
+        for one in self.iter().filter(|one| one.incident.attempts > 0) {
+            match one.incident.outcome {
+                Some(IncidentOutcome::Recovered | IncidentOutcome::RecoveredPartially) => {
+                    well += 1;
+                    all += 1;
+                }
+                Some(IncidentOutcome::Failed) => all += 1,
+                Some(IncidentOutcome::Averted | IncidentOutcome::Interrupted) | None => {}
+            }
+        }
+        (all > 0).then(|| f64::from(well) / f64::from(all))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Incarnation;
+
+    fn incident(id: i64, outcome: Option<IncidentOutcome>) -> Incident {
+        let at = WallTime::from_micros(id * 1_000_000);
+        Incident {
+            id: IncidentId::new(id),
+            instance: "a".into(),
+            incarnation: Incarnation::new(1),
+            cause: FailureCause::HeartbeatTimeout,
+            detected_at: at,
+            ended_at: outcome.map(|_| at),
+            outcome,
+            streams_affected: 3,
+            streams_moved: 3,
+            streams_orphaned: 0,
+            attempts: 1,
+            reason: None,
+            escalated_at: None,
+            steps: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_critical_escalated_was_an_emergency_or_left_orphans() {
+        let plain = incident(1, Some(IncidentOutcome::Recovered));
+        assert!(!is_critical_failure(&plain));
+        for cause in [FailureCause::EmergencyThreshold, FailureCause::Emergency] {
+            let one = Incident {
+                cause,
+                ..plain.clone()
+            };
+            assert!(is_critical_failure(&one));
+        }
+        let escalated = Incident {
+            escalated_at: Some(WallTime::from_micros(1)),
+            ..plain.clone()
+        };
+        assert!(is_critical_failure(&escalated));
+        let left_orphans = Incident {
+            streams_orphaned: 1,
+            ..plain
+        };
+        assert!(is_critical_failure(&left_orphans));
+        assert!(!is_emergency(&left_orphans));
+    }
+
+    #[test]
+    fn a_rate_needs_recoveries_and_partial_ones_went_well() {
+        let mut recent = RecentIncidents::default();
+        assert_eq!(recent.success_rate(), None);
+        recent.note([
+            incident(1, None),
+            incident(2, Some(IncidentOutcome::Averted)),
+            incident(3, Some(IncidentOutcome::Interrupted)),
+        ]);
+        assert_eq!(recent.success_rate(), None);
+        assert_eq!(recent.failure_counts()[&InstanceId::from("a")], 1);
+        recent.note([
+            incident(4, Some(IncidentOutcome::RecoveredPartially)),
+            incident(5, Some(IncidentOutcome::Failed)),
+            incident(1, Some(IncidentOutcome::Recovered)),
+            incident(6, Some(IncidentOutcome::Recovered)),
+        ]);
+        assert_eq!(recent.success_rate(), Some(0.75));
+        assert_eq!(recent.failure_counts()[&InstanceId::from("a")], 4);
+        assert_eq!(
+            recent.last_of(&"a".into()).unwrap().incident.id,
+            IncidentId::new(6)
+        );
+        assert_eq!(recent.last_of(&"b".into()), None);
+    }
+
+    #[test]
+    fn critical_failures_are_forgotten_in_time_and_emergencies_when_they_end() {
+        let mut recent = RecentIncidents::default();
+        let open = Incident {
+            cause: FailureCause::EmergencyThreshold,
+            ..incident(10, None)
+        };
+        recent.note([open.clone()]);
+        assert_eq!(recent.open_emergencies().count(), 1);
+        let hour = Duration::from_secs(3_600);
+        let after = |seconds| open.detected_at + Duration::from_secs(seconds);
+        assert_eq!(recent.critical_within(hour, after(3_600)), 1);
+        assert_eq!(recent.critical_within(hour, after(3_601)), 0);
+        recent.note([Incident {
+            ended_at: Some(after(1)),
+            outcome: Some(IncidentOutcome::Recovered),
+            ..open.clone()
+        }]);
+        assert_eq!(recent.open_emergencies().count(), 0);
+        assert_eq!(recent.critical_within(hour, after(2)), 1);
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_open_stays() {
+        let mut recent = RecentIncidents::default();
+        recent.note([incident(1, None)]);
+        let many = 2..=(MAX_REMEMBERED as i64 + 10);
+        recent.note(many.map(|id| incident(id, Some(IncidentOutcome::Recovered))));
+        assert_eq!(recent.iter().count(), MAX_REMEMBERED);
+        assert_eq!(recent.iter().next().unwrap().incident.id.get(), 1);
+        assert_eq!(recent.iter().nth(1).unwrap().incident.id.get(), 12);
+    }
+}

@@ -1,0 +1,17 @@
+//! Does the fleet keep its invariants?
+
+use super::Query;
+use crate::fleet::Fleet;
+use crate::invariants::{Check, check_fleet};
+
+/// Asks for the invariants a fleet shows by itself. Walks all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InspectFleet;
+
+impl Query for InspectFleet {
+    type Answer = Vec<Check>;
+
+    fn answer(&self, fleet: &Fleet) -> Self::Answer {
+        check_fleet(fleet)
+    }
+}

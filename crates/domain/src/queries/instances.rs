@@ -1,0 +1,123 @@
+//! The instances: all of them, newest registration first, or one.
+
+use std::sync::Arc;
+
+use super::{Page, Query, UnknownCursor, page};
+use crate::fleet::Fleet;
+use crate::ids::InstanceId;
+use crate::instance::Instance;
+use crate::stream::Holding;
+
+/// Asks for a page of the instances, newest registration first. One that registers again while
+/// the pages are read moves to the front; no other is passed over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct InstanceList {
+    /// Only those that follow this one.
+    pub after: Option<InstanceId>,
+    /// At most so many; all if not given.
+    pub limit: Option<usize>,
+}
+
+/// An instance in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceLine {
+    /// What is saved about it.
+    pub instance: Arc<Instance>,
+    /// How many streams it owns.
+    pub held: usize,
+}
+
+impl Query for InstanceList {
+    type Answer = Result<Page<InstanceLine>, UnknownCursor>;
+
+    fn answer(&self, fleet: &Fleet) -> Self::Answer {
+        let after = match &self.after {
+            None => None,
+            Some(id) => match fleet.instance(id) {
+                None => return Err(UnknownCursor(id.clone())),
+                Some(slot) => Some(slot.instance().as_ref()),
+            },
+        };
+        let lines = fleet
+            .instances_newest_first(after)
+            .map(|slot| InstanceLine {
+                instance: slot.instance().clone(),
+                held: slot.held().len(),
+            });
+        Ok(page(lines, self.limit))
+    }
+}
+
+/// Asks for one instance with the streams it is to run, ascending, each with its epoch; `None` if
+/// it is not registered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceDetail {
+    /// Which one.
+    pub id: InstanceId,
+}
+
+impl Query for InstanceDetail {
+    type Answer = Option<(Arc<Instance>, Vec<Holding>)>;
+
+    fn answer(&self, fleet: &Fleet) -> Self::Answer {
+        let slot = fleet.instance(&self.id)?;
+        Some((
+            slot.instance().clone(),
+            fleet.holdings(slot, slot.to_run()).collect(),
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::commands::RemoveInstance;
+
+    fn list(fleet: &Fleet, after: Option<&str>, limit: Option<usize>) -> (Vec<String>, bool) {
+        let list = InstanceList {
+            after: after.map(InstanceId::from),
+            limit,
+        };
+        let page = list.answer(fleet).unwrap();
+        let names = page.items.iter().map(|line| line.instance.id.to_string());
+        (names.collect(), page.more)
+    }
+
+    #[test]
+    fn the_newest_registration_comes_first_and_pages_follow_each_other() {
+        let mut ledger = sample::ledger();
+        for id in ["b", "c", "a", "b"] {
+            sample::run(&mut ledger, sample::register(id, 3));
+        }
+        let fleet = ledger.saved();
+        assert_eq!(list(fleet, None, None).0, ["b", "a", "c"]);
+        assert_eq!(
+            list(fleet, None, Some(2)),
+            (vec!["b".into(), "a".into()], true)
+        );
+        assert_eq!(list(fleet, Some("a"), Some(2)), (vec!["c".into()], false));
+
+        sample::run(&mut ledger, RemoveInstance::new("a".into()));
+        assert_eq!(list(ledger.saved(), None, None).0, ["b", "c"]);
+        let lost = InstanceList {
+            after: Some("a".into()),
+            limit: None,
+        };
+        assert_eq!(lost.answer(ledger.saved()), Err(UnknownCursor("a".into())));
+    }
+
+    #[test]
+    fn one_instance_is_shown_with_its_streams_ascending() {
+        let mut ledger = sample::ledger();
+        sample::run(&mut ledger, sample::register("a", 3));
+        sample::run(&mut ledger, sample::streams([30, 4, 100]));
+        sample::run(&mut ledger, sample::ask("a", 2));
+        let detail = |id: &str| InstanceDetail { id: id.into() }.answer(ledger.saved());
+        let (_, held) = detail("a").unwrap();
+        let streams: Vec<_> = held.iter().map(|holding| holding.stream).collect();
+        assert_eq!(streams, sample::ids([4, 30]));
+        assert!(held[0].epoch < held[1].epoch, "each has its own");
+        assert_eq!(detail("z"), None);
+    }
+}

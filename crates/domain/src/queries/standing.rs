@@ -1,0 +1,105 @@
+//! Where one instance stands: what a heartbeat needs to know.
+
+use std::time::Duration;
+
+use crate::digest::StreamsDigest;
+use crate::fleet::InstanceSlot;
+use crate::ids::{AssignmentVersion, Incarnation};
+use crate::instance::InstanceStatus;
+use crate::lease::WithdrawalCause;
+use crate::liveness::Saved;
+
+/// Where an instance stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Its current life.
+    pub incarnation: Incarnation,
+    /// What it is held to be.
+    pub status: InstanceStatus,
+    /// How often it failed on probation, as far as it is not forgiven.
+    pub flaps: u32,
+    /// The version of its set of streams.
+    pub assignment_version: AssignmentVersion,
+    /// How many streams it owns.
+    pub held: usize,
+    /// How many of them it was never told of.
+    pub undelivered: usize,
+    /// How many of them it was not told of in its current life. While this is 0 a heartbeat has
+    /// nothing to confirm, and needs no command.
+    pub unconfirmed: usize,
+    /// Whether it holds leases.
+    pub leased: bool,
+    /// The longest lease it may have been granted.
+    pub lease: Duration,
+    /// Whether its leases end, and why.
+    pub withdrawn: Option<WithdrawalCause>,
+    /// How many of its streams it is to let go of. While this is 0 a heartbeat has nothing to let
+    /// go of, and needs no command.
+    pub releasing: usize,
+    /// How many of its streams nobody else may run meanwhile.
+    pub exclusive: usize,
+    /// How many streams its worker is to run.
+    pub to_run: usize,
+    /// Their digest: what the worker says it runs is compared with it.
+    pub digest: StreamsDigest,
+}
+
+impl Standing {
+    /// Reads it off the fleet.
+    pub fn of(slot: &InstanceSlot) -> Self {
+        let instance = slot.instance();
+        Self {
+            incarnation: instance.incarnation,
+            status: instance.status,
+            flaps: instance.flaps,
+            assignment_version: instance.assignment_version,
+            held: slot.held().len(),
+            undelivered: slot.undelivered().len(),
+            unconfirmed: slot.unconfirmed().len(),
+            leased: instance.is_leased(),
+            lease: instance.lease,
+            withdrawn: instance.withdrawn.map(|withdrawal| withdrawal.cause),
+            releasing: slot.releasing().len(),
+            exclusive: slot.exclusive(),
+            to_run: slot.to_run_count(),
+            digest: slot.digest(),
+        }
+    }
+
+    /// What the machine that knows its silence needs of it.
+    pub const fn saved(&self) -> Saved {
+        Saved {
+            incarnation: self.incarnation,
+            status: self.status,
+            flaps: self.flaps,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::commands::RemoveInstance;
+
+    #[test]
+    fn what_was_told_in_an_earlier_life_is_delivered_but_not_confirmed() {
+        let mut ledger = sample::ledger();
+        sample::run(&mut ledger, sample::streams(1..=5));
+        sample::run(&mut ledger, sample::register("gone", 5));
+        sample::run(&mut ledger, sample::ask("gone", 2));
+        sample::run(&mut ledger, sample::register("a", 5));
+        sample::run(&mut ledger, sample::ask("a", 2));
+        let standing = |ledger: &crate::fleet::Ledger| {
+            let standing = Standing::of(ledger.saved().instance(&"a".into()).unwrap());
+            (standing.held, standing.undelivered, standing.unconfirmed)
+        };
+        assert_eq!(standing(&ledger), (2, 0, 0));
+        sample::run(&mut ledger, RemoveInstance::new("gone".into()));
+        assert_eq!(standing(&ledger), (4, 2, 2));
+        sample::run(&mut ledger, sample::register("a", 5));
+        assert_eq!(standing(&ledger), (4, 2, 4));
+        sample::run(&mut ledger, sample::ask("a", 5));
+        assert_eq!(standing(&ledger), (5, 0, 0));
+    }
+}

@@ -1,0 +1,108 @@
+//! Is a claim to a stream still good? For whoever stores what the workers produce: a former owner
+//! that does not know yet that it lost the stream shows an epoch that is not the current one.
+
+use super::Query;
+use crate::fleet::Fleet;
+use crate::handover::Handover;
+use crate::ids::{Epoch, InstanceId, StreamId};
+
+/// Somebody says that it runs a stream under an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim {
+    /// Which stream.
+    pub stream: StreamId,
+    /// The epoch of the assignment it goes by.
+    pub epoch: Epoch,
+}
+
+/// What is to be thought of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    /// The claim.
+    pub claim: Claim,
+    /// The assignment as it is; none if nobody runs the stream, or there is no such stream.
+    pub current: Option<(Epoch, InstanceId)>,
+    /// The epoch of the former owner, as long as it is to go on beside the new one.
+    pub former: Option<Epoch>,
+}
+
+impl Judgement {
+    /// Whether the claim is that of the assignment as it is, or of one that overlaps with it.
+    pub fn is_current(&self) -> bool {
+        let current = self.current.as_ref().map(|(epoch, _)| *epoch);
+        current == Some(self.claim.epoch) || self.former == Some(self.claim.epoch)
+    }
+}
+
+/// Judges claims, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifyClaims {
+    /// The claims.
+    pub claims: Vec<Claim>,
+}
+
+impl Query for VerifyClaims {
+    type Answer = Vec<Judgement>;
+
+    fn answer(&self, fleet: &Fleet) -> Vec<Judgement> {
+        self.claims
+            .iter()
+            .map(|claim| {
+                let slot = fleet.stream(claim.stream);
+                // One that was disabled may be assigned until its worker has let go.
+                let assignment = slot
+                    .filter(|slot| slot.stream().enabled)
+                    .and_then(|slot| slot.place().assignment());
+                Judgement {
+                    claim: *claim,
+                    current: assignment
+                        .map(|assignment| (assignment.epoch, assignment.instance.clone())),
+                    former: assignment.and_then(|assignment| match assignment.handover {
+                        Some(Handover::Overlapping { epoch, .. }) => Some(epoch),
+                        Some(Handover::Releasing { .. }) | None => None,
+                    }),
+                }
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+    use crate::commands::RemoveInstance;
+
+    #[test]
+    fn a_former_owner_is_found_out_by_its_epoch() {
+        let mut ledger = sample::ledger();
+        sample::run(&mut ledger, sample::streams(1..=2));
+        sample::run(&mut ledger, sample::register("a", 5));
+        sample::run(&mut ledger, sample::ask("a", 1));
+        let first = StreamId::new(1);
+        let judge = |ledger: &crate::fleet::Ledger, stream, epoch| {
+            let claims = vec![Claim { stream, epoch }];
+            VerifyClaims { claims }.answer(ledger.saved()).remove(0)
+        };
+        let held = judge(&ledger, first, Epoch::new(0)).current.unwrap().0;
+        assert!(judge(&ledger, first, held).is_current());
+
+        sample::run(&mut ledger, sample::register("b", 5));
+        sample::run(&mut ledger, RemoveInstance::new("a".into()));
+        let late = judge(&ledger, first, held);
+        assert!(!late.is_current());
+        let (epoch, owner) = late.current.unwrap();
+        assert!(epoch > held);
+        assert_eq!(owner.as_str(), "b");
+        assert!(judge(&ledger, first, epoch).is_current());
+        assert!(
+            !judge(&ledger, first, epoch.next()).is_current(),
+            "nor is one from the future"
+        );
+
+        for nobodys in [StreamId::new(2), StreamId::new(77)] {
+            let judgement = judge(&ledger, nobodys, epoch);
+            assert_eq!((judgement.is_current(), judgement.current), (false, None));
+        }
+    }
+}

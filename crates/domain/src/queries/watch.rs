@@ -1,0 +1,173 @@
+//! What the system's health is judged by, and what is said about failures.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::Query;
+use crate::fleet::{Fleet, InstanceSlot};
+use crate::ids::InstanceId;
+use crate::instance::InstanceStatus;
+use crate::patterns::InstanceFacts;
+use crate::time::WallTime;
+
+/// For how long a failed instance without streams still counts.
+const FAILED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
+
+/// Asks for the numbers health is judged by. Walks the instances, not the streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FleetVitals {
+    /// What time it is.
+    pub now: WallTime,
+}
+
+/// The numbers. Who counts is explained in `domain/health/machine.rs`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Vitals {
+    /// Instances that count.
+    pub total: u32,
+    /// Those of them that are active.
+    pub active: u32,
+    /// Those of them that have failed.
+    pub failed: u32,
+    /// All instances that are failed, those that do not count any more too.
+    pub all_failed: u32,
+    /// How many streams the serving instances may own.
+    pub capacity: u64,
+    /// How many streams they own.
+    pub load: u64,
+    /// Streams that have an instance.
+    pub assigned: u64,
+    /// Streams that wait for room.
+    pub orphaned: u64,
+}
+
+impl Query for FleetVitals {
+    type Answer = Vitals;
+
+    fn answer(&self, fleet: &Fleet) -> Vitals {
+        let mut vitals = Vitals {
+            orphaned: fleet.orphaned().len() as u64,
+            ..Vitals::default()
+        };
+        for slot in fleet.instances() {
+            let (instance, held) = (slot.instance(), slot.held().len() as u64);
+            vitals.assigned += held;
+            vitals.all_failed += u32::from(instance.status == InstanceStatus::Failed);
+            if instance.status.is_serving() {
+                vitals.capacity += u64::from(instance.max_streams);
+                vitals.load += held;
+            }
+            if !counts(slot, self.now) {
+                continue;
+            }
+            vitals.total += 1;
+            match instance.status {
+                InstanceStatus::Active => vitals.active += 1,
+                InstanceStatus::Failed => vitals.failed += 1,
+                InstanceStatus::Suspect
+                | InstanceStatus::Recovering
+                | InstanceStatus::Draining
+                | InstanceStatus::Maintenance
+                | InstanceStatus::Inactive => {}
+            }
+        }
+        vitals
+    }
+}
+
+fn counts(slot: &InstanceSlot, now: WallTime) -> bool {
+    let instance = slot.instance();
+    match instance.status {
+        InstanceStatus::Active | InstanceStatus::Suspect | InstanceStatus::Recovering => true,
+        InstanceStatus::Failed => {
+            !slot.held().is_empty() || now.since(instance.status_since) <= FAILED_COUNTS_FOR
+        }
+        InstanceStatus::Draining | InstanceStatus::Maintenance | InstanceStatus::Inactive => false,
+    }
+}
+
+/// Asks for the instances that are failed now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailedInstances;
+
+/// An instance that is failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedInstance {
+    /// Which one.
+    pub id: InstanceId,
+    /// Since when.
+    pub since: WallTime,
+    /// How many streams it still owns.
+    pub held: usize,
+}
+
+impl Query for FailedInstances {
+    type Answer = Vec<FailedInstance>;
+
+    fn answer(&self, fleet: &Fleet) -> Self::Answer {
+        let failed = fleet
+            .instances()
+            .filter(|slot| slot.instance().status == InstanceStatus::Failed);
+        failed
+            .map(|slot| FailedInstance {
+                id: slot.instance().id.clone(),
+                since: slot.instance().status_since,
+                held: slot.held().len(),
+            })
+            .collect()
+    }
+}
+
+/// Asks where the instances are and how they are labelled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FleetFacts;
+
+impl Query for FleetFacts {
+    type Answer = BTreeMap<InstanceId, InstanceFacts>;
+
+    fn answer(&self, fleet: &Fleet) -> Self::Answer {
+        let facts = fleet.instances().map(|slot| {
+            let instance = slot.instance();
+            let facts = InstanceFacts {
+                ip: instance.ip.clone(),
+                labels: instance.labels.clone(),
+            };
+            (instance.id.clone(), facts)
+        });
+        facts.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample;
+    use super::*;
+
+    #[test]
+    fn who_failed_and_is_empty_counts_for_an_hour() {
+        let mut ledger = sample::ledger();
+        sample::run(&mut ledger, sample::register("a", 4));
+        sample::run(&mut ledger, sample::register("b", 8));
+        sample::run(&mut ledger, sample::streams(1..=10));
+        sample::run(&mut ledger, sample::ask("a", 2));
+        sample::run(&mut ledger, sample::ask("b", 5));
+        sample::recover(&mut ledger, "b");
+        let at = |seconds| FleetVitals {
+            now: sample::NOW + Duration::from_secs(seconds),
+        };
+        let vitals = at(3_600).answer(ledger.saved());
+        assert_eq!((vitals.total, vitals.active, vitals.failed), (2, 1, 1));
+        assert_eq!((vitals.capacity, vitals.load), (4, 4));
+        assert_eq!((vitals.assigned, vitals.orphaned), (4, 3));
+        let vitals = at(3_601).answer(ledger.saved());
+        assert_eq!((vitals.total, vitals.active, vitals.failed), (1, 1, 0));
+        assert_eq!(vitals.all_failed, 1);
+        let failed = FailedInstances.answer(ledger.saved());
+        assert_eq!(failed.len(), 1);
+        assert_eq!((failed[0].id.as_str(), failed[0].held), ("b", 0));
+        assert_eq!(
+            FleetFacts.answer(ledger.saved())[&InstanceId::from("a")].ip,
+            "ip-of-a"
+        );
+    }
+}
