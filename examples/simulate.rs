@@ -1,6 +1,6 @@
 //! Thousands of seeded worlds: `cargo run --release --example simulate -- --seeds 10000`.
 //!
-//! Each is the world of `tests/simulation.rs`: real actors and real workers' machines, and
+//! Each is the world of `tests/simulation/main.rs`: real actors and real workers' machines, and
 //! everything else goes wrong. One line per seed with `--lines`; at the end, how long two workers
 //! ran a stream and how long none did. A seed that fails is told with what broke, and fails again
 //! in exactly the same way with `--first SEED --seeds 1`.

@@ -3,7 +3,7 @@
 //! A store writes what the domain decided and knows no rules itself. Every fleet transaction is
 //! guarded by [`Guard`], so that only the newest orchestrator writes, and so that a transaction
 //! whose outcome is unknown can be settled afterwards (`docs/decisions/0002`). One conformance
-//! suite (`tests/store_conformance.rs`) runs on all adapters. May use `domain` and diesel.
+//! suite (`tests/store/conformance.rs`) runs on all adapters. May use `domain` and diesel.
 //!
 //! `open` turns a URL into a store. `operations` holds every statement, written once; `sqlite` and
 //! `postgres` run them as transactions with a time limit, and know what a failure leaves behind

@@ -4,7 +4,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file is a crate by itself and uses another part"
+    reason = "each test program is a crate by itself and uses another part"
 )]
 #![allow(
     clippy::unwrap_used,

@@ -1,0 +1,35 @@
+//! The real actors in virtual time, on a store in memory that can fail: one scenario a promise.
+
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test says what it found by failing"
+)]
+
+mod alerts;
+mod batches;
+mod brake;
+mod breakers;
+mod doubt;
+mod emergency;
+#[path = "../faults/mod.rs"]
+mod faults;
+mod flapping;
+mod handover;
+mod health;
+mod heartbeats;
+mod identity;
+mod leases;
+mod liveness;
+mod long_poll;
+mod outage;
+mod reconcile;
+mod recovery_attempts;
+mod recovery_placement;
+mod recovery_resumption;
+mod reports;
+mod restart;
+mod rig;
+mod room;
+mod standstill;
+mod supervision;

@@ -1,0 +1,6 @@
+//! The rules of the fleet: commands, hand-overs and recoveries, in tables and properties.
+
+mod commands;
+mod handover;
+mod properties;
+mod recovery;

@@ -1,0 +1,8 @@
+//! What the project says of itself: its layers, its documents, its settings and its command line.
+
+mod architecture;
+mod cli;
+mod config;
+mod documents;
+#[path = "../support/mod.rs"]
+mod support;

@@ -1,0 +1,276 @@
+//! How the whole system is, how it was, what failures have in common, and what to look at: as
+//! classic clients and operators read it.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set its scene up has failed"
+)]
+
+use crate::support_http::faults::Mode;
+use crate::support_http::{World, assert_begins_with, assert_has, pass, settle};
+use serde_json::{Value, json};
+
+/// Four instances, `a` with three streams; then `a` is reported as failed, and nobody has room for
+/// more than one of them.
+async fn after_a_failure() -> World {
+    let world = World::start().await;
+    world.streams(1..=3).await;
+    world.register("a", 3).await;
+    world.assign("a", 3).await;
+    world.register("b", 1).await;
+    pass(60).await;
+    world.post("/instances/a/failure", json!({})).await.ok();
+    pass(2).await;
+    world
+}
+
+async fn fail_again(world: &World, id: &str) {
+    world.beat(id).await.ok();
+    settle().await;
+    world
+        .post(&format!("/instances/{id}/failure"), json!({}))
+        .await
+        .ok();
+    settle().await;
+}
+
+fn list<'a>(answer: &'a Value, name: &str) -> &'a [Value] {
+    answer[name].as_array().unwrap()
+}
+
+#[actix_web::test]
+async fn an_empty_fleet_is_healthy_and_told_word_for_word() {
+    let world = World::start().await;
+    let answer = world.get("/resilience/status").await;
+    assert_begins_with(
+        &answer.text,
+        &[
+            "system_health",
+            "last_health_check",
+            "monitoring_active",
+            "heartbeat_config",
+            "timeout_seconds",
+            "warning_threshold_seconds",
+            "check_interval_seconds",
+            "emergency_threshold_seconds",
+            "active_instances",
+            "failed_instances",
+            "critical_failures",
+            "circuit_breaker_states",
+            "instance_failure_counts",
+            "failed_instance_details",
+        ],
+    );
+    assert_has(
+        &answer.ok(),
+        &json!({"system_health": "healthy", "monitoring_active": true,
+            "heartbeat_config": {"timeout_seconds": 300, "warning_threshold_seconds": 120,
+                "check_interval_seconds": 30, "emergency_threshold_seconds": 600},
+            "active_instances": 0, "failed_instances": 0, "critical_failures": 0,
+            "circuit_breaker_states": {"store_reads": "closed", "store_writes": "closed"},
+            "instance_failure_counts": {}, "failed_instance_details": [],
+            "rules": [], "recovery_success_rate": null, "unresolved_emergencies": 0,
+            "open_alerts": {}, "stalls": {"count": 0, "total_ms": 0}}),
+    );
+    let answer = world.get("/resilience/health").await;
+    let classic = [
+        "system_health",
+        "last_health_check",
+        "active_instances",
+        "failed_instances",
+        "critical_failures",
+    ];
+    assert_begins_with(&answer.text, &classic);
+    assert_has(
+        &answer.ok(),
+        &json!({"system_health": "healthy", "rules": []}),
+    );
+}
+
+#[actix_web::test]
+async fn a_failure_is_told_with_its_reason_its_streams_and_what_became_of_them() {
+    let world = after_a_failure().await;
+    let answer = world.get("/resilience/status").await.ok();
+    assert_has(
+        &answer,
+        &json!({"system_health": "degraded", "active_instances": 1, "failed_instances": 1,
+            "critical_failures": 1, "instance_failure_counts": {"a": 1},
+            "recovery_success_rate": 1.0, "counted": {"total": 2, "active": 1, "failed": 1},
+            "streams": {"assigned": 1, "orphaned": 2, "capacity": 1, "load": 1},
+            "open_alerts": {"streams_orphaned": 1}}),
+    );
+    let [failed] = list(&answer, "failed_instance_details") else {
+        panic!("{answer}");
+    };
+    assert_has(
+        failed,
+        &json!({"server_id": "a", "failure_reason": "reported", "streams_affected": 3,
+            "recovery_attempts": 1}),
+    );
+    for time in ["failure_time", "last_recovery_attempt"] {
+        let shown = failed[time].as_str().unwrap();
+        assert!(shown.starts_with("2026-01-01T00:01:00"), "{time}: {shown}");
+    }
+    let rules: Vec<(&str, &str)> = list(&answer, "rules")
+        .iter()
+        .map(|rule| {
+            (
+                rule["rule"].as_str().unwrap(),
+                rule["causes"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        rules,
+        [
+            ("active_ratio_degraded", "degraded"),
+            ("capacity_utilization", "degraded"),
+            ("recent_critical_failures", "degraded"),
+        ]
+    );
+    assert_eq!(
+        world.get("/resilience/health").await.ok()["rules"],
+        answer["rules"]
+    );
+}
+
+#[actix_web::test]
+async fn what_is_told_while_the_database_is_out_says_since_when_it_is_stale() {
+    let world = after_a_failure().await;
+    world.store.set(Mode::Out);
+    for _ in 0..6 {
+        world
+            .post("/streams", json!({"streams": [{"name": "new"}]}))
+            .await
+            .problem(503);
+    }
+    // Reads are found out by themselves.
+    pass(20).await;
+    for path in ["status", "health", "brake", "breakers", "history", "alerts"] {
+        let answer = world.get(&format!("/resilience/{path}")).await.ok();
+        let since = answer["stale_since"].as_str();
+        assert!(
+            since.is_some_and(|since| since.starts_with("2026-01-01T00:01:")),
+            "{path}: {answer}"
+        );
+    }
+    let answer = world.get("/resilience/status").await.ok();
+    assert_eq!(answer["system_health"], "critical");
+    assert_eq!(answer["circuit_breaker_states"]["store_writes"], "open");
+}
+
+#[actix_web::test]
+async fn the_history_is_read_newest_first_and_in_pages() {
+    let world = after_a_failure().await;
+    let whole = world.get("/resilience/history").await.ok();
+    assert_eq!(whole.get("next"), None);
+    let points = list(&whole, "history");
+    let healths: Vec<&str> = points
+        .iter()
+        .map(|point| point["system_health"].as_str().unwrap())
+        .collect();
+    assert_eq!(healths.first(), Some(&"degraded"), "{whole}");
+    assert_eq!(healths.last(), Some(&"healthy"), "{whole}");
+    assert_has(
+        &points[0],
+        &json!({"active_instances": 1, "failed_instances": 1, "total_instances": 2,
+            "capacity": 1, "assigned_streams": 1, "orphaned_streams": 2,
+            "rules": ["active_ratio_degraded", "capacity_utilization",
+                "recent_critical_failures"]}),
+    );
+    let mut paged = Vec::new();
+    let mut path = "/resilience/history?limit=1".to_owned();
+    loop {
+        let page = world.get(&path).await.ok();
+        paged.extend_from_slice(list(&page, "history"));
+        let Some(next) = page["next"].as_str() else {
+            break;
+        };
+        path = format!("/resilience/history?limit=1&after={next}");
+    }
+    assert_eq!(paged, points);
+}
+
+#[actix_web::test]
+async fn an_instance_that_keeps_failing_is_a_pattern_with_its_evidence() {
+    let world = after_a_failure().await;
+    let none = world.get("/resilience/patterns").await.ok();
+    assert_has(&none, &json!({"patterns": [], "incidents_looked_at": 1}));
+    for _ in 0..2 {
+        fail_again(&world, "b").await;
+        pass(600).await;
+    }
+    fail_again(&world, "b").await;
+    let answer = world.get("/resilience/patterns?days=1").await.ok();
+    let pattern = list(&answer, "patterns")
+        .iter()
+        .find(|pattern| pattern["kind"] == "same_instance")
+        .unwrap_or_else(|| panic!("{answer}"));
+    assert_has(pattern, &json!({"server_id": "b", "instances": ["b"]}));
+    assert_eq!(pattern["summary"], "Instance b failed 3 times.");
+    let evidence = list(pattern, "incidents");
+    assert_eq!(evidence.len(), 3);
+    for id in evidence {
+        let incident = world.get(&format!("/resilience/incidents/{id}")).await.ok();
+        assert_eq!(incident["data"]["server_id"], "b");
+    }
+    assert!(pattern["first_seen"].as_str() < pattern["last_seen"].as_str());
+}
+
+#[actix_web::test]
+async fn alerts_are_listed_filtered_counted_and_closed() {
+    let world = after_a_failure().await;
+    let open = world.get("/resilience/alerts?open=true").await.ok();
+    let [alert] = list(&open, "alerts") else {
+        panic!("{open}");
+    };
+    assert_has(
+        alert,
+        &json!({"kind": "streams_orphaned", "severity": "critical", "subject": "fleet",
+            "open": true, "closed_at": null}),
+    );
+    assert!(alert["detail"].as_str().unwrap().starts_with("2 streams"));
+    let metrics = world.get("/metrics").await.text;
+    assert!(metrics.contains("orchestrator_alerts_open{kind=\"streams_orphaned\"} 1"));
+    world.register("c", 5).await;
+    pass(2).await;
+    let closed = world
+        .get("/resilience/alerts?open=false&kind=streams_orphaned")
+        .await
+        .ok();
+    let [same] = list(&closed, "alerts") else {
+        panic!("{closed}");
+    };
+    assert_eq!(same["id"], alert["id"]);
+    assert!(same["closed_at"].as_str() > same["opened_at"].as_str());
+    let metrics = world.get("/metrics").await.text;
+    assert!(metrics.contains("orchestrator_alerts_open{kind=\"streams_orphaned\"} 0"));
+    assert!(metrics.contains("orchestrator_alerts_opened_total{kind=\"streams_orphaned\"} 1"));
+    let other = world.get("/resilience/alerts?kind=flapping").await.ok();
+    assert_eq!(other["alerts"], json!([]));
+}
+
+#[actix_web::test]
+async fn bad_questions_name_their_fields() {
+    let world = World::start().await;
+    for (path, fields) in [
+        (
+            "history?limit=0&before=yesterday",
+            &["limit", "before"] as &[_],
+        ),
+        ("history?after=1", &["after"]),
+        ("patterns?days=0", &["days"]),
+        ("patterns?days=x", &["days"]),
+        (
+            "alerts?limit=-1&open=maybe&kind=nonsense",
+            &["limit", "open", "kind"],
+        ),
+        ("alerts?after=x", &["after"]),
+    ] {
+        let mut named = world.get(&format!("/resilience/{path}")).await.bad_fields();
+        let mut expected: Vec<String> = fields.iter().map(|name| (*name).to_owned()).collect();
+        named.sort();
+        expected.sort();
+        assert_eq!(named, expected, "{path}");
+    }
+}

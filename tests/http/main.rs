@@ -1,0 +1,17 @@
+//! The real routes over real actors, in virtual time: what is answered, to good and to bad input.
+
+mod bad_input;
+mod brake;
+mod breakers;
+mod classic;
+mod epochs;
+mod health;
+mod long_poll;
+mod ours;
+mod outage;
+mod reconcile;
+mod recovery;
+mod resilience;
+mod returning;
+#[path = "../support_http/mod.rs"]
+mod support_http;

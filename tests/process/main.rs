@@ -1,0 +1,11 @@
+//! The real program as a process of its own: killed, stopped, cut off, restarted.
+
+mod failover;
+mod handover;
+mod life;
+mod outage;
+mod restart;
+mod stall;
+#[path = "../support/mod.rs"]
+mod support;
+mod worker;

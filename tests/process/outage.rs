@@ -1,0 +1,234 @@
+//! The real program while its real database is down, hangs, and comes back.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "what cannot be prepared fails the test"
+)]
+
+use std::sync::mpsc::{self, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use crate::support::postgres::{Database, Server};
+use crate::support::process::{self, Orchestrator, start};
+use crate::support::proxy::Proxy;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::tempdir;
+
+fn register(id: &str) -> Value {
+    json!({"server_id": id, "ip": "127.0.0.1", "port": 9000, "max_streams": 20})
+}
+
+fn on_runtime<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// An empty database behind a proxy.
+fn behind_a_proxy() -> (Database, Proxy, String) {
+    let database = on_runtime(Database::new());
+    let url = database.url();
+    let (before, rest) = url
+        .split_once("@127.0.0.1:")
+        .expect("a URL with a user, on loopback");
+    let (port, name) = rest.split_once('/').expect("a URL with a database");
+    let proxy = Proxy::in_front_of(port.parse().expect("a port"));
+    let url = format!("{before}@127.0.0.1:{}/{name}", proxy.port());
+    (database, proxy, url)
+}
+
+/// Beats until told to stop; every answer must be 200. Returns how many there were.
+fn beating(orchestrator: &Orchestrator, id: &str) -> (Sender<()>, JoinHandle<usize>) {
+    let (agent, address) = orchestrator.client();
+    let beat = json!({"server_id": id, "current_streams": 0});
+    let (stop, stopped) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let mut beats = 0;
+        while stopped.recv_timeout(Duration::from_millis(100)).is_err() {
+            let (status, answer) = process::post(&agent, &address, "/heartbeat", &beat).unwrap();
+            assert_eq!(status, 200, "a heartbeat was refused: {answer}");
+            beats += 1;
+        }
+        beats
+    });
+    (stop, thread)
+}
+
+/// What `DATABASE_TIMEOUT` is set to in the outages.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+fn is_refused_by_the_breaker(orchestrator: &Orchestrator) -> bool {
+    let (_, answer) = orchestrator.get("/resilience/breakers");
+    let breakers = answer["breakers"].as_array().expect("breakers");
+    breakers.iter().all(|breaker| breaker["state"] != "closed")
+}
+
+/// While the database is out heartbeats and questions are answered, changes are not, and nothing
+/// fails for it; a worker that dies meanwhile is recovered once the database is back.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long an answer takes is seen from outside"
+)]
+fn lives_through_an_outage(url: &str, goes: impl FnOnce(), returns: impl FnOnce()) {
+    let folder = tempdir().unwrap();
+    let settings = [
+        ("DATABASE_URL", url),
+        ("DATABASE_TIMEOUT", "2"),
+        ("HEARTBEAT_TIMEOUT", "4"),
+        ("HEARTBEAT_FLUSH_INTERVAL", "200ms"),
+        ("CIRCUIT_BREAKER_THRESHOLD", "2"),
+        ("CIRCUIT_BREAKER_TIMEOUT", "1"),
+    ];
+    let mut orchestrator = start(folder.path(), &settings);
+    for id in ["dies", "lives"] {
+        assert_eq!(orchestrator.post("/register", &register(id)).0, 200);
+    }
+    let streams: Vec<Value> = (1..=5)
+        .map(|id| json!({"id": id, "name": format!("{id}")}))
+        .collect();
+    orchestrator.post("/streams", &json!({ "streams": streams }));
+    let (_, answer) = orchestrator.post("/streams/assign", &json!({"server_id": "dies"}));
+    assert_eq!(answer["count"], 5);
+    let (stop, heart) = beating(&orchestrator, "lives");
+
+    goes();
+    orchestrator.wait_for_line("the store does not answer");
+    let (status, problem) = orchestrator.post("/register", &register("new"));
+    assert_eq!(status, 503, "{problem}");
+    assert_eq!(orchestrator.get("/health").1["database"], "unavailable");
+    assert_eq!(orchestrator.get("/health").1["status"], "healthy");
+    assert_eq!(
+        orchestrator.get("/instances/new").0,
+        404,
+        "what was refused is not there"
+    );
+    orchestrator.wait_for_line("recovery of dies waits");
+    // Both are out by now, or soon, in whichever order.
+    while orchestrator.get("/status").1["stale_since"].is_null() {}
+    while !is_refused_by_the_breaker(&orchestrator) {}
+    let began = Instant::now();
+    for path in ["/register", "/register", "/register"] {
+        assert_eq!(orchestrator.post(path, &register("new")).0, 503);
+    }
+    let took = began.elapsed();
+    assert!(took < DATABASE_TIMEOUT, "nobody waits for it: {took:?}");
+    assert_eq!(orchestrator.get("/resilience/events").0, 503);
+    let (_, incidents) = orchestrator.get("/resilience/incidents");
+    assert!(incidents["stale_since"].is_string(), "{incidents}");
+    let (_, dying) = orchestrator.get("/instances/dies");
+    assert_ne!(
+        dying["data"]["status"], "failed",
+        "nothing is shown that is not saved"
+    );
+    assert_eq!(dying["data"]["current_streams"], 5);
+
+    returns();
+    orchestrator.wait_for_line("moved 5 streams off dies");
+    let (_, survivor) = orchestrator.get("/instances/lives");
+    assert_eq!(survivor["data"]["assigned_streams"], json!([1, 2, 3, 4, 5]));
+    assert_eq!(survivor["data"]["status"], "active", "it beat all the time");
+    assert_eq!(orchestrator.post("/register", &register("new")).0, 200);
+    while !orchestrator.get("/status").1["stale_since"].is_null() {}
+    let (_, consistency) = orchestrator.get("/resilience/consistency");
+    assert_eq!(consistency["consistent"], true, "{consistency}");
+    let (_, failed) = orchestrator.get("/resilience/incidents");
+    for incident in failed["incidents"].as_array().unwrap() {
+        assert_eq!(incident["server_id"], "dies", "no false failure");
+    }
+    stop.send(()).unwrap();
+    assert!(heart.join().unwrap() > 10);
+}
+
+#[test]
+fn a_database_that_is_stopped_and_started_again() {
+    // A server of its own: stopping it must not disturb other tests.
+    let server = Server::start(&[], "");
+    let database = on_runtime(server.database());
+    lives_through_an_outage(
+        &database.url(),
+        || server.stop_immediate(),
+        || server.start_again(),
+    );
+}
+
+#[test]
+fn a_database_that_accepts_and_never_answers() {
+    let (_database, proxy, url) = behind_a_proxy();
+    lives_through_an_outage(&url, || proxy.freeze(), || proxy.thaw());
+}
+
+#[test]
+fn a_hanging_database_does_not_hold_up_the_end() {
+    let (_database, proxy, url) = behind_a_proxy();
+    let folder = tempdir().unwrap();
+    // Longer than the whole shutdown may take.
+    let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_TIMEOUT", "60")];
+    let orchestrator = start(folder.path(), &settings);
+    assert_eq!(orchestrator.post("/register", &register("a")).0, 200);
+    proxy.freeze();
+    // Once this has run out of time the change is certainly being saved.
+    let impatient: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(Duration::from_millis(500)))
+        .build()
+        .into();
+    let (_, address) = orchestrator.client();
+    assert_eq!(
+        process::post(&impatient, &address, "/register", &register("b")),
+        None
+    );
+    let beat = json!({"server_id": "a", "current_streams": 0});
+    assert_eq!(orchestrator.post("/heartbeat", &beat).0, 200);
+    orchestrator.signal(Signal::TERM);
+    let (ended, end) = mpsc::channel();
+    thread::spawn(move || ended.send(orchestrator.wait()));
+    let end = end
+        .recv_timeout(Duration::from_secs(10))
+        .expect("gone within 10 s");
+    assert_eq!(end.status.code(), Some(0), "{}", end.log);
+    assert!(end.log.contains("could not be finished"), "{}", end.log);
+}
+
+/// How many transactions were begun so far.
+fn begun(orchestrator: &Orchestrator) -> u64 {
+    let (agent, address) = orchestrator.client();
+    let mut answer = agent.get(format!("{address}/metrics")).call().unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("orchestrator_batch_commands_count "));
+    line.unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_is_in_flight_is_finished_before_the_end() {
+    let (_database, proxy, url) = behind_a_proxy();
+    let folder = tempdir().unwrap();
+    let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_TIMEOUT", "5")];
+    let mut orchestrator = start(folder.path(), &settings);
+    assert_eq!(orchestrator.post("/register", &register("a")).0, 200);
+    let before = begun(&orchestrator);
+    proxy.freeze();
+    let (agent, address) = orchestrator.client();
+    let change =
+        thread::spawn(move || process::post(&agent, &address, "/register", &register("b")));
+    // Each look is a request of its own; the change is certainly under way once it is counted.
+    while begun(&orchestrator) == before {}
+    orchestrator.signal(Signal::TERM);
+    orchestrator.wait_for_line("shutting down");
+    proxy.thaw();
+    let (status, answer) = change.join().unwrap().expect("an answer");
+    assert_eq!(status, 200, "{answer}");
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+
+    let again = start(folder.path(), &settings);
+    assert_eq!(
+        again.get("/instances/b").0,
+        200,
+        "what was answered is there"
+    );
+}

@@ -1,0 +1,9 @@
+//! One contract, three stores: in memory, SQLite and PostgreSQL.
+
+mod conformance;
+mod histories;
+mod migrations;
+mod postgres;
+mod sqlite;
+#[path = "../support/mod.rs"]
+mod support;
