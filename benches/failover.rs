@@ -26,8 +26,9 @@ use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::commands::{
     AssignStreams, RegisterInstance, Removal, RemoveInstance, SaveStreams, StreamSpec,
 };
-use resilient_orchestrator::domain::fleet::{Fleet, Ledger};
+use resilient_orchestrator::domain::fleet::Fleet;
 use resilient_orchestrator::domain::ids::InstanceId;
+use resilient_orchestrator::domain::ledger::Ledger;
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{self, Guard, Save, Store};
 use tempfile::TempDir;

@@ -22,8 +22,9 @@ use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, RegisterInstance, SaveStreams, StreamSpec,
 };
-use resilient_orchestrator::domain::fleet::{Fleet, Ledger};
+use resilient_orchestrator::domain::fleet::Fleet;
 use resilient_orchestrator::domain::ids::InstanceId;
+use resilient_orchestrator::domain::ledger::Ledger;
 use resilient_orchestrator::domain::running_time::LONGEST_GRACE;
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{self, Guard, Save, Store};

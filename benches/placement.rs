@@ -15,12 +15,13 @@ use resilient_orchestrator::domain::commands::{
     AssignStreams, Command, OpenIncident, Opening, RecoverInstance, RegisterInstance, SaveStreams,
     StreamSpec,
 };
-use resilient_orchestrator::domain::fleet::{Batch, Fleet, Ledger, Reading, Scores, Scoring};
+use resilient_orchestrator::domain::fleet::Standing;
+use resilient_orchestrator::domain::fleet::{Fleet, Reading, Scores, Scoring};
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::lease::lease;
+use resilient_orchestrator::domain::ledger::{Batch, Ledger};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
-use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::stream::Place;
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};

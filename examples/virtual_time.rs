@@ -16,13 +16,14 @@ use resilient_orchestrator::domain::commands::{
     EndIncident, OpenIncident, Opening, RecoverInstance, RegisterInstance, ReturnInstance,
     SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
 };
-use resilient_orchestrator::domain::fleet::{Fleet, Ledger, Scoring};
+use resilient_orchestrator::domain::fleet::Standing;
+use resilient_orchestrator::domain::fleet::{Fleet, Scoring};
 use resilient_orchestrator::domain::ids::{Epoch, Incarnation, InstanceId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::lease::lease;
+use resilient_orchestrator::domain::ledger::Ledger;
 use resilient_orchestrator::domain::liveness::{Effect, LivenessMachine, Saved};
-use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{Confirmed, Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::settings::LivenessThresholds;
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};

@@ -29,8 +29,9 @@ use super::fleet::Refusal;
 use super::orchestrator::Orchestrator;
 use super::registry::Entry;
 use crate::domain::commands::Rejection;
+use crate::domain::fleet::Standing;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
-use crate::domain::queries::{ChangesSince, SetUpdate, Standing, WorkerUpdate};
+use crate::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
 
 /// How many polls of one instance wait at the same time.
 const MOST_PER_INSTANCE: u64 = 2;

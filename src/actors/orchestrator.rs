@@ -33,10 +33,11 @@ use crate::clock::Clock;
 use crate::domain::brake::OrderRefused;
 use crate::domain::commands::{AgreeLease, Command, Recovered, Rejection};
 use crate::domain::digest::StreamsDigest;
+use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::patterns::{Pattern, find_patterns};
-use crate::domain::queries::{FailedInstances, FleetFacts, Query, Standing, TellAgain};
+use crate::domain::queries::{FailedInstances, FleetFacts, Query, TellAgain};
 use crate::domain::time::WallTime;
 use actix::Addr;
 

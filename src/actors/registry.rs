@@ -14,9 +14,9 @@ use tokio::sync::futures::Notified;
 
 use super::instance::InstanceActor;
 use crate::domain::fleet::Reading;
+use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{Incarnation, InstanceId};
-use crate::domain::queries::Standing;
 use crate::domain::time::{Timestamp, WallTime};
 
 /// What a worker last said of itself.

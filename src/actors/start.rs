@@ -27,12 +27,13 @@ use super::registry::Registry;
 use super::supervisor::{Oversee, Supervisor};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::fleet::{Fleet, Ledger};
+use crate::domain::fleet::Fleet;
+use crate::domain::fleet::Standing;
 use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::identity::IdentityLimits;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
-use crate::domain::queries::Standing;
+use crate::domain::ledger::Ledger;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
     WorkerLimits,

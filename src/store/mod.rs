@@ -27,11 +27,12 @@ use async_trait::async_trait;
 
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::events::{DatedEvent, Event};
-use crate::domain::fleet::{Batch, Rows, Snapshot};
+use crate::domain::fleet::{Rows, Snapshot};
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::ledger::Batch;
 use crate::domain::time::WallTime;
 
 pub use memory::MemoryStore;

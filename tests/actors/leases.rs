@@ -11,10 +11,10 @@ use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::{FailureCause, StepName, StepResult};
 use resilient_orchestrator::domain::instance::InstanceStatus;
-use resilient_orchestrator::domain::lease::WithdrawalCause;
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate};
 use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
 use resilient_orchestrator::domain::stream::StreamState;
+use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
 
 use crate::faults::{Fault, Outage};
 use crate::rig::{Rig, pass, report, settle_down, spec};

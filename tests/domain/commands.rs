@@ -14,21 +14,23 @@ use resilient_orchestrator::domain::commands::{
     DeleteStream, EndIncident, EndMaintenance, EscalateIncident, ForgetFailed, ForgiveInstance,
     OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance, Registered,
     Rejection, ReleaseStreams, Released, Removal, RemoveInstance, ReturnInstance, SaveStreams,
-    StatusChange, StreamSpec, StreamsSaved, SuspectInstance, TrustInstance, Unmoved,
+    StatusChange, StreamSpec, StreamsSaved, SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::events::Event;
-use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring, Snapshot};
+use resilient_orchestrator::domain::fleet::Standing;
+use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Scoring, Snapshot};
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
 };
+use resilient_orchestrator::domain::incident::Unmoved;
 use resilient_orchestrator::domain::incident::{FailureCause, IncidentOutcome};
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::{
     Invariant, LISTED_VIOLATIONS, check_epochs, check_fleet, compare,
 };
 use resilient_orchestrator::domain::lease::{LeaseOver, lease};
+use resilient_orchestrator::domain::ledger::Ledger;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
-use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{self, Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{
     AssignReason, Holding, OrphanReason, Place, StreamState,

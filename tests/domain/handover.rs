@@ -13,20 +13,22 @@ use resilient_orchestrator::domain::commands::{
     DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance, RegisterInstance, Rejection,
     Relocation, Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved, WithdrawLease,
 };
-use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Ledger, Scoring};
+use resilient_orchestrator::domain::fleet::Standing;
+use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Scoring};
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::invariants::check_fleet;
-use resilient_orchestrator::domain::lease::{LeaseOver, WithdrawalCause, lease};
+use resilient_orchestrator::domain::lease::{LeaseOver, lease};
+use resilient_orchestrator::domain::ledger::Ledger;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::{
-    ChangesSince, Claim, FleetTotals, Query, SetUpdate, Standing, StreamDetail, StreamList,
-    VerifyClaims,
+    ChangesSince, Claim, FleetTotals, Query, SetUpdate, StreamDetail, StreamList, VerifyClaims,
 };
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{Assignment, Place};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
+use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
 
 const fn at(seconds: i64) -> WallTime {
     WallTime::from_micros(seconds * 1_000_000)

@@ -22,8 +22,9 @@ use resilient_orchestrator::domain::commands::{
     StreamSpec, SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::digest::StreamsDigest;
+use resilient_orchestrator::domain::fleet::Standing;
 use resilient_orchestrator::domain::fleet::{
-    Batch, Fleet, InstanceSlot, Ledger, Reading, Scores, Scoring, Snapshot,
+    Fleet, InstanceSlot, Reading, Scores, Scoring, Snapshot,
 };
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{
@@ -33,8 +34,9 @@ use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::invariants::{check_epochs, check_fleet, compare};
 use resilient_orchestrator::domain::lease::lease;
+use resilient_orchestrator::domain::ledger::{Batch, Ledger};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
-use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate, Standing};
+use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate};
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::stream::{Place, Stream};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};

@@ -15,14 +15,15 @@ use resilient_orchestrator::domain::commands::{
     ReturnInstance, SaveStreams, StreamSpec, SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::events::Event;
-use resilient_orchestrator::domain::fleet::{Fleet, Ledger, Scoring, Snapshot};
+use resilient_orchestrator::domain::fleet::Standing;
+use resilient_orchestrator::domain::fleet::{Fleet, Scoring, Snapshot};
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
 };
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::lease::lease;
+use resilient_orchestrator::domain::ledger::Ledger;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
-use resilient_orchestrator::domain::queries::Standing;
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::time::Timestamp;
 use resilient_orchestrator::store::Store;

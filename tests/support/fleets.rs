@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::events::Event;
-use resilient_orchestrator::domain::fleet::{Batch, Rows};
+use resilient_orchestrator::domain::fleet::Rows;
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
+use resilient_orchestrator::domain::ledger::Batch;
 use resilient_orchestrator::domain::stream::{AssignReason, Assignment, Place, Stream};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::Save;

@@ -1,17 +1,16 @@
 //! What happened, in the past tense: one vocabulary for the store, the log, the metrics and the
 //! tests. An event is saved in the same transaction as the change it tells of.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 use super::brake::{BrakeAction, Ending};
 use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
 use super::instance::InstanceStatus;
-use super::lease::WithdrawalCause;
-use super::stream::{AssignReason, OrphanReason, words};
+use super::reason::{AssignReason, OrphanReason};
+use super::string_enum::string_enum;
 use super::time::WallTime;
+use super::withdrawal::WithdrawalCause;
 
 /// One thing that happened to the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -320,7 +319,7 @@ pub enum Event {
     },
 }
 
-words! {
+string_enum! {
     /// Why an instance left for good.
     RemovalReason {
         /// Somebody asked for it.

@@ -24,12 +24,11 @@
 //! confirm: its streams are moved at once.
 
 use super::ids::{AssignmentVersion, Epoch, InstanceId};
-use super::stream::{AssignReason, words};
+use super::reason::AssignReason;
+use super::string_enum::string_enum;
 use super::time::WallTime;
-use serde::{Deserialize, Serialize};
-use std::fmt;
 
-words! {
+string_enum! {
     /// What comes first when a stream moves on purpose.
     Handoff {
         /// The old owner stops: never two runners.
@@ -72,7 +71,7 @@ pub enum Handover {
     },
 }
 
-words! {
+string_enum! {
     /// A kind of move, as one word.
     HandoverKind {
         /// The owner is to let go.

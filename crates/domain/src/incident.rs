@@ -1,15 +1,14 @@
 //! One failure of one instance, from its detection to its end.
 
-use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Incarnation, IncidentId, InstanceId};
-use super::stream::words;
+use super::string_enum::string_enum;
 use super::time::WallTime;
 
-words! {
+string_enum! {
     /// What made an instance a failed one.
     FailureCause {
         /// It was silent for longer than the heartbeat timeout.
@@ -27,7 +26,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How an incident ended.
     IncidentOutcome {
         /// Every stream runs elsewhere.
@@ -44,7 +43,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// Whether an incident is over.
     IncidentState {
         /// Its recovery is under way.
@@ -54,7 +53,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// A step of a recovery.
     StepName {
         /// Something noticed, or somebody said, that the instance has failed.
@@ -82,7 +81,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How a step went.
     StepResult {
         /// It did what it is for.
@@ -194,4 +193,15 @@ impl IncidentFilter {
             && self.from.is_none_or(|from| incident.detected_at >= from)
             && self.to.is_none_or(|to| incident.detected_at < to)
     }
+}
+
+/// How an incident ends whose recovery moved nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmoved {
+    /// The instance is gone, or leads another life.
+    Averted,
+    /// The orchestrator ended before, and gave the instance full grace again.
+    Interrupted,
+    /// What was asked for cannot be done.
+    Failed,
 }

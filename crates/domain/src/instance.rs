@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AssignmentVersion, Incarnation, InstanceId};
-use super::lease::Withdrawal;
 use super::time::WallTime;
+use super::withdrawal::Withdrawal;
 
 /// What the orchestrator holds an instance to be. Saved; changed only by the `FleetActor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

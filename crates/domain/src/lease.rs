@@ -17,36 +17,10 @@
 //! stands still, leases only get longer in its eyes. After a start the last grant is unknown; it
 //! was before the start, so T is the start plus one lease.
 
-use std::fmt;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
-use super::fleet::InstanceSlot;
-use super::queries::Standing;
-use super::stream::words;
-use super::time::{Timestamp, WallTime};
-
-words! {
-    /// Why the lease of an instance is not renewed any more.
-    WithdrawalCause {
-        /// It is held to have failed.
-        Failure = "failure",
-        /// It is taken out of use.
-        Emergency = "emergency",
-        /// It leaves for good.
-        Removal = "removal",
-    }
-}
-
-/// The end of an instance's leases.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Withdrawal {
-    /// Why.
-    pub cause: WithdrawalCause,
-    /// Since when.
-    pub since: WallTime,
-}
+use super::fleet::{InstanceSlot, Standing};
+use super::time::Timestamp;
 
 /// Shows that nobody runs the exclusive streams of an instance under a lease any more. Made by
 /// [`lease`], or on the word of the worker.

@@ -1,14 +1,16 @@
 //! A unit of continuous work, and where it is.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::handover::{Handoff, Handover};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use super::string_enum::string_enum;
 use super::time::WallTime;
+
+pub use super::reason::{AssignReason, OrphanReason};
 
 /// A stream of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,45 +133,7 @@ pub struct Holding {
     pub epoch: Epoch,
 }
 
-/// Declares an enum of words that are stored and shown as they are.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(
-            Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-        )]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name {
-            $($(#[$variant_doc])* $variant,)+
-        }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The word on the wire and in the database.
-            pub const fn as_str(self) -> &'static str {
-                match self {
-                    $(Self::$variant => $word,)+
-                }
-            }
-
-            /// The value written as `word`, if there is one.
-            pub fn from_word(word: &str) -> Option<Self> {
-                Self::ALL.iter().copied().find(|value| value.as_str() == word)
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-    };
-}
-pub(crate) use words;
-
-words! {
+string_enum! {
     /// Where a stream is, as one word.
     StreamState {
         /// An instance runs it.
@@ -180,46 +144,6 @@ words! {
         Orphaned = "orphaned",
         /// Not to be run.
         Disabled = "disabled",
-    }
-}
-
-words! {
-    /// Why a stream is where it is.
-    AssignReason {
-        /// The instance asked for streams.
-        Requested = "requested",
-        /// The instance registered with `auto_assign`.
-        AutoAssigned = "auto_assigned",
-        /// Moved off an instance that failed.
-        InstanceFailed = "instance_failed",
-        /// Moved off an instance that was removed.
-        InstanceRemoved = "instance_removed",
-        /// Taken off an instance in an emergency recovery.
-        Emergency = "emergency",
-        /// It had been orphaned, and room appeared.
-        RoomAppeared = "room_appeared",
-        /// Moved on purpose.
-        PlannedMove = "planned_move",
-        /// Moved off an instance that did not run it although it was told to.
-        NotRun = "not_run",
-    }
-}
-
-words! {
-    /// Why a stream lost its instance and found no other at once.
-    OrphanReason {
-        /// Its instance failed, and nobody had room.
-        InstanceFailed = "instance_failed",
-        /// Its instance was removed, and nobody had room.
-        InstanceRemoved = "instance_removed",
-        /// It was taken off its instance in an emergency, and nobody had room.
-        Emergency = "emergency",
-        /// Its instance registered again with less room.
-        RoomReduced = "room_reduced",
-        /// It was moved on purpose, and nobody had room any more.
-        PlannedMove = "planned_move",
-        /// Its instance did not run it, and nobody else had room.
-        NotRun = "not_run",
     }
 }
 

@@ -12,7 +12,8 @@ use actix::prelude::*;
 use super::queue::{Refusal, Waiting};
 use super::{FleetActor, State};
 use crate::actors::db_breaker::ProbeWrites;
-use crate::domain::fleet::{Batch, Rows};
+use crate::domain::fleet::Rows;
+use crate::domain::ledger::Batch;
 use crate::store::Save;
 
 /// The wait between two tries to settle a transaction in doubt while writes are let through.

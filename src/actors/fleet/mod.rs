@@ -42,9 +42,10 @@ use super::telemetry::{OutcomeLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::commands::Command;
 use crate::domain::events::DatedEvent;
-use crate::domain::fleet::{Batch, Ledger};
+use crate::domain::fleet::Standing;
 use crate::domain::ids::InstanceId;
-use crate::domain::queries::{Query, Standing};
+use crate::domain::ledger::{Batch, Ledger};
+use crate::domain::queries::Query;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 pub use census::CompareWithStore;

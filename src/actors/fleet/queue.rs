@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::domain::commands::{Command, Rejection};
-use crate::domain::fleet::Ledger;
+use crate::domain::ledger::Ledger;
 use crate::domain::time::{Timestamp, WallTime};
 
 /// How long a command waits to be decided before it is refused.

@@ -15,9 +15,9 @@ use crate::actors::registry::Entry;
 use crate::domain::alert::AlertKind;
 use crate::domain::commands::{Difference, SettleDifference};
 use crate::domain::digest::StreamsDigest;
+use crate::domain::fleet::Standing;
 use crate::domain::ids::{AssignmentVersion, Incarnation, StreamId};
 use crate::domain::instance::InstanceStatus;
-use crate::domain::queries::Standing;
 use crate::domain::reconciliation::{Measure, ReconciliationMachine, Report, Settling, grace};
 use crate::domain::settings::LivenessThresholds;
 

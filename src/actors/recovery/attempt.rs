@@ -15,16 +15,18 @@ use crate::actors::registry::Entry;
 use crate::clock::Clock;
 use crate::domain::commands::{
     Command, EndIncident, EscalateIncident, OpenIncident, Opening, PlaceWaiting, RecoverInstance,
-    Rejection, Unmoved, WithdrawLease,
+    Rejection, WithdrawLease,
 };
 use crate::domain::fleet::{Evacuation, Scoring};
+use crate::domain::incident::Unmoved;
 use crate::domain::incident::{
     Incident, IncidentFilter, IncidentState, StepName, StepRecord, StepResult,
 };
-use crate::domain::lease::{Lease, WithdrawalCause};
+use crate::domain::lease::Lease;
 use crate::domain::queries::VerifyRecovery;
 use crate::domain::recovery::{Applied, Confirmed, Failure, Manner, Opened, Progress};
 use crate::domain::time::{Timestamp, WallTime};
+use crate::domain::withdrawal::WithdrawalCause;
 
 /// How many open incidents one instance can have at the most: the one that is being looked for,
 /// and those whose ends are not saved yet.

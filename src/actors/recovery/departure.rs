@@ -13,8 +13,9 @@ use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{Rejection, Removal, RemoveInstance};
 use crate::domain::fleet::Evacuation;
 use crate::domain::ids::InstanceId;
-use crate::domain::lease::{Lease, LeaseOver, WithdrawalCause, lease};
+use crate::domain::lease::{Lease, LeaseOver, lease};
 use crate::domain::time::{Timestamp, WallTime};
+use crate::domain::withdrawal::WithdrawalCause;
 
 /// How far a removal has come.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -44,10 +44,11 @@ use crate::domain::brake::Verdict;
 use crate::domain::commands::{
     ClearSuspicion, ForgiveInstance, Recovered, ReturnInstance, SuspectInstance, TrustInstance,
 };
+use crate::domain::endings::Endings;
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::liveness::{Effect, Silence, silence_after};
-use crate::domain::recovery::{Departures, Endings, Failure, Recoveries, Step};
+use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
 use crate::domain::settings::{LivenessThresholds, MassFailureSettings, RetryPolicy};
 
 use attempt::Case;

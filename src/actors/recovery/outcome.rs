@@ -10,9 +10,10 @@ use crate::actors::fleet::Refusal;
 use crate::actors::instance::{Adopt, FenceAfter};
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::backoff::retry_delay;
-use crate::domain::commands::{EndIncident, Recovered, Unmoved};
+use crate::domain::commands::{EndIncident, Recovered};
 use crate::domain::fleet::Evacuation;
 use crate::domain::incident::FailureCause;
+use crate::domain::incident::Unmoved;
 use crate::domain::recovery::{Failure, Manner, Retry};
 use crate::domain::time::Timestamp;
 

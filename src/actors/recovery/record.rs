@@ -9,9 +9,11 @@ use super::attempt::{Case, Finish, look_up, manner_of, save_end};
 use super::emergency::tell_finished;
 use crate::actors::fleet::Refusal;
 use crate::domain::backoff::retry_delay;
-use crate::domain::commands::{EndIncident, Recovered, Unmoved};
+use crate::domain::commands::{EndIncident, Recovered};
+use crate::domain::endings::DueEnding;
 use crate::domain::incident::Incident;
-use crate::domain::recovery::{Applied, DueEnding, Failure, Manner, Resumption, resumption};
+use crate::domain::incident::Unmoved;
+use crate::domain::recovery::{Applied, Failure, Manner, Resumption, resumption};
 
 impl RecoveryActor {
     /// The moves of a recovery are saved: it is verified, and its incident ends. Those who ordered

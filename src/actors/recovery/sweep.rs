@@ -12,9 +12,9 @@ use crate::domain::commands::{
     ClearSuspicion, ForgetFailed, PlaceWaiting, ReturnInstance, SuspectInstance,
 };
 use crate::domain::incident::FailureCause;
-use crate::domain::lease::WithdrawalCause;
 use crate::domain::liveness::silence_after;
 use crate::domain::sweep::{Belief, Correction, correction};
+use crate::domain::withdrawal::WithdrawalCause;
 
 impl RecoveryActor {
     /// Puts right what a lost message left behind.

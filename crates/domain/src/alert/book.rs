@@ -14,7 +14,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Alert, AlertFilter, AlertKind, Severity};
+use super::kind::{Alert, AlertFilter, AlertKind, Severity};
 use crate::ids::AlertId;
 use crate::time::WallTime;
 

@@ -1,6 +1,6 @@
 //! What saved events mean for the alerts.
 
-use super::{AlertKind, Severity};
+use super::kind::{AlertKind, Severity};
 use crate::events::Event;
 use crate::ids::InstanceId;
 

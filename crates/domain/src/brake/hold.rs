@@ -2,8 +2,29 @@
 
 use std::time::Duration;
 
-use super::{Engagement, LOOK_INTERVAL, MAX_PROLONGATION};
+use super::census::Census;
 use crate::time::Timestamp;
+
+/// How often a held mass is looked over: if all of it beats again, the hold is over.
+pub const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How far in the future the end of a hold may be put.
+pub const MAX_PROLONGATION: Duration = Duration::from_secs(3_600);
+
+/// A brake that is not open, for people.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Engagement {
+    /// When it engaged.
+    pub since: Timestamp,
+    /// When the hold ends or ended.
+    pub until: Timestamp,
+    /// What was counted.
+    pub census: Census,
+    /// How many are held and not recovered, as of the last look.
+    pub waiting: usize,
+    /// Whether an operator made it longer, which suspends the promise of 60 seconds.
+    pub is_prolonged: bool,
+}
 
 /// A mass that is held, and until when.
 #[derive(Debug, Clone)]

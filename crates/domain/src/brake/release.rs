@@ -3,10 +3,14 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
+use super::census::Sighting;
 use super::hold::Hold;
-use super::{RELEASE_WINDOW, Sighting};
 use crate::ids::{Incarnation, InstanceId};
 use crate::time::Timestamp;
+
+/// Over how long the recoveries of a mass are spread, however many they are. A mass is to be
+/// recovered within 20 s; the rest is for fencing and saving the last ones.
+pub const RELEASE_WINDOW: Duration = Duration::from_secs(15);
 
 /// The longest wait between two recoveries of a small mass.
 const LONGEST_GAP: Duration = Duration::from_secs(1);

@@ -3,9 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use std::time::Duration;
+
 use super::*;
+use crate::ids::{Incarnation, InstanceId};
 use crate::instance::InstanceStatus;
 use crate::settings::Fraction;
+use crate::settings::{LivenessThresholds, MassFailureSettings};
+use crate::time::Timestamp;
 use proptest::prelude::*;
 
 const TIMEOUT: u64 = 300;

@@ -1,6 +1,6 @@
 //! A worker asks for streams.
 
-use super::{Command, Rejection, known};
+use super::command::{Command, Rejection, known};
 use crate::fleet::Draft;
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
@@ -42,7 +42,7 @@ impl Command for AssignStreams {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<AssignOutcome, Rejection> {
         let instance = match self.incarnation {
-            Some(incarnation) => super::current_life(draft, &self.id, incarnation)?,
+            Some(incarnation) => super::command::current_life(draft, &self.id, incarnation)?,
             None => known(draft, &self.id)?,
         };
         if !instance.status.may_ask() {

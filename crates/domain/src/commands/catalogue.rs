@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::command::{Command, Rejection};
 use super::relocate::{is_with_leased, may_linger};
-use super::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::{Draft, StreamSlot};
 use crate::handover::Handoff;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Command, Rejection};
+use super::command::{Command, Rejection};
 use crate::fleet::{Draft, let_go};
 use crate::handover::Handover;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
@@ -30,7 +30,7 @@ impl Command for ConfirmDelivery {
     type Reply = Confirmed;
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Confirmed, Rejection> {
-        let instance = super::current_life(draft, &self.id, self.incarnation)?;
+        let instance = super::command::current_life(draft, &self.id, self.incarnation)?;
         let Some(slot) = draft.fleet().instance(&self.id) else {
             return Err(Rejection::UnknownInstance(self.id.clone()));
         };

@@ -1,10 +1,10 @@
 //! The record of a recovery, before and after its moves: opened, escalated, ended.
 
-use super::{Command, Rejection};
+use super::command::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::Draft;
 use crate::ids::IncidentId;
-use crate::incident::{FailureCause, Incident, IncidentOutcome};
+use crate::incident::{FailureCause, Incident, IncidentOutcome, Unmoved};
 use crate::instance::InstanceStatus;
 use crate::recovery::{Confirmed, Manner, Opened, Progress, Verified};
 use crate::time::WallTime;
@@ -43,7 +43,7 @@ impl Command for OpenIncident {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Opening, Rejection> {
         let failure = self.confirmed.failure();
-        let instance = super::current_life(draft, &failure.id, failure.incarnation)?;
+        let instance = super::command::current_life(draft, &failure.id, failure.incarnation)?;
         let held = super::recover::held(draft, &failure.id);
         let status = self.manner.end_status();
         if instance.status == InstanceStatus::Failed
@@ -126,17 +126,6 @@ fn tell_escalated(draft: &mut Draft<'_>, incident: &Incident) {
         instance: incident.instance.clone(),
         attempts: incident.attempts,
     });
-}
-
-/// How an incident ends whose recovery moved nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unmoved {
-    /// The instance is gone, or leads another life.
-    Averted,
-    /// The orchestrator ended before, and gave the instance full grace again.
-    Interrupted,
-    /// What was asked for cannot be done.
-    Failed,
 }
 
 /// Writes down how an incident ended. It never fails to fit the fleet: the instance may be long

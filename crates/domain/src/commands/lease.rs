@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use super::command::{Command, Rejection, current_life};
 use super::status::StatusChange;
-use super::{Command, Rejection, current_life};
 use crate::events::Event;
 use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate_overlapping};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::incident::{FailureCause, Incident};
 use crate::instance::Instance;
-use crate::lease::{Withdrawal, WithdrawalCause};
 use crate::recovery::{Manner, Opened, Progress};
+use crate::withdrawal::{Withdrawal, WithdrawalCause};
 
 /// The heartbeats of an instance say whether it goes by leases. Saved before the first lease is
 /// granted: an orchestrator that starts anew must know whom it may have granted one.

@@ -1,6 +1,6 @@
 //! An operator lets an instance that was taken out of use come back.
 
-use super::{Command, Rejection, current_life};
+use super::command::{Command, Rejection, current_life};
 use crate::events::Event;
 use crate::fleet::Draft;
 use crate::ids::{Incarnation, InstanceId};

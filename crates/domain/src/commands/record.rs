@@ -1,6 +1,6 @@
 //! Something happened that is to be remembered and changes nothing of the fleet.
 
-use super::{Command, Rejection};
+use super::command::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::Draft;
 

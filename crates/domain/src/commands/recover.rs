@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Command, Rejection};
+use super::command::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
 use crate::ids::{IncidentId, InstanceId};
@@ -70,7 +70,7 @@ impl Command for RecoverInstance {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Applied, Rejection> {
         let failure = self.opened.failure();
         let id = &failure.id;
-        let instance = super::current_life(draft, id, failure.incarnation)?;
+        let instance = super::command::current_life(draft, id, failure.incarnation)?;
         let slot = draft.fleet().instance(id);
         if !slot.is_some_and(|slot| self.lease.holds_for(slot)) {
             return Err(Rejection::LeaseRuns(id.clone()));

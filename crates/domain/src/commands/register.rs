@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::command::{Command, Rejection};
 use super::relocate::releasing;
-use super::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::{Draft, end_overlaps, let_go, place_waiting};
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
@@ -107,7 +107,7 @@ impl Command for RegisterInstance {
         place_waiting(draft);
         let assignments = held(draft, &self.id);
         let auto_rebalanced = assignments.len() > kept;
-        let instance = super::known(draft, &self.id)?;
+        let instance = super::command::known(draft, &self.id)?;
         Ok(Registered {
             instance,
             reregistration: known.is_some(),

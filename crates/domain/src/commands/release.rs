@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Command, Rejection, known};
+use super::command::{Command, Rejection, known};
 use crate::events::Event;
 use crate::fleet::{Draft, let_go};
 use crate::ids::{Incarnation, InstanceId, StreamId};
@@ -28,7 +28,7 @@ impl Command for ReleaseStreams {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Released, Rejection> {
         match self.incarnation {
-            Some(incarnation) => super::current_life(draft, &self.id, incarnation)?,
+            Some(incarnation) => super::command::current_life(draft, &self.id, incarnation)?,
             None => known(draft, &self.id)?,
         };
         let asked: BTreeSet<StreamId> = self.streams.iter().copied().collect();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Command, Rejection, current_life};
+use super::command::{Command, Rejection, current_life};
 use crate::fleet::{Draft, let_go};
 use crate::handover::Handoff;
 use crate::ids::{Incarnation, InstanceId, StreamId};

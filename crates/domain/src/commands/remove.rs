@@ -1,7 +1,7 @@
 //! Instances that leave for good.
 
+use super::command::{Command, Rejection, current_life, known};
 use super::lease::{WithdrawLease, Withdrawn};
-use super::{Command, Rejection, current_life, known};
 use crate::events::{Event, RemovalReason};
 use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
 use crate::ids::{Incarnation, InstanceId};

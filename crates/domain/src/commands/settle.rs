@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::command::{Command, Rejection, current_life};
 use super::recover::count;
-use super::{Command, Rejection, current_life};
 use crate::events::Event;
 use crate::fleet::{Draft, InstanceSlot, Move, Plan, Scoring};
 use crate::handover::Handoff;
@@ -151,8 +151,8 @@ fn handoff(draft: &Draft<'_>, stream: StreamId) -> Handoff {
 mod tests {
     use super::super::{AgreeLease, ConfirmDelivery, SaveStreams, StreamSpec};
     use super::*;
-    use crate::fleet::Ledger;
-    use crate::queries::sample;
+    use crate::ledger::Ledger;
+    use crate::sample;
     use crate::stream::Place;
 
     /// `a` owns streams 1 to 4, of which 4 may overlap; `b` has room for `room`.

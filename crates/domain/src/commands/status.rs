@@ -1,6 +1,6 @@
 //! What is heard, or not heard, of an instance changes its state.
 
-use super::{Command, Rejection, current_life};
+use super::command::{Command, Rejection, current_life};
 use crate::events::Event;
 use crate::fleet::{Draft, place_waiting};
 use crate::ids::{Incarnation, InstanceId};

@@ -10,10 +10,10 @@ use crate::handover::Handover;
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
-use crate::lease::WithdrawalCause;
 use crate::probation::flapped;
 use crate::stream::{AssignReason, Assignment, OrphanReason, Place, Stream};
 use crate::time::WallTime;
+use crate::withdrawal::WithdrawalCause;
 
 /// Works on the fleet and writes down each change, so that a rejected command leaves no trace
 /// and a saved one can be written as rows.
@@ -27,7 +27,7 @@ pub struct Draft<'f> {
 }
 
 impl<'f> Draft<'f> {
-    pub(super) fn new(fleet: &'f mut Fleet, now: WallTime) -> Self {
+    pub(crate) fn new(fleet: &'f mut Fleet, now: WallTime) -> Self {
         Self {
             fleet,
             now,
@@ -37,11 +37,11 @@ impl<'f> Draft<'f> {
         }
     }
 
-    pub(super) fn into_parts(self) -> (Vec<Change>, Vec<Event>) {
+    pub(crate) fn into_parts(self) -> (Vec<Change>, Vec<Event>) {
         (self.changes, self.events)
     }
 
-    pub(super) fn has_changes(&self) -> bool {
+    pub(crate) fn has_changes(&self) -> bool {
         !self.changes.is_empty()
     }
 

@@ -338,7 +338,7 @@ impl Fleet {
         self.counter
     }
 
-    pub(super) fn set_counter(&mut self, counter: Epoch) {
+    pub(crate) fn set_counter(&mut self, counter: Epoch) {
         self.counter = counter;
     }
 

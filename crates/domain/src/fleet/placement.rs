@@ -2,61 +2,12 @@
 
 use super::draft::Draft;
 use super::model::{Fleet, InstanceSlot};
-use super::plan::Plan;
+use super::plan::{Evacuation, EvacuationCause, Plan};
 use super::scores::Scoring;
 use crate::events::Event;
 use crate::handover::{Handoff, Handover};
 use crate::ids::{InstanceId, StreamId};
-use crate::lease::WithdrawalCause;
 use crate::stream::{AssignReason, OrphanReason, Place};
-
-/// What became of the streams of an instance that lost them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Evacuation {
-    /// Streams that run elsewhere now, with their new owner, in the order they were placed.
-    pub moved: Vec<(StreamId, InstanceId)>,
-    /// Streams nobody had room for.
-    pub orphaned: Vec<StreamId>,
-}
-
-/// Why an instance is emptied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EvacuationCause {
-    /// It failed.
-    InstanceFailed,
-    /// It was removed.
-    InstanceRemoved,
-    /// It was emptied in an emergency.
-    Emergency,
-}
-
-impl From<WithdrawalCause> for EvacuationCause {
-    fn from(cause: WithdrawalCause) -> Self {
-        match cause {
-            WithdrawalCause::Failure => Self::InstanceFailed,
-            WithdrawalCause::Emergency => Self::Emergency,
-            WithdrawalCause::Removal => Self::InstanceRemoved,
-        }
-    }
-}
-
-impl EvacuationCause {
-    pub(super) const fn assign_reason(self) -> AssignReason {
-        match self {
-            Self::Emergency => AssignReason::Emergency,
-            Self::InstanceFailed => AssignReason::InstanceFailed,
-            Self::InstanceRemoved => AssignReason::InstanceRemoved,
-        }
-    }
-
-    pub(super) const fn orphan_reason(self) -> OrphanReason {
-        match self {
-            Self::Emergency => OrphanReason::Emergency,
-            Self::InstanceFailed => OrphanReason::InstanceFailed,
-            Self::InstanceRemoved => OrphanReason::InstanceRemoved,
-        }
-    }
-}
 
 /// Moves every stream of an instance to the lightest instances with room, higher priority first,
 /// then ascending id; what finds no room is orphaned. The instance itself must not be in a state
@@ -161,7 +112,10 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
         .map(|withdrawal| EvacuationCause::from(withdrawal.cause));
     let room = draft.fleet().room();
     let target = to
-        .filter(|id| room.is_open(draft.fleet().instance(id)))
+        .filter(|id| {
+            let slot = draft.fleet().instance(id);
+            slot.is_some_and(|slot| room.is_open(slot.instance(), slot.load()))
+        })
         .or_else(|| room.for_other_than(&owner).cloned())
         .or_else(|| room.for_orphan().cloned());
     match target {

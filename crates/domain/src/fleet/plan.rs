@@ -9,14 +9,63 @@ use std::collections::BinaryHeap;
 
 use super::draft::Draft;
 use super::model::Fleet;
-use super::placement::{Evacuation, EvacuationCause};
 use super::room::{Candidate, Load};
 use super::scores::{Rank, Scoring};
 use crate::ids::{InstanceId, StreamId};
+use crate::reason::{AssignReason, OrphanReason};
+use crate::withdrawal::WithdrawalCause;
 
 /// More candidates than streams are looked at only so far: weights can change the order among the
 /// lightest, and a large fleet is not walked for one stream.
 const MORE_CANDIDATES: usize = 64;
+
+/// What became of the streams of an instance that lost them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Evacuation {
+    /// Streams that run elsewhere now, with their new owner, in the order they were placed.
+    pub moved: Vec<(StreamId, InstanceId)>,
+    /// Streams nobody had room for.
+    pub orphaned: Vec<StreamId>,
+}
+
+/// Why an instance is emptied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EvacuationCause {
+    /// It failed.
+    InstanceFailed,
+    /// It was removed.
+    InstanceRemoved,
+    /// It was emptied in an emergency.
+    Emergency,
+}
+
+impl From<WithdrawalCause> for EvacuationCause {
+    fn from(cause: WithdrawalCause) -> Self {
+        match cause {
+            WithdrawalCause::Failure => Self::InstanceFailed,
+            WithdrawalCause::Emergency => Self::Emergency,
+            WithdrawalCause::Removal => Self::InstanceRemoved,
+        }
+    }
+}
+
+impl EvacuationCause {
+    pub(super) const fn assign_reason(self) -> AssignReason {
+        match self {
+            Self::Emergency => AssignReason::Emergency,
+            Self::InstanceFailed => AssignReason::InstanceFailed,
+            Self::InstanceRemoved => AssignReason::InstanceRemoved,
+        }
+    }
+
+    pub(super) const fn orphan_reason(self) -> OrphanReason {
+        match self {
+            Self::Emergency => OrphanReason::Emergency,
+            Self::InstanceFailed => OrphanReason::InstanceFailed,
+            Self::InstanceRemoved => OrphanReason::InstanceRemoved,
+        }
+    }
+}
 
 /// One stream, and who gets it; none: nobody has room.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 
-use super::model::InstanceSlot;
 use crate::ids::InstanceId;
 use crate::instance::{Instance, InstanceStatus};
 
@@ -95,11 +94,8 @@ impl Room {
     }
 
     /// Whether an instance is active and has room.
-    pub(super) fn is_open(&self, slot: Option<&InstanceSlot>) -> bool {
-        slot.is_some_and(|slot| {
-            self.active
-                .contains(&candidate(slot.instance(), slot.load()))
-        })
+    pub(super) fn is_open(&self, instance: &Instance, held: usize) -> bool {
+        self.active.contains(&candidate(instance, held))
     }
 
     /// The active instances with room, least loaded first, then those on probation.

@@ -4,7 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::InstanceFacts;
+/// What has to be known of an instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InstanceFacts {
+    /// Where it says it is.
+    pub ip: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+}
+
 use crate::ids::InstanceId;
 
 /// Something several instances may have.

@@ -1,8 +1,12 @@
 //! What is a pattern, and what is chance.
 
+use std::collections::BTreeMap;
+
+use super::finding::HOUR;
 use super::*;
-use crate::ids::Incarnation;
-use crate::incident::IncidentOutcome;
+use crate::ids::{Incarnation, IncidentId, InstanceId};
+use crate::incident::{FailureCause, Incident, IncidentOutcome};
+use crate::time::WallTime;
 use proptest::prelude::*;
 
 const MINUTE: i64 = 60_000_000;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Page, Query, page, start};
+use super::query::{Page, Query, page, start};
 use crate::fleet::Fleet;
 use crate::ids::StreamId;
 use crate::instance::Instance;
@@ -51,8 +51,8 @@ impl Query for AssignmentList {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::sample;
 
     #[test]
     fn assignments_come_with_their_owner_and_skip_what_nobody_runs() {

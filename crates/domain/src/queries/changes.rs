@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Query, Standing};
+use super::query::Query;
+use crate::fleet::Standing;
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::stream::Stream;
@@ -104,10 +105,11 @@ pub(super) fn to_run(
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
     use crate::commands::{DeleteStream, ReleaseStreams};
-    use crate::fleet::{Ledger, REMEMBERED_CHANGES};
+    use crate::fleet::REMEMBERED_CHANGES;
+    use crate::ledger::Ledger;
+    use crate::sample;
 
     fn version(ledger: &Ledger) -> i64 {
         let slot = ledger.saved().instance(&"a".into()).unwrap();

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::Query;
+use super::query::Query;
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::{InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
@@ -201,10 +201,10 @@ fn named(ids: &[StreamId]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
     use crate::commands::RemoveInstance;
-    use crate::fleet::Ledger;
+    use crate::ledger::Ledger;
+    use crate::sample;
 
     fn diagnose(ledger: &Ledger, local: &[i64], count: i64) -> Diagnosis {
         let query = Diagnose {

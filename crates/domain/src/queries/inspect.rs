@@ -1,6 +1,6 @@
 //! Does the fleet keep its invariants?
 
-use super::Query;
+use super::query::Query;
 use crate::fleet::Fleet;
 use crate::invariants::{Check, check_fleet};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Page, Query, UnknownCursor, page};
+use super::query::{Page, Query, UnknownCursor, page};
 use crate::fleet::Fleet;
 use crate::ids::InstanceId;
 use crate::instance::Instance;
@@ -70,9 +70,9 @@ impl Query for InstanceDetail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
     use crate::commands::RemoveInstance;
+    use crate::sample;
 
     fn list(fleet: &Fleet, after: Option<&str>, limit: Option<usize>) -> (Vec<String>, bool) {
         let list = InstanceList {

@@ -1,6 +1,6 @@
 //! Whether a recovery did what it was to do.
 
-use super::Query;
+use super::query::Query;
 use crate::fleet::Fleet;
 use crate::recovery::{Applied, Unverified, Verified};
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Page, Query, page, start};
+use super::query::{Page, Query, page, start};
 use crate::fleet::Fleet;
 use crate::ids::StreamId;
 use crate::stream::{Place, Stream, StreamState};
@@ -77,9 +77,9 @@ impl Query for StreamDetail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
     use crate::commands::{RemoveInstance, SaveStreams, StreamSpec};
+    use crate::sample;
 
     #[test]
     fn each_state_lists_its_streams_ascending_after_the_cursor() {

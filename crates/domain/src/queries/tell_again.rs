@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::changes::to_run;
-use super::{ChangesSince, Query, SetUpdate, Standing, WorkerUpdate};
-use crate::fleet::{Fleet, InstanceSlot};
+use super::changes::{ChangesSince, SetUpdate, WorkerUpdate};
+use super::query::Query;
+use crate::fleet::{Fleet, InstanceSlot, Standing};
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 
 /// Compares what a worker says it runs with what it is to run; `None` if the instance is not
@@ -62,9 +63,9 @@ impl TellAgain {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
-    use crate::fleet::Ledger;
+    use crate::ledger::Ledger;
+    use crate::sample;
 
     fn told(ledger: &Ledger, version: i64, running: Option<&[i64]>) -> (Vec<i64>, Vec<StreamId>) {
         let running = running.map(|ids| sample::ids(ids.iter().copied()).into());

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Query;
+use super::query::Query;
 use crate::fleet::Fleet;
 use crate::instance::InstanceStatus;
 use crate::stream::StreamState;
@@ -94,10 +94,10 @@ impl Query for FleetTotals {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
     use crate::commands::{SaveStreams, StreamSpec};
     use crate::ids::StreamId;
+    use crate::sample;
 
     #[test]
     fn nothing_is_no_load() {

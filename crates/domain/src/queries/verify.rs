@@ -1,7 +1,7 @@
 //! Is a claim to a stream still good? For whoever stores what the workers produce: a former owner
 //! that does not know yet that it lost the stream shows an epoch that is not the current one.
 
-use super::Query;
+use super::query::Query;
 use crate::fleet::Fleet;
 use crate::handover::Handover;
 use crate::ids::{Epoch, InstanceId, StreamId};
@@ -69,9 +69,9 @@ impl Query for VerifyClaims {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
     use crate::commands::RemoveInstance;
+    use crate::sample;
 
     #[test]
     fn a_former_owner_is_found_out_by_its_epoch() {
@@ -80,7 +80,7 @@ mod tests {
         sample::run(&mut ledger, sample::register("a", 5));
         sample::run(&mut ledger, sample::ask("a", 1));
         let first = StreamId::new(1);
-        let judge = |ledger: &crate::fleet::Ledger, stream, epoch| {
+        let judge = |ledger: &crate::ledger::Ledger, stream, epoch| {
             let claims = vec![Claim { stream, epoch }];
             VerifyClaims { claims }.answer(ledger.saved()).remove(0)
         };

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::Query;
+use super::query::Query;
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::InstanceId;
 use crate::instance::InstanceStatus;
@@ -140,8 +140,8 @@ impl Query for FleetFacts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
+    use crate::sample;
 
     #[test]
     fn who_failed_and_is_empty_counts_for_an_hour() {

@@ -4,18 +4,16 @@
 //! `pipeline` holds the steps as types: each is made by the one before it and by nothing else, so
 //! a recovery that skips one does not compile. `machine` knows which instances are being
 //! recovered, one recovery each, and when the next attempt is due. `progress` is what an incident
-//! is told of the attempts; `departure` knows who leaves for good once its lease is over; `ending` keeps trying to save how incidents ended; `resumption` says
+//! is told of the attempts; `departure` knows who leaves for good once its lease is over; `resumption` says
 //! what becomes of those an earlier run of the program left open.
 
 mod departure;
-mod ending;
 mod machine;
 mod pipeline;
 mod progress;
 mod resumption;
 
 pub use departure::Departures;
-pub use ending::{DueEnding, Endings};
 pub use machine::{Failure, Recoveries, Retry, Step};
 pub use pipeline::{
     Applied, Averted, Confirmed, Detected, Manner, Opened, Refreshed, Unverified, Verified,

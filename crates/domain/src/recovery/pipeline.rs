@@ -54,7 +54,7 @@
 //! ```
 //! use orchestrator_domain::commands::OpenIncident;
 //! use orchestrator_domain::liveness::FenceAnswer;
-//! use orchestrator_domain::queries::Standing;
+//! use orchestrator_domain::fleet::Standing;
 //! use orchestrator_domain::recovery::{
 //!     Averted, Detected, Failure, Manner, Progress,
 //! };
@@ -70,12 +70,12 @@ use std::fmt;
 use std::time::Duration;
 
 use super::machine::Failure;
+use crate::fleet::Standing;
 use crate::fleet::{Evacuation, Fleet};
 use crate::ids::{Epoch, InstanceId};
 use crate::incident::{Incident, IncidentOutcome, IncidentState, StepName, StepResult};
 use crate::instance::InstanceStatus;
 use crate::liveness::FenceAnswer;
-use crate::queries::Standing;
 
 /// Why there was nothing to recover after all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

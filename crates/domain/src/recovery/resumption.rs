@@ -1,9 +1,8 @@
 //! What becomes of an incident that an earlier run of the program left open.
 
-use crate::commands::Unmoved;
-use crate::incident::{FailureCause, Incident};
+use crate::fleet::Standing;
+use crate::incident::{FailureCause, Incident, Unmoved};
 use crate::instance::InstanceStatus;
-use crate::queries::Standing;
 
 use super::pipeline::Applied;
 

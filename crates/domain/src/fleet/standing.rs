@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::model::InstanceSlot;
 use crate::digest::StreamsDigest;
-use crate::fleet::InstanceSlot;
 use crate::ids::{AssignmentVersion, Incarnation};
 use crate::instance::InstanceStatus;
-use crate::lease::WithdrawalCause;
 use crate::liveness::Saved;
+use crate::withdrawal::WithdrawalCause;
 
 /// Where an instance stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,9 +78,9 @@ impl Standing {
 
 #[cfg(test)]
 mod tests {
-    use super::super::sample;
     use super::*;
     use crate::commands::RemoveInstance;
+    use crate::sample;
 
     #[test]
     fn what_was_told_in_an_earlier_life_is_delivered_but_not_confirmed() {
@@ -90,7 +90,7 @@ mod tests {
         sample::run(&mut ledger, sample::ask("gone", 2));
         sample::run(&mut ledger, sample::register("a", 5));
         sample::run(&mut ledger, sample::ask("a", 2));
-        let standing = |ledger: &crate::fleet::Ledger| {
+        let standing = |ledger: &crate::ledger::Ledger| {
             let standing = Standing::of(ledger.saved().instance(&"a".into()).unwrap());
             (standing.held, standing.undelivered, standing.unconfirmed)
         };

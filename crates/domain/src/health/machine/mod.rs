@@ -16,7 +16,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{HealthRule, SystemHealth};
+use super::rule::{HealthRule, SystemHealth};
 use crate::settings::HealthLimits;
 
 /// How far the two limits of a ratio are apart, in millionths: five percentage points.

@@ -1,33 +1,14 @@
-//! What failures have in common: recurring ones are recognised from the incidents, and each
-//! pattern is reported with what it was seen in.
-//!
-//! | pattern | what it takes |
-//! | --- | --- |
-//! | same instance | [`LEAST_FAILURES`] failures of one instance |
-//! | same hour | failures on [`LEAST_DAYS`] days in one hour of the day (UTC), and by chance that would be seen in less than [`CHANCE`] of all fleets |
-//! | same label | [`LEAST_INSTANCES`] instances with one label, and by chance so many of those that failed would have it in at most [`CHANCE`] of all fleets |
-//! | several at once | [`LEAST_INSTANCES`] instances within [`AT_ONCE`] that share an address prefix (/24, /64) or a label |
-//!
-//! What was averted or interrupted is no failure, and what an operator ordered shows no pattern
-//! but theirs; both are left out. *Chance*: failures spread evenly over the hours, or over the
-//! instances. One mass failure is one failure of its hour, however many instances it took. The
-//! chance is multiplied by the number of hours, or of label keys, that were looked at: who looks
-//! at more finds more by chance. Instances that are registered no more have no address and no
-//! labels; they count where neither matters.
-
-mod chance;
-mod shared;
+//! Finds what failures have in common.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::health::is_failure;
-use super::ids::{IncidentId, InstanceId};
-use super::incident::{FailureCause, Incident};
-use super::time::WallTime;
-use chance::{at_least, at_least_of_drawn};
-pub use shared::{Shared, Trait};
-use shared::{carriers, shared_by};
+use super::chance::{at_least, at_least_of_drawn};
+use super::shared::{InstanceFacts, Shared, Trait, carriers, shared_by};
+use crate::health::is_failure;
+use crate::ids::{IncidentId, InstanceId};
+use crate::incident::{FailureCause, Incident};
+use crate::time::WallTime;
 
 /// How often one instance fails before it is a pattern.
 pub const LEAST_FAILURES: usize = 3;
@@ -48,16 +29,7 @@ pub const AT_ONCE: Duration = Duration::from_secs(120);
 pub const MOST_OF_A_KIND: usize = 50;
 
 const HOURS: u32 = 24;
-const HOUR: i64 = 3_600_000_000;
-
-/// What has to be known of an instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InstanceFacts {
-    /// Where it says it is.
-    pub ip: String,
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
-}
+pub(super) const HOUR: i64 = 3_600_000_000;
 
 /// What the failures of a pattern have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -265,6 +237,3 @@ fn several_at_once(
     }
     clearest(patterns)
 }
-
-#[cfg(test)]
-mod tests;

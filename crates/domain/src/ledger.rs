@@ -3,12 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::change::{Change, Rows};
-use super::draft::Draft;
-use super::model::Fleet;
-use super::placement;
 use crate::commands::{Command, Rejection};
 use crate::events::Event;
+use crate::fleet::{Change, Draft, Fleet, Rows, place_waiting};
 use crate::ids::{Epoch, InstanceId};
 use crate::time::WallTime;
 
@@ -118,7 +115,7 @@ impl Ledger {
         let mut draft = Draft::new(&mut self.draft, now);
         let result = command.decide(&mut draft);
         if result.is_ok() && draft.has_changes() {
-            placement::place_waiting(&mut draft);
+            place_waiting(&mut draft);
         }
         let (changes, events) = draft.into_parts();
         // What is only told is saved too: not everything that is remembered changes the fleet.

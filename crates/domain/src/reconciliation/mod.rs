@@ -26,8 +26,8 @@
 use std::time::Duration;
 
 use super::digest::StreamsDigest;
+use super::fleet::Standing;
 use super::ids::AssignmentVersion;
-use super::queries::Standing;
 use super::settings::LivenessThresholds;
 use super::time::Timestamp;
 

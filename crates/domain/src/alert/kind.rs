@@ -1,25 +1,15 @@
-//! What an operator should look at: opened once, closed when it is over.
-//!
-//! `book` opens and closes them.
-
-mod book;
-mod news;
-
-use std::fmt;
+//! What alerts are about, and what one of them holds.
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::AlertId;
-use super::stream::words;
-use super::time::WallTime;
-
-pub use book::{AlertBook, MAX_CLOSED, Raised};
-pub use news::{News, news};
+use crate::ids::AlertId;
+use crate::string_enum::string_enum;
+use crate::time::WallTime;
 
 /// The subject of an alert that is about no single instance and no breaker.
 pub const FLEET: &str = "fleet";
 
-words! {
+string_enum! {
     /// What an alert is about.
     AlertKind {
         /// So many instances fell silent at once that their recovery is held.
@@ -49,7 +39,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// How urgent an alert is.
     Severity {
         /// Look at it during the day.

@@ -1,23 +1,11 @@
-//! How the whole system is, and the rules that say so.
-//!
-//! `machine` judges, `incidents` remembers the failures it judges by.
-
-mod incidents;
-mod machine;
-
-use std::fmt;
+//! The levels of health, and the rules that say which it is.
 
 use serde::{Deserialize, Serialize};
 
-use super::stream::words;
-use super::time::WallTime;
+use crate::string_enum::string_enum;
+use crate::time::WallTime;
 
-pub use incidents::{
-    MAX_REMEMBERED, RecentIncidents, Remembered, is_critical_failure, is_emergency, is_failure,
-};
-pub use machine::{HealthMachine, Level, MARGIN, Observation, Verdict, severity_of};
-
-words! {
+string_enum! {
     /// How the whole system is, from good to bad.
     SystemHealth {
         /// Nothing to do.
@@ -31,7 +19,7 @@ words! {
     }
 }
 
-words! {
+string_enum! {
     /// A rule that makes the system less than healthy.
     HealthRule {
         /// Fewer active instances than the critical ratio.

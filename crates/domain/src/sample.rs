@@ -1,0 +1,110 @@
+//! A small fleet with one of everything.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::commands::{
+    AssignStreams, Command, OpenIncident, Opening, RecoverInstance, RegisterInstance, SaveStreams,
+    StreamSpec,
+};
+use crate::fleet::{Fleet, Scoring, Standing};
+use crate::ids::{Epoch, InstanceId, StreamId};
+use crate::incident::FailureCause;
+use crate::lease::{LeaseOver, lease};
+use crate::ledger::Ledger;
+use crate::liveness::FenceAnswer;
+use crate::recovery::{Detected, Failure, Manner, Progress};
+use crate::time::{Timestamp, WallTime};
+
+pub(crate) const NOW: WallTime = WallTime::from_micros(1_000_000);
+
+pub(crate) fn ledger() -> Ledger {
+    Ledger::new(Fleet::new(Epoch::default()))
+}
+
+/// Decides and saves.
+pub(crate) fn run<C: Command>(ledger: &mut Ledger, command: C) -> C::Reply {
+    let reply = ledger.decide(&command, NOW).expect("accepted");
+    let batch = ledger.take_batch();
+    ledger.commit(batch);
+    reply
+}
+
+pub(crate) fn register(id: &str, max_streams: u32) -> RegisterInstance {
+    RegisterInstance {
+        id: id.into(),
+        ip: format!("ip-of-{id}"),
+        port: 8080,
+        max_streams,
+        labels: BTreeMap::new(),
+        heartbeat_interval: None,
+        auto_assign: false,
+    }
+}
+
+pub(crate) fn streams(ids: impl IntoIterator<Item = i64>) -> SaveStreams {
+    SaveStreams {
+        streams: ids
+            .into_iter()
+            .map(|id| StreamSpec {
+                id: Some(StreamId::new(id)),
+                name: Some(format!("s{id}").into()),
+                ..StreamSpec::default()
+            })
+            .collect(),
+    }
+}
+
+pub(crate) fn ask(id: &str, requested: i64) -> AssignStreams {
+    AssignStreams {
+        id: id.into(),
+        incarnation: None,
+        requested,
+    }
+}
+
+/// Takes the whole way of a recovery, but for its end.
+pub(crate) fn recover(ledger: &mut Ledger, id: &str) {
+    let failure = Failure {
+        id: id.into(),
+        incarnation: life(ledger, id),
+        cause: FailureCause::Reported,
+        detected_at: NOW,
+    };
+    let slot = ledger.saved().instance(&failure.id).expect("known");
+    let confirmed = Detected::new(failure)
+        .refresh(Some(&Standing::of(slot)))
+        .and_then(|refreshed| refreshed.reconfirm(Some(FenceAnswer::Fenced)))
+        .expect("fenced");
+    let (manner, progress) = (Manner::Ordinary, Progress::default());
+    let command = OpenIncident::new(confirmed, manner.clone(), progress.clone());
+    if let Opening::Opened(opened) = run(ledger, command) {
+        let scoring = Scoring::default();
+        run(
+            ledger,
+            RecoverInstance::new(opened, lease_over(ledger, id), manner, progress, scoring),
+        );
+    }
+}
+
+/// The lease of an instance, at the end of all times.
+pub(crate) fn lease_over(ledger: &Ledger, id: &str) -> LeaseOver {
+    let slot = ledger.saved().instance(&id.into()).expect("known");
+    let (granted, now) = (Timestamp::from_micros(0), Timestamp::from_micros(u64::MAX));
+    let lease = lease(&Standing::of(slot), Some(granted), Duration::ZERO, now);
+    lease.over().expect("over")
+}
+
+pub(crate) fn life(ledger: &Ledger, id: &str) -> crate::ids::Incarnation {
+    let id = InstanceId::from(id);
+    ledger
+        .saved()
+        .instance(&id)
+        .expect("known")
+        .instance()
+        .incarnation
+}
+
+pub(crate) fn ids(numbers: impl IntoIterator<Item = i64>) -> Vec<StreamId> {
+    numbers.into_iter().map(StreamId::new).collect()
+}
