@@ -1,8 +1,10 @@
 //! What the project says of itself: its layers, its documents, its settings and its command line.
 
 mod architecture;
+mod circles;
 mod cli;
 mod config;
 mod documents;
+mod sources;
 #[path = "../support/mod.rs"]
 mod support;

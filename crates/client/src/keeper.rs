@@ -10,34 +10,18 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::machine::{Action, Answer, Machine, Outcome, Request, Ticket};
+use super::message::{End, Message};
 use super::news::Board;
 use super::performer::{Task, perform};
 use super::permit::{Grant, LeaseEnd, boot_time};
-use super::stream::{Ending, Handoff, StopReason, StreamAssignment, StreamId};
+use super::registration::Registration;
+use super::runner::{Notice, Runner};
+use super::stream::{Handoff, StopReason, StreamAssignment, StreamId};
 use super::wire::Wire;
-use super::{Builder, Notice, Runner};
 
 /// The longest wait without a look at the clock: waiting does not go on while the machine sleeps,
 /// a lease does.
 const CHECK_PERIOD: Duration = Duration::from_millis(100);
-
-/// What the keeper is told.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// What came of a request, and what went wrong, for people.
-    Answered(Ticket, Answer, Option<String>),
-    /// The version the orchestrator is at, for this life.
-    News {
-        incarnation: i64,
-        version: i64,
-    },
-    /// The runner did what it was told to.
-    Performed(Outcome),
-    /// The runner panicked.
-    RunnerGone,
-    GiveBack(StreamId),
-    Leave,
-}
 
 struct Errand {
     ticket: Ticket,
@@ -45,20 +29,17 @@ struct Errand {
     limit: Duration,
 }
 
-/// How the keeper ended; `None` if the runner panicked.
-pub(super) type End = Option<Ending>;
-
 /// Starts the threads of a worker.
 pub(super) fn spawn(
-    builder: Builder,
+    registration: Registration,
     runner: impl Runner,
 ) -> io::Result<(Sender<Message>, JoinHandle<End>)> {
     let (inbox, messages) = mpsc::channel();
     let (errands, to_do) = mpsc::channel();
     let (tasks, to_perform) = mpsc::channel();
     let board = Arc::new(Board::default());
-    let max_streams = builder.max_streams as usize;
-    let wire = Arc::new(Wire::new(builder));
+    let max_streams = registration.max_streams as usize;
+    let wire = Arc::new(Wire::new(registration));
     let spawn = |name: &str| thread::Builder::new().name(name.to_owned());
 
     let (talker, answers) = (wire.clone(), inbox.clone());

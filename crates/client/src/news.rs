@@ -6,12 +6,9 @@ use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::keeper::Message;
+use super::message::Message;
 use super::permit::boot_time;
-use super::wire::{News, Wire};
-
-/// How long the orchestrator is asked to hold a question that it has no news for.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+use super::wire::{NEWS_WAIT, News, Wire};
 
 /// The wait after a question that came to nothing, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -89,7 +86,7 @@ impl Board {
                         return;
                     }
                     // Its heartbeat brings the news; asked again before, they would be the same.
-                    self.wait_while(PATIENCE, |now| now == Some(known));
+                    self.wait_while(NEWS_WAIT, |now| now == Some(known));
                 }
                 News::Version(_) if !was_quick => failures = 0,
                 News::None => {

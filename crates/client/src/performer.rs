@@ -3,11 +3,11 @@
 use std::sync::mpsc::{Receiver, Sender};
 use std::thread;
 
-use super::keeper::Message;
 use super::machine::Outcome;
+use super::message::Message;
 use super::permit::Permit;
+use super::runner::{Notice, Runner};
 use super::stream::{StopReason, StreamAssignment};
-use super::{Notice, Runner};
 
 /// What the runner is told. The machine waits for the end of a start or a stop before the next.
 #[derive(Debug)]

@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::Builder;
 use super::machine::{Answer, Request, Running};
-use super::news::PATIENCE;
 use super::reading::{beat, duration, ids, number};
+use super::registration::Registration;
 use super::stream::StreamId;
+
+/// How long the orchestrator is asked to hold a question that it has no news for.
+pub(super) const NEWS_WAIT: Duration = Duration::from_secs(30);
 
 /// A set of a hundred thousand streams fits.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
@@ -20,7 +22,7 @@ const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 /// Speaks with one orchestrator for one worker.
 #[derive(Debug)]
 pub(super) struct Wire {
-    builder: Builder,
+    registration: Registration,
     agent: Agent,
 }
 
@@ -50,7 +52,7 @@ struct Reply {
 }
 
 impl Wire {
-    pub(super) fn new(builder: Builder) -> Self {
+    pub(super) fn new(registration: Registration) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -59,7 +61,10 @@ impl Wire {
             .proxy(None)
             .build()
             .into();
-        Self { builder, agent }
+        Self {
+            registration,
+            agent,
+        }
     }
 
     /// Sends a request and waits for its answer, not longer than `limit` for each call it takes.
@@ -91,20 +96,20 @@ impl Wire {
     }
 
     fn register(&self, limit: Duration) -> Result<Outcome, ureq::Error> {
-        let builder = &self.builder;
-        let (ip, port) = match &builder.address {
+        let registration = &self.registration;
+        let (ip, port) = match &registration.address {
             Some((ip, port)) => (ip.clone(), *port),
-            None => (own_address(&builder.url), 1),
+            None => (own_address(&registration.url), 1),
         };
         let mut body = json!({
-            "server_id": builder.server_id,
+            "server_id": registration.server_id,
             "ip": ip,
             "port": port,
-            "max_streams": builder.max_streams,
-            "labels": builder.labels,
-            "auto_assign": builder.auto_assign,
+            "max_streams": registration.max_streams,
+            "labels": registration.labels,
+            "auto_assign": registration.auto_assign,
         });
-        if let Some(interval) = builder.heartbeat_interval {
+        if let Some(interval) = registration.heartbeat_interval {
             body["heartbeat_interval"] = json!(interval.as_secs_f64());
         }
         let reply = self.post("/register", &body, limit)?;
@@ -134,7 +139,7 @@ impl Wire {
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
         let mut body = json!({
-            "server_id": self.builder.server_id,
+            "server_id": self.registration.server_id,
             "status": "active",
             "incarnation": incarnation,
         });
@@ -157,16 +162,16 @@ impl Wire {
 
     /// Waits for a version other than this one, which is answered at once; otherwise for a while.
     pub(super) fn news(&self, incarnation: i64, version: i64) -> News {
-        let id = encoded(&self.builder.server_id);
-        let url = &self.builder.url;
-        let wait = PATIENCE.as_secs();
+        let id = encoded(&self.registration.server_id);
+        let url = &self.registration.url;
+        let wait = NEWS_WAIT.as_secs();
         let path = format!(
             "{url}/instances/{id}/assignments?version={version}&wait={wait}s\
              &incarnation={incarnation}"
         );
         let reply = || {
             let question = self.agent.get(path).config();
-            let limit = PATIENCE + Duration::from_secs(10);
+            let limit = NEWS_WAIT + Duration::from_secs(10);
             Reply::of(question.timeout_global(Some(limit)).build().call()?)
         };
         match reply() {
@@ -186,14 +191,14 @@ impl Wire {
         requested: usize,
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
-        let id = &self.builder.server_id;
+        let id = &self.registration.server_id;
         let ask =
             json!({"server_id": id, "incarnation": incarnation, "requested_count": requested});
         let asked = self.post("/streams/assign", &ask, limit)?;
         if asked.status != 200 {
             return Ok(asked.read(|_| None));
         }
-        let path = format!("{}/instances/{}", self.builder.url, encoded(id));
+        let path = format!("{}/instances/{}", self.registration.url, encoded(id));
         let answer = self.agent.get(path).config();
         let answer = answer.timeout_global(Some(limit)).build().call()?;
         let reply = Reply::of(answer)?;
@@ -206,7 +211,7 @@ impl Wire {
         streams: &[StreamId],
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
-        let id = &self.builder.server_id;
+        let id = &self.registration.server_id;
         let body = json!({"server_id": id, "incarnation": incarnation, "stream_ids": streams});
         let reply = self.post("/streams/release", &body, limit)?;
         Ok(reply.read(|_| Some(Answer::Released)))
@@ -223,9 +228,9 @@ impl Wire {
         if released != Answer::Released {
             return Ok((released, why));
         }
-        let id = encoded(&self.builder.server_id);
+        let id = encoded(&self.registration.server_id);
         // Its life says that it is the worker that leaves: nobody has to wait for its lease.
-        let url = &self.builder.url;
+        let url = &self.registration.url;
         let path = format!("{url}/instances/{id}?incarnation={incarnation}");
         let answer = self.agent.delete(path).config();
         let answer = answer.timeout_global(Some(limit)).build().call()?;
@@ -233,7 +238,7 @@ impl Wire {
     }
 
     fn post(&self, path: &str, body: &Value, limit: Duration) -> Result<Reply, ureq::Error> {
-        let request = self.agent.post(format!("{}{path}", self.builder.url));
+        let request = self.agent.post(format!("{}{path}", self.registration.url));
         let request = request.config().timeout_global(Some(limit)).build();
         let mut reply = Reply::of(request.send_json(body)?)?;
         reply.asked_by = body["incarnation"].as_i64();

@@ -8,8 +8,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::super::permit::boot_time;
-use super::state::{Mood, problem};
-use super::{Call, Shared};
+use super::state::{Call, Mood, Shared, problem};
 
 /// How long it is silent without a look at whether it is still to be.
 const A_WHILE: Duration = Duration::from_secs(60);

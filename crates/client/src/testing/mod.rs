@@ -22,14 +22,15 @@ mod state;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::stream::{Epoch, Handoff, StreamAssignment, StreamId};
-use state::{Mood, State};
+pub use state::Call;
+use state::{Mood, Shared, State};
 
 /// How long [`FakeOrchestrator::wait_for`] waits. Nothing takes that long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,29 +40,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub struct FakeOrchestrator {
     address: SocketAddr,
     shared: Arc<Shared>,
-}
-
-/// A request as it arrived.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Call {
-    /// `POST`, `GET` or `DELETE`.
-    pub method: String,
-    /// With a leading slash.
-    pub path: String,
-    /// Null if there was none.
-    pub body: Value,
-}
-
-#[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl FakeOrchestrator {

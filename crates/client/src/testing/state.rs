@@ -1,12 +1,35 @@
 //! What the test told the orchestrator, and what that one answers therefore.
 
 use std::collections::BTreeMap;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::super::stream::{Epoch, Handoff, StreamAssignment, StreamId};
-use super::Call;
+
+/// A request as it arrived.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// `POST`, `GET` or `DELETE`.
+    pub method: String,
+    /// With a leading slash.
+    pub path: String,
+    /// Null if there was none.
+    pub body: Value,
+}
+
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) state: Mutex<State>,
+    pub(super) changed: Condvar,
+}
+
+impl Shared {
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct State {

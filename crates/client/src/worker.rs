@@ -1,0 +1,202 @@
+//! A worker, from its first setting to its end.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
+use std::sync::mpsc::Sender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use super::keeper;
+use super::message::{End, Message};
+use super::registration::Registration;
+use super::runner::Runner;
+use super::stream::{Ending, StreamId};
+
+/// Why a worker ended, or could not begin.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum WorkerError {
+    /// Another process registered under the same `server_id`. Everything here is stopped. Make
+    /// sure that each worker has a name of its own; this is what the orchestrator said.
+    OtherProcess(String),
+    /// The orchestrator does not accept the registration; this is what it said.
+    Refused(String),
+    /// A call of the [`Runner`] panicked. Every [`Permit`] has ended.
+    RunnerPanicked,
+    /// No thread could be started.
+    NoThread(std::io::Error),
+}
+
+impl fmt::Display for WorkerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OtherProcess(detail) => write!(
+                f,
+                "another process lives under the server_id of this worker; everything here was \
+                 stopped ({detail})"
+            ),
+            Self::Refused(detail) => write!(f, "the registration is refused: {detail}"),
+            Self::RunnerPanicked => f.write_str("the runner panicked"),
+            Self::NoThread(error) => write!(f, "no thread could be started: {error}"),
+        }
+    }
+}
+
+impl Error for WorkerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::NoThread(error) => Some(error),
+            Self::OtherProcess(_) | Self::Refused(_) | Self::RunnerPanicked => None,
+        }
+    }
+}
+
+/// What is said at registration.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    registration: Registration,
+}
+
+impl Builder {
+    /// Where this worker is reached, for people to look up. Otherwise the address it has on the
+    /// way to the orchestrator, and port 1.
+    #[must_use]
+    pub fn address(mut self, ip: impl Into<String>, port: u16) -> Self {
+        self.registration.address = Some((ip.into(), port));
+        self
+    }
+
+    /// How many streams it can run, 20 if not said.
+    #[must_use]
+    pub fn max_streams(mut self, max_streams: u32) -> Self {
+        self.registration.max_streams = max_streams;
+        self
+    }
+
+    /// Labels it with what matters for placing streams.
+    #[must_use]
+    pub fn labels<K: Into<String>, V: Into<String>>(
+        mut self,
+        labels: impl IntoIterator<Item = (K, V)>,
+    ) -> Self {
+        let labels = labels
+            .into_iter()
+            .map(|(name, value)| (name.into(), value.into()));
+        self.registration.labels.extend(labels);
+        self
+    }
+
+    /// Beats more often than the orchestrator asks for.
+    #[must_use]
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
+        self.registration.heartbeat_interval = Some(interval);
+        self
+    }
+
+    /// Whether it is filled with streams nobody runs, which is so if not said. Otherwise it only
+    /// takes over from others.
+    #[must_use]
+    pub fn auto_assign(mut self, auto_assign: bool) -> Self {
+        self.registration.auto_assign = auto_assign;
+        self
+    }
+
+    /// Begins to live. Returns at once: the registration is tried until it succeeds.
+    ///
+    /// # Errors
+    /// If there is no thread left to do it.
+    pub fn start(self, runner: impl Runner) -> Result<Worker, WorkerError> {
+        let (inbox, keeper) =
+            keeper::spawn(self.registration, runner).map_err(WorkerError::NoThread)?;
+        Ok(Worker {
+            handle: Handle { inbox },
+            keeper: Some(keeper),
+        })
+    }
+}
+
+/// A living worker. It leaves when it is dropped, and that takes as long as its streams take to
+/// stop and the orchestrator to be told, or a few seconds if it does not answer.
+#[derive(Debug)]
+pub struct Worker {
+    handle: Handle,
+    keeper: Option<JoinHandle<End>>,
+}
+
+impl Worker {
+    /// A worker of the orchestrator at `url`. The `server_id` is its name: stable across
+    /// restarts, and nobody else's.
+    pub fn builder(url: impl Into<String>, server_id: impl Into<String>) -> Builder {
+        let registration = Registration {
+            url: url.into().trim_end_matches('/').to_owned(),
+            server_id: server_id.into(),
+            address: None,
+            max_streams: 20,
+            labels: BTreeMap::new(),
+            heartbeat_interval: None,
+            auto_assign: true,
+        };
+        Builder { registration }
+    }
+
+    /// To tell it something from another thread.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// If it did not end by leaving.
+    pub fn wait(mut self) -> Result<(), WorkerError> {
+        self.join()
+    }
+
+    /// Stops all streams, gives them back and leaves for good.
+    ///
+    /// # Errors
+    /// If it ended otherwise before.
+    pub fn leave(mut self) -> Result<(), WorkerError> {
+        self.handle.leave();
+        self.join()
+    }
+
+    fn join(&mut self) -> Result<(), WorkerError> {
+        let Some(keeper) = self.keeper.take() else {
+            return Ok(());
+        };
+        match keeper.join() {
+            Ok(Some(Ending::Left)) => Ok(()),
+            Ok(Some(Ending::OtherProcess(detail))) => Err(WorkerError::OtherProcess(detail)),
+            Ok(Some(Ending::Refused(detail))) => Err(WorkerError::Refused(detail)),
+            Ok(None) | Err(_) => Err(WorkerError::RunnerPanicked),
+        }
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.handle.leave();
+        // Who drops it does not want to know how it went.
+        let _ = self.join();
+    }
+}
+
+/// Tells a worker something. What is told to one that has ended is not heard.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    inbox: Sender<Message>,
+}
+
+impl Handle {
+    /// Stop all streams, give them back and leave for good.
+    pub fn leave(&self) {
+        let _ = self.inbox.send(Message::Leave);
+    }
+
+    /// Stop this stream, and give it back for another worker to run.
+    pub fn give_back(&self, stream: StreamId) {
+        let _ = self.inbox.send(Message::GiveBack(stream));
+    }
+}
