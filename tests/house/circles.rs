@@ -27,7 +27,10 @@ fn module(package: &str, file: &Path) -> Module {
         .iter()
         .map(|name| name.to_string_lossy().into_owned())
         .collect();
-    if names.last().is_some_and(|name| name == "mod" || name == "lib") {
+    if names
+        .last()
+        .is_some_and(|name| name == "mod" || name == "lib")
+    {
         names.pop();
     }
     names
@@ -226,7 +229,9 @@ fn an_import_added_upwards_is_a_circle() {
     let added = "use crate::{ids::Epoch, ledger::{Batch, Ledger as Book}};";
     let known = files.keys().cloned().collect();
     let targets = paths(added);
-    let targets = targets.iter().filter_map(|path| target(path, &below, &known));
+    let targets = targets
+        .iter()
+        .filter_map(|path| target(path, &below, &known));
     files.get_mut(&below).unwrap().extend(targets);
     let found = circle(&files).expect("a circle");
     assert!(found.contains("fleet/draft -> ledger"), "{found}");

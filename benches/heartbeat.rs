@@ -1,0 +1,215 @@
+//! Heartbeats over HTTP, and their memory: 10,000 instances and 100,000 streams on the store in
+//! memory, asked by 32 connections that send the next heartbeat when the last is answered.
+//!
+//! The yardstick, in turns with it in the same run, is an echo: the same HTTP server, the same
+//! requests, read and answered with two dozen bytes by a handler that knows nothing. Clients and
+//! servers share the machine, so only the ratio means something.
+//!
+//! `cargo bench --bench heartbeat`
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a bench that cannot be prepared has nothing to measure, and prints what it did"
+)]
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use actix_web::{App, HttpResponse, HttpServer, web};
+use futures_util::future::join_all;
+use prometheus_client::registry::Registry;
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
+use resilient_orchestrator::actors::telemetry::Telemetry;
+use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::commands::{RegisterInstance, SaveStreams, StreamSpec};
+use resilient_orchestrator::domain::ids::InstanceId;
+use resilient_orchestrator::http::{self, AppState, HttpSettings, Readiness};
+use resilient_orchestrator::store;
+
+const INSTANCES: usize = 10_000;
+const STREAMS: usize = 100_000;
+const STREAMS_A_REQUEST: usize = 10_000;
+const CONNECTIONS: usize = 32;
+const ROUNDS: usize = 5;
+const ROUND: Duration = Duration::from_secs(3);
+
+fn main() {
+    let (echo, orchestrator) = (serve_echo(), serve_orchestrator());
+    // What is allocated on the first use is no part of the measurement.
+    for address in [echo, orchestrator] {
+        rate(address, Duration::from_secs(1));
+    }
+    let mut ratios = Vec::with_capacity(ROUNDS);
+    for round in 1..=ROUNDS {
+        let (echoed, beaten) = (rate(echo, ROUND), rate(orchestrator, ROUND));
+        println!("round {round}: echo {echoed:>8.0}/s   heartbeats {beaten:>8.0}/s");
+        ratios.push(beaten / echoed);
+    }
+    ratios.sort_by(f64::total_cmp);
+    println!(
+        "heartbeats are {:.3} of the echo (median of {ROUNDS}, {:.3} to {:.3}); {} MiB resident",
+        ratios[ROUNDS / 2],
+        ratios[0],
+        ratios[ROUNDS - 1],
+        resident() / 1_024,
+    );
+}
+
+fn name(number: usize) -> String {
+    format!("worker-{number:05}")
+}
+
+/// What every worker sends, leased ones included.
+fn heartbeat(number: usize) -> String {
+    let body = format!(
+        r#"{{"server_id":"{}","current_streams":10,"status":"active","system_metrics":{{"cpu_percent":41.5,"memory_percent":63.2,"memory_used_gb":10.1,"memory_total_gb":16.0,"disk_percent":71.0,"disk_free_gb":120.5,"disk_total_gb":480.0,"load_average":[0.5,0.4,0.3],"uptime_seconds":86400}}}}"#,
+        name(number)
+    );
+    format!(
+        "POST /heartbeat HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Requests answered each second.
+fn rate(address: SocketAddr, during: Duration) -> f64 {
+    let (answered, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let began = now();
+    thread::scope(|scope| {
+        for connection in 0..CONNECTIONS {
+            let (answered, is_over) = (&answered, &is_over);
+            scope.spawn(move || {
+                let mut numbers = (connection..INSTANCES).step_by(CONNECTIONS).cycle();
+                let mut client = TcpStream::connect(address).expect("a connection");
+                client.set_nodelay(true).expect("no delay");
+                let mut buffer = [0; 4_096];
+                while !is_over.load(Ordering::Relaxed) {
+                    let request = heartbeat(numbers.next().unwrap_or_default());
+                    client.write_all(request.as_bytes()).expect("a request");
+                    let length = client.read(&mut buffer).expect("an answer");
+                    assert!(buffer[..length].starts_with(b"HTTP/1.1 200 OK"));
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        while now().duration_since(began) < during {
+            thread::park_timeout(Duration::from_millis(10));
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    answered.load(Ordering::Relaxed) as f64 / now().duration_since(began).as_secs_f64()
+}
+
+/// Resident memory, in KiB.
+fn resident() -> u64 {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
+/// A server in a system of its own, on a thread of its own, for as long as the process lives.
+fn serve_echo() -> SocketAddr {
+    let (ready, address) = mpsc::channel();
+    thread::spawn(move || {
+        actix::System::new().block_on(async move {
+            let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+            ready
+                .send(listener.local_addr().expect("an address"))
+                .expect("it is waited for");
+            let app = || {
+                let echo = |body: web::Bytes| async move {
+                    assert!(!body.is_empty());
+                    HttpResponse::Ok()
+                        .content_type("application/json")
+                        .body(r#"{"status":"heartbeat_updated"}"#)
+                };
+                App::new().route("/heartbeat", web::post().to(echo))
+            };
+            let server = HttpServer::new(app)
+                .workers(2)
+                .listen(listener)
+                .expect("a server");
+            server.run().await.expect("it serves");
+        });
+    });
+    address.recv().expect("an address")
+}
+
+fn serve_orchestrator() -> SocketAddr {
+    let (ready, address) = mpsc::channel();
+    thread::spawn(move || {
+        actix::System::new().block_on(async move {
+            let mut metrics = Registry::default();
+            let orchestrator = fleet(&mut metrics).await;
+            let readiness = Readiness::new();
+            readiness.set(true);
+            let state = AppState::new(orchestrator, HttpSettings::default(), readiness, metrics);
+            let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+            let bound = listener.local_addr().expect("an address");
+            let server = http::serve(listener, state).expect("a server");
+            ready.send(bound).expect("it is waited for");
+            server.await.expect("it serves");
+        });
+    });
+    address.recv().expect("an address")
+}
+
+/// Placed as in production: heartbeats and the fleet on arbiters of their own.
+async fn fleet(metrics: &mut Registry) -> Orchestrator {
+    let store = store::open("memory:", Duration::from_secs(60), 2)
+        .await
+        .expect("a store");
+    let loaded = Loaded::from_store(store).await.expect("an empty fleet");
+    let arbiters = [actix::Arbiter::new(), actix::Arbiter::new()];
+    let placement = Placement::Apart {
+        heartbeats: arbiters[0].handle(),
+        fleet: arbiters[1].handle(),
+    };
+    let clock = Clock::real(Duration::ZERO);
+    let telemetry = Telemetry::new(metrics);
+    let settings = SystemSettings::default();
+    let (orchestrator, fatalities) = start(loaded, &settings, clock, telemetry, &placement);
+    // Both live as long as the process.
+    std::mem::forget((arbiters, fatalities));
+    let orchestrator = Arc::new(orchestrator);
+    let registrations = (0..INSTANCES).map(|number| {
+        orchestrator.execute(RegisterInstance {
+            id: InstanceId::new(name(number)),
+            ip: "127.0.0.1".into(),
+            port: 9_000,
+            max_streams: 20,
+            labels: BTreeMap::new(),
+            heartbeat_interval: None,
+            auto_assign: true,
+        })
+    });
+    for registered in join_all(registrations).await {
+        registered.expect("a registration");
+    }
+    for first in (0..STREAMS).step_by(STREAMS_A_REQUEST) {
+        let spec = |number| StreamSpec {
+            name: Some(format!("stream-{number}").into()),
+            ..StreamSpec::default()
+        };
+        let streams = (first..first + STREAMS_A_REQUEST).map(spec).collect();
+        orchestrator
+            .execute(SaveStreams { streams })
+            .await
+            .expect("streams");
+    }
+    orchestrator.as_ref().clone()
+}
