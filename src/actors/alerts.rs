@@ -332,15 +332,12 @@ impl Handler<BreakerChanged> for AlertBookActor {
         let name = changed.name.as_str();
         let of_store = [BreakerName::STORE_READS, BreakerName::STORE_WRITES];
         if changed.file_replaced {
-            // One cause, one alert: it is the changes that are refused, whoever noticed it.
-            let writes = BreakerName::STORE_WRITES;
-            self.raise(
-                AlertKind::StoreUnavailable,
-                Severity::Critical,
-                writes.as_str(),
-                FILE_REPLACED,
-                ctx,
-            );
+            // One cause, one alert, whichever breaker heard of it first.
+            let kind = AlertKind::StoreUnavailable;
+            let is_open = (self.book.open_of(kind)).any(|alert| alert.detail == FILE_REPLACED);
+            if !is_open {
+                self.raise(kind, Severity::Critical, name, FILE_REPLACED, ctx);
+            }
         } else if of_store.contains(&changed.name) {
             match changed.state {
                 BreakerState::Open => self.raise(
