@@ -36,6 +36,9 @@ const FINISH_LIMIT: Duration = Duration::from_secs(8);
 /// How long the last heartbeats may take to be saved after that.
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
+/// How long all of the shutdown may take; closing the database gets what is left of it.
+const STOP_LIMIT: Duration = Duration::from_millis(9_500);
+
 /// Which way the schema of the database is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigrationDirection {
@@ -67,6 +70,12 @@ pub enum StartError {
         /// What it said.
         reason: std::io::Error,
     },
+    /// It was asked to end, and the database took too long.
+    #[error(
+        "the database could not be closed before the shutdown; nothing is lost, but a file of \
+         SQLite is complete only together with its -wal until the next start"
+    )]
+    NotClosed,
     /// It ran, and had to end.
     #[error("{0}")]
     Fatal(#[from] Fatal),
@@ -89,8 +98,13 @@ pub fn serve(config: Config) -> Result<(), StartError> {
             signal = asked_to_end() => signal.map(|name| info!("{name}: shutting down")),
             fatal = server.failed() => Err(fatal.into()),
         };
-        server.stop().await;
-        outcome
+        let stopped = server.stop().await;
+        if outcome.is_err()
+            && let Err(error) = &stopped
+        {
+            error!("{error}");
+        }
+        outcome.and(stopped)
     });
     // Dropping the runtime would wait for a database call that hangs; the process ends instead.
     std::mem::forget(runner);
@@ -157,8 +171,8 @@ impl Server {
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let clock = Clock::real(grace_for(&config.liveness));
         let (listener, address) = listen(config.server.bind_address.as_str())?;
-        let store = open(config).await?;
-        let loaded = Loaded::from_store(store).await?;
+        let store = open(config, address).await?;
+        let loaded = load(store).await?;
 
         let arbiters = [Arbiter::new(), Arbiter::new()];
         let placement = Placement::Apart {
@@ -214,8 +228,13 @@ impl Server {
     }
 
     /// Stops accepting, finishes what is in flight, saves what is under way and the last
-    /// heartbeats. Takes less than ten seconds, whatever hangs.
-    pub async fn stop(self) {
+    /// heartbeats, ends the actors, and closes the database when nobody is left who could use it.
+    /// Takes less than ten seconds, whatever hangs.
+    ///
+    /// # Errors
+    ///
+    /// If what was answered is not complete in the database.
+    pub async fn stop(self) -> Result<(), StartError> {
         let Self {
             orchestrator,
             readiness,
@@ -225,23 +244,41 @@ impl Server {
         } = self;
         readiness.set(false);
         orchestrator.end_polls();
-        let finish = async {
-            http.stop(true).await;
-            orchestrator.drain().await;
-        };
-        if tokio::time::timeout(FINISH_LIMIT, finish).await.is_err() {
-            error!("what was under way could not be finished before the shutdown");
-        }
-        if tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush())
-            .await
-            .is_err()
-        {
-            warn!("the last heartbeats could not be saved before the shutdown");
-        }
-        for arbiter in arbiters {
-            arbiter.stop();
+        let stop = stop_in_order(orchestrator, http, arbiters);
+        match tokio::time::timeout(STOP_LIMIT, stop).await {
+            Ok(closed) => closed.map_err(StartError::Store),
+            Err(_) => Err(StartError::NotClosed),
         }
     }
+}
+
+async fn stop_in_order(
+    orchestrator: Orchestrator,
+    http: ServerHandle,
+    arbiters: [Arbiter; 2],
+) -> Result<(), StoreError> {
+    let finish = async {
+        http.stop(true).await;
+        orchestrator.drain().await;
+    };
+    if tokio::time::timeout(FINISH_LIMIT, finish).await.is_err() {
+        error!("what was under way could not be finished before the shutdown");
+    }
+    if tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush())
+        .await
+        .is_err()
+    {
+        warn!("the last heartbeats could not be saved before the shutdown");
+    }
+    // Actors go on for a moment after their arbiters were told to end.
+    let ended = tokio::task::spawn_blocking(move || {
+        for arbiter in &arbiters {
+            arbiter.stop();
+        }
+        arbiters.map(Arbiter::join)
+    });
+    let _ = ended.await;
+    orchestrator.close_store().await
 }
 
 fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -273,12 +310,23 @@ fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartError> {
     Ok((listener, bound))
 }
 
-async fn open(config: &Config) -> Result<Arc<dyn Store>, StoreError> {
+async fn open(config: &Config, address: SocketAddr) -> Result<Arc<dyn Store>, StoreError> {
     let database = &config.database;
     let pool_size = usize::try_from(database.pool_size).unwrap_or(usize::MAX);
-    let store = store::open(&database_url(&database.url), database.timeout, pool_size).await?;
+    let (owner, url) = (format!("at {address}"), database_url(&database.url));
+    let store = store::open_for(&owner, &url, database.timeout, pool_size).await?;
     info!(database:% = database.url; "using {}", database.url);
     Ok(store)
+}
+
+/// Loads the fleet. A store that is of no use is closed again.
+async fn load(store: Arc<dyn Store>) -> Result<Loaded, StoreError> {
+    let loaded = Loaded::from_store(store.clone()).await;
+    if loaded.is_err() {
+        // The reason for the end is the other one.
+        let _ = store.close().await;
+    }
+    loaded
 }
 
 /// The URL with its password, as the driver needs it; never to be shown.
@@ -299,6 +347,7 @@ fn system_settings(config: &Config) -> SystemSettings {
         breaker: config.breaker,
         mass_failure: config.mass_failure,
         health: config.health.limits,
+        change_limit: config.database.timeout.mul_f64(1.1),
         health_check_interval: config.health.check_interval,
         sweep_interval: config.heartbeats.check_interval,
         flush_interval: config.heartbeats.flush_interval,

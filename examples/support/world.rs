@@ -50,7 +50,7 @@ impl Embedded {
                 let events = server.orchestrator().feed().send(Subscribe).await?;
                 started.send((format!("http://{}", server.address()), events))?;
                 let _ = stopped.await;
-                server.stop().await;
+                server.stop().await?;
                 Ok(())
             })
         });

@@ -142,7 +142,7 @@ impl Archive {
     ) -> Result<IncidentPage, Refusal> {
         if !self.access.gate().reads().lets_through() {
             let page = self.recent.page(filter, limit);
-            return page.ok_or(Refusal::StoreUnavailable);
+            return page.ok_or_else(|| self.access.gate().reads().refusal());
         }
         let wanted = filter.clone();
         let read = move |store: Arc<dyn Store>| async move {
@@ -163,7 +163,7 @@ impl Archive {
         if !self.access.gate().reads().lets_through() {
             let found = self.recent.one(id);
             return if found.is_none() && self.recent.is_cut() {
-                Err(Refusal::StoreUnavailable)
+                Err(self.access.gate().reads().refusal())
             } else {
                 Ok(found)
             };
@@ -205,6 +205,11 @@ impl Archive {
         })
     }
 
+    /// Ends the work with the store.
+    pub(super) async fn close_store(&self) -> Result<(), StoreError> {
+        self.store.close().await
+    }
+
     /// Makes one call, past the breaker of reads.
     async fn read<T, F>(&self, call: impl FnOnce(Arc<dyn Store>) -> F) -> Result<T, StoreError>
     where
@@ -212,7 +217,10 @@ impl Archive {
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
         let permit = self.access.to_read();
-        let permit = permit.ok_or_else(|| StoreError::Unavailable("it is out".to_owned()))?;
+        let permit = permit.ok_or_else(|| match self.access.gate().reads().refusal() {
+            Refusal::DatabaseReplaced => StoreError::FileReplaced("it is out".to_owned()),
+            _ => StoreError::Unavailable("it is out".to_owned()),
+        })?;
         let call = call(self.store.clone());
         let answer = tokio::spawn(async move {
             let result = call.await;
@@ -229,7 +237,10 @@ fn told<T>(result: Result<T, StoreError>) -> Result<T, Refusal> {
         if let StoreError::Unusable(reason) = &error {
             error!(reason; "the store holds something that cannot be read: {reason}");
         }
-        Refusal::StoreUnavailable
+        match error {
+            StoreError::FileReplaced(_) => Refusal::DatabaseReplaced,
+            _ => Refusal::StoreUnavailable,
+        }
     })
 }
 

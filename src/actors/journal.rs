@@ -73,6 +73,7 @@ impl Journal {
             }
             Err(
                 refusal @ (Refusal::StoreUnavailable
+                | Refusal::DatabaseReplaced
                 | Refusal::OutcomeUnknown
                 | Refusal::Overloaded),
             ) => {

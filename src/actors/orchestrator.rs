@@ -39,7 +39,8 @@ use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::patterns::{Pattern, find_patterns};
 use crate::domain::queries::{FailedInstances, FleetFacts, Query, TellAgain};
 use crate::domain::time::WallTime;
-use actix::Addr;
+use crate::store::StoreError;
+use actix::{Addr, MailboxError};
 
 /// How long a heartbeat waits for its instance's actor before it is answered without it.
 const PULSE_LIMIT: Duration = Duration::from_millis(250);
@@ -65,6 +66,7 @@ pub struct Orchestrator {
     pub(super) alerts: Alerts,
     pub(super) lease: Duration,
     pub(super) lease_margin: Duration,
+    pub(super) change_limit: Duration,
     pub(super) identity: Addr<IdentityActor>,
     pub(super) polls_end: Arc<PollsEnd>,
 }
@@ -262,15 +264,24 @@ impl Orchestrator {
         })
     }
 
+    /// Waits for a change for as long as a request may take: one limit for the queue, the store,
+    /// and the settling of what is in doubt. The change goes on when nobody waits any more.
+    async fn in_time<T>(
+        &self,
+        change: impl Future<Output = Result<Result<T, Refusal>, MailboxError>>,
+    ) -> Result<T, Refusal> {
+        match tokio::time::timeout(self.change_limit, change).await {
+            Ok(answer) => answer.unwrap_or(Err(Refusal::ShuttingDown)),
+            Err(_) => Err(Refusal::OutcomeUnknown),
+        }
+    }
+
     /// Has a command carried out; returns once it is saved.
     ///
     /// # Errors
     /// If it was not, with the reason.
     pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, Refusal> {
-        self.fleet
-            .send(Execute(command))
-            .await
-            .unwrap_or(Err(Refusal::ShuttingDown))
+        self.in_time(self.fleet.send(Execute(command))).await
     }
 
     /// Asks about the saved fleet.
@@ -290,10 +301,7 @@ impl Orchestrator {
     /// If it could not be, with the reason.
     pub async fn report_failure(&self, id: InstanceId) -> Result<Recovered, Refusal> {
         self.check_store_for(&id)?;
-        self.recovery
-            .send(ReportFailure { id })
-            .await
-            .unwrap_or(Err(Refusal::ShuttingDown))
+        self.in_time(self.recovery.send(ReportFailure { id })).await
     }
 
     /// Removes an instance for good. What its worker may still run waits for the end of its lease.
@@ -322,17 +330,15 @@ impl Orchestrator {
 
     async fn depart(&self, id: InstanceId, by_worker: bool) -> Result<Departure, Refusal> {
         self.check_store_for(&id)?;
-        self.recovery
-            .send(Remove { id, by_worker })
+        self.in_time(self.recovery.send(Remove { id, by_worker }))
             .await
-            .unwrap_or(Err(Refusal::ShuttingDown))
     }
 
     /// A known instance cannot be recovered while nothing can be saved; who asks hears so before
     /// anything is done.
     fn check_store_for(&self, id: &InstanceId) -> Result<(), Refusal> {
         if self.registry.get(id).is_some() && !self.gate.writes().lets_through() {
-            return Err(Refusal::StoreUnavailable);
+            return Err(self.gate.writes().refusal());
         }
         Ok(())
     }
@@ -342,10 +348,7 @@ impl Orchestrator {
     /// # Errors
     /// If that could not be saved.
     pub async fn force_recovery(&self, id: InstanceId) -> Result<Forced, Refusal> {
-        self.recovery
-            .send(ForceRecovery { id })
-            .await
-            .unwrap_or(Err(Refusal::ShuttingDown))
+        self.in_time(self.recovery.send(ForceRecovery { id })).await
     }
 
     /// Empties an instance and takes it out of use, whether it beats or not; returns when its
@@ -359,10 +362,8 @@ impl Orchestrator {
         reason: String,
     ) -> Result<EmergencyReport, Refusal> {
         self.check_store_for(&id)?;
-        self.recovery
-            .send(TakeOut { id, reason })
+        self.in_time(self.recovery.send(TakeOut { id, reason }))
             .await
-            .unwrap_or(Err(Refusal::ShuttingDown))
     }
 
     /// What the mass-failure brake does.
@@ -532,6 +533,14 @@ impl Orchestrator {
     /// Returns when the last heartbeats are saved, or could not be.
     pub async fn flush(&self) {
         let _ = self.heartbeats.send(Flush).await;
+    }
+
+    /// Ends the work with the store; nothing can be saved or read afterwards.
+    ///
+    /// # Errors
+    /// If what was saved is not complete where the next start looks for it.
+    pub async fn close_store(&self) -> Result<(), StoreError> {
+        self.archive.close_store().await
     }
 }
 

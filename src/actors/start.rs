@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use log::info;
+use log::{info, warn};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::alerts::{AlertBookActor, Alerts, KeptAlerts, ListenToAlerts};
@@ -58,6 +58,9 @@ pub struct SystemSettings {
     pub mass_failure: MassFailureSettings,
     /// When the system is less than healthy.
     pub health: HealthLimits,
+    /// After how long at the most a request that changes something is answered, whatever it has
+    /// waited for: a little longer than one call to the store may take.
+    pub change_limit: Duration,
     /// The longest time between two judgements of the system's health.
     pub health_check_interval: Duration,
     /// The period of the safety sweep.
@@ -83,6 +86,7 @@ impl Default for SystemSettings {
             breaker: BreakerSettings::default(),
             mass_failure: MassFailureSettings::default(),
             health: HealthLimits::default(),
+            change_limit: Duration::from_millis(5_500),
             health_check_interval: Duration::from_secs(60),
             sweep_interval: Duration::from_secs(30),
             flush_interval: Duration::from_secs(5),
@@ -158,6 +162,9 @@ impl Loaded {
         let (instances, streams) = (fleet.instance_count(), fleet.listed_count());
         info!(term = guard.term.get(), instances, streams;
             "loaded {instances} instances and {streams} streams");
+        if instances == 0 && streams == 0 {
+            tell_empty(guard);
+        }
         let last_beats = snapshot.last_beats;
         let open_incidents = open_incidents(store.as_ref()).await?;
         Ok(Self {
@@ -189,6 +196,20 @@ impl Loaded {
                 entry.grant_until(now + lease.max(standing.lease));
             }
         }
+    }
+}
+
+/// A database without a fleet is what a first start finds, or one that looks in the wrong place.
+fn tell_empty(guard: Guard) {
+    let term = guard.term.get();
+    if term == 1 {
+        warn!(term;
+            "new database, no instances: if a fleet was expected, stop the orchestrator and look at \
+             DATABASE_URL");
+    } else {
+        warn!(term;
+            "empty database, no instances: it was used before, and holds no stream either; if a \
+             fleet was expected, stop the orchestrator and look at DATABASE_URL");
     }
 }
 
@@ -361,6 +382,7 @@ pub fn start(
         alerts: alerts.clone(),
     }));
     let orchestrator = Orchestrator {
+        change_limit: settings.change_limit,
         lease: settings.worker_limits.lease,
         lease_margin: settings.worker_limits.lease_margin,
         clock,

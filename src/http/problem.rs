@@ -312,7 +312,9 @@ impl From<Refusal> for Problem {
         let kind = match refusal {
             Refusal::Rejected(rejection) => return rejection.into(),
             Refusal::RefusedByStore => Kind::Conflict,
-            Refusal::StoreUnavailable | Refusal::OutcomeUnknown => Kind::StoreUnavailable,
+            Refusal::StoreUnavailable | Refusal::DatabaseReplaced | Refusal::OutcomeUnknown => {
+                Kind::StoreUnavailable
+            }
             Refusal::Overloaded => Kind::Overloaded,
             Refusal::ShuttingDown => Kind::ShuttingDown,
         };
@@ -434,6 +436,7 @@ mod tests {
             (rejected(Rejection::IdsExhausted { index: 3 }), 422, false),
             (Refusal::RefusedByStore, 409, false),
             (Refusal::StoreUnavailable, 503, true),
+            (Refusal::DatabaseReplaced, 503, true),
             (Refusal::OutcomeUnknown, 503, true),
             (Refusal::Overloaded, 503, true),
             (Refusal::ShuttingDown, 503, true),

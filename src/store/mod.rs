@@ -36,7 +36,7 @@ use crate::domain::ledger::Batch;
 use crate::domain::time::WallTime;
 
 pub use memory::MemoryStore;
-pub use open::{migrate, open, revert_last};
+pub use open::{migrate, open, open_for, revert_last};
 pub use postgres::PostgresStore;
 pub use sqlite::SqliteStore;
 
@@ -177,6 +177,14 @@ pub enum StoreError {
     /// What is there cannot be used: damaged, or written by a newer release.
     #[error("{0}")]
     Unusable(String),
+    /// Another process has the database to itself. Waiting does not help: somebody has to stop
+    /// that process. Nothing was looked at.
+    #[error("{0}")]
+    InUse(String),
+    /// The file that was opened is no longer the one under its name. Nothing was written, and
+    /// nothing will be, unless it is put back.
+    #[error("{0}")]
+    FileReplaced(String),
 }
 
 /// A place to keep the fleet.
@@ -310,4 +318,14 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// If it does not.
     async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Ends the work with the store: waits for what is under way, leaves everything that was
+    /// saved in its final place and ends every connection. Later calls are `Unavailable`. The
+    /// caller bounds the wait.
+    ///
+    /// # Errors
+    /// If what was saved is not complete where a later start, or a copy, looks for it.
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
 }

@@ -24,16 +24,30 @@ enum Kind<'u> {
 /// only PostgreSQL has more than two of.
 ///
 /// # Errors
-/// `Unavailable` if the server cannot be reached, `Unusable` if the URL, the file or the content
-/// of the database cannot be used. No text contains a user name or a password.
+/// `Unavailable` if the server cannot be reached, `InUse` if another process has the file,
+/// `Unusable` if the URL, the file or the content of the database cannot be used. No text contains a user name or a password.
 pub async fn open(
+    url: &str,
+    timeout: Duration,
+    pool_size: usize,
+) -> Result<Arc<dyn Store>, StoreError> {
+    open_for("in a program of its own", url, timeout, pool_size).await
+}
+
+/// As [`open`]. `owner` says what this process does with the database, for a second process that
+/// is refused because of it: `at 127.0.0.1:8001`.
+///
+/// # Errors
+/// As [`open`].
+pub async fn open_for(
+    owner: &str,
     url: &str,
     timeout: Duration,
     pool_size: usize,
 ) -> Result<Arc<dyn Store>, StoreError> {
     Ok(match kind(url)? {
         Kind::Memory => Arc::new(MemoryStore::new()),
-        Kind::Sqlite(path) => Arc::new(SqliteStore::open(path, timeout).await?),
+        Kind::Sqlite(path) => Arc::new(SqliteStore::open(path, timeout, owner).await?),
         Kind::Postgres => Arc::new(PostgresStore::open(url, timeout, pool_size).await?),
     })
 }

@@ -1,22 +1,31 @@
 //! The fleet in one SQLite file.
 //!
-//! One connection writes and one reads, so that a long read never holds up a write (WAL lets
-//! both work at once), and two writers never meet (`busy_timeout` does not help against a
-//! deferred transaction that turns into a writing one). Each operation is one transaction on a
-//! blocking thread. A call that runs out of time leaves its transaction running there: it holds
+//! One connection writes and one reads (`sqlite/lane.rs`), so that a long read never holds up a
+//! write (WAL lets both work at once), and two writers never meet (`busy_timeout` does not help
+//! against a deferred transaction that turns into a writing one). Each operation is one
+//! transaction on a blocking thread. A call that runs out of time before its COMMIT was begun is
+//! certainly not written; one that runs out later leaves its transaction running there: it holds
 //! the writer until it is over, so a later `settle` queues behind it and sees what became of it.
+//!
+//! One process has the file (`sqlite/lock.rs`), and the file has to stay where it is
+//! (`sqlite/place.rs`). [`Store::close`] leaves one complete file behind, without a journal.
+
+mod lane;
+mod lock;
+mod place;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, ExpressionMethods, RunQueryDsl, SqliteConnection};
+use diesel::{ExpressionMethods, RunQueryDsl, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::failure::{Access, at_commit};
+use self::lane::{Lane, Progress, check_folder, checkpoint, connect_for_migrations};
+use self::lock::FileLock;
+use self::place::Place;
+use super::failure::Access;
 use super::operations::{incoming, rows_per_statement};
 use super::rows::{EventRow, PlacementRow};
 use super::schema::{events, placements};
@@ -69,13 +78,22 @@ pub struct SqliteStore {
 }
 
 impl SqliteStore {
-    /// Opens the file, or creates it, and brings its tables up to this release.
+    /// Opens the file, or creates it, and brings its tables up to this release. `owner` says what
+    /// this process does with it, for a second one that is refused: `at 127.0.0.1:8001`.
     ///
     /// # Errors
-    /// `Unusable` with a sentence if the file cannot be opened or is not a database of ours.
-    pub async fn open(path: &str, limit: Duration) -> Result<Self, StoreError> {
-        migrate(path, limit).await?;
-        let lane = |access| Arc::new(Mutex::new(Lane::new(path, access, limit)));
+    /// `InUse` if another process has the file, `Unusable` with a sentence if it cannot be opened
+    /// or is not a database of ours.
+    pub async fn open(path: &str, limit: Duration, owner: &str) -> Result<Self, StoreError> {
+        let migrated = on_migrated_file(path, limit, owner, |connection, _| {
+            migrations::run_pending(connection, &migrations::SQLITE)
+        });
+        let Migrated { place, lock, .. } = migrated.await?;
+        let lock = Arc::new(lock);
+        let lane = |access| {
+            let lane = Lane::new(place.clone(), access, limit, lock.clone());
+            Arc::new(Mutex::new(lane))
+        };
         Ok(Self {
             writer: lane(Access::Write),
             reader: lane(Access::Read),
@@ -83,7 +101,8 @@ impl SqliteStore {
         })
     }
 
-    /// Runs an operation as one transaction on the connection for that kind of access.
+    /// Runs an operation as one transaction on the connection for that kind of access. One limit
+    /// holds for all of it: waiting for its turn, for another program, and for the work itself.
     async fn run<T: Send + 'static>(
         &self,
         access: Access,
@@ -93,23 +112,21 @@ impl SqliteStore {
             Access::Read => self.reader.clone(),
             Access::Write => self.writer.clone(),
         };
-        let begun = AtomicBool::new(false);
+        let progress = Arc::new(Progress::default());
+        let agreed = progress.clone();
         let call = async {
             let mut lane = lane.lock_owned().await;
-            begun.store(true, Ordering::Relaxed);
-            tokio::task::spawn_blocking(move || lane.transaction(body))
+            tokio::task::spawn_blocking(move || lane.transaction(&agreed, body))
                 .await
                 .unwrap_or_else(|error| Err(access.lost(format!("it ended early: {error}"))))
         };
         match tokio::time::timeout(self.limit, call).await {
             Ok(result) => result,
-            Err(_) if begun.load(Ordering::Relaxed) => {
-                Err(access.lost(format!("no answer within {:?}", self.limit)))
-            }
-            Err(_) => Err(StoreError::Unavailable(format!(
+            Err(_) if progress.give_up() => Err(StoreError::Unavailable(format!(
                 "the database was busy for {:?}",
                 self.limit
             ))),
+            Err(_) => Err(access.lost(format!("COMMIT was not over within {:?}", self.limit))),
         }
     }
 
@@ -128,122 +145,58 @@ impl SqliteStore {
     }
 }
 
-/// A connection and how to get it back. It is given up whenever it may be in the middle of
-/// something, and opened again by the next operation.
-struct Lane {
-    path: PathBuf,
-    access: Access,
-    limit: Duration,
-    connection: Option<SqliteConnection>,
-}
-
-impl std::fmt::Debug for Lane {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Lane")
-            .field("path", &self.path)
-            .field("access", &self.access)
-            .finish_non_exhaustive()
-    }
-}
-
-impl Lane {
-    fn new(path: &str, access: Access, limit: Duration) -> Self {
-        Self {
-            path: path.into(),
-            access,
-            limit,
-            connection: None,
-        }
-    }
-
-    fn transaction<T>(
-        &mut self,
-        body: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => connect(&self.path, self.access, self.limit)?,
-        };
-        connection.batch_execute(match self.access {
-            Access::Read => "BEGIN",
-            Access::Write => "BEGIN IMMEDIATE",
-        })?;
-        let result = body(&mut connection);
-        let ended = match &result {
-            Ok(_) => connection.batch_execute("COMMIT").map_err(at_commit),
-            // SQLite may have rolled back already; then this fails, and the connection goes.
-            Err(_) => connection.batch_execute("ROLLBACK").map_err(Into::into),
-        };
-        match (result, ended) {
-            (result, Ok(())) => {
-                self.connection = Some(connection);
-                result
-            }
-            (Ok(_), Err(lost)) if self.access == Access::Write => Err(lost),
-            (result, Err(_)) => result,
-        }
-    }
-}
-
-/// Opens a connection with the settings all of ours have.
-fn connect(path: &Path, access: Access, limit: Duration) -> Result<SqliteConnection, StoreError> {
-    let unusable = |error: &dyn std::fmt::Display| {
-        StoreError::Unusable(format!(
-            "the database file `{}` cannot be used: {error}",
-            path.display()
-        ))
-    };
-    let text = path
-        .to_str()
-        .ok_or_else(|| unusable(&"its name is not UTF-8"))?;
-    if let Some(directory) = path.parent()
-        && !directory.as_os_str().is_empty()
-        && !directory.is_dir()
-    {
-        let reason = format!("there is no directory `{}`", directory.display());
-        return Err(unusable(&reason));
-    }
-    let mut connection = SqliteConnection::establish(text).map_err(|error| unusable(&error))?;
-    // Another process that holds the file must be heard of before our own time is over: then it
-    // is certain that nothing was written.
-    let busy = limit.mul_f64(0.8).as_millis().clamp(1, i32::MAX as u128);
-    let settings = match access {
-        // `synchronous = FULL`: what was answered survives a power cut.
-        Access::Write => {
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;"
-        }
-        Access::Read => "PRAGMA query_only = ON;",
-    };
-    connection
-        .batch_execute(&format!("PRAGMA busy_timeout = {busy}; {settings}"))
-        .map_err(|error| unusable(&error))?;
-    Ok(connection)
-}
-
 /// Brings the tables of a file up to this release; returns the names of what was missing.
 pub(super) async fn migrate(path: &str, limit: Duration) -> Result<Vec<String>, StoreError> {
-    on_migrated_file(path, limit, |connection| {
-        migrations::run_pending(connection, &migrations::SQLITE)
-    })
-    .await
+    let migrated = on_migrated_file(path, limit, MIGRATING, |connection, place| {
+        let taken = migrations::run_pending(connection, &migrations::SQLITE)?;
+        checkpoint(connection, place)?;
+        Ok(taken)
+    });
+    Ok(migrated.await?.value)
 }
 
 /// Takes back the last migration of a file.
 pub(super) async fn revert_last(path: &str, limit: Duration) -> Result<Option<String>, StoreError> {
-    on_migrated_file(path, limit, |connection| {
-        migrations::revert_last(connection, &migrations::SQLITE)
-    })
-    .await
+    let migrated = on_migrated_file(path, limit, MIGRATING, |connection, place| {
+        let reverted = migrations::revert_last(connection, &migrations::SQLITE)?;
+        checkpoint(connection, place)?;
+        Ok(reverted)
+    });
+    Ok(migrated.await?.value)
 }
 
-/// Migrations have no time limit of their own: half of one is worse than a slow one.
+/// What a process does with the file that only migrates it.
+const MIGRATING: &str = "migrating it";
+
+/// A file whose tables are as they should be. No connection to it is open, and it is still locked.
+struct Migrated<T> {
+    value: T,
+    place: Arc<Place>,
+    lock: FileLock,
+}
+
+/// Migrations have no time limit of their own: half of one is worse than a slow one. The lock
+/// comes before the first look at the file.
 async fn on_migrated_file<T: Send + 'static>(
     path: &str,
     limit: Duration,
-    body: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    let path = PathBuf::from(path);
-    tokio::task::spawn_blocking(move || body(&mut connect(&path, Access::Write, limit)?))
+    owner: &str,
+    body: impl FnOnce(&mut SqliteConnection, &Place) -> Result<T, StoreError> + Send + 'static,
+) -> Result<Migrated<T>, StoreError> {
+    let (path, owner) = (PathBuf::from(path), owner.to_owned());
+    let migrated = tokio::task::spawn_blocking(move || {
+        let path: &Path = &path;
+        check_folder(path)?;
+        let lock = FileLock::take(path, &owner)?;
+        let place = Arc::new(Place::new(path));
+        let value = {
+            let mut connection = connect_for_migrations(path, limit)?;
+            let _presence = place.opened()?;
+            body(&mut connection, &place)?
+        };
+        Ok(Migrated { value, place, lock })
+    });
+    migrated
         .await
         .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
 }
@@ -346,36 +299,99 @@ impl Store for SqliteStore {
     async fn ping(&self) -> Result<(), StoreError> {
         self.read(operations::ping).await
     }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let mut reader = self.reader.clone().lock_owned().await;
+        let mut writer = self.writer.clone().lock_owned().await;
+        let closed = tokio::task::spawn_blocking(move || {
+            reader.end();
+            writer.close()
+        });
+        closed
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use diesel::{dsl::sql, sql_types};
+    use std::sync::mpsc;
 
     use super::*;
 
-    #[test]
-    fn writes_reach_the_disk_and_keep_references_whole() {
+    /// A store with a transaction of its writer that has done its work and is told to go on by
+    /// the sender that is returned.
+    async fn with_a_slow_write(
+        limit: Duration,
+    ) -> (
+        tempfile::TempDir,
+        Arc<SqliteStore>,
+        Guard,
+        tokio::task::JoinHandle<Result<(), StoreError>>,
+        mpsc::Sender<()>,
+    ) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fleet.db");
-        let limit = Duration::from_secs(1);
-        let mut writer = connect(&path, Access::Write, limit).unwrap();
-        let mut pragma = |name: &str| -> String {
-            let value = sql::<sql_types::Text>(&format!("CAST({name} AS TEXT) FROM pragma_{name}"));
-            diesel::select(value).get_result(&mut writer).unwrap()
+        let open = SqliteStore::open(path.to_str().unwrap(), limit, "in a test");
+        let store = Arc::new(open.await.unwrap());
+        let guard = store.begin_term().await.unwrap();
+        let (entered, inside) = tokio::sync::oneshot::channel();
+        let (go_on, wait) = mpsc::channel::<()>();
+        let write = {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let work = move |c: &mut SqliteConnection| {
+                    let moved = operations::settle(c, guard)?;
+                    assert_eq!(moved, Settlement::Defeated);
+                    let _ = entered.send(());
+                    let _ = wait.recv();
+                    Ok(())
+                };
+                store.write(work).await
+            })
         };
-        assert_eq!(pragma("journal_mode"), "wal");
-        assert_eq!(pragma("synchronous"), "2", "2 is FULL");
-        assert_eq!(pragma("foreign_keys"), "1");
+        inside.await.unwrap();
+        (directory, store, guard, write, go_on)
     }
 
-    #[test]
-    fn the_reader_cannot_write() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("fleet.db");
-        let limit = Duration::from_secs(1);
-        connect(&path, Access::Write, limit).unwrap();
-        let mut reader = connect(&path, Access::Read, limit).unwrap();
-        assert!(reader.batch_execute("CREATE TABLE t (x)").is_err());
+    #[tokio::test]
+    async fn a_write_given_up_before_its_commit_is_certainly_not_there() {
+        let limit = Duration::from_secs(60);
+        let (_directory, store, guard, write, go_on) = with_a_slow_write(limit).await;
+        tokio::time::pause();
+        tokio::time::advance(limit * 2).await;
+        let given_up = write.await.unwrap();
+        assert!(
+            matches!(given_up, Err(StoreError::Unavailable(_))),
+            "{given_up:?}"
+        );
+        tokio::time::resume();
+        // Its thread has done all of the work by then, and takes it back.
+        go_on.send(()).unwrap();
+        assert_eq!(store.census().await.unwrap().guard, guard);
+        store.settle(guard).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_what_is_under_way_and_takes_nothing_afterwards() {
+        let limit = Duration::from_secs(60);
+        let (directory, store, guard, write, go_on) = with_a_slow_write(limit).await;
+        let closing = {
+            let store = store.clone();
+            tokio::spawn(async move { store.close().await })
+        };
+        tokio::task::yield_now().await;
+        go_on.send(()).unwrap();
+        write.await.unwrap().unwrap();
+        closing.await.unwrap().unwrap();
+        for refused in [store.ping().await, store.settle(guard).await.map(|_| ())] {
+            assert!(
+                matches!(refused, Err(StoreError::Unavailable(_))),
+                "{refused:?}"
+            );
+        }
+        store.close().await.unwrap();
+        let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "the file, and nothing beside it: {left:?}");
     }
 }

@@ -1,12 +1,59 @@
 //! While the store is out, recoveries wait; when it is back, they run by themselves.
 
+use std::time::Duration;
+
 use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::time::Timestamp;
 
-use crate::faults::{Outage, Side};
+use crate::faults::{Fault, Outage, Side};
 use crate::rig::{Rig, pass, settle_down};
+
+#[actix::test]
+async fn a_change_that_waits_for_the_queue_the_store_and_its_settling_has_one_limit() {
+    let rig = Rig::start().await;
+    let busy = Fault::Slow(Duration::from_millis(2_900));
+    rig.store.script_saves([busy, Fault::Hang]);
+    rig.store.script_settlements([Fault::Hang]);
+    let began = rig.clock.now();
+    let in_time = async {
+        settle_down().await;
+        let answer = rig.try_register("waits", 1).await;
+        (answer, rig.clock.now().since(began))
+    };
+    let (first, (second, waited)) = tokio::join!(rig.try_register("first", 1), in_time);
+    first.unwrap();
+    assert_eq!(second.unwrap_err(), Refusal::OutcomeUnknown);
+    let limit = SystemSettings::default().change_limit;
+    assert!(waited <= limit + Duration::from_millis(10), "{waited:?}");
+    // What became of it is found out all the same.
+    pass(30.0).await;
+    rig.register("later", 1).await;
+    rig.memory_equals_store().await;
+}
+
+#[actix::test]
+async fn a_reported_failure_whose_recovery_hangs_is_answered_within_one_limit() {
+    let rig = Rig::start().await;
+    rig.streams(1).await;
+    rig.register("a", 1).await;
+    rig.ask_for("a", 1).await;
+    // Each of its transactions would have a limit of its own.
+    rig.store
+        .script_saves([Fault::Slow(Duration::from_millis(4_900)), Fault::Hang]);
+    let began = rig.clock.now();
+    let answer = rig.orchestrator.report_failure("a".into()).await;
+    let waited = rig.clock.now().since(began);
+    assert_eq!(answer.unwrap_err(), Refusal::OutcomeUnknown);
+    let limit = SystemSettings::default().change_limit;
+    assert!(waited <= limit + Duration::from_millis(10), "{waited:?}");
+    // It turns out not to be saved, and nothing is done later that nobody waits for.
+    pass(60.0).await;
+    assert_eq!(rig.place(1).await.as_str(), "assigned");
+    rig.memory_equals_store().await;
+}
 
 async fn silent_during(outage: Outage) -> Rig {
     let rig = Rig::start().await;

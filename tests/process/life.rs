@@ -4,8 +4,10 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::path::Path;
 use std::time::Duration;
 
+use crate::support::postgres::Database;
 use crate::support::process::{self, Orchestrator, command, start};
 use rustix::process::Signal;
 use serde_json::json;
@@ -13,6 +15,14 @@ use tempfile::{TempDir, tempdir};
 
 fn folder() -> TempDir {
     tempdir().unwrap()
+}
+
+fn on_runtime<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
 }
 
 fn register(orchestrator: &Orchestrator, id: &str, max_streams: u32) {
@@ -126,12 +136,97 @@ fn a_port_in_use_is_one_sentence_and_takes_nothing_from_the_first() {
     register(&first, "a", 1);
 }
 
+/// What a folder holds, sorted.
+fn names(folder: &Path) -> Vec<String> {
+    let entries = fs::read_dir(folder).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 #[test]
-fn a_second_orchestrator_on_the_same_database_ends_the_first() {
+fn a_clean_stop_leaves_everything_in_the_one_file() {
+    let (folder, elsewhere) = (folder(), tempdir().unwrap());
+    let orchestrator = start(folder.path(), &[("HEARTBEAT_FLUSH_INTERVAL", "1h")]);
+    register(&orchestrator, "a", 3);
+    save_streams(&orchestrator, 500);
+    let beat = json!({"server_id": "a", "current_streams": 0});
+    assert_eq!(orchestrator.post("/heartbeat", &beat).0, 200);
+    let (_, before) = orchestrator.get("/instances/a");
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    assert_eq!(names(folder.path()), ["orchestrator.db"]);
+
+    fs::copy(
+        folder.path().join("orchestrator.db"),
+        elsewhere.path().join("orchestrator.db"),
+    )
+    .unwrap();
+    let copied = start(elsewhere.path(), &[]);
+    let (_, after) = copied.get("/instances/a");
+    assert_eq!(
+        after["data"]["last_heartbeat"], before["data"]["last_heartbeat"],
+        "the last heartbeat too"
+    );
+    assert_eq!(copied.get("/status").1["streams"]["total"], 500);
+}
+
+#[test]
+fn migrating_by_hand_leaves_one_file() {
+    let folder = folder();
+    for arguments in [&["migrate"][..], &["migrate", "--down"], &["migrate"]] {
+        let output = command(folder.path(), &[])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let log = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{log}");
+        assert_eq!(names(folder.path()), ["orchestrator.db"]);
+    }
+}
+
+#[test]
+fn a_second_process_on_the_same_file_is_refused_at_once_and_told_by_whom() {
     let folder = folder();
     let first = start(folder.path(), &[]);
     register(&first, "a", 1);
-    let second = start(folder.path(), &[]);
+    let address = first.address().trim_start_matches("http://").to_owned();
+    for arguments in [&[][..], &["migrate"], &["migrate", "--down"]] {
+        let second = command(folder.path(), &[])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let log = String::from_utf8_lossy(&second.stderr);
+        assert_eq!(second.status.code(), Some(1), "{log}");
+        assert_eq!(log.matches("ERROR").count(), 1, "one sentence:\n{log}");
+        for part in [
+            &format!("process {}", first.process_id()),
+            &format!("at {address}"),
+            "since 2",
+            "orchestrator.db",
+        ] {
+            assert!(log.contains(part), "no `{part}` in {log}");
+        }
+    }
+    // Nothing was taken from the first: its term holds, and its tables are there.
+    register(&first, "b", 1);
+    first.kill();
+    let next = start(folder.path(), &[]);
+    assert_eq!(next.get("/instances/b").0, 200);
+}
+
+#[test]
+fn a_second_orchestrator_on_the_same_postgres_ends_the_first() {
+    let database = on_runtime(Database::new());
+    let url = database.url();
+    let settings = [("DATABASE_URL", url.as_str())];
+    let folder = folder();
+    let first = start(folder.path(), &settings);
+    register(&first, "a", 1);
+    let second = start(folder.path(), &settings);
     // The first notices at its next change.
     let body = json!({"server_id": "b", "ip": "127.0.0.1", "port": 9000});
     let (status, answer) = first.post("/register", &body);
@@ -149,6 +244,125 @@ fn a_second_orchestrator_on_the_same_database_ends_the_first() {
         404,
         "what was refused is not there"
     );
+}
+
+#[test]
+fn a_clean_stop_leaves_no_session_on_postgres() {
+    let database = on_runtime(Database::new());
+    let url = database.url();
+    let settings = [("DATABASE_URL", url.as_str())];
+    let folder = folder();
+    let migrated = command(folder.path(), &settings)
+        .arg("migrate")
+        .output()
+        .unwrap();
+    assert_eq!(migrated.status.code(), Some(0));
+    no_session_is_left(&database);
+    let orchestrator = start(folder.path(), &settings);
+    register(&orchestrator, "a", 1);
+    assert_eq!(orchestrator.get("/resilience/events").0, 200);
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    no_session_is_left(&database);
+}
+
+/// The server takes a moment to notice that a client has gone; each look is a query of its own.
+fn no_session_is_left(database: &Database) {
+    on_runtime(async {
+        let client = database.connect().await;
+        let sessions = "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND application_name = 'resilient-orchestrator'";
+        while client
+            .query_one(sessions, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0)
+            > 0
+        {}
+    });
+}
+
+#[test]
+fn a_new_database_is_told_of_at_the_start_and_one_with_a_fleet_is_not() {
+    let folder = folder();
+    let orchestrator = start(folder.path(), &[]);
+    orchestrator.line_seen("new database, no instances");
+    orchestrator.kill();
+    let again = start(folder.path(), &[]);
+    again.line_seen("empty database, no instances");
+    register(&again, "a", 1);
+    again.kill();
+    let full = start(folder.path(), &[]).kill();
+    assert!(!full.log.contains("no instances"), "{}", full.log);
+}
+
+/// Short enough to see a sweep, and long enough to beat in between.
+const SWEEPING: [(&str, &str); 3] = [
+    ("HEARTBEAT_CHECK_INTERVAL", "1s"),
+    ("HEARTBEAT_FLUSH_INTERVAL", "1h"),
+    ("CIRCUIT_BREAKER_TIMEOUT", "1s"),
+];
+
+#[test]
+fn a_deleted_file_is_noticed_without_a_request_and_takes_no_change() {
+    let folder = folder();
+    let mut orchestrator = start(folder.path(), &SWEEPING);
+    register(&orchestrator, "a", 1);
+    fs::remove_file(folder.path().join("orchestrator.db")).unwrap();
+    let line = orchestrator.wait_for_line("changes are refused");
+    assert!(line.contains("orchestrator.db"), "{line}");
+    // Also when the breaker has opened, and nothing is tried any more.
+    for id in 1..=10 {
+        let streams = json!({"streams": [{"id": id, "name": format!("s{id}")}]});
+        let (status, answer) = orchestrator.post("/streams", &streams);
+        assert_eq!(status, 503, "{answer}");
+        let detail = answer["detail"].as_str().unwrap();
+        assert!(detail.contains("moved, deleted or replaced"), "{detail}");
+    }
+    let beat = json!({"server_id": "a", "current_streams": 0});
+    assert_eq!(orchestrator.post("/heartbeat", &beat).0, 200);
+    assert_eq!(orchestrator.get("/health").1["database"], "unavailable");
+    let (_, answer) = orchestrator.get("/resilience/alerts?open=true");
+    let alerts = answer["alerts"].as_array().unwrap().iter();
+    let details: Vec<&str> = alerts
+        .filter(|alert| alert["kind"] == "store_unavailable")
+        .map(|alert| alert["detail"].as_str().unwrap())
+        .collect();
+    assert_eq!(details.len(), 1, "one cause, one alert: {answer}");
+    assert!(details[0].contains("replaced"), "{answer}");
+
+    // It was asked to end, and what it answered is not in the file: there is none.
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
+    assert!(!folder.path().join("orchestrator.db").exists());
+}
+
+#[test]
+fn a_file_that_is_put_back_takes_changes_again() {
+    let folder = folder();
+    let mut orchestrator = start(folder.path(), &SWEEPING);
+    register(&orchestrator, "a", 1);
+    let (path, elsewhere) = (
+        folder.path().join("orchestrator.db"),
+        folder.path().join("elsewhere.db"),
+    );
+    fs::rename(&path, &elsewhere).unwrap();
+    orchestrator.wait_for_line("changes are refused (store_writes)");
+    fs::rename(&elsewhere, &path).unwrap();
+    orchestrator.wait_for_line("the store answers again (store_writes)");
+    register(&orchestrator, "b", 1);
+    while !orchestrator
+        .get("/resilience/alerts?open=true&kind=store_unavailable")
+        .1["alerts"]
+        .as_array()
+        .unwrap()
+        .is_empty()
+    {}
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
 }
 
 #[test]

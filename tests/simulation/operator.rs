@@ -21,6 +21,7 @@ fn is_certain(refusal: &Refusal) -> bool {
         Refusal::Rejected(_)
         | Refusal::RefusedByStore
         | Refusal::StoreUnavailable
+        | Refusal::DatabaseReplaced
         | Refusal::Overloaded => true,
         Refusal::OutcomeUnknown | Refusal::ShuttingDown => false,
     }

@@ -83,6 +83,7 @@ fn refused(refusal: &Refusal) -> Answer {
         // The HTTP layer answers 409, which a worker takes for another process of its name.
         Refusal::RefusedByStore => Answer::OtherProcess("the store refuses it".to_owned()),
         Refusal::StoreUnavailable
+        | Refusal::DatabaseReplaced
         | Refusal::OutcomeUnknown
         | Refusal::Overloaded
         | Refusal::ShuttingDown => Answer::Failed {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use resilient_orchestrator::store::{self, Settlement, Store, StoreError};
+use resilient_orchestrator::store::{self, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::support::fleets::{Draft, instance};
@@ -93,7 +93,7 @@ async fn a_file_locked_by_another_program_is_certainly_not_written() {
 }
 
 #[tokio::test]
-async fn a_call_that_ran_out_of_time_is_in_doubt_until_it_is_settled() {
+async fn a_call_that_ran_out_of_time_before_it_began_is_certainly_not_written() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("fleet.db");
     let store = open(&path, PLENTY).await.unwrap();
@@ -106,15 +106,185 @@ async fn a_call_that_ran_out_of_time_is_in_doubt_until_it_is_settled() {
     tokio::time::pause();
     let draft = Draft::default().instance(instance("a")).decided(1, 1);
     let (saved, ()) = tokio::join!(
-        store.save(guard, draft),
+        store.save(guard, draft.clone()),
         tokio::time::advance(PLENTY.saturating_mul(2))
     );
-    assert!(matches!(saved, Err(StoreError::InDoubt(_))), "{saved:?}");
+    assert!(
+        matches!(saved, Err(StoreError::Unavailable(_))),
+        "{saved:?}"
+    );
 
-    // Settling queues behind it.
+    // It is not there when the other program has gone, and never will be.
+    tokio::time::resume();
     other.batch_execute("ROLLBACK").unwrap();
-    assert_eq!(store.settle(guard).await.unwrap(), Settlement::Committed);
+    store.save(guard, draft).await.unwrap();
     assert_eq!(store.load().await.unwrap().instances, [instance("a")]);
+}
+
+#[tokio::test]
+async fn calls_that_wait_for_each_other_behind_another_program_have_one_limit_each() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fleet.db");
+    let store = open(&path, Duration::from_millis(500)).await.unwrap();
+    let guard = store.begin_term().await.unwrap();
+    let mut other = side(&path);
+    other.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let draft = Draft::default().instance(instance("a")).decided(1, 1);
+    // The one that comes second waits for its turn and then for the other program. It runs out
+    // of time all the same before it has begun, so that nothing has to be settled.
+    let (beats, saved) = tokio::join!(store.save_beats(&[]), store.save(guard, draft));
+    for result in [beats, saved] {
+        assert!(
+            matches!(result, Err(StoreError::Unavailable(_))),
+            "{result:?}"
+        );
+    }
+}
+
+/// What somebody does to the file of a program that runs.
+fn remove(path: &Path) {
+    std::fs::remove_file(path).unwrap();
+}
+
+fn move_away(path: &Path) {
+    std::fs::rename(path, path.with_extension("old")).unwrap();
+}
+
+fn replace_by_a_copy(path: &Path) {
+    let copy = path.with_extension("copy");
+    std::fs::copy(path, &copy).unwrap();
+    std::fs::rename(&copy, path).unwrap();
+}
+
+fn remove_the_journal(path: &Path) {
+    remove(Path::new(&format!("{}-wal", path.display())));
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_where_it_was_opened_takes_nothing_and_gives_nothing() {
+    for act in [remove, move_away, replace_by_a_copy, remove_the_journal] {
+        let directory = TempDir::new().unwrap();
+        let path = directory.path().join("fleet.db");
+        let store = open(&path, PLENTY).await.unwrap();
+        let guard = store.begin_term().await.unwrap();
+        let draft = Draft::default().instance(instance("a")).decided(1, 1);
+        store.save(guard, draft).await.unwrap();
+        act(&path);
+        let was_there = path.exists();
+        let guard = guard.after_save();
+        let draft = Draft::default().instance(instance("b")).decided(2, 2);
+        let results = [
+            store.save(guard, draft).await,
+            store.settle(guard).await.map(|_| ()),
+            store.save_beats(&[]).await,
+            store.census().await.map(|_| ()),
+            store.ping().await,
+        ];
+        for result in results {
+            let Err(StoreError::FileReplaced(text)) = result else {
+                panic!("{result:?}");
+            };
+            assert!(text.contains("fleet.db"), "{text}");
+        }
+        assert_eq!(path.exists(), was_there, "no file is made in its place");
+        let error = store.close().await.unwrap_err();
+        assert!(matches!(error, StoreError::FileReplaced(_)), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_put_back_goes_on() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fleet.db");
+    let store = open(&path, PLENTY).await.unwrap();
+    let guard = store.begin_term().await.unwrap();
+    let elsewhere = directory.path().join("elsewhere.db");
+    std::fs::rename(&path, &elsewhere).unwrap();
+    let draft = Draft::default().instance(instance("a")).decided(1, 1);
+    store.save(guard, draft.clone()).await.unwrap_err();
+    std::fs::rename(&elsewhere, &path).unwrap();
+    store.save(guard, draft).await.unwrap();
+    store.close().await.unwrap();
+    let again = open(&path, PLENTY).await.unwrap();
+    assert_eq!(again.load().await.unwrap().instances, [instance("a")]);
+}
+
+#[tokio::test]
+async fn a_file_in_use_is_refused_to_everybody_else_at_once_and_told_by_whom() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fleet.db");
+    let url = format!("sqlite://{}", path.display());
+    let store = store::open_for("at 192.0.2.1:8001", &url, PLENTY, 1)
+        .await
+        .unwrap();
+    let refusals = [
+        open(&path, PLENTY).await.map(|_| ()),
+        store::migrate(&url, PLENTY).await.map(|_| ()),
+        store::revert_last(&url, PLENTY).await.map(|_| ()),
+    ];
+    for refusal in refusals {
+        let Err(StoreError::InUse(text)) = refusal else {
+            panic!("{refusal:?}");
+        };
+        let process = format!("process {} at 192.0.2.1:8001", std::process::id());
+        assert!(text.contains(&process), "{text}");
+    }
+    store.begin_term().await.unwrap();
+    drop(store);
+    open(&path, PLENTY).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_store_is_complete_in_its_one_file() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fleet.db");
+    let store = open(&path, PLENTY).await.unwrap();
+    let guard = store.begin_term().await.unwrap();
+    let draft = Draft::default().instance(instance("a")).decided(1, 1);
+    store.save(guard, draft).await.unwrap();
+    // Somebody who only has it open is no reason to leave a part of it in the journal.
+    let other = side(&path);
+    store.close().await.unwrap();
+    let copy = directory.path().join("copy.db");
+    std::fs::copy(&path, &copy).unwrap();
+    let copied = open(&copy, PLENTY).await.unwrap();
+    assert_eq!(copied.load().await.unwrap().instances, [instance("a")]);
+    drop(other);
+}
+
+#[tokio::test]
+async fn closing_says_so_if_another_program_keeps_something_in_the_journal() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fleet.db");
+    let store = open(&path, PLENTY).await.unwrap();
+    let guard = store.begin_term().await.unwrap();
+    let mut reader = side(&path);
+    reader
+        .batch_execute("BEGIN; SELECT * FROM fleet_state")
+        .unwrap();
+    let draft = Draft::default().instance(instance("a")).decided(1, 1);
+    store.save(guard, draft).await.unwrap();
+    let StoreError::Unavailable(text) = store.close().await.unwrap_err() else {
+        panic!("another kind of error");
+    };
+    assert!(text.contains("fleet.db-wal"), "{text}");
+    drop(reader);
+    let again = open(&path, PLENTY).await.unwrap();
+    assert_eq!(again.load().await.unwrap().instances, [instance("a")]);
+}
+
+#[tokio::test]
+async fn migrating_leaves_one_file() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fleet.db");
+    let url = format!("sqlite://{}", path.display());
+    store::migrate(&url, PLENTY).await.unwrap();
+    store::revert_last(&url, PLENTY).await.unwrap();
+    let left: Vec<_> = std::fs::read_dir(directory.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert_eq!(left, ["fleet.db"]);
 }
 
 #[tokio::test]

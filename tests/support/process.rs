@@ -110,6 +110,11 @@ impl Orchestrator {
             .unwrap_or_else(|| panic!("no line with `{text}` in:\n{}", self.seen.join("\n")))
     }
 
+    /// Its process id.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by process id.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);

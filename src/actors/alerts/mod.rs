@@ -32,6 +32,11 @@ use crate::store::{Store, StoreError};
 /// How many open alerts are read at the start at the most: more than a fleet has instances.
 const MAX_OPEN: u32 = 100_000;
 
+/// What is said of a database whose file is not where it was opened.
+const FILE_REPLACED: &str = "The database file was moved, deleted or replaced while the \
+     orchestrator had it open: changes are refused, heartbeats are answered from memory. Put the \
+     file back, or restart the orchestrator to go on with what is there.";
+
 /// Where alerts are raised and cleared. Clones lead to the same book.
 #[derive(Debug, Clone)]
 pub struct Alerts(Addr<AlertBookActor>);
@@ -326,7 +331,14 @@ impl Handler<BreakerChanged> for AlertBookActor {
     fn handle(&mut self, changed: BreakerChanged, ctx: &mut Self::Context) {
         let name = changed.name.as_str();
         let of_store = [BreakerName::STORE_READS, BreakerName::STORE_WRITES];
-        if of_store.contains(&changed.name) {
+        if changed.file_replaced {
+            // One cause, one alert, whichever breaker heard of it first.
+            let kind = AlertKind::StoreUnavailable;
+            let is_open = (self.book.open_of(kind)).any(|alert| alert.detail == FILE_REPLACED);
+            if !is_open {
+                self.raise(kind, Severity::Critical, name, FILE_REPLACED, ctx);
+            }
+        } else if of_store.contains(&changed.name) {
             match changed.state {
                 BreakerState::Open => self.raise(
                     AlertKind::StoreUnavailable,

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use actix::Addr;
 
 use super::{DbBreakerActor, StoreOutcome};
+use crate::actors::fleet::Refusal;
 use crate::domain::breaker::BreakerName;
 use crate::domain::time::{Timestamp, WallTime};
 use crate::store::StoreError;
@@ -22,6 +23,7 @@ pub struct Gate {
     answers: AtomicBool,
     out_since: AtomicI64,
     next_probe: AtomicU64,
+    file_replaced: AtomicBool,
 }
 
 /// What a gate is to show.
@@ -31,6 +33,7 @@ pub(super) struct Shown {
     pub(super) answers: bool,
     pub(super) out_since: Option<WallTime>,
     pub(super) next_probe: Option<Timestamp>,
+    pub(super) file_replaced: bool,
 }
 
 impl Gate {
@@ -40,6 +43,7 @@ impl Gate {
             answers: AtomicBool::new(true),
             out_since: AtomicI64::new(NO_WALL_TIME),
             next_probe: AtomicU64::new(NO_TIMESTAMP),
+            file_replaced: AtomicBool::new(false),
         }
     }
 
@@ -48,6 +52,8 @@ impl Gate {
         let probe = shown.next_probe.map_or(NO_TIMESTAMP, Timestamp::as_micros);
         self.out_since.store(since, Ordering::Release);
         self.next_probe.store(probe, Ordering::Release);
+        self.file_replaced
+            .store(shown.file_replaced, Ordering::Release);
         self.answers.store(shown.answers, Ordering::Release);
         self.lets_through
             .store(shown.lets_through, Ordering::Release);
@@ -61,6 +67,15 @@ impl Gate {
     /// Whether the last call was answered, and calls may be made.
     pub fn answers(&self) -> bool {
         self.answers.load(Ordering::Acquire)
+    }
+
+    /// What a caller is told who is refused because of it.
+    pub fn refusal(&self) -> Refusal {
+        if self.file_replaced.load(Ordering::Acquire) {
+            Refusal::DatabaseReplaced
+        } else {
+            Refusal::StoreUnavailable
+        }
     }
 
     /// Since when it does not answer: since the first of the failures that opened it, or since

@@ -51,6 +51,8 @@ pub struct BreakerChanged {
     pub forced: Option<Force>,
     /// Why, in that person's words.
     pub reason: Option<String>,
+    /// Whether it fails because the file of the store is not where it was opened.
+    pub file_replaced: bool,
 }
 
 /// Who is to be told of every change from now on.

@@ -44,7 +44,24 @@ pub use links::{BreakerChanged, ListenToBreakers, ProbeThrough, ProbeWrites, Wak
 pub struct StoreOutcome {
     breaker: BreakerName,
     /// Why it failed; none if it was answered.
-    failure: Option<String>,
+    failure: Option<Failure>,
+}
+
+/// Why a call failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Failure {
+    reason: String,
+    /// Whether it will fail until somebody puts the file of the store back.
+    file_replaced: bool,
+}
+
+impl Failure {
+    fn of(error: &StoreError) -> Self {
+        Self {
+            reason: error.to_string(),
+            file_replaced: matches!(error, StoreError::FileReplaced(_)),
+        }
+    }
 }
 
 impl StoreOutcome {
@@ -60,8 +77,10 @@ impl StoreOutcome {
             Err(
                 error @ (StoreError::Unavailable(_)
                 | StoreError::InDoubt(_)
-                | StoreError::Unusable(_)),
-            ) => Some(error.to_string()),
+                | StoreError::Unusable(_)
+                | StoreError::InUse(_)
+                | StoreError::FileReplaced(_)),
+            ) => Some(Failure::of(error)),
         };
         Self { breaker, failure }
     }
@@ -69,7 +88,10 @@ impl StoreOutcome {
     fn given_up(breaker: BreakerName) -> Self {
         Self {
             breaker,
-            failure: Some("the call was given up without an answer".to_owned()),
+            failure: Some(Failure {
+                reason: "the call was given up without an answer".to_owned(),
+                file_replaced: false,
+            }),
         }
     }
 }
@@ -92,20 +114,23 @@ struct Breaker {
     /// When the first of the failures since the last success was.
     failing_since: Option<WallTime>,
     forced: Option<GivenForce>,
+    /// Whether the last answer was that the file of the store is not where it was opened.
+    file_replaced: bool,
     /// What listeners and gauges were told last.
-    told: (BreakerState, Option<Force>),
+    told: (BreakerState, Option<Force>, bool),
     since: WallTime,
 }
 
 impl Breaker {
     fn new(machine: BreakerMachine, probe: Probe, now: WallTime) -> Self {
         Self {
-            told: (machine.state(), None),
+            told: (machine.state(), None, false),
             machine,
             probe,
             is_probing: false,
             failing_since: None,
             forced: None,
+            file_replaced: false,
             since: now,
         }
     }
@@ -117,6 +142,7 @@ impl Breaker {
             lets_through,
             answers: lets_through && self.machine.failures() == 0,
             out_since: self.failing_since.or(forced_since),
+            file_replaced: self.file_replaced,
             next_probe: match self.machine.state() {
                 // It is under way.
                 BreakerState::HalfOpen => Some(Timestamp::ZERO),
@@ -183,7 +209,11 @@ impl DbBreakerActor {
         }
     }
 
-    fn heard(&mut self, name: &BreakerName, failure: Option<&str>, ctx: &mut Context<Self>) {
+    fn heard(&mut self, outcome: &StoreOutcome, ctx: &mut Context<Self>) {
+        let StoreOutcome {
+            breaker: name,
+            failure,
+        } = outcome;
         let (now, wall) = (self.clock.now(), self.clock.wall());
         let Some(breaker) = self.breakers.get_mut(name) else {
             return;
@@ -196,17 +226,25 @@ impl DbBreakerActor {
         match failure {
             None => {
                 breaker.failing_since = None;
+                breaker.file_replaced = false;
                 if was_failing {
                     info!(breaker:% = name; "the store answers again ({name})");
                 }
             }
-            Some(reason) if !was_failing => {
-                breaker.failing_since = Some(wall);
-                warn!(breaker:% = name, reason; "the store does not answer ({name})");
+            Some(failure) => {
+                let reason = failure.reason.as_str();
+                breaker.failing_since = breaker.failing_since.or(Some(wall));
+                if failure.file_replaced {
+                    if !std::mem::replace(&mut breaker.file_replaced, true) {
+                        error!(breaker:% = name; "changes are refused ({name}): {reason}");
+                    }
+                } else if !was_failing {
+                    warn!(breaker:% = name, reason; "the store does not answer ({name})");
+                }
             }
-            Some(_) => {}
         }
-        self.carry_out(name, effect, failure.unwrap_or_default(), ctx);
+        let reason = failure.as_ref().map(|failure| failure.reason.as_str());
+        self.carry_out(name, effect, reason.unwrap_or_default(), ctx);
         self.publish(name, effect);
         self.arm(ctx);
     }
@@ -247,8 +285,7 @@ impl DbBreakerActor {
                     if let Some(breaker) = actor.breakers.get_mut(&name) {
                         breaker.is_probing = false;
                     }
-                    let outcome = StoreOutcome::of(name, &result);
-                    actor.heard(&outcome.breaker, outcome.failure.as_deref(), ctx);
+                    actor.heard(&StoreOutcome::of(name, &result), ctx);
                 }));
             }
             Probe::Guarded => {
@@ -277,8 +314,9 @@ impl DbBreakerActor {
             breaker.since = wall;
             gauge(&self.telemetry, name, state);
         }
-        if breaker.told != (state, force) {
-            breaker.told = (state, force);
+        let file_replaced = breaker.file_replaced;
+        if breaker.told != (state, force, file_replaced) {
+            breaker.told = (state, force, file_replaced);
             let reason = breaker.forced.as_ref().map(|forced| forced.reason.clone());
             for listener in &self.listeners {
                 listener.do_send(BreakerChanged {
@@ -286,6 +324,7 @@ impl DbBreakerActor {
                     state,
                     forced: force,
                     reason: reason.clone(),
+                    file_replaced,
                 });
             }
         }
@@ -360,6 +399,6 @@ impl Handler<StoreOutcome> for DbBreakerActor {
     type Result = ();
 
     fn handle(&mut self, outcome: StoreOutcome, ctx: &mut Self::Context) {
-        self.heard(&outcome.breaker, outcome.failure.as_deref(), ctx);
+        self.heard(&outcome, ctx);
     }
 }

@@ -29,6 +29,7 @@ impl FleetActor {
             State::Ended => return,
         };
         let now = self.links.clock.wall();
+        let refusal = self.links.access.gate().writes().refusal();
         while let Some(mut waiting) = self.suspects.pop().or_else(|| self.queue.pop()) {
             if can_decide {
                 waiting.decide(&mut self.ledger, now, &self.links.clock);
@@ -39,7 +40,7 @@ impl FleetActor {
                 }
                 self.ledger.undo(batch);
             }
-            waiting.refuse(Refusal::StoreUnavailable);
+            waiting.refuse(refusal.clone());
         }
     }
 

@@ -225,10 +225,20 @@ impl FleetActor {
                 self.ledger.undo(batch);
                 self.refused(callers, &reason);
             }
-            Err(StoreError::Unavailable(reason) | StoreError::Unusable(reason)) => {
+            Err(
+                StoreError::Unavailable(reason)
+                | StoreError::Unusable(reason)
+                | StoreError::InUse(reason),
+            ) => {
                 warn!(reason; "a change of the fleet could not be saved");
                 self.ledger.undo(batch);
                 refuse_all(callers, &Refusal::StoreUnavailable);
+            }
+            // The breaker says so once, and not for every change.
+            Err(StoreError::FileReplaced(reason)) => {
+                debug!(reason; "a change of the fleet could not be saved");
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::DatabaseReplaced);
             }
             Err(StoreError::InDoubt(reason)) => {
                 warn!(reason; "the outcome of a change is unknown; settling it");
@@ -307,7 +317,9 @@ impl FleetActor {
                 StoreError::Unavailable(reason)
                 | StoreError::InDoubt(reason)
                 | StoreError::Refused(reason)
-                | StoreError::Unusable(reason),
+                | StoreError::Unusable(reason)
+                | StoreError::InUse(reason)
+                | StoreError::FileReplaced(reason),
             ) => {
                 debug!(reason; "not settled yet");
                 self.state = State::InDoubt { batch };
@@ -379,7 +391,12 @@ impl FleetActor {
             Err(StoreError::InDoubt(_)) => "in_doubt",
             Err(StoreError::Refused(_)) => "refused",
             Err(StoreError::Deposed { .. }) => "deposed",
-            Err(StoreError::VersionMismatch { .. } | StoreError::Unusable(_)) => "unusable",
+            Err(
+                StoreError::VersionMismatch { .. }
+                | StoreError::Unusable(_)
+                | StoreError::InUse(_)
+                | StoreError::FileReplaced(_),
+            ) => "unusable",
         };
         self.links
             .telemetry
@@ -402,7 +419,7 @@ impl FleetActor {
         ctx.run_later(wait, |actor, ctx| {
             actor.expiry_armed = false;
             let refusal = match actor.state {
-                State::InDoubt { .. } => Refusal::StoreUnavailable,
+                State::InDoubt { .. } => actor.links.access.gate().writes().refusal(),
                 State::Idle | State::Saving { .. } | State::Ended => Refusal::Overloaded,
             };
             let now = actor.links.clock.now();

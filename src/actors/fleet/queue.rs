@@ -27,6 +27,8 @@ pub enum Refusal {
     RefusedByStore,
     /// The store is out.
     StoreUnavailable,
+    /// The file of the store was moved, deleted or replaced. Nothing was changed.
+    DatabaseReplaced,
     /// The store was lost while the command was being saved: it is carried out or not, and will
     /// be known soon. Repeating it is safe.
     OutcomeUnknown,
@@ -49,6 +51,11 @@ impl fmt::Display for Refusal {
             Self::RefusedByStore => f.write_str("The database refused the change."),
             Self::StoreUnavailable => f.write_str(
                 "The database does not answer, and nothing was changed. Try again soon.",
+            ),
+            Self::DatabaseReplaced => f.write_str(
+                "The database file was moved, deleted or replaced while the orchestrator had it \
+                 open. Nothing can be saved, and nothing was changed. Put the file back, or restart \
+                 the orchestrator to go on with what is there.",
             ),
             Self::OutcomeUnknown => f.write_str(
                 "The database stopped answering while the change was being saved. Try again \

@@ -150,7 +150,7 @@ impl RecoveryActor {
     /// told so.
     fn wait_for_store(&mut self, mut case: Case, ctx: &mut Context<Self>) {
         let failure = case.failure().clone();
-        let refusal = Refusal::StoreUnavailable;
+        let refusal = self.links.gate.writes().refusal();
         case.is_given_up |= self.refuse(&failure.id, &refusal, ctx) > 0
             && is_asked_for(failure.cause)
             && !case.is_promised;

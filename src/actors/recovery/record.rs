@@ -52,6 +52,7 @@ impl RecoveryActor {
                 // The next start finds it open.
                 Refusal::Rejected(_) | Refusal::ShuttingDown => actor.endings.done(id),
                 Refusal::StoreUnavailable
+                | Refusal::DatabaseReplaced
                 | Refusal::OutcomeUnknown
                 | Refusal::Overloaded
                 | Refusal::RefusedByStore => {

@@ -13,8 +13,8 @@ mod target;
 mod tls;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -24,6 +24,7 @@ use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnecti
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, Runtime};
+use tokio::sync::RwLock;
 
 use self::bulk::{append_events, put_placements};
 use self::target::Target;
@@ -46,6 +47,12 @@ mod operations {
 /// Orchestrators that start together take turns with the migrations by this advisory lock.
 const MIGRATION_LOCK: i64 = 0x6f72_6368_6573_7472;
 
+/// How long the end waits for transactions that are under way. None is waited for by a request.
+const IN_FLIGHT_LIMIT: Duration = Duration::from_millis(300);
+
+/// How long the end waits for the threads of the connections. They have nothing to do by then.
+const SESSION_END_LIMIT: Duration = Duration::from_secs(1);
+
 /// A store that is a PostgreSQL database.
 ///
 /// The URL's `sslmode` decides how the connection is protected:
@@ -61,6 +68,8 @@ pub struct PostgresStore {
     pool: Pool<AsyncPgConnection>,
     target: Arc<Target>,
     limit: Duration,
+    /// Whether it is closed. Each operation holds it for reading; closing waits for all of them.
+    closed: Arc<RwLock<bool>>,
 }
 
 impl fmt::Debug for PostgresStore {
@@ -103,6 +112,7 @@ impl PostgresStore {
             pool,
             target,
             limit,
+            closed: Arc::default(),
         })
     }
 
@@ -114,7 +124,12 @@ impl PostgresStore {
         F: for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         let (pool, target, limit) = (self.pool.clone(), self.target.clone(), self.limit);
+        let is_open = self.closed.clone().try_read_owned().ok();
+        let Some(is_open) = is_open.filter(|closed| !**closed) else {
+            return Err(StoreError::Unavailable("it is closed".to_owned()));
+        };
         let task = self.runtime.spawn(async move {
+            let _is_open = is_open;
             let committing = AtomicBool::new(false);
             let work = async {
                 let mut lease = Lease::take(&pool, &target).await?;
@@ -225,7 +240,7 @@ impl Drop for Lease {
 /// async context must not do; this one is told to end by itself.
 struct OwnRuntime {
     handle: Handle,
-    runtime: Option<Runtime>,
+    runtime: Mutex<Option<Runtime>>,
 }
 
 impl OwnRuntime {
@@ -237,7 +252,7 @@ impl OwnRuntime {
             .build()
             .map(|runtime| Self {
                 handle: runtime.handle().clone(),
-                runtime: Some(runtime),
+                runtime: Mutex::new(Some(runtime)),
             })
             .map_err(|error| StoreError::Unusable(format!("no thread for PostgreSQL: {error}")))
     }
@@ -248,11 +263,26 @@ impl OwnRuntime {
     ) -> tokio::task::JoinHandle<T> {
         self.handle.spawn(work)
     }
+
+    fn take(&self) -> Option<Runtime> {
+        let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
+        runtime.take()
+    }
+
+    /// Ends it; returns once every connection's driver is gone, and with it the connection.
+    async fn end(&self) {
+        if let Some(runtime) = self.take() {
+            let ended =
+                tokio::task::spawn_blocking(move || runtime.shutdown_timeout(SESSION_END_LIMIT));
+            // It cannot panic, and a process that ends needs no more than to have waited.
+            let _ = ended.await;
+        }
+    }
 }
 
 impl Drop for OwnRuntime {
     fn drop(&mut self) {
-        if let Some(runtime) = self.runtime.take() {
+        if let Some(runtime) = self.take() {
             runtime.shutdown_background();
         }
     }
@@ -261,19 +291,25 @@ impl Drop for OwnRuntime {
 /// Brings the tables of a database up to this release; returns the names of what was missing.
 pub(super) async fn migrate(url: &str, limit: Duration) -> Result<Vec<String>, StoreError> {
     let target = Arc::new(Target::parse(url)?);
-    on_migrated_database(&OwnRuntime::start()?, &target, limit, |harness| {
+    let runtime = OwnRuntime::start()?;
+    let taken = on_migrated_database(&runtime, &target, limit, |harness| {
         migrations::run_pending(harness, &migrations::POSTGRES)
     })
-    .await
+    .await;
+    runtime.end().await;
+    taken
 }
 
 /// Takes back the last migration of a database.
 pub(super) async fn revert_last(url: &str, limit: Duration) -> Result<Option<String>, StoreError> {
     let target = Arc::new(Target::parse(url)?);
-    on_migrated_database(&OwnRuntime::start()?, &target, limit, |harness| {
+    let runtime = OwnRuntime::start()?;
+    let reverted = on_migrated_database(&runtime, &target, limit, |harness| {
         migrations::revert_last(harness, &migrations::POSTGRES)
     })
-    .await
+    .await;
+    runtime.end().await;
+    reverted
 }
 
 /// Connecting and taking turns is bounded by `limit`; the migrations themselves are not: half of
@@ -406,5 +442,15 @@ impl Store for PostgresStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.read(|c| operations::ping(c).boxed()).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        // What hangs is rolled back by the server when its session ends.
+        if let Ok(mut closed) = tokio::time::timeout(IN_FLIGHT_LIMIT, self.closed.write()).await {
+            *closed = true;
+        }
+        self.pool.close();
+        self.runtime.end().await;
+        Ok(())
     }
 }
