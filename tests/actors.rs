@@ -45,6 +45,8 @@ mod recovery_attempts;
 mod recovery_placement;
 #[path = "actors/recovery_resumption.rs"]
 mod recovery_resumption;
+#[path = "actors/releases.rs"]
+mod releases;
 #[path = "actors/reports.rs"]
 mod reports;
 #[path = "actors/restart.rs"]

@@ -410,6 +410,7 @@ mod tests {
             lease: Duration::ZERO,
             withdrawn: None,
             releasing: 0,
+            lingering: 0,
             exclusive: 0,
             to_run: 0,
             digest: StreamsDigest::default(),

@@ -4,6 +4,7 @@
 
 mod book;
 mod news;
+mod release;
 
 use std::fmt;
 
@@ -15,6 +16,7 @@ use super::time::WallTime;
 
 pub use book::{AlertBook, MAX_CLOSED, Raised};
 pub use news::{News, news};
+pub use release::{overlap_unfinished, release_refused, runs_what_was_taken};
 
 /// The subject of an alert that is about no single instance and no breaker.
 pub const FLEET: &str = "fleet";
@@ -40,6 +42,12 @@ words! {
         DuplicateIdentity = "duplicate_identity",
         /// A worker does not run what it is to run, although it was told again.
         StreamsDiffer = "streams_differ",
+        /// A worker reports streams that it should not run, and does not name the newest version.
+        RunsWhatWasTaken = "runs_what_was_taken",
+        /// A worker does not release what was taken from it.
+        ReleaseRefused = "release_refused",
+        /// A new owner does not report a stream, so its former owner runs it as well.
+        OverlapUnfinished = "overlap_unfinished",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
@@ -70,10 +78,13 @@ impl AlertKind {
             | Self::BreakerForced
             | Self::InstanceQuarantined
             | Self::DuplicateIdentity
-            | Self::StreamsDiffer => true,
+            | Self::StreamsDiffer
+            | Self::RunsWhatWasTaken => true,
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
             | Self::Flapping
+            | Self::ReleaseRefused
+            | Self::OverlapUnfinished
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -88,7 +99,10 @@ impl AlertKind {
             | Self::Flapping
             | Self::InstanceQuarantined
             | Self::DuplicateIdentity
-            | Self::StreamsDiffer => true,
+            | Self::StreamsDiffer
+            | Self::RunsWhatWasTaken
+            | Self::ReleaseRefused
+            | Self::OverlapUnfinished => true,
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced
