@@ -28,7 +28,7 @@ use super::supervisor::DeathNotice;
 use crate::clock::Clock;
 use crate::domain::commands::ConfirmDelivery;
 use crate::domain::ids::{AssignmentVersion, Incarnation};
-use crate::domain::liveness::{Effect, FenceAnswer, LivenessMachine, Silence};
+use crate::domain::liveness::{Effect, FenceAnswer, LivenessMachine};
 use crate::domain::reconciliation::Report;
 use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::Timestamp;
@@ -349,18 +349,5 @@ impl Handler<Retire> for InstanceActor {
 
     fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
         ctx.stop();
-    }
-}
-
-/// What the actor believes, to compare with what is saved.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Silence")]
-pub struct AskSilence;
-
-impl Handler<AskSilence> for InstanceActor {
-    type Result = MessageResult<AskSilence>;
-
-    fn handle(&mut self, _: AskSilence, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.machine.silence())
     }
 }
