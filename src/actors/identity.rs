@@ -4,7 +4,7 @@
 //! address than the one before; nothing of it is on the path of a heartbeat that is served. What it
 //! finds is an alert, an event, and a field of the instance's details; a name has one alert,
 //! whichever of its two machines has found the second process, until both are over. What it suspects
-//! ends with the process: whoever is still there is sighted again.
+//! ends with the process: a second process that is still there is sighted again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -35,7 +35,7 @@ pub struct Duplicate {
     pub older: Incarnation,
     /// When it was found.
     pub since: WallTime,
-    /// When it was last refused.
+    /// When it was last noticed.
     pub last_seen: WallTime,
 }
 

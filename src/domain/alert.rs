@@ -38,7 +38,7 @@ words! {
         BreakerForced = "breaker_forced",
         /// An instance's actor ended too often and is not created again for a while.
         InstanceQuarantined = "instance_quarantined",
-        /// Two processes live under one name; only the newest is served.
+        /// Two processes live under one name.
         DuplicateIdentity = "duplicate_identity",
         /// A worker does not run what it is to run, although it was told again.
         StreamsDiffer = "streams_differ",

@@ -12,8 +12,8 @@
 //!
 //! A heartbeat with the newest version is *judged* by `domain/reconciliation.rs`, which reports a
 //! difference as `streams_differ`. This machine has the heartbeats that are not judged: those with
-//! an older version, or none. If such a worker reports a stream that it should not run, nobody else
-//! says so. One situation has one of the two alerts: a judged heartbeat ends the clock of its
+//! an older version, or none. Without it, a stream that such a worker keeps is
+//! reported nowhere. One situation has one of the two alerts: a judged heartbeat ends the clock of its
 //! streams, and whichever alert opens closes the other.
 //!
 //! A release is refused whatever the worker sends, because only what is saved counts: the stream is
@@ -169,7 +169,7 @@ impl ReleaseWatch {
         *self = Self::new(self.limits);
     }
 
-    /// What the worker reports is told elsewhere, or is as it should be.
+    /// Another alert reports the streams, or they are as they should be.
     pub fn forget_surplus(&mut self) {
         self.listed.clear();
         self.unnamed = None;
@@ -202,7 +202,7 @@ impl ReleaseWatch {
                 self.forget_surplus();
                 false
             }
-            // An alert that is open closes when it is told elsewhere.
+            // An open alert closes when `streams_differ` opens.
             Hearing::Judged => {
                 if !self.reports_surplus {
                     self.forget_surplus();

@@ -232,9 +232,9 @@ async fn classic_registrations_that_alternate_between_addresses_are_one_alert() 
         "{}",
         alert.detail
     );
-    let told = rig.kinds_about("a");
-    let events = told.iter().filter(|kind| **kind == "duplicate_identity");
-    assert_eq!(events.count(), 1, "{told:?}");
+    let kinds = rig.kinds_about("a");
+    let events = kinds.iter().filter(|kind| **kind == "duplicate_identity");
+    assert_eq!(events.count(), 1, "{kinds:?}");
     assert!(rig.entry("a").duplicate().is_some());
 
     pass(3_590.0).await;

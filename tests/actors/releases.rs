@@ -17,7 +17,7 @@ use crate::rig::{Rig, pass, report, settle_down, spec};
 
 use AlertKind::{OverlapUnfinished, ReleaseRefused, RunsWhatWasTaken, StreamsDiffer};
 
-/// The interval workers are told to keep.
+/// The interval that workers are asked to keep.
 const INTERVAL: f64 = 30.0;
 
 /// What a worker names as its version.
@@ -185,7 +185,7 @@ async fn detail(rig: &Rig, kind: AlertKind) -> String {
 }
 
 #[actix::test]
-async fn a_worker_listing_what_was_taken_is_told_within_a_timeout() {
+async fn a_worker_listing_what_was_taken_is_reported_within_a_timeout() {
     tokio::time::pause();
     for without_version in [false, true] {
         let rig = fleet_in_paused_time().await;
@@ -227,9 +227,9 @@ async fn a_worker_that_stops_in_time_is_no_alert() {
 }
 
 #[actix::test]
-async fn a_stream_that_runs_elsewhere_or_was_never_owned_is_told_by_one_alert() {
+async fn a_stream_that_runs_elsewhere_or_was_never_owned_is_one_alert() {
     let rig = fleet().await;
-    // 1 is given back and taken by `b`; 6 may overlap, and is disabled at once; 77 is nobody's.
+    // 1 is given back and taken by `b`; 6 may overlap, and is disabled at once; 77 does not exist.
     let give_back = resilient_orchestrator::domain::commands::ReleaseStreams {
         id: "a".into(),
         incarnation: None,
@@ -242,9 +242,9 @@ async fn a_stream_that_runs_elsewhere_or_was_never_owned_is_told_by_one_alert() 
     let streams = [1, 2, 3, 4, 5, 6, 77];
     goes_on(&rig, 240, || listing(&rig, "a", &streams, names)).await;
     assert_eq!(open(&rig).await, [RunsWhatWasTaken]);
-    let told = detail(&rig, RunsWhatWasTaken).await;
+    let text = detail(&rig, RunsWhatWasTaken).await;
     let named = "1 (owned by `b`), 6 (disabled), 77 (not in the catalogue).";
-    assert!(told.contains(named), "{told}");
+    assert!(text.contains(named), "{text}");
     // With the newest version it is judged; that alert takes the place of this one.
     goes_on(&rig, 120, || listing(&rig, "a", &streams, Names::Newest)).await;
     assert_eq!(open(&rig).await, [RunsWhatWasTaken]);
@@ -258,7 +258,7 @@ async fn a_stream_that_runs_elsewhere_or_was_never_owned_is_told_by_one_alert() 
 }
 
 #[actix::test]
-async fn a_digest_of_more_than_it_should_run_is_told_without_names() {
+async fn a_digest_of_more_than_it_should_run_is_reported_without_names() {
     let rig = fleet().await;
     let names = old(&rig);
     disable(&rig, 6).await;
@@ -274,7 +274,7 @@ async fn a_digest_of_more_than_it_should_run_is_told_without_names() {
 }
 
 #[actix::test]
-async fn a_classic_worker_that_lists_what_was_deleted_is_told_too() {
+async fn a_classic_worker_that_lists_what_was_deleted_is_reported_too() {
     let rig = Rig::start().await;
     rig.streams(3).await;
     rig.register("a", 9).await;
@@ -292,7 +292,7 @@ async fn a_classic_worker_that_lists_what_was_deleted_is_told_too() {
 }
 
 #[actix::test]
-async fn a_stream_that_is_not_released_is_told_whatever_the_worker_sends() {
+async fn a_stream_that_is_not_released_is_reported_whatever_the_worker_sends() {
     type Sends = fn(&Rig, Names) -> HeartbeatReport;
     let sends: [(&str, Sends); 5] = [
         ("plain heartbeats", |rig, _| plain(rig, "a")),
@@ -382,7 +382,7 @@ async fn an_alert_ends_with_the_instance() {
 }
 
 #[actix::test]
-async fn an_overlap_that_does_not_end_is_told_until_it_ends() {
+async fn an_overlap_that_does_not_end_is_reported_until_it_ends() {
     let rig = fleet().await;
     move_to_b(&rig, 6).await;
     let says_nothing = || async {

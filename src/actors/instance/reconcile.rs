@@ -95,7 +95,7 @@ impl InstanceActor {
         self.adopt_releases(standing, is_over);
     }
 
-    /// What is reported now is told elsewhere.
+    /// Another alert reports the difference from now on.
     pub(super) fn forget_difference(&mut self) {
         self.reconciler.machine.forget();
         self.clear_if_in_step();

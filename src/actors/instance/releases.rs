@@ -102,7 +102,7 @@ impl InstanceActor {
         let now = self.links.clock.now();
         let overdue = self.releases.watch.looked(hearing, taken, &standing, now);
         self.report_releases(&overdue);
-        // A difference is told once: as long as it is not judged, not as `streams_differ`.
+        // One alert reports it: while heartbeats are not judged, not `streams_differ`.
         if overdue.surplus.is_some() && hearing != Hearing::Judged {
             self.forget_difference();
         }
@@ -112,8 +112,8 @@ impl InstanceActor {
         }
     }
 
-    /// A worker that beats, and does not release what it was told to, keeps it: after a whole
-    /// timeout it never will.
+    /// A worker that beats and has not released a stream for a whole timeout never will: it keeps
+    /// the stream.
     fn abandon(
         &mut self,
         incarnation: Incarnation,
@@ -167,7 +167,7 @@ impl InstanceActor {
         }
     }
 
-    /// The worker's streams are told as `streams_differ` from now on.
+    /// `streams_differ` reports the worker's streams from now on.
     pub(super) fn difference_is_reported(&mut self) {
         self.releases.watch.forget_surplus();
         self.close_releases(&self.entry.standing());

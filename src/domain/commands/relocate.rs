@@ -154,7 +154,7 @@ fn move_one(
     }
 }
 
-/// The worker of an instance does not let go of streams it was told to, although it beats: it keeps
+/// The worker of an instance does not release streams that it has to, although it beats: it keeps
 /// them. Moving them all the same would have them run twice. One that is leased no more
 /// cannot say that it let go, and is asked no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +163,7 @@ pub struct AbandonHandovers {
     pub id: InstanceId,
     /// In which life.
     pub incarnation: Incarnation,
-    /// The streams it had long enough to let go of; others are passed over.
+    /// The streams that are overdue; others are passed over.
     pub streams: Vec<StreamId>,
 }
 

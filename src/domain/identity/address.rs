@@ -1,7 +1,7 @@
 //! Do registrations of one name alternate between addresses?
 //!
-//! Classic workers send no incarnation, so the lives of two processes under one name cannot be told
-//! apart. Each registration names an address, though. A worker that restarts on another port, or
+//! Classic workers send no incarnation, so the lives of two processes under one name look
+//! the same. Each registration names an address, though. A worker that restarts on another port, or
 //! moves to another machine, leaves its old address for good. Two processes that both live register
 //! in turns: an address that was left comes back.
 //!
@@ -134,8 +134,11 @@ mod tests {
         AddressMachine::new(Duration::from_secs(WINDOW))
     }
 
-    /// Registrations from these hosts; when a second process is found.
-    fn found(registrations: &[(u64, char)]) -> Option<u64> {
+    /// When, and from which host.
+    type Registration = (u64, char);
+
+    /// When a second process is found.
+    fn found(registrations: &[Registration]) -> Option<u64> {
         let mut machine = machine();
         let pairs = registrations.iter().zip(registrations.iter().skip(1));
         for ((_, from), (now, to)) in pairs {
@@ -152,7 +155,7 @@ mod tests {
 
     #[test]
     fn an_address_that_comes_back_is_told_from_one_that_is_left() {
-        let told: &[(&str, &[(u64, char)], Option<u64>)] = &[
+        let cases: &[(&str, &[Registration], Option<u64>)] = &[
             ("one registration", &[(0, 'a')], None),
             ("it registers again", &[(0, 'a'), (9, 'a'), (18, 'a')], None),
             ("it moves once", &[(0, 'a'), (9, 'b'), (18, 'b')], None),
@@ -183,7 +186,7 @@ mod tests {
                 None,
             ),
         ];
-        for (name, registrations, expected) in told {
+        for (name, registrations, expected) in cases {
             assert_eq!(found(registrations), *expected, "{name}");
         }
     }
@@ -208,7 +211,7 @@ mod tests {
         assert_eq!(machine.handle_deadline(at(WINDOW)), Some(Finding::Cleared));
         machine.changed(address('b'), &address('a'), at(100));
         let again = machine.changed(address('a'), &address('b'), at(200));
-        assert_eq!(again, Some(Finding::StillThere), "told once");
+        assert_eq!(again, Some(Finding::StillThere), "one finding");
         machine.changed(address('b'), &address('z'), at(300));
         assert_eq!(machine.next_deadline(), at(200 + WINDOW));
         assert_eq!(machine.handle_deadline(at(199 + WINDOW)), None);

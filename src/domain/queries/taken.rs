@@ -35,7 +35,7 @@ pub struct Taken {
 pub enum TakenAs {
     /// It is not in the catalogue.
     Deleted,
-    /// It is in the catalogue, and nobody should run it.
+    /// It is in the catalogue, and no instance should run it.
     Disabled,
     /// Its owner has to release it before it moves.
     Releasing,

@@ -85,14 +85,14 @@ fn beats(
 }
 
 #[test]
-fn a_reported_stream_that_should_not_run_is_told_within_a_timeout() {
+fn a_reported_stream_that_should_not_run_is_found_within_a_timeout() {
     let mut watch = ReleaseWatch::new(limits());
     let looks = beats(&mut watch, 0, 300, Hearing::Behind, &listed(&[1, 2]));
     let surplus = Some(Surplus::Named(disabled(&[1, 2])));
     let when: Vec<u64> = looks.iter().map(|(second, _)| *second).collect();
     assert_eq!(when[..3], [0, 60, 120], "twice a minute is enough");
-    let told = looks.iter().find(|(_, overdue)| overdue.surplus.is_some());
-    let (second, overdue) = told.unwrap();
+    let found = looks.iter().find(|(_, overdue)| overdue.surplus.is_some());
+    let (second, overdue) = found.unwrap();
     assert_eq!((*second, &overdue.surplus), (120, &surplus));
     assert!(overdue.refused.is_empty());
     assert_eq!(when[2..], [120, 150, 180, 210, 240, 270, 300], "to close");
@@ -148,7 +148,7 @@ fn a_heartbeat_that_is_judged_starts_the_clock_again() {
         let judged = (Hearing::Judged, standing(1), at(from + 120));
         watch.heard(judged.0, &judged.1, judged.2);
     }
-    // One that is reported stays so until it is told elsewhere.
+    // One that is reported stays so until `streams_differ` reports it.
     beats(&mut watch, 450, 600, Hearing::Behind, &listed(&[1]));
     assert!(watch.reports_surplus());
     let looks = beats(&mut watch, 630, 630, Hearing::Judged, &listed(&[1, 2]));
@@ -165,14 +165,14 @@ fn a_digest_counts_if_it_stands_for_more_than_should_run() {
         digest: of(running),
         count: running.len() as u64,
     };
-    let told = [
+    let cases = [
         (report(6, &[9]), Hearing::InStep),
         (report(7, &[1, 9]), Hearing::Judged),
         (report(6, &[1, 9]), Hearing::BehindUnnamed(1)),
         (report(6, &[1]), Hearing::Nothing),
         (report(6, &[]), Hearing::Nothing),
     ];
-    for (report, expected) in told {
+    for (report, expected) in cases {
         assert_eq!(Hearing::of_digest(&report, &standing(0)), expected);
     }
     assert_eq!(
@@ -182,8 +182,8 @@ fn a_digest_counts_if_it_stands_for_more_than_should_run() {
     let mut watch = ReleaseWatch::new(limits());
     let hearing = Hearing::BehindUnnamed(2);
     let looks = beats(&mut watch, 0, 120, hearing, &Taken::default());
-    let told: Vec<Option<Surplus>> = looks.into_iter().map(|(_, found)| found.surplus).collect();
-    assert_eq!(told, [None, None, Some(Surplus::Counted(2))]);
+    let found: Vec<Option<Surplus>> = looks.into_iter().map(|(_, found)| found.surplus).collect();
+    assert_eq!(found, [None, None, Some(Surplus::Counted(2))]);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn each_stream_has_its_own_clock() {
 }
 
 #[test]
-fn an_overlap_that_does_not_end_is_told_after_a_timeout() {
+fn an_overlap_that_does_not_end_is_found_after_a_timeout() {
     let mut watch = ReleaseWatch::new(limits());
     let beside = vec![(StreamId::new(4), InstanceId::from("b"))];
     let taken = Taken {
@@ -237,14 +237,14 @@ fn an_overlap_that_does_not_end_is_told_after_a_timeout() {
     };
     let mut standing = standing(0);
     standing.lingering = 1;
-    let mut told = None;
+    let mut found = None;
     for second in (0..=330).step_by(30) {
         if watch.heard(Hearing::InStep, &standing, at(second)) {
             let overdue = watch.looked(Hearing::InStep, &taken, &standing, at(second));
-            told = told.or((overdue.unfinished == beside).then_some(second));
+            found = found.or((overdue.unfinished == beside).then_some(second));
         }
     }
-    assert_eq!(told, Some(300));
+    assert_eq!(found, Some(300));
 }
 
 #[test]
@@ -258,7 +258,7 @@ fn nothing_is_asked_while_nothing_is_taken() {
 
 proptest! {
     /// Whatever the limits are, a worker that reports every quarter of the warning threshold is
-    /// told of within one timeout, and a planned move is given up before it is called refused.
+    /// found within one timeout, and a planned move is given up before it is called refused.
     #[test]
     fn the_limits_fit_any_thresholds(timeout in 5_u64..10_000, part in 1_u64..99) {
         let timeout = Duration::from_secs(timeout);
@@ -271,14 +271,14 @@ proptest! {
         let interval = warning / 4;
         let mut watch = ReleaseWatch::new(limits);
         let (hearing, taken, standing) = (Hearing::Behind, listed(&[1]), standing(1));
-        let (mut now, mut told) = (at(0), false);
-        while now <= at(0) + timeout && !told {
+        let (mut now, mut found) = (at(0), false);
+        while now <= at(0) + timeout && !found {
             if watch.heard(hearing, &standing, now) {
-                told = watch.looked(hearing, &taken, &standing, now).surplus.is_some();
+                found = watch.looked(hearing, &taken, &standing, now).surplus.is_some();
             }
             now = now + interval;
         }
-        prop_assert!(told, "{limits:?}");
+        prop_assert!(found, "{limits:?}");
         prop_assert!(limits.refused_after > limits.overdue_after);
     }
 }
