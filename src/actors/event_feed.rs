@@ -90,12 +90,12 @@ fn log_event(event: &Event) {
             max_streams,
             reregistration,
         } => {
-            let (server_id, again) = (
-                instance.as_str(),
-                if *reregistration { " again" } else { "" },
-            );
-            info!(server_id, incarnation = incarnation.get(), max_streams;
-                "instance {server_id} registered{again}");
+            let (server_id, incarnation) = (instance.as_str(), incarnation.get());
+            if *reregistration {
+                info!(server_id, incarnation, max_streams; "instance {server_id} registered again");
+            } else {
+                info!(server_id, incarnation, max_streams; "instance {server_id} registered");
+            }
         }
         Event::InstanceSuspected { instance, .. } => {
             let server_id = instance.as_str();

@@ -1,9 +1,10 @@
 //! Reports two processes that live under one name (`domain/identity.rs`).
 //!
-//! It hears of refused calls only, those that name an older life; nothing of it is on the path
-//! of a heartbeat that is served. What it finds is an alert, an event, and a field of the
-//! instance's details. What it suspects ends with the process: whoever is still there is sighted
-//! again.
+//! It hears of refused calls that name an older life, and of registrations that name another
+//! address than the one before; nothing of it is on the path of a heartbeat that is served. What it
+//! finds is an alert, an event, and a field of the instance's details; a name has one alert,
+//! whichever of its two machines has found the second process, until both are over. What it suspects
+//! ends with the process: a second process that is still there is sighted again.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,24 +18,62 @@ use super::journal::{Journal, Note};
 use super::registry::{Duplicate, Registry};
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, Severity};
+use crate::domain::commands::{FormerLife, Registered};
 use crate::domain::events::Event;
-use crate::domain::identity::{Finding, IdentityLimits, IdentityMachine};
+use crate::domain::identity::{Address, AddressMachine, Finding, IdentityLimits, IdentityMachine};
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::time::Timestamp;
 
 /// A timer never waits longer than this, so that no deadline is too far away for it.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
-/// Watches the names under which an older life was heard.
+/// What is known of one name.
+#[derive(Debug, Default)]
+struct Watched {
+    lives: Option<IdentityMachine>,
+    addresses: Option<AddressMachine>,
+}
+
+impl Watched {
+    fn next_deadline(&self) -> Option<Timestamp> {
+        let lives = self.lives.as_ref().map(IdentityMachine::next_deadline);
+        let addresses = (self.addresses.as_ref()).map(AddressMachine::next_deadline);
+        [lives, addresses].into_iter().flatten().min()
+    }
+
+    /// Whether a second process that was found is over, if any was.
+    fn look_at_the_time(&mut self, now: Timestamp) -> bool {
+        let lives = self.lives.as_ref();
+        let lives = lives.and_then(|machine| machine.handle_deadline(now));
+        self.lives.take_if(|_| lives.is_some());
+        let addresses = self.addresses.as_ref();
+        let addresses = addresses.and_then(|machine| machine.handle_deadline(now));
+        self.addresses.take_if(|_| addresses.is_some());
+        [lives, addresses].contains(&Some(Finding::Over)) && !self.is_duplicate()
+    }
+
+    fn is_duplicate(&self) -> bool {
+        self.lives
+            .as_ref()
+            .is_some_and(IdentityMachine::is_duplicate)
+            || (self.addresses.as_ref()).is_some_and(AddressMachine::is_duplicate)
+    }
+
+    fn is_over(&self) -> bool {
+        self.lives.is_none() && self.addresses.is_none()
+    }
+}
+
+/// Watches the names under which an older life was heard, or that changed their address.
 #[derive(Debug)]
 pub struct IdentityActor {
     limits: IdentityLimits,
-    watched: BTreeMap<InstanceId, IdentityMachine>,
+    watched: BTreeMap<InstanceId, Watched>,
     registry: Arc<Registry>,
     clock: Clock,
     alerts: Alerts,
     journal: Addr<Journal>,
-    is_armed: bool,
+    armed_for: Option<(Timestamp, SpawnHandle)>,
     _vital: Vital,
 }
 
@@ -55,87 +94,124 @@ impl IdentityActor {
             clock,
             alerts,
             journal,
-            is_armed: false,
+            armed_for: None,
             _vital: vital,
         }
     }
 
     fn sighted(&mut self, heard: &OlderLife) {
-        let now = self.clock.now();
-        let Some(machine) = self.watched.get_mut(&heard.id) else {
-            if let Some(machine) = IdentityMachine::begin(self.limits, heard.newest_spoke, now) {
-                self.watched.insert(heard.id.clone(), machine);
+        let (now, limits) = (self.clock.now(), self.limits);
+        // A call that is no sighting leaves nothing behind.
+        let known = self.watched.get_mut(&heard.id);
+        let Some(machine) = known.and_then(|known| known.lives.as_mut()) else {
+            if let Some(machine) = IdentityMachine::begin(limits, heard.newest_spoke, now) {
+                self.watched.entry(heard.id.clone()).or_default().lives = Some(machine);
             }
             return;
         };
-        let finding = machine.sighted(heard.newest_spoke, now);
-        if let Some(Finding::Duplicate | Finding::StillThere) = finding {
-            self.show(heard);
-        }
-        if finding == Some(Finding::Duplicate) {
-            self.journal.do_send(Note(Event::DuplicateIdentity {
-                instance: heard.id.clone(),
-                incarnation: heard.newest,
-                older: heard.older,
-            }));
+        if let Some(finding) = machine.sighted(heard.newest_spoke, now) {
+            let OlderLife {
+                id, older, newest, ..
+            } = heard;
+            let detail = format!(
+                "Two processes run as `{id}`: incarnation {newest} is the newest and is served, \
+                 {older} goes on calling and is refused. Stop one of them, or give it a \
+                 `server_id` of its own."
+            );
+            self.found(finding, id, *newest, *older, detail);
         }
     }
 
-    fn show(&self, heard: &OlderLife) {
-        let OlderLife {
-            id, older, newest, ..
-        } = heard;
+    fn moved(&mut self, moved: &AddressChanged) {
+        let (now, window) = (self.clock.now(), self.limits.address_window);
+        let AddressChanged {
+            id,
+            newest,
+            former,
+            to,
+        } = moved;
+        let watched = self.watched.entry(id.clone()).or_default();
+        let machine = watched
+            .addresses
+            .get_or_insert_with(|| AddressMachine::new(window));
+        let from = &former.address;
+        if let Some(finding) = machine.changed(from.clone(), to, now) {
+            let minutes = window.as_secs() / 60;
+            let detail = format!(
+                "Two processes run as `{id}`: its registrations alternate between {from} and {to} \
+                 within {minutes} minutes. Stop one of them, or give it a `server_id` of its own."
+            );
+            self.found(finding, id, *newest, former.incarnation, detail);
+        }
+    }
+
+    fn found(
+        &self,
+        finding: Finding,
+        id: &InstanceId,
+        newest: Incarnation,
+        older: Incarnation,
+        detail: String,
+    ) {
+        match finding {
+            Finding::Duplicate => self.journal.do_send(Note(Event::DuplicateIdentity {
+                instance: id.clone(),
+                incarnation: newest,
+                older,
+            })),
+            Finding::StillThere => {}
+            Finding::Over | Finding::Cleared => return,
+        }
         if let Some(entry) = self.registry.get(id) {
             let now = self.clock.wall();
             let since = entry.duplicate().map_or(now, |known| known.since);
             entry.set_duplicate(Some(Duplicate {
-                older: *older,
+                older,
                 since,
                 last_seen: now,
             }));
         }
         // Raised again at each sighting: the alert may have gone with an instance that was
         // removed and came back.
-        self.alerts.raise(
-            AlertKind::DuplicateIdentity,
-            Severity::Warning,
-            id.as_str(),
-            format!(
-                "Two processes run as `{id}`: incarnation {newest} is the newest and is served, \
-                 {older} goes on calling and is refused. Stop one of them, or give it a \
-                 `server_id` of its own."
-            ),
-        );
+        let kind = AlertKind::DuplicateIdentity;
+        self.alerts
+            .raise(kind, Severity::Warning, id.as_str(), detail);
     }
 
     fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         let (registry, alerts) = (&self.registry, &self.alerts);
-        self.watched.retain(|id, machine| {
-            let finding = machine.handle_deadline(now);
-            if finding == Some(Finding::Over) {
+        self.watched.retain(|id, watched| {
+            if watched.look_at_the_time(now) {
                 alerts.clear(AlertKind::DuplicateIdentity, id.as_str());
                 if let Some(entry) = registry.get(id) {
                     entry.set_duplicate(None);
                 }
             }
-            finding.is_none()
+            !watched.is_over()
         });
         self.arm(ctx);
     }
 
-    /// Deadlines only move away, so an armed timer is never too late.
+    /// Sees to it that the timer fires no later than the next deadline.
     fn arm(&mut self, ctx: &mut Context<Self>) {
-        let deadlines = self.watched.values().map(IdentityMachine::next_deadline);
-        let Some(deadline) = deadlines.min().filter(|_| !self.is_armed) else {
+        let deadlines = self.watched.values().filter_map(Watched::next_deadline);
+        let Some(deadline) = deadlines.min() else {
             return;
         };
-        self.is_armed = true;
+        match self.armed_for {
+            Some((armed, _)) if armed <= deadline => return,
+            Some((_, handle)) => {
+                ctx.cancel_future(handle);
+            }
+            None => {}
+        }
         let wait = self.clock.wait_until(deadline).min(LONGEST_WAIT);
-        ctx.run_later(wait, |actor, ctx| {
-            actor.is_armed = false;
+        let handle = ctx.run_later(wait, |actor, ctx| {
+            actor.armed_for = None;
             actor.look_at_the_time(ctx);
         });
+        self.armed_for = Some((deadline, handle));
     }
 }
 
@@ -162,8 +238,45 @@ impl Handler<OlderLife> for IdentityActor {
 
     fn handle(&mut self, heard: OlderLife, ctx: &mut Self::Context) {
         self.sighted(&heard);
-        if !self.is_armed {
-            self.arm(ctx);
-        }
+        self.arm(ctx);
+    }
+}
+
+/// A registration named another address than the life before it.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct AddressChanged {
+    /// Whose.
+    pub id: InstanceId,
+    /// The life that begins with it.
+    pub newest: Incarnation,
+    /// The life before, and its address.
+    pub former: FormerLife,
+    /// The address it names.
+    pub to: Address,
+}
+
+impl AddressChanged {
+    /// None if the address is the same, or the instance is new.
+    pub fn by(registered: &Registered) -> Option<Self> {
+        let instance = &registered.instance;
+        Some(Self {
+            id: instance.id.clone(),
+            newest: instance.incarnation,
+            former: registered.moved.clone()?,
+            to: Address {
+                ip: instance.ip.clone(),
+                port: instance.port,
+            },
+        })
+    }
+}
+
+impl Handler<AddressChanged> for IdentityActor {
+    type Result = ();
+
+    fn handle(&mut self, changed: AddressChanged, ctx: &mut Self::Context) {
+        self.moved(&changed);
+        self.arm(ctx);
     }
 }

@@ -16,6 +16,7 @@
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
 //! | [`health`] | process | judges the whole system, observes the process itself |
 //! | [`alerts`] | process | keeps the book of alerts |
+//! | [`journal`] | process | saves events that no transaction of the fleet carries |
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
 

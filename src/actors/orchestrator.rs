@@ -19,7 +19,7 @@ use super::health::{
     HealthReport,
 };
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
-use super::identity::{IdentityActor, OlderLife};
+use super::identity::{AddressChanged, IdentityActor, OlderLife};
 use super::instance::{Beat, Says};
 use super::long_poll::PollsEnd;
 use super::recovery::{
@@ -31,7 +31,9 @@ use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::brake::OrderRefused;
-use crate::domain::commands::{AgreeLease, Command, Recovered, Rejection};
+use crate::domain::commands::{
+    AgreeLease, Command, Recovered, RegisterInstance, Registered, Rejection,
+};
 use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
@@ -282,6 +284,18 @@ impl Orchestrator {
     /// If it was not, with the reason.
     pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, Refusal> {
         self.in_time(self.fleet.send(Execute(command))).await
+    }
+
+    /// Begins a life of an instance; returns once it is saved.
+    ///
+    /// # Errors
+    /// If it was not, with the reason.
+    pub async fn register(&self, command: RegisterInstance) -> Result<Registered, Refusal> {
+        let registered = self.execute(command).await?;
+        if let Some(changed) = AddressChanged::by(&registered) {
+            self.identity.do_send(changed);
+        }
+        Ok(registered)
     }
 
     /// Asks about the saved fleet.

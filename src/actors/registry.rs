@@ -35,7 +35,7 @@ pub struct Duplicate {
     pub older: Incarnation,
     /// When it was found.
     pub since: WallTime,
-    /// When it was last refused.
+    /// When it was last noticed.
     pub last_seen: WallTime,
 }
 
@@ -410,6 +410,7 @@ mod tests {
             lease: Duration::ZERO,
             withdrawn: None,
             releasing: 0,
+            lingering: 0,
             exclusive: 0,
             to_run: 0,
             digest: StreamsDigest::default(),

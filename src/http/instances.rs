@@ -130,7 +130,7 @@ struct DetailAnswer {
     instance: InstanceAnswer,
     assigned_streams: Vec<StreamId>,
     assignments: Vec<Holding>,
-    /// A second process that lives under this name and is refused.
+    /// A second process that lives under this name.
     duplicate_identity: Option<DuplicateAnswer>,
 }
 

@@ -60,7 +60,7 @@ pub(super) async fn register(
         registration(fields, default_max_streams)
     })?;
     state.orchestrator().sign_of_life(&command.id, None)?;
-    let registered = state.orchestrator().execute(command).await?;
+    let registered = state.orchestrator().register(command).await?;
     let assigned_streams = registered.assigned_streams();
     let instance = registered.instance;
     // A worker may beat more often than needed, and not so rarely that it seems silent.

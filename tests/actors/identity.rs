@@ -8,7 +8,7 @@ use resilient_orchestrator::domain::commands::{Rejection, RemoveInstance};
 use resilient_orchestrator::domain::ids::Incarnation;
 
 use crate::faults::Outage;
-use crate::rig::{Rig, pass, report, settle_down};
+use crate::rig::{Rig, pass, registration, report, settle_down};
 
 /// The interval workers are told to keep.
 const INTERVAL: f64 = 30.0;
@@ -199,4 +199,94 @@ async fn removal_and_restart_end_the_alert_and_who_is_still_there_is_found_again
     beat(&rig, again).await;
     both_beat(&rig, newest, again, 3).await;
     assert_eq!(alerts(&rig).await.len(), kept.len() + 1);
+}
+
+/// A registration of a classic worker at this address.
+async fn register_at(rig: &Rig, ip: &str, port: u16) {
+    let mut registration = registration("a", 5);
+    (registration.ip, registration.port) = (ip.to_owned(), port);
+    rig.orchestrator.register(registration).await.unwrap();
+    settle_down().await;
+}
+
+#[actix::test]
+async fn classic_registrations_that_alternate_between_addresses_are_one_alert() {
+    let rig = Rig::start().await;
+    rig.keep_beating(&["a"]);
+    register_at(&rig, "one", 80).await;
+    pass(4_000.0).await;
+    register_at(&rig, "other", 80).await;
+    assert_eq!(alerts(&rig).await, [], "it may have moved");
+    pass(60.0).await;
+    for _ in 0..3 {
+        register_at(&rig, "one", 80).await;
+        register_at(&rig, "other", 80).await;
+    }
+    let open = alerts(&rig).await;
+    let [alert] = &open[..] else {
+        panic!("{open:?}");
+    };
+    assert!(alert.is_open() && alert.subject == "a");
+    assert!(
+        alert.detail.contains("other:80 and one:80"),
+        "{}",
+        alert.detail
+    );
+    let kinds = rig.kinds_about("a");
+    let events = kinds.iter().filter(|kind| **kind == "duplicate_identity");
+    assert_eq!(events.count(), 1, "{kinds:?}");
+    assert!(rig.entry("a").duplicate().is_some());
+
+    pass(3_590.0).await;
+    assert!(alerts(&rig).await[0].is_open());
+    pass(20.0).await;
+    assert!(
+        !alerts(&rig).await[0].is_open(),
+        "an hour without a change back"
+    );
+    assert_eq!(rig.entry("a").duplicate(), None);
+}
+
+#[actix::test]
+async fn a_classic_worker_that_restarts_on_other_ports_or_moves_is_no_duplicate() {
+    let rig = Rig::start().await;
+    rig.keep_beating(&["a"]);
+    for port in 8_000..8_020 {
+        register_at(&rig, "one", port).await;
+        register_at(&rig, "one", port).await;
+        pass(30.0).await;
+    }
+    register_at(&rig, "other", 80).await;
+    register_at(&rig, "other", 80).await;
+    pass(3_700.0).await;
+    register_at(&rig, "one", 8_019).await;
+    assert_eq!(alerts(&rig).await, [], "moved back after an hour");
+    rig.orchestrator
+        .execute(RemoveInstance::new("a".into()))
+        .await
+        .unwrap();
+    register_at(&rig, "other", 80).await;
+    assert_eq!(alerts(&rig).await, [], "a name that was free");
+}
+
+#[actix::test]
+async fn a_name_found_in_both_ways_has_one_alert_until_both_are_over() {
+    let rig = Rig::start().await;
+    let older = register(&rig).await;
+    register_at(&rig, "other", 80).await;
+    let newest = rig.entry("a").standing().incarnation;
+    assert!(beat(&rig, newest).await);
+    both_beat(&rig, older, newest, 3).await;
+    assert!(alerts(&rig).await[0].is_open());
+    register_at(&rig, "192.0.2.1", 9_000).await;
+    rig.keep_beating(&["a"]);
+    pass(400.0).await;
+    let found = alerts(&rig).await;
+    assert_eq!(found.len(), 1);
+    assert!(
+        found[0].is_open(),
+        "the older life is silent, the address came back"
+    );
+    pass(3_300.0).await;
+    assert!(!alerts(&rig).await[0].is_open());
 }

@@ -27,6 +27,7 @@ mod reconcile;
 mod recovery_attempts;
 mod recovery_placement;
 mod recovery_resumption;
+mod releases;
 mod reports;
 mod restart;
 mod rig;

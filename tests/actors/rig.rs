@@ -103,7 +103,7 @@ impl Rig {
     }
 
     pub(crate) async fn try_register(&self, id: &str, max: u32) -> Result<Registered, Refusal> {
-        self.orchestrator.execute(registration(id, max)).await
+        self.orchestrator.register(registration(id, max)).await
     }
 
     /// Streams 1 to `count`.

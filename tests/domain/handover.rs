@@ -426,6 +426,7 @@ fn who_is_leased_no_more_is_asked_no_longer_to_let_go() {
         world.run(AbandonHandovers {
             id: "a".into(),
             incarnation: world.life("a"),
+            streams: vec![STREAM],
         })
     };
     stop_waiting(&mut world);

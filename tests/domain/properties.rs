@@ -624,9 +624,12 @@ impl World {
             }
             Step::Abandon { who } => {
                 let incarnation = self.life(who, Life::Current).unwrap();
+                let slot = self.ledger.draft().instance(&name(who));
+                let releasing = slot.map(|slot| slot.releasing().iter().copied().collect());
                 let _ = self.decide(&AbandonHandovers {
                     id: name(who),
                     incarnation,
+                    streams: releasing.unwrap_or_default(),
                 });
             }
             Step::Move { ref streams, to } => {

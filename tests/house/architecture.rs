@@ -244,3 +244,35 @@ fn the_documents_of_the_architecture_name_files_that_exist() {
         "docs/ARCHITECTURE.md walks its stories by file name"
     );
 }
+
+#[test]
+fn the_tables_of_actors_name_every_actor() {
+    let architecture = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    let module = fs::read_to_string(root().join("src/actors/mod.rs")).unwrap();
+    let actors: Vec<(String, String)> = sources("src/actors")
+        .iter()
+        .flat_map(|(path, text)| {
+            let path = path.strip_prefix(root()).unwrap().display().to_string();
+            let lines = text.lines();
+            let implementations = lines.filter_map(|line| line.strip_prefix("impl Actor for "));
+            implementations
+                .map(|rest| (rest.trim_end_matches(" {").to_owned(), path.clone()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(actors.len() >= 11, "{actors:?}");
+    for (actor, path) in actors {
+        let row = architecture
+            .lines()
+            .find(|line| line.starts_with(&format!("| {actor}")) && line.contains("src/actors/"));
+        let row = row.unwrap_or_else(|| panic!("docs/ARCHITECTURE.md has no row for {actor}"));
+        assert!(row.contains(&path), "{actor} is in {path}: {row}");
+        let name = path.trim_start_matches("src/actors/");
+        let name = name.trim_end_matches(".rs").trim_end_matches("/mod");
+        let row = format!("//! | [`{name}`] |");
+        assert!(
+            module.contains(&row),
+            "src/actors/mod.rs has no row for {name}"
+        );
+    }
+}

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use crate::support::process::start;
 use resilient_orchestrator::config;
+use resilient_orchestrator::domain::alert::AlertKind;
 use resilient_orchestrator::http;
 use serde_json::Value;
 use tempfile::tempdir;
@@ -139,4 +140,134 @@ fn every_document_the_readme_links_to_is_there() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(link);
         assert!(path.exists(), "README.md links to `{link}`");
     }
+}
+
+#[test]
+fn each_kind_of_alert_has_a_row_in_the_failures_with_something_to_do() {
+    let failures = document("docs/FAILURES.md");
+    for kind in AlertKind::ALL {
+        let named = format!("`{kind}`");
+        let mut rows = failures
+            .lines()
+            .filter(|line| line.starts_with('|') && line.contains(&named));
+        let row = rows.next();
+        let row = row.unwrap_or_else(|| panic!("no row of docs/FAILURES.md names {named}"));
+        let advice = row.trim_end_matches('|').rsplit('|').next().unwrap();
+        assert!(!advice.trim().is_empty(), "{named} has no advice: {row}");
+    }
+}
+
+/// Stands for whatever a line has in a place.
+const ANYTHING: char = '\u{1}';
+
+/// Every text literal of the program, with its gaps marked.
+fn literals() -> Vec<String> {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut literals = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let text = fs::read_to_string(&path).unwrap();
+                let code = text
+                    .lines()
+                    .filter(|line| !line.trim_start().starts_with("//"));
+                literals.extend(literals_of(&code.collect::<Vec<_>>().join("\n")));
+            }
+        }
+    }
+    literals
+}
+
+fn literals_of(code: &str) -> Vec<String> {
+    let (mut literals, mut chars) = (Vec::new(), code.chars().peekable());
+    while let Some(c) = chars.next() {
+        match c {
+            // A character, which may be a quotation mark.
+            '\'' if chars.peek() == Some(&'"') => drop(chars.next()),
+            '"' => {
+                let mut literal = String::new();
+                let mut depth = 0;
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    match c {
+                        '\\' => match chars.next() {
+                            Some('\n') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
+                            escaped => literal.extend(escaped),
+                        },
+                        '{' => depth += 1,
+                        '}' => {
+                            depth -= 1;
+                            literal.push(ANYTHING);
+                        }
+                        c if depth <= 0 => literal.push(c),
+                        _ => {}
+                    }
+                }
+                literals.push(literal);
+            }
+            _ => {}
+        }
+    }
+    literals
+}
+
+/// A quoted line with its gaps marked: single capital letters and dots stand for anything.
+fn pattern(quoted: &str) -> String {
+    let mut pattern = String::new();
+    let mut chars = quoted.chars().peekable();
+    let mut before = ' ';
+    while let Some(c) = chars.next() {
+        let ends = chars.peek().is_none_or(|next| !next.is_alphanumeric());
+        let is_gap = c == '…' || (c.is_ascii_uppercase() && !before.is_alphanumeric() && ends);
+        pattern.push(if is_gap { ANYTHING } else { c });
+        before = c;
+    }
+    pattern
+}
+
+/// What stands in backticks.
+fn quotes(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The cells of a table's row.
+fn cells(row: &str) -> Vec<&str> {
+    row.trim_matches('|').split(" | ").collect()
+}
+
+#[test]
+fn each_line_of_the_log_that_the_documents_quote_is_in_the_program() {
+    let operations = document("docs/OPERATIONS.md");
+    let table = operations.split("## Lines in the log").nth(1);
+    let table = table.unwrap().split("\n## ").next().unwrap();
+    let mut quoted: Vec<&str> = table
+        .lines()
+        .filter(|line| line.starts_with("| `"))
+        .flat_map(|row| quotes(cells(row)[0]))
+        .collect();
+    let failures = document("docs/FAILURES.md");
+    let is_call = |quote: &&str| {
+        let calls = ["GET ", "POST ", "DELETE ", "orchestrator "];
+        calls.iter().any(|call| quote.starts_with(call))
+    };
+    let seen = failures
+        .lines()
+        .filter_map(|row| cells(row).get(3).copied())
+        .flat_map(quotes);
+    quoted.extend(seen.filter(|quote| quote.contains(' ') && !is_call(quote)));
+    assert!(quoted.len() > 25, "{quoted:?}");
+    let literals = literals();
+    let missing: Vec<&&str> = quoted
+        .iter()
+        .filter(|quote| {
+            // A reason may stand behind a colon, in a text of its own.
+            let parts = quote.split(": ").map(pattern).collect::<Vec<_>>();
+            let whole = [pattern(quote)];
+            let is_there = |part: &String| literals.iter().any(|line| line.contains(part.as_str()));
+            !whole.iter().all(is_there) && !parts.iter().all(is_there)
+        })
+        .collect();
+    assert!(missing.is_empty(), "no such line: {missing:#?}");
 }

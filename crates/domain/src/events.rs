@@ -111,7 +111,7 @@ pub enum Event {
         instance: InstanceId,
         /// The newest life, which is served.
         incarnation: Incarnation,
-        /// The older one, which goes on calling and is refused.
+        /// The older one: it goes on calling and is refused, or its address has come back.
         older: Incarnation,
     },
     /// A worker does not run what it is to run, although it was told again; told once, however

@@ -17,8 +17,10 @@
 //! A stream whose owner does not run it, although it was told to twice, is let go of in the same
 //! way: that it does not run it now is no promise that it will not begin to.
 //!
-//! What can go wrong: the owner never confirms although it beats (the move is given up, and the
-//! stream stays where it is: two runners are worse than a move that fails); the owner falls silent
+//! What can go wrong: the owner never confirms although it beats (after a timeout the move is given
+//! up, and the stream stays where it is: two runners are worse than a move that fails; a stream that
+//! was deleted or disabled stays releasing, and an alert says so, `domain/release_watch.rs`); the new
+//! owner of an overlap never confirms (both run it, and an alert says so); the owner falls silent
 //! (its recovery takes the stream along); the new owner falls silent (its recovery does); the
 //! orchestrator ends (all of this is saved). An owner without a lease, a classic one, cannot
 //! confirm: its streams are moved at once.

@@ -17,11 +17,17 @@
 //! sender: one late packet, delivered twice, is not two sightings. Lives are not told apart here,
 //! so two processes that take the name from each other again and again, each ending when it is
 //! refused and started anew, are found as well. Finding is told once, however long it lasts.
+//!
+//! Workers that send no incarnation are known by the address of their registrations: `address`.
+
+mod address;
 
 use std::time::Duration;
 
 use super::settings::{LivenessThresholds, WorkerLimits};
 use super::time::Timestamp;
+
+pub use address::{Address, AddressMachine, WINDOW_TIMEOUTS};
 
 /// The limits this goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,8 @@ pub struct IdentityLimits {
     pub apart: Duration,
     /// A life that was not sighted for so long is over.
     pub quiet: Duration,
+    /// How long an address that a registration left is remembered.
+    pub address_window: Duration,
 }
 
 impl IdentityLimits {
@@ -39,6 +47,7 @@ impl IdentityLimits {
         Self {
             apart: WorkerLimits::from_thresholds(thresholds).request_timeout,
             quiet: thresholds.timeout,
+            address_window: thresholds.timeout * WINDOW_TIMEOUTS,
         }
     }
 }
@@ -93,6 +102,11 @@ impl IdentityMachine {
         self.is_duplicate.then_some(Finding::Duplicate)
     }
 
+    /// Whether a second process was found.
+    pub const fn is_duplicate(&self) -> bool {
+        self.is_duplicate
+    }
+
     /// Safe at any time: early, late or repeated calls change nothing. After a finding the
     /// machine has done its work.
     pub fn handle_deadline(&self, now: Timestamp) -> Option<Finding> {
@@ -117,6 +131,7 @@ mod tests {
     const LIMITS: IdentityLimits = IdentityLimits {
         apart: Duration::from_secs(15),
         quiet: Duration::from_secs(300),
+        address_window: Duration::from_secs(3_600),
     };
 
     fn at(seconds: u64) -> Timestamp {

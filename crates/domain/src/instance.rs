@@ -22,7 +22,7 @@ pub enum InstanceStatus {
     Failed,
     /// Beats again after a failure, on probation; pushed streams only if nobody else has room.
     Recovering,
-    /// Being emptied on purpose.
+    /// Being emptied on purpose. No command sets it yet; the contract reserves the word.
     Draining,
     /// Taken out of use by an operator.
     Maintenance,

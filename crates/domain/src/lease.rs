@@ -113,6 +113,7 @@ mod tests {
             lease: Duration::ZERO,
             withdrawn: None,
             releasing: 0,
+            lingering: 0,
             exclusive,
             to_run: exclusive + 1,
             digest: StreamsDigest::default(),

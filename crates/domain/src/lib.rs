@@ -34,6 +34,7 @@ pub mod queries;
 pub mod reason;
 pub mod reconciliation;
 pub mod recovery;
+pub mod release_watch;
 pub mod running_time;
 #[cfg(test)]
 mod sample;

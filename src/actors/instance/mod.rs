@@ -12,6 +12,7 @@
 //! registry's entry and its successor takes its deadline from there.
 
 mod reconcile;
+mod releases;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,14 +26,16 @@ use super::recovery::{LetGo, Noticed, RecoveryActor};
 use super::registry::Entry;
 use super::supervisor::DeathNotice;
 use crate::clock::Clock;
-use crate::domain::commands::{AbandonHandovers, ConfirmDelivery};
+use crate::domain::commands::ConfirmDelivery;
 use crate::domain::ids::{AssignmentVersion, Incarnation};
-use crate::domain::liveness::{Effect, FenceAnswer, LivenessMachine, Silence};
+use crate::domain::liveness::{Effect, FenceAnswer, LivenessMachine};
+use crate::domain::reconciliation::Report;
 use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::Timestamp;
 
 use reconcile::Reconciler;
 pub use reconcile::Says;
+use releases::Releases;
 
 /// A timer never waits longer than this, so that no deadline is too far away for it.
 const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
@@ -56,9 +59,8 @@ pub struct InstanceActor {
     links: InstanceLinks,
     armed_for: Option<(Timestamp, SpawnHandle)>,
     confirming: bool,
-    /// Since when it beats with something it is to let go of.
-    releasing_since: Option<Timestamp>,
     reconciler: Reconciler,
+    releases: Releases,
     _notice: DeathNotice,
 }
 
@@ -71,14 +73,15 @@ impl InstanceActor {
             machine.fence_regardless();
         }
         let reconciler = Reconciler::new(&entry, &links.thresholds, links.alerts.clone());
+        let releases = Releases::new(&links.thresholds, links.alerts.clone());
         Self {
             entry,
             machine,
             links,
             armed_for: None,
             confirming: false,
-            releasing_since: None,
             reconciler,
+            releases,
             _notice: notice,
         }
     }
@@ -188,25 +191,6 @@ impl InstanceActor {
         }
         is_granted
     }
-
-    /// A worker that beats, and does not let go of what it was told to, keeps it: after a whole
-    /// timeout it never will.
-    fn lose_patience(&mut self) {
-        let standing = self.entry.standing();
-        if standing.releasing == 0 || standing.withdrawn.is_some() {
-            self.releasing_since = None;
-            return;
-        }
-        let now = self.links.clock.now();
-        let since = *self.releasing_since.get_or_insert(now);
-        if now.since(since) >= self.links.thresholds.timeout {
-            self.releasing_since = None;
-            self.links.fleet.do_send(Execute(AbandonHandovers {
-                id: self.entry.id().clone(),
-                incarnation: standing.incarnation,
-            }));
-        }
-    }
 }
 
 impl Actor for InstanceActor {
@@ -229,6 +213,17 @@ pub struct Beat {
     pub says: Option<Says>,
 }
 
+impl Beat {
+    /// What can be compared with what is saved, if the worker says what it runs.
+    fn report(&self) -> Option<Report> {
+        self.says.as_ref().map(|says| Report {
+            version: self.version,
+            digest: says.digest,
+            count: says.count,
+        })
+    }
+}
+
 /// What the instance's actor makes of a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
 pub struct Pulse {
@@ -249,7 +244,7 @@ impl Handler<Beat> for InstanceActor {
             self.notice(effect);
         }
         self.confirm(&beat, ctx);
-        self.lose_patience();
+        self.watch_releases(&beat, ctx);
         self.arm(ctx);
         Pulse {
             is_trusted: self.is_trusted(),
@@ -354,18 +349,5 @@ impl Handler<Retire> for InstanceActor {
 
     fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
         ctx.stop();
-    }
-}
-
-/// What the actor believes, to compare with what is saved.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "Silence")]
-pub struct AskSilence;
-
-impl Handler<AskSilence> for InstanceActor {
-    type Result = MessageResult<AskSilence>;
-
-    fn handle(&mut self, _: AskSilence, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.machine.silence())
     }
 }

@@ -68,10 +68,8 @@ impl InstanceActor {
         if !is_judged(standing.status) {
             return false;
         }
-        let report = Report {
-            version: beat.version,
-            digest: says.digest,
-            count: says.count,
+        let Some(report) = beat.report() else {
+            return false;
         };
         let now = self.links.clock.now();
         let measure = self.reconciler.machine.heard(&report, &standing, now);
@@ -88,11 +86,19 @@ impl InstanceActor {
     /// Another life, or the end of its service, is the end of every difference.
     pub(super) fn forget_what_is_over(&mut self, standing: &Standing) {
         let reconciler = &mut self.reconciler;
-        if reconciler.life != standing.incarnation || !is_judged(standing.status) {
+        let is_over = reconciler.life != standing.incarnation || !is_judged(standing.status);
+        if is_over {
             reconciler.life = standing.incarnation;
             reconciler.machine.forget();
             self.clear_if_in_step();
         }
+        self.adopt_releases(standing, is_over);
+    }
+
+    /// Another alert reports the difference from now on.
+    pub(super) fn forget_difference(&mut self) {
+        self.reconciler.machine.forget();
+        self.clear_if_in_step();
     }
 
     fn clear_if_in_step(&mut self) {
@@ -140,6 +146,9 @@ impl InstanceActor {
                 let (differs, now) = (difference != Difference::None, self.links.clock.now());
                 self.reconciler.is_reported |= differs;
                 self.reconciler.machine.settled(version, differs, now);
+                if differs {
+                    self.difference_is_reported();
+                }
             }
             // The next heartbeat wants it again.
             Err(refusal) => {
@@ -151,7 +160,7 @@ impl InstanceActor {
 
 /// One that failed is told by its return what it is to drop; others in which nothing is run are
 /// told to run nothing.
-const fn is_judged(status: InstanceStatus) -> bool {
+pub(super) const fn is_judged(status: InstanceStatus) -> bool {
     match status {
         InstanceStatus::Failed | InstanceStatus::Inactive => false,
         InstanceStatus::Active

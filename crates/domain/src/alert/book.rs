@@ -231,6 +231,7 @@ mod tests {
                 AlertKind::InstanceQuarantined,
                 AlertKind::DuplicateIdentity,
                 AlertKind::StreamsDiffer,
+                AlertKind::RunsWhatWasTaken,
             ]
         );
         assert_eq!(

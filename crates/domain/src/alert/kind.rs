@@ -26,10 +26,16 @@ string_enum! {
         BreakerForced = "breaker_forced",
         /// An instance's actor ended too often and is not created again for a while.
         InstanceQuarantined = "instance_quarantined",
-        /// Two processes live under one name; only the newest is served.
+        /// Two processes live under one name.
         DuplicateIdentity = "duplicate_identity",
         /// A worker does not run what it is to run, although it was told again.
         StreamsDiffer = "streams_differ",
+        /// A worker reports streams that it should not run, and does not name the newest version.
+        RunsWhatWasTaken = "runs_what_was_taken",
+        /// A worker does not release what was taken from it.
+        ReleaseRefused = "release_refused",
+        /// A new owner does not report a stream, so its former owner runs it as well.
+        OverlapUnfinished = "overlap_unfinished",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
@@ -60,10 +66,13 @@ impl AlertKind {
             | Self::BreakerForced
             | Self::InstanceQuarantined
             | Self::DuplicateIdentity
-            | Self::StreamsDiffer => true,
+            | Self::StreamsDiffer
+            | Self::RunsWhatWasTaken => true,
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
             | Self::Flapping
+            | Self::ReleaseRefused
+            | Self::OverlapUnfinished
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -78,7 +87,10 @@ impl AlertKind {
             | Self::Flapping
             | Self::InstanceQuarantined
             | Self::DuplicateIdentity
-            | Self::StreamsDiffer => true,
+            | Self::StreamsDiffer
+            | Self::RunsWhatWasTaken
+            | Self::ReleaseRefused
+            | Self::OverlapUnfinished => true,
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced

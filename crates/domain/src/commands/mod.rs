@@ -28,7 +28,7 @@ pub use lease::{AgreeLease, WithdrawLease, Withdrawn};
 pub use maintenance::EndMaintenance;
 pub use record::RecordEvents;
 pub use recover::{RecoverInstance, Recovered};
-pub use register::{RegisterInstance, Registered};
+pub use register::{FormerLife, RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
 pub use relocate::{AbandonHandovers, MoveProgress, MoveStreams, Relocated, Relocation};
 pub use remove::{ForgetFailed, Removal, RemoveInstance};

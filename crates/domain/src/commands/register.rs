@@ -7,6 +7,7 @@ use super::command::{Command, Rejection};
 use super::relocate::releasing;
 use crate::events::Event;
 use crate::fleet::{Draft, end_overlaps, let_go, place_waiting};
+use crate::identity::Address;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::stream::{Holding, OrphanReason};
@@ -37,10 +38,36 @@ pub struct Registered {
     pub instance: Instance,
     /// Whether it was known before.
     pub reregistration: bool,
+    /// The life before this one, if it was at another address.
+    pub moved: Option<FormerLife>,
     /// Whether streams were pushed to it because of this registration.
     pub auto_rebalanced: bool,
     /// What it owns now, ascending, each with its epoch.
     pub assignments: Vec<Holding>,
+}
+
+/// The life before a registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FormerLife {
+    /// Which life.
+    pub incarnation: Incarnation,
+    /// Where it said it was.
+    pub address: Address,
+}
+
+impl FormerLife {
+    /// None if it was at the same address.
+    fn elsewhere(before: &Instance, now: &Instance) -> Option<Self> {
+        let address = |instance: &Instance| Address {
+            ip: instance.ip.clone(),
+            port: instance.port,
+        };
+        let former = address(before);
+        (former != address(now)).then_some(Self {
+            incarnation: before.incarnation,
+            address: former,
+        })
+    }
 }
 
 impl Registered {
@@ -109,6 +136,7 @@ impl Command for RegisterInstance {
         let auto_rebalanced = assignments.len() > kept;
         let instance = super::command::known(draft, &self.id)?;
         Ok(Registered {
+            moved: (known.as_deref()).and_then(|before| FormerLife::elsewhere(before, &instance)),
             instance,
             reregistration: known.is_some(),
             auto_rebalanced,

@@ -1,6 +1,6 @@
 //! Streams are moved on purpose: the states are in `domain/handover.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{Command, Rejection, current_life};
 use crate::fleet::{Draft, let_go};
@@ -154,8 +154,8 @@ fn move_one(
     }
 }
 
-/// The worker of an instance does not let go of what it was told to, although it beats: it keeps
-/// those streams. Moving them all the same would have them run twice. One that is leased no more
+/// The worker of an instance does not release streams that it has to, although it beats: it keeps
+/// them. Moving them all the same would have them run twice. One that is leased no more
 /// cannot say that it let go, and is asked no longer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AbandonHandovers {
@@ -163,6 +163,8 @@ pub struct AbandonHandovers {
     pub id: InstanceId,
     /// In which life.
     pub incarnation: Incarnation,
+    /// The streams that are overdue; others are passed over.
+    pub streams: Vec<StreamId>,
 }
 
 impl Command for AbandonHandovers {
@@ -174,7 +176,9 @@ impl Command for AbandonHandovers {
         if instance.withdrawn.is_some() {
             return Ok(0);
         }
-        let releasing = releasing(draft, &self.id);
+        let overdue: BTreeSet<StreamId> = self.streams.iter().copied().collect();
+        let mut releasing = releasing(draft, &self.id);
+        releasing.retain(|stream| overdue.contains(stream));
         if !instance.is_leased() {
             for stream in &releasing {
                 let_go(draft, *stream);

@@ -36,6 +36,8 @@ pub struct Standing {
     /// How many of its streams it is to let go of. While this is 0 a heartbeat has nothing to let
     /// go of, and needs no command.
     pub releasing: usize,
+    /// How many streams it runs beside their new owner until that one does.
+    pub lingering: usize,
     /// How many of its streams nobody else may run meanwhile.
     pub exclusive: usize,
     /// How many streams its worker is to run.
@@ -60,6 +62,7 @@ impl Standing {
             lease: instance.lease,
             withdrawn: instance.withdrawn.map(|withdrawal| withdrawal.cause),
             releasing: slot.releasing().len(),
+            lingering: slot.lingering().len(),
             exclusive: slot.exclusive(),
             to_run: slot.to_run_count(),
             digest: slot.digest(),

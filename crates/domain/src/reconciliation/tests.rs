@@ -30,6 +30,7 @@ fn standing(ids: &[i64]) -> Standing {
         lease: Duration::from_secs(240),
         withdrawn: None,
         releasing: 0,
+        lingering: 0,
         exclusive: ids.len(),
         to_run: ids.len(),
         digest: of(ids),

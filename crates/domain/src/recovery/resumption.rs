@@ -91,6 +91,7 @@ mod tests {
             lease: std::time::Duration::ZERO,
             withdrawn: None,
             releasing: 0,
+            lingering: 0,
             exclusive: 0,
             to_run: held,
             digest: StreamsDigest::default(),
