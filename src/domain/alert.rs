@@ -1,8 +1,10 @@
 //! What an operator should look at: opened once, closed when it is over.
 //!
-//! `book` opens and closes them.
+//! `book` opens, rewords and closes them, `cause` keeps one cause from opening several, and `news` says
+//! what saved events mean for them.
 
 mod book;
+mod cause;
 mod news;
 
 use std::fmt;
@@ -14,7 +16,8 @@ use super::stream::words;
 use super::time::WallTime;
 
 pub use book::{AlertBook, MAX_CLOSED, Raised};
-pub use news::{News, news};
+pub use cause::{DATABASE, untold};
+pub use news::{News, differ, news};
 
 /// The subject of an alert that is about no single instance and no breaker.
 pub const FLEET: &str = "fleet";
@@ -40,11 +43,13 @@ words! {
         DuplicateIdentity = "duplicate_identity",
         /// A worker does not run what it is to run, although it was told again.
         StreamsDiffer = "streams_differ",
+        /// A move was accepted and did not happen: the owner did not let go of its streams.
+        HandoverAbandoned = "handover_abandoned",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
         InvariantBroken = "invariant_broken",
-        /// The whole system is critical or in an emergency.
+        /// The whole system is critical or in an emergency, and no other alert tells why.
         SystemHealth = "system_health",
     }
 }
@@ -74,6 +79,7 @@ impl AlertKind {
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
             | Self::Flapping
+            | Self::HandoverAbandoned
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -88,7 +94,8 @@ impl AlertKind {
             | Self::Flapping
             | Self::InstanceQuarantined
             | Self::DuplicateIdentity
-            | Self::StreamsDiffer => true,
+            | Self::StreamsDiffer
+            | Self::HandoverAbandoned => true,
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced
@@ -108,9 +115,9 @@ pub struct Alert {
     pub kind: AlertKind,
     /// How urgent it is.
     pub severity: Severity,
-    /// Whom it is about: an instance, a breaker, or `fleet`.
+    /// Whom it is about: an instance, a breaker, `database` or `fleet`.
     pub subject: String,
-    /// What happened, in a sentence.
+    /// How it is, in a sentence: while it is open the numbers in it are the newest.
     pub detail: String,
     /// Since when.
     pub opened_at: WallTime,

@@ -17,8 +17,10 @@
 //! A stream whose owner does not run it, although it was told to twice, is let go of in the same
 //! way: that it does not run it now is no promise that it will not begin to.
 //!
-//! What can go wrong: the owner never confirms although it beats (the move is given up, and the
-//! stream stays where it is: two runners are worse than a move that fails); the owner falls silent
+//! What can go wrong: the owner never confirms although it beats (the move is *given up*, and the
+//! stream stays where it is: two runners are worse than a move that fails; that it was given up is
+//! remembered, and is an alert, until the stream moves, a new move of it begins or somebody says that
+//! it is to stay); the owner falls silent
 //! (its recovery takes the stream along); the new owner falls silent (its recovery does); the
 //! orchestrator ends (all of this is saved). An owner without a lease, a classic one, cannot
 //! confirm: its streams are moved at once.
@@ -70,6 +72,12 @@ pub enum Handover {
         /// Since when.
         since: WallTime,
     },
+    /// The owner did not let go in time and keeps the stream: the move was accepted and did not
+    /// happen. Over when the stream moves, or an operator says that it is to stay.
+    GivenUp {
+        /// Since when.
+        since: WallTime,
+    },
 }
 
 words! {
@@ -79,6 +87,8 @@ words! {
         Releasing = "releasing",
         /// The former owner runs it until the new one does.
         Overlapping = "overlapping",
+        /// The owner did not let go in time and keeps the stream.
+        GivenUp = "given_up",
     }
 }
 
@@ -88,6 +98,33 @@ impl Handover {
         match self {
             Self::Releasing { .. } => HandoverKind::Releasing,
             Self::Overlapping { .. } => HandoverKind::Overlapping,
+            Self::GivenUp { .. } => HandoverKind::GivenUp,
         }
+    }
+
+    /// Whether a move is under way: one that is given up is not.
+    pub const fn is_under_way(&self) -> bool {
+        match self {
+            Self::Releasing { .. } | Self::Overlapping { .. } => true,
+            Self::GivenUp { .. } => false,
+        }
+    }
+}
+
+words! {
+    /// Why a stream that was to be released stays with its owner.
+    AbandonReason {
+        /// The owner beat and did not let go of it in time.
+        NotReleased = "not_released",
+        /// Its move was called off: an operator wants it where it is, or its owner began a new
+        /// life before its lease was over.
+        CalledOff = "called_off",
+    }
+}
+
+impl Default for AbandonReason {
+    /// What the events of older versions tell of.
+    fn default() -> Self {
+        Self::NotReleased
     }
 }

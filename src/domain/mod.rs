@@ -26,6 +26,7 @@ pub mod instance;
 pub mod invariants;
 pub mod lease;
 pub mod liveness;
+pub mod movements;
 pub mod patterns;
 pub mod probation;
 pub mod queries;

@@ -7,7 +7,7 @@ use super::relocate::{is_with_leased, may_linger};
 use super::{Command, Rejection};
 use crate::domain::events::Event;
 use crate::domain::fleet::{Draft, StreamSlot};
-use crate::domain::handover::Handoff;
+use crate::domain::handover::{AbandonReason, Handoff};
 use crate::domain::ids::StreamId;
 use crate::domain::stream::{AssignReason, Assignment, Place, Stream};
 
@@ -175,7 +175,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
             draft.place(id, Place::Disabled);
         }
     } else if !before.enabled && enabled && lingers {
-        draft.abandon_release(id);
+        draft.abandon_release(id, AbandonReason::CalledOff);
     } else if !before.enabled && enabled {
         draft.place(
             id,

@@ -4,8 +4,11 @@ use super::{Command, Rejection};
 use crate::domain::events::Event;
 use crate::domain::fleet::Draft;
 use crate::domain::ids::IncidentId;
-use crate::domain::incident::{FailureCause, Incident, IncidentOutcome};
+use crate::domain::incident::{
+    FailureCause, Incident, IncidentOutcome, StepName, StepRecord, StepResult,
+};
 use crate::domain::instance::InstanceStatus;
+use crate::domain::lease::{HandedOver, WithdrawalCause};
 use crate::domain::recovery::{Confirmed, Manner, Opened, Progress, Verified};
 use crate::domain::time::WallTime;
 
@@ -177,9 +180,12 @@ impl Command for EndIncident {
     type Reply = ();
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
+        let before = self.handed_over(draft);
         let incident = Incident {
             ended_at: Some(draft.now()),
             outcome: Some(self.outcome),
+            streams_moved: self.incident.streams_moved.saturating_add(before.moved),
+            streams_orphaned: (self.incident.streams_orphaned).saturating_add(before.orphaned),
             ..self.incident.clone()
         };
         draft.tell(Event::RecoveryEnded {
@@ -191,5 +197,29 @@ impl Command for EndIncident {
         });
         draft.record(incident);
         Ok(())
+    }
+}
+
+impl EndIncident {
+    /// What its worker handed over while the lease of the instance was withdrawn for it, if nothing
+    /// else was moved: a recovery that was carried out has counted that already.
+    fn handed_over(&self, draft: &mut Draft<'_>) -> HandedOver {
+        let (id, life) = (&self.incident.instance, self.incident.incarnation);
+        let was_withdrawn = |step: &StepRecord| {
+            (step.name, step.result) == (StepName::AwaitLease, StepResult::Done)
+        };
+        let is_carried_out = |step: &StepRecord| {
+            matches!(step.name, StepName::Apply | StepName::Redistribute)
+                && step.result == StepResult::Done
+        };
+        let steps = &self.incident.steps;
+        let is_removal = draft.fleet().instance(id).is_some_and(|slot| {
+            let withdrawn = slot.instance().withdrawn;
+            withdrawn.is_some_and(|withdrawal| withdrawal.cause == WithdrawalCause::Removal)
+        });
+        if is_removal || !steps.iter().any(was_withdrawn) || steps.iter().any(is_carried_out) {
+            return HandedOver::none(life);
+        }
+        draft.take_handed_over(id, life)
     }
 }

@@ -9,7 +9,7 @@ use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
 use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::instance::Instance;
-use crate::domain::lease::{Withdrawal, WithdrawalCause};
+use crate::domain::lease::{HandedOver, Withdrawal, WithdrawalCause};
 use crate::domain::recovery::{Manner, Opened, Progress};
 
 /// The heartbeats of an instance say whether it goes by leases. Saved before the first lease is
@@ -126,6 +126,10 @@ impl Command for WithdrawLease {
                     cause: self.cause,
                     since,
                 }),
+                handed_over: match before {
+                    Some(_) => instance.handed_over,
+                    None => Some(HandedOver::none(self.incarnation)),
+                },
                 ..instance
             });
             draft.tell(Event::LeaseWithdrawn {
@@ -137,6 +141,11 @@ impl Command for WithdrawLease {
         }
         let cause = EvacuationCause::from(self.cause);
         let evacuation = evacuate_overlapping(draft, &self.id, cause, &self.scoring);
+        draft.count_handed_over(
+            &self.id,
+            super::recover::count(evacuation.moved.len()),
+            super::recover::count(evacuation.orphaned.len()),
+        );
         for stream in kept(draft, &self.id) {
             draft.begin_release(stream, None);
         }

@@ -7,8 +7,10 @@ use super::relocate::releasing;
 use super::{Command, Rejection};
 use crate::domain::events::Event;
 use crate::domain::fleet::{Draft, end_overlaps, let_go, place_waiting};
+use crate::domain::handover::AbandonReason;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::lease::WithdrawalCause;
 use crate::domain::stream::{Holding, OrphanReason};
 
 /// Starts a new life of an instance. What it owned it keeps, as far as it still fits.
@@ -85,6 +87,13 @@ impl Command for RegisterInstance {
             flaps: known.as_ref().map_or(0, |before| before.flaps),
             lease: known.as_ref().map_or(Duration::ZERO, |before| before.lease),
             withdrawn: None,
+            // The incident of the life before takes it; a removal has no incident.
+            handed_over: known.as_ref().and_then(|before| {
+                let is_removal = before
+                    .withdrawn
+                    .is_some_and(|withdrawal| withdrawal.cause == WithdrawalCause::Removal);
+                before.handed_over.filter(|_| !is_removal)
+            }),
         });
         draft.tell(Event::InstanceRegistered {
             instance: self.id.clone(),
@@ -126,7 +135,7 @@ impl RegisterInstance {
             let slot = draft.fleet().stream(stream);
             let is_enabled = slot.is_some_and(|slot| slot.stream().enabled);
             if was_withdrawn && is_enabled {
-                draft.abandon_release(stream);
+                draft.abandon_release(stream, AbandonReason::CalledOff);
             } else {
                 let_go(draft, stream);
             }

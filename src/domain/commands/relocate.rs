@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Command, Rejection, current_life};
 use crate::domain::fleet::{Draft, let_go};
-use crate::domain::handover::Handoff;
+use crate::domain::handover::{AbandonReason, Handoff};
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::stream::{AssignReason, Assignment, Place};
@@ -69,7 +69,7 @@ impl Command for MoveStreams {
             let owner_id = owner.as_ref().map(|owner| &owner.instance);
             let to = target(draft, wanted, owner_id, &promised)?;
             let progress = if owner_id == Some(&to) {
-                draft.abandon_release(stream);
+                draft.abandon_release(stream, AbandonReason::CalledOff);
                 draft.end_overlap(stream);
                 MoveProgress::Unchanged
             } else {
@@ -189,7 +189,7 @@ impl Command for AbandonHandovers {
             })
             .collect();
         for stream in &kept {
-            draft.abandon_release(*stream);
+            draft.abandon_release(*stream, AbandonReason::NotReleased);
         }
         Ok(kept.len())
     }

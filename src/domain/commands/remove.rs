@@ -1,12 +1,13 @@
 //! Instances that leave for good.
 
 use super::lease::{WithdrawLease, Withdrawn};
+use super::recover::count;
 use super::{Command, Rejection, current_life, known};
 use crate::domain::events::{Event, RemovalReason};
 use crate::domain::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::instance::InstanceStatus;
-use crate::domain::lease::LeaseOver;
+use crate::domain::lease::{HandedOver, LeaseOver};
 use crate::domain::stream::Place;
 use crate::domain::time::WallTime;
 
@@ -76,6 +77,10 @@ impl Command for RemoveInstance {
         }
         // Nothing is pushed to an inactive instance, so none of its streams comes back to it.
         draft.set_status(&self.id, InstanceStatus::Inactive);
+        let before = match instance.withdrawn {
+            Some(_) => draft.take_handed_over(&self.id, instance.incarnation),
+            None => HandedOver::none(instance.incarnation),
+        };
         let evacuation = evacuate(
             draft,
             &self.id,
@@ -87,6 +92,10 @@ impl Command for RemoveInstance {
         draft.tell(Event::InstanceRemoved {
             instance: self.id.clone(),
             reason: RemovalReason::Requested,
+            moved: before.moved.saturating_add(count(evacuation.moved.len())),
+            orphaned: before
+                .orphaned
+                .saturating_add(count(evacuation.orphaned.len())),
         });
         Ok(Removal::Done(evacuation))
     }
@@ -135,6 +144,8 @@ impl Command for ForgetFailed {
             draft.tell(Event::InstanceRemoved {
                 instance: id.clone(),
                 reason: RemovalReason::RetentionOver,
+                moved: 0,
+                orphaned: 0,
             });
         }
         Ok(forgotten)
