@@ -64,12 +64,7 @@ impl Alerts {
     }
 
     /// If an alert about `subject` is open, this is how it is now.
-    pub fn reword(
-        &self,
-        kind: AlertKind,
-        subject: impl Into<String>,
-        detail: impl Into<String>,
-    ) {
+    pub fn reword(&self, kind: AlertKind, subject: impl Into<String>, detail: impl Into<String>) {
         self.0.do_send(Reword {
             kind,
             subject: subject.into(),
@@ -189,13 +184,7 @@ impl AlertBookActor {
         }
     }
 
-    fn reword(
-        &mut self,
-        kind: AlertKind,
-        subject: &str,
-        detail: &str,
-        ctx: &mut Context<Self>,
-    ) {
+    fn reword(&mut self, kind: AlertKind, subject: &str, detail: &str, ctx: &mut Context<Self>) {
         let reworded = self.book.reword(kind, subject, detail);
         self.raised(reworded, ctx);
     }
@@ -434,9 +423,7 @@ impl AlertBookActor {
         let kind = AlertKind::StoreUnavailable;
         let what = match (reads, writes) {
             (false, false) => return self.clear(kind, DATABASE, ctx),
-            (true, true) => {
-                "does not answer: changes are refused, what is read comes from memory"
-            }
+            (true, true) => "does not answer: changes are refused, what is read comes from memory",
             (false, true) => "takes no changes: they are refused, reads are answered",
             (true, false) => "answers no reads: they come from memory, changes are saved",
         };
@@ -502,8 +489,7 @@ impl Handler<AskOpen> for AlertBookActor {
     fn handle(&mut self, _: AskOpen, _: &mut Self::Context) -> Self::Result {
         let kinds = [AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery];
         let open = kinds.iter().flat_map(|kind| self.book.open_of(*kind));
-        let emergencies: BTreeSet<String> =
-            open.map(|alert| alert.subject.clone()).collect();
+        let emergencies: BTreeSet<String> = open.map(|alert| alert.subject.clone()).collect();
         MessageResult(OpenAlerts {
             counts: self.book.open_counts(),
             emergencies: emergencies.into_iter().collect(),

@@ -225,9 +225,7 @@ fn log_event(event: &Event) {
                     "moved {moved} streams off {server_id}"),
                 IncidentOutcome::RecoveredPartially => warn!(server_id, incident, moved, orphaned;
                     "moved {moved} streams off {server_id}, {orphaned} wait for room ({outcome})"),
-                IncidentOutcome::Averted | IncidentOutcome::Interrupted
-                    if moved + orphaned > 0 =>
-                {
+                IncidentOutcome::Averted | IncidentOutcome::Interrupted if moved + orphaned > 0 => {
                     warn!(server_id, incident, moved, orphaned;
                         "the recovery of {server_id} ended early ({outcome}); its worker had \
                          released {moved} streams that run elsewhere, and {orphaned} that wait for \

@@ -302,7 +302,12 @@ impl Orchestrator {
         };
         let standing = entry.standing();
         let granted_until = entry.granted_until();
-        runs(standing.status, standing.leased, granted_until, self.clock.now())
+        runs(
+            standing.status,
+            standing.leased,
+            granted_until,
+            self.clock.now(),
+        )
     }
 
     /// Recovers an instance that somebody says has failed.

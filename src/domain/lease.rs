@@ -271,7 +271,10 @@ mod tests {
         for (leased, status, granted, expected) in table {
             let instance = instance(leased, status);
             let found = runs(status, leased, granted, now);
-            assert_eq!(found, expected, "{status}, leased: {leased}, until {granted:?}");
+            assert_eq!(
+                found, expected,
+                "{status}, leased: {leased}, until {granted:?}"
+            );
             let leases = Leases::new(now, granted.map(|until| ("a".into(), until)));
             assert_eq!(leases.run(&instance), expected);
         }

@@ -91,7 +91,12 @@ pub fn movements(events: &[DatedEvent]) -> Vec<Movement> {
     found.into_values().collect()
 }
 
-type Part<'e> = (Act, Option<&'e InstanceId>, StreamId, Option<&'e InstanceId>);
+type Part<'e> = (
+    Act,
+    Option<&'e InstanceId>,
+    StreamId,
+    Option<&'e InstanceId>,
+);
 
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -217,7 +222,10 @@ impl fmt::Display for Movement {
                  and keeps {}",
                 named(&self.streams)
             ),
-            Act::CalledOff => write!(f, "called off moving {streams} off {from}, which keeps them"),
+            Act::CalledOff => write!(
+                f,
+                "called off moving {streams} off {from}, which keeps them"
+            ),
             Act::LeftWithoutRoom => write!(
                 f,
                 "{streams} moved off {from} on request wait for room: nobody has any left"
@@ -321,25 +329,57 @@ mod tests {
     fn every_act_has_a_sentence_and_a_level() {
         use AssignReason::{AutoAssigned, NotRun, PlannedMove, RoomAppeared};
         let table = [
-            (releasing(4, Some("b"), PlannedMove), false,
-                "a is to release 1 stream first, which move to b on request"),
-            (releasing(4, Some("b"), NotRun), false,
-                "a is to release 1 stream first, which it does not run and which move to b"),
-            (assigned(4, "b", PlannedMove, None), false, "placed 1 stream on b on request"),
-            (assigned(4, "b", RoomAppeared, None), false,
-                "placed 1 stream that waited for room on b"),
-            (assigned(4, "b", AutoAssigned, None), false, "gave 1 stream that nobody had to b"),
-            (abandoned(4, AbandonReason::NotReleased), true,
+            (
+                releasing(4, Some("b"), PlannedMove),
+                false,
+                "a is to release 1 stream first, which move to b on request",
+            ),
+            (
+                releasing(4, Some("b"), NotRun),
+                false,
+                "a is to release 1 stream first, which it does not run and which move to b",
+            ),
+            (
+                assigned(4, "b", PlannedMove, None),
+                false,
+                "placed 1 stream on b on request",
+            ),
+            (
+                assigned(4, "b", RoomAppeared, None),
+                false,
+                "placed 1 stream that waited for room on b",
+            ),
+            (
+                assigned(4, "b", AutoAssigned, None),
+                false,
+                "gave 1 stream that nobody had to b",
+            ),
+            (
+                abandoned(4, AbandonReason::NotReleased),
+                true,
                 "gave up moving 1 stream off a: its worker beats and does not release them, and \
-                 keeps stream 4"),
-            (abandoned(4, AbandonReason::CalledOff), false,
-                "called off moving 1 stream off a, which keeps them"),
-            (orphaned(4, OrphanReason::PlannedMove), true,
-                "1 stream moved off a on request wait for room: nobody has any left"),
-            (orphaned(4, OrphanReason::NotRun), true,
-                "1 stream moved off a, which did not run them, wait for room: nobody has any left"),
-            (orphaned(4, OrphanReason::RoomReduced), true,
-                "1 stream of a lost their place: it registered with less room than it had"),
+                 keeps stream 4",
+            ),
+            (
+                abandoned(4, AbandonReason::CalledOff),
+                false,
+                "called off moving 1 stream off a, which keeps them",
+            ),
+            (
+                orphaned(4, OrphanReason::PlannedMove),
+                true,
+                "1 stream moved off a on request wait for room: nobody has any left",
+            ),
+            (
+                orphaned(4, OrphanReason::NotRun),
+                true,
+                "1 stream moved off a, which did not run them, wait for room: nobody has any left",
+            ),
+            (
+                orphaned(4, OrphanReason::RoomReduced),
+                true,
+                "1 stream of a lost their place: it registered with less room than it had",
+            ),
         ];
         for (event, warns, sentence) in table {
             let found = movements(&[event]);
@@ -367,6 +407,9 @@ mod tests {
         assert_eq!(named(&[4]), "stream 4");
         assert_eq!(named(&[4, 5]), "streams 4 and 5");
         assert_eq!(named(&[1, 2, 3, 4, 5]), "streams 1, 2, 3, 4 and 5");
-        assert_eq!(named(&[1, 2, 3, 4, 5, 6, 7]), "streams 1, 2, 3, 4, 5 and 2 more");
+        assert_eq!(
+            named(&[1, 2, 3, 4, 5, 6, 7]),
+            "streams 1, 2, 3, 4, 5 and 2 more"
+        );
     }
 }

@@ -176,12 +176,15 @@ impl History {
                     self.telling
                         .entry(instance.to_string())
                         .or_default()
-                        .insert(0, Telling {
-                            streams: moved + orphaned,
-                            moved,
-                            orphaned,
-                            dropped: 0,
-                        });
+                        .insert(
+                            0,
+                            Telling {
+                                streams: moved + orphaned,
+                                moved,
+                                orphaned,
+                                dropped: 0,
+                            },
+                        );
                 }
             }
             Event::InstanceFailed {

@@ -49,7 +49,11 @@ pub(super) fn show(answer: &Value) -> String {
         ),
         line(
             "streams",
-            format!("{} to be run: {}", cell(&streams["total"]), of_streams(streams)),
+            format!(
+                "{} to be run: {}",
+                cell(&streams["total"]),
+                of_streams(streams)
+            ),
         ),
         line(
             "load",
@@ -161,15 +165,27 @@ fn entries(list: &Value) -> &[Value] {
 fn of_streams(streams: &Value) -> String {
     let count = |value: &Value| value.as_u64().unwrap_or_default();
     let (by_state, running) = (&streams["by_state"], count(&streams["running"]));
-    let enabled = serde_json::json!({
-        "running": running,
-        "owned and not running": count(&by_state["assigned"]).saturating_sub(running),
-        "unclaimed": count(&by_state["unclaimed"]),
-        "orphaned": count(&by_state["orphaned"]),
-    });
+    let enabled = [
+        (running, "running"),
+        (
+            count(&by_state["assigned"]).saturating_sub(running),
+            "owned and not running",
+        ),
+        (count(&by_state["unclaimed"]), "unclaimed"),
+        (count(&by_state["orphaned"]), "orphaned"),
+    ];
+    let parts: Vec<String> = enabled
+        .iter()
+        .filter(|(streams, _)| *streams > 0)
+        .map(|(streams, state)| format!("{streams} {state}"))
+        .collect();
+    let enabled = match parts.is_empty() {
+        true => "none".to_owned(),
+        false => parts.join(", "),
+    };
     match count(&streams["disabled"]) {
-        0 => parts(&enabled),
-        disabled => format!("{}; {disabled} disabled", parts(&enabled)),
+        0 => enabled,
+        disabled => format!("{enabled}; {disabled} disabled"),
     }
 }
 
@@ -178,7 +194,9 @@ fn moves(moves: &Value) -> Option<String> {
     let (under_way, given_up) = (moves["under_way"].as_u64()?, moves["given_up"].as_u64()?);
     (under_way + given_up > 0).then(|| match given_up {
         0 => format!("{under_way} under way"),
-        _ => format!("{under_way} under way, {given_up} given up: their owner did not release them"),
+        _ => {
+            format!("{under_way} under way, {given_up} given up: their owner did not release them")
+        }
     })
 }
 
@@ -258,7 +276,7 @@ mod tests {
         });
         assert_eq!(
             of_streams(&streams),
-            "12 orphaned, 1580 owned and not running, 1371 running; 50 disabled"
+            "1371 running, 1580 owned and not running, 12 orphaned; 50 disabled"
         );
         let healthy = json!({
             "total": 3, "disabled": 0, "running": 3, "by_state": {"assigned": 3},
@@ -273,7 +291,11 @@ mod tests {
             show(&json!({ "moves": counts }))
         };
         assert!(!line(0, 0).contains("moves"));
-        assert!(line(3, 0).contains("moves      3 under way\n"), "{}", line(3, 0));
+        assert!(
+            line(3, 0).contains("moves      3 under way\n"),
+            "{}",
+            line(3, 0)
+        );
         let given_up = line(0, 2);
         let expected = "0 under way, 2 given up: their owner did not release them";
         assert!(given_up.contains(expected), "{given_up}");

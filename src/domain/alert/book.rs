@@ -227,7 +227,8 @@ mod tests {
     fn an_open_alert_says_what_is_true_now_and_keeps_its_id_and_its_age() {
         let mut book = AlertBook::default();
         let kind = AlertKind::StreamsOrphaned;
-        let mut raise = |severity, detail, now| book.raise(kind, severity, "fleet", detail, at(now));
+        let mut raise =
+            |severity, detail, now| book.raise(kind, severity, "fleet", detail, at(now));
         let opened = raise(Severity::Warning, "71 streams", 5).unwrap();
         assert_eq!(raise(Severity::Warning, "71 streams", 6), None);
         let Some(Raised::Reworded(now)) = raise(Severity::Warning, "311 streams", 7) else {
@@ -240,7 +241,11 @@ mod tests {
         assert_eq!(now, expected);
         let worse = raise(Severity::Critical, "400 streams", 8).unwrap();
         assert!(matches!(&worse, Raised::Escalated(alert) if alert.detail == "400 streams"));
-        assert_eq!(raise(Severity::Warning, "3 streams", 9), None, "a milder word");
+        assert_eq!(
+            raise(Severity::Warning, "3 streams", 9),
+            None,
+            "a milder word"
+        );
         assert_eq!(book.get(opened.alert().id), Some(worse.alert()));
     }
 
@@ -266,12 +271,22 @@ mod tests {
             (opened.is_some(), joined.len())
         };
         assert_eq!(raise(effect, "a", 1), (true, 0));
-        assert_eq!(raise(cause, "a", 2), (true, 1), "it was open before its cause");
+        assert_eq!(
+            raise(cause, "a", 2),
+            (true, 1),
+            "it was open before its cause"
+        );
         assert_eq!(raise(effect, "a", 3), (false, 0));
         assert_eq!(raise(effect, "b", 4), (true, 0), "another instance");
-        assert_eq!(book.open_counts(), BTreeMap::from([(cause, 1), (effect, 1)]));
+        assert_eq!(
+            book.open_counts(),
+            BTreeMap::from([(cause, 1), (effect, 1)])
+        );
         book.clear(cause, "a", at(5));
-        assert!(book.raise(effect, Severity::Critical, "a", "x", at(6)).is_some());
+        assert!(
+            book.raise(effect, Severity::Critical, "a", "x", at(6))
+                .is_some()
+        );
     }
 
     #[test]

@@ -88,12 +88,22 @@ mod tests {
             (&[], &[]),
             (&[StoreUnavailable], &[]),
             (&[EmergencyUnresolved], &[]),
-            (&[ActiveRatioCritical, InstanceFailureRate, MassFailureHeld], &[]),
-            (&[ActiveRatioCritical, InstanceFailureRate],
-                &[ActiveRatioCritical, InstanceFailureRate]),
-            (&[ActiveRatioCritical, StoreUnavailable], &[ActiveRatioCritical]),
-            (&[CapacityUtilization, RecentCriticalFailures],
-                &[CapacityUtilization, RecentCriticalFailures]),
+            (
+                &[ActiveRatioCritical, InstanceFailureRate, MassFailureHeld],
+                &[],
+            ),
+            (
+                &[ActiveRatioCritical, InstanceFailureRate],
+                &[ActiveRatioCritical, InstanceFailureRate],
+            ),
+            (
+                &[ActiveRatioCritical, StoreUnavailable],
+                &[ActiveRatioCritical],
+            ),
+            (
+                &[CapacityUtilization, RecentCriticalFailures],
+                &[CapacityUtilization, RecentCriticalFailures],
+            ),
         ];
         for (holding, left) in table {
             assert_eq!(untold(holding).collect::<Vec<_>>(), left, "{holding:?}");

@@ -33,9 +33,7 @@ pub use streams::{StreamDetail, StreamLine, StreamList};
 pub use tell_again::TellAgain;
 pub use totals::{FleetTotals, MoveCounts, StreamCounts, Totals};
 pub use verify::{Claim, Judgement, VerifyClaims};
-pub use watch::{
-    FailedInstance, FailedInstances, FleetFacts, FleetVitals, GivenUpMoves, Vitals,
-};
+pub use watch::{FailedInstance, FailedInstances, FleetFacts, FleetVitals, GivenUpMoves, Vitals};
 
 /// A question.
 pub trait Query: fmt::Debug + Send + 'static {
