@@ -92,10 +92,10 @@ impl MassFailureBrake {
             .expired(entry.id(), entry.last_beat(), now, || {
                 registry.map(sighting)
             });
-        if let Verdict::Engaged(census) = verdict {
+        if let Verdict::Engaged(_) = verdict {
             self.last_order = None;
             self.telemetry.brake_engagements.inc();
-            self.tell_engaged(census);
+            self.raise_held();
             self.note_held();
         }
         verdict
@@ -115,16 +115,27 @@ impl MassFailureBrake {
         }));
     }
 
-    fn tell_engaged(&self, Census { late, active }: Census) {
-        let hold_seconds = self.settings.hold.as_secs_f64();
-        // The alert's line in the log is the only one.
+    /// Opens the alert of a mass that is held, or has it say how it is now. Its line in the log is
+    /// the only one.
+    fn raise_held(&self) {
+        let held = match self.machine.engagement() {
+            Some(held) if self.machine.phase() == Phase::Held => held,
+            Some(_) | None => return,
+        };
+        let Census { late, active } = held.census;
+        let (waiting, hold_seconds) = (held.waiting, held.until.since(held.since).as_secs_f64());
+        let prolonged = match held.is_prolonged {
+            true => ", as an operator prolonged it",
+            false => "",
+        };
         self.alerts.raise(
             AlertKind::MassFailure,
             Severity::Critical,
             FLEET,
             format!(
-                "{late} of {active} instances are silent at once; no recovery for \
-                 {hold_seconds} s, in case it is the network or this machine."
+                "{late} of {active} instances fell silent at once, {waiting} are silent; no \
+                 recovery for {hold_seconds} s{prolonged}, in case it is the network or this \
+                 machine, and the system is in an emergency."
             ),
         );
     }
@@ -134,6 +145,8 @@ impl MassFailureBrake {
         let look = self.machine.look(self.clock.now(), || {
             registry.map(|entry| (entry.id().clone(), sighting(entry)))
         });
+        // Whoever beats again meanwhile is silent no more.
+        self.raise_held();
         if let Some((ending, silent)) = look.ended {
             self.telemetry.brake_engaged.set(0);
             self.alerts.clear(AlertKind::MassFailure, FLEET);
@@ -175,13 +188,8 @@ impl MassFailureBrake {
         if before != Phase::Held && self.machine.phase() == Phase::Held {
             // The alert was closed when what was held began to be released.
             self.note_held();
-            self.alerts.raise(
-                AlertKind::MassFailure,
-                Severity::Critical,
-                FLEET,
-                "An operator prolonged the hold of a mass failure.",
-            );
         }
+        self.raise_held();
         match order {
             Order::Release => warn!(reason = reason.as_str();
                 "an operator released the mass-failure brake: {reason}"),

@@ -12,6 +12,7 @@ use super::telemetry::{EventLabel, Telemetry};
 use crate::domain::events::{DatedEvent, Event};
 use crate::domain::ids::{Epoch, InstanceId};
 use crate::domain::incident::IncidentOutcome;
+use crate::domain::movements::{Movement, movements};
 
 /// How many batches a subscriber may lag behind before it misses some (and is told so).
 const SUBSCRIBER_BACKLOG: usize = 256;
@@ -59,6 +60,9 @@ impl Handler<Publish> for EventFeed {
                 .inc();
             log_event(&dated.event);
         }
+        for movement in movements(&events) {
+            log_movement(&movement);
+        }
         if HearEvents::matter(&events) {
             self.alerts.book().do_send(HearEvents(events.clone()));
         }
@@ -77,6 +81,17 @@ impl Handler<Subscribe> for EventFeed {
 
     fn handle(&mut self, _: Subscribe, _: &mut Self::Context) -> Self::Result {
         MessageResult(self.subscribers.subscribe())
+    }
+}
+
+/// One line for what a command did to many streams.
+fn log_movement(movement: &Movement) {
+    let streams = movement.streams.len();
+    let server_id = movement.from.as_ref().map(InstanceId::as_str);
+    if movement.act.is_warning() {
+        warn!(server_id, streams; "{movement}");
+    } else {
+        info!(server_id, streams; "{movement}");
     }
 }
 
@@ -155,9 +170,21 @@ fn log_event(event: &Event) {
                 "the lease of {server_id} is withdrawn ({cause}); its {streams} streams move once \
                  it is over");
         }
-        Event::InstanceRemoved { instance, reason } => {
+        Event::InstanceRemoved {
+            instance,
+            reason,
+            moved,
+            orphaned,
+        } => {
             let server_id = instance.as_str();
-            info!(server_id; "instance {server_id} was removed ({reason})");
+            match (*moved, *orphaned) {
+                (0, 0) => info!(server_id; "instance {server_id} was removed ({reason})"),
+                (moved, 0) => info!(server_id, moved;
+                    "instance {server_id} was removed ({reason}); moved {moved} streams off it"),
+                (moved, orphaned) => warn!(server_id, moved, orphaned;
+                    "instance {server_id} was removed ({reason}); moved {moved} streams off it, \
+                     {orphaned} wait for room"),
+            }
         }
         Event::EmergencyRecovered {
             incident,
@@ -198,6 +225,12 @@ fn log_event(event: &Event) {
                     "moved {moved} streams off {server_id}"),
                 IncidentOutcome::RecoveredPartially => warn!(server_id, incident, moved, orphaned;
                     "moved {moved} streams off {server_id}, {orphaned} wait for room ({outcome})"),
+                IncidentOutcome::Averted | IncidentOutcome::Interrupted if moved + orphaned > 0 => {
+                    warn!(server_id, incident, moved, orphaned;
+                        "the recovery of {server_id} ended early ({outcome}); its worker had \
+                         released {moved} streams that run elsewhere, and {orphaned} that wait for \
+                         room");
+                }
                 IncidentOutcome::Averted | IncidentOutcome::Interrupted => {
                     info!(server_id, incident; "nothing was moved off {server_id} ({outcome})");
                 }
@@ -254,6 +287,7 @@ fn log_event(event: &Event) {
             stream,
             instance,
             epoch,
+            ..
         }
         | Event::OverlapEnded {
             stream,

@@ -38,8 +38,9 @@ use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::lease::runs;
 use crate::domain::patterns::{Pattern, find_patterns};
-use crate::domain::queries::{FailedInstances, FleetFacts, Query, TellAgain};
+use crate::domain::queries::{FailedInstances, FleetFacts, FleetTotals, Query, TellAgain, Totals};
 use crate::domain::time::WallTime;
 use crate::store::StoreError;
 use actix::{Addr, MailboxError};
@@ -307,6 +308,30 @@ impl Orchestrator {
             .send(Ask(query))
             .await
             .map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// How much there is of everything, and what of it runs now.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn totals(&self) -> Result<Totals, Refusal> {
+        let leases = self.registry.leases(self.clock.now());
+        self.ask(FleetTotals { leases }).await
+    }
+
+    /// Whether the streams an instance owns run now, as far as can be known.
+    pub fn runs(&self, id: &InstanceId) -> bool {
+        let Some(entry) = self.registry.get(id) else {
+            return false;
+        };
+        let standing = entry.standing();
+        let granted_until = entry.granted_until();
+        runs(
+            standing.status,
+            standing.leased,
+            granted_until,
+            self.clock.now(),
+        )
     }
 
     /// Recovers an instance that somebody says has failed.

@@ -17,6 +17,7 @@ use crate::domain::fleet::Reading;
 use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{Incarnation, InstanceId};
+use crate::domain::lease::Leases;
 use crate::domain::time::{Timestamp, WallTime};
 
 /// What a worker last said of itself.
@@ -305,6 +306,12 @@ impl Registry {
     /// What `look` makes of every entry, in no particular order.
     pub fn map<T>(&self, look: impl Fn(&Entry) -> T) -> Vec<T> {
         self.entries.iter().map(|entry| look(&entry)).collect()
+    }
+
+    /// The last lease of each instance, as of now.
+    pub fn leases(&self, now: Timestamp) -> Leases {
+        let granted = self.map(|entry| Some((entry.id().clone(), entry.granted_until()?)));
+        Leases::new(now, granted.into_iter().flatten())
     }
 
     /// How many instances there are.

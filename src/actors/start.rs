@@ -359,6 +359,7 @@ pub fn start(
     health.do_send(Watch(HealthLinks {
         store: store.clone(),
         access: access.clone(),
+        registry: registry.clone(),
         fleet: fleet.clone(),
         recovery: recovery.clone(),
         breakers: breaker.clone(),

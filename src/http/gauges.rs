@@ -22,6 +22,8 @@ struct StateLabel {
 pub(super) struct FleetGauges {
     instances: Family<StatusLabel, Gauge>,
     streams: Family<StateLabel, Gauge>,
+    running: Gauge,
+    moves: Family<StateLabel, Gauge>,
     capacity: Gauge,
     load: Gauge,
     polls: Gauge,
@@ -34,6 +36,8 @@ impl FleetGauges {
         let gauges = Self {
             instances: Family::default(),
             streams: Family::default(),
+            running: Gauge::default(),
+            moves: Family::default(),
             capacity: Gauge::default(),
             load: Gauge::default(),
             polls: Gauge::default(),
@@ -44,6 +48,16 @@ impl FleetGauges {
             gauges.instances.clone(),
         );
         registry.register("streams", "Streams by state", gauges.streams.clone());
+        registry.register(
+            "streams_running",
+            "Assigned streams whose owner runs them: its lease is not over, or it is classic",
+            gauges.running.clone(),
+        );
+        registry.register(
+            "moves",
+            "Streams that move on purpose, and those whose move was given up",
+            gauges.moves.clone(),
+        );
         registry.register(
             "capacity_streams",
             "Streams the serving instances may own",
@@ -80,6 +94,17 @@ impl FleetGauges {
             self.streams
                 .get_or_create(&StateLabel { state })
                 .set(gauge(*count as u64));
+        }
+        self.running.set(gauge(totals.streams.running as u64));
+        let moves = [
+            ("releasing", totals.moves.releasing),
+            ("overlapping", totals.moves.overlapping),
+            ("given_up", totals.moves.given_up),
+        ];
+        for (state, count) in moves {
+            self.moves
+                .get_or_create(&StateLabel { state })
+                .set(gauge(count as u64));
         }
         self.capacity.set(gauge(totals.total_capacity));
         self.load.set(gauge(totals.current_load));

@@ -118,8 +118,14 @@ struct CountedAnswer {
 
 #[derive(Debug, Serialize)]
 struct StreamsAnswer {
+    /// Streams that are to be run: `assigned`, `unclaimed` and `orphaned` ones.
+    total: usize,
     assigned: u64,
+    /// Assigned streams whose owner runs them.
+    running: usize,
+    unclaimed: usize,
     orphaned: u64,
+    disabled: usize,
     capacity: u64,
     load: u64,
 }
@@ -159,6 +165,8 @@ fn status_answer(
         load,
         assigned,
         orphaned,
+        streams,
+        given_up: _,
     } = report.vitals;
     StatusAnswer {
         system_health: report.verdict.health,
@@ -186,8 +194,12 @@ fn status_answer(
             failed,
         },
         streams: StreamsAnswer {
+            total: streams.enabled(),
             assigned,
+            running: streams.running,
+            unclaimed: streams.unclaimed,
             orphaned,
+            disabled: streams.disabled,
             capacity,
             load,
         },

@@ -16,13 +16,14 @@ use super::problem::Problem;
 use super::state::{AppState, Load};
 use super::streams::{Found, next_of};
 use crate::actors::heartbeat_log::AskHistory;
-use crate::actors::registry::{Duplicate, Registry};
+use crate::actors::orchestrator::Orchestrator;
+use crate::actors::registry::Duplicate;
 use crate::domain::commands::Rejection;
 use crate::domain::fleet::Evacuation;
 use crate::domain::heartbeat::MetricsRecord;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
-use crate::domain::queries::{InstanceDetail, InstanceList};
+use crate::domain::queries::{InstanceDetail, InstanceLine, InstanceList};
 use crate::domain::stream::Holding;
 
 /// How many records of metrics one answer has at the most: a day of heartbeats every 9 s.
@@ -40,8 +41,12 @@ struct InstanceAnswer {
     ip: String,
     port: u16,
     max_streams: u32,
-    /// How many are assigned; what the worker claims is `reported_streams`.
+    /// How many its worker is to run; what the worker claims is `reported_streams`.
     current_streams: usize,
+    /// How many it owns: those it is to release too.
+    owned: usize,
+    /// How many of the owned ones run: none when its lease is over, or it has failed.
+    running: usize,
     status: InstanceStatus,
     registered_at: Time,
     last_heartbeat: Option<Time>,
@@ -58,8 +63,9 @@ struct InstanceAnswer {
 }
 
 impl InstanceAnswer {
-    fn of(instance: &Instance, held: usize, registry: &Registry) -> Self {
-        let entry = registry.get(&instance.id);
+    fn of(line: &InstanceLine, orchestrator: &Orchestrator) -> Self {
+        let instance: &Instance = &line.instance;
+        let entry = orchestrator.registry().get(&instance.id);
         let reported = entry.as_ref().map(|entry| entry.reported());
         let reported = reported.unwrap_or_default();
         Self {
@@ -67,7 +73,13 @@ impl InstanceAnswer {
             ip: instance.ip.clone(),
             port: instance.port,
             max_streams: instance.max_streams,
-            current_streams: held,
+            current_streams: line.to_run,
+            owned: line.owned,
+            running: if orchestrator.runs(&instance.id) {
+                line.owned
+            } else {
+                0
+            },
             status: instance.status,
             registered_at: Time(instance.registered_at),
             last_heartbeat: entry.map(|entry| Time(entry.last_beat_wall())),
@@ -114,10 +126,9 @@ pub(super) async fn list(
     let next = next_of(&page, |line| line.instance.id.clone());
     let stale_since = state.stale_since();
     answer_list(page.items.len(), move || {
-        let registry = orchestrator.registry();
         let lines = page.items.iter();
         let instances = lines
-            .map(|line| InstanceAnswer::of(&line.instance, line.held, registry))
+            .map(|line| InstanceAnswer::of(line, &orchestrator))
             .collect();
         Told::new(InstancesAnswer { instances, next }, stale_since)
     })
@@ -160,14 +171,13 @@ pub(super) async fn detail(
     let _permit = state.admit(Load::Read)?;
     let orchestrator = state.orchestrator();
     let found = orchestrator.ask(InstanceDetail { id: id.clone() }).await?;
-    let (instance, assignments) = found.ok_or(Rejection::UnknownInstance(id))?;
-    let held = assignments.len();
-    let entry = orchestrator.registry().get(&instance.id);
+    let (line, assignments) = found.ok_or(Rejection::UnknownInstance(id))?;
+    let entry = orchestrator.registry().get(&line.instance.id);
     let duplicate = entry.and_then(|entry| entry.duplicate());
     Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
         data: DetailAnswer {
-            instance: InstanceAnswer::of(&instance, held, orchestrator.registry()),
+            instance: InstanceAnswer::of(&line, orchestrator),
             assigned_streams: assignments.iter().map(|holding| holding.stream).collect(),
             assignments,
             duplicate_identity: duplicate.map(DuplicateAnswer::of),
@@ -289,11 +299,11 @@ pub(super) async fn failure(
         status: "completed",
         method: "smart",
         server_id: id,
-        streams_redistributed: recovered.evacuation.moved.len(),
+        streams_redistributed: recovered.moved,
         instances_affected: receivers(&recovered.evacuation),
         execution_time_ms: milliseconds(took),
         error: None,
-        streams_orphaned: recovered.evacuation.orphaned.len(),
+        streams_orphaned: recovered.orphaned,
         waiting_until: recovered.waiting_until.map(Time),
     }))
 }

@@ -153,10 +153,7 @@ fn moved(id: &InstanceId, recovered: &Recovered) -> String {
              as soon as its worker lets go of them."
         );
     }
-    let (moved, orphaned) = (
-        recovered.evacuation.moved.len(),
-        recovered.evacuation.orphaned.len(),
-    );
+    let (moved, orphaned) = (recovered.moved, recovered.orphaned);
     if moved + orphaned == 0 {
         return format!("`{id}` owned no streams.");
     }

@@ -13,7 +13,6 @@ use super::answer::{Time, Told, seconds};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::instance::InstanceStatus;
-use crate::domain::queries::FleetTotals;
 use crate::domain::stream::StreamState;
 
 /// The content type of what `prometheus-client` writes.
@@ -98,6 +97,7 @@ pub(super) struct StatusAnswer {
     orchestrator_status: &'static str,
     instances: InstanceTotals,
     streams: StreamTotals,
+    moves: MoveTotals,
     load_percentage: f64,
     timestamp: Time,
     heartbeat_config: HeartbeatConfig,
@@ -116,9 +116,27 @@ struct InstanceTotals {
 struct StreamTotals {
     assigned: usize,
     available: usize,
-    /// Streams that are to be run; disabled ones are in `by_state`.
+    /// Streams that are to be run: owned and waiting ones.
     total: usize,
+    /// Streams that are not to be run; `total` leaves them out.
+    disabled: usize,
+    /// Streams that an instance owns; classic clients call them `assigned`.
+    owned: usize,
+    /// Owned streams whose owner runs them: its lease is not over or, if it is classic, it has not
+    /// failed.
+    running: usize,
+    /// Streams that are to be run and that nobody owns; classic clients call them `available`.
+    waiting: usize,
     by_state: BTreeMap<StreamState, usize>,
+}
+
+/// Moves on purpose, and those that were accepted and did not happen.
+#[derive(Debug, Serialize)]
+struct MoveTotals {
+    under_way: usize,
+    releasing: usize,
+    overlapping: usize,
+    given_up: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -134,7 +152,7 @@ struct HeartbeatConfig {
 /// `GET /status`
 pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnswer>>, Problem> {
     let _permit = state.admit(Load::Read)?;
-    let totals = state.orchestrator().ask(FleetTotals).await?;
+    let totals = state.orchestrator().totals().await?;
     let settings = state.settings();
     Ok(Json(state.told(StatusAnswer {
         orchestrator_status: "active",
@@ -149,7 +167,17 @@ pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnsw
             assigned: totals.streams_assigned(),
             available: totals.streams_available(),
             total: totals.streams_enabled(),
+            disabled: totals.streams.disabled,
+            owned: totals.streams.owned,
+            running: totals.streams.running,
+            waiting: totals.streams.waiting(),
             by_state: totals.by_state.clone(),
+        },
+        moves: MoveTotals {
+            under_way: totals.moves.under_way(),
+            releasing: totals.moves.releasing,
+            overlapping: totals.moves.overlapping,
+            given_up: totals.moves.given_up,
         },
         load_percentage: totals.load_percentage,
         timestamp: Time(state.orchestrator().clock().wall()),
@@ -167,7 +195,7 @@ pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnsw
 /// `GET /metrics`
 pub(super) async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::Read)?;
-    let totals = state.orchestrator().ask(FleetTotals).await?;
+    let totals = state.orchestrator().totals().await?;
     state.gauges().show(&totals);
     state.gauges().show_polls(state.polls_waiting());
     let mut text = String::new();

@@ -13,6 +13,7 @@ use super::fields::{Fields, MAX_SAFE_INTEGER, read};
 use super::params::{self, Query};
 use super::problem::Problem;
 use super::state::{AppState, Load};
+use crate::actors::orchestrator::Orchestrator;
 use crate::domain::commands::{DeleteStream, Rejection, SaveStreams, StreamSpec};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
@@ -162,12 +163,14 @@ struct StreamAnswer {
     epoch: Option<Epoch>,
     assigned_at: Option<Time>,
     delivered: Option<bool>,
+    /// Whether its owner runs it: its lease is not over, or it is classic and has not failed.
+    running: bool,
     /// Why it is where it is.
     reason: Option<&'static str>,
     /// Since when nobody runs it.
     waiting_since: Option<Time>,
     handoff: Handoff,
-    /// The move that is under way.
+    /// The move that is under way, or was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     handover: Option<HandoverAnswer>,
 }
@@ -175,6 +178,7 @@ struct StreamAnswer {
 #[derive(Debug, Serialize)]
 struct HandoverAnswer {
     state: HandoverKind,
+    /// Since when it is so.
     since: Time,
     /// Who is to have it once its owner has let go.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -200,12 +204,18 @@ impl HandoverAnswer {
                 to: None,
                 from: Some(from.clone()),
             },
+            Handover::GivenUp { since } => Self {
+                state,
+                since: Time(*since),
+                to: None,
+                from: None,
+            },
         }
     }
 }
 
 impl StreamAnswer {
-    fn of(line: StreamLine) -> Self {
+    fn of(line: StreamLine, orchestrator: &Orchestrator) -> Self {
         let StreamLine { stream, place } = line;
         let assignment = place.assignment();
         let (reason, waiting_since) = match &place {
@@ -227,6 +237,7 @@ impl StreamAnswer {
             epoch: assignment.map(|assignment| assignment.epoch),
             assigned_at: assignment.map(|assignment| Time(assignment.assigned_at)),
             delivered: assignment.map(|assignment| assignment.delivered.is_some()),
+            running: assignment.is_some_and(|owned| orchestrator.runs(&owned.instance)),
             reason,
             waiting_since,
             handoff: stream.handoff,
@@ -262,11 +273,15 @@ pub(super) async fn list(
     };
     query.finish()?;
     let _permit = state.admit(Load::List)?;
-    let page = state.orchestrator().ask(question).await?;
+    let orchestrator = state.orchestrator().clone();
+    let page = orchestrator.ask(question).await?;
     let next = next_of(&page, |line| line.stream.id);
     let stale_since = state.stale_since();
     answer_list(page.items.len(), move || {
-        let streams = page.items.into_iter().map(StreamAnswer::of).collect();
+        let lines = page.items.into_iter();
+        let streams = lines
+            .map(|line| StreamAnswer::of(line, &orchestrator))
+            .collect();
         Told::new(StreamsAnswer { streams, next }, stale_since)
     })
     .await
@@ -294,7 +309,7 @@ pub(super) async fn detail(
     let line = line.ok_or(Rejection::UnknownStream(id))?;
     Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
-        data: StreamAnswer::of(line),
+        data: StreamAnswer::of(line, state.orchestrator()),
     })))
 }
 

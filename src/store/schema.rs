@@ -27,6 +27,9 @@ diesel::table! {
         lease -> BigInt,
         withdrawn -> Nullable<Text>,
         withdrawn_since -> Nullable<BigInt>,
+        handed_over_life -> Nullable<BigInt>,
+        handed_over_moved -> BigInt,
+        handed_over_orphaned -> BigInt,
     }
 }
 
@@ -62,6 +65,7 @@ diesel::table! {
         handover_epoch -> Nullable<BigInt>,
         handover_since -> Nullable<BigInt>,
         handover_reason -> Nullable<Text>,
+        given_up_since -> Nullable<BigInt>,
     }
 }
 

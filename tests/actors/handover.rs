@@ -1,13 +1,15 @@
 //! Planned moves: who runs a stream is told to let go before anybody else is told to run it.
 
+use resilient_orchestrator::actors::alerts::AskAlerts;
 use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
+use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind};
 use resilient_orchestrator::domain::commands::{
     MoveProgress, MoveStreams, Rejection, Relocation, SaveStreams, StreamSpec,
 };
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
-use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate};
+use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate, Totals};
 
 use crate::rig::{Rig, pass, report, settle_down, spec};
 
@@ -311,4 +313,146 @@ async fn a_large_move_is_a_few_transactions() {
     let transactions = rig.store.attempt_count() - before;
     assert!(transactions <= 3, "{transactions} transactions");
     rig.invariants_hold().await;
+}
+
+/// The worker of `a` beats for longer than a timeout and does not follow.
+async fn deaf(rig: &Rig, version: AssignmentVersion) {
+    for _ in 0..12 {
+        pass(30.0).await;
+        beat(rig, "a", version, None).await;
+    }
+    pass(2.0).await;
+}
+
+async fn abandoned(rig: &Rig) -> Vec<Alert> {
+    let filter = AlertFilter {
+        kind: Some(AlertKind::HandoverAbandoned),
+        ..AlertFilter::default()
+    };
+    let ask = AskAlerts { filter, limit: 10 };
+    rig.orchestrator.alert_page(ask).await.unwrap().alerts
+}
+
+async fn moves(rig: &Rig) -> (usize, usize) {
+    let moves = rig.orchestrator.totals().await.unwrap().moves;
+    (moves.under_way(), moves.given_up)
+}
+
+/// Streams 1 and 2 were to move from `a` to `b`, and `a` did not let go of them.
+async fn given_up() -> (Rig, AssignmentVersion) {
+    let rig = fleet().await;
+    rig.keep_beating(&["b"]);
+    let old = rig.entry("a").standing().assignment_version;
+    try_move(&rig, [1, 2], Some("b")).await.unwrap();
+    assert_eq!(moves(&rig).await, (2, 0));
+    deaf(&rig, old).await;
+    (rig, old)
+}
+
+#[actix::test]
+async fn a_move_that_is_given_up_is_an_alert_until_its_streams_move() {
+    let (rig, _) = given_up().await;
+    assert_eq!(moves(&rig).await, (0, 2));
+    let [alert] = abandoned(&rig).await.try_into().unwrap();
+    assert!(alert.is_open());
+    assert_eq!(alert.subject, "a");
+    assert!(alert.detail.contains("streams 1 and 2"), "{}", alert.detail);
+    follow(&rig, "a").await;
+    try_move(&rig, [1], Some("b")).await.unwrap();
+    assert_eq!(moves(&rig).await, (1, 1), "a new move of it is under way");
+    follow(&rig, "a").await;
+    pass(2.0).await;
+    let [now] = abandoned(&rig).await.try_into().unwrap();
+    assert!(
+        now.is_open() && now.detail.contains("stream 2 "),
+        "{}",
+        now.detail
+    );
+    try_move(&rig, [2], Some("b")).await.unwrap();
+    follow(&rig, "a").await;
+    pass(2.0).await;
+    assert!(!abandoned(&rig).await[0].is_open());
+    assert_eq!(moves(&rig).await, (0, 0));
+    assert_eq!(rig.held("b").await, [1, 2]);
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn an_operator_who_wants_the_streams_where_they_are_closes_the_alert() {
+    let (rig, _) = given_up().await;
+    let version = rig.entry("a").standing().assignment_version;
+    let stay = try_move(&rig, [1, 2], Some("a")).await.unwrap();
+    assert_eq!(stay, [MoveProgress::Unchanged; 2]);
+    pass(2.0).await;
+    assert!(!abandoned(&rig).await[0].is_open());
+    assert_eq!(moves(&rig).await, (0, 0));
+    let now = rig.entry("a").standing().assignment_version;
+    assert_eq!(now, version, "there is nothing for its worker to hear");
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn a_move_that_was_given_up_is_told_of_after_a_restart() {
+    let (rig, _) = given_up().await;
+    let before = abandoned(&rig).await;
+    let rig = rig.again(SystemSettings::default()).await;
+    pass(2.0).await;
+    assert_eq!(moves(&rig).await, (0, 2));
+    assert_eq!(abandoned(&rig).await, before);
+}
+
+#[actix::test]
+async fn a_move_that_was_given_up_is_over_when_its_owner_is_gone() {
+    let (rig, _) = given_up().await;
+    pass(320.0).await;
+    assert_eq!(rig.held("b").await, [1, 2, 3, 4]);
+    assert!(!abandoned(&rig).await[0].is_open());
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn a_move_that_is_called_off_is_no_alert() {
+    let rig = fleet().await;
+    try_move(&rig, [1], Some("b")).await.unwrap();
+    try_move(&rig, [1], Some("a")).await.unwrap();
+    pass(2.0).await;
+    assert_eq!(abandoned(&rig).await, []);
+    assert_eq!(moves(&rig).await, (0, 0));
+}
+
+#[actix::test]
+async fn a_leased_owner_whose_lease_is_over_owns_its_streams_and_runs_none() {
+    let rig = fleet().await;
+    rig.keep_beating(&["b"]);
+    let streams = |totals: &Totals| (totals.streams.owned, totals.streams.running);
+    let now = rig.orchestrator.totals().await.unwrap();
+    assert_eq!(streams(&now), (4, 4));
+    pass(241.0).await;
+    let now = rig.orchestrator.totals().await.unwrap();
+    assert_eq!(
+        streams(&now),
+        (4, 0),
+        "its worker has stopped them by itself"
+    );
+    assert_eq!(now.streams_assigned(), 4);
+    follow(&rig, "a").await;
+    let now = rig.orchestrator.totals().await.unwrap();
+    assert_eq!(streams(&now), (4, 4));
+}
+
+#[actix::test]
+async fn a_classic_owner_runs_its_streams_until_it_fails() {
+    let rig = Rig::start().await;
+    rig.streams(2).await;
+    rig.register("a", 2).await;
+    rig.ask_for("a", 2).await;
+    pass(299.0).await;
+    let streams = rig.orchestrator.totals().await.unwrap().streams;
+    assert_eq!((streams.owned, streams.running), (2, 2));
+    pass(2.0).await;
+    let streams = rig.orchestrator.totals().await.unwrap().streams;
+    assert_eq!(
+        (streams.owned, streams.running, streams.waiting()),
+        (0, 0, 2)
+    );
 }

@@ -7,9 +7,12 @@ use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, Recovered, ReleaseStreams, SaveStreams, StreamSpec,
 };
+use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, InstanceId, StreamId};
-use resilient_orchestrator::domain::incident::{FailureCause, StepName, StepResult};
+use resilient_orchestrator::domain::incident::{
+    FailureCause, Incident, IncidentOutcome, StepName, StepResult,
+};
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate};
 use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
@@ -474,4 +477,156 @@ async fn who_stops_naming_its_life_is_still_bound_by_the_margin_of_its_last_leas
     nothing_moved(&rig).await;
     pass(0.5 * MARGIN).await;
     all_moved(&rig).await;
+}
+
+async fn take_out(rig: &Rig) {
+    let reason = "kernel update".to_owned();
+    let ordered = rig.orchestrator.emergency("a".into(), reason).await;
+    assert!(ordered.unwrap().is_success());
+}
+
+/// The worker of `a` gives one stream back by itself.
+async fn release(rig: &Rig, stream: i64) {
+    let release = ReleaseStreams {
+        id: "a".into(),
+        incarnation: Some(rig.entry("a").standing().incarnation),
+        streams: vec![StreamId::new(stream)],
+    };
+    rig.orchestrator.execute(release).await.unwrap();
+    settle_down().await;
+}
+
+fn counts(rig: &Rig) -> Vec<(u32, u32, u32)> {
+    let incidents = rig.incidents();
+    let counts = incidents.iter().map(|incident| {
+        let Incident {
+            streams_affected,
+            streams_moved,
+            streams_orphaned,
+            ..
+        } = incident;
+        (*streams_affected, *streams_moved, *streams_orphaned)
+    });
+    counts.collect()
+}
+
+#[actix::test]
+async fn an_emergency_of_an_obedient_worker_counts_what_it_handed_over() {
+    let rig = fleet().await;
+    take_out(&rig).await;
+    follow(&rig, "a").await;
+    settle_down().await;
+    all_moved(&rig).await;
+    assert_eq!(rig.status("a"), InstanceStatus::Maintenance);
+    assert_eq!(counts(&rig), [(3, 3, 0)]);
+    assert_eq!(rig.incidents()[0].outcome, Some(IncidentOutcome::Recovered));
+    let events = rig.events();
+    let taken = events.iter().find_map(|event| match event {
+        Event::EmergencyRecovered { streams, .. } => Some(*streams),
+        _ => None,
+    });
+    assert_eq!(taken, Some(3));
+    let ended = events.iter().find_map(|event| match event {
+        Event::RecoveryEnded { moved, .. } => Some(*moved),
+        _ => None,
+    });
+    assert_eq!(ended, Some(3));
+    let steps = &rig.incidents()[0].steps;
+    let step = |name| steps.iter().find(|step| step.name == name).unwrap();
+    assert_eq!(
+        step(StepName::ForceRelease).detail,
+        "3 taken from the instance; 3 of them its worker handed over"
+    );
+}
+
+#[actix::test]
+async fn an_order_that_succeeded_is_no_critical_failure() {
+    let rig = fleet().await;
+    take_out(&rig).await;
+    pass(2.0).await;
+    let during = rig.orchestrator.system_health().await.unwrap();
+    assert_eq!(during.emergencies, 1, "it is under way");
+    follow(&rig, "a").await;
+    pass(2.0).await;
+    let after = rig.orchestrator.system_health().await.unwrap();
+    assert_eq!((after.critical_failures, after.emergencies), (0, 0));
+    assert_eq!(after.verdict.rules, []);
+}
+
+#[actix::test]
+async fn an_order_that_leaves_streams_without_an_instance_is_a_critical_failure() {
+    let rig = fleet().await;
+    rig.orchestrator.remove("b".into()).await.unwrap();
+    take_out(&rig).await;
+    follow(&rig, "a").await;
+    pass(2.0).await;
+    assert_eq!(counts(&rig), [(3, 0, 3)]);
+    let health = rig.orchestrator.system_health().await.unwrap();
+    assert_eq!(health.critical_failures, 1);
+}
+
+#[actix::test]
+async fn a_reported_failure_counts_what_was_handed_over_and_what_was_not() {
+    let rig = fleet().await;
+    fail(&rig).await;
+    release(&rig, 2).await;
+    assert_eq!(rig.held("b").await, [2]);
+    pass(LEASE + MARGIN + 1.0).await;
+    all_moved(&rig).await;
+    assert_eq!(counts(&rig), [(3, 3, 0)]);
+    let events = rig.events();
+    let failed = events.iter().find_map(|event| match event {
+        Event::InstanceFailed { streams, .. } => Some(*streams),
+        _ => None,
+    });
+    assert_eq!(failed, Some(3));
+}
+
+#[actix::test]
+async fn what_was_handed_over_before_a_restart_is_counted() {
+    let rig = fleet().await;
+    take_out(&rig).await;
+    release(&rig, 2).await;
+    let rig = rig.again(SystemSettings::default()).await;
+    settle_down().await;
+    follow(&rig, "a").await;
+    settle_down().await;
+    all_moved(&rig).await;
+    assert_eq!(counts(&rig), [(3, 3, 0)]);
+}
+
+#[actix::test]
+async fn what_left_before_the_worker_began_another_life_is_counted_once() {
+    let rig = fleet().await;
+    fail(&rig).await;
+    release(&rig, 2).await;
+    rig.register("a", 3).await;
+    pass(LEASE + MARGIN + 1.0).await;
+    assert_eq!(rig.held("b").await[..1], [2]);
+    let averted = &rig.incidents()[0];
+    assert_eq!(averted.outcome, Some(IncidentOutcome::Averted));
+    assert_eq!(counts(&rig)[0], (3, 1, 0));
+    rig.register("a", 3).await;
+    fail(&rig).await;
+    pass(LEASE + MARGIN + 1.0).await;
+    let counted = counts(&rig);
+    let later: u32 = counted[1..].iter().map(|(_, moved, _)| *moved).sum();
+    assert!(later <= 2, "stream 2 is counted again: {counted:?}");
+}
+
+#[actix::test]
+async fn a_removal_tells_how_many_streams_left() {
+    let rig = fleet().await;
+    remove(&rig).await;
+    release(&rig, 2).await;
+    follow(&rig, "a").await;
+    settle_down().await;
+    all_moved(&rig).await;
+    let removed = rig.events().into_iter().find_map(|event| match event {
+        Event::InstanceRemoved {
+            moved, orphaned, ..
+        } => Some((moved, orphaned)),
+        _ => None,
+    });
+    assert_eq!(removed, Some((3, 0)));
 }

@@ -453,7 +453,7 @@ fn a_deleted_stream_is_in_no_answer() {
     }
     .answer(fleet);
     assert_eq!(page.items.len(), 0);
-    let totals = FleetTotals.answer(fleet);
+    let totals = FleetTotals::default().answer(fleet);
     assert_eq!(totals.by_state.values().sum::<usize>(), 0);
     let claims = vec![Claim {
         stream: STREAM,

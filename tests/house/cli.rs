@@ -107,7 +107,7 @@ fn an_operator_sees_how_the_fleet_is_and_what_happened() {
     assert_eq!((status.code, status.stderr.as_str()), (Some(0), ""));
     assert_eq!(status.line("health"), "health healthy");
     assert_eq!(status.line("instances"), "instances 2 registered: 2 active");
-    assert_eq!(status.line("streams"), "streams 3 to be run: 3 assigned");
+    assert_eq!(status.line("streams"), "streams 3 to be run: 3 running");
     assert_eq!(status.line("load"), "load 3 of 10 (30.0 %)");
     assert_eq!(desk.run(&["incidents"]).stdout, "No incidents.\n");
 

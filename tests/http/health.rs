@@ -96,7 +96,8 @@ async fn a_failure_is_told_with_its_reason_its_streams_and_what_became_of_them()
         &json!({"system_health": "degraded", "active_instances": 1, "failed_instances": 1,
             "critical_failures": 1, "instance_failure_counts": {"a": 1},
             "recovery_success_rate": 1.0, "counted": {"total": 2, "active": 1, "failed": 1},
-            "streams": {"assigned": 1, "orphaned": 2, "capacity": 1, "load": 1},
+            "streams": {"total": 3, "assigned": 1, "running": 1, "unclaimed": 0, "orphaned": 2,
+                "disabled": 0, "capacity": 1, "load": 1},
             "open_alerts": {"streams_orphaned": 1}}),
     );
     let [failed] = list(&answer, "failed_instance_details") else {
@@ -273,4 +274,233 @@ async fn bad_questions_name_their_fields() {
         expected.sort();
         assert_eq!(named, expected, "{path}");
     }
+}
+
+/// A leased worker's heartbeat that has followed everything, or nothing newer than a version.
+async fn leased_beat(world: &World, id: &str, version: Option<i64>) {
+    let data = world.get(&format!("/instances/{id}")).await.ok()["data"].take();
+    let version = version.map_or_else(|| data["assignment_version"].clone(), Value::from);
+    let body = json!({"server_id": id, "current_streams": 0,
+        "incarnation": data["incarnation"], "assignment_version": version});
+    world.post("/heartbeat", body).await.ok();
+    settle().await;
+}
+
+fn number(answer: &Value, name: &str) -> u64 {
+    answer[name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no `{name}` in {answer}"))
+}
+
+fn sum(list: &[Value], name: &str) -> u64 {
+    list.iter().map(|one| number(one, name)).sum()
+}
+
+fn sum_of_all(counts: &Value) -> u64 {
+    let counts = counts.as_object().unwrap().values();
+    counts.map(|count| count.as_u64().unwrap()).sum()
+}
+
+/// One line of the metrics.
+fn measured(metrics: &str, name: &str) -> u64 {
+    let mut lines = metrics.lines();
+    let found = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    found
+        .unwrap_or_else(|| panic!("no `{name}` in {metrics}"))
+        .parse()
+        .unwrap()
+}
+
+/// Compares every answer that has counts with every other one. Returns how many streams are owned,
+/// run, and wait.
+async fn add_up(world: &World, when: &str) -> (u64, u64, u64) {
+    let status = world.get("/status").await.ok();
+    let (streams, instances) = (&status["streams"], &status["instances"]);
+    let of = |name| number(streams, name);
+    let (total, disabled, running) = (of("total"), of("disabled"), of("running"));
+    let by_state = &streams["by_state"];
+    let state = |name| number(by_state, name);
+    assert_eq!(total, of("owned") + of("waiting"), "{when}: {status}");
+    assert_eq!(of("owned"), of("assigned"), "{when}: {status}");
+    assert_eq!(of("waiting"), of("available"), "{when}: {status}");
+    assert_eq!(of("assigned"), state("assigned"), "{when}: {status}");
+    assert_eq!(
+        of("waiting"),
+        state("unclaimed") + state("orphaned"),
+        "{when}: {status}"
+    );
+    assert_eq!(disabled, state("disabled"), "{when}: {status}");
+    assert_eq!(total + disabled, sum_of_all(by_state), "{when}: {status}");
+    assert!(running <= of("owned"), "{when}: {status}");
+    assert_eq!(
+        number(instances, "total"),
+        sum_of_all(&instances["by_status"]),
+        "{when}"
+    );
+    assert_eq!(
+        number(instances, "active"),
+        number(&instances["by_status"], "active"),
+        "{when}"
+    );
+    let moves = &status["moves"];
+    let under_way = number(moves, "releasing") + number(moves, "overlapping");
+    assert_eq!(number(moves, "under_way"), under_way, "{when}: {status}");
+
+    let answer = world.get("/streams?limit=10000").await.ok();
+    let all = list(&answer, "streams");
+    assert_eq!(all.len() as u64, total + disabled, "{when}");
+    let with =
+        |wanted: &dyn Fn(&Value) -> bool| all.iter().filter(|one| wanted(one)).count() as u64;
+    for (name, count) in by_state.as_object().unwrap() {
+        let listed = world
+            .get(&format!("/streams?limit=10000&state={name}"))
+            .await
+            .ok();
+        assert_eq!(
+            list(&listed, "streams").len() as u64,
+            count.as_u64().unwrap(),
+            "{when}: {name}"
+        );
+    }
+    assert_eq!(with(&|one| one["running"] == true), running, "{when}");
+    let is_given_up = |one: &Value| one["handover"]["state"] == "given_up";
+    assert_eq!(with(&is_given_up), number(moves, "given_up"), "{when}");
+    let assignments = world.get("/streams/assignments").await.ok();
+    let enabled = with(&|one| one["state"] == "assigned" && one["enabled"] == true);
+    assert_eq!(
+        list(&assignments, "assignments").len() as u64,
+        enabled,
+        "{when}"
+    );
+
+    let answer = world.get("/instances").await.ok();
+    let lines = list(&answer, "instances");
+    assert_eq!(lines.len() as u64, number(instances, "total"), "{when}");
+    assert_eq!(sum(lines, "owned"), of("owned"), "{when}: {answer}");
+    assert_eq!(sum(lines, "running"), running, "{when}: {answer}");
+    for line in lines {
+        let id = line["server_id"].as_str().unwrap();
+        let detail = world.get(&format!("/instances/{id}")).await.ok()["data"].take();
+        for name in ["current_streams", "owned", "running"] {
+            assert_eq!(detail[name], line[name], "{when}: {name} of {id}");
+        }
+        let told = list(&detail, "assigned_streams").len() as u64;
+        assert_eq!(number(&detail, "current_streams"), told, "{when}: {id}");
+        let body = json!({"server_id": id, "local_streams": [], "local_stream_count": 0});
+        let diagnostic = world.post("/diagnostic", body).await.ok();
+        let state = &diagnostic["orchestrator_state"];
+        assert_eq!(
+            number(state, "stream_count"),
+            list(state, "streams").len() as u64,
+            "{when}"
+        );
+    }
+
+    let resilience = world.get("/resilience/status").await.ok();
+    let told = &resilience["streams"];
+    for name in ["total", "assigned", "running", "disabled"] {
+        assert_eq!(told[name], streams[name], "{when}: {name}");
+    }
+    for name in ["unclaimed", "orphaned"] {
+        assert_eq!(told[name], by_state[name], "{when}: {name}");
+    }
+    assert_eq!(told["load"], instances["current_load"], "{when}");
+    assert_eq!(told["capacity"], instances["total_capacity"], "{when}");
+    let health = world.get("/resilience/health").await.ok();
+    for name in ["active_instances", "failed_instances", "critical_failures"] {
+        assert_eq!(health[name], resilience[name], "{when}: {name}");
+    }
+    settle().await;
+    let alerts = world.get("/resilience/alerts?open=true").await.ok();
+    for alert in list(&alerts, "alerts") {
+        let detail = alert["detail"].as_str().unwrap();
+        if alert["kind"] == "streams_orphaned" {
+            let orphaned = format!("{} stream", state("orphaned"));
+            assert!(detail.starts_with(&orphaned), "{when}: {detail}");
+        }
+    }
+
+    let metrics = world.get("/metrics").await.text;
+    for (name, count) in by_state.as_object().unwrap() {
+        let gauge = format!("orchestrator_streams{{state=\"{name}\"}}");
+        assert_eq!(
+            measured(&metrics, &gauge),
+            count.as_u64().unwrap(),
+            "{when}: {gauge}"
+        );
+    }
+    assert_eq!(
+        measured(&metrics, "orchestrator_streams_running"),
+        running,
+        "{when}"
+    );
+    for name in ["releasing", "overlapping", "given_up"] {
+        let gauge = format!("orchestrator_moves{{state=\"{name}\"}}");
+        assert_eq!(
+            measured(&metrics, &gauge),
+            number(moves, name),
+            "{when}: {gauge}"
+        );
+    }
+    (of("owned"), running, of("waiting"))
+}
+
+#[actix_web::test]
+async fn the_numbers_of_every_answer_add_up() {
+    let world = World::start().await;
+    assert_eq!(add_up(&world, "empty").await, (0, 0, 0));
+    world.streams(1..=12).await;
+    let off = json!({"streams": [{"id": 12, "enabled": false}]});
+    world.post("/streams", off).await.ok();
+    world.register("leased", 4).await;
+    world.assign("leased", 4).await;
+    leased_beat(&world, "leased", None).await;
+    world.register("classic", 3).await;
+    world.assign("classic", 3).await;
+    world.register("lost", 2).await;
+    world.assign("lost", 2).await;
+    assert_eq!(add_up(&world, "all is well").await, (9, 9, 2));
+
+    world.post("/instances/lost/failure", json!({})).await.ok();
+    pass(2).await;
+    assert_eq!(add_up(&world, "two lost their instance").await, (7, 7, 4));
+    for _ in 0..5 {
+        pass(50).await;
+        world.beat("classic").await.ok();
+    }
+    assert_eq!(add_up(&world, "a lease is over").await, (7, 3, 4));
+
+    // One that is disabled is its worker's until that has let go, one that is deleted is no stream.
+    leased_beat(&world, "leased", None).await;
+    let off = json!({"streams": [{"id": 1, "enabled": false}]});
+    world.post("/streams", off).await.ok();
+    world.delete("/streams/2").await.ok();
+    assert_eq!(
+        add_up(&world, "one is disabled, one deleted").await,
+        (6, 6, 4)
+    );
+    let version = world.get("/instances/leased").await.ok()["data"]["assignment_version"].take();
+    let old = version.as_i64().unwrap() - 1;
+    leased_beat(&world, "leased", None).await;
+    assert_eq!(
+        add_up(&world, "both are let go of").await,
+        (7, 7, 2),
+        "room appeared"
+    );
+
+    world.register("roomy", 9).await;
+    settle().await;
+    let to_roomy = json!({"moves": [{"stream_id": 3, "to": "roomy"}]});
+    world.post("/streams/move", to_roomy).await.ok();
+    let (owned, running, _) = add_up(&world, "a move is under way").await;
+    assert_eq!((owned, running), (7, 7));
+    for _ in 0..12 {
+        pass(30).await;
+        leased_beat(&world, "leased", Some(old)).await;
+        world.beat("classic").await.ok();
+        world.beat("roomy").await.ok();
+    }
+    let moves = world.get("/status").await.ok()["moves"].take();
+    assert_has(&moves, &json!({"under_way": 0, "given_up": 1}));
+    add_up(&world, "a move is given up").await;
 }

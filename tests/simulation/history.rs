@@ -8,6 +8,7 @@ use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::stream::{AssignReason, OrphanReason};
 use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
 use resilient_orchestrator::store::StoredEvent;
 
 use crate::world::TIMEOUT;
@@ -20,6 +21,14 @@ struct Telling {
     orphaned: u32,
     /// Those that were not to be run any more.
     dropped: u32,
+}
+
+/// An instance whose lease is withdrawn: what goes before it has failed is counted by its incident.
+#[derive(Debug, Default)]
+struct Withdrawn {
+    left: u32,
+    moved: u32,
+    orphaned: u32,
 }
 
 /// A time in which the orchestrator heard nothing.
@@ -39,8 +48,8 @@ pub(crate) struct History {
     registered: BTreeSet<(String, i64)>,
     /// By instance, the newest last: it may fail again before the end of a recovery is saved.
     telling: BTreeMap<String, Vec<Telling>>,
-    /// How many streams of those whose lease is withdrawn may still go before they have failed.
-    withdrawn: BTreeMap<String, u32>,
+    /// What of those whose lease is withdrawn may still go before they have failed, and what went.
+    withdrawn: BTreeMap<String, Withdrawn>,
     /// When the orchestrator that writes started.
     pub(crate) life_began: WallTime,
     /// When it stood still.
@@ -159,7 +168,24 @@ impl History {
             } => {
                 let life = (instance.to_string(), incarnation.get());
                 self.registered.insert(life);
-                self.withdrawn.remove(instance.as_str());
+                // The incident of the life before ends, and tells what went.
+                if let Some(Withdrawn {
+                    moved, orphaned, ..
+                }) = self.withdrawn.remove(instance.as_str())
+                {
+                    self.telling
+                        .entry(instance.to_string())
+                        .or_default()
+                        .insert(
+                            0,
+                            Telling {
+                                streams: moved + orphaned,
+                                moved,
+                                orphaned,
+                                dropped: 0,
+                            },
+                        );
+                }
             }
             Event::InstanceFailed {
                 instance,
@@ -171,9 +197,17 @@ impl History {
                 self.judge_failure(instance.as_str(), *cause, at)?;
             }
             Event::LeaseWithdrawn {
-                instance, streams, ..
+                instance,
+                streams,
+                cause,
+                ..
             } => {
-                self.withdrawn.insert(instance.to_string(), *streams);
+                let withdrawn = self.withdrawn.entry(instance.to_string()).or_default();
+                withdrawn.left = *streams;
+                // What leaves because of a removal is the removal's.
+                if *cause == WithdrawalCause::Removal {
+                    (withdrawn.moved, withdrawn.orphaned) = (0, 0);
+                }
             }
             Event::InstanceRemoved { instance, .. } => {
                 self.withdrawn.remove(instance.as_str());
@@ -192,8 +226,13 @@ impl History {
                     (told.moved, told.orphaned) == (*moved, *orphaned)
                         && told.streams == moved + orphaned + told.dropped
                 });
+                let withdrawn = self.withdrawn.get_mut(instance.as_str());
                 if let Some(which) = which {
                     told.remove(which);
+                } else if let Some(withdrawn) = withdrawn
+                    && (withdrawn.moved, withdrawn.orphaned) == (*moved, *orphaned)
+                {
+                    (withdrawn.moved, withdrawn.orphaned) = (0, 0);
                 } else if moved + orphaned > 0 {
                     return Err(format!(
                         "I4: {moved} moved, {orphaned} orphaned of {instance}, not {told:?}"
@@ -231,10 +270,12 @@ impl History {
 
     /// The moves of a recovery follow, in the same transaction.
     fn tell(&mut self, instance: &str, streams: u32) {
-        self.withdrawn.remove(instance);
+        let before = self.withdrawn.remove(instance).unwrap_or_default();
         let telling = Telling {
             streams,
-            ..Telling::default()
+            moved: before.moved,
+            orphaned: before.orphaned,
+            dropped: 0,
         };
         self.telling
             .entry(instance.to_owned())
@@ -243,11 +284,12 @@ impl History {
     }
 
     /// What was let go of, or may be run twice, does not wait for the end of a lease.
-    fn went_before(&mut self, from: Option<&str>) -> bool {
-        let left = from.and_then(|from| self.withdrawn.get_mut(from));
-        match left {
-            Some(left) if *left > 0 => {
-                *left -= 1;
+    fn went_before(&mut self, from: Option<&str>, count: fn(&mut Withdrawn) -> &mut u32) -> bool {
+        let withdrawn = from.and_then(|from| self.withdrawn.get_mut(from));
+        match withdrawn {
+            Some(withdrawn) if withdrawn.left > 0 => {
+                withdrawn.left -= 1;
+                *count(withdrawn) += 1;
                 true
             }
             Some(_) | None => false,
@@ -255,7 +297,7 @@ impl History {
     }
 
     fn moved(&mut self, from: Option<&str>) -> Result<(), String> {
-        if self.went_before(from) {
+        if self.went_before(from, |withdrawn| &mut withdrawn.moved) {
             return Ok(());
         }
         match from.and_then(|from| self.telling.get_mut(from)?.last_mut()) {
@@ -266,7 +308,7 @@ impl History {
     }
 
     fn orphaned(&mut self, from: &str) -> Result<(), String> {
-        if self.went_before(Some(from)) {
+        if self.went_before(Some(from), |withdrawn| &mut withdrawn.orphaned) {
             return Ok(());
         }
         match self.telling.get_mut(from).and_then(|told| told.last_mut()) {

@@ -23,6 +23,7 @@ use resilient_orchestrator::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, StepName, StepRecord, StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
+use resilient_orchestrator::domain::lease::HandedOver;
 use resilient_orchestrator::domain::stream::{
     AssignReason, Assignment, OrphanReason, Place, Stream,
 };
@@ -215,6 +216,11 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         assignment_version: AssignmentVersion::new(i64::MIN),
         registered_at: at(i64::MAX),
         flaps: u32::MAX,
+        handed_over: Some(HandedOver {
+            incarnation: Incarnation::new(i64::MIN),
+            moved: u32::MAX,
+            orphaned: 1,
+        }),
         ..instance(ODD)
     };
     let least = Instance {
@@ -262,11 +268,26 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
             since: at(-3),
         }),
     });
+    // Its move was given up: its owner keeps it.
+    let stuck = Stream {
+        id: StreamId::new(i64::MAX - 1),
+        name: "stuck".into(),
+        ..stream(1)
+    };
+    let kept = match &place {
+        Place::Assigned(assignment) => Place::Assigned(Assignment {
+            epoch: Epoch::new(i64::MAX - 1),
+            handover: Some(Handover::GivenUp { since: at(-4) }),
+            ..assignment.clone()
+        }),
+        other => other.clone(),
+    };
     let draft = Draft::default()
         .instance(extreme.clone())
         .instance(least.clone())
         .stream(wide.clone(), place.clone())
         .stream(narrow.clone(), Place::Disabled)
+        .stream(stuck.clone(), kept.clone())
         .stream(empty.clone(), unclaimed())
         .event(Event::InstanceSuspected {
             instance: ODD.into(),
@@ -284,6 +305,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         [
             (narrow, Place::Disabled),
             (empty, unclaimed()),
+            (stuck, kept),
             (wide, place)
         ]
     );

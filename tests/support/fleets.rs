@@ -39,6 +39,7 @@ pub fn instance(id: &str) -> Instance {
         flaps: 0,
         lease: Duration::ZERO,
         withdrawn: None,
+        handed_over: None,
     }
 }
 

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::brake::{BrakeAction, Ending};
+use super::handover::AbandonReason;
 use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
 use super::instance::InstanceStatus;
@@ -49,7 +50,7 @@ pub enum Event {
         incarnation: Incarnation,
         /// Why.
         cause: FailureCause,
-        /// How many streams it owned at that moment.
+        /// How many streams it owned at that moment, or when its lease was withdrawn.
         streams: u32,
     },
     /// A failed instance beats again and is on probation.
@@ -134,6 +135,12 @@ pub enum Event {
         instance: InstanceId,
         /// Why.
         reason: RemovalReason,
+        /// How many of its streams run elsewhere. Unknown in events of old versions.
+        #[serde(default)]
+        moved: u32,
+        /// How many of them found no room. Unknown in events of old versions.
+        #[serde(default)]
+        orphaned: u32,
     },
     /// So many instances fell silent at once that their recovery is held. The time is its own:
     /// it may be saved later than it happened, as the two that follow.
@@ -265,8 +272,12 @@ pub enum Event {
         /// Who is to have it then, if that is known.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         to: Option<InstanceId>,
+        /// Why the next owner gets it, unless something else happens meanwhile. Unknown in events
+        /// of old versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<AssignReason>,
     },
-    /// The owner of a stream did not let go of it in time: it keeps the stream.
+    /// The owner of a stream that was to let go of it keeps it.
     HandoverAbandoned {
         /// Which one.
         stream: StreamId,
@@ -274,6 +285,9 @@ pub enum Event {
         instance: InstanceId,
         /// The fencing token of the owner.
         epoch: Epoch,
+        /// Why.
+        #[serde(default)]
+        reason: AbandonReason,
     },
     /// A stream that two instances ran while it moved is run by its new owner alone.
     OverlapEnded {

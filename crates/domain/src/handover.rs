@@ -17,10 +17,12 @@
 //! A stream whose owner does not run it, although it was told to twice, is let go of in the same
 //! way: that it does not run it now is no promise that it will not begin to.
 //!
-//! What can go wrong: the owner never confirms although it beats (after a timeout the move is given
-//! up, and the stream stays where it is: two runners are worse than a move that fails; a stream that
-//! was deleted or disabled stays releasing, and an alert says so, `domain/release_watch.rs`); the new
-//! owner of an overlap never confirms (both run it, and an alert says so); the owner falls silent
+//! What can go wrong: the owner never confirms although it beats (after a timeout the move is *given
+//! up*, and the stream stays where it is: two runners are worse than a move that fails; that it was
+//! given up is remembered, and is an alert, until the stream moves, a new move of it begins or
+//! somebody says that it is to stay; a stream that was deleted or disabled stays releasing, and an
+//! alert says so, `release_watch.rs`); the new owner of an overlap never confirms (both run it, and
+//! an alert says so); the owner falls silent
 //! (its recovery takes the stream along); the new owner falls silent (its recovery does); the
 //! orchestrator ends (all of this is saved). An owner without a lease, a classic one, cannot
 //! confirm: its streams are moved at once.
@@ -71,6 +73,12 @@ pub enum Handover {
         /// Since when.
         since: WallTime,
     },
+    /// The owner did not let go in time and keeps the stream: the move was accepted and did not
+    /// happen. Over when the stream moves, or an operator says that it is to stay.
+    GivenUp {
+        /// Since when.
+        since: WallTime,
+    },
 }
 
 string_enum! {
@@ -80,6 +88,8 @@ string_enum! {
         Releasing = "releasing",
         /// The former owner runs it until the new one does.
         Overlapping = "overlapping",
+        /// The owner did not let go in time and keeps the stream.
+        GivenUp = "given_up",
     }
 }
 
@@ -89,6 +99,33 @@ impl Handover {
         match self {
             Self::Releasing { .. } => HandoverKind::Releasing,
             Self::Overlapping { .. } => HandoverKind::Overlapping,
+            Self::GivenUp { .. } => HandoverKind::GivenUp,
         }
+    }
+
+    /// Whether a move is under way: one that is given up is not.
+    pub const fn is_under_way(&self) -> bool {
+        match self {
+            Self::Releasing { .. } | Self::Overlapping { .. } => true,
+            Self::GivenUp { .. } => false,
+        }
+    }
+}
+
+string_enum! {
+    /// Why a stream that was to be released stays with its owner.
+    AbandonReason {
+        /// The owner beat and did not let go of it in time.
+        NotReleased = "not_released",
+        /// Its move was called off: an operator wants it where it is, or its owner began a new
+        /// life before its lease was over.
+        CalledOff = "called_off",
+    }
+}
+
+impl Default for AbandonReason {
+    /// What the events of older versions tell of.
+    fn default() -> Self {
+        Self::NotReleased
     }
 }

@@ -33,9 +33,10 @@ string_enum! {
         Recovered = "recovered",
         /// Some streams found no room and wait as orphans.
         RecoveredPartially = "recovered_partially",
-        /// It came back, registered again or was removed before anything was moved.
+        /// It came back, registered again or was removed before the recovery was carried out. What its
+        /// worker had released by then runs elsewhere.
         Averted = "averted",
-        /// The orchestrator ended before anything was moved; at its next start the instance was
+        /// The orchestrator ended before it was carried out; at its next start the instance was
         /// given full grace again.
         Interrupted = "interrupted",
         /// It was given up: what was asked for cannot be done.
@@ -127,7 +128,7 @@ pub struct Incident {
     pub ended_at: Option<WallTime>,
     /// How it ended; none while it is under way.
     pub outcome: Option<IncidentOutcome>,
-    /// How many streams the instance owned.
+    /// How many streams the instance owned, those its worker released meanwhile included.
     pub streams_affected: u32,
     /// How many of them run elsewhere.
     pub streams_moved: u32,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ids::{AssignmentVersion, Incarnation, InstanceId};
 use super::time::WallTime;
-use super::withdrawal::Withdrawal;
+use super::withdrawal::{HandedOver, Withdrawal};
 
 /// What the orchestrator holds an instance to be. Saved; changed only by the `FleetActor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -161,6 +161,8 @@ pub struct Instance {
     pub lease: Duration,
     /// Whether its leases end, and why: it is given no streams and told to run none.
     pub withdrawn: Option<Withdrawal>,
+    /// What left it since its lease was withdrawn, until an incident takes the numbers.
+    pub handed_over: Option<HandedOver>,
 }
 
 impl Instance {

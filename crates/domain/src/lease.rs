@@ -17,9 +17,12 @@
 //! stands still, leases only get longer in its eyes. After a start the last grant is unknown; it
 //! was before the start, so T is the start plus one lease.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fleet::{InstanceSlot, Standing};
+use super::ids::InstanceId;
+use super::instance::{Instance, InstanceStatus};
 use super::time::Timestamp;
 
 /// Shows that nobody runs the exclusive streams of an instance under a lease any more. Made by
@@ -74,6 +77,46 @@ impl Lease {
     }
 }
 
+/// Whether the streams an instance owns run, as far as the orchestrator can know: a leased one runs
+/// them while its lease does, a classic one until it fails. The margin of a lease is for drifting
+/// clocks; nobody is entitled to run anything in it.
+pub fn runs(
+    status: InstanceStatus,
+    is_leased: bool,
+    granted_until: Option<Timestamp>,
+    now: Timestamp,
+) -> bool {
+    let is_granted = granted_until.is_some_and(|until| now < until);
+    status.is_serving() && (!is_leased || is_granted)
+}
+
+/// The last lease of each instance, as of a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leases {
+    now: Timestamp,
+    granted_until: BTreeMap<InstanceId, Timestamp>,
+}
+
+impl Leases {
+    /// What was granted up to `now`.
+    pub fn new(
+        now: Timestamp,
+        granted_until: impl IntoIterator<Item = (InstanceId, Timestamp)>,
+    ) -> Self {
+        Self {
+            now,
+            granted_until: granted_until.into_iter().collect(),
+        }
+    }
+
+    /// Whether the streams an instance owns run.
+    pub fn run(&self, instance: &Instance) -> bool {
+        let granted_until = self.granted_until.get(&instance.id).copied();
+        let is_leased = instance.is_leased();
+        runs(instance.status, is_leased, granted_until, self.now)
+    }
+}
+
 /// Judges the lease of an instance whose last grant lasts until `granted_until`; none: it never had
 /// one. Whether it goes by leases *now* does not matter: a worker that was granted one may run under
 /// it whatever its later heartbeats leave out.
@@ -96,8 +139,8 @@ pub fn lease(
 #[cfg(test)]
 mod tests {
     use super::super::digest::StreamsDigest;
-    use super::super::ids::{AssignmentVersion, Incarnation};
-    use super::super::instance::InstanceStatus;
+    use super::super::ids::AssignmentVersion;
+    use super::super::queries::sample;
     use super::*;
 
     fn standing(leased: bool, exclusive: usize) -> Standing {
@@ -145,5 +188,46 @@ mod tests {
         let now = Timestamp::from_micros(0);
         let classic = lease(&standing(false, 9), None, margin, now);
         assert_eq!(classic, unbound);
+    }
+
+    #[test]
+    fn a_leased_owner_runs_its_streams_while_its_lease_does_and_a_classic_one_until_it_fails() {
+        use InstanceStatus::{Active, Draining, Failed, Maintenance, Recovering, Suspect};
+        let mut ledger = sample::ledger();
+        sample::run(&mut ledger, sample::register("a", 4));
+        let slot = ledger.saved().instance(&"a".into()).unwrap();
+        let instance = |leased: bool, status| Instance {
+            lease: Duration::from_secs(u64::from(leased)),
+            status,
+            ..Instance::clone(slot.instance())
+        };
+        let at = |micros| Some(Timestamp::from_micros(micros));
+        let now = Timestamp::from_micros(100);
+        // leased, state, last grant, whether its streams run
+        let table = [
+            (false, Active, None, true),
+            (false, Suspect, None, true),
+            (false, Recovering, None, true),
+            (false, Draining, None, true),
+            (false, Failed, None, false),
+            (false, Maintenance, None, false),
+            (false, Active, at(99), true),
+            (true, Active, at(101), true),
+            (true, Active, at(100), false),
+            (true, Active, at(99), false),
+            (true, Active, None, false),
+            (true, Suspect, at(101), true),
+            (true, Failed, at(101), false),
+        ];
+        for (leased, status, granted, expected) in table {
+            let instance = instance(leased, status);
+            let found = runs(status, leased, granted, now);
+            assert_eq!(
+                found, expected,
+                "{status}, leased: {leased}, until {granted:?}"
+            );
+            let leases = Leases::new(now, granted.map(|until| ("a".into(), until)));
+            assert_eq!(leases.run(&instance), expected);
+        }
     }
 }

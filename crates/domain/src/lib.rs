@@ -28,6 +28,7 @@ pub mod invariants;
 pub mod lease;
 pub mod ledger;
 pub mod liveness;
+pub mod movements;
 pub mod patterns;
 pub mod probation;
 pub mod queries;

@@ -117,7 +117,15 @@ impl Assignment {
     pub const fn former(&self) -> Option<&InstanceId> {
         match &self.handover {
             Some(Handover::Overlapping { from, .. }) => Some(from),
-            Some(Handover::Releasing { .. }) | None => None,
+            Some(Handover::Releasing { .. } | Handover::GivenUp { .. }) | None => None,
+        }
+    }
+
+    /// Since when a move of it is given up: its owner did not let go.
+    pub const fn given_up_since(&self) -> Option<WallTime> {
+        match &self.handover {
+            Some(Handover::GivenUp { since }) => Some(*since),
+            Some(Handover::Releasing { .. } | Handover::Overlapping { .. }) | None => None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::ids::Incarnation;
 use super::string_enum::string_enum;
 use super::time::WallTime;
 
@@ -24,4 +25,28 @@ pub struct Withdrawal {
     pub cause: WithdrawalCause,
     /// Since when.
     pub since: WallTime,
+}
+
+/// How many streams left an instance since its lease was withdrawn, because its worker let go of
+/// them or they may be run twice. An incident takes the numbers when it is written; what nobody
+/// takes is forgotten with the next withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedOver {
+    /// The life they left.
+    pub incarnation: Incarnation,
+    /// How many run elsewhere.
+    pub moved: u32,
+    /// How many found no room.
+    pub orphaned: u32,
+}
+
+impl HandedOver {
+    /// Nothing left that life yet.
+    pub const fn none(incarnation: Incarnation) -> Self {
+        Self {
+            incarnation,
+            moved: 0,
+            orphaned: 0,
+        }
+    }
 }

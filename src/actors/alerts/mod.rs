@@ -1,8 +1,9 @@
 //! Keeps the book of alerts (`domain/alert/book.rs`) and saves it.
 //!
-//! Whoever notices something holds an [`Alerts`] and says so; saying it again changes nothing. A
-//! new alert is one line at WARN or ERROR, a closed one a line at INFO. Alerts are saved outside
-//! the fleet's transactions and never delay one. While the store is out they are kept and tried
+//! Whoever notices something holds an [`Alerts`] and says so; saying it again changes nothing but the
+//! sentence, which is in memory at once and saved, with a line at INFO, at most once an
+//! [`REWORDING_INTERVAL`]. A new alert is one line at WARN or ERROR, a closed one a line at INFO. Alerts
+//! are saved outside the fleet's transactions and never delay one. While the store is out they are kept and tried
 //! again; pages are then made from memory, which holds all open and the newest closed alerts.
 //!
 //! What is lost when the process dies before a save: alerts that are still true are raised again
@@ -10,8 +11,9 @@
 
 mod saving;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use log::{error, info, warn};
@@ -21,7 +23,7 @@ use super::fatal::Vital;
 use super::telemetry::{KindLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::alert::{
-    Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, News, Raised, Severity, news,
+    Alert, AlertBook, AlertFilter, AlertKind, DATABASE, MAX_CLOSED, News, Raised, Severity, news,
 };
 use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::events::DatedEvent;
@@ -36,6 +38,16 @@ const MAX_OPEN: u32 = 100_000;
 const FILE_REPLACED: &str = "The database file was moved, deleted or replaced while the \
      orchestrator had it open: changes are refused, heartbeats are answered from memory. Put the \
      file back, or restart the orchestrator to go on with what is there.";
+
+/// How often the sentence of an open alert is saved at the most.
+pub const REWORDING_INTERVAL: Duration = Duration::from_secs(30);
+
+/// What a breaker of the store says is wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outage {
+    NoAnswer,
+    FileReplaced,
+}
 
 /// Where alerts are raised and cleared. Clones lead to the same book.
 #[derive(Debug, Clone)]
@@ -58,6 +70,15 @@ impl Alerts {
         self.0.do_send(Raise {
             kind,
             severity,
+            subject: subject.into(),
+            detail: detail.into(),
+        });
+    }
+
+    /// If an alert about `subject` is open, this is how it is now.
+    pub fn reword(&self, kind: AlertKind, subject: impl Into<String>, detail: impl Into<String>) {
+        self.0.do_send(Reword {
+            kind,
             subject: subject.into(),
             detail: detail.into(),
         });
@@ -109,6 +130,11 @@ pub struct AlertBookActor {
     telemetry: Arc<Telemetry>,
     /// What the store does not know yet, as it is now.
     unsaved: BTreeMap<AlertId, Alert>,
+    /// Open alerts whose newest sentence waits for its turn to be saved.
+    reworded: BTreeSet<AlertId>,
+    rewording: Option<SpawnHandle>,
+    /// The breakers of the database that are open.
+    store_out: BTreeMap<BreakerName, Outage>,
     is_saving: bool,
     listeners: Vec<Recipient<BookChanged>>,
     retry: Option<SpawnHandle>,
@@ -126,6 +152,14 @@ impl AlertBookActor {
         vital: Vital,
     ) -> Self {
         let (book, over) = AlertBook::restore(kept.alerts, clock.wall());
+        for alert in &over {
+            // What it told of is not so any more, or nobody knows: what somebody ordered is to be
+            // ordered again.
+            let (kind, subject, detail) = (alert.kind.as_str(), &alert.subject, &alert.detail);
+            warn!(alert = alert.id.get(), kind, subject = subject.as_str();
+                "alert {kind} of {subject} ended with the last run of the orchestrator, and what it \
+                 told of with it: {detail}");
+        }
         let unsaved = over.into_iter().map(|alert| (alert.id, alert)).collect();
         let actor = Self {
             book,
@@ -134,6 +168,9 @@ impl AlertBookActor {
             clock,
             telemetry,
             unsaved,
+            reworded: BTreeSet::new(),
+            rewording: None,
+            store_out: BTreeMap::new(),
             is_saving: false,
             listeners: Vec::new(),
             retry: None,
@@ -152,9 +189,16 @@ impl AlertBookActor {
         ctx: &mut Context<Self>,
     ) {
         let now = self.clock.wall();
-        if let Some(raised) = self.book.raise(kind, severity, subject, detail, now) {
-            self.raised(&raised, ctx);
+        let raised = self.book.raise(kind, severity, subject, detail, now);
+        self.raised(raised, ctx);
+        for alert in self.book.join(kind, subject, now) {
+            self.cleared(alert, ctx);
         }
+    }
+
+    fn reword(&mut self, kind: AlertKind, subject: &str, detail: &str, ctx: &mut Context<Self>) {
+        let reworded = self.book.reword(kind, subject, detail);
+        self.raised(reworded, ctx);
     }
 
     fn clear(&mut self, kind: AlertKind, subject: &str, ctx: &mut Context<Self>) {
@@ -163,15 +207,20 @@ impl AlertBookActor {
         }
     }
 
-    fn raised(&mut self, raised: &Raised, ctx: &mut Context<Self>) {
-        let alert = raised.alert();
-        if matches!(raised, Raised::Opened(_)) {
-            let kind = alert.kind.as_str();
-            self.telemetry
-                .alerts_opened
-                .get_or_create(&KindLabel { kind })
-                .inc();
-        }
+    fn raised(&mut self, raised: Option<Raised>, ctx: &mut Context<Self>) {
+        let alert = match &raised {
+            None => return,
+            Some(Raised::Reworded(alert)) => return self.save_sentence(alert.id, ctx),
+            Some(Raised::Opened(alert)) => {
+                let kind = alert.kind.as_str();
+                self.telemetry
+                    .alerts_opened
+                    .get_or_create(&KindLabel { kind })
+                    .inc();
+                alert
+            }
+            Some(Raised::Escalated(alert)) => alert,
+        };
         let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
         let (id, detail) = (alert.id.get(), &alert.detail);
         match alert.severity {
@@ -195,8 +244,30 @@ impl AlertBookActor {
         for listener in &self.listeners {
             listener.do_send(BookChanged);
         }
+        self.reworded.remove(&alert.id);
         self.unsaved.insert(alert.id, alert);
         self.save(ctx);
+    }
+
+    /// The sentence of an open alert changed: saved together with whatever else has by the end of
+    /// the interval, so that a number that moves every second is no write every second.
+    fn save_sentence(&mut self, id: AlertId, ctx: &mut Context<Self>) {
+        self.reworded.insert(id);
+        if self.rewording.is_some() {
+            return;
+        }
+        self.rewording = Some(ctx.run_later(REWORDING_INTERVAL, |actor, ctx| {
+            actor.rewording = None;
+            for id in std::mem::take(&mut actor.reworded) {
+                let Some(alert) = actor.book.get(id).filter(|alert| alert.is_open()) else {
+                    continue;
+                };
+                let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
+                info!(alert = id.get(), kind, subject; "alert {kind} now: {}", alert.detail);
+                actor.unsaved.insert(id, alert.clone());
+            }
+            actor.save(ctx);
+        }));
     }
 
     fn show_open(&self) {
@@ -266,6 +337,31 @@ impl Handler<Raise> for AlertBookActor {
     }
 }
 
+/// If an alert is open, this is how it is now.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Reword {
+    /// What it is about.
+    pub kind: AlertKind,
+    /// Whom it is about.
+    pub subject: String,
+    /// How it is, in a sentence.
+    pub detail: String,
+}
+
+impl Handler<Reword> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, reword: Reword, ctx: &mut Self::Context) {
+        let Reword {
+            kind,
+            subject,
+            detail,
+        } = reword;
+        self.reword(kind, &subject, &detail, ctx);
+    }
+}
+
 /// Something is over.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
@@ -309,6 +405,11 @@ impl Handler<HearEvents> for AlertBookActor {
                     subject,
                     detail,
                 }) => self.raise(kind, severity, &subject, &detail, ctx),
+                Some(News::Reword {
+                    kind,
+                    subject,
+                    detail,
+                }) => self.reword(kind, &subject, &detail, ctx),
                 Some(News::Clear { kinds, subject }) => {
                     for kind in kinds {
                         self.clear(*kind, &subject, ctx);
@@ -325,32 +426,56 @@ impl Handler<HearEvents> for AlertBookActor {
     }
 }
 
+impl AlertBookActor {
+    /// One outage is one alert, whichever of the breakers found it.
+    fn tell_of_store(&mut self, ctx: &mut Context<Self>) {
+        let kind = AlertKind::StoreUnavailable;
+        if self
+            .store_out
+            .values()
+            .any(|outage| *outage == Outage::FileReplaced)
+        {
+            return self.raise(kind, Severity::Critical, DATABASE, FILE_REPLACED, ctx);
+        }
+        let is_out = |name: BreakerName| self.store_out.contains_key(&name);
+        let reads = is_out(BreakerName::STORE_READS);
+        let writes = is_out(BreakerName::STORE_WRITES);
+        let what = match (reads, writes) {
+            (false, false) => return self.clear(kind, DATABASE, ctx),
+            (true, true) => "does not answer: changes are refused, what is read comes from memory",
+            (false, true) => "takes no changes: they are refused, reads are answered",
+            (true, false) => "answers no reads: they come from memory, changes are saved",
+        };
+        let detail = format!(
+            "The database {what}, and the system is critical. It is probed until it is back."
+        );
+        self.raise(kind, Severity::Critical, DATABASE, &detail, ctx);
+    }
+}
+
 impl Handler<BreakerChanged> for AlertBookActor {
     type Result = ();
 
     fn handle(&mut self, changed: BreakerChanged, ctx: &mut Self::Context) {
         let name = changed.name.as_str();
         let of_store = [BreakerName::STORE_READS, BreakerName::STORE_WRITES];
-        if changed.file_replaced {
-            // One cause, one alert, whichever breaker heard of it first.
-            let kind = AlertKind::StoreUnavailable;
-            let is_open = (self.book.open_of(kind)).any(|alert| alert.detail == FILE_REPLACED);
-            if !is_open {
-                self.raise(kind, Severity::Critical, name, FILE_REPLACED, ctx);
-            }
-        } else if of_store.contains(&changed.name) {
+        if of_store.contains(&changed.name) {
             match changed.state {
-                BreakerState::Open => self.raise(
-                    AlertKind::StoreUnavailable,
-                    Severity::Critical,
-                    name,
-                    &format!("The database is out ({name}); it is probed until it is back."),
-                    ctx,
-                ),
+                BreakerState::Open if changed.file_replaced => {
+                    self.store_out
+                        .insert(changed.name.clone(), Outage::FileReplaced);
+                }
+                BreakerState::Open => {
+                    self.store_out
+                        .insert(changed.name.clone(), Outage::NoAnswer);
+                }
                 // A probe is under way: nothing is known yet.
                 BreakerState::HalfOpen => {}
-                BreakerState::Closed => self.clear(AlertKind::StoreUnavailable, name, ctx),
+                BreakerState::Closed => {
+                    self.store_out.remove(&changed.name);
+                }
             }
+            self.tell_of_store(ctx);
         }
         // Forced the other way is another alert.
         self.clear(AlertKind::BreakerForced, name, ctx);
@@ -373,6 +498,8 @@ pub struct OpenAlerts {
     pub counts: BTreeMap<AlertKind, usize>,
     /// The subjects of those that say an emergency is not over, each once, in order.
     pub emergencies: Vec<String>,
+    /// The instances with moves that were given up.
+    pub abandoned: Vec<String>,
 }
 
 /// Asks what is open.
@@ -386,11 +513,15 @@ impl Handler<AskOpen> for AlertBookActor {
     fn handle(&mut self, _: AskOpen, _: &mut Self::Context) -> Self::Result {
         let kinds = [AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery];
         let open = kinds.iter().flat_map(|kind| self.book.open_of(*kind));
-        let emergencies: std::collections::BTreeSet<String> =
-            open.map(|alert| alert.subject.clone()).collect();
+        let emergencies: BTreeSet<String> = open.map(|alert| alert.subject.clone()).collect();
         MessageResult(OpenAlerts {
             counts: self.book.open_counts(),
             emergencies: emergencies.into_iter().collect(),
+            abandoned: self
+                .book
+                .open_of(AlertKind::HandoverAbandoned)
+                .map(|alert| alert.subject.clone())
+                .collect(),
         })
     }
 }

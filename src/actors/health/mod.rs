@@ -2,8 +2,8 @@
 //!
 //! *The system.* The HealthActor looks at the fleet, the brake, the breakers and the alerts, has
 //! `domain/health/machine.rs` judge them, and says what it sees: history on every change and at
-//! least every [`HISTORY_INTERVAL`] (`history.rs`), alerts for orphaned streams and for a system
-//! that is critical or worse. It looks within a second of whatever may have changed the verdict,
+//! least every [`HISTORY_INTERVAL`] (`history.rs`), alerts for orphaned streams, for moves that were
+//! given up and for a system that is critical or worse for a reason that has no alert of its own. It looks within a second of whatever may have changed the verdict,
 //! at least once a [`HealthSettings::check_interval`], and whenever somebody asks.
 //!
 //! A hint that is lost is made up for by the next look; a look that is not answered leaves the
@@ -28,16 +28,19 @@ use super::db_breaker::{AskBreakers, BreakerChanged, BreakerReport, DbBreakerAct
 use super::fatal::Vital;
 use super::fleet::{Ask, FleetActor};
 use super::recovery::RecoveryActor;
+use super::registry::Registry;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::alert::{AlertKind, FLEET, Severity};
+use crate::domain::alert::{AlertKind, FLEET, Severity, untold};
 use crate::domain::brake::Phase;
 use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::health::{
     HealthMachine, HealthRecord, Level, Observation, RecentIncidents, SystemHealth, Verdict,
+    severity_of,
 };
 use crate::domain::incident::Incident;
-use crate::domain::queries::{FleetVitals, Vitals};
+use crate::domain::movements::{counted, named as named_streams};
+use crate::domain::queries::{FleetVitals, GivenUpMoves, Vitals};
 use crate::domain::running_time::READING_INTERVAL;
 use crate::domain::settings::HealthLimits;
 use crate::domain::time::{Timestamp, WallTime};
@@ -67,6 +70,7 @@ pub struct HealthSettings {
 pub struct HealthLinks {
     pub(super) store: Arc<dyn Store>,
     pub(super) access: StoreAccess,
+    pub(super) registry: Arc<Registry>,
     pub(super) fleet: Addr<FleetActor>,
     pub(super) recovery: Addr<RecoveryActor>,
     pub(super) breakers: Addr<DbBreakerActor>,
@@ -157,9 +161,10 @@ impl HealthActor {
         self.looked_at = Some(self.clock.now());
         let told = std::mem::take(&mut self.waiting);
         let now = self.clock.wall();
+        let leases = links.registry.leases(self.clock.now());
         let look = async move {
             let (vitals, brake, breakers, alerts) = futures_util::future::join4(
-                links.fleet.send(Ask(FleetVitals { now })),
+                links.fleet.send(Ask(FleetVitals { now, leases })),
                 links.recovery.send(AskBrake),
                 links.breakers.send(AskBreakers),
                 links.alerts.book().send(AskOpen),
@@ -259,15 +264,30 @@ impl HealthActor {
             return;
         };
         let alerts = &links.alerts;
+        for moves in &seen.vitals.given_up {
+            let (kind, id) = (AlertKind::HandoverAbandoned, moves.instance.as_str());
+            alerts.raise(kind, Severity::Warning, id, given_up(moves));
+        }
+        for subject in &seen.alerts.abandoned {
+            let mut given_up = seen.vitals.given_up.iter();
+            if !given_up.any(|moves| moves.instance.as_str() == subject) {
+                alerts.clear(AlertKind::HandoverAbandoned, subject.as_str());
+            }
+        }
         let orphaned = seen.vitals.orphaned;
         if orphaned == 0 {
             alerts.clear(AlertKind::StreamsOrphaned, FLEET);
         } else {
-            let detail = format!("{orphaned} streams run nowhere: no instance has room for them.");
+            let (streams, run) = match orphaned {
+                1 => ("1 stream".to_owned(), "runs"),
+                many => (format!("{many} streams"), "run"),
+            };
+            let detail = format!("{streams} {run} nowhere: no instance has room.");
             let kind = AlertKind::StreamsOrphaned;
             alerts.raise(kind, Severity::Critical, FLEET, detail);
         }
-        if verdict.health < SystemHealth::Critical {
+        let is_critical = |rule| severity_of(rule) >= SystemHealth::Critical;
+        if !untold(&verdict.rules).any(is_critical) {
             alerts.clear(AlertKind::SystemHealth, FLEET);
         } else {
             let detail = format!("The system is {}: {}.", verdict.health, named(verdict));
@@ -290,6 +310,16 @@ impl HealthActor {
             "the orchestrator itself stood still for {stalled_ms} ms; deadlines wait as long"
         );
     }
+}
+
+fn given_up(moves: &GivenUpMoves) -> String {
+    format!(
+        "Instance {} beats and did not release {} that were to move: {} stay with it. Move them \
+         again once its worker follows, or move them to it to say that they are to stay.",
+        moves.instance,
+        counted(moves.streams.len()),
+        named_streams(&moves.streams),
+    )
 }
 
 /// Only the breakers of the store: what else is out does not touch the streams.

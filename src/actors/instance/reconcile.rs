@@ -12,7 +12,7 @@ use super::{Beat, InstanceActor};
 use crate::actors::alerts::Alerts;
 use crate::actors::fleet::{Execute, Refusal};
 use crate::actors::registry::Entry;
-use crate::domain::alert::AlertKind;
+use crate::domain::alert::{AlertKind, differ};
 use crate::domain::commands::{Difference, SettleDifference};
 use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::Standing;
@@ -135,6 +135,20 @@ impl InstanceActor {
         }));
     }
 
+    /// The alert was opened with the first numbers; these are the newest.
+    fn reword(&self, difference: Difference) {
+        let id = self.entry.id();
+        let counts = match difference {
+            Difference::None => return,
+            Difference::Counted {
+                missing, surplus, ..
+            } => Some((count(missing), count(surplus))),
+            Difference::Uncounted => None,
+        };
+        let alerts = &self.reconciler.alerts;
+        alerts.reword(AlertKind::StreamsDiffer, id.as_str(), differ(id, counts));
+    }
+
     fn settled(
         &mut self,
         version: Option<AssignmentVersion>,
@@ -145,6 +159,7 @@ impl InstanceActor {
             Ok(difference) => {
                 let (differs, now) = (difference != Difference::None, self.links.clock.now());
                 self.reconciler.is_reported |= differs;
+                self.reword(difference);
                 self.reconciler.machine.settled(version, differs, now);
                 if differs {
                     self.difference_is_reported();
@@ -169,4 +184,8 @@ pub(super) const fn is_judged(status: InstanceStatus) -> bool {
         | InstanceStatus::Draining
         | InstanceStatus::Maintenance => true,
     }
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
 }

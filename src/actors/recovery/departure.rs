@@ -2,7 +2,7 @@
 //! let go, the instance is forgotten.
 
 use actix::prelude::*;
-use log::{info, warn};
+use log::warn;
 
 use super::attempt::execute;
 use super::{RecoveryActor, RecoveryLinks};
@@ -154,9 +154,12 @@ impl RecoveryActor {
         let Some(entry) = self.links.registry.get(&id) else {
             return;
         };
-        // It registered anew: it does not leave.
         let standing = entry.standing();
         if standing.withdrawn != Some(WithdrawalCause::Removal) {
+            let server_id = id.as_str();
+            warn!(server_id;
+                "instance {server_id} was to leave and registered again; it stays. Remove it again \
+                 if it still is to go");
             return;
         }
         let over = match self.links.lease_of(&entry) {
@@ -174,8 +177,8 @@ impl RecoveryActor {
         ctx.spawn(removed.into_actor(self).map(move |result, actor, ctx| {
             let server_id = id.as_str();
             match result {
-                Ok(_) => info!(server_id; "instance {server_id} has left; its lease was over"),
-                Err(Refusal::Rejected(_) | Refusal::ShuttingDown) => {}
+                // That it was removed, and what became of its streams, has a line already.
+                Ok(_) | Err(Refusal::Rejected(_) | Refusal::ShuttingDown) => {}
                 Err(refusal) => {
                     warn!(server_id; "instance {server_id} cannot leave yet: {refusal}");
                     let policy = &actor.settings.retry;

@@ -122,6 +122,8 @@ impl RecoveryActor {
         let waiting_until = self.links.shown(until);
         let recovered = Recovered {
             incident: case.opened.as_ref().map(|opened| opened.incident().id),
+            moved: evacuation.moved.len(),
+            orphaned: evacuation.orphaned.len(),
             evacuation,
             waiting_until: Some(waiting_until),
         };
@@ -203,8 +205,10 @@ impl RecoveryActor {
         let server_id = failure.id.as_str();
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
         warn!(server_id, attempt, delay_ms; "recovery of {server_id} waits: {refusal}");
-        if retry == Retry::Exhausted && case.progress.escalated_at.is_none() {
-            case.progress.escalated_at = Some(self.links.clock.wall());
+        if retry == Retry::Exhausted {
+            let now = self.links.clock.wall();
+            case.progress.escalated_at.get_or_insert(now);
+            // Each attempt that fails after it makes the number another one.
             self.links.alerts.raise(
                 AlertKind::RecoveryExhausted,
                 Severity::Critical,

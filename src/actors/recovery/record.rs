@@ -69,6 +69,7 @@ impl RecoveryActor {
 
     /// A case that is not carried on: what the store has of it ends as averted.
     pub(super) fn abandon(&mut self, mut case: Case, ctx: &mut Context<Self>) {
+        tell_not_done(&case);
         if !case.in_doubt {
             if let Some(opened) = case.opened {
                 let mut incident = opened.into_incident();
@@ -134,5 +135,19 @@ impl RecoveryActor {
                 }
             }
         }
+    }
+}
+
+/// Whoever ordered an emergency recovery was told that it is carried out once a lease is over.
+fn tell_not_done(case: &Case) {
+    let incident = case.opened.as_ref().map(|opened| opened.incident());
+    let Some(incident) = incident.filter(|_| case.is_promised && !case.in_doubt) else {
+        return;
+    };
+    if let Some(reason) = incident.reason.as_deref() {
+        let (server_id, number) = (incident.instance.as_str(), incident.id.get());
+        warn!(server_id, incident = number, reason;
+            "the emergency recovery of {server_id} that was ordered ({reason}) is not carried out: \
+             the instance began another life or is gone. Order it again if it is still wanted");
     }
 }

@@ -52,7 +52,7 @@ pub(super) fn show(answer: &Value) -> String {
             format!(
                 "{} to be run: {}",
                 cell(&streams["total"]),
-                parts(&streams["by_state"])
+                of_streams(streams)
             ),
         ),
         line(
@@ -66,6 +66,7 @@ pub(super) fn show(answer: &Value) -> String {
     ];
     let unusual = [
         ("failed", failed(resilience)),
+        ("moves", moves(&answer["moves"])),
         ("brake", brake(&resilience["brake"])),
         ("breakers", breakers(resilience)),
         ("stood still", stalls(&resilience["stalls"])),
@@ -159,6 +160,46 @@ fn entries(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 
+/// `1371 running, 1580 owned and not running, 12 orphaned; 50 disabled`: what is before the semicolon
+/// adds up to the streams that are to be run.
+fn of_streams(streams: &Value) -> String {
+    let count = |value: &Value| value.as_u64().unwrap_or_default();
+    let (by_state, running) = (&streams["by_state"], count(&streams["running"]));
+    let enabled = [
+        (running, "running"),
+        (
+            count(&by_state["assigned"]).saturating_sub(running),
+            "owned and not running",
+        ),
+        (count(&by_state["unclaimed"]), "unclaimed"),
+        (count(&by_state["orphaned"]), "orphaned"),
+    ];
+    let parts: Vec<String> = enabled
+        .iter()
+        .filter(|(streams, _)| *streams > 0)
+        .map(|(streams, state)| format!("{streams} {state}"))
+        .collect();
+    let enabled = match parts.is_empty() {
+        true => "none".to_owned(),
+        false => parts.join(", "),
+    };
+    match count(&streams["disabled"]) {
+        0 => enabled,
+        disabled => format!("{enabled}; {disabled} disabled"),
+    }
+}
+
+/// `3 under way, 2 given up`
+fn moves(moves: &Value) -> Option<String> {
+    let (under_way, given_up) = (moves["under_way"].as_u64()?, moves["given_up"].as_u64()?);
+    (under_way + given_up > 0).then(|| match given_up {
+        0 => format!("{under_way} under way"),
+        _ => {
+            format!("{under_way} under way, {given_up} given up: their owner did not release them")
+        }
+    })
+}
+
 /// `3 active, 1 failed`; states nobody is in are left out.
 fn parts(counts: &Value) -> String {
     let counts = counts.as_object().into_iter().flatten();
@@ -225,6 +266,39 @@ mod tests {
         ] {
             assert!(bad.contains(part), "{part:?} is missing in {bad}");
         }
+    }
+
+    #[test]
+    fn streams_that_are_owned_and_do_not_run_are_told_apart_and_all_add_up() {
+        let streams = json!({
+            "total": 2963, "disabled": 50, "running": 1371,
+            "by_state": {"assigned": 2951, "unclaimed": 0, "orphaned": 12, "disabled": 50},
+        });
+        assert_eq!(
+            of_streams(&streams),
+            "1371 running, 1580 owned and not running, 12 orphaned; 50 disabled"
+        );
+        let healthy = json!({
+            "total": 3, "disabled": 0, "running": 3, "by_state": {"assigned": 3},
+        });
+        assert_eq!(of_streams(&healthy), "3 running");
+    }
+
+    #[test]
+    fn moves_that_were_given_up_have_a_line() {
+        let line = |under_way: u32, given_up: u32| {
+            let counts = json!({"under_way": under_way, "given_up": given_up});
+            show(&json!({ "moves": counts }))
+        };
+        assert!(!line(0, 0).contains("moves"));
+        assert!(
+            line(3, 0).contains("moves      3 under way\n"),
+            "{}",
+            line(3, 0)
+        );
+        let given_up = line(0, 2);
+        let expected = "0 under way, 2 given up: their owner did not release them";
+        assert!(given_up.contains(expected), "{given_up}");
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::store::rows::{EventRow, PlacementRow};
 const PUT_PLACEMENTS: &str = "\
     INSERT INTO placements (stream_id, state, instance_id, epoch, version, reason, delivered, \
         released_by, orphaned_from, since, handover, handover_with, handover_version, \
-        handover_epoch, handover_since, handover_reason) \
+        handover_epoch, handover_since, handover_reason, given_up_since) \
     SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, \
-        $16) \
+        $16, $17) \
     ON CONFLICT (stream_id) DO UPDATE SET state = excluded.state, \
         instance_id = excluded.instance_id, epoch = excluded.epoch, version = excluded.version, \
         reason = excluded.reason, delivered = excluded.delivered, \
@@ -22,7 +22,8 @@ const PUT_PLACEMENTS: &str = "\
         since = excluded.since, handover = excluded.handover, \
         handover_with = excluded.handover_with, handover_version = excluded.handover_version, \
         handover_epoch = excluded.handover_epoch, handover_since = excluded.handover_since, \
-        handover_reason = excluded.handover_reason";
+        handover_reason = excluded.handover_reason, \
+        given_up_since = excluded.given_up_since";
 
 /// The order of the arrays is the order of the events: `ordinality` keeps it through any plan.
 const APPEND_EVENTS: &str = "\
@@ -58,6 +59,7 @@ pub(super) async fn put_placements(
         .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.handover_epoch))
         .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.handover_since))
         .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.handover_reason.as_deref()))
+        .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.given_up_since))
         .execute(c)
         .await?;
     Ok(())

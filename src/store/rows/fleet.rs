@@ -9,6 +9,7 @@ use super::{RowAt, labels_json};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::lease::HandedOver;
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream, StreamState};
 use crate::domain::time::WallTime;
 use crate::domain::withdrawal::{Withdrawal, WithdrawalCause};
@@ -35,11 +36,14 @@ pub(in crate::store) struct InstanceRow {
     lease: i64,
     withdrawn: Option<String>,
     withdrawn_since: Option<i64>,
+    handed_over_life: Option<i64>,
+    handed_over_moved: i64,
+    handed_over_orphaned: i64,
 }
 
 impl InstanceRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 16;
+    pub(in crate::store) const WIDTH: usize = 19;
 }
 
 impl From<&Instance> for InstanceRow {
@@ -67,6 +71,15 @@ impl From<&Instance> for InstanceRow {
             withdrawn_since: instance
                 .withdrawn
                 .map(|withdrawal| withdrawal.since.as_micros()),
+            handed_over_life: instance
+                .handed_over
+                .map(|handed_over| handed_over.incarnation.get()),
+            handed_over_moved: instance
+                .handed_over
+                .map_or(0, |handed_over| i64::from(handed_over.moved)),
+            handed_over_orphaned: instance
+                .handed_over
+                .map_or(0, |handed_over| i64::from(handed_over.orphaned)),
         }
     }
 }
@@ -95,7 +108,16 @@ impl TryFrom<InstanceRow> for Instance {
             }),
             None => None,
         };
+        let handed_over = match row.handed_over_life {
+            Some(life) => Some(HandedOver {
+                incarnation: Incarnation::new(life),
+                moved: at.number("handed_over_moved", row.handed_over_moved)?,
+                orphaned: at.number("handed_over_orphaned", row.handed_over_orphaned)?,
+            }),
+            None => None,
+        };
         Ok(Self {
+            handed_over,
             lease: Duration::from_micros(at.number("lease", row.lease)?),
             withdrawn,
             incarnation: Incarnation::new(row.incarnation),
@@ -193,11 +215,12 @@ pub(in crate::store) struct PlacementRow {
     pub(in crate::store) handover_epoch: Option<i64>,
     pub(in crate::store) handover_since: Option<i64>,
     pub(in crate::store) handover_reason: Option<String>,
+    pub(in crate::store) given_up_since: Option<i64>,
 }
 
 impl PlacementRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 15;
+    pub(in crate::store) const WIDTH: usize = 17;
 
     /// The row that says where `stream` is.
     pub(in crate::store) fn new(stream: StreamId, place: &Place) -> Self {
@@ -240,6 +263,10 @@ impl PlacementRow {
         let kind = handover.map(|handover| handover.kind().as_str().to_owned());
         match handover {
             None => self,
+            Some(Handover::GivenUp { since }) => Self {
+                given_up_since: Some(since.as_micros()),
+                ..self
+            },
             Some(Handover::Releasing {
                 to,
                 version,
@@ -265,7 +292,8 @@ impl PlacementRow {
 
     fn handover(&self, at: RowAt<'_>) -> Result<Option<Handover>, StoreError> {
         let Some(kind) = &self.handover else {
-            return Ok(None);
+            let since = self.given_up_since.map(WallTime::from_micros);
+            return Ok(since.map(|since| Handover::GivenUp { since }));
         };
         let with = self.handover_with.as_deref().map(InstanceId::from);
         let since = WallTime::from_micros(
@@ -295,6 +323,7 @@ impl PlacementRow {
                     ),
                     since,
                 },
+                HandoverKind::GivenUp => Handover::GivenUp { since },
             },
         ))
     }

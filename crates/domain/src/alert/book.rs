@@ -3,11 +3,16 @@
 //! ```text
 //!            raise                    clear
 //!   (none) ────────▶ open (warning) ────────▶ closed ──raised again──▶ another alert
-//!                      │    ▲ raised again: nothing new
+//!                      │    ▲ raised again: reworded if its sentence is another one
 //!         raised as critical
 //!                      ▼
 //!                    open (critical): never becomes milder
 //! ```
+//!
+//! An alert that is open is as new as the last word on it: its sentence changes, its id and the
+//! moment it was opened do not. One whose cause has an alert of its own (`cause.rs`) is not opened, and
+//! is closed if it is open when that of the cause opens: whoever watches raises it again if it
+//! outlasts its cause.
 //!
 //! Raising and clearing may be repeated at will: whoever watches something says what it sees, and
 //! the book notices what is new. It keeps all open alerts and the newest closed ones.
@@ -28,13 +33,15 @@ pub enum Raised {
     Opened(Alert),
     /// It was open, and is more urgent now.
     Escalated(Alert),
+    /// It was open, and its sentence has changed.
+    Reworded(Alert),
 }
 
 impl Raised {
     /// The alert as it is now.
     pub const fn alert(&self) -> &Alert {
         match self {
-            Self::Opened(alert) | Self::Escalated(alert) => alert,
+            Self::Opened(alert) | Self::Escalated(alert) | Self::Reworded(alert) => alert,
         }
     }
 }
@@ -74,7 +81,8 @@ impl AlertBook {
         (book, closed)
     }
 
-    /// Somebody should look at this. `None` if an alert that says so is open already.
+    /// Somebody should look at this. `None` if an alert that says so is open already, or one that
+    /// tells of its cause.
     pub fn raise(
         &mut self,
         kind: AlertKind,
@@ -85,12 +93,24 @@ impl AlertBook {
     ) -> Option<Raised> {
         let key = (kind, subject.to_owned());
         if let Some(alert) = self.open.get(&key).and_then(|id| self.known.get_mut(id)) {
-            if alert.severity >= severity {
+            // The milder word is not the newer one.
+            if alert.severity > severity {
+                return None;
+            }
+            let is_worse = alert.severity < severity;
+            if !is_worse && alert.detail == detail {
                 return None;
             }
             alert.severity = severity;
             detail.clone_into(&mut alert.detail);
-            return Some(Raised::Escalated(alert.clone()));
+            return Some(match is_worse {
+                true => Raised::Escalated(alert.clone()),
+                false => Raised::Reworded(alert.clone()),
+            });
+        }
+        let cause = kind.follows_from();
+        if cause.is_some_and(|cause| self.open.contains_key(&(cause, key.1.clone()))) {
+            return None;
         }
         self.newest = self.newest.next().max(AlertId::new(now.as_micros()));
         let alert = Alert {
@@ -105,6 +125,27 @@ impl AlertBook {
         self.open.insert(key, alert.id);
         self.known.insert(alert.id, alert.clone());
         Some(Raised::Opened(alert))
+    }
+
+    /// If such an alert is open, this is how it is now.
+    pub fn reword(&mut self, kind: AlertKind, subject: &str, detail: &str) -> Option<Raised> {
+        let id = self.open.get(&(kind, subject.to_owned()))?;
+        let alert = self.known.get_mut(id)?;
+        if alert.detail == detail {
+            return None;
+        }
+        detail.clone_into(&mut alert.detail);
+        Some(Raised::Reworded(alert.clone()))
+    }
+
+    /// What is open about a subject and follows from what an alert of this kind tells of: it joins
+    /// that alert.
+    pub fn join(&mut self, cause: AlertKind, subject: &str, now: WallTime) -> Vec<Alert> {
+        let kinds = AlertKind::ALL.iter().copied();
+        kinds
+            .filter(|kind| kind.follows_from() == Some(cause))
+            .filter_map(|kind| self.clear(kind, subject, now))
+            .collect()
     }
 
     /// It is over. `None` if no such alert is open.
@@ -183,6 +224,72 @@ mod tests {
     }
 
     #[test]
+    fn an_open_alert_says_what_is_true_now_and_keeps_its_id_and_its_age() {
+        let mut book = AlertBook::default();
+        let kind = AlertKind::StreamsOrphaned;
+        let mut raise =
+            |severity, detail, now| book.raise(kind, severity, "fleet", detail, at(now));
+        let opened = raise(Severity::Warning, "71 streams", 5).unwrap();
+        assert_eq!(raise(Severity::Warning, "71 streams", 6), None);
+        let Some(Raised::Reworded(now)) = raise(Severity::Warning, "311 streams", 7) else {
+            panic!("not reworded");
+        };
+        let expected = Alert {
+            detail: "311 streams".to_owned(),
+            ..opened.alert().clone()
+        };
+        assert_eq!(now, expected);
+        let worse = raise(Severity::Critical, "400 streams", 8).unwrap();
+        assert!(matches!(&worse, Raised::Escalated(alert) if alert.detail == "400 streams"));
+        assert_eq!(
+            raise(Severity::Warning, "3 streams", 9),
+            None,
+            "a milder word"
+        );
+        assert_eq!(book.get(opened.alert().id), Some(worse.alert()));
+    }
+
+    #[test]
+    fn only_an_open_alert_is_reworded() {
+        let mut book = AlertBook::default();
+        assert_eq!(book.reword(KIND, "a", "three"), None);
+        raise(&mut book, "a", Severity::Warning, 1);
+        assert_eq!(book.reword(KIND, "a", "because"), None);
+        let reworded = book.reword(KIND, "a", "three").unwrap();
+        assert!(matches!(&reworded, Raised::Reworded(alert) if alert.detail == "three"));
+        book.clear(KIND, "a", at(2));
+        assert_eq!(book.reword(KIND, "a", "four"), None);
+    }
+
+    #[test]
+    fn what_follows_from_an_alert_joins_it() {
+        let (cause, effect) = (AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery);
+        let mut book = AlertBook::default();
+        let mut raise = |kind, subject, now| {
+            let opened = book.raise(kind, Severity::Critical, subject, "x", at(now));
+            let joined = book.join(kind, subject, at(now));
+            (opened.is_some(), joined.len())
+        };
+        assert_eq!(raise(effect, "a", 1), (true, 0));
+        assert_eq!(
+            raise(cause, "a", 2),
+            (true, 1),
+            "it was open before its cause"
+        );
+        assert_eq!(raise(effect, "a", 3), (false, 0));
+        assert_eq!(raise(effect, "b", 4), (true, 0), "another instance");
+        assert_eq!(
+            book.open_counts(),
+            BTreeMap::from([(cause, 1), (effect, 1)])
+        );
+        book.clear(cause, "a", at(5));
+        assert!(
+            book.raise(effect, Severity::Critical, "a", "x", at(6))
+                .is_some()
+        );
+    }
+
+    #[test]
     fn one_alert_of_a_kind_and_subject_is_open() {
         let mut book = AlertBook::default();
         let opened = raise(&mut book, "a", Severity::Warning, 5).unwrap();
@@ -217,7 +324,8 @@ mod tests {
     fn what_ended_with_the_process_is_closed_at_the_next_start() {
         let mut book = AlertBook::default();
         for (kind, now) in AlertKind::ALL.iter().zip(1..) {
-            book.raise(*kind, Severity::Critical, "a", "", at(now));
+            // Each about another subject: none of them is the cause of another.
+            book.raise(*kind, Severity::Critical, kind.as_str(), "", at(now));
         }
         let kept: Vec<Alert> = book.wanted(&AlertFilter::default()).cloned().collect();
         let (book, closed) = AlertBook::restore(kept, at(3));

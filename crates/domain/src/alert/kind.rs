@@ -36,11 +36,13 @@ string_enum! {
         ReleaseRefused = "release_refused",
         /// A new owner does not report a stream, so its former owner runs it as well.
         OverlapUnfinished = "overlap_unfinished",
+        /// A move was accepted and did not happen: the owner did not let go of its streams.
+        HandoverAbandoned = "handover_abandoned",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
         InvariantBroken = "invariant_broken",
-        /// The whole system is critical or in an emergency.
+        /// The whole system is critical or in an emergency, and no other alert tells why.
         SystemHealth = "system_health",
     }
 }
@@ -73,6 +75,7 @@ impl AlertKind {
             | Self::Flapping
             | Self::ReleaseRefused
             | Self::OverlapUnfinished
+            | Self::HandoverAbandoned
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -90,7 +93,8 @@ impl AlertKind {
             | Self::StreamsDiffer
             | Self::RunsWhatWasTaken
             | Self::ReleaseRefused
-            | Self::OverlapUnfinished => true,
+            | Self::OverlapUnfinished
+            | Self::HandoverAbandoned => true,
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced
@@ -110,9 +114,9 @@ pub struct Alert {
     pub kind: AlertKind,
     /// How urgent it is.
     pub severity: Severity,
-    /// Whom it is about: an instance, a breaker, or `fleet`.
+    /// Whom it is about: an instance, a breaker, `database` or `fleet`.
     pub subject: String,
-    /// What happened, in a sentence.
+    /// How it is, in a sentence: while it is open the numbers in it are the newest.
     pub detail: String,
     /// Since when.
     pub opened_at: WallTime,

@@ -18,6 +18,15 @@ pub enum News {
         /// What happened.
         detail: String,
     },
+    /// If an alert about an instance is open, this is how it is now.
+    Reword {
+        /// What it is about.
+        kind: AlertKind,
+        /// Which instance.
+        subject: String,
+        /// How it is.
+        detail: String,
+    },
     /// Alerts about an instance are over.
     Clear {
         /// What they were about.
@@ -45,16 +54,20 @@ pub fn news(event: &Event) -> Option<News> {
             kind: AlertKind::Flapping,
             severity: Severity::Warning,
             subject: instance.as_str().to_owned(),
-            detail: format!(
-                "Instance {instance} failed again while it was on probation ({flaps} not paid \
-                 back yet); its next probation is longer."
-            ),
+            detail: flapping(instance, *flaps),
         }),
         Event::InstanceForgiven {
             instance, flaps: 0, ..
         } => Some(News::Clear {
             kinds: &[AlertKind::Flapping],
             subject: instance.as_str().to_owned(),
+        }),
+        Event::InstanceForgiven {
+            instance, flaps, ..
+        } => Some(News::Reword {
+            kind: AlertKind::Flapping,
+            subject: instance.as_str().to_owned(),
+            detail: flapping(instance, *flaps),
         }),
         Event::StreamsDiffer {
             instance,
@@ -79,7 +92,15 @@ pub fn news(event: &Event) -> Option<News> {
     }
 }
 
-fn differ(instance: &InstanceId, counts: Option<(u32, u32)>) -> String {
+fn flapping(instance: &InstanceId, flaps: u32) -> String {
+    format!(
+        "Instance {instance} failed again while it was on probation ({flaps} not paid back yet); \
+         its next probation is longer."
+    )
+}
+
+/// How much what a worker runs differs from what it is to run: what is missing, and what is too much.
+pub fn differ(instance: &InstanceId, counts: Option<(u32, u32)>) -> String {
     let how = match counts {
         Some((missing, surplus)) => format!(
             "does not run {missing} streams that it is to run, and runs {surplus} that it is not to"
@@ -110,7 +131,10 @@ mod tests {
             news(&flapping),
             Some(News::Raise { kind: AlertKind::Flapping, subject, .. }) if subject == "a"
         ));
-        assert_eq!(news(&forgiven(1)), None);
+        assert!(matches!(
+            news(&forgiven(1)),
+            Some(News::Reword { detail, .. }) if detail.contains("1 not paid back")
+        ));
         let over = News::Clear {
             kinds: &[AlertKind::Flapping],
             subject: "a".to_owned(),

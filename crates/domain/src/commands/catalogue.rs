@@ -7,7 +7,7 @@ use super::command::{Command, Rejection};
 use super::relocate::{is_with_leased, may_linger};
 use crate::events::Event;
 use crate::fleet::{Draft, StreamSlot};
-use crate::handover::Handoff;
+use crate::handover::{AbandonReason, Handoff};
 use crate::ids::StreamId;
 use crate::stream::{AssignReason, Assignment, Place, Stream};
 
@@ -175,7 +175,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
             draft.place(id, Place::Disabled);
         }
     } else if !before.enabled && enabled && lingers {
-        draft.abandon_release(id);
+        draft.abandon_release(id, AbandonReason::CalledOff);
     } else if !before.enabled && enabled {
         draft.place(
             id,

@@ -80,7 +80,7 @@ impl Command for ConfirmDelivery {
 fn left_out_by(draft: &Draft<'_>, stream: StreamId) -> Option<AssignmentVersion> {
     match assignment(draft, stream)?.handover {
         Some(Handover::Releasing { version, .. }) => Some(version),
-        Some(Handover::Overlapping { .. }) | None => None,
+        Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
     }
 }
 

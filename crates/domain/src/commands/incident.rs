@@ -4,10 +4,14 @@ use super::command::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::Draft;
 use crate::ids::IncidentId;
-use crate::incident::{FailureCause, Incident, IncidentOutcome, Unmoved};
+use crate::incident::{
+    FailureCause, Incident, IncidentOutcome, StepName, StepRecord, StepResult, Unmoved,
+};
 use crate::instance::InstanceStatus;
 use crate::recovery::{Confirmed, Manner, Opened, Progress, Verified};
 use crate::time::WallTime;
+use crate::withdrawal::HandedOver;
+use crate::withdrawal::WithdrawalCause;
 
 /// Writes down that a recovery has begun, before anything is moved: whatever happens from now on,
 /// the next start finds it.
@@ -166,9 +170,12 @@ impl Command for EndIncident {
     type Reply = ();
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
+        let before = self.handed_over(draft);
         let incident = Incident {
             ended_at: Some(draft.now()),
             outcome: Some(self.outcome),
+            streams_moved: self.incident.streams_moved.saturating_add(before.moved),
+            streams_orphaned: (self.incident.streams_orphaned).saturating_add(before.orphaned),
             ..self.incident.clone()
         };
         draft.tell(Event::RecoveryEnded {
@@ -180,5 +187,29 @@ impl Command for EndIncident {
         });
         draft.record(incident);
         Ok(())
+    }
+}
+
+impl EndIncident {
+    /// What its worker handed over while the lease of the instance was withdrawn for it, if nothing
+    /// else was moved: a recovery that was carried out has counted that already.
+    fn handed_over(&self, draft: &mut Draft<'_>) -> HandedOver {
+        let (id, life) = (&self.incident.instance, self.incident.incarnation);
+        let was_withdrawn = |step: &StepRecord| {
+            (step.name, step.result) == (StepName::AwaitLease, StepResult::Done)
+        };
+        let is_carried_out = |step: &StepRecord| {
+            matches!(step.name, StepName::Apply | StepName::Redistribute)
+                && step.result == StepResult::Done
+        };
+        let steps = &self.incident.steps;
+        let is_removal = draft.fleet().instance(id).is_some_and(|slot| {
+            let withdrawn = slot.instance().withdrawn;
+            withdrawn.is_some_and(|withdrawal| withdrawal.cause == WithdrawalCause::Removal)
+        });
+        if is_removal || !steps.iter().any(was_withdrawn) || steps.iter().any(is_carried_out) {
+            return HandedOver::none(life);
+        }
+        draft.take_handed_over(id, life)
     }
 }

@@ -10,6 +10,7 @@ use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::incident::{FailureCause, Incident};
 use crate::instance::Instance;
 use crate::recovery::{Manner, Opened, Progress};
+use crate::withdrawal::HandedOver;
 use crate::withdrawal::{Withdrawal, WithdrawalCause};
 
 /// The heartbeats of an instance say whether it goes by leases. Saved before the first lease is
@@ -126,6 +127,10 @@ impl Command for WithdrawLease {
                     cause: self.cause,
                     since,
                 }),
+                handed_over: match before {
+                    Some(_) => instance.handed_over,
+                    None => Some(HandedOver::none(self.incarnation)),
+                },
                 ..instance
             });
             draft.tell(Event::LeaseWithdrawn {
@@ -137,6 +142,11 @@ impl Command for WithdrawLease {
         }
         let cause = EvacuationCause::from(self.cause);
         let evacuation = evacuate_overlapping(draft, &self.id, cause, &self.scoring);
+        draft.count_handed_over(
+            &self.id,
+            super::recover::count(evacuation.moved.len()),
+            super::recover::count(evacuation.orphaned.len()),
+        );
         for stream in kept(draft, &self.id) {
             draft.begin_release(stream, None);
         }

@@ -8,10 +8,12 @@ use crate::events::Event;
 use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
 use crate::ids::{IncidentId, InstanceId};
 use crate::incident::{FailureCause, Incident, StepName, StepResult};
-use crate::instance::InstanceStatus;
+use crate::instance::{Instance, InstanceStatus};
 use crate::lease::LeaseOver;
 use crate::recovery::{Applied, Manner, Opened, Progress, step};
 use crate::time::WallTime;
+use crate::withdrawal::HandedOver;
+use crate::withdrawal::WithdrawalCause;
 
 /// Plans where exactly the streams of a fenced instance go (I4), and moves them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,8 +50,12 @@ impl RecoverInstance {
 pub struct Recovered {
     /// The incident it was recorded as; none if there was nothing to do.
     pub incident: Option<IncidentId>,
-    /// What became of the streams.
+    /// What became of the streams, as far as they did not leave before.
     pub evacuation: Evacuation,
+    /// How many streams run elsewhere, those its worker handed over before included.
+    pub moved: usize,
+    /// How many found no room.
+    pub orphaned: usize,
     /// Until when streams wait at the most whose worker may still run them.
     pub waiting_until: Option<WallTime>,
 }
@@ -59,6 +65,8 @@ impl From<&Applied> for Recovered {
         Self {
             incident: Some(applied.incident().id),
             evacuation: applied.evacuation().clone(),
+            moved: applied.incident().streams_moved as usize,
+            orphaned: applied.incident().streams_orphaned as usize,
             waiting_until: None,
         }
     }
@@ -75,7 +83,10 @@ impl Command for RecoverInstance {
         if !slot.is_some_and(|slot| self.lease.holds_for(slot)) {
             return Err(Rejection::LeaseRuns(id.clone()));
         }
-        let streams = held(draft, id);
+        let before = handed_over(draft, &instance);
+        let streams = count(held(draft, id))
+            .saturating_add(before.moved)
+            .saturating_add(before.orphaned);
         let status = self.manner.end_status();
         if instance.status != status && !draft.set_status(id, status) {
             return Err(Rejection::WrongStatus {
@@ -89,7 +100,7 @@ impl Command for RecoverInstance {
                 instance: id.clone(),
                 incarnation: failure.incarnation,
                 cause: failure.cause,
-                streams: count(streams),
+                streams,
             });
         }
         if self.manner.is_emergency() {
@@ -98,7 +109,7 @@ impl Command for RecoverInstance {
                 instance: id.clone(),
                 incarnation: failure.incarnation,
                 status,
-                streams: count(streams),
+                streams,
             });
         }
         let cause = if self.manner.is_emergency() {
@@ -107,7 +118,7 @@ impl Command for RecoverInstance {
             EvacuationCause::InstanceFailed
         };
         let evacuation = evacuate(draft, id, cause, &self.scoring);
-        let incident = self.record(draft, streams, &evacuation);
+        let incident = self.record(draft, streams, before, &evacuation);
         let upto = draft.fleet().counter();
         Ok(Applied::new(incident, evacuation, upto))
     }
@@ -118,9 +129,21 @@ impl Command for RecoverInstance {
 }
 
 impl RecoverInstance {
-    fn record(&self, draft: &mut Draft<'_>, streams: usize, evacuation: &Evacuation) -> Incident {
+    fn record(
+        &self,
+        draft: &mut Draft<'_>,
+        streams: u32,
+        before: HandedOver,
+        evacuation: &Evacuation,
+    ) -> Incident {
         let (moved, orphaned) = (evacuation.moved.len(), evacuation.orphaned.len());
         let mut planned = format!("{moved} to move, {orphaned} without room");
+        if before.moved > 0 || before.orphaned > 0 {
+            planned.push_str(&format!(
+                "; before that {} moved and {} found no room as the worker let go",
+                before.moved, before.orphaned
+            ));
+        }
         if let Scoring::LoadAlone(because) = &self.scoring {
             planned.push_str(&format!("; placed by load alone: {because}"));
         }
@@ -131,7 +154,11 @@ impl RecoverInstance {
         };
         let mut steps = self.progress.steps.clone();
         if self.manner.is_emergency() {
-            let taken = format!("{streams} taken from the instance");
+            let mut taken = format!("{streams} taken from the instance");
+            let handed_over = before.moved.saturating_add(before.orphaned);
+            if handed_over > 0 {
+                taken.push_str(&format!("; {handed_over} of them its worker handed over"));
+            }
             steps.push(done(StepName::ForceRelease, taken));
             steps.push(done(StepName::Redistribute, planned));
         } else {
@@ -139,9 +166,9 @@ impl RecoverInstance {
             steps.push(done(StepName::Apply, String::new()));
         }
         let mut incident = Incident {
-            streams_affected: count(streams),
-            streams_moved: count(moved),
-            streams_orphaned: count(orphaned),
+            streams_affected: streams,
+            streams_moved: before.moved.saturating_add(count(moved)),
+            streams_orphaned: before.orphaned.saturating_add(count(orphaned)),
             attempts: self.progress.attempt,
             escalated_at: self.progress.escalated_at,
             steps,
@@ -153,6 +180,17 @@ impl RecoverInstance {
         }
         draft.record(incident.clone());
         incident
+    }
+}
+
+/// What left an instance before, since its lease was withdrawn for this; what left it because it is
+/// to be removed belongs to its removal.
+fn handed_over(draft: &mut Draft<'_>, instance: &Instance) -> HandedOver {
+    match instance.withdrawn.map(|withdrawal| withdrawal.cause) {
+        Some(WithdrawalCause::Failure | WithdrawalCause::Emergency) => {
+            draft.take_handed_over(&instance.id, instance.incarnation)
+        }
+        Some(WithdrawalCause::Removal) | None => HandedOver::none(instance.incarnation),
     }
 }
 

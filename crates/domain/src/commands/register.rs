@@ -7,10 +7,12 @@ use super::command::{Command, Rejection};
 use super::relocate::releasing;
 use crate::events::Event;
 use crate::fleet::{Draft, end_overlaps, let_go, place_waiting};
+use crate::handover::AbandonReason;
 use crate::identity::Address;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::stream::{Holding, OrphanReason};
+use crate::withdrawal::WithdrawalCause;
 
 /// Starts a new life of an instance. What it owned it keeps, as far as it still fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,6 +114,13 @@ impl Command for RegisterInstance {
             flaps: known.as_ref().map_or(0, |before| before.flaps),
             lease: known.as_ref().map_or(Duration::ZERO, |before| before.lease),
             withdrawn: None,
+            // The incident of the life before takes it; a removal has no incident.
+            handed_over: known.as_ref().and_then(|before| {
+                let is_removal = before
+                    .withdrawn
+                    .is_some_and(|withdrawal| withdrawal.cause == WithdrawalCause::Removal);
+                before.handed_over.filter(|_| !is_removal)
+            }),
         });
         draft.tell(Event::InstanceRegistered {
             instance: self.id.clone(),
@@ -154,7 +163,7 @@ impl RegisterInstance {
             let slot = draft.fleet().stream(stream);
             let is_enabled = slot.is_some_and(|slot| slot.stream().enabled);
             if was_withdrawn && is_enabled {
-                draft.abandon_release(stream);
+                draft.abandon_release(stream, AbandonReason::CalledOff);
             } else {
                 let_go(draft, stream);
             }

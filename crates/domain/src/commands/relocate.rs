@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::command::{Command, Rejection, current_life};
 use crate::fleet::{Draft, let_go};
-use crate::handover::Handoff;
+use crate::handover::{AbandonReason, Handoff};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::stream::{AssignReason, Assignment, Place};
@@ -69,7 +69,7 @@ impl Command for MoveStreams {
             let owner_id = owner.as_ref().map(|owner| &owner.instance);
             let to = target(draft, wanted, owner_id, &promised)?;
             let progress = if owner_id == Some(&to) {
-                draft.abandon_release(stream);
+                draft.abandon_release(stream, AbandonReason::CalledOff);
                 draft.end_overlap(stream);
                 MoveProgress::Unchanged
             } else {
@@ -193,7 +193,7 @@ impl Command for AbandonHandovers {
             })
             .collect();
         for stream in &kept {
-            draft.abandon_release(*stream);
+            draft.abandon_release(*stream, AbandonReason::NotReleased);
         }
         Ok(kept.len())
     }

@@ -2,6 +2,7 @@
 
 use super::command::{Command, Rejection, current_life, known};
 use super::lease::{WithdrawLease, Withdrawn};
+use super::recover::count;
 use crate::events::{Event, RemovalReason};
 use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
 use crate::ids::{Incarnation, InstanceId};
@@ -9,6 +10,7 @@ use crate::instance::InstanceStatus;
 use crate::lease::LeaseOver;
 use crate::stream::Place;
 use crate::time::WallTime;
+use crate::withdrawal::HandedOver;
 
 /// Moves an instance's streams elsewhere and forgets it. As long as its worker may run exclusive
 /// ones under a lease, that lease is withdrawn instead, and the removal is to be repeated once it
@@ -76,6 +78,10 @@ impl Command for RemoveInstance {
         }
         // Nothing is pushed to an inactive instance, so none of its streams comes back to it.
         draft.set_status(&self.id, InstanceStatus::Inactive);
+        let before = match instance.withdrawn {
+            Some(_) => draft.take_handed_over(&self.id, instance.incarnation),
+            None => HandedOver::none(instance.incarnation),
+        };
         let evacuation = evacuate(
             draft,
             &self.id,
@@ -87,6 +93,10 @@ impl Command for RemoveInstance {
         draft.tell(Event::InstanceRemoved {
             instance: self.id.clone(),
             reason: RemovalReason::Requested,
+            moved: before.moved.saturating_add(count(evacuation.moved.len())),
+            orphaned: before
+                .orphaned
+                .saturating_add(count(evacuation.orphaned.len())),
         });
         Ok(Removal::Done(evacuation))
     }
@@ -135,6 +145,8 @@ impl Command for ForgetFailed {
             draft.tell(Event::InstanceRemoved {
                 instance: id.clone(),
                 reason: RemovalReason::RetentionOver,
+                moved: 0,
+                orphaned: 0,
             });
         }
         Ok(forgotten)

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::change::Change;
 use super::model::Fleet;
 use crate::events::Event;
-use crate::handover::Handover;
+use crate::handover::{AbandonReason, Handover};
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
 use crate::probation::flapped;
 use crate::stream::{AssignReason, Assignment, OrphanReason, Place, Stream};
 use crate::time::WallTime;
+use crate::withdrawal::HandedOver;
 use crate::withdrawal::WithdrawalCause;
 
 /// Works on the fleet and writes down each change, so that a rejected command leaves no trace
@@ -112,6 +113,49 @@ impl<'f> Draft<'f> {
         }
         self.put_instance(changed);
         true
+    }
+
+    /// Counts streams that left an instance whose lease is withdrawn, moved or without room.
+    pub fn count_handed_over(&mut self, id: &InstanceId, moved: u32, orphaned: u32) {
+        let Some(slot) = self.fleet.instance(id) else {
+            return;
+        };
+        let instance = slot.instance();
+        let (Some(_), Some(counted)) = (instance.withdrawn, instance.handed_over) else {
+            return;
+        };
+        if moved == 0 && orphaned == 0 {
+            return;
+        }
+        self.put_instance(Instance {
+            handed_over: Some(HandedOver {
+                moved: counted.moved.saturating_add(moved),
+                orphaned: counted.orphaned.saturating_add(orphaned),
+                ..counted
+            }),
+            ..Instance::clone(instance)
+        });
+    }
+
+    /// Takes what was counted of a life of an instance, for the record of its end: nothing is
+    /// counted twice.
+    pub fn take_handed_over(&mut self, id: &InstanceId, life: Incarnation) -> HandedOver {
+        let slot = self.fleet.instance(id);
+        let instance = slot.map(|slot| slot.instance().clone());
+        let Some((instance, counted)) =
+            instance.and_then(|instance| instance.handed_over.map(|counted| (instance, counted)))
+        else {
+            return HandedOver::none(life);
+        };
+        if counted.incarnation != life {
+            return HandedOver::none(life);
+        }
+        let is_still_withdrawn = instance.withdrawn.is_some() && instance.incarnation == life;
+        self.put_instance(Instance {
+            handed_over: is_still_withdrawn.then(|| HandedOver::none(life)),
+            ..Instance::clone(&instance)
+        });
+        counted
     }
 
     /// Forgets an instance. It must own nothing.
@@ -234,7 +278,7 @@ impl<'f> Draft<'f> {
         // Who is to let go already has only to hear nothing new.
         let told = match &assignment.handover {
             Some(Handover::Releasing { version, since, .. }) => Some((*version, *since)),
-            Some(Handover::Overlapping { .. }) | None => None,
+            Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
         };
         let (version, since) = told.unwrap_or_else(|| (self.touch(&assignment.instance), self.now));
         self.tell(Event::StreamReleasing {
@@ -242,6 +286,7 @@ impl<'f> Draft<'f> {
             instance: assignment.instance.clone(),
             epoch: assignment.epoch,
             to: to.cloned(),
+            reason: Some(reason),
         });
         let before = Place::Assigned(assignment.clone());
         // An overlap ends with it, and its former owner has to hear of that.
@@ -263,26 +308,41 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// The owner of a stream keeps it after all, under the same epoch.
-    pub fn abandon_release(&mut self, stream: StreamId) {
+    /// The owner of a stream keeps it after all, under the same epoch. If it did not let go of it,
+    /// that is remembered; if the move is called off, an earlier one that was given up is
+    /// forgotten too.
+    pub fn abandon_release(&mut self, stream: StreamId, reason: AbandonReason) {
         let Some(assignment) = self.assignment(stream) else {
             return;
         };
-        if !assignment.is_releasing() {
+        let was_given_up = assignment.given_up_since().is_some();
+        let is_over = was_given_up && reason == AbandonReason::CalledOff;
+        if !assignment.is_releasing() && !is_over {
             return;
         }
         self.tell(Event::HandoverAbandoned {
             stream,
             instance: assignment.instance.clone(),
             epoch: assignment.epoch,
+            reason,
         });
-        self.place(
-            stream,
-            Place::Assigned(Assignment {
-                handover: None,
-                ..assignment
-            }),
-        );
+        let after = Place::Assigned(Assignment {
+            handover: match reason {
+                AbandonReason::NotReleased => Some(Handover::GivenUp { since: self.now }),
+                AbandonReason::CalledOff => None,
+            },
+            ..assignment.clone()
+        });
+        if was_given_up {
+            // It runs there as before: there is nothing for its owner to hear.
+            self.make(Change::Place {
+                stream,
+                before: Some(Place::Assigned(assignment)),
+                after: Some(after),
+            });
+        } else {
+            self.place(stream, after);
+        }
     }
 
     /// The former owner of a stream is to stop it: the new one runs it, or there is no former

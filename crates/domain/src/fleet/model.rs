@@ -25,6 +25,7 @@ pub struct InstanceSlot {
     releasing: BTreeSet<StreamId>,
     overlap: BTreeSet<StreamId>,
     lingering: BTreeMap<StreamId, Epoch>,
+    given_up: BTreeSet<StreamId>,
     /// Of what it is to run unless its lease is withdrawn.
     digest: StreamsDigest,
     recent: RecentChanges,
@@ -61,6 +62,11 @@ impl InstanceSlot {
     /// The streams it runs beside their new owner until that one does, with their old epochs.
     pub fn lingering(&self) -> &BTreeMap<StreamId, Epoch> {
         &self.lingering
+    }
+
+    /// The streams it owns whose move was given up, because it did not let go of them, ascending.
+    pub fn given_up(&self) -> &BTreeSet<StreamId> {
+        &self.given_up
     }
 
     /// How many of the streams it owns may be run by nobody else meanwhile.
@@ -132,6 +138,10 @@ impl InstanceSlot {
     /// Files an owned stream by whether its owner was told of it, ever and in its current life, and
     /// whether it is to let go of it: then it is told of it no more.
     fn file_delivery(&mut self, id: StreamId, assignment: &Assignment) {
+        match assignment.given_up_since() {
+            Some(_) => self.given_up.insert(id),
+            None => self.given_up.remove(&id),
+        };
         if assignment.is_releasing() {
             self.releasing.insert(id);
             self.undelivered.remove(&id);
@@ -274,6 +284,14 @@ impl Fleet {
         self.streams.len() - self.deleted.len()
     }
 
+    /// How many streams of the catalogue an instance owns. What was deleted takes its room until
+    /// nobody runs it, and is no stream any more.
+    pub fn owned(&self, slot: &InstanceSlot) -> usize {
+        let is_deleted = |id: &&StreamId| self.deleted.contains(*id);
+        // It is one its owner is to let go of.
+        slot.held.len() - slot.releasing.iter().filter(is_deleted).count()
+    }
+
     /// Streams that were deleted and may still be run, ascending.
     pub fn deleted(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.deleted.iter().copied()
@@ -384,6 +402,7 @@ impl Fleet {
                     releasing: BTreeSet::new(),
                     overlap: BTreeSet::new(),
                     lingering: BTreeMap::new(),
+                    given_up: BTreeSet::new(),
                     digest: StreamsDigest::default(),
                 };
                 self.instances.insert(id, slot);
@@ -462,6 +481,7 @@ impl Fleet {
                     slot.unconfirmed.remove(&stream.id);
                     slot.releasing.remove(&stream.id);
                     slot.overlap.remove(&stream.id);
+                    slot.given_up.remove(&stream.id);
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
@@ -549,6 +569,7 @@ impl PartialEq for Fleet {
                         && a.releasing == b.releasing
                         && a.overlap == b.overlap
                         && a.lingering == b.lingering
+                        && a.given_up == b.given_up
                         && a.digest == b.digest
                 })
             && self.newest == other.newest

@@ -126,6 +126,7 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
             };
             let reason = cause.map_or(reason, EvacuationCause::assign_reason);
             draft.assign(stream, &target, reason);
+            draft.count_handed_over(&owner, 1, 0);
         }
         None => {
             let reason = match is_not_run {
@@ -134,6 +135,7 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
             };
             let reason = cause.map_or(reason, EvacuationCause::orphan_reason);
             draft.orphan(stream, &owner, reason);
+            draft.count_handed_over(&owner, 0, 1);
         }
     }
 }

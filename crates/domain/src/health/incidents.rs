@@ -10,10 +10,13 @@ use crate::time::WallTime;
 /// How many incidents are remembered at the most, the newest ones: a bound on memory.
 pub const MAX_REMEMBERED: usize = 5_000;
 
-/// Whether an incident is a critical failure: it escalated, it was an emergency, or it left
-/// streams without an instance.
+/// Whether an incident is a critical failure: it escalated by itself, its recovery failed, or it left
+/// streams without an instance. An emergency that an operator ordered is none if it succeeded.
 pub fn is_critical_failure(incident: &Incident) -> bool {
-    is_emergency(incident) || incident.streams_orphaned > 0
+    incident.escalated_at.is_some()
+        || incident.cause == FailureCause::EmergencyThreshold
+        || incident.outcome == Some(IncidentOutcome::Failed)
+        || incident.streams_orphaned > 0
 }
 
 /// Whether an incident is an emergency, by its cause or because its attempts were used up.
@@ -170,16 +173,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_critical_escalated_was_an_emergency_or_left_orphans() {
+    fn what_is_critical_escalated_by_itself_failed_or_left_orphans() {
         let plain = incident(1, Some(IncidentOutcome::Recovered));
         assert!(!is_critical_failure(&plain));
-        for cause in [FailureCause::EmergencyThreshold, FailureCause::Emergency] {
-            let one = Incident {
-                cause,
-                ..plain.clone()
-            };
-            assert!(is_critical_failure(&one));
-        }
+        let silent = Incident {
+            cause: FailureCause::EmergencyThreshold,
+            ..plain.clone()
+        };
+        assert!(is_critical_failure(&silent));
+        let failed = incident(1, Some(IncidentOutcome::Failed));
+        assert!(is_critical_failure(&failed));
         let escalated = Incident {
             escalated_at: Some(WallTime::from_micros(1)),
             ..plain.clone()
@@ -191,6 +194,21 @@ mod tests {
         };
         assert!(is_critical_failure(&left_orphans));
         assert!(!is_emergency(&left_orphans));
+    }
+
+    #[test]
+    fn an_ordered_emergency_is_critical_only_if_it_failed_or_left_orphans() {
+        let ordered = |outcome, streams_orphaned| Incident {
+            cause: FailureCause::Emergency,
+            streams_orphaned,
+            ..incident(1, outcome)
+        };
+        let under_way = ordered(None, 0);
+        assert!(is_emergency(&under_way) && !is_critical_failure(&under_way));
+        use IncidentOutcome::{Failed, Recovered, RecoveredPartially};
+        assert!(!is_critical_failure(&ordered(Some(Recovered), 0)));
+        assert!(is_critical_failure(&ordered(Some(RecoveredPartially), 2)));
+        assert!(is_critical_failure(&ordered(Some(Failed), 0)));
     }
 
     #[test]

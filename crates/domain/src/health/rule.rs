@@ -58,7 +58,7 @@ pub struct HealthRecord {
     pub total_instances: u32,
     /// How many streams the serving instances may own.
     pub capacity: u64,
-    /// How many streams ran.
+    /// How many streams had an owner.
     pub assigned_streams: u64,
     /// How many streams waited for room after they lost their instance.
     pub orphaned_streams: u64,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::query::{Page, Query, UnknownCursor, page};
-use crate::fleet::Fleet;
+use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::InstanceId;
 use crate::instance::Instance;
 use crate::stream::Holding;
@@ -23,8 +23,20 @@ pub struct InstanceList {
 pub struct InstanceLine {
     /// What is saved about it.
     pub instance: Arc<Instance>,
-    /// How many streams it owns.
-    pub held: usize,
+    /// How many streams of the catalogue it owns.
+    pub owned: usize,
+    /// How many streams its worker is to run.
+    pub to_run: usize,
+}
+
+impl InstanceLine {
+    fn of(fleet: &Fleet, slot: &InstanceSlot) -> Self {
+        Self {
+            instance: slot.instance().clone(),
+            owned: fleet.owned(slot),
+            to_run: slot.to_run_count(),
+        }
+    }
 }
 
 impl Query for InstanceList {
@@ -40,10 +52,7 @@ impl Query for InstanceList {
         };
         let lines = fleet
             .instances_newest_first(after)
-            .map(|slot| InstanceLine {
-                instance: slot.instance().clone(),
-                held: slot.held().len(),
-            });
+            .map(|slot| InstanceLine::of(fleet, slot));
         Ok(page(lines, self.limit))
     }
 }
@@ -57,12 +66,12 @@ pub struct InstanceDetail {
 }
 
 impl Query for InstanceDetail {
-    type Answer = Option<(Arc<Instance>, Vec<Holding>)>;
+    type Answer = Option<(InstanceLine, Vec<Holding>)>;
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let slot = fleet.instance(&self.id)?;
         Some((
-            slot.instance().clone(),
+            InstanceLine::of(fleet, slot),
             fleet.holdings(slot, slot.to_run()).collect(),
         ))
     }

@@ -28,6 +28,6 @@ pub use recovered::VerifyRecovery;
 pub use streams::{StreamDetail, StreamLine, StreamList};
 pub use taken::{Taken, TakenAs, TakenStreams};
 pub use tell_again::TellAgain;
-pub use totals::{FleetTotals, Totals};
+pub use totals::{FleetTotals, MoveCounts, StreamCounts, Totals};
 pub use verify::{Claim, Judgement, VerifyClaims};
-pub use watch::{FailedInstance, FailedInstances, FleetFacts, FleetVitals, Vitals};
+pub use watch::{FailedInstance, FailedInstances, FleetFacts, FleetVitals, GivenUpMoves, Vitals};

@@ -5,11 +5,101 @@ use std::collections::BTreeMap;
 use super::query::Query;
 use crate::fleet::Fleet;
 use crate::instance::InstanceStatus;
+use crate::lease::Leases;
 use crate::stream::StreamState;
 
 /// Asks for the totals. Walks the instances, not the streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FleetTotals;
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FleetTotals {
+    /// Until when whose streams run.
+    pub leases: Leases,
+}
+
+/// How many streams there are, each told in one way only: the enabled ones are owned or wait, the
+/// owned ones run or do not, the waiting ones are unclaimed or orphaned, and the disabled ones are
+/// beside them. One that was disabled counts as owned until its owner has let go of it; one that was
+/// deleted counts for nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StreamCounts {
+    /// Streams that an instance owns.
+    pub owned: usize,
+    /// Those of them that run, as far as the orchestrator can know.
+    pub running: usize,
+    /// Streams that wait to be asked for.
+    pub unclaimed: usize,
+    /// Streams that lost their instance and wait for room.
+    pub orphaned: usize,
+    /// Streams that are not to be run.
+    pub disabled: usize,
+}
+
+impl StreamCounts {
+    /// Counts. Walks the instances, not the streams.
+    pub fn of(fleet: &Fleet, leases: &Leases) -> Self {
+        let mut counts = Self {
+            unclaimed: fleet.unclaimed().len(),
+            orphaned: fleet.orphaned().len(),
+            ..Self::default()
+        };
+        for slot in fleet.instances() {
+            let owned = fleet.owned(slot);
+            counts.owned += owned;
+            if leases.run(slot.instance()) {
+                counts.running += owned;
+            }
+        }
+        counts.disabled = fleet.listed_count().saturating_sub(counts.enabled());
+        counts
+    }
+
+    /// Streams that are to be run.
+    pub const fn enabled(&self) -> usize {
+        self.owned + self.waiting()
+    }
+
+    /// Streams that are to be run, and that nobody owns.
+    pub const fn waiting(&self) -> usize {
+        self.unclaimed + self.orphaned
+    }
+
+    /// Streams that have an owner which does not run them: its lease is over, or it has failed.
+    pub const fn standing(&self) -> usize {
+        self.owned.saturating_sub(self.running)
+    }
+}
+
+/// How many moves are under way, and how many were accepted and did not happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MoveCounts {
+    /// Streams whose owner is to let go of them.
+    pub releasing: usize,
+    /// Streams that run on two instances until the new owner shows that it runs them.
+    pub overlapping: usize,
+    /// Streams whose owner did not let go of them, and keeps them.
+    pub given_up: usize,
+}
+
+impl MoveCounts {
+    fn of(fleet: &Fleet) -> Self {
+        let mut counts = Self::default();
+        for slot in fleet.instances() {
+            // One that is disabled or deleted goes nowhere.
+            let moves = slot.releasing().iter().filter(|id| {
+                let stream = fleet.stream(**id);
+                stream.is_some_and(|slot| slot.stream().enabled && !slot.stream().deleted)
+            });
+            counts.releasing += moves.count();
+            counts.overlapping += slot.lingering().len();
+            counts.given_up += slot.given_up().len();
+        }
+        counts
+    }
+
+    /// Moves that are under way.
+    pub const fn under_way(&self) -> usize {
+        self.releasing + self.overlapping
+    }
+}
 
 /// The totals.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +110,10 @@ pub struct Totals {
     pub by_status: BTreeMap<InstanceStatus, usize>,
     /// Streams by state; every state is there.
     pub by_state: BTreeMap<StreamState, usize>,
+    /// Streams, told apart further.
+    pub streams: StreamCounts,
+    /// Moves.
+    pub moves: MoveCounts,
     /// How many streams the serving instances may own.
     pub total_capacity: u64,
     /// How many streams they own.
@@ -34,12 +128,12 @@ impl Totals {
         self.by_status[&InstanceStatus::Active]
     }
 
-    /// Streams that an instance runs.
+    /// Streams that an instance owns.
     pub fn streams_assigned(&self) -> usize {
         self.by_state[&StreamState::Assigned]
     }
 
-    /// Streams that are to be run, and that nobody runs.
+    /// Streams that are to be run, and that nobody owns.
     pub fn streams_available(&self) -> usize {
         self.by_state[&StreamState::Unclaimed] + self.by_state[&StreamState::Orphaned]
     }
@@ -55,32 +149,27 @@ impl Query for FleetTotals {
 
     fn answer(&self, fleet: &Fleet) -> Totals {
         let mut by_status: BTreeMap<_, _> = InstanceStatus::ALL.map(|status| (status, 0)).into();
-        let (mut total_capacity, mut current_load, mut assigned) = (0, 0, 0);
+        let (mut total_capacity, mut current_load) = (0, 0);
         for slot in fleet.instances() {
             let (instance, held) = (slot.instance(), slot.held().len());
             *by_status.entry(instance.status).or_default() += 1;
-            assigned += held;
             if instance.status.is_serving() {
                 total_capacity += u64::from(instance.max_streams);
                 current_load += held as u64;
             }
         }
-        // What was deleted takes room until nobody runs it, and is no stream any more.
-        let assigned = assigned - fleet.deleted().len();
-        let (unclaimed, orphaned) = (fleet.unclaimed().len(), fleet.orphaned().len());
-        let enabled = assigned + unclaimed + orphaned;
+        let streams = StreamCounts::of(fleet, &self.leases);
         Totals {
             instances: fleet.instance_count(),
             by_status,
             by_state: BTreeMap::from([
-                (StreamState::Assigned, assigned),
-                (StreamState::Unclaimed, unclaimed),
-                (StreamState::Orphaned, orphaned),
-                (
-                    StreamState::Disabled,
-                    fleet.listed_count().saturating_sub(enabled),
-                ),
+                (StreamState::Assigned, streams.owned),
+                (StreamState::Unclaimed, streams.unclaimed),
+                (StreamState::Orphaned, streams.orphaned),
+                (StreamState::Disabled, streams.disabled),
             ]),
+            streams,
+            moves: MoveCounts::of(fleet),
             total_capacity,
             current_load,
             load_percentage: if total_capacity == 0 {
@@ -101,7 +190,7 @@ mod tests {
 
     #[test]
     fn nothing_is_no_load() {
-        let totals = FleetTotals.answer(sample::ledger().saved());
+        let totals = FleetTotals::default().answer(sample::ledger().saved());
         assert_eq!(totals.load_percentage, 0.0);
         assert_eq!(totals.by_status.len(), InstanceStatus::ALL.len());
         assert_eq!(
@@ -129,7 +218,7 @@ mod tests {
         sample::run(&mut ledger, sample::ask("a", 2));
         sample::run(&mut ledger, sample::ask("b", 5));
         sample::recover(&mut ledger, "b");
-        let totals = FleetTotals.answer(ledger.saved());
+        let totals = FleetTotals::default().answer(ledger.saved());
         assert_eq!((totals.instances, totals.active_instances()), (2, 1));
         assert_eq!((totals.total_capacity, totals.current_load), (4, 4));
         assert_eq!(totals.load_percentage, 100.0);

@@ -59,7 +59,7 @@ impl Query for VerifyClaims {
                         .map(|assignment| (assignment.epoch, assignment.instance.clone())),
                     former: assignment.and_then(|assignment| match assignment.handover {
                         Some(Handover::Overlapping { epoch, .. }) => Some(epoch),
-                        Some(Handover::Releasing { .. }) | None => None,
+                        Some(Handover::Releasing { .. } | Handover::GivenUp { .. }) | None => None,
                     }),
                 }
             })

@@ -1,12 +1,14 @@
 //! What the system's health is judged by, and what is said about failures.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::StreamCounts;
 use super::query::Query;
 use crate::fleet::{Fleet, InstanceSlot};
-use crate::ids::InstanceId;
+use crate::ids::{InstanceId, StreamId};
 use crate::instance::InstanceStatus;
+use crate::lease::Leases;
 use crate::patterns::InstanceFacts;
 use crate::time::WallTime;
 
@@ -14,14 +16,25 @@ use crate::time::WallTime;
 const FAILED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
 
 /// Asks for the numbers health is judged by. Walks the instances, not the streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetVitals {
     /// What time it is.
     pub now: WallTime,
+    /// Until when whose streams run.
+    pub leases: Leases,
+}
+
+/// Streams of one instance whose move was accepted and given up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUpMoves {
+    /// Who did not let go of them.
+    pub instance: InstanceId,
+    /// Which ones.
+    pub streams: BTreeSet<StreamId>,
 }
 
 /// The numbers. Who counts is explained in `domain/health/machine.rs`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Vitals {
     /// Instances that count.
     pub total: u32,
@@ -39,19 +52,31 @@ pub struct Vitals {
     pub assigned: u64,
     /// Streams that wait for room.
     pub orphaned: u64,
+    /// All streams, told apart.
+    pub streams: StreamCounts,
+    /// The moves that were given up, by instance.
+    pub given_up: Vec<GivenUpMoves>,
 }
 
 impl Query for FleetVitals {
     type Answer = Vitals;
 
     fn answer(&self, fleet: &Fleet) -> Vitals {
+        let streams = StreamCounts::of(fleet, &self.leases);
         let mut vitals = Vitals {
-            orphaned: fleet.orphaned().len() as u64,
+            assigned: streams.owned as u64,
+            orphaned: streams.orphaned as u64,
+            streams,
             ..Vitals::default()
         };
         for slot in fleet.instances() {
             let (instance, held) = (slot.instance(), slot.held().len() as u64);
-            vitals.assigned += held;
+            if !slot.given_up().is_empty() {
+                vitals.given_up.push(GivenUpMoves {
+                    instance: instance.id.clone(),
+                    streams: slot.given_up().clone(),
+                });
+            }
             vitals.all_failed += u32::from(instance.status == InstanceStatus::Failed);
             if instance.status.is_serving() {
                 vitals.capacity += u64::from(instance.max_streams);
@@ -154,6 +179,7 @@ mod tests {
         sample::recover(&mut ledger, "b");
         let at = |seconds| FleetVitals {
             now: sample::NOW + Duration::from_secs(seconds),
+            leases: Leases::default(),
         };
         let vitals = at(3_600).answer(ledger.saved());
         assert_eq!((vitals.total, vitals.active, vitals.failed), (2, 1, 1));

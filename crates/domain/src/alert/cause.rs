@@ -1,0 +1,123 @@
+//! One cause makes one alert.
+//!
+//! What follows from a cause joins its alert, whose sentence says so, and opens none of its own:
+//!
+//! | cause | alert | what joins it |
+//! | --- | --- | --- |
+//! | the database does not answer | `store_unavailable` of `database` | the breakers of reads and of writes, health rule `store_unavailable` |
+//! | many instances fell silent at once | `mass_failure` | health rules `mass_failure_held`, `active_ratio_critical`, `instance_failure_rate` |
+//! | a recovery used up its attempts | `recovery_exhausted` of the instance | `emergency_recovery` of it, health rule `emergency_unresolved` |
+//! | an emergency recovery | `emergency_recovery` of the instance | health rule `emergency_unresolved` |
+//!
+//! `system_health` is left for what no other alert tells of.
+
+use super::kind::AlertKind;
+use crate::health::HealthRule;
+
+/// The subject of the alert about the database, whichever of its breakers is open.
+pub const DATABASE: &str = "database";
+
+impl AlertKind {
+    /// The kind that tells of the cause of this one, if both are about the same subject.
+    pub const fn follows_from(self) -> Option<Self> {
+        match self {
+            Self::EmergencyRecovery => Some(Self::RecoveryExhausted),
+            Self::MassFailure
+            | Self::RecoveryExhausted
+            | Self::Flapping
+            | Self::StoreUnavailable
+            | Self::BreakerForced
+            | Self::InstanceQuarantined
+            | Self::DuplicateIdentity
+            | Self::StreamsDiffer
+            | Self::RunsWhatWasTaken
+            | Self::ReleaseRefused
+            | Self::OverlapUnfinished
+            | Self::HandoverAbandoned
+            | Self::StreamsOrphaned
+            | Self::InvariantBroken
+            | Self::SystemHealth => None,
+        }
+    }
+}
+
+/// The alert that is opened by whoever notices the cause of a rule, if there is one. Rules that only
+/// degrade the system open no alert at all.
+const fn told_by(rule: HealthRule) -> Option<AlertKind> {
+    match rule {
+        HealthRule::EmergencyUnresolved => Some(AlertKind::EmergencyRecovery),
+        HealthRule::MassFailureHeld => Some(AlertKind::MassFailure),
+        HealthRule::StoreUnavailable => Some(AlertKind::StoreUnavailable),
+        HealthRule::ActiveRatioCritical
+        | HealthRule::ActiveRatioDegraded
+        | HealthRule::InstanceFailureRate
+        | HealthRule::CapacityUtilization
+        | HealthRule::RecentCriticalFailures => None,
+    }
+}
+
+/// Whether a rule follows from another one that holds.
+fn follows(rule: HealthRule, holding: &[HealthRule]) -> bool {
+    match rule {
+        HealthRule::ActiveRatioCritical | HealthRule::InstanceFailureRate => {
+            holding.contains(&HealthRule::MassFailureHeld)
+        }
+        HealthRule::ActiveRatioDegraded
+        | HealthRule::CapacityUtilization
+        | HealthRule::EmergencyUnresolved
+        | HealthRule::MassFailureHeld
+        | HealthRule::StoreUnavailable
+        | HealthRule::RecentCriticalFailures => false,
+    }
+}
+
+/// The rules among those that hold which no other alert tells of.
+pub fn untold(holding: &[HealthRule]) -> impl Iterator<Item = HealthRule> {
+    let rules = holding.iter().copied();
+    rules.filter(|rule| told_by(*rule).is_none() && !follows(*rule, holding))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_no_other_alert_tells_of_is_left_for_the_system() {
+        use HealthRule::{
+            ActiveRatioCritical, CapacityUtilization, EmergencyUnresolved, InstanceFailureRate,
+            MassFailureHeld, RecentCriticalFailures, StoreUnavailable,
+        };
+        let table: [(&[HealthRule], &[HealthRule]); 7] = [
+            (&[], &[]),
+            (&[StoreUnavailable], &[]),
+            (&[EmergencyUnresolved], &[]),
+            (
+                &[ActiveRatioCritical, InstanceFailureRate, MassFailureHeld],
+                &[],
+            ),
+            (
+                &[ActiveRatioCritical, InstanceFailureRate],
+                &[ActiveRatioCritical, InstanceFailureRate],
+            ),
+            (
+                &[ActiveRatioCritical, StoreUnavailable],
+                &[ActiveRatioCritical],
+            ),
+            (
+                &[CapacityUtilization, RecentCriticalFailures],
+                &[CapacityUtilization, RecentCriticalFailures],
+            ),
+        ];
+        for (holding, left) in table {
+            assert_eq!(untold(holding).collect::<Vec<_>>(), left, "{holding:?}");
+        }
+    }
+
+    #[test]
+    fn no_cause_follows_from_what_follows_from_it() {
+        for kind in AlertKind::ALL.iter().copied() {
+            let mut causes = std::iter::successors(Some(kind), |kind| kind.follows_from()).skip(1);
+            assert!(causes.all(|cause| cause != kind), "{kind}");
+        }
+    }
+}
