@@ -139,9 +139,9 @@ pub fn lease(
 #[cfg(test)]
 mod tests {
     use super::super::digest::StreamsDigest;
-    use super::super::ids::AssignmentVersion;
-    use super::super::queries::sample;
+    use super::super::ids::{AssignmentVersion, Incarnation};
     use super::*;
+    use crate::sample;
 
     fn standing(leased: bool, exclusive: usize) -> Standing {
         Standing {

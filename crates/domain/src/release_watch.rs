@@ -30,8 +30,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::fleet::Standing;
 use super::ids::{InstanceId, StreamId};
-use super::queries::{Standing, Taken, TakenAs};
+use super::queries::{Taken, TakenAs};
 use super::reconciliation::{Report, grace};
 use super::settings::LivenessThresholds;
 use super::time::Timestamp;

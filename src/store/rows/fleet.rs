@@ -9,10 +9,9 @@ use super::{RowAt, labels_json};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
-use crate::domain::lease::HandedOver;
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream, StreamState};
 use crate::domain::time::WallTime;
-use crate::domain::withdrawal::{Withdrawal, WithdrawalCause};
+use crate::domain::withdrawal::{HandedOver, Withdrawal, WithdrawalCause};
 use crate::store::StoreError;
 use crate::store::schema::{instances, placements, streams};
 
