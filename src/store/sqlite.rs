@@ -16,7 +16,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{Connection, ExpressionMethods, RunQueryDsl, SqliteConnection};
 use tokio::sync::Mutex;
 
-use super::failure::{Access, at_commit};
+use super::failure::{Access, at_commit, says_locked};
 use super::operations::{incoming, rows_per_statement};
 use super::rows::{EventRow, PlacementRow};
 use super::schema::{events, placements};
@@ -188,10 +188,15 @@ impl Lane {
 /// Opens a connection with the settings all of ours have.
 fn connect(path: &Path, access: Access, limit: Duration) -> Result<SqliteConnection, StoreError> {
     let unusable = |error: &dyn std::fmt::Display| {
-        StoreError::Unusable(format!(
+        let reason = format!(
             "the database file `{}` cannot be used: {error}",
             path.display()
-        ))
+        );
+        if says_locked(&reason) {
+            StoreError::Unavailable(format!("{reason}; another process holds it"))
+        } else {
+            StoreError::Unusable(reason)
+        }
     };
     let text = path
         .to_str()
