@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::{App, Error, HttpServer, middleware, web};
+use actix_web::{App, Error, HttpServer, middleware};
 
+use super::gate::{Gate, through_the_gate};
 use super::panics::answer_panics;
 use super::retry::name_the_next_probe;
 use super::route_table::configure;
-use super::state::AppState;
 
 /// Two: handlers only pass messages on, and the machines this runs on are small.
 const WORKERS: usize = 2;
@@ -47,9 +47,9 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Everything that is served, for a server of one's own.
+/// Everything that is served, for a server of one's own: an `AppState`, or a gate that opens later.
 pub fn app(
-    state: AppState,
+    gate: impl Into<Gate>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -60,9 +60,10 @@ pub fn app(
     >,
 > {
     App::new()
-        .app_data(web::Data::new(state))
+        .app_data(gate.into())
         .wrap(middleware::from_fn(name_the_next_probe))
         .wrap(middleware::from_fn(answer_panics))
+        .wrap(middleware::from_fn(through_the_gate))
         .configure(configure)
 }
 
@@ -71,8 +72,9 @@ pub fn app(
 ///
 /// # Errors
 /// If the listener cannot be used.
-pub fn serve(listener: TcpListener, state: AppState) -> io::Result<Server> {
-    let server = HttpServer::new(move || app(state.clone()))
+pub fn serve(listener: TcpListener, gate: impl Into<Gate>) -> io::Result<Server> {
+    let gate = gate.into();
+    let server = HttpServer::new(move || app(gate.clone()))
         .workers(WORKERS)
         .disable_signals()
         .client_request_timeout(HEAD_LIMIT)

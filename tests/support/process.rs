@@ -46,6 +46,13 @@ pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
 
 /// Starts the program and waits until it says that it is ready.
 pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
+    let mut orchestrator = launch(folder, settings);
+    orchestrator.wait_for_line("ready on ");
+    orchestrator
+}
+
+/// Starts the program and waits until it says where it listens.
+pub fn launch(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
     let mut child = command(folder, settings)
         .spawn()
         .expect("the program starts");
@@ -70,11 +77,11 @@ pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
         address: String::new(),
         agent,
     };
-    let line = orchestrator.wait_for_line("ready on ");
+    let line = orchestrator.wait_for_line("listening on ");
     let address = line
-        .split("ready on ")
+        .split("listening on ")
         .nth(1)
-        .and_then(|rest| rest.split([' ', '"']).next());
+        .and_then(|rest| rest.split([' ', ';', '"']).next());
     orchestrator.address = address.expect("an address").to_owned();
     orchestrator
 }
@@ -108,6 +115,12 @@ impl Orchestrator {
             .find(|line| line.contains(text))
             .cloned()
             .unwrap_or_else(|| panic!("no line with `{text}` in:\n{}", self.seen.join("\n")))
+    }
+
+    /// Reads its standard error no longer: the pipe is closed at the next line.
+    pub fn stop_reading(&mut self) {
+        let (_, nothing) = mpsc::channel();
+        self.lines = nothing;
     }
 
     /// Sends a signal by process id.
