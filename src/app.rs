@@ -6,8 +6,9 @@
 //! (`app/starting.rs`), then the actors, then HTTP for everybody. Stop: no deadline runs out any
 //! more, what is on its way is answered, then no connection is taken, what is in flight is finished,
 //! what is under way and the last heartbeats are saved, within ten seconds whatever hangs. The
-//! signals are in `app/signals.rs`.
+//! signals are in `app/signals.rs`, what else can make the program deaf in `app/hearing.rs`.
 
+mod hearing;
 mod signals;
 mod starting;
 
@@ -30,6 +31,7 @@ use crate::actors::telemetry::Telemetry;
 use crate::config::{Config, DatabaseUrl};
 use crate::http::{self, AppState, Gate, HttpSettings, Phase, Readiness, RequestLimits};
 use crate::store::{self, StoreError};
+use hearing::Hearing;
 use signals::Signals;
 use starting::Starting;
 
@@ -184,6 +186,7 @@ pub fn migrate(config: Config, direction: MigrationDirection) -> Result<(), Star
 pub struct Server {
     address: SocketAddr,
     orchestrator: Orchestrator,
+    hearing: Hearing,
     readiness: Readiness,
     gate: Gate,
     http: ServerHandle,
@@ -231,10 +234,10 @@ impl Server {
             readiness.clone(),
             metrics,
         )));
-        clock.start_listening();
         Self {
             address,
             orchestrator,
+            hearing: Hearing::begin(clock),
             readiness,
             gate,
             http,
@@ -261,7 +264,7 @@ impl Server {
             fatal = self.fatalities.recv() => fatal.unwrap_or(Fatal::ActorEnded("actor system")),
             _ = &mut self.serving => Fatal::ActorEnded("HTTP server"),
         };
-        self.orchestrator.clock().stop_listening();
+        self.hearing.end();
         fatal
     }
 
@@ -270,6 +273,7 @@ impl Server {
     pub async fn stop(self) {
         let Self {
             orchestrator,
+            hearing,
             readiness,
             gate,
             http,
@@ -277,7 +281,7 @@ impl Server {
             ..
         } = self;
         // First of all: from here on a silence may be this program's own.
-        orchestrator.clock().stop_listening();
+        hearing.end();
         readiness.set(false);
         gate.close();
         orchestrator.end_polls();

@@ -318,6 +318,26 @@ fn what_was_sent_before_the_end_was_asked_for_is_answered_and_kept() {
 }
 
 #[test]
+fn while_no_more_files_can_be_opened_nobody_is_late() {
+    let folder = folder();
+    let mut orchestrator = start(folder.path(), &[("HEARTBEAT_TIMEOUT", "3s")]);
+    register(&orchestrator, "a", 1);
+    orchestrator.allow_files(Some(1));
+    orchestrator.wait_for_line("no connection can be taken");
+    // What is waited for here is time itself: more than a timeout.
+    let (_nobody, silence) = std::sync::mpsc::channel::<()>();
+    let _ = silence.recv_timeout(Duration::from_millis(3_500));
+    orchestrator.allow_files(None);
+    orchestrator.wait_for_line("connections can be taken again");
+    assert!(!orchestrator.has_seen("is late"), "nobody could be heard");
+    assert!(
+        !orchestrator.has_seen("has failed"),
+        "nobody could be heard"
+    );
+    orchestrator.wait_for_line("a has failed");
+}
+
+#[test]
 fn idle_connections_are_closed_when_it_ends() {
     let folder = folder();
     let orchestrator = start(folder.path(), &[]);

@@ -13,7 +13,7 @@ use actix_web::dev::ServerHandle;
 use log::{info, warn};
 use tokio::task::JoinHandle;
 
-use super::{StartError, database_url, listen};
+use super::{ANSWER_LIMIT, StartError, WRITE_GRACE, database_url, listen};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseSettings};
@@ -79,6 +79,9 @@ impl Starting {
 
     /// Ends what was begun.
     pub(super) async fn stop(self) {
+        self.gate.close();
+        let _ = tokio::time::timeout(ANSWER_LIMIT, self.gate.idle()).await;
+        tokio::time::sleep(WRITE_GRACE).await;
         self.http.stop(false).await;
     }
 }

@@ -19,6 +19,11 @@ const WORKERS: usize = 2;
 /// Connections that wait to be accepted: a whole fleet may come back at once.
 const BACKLOG: u32 = 4_096;
 
+/// More than any system has files: what bounds the number of connections is how many files the
+/// process may open, and that is watched (`app/hearing.rs`). A listener that stopped by itself at
+/// another number would make workers silent without a word.
+const MAX_CONNECTIONS: usize = 10_000_000;
+
 /// How long the head of a request may take, so that slow senders hold no connection for long.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
 
@@ -27,9 +32,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a client may take to close after it was answered and told to.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long requests that are under way may take once the server is told to stop.
-const SHUTDOWN_SECONDS: u64 = 5;
 
 /// Listens on an address, with room for many connections that wait. Needs a tokio runtime.
 ///
@@ -68,7 +70,7 @@ pub fn app(
 }
 
 /// Serves on a listener; best one that [`bind`] made. Starts at once, and runs until its handle
-/// is told to stop. Signals are left to the caller.
+/// is told to stop; what is under way then is counted by the gate. Signals are left to the caller.
 ///
 /// # Errors
 /// If the listener cannot be used.
@@ -77,10 +79,10 @@ pub fn serve(listener: TcpListener, gate: impl Into<Gate>) -> io::Result<Server>
     let server = HttpServer::new(move || app(gate.clone()))
         .workers(WORKERS)
         .disable_signals()
+        .max_connections(MAX_CONNECTIONS)
         .client_request_timeout(HEAD_LIMIT)
         .client_disconnect_timeout(CLOSE_LIMIT)
         .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
         .listen(listener)?
         .run();
     Ok(server)

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 use serde_json::Value;
 
 /// Nothing here takes longer unless something is broken.
@@ -121,6 +121,20 @@ impl Orchestrator {
     pub fn stop_reading(&mut self) {
         let (_, nothing) = mpsc::channel();
         self.lines = nothing;
+    }
+
+    /// Whether the log has a line with this text so far, as far as it was looked at.
+    pub fn has_seen(&self, text: &str) -> bool {
+        self.seen.iter().any(|line| line.contains(text))
+    }
+
+    /// From now on so many files may be open; none: as many as at its start.
+    pub fn allow_files(&self, most: Option<u64>) {
+        let pid = Pid::from_child(&self.child);
+        let limit = rustix::process::getrlimit(Resource::Nofile);
+        let current = most.or(limit.current);
+        let limit = Rlimit { current, ..limit };
+        rustix::process::prlimit(Some(pid), Resource::Nofile, limit).expect("the limit is set");
     }
 
     /// Sends a signal by process id.
