@@ -2,13 +2,17 @@
 //! things start and stop.
 //!
 //! Start: the port first (a second orchestrator on the same machine must not take the term away
-//! from the first before it finds the port taken), then the database, then the actors, then HTTP.
-//! Connections that arrive in between wait in the socket's queue and are answered once the fleet
-//! is loaded. Stop: not ready any more, finish what is in flight, save what is under way and the
-//! last heartbeats, and be gone within ten seconds whatever hangs.
+//! from the first before it finds the port taken), with HTTP that answers 503, then the database
+//! (`app/starting.rs`), then the actors, then HTTP for everybody. Stop: no deadline runs out any
+//! more, what is on its way is answered, then no connection is taken, what is in flight is finished,
+//! what is under way and the last heartbeats are saved, within ten seconds whatever hangs. The
+//! signals are in `app/signals.rs`, what else can make the program deaf in `app/hearing.rs`.
+
+mod hearing;
+mod signals;
+mod starting;
 
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use std::sync::Arc;
 use std::time::Duration;
 
 use actix::Arbiter;
@@ -16,19 +20,30 @@ use actix_web::dev::ServerHandle;
 use log::{error, info, warn};
 use prometheus_client::registry::Registry as MetricsRegistry;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
 
 use crate::actors::fatal::Fatal;
 use crate::actors::heartbeat_log::Retention;
 use crate::actors::orchestrator::Orchestrator;
 use crate::actors::start::{Loaded, Placement, SystemSettings, start};
 use crate::actors::telemetry::Telemetry;
-use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
-use crate::domain::running_time::grace_for;
-use crate::http::{self, AppState, HttpSettings, Readiness, RequestLimits};
-use crate::store::{self, Store, StoreError};
+use crate::http::{self, AppState, Gate, HttpSettings, Phase, Readiness, RequestLimits};
+use crate::store::{self, StoreError};
+use hearing::Hearing;
+use signals::Signals;
+use starting::Starting;
+
+/// How long connections and requests are still taken at the shutdown: what was sent before it was
+/// asked for is answered.
+const LAST_CALL: Duration = Duration::from_millis(250);
+
+/// How long requests that are under way may take at the shutdown.
+const ANSWER_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long an answer that was given has to leave the process.
+const WRITE_GRACE: Duration = Duration::from_millis(50);
 
 /// How long requests and transactions that are under way may take at the shutdown.
 const FINISH_LIMIT: Duration = Duration::from_secs(8);
@@ -76,9 +91,23 @@ pub enum StartError {
          SQLite is complete only together with its -wal until the next start"
     )]
     NotClosed,
+    /// The database did not answer for as long as a start may wait.
+    #[error("{error}; gave up after {} s (DATABASE_WAIT)", waited.as_secs())]
+    WaitedInVain {
+        /// For how long.
+        waited: Duration,
+        /// What the last try met.
+        error: StoreError,
+    },
     /// It ran, and had to end.
     #[error("{0}")]
     Fatal(#[from] Fatal),
+    /// It was told to end while it was ending.
+    #[error(
+        "{0} during the stop: ended at once; what was under way is saved or not, and the next start \
+         loads what is saved"
+    )]
+    EndedAtOnce(&'static str),
 }
 
 /// Serves until the process is asked to end.
@@ -91,20 +120,37 @@ pub fn serve(config: Config) -> Result<(), StartError> {
     std::panic::set_hook(Box::new(|panic| error!("a bug: {panic}")));
     let runner = actix::System::new();
     let outcome = runner.block_on(async {
-        let mut server = Server::start(&config).await?;
+        let mut signals = Signals::watch()?;
+        let starting = Starting::bind(&config)?;
+        let loaded = tokio::select! {
+            loaded = starting.load(&config) => loaded?,
+            name = signals.asked_to_end() => {
+                info!("{name}: shutting down before the fleet was loaded");
+                starting.stop().await;
+                return Ok(());
+            }
+        };
+        let mut server = Server::of(starting, loaded, &config);
         let address = server.address();
         info!(address:%; "ready on http://{address}");
         let outcome = tokio::select! {
-            signal = asked_to_end() => signal.map(|name| info!("{name}: shutting down")),
+            name = signals.asked_to_end() => {
+                info!("{name}: shutting down");
+                Ok(())
+            }
             fatal = server.failed() => Err(fatal.into()),
         };
-        let stopped = server.stop().await;
-        if outcome.is_err()
-            && let Err(error) = &stopped
-        {
-            error!("{error}");
+        tokio::select! {
+            stopped = server.stop() => {
+                if outcome.is_err()
+                    && let Err(error) = &stopped
+                {
+                    error!("{error}");
+                }
+                outcome.and(stopped)
+            }
+            name = signals.asked_to_end() => outcome.and(Err(StartError::EndedAtOnce(name))),
         }
-        outcome.and(stopped)
     });
     // Dropping the runtime would wait for a database call that hangs; the process ends instead.
     std::mem::forget(runner);
@@ -156,8 +202,11 @@ pub fn migrate(config: Config, direction: MigrationDirection) -> Result<(), Star
 pub struct Server {
     address: SocketAddr,
     orchestrator: Orchestrator,
+    hearing: Hearing,
     readiness: Readiness,
+    gate: Gate,
     http: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
     fatalities: UnboundedReceiver<Fatal>,
     arbiters: [Arbiter; 2],
 }
@@ -169,11 +218,20 @@ impl Server {
     ///
     /// What kept it from serving.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
-        let clock = Clock::real(grace_for(&config.liveness));
-        let (listener, address) = listen(config.server.bind_address.as_str())?;
-        let store = open(config, address).await?;
-        let loaded = load(store).await?;
+        let starting = Starting::bind(config)?;
+        let loaded = starting.load(config).await?;
+        Ok(Self::of(starting, loaded, config))
+    }
 
+    /// Brings the actors to life, and opens the gate.
+    fn of(starting: Starting, loaded: Loaded, config: &Config) -> Self {
+        let Starting {
+            address,
+            clock,
+            gate,
+            http,
+            serving,
+        } = starting;
         let arbiters = [Arbiter::new(), Arbiter::new()];
         let placement = Placement::Apart {
             heartbeats: arbiters[0].handle(),
@@ -182,30 +240,27 @@ impl Server {
         let mut metrics = MetricsRegistry::default();
         let telemetry = Telemetry::new(&mut metrics);
         let settings = system_settings(config);
-        let (orchestrator, fatalities) = start(loaded, &settings, clock, telemetry, &placement);
-
+        let (orchestrator, fatalities) =
+            start(loaded, &settings, clock.clone(), telemetry, &placement);
         let readiness = Readiness::new();
-        let state = AppState::new(
+        readiness.set(true);
+        gate.set(Phase::Serving(AppState::new(
             orchestrator.clone(),
             http_settings(config),
             readiness.clone(),
             metrics,
-        );
-        let server = http::serve(listener, state).map_err(|reason| StartError::System {
-            what: "serve HTTP",
-            reason,
-        })?;
-        let http = server.handle();
-        actix::spawn(server);
-        readiness.set(true);
-        Ok(Self {
+        )));
+        Self {
             address,
             orchestrator,
+            hearing: Hearing::begin(clock),
             readiness,
+            gate,
             http,
+            serving,
             fatalities,
             arbiters,
-        })
+        }
     }
 
     /// Where it is reached.
@@ -220,11 +275,13 @@ impl Server {
 
     /// Waits until it cannot go on.
     pub async fn failed(&mut self) -> Fatal {
-        match self.fatalities.recv().await {
-            Some(fatal) => fatal,
-            // Nobody is left who could tell: the actors are gone.
-            None => Fatal::ActorEnded("actor system"),
-        }
+        let fatal = tokio::select! {
+            // No sender is left if the actors are gone.
+            fatal = self.fatalities.recv() => fatal.unwrap_or(Fatal::ActorEnded("actor system")),
+            _ = &mut self.serving => Fatal::ActorEnded("HTTP server"),
+        };
+        self.hearing.end();
+        fatal
     }
 
     /// Stops accepting, finishes what is in flight, saves what is under way and the last
@@ -237,14 +294,19 @@ impl Server {
     pub async fn stop(self) -> Result<(), StartError> {
         let Self {
             orchestrator,
+            hearing,
             readiness,
+            gate,
             http,
             arbiters,
             ..
         } = self;
+        // First of all: from here on a silence may be this program's own.
+        hearing.end();
         readiness.set(false);
+        gate.close();
         orchestrator.end_polls();
-        let stop = stop_in_order(orchestrator, http, arbiters);
+        let stop = stop_in_order(orchestrator, gate, http, arbiters);
         match tokio::time::timeout(STOP_LIMIT, stop).await {
             Ok(closed) => closed.map_err(StartError::Store),
             Err(_) => Err(StartError::NotClosed),
@@ -254,16 +316,26 @@ impl Server {
 
 async fn stop_in_order(
     orchestrator: Orchestrator,
+    gate: Gate,
     http: ServerHandle,
     arbiters: [Arbiter; 2],
 ) -> Result<(), StoreError> {
     let finish = async {
-        http.stop(true).await;
+        tokio::time::sleep(LAST_CALL).await;
+        http.pause().await;
+        if tokio::time::timeout(ANSWER_LIMIT, gate.idle())
+            .await
+            .is_err()
+        {
+            warn!("some requests could not be answered before the shutdown");
+        }
+        tokio::time::sleep(WRITE_GRACE).await;
         orchestrator.drain().await;
     };
     if tokio::time::timeout(FINISH_LIMIT, finish).await.is_err() {
         error!("what was under way could not be finished before the shutdown");
     }
+    http.stop(false).await;
     if tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush())
         .await
         .is_err()
@@ -310,25 +382,6 @@ fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartError> {
     Ok((listener, bound))
 }
 
-async fn open(config: &Config, address: SocketAddr) -> Result<Arc<dyn Store>, StoreError> {
-    let database = &config.database;
-    let pool_size = usize::try_from(database.pool_size).unwrap_or(usize::MAX);
-    let (owner, url) = (format!("at {address}"), database_url(&database.url));
-    let store = store::open_for(&owner, &url, database.timeout, pool_size).await?;
-    info!(database:% = database.url; "using {}", database.url);
-    Ok(store)
-}
-
-/// Loads the fleet. A store that is of no use is closed again.
-async fn load(store: Arc<dyn Store>) -> Result<Loaded, StoreError> {
-    let loaded = Loaded::from_store(store.clone()).await;
-    if loaded.is_err() {
-        // The reason for the end is the other one.
-        let _ = store.close().await;
-    }
-    loaded
-}
-
 /// The URL with its password, as the driver needs it; never to be shown.
 fn database_url(url: &DatabaseUrl) -> String {
     match url {
@@ -371,17 +424,4 @@ fn http_settings(config: &Config) -> HttpSettings {
         max_missed_heartbeats: config.heartbeats.max_missed,
         limits: RequestLimits::default(),
     }
-}
-
-async fn asked_to_end() -> Result<&'static str, StartError> {
-    let refused = |reason| StartError::System {
-        what: "watch signals",
-        reason,
-    };
-    let mut terminate = signal(SignalKind::terminate()).map_err(refused)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(refused)?;
-    Ok(tokio::select! {
-        _ = terminate.recv() => "SIGTERM",
-        _ = interrupt.recv() => "SIGINT",
-    })
 }

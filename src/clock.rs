@@ -23,6 +23,7 @@ pub struct Clock {
 
 enum Source {
     Real {
+        made: Duration,
         running: Mutex<RunningTime>,
     },
     Virtual {
@@ -45,9 +46,10 @@ impl Clock {
     /// The machine's clocks, starting now; running time stands still for `grace` after each
     /// standstill of the process.
     pub fn real(grace: Duration) -> Self {
-        let running = Mutex::new(RunningTime::starting_at(boot_time(), grace));
+        let made = boot_time();
+        let running = Mutex::new(RunningTime::starting_at(made, grace));
         Self {
-            source: Arc::new(Source::Real { running }),
+            source: Arc::new(Source::Real { made, running }),
         }
     }
 
@@ -81,6 +83,34 @@ impl Clock {
         }
     }
 
+    /// Nobody can be heard from now on: running time stands still, and no deadline runs out.
+    pub fn stop_listening(&self) {
+        self.now();
+        self.running(RunningTime::stop_listening);
+    }
+
+    /// Instances can be heard from now on; running time goes on after a grace.
+    pub fn start_listening(&self) {
+        self.now();
+        self.running(RunningTime::start_listening);
+    }
+
+    /// The time for waits of callers: it goes on while the program closes and nobody new is heard.
+    /// Never to be compared with running time.
+    pub fn awake(&self) -> Timestamp {
+        self.now();
+        self.running(|running| running.awake())
+    }
+
+    /// How long ago the clock was made, whatever the process did meanwhile.
+    #[expect(clippy::disallowed_methods, reason = "this is the reader of time")]
+    pub fn age(&self) -> Duration {
+        match &*self.source {
+            Source::Real { made, .. } => boot_time().saturating_sub(*made),
+            Source::Virtual { started, .. } => Instant::now().duration_since(*started),
+        }
+    }
+
     /// From now on each reading of a virtual clock takes so long: what is measured by two of them
     /// was slow. Real clocks ignore this.
     pub fn drag(&self, each_reading: Duration) {
@@ -108,7 +138,7 @@ impl Clock {
 
     fn running<T>(&self, look: impl FnOnce(&mut RunningTime) -> T) -> T {
         match &*self.source {
-            Source::Real { running } => {
+            Source::Real { running, .. } => {
                 look(&mut running.lock().unwrap_or_else(PoisonError::into_inner))
             }
             Source::Virtual { process, .. } => {

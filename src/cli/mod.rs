@@ -1,14 +1,11 @@
 //! The command line: reads the arguments, loads the configuration, hands it to the program.
 //!
-//! Exit codes: 0 done, 1 the program could not run or had to end, 2 the command line or the
-//! configuration is wrong and nothing was started. Those that ask a running orchestrator (`client`)
-//! add: 1 it does not answer, is inconsistent or did not do as asked, 3 its consistency could not be
-//! told. Uses `app` and
-//! `config`, nothing else.
+//! The exit codes are in `exit`. Uses `app` and `config`, nothing else.
 
 mod arguments;
 mod check;
 mod client;
+mod exit;
 mod logging;
 
 use std::fmt::Display;
@@ -16,23 +13,32 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use arguments::{Command, Invocation};
+use exit::Exit;
 
 use crate::app;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 
-const FAILED: u8 = 1;
-const MISUSED: u8 = 2;
+pub use exit::markdown_exit_codes;
 
 /// Does what the command line asks for.
 pub fn main() -> ExitCode {
+    // The panic hook has said what it was.
+    std::panic::catch_unwind(obey)
+        .unwrap_or(Exit::Failed)
+        .into()
+}
+
+fn obey() -> Exit {
     let invocation = match arguments::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
         // Also the way `--help` and `--version` end, with code 0.
         Err(message) => {
-            let code = u8::try_from(message.exit_code()).unwrap_or(MISUSED);
             // A terminal that went away cannot be told about it.
             let _ = message.print();
-            return ExitCode::from(code);
+            return match message.exit_code() {
+                0 => Exit::Done,
+                _ => Exit::Misused,
+            };
         }
     };
     let Invocation { command, flags } = invocation;
@@ -55,7 +61,7 @@ pub fn main() -> ExitCode {
 fn run<E: Display>(
     loaded: Result<Loaded, ConfigErrors>,
     work: impl FnOnce(Config) -> Result<(), E>,
-) -> ExitCode {
+) -> Exit {
     let Loaded {
         config, warnings, ..
     } = match loaded {
@@ -67,7 +73,7 @@ fn run<E: Display>(
         log::warn!(variable = warning.name.as_str(), suggestion = warning.suggestion; "{warning}");
     }
     match work(config) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done,
         Err(error) => {
             // The reason for the end must be seen even by who asked for silence.
             if log::log_enabled!(log::Level::Error) {
@@ -75,18 +81,18 @@ fn run<E: Display>(
             } else {
                 complain(&format!("orchestrator: {error}"));
             }
-            ExitCode::from(FAILED)
+            Exit::Failed
         }
     }
 }
 
-fn refuse(errors: &ConfigErrors) -> ExitCode {
+fn refuse(errors: &ConfigErrors) -> Exit {
     let count = errors.problems().len();
     let problems = if count == 1 { "problem" } else { "problems" };
     complain(&format!(
         "orchestrator: nothing was started: {count} {problems} in the configuration.\n{errors}"
     ));
-    ExitCode::from(MISUSED)
+    Exit::Misused
 }
 
 fn complain(message: &str) {
@@ -94,20 +100,20 @@ fn complain(message: &str) {
     let _ = writeln!(io::stderr().lock(), "{message}");
 }
 
-fn print(text: &str) -> ExitCode {
+fn print(text: &str) -> Exit {
     let mut output = io::stdout().lock();
     match output
         .write_all(text.as_bytes())
         .and_then(|()| output.flush())
     {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done,
         // `orchestrator config sample | head` is no failure.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Done,
         Err(error) => {
             complain(&format!(
                 "orchestrator: the output could not be written: {error}"
             ));
-            ExitCode::from(FAILED)
+            Exit::Failed
         }
     }
 }

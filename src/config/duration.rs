@@ -37,6 +37,19 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
+/// What a limit is called that there is not.
+pub(super) const UNLIMITED: &str = "unlimited";
+
+/// Reads a limit: a length of time, zero included; none for `unlimited`.
+pub(super) fn parse_limit(text: &str) -> Result<Option<Duration>, String> {
+    if text.eq_ignore_ascii_case(UNLIMITED) {
+        return Ok(None);
+    }
+    parse(text)
+        .map(Some)
+        .map_err(|rule| format!("{rule}; or `{UNLIMITED}`"))
+}
+
 /// `None` when the text is no plain decimal number.
 fn parse_seconds(text: &str) -> Option<Result<Duration, String>> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
@@ -160,6 +173,17 @@ mod tests {
             );
         }
         assert_eq!(parse_positive("1ms"), Ok(Duration::from_millis(1)));
+    }
+
+    #[test]
+    fn a_limit_is_a_length_of_time_or_none() {
+        assert_eq!(parse_limit("unlimited"), Ok(None));
+        assert_eq!(parse_limit("Unlimited"), Ok(None));
+        assert_eq!(parse_limit("0"), Ok(Some(Duration::ZERO)));
+        assert_eq!(parse_limit("2m"), Ok(Some(Duration::from_secs(120))));
+        for text in ["forever", "-1", "none"] {
+            assert!(parse_limit(text).is_err_and(|rule| rule.contains("unlimited")));
+        }
     }
 
     #[test]

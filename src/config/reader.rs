@@ -98,6 +98,15 @@ impl<'a> Reader<'a> {
         Some(value)
     }
 
+    /// A length of time that something may take; none if it has no limit.
+    pub(super) fn limit(&mut self, name: &'static str) -> Option<Option<Duration>> {
+        self.read(
+            name,
+            |text, _| duration::parse_limit(text),
+            |limit| limit.map_or_else(|| duration::UNLIMITED.to_owned(), duration::format),
+        )
+    }
+
     /// A length of time that is `derived` when nobody sets it; `None` there means that what it is
     /// derived from was refused, which is already reported.
     pub(super) fn derived(

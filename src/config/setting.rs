@@ -68,6 +68,8 @@ pub enum Kind {
     Duration,
     /// A length of time; zero switches off what it lengthens.
     DurationOrZero,
+    /// A length of time, zero included, or `unlimited`.
+    Limit,
     /// A whole number within bounds, both included.
     Count {
         /// The smallest accepted number.
@@ -91,7 +93,7 @@ impl Kind {
         match self {
             Self::Address => "HOST:PORT",
             Self::DatabaseUrl => "URL",
-            Self::Duration | Self::DurationOrZero => "DURATION",
+            Self::Duration | Self::DurationOrZero | Self::Limit => "DURATION",
             Self::Count { .. } => "NUMBER",
             Self::Fraction => "FRACTION",
             Self::Switch => "BOOL",

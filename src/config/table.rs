@@ -41,6 +41,14 @@ const SETTINGS: &[Setting] = &[
         meaning: "Longest time one call to the database may take.",
     },
     Setting {
+        name: "DATABASE_WAIT",
+        flag: "database-wait",
+        group: Group::Database,
+        kind: Kind::Limit,
+        default: Text("unlimited"),
+        meaning: "How long a start waits for a database that does not answer yet; 0 ends at once. `orchestrator migrate` never waits.",
+    },
+    Setting {
         name: "DATABASE_POOL_SIZE",
         flag: "database-pool-size",
         group: Group::Database,

@@ -10,8 +10,8 @@
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
 //! `long_poll`, `streams`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`, `alerts`,
 //! `patterns`, `status`. `body`, `fields` and `params` read input by one set of rules, `problem` is
-//! the only file that knows how errors look (`retry` adds when to come back). `server` runs
-//! it all.
+//! the only file that knows how errors look (`retry` adds when to come back). `gate` answers while
+//! there is no fleet to ask about, and counts what is under way. `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`HttpSettings` is filled from outside).
@@ -23,6 +23,7 @@ mod brake;
 mod breakers;
 mod diagnostic;
 mod fields;
+mod gate;
 mod gauges;
 mod health;
 mod instances;
@@ -43,6 +44,7 @@ mod streams;
 mod workers;
 
 pub use body::MAX_BODY;
+pub use gate::{Awaited, Gate, Phase, Starting};
 pub use problem::{FieldError, Problem};
 pub use route_table::{Origin, Route, configure, markdown_route_table, route_table};
 pub use server::{app, bind, serve};

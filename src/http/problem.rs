@@ -67,6 +67,7 @@ enum Kind {
     InvalidField,
     StoreUnavailable,
     Overloaded,
+    Starting,
     ShuttingDown,
     Internal,
 }
@@ -85,7 +86,7 @@ impl Kind {
             Self::Conflict => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::InvalidField => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::StoreUnavailable | Self::Overloaded | Self::ShuttingDown => {
+            Self::StoreUnavailable | Self::Overloaded | Self::Starting | Self::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -108,6 +109,7 @@ impl Kind {
             Self::InvalidField => "/problems/invalid-field",
             Self::StoreUnavailable => "/problems/database-unavailable",
             Self::Overloaded => "/problems/overloaded",
+            Self::Starting => "/problems/starting",
             Self::ShuttingDown => "/problems/shutting-down",
             Self::Internal => "/problems/internal-error",
         }
@@ -128,6 +130,7 @@ impl Kind {
             Self::InvalidField => "Invalid field",
             Self::StoreUnavailable => "Database unavailable",
             Self::Overloaded => "Overloaded",
+            Self::Starting => "Starting",
             Self::ShuttingDown => "Shutting down",
             Self::Internal => "Internal error",
         }
@@ -136,7 +139,7 @@ impl Kind {
     const fn retry_after(self) -> Option<u32> {
         match self {
             Self::StoreUnavailable => Some(RETRY_LATER),
-            Self::Overloaded | Self::ShuttingDown => Some(RETRY_SOON),
+            Self::Overloaded | Self::Starting | Self::ShuttingDown => Some(RETRY_SOON),
             Self::MalformedRequest
             | Self::UnknownRoute
             | Self::UnknownInstance
@@ -260,6 +263,16 @@ impl Problem {
     /// 503: too much is under way already.
     pub fn overloaded() -> Self {
         Self::from(Refusal::Overloaded)
+    }
+
+    /// 503: the fleet is not loaded yet. When to come back is said beside it.
+    pub(super) fn starting(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Starting, detail)
+    }
+
+    /// 503: no more requests are taken.
+    pub(super) fn shutting_down() -> Self {
+        Self::from(Refusal::ShuttingDown)
     }
 
     /// 500: a fault of this program, which the log tells of.

@@ -41,7 +41,7 @@ fn seconds_to_probe(state: &AppState, is_read: bool) -> Option<u64> {
     let orchestrator = state.orchestrator();
     let gate = orchestrator.store_gate();
     let gate = if is_read { gate.reads() } else { gate.writes() };
-    let wait = gate.next_probe()?.since(orchestrator.clock().now());
+    let wait = gate.next_probe()?.since(orchestrator.clock().awake());
     Some(
         wait.as_millis()
             .div_ceil(1_000)

@@ -6,18 +6,23 @@ use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::{App, Error, HttpServer, middleware, web};
+use actix_web::{App, Error, HttpServer, middleware};
 
+use super::gate::{Gate, through_the_gate};
 use super::panics::answer_panics;
 use super::retry::name_the_next_probe;
 use super::route_table::configure;
-use super::state::AppState;
 
 /// Two: handlers only pass messages on, and the machines this runs on are small.
 const WORKERS: usize = 2;
 
 /// Connections that wait to be accepted: a whole fleet may come back at once.
 const BACKLOG: u32 = 4_096;
+
+/// More than any system has files: what bounds the number of connections is how many files the
+/// process may open, and that is watched (`app/hearing.rs`). A listener that stopped by itself at
+/// another number would make workers silent without a word.
+const MAX_CONNECTIONS: usize = 10_000_000;
 
 /// How long the head of a request may take, so that slow senders hold no connection for long.
 const HEAD_LIMIT: Duration = Duration::from_secs(10);
@@ -27,9 +32,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(75);
 
 /// How long a client may take to close after it was answered and told to.
 const CLOSE_LIMIT: Duration = Duration::from_secs(5);
-
-/// How long requests that are under way may take once the server is told to stop.
-const SHUTDOWN_SECONDS: u64 = 5;
 
 /// Listens on an address, with room for many connections that wait. Needs a tokio runtime.
 ///
@@ -47,9 +49,9 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Everything that is served, for a server of one's own.
+/// Everything that is served, for a server of one's own: an `AppState`, or a gate that opens later.
 pub fn app(
-    state: AppState,
+    gate: impl Into<Gate>,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -60,25 +62,27 @@ pub fn app(
     >,
 > {
     App::new()
-        .app_data(web::Data::new(state))
+        .app_data(gate.into())
         .wrap(middleware::from_fn(name_the_next_probe))
         .wrap(middleware::from_fn(answer_panics))
+        .wrap(middleware::from_fn(through_the_gate))
         .configure(configure)
 }
 
 /// Serves on a listener; best one that [`bind`] made. Starts at once, and runs until its handle
-/// is told to stop. Signals are left to the caller.
+/// is told to stop; what is under way then is counted by the gate. Signals are left to the caller.
 ///
 /// # Errors
 /// If the listener cannot be used.
-pub fn serve(listener: TcpListener, state: AppState) -> io::Result<Server> {
-    let server = HttpServer::new(move || app(state.clone()))
+pub fn serve(listener: TcpListener, gate: impl Into<Gate>) -> io::Result<Server> {
+    let gate = gate.into();
+    let server = HttpServer::new(move || app(gate.clone()))
         .workers(WORKERS)
         .disable_signals()
+        .max_connections(MAX_CONNECTIONS)
         .client_request_timeout(HEAD_LIMIT)
         .client_disconnect_timeout(CLOSE_LIMIT)
         .keep_alive(KEEP_ALIVE)
-        .shutdown_timeout(SHUTDOWN_SECONDS)
         .listen(listener)?
         .run();
     Ok(server)

@@ -14,6 +14,7 @@ use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::stream::StreamState;
+use crate::domain::time::WallTime;
 
 /// The content type of what `prometheus-client` writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -49,12 +50,38 @@ struct ReadyAnswer {
     status: &'static str,
     timestamp: Time,
     services: Services,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_since: Option<Time>,
 }
 
 #[derive(Debug, Serialize)]
 struct Services {
     fleet: &'static str,
     database: &'static str,
+}
+
+/// The answer of `GET /ready` before the fleet is loaded.
+pub(super) fn not_ready_yet(
+    now: WallTime,
+    has_database: bool,
+    waiting_since: WallTime,
+    retry_after: u64,
+) -> HttpResponse {
+    HttpResponse::ServiceUnavailable()
+        .insert_header((header::RETRY_AFTER, retry_after))
+        .json(ReadyAnswer {
+            status: "not_ready",
+            timestamp: Time(now),
+            services: Services {
+                fleet: "unavailable",
+                database: if has_database {
+                    "available"
+                } else {
+                    "unavailable"
+                },
+            },
+            waiting_since: Some(Time(waiting_since)),
+        })
 }
 
 /// `GET /ready`
@@ -79,6 +106,7 @@ pub(super) async fn ready(state: Data<AppState>) -> HttpResponse {
             fleet,
             database: database(&state),
         },
+        waiting_since: None,
     })
 }
 

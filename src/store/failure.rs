@@ -57,6 +57,31 @@ pub(super) fn at_commit(error: Error) -> StoreError {
     }
 }
 
+/// Whether an error says that SQLite's file is held by another process, which passes. SQLite has
+/// no other way to say so than this text once diesel has read it.
+pub(super) fn says_locked(message: &str) -> bool {
+    message.contains("database is locked") || message.contains("database table is locked")
+}
+
+/// Whether an error of a migration is about the way to the database, and not about its content.
+pub(super) fn is_about_the_way(error: &(dyn std::error::Error + 'static)) -> bool {
+    // The error of a migration's own statement hides what it was behind a text.
+    if says_locked(&error.to_string()) {
+        return true;
+    }
+    match error.downcast_ref() {
+        Some(Error::DatabaseError(kind, _)) => matches!(
+            kind,
+            DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::ReadOnlyTransaction
+                | DatabaseErrorKind::SerializationFailure
+        ),
+        Some(Error::BrokenTransactionManager) => true,
+        Some(_) | None => false,
+    }
+}
+
 /// Whether the same content would be refused again, and other content would not.
 fn is_about_content(kind: &DatabaseErrorKind) -> bool {
     matches!(
@@ -88,6 +113,21 @@ mod tests {
             StoreError::from(database(DatabaseErrorKind::ClosedConnection)),
             StoreError::Unavailable(_)
         ));
+    }
+
+    #[test]
+    fn a_lost_connection_and_a_held_file_are_no_fault_of_a_migration() {
+        let is_passing = |kind, text: &str| {
+            is_about_the_way(&Error::DatabaseError(kind, Box::new(text.to_owned())))
+        };
+        assert!(is_passing(DatabaseErrorKind::UnableToSendCommand, "closed"));
+        assert!(is_passing(
+            DatabaseErrorKind::ReadOnlyTransaction,
+            "standby"
+        ));
+        assert!(is_passing(DatabaseErrorKind::Unknown, "database is locked"));
+        assert!(!is_passing(DatabaseErrorKind::Unknown, "permission denied"));
+        assert!(!is_about_the_way(&std::io::Error::other("damaged")));
     }
 
     #[test]

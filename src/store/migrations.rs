@@ -7,6 +7,7 @@ use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::StoreError;
+use super::failure::is_about_the_way;
 
 /// For SQLite.
 pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
@@ -15,6 +16,21 @@ pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/po
 
 /// Brings a database up to this release; returns the names of the migrations it took.
 pub(super) fn run_pending<DB: Backend>(
+    database: &mut impl MigrationHarness<DB>,
+    carried: &impl MigrationSource<DB>,
+) -> Result<Vec<String>, StoreError> {
+    let taken = run_all(database, carried);
+    match taken {
+        // A server that ends a connection says so once; what follows says that it is gone.
+        Err(StoreError::Unusable(reason)) => match database.applied_migrations() {
+            Err(lost) if is_about_the_way(&*lost) => Err(StoreError::Unavailable(reason)),
+            Err(_) | Ok(_) => Err(StoreError::Unusable(reason)),
+        },
+        other => other,
+    }
+}
+
+fn run_all<DB: Backend>(
     database: &mut impl MigrationHarness<DB>,
     carried: &impl MigrationSource<DB>,
 ) -> Result<Vec<String>, StoreError> {
@@ -83,7 +99,10 @@ fn refuse_newer<DB: Backend>(
 }
 
 fn failed(error: Box<dyn std::error::Error + Send + Sync>) -> StoreError {
-    StoreError::Unusable(format!(
-        "the database cannot be brought up to date: {error}"
-    ))
+    let reason = format!("the database cannot be brought up to date: {error}");
+    if is_about_the_way(&*error) {
+        StoreError::Unavailable(reason)
+    } else {
+        StoreError::Unusable(reason)
+    }
 }

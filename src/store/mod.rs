@@ -187,6 +187,22 @@ pub enum StoreError {
     FileReplaced(String),
 }
 
+impl StoreError {
+    /// Whether the same call may succeed later without anybody's help: a start waits for that, and
+    /// ends at once for everything else.
+    pub const fn is_passing(&self) -> bool {
+        match self {
+            Self::Unavailable(_) | Self::InDoubt(_) => true,
+            Self::Refused(_)
+            | Self::Deposed { .. }
+            | Self::VersionMismatch { .. }
+            | Self::InUse(_)
+            | Self::FileReplaced(_)
+            | Self::Unusable(_) => false,
+        }
+    }
+}
+
 /// A place to keep the fleet.
 ///
 /// Every call is bounded in time by the adapter; a call that runs out of it is `Unavailable` if

@@ -10,9 +10,9 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::process::start;
-use resilient_orchestrator::config;
 use resilient_orchestrator::domain::alert::AlertKind;
 use resilient_orchestrator::http;
+use resilient_orchestrator::{cli, config};
 use serde_json::Value;
 use tempfile::tempdir;
 
@@ -48,6 +48,26 @@ fn the_readme_lists_every_setting() {
 fn the_readme_lists_every_route() {
     let listed = between(&document("README.md"), "<!-- routes:", "<!-- end of routes");
     assert_eq!(listed, http::markdown_route_table());
+}
+
+#[test]
+fn the_operations_list_every_exit_code() {
+    let listed = between(
+        &document("docs/OPERATIONS.md"),
+        "<!-- exit codes:",
+        "<!-- end of exit codes",
+    );
+    assert_eq!(listed, cli::markdown_exit_codes());
+}
+
+#[test]
+fn the_unit_of_the_operations_does_not_stop_restarting() {
+    let text = document("docs/OPERATIONS.md");
+    let unit = text.split("```ini\n").nth(1).expect("a unit");
+    let unit = unit.split("```").next().unwrap();
+    for line in ["StartLimitIntervalSec=0", "Restart=always"] {
+        assert!(unit.lines().any(|found| found == line), "no {line}");
+    }
 }
 
 /// The shell commands below a heading, block by block.

@@ -1,10 +1,16 @@
 //! While the store is out: heartbeats and reads are answered, what must write is told to come
 //! back, and nothing that was answered is lost.
 
-use crate::support_http::World;
+use std::time::Duration;
+
 use crate::support_http::faults::Mode;
+use crate::support_http::{NEW_YEAR, World};
 use crate::support_http::{assert_has, ids, pass, settle};
-use serde_json::json;
+use actix_web::http::header;
+use actix_web::{body, test};
+use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::http::{self, Awaited, Gate, Phase, Starting, route_table};
+use serde_json::{Value, json};
 
 /// Every call that writes, with a body that would be carried out.
 async fn writes(world: &World) -> Vec<(&'static str, crate::support_http::Answer)> {
@@ -130,4 +136,101 @@ async fn silence_during_an_outage_is_acted_on_when_the_store_is_back() {
     world.beat("b").await.ok();
     assert_eq!(world.held("b").await, [1, 2]);
     assert_eq!(ids(&world.assign("b", 0).await["assigned_streams"]), [1, 2]);
+}
+
+/// A start that waits, and goes on in `seconds`.
+fn starting(clock: &Clock, awaited: Awaited, seconds: u64) -> Phase {
+    Phase::Starting(Starting {
+        awaited,
+        since: NEW_YEAR,
+        next_step_at: clock.age() + Duration::from_secs(seconds),
+    })
+}
+
+/// Status, `Retry-After`, content type and body.
+async fn ask(gate: &Gate, method: &str, path: &str) -> (u16, Option<String>, String, Value) {
+    let app = test::init_service(http::app(gate.clone())).await;
+    let request = test::TestRequest::with_uri(path)
+        .method(method.parse().unwrap())
+        .set_payload("{}");
+    let answer = test::call_service(&app, request.to_request()).await;
+    let named = |name| {
+        let value = answer.headers().get(name)?;
+        Some(value.to_str().unwrap().to_owned())
+    };
+    let (retry, kind) = (named(header::RETRY_AFTER), named(header::CONTENT_TYPE));
+    let status = answer.status().as_u16();
+    let text = body::to_bytes(answer.into_body()).await.unwrap();
+    let json = serde_json::from_slice(&text).unwrap_or_default();
+    (status, retry, kind.unwrap_or_default(), json)
+}
+
+#[actix_web::test]
+async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_back() {
+    tokio::time::pause();
+    let clock = Clock::of_runtime(NEW_YEAR);
+    for awaited in [Awaited::Database, Awaited::Fleet] {
+        let gate = Gate::new(clock.clone(), starting(&clock, awaited, 7));
+        let known = route_table();
+        let known = known
+            .iter()
+            .map(|route| (route.method.as_str(), route.path));
+        let unknown = [
+            ("GET", "/no/such/route"),
+            ("PUT", "/heartbeat"),
+            ("GET", "/"),
+        ];
+        let probes = ["/livez", "/ready"];
+        for (method, path) in known.chain(unknown) {
+            let path = path.replace("{server_id}", "a").replace("{id}", "1");
+            if probes.contains(&path.as_str()) {
+                continue;
+            }
+            let (status, retry, kind, problem) = ask(&gate, method, &path).await;
+            assert_eq!(status, 503, "{method} {path}");
+            assert_eq!(retry.as_deref(), Some("8"), "{method} {path}");
+            assert_eq!(kind, "application/problem+json", "{method} {path}");
+            assert_eq!(problem["status"], 503, "{method} {path}");
+            assert_eq!(problem["type"], "/problems/starting");
+            assert!(problem["detail"].as_str().unwrap().contains("is starting"));
+        }
+    }
+}
+
+#[actix_web::test]
+async fn before_the_fleet_is_loaded_the_process_is_alive_and_not_ready() {
+    tokio::time::pause();
+    let clock = Clock::of_runtime(NEW_YEAR);
+    for (awaited, database) in [
+        (Awaited::Database, "unavailable"),
+        (Awaited::Fleet, "available"),
+    ] {
+        let gate = Gate::new(clock.clone(), starting(&clock, awaited, 0));
+        let (status, _, _, alive) = ask(&gate, "GET", "/livez").await;
+        assert_eq!((status, &alive["status"]), (200, &json!("alive")));
+        assert_eq!(ask(&gate, "HEAD", "/livez").await.0, 200);
+        let (status, retry, _, ready) = ask(&gate, "GET", "/ready").await;
+        assert_eq!((status, retry.as_deref()), (503, Some("1")));
+        assert_has(
+            &ready,
+            &json!({"status": "not_ready",
+                "services": {"fleet": "unavailable", "database": database}}),
+        );
+        assert!(ready["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+}
+
+#[actix_web::test]
+async fn the_gate_opens_for_a_loaded_fleet_and_may_close_again() {
+    let world = World::start().await;
+    world.register("a", 3).await;
+    let clock = world.orchestrator.clock().clone();
+    let gate = Gate::new(clock.clone(), starting(&clock, Awaited::Fleet, 0));
+    assert_eq!(ask(&gate, "GET", "/instances/a").await.0, 503);
+    gate.set(Phase::Serving(world.state.clone()));
+    let (status, _, _, answer) = ask(&gate, "GET", "/instances/a").await;
+    assert_eq!((status, &answer["data"]["server_id"]), (200, &json!("a")));
+    assert_eq!(ask(&gate, "GET", "/instances/b").await.0, 404);
+    gate.set(starting(&clock, Awaited::Database, 0));
+    assert_eq!(ask(&gate, "GET", "/instances/b").await.0, 503);
 }

@@ -60,8 +60,8 @@ fn it_needs_nothing_and_keeps_everything_in_one_file() {
 }
 
 #[test]
-fn both_signals_end_it_in_order_and_save_the_last_heartbeats() {
-    for signal in [Signal::TERM, Signal::INT] {
+fn each_signal_to_end_ends_it_in_order_and_saves_the_last_heartbeats() {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT] {
         let folder = folder();
         let orchestrator = start(folder.path(), &[("HEARTBEAT_FLUSH_INTERVAL", "1h")]);
         register(&orchestrator, "a", 1);
@@ -393,12 +393,171 @@ fn an_unreachable_postgres_is_one_sentence_without_the_password() {
         listener.local_addr().unwrap().port()
     };
     let url = format!("postgres://someone:secret-word@127.0.0.1:{port}/none");
-    let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_TIMEOUT", "2")];
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("DATABASE_TIMEOUT", "2"),
+        ("DATABASE_WAIT", "0"),
+    ];
     let output = command(folder.path(), &settings).output().unwrap();
     let log = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{log}");
     assert!(!log.contains("secret-word"), "{log}");
     assert!(log.contains("127.0.0.1"), "{log}");
+    assert_eq!(log.matches("ERROR").count(), 1, "one sentence:\n{log}");
+}
+
+#[test]
+fn signals_that_mean_nothing_here_are_logged_and_ignored() {
+    let folder = folder();
+    let mut orchestrator = start(folder.path(), &[]);
+    let ignored = [
+        (Signal::HUP, "SIGHUP is ignored"),
+        (Signal::USR1, "SIGUSR1 is ignored"),
+        (Signal::USR2, "SIGUSR2 is ignored"),
+    ];
+    for (signal, line) in ignored {
+        orchestrator.signal(signal);
+        orchestrator.wait_for_line(line);
+    }
+    register(&orchestrator, "a", 1);
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+}
+
+#[test]
+fn a_closed_standard_error_ends_nothing() {
+    let folder = folder();
+    let mut orchestrator = start(folder.path(), &[("RUST_LOG", "debug")]);
+    orchestrator.stop_reading();
+    for number in 0..20 {
+        register(&orchestrator, &format!("i{number}"), 1);
+    }
+    orchestrator.signal(Signal::HUP);
+    assert_eq!(orchestrator.get("/livez").0, 200);
+    orchestrator.signal(Signal::TERM);
+    assert_eq!(orchestrator.wait().status.code(), Some(0));
+}
+
+/// Sends these bytes on a connection of their own.
+fn send(orchestrator: &Orchestrator, bytes: &[u8]) -> TcpStream {
+    let address = orchestrator.address().trim_start_matches("http://");
+    let mut connection = TcpStream::connect(address).unwrap();
+    let limit = Some(Duration::from_secs(20));
+    connection.set_read_timeout(limit).unwrap();
+    connection.write_all(bytes).unwrap();
+    connection
+}
+
+fn answer_on(mut connection: TcpStream) -> String {
+    let mut answer = Vec::new();
+    // A connection may also be reset after what was answered.
+    let _ = connection.read_to_end(&mut answer);
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "how long the end of a real process takes is real time"
+)]
+fn half_sent_requests_do_not_delay_the_end() {
+    let folder = folder();
+    let mut orchestrator = start(folder.path(), &[]);
+    let half_head = send(
+        &orchestrator,
+        b"POST /heartbeat HTTP/1.1\r\nHost: h\r\nConte",
+    );
+    let half_body = send(
+        &orchestrator,
+        b"POST /heartbeat HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n{\"server",
+    );
+    let half_chunk = send(
+        &orchestrator,
+        b"POST /register HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n10\r\n{\"s",
+    );
+    // Answered on the same workers, so the requests before are being read.
+    for _ in 0..4 {
+        assert_eq!(orchestrator.get("/livez").0, 200);
+    }
+    let began = std::time::Instant::now();
+    orchestrator.signal(Signal::TERM);
+    orchestrator.wait_for_line("shutting down");
+    let ended = orchestrator.wait();
+    let took = began.elapsed();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    assert!(
+        took < Duration::from_secs(4),
+        "took {took:?}: {}",
+        ended.log
+    );
+    assert!(!ended.log.contains("could not"), "{}", ended.log);
+    for connection in [half_body, half_chunk] {
+        let answer = answer_on(connection);
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains("shutting-down"), "{answer}");
+    }
+    assert_eq!(answer_on(half_head), "");
+}
+
+#[test]
+fn what_was_sent_before_the_end_was_asked_for_is_answered_and_kept() {
+    let folder = folder();
+    let orchestrator = start(folder.path(), &[]);
+    let ids: Vec<String> = (0..40).map(|number| format!("i{number}")).collect();
+    let request = |id: &String| {
+        let body = json!({"server_id": id, "ip": "127.0.0.1", "port": 9000}).to_string();
+        format!(
+            "POST /register HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    let connections: Vec<TcpStream> = ids
+        .iter()
+        .map(|id| send(&orchestrator, request(id).as_bytes()))
+        .collect();
+    orchestrator.signal(Signal::TERM);
+    for connection in connections {
+        let answer = answer_on(connection);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    let again = start(folder.path(), &[]);
+    for id in ids {
+        assert_eq!(again.get(&format!("/instances/{id}")).0, 200, "{id}");
+    }
+}
+
+#[test]
+fn while_no_more_files_can_be_opened_nobody_is_late() {
+    let folder = folder();
+    let mut orchestrator = start(folder.path(), &[("HEARTBEAT_TIMEOUT", "3s")]);
+    register(&orchestrator, "a", 1);
+    orchestrator.allow_files(Some(1));
+    orchestrator.wait_for_line("no connection can be taken");
+    // What is waited for here is time itself: more than a timeout.
+    let (_nobody, silence) = std::sync::mpsc::channel::<()>();
+    let _ = silence.recv_timeout(Duration::from_millis(3_500));
+    orchestrator.allow_files(None);
+    orchestrator.wait_for_line("connections can be taken again");
+    assert!(!orchestrator.has_seen("is late"), "nobody could be heard");
+    assert!(
+        !orchestrator.has_seen("has failed"),
+        "nobody could be heard"
+    );
+    orchestrator.wait_for_line("a has failed");
+}
+
+#[test]
+fn idle_connections_are_closed_when_it_ends() {
+    let folder = folder();
+    let orchestrator = start(folder.path(), &[]);
+    let idle = send(&orchestrator, b"");
+    assert_eq!(orchestrator.get("/livez").0, 200);
+    orchestrator.signal(Signal::TERM);
+    assert_eq!(answer_on(idle), "");
+    assert_eq!(orchestrator.wait().status.code(), Some(0));
 }
 
 #[test]

@@ -5,12 +5,14 @@
     reason = "what cannot be prepared fails the test"
 )]
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::sync::mpsc::{self, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::support::postgres::{Database, Server};
-use crate::support::process::{self, Orchestrator, start};
+use crate::support::process::{self, Orchestrator, command, launch, start};
 use crate::support::proxy::Proxy;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -231,4 +233,242 @@ fn what_is_in_flight_is_finished_before_the_end() {
         200,
         "what was answered is there"
     );
+}
+
+/// A port on loopback where nothing listens.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}
+
+/// Something that answers every connection as a PostgreSQL server does that refuses it with a
+/// SQLSTATE; the port.
+fn refusing(state: &'static str) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for mut client in listener.incoming().map_while(Result::ok) {
+            let mut startup = [0; 1024];
+            let _ = client.read(&mut startup);
+            let fields = format!("SFATAL\0VFATAL\0C{state}\0Mrefused on purpose\0\0");
+            let length = u32::try_from(fields.len() + 4).unwrap();
+            let mut message = vec![b'E'];
+            message.extend(length.to_be_bytes());
+            message.extend(fields.as_bytes());
+            let _ = client.write_all(&message);
+        }
+    });
+    port
+}
+
+/// Runs the program to its end and returns its exit code and its log; it must not wait.
+fn run(settings: &[(&str, &str)]) -> (Option<i32>, String) {
+    let folder = tempdir().unwrap();
+    let output = command(folder.path(), settings).output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), log)
+}
+
+#[test]
+fn while_the_database_is_not_there_yet_every_route_but_livez_is_503_and_none_404() {
+    let folder = tempdir().unwrap();
+    let url = format!("postgres://someone:geheim@127.0.0.1:{}/fleet", free_port());
+    let mut orchestrator = launch(folder.path(), &[("DATABASE_URL", &url)]);
+    let line = orchestrator.wait_for_line("waiting for the database");
+    assert!(
+        line.contains(" since 20") && line.contains("127.0.0.1"),
+        "{line}"
+    );
+    assert_eq!(orchestrator.get("/livez").0, 200);
+    let (status, ready) = orchestrator.get("/ready");
+    assert_eq!(status, 503, "{ready}");
+    assert_eq!(ready["status"], "not_ready");
+    assert_eq!(ready["services"]["database"], "unavailable");
+    let beat = json!({"server_id": "a", "current_streams": 0});
+    assert_eq!(orchestrator.post("/heartbeat", &beat).0, 503);
+    for path in ["/health", "/instances/a", "/no/such/route"] {
+        let (status, problem) = orchestrator.get(path);
+        assert_eq!(status, 503, "{path}: {problem}");
+        assert_eq!(problem["type"], "/problems/starting", "{path}");
+    }
+    orchestrator.signal(Signal::HUP);
+    orchestrator.wait_for_line("SIGHUP is ignored");
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    assert!(!ended.log.contains("geheim"), "{}", ended.log);
+    assert!(!ended.log.contains(" ERROR "), "{}", ended.log);
+}
+
+#[test]
+fn a_start_goes_on_by_itself_once_its_database_answers() {
+    let (database, proxy, url) = behind_a_proxy();
+    let real = database.url();
+    let real = real.split(['/', ':']).find_map(|part| part.parse().ok());
+    proxy.redirect(free_port());
+    let folder = tempdir().unwrap();
+    let mut orchestrator = launch(folder.path(), &[("DATABASE_URL", &url)]);
+    orchestrator.wait_for_line("waiting for the database");
+    assert_eq!(orchestrator.post("/register", &register("a")).0, 503);
+    proxy.redirect(real.expect("a port"));
+    orchestrator.wait_for_line(" answers; the start waited for ");
+    orchestrator.wait_for_line("ready on ");
+    assert_eq!(orchestrator.post("/register", &register("a")).0, 200);
+    assert_eq!(orchestrator.get("/ready").0, 200);
+}
+
+#[test]
+fn a_server_that_starts_or_is_full_is_waited_for() {
+    for state in ["57P03", "53300"] {
+        let url = format!("postgres://u@127.0.0.1:{}/fleet", refusing(state));
+        let folder = tempdir().unwrap();
+        let mut orchestrator = launch(folder.path(), &[("DATABASE_URL", &url)]);
+        let line = orchestrator.wait_for_line("waiting for the database");
+        assert!(line.contains("refused on purpose"), "{line}");
+    }
+}
+
+#[test]
+fn a_server_that_refuses_for_good_ends_the_start_at_once() {
+    for state in ["28P01", "28000", "3D000"] {
+        let url = format!("postgres://u@127.0.0.1:{}/fleet", refusing(state));
+        let (code, log) = run(&[("DATABASE_URL", &url)]);
+        assert_eq!(code, Some(1), "{state}: {log}");
+        assert!(!log.contains("waiting for"), "{state}: {log}");
+        assert!(log.contains("DATABASE_URL"), "what to do: {log}");
+        assert_eq!(log.matches(" ERROR ").count(), 1, "{state}: {log}");
+    }
+}
+
+#[test]
+fn an_unknown_database_on_a_real_server_ends_the_start_with_the_command_that_makes_it() {
+    let database = on_runtime(Database::new());
+    let url = format!("{}_missing", database.url());
+    let (code, log) = run(&[("DATABASE_URL", &url)]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("createdb --template=template0"), "{log}");
+}
+
+#[test]
+fn a_schema_of_a_newer_release_ends_the_start_at_once() {
+    let database = on_runtime(Database::new());
+    let url = database.url();
+    let folder = tempdir().unwrap();
+    drop(start(folder.path(), &[("DATABASE_URL", &url)]));
+    on_runtime(async {
+        let client = database.connect().await;
+        let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')";
+        client.batch_execute(newer).await.unwrap();
+    });
+    let (code, log) = run(&[("DATABASE_URL", &url)]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("newer release"), "{log}");
+    assert!(!log.contains("waiting for"), "{log}");
+}
+
+#[test]
+fn the_wait_for_a_database_ends_when_it_was_told_to() {
+    let url = format!("postgres://u@127.0.0.1:{}/fleet", free_port());
+    let (code, log) = run(&[("DATABASE_URL", &url), ("DATABASE_WAIT", "0")]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(!log.contains("waiting for"), "{log}");
+    let (code, log) = run(&[("DATABASE_URL", &url), ("DATABASE_WAIT", "1s")]);
+    assert_eq!(code, Some(1), "{log}");
+    assert!(log.contains("waiting for"), "{log}");
+    assert!(log.contains("gave up after 1 s (DATABASE_WAIT)"), "{log}");
+}
+
+#[test]
+fn a_migration_never_waits_for_its_database() {
+    let folder = tempdir().unwrap();
+    let url = format!("postgres://u@127.0.0.1:{}/fleet", free_port());
+    let mut migrate = command(folder.path(), &[("DATABASE_URL", &url)]);
+    let output = migrate.arg("migrate").output().unwrap();
+    let log = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{log}");
+    assert!(!log.contains("waiting for"), "{log}");
+}
+
+#[test]
+fn a_sqlite_file_that_another_process_holds_is_waited_for() {
+    use diesel::connection::SimpleConnection;
+    use diesel::{Connection, SqliteConnection};
+
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("orchestrator.db");
+    let mut holder = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    let hold = "CREATE TABLE t (x); PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE";
+    holder.batch_execute(hold).unwrap();
+    let mut orchestrator = launch(folder.path(), &[("DATABASE_TIMEOUT", "500ms")]);
+    let line = orchestrator.wait_for_line("waiting for the database");
+    assert!(line.contains("another process holds it"), "{line}");
+    assert_eq!(orchestrator.get("/health").0, 503);
+    drop(holder);
+    orchestrator.wait_for_line("ready on ");
+    assert_eq!(orchestrator.get("/health").0, 200);
+}
+
+/// The orchestrator ends while its database hangs, for longer than a timeout: nobody is late.
+#[test]
+fn nobody_is_late_while_the_end_takes_longer_than_a_timeout() {
+    let (_database, proxy, url) = behind_a_proxy();
+    let folder = tempdir().unwrap();
+    let settings = [
+        ("DATABASE_URL", url.as_str()),
+        ("DATABASE_TIMEOUT", "60"),
+        ("HEARTBEAT_TIMEOUT", "3s"),
+        ("HEARTBEAT_CHECK_INTERVAL", "200ms"),
+    ];
+    let orchestrator = start(folder.path(), &settings);
+    assert_eq!(orchestrator.post("/register", &register("a")).0, 200);
+    let streams = json!({"streams": [{"id": 1, "name": "s1"}]});
+    assert_eq!(orchestrator.post("/streams", &streams).0, 200);
+    let before = begun(&orchestrator);
+    proxy.freeze();
+    let (agent, address) = orchestrator.client();
+    let change = thread::spawn(move || {
+        let ask = json!({"server_id": "a", "requested_count": 1});
+        process::post(&agent, &address, "/streams/assign", &ask)
+    });
+    while begun(&orchestrator) == before {}
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    let _ = change.join();
+    assert!(ended.log.contains("could not be finished"), "{}", ended.log);
+    for word in ["late", "failed", "mass failure"] {
+        assert!(!ended.log.contains(word), "{word}: {}", ended.log);
+    }
+}
+
+#[test]
+fn a_second_signal_during_the_end_ends_it_at_once() {
+    let (_database, proxy, url) = behind_a_proxy();
+    let folder = tempdir().unwrap();
+    let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_TIMEOUT", "60")];
+    let mut orchestrator = start(folder.path(), &settings);
+    assert_eq!(orchestrator.post("/register", &register("a")).0, 200);
+    let before = begun(&orchestrator);
+    proxy.freeze();
+    let (agent, address) = orchestrator.client();
+    let change =
+        thread::spawn(move || process::post(&agent, &address, "/register", &register("b")));
+    while begun(&orchestrator) == before {}
+    orchestrator.signal(Signal::TERM);
+    orchestrator.wait_for_line("SIGTERM: shutting down");
+    orchestrator.signal(Signal::HUP);
+    orchestrator.wait_for_line("SIGHUP is ignored");
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
+    assert!(
+        ended.log.contains("SIGTERM during the stop"),
+        "{}",
+        ended.log
+    );
+    assert!(
+        !ended.log.contains("could not be finished"),
+        "{}",
+        ended.log
+    );
+    let _ = change.join();
 }

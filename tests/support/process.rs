@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process};
 use serde_json::Value;
 
 /// Nothing here takes longer unless something is broken.
@@ -46,6 +46,13 @@ pub fn command(folder: &Path, settings: &[(&str, &str)]) -> Command {
 
 /// Starts the program and waits until it says that it is ready.
 pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
+    let mut orchestrator = launch(folder, settings);
+    orchestrator.wait_for_line("ready on ");
+    orchestrator
+}
+
+/// Starts the program and waits until it says where it listens.
+pub fn launch(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
     let mut child = command(folder, settings)
         .spawn()
         .expect("the program starts");
@@ -70,11 +77,11 @@ pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
         address: String::new(),
         agent,
     };
-    let line = orchestrator.wait_for_line("ready on ");
+    let line = orchestrator.wait_for_line("listening on ");
     let address = line
-        .split("ready on ")
+        .split("listening on ")
         .nth(1)
-        .and_then(|rest| rest.split([' ', '"']).next());
+        .and_then(|rest| rest.split([' ', ';', '"']).next());
     orchestrator.address = address.expect("an address").to_owned();
     orchestrator
 }
@@ -113,6 +120,26 @@ impl Orchestrator {
     /// Its process id.
     pub fn process_id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Reads its standard error no longer: the pipe is closed at the next line.
+    pub fn stop_reading(&mut self) {
+        let (_, nothing) = mpsc::channel();
+        self.lines = nothing;
+    }
+
+    /// Whether the log has a line with this text so far, as far as it was looked at.
+    pub fn has_seen(&self, text: &str) -> bool {
+        self.seen.iter().any(|line| line.contains(text))
+    }
+
+    /// From now on so many files may be open; none: as many as at its start.
+    pub fn allow_files(&self, most: Option<u64>) {
+        let pid = Pid::from_child(&self.child);
+        let limit = rustix::process::getrlimit(Resource::Nofile);
+        let current = most.or(limit.current);
+        let limit = Rlimit { current, ..limit };
+        rustix::process::prlimit(Some(pid), Resource::Nofile, limit).expect("the limit is set");
     }
 
     /// Sends a signal by process id.

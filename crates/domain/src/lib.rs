@@ -40,6 +40,7 @@ pub mod running_time;
 #[cfg(test)]
 mod sample;
 pub mod settings;
+pub mod startup;
 pub mod stream;
 mod string_enum;
 pub mod supervision;

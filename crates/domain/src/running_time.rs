@@ -13,6 +13,11 @@
 //! that only some of the threads had. It is far below any sensible threshold. A process that
 //! stands still again and again within each grace judges nobody at all: whatever it believes to
 //! have heard is not worth judging by.
+//!
+//! For the same reason running time stands still while nobody can be heard at all: before HTTP is
+//! served, and from the moment the listener stops taking connections ([`RunningTime::stop_listening`]).
+//! Callers that were heard before go on waiting meanwhile; their waits go by [`RunningTime::awake`],
+//! which leaves out standstills only.
 
 use std::time::Duration;
 
@@ -41,6 +46,10 @@ pub struct RunningTime {
     last_reading: Duration,
     /// What counted so far.
     running: Duration,
+    /// What would have counted, had anybody been heard.
+    unheard: Duration,
+    /// Whether instances can be heard.
+    listens: bool,
     /// The gaps so far.
     lost: Duration,
     /// The reading up to which time stands still.
@@ -54,6 +63,8 @@ impl RunningTime {
             grace,
             last_reading: reading,
             running: Duration::ZERO,
+            unheard: Duration::ZERO,
+            listens: true,
             lost: Duration::ZERO,
             settled_at: reading,
         }
@@ -71,7 +82,12 @@ impl RunningTime {
     /// The running time at a reading up to which the process ran, however long that was.
     pub fn go_on(&mut self, reading: Duration) -> Timestamp {
         let counts_from = self.last_reading.max(self.settled_at);
-        self.running += reading.saturating_sub(counts_from);
+        let passed = reading.saturating_sub(counts_from);
+        if self.listens {
+            self.running += passed;
+        } else {
+            self.unheard += passed;
+        }
         self.read(reading)
     }
 
@@ -87,9 +103,32 @@ impl RunningTime {
         Timestamp::ZERO + self.running
     }
 
-    /// How long it will stand still from the last reading on.
+    /// Nobody can be heard from the last reading on: running time stands still until
+    /// [`RunningTime::start_listening`].
+    pub fn stop_listening(&mut self) {
+        self.listens = false;
+    }
+
+    /// Instances can be heard from the last reading on. What they sent meanwhile is read within the
+    /// grace.
+    pub fn start_listening(&mut self) {
+        self.listens = true;
+        self.settled_at = self.last_reading + self.grace;
+    }
+
+    /// The running time plus the time during which nobody could be heard: for the waits of callers,
+    /// which go on while the program closes. Never to be compared with running time.
+    pub fn awake(&self) -> Timestamp {
+        Timestamp::ZERO + self.running + self.unheard
+    }
+
+    /// How long it will stand still from the last reading on, at the least.
     pub fn unsettled_for(&self) -> Duration {
-        self.settled_at.saturating_sub(self.last_reading)
+        if self.listens {
+            self.settled_at.saturating_sub(self.last_reading)
+        } else {
+            self.grace
+        }
     }
 
     /// How long the process stood still so far; the graces are not counted.
@@ -157,6 +196,36 @@ mod tests {
         assert_eq!(time.at(ms(200)), shown(200));
         assert_eq!(time.at(ms(150)), shown(200));
         assert_eq!(time.at(ms(300)), shown(300));
+    }
+
+    #[test]
+    fn time_in_which_nobody_can_be_heard_counts_for_callers_only() {
+        let mut time = starting_at(0);
+        time.at(ms(500));
+        time.stop_listening();
+        assert_eq!(time.at(ms(900)), shown(500));
+        assert_eq!(time.at(ms(1_300)), shown(500));
+        assert_eq!(time.awake(), shown(1_300));
+        assert_eq!(time.unsettled_for(), ms(GRACE), "timers come no earlier");
+        time.at(ms(1_400));
+        time.start_listening();
+        assert_eq!(time.at(ms(1_700)), shown(500), "the grace");
+        assert_eq!(time.at(ms(1_800)), shown(600));
+        assert_eq!(
+            time.lost(),
+            Duration::ZERO,
+            "the process did not stand still"
+        );
+    }
+
+    #[test]
+    fn a_clock_that_does_not_listen_yet_starts_at_zero_with_the_grace() {
+        let mut time = starting_at(0);
+        time.stop_listening();
+        time.at(ms(60_000));
+        time.start_listening();
+        assert_eq!(time.at(ms(60_300)), Timestamp::ZERO);
+        assert_eq!(time.at(ms(60_400)), shown(100));
     }
 
     #[test]

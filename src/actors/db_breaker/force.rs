@@ -59,7 +59,7 @@ impl Handler<AskBreakers> for DbBreakerActor {
     type Result = Vec<BreakerReport>;
 
     fn handle(&mut self, _: AskBreakers, _: &mut Self::Context) -> Self::Result {
-        let now = self.clock.now();
+        let now = self.clock.awake();
         let reports = self.breakers.iter();
         reports
             .map(|(name, breaker)| BreakerReport::of(name, breaker, now))
@@ -101,6 +101,6 @@ impl Handler<ForceBreaker> for DbBreakerActor {
         self.publish(&name, None);
         self.arm(ctx);
         let breaker = self.breakers.get(&name)?;
-        Some(BreakerReport::of(&name, breaker, self.clock.now()))
+        Some(BreakerReport::of(&name, breaker, self.clock.awake()))
     }
 }

@@ -214,7 +214,7 @@ impl DbBreakerActor {
             breaker: name,
             failure,
         } = outcome;
-        let (now, wall) = (self.clock.now(), self.clock.wall());
+        let (now, wall) = (self.clock.awake(), self.clock.wall());
         let Some(breaker) = self.breakers.get_mut(name) else {
             return;
         };
@@ -261,7 +261,7 @@ impl DbBreakerActor {
             Some(BreakerEffect::Opened) => {
                 error!(breaker:% = name, reason;
                     "the store is out ({name}); it is probed until it is back");
-                let now = self.clock.now();
+                let now = self.clock.awake();
                 for neighbour in self.breakers.values_mut() {
                     neighbour.machine.suspect(now);
                 }
@@ -353,7 +353,7 @@ impl DbBreakerActor {
         let Some(deadline) = earliest else {
             return;
         };
-        let wait = deadline.since(self.clock.now());
+        let wait = deadline.since(self.clock.awake());
         let timer = ctx.run_later(wait, |actor, ctx| {
             actor.timer = None;
             actor.look_at_the_time(ctx);
@@ -362,7 +362,7 @@ impl DbBreakerActor {
     }
 
     fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
-        let now = self.clock.now();
+        let now = self.clock.awake();
         let names: Vec<BreakerName> = self.breakers.keys().cloned().collect();
         for name in names {
             let Some(breaker) = self.breakers.get_mut(&name) else {

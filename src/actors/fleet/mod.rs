@@ -262,7 +262,7 @@ impl FleetActor {
                 culprit.refuse(Refusal::RefusedByStore);
             }
         } else {
-            let now = self.links.clock.now();
+            let now = self.links.clock.awake();
             for caller in callers {
                 self.suspects.push_again(caller, now);
             }
@@ -415,14 +415,14 @@ impl FleetActor {
             return;
         };
         self.expiry_armed = true;
-        let wait = deadline.since(self.links.clock.now());
+        let wait = deadline.since(self.links.clock.awake());
         ctx.run_later(wait, |actor, ctx| {
             actor.expiry_armed = false;
             let refusal = match actor.state {
                 State::InDoubt { .. } => actor.links.access.gate().writes().refusal(),
                 State::Idle | State::Saving { .. } | State::Ended => Refusal::Overloaded,
             };
-            let now = actor.links.clock.now();
+            let now = actor.links.clock.awake();
             actor.queue.expire(now, &refusal);
             actor.suspects.expire(now, &refusal);
             actor.arm_expiry(ctx);
@@ -459,7 +459,7 @@ impl<C: Command> Handler<Execute<C>> for FleetActor {
         if self.is_draining || matches!(self.state, State::Ended) {
             return Box::pin(async { Err(Refusal::ShuttingDown) });
         }
-        let answer = self.queue.push(command, self.links.clock.now());
+        let answer = self.queue.push(command, self.links.clock.awake());
         self.proceed(ctx);
         Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ShuttingDown)) })
     }

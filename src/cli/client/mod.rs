@@ -11,17 +11,13 @@ mod status;
 mod table;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use serde_json::Value;
 
-use super::{FAILED, MISUSED, complain, print};
+use super::exit::Exit;
+use super::{complain, print};
 use crate::config;
 use connection::Connection;
-
-/// The exit code of `consistency` if nothing is known to be wrong and not everything could be
-/// looked at.
-const UNKNOWN: u8 = 3;
 
 /// What is asked of a running orchestrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,12 +52,12 @@ pub(super) enum Subject {
 }
 
 /// Asks, prints, and says by the exit code how it went.
-pub(super) fn ask(question: Question) -> ExitCode {
+pub(super) fn ask(question: Question) -> Exit {
     let url = match config::server_url(question.url) {
         Ok(url) => url,
         Err(reason) => {
             complain(&format!("orchestrator: {reason}."));
-            return ExitCode::from(MISUSED);
+            return Exit::Misused;
         }
     };
     let connection = Connection::to(url);
@@ -95,7 +91,7 @@ pub(super) fn ask(question: Question) -> ExitCode {
         Ok(answer) => answer,
         Err(reason) => {
             complain(&format!("orchestrator: {reason}"));
-            return ExitCode::from(FAILED);
+            return Exit::Failed;
         }
     };
     let printed = print(&if question.json {
@@ -103,19 +99,19 @@ pub(super) fn ask(question: Question) -> ExitCode {
     } else {
         show(&answer)
     });
-    if printed != ExitCode::SUCCESS {
+    if printed != Exit::Done {
         return printed;
     }
     match question.subject {
-        Subject::Status | Subject::Incidents(_) | Subject::Incident(_) => ExitCode::SUCCESS,
+        Subject::Status | Subject::Incidents(_) | Subject::Incident(_) => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
-            Some(true) => ExitCode::SUCCESS,
-            Some(false) => ExitCode::from(FAILED),
-            None => ExitCode::from(UNKNOWN),
+            Some(true) => Exit::Done,
+            Some(false) => Exit::Failed,
+            None => Exit::Unknown,
         },
         Subject::Recover(_) | Subject::Emergency { .. } => match answer["status"].as_str() {
-            Some("success") => ExitCode::SUCCESS,
-            _ => ExitCode::from(FAILED),
+            Some("success") => Exit::Done,
+            _ => Exit::Failed,
         },
     }
 }

@@ -126,10 +126,12 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
 fn read_database(reader: &mut Reader<'_>) -> Option<DatabaseSettings> {
     let url = reader.database_url("DATABASE_URL");
     let timeout = reader.duration("DATABASE_TIMEOUT");
+    let wait = reader.limit("DATABASE_WAIT");
     let pool_size = reader.count("DATABASE_POOL_SIZE");
     Some(DatabaseSettings {
         url: url?,
         timeout: timeout?,
+        wait: wait?,
         pool_size: pool_size?,
     })
 }

@@ -9,6 +9,7 @@
 //! up before that never sends it. Only the answer to COMMIT itself can be in doubt.
 
 mod bulk;
+mod obstacle;
 mod target;
 mod tls;
 

@@ -6,9 +6,11 @@ use std::time::Duration;
 use diesel::ConnectionError;
 use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::obstacle::passes_by_itself;
 use super::tls::{self, Verification};
 use crate::store::StoreError;
 
@@ -91,7 +93,10 @@ impl Target {
         &self,
         limit: Duration,
     ) -> Result<AsyncPgConnection, ConnectionError> {
-        let mut connection = self.establish().await?;
+        let mut connection = self.establish().await.map_err(|obstacle| match obstacle {
+            Obstacle::Connect(error) => ConnectionError::BadConnection(whole_story(&error)),
+            Obstacle::Setup(error) => error,
+        })?;
         let limit_ms = limit.as_millis().clamp(1, i32::MAX as u128);
         // Waiting for a lock ends a little earlier, to be told of rather than given up.
         let lock_ms = lock_limit(limit);
@@ -116,7 +121,7 @@ impl Target {
             let mut connection = self
                 .establish()
                 .await
-                .map_err(|error| self.unreachable(&error))?;
+                .map_err(|obstacle| obstacle.into_store_error(self))?;
             let lock_ms = lock_limit(limit);
             connection
                 .batch_execute(&format!(
@@ -130,19 +135,65 @@ impl Target {
             .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {limit:?}"))))
     }
 
-    async fn establish(&self) -> Result<AsyncPgConnection, ConnectionError> {
-        let bad =
-            |error: tokio_postgres::Error| ConnectionError::BadConnection(whole_story(&error));
+    async fn establish(&self) -> Result<AsyncPgConnection, Obstacle> {
         match &self.tls {
             None => {
-                let (client, driver) = self.config.connect(NoTls).await.map_err(bad)?;
+                let connected = self.config.connect(NoTls).await;
+                let (client, driver) = connected.map_err(Obstacle::Connect)?;
                 AsyncPgConnection::try_from_client_and_connection(client, driver).await
             }
             Some(tls) => {
-                let (client, driver) = self.config.connect(tls.clone()).await.map_err(bad)?;
+                let connected = self.config.connect(tls.clone()).await;
+                let (client, driver) = connected.map_err(Obstacle::Connect)?;
                 AsyncPgConnection::try_from_client_and_connection(client, driver).await
             }
         }
+        .map_err(Obstacle::Setup)
+    }
+}
+
+/// What kept a connection from coming about.
+enum Obstacle {
+    /// It was not made.
+    Connect(tokio_postgres::Error),
+    /// It was made, and could not be used.
+    Setup(ConnectionError),
+}
+
+impl Obstacle {
+    fn into_store_error(self, target: &Target) -> StoreError {
+        match self {
+            Self::Connect(error) if passes_by_itself(&error) => {
+                target.unreachable(&whole_story(&error))
+            }
+            Self::Connect(error) => {
+                let (address, story) = (target.address(), whole_story(&error));
+                let advice = advice(&error, target.config.get_dbname());
+                unusable(format!(
+                    "PostgreSQL at {address} refuses the connection: {story}{advice}"
+                ))
+            }
+            Self::Setup(error) => target.unreachable(&error),
+        }
+    }
+}
+
+/// What to do about a refusal, if that is known.
+fn advice(error: &tokio_postgres::Error, database: Option<&str>) -> String {
+    match (error.code(), database) {
+        (Some(&SqlState::INVALID_CATALOG_NAME), Some(name)) => format!(
+            "; create the database (createdb --template=template0 --encoding=UTF8 {name}), or \
+             correct DATABASE_URL"
+        ),
+        (
+            Some(
+                &SqlState::INVALID_PASSWORD
+                | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+                | &SqlState::INVALID_CATALOG_NAME,
+            ),
+            _,
+        ) => "; correct DATABASE_URL, or what the server allows".to_owned(),
+        _ => String::new(),
     }
 }
 

@@ -21,7 +21,7 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 use super::lock::FileLock;
 use super::place::{Place, Presence};
 use crate::store::StoreError;
-use crate::store::failure::{Access, at_commit};
+use crate::store::failure::{Access, at_commit, says_locked};
 
 /// How long one try to begin waits for another program, before the caller is asked again.
 const BEGIN_SLICE: Duration = Duration::from_millis(100);
@@ -229,8 +229,7 @@ fn begin(
 
 /// Whether another connection is in the way.
 fn is_locked(error: &diesel::result::Error) -> bool {
-    matches!(error, diesel::result::Error::DatabaseError(_, info)
-        if info.message() == "database is locked")
+    says_locked(&error.to_string())
 }
 
 /// Opens a connection with the settings all of ours have.
@@ -239,7 +238,17 @@ pub(super) fn connect(
     access: Access,
     limit: Duration,
 ) -> Result<SqliteConnection, StoreError> {
-    let unusable = |error: &dyn std::fmt::Display| unusable(path, error);
+    let unusable = |error: &dyn std::fmt::Display| {
+        let reason = error.to_string();
+        if says_locked(&reason) {
+            StoreError::Unavailable(format!(
+                "the database file `{}` is held by another program: {reason}",
+                path.display()
+            ))
+        } else {
+            unusable(path, &reason)
+        }
+    };
     let text = path
         .to_str()
         .ok_or_else(|| unusable(&"its name is not UTF-8"))?;

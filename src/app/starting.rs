@@ -1,0 +1,280 @@
+//! From a free port to a loaded fleet, however long the database takes to answer.
+//!
+//! The port is bound and HTTP answers 503 (`http/gate.rs`) before anything else happens. Then the
+//! database is opened, migrated and loaded; an error that passes by itself leads to another try
+//! after a pause (`domain/startup.rs`), every other error ends the start. Nobody can be heard until
+//! HTTP is served, so the clock stands still for all deadlines.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix_web::dev::ServerHandle;
+use log::{info, warn};
+use tokio::task::JoinHandle;
+
+use super::{ANSWER_LIMIT, StartError, WRITE_GRACE, database_url, listen};
+use crate::actors::start::Loaded;
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseSettings};
+use crate::domain::running_time::grace_for;
+use crate::domain::startup::{AfterFailure, DatabaseWait};
+use crate::domain::time::WallTime;
+use crate::http::{self, Awaited, Gate, Phase};
+use crate::store::{self, Store, StoreError};
+
+/// An orchestrator that has its port and no fleet yet.
+#[derive(Debug)]
+pub(super) struct Starting {
+    pub(super) address: SocketAddr,
+    pub(super) clock: Clock,
+    pub(super) gate: Gate,
+    pub(super) http: ServerHandle,
+    pub(super) serving: JoinHandle<std::io::Result<()>>,
+}
+
+impl Starting {
+    /// Binds the port and answers that the start is under way.
+    pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
+        let clock = Clock::real(grace_for(&config.liveness));
+        clock.stop_listening();
+        let (listener, address) = listen(config.server.bind_address.as_str())?;
+        let gate = Gate::new(
+            clock.clone(),
+            phase(&clock, Awaited::Database, clock.wall()),
+        );
+        let server = http::serve(listener, gate.clone()).map_err(|reason| StartError::System {
+            what: "serve HTTP",
+            reason,
+        })?;
+        let http = server.handle();
+        info!(address:%; "listening on http://{address}; the fleet is not loaded yet");
+        Ok(Self {
+            address,
+            clock,
+            gate,
+            http,
+            serving: actix::spawn(server),
+        })
+    }
+
+    /// Loads the fleet, and waits for the database as long as it may.
+    pub(super) async fn load(&self, config: &Config) -> Result<Loaded, StartError> {
+        let database = &config.database;
+        let mut starting = Start {
+            clock: &self.clock,
+            gate: &self.gate,
+            database: database.url.to_string(),
+            wait: DatabaseWait::new(database.wait),
+        };
+        let loaded = starting
+            .repeat(async |loading| {
+                let store = open(database, self.address).await?;
+                loading();
+                load(store).await
+            })
+            .await?;
+        Ok(loaded)
+    }
+
+    /// Ends what was begun.
+    pub(super) async fn stop(self) {
+        self.gate.close();
+        let _ = tokio::time::timeout(ANSWER_LIMIT, self.gate.idle()).await;
+        tokio::time::sleep(WRITE_GRACE).await;
+        self.http.stop(false).await;
+    }
+}
+
+async fn open(
+    database: &DatabaseSettings,
+    address: SocketAddr,
+) -> Result<Arc<dyn Store>, StoreError> {
+    let pool_size = usize::try_from(database.pool_size).unwrap_or(usize::MAX);
+    let (owner, url) = (format!("at {address}"), database_url(&database.url));
+    let store = store::open_for(&owner, &url, database.timeout, pool_size).await?;
+    info!(database:% = database.url; "using {}", database.url);
+    Ok(store)
+}
+
+/// Loads the fleet. A store that is of no use is closed again.
+async fn load(store: Arc<dyn Store>) -> Result<Loaded, StoreError> {
+    let loaded = Loaded::from_store(store.clone()).await;
+    if loaded.is_err() {
+        // The reason for the end is the other one.
+        let _ = store.close().await;
+    }
+    loaded
+}
+
+/// The phase of a start that waits for something and goes on at once.
+fn phase(clock: &Clock, awaited: Awaited, since: WallTime) -> Phase {
+    Phase::Starting(http::Starting {
+        awaited,
+        since,
+        next_step_at: clock.age(),
+    })
+}
+
+/// The tries of one start.
+struct Start<'s> {
+    clock: &'s Clock,
+    gate: &'s Gate,
+    /// Without its password.
+    database: String,
+    wait: DatabaseWait,
+}
+
+impl Start<'_> {
+    /// Tries until it succeeds, fails for good, or took too long. A try says when the database
+    /// answers and only the fleet is missing.
+    async fn repeat<T>(
+        &mut self,
+        mut attempt: impl AsyncFnMut(&dyn Fn()) -> Result<T, StoreError>,
+    ) -> Result<T, StartError> {
+        let (since, began) = (self.clock.wall(), self.clock.age());
+        let mut has_waited = false;
+        loop {
+            let loading = || {
+                let since = self.clock.wall();
+                self.gate.set(phase(self.clock, Awaited::Fleet, since));
+            };
+            let error = match attempt(&loading).await {
+                Ok(loaded) => {
+                    if has_waited {
+                        self.say_that_it_answers(self.clock.age() - began);
+                    }
+                    return Ok(loaded);
+                }
+                Err(error) if error.is_passing() => error,
+                Err(error) => return Err(error.into()),
+            };
+            let waited = self.clock.age() - began;
+            match self.wait.failed(waited, &error.to_string()) {
+                AfterFailure::GiveUp if !has_waited => return Err(error.into()),
+                AfterFailure::GiveUp => return Err(StartError::WaitedInVain { waited, error }),
+                AfterFailure::TryAgain { pause, is_news } => {
+                    self.pause(since, waited, pause, &error, is_news).await;
+                    has_waited = true;
+                }
+            }
+        }
+    }
+
+    async fn pause(
+        &self,
+        since: WallTime,
+        waited: Duration,
+        pause: Duration,
+        error: &StoreError,
+        is_news: bool,
+    ) {
+        if is_news {
+            let (database, since) = (&self.database, shown(since));
+            let (waited_seconds, pause_ms) = (waited.as_secs(), pause.as_millis());
+            warn!(database, since = since.as_str(), waited_seconds, pause_ms:%;
+                "waiting for the database {database} since {since}: {error}; next try in \
+                 {pause_ms} ms");
+        }
+        self.gate.set(Phase::Starting(http::Starting {
+            awaited: Awaited::Database,
+            since,
+            next_step_at: self.clock.age() + pause,
+        }));
+        tokio::time::sleep(pause).await;
+    }
+
+    fn say_that_it_answers(&self, waited: Duration) {
+        let (database, waited_seconds) = (&self.database, waited.as_secs());
+        info!(database, waited_seconds;
+            "the database {database} answers; the start waited for {waited_seconds} s");
+    }
+}
+
+/// A time of day for a sentence.
+fn shown(time: WallTime) -> String {
+    let since_epoch = Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(0));
+    let time: SystemTime = UNIX_EPOCH + since_epoch;
+    humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEW_YEAR: WallTime = WallTime::from_micros(1_767_225_600_000_000);
+
+    /// A start whose tries fail with these errors and then succeed: how it ended, and when each try
+    /// came.
+    async fn start(
+        limit: Option<u64>,
+        errors: Vec<StoreError>,
+    ) -> (Result<(), StartError>, Vec<Duration>) {
+        tokio::time::pause();
+        let clock = Clock::of_runtime(NEW_YEAR);
+        clock.stop_listening();
+        let gate = Gate::new(clock.clone(), phase(&clock, Awaited::Database, NEW_YEAR));
+        let mut start = Start {
+            clock: &clock,
+            gate: &gate,
+            database: "postgres://db/…".to_owned(),
+            wait: DatabaseWait::new(limit.map(Duration::from_secs)),
+        };
+        let (mut errors, mut tries) = (errors.into_iter(), Vec::new());
+        let outcome = start
+            .repeat(async |loading| {
+                tries.push(clock.age());
+                match errors.next() {
+                    Some(error) => Err(error),
+                    None => {
+                        loading();
+                        Ok(())
+                    }
+                }
+            })
+            .await;
+        assert_eq!(clock.now().as_micros(), 0, "no deadline comes nearer");
+        (outcome, tries)
+    }
+
+    fn refused() -> StoreError {
+        StoreError::Unavailable("refused".to_owned())
+    }
+
+    /// To the hundredth of a second: a timer is up to a millisecond late.
+    fn millis(tries: &[Duration]) -> Vec<u128> {
+        tries.iter().map(|at| at.as_millis() / 10 * 10).collect()
+    }
+
+    #[tokio::test]
+    async fn what_passes_is_tried_again_after_growing_pauses() {
+        let in_doubt = StoreError::InDoubt("COMMIT was not answered".to_owned());
+        let (outcome, tries) = start(None, vec![refused(), in_doubt, refused()]).await;
+        assert!(outcome.is_ok());
+        assert_eq!(millis(&tries), [0, 500, 1_500, 3_500]);
+    }
+
+    #[tokio::test]
+    async fn what_can_never_succeed_ends_the_start_at_once() {
+        let unusable = StoreError::Unusable("written by a newer release".to_owned());
+        let (outcome, tries) = start(None, vec![refused(), unusable.clone()]).await;
+        assert_eq!(outcome.unwrap_err().to_string(), unusable.to_string());
+        assert_eq!(millis(&tries), [0, 500]);
+    }
+
+    #[tokio::test]
+    async fn a_limit_ends_the_start_with_its_last_error() {
+        let (outcome, tries) = start(Some(2), vec![refused(); 100]).await;
+        let sentence = outcome.unwrap_err().to_string();
+        assert!(sentence.contains("refused"), "{sentence}");
+        assert!(sentence.contains("gave up after 2 s (DATABASE_WAIT)"));
+        assert_eq!(millis(&tries), [0, 500, 1_500, 2_000]);
+    }
+
+    #[tokio::test]
+    async fn a_limit_of_zero_ends_the_start_with_its_first_error() {
+        let (outcome, tries) = start(Some(0), vec![refused(); 100]).await;
+        assert_eq!(outcome.unwrap_err().to_string(), refused().to_string());
+        assert_eq!(millis(&tries), [0]);
+    }
+}

@@ -1,0 +1,74 @@
+//! Every exit code of the program, once: what the commands return, and what OPERATIONS says.
+//!
+//! A process that is ended by a signal nobody can watch (SIGKILL) has no exit code. A panic of the
+//! main thread is a failure like any other, not the code 101 of the runtime.
+
+use std::process::ExitCode;
+
+/// How the program ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exit {
+    Done,
+    Failed,
+    Misused,
+    Unknown,
+}
+
+impl Exit {
+    const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Misused, Self::Unknown];
+
+    const fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Failed => 1,
+            Self::Misused => 2,
+            Self::Unknown => 3,
+        }
+    }
+
+    /// What it means for the server, for `migrate` and `config`, and for the commands that ask a
+    /// running orchestrator.
+    const fn meanings(self) -> [&'static str; 3] {
+        match self {
+            Self::Done => [
+                "asked to end by SIGTERM, SIGINT or SIGQUIT, and ended in order",
+                "done",
+                "answered and done as asked; `consistency`: every invariant holds",
+            ],
+            Self::Failed => [
+                "could not start, had to end, or was told a second time to end; the last line of the \
+                 log says why",
+                "could not be done; one sentence says why",
+                "no answer, not done as asked; `consistency`: an invariant is violated",
+            ],
+            Self::Misused => [
+                "the command line or a setting is wrong; nothing was started",
+                "the same",
+                "the same",
+            ],
+            Self::Unknown => ["", "", "`consistency`: not everything could be looked at"],
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+/// The exit codes as a table for OPERATIONS.
+pub fn markdown_exit_codes() -> String {
+    let mut table = String::from(
+        "| code | the server | `migrate`, `config` | `status`, `incidents`, `consistency`, `recover`, `emergency` |\n\
+         | --- | --- | --- | --- |\n",
+    );
+    for exit in Exit::ALL {
+        let [server, own, asking] = exit.meanings();
+        table.push_str(&format!(
+            "| {} | {server} | {own} | {asking} |\n",
+            exit.code()
+        ));
+    }
+    table
+}

@@ -1,0 +1,331 @@
+//! What is answered before there is a fleet to ask about, and who is still answered at the end.
+//!
+//! | phase | `/livez` | `/ready` | everything else, unknown routes included |
+//! | --- | --- | --- | --- |
+//! | starting | 200 | 503 `not_ready` | 503 with `Retry-After` |
+//! | serving | 200 | 200 | its handler |
+//!
+//! Never 404 while there is no fleet: workers stop everything they run when they are told that they
+//! are unknown. A handler finds an [`AppState`] because no request reaches it in another phase than
+//! serving. The phase is replaced as a whole, so a server may go back and forth.
+//!
+//! The gate counts the requests that are under way. Once it closes, each answer ends its connection,
+//! and a body that has not arrived has [`BODY_GRACE`] to do so: a client that stopped in the middle
+//! of a request does not hold up the end. What was answered is known to be written when
+//! [`Gate::idle`] returns, except for what the client does not read.
+
+use std::cell::Cell;
+use std::fmt;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
+use actix_web::http::ConnectionType;
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::{Bytes, Data};
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
+use futures_util::{Stream, StreamExt};
+use tokio::sync::{Notify, watch};
+
+use super::answer::Time;
+use super::problem::Problem;
+use super::state::AppState;
+use super::status;
+use crate::clock::Clock;
+use crate::domain::time::WallTime;
+
+/// How long the body of a request may still take to arrive once the gate closes.
+const BODY_GRACE: Duration = Duration::from_secs(1);
+
+/// Bodies up to this size are written together with the head; longer ones in pieces.
+const WRITTEN_AT_ONCE: u64 = 32 * 1024;
+
+/// What the program can answer at the moment.
+#[derive(Debug, Clone)]
+pub enum Phase {
+    /// There is no fleet to ask about.
+    Starting(Starting),
+    /// The fleet is there.
+    Serving(AppState),
+}
+
+/// A start that is under way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Starting {
+    /// What it waits for.
+    pub awaited: Awaited,
+    /// Since when.
+    pub since: WallTime,
+    /// When it goes on at the earliest, as the age of the clock.
+    pub next_step_at: Duration,
+}
+
+/// What a start waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// The database does not answer yet.
+    Database,
+    /// The fleet is being loaded.
+    Fleet,
+}
+
+impl Starting {
+    fn detail(&self) -> String {
+        let since = Time(self.since);
+        match self.awaited {
+            Awaited::Database => format!(
+                "The orchestrator is starting: it waits for its database since {since}. Try again \
+                 soon; nothing was changed."
+            ),
+            Awaited::Fleet => format!(
+                "The orchestrator is starting: it loads the fleet since {since}. Try again soon; \
+                 nothing was changed."
+            ),
+        }
+    }
+
+    fn answer(&self, path: &str, clock: &Clock) -> HttpResponse {
+        let wait = self.next_step_at.saturating_sub(clock.age());
+        let retry_after = wait.as_secs() + 1;
+        if path == "/ready" {
+            let has_database = self.awaited == Awaited::Fleet;
+            return status::not_ready_yet(clock.wall(), has_database, self.since, retry_after);
+        }
+        let mut answer = Problem::starting(self.detail()).error_response();
+        answer
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from(retry_after));
+        answer
+    }
+}
+
+/// Decides what requests reach. Clones are the same gate.
+#[derive(Clone)]
+pub struct Gate {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    clock: Clock,
+    phase: RwLock<Phase>,
+    closing: watch::Sender<bool>,
+    under_way: AtomicUsize,
+    idle: Notify,
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
+    }
+}
+
+impl From<AppState> for Gate {
+    fn from(state: AppState) -> Self {
+        let clock = state.orchestrator().clock().clone();
+        Self::new(clock, Phase::Serving(state))
+    }
+}
+
+impl Gate {
+    /// A gate in a phase.
+    pub fn new(clock: Clock, phase: Phase) -> Self {
+        Self {
+            shared: Arc::new(Shared {
+                clock,
+                phase: RwLock::new(phase),
+                closing: watch::Sender::new(false),
+                under_way: AtomicUsize::new(0),
+                idle: Notify::new(),
+            }),
+        }
+    }
+
+    /// From now on requests find this phase; those under way go on in the one they found.
+    pub fn set(&self, phase: Phase) {
+        let current = self.shared.phase.write();
+        *current.unwrap_or_else(PoisonError::into_inner) = phase;
+    }
+
+    fn phase(&self) -> Phase {
+        let phase = self.shared.phase.read();
+        phase.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// From now on each answer ends its connection, and bodies have little time to arrive.
+    pub fn close(&self) {
+        self.shared.closing.send_replace(true);
+    }
+
+    /// Whether it closes.
+    fn is_closing(&self) -> bool {
+        *self.shared.closing.borrow()
+    }
+
+    /// Returns once no request is under way. More may come afterwards.
+    pub async fn idle(&self) {
+        loop {
+            let mut idle = std::pin::pin!(self.shared.idle.notified());
+            idle.as_mut().enable();
+            if self.shared.under_way.load(Ordering::SeqCst) == 0 {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    fn enter(&self) -> UnderWay {
+        self.shared.under_way.fetch_add(1, Ordering::SeqCst);
+        UnderWay(self.clone())
+    }
+
+    /// Returns when a body that has not arrived by then is waited for no longer.
+    fn end_of_patience(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+        let mut closing = self.shared.closing.subscribe();
+        Box::pin(async move {
+            if closing.wait_for(|is_closing| *is_closing).await.is_ok() {
+                tokio::time::sleep(BODY_GRACE).await;
+            } else {
+                std::future::pending().await
+            }
+        })
+    }
+}
+
+/// A request that is under way, until it is dropped.
+struct UnderWay(Gate);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let shared = &self.0.shared;
+        if shared.under_way.fetch_sub(1, Ordering::SeqCst) == 1 {
+            shared.idle.notify_waiters();
+        }
+    }
+}
+
+/// Middleware, the outermost: answers itself what the phase leaves no handler for.
+pub(super) async fn through_the_gate(
+    mut request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(gate) = request.app_data::<Gate>().cloned() else {
+        return next.call(request).await;
+    };
+    let under_way = gate.enter();
+    match gate.phase() {
+        Phase::Starting(_) if request.path() == "/livez" => {}
+        Phase::Starting(starting) => {
+            let answer = starting.answer(request.path(), &gate.shared.clock);
+            return Ok(finish(request.into_response(answer), &gate, under_way));
+        }
+        Phase::Serving(state) => {
+            let mut data = Extensions::new();
+            data.insert(Data::new(state));
+            request.add_data_container(Rc::new(data));
+        }
+    }
+    let was_cut = limit_body(&mut request, &gate);
+    let mut answer = next.call(request).await?;
+    if was_cut.get() {
+        answer = answer.into_response(Problem::shutting_down().error_response());
+    }
+    Ok(finish(answer, &gate, under_way))
+}
+
+fn finish(
+    mut answer: ServiceResponse<BoxBody>,
+    gate: &Gate,
+    under_way: UnderWay,
+) -> ServiceResponse<BoxBody> {
+    if gate.is_closing() {
+        let head = answer.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
+    match answer.response().body().size() {
+        BodySize::None => answer,
+        BodySize::Sized(size) if size <= WRITTEN_AT_ONCE => answer,
+        BodySize::Sized(_) | BodySize::Stream => answer.map_body(|_, body| {
+            BoxBody::new(InPieces {
+                body,
+                _under_way: under_way,
+            })
+        }),
+    }
+}
+
+/// A body that is under way until its last piece is taken.
+struct InPieces {
+    body: BoxBody,
+    _under_way: UnderWay,
+}
+
+impl MessageBody for InPieces {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        Pin::new(&mut self.body).poll_next(cx)
+    }
+}
+
+/// Ends the body of a request that does not arrive while the gate closes; the flag tells whether
+/// it did.
+fn limit_body(request: &mut ServiceRequest, gate: &Gate) -> Rc<Cell<bool>> {
+    let was_cut = Rc::new(Cell::new(false));
+    match request.take_payload() {
+        Payload::None => {}
+        payload => request.set_payload(Payload::Stream {
+            payload: Box::pin(LimitedBody {
+                payload,
+                gate: gate.clone(),
+                end_of_patience: None,
+                was_cut: was_cut.clone(),
+            }),
+        }),
+    }
+    was_cut
+}
+
+struct LimitedBody {
+    payload: Payload,
+    gate: Gate,
+    /// Made when there is something to wait for: most bodies arrive with their head.
+    end_of_patience: Option<Pin<Box<dyn Future<Output = ()>>>>,
+    was_cut: Rc<Cell<bool>>,
+}
+
+impl Stream for LimitedBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Poll::Ready(piece) = self.payload.poll_next_unpin(cx) {
+            return Poll::Ready(piece);
+        }
+        let Self {
+            gate,
+            end_of_patience,
+            was_cut,
+            ..
+        } = &mut *self;
+        let over = end_of_patience.get_or_insert_with(|| gate.end_of_patience());
+        over.as_mut().poll(cx).map(|()| {
+            was_cut.set(true);
+            Some(Err(PayloadError::Incomplete(None)))
+        })
+    }
+}
