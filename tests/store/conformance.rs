@@ -23,10 +23,10 @@ use resilient_orchestrator::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, StepName, StepRecord, StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
-use resilient_orchestrator::domain::lease::HandedOver;
 use resilient_orchestrator::domain::stream::{
     AssignReason, Assignment, OrphanReason, Place, Stream,
 };
+use resilient_orchestrator::domain::withdrawal::HandedOver;
 use resilient_orchestrator::store::{Expiry, Guard, Settlement, Store, StoreError};
 
 use crate::support::fleets::{Draft, assigned, at, instance, stream, unclaimed};
