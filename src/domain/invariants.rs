@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, InstanceSlot};
 use super::ids::{Epoch, StreamId};
 use super::instance::{Instance, InstanceStatus};
 use super::stream::{Assignment, Place, StreamState};
@@ -258,7 +258,7 @@ fn none_lost(fleet: &Fleet) -> Check {
     }
     let room = fleet
         .instances()
-        .find(|slot| is_eligible(slot.instance()) && slot.free_room() > 0);
+        .find(|slot| is_eligible(slot.instance()) && has_vacancy(slot));
     if let Some(room) = room {
         for id in &orphaned {
             violations.add(|| {
@@ -270,6 +270,11 @@ fn none_lost(fleet: &Fleet) -> Check {
         }
     }
     violations.into_check()
+}
+
+/// Whether it could own one more stream now, whatever is promised to it.
+fn has_vacancy(slot: &InstanceSlot) -> bool {
+    slot.held().len() + slot.lingering().len() < slot.instance().max_streams as usize
 }
 
 /// Whether orphans may be pushed to it, as far as its state goes.

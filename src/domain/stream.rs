@@ -111,6 +111,14 @@ impl Assignment {
         matches!(self.handover, Some(Handover::Releasing { .. }))
     }
 
+    /// Who gets it once its owner has released it, if that is known.
+    pub const fn promised_to(&self) -> Option<&InstanceId> {
+        match &self.handover {
+            Some(Handover::Releasing { to, .. }) => to.as_ref(),
+            Some(Handover::Overlapping { .. }) | None => None,
+        }
+    }
+
     /// Who runs it beside its owner until that one does.
     pub const fn former(&self) -> Option<&InstanceId> {
         match &self.handover {

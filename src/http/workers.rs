@@ -311,7 +311,10 @@ pub(super) async fn assign(
         },
         AssignOutcome::Full { max_streams } => AssignAnswer::none(
             "no_capacity",
-            format!("This instance already holds all of the {max_streams} streams it may hold."),
+            format!(
+                "This instance already holds all of the {max_streams} streams it may hold, or its \
+                 room is reserved for streams on their way to it."
+            ),
         ),
         AssignOutcome::NotEligible(status) => AssignAnswer::none(
             "no_capacity",

@@ -25,6 +25,7 @@ pub struct InstanceSlot {
     releasing: BTreeSet<StreamId>,
     overlap: BTreeSet<StreamId>,
     lingering: BTreeMap<StreamId, Epoch>,
+    promised: BTreeSet<StreamId>,
     /// Of what it is to run unless its lease is withdrawn.
     digest: StreamsDigest,
     recent: RecentChanges,
@@ -63,6 +64,11 @@ impl InstanceSlot {
         &self.lingering
     }
 
+    /// The streams that come to it once their owners have released them, ascending.
+    pub fn promised(&self) -> &BTreeSet<StreamId> {
+        &self.promised
+    }
+
     /// How many of the streams it owns may be run by nobody else meanwhile.
     pub fn exclusive(&self) -> usize {
         self.held.len() - self.overlap.len()
@@ -90,7 +96,7 @@ impl InstanceSlot {
     /// How many streams its worker is to run.
     pub fn to_run_count(&self) -> usize {
         match self.instance.withdrawn {
-            None => self.load() - self.releasing.len(),
+            None => self.occupied() - self.releasing.len(),
             Some(_) => 0,
         }
     }
@@ -108,14 +114,26 @@ impl InstanceSlot {
         ids
     }
 
-    /// How many streams it owns or runs a while longer: what its room is measured by.
-    pub(super) fn load(&self) -> usize {
+    /// How many streams it owns or runs a while longer.
+    fn occupied(&self) -> usize {
         self.held.len() + self.lingering.len()
     }
 
-    /// How many more streams it may own.
+    /// How many streams it has to find room for, those promised to it included: what it is weighed
+    /// by when somebody is chosen to get the next one.
+    pub(super) fn load(&self) -> usize {
+        self.occupied() + self.promised.len()
+    }
+
+    /// How many more streams it may be given. Room for what is promised to it is reserved.
     pub fn free_room(&self) -> usize {
         (self.instance.max_streams as usize).saturating_sub(self.load())
+    }
+
+    /// How many more streams it could own now. Only streams that nobody runs may take reserved
+    /// room: a planned move finds another target, a stream without an owner cannot wait.
+    pub fn vacant_room(&self) -> usize {
+        (self.instance.max_streams as usize).saturating_sub(self.occupied())
     }
 
     /// Changes where a stream is filed; the digest follows.
@@ -201,6 +219,8 @@ pub struct Fleet {
     unclaimed: BTreeSet<StreamId>,
     orphaned: BTreeSet<OrphanRank>,
     room: Room,
+    /// What is promised to instances that are not registered (any more).
+    promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
     counter: Epoch,
 }
 
@@ -320,7 +340,7 @@ impl Fleet {
 
     /// The active instances with room, and how much, least loaded first.
     pub fn active_with_room(&self) -> impl Iterator<Item = (&InstanceId, usize)> {
-        let (active, _) = self.room.candidates();
+        let active = self.room.candidates().active;
         active.map(|candidate| (&candidate.id, candidate.load.free() as usize))
     }
 
@@ -354,11 +374,14 @@ impl Fleet {
 
     fn apply_instance(&mut self, id: InstanceId, after: Option<Arc<Instance>>) {
         if let Some(slot) = self.instances.get(&id) {
-            self.room.remove(&slot.instance, slot.load());
+            self.room.remove(slot);
             self.newest.remove(&age_rank(&slot.instance));
         }
         let Some(after) = after else {
-            self.instances.remove(&id);
+            let promised = self.instances.remove(&id).map(|slot| slot.promised);
+            if let Some(promised) = promised.filter(|promised| !promised.is_empty()) {
+                self.promised_to_absent.insert(id, promised);
+            }
             return;
         };
         self.newest.insert(age_rank(&after));
@@ -371,10 +394,9 @@ impl Fleet {
                 if !same_life {
                     slot.unconfirmed = unconfirmed(&slot.instance, &slot.held, &self.streams);
                 }
-                self.room.insert(&slot.instance, slot.load());
+                self.room.insert(slot);
             }
             None => {
-                self.room.insert(&after, 0);
                 let slot = InstanceSlot {
                     recent: RecentChanges::starting_at(after.assignment_version),
                     instance: after,
@@ -384,8 +406,10 @@ impl Fleet {
                     releasing: BTreeSet::new(),
                     overlap: BTreeSet::new(),
                     lingering: BTreeMap::new(),
+                    promised: self.promised_to_absent.remove(&id).unwrap_or_default(),
                     digest: StreamsDigest::default(),
                 };
+                self.room.insert(&slot);
                 self.instances.insert(id, slot);
             }
         }
@@ -455,7 +479,7 @@ impl Fleet {
                 let Some(slot) = self.instances.get_mut(&assignment.instance) else {
                     return;
                 };
-                self.room.remove(&slot.instance, slot.load());
+                self.room.remove(slot);
                 slot.refile(stream.id, |slot| {
                     slot.held.remove(&stream.id);
                     slot.undelivered.remove(&stream.id);
@@ -465,10 +489,13 @@ impl Fleet {
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
-                self.room.insert(&slot.instance, slot.load());
+                self.room.insert(slot);
                 self.linger(stream.id, assignment, |lingering, id, _| {
                     lingering.remove(&id);
                 });
+                if let Some(to) = assignment.promised_to() {
+                    self.withdraw_promise(stream.id, to);
+                }
             }
             Place::Unclaimed { .. } => {
                 self.unclaimed.remove(&stream.id);
@@ -493,10 +520,39 @@ impl Fleet {
         let Some(slot) = self.instances.get_mut(from) else {
             return;
         };
-        self.room.remove(&slot.instance, slot.load());
+        self.room.remove(slot);
         slot.refile(id, |slot| change(&mut slot.lingering, id, *epoch));
         slot.recent.note(slot.instance.assignment_version, id);
-        self.room.insert(&slot.instance, slot.load());
+        self.room.insert(slot);
+    }
+
+    /// Reserves room for a stream at the instance it goes to.
+    fn promise(&mut self, id: StreamId, to: &InstanceId) {
+        match self.instances.get_mut(to) {
+            Some(slot) => {
+                self.room.remove(slot);
+                slot.promised.insert(id);
+                self.room.insert(slot);
+            }
+            None => {
+                let promised = self.promised_to_absent.entry(to.clone()).or_default();
+                promised.insert(id);
+            }
+        }
+    }
+
+    /// Frees the room that was reserved for a stream.
+    fn withdraw_promise(&mut self, id: StreamId, to: &InstanceId) {
+        if let Some(slot) = self.instances.get_mut(to) {
+            self.room.remove(slot);
+            slot.promised.remove(&id);
+            self.room.insert(slot);
+        } else if let Some(promised) = self.promised_to_absent.get_mut(to) {
+            promised.remove(&id);
+            if promised.is_empty() {
+                self.promised_to_absent.remove(to);
+            }
+        }
     }
 
     /// Puts a stream into the index its place belongs to.
@@ -506,7 +562,7 @@ impl Fleet {
                 let Some(slot) = self.instances.get_mut(&assignment.instance) else {
                     return;
                 };
-                self.room.remove(&slot.instance, slot.load());
+                self.room.remove(slot);
                 slot.refile(stream.id, |slot| {
                     slot.held.insert(stream.id);
                     slot.file_delivery(stream.id, assignment);
@@ -514,10 +570,13 @@ impl Fleet {
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
-                self.room.insert(&slot.instance, slot.load());
+                self.room.insert(slot);
                 self.linger(stream.id, assignment, |lingering, id, epoch| {
                     lingering.insert(id, epoch);
                 });
+                if let Some(to) = assignment.promised_to() {
+                    self.promise(stream.id, to);
+                }
             }
             Place::Unclaimed { .. } => {
                 self.unclaimed.insert(stream.id);
@@ -549,6 +608,7 @@ impl PartialEq for Fleet {
                         && a.releasing == b.releasing
                         && a.overlap == b.overlap
                         && a.lingering == b.lingering
+                        && a.promised == b.promised
                         && a.digest == b.digest
                 })
             && self.newest == other.newest
@@ -562,6 +622,7 @@ impl PartialEq for Fleet {
             && self.unclaimed == other.unclaimed
             && self.orphaned == other.orphaned
             && self.room == other.room
+            && self.promised_to_absent == other.promised_to_absent
     }
 }
 

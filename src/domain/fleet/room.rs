@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 
 use super::model::InstanceSlot;
 use crate::domain::ids::InstanceId;
-use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::instance::InstanceStatus;
 
 /// How full an instance is: `held / max`, compared exactly, without floating point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
-    /// Streams it owns.
+    /// Streams it owns, and those promised to it.
     pub held: u32,
     /// Streams it may own, at least 1.
     pub max: u32,
@@ -60,29 +60,42 @@ pub(super) struct Room {
     active: BTreeSet<Candidate>,
     recovering: BTreeSet<Candidate>,
     auto_assign: BTreeSet<Candidate>,
+    /// Active instances whose last room is reserved for streams on their way to them.
+    reserved: BTreeSet<Candidate>,
+}
+
+/// The instances with room, least loaded first, in the order of the lists.
+pub(super) struct Candidates<A, R, V> {
+    /// Active ones.
+    pub(super) active: A,
+    /// Those on probation, for when no active one has room.
+    pub(super) recovering: R,
+    /// Active ones with reserved room only, for streams that nobody runs.
+    pub(super) reserved: V,
 }
 
 impl Room {
     /// Takes an instance out of the order, given the load it was filed under.
-    pub(super) fn remove(&mut self, instance: &Instance, held: usize) {
-        for_each_list(self, instance, held, |list, candidate| {
+    pub(super) fn remove(&mut self, slot: &InstanceSlot) {
+        for_each_list(self, slot, |list, candidate| {
             list.remove(&candidate);
         });
     }
 
     /// Files an instance under its load, if it may be pushed streams and has room.
-    pub(super) fn insert(&mut self, instance: &Instance, held: usize) {
-        for_each_list(self, instance, held, |list, candidate| {
+    pub(super) fn insert(&mut self, slot: &InstanceSlot) {
+        for_each_list(self, slot, |list, candidate| {
             list.insert(candidate);
         });
     }
 
     /// Who gets the next orphan: the least loaded active instance, or, if none has room, the
-    /// least loaded one on probation.
+    /// least loaded one on probation, or else one whose room is reserved.
     pub(super) fn for_orphan(&self) -> Option<&InstanceId> {
         self.active
             .first()
             .or_else(|| self.recovering.first())
+            .or_else(|| self.reserved.first())
             .map(|candidate| &candidate.id)
     }
 
@@ -94,22 +107,27 @@ impl Room {
             .map(|candidate| &candidate.id)
     }
 
-    /// Whether an instance is active and has room.
+    /// Whether an instance is active and has room, reserved or not: who asks is owed it.
     pub(super) fn is_open(&self, slot: Option<&InstanceSlot>) -> bool {
         slot.is_some_and(|slot| {
-            self.active
-                .contains(&candidate(slot.instance(), slot.load()))
+            let candidate = candidate(slot);
+            self.active.contains(&candidate) || self.reserved.contains(&candidate)
         })
     }
 
-    /// The active instances with room, least loaded first, then those on probation.
+    /// Those with room.
     pub(super) fn candidates(
         &self,
-    ) -> (
+    ) -> Candidates<
         impl Iterator<Item = &Candidate>,
         impl Iterator<Item = &Candidate>,
-    ) {
-        (self.active.iter(), self.recovering.iter())
+        impl Iterator<Item = &Candidate>,
+    > {
+        Candidates {
+            active: self.active.iter(),
+            recovering: self.recovering.iter(),
+            reserved: self.reserved.iter(),
+        }
     }
 
     /// Who gets the next unclaimed stream without asking: the least loaded active instance with
@@ -122,34 +140,37 @@ impl Room {
     }
 }
 
-fn candidate(instance: &Instance, held: usize) -> Candidate {
+fn candidate(slot: &InstanceSlot) -> Candidate {
     Candidate {
         load: Load {
-            held: u32::try_from(held).unwrap_or(u32::MAX),
-            max: instance.max_streams,
+            held: u32::try_from(slot.load()).unwrap_or(u32::MAX),
+            max: slot.instance().max_streams,
         },
-        id: instance.id.clone(),
+        id: slot.instance().id.clone(),
     }
 }
 
 /// The lists an instance belongs to, given its state and load.
 fn for_each_list(
     room: &mut Room,
-    instance: &Instance,
-    held: usize,
+    slot: &InstanceSlot,
     apply: impl Fn(&mut BTreeSet<Candidate>, Candidate),
 ) {
-    let candidate = candidate(instance, held);
-    if !candidate.load.has_room() || instance.withdrawn.is_some() {
+    let instance = slot.instance();
+    if slot.vacant_room() == 0 || instance.withdrawn.is_some() {
         return;
     }
+    let candidate = candidate(slot);
+    let is_reserved = !candidate.load.has_room();
     match instance.status {
+        InstanceStatus::Active if is_reserved => apply(&mut room.reserved, candidate),
         InstanceStatus::Active => {
             if instance.auto_assign {
                 apply(&mut room.auto_assign, candidate.clone());
             }
             apply(&mut room.active, candidate);
         }
+        // What was promised to one that failed meanwhile goes elsewhere: nothing is reserved.
         InstanceStatus::Recovering => apply(&mut room.recovering, candidate),
         InstanceStatus::Suspect
         | InstanceStatus::Failed
