@@ -49,6 +49,8 @@ mod recovery_resumption;
 mod reports;
 #[path = "actors/restart.rs"]
 mod restart;
+#[path = "actors/returned.rs"]
+mod returned;
 #[path = "actors/rig.rs"]
 mod rig;
 #[path = "actors/room.rs"]

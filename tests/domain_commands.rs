@@ -119,6 +119,7 @@ impl World {
             id: id.into(),
             incarnation: None,
             streams: ids(streams),
+            reason: None,
         })
     }
 
@@ -712,7 +713,8 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
         ReleaseStreams {
             id: id.clone(),
             incarnation: None,
-            streams: vec![]
+            streams: vec![],
+            reason: None,
         },
         RemoveInstance::new(id.clone()),
         SuspectInstance {

@@ -29,6 +29,8 @@ mod network;
 mod operator;
 #[path = "simulation/report.rs"]
 mod report;
+#[path = "simulation/returned.rs"]
+mod returned;
 #[path = "simulation/run.rs"]
 mod run;
 #[path = "simulation/scene.rs"]

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::machine::{Action, Answer, Machine, Outcome, Request, Ticket};
 use super::news::Board;
-use super::performer::{Task, perform};
+use super::performer::{Performed, Task, perform};
 use super::permit::{Grant, LeaseEnd, boot_time};
 use super::stream::{Ending, Handoff, StopReason, StreamAssignment, StreamId};
 use super::wire::Wire;
@@ -32,10 +32,10 @@ pub(super) enum Message {
         version: i64,
     },
     /// The runner did what it was told to.
-    Performed(Outcome),
+    Performed(Performed),
     /// The runner panicked.
     RunnerGone,
-    GiveBack(StreamId),
+    GiveBack(StreamId, Option<String>),
     Leave,
 }
 
@@ -159,9 +159,10 @@ impl Keeper {
                 incarnation,
                 version,
             } => self.machine.news(incarnation, version),
-            Message::Performed(outcome) => self.performed(outcome),
+            Message::Performed(performed) => self.performed(performed),
             Message::RunnerGone => self.is_runner_gone = true,
-            Message::GiveBack(id) => self.machine.give_back(id),
+            Message::GiveBack(id, None) => self.machine.give_back(id),
+            Message::GiveBack(id, Some(why)) => self.machine.give_back_because(id, &why),
             Message::Leave => {
                 self.machine.leave();
                 self.board.post(None);
@@ -207,11 +208,16 @@ impl Keeper {
         self.perform(Task::Stop(stream, reason));
     }
 
-    fn performed(&mut self, outcome: Outcome) {
-        let id = self.machine.done(outcome);
-        if outcome != Outcome::Done
-            && let Some(id) = id
-        {
+    fn performed(&mut self, performed: Performed) {
+        let not_started = match performed {
+            Performed::Ended(Outcome::Done) => {
+                self.machine.done(Outcome::Done);
+                None
+            }
+            Performed::Ended(outcome) => self.machine.done(outcome),
+            Performed::Failed(why) => self.machine.start_failed(&why),
+        };
+        if let Some(id) = not_started {
             self.grants.remove(&id);
         }
     }

@@ -73,7 +73,8 @@ pub trait Runner: Send + 'static {
     /// Begins to run a stream. It is never called for a stream that runs already.
     ///
     /// # Errors
-    /// If it cannot be run here: it is given back, for another worker to run.
+    /// If it cannot be run here: it is given back, for another worker to run, and the orchestrator is
+    /// told the error as the reason. Keep passwords out of it.
     fn start(&mut self, stream: &StreamAssignment, permit: Permit) -> Result<(), Failure>;
 
     /// Stops a stream; returns when it does not run any more, because from then on somebody
@@ -302,6 +303,14 @@ impl Handle {
 
     /// Stop this stream, and give it back for another worker to run.
     pub fn give_back(&self, stream: StreamId) {
-        let _ = self.inbox.send(Message::GiveBack(stream));
+        let _ = self.inbox.send(Message::GiveBack(stream, None));
+    }
+
+    /// The same, and tells the orchestrator why: people see the reason, and the stream is paused if
+    /// other workers give it back too.
+    pub fn give_back_because(&self, stream: StreamId, reason: impl Into<String>) {
+        let _ = self
+            .inbox
+            .send(Message::GiveBack(stream, Some(reason.into())));
     }
 }

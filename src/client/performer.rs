@@ -17,6 +17,14 @@ pub(super) enum Task {
     Notice(Notice),
 }
 
+/// How a call of the runner ended.
+#[derive(Debug)]
+pub(super) enum Performed {
+    Ended(Outcome),
+    /// A start failed, for this reason.
+    Failed(String),
+}
+
 /// Does one task after the other, until there is nobody who could tell any.
 pub(super) fn perform(runner: impl Runner, tasks: &Receiver<Task>, keeper: &Sender<Message>) {
     let _guard = Guard(keeper);
@@ -26,7 +34,7 @@ pub(super) fn perform(runner: impl Runner, tasks: &Receiver<Task>, keeper: &Send
             Task::Start(stream, permit) => start(&mut runner, &stream, permit),
             Task::Stop(stream, reason) => {
                 runner.stop(&stream, reason);
-                Outcome::Done
+                Performed::Ended(Outcome::Done)
             }
             Task::Notice(notice) => {
                 runner.notice(&notice);
@@ -38,16 +46,17 @@ pub(super) fn perform(runner: impl Runner, tasks: &Receiver<Task>, keeper: &Send
     }
 }
 
-fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) -> Outcome {
+fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) -> Performed {
     // The process may have been suspended since the keeper looked at the clock.
     if !permit.is_valid() {
-        return Outcome::TooLate;
+        return Performed::Ended(Outcome::TooLate);
     }
     match runner.start(stream, permit) {
-        Ok(()) => Outcome::Done,
+        Ok(()) => Performed::Ended(Outcome::Done),
         Err(failure) => {
-            runner.notice(&Notice::StartFailed(stream.id, failure.to_string()));
-            Outcome::Failed
+            let why = failure.to_string();
+            runner.notice(&Notice::StartFailed(stream.id, why.clone()));
+            Performed::Failed(why)
         }
     }
 }

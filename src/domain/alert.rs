@@ -9,14 +9,19 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::AlertId;
+use super::ids::{AlertId, StreamId};
 use super::stream::words;
 use super::time::WallTime;
 
 pub use book::{AlertBook, MAX_CLOSED, Raised};
 pub use news::{News, news};
 
-/// The subject of an alert that is about no single instance and no breaker.
+/// The subject of an alert about a stream.
+pub fn subject_of(stream: StreamId) -> String {
+    format!("stream {stream}")
+}
+
+/// The subject of an alert that is about no single instance, stream or breaker.
 pub const FLEET: &str = "fleet";
 
 words! {
@@ -40,6 +45,8 @@ words! {
         DuplicateIdentity = "duplicate_identity",
         /// A worker does not run what it is to run, although it was told again.
         StreamsDiffer = "streams_differ",
+        /// A stream is given back again and again before it runs steadily.
+        StreamReturned = "stream_returned",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
@@ -74,6 +81,7 @@ impl AlertKind {
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
             | Self::Flapping
+            | Self::StreamReturned
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -92,6 +100,7 @@ impl AlertKind {
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced
+            | Self::StreamReturned
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -108,7 +117,7 @@ pub struct Alert {
     pub kind: AlertKind,
     /// How urgent it is.
     pub severity: Severity,
-    /// Whom it is about: an instance, a breaker, or `fleet`.
+    /// Whom it is about: an instance, a stream, a breaker, or `fleet`.
     pub subject: String,
     /// What happened, in a sentence.
     pub detail: String,

@@ -2,6 +2,7 @@
 //! tests. An event is saved in the same transaction as the change it tells of.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
 use super::instance::InstanceStatus;
 use super::lease::WithdrawalCause;
+use super::returns::ReturnsEnd;
 use super::stream::{AssignReason, OrphanReason, words};
 use super::time::WallTime;
 
@@ -254,6 +256,37 @@ pub enum Event {
         instance: InstanceId,
         /// The fencing token that is void now.
         epoch: Epoch,
+        /// Why, if the worker says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Arc<str>>,
+    },
+    /// A stream was given back again before it ran steadily; it is paused.
+    StreamReturned {
+        /// Which one.
+        stream: StreamId,
+        /// Its name.
+        name: Arc<str>,
+        /// By whom.
+        instance: InstanceId,
+        /// How often in a row.
+        returns: u32,
+        /// Who gave it back lately, the last one last.
+        workers: Vec<InstanceId>,
+        /// The last reason that was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Arc<str>>,
+        /// Until when it waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<WallTime>,
+    },
+    /// That a stream was given back again and again is forgotten.
+    ReturnsOver {
+        /// Which one.
+        stream: StreamId,
+        /// How often it was, in a row.
+        returns: u32,
+        /// Why.
+        because: ReturnsEnd,
     },
     /// The owner of a stream is told to let go of it, so that it can move.
     StreamReleasing {
@@ -359,6 +392,8 @@ impl Event {
             Self::StreamDeleted { .. } => "stream_deleted",
             Self::StreamAssigned { .. } => "stream_assigned",
             Self::StreamReleased { .. } => "stream_released",
+            Self::StreamReturned { .. } => "stream_returned",
+            Self::ReturnsOver { .. } => "returns_over",
             Self::StreamReleasing { .. } => "stream_releasing",
             Self::HandoverAbandoned { .. } => "handover_abandoned",
             Self::OverlapEnded { .. } => "overlap_ended",
@@ -390,6 +425,7 @@ impl Event {
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
             | Self::StreamReleased { instance, .. }
+            | Self::StreamReturned { instance, .. }
             | Self::StreamReleasing { instance, .. }
             | Self::HandoverAbandoned { instance, .. }
             | Self::OverlapEnded { instance, .. }
@@ -401,7 +437,8 @@ impl Event {
             | Self::BrakeOrdered { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
-            | Self::StreamDeleted { .. } => None,
+            | Self::StreamDeleted { .. }
+            | Self::ReturnsOver { .. } => None,
         }
     }
 
@@ -413,6 +450,8 @@ impl Event {
             | Self::StreamDeleted { stream }
             | Self::StreamAssigned { stream, .. }
             | Self::StreamReleased { stream, .. }
+            | Self::StreamReturned { stream, .. }
+            | Self::ReturnsOver { stream, .. }
             | Self::StreamReleasing { stream, .. }
             | Self::HandoverAbandoned { stream, .. }
             | Self::OverlapEnded { stream, .. }

@@ -31,6 +31,7 @@ pub mod probation;
 pub mod queries;
 pub mod reconciliation;
 pub mod recovery;
+pub mod returns;
 pub mod running_time;
 pub mod settings;
 pub mod stream;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::handover::{Handoff, Handover};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use super::returns::Returns;
 use super::time::WallTime;
 
 /// A stream of the catalogue.
@@ -32,6 +33,24 @@ pub struct Stream {
     /// Whether it was deleted: it is in no list any more, and is remembered, as one that its owner
     /// is to let go of, until nobody runs it. One made again under its id waits for that.
     pub deleted: bool,
+    /// What is remembered of it having been given back, until it runs steadily.
+    pub returns: Option<Box<Returns>>,
+}
+
+impl Stream {
+    /// Whether nobody may have it now, because it was given back again and again.
+    pub fn is_paused(&self) -> bool {
+        self.returns
+            .as_ref()
+            .is_some_and(|returns| returns.is_paused())
+    }
+
+    /// Who gave it back lately, and is asked last; the oldest return first.
+    pub fn returned_by(&self) -> &[InstanceId] {
+        self.returns
+            .as_ref()
+            .map_or(&[], |returns| &returns.workers)
+    }
 }
 
 /// Where a stream is. Exactly one of these holds for each stream at any time (I3).
@@ -41,7 +60,8 @@ pub enum Place {
     Assigned(Assignment),
     /// Nobody runs it: new, or released. Given to who asks, or to `auto_assign` instances.
     Unclaimed {
-        /// Who let go of it: it is never pushed back there without being asked for.
+        /// Who let go of it: it is not pushed back there without being asked for, unless the release
+        /// counted as a return and its pause is over (`domain/returns.rs`).
         released_by: Option<InstanceId>,
         /// Since when nobody runs it.
         since: WallTime,

@@ -15,6 +15,7 @@ mod register;
 mod release;
 mod relocate;
 mod remove;
+mod returned;
 mod settle;
 mod status;
 
@@ -38,6 +39,7 @@ pub use register::{RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
 pub use relocate::{AbandonHandovers, MoveProgress, MoveStreams, Relocated, Relocation};
 pub use remove::{ForgetFailed, Removal, RemoveInstance};
+pub use returned::ContinueReturned;
 pub use settle::{Difference, SettleDifference};
 pub use status::{
     ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,

@@ -100,11 +100,8 @@ fn target(
         if let Some(to) = promised_to.filter(|to| is_open(draft, to)) {
             return Ok(to.clone());
         }
-        let mut candidates = draft.fleet().active_with_room();
-        return candidates
-            .find(|(id, _)| owner_id != Some(*id))
-            .map(|(id, _)| id.clone())
-            .ok_or(Rejection::NoRoom(None));
+        let target = draft.fleet().target_for_move(wanted.stream, owner_id);
+        return target.cloned().ok_or(Rejection::NoRoom(None));
     };
     let slot = draft
         .fleet()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::recover::count;
 use super::{Command, Rejection, current_life};
 use crate::domain::events::Event;
-use crate::domain::fleet::{Draft, InstanceSlot, Move, Plan, Scoring};
+use crate::domain::fleet::{Draft, InstanceSlot, Move, Plan, Scoring, orphan_if_paused};
 use crate::domain::handover::Handoff;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
@@ -128,12 +128,24 @@ impl SettleDifference {
             let reason = AssignReason::NotRun;
             if is_leased && handoff(draft, *stream) == Handoff::Exclusive {
                 draft.begin_release_because(*stream, Some(to), reason);
-            } else {
+            } else if !self.is_paused_for_it(draft, *stream) {
                 draft.assign(*stream, to, reason);
             }
             moved += 1;
         }
         moved
+    }
+}
+
+impl SettleDifference {
+    /// Counts that a stream was not run; whether it is paused now, and nobody's.
+    fn is_paused_for_it(&self, draft: &mut Draft<'_>, stream: StreamId) -> bool {
+        let slot = draft.fleet().stream(stream);
+        let Some(assignment) = slot.and_then(|slot| slot.place().assignment()) else {
+            return false;
+        };
+        let owned = draft.now().since(assignment.assigned_at);
+        orphan_if_paused(draft, stream, &self.id, owned)
     }
 }
 

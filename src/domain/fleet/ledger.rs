@@ -10,6 +10,7 @@ use super::placement;
 use crate::domain::commands::{Command, Rejection};
 use crate::domain::events::Event;
 use crate::domain::ids::{Epoch, InstanceId};
+use crate::domain::returns::ReturnPolicy;
 use crate::domain::time::WallTime;
 
 /// What one command changed.
@@ -84,6 +85,7 @@ pub struct Ledger {
     saved: Fleet,
     draft: Fleet,
     open: Batch,
+    policy: ReturnPolicy,
 }
 
 impl Ledger {
@@ -93,7 +95,18 @@ impl Ledger {
             draft: fleet.clone(),
             saved: fleet,
             open: Batch::default(),
+            policy: ReturnPolicy::default(),
         }
+    }
+
+    /// From now on decides by this policy which returns of streams count.
+    pub fn set_return_policy(&mut self, policy: ReturnPolicy) {
+        self.policy = policy;
+    }
+
+    /// Which returns of streams count.
+    pub fn return_policy(&self) -> &ReturnPolicy {
+        &self.policy
     }
 
     /// The fleet as it is saved.
@@ -115,7 +128,7 @@ impl Ledger {
         now: WallTime,
     ) -> Result<C::Reply, Rejection> {
         let counter = self.draft.counter();
-        let mut draft = Draft::new(&mut self.draft, now);
+        let mut draft = Draft::new(&mut self.draft, now, self.policy);
         let result = command.decide(&mut draft);
         if result.is_ok() && draft.has_changes() {
             placement::place_waiting(&mut draft);

@@ -24,7 +24,7 @@ pub use ledger::{Batch, Decision, Ledger};
 pub use model::{Fleet, InstanceSlot, StreamSlot};
 pub use placement::{
     Evacuation, EvacuationCause, end_overlaps, evacuate, evacuate_overlapping, let_go,
-    place_waiting,
+    orphan_if_paused, place_waiting,
 };
 pub use plan::{Move, Plan};
 pub use recent::REMEMBERED_CHANGES;

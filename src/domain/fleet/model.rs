@@ -217,7 +217,11 @@ pub struct Fleet {
     names: BTreeMap<Arc<str>, StreamId>,
     deleted: BTreeSet<StreamId>,
     unclaimed: BTreeSet<StreamId>,
+    /// Those of them that are not paused.
+    ready_unclaimed: BTreeSet<StreamId>,
     orphaned: BTreeSet<OrphanRank>,
+    /// Those of them that are not paused.
+    ready_orphans: BTreeSet<OrphanRank>,
     room: Room,
     /// What is promised to instances that are not registered (any more).
     promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
@@ -328,29 +332,47 @@ impl Fleet {
             .copied()
     }
 
+    /// Streams that wait to be asked for and are not paused, ascending.
+    pub fn ready_unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.ready_unclaimed.iter().copied()
+    }
+
+    /// The first stream after `after` that waits to be asked for and is not paused.
+    pub(super) fn ready_after(&self, after: StreamId) -> Option<StreamId> {
+        let rest = (Bound::Excluded(after), Bound::Unbounded);
+        self.ready_unclaimed.range(rest).next().copied()
+    }
+
+    /// The next orphan to be placed.
+    pub(super) fn next_orphan(&self) -> Option<StreamId> {
+        self.ready_orphans.first().map(|rank| rank.id)
+    }
+
+    /// How many of the streams that nobody runs are paused.
+    pub fn paused_count(&self) -> usize {
+        let all = self.unclaimed.len() + self.orphaned.len();
+        all - self.ready_unclaimed.len() - self.ready_orphans.len()
+    }
+
     /// Streams that lost their instance, in the order they are placed.
     pub fn orphaned(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.orphaned.iter().map(|rank| rank.id)
     }
 
-    /// Who would get the next orphan.
-    pub fn target_for_orphan(&self) -> Option<&InstanceId> {
-        self.room.for_orphan()
-    }
-
-    /// The active instances with room, and how much, least loaded first.
-    pub fn active_with_room(&self) -> impl Iterator<Item = (&InstanceId, usize)> {
-        let active = self.room.candidates().active;
-        active.map(|candidate| (&candidate.id, candidate.load.free() as usize))
+    /// Who would get a stream that is moved away from its owner: the least loaded active instance
+    /// with room, one that gave it back last.
+    pub fn target_for_move(
+        &self,
+        stream: StreamId,
+        owner: Option<&InstanceId>,
+    ) -> Option<&InstanceId> {
+        let slot = self.stream(stream);
+        let avoided = slot.map_or(&[][..], |slot| slot.stream().returned_by());
+        self.room.for_move(owner, avoided)
     }
 
     pub(super) fn room(&self) -> &Room {
         &self.room
-    }
-
-    /// Who would get an unclaimed stream without asking.
-    pub fn target_for_unclaimed(&self, released_by: Option<&InstanceId>) -> Option<&InstanceId> {
-        self.room.for_unclaimed(released_by)
     }
 
     pub(super) fn advance_counter(&mut self) -> Epoch {
@@ -420,7 +442,7 @@ impl Fleet {
             Some(slot) => {
                 self.names.remove(&slot.stream.name);
                 self.deleted.remove(&id);
-                self.orphaned.remove(&orphan_rank(&slot.stream));
+                self.unfile_waiting(&slot.stream, &slot.place);
                 slot.place
             }
             None => Place::Disabled,
@@ -432,16 +454,14 @@ impl Fleet {
         if stream.deleted {
             self.deleted.insert(id);
         }
-        // Of all indexes only the order of orphans and the kind of hand-over depend on what the
+        // Of all indexes only those of waiting streams and the kind of hand-over depend on what the
         // catalogue says: nothing comes to or goes from an owner when an entry is edited.
         if let Some(assignment) = place.assignment()
             && let Some(slot) = self.instances.get_mut(&assignment.instance)
         {
             slot.file_handoff(&stream);
         }
-        if matches!(place, Place::Orphaned { .. }) {
-            self.orphaned.insert(orphan_rank(&stream));
-        }
+        self.file_waiting(&stream, &place);
         self.streams.insert(id, StreamSlot { stream, place });
     }
 
@@ -497,13 +517,44 @@ impl Fleet {
                     self.withdraw_promise(stream.id, to);
                 }
             }
+            Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
+                self.unfile_waiting(stream, place);
+            }
+        }
+    }
+
+    /// Takes a stream that nobody runs out of the lists of those that wait.
+    fn unfile_waiting(&mut self, stream: &Stream, place: &Place) {
+        match place {
             Place::Unclaimed { .. } => {
                 self.unclaimed.remove(&stream.id);
+                self.ready_unclaimed.remove(&stream.id);
             }
             Place::Orphaned { .. } => {
                 self.orphaned.remove(&orphan_rank(stream));
+                self.ready_orphans.remove(&orphan_rank(stream));
             }
-            Place::Disabled => {}
+            Place::Assigned(_) | Place::Disabled => {}
+        }
+    }
+
+    /// Files a stream that nobody runs by how it is given out, and whether it may be now.
+    fn file_waiting(&mut self, stream: &Stream, place: &Place) {
+        let is_ready = !stream.is_paused();
+        match place {
+            Place::Unclaimed { .. } => {
+                self.unclaimed.insert(stream.id);
+                if is_ready {
+                    self.ready_unclaimed.insert(stream.id);
+                }
+            }
+            Place::Orphaned { .. } => {
+                self.orphaned.insert(orphan_rank(stream));
+                if is_ready {
+                    self.ready_orphans.insert(orphan_rank(stream));
+                }
+            }
+            Place::Assigned(_) | Place::Disabled => {}
         }
     }
 
@@ -578,13 +629,9 @@ impl Fleet {
                     self.promise(stream.id, to);
                 }
             }
-            Place::Unclaimed { .. } => {
-                self.unclaimed.insert(stream.id);
+            Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
+                self.file_waiting(stream, place);
             }
-            Place::Orphaned { .. } => {
-                self.orphaned.insert(orphan_rank(stream));
-            }
-            Place::Disabled => {}
         }
     }
 }
@@ -620,7 +667,9 @@ impl PartialEq for Fleet {
             && self.names == other.names
             && self.deleted == other.deleted
             && self.unclaimed == other.unclaimed
+            && self.ready_unclaimed == other.ready_unclaimed
             && self.orphaned == other.orphaned
+            && self.ready_orphans == other.ready_orphans
             && self.room == other.room
             && self.promised_to_absent == other.promised_to_absent
     }

@@ -62,9 +62,13 @@ impl Plan {
         let mut targets = Targets::of(fleet, from, scoring, &streams);
         let moves = streams
             .into_iter()
-            .map(|stream| Move {
-                stream,
-                to: targets.next(),
+            .map(|stream| {
+                let slot = fleet.stream(stream);
+                let avoided = slot.map_or(&[][..], |slot| slot.stream().returned_by());
+                Move {
+                    stream,
+                    to: targets.next(avoided),
+                }
             })
             .collect();
         Self {
@@ -165,7 +169,8 @@ impl Targets {
         }
     }
 
-    fn next(&mut self) -> Option<InstanceId> {
+    /// Who gets the next stream; those to be avoided only if nobody else of their kind has room.
+    fn next(&mut self, avoided: &[InstanceId]) -> Option<InstanceId> {
         let is_recovering = self.active.is_empty() && !self.recovering.is_empty();
         let list = if !self.active.is_empty() {
             &mut self.active
@@ -174,7 +179,22 @@ impl Targets {
         } else {
             &mut self.reserved
         };
-        let Reverse(Target { mut rank, vacant }) = list.pop()?;
+        let mut passed_over = Vec::new();
+        let mut chosen = list.pop();
+        while let Some(target) = chosen.take_if(|target| avoided.contains(&target.0.rank.id)) {
+            passed_over.push(target);
+            chosen = list.pop();
+        }
+        let place_of = |target: &Reverse<Target>| {
+            let id = &target.0.rank.id;
+            avoided.iter().position(|avoided| avoided == id)
+        };
+        if chosen.is_none() {
+            let first = (0..passed_over.len()).min_by_key(|index| place_of(&passed_over[*index]));
+            chosen = first.map(|index| passed_over.swap_remove(index));
+        }
+        list.extend(passed_over);
+        let Reverse(Target { mut rank, vacant }) = chosen?;
         let id = rank.id.clone();
         rank.load.held += 1;
         let target = Target {

@@ -89,22 +89,22 @@ impl Room {
         });
     }
 
-    /// Who gets the next orphan: the least loaded active instance, or, if none has room, the
-    /// least loaded one on probation, or else one whose room is reserved.
-    pub(super) fn for_orphan(&self) -> Option<&InstanceId> {
-        self.active
-            .first()
-            .or_else(|| self.recovering.first())
-            .or_else(|| self.reserved.first())
-            .map(|candidate| &candidate.id)
+    /// Who gets an orphan: the least loaded active instance, or, if none has room, the least
+    /// loaded one on probation, or else one whose room is reserved.
+    pub(super) fn for_orphan(&self, avoided: &[InstanceId]) -> Option<&InstanceId> {
+        let lists = [&self.active, &self.recovering, &self.reserved];
+        lists
+            .into_iter()
+            .find_map(|list| choose(list, None, avoided))
     }
 
     /// The least loaded active instance that is not this one.
-    pub(super) fn for_other_than(&self, id: &InstanceId) -> Option<&InstanceId> {
-        let mut active = self.active.iter();
-        active
-            .find(|candidate| candidate.id != *id)
-            .map(|candidate| &candidate.id)
+    pub(super) fn for_move(
+        &self,
+        owner: Option<&InstanceId>,
+        avoided: &[InstanceId],
+    ) -> Option<&InstanceId> {
+        choose(&self.active, owner, avoided)
     }
 
     /// Whether an instance is active and has room, reserved or not: who asks is owed it.
@@ -130,14 +130,43 @@ impl Room {
         }
     }
 
-    /// Who gets the next unclaimed stream without asking: the least loaded active instance with
+    /// Who gets an unclaimed stream without asking: the least loaded active instance with
     /// `auto_assign` that is not the one that let go of it.
-    pub(super) fn for_unclaimed(&self, released_by: Option<&InstanceId>) -> Option<&InstanceId> {
-        self.auto_assign
-            .iter()
-            .map(|candidate| &candidate.id)
-            .find(|id| released_by.is_none_or(|releaser| releaser != *id))
+    pub(super) fn for_unclaimed(
+        &self,
+        released_by: Option<&InstanceId>,
+        avoided: &[InstanceId],
+    ) -> Option<&InstanceId> {
+        choose(&self.auto_assign, released_by, avoided)
     }
+
+    /// Whether anybody takes orphans.
+    pub(super) fn has_any(&self) -> bool {
+        !(self.active.is_empty() && self.recovering.is_empty() && self.reserved.is_empty())
+    }
+
+    /// Whether anybody fills itself.
+    pub(super) fn has_auto_assign(&self) -> bool {
+        !self.auto_assign.is_empty()
+    }
+}
+
+/// The first of a list, but never `never`, and those that are to be avoided only if there is no
+/// other: then the one that comes first among them. Looks at a few more than are avoided.
+fn choose<'r>(
+    list: &'r BTreeSet<Candidate>,
+    never: Option<&InstanceId>,
+    avoided: &[InstanceId],
+) -> Option<&'r InstanceId> {
+    let ids = || {
+        let ids = list.iter().map(|candidate| &candidate.id);
+        ids.filter(|id| Some(*id) != never)
+    };
+    let fresh = ids().find(|id| !avoided.contains(id));
+    fresh.or_else(|| {
+        let mut avoided = avoided.iter();
+        avoided.find_map(|wanted| ids().find(|id| *id == wanted))
+    })
 }
 
 fn candidate(slot: &InstanceSlot) -> Candidate {
@@ -183,6 +212,32 @@ fn for_each_list(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_to_be_avoided_is_chosen_last_and_in_the_given_order() {
+        let list: BTreeSet<Candidate> = [("a", 0), ("b", 1), ("c", 2)]
+            .map(|(id, held)| Candidate {
+                load: Load { held, max: 9 },
+                id: id.into(),
+            })
+            .into();
+        let chosen = |never: Option<&str>, avoided: &[&str]| {
+            let never = never.map(InstanceId::from);
+            let avoided: Vec<InstanceId> = avoided.iter().map(|id| (*id).into()).collect();
+            choose(&list, never.as_ref(), &avoided).map(|id| id.to_string())
+        };
+        for (never, avoided, expected) in [
+            (None, &[][..], Some("a")),
+            (Some("a"), &[], Some("b")),
+            (None, &["a", "b"], Some("c")),
+            (None, &["b", "c", "a"], Some("b")),
+            (Some("b"), &["b", "c", "a"], Some("c")),
+            (Some("c"), &["gone", "b", "a"], Some("b")),
+        ] {
+            assert_eq!(chosen(never, avoided).as_deref(), expected);
+        }
+        assert_eq!(choose(&BTreeSet::new(), None, &["a".into()]), None);
+    }
 
     #[test]
     fn loads_are_compared_as_fractions() {

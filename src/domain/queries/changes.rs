@@ -137,6 +137,7 @@ mod tests {
             id: "a".into(),
             incarnation: None,
             streams: sample::ids(ids),
+            reason: None,
         }
     }
 
