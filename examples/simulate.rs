@@ -31,6 +31,8 @@ mod network;
 mod operator;
 #[path = "../tests/simulation/report.rs"]
 mod report;
+#[path = "../tests/simulation/returned.rs"]
+mod returned;
 #[path = "../tests/simulation/run.rs"]
 mod run;
 #[path = "../tests/simulation/scene.rs"]

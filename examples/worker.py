@@ -20,7 +20,8 @@ HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy 
 
 
 def run(stream, stopped):
-    """Works on one stream until `stopped` is set. Store results together with the epoch."""
+    """Works on one stream until `stopped` is set. Store results together with the epoch. A stream
+    that cannot be worked on: raise an error whose text says why, without passwords."""
     while not stopped.wait(1):
         pass  # here a second of stream["url"] is worked on
 
@@ -55,6 +56,7 @@ class Worker:
     def __init__(self):
         self.assigned = {}  # what the orchestrator said: id -> stream
         self.running = {}  # what really runs: id -> (epoch, event, thread)
+        self.failed = {}  # what cannot be run here: id -> (epoch, reason)
         self.epochs = {}  # the highest epoch of each stream so far; a lower one is old news
         self.stop_at = 0.0  # exclusive streams must not run from this moment on
         self.stop_after = math.inf  # so long after the sending of a heartbeat that is
@@ -71,6 +73,28 @@ class Worker:
         if stream is None or stream["epoch"] != epoch:
             return False
         return now() < self.stop_at or stream.get("handoff") == "overlap"
+
+    def attempt(self, stream, stopped):
+        try:
+            run(stream, stopped)
+        except Exception as error:  # given back, for another worker to try
+            why = " ".join((str(error) or type(error).__name__).split())[:512]
+            with self.lock:
+                self.failed[stream["stream_id"]] = (stream["epoch"], why)
+            self.hurry.set()
+
+    def give_back(self):
+        """The orchestrator shows the reason, and pauses a stream that nobody can run."""
+        for id, (epoch, why) in list(self.failed.items()):
+            if self.running.get(id, (None,))[0] == epoch:
+                call("POST", "/streams/release", {"server_id": NAME, "stream_ids": [id],
+                                                  "incarnation": self.incarnation, "reason": why})
+                print(f"give back {id}: {why}", flush=True)
+            with self.lock:
+                if self.running.get(id, (None,))[0] == epoch:
+                    del self.running[id]
+                    self.assigned.pop(id, None)
+                self.failed.pop(id, None)
 
     def watch(self):
         """Stops what must not run, then starts what should, one at a time, beside the heartbeats:
@@ -90,7 +114,8 @@ class Worker:
                     why = "the lease ended" if bad[0] in self.assigned else self.loss
                 elif new:
                     stream, stopped = self.assigned[new[0]], threading.Event()
-                    thread = threading.Thread(target=run, args=(stream, stopped), daemon=True)
+                    thread = threading.Thread(target=self.attempt, args=(stream, stopped),
+                                              daemon=True)
                     thread.start()
                     self.running[new[0]] = (stream["epoch"], stopped, thread)
                     print(f"start {new[0]} epoch {stream['epoch']}", flush=True)
@@ -101,7 +126,7 @@ class Worker:
                 stopped.set()
                 thread.join()  # it has stopped before anybody else is told to start it
                 with self.lock:
-                    del self.running[bad[0]]
+                    self.running.pop(bad[0], None)
                 print(f"stop {bad[0]}: {why}", flush=True)
             self.hurry.set()
 
@@ -182,7 +207,9 @@ class Worker:
             try:
                 if self.incarnation is None:
                     self.register()
-                self.pause(self.beat())
+                wait = self.beat()
+                self.give_back()
+                self.pause(wait)
                 failures = 0
                 continue
             except Refused as refused:

@@ -264,10 +264,27 @@ fn log_event(event: &Event) {
             debug!(stream = stream.get(), server_id = instance.as_str(), epoch = epoch.get(),
                 reason = reason.as_str(), from, from_epoch; "{kind}");
         }
+        // The alert is the line.
+        Event::StreamReturned {
+            stream,
+            instance,
+            returns,
+            ..
+        } => {
+            debug!(stream = stream.get(), server_id = instance.as_str(), returns; "{kind}");
+        }
+        Event::ReturnsOver {
+            stream,
+            returns,
+            because,
+        } => {
+            debug!(stream = stream.get(), returns, because = because.as_str(); "{kind}");
+        }
         Event::StreamReleased {
             stream,
             instance,
             epoch,
+            ..
         }
         | Event::StreamWithdrawn {
             stream,

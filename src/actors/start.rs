@@ -34,6 +34,7 @@ use crate::domain::identity::IdentityLimits;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
 use crate::domain::ledger::Ledger;
+use crate::domain::returns::ReturnPolicy;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
     WorkerLimits,
@@ -251,13 +252,14 @@ pub fn start(
     let gate = Arc::new(StoreGate::new());
     let Loaded {
         store,
-        ledger,
+        mut ledger,
         guard,
         incidents,
         alerts,
         open_incidents,
         last_beats: _,
     } = loaded;
+    ledger.set_return_policy(ReturnPolicy::from_thresholds(&settings.thresholds));
     let recent = Arc::new(RecentIncidents::new(incidents.clone()));
 
     let breaker = placement.near_heartbeats(DbBreakerActor::new(

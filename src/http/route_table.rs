@@ -60,7 +60,7 @@ static ROUTES: &[Route] = routes![
     Classic POST "/streams/assign" workers::assign,
         "An instance asks for streams.";
     Classic POST "/streams/release" workers::release,
-        "An instance gives streams back.";
+        "An instance gives streams back; `reason` says why.";
     Classic GET "/streams/assignments" streams::assignments,
         "Who runs what; pages by `limit` and `after`.";
     Ours POST "/streams" streams::save,
@@ -72,7 +72,7 @@ static ROUTES: &[Route] = routes![
     Ours GET "/streams" streams::list,
         "The catalogue; `limit` (default 1,000), `after`, `state`.";
     Ours GET "/streams/{id}" streams::detail,
-        "One stream and where it is.";
+        "One stream, where it is, and why it waits.";
     Ours DELETE "/streams/{id}" streams::delete,
         "Deletes a stream, and ends its assignment. Made again, it waits until its last leased worker has let go.";
     Classic GET "/instances" instances::list,

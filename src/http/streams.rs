@@ -21,6 +21,7 @@ use crate::domain::queries::{
     AssignmentLine, AssignmentList, Claim, Judgement, Page, StreamDetail, StreamLine, StreamList,
     VerifyClaims,
 };
+use crate::domain::returns::Returns;
 use crate::domain::stream::{Place, StreamState};
 
 /// How many streams one request saves at the most.
@@ -173,6 +174,36 @@ struct StreamAnswer {
     /// The move that is under way, or was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     handover: Option<HandoverAnswer>,
+    /// That workers gave it back, and it has not run steadily since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    returned: Option<ReturnedAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReturnedAnswer {
+    /// How often in a row.
+    times: u32,
+    /// Who gave it back lately, the last one last.
+    by: Vec<InstanceId>,
+    last_at: Time,
+    /// The last reason that was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<Arc<str>>,
+    /// Until when nobody is given it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_until: Option<Time>,
+}
+
+impl ReturnedAnswer {
+    fn of(returns: &Returns) -> Self {
+        Self {
+            times: returns.count,
+            by: returns.workers.clone(),
+            last_at: Time(returns.last_at),
+            reason: returns.reason.clone(),
+            paused_until: returns.retry_at.filter(|_| returns.is_paused()).map(Time),
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -244,6 +275,7 @@ impl StreamAnswer {
             handover: assignment
                 .and_then(|assignment| assignment.handover.as_ref())
                 .map(HandoverAnswer::of),
+            returned: stream.returns.as_deref().map(ReturnedAnswer::of),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{ChangesSince, Query, SetUpdate, WorkerUpdate};
+use crate::domain::returns::LONGEST_REASON;
 use crate::domain::stream::{Holding, Stream};
 
 /// What an instance may hold at the most.
@@ -311,7 +312,10 @@ pub(super) async fn assign(
         },
         AssignOutcome::Full { max_streams } => AssignAnswer::none(
             "no_capacity",
-            format!("This instance already holds all of the {max_streams} streams it may hold."),
+            format!(
+                "This instance already holds all of the {max_streams} streams it may hold, or its \
+                 room is reserved for streams on their way to it."
+            ),
         ),
         AssignOutcome::NotEligible(status) => AssignAnswer::none(
             "no_capacity",
@@ -325,6 +329,13 @@ pub(super) async fn assign(
         AssignOutcome::NoneWaiting if requested == 0 => AssignAnswer::none(
             "no_streams",
             "No stream was asked for, and none is owed to this instance.".to_owned(),
+        ),
+        AssignOutcome::Paused(count) => AssignAnswer::none(
+            "no_streams",
+            format!(
+                "All {count} streams that wait are paused, because workers gave them back again and \
+                 again; `GET /streams/{{id}}` says until when. Ask again later."
+            ),
         ),
         AssignOutcome::NoneWaiting => AssignAnswer::none(
             "no_streams",
@@ -363,6 +374,10 @@ pub(super) async fn release(
         id: fields.server_id(),
         incarnation: fields.incarnation(),
         streams: fields.stream_ids("stream_ids"),
+        reason: fields
+            .optional_text("reason", 0..=LONGEST_REASON)
+            .filter(|reason| !reason.trim().is_empty())
+            .map(Into::into),
     })?;
     let orchestrator = state.orchestrator();
     orchestrator.sign_of_life(&command.id, command.incarnation)?;

@@ -138,7 +138,8 @@ macro_rules! operations {
                     .on_conflict(streams::id)
                     .do_update()
                     .set(incoming!(streams: name, url, labels, priority, enabled, created_at,
-                        handoff, deleted))
+                        handoff, deleted, returns, returned_by, return_reason, returned_at,
+                        retry_at))
                     .execute(c)$(.$await)??;
             }
             if !set.placements.is_empty() {

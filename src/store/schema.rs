@@ -44,6 +44,11 @@ diesel::table! {
         created_at -> BigInt,
         handoff -> Text,
         deleted -> Bool,
+        returns -> BigInt,
+        returned_by -> Nullable<Text>,
+        return_reason -> Nullable<Text>,
+        returned_at -> Nullable<BigInt>,
+        retry_at -> Nullable<BigInt>,
     }
 }
 

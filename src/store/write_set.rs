@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::rows::{EventRow, IncidentRow, InstanceRow, PlacementRow, StreamRow};
 use super::{Save, StoreError};
 use crate::domain::fleet::Rows;
+use crate::domain::stream::Stream;
 
 /// What is written and deleted, by table.
 #[derive(Debug, Default)]
@@ -59,6 +60,12 @@ impl WriteSet {
     }
 }
 
+fn reason_of(stream: &Stream) -> &str {
+    let returns = stream.returns.as_ref();
+    let reason = returns.and_then(|returns| returns.reason.as_deref());
+    reason.unwrap_or_default()
+}
+
 /// PostgreSQL has no text with NUL in it, and says so with an error that looks like an outage.
 /// Refused by name on both databases, it stays the fault of the one command that brought it.
 fn refuse_nul(rows: &Rows) -> Result<(), StoreError> {
@@ -72,6 +79,7 @@ fn refuse_nul(rows: &Rows) -> Result<(), StoreError> {
         [
             ("a stream's name", stream.name.as_ref()),
             ("a stream's url", stream.url.as_deref().unwrap_or_default()),
+            ("the reason of a return", reason_of(stream)),
         ]
     });
     match instances

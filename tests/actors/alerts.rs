@@ -391,6 +391,7 @@ async fn a_broken_invariant_is_an_alert_until_a_later_check_holds() {
         id: "i0".into(),
         incarnation: None,
         streams: vec![StreamId::new(1), StreamId::new(2)],
+        reason: None,
     };
     rig.orchestrator.execute(release).await.unwrap();
     pass(31.0).await;
@@ -421,6 +422,7 @@ async fn a_check_that_somebody_asks_for_opens_and_closes_the_alert_too() {
         id: "i0".into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],
+        reason: None,
     };
     rig.orchestrator.execute(release).await.unwrap();
     rig.orchestrator.consistency().await.unwrap();

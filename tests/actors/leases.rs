@@ -146,6 +146,7 @@ async fn what_is_released_by_hand_moves_at_once_and_the_rest_with_the_lease() {
         id: "a".into(),
         incarnation: Some(rig.entry("a").standing().incarnation),
         streams: vec![StreamId::new(2)],
+        reason: None,
     };
     rig.orchestrator.execute(release).await.unwrap();
     assert_eq!(rig.held("b").await, [2]);

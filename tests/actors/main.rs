@@ -30,6 +30,7 @@ mod recovery_resumption;
 mod releases;
 mod reports;
 mod restart;
+mod returned;
 mod rig;
 mod room;
 mod standstill;

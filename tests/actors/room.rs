@@ -39,6 +39,7 @@ async fn by_a_release() {
         id: "full".into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],
+        reason: None,
     };
     rig.orchestrator.execute(release).await.unwrap();
     assert_eq!(rig.held("full").await, [2]);

@@ -273,12 +273,14 @@ fn what_cannot_be_started_is_given_back() {
     assert_eq!((story.started().0, story.started().0), (1, 3));
     let release = |ids: StreamId| {
         let call = fake.wait_for(|call| call.path == "/streams/release");
-        assert_eq!(call.unwrap().body["stream_ids"], json!([ids]));
+        let body = call.unwrap().body;
+        assert_eq!(body["stream_ids"], json!([ids]));
+        body["reason"].clone()
     };
-    release(2);
+    assert_eq!(release(2), "no such radio", "people are to see why");
     worker.handle().give_back(3);
     assert_eq!(story.stopped().2, StopReason::GivenBack);
-    release(3);
+    assert_eq!(release(3), json!(null), "nobody said why");
     fake.wait_until_running(&[1]).unwrap();
     assert!(story.rest().is_empty());
 }

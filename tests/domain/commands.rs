@@ -121,6 +121,7 @@ impl World {
             id: id.into(),
             incarnation: None,
             streams: ids(streams),
+            reason: None,
         })
     }
 
@@ -714,7 +715,8 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
         ReleaseStreams {
             id: id.clone(),
             incarnation: None,
-            streams: vec![]
+            streams: vec![],
+            reason: None,
         },
         RemoveInstance::new(id.clone()),
         SuspectInstance {

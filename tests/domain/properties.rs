@@ -16,10 +16,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use resilient_orchestrator::domain::commands::{
     AbandonHandovers, AgreeLease, AssignStreams, ClearSuspicion, Command, ConfirmDelivery,
-    DeleteStream, EndIncident, EndMaintenance, ForgetFailed, ForgiveInstance, MoveStreams,
-    OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance, Rejection,
-    ReleaseStreams, Relocation, RemoveInstance, ReturnInstance, SaveStreams, SettleDifference,
-    StreamSpec, SuspectInstance, TrustInstance,
+    ContinueReturned, DeleteStream, EndIncident, EndMaintenance, ForgetFailed, ForgiveInstance,
+    MoveStreams, OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance,
+    Rejection, ReleaseStreams, Relocation, RemoveInstance, ReturnInstance, SaveStreams,
+    SettleDifference, StreamSpec, SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::digest::StreamsDigest;
 use resilient_orchestrator::domain::fleet::Standing;
@@ -38,6 +38,7 @@ use resilient_orchestrator::domain::ledger::{Batch, Ledger};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate};
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
+use resilient_orchestrator::domain::returns::deadline;
 use resilient_orchestrator::domain::stream::{Place, Stream};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
@@ -101,7 +102,9 @@ enum Step {
         who: usize,
         life: Life,
         streams: Vec<i64>,
+        has_reason: bool,
     },
+    Continue,
     Confirm {
         who: usize,
         version_back: Option<i64>,
@@ -196,8 +199,11 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(who, life, flaps)| Step::Forgive { who, life, flaps }),
         6 => (who.clone(), life(), -2..7_i64)
             .prop_map(|(who, life, requested)| Step::Assign { who, life, requested }),
-        2 => (who.clone(), life(), ids())
-            .prop_map(|(who, life, streams)| Step::Release { who, life, streams }),
+        4 => (who.clone(), life(), ids(), any::<bool>())
+            .prop_map(|(who, life, streams, has_reason)| {
+                Step::Release { who, life, streams, has_reason }
+            }),
+        2 => Just(Step::Continue),
         2 => (who.clone(), prop::option::of(-1..4_i64), ids())
             .prop_map(|(who, version_back, streams)| Step::Confirm { who, version_back, streams }),
         4 => prop::collection::vec(spec, 1..8).prop_map(|specs| Step::Save { specs }),
@@ -371,7 +377,7 @@ fn assert_sound(fleet: &Fleet) {
         assert_eq!(slot.to_run_count(), to_run.len());
         assert_eq!(slot.digest(), StreamsDigest::of(to_run), "{slot:?}");
     }
-    for stream in fleet.unclaimed() {
+    for stream in fleet.ready_unclaimed() {
         let Place::Unclaimed { released_by, .. } = fleet.stream(stream).unwrap().place() else {
             panic!("not unclaimed");
         };
@@ -539,14 +545,31 @@ impl World {
                     requested,
                 });
             }
-            Step::Release { who, life, streams } => {
+            Step::Release {
+                who,
+                life,
+                streams,
+                has_reason,
+            } => {
                 let incarnation = self.life(who, life);
                 let streams = streams.into_iter().map(StreamId::new).collect();
                 let _ = self.decide(&ReleaseStreams {
                     id: name(who),
                     incarnation,
                     streams,
+                    reason: has_reason.then(|| "no signal".into()),
                 });
+            }
+            Step::Continue => {
+                let policy = *self.ledger.return_policy();
+                let due = self.ledger.draft().streams().filter_map(|slot| {
+                    let deadline = deadline(slot.stream(), slot.place(), &policy)?;
+                    Some((slot.stream().id, deadline.due))
+                });
+                let due: Vec<_> = due.collect();
+                let continued = self.decide(&ContinueReturned { due: due.clone() });
+                assert_eq!(continued, Ok(due.len()), "each is true of its stream");
+                assert_eq!(self.ledger.draft().paused_count(), 0);
             }
             Step::Confirm {
                 who,
@@ -742,7 +765,10 @@ impl World {
         }
         let asked = TypeId::of::<C>() == TypeId::of::<AssignStreams>();
         // Somebody wants it moved, and there may be nobody else.
-        let wanted = asked || TypeId::of::<C>() == TypeId::of::<MoveStreams>();
+        let wanted = asked
+            || TypeId::of::<C>() == TypeId::of::<MoveStreams>()
+            // Who gave it back gets it again after the pause, if there is nobody else.
+            || TypeId::of::<C>() == TypeId::of::<ContinueReturned>();
         for slot in after.instances() {
             let instance = slot.instance();
             let (old, new) = (set_of(&before, &instance.id), set(slot, after));

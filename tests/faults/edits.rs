@@ -9,7 +9,7 @@ use resilient_orchestrator::domain::fleet::{Rows, Snapshot};
 use resilient_orchestrator::domain::ids::{Epoch, StreamId};
 use resilient_orchestrator::domain::incident::IncidentState;
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
-use resilient_orchestrator::domain::stream::{AssignReason, Place};
+use resilient_orchestrator::domain::stream::{AssignReason, Place, Stream};
 use resilient_orchestrator::store::{Save, Store};
 
 use super::{FaultyStore, Rot};
@@ -81,6 +81,16 @@ fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
             .collect();
         return (snapshot.counter, rows);
     }
+    if rot == Rot::ForgetsReturns {
+        let forgotten = snapshot.streams.iter().map(|(stream, _)| Stream {
+            returns: None,
+            ..stream.clone()
+        });
+        rows.streams = forgotten
+            .map(|stream| (stream.id, Some(Arc::new(stream))))
+            .collect();
+        return (snapshot.counter, rows);
+    }
     let mut assigned = snapshot
         .streams
         .iter()
@@ -92,7 +102,7 @@ fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
     let owner = instances.find(|owner| owner.id == assignment.instance);
     let mut owner = owner.expect("an owner is registered").clone();
     match rot {
-        Rot::ForgetsLeases => {}
+        Rot::ForgetsLeases | Rot::ForgetsReturns => {}
         Rot::RewindsEpochs => return (Epoch::new(assignment.epoch.get() - 1), rows),
         Rot::HidesStream => {
             rows.places.insert(stream.id, Some(Place::Disabled));

@@ -75,6 +75,8 @@ pub(crate) enum Rot {
     FailsOwner,
     /// Nobody ever held a lease.
     ForgetsLeases,
+    /// No stream was ever given back.
+    ForgetsReturns,
 }
 
 impl State {

@@ -308,6 +308,18 @@ async fn bad_requests_for_streams() {
                 json!({"server_id": "a", "stream_ids": [1, -1, null]}),
                 &["stream_ids[1]", "stream_ids[2]"],
             ),
+            (
+                json!({"server_id": "a", "stream_ids": [1], "reason": 5}),
+                &["reason"],
+            ),
+            (
+                json!({"server_id": "a", "stream_ids": [1], "reason": "x".repeat(513)}),
+                &["reason"],
+            ),
+            (
+                json!({"server_id": "a", "stream_ids": [1], "reason": "two\nlines"}),
+                &["reason"],
+            ),
         ],
     )
     .await;

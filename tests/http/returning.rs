@@ -1,5 +1,5 @@
 //! A failed instance comes back: it is told what it no longer owns, whichever way it asks, and
-//! its old streams stay where they are.
+//! its old streams stay where they are. And streams that workers give back: why they wait is shown.
 
 use crate::support_http::{World, assert_has, ids, pass, settle};
 use serde_json::{Value, json};
@@ -91,5 +91,70 @@ async fn failing_again_on_probation_is_shown() {
     assert!(
         metrics.contains("kind=\"instance_flapping\"} 1"),
         "{metrics}"
+    );
+}
+
+#[actix_web::test]
+async fn a_stream_that_is_given_back_again_and_again_shows_why_it_waits_and_until_when() {
+    let world = World::start().await;
+    world.streams(1..=1).await;
+    for id in ["a", "b"] {
+        world.register(id, 5).await;
+    }
+    let shown = async || world.get("/streams/1").await.ok()["data"].clone();
+    assert!(shown().await.get("returned").is_none());
+    for (id, reason) in [("a", Value::Null), ("b", json!("no signal"))] {
+        assert_eq!(world.assign(id, 1).await["assigned_streams"], json!([1]));
+        let release = json!({"server_id": id, "stream_ids": [1], "reason": reason});
+        let released = world.post("/streams/release", release).await.ok();
+        assert_eq!(released["released_streams"], json!([1]));
+    }
+    settle().await;
+    let stream = shown().await;
+    assert_has(&stream, &json!({"state": "unclaimed", "server_id": null}));
+    let returned = &stream["returned"];
+    assert_has(
+        returned,
+        &json!({"times": 2, "by": ["a", "b"], "reason": "no signal"}),
+    );
+    assert!(returned["paused_until"].as_str() > returned["last_at"].as_str());
+    let listed = world.get("/streams?state=unclaimed").await.ok();
+    assert_eq!(&listed["streams"][0]["returned"], returned);
+
+    let asked = world.assign("a", 1).await;
+    assert_has(
+        &asked,
+        &json!({"status": "no_streams", "assigned_streams": []}),
+    );
+    let message = asked["message"].as_str().unwrap_or_default();
+    assert!(message.contains("paused"), "{message}");
+    let alerts = world.get("/resilience/alerts?open=true").await.ok();
+    let alert = &alerts["alerts"][0];
+    assert_has(
+        alert,
+        &json!({"kind": "stream_returned", "subject": "stream 1", "severity": "warning"}),
+    );
+    let detail = alert["detail"].as_str().unwrap_or_default();
+    assert!(
+        detail.contains("a, b") && detail.contains("no signal"),
+        "{detail}"
+    );
+
+    pass(2).await;
+    assert!(shown().await["returned"].get("paused_until").is_none());
+    assert_eq!(world.assign("a", 1).await["assigned_streams"], json!([1]));
+    let events = world.get("/resilience/events?limit=1000").await.ok();
+    let events = events["events"].as_array().into_iter().flatten();
+    let told: Vec<&Value> = events
+        .filter(|event| event["kind"] == "stream_returned")
+        .collect();
+    assert_eq!(
+        told.len(),
+        1,
+        "the first return is told of by its release alone"
+    );
+    assert_has(
+        told[0],
+        &json!({"stream": 1, "instance": "b", "returns": 2}),
     );
 }

@@ -95,7 +95,15 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
         if slot.stream().deleted && (slot.stream().enabled || !lets_go) {
             return Err(format!("I3: deleted stream {id} is {:?}", slot.place()));
         }
-        is_orphan_waiting |= matches!(slot.place(), Place::Orphaned { .. });
+        // Nobody is given what is given back again and again, until its pause is over.
+        let is_paused = slot.stream().is_paused();
+        is_orphan_waiting |= matches!(slot.place(), Place::Orphaned { .. }) && !is_paused;
+        if is_paused && slot.place().assignment().is_some() {
+            return Err(format!(
+                "I3: stream {id} is paused, and is {:?}",
+                slot.place()
+            ));
+        }
         let Some(assignment) = slot.place().assignment() else {
             continue;
         };
@@ -195,7 +203,8 @@ fn events_hold(world: &World, stored: &Fleet) -> Result<(), String> {
 /// How many streams this worker could have. A leased one does not ask, and is not pushed what it
 /// has given back.
 fn waiting_for(fleet: &Fleet, worker: &Worker) -> usize {
-    let unclaimed = fleet.unclaimed().filter(|stream| {
+    // What is paused waits for the end of its pause.
+    let unclaimed = fleet.ready_unclaimed().filter(|stream| {
         let place = fleet.stream(*stream).map(|slot| slot.place());
         match place {
             Some(Place::Unclaimed { released_by, .. }) => {
@@ -205,7 +214,11 @@ fn waiting_for(fleet: &Fleet, worker: &Worker) -> usize {
             _ => true,
         }
     });
-    unclaimed.count() + fleet.orphaned().len()
+    let orphaned = fleet.orphaned().filter(|stream| {
+        let slot = fleet.stream(*stream);
+        slot.is_some_and(|slot| !slot.stream().is_paused())
+    });
+    unclaimed.count() + orphaned.count()
 }
 
 /// After the faults: everything runs that there is room for, everybody is trusted, and the

@@ -11,6 +11,7 @@ use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
 use resilient_orchestrator::store::StoredEvent;
 
+use crate::returned::Returned;
 use crate::world::TIMEOUT;
 
 /// A recovery that is being told of.
@@ -54,6 +55,7 @@ pub(crate) struct History {
     pub(crate) life_began: WallTime,
     /// When it stood still.
     pub(crate) standstills: Vec<Standstill>,
+    returned: Returned,
     /// The last answered sign of life of an instance that was not fenced.
     pub(crate) trusted: BTreeMap<String, WallTime>,
 }
@@ -92,6 +94,7 @@ impl History {
         self.sequence = stored.sequence;
         format!("{:?}", stored.event).hash(&mut self.hasher);
         let at = stored.event.at;
+        self.returned.follow(at, &stored.event.event)?;
         match &stored.event.event {
             Event::StreamAssigned {
                 stream,
@@ -257,6 +260,8 @@ impl History {
             | Event::StreamCreated { .. }
             | Event::StreamUpdated { .. }
             | Event::StreamDeleted { .. }
+            | Event::StreamReturned { .. }
+            | Event::ReturnsOver { .. }
             | Event::StreamsDelivered { .. } => {}
         }
         Ok(())

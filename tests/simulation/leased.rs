@@ -289,7 +289,10 @@ fn step(world: &mut World, number: usize, now: WallTime) -> Next {
         return Next::Wait(process.looks_at);
     }
     if let Some(call) = process.call.take_if(|call| call.ends_at <= now) {
-        process.machine.done(call.outcome);
+        match call.outcome {
+            Outcome::Failed => process.machine.start_failed("no signal"),
+            Outcome::Done | Outcome::TooLate => process.machine.done(call.outcome),
+        };
         if call.is_stop || call.outcome != Outcome::Done {
             process.runs.remove(&call.stream);
             watch.stop(now, number, call.stream);
@@ -316,7 +319,8 @@ fn step(world: &mut World, number: usize, now: WallTime) -> Next {
         }
         match action {
             Some(Action::Start(stream)) => {
-                let fails = !*is_calm && !scene.is_fair() && rng.u32(0..300) == 0;
+                let is_broken = scene.broken_stream() == Some(stream.id);
+                let fails = !*is_calm && !scene.is_fair() && (rng.u32(0..300) == 0 || is_broken);
                 process.call = Some(Call {
                     stream: stream.id,
                     is_stop: false,

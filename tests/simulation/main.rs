@@ -21,6 +21,7 @@ mod nature;
 mod network;
 mod operator;
 mod report;
+mod returned;
 mod run;
 mod scene;
 mod standstill;

@@ -144,6 +144,14 @@ fn lease_that_an_orchestrator_forgets_is_noticed() {
 }
 
 #[test]
+fn a_stream_that_nobody_can_start_and_that_is_forgotten_is_noticed() {
+    is_noticed(
+        Mutation::Edited(Rot::ForgetsReturns),
+        &["given back: stream"],
+    );
+}
+
+#[test]
 fn hand_over_confirmed_by_a_worker_that_has_not_stopped_is_noticed() {
     is_noticed_with(Weather::AtTheEdge, Mutation::ConfirmsTooEarly, &LEASES);
 }

@@ -19,6 +19,11 @@ impl Scene {
         self.weather == Weather::Fair
     }
 
+    /// A stream that no worker can start, as long as things go wrong.
+    pub(crate) fn broken_stream(&self) -> Option<i64> {
+        (self.weather == Weather::Foul).then_some(1)
+    }
+
     pub(crate) fn is_at_the_edge(&self) -> bool {
         self.weather == Weather::AtTheEdge
     }

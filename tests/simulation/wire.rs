@@ -62,9 +62,10 @@ pub(crate) async fn serve(link: Link, request: Request) -> Option<Answer> {
         Request::Release {
             incarnation,
             streams,
+            reason,
         } => {
             let incarnation = Incarnation::new(incarnation);
-            release(link.id(), &orchestrator, incarnation, streams).await
+            release(link.id(), &orchestrator, incarnation, streams, reason).await
         }
         Request::Leave {
             incarnation,
@@ -243,6 +244,7 @@ async fn release(
     orchestrator: &Orchestrator,
     incarnation: Incarnation,
     streams: Vec<i64>,
+    reason: Option<String>,
 ) -> Result<Answer, Refusal> {
     orchestrator
         .sign_of_life(&id, Some(incarnation))
@@ -257,6 +259,7 @@ async fn release(
         id,
         incarnation: Some(incarnation),
         streams: streams.into_iter().map(StreamId::new).collect(),
+        reason: reason.map(Into::into),
     };
     orchestrator.execute(command).await?;
     Ok(Answer::Released)
@@ -268,7 +271,7 @@ async fn leave(
     incarnation: Incarnation,
     streams: Vec<i64>,
 ) -> Result<Answer, Refusal> {
-    let released = release(id.clone(), orchestrator, incarnation, streams).await?;
+    let released = release(id.clone(), orchestrator, incarnation, streams, None).await?;
     if released != Answer::Released {
         return Ok(released);
     }

@@ -160,6 +160,7 @@ impl Link {
             self.register().await;
         }
         self.ask().await;
+        self.give_back_broken().await;
         self.adopt().await;
     }
 
@@ -177,7 +178,8 @@ impl Link {
         if !self.with(|worker| worker.is_registered) && !self.register().await {
             return self.with(|worker| worker.is_local = true);
         }
-        if !self.beat().await || !self.ask().await || !self.release_some().await {
+        let has_asked = self.beat().await && self.ask().await;
+        if !has_asked || !self.give_back_broken().await || !self.release_some().await {
             self.with(|worker| worker.is_local = true);
         }
     }
@@ -321,6 +323,25 @@ impl Link {
         if !self.world.borrow_mut().chance(30) {
             return true;
         }
+        self.release(stream, None).await
+    }
+
+    /// What it cannot start it gives back.
+    async fn give_back_broken(&self) -> bool {
+        let broken = {
+            let world = self.world.borrow();
+            let broken = world.scene.broken_stream();
+            broken.filter(|_| !world.is_calm)
+        };
+        match broken {
+            Some(stream) if self.with(|worker| worker.list.contains(&stream)) => {
+                self.release(stream, Some("no signal")).await
+            }
+            Some(_) | None => true,
+        }
+    }
+
+    async fn release(&self, stream: i64, reason: Option<&'static str>) -> bool {
         let released = self.call(move |link, orchestrator| async move {
             let id = link.id();
             orchestrator.sign_of_life(&id, None).ok()?;
@@ -328,6 +349,7 @@ impl Link {
                 id,
                 incarnation: None,
                 streams: vec![StreamId::new(stream)],
+                reason: reason.map(Into::into),
             };
             orchestrator.execute(command).await.ok()
         });

@@ -23,6 +23,7 @@ use resilient_orchestrator::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, StepName, StepRecord, StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
+use resilient_orchestrator::domain::returns::Returns;
 use resilient_orchestrator::domain::stream::{
     AssignReason, Assignment, OrphanReason, Place, Stream,
 };
@@ -240,12 +241,26 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         handoff: Handoff::Overlap,
         created_at: at(i64::MIN),
         deleted: true,
+        returns: Some(Box::new(Returns {
+            count: u32::MAX,
+            workers: vec![ODD.into(), long.as_str().into()],
+            reason: Some(ODD.into()),
+            last_at: at(i64::MIN),
+            retry_at: Some(at(i64::MAX)),
+        })),
     };
     let narrow = Stream {
         id: StreamId::new(i64::MIN),
         name: long.as_str().into(),
         url: None,
         priority: i32::MIN,
+        returns: Some(Box::new(Returns {
+            count: 1,
+            workers: Vec::new(),
+            reason: None,
+            last_at: at(0),
+            retry_at: None,
+        })),
         ..wide.clone()
     };
     let empty = Stream {

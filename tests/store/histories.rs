@@ -182,6 +182,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
                 id: name(who),
                 incarnation: None,
                 streams: ids.iter().copied().map(stream).collect(),
+                reason: None,
             };
             decide(ledger, now, command);
         }

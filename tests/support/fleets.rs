@@ -55,6 +55,7 @@ pub fn stream(id: i64) -> Stream {
         handoff: Handoff::Exclusive,
         created_at: at(5),
         deleted: false,
+        returns: None,
     }
 }
 

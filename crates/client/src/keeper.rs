@@ -10,7 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::machine::{Action, Answer, Machine, Outcome, Request, Ticket};
-use super::message::{End, Message};
+use super::message::{End, Message, Performed};
 use super::news::Board;
 use super::performer::{Task, perform};
 use super::permit::{Grant, LeaseEnd, boot_time};
@@ -140,9 +140,10 @@ impl Keeper {
                 incarnation,
                 version,
             } => self.machine.news(incarnation, version),
-            Message::Performed(outcome) => self.performed(outcome),
+            Message::Performed(performed) => self.performed(performed),
             Message::RunnerGone => self.is_runner_gone = true,
-            Message::GiveBack(id) => self.machine.give_back(id),
+            Message::GiveBack(id, None) => self.machine.give_back(id),
+            Message::GiveBack(id, Some(why)) => self.machine.give_back_because(id, &why),
             Message::Leave => {
                 self.machine.leave();
                 self.board.post(None);
@@ -188,11 +189,16 @@ impl Keeper {
         self.perform(Task::Stop(stream, reason));
     }
 
-    fn performed(&mut self, outcome: Outcome) {
-        let id = self.machine.done(outcome);
-        if outcome != Outcome::Done
-            && let Some(id) = id
-        {
+    fn performed(&mut self, performed: Performed) {
+        let not_started = match performed {
+            Performed::Ended(Outcome::Done) => {
+                self.machine.done(Outcome::Done);
+                None
+            }
+            Performed::Ended(outcome) => self.machine.done(outcome),
+            Performed::Failed(why) => self.machine.start_failed(&why),
+        };
+        if let Some(id) = not_started {
             self.grants.remove(&id);
         }
     }

@@ -3,6 +3,14 @@
 use super::machine::{Answer, Outcome, Ticket};
 use super::stream::{Ending, StreamId};
 
+/// How a call of the runner ended.
+#[derive(Debug)]
+pub(super) enum Performed {
+    Ended(Outcome),
+    /// A start failed, for this reason.
+    Failed(String),
+}
+
 /// What the keeper is told.
 #[derive(Debug)]
 pub(super) enum Message {
@@ -14,10 +22,10 @@ pub(super) enum Message {
         version: i64,
     },
     /// The runner did what it was told to.
-    Performed(Outcome),
+    Performed(Performed),
     /// The runner panicked.
     RunnerGone,
-    GiveBack(StreamId),
+    GiveBack(StreamId, Option<String>),
     Leave,
 }
 

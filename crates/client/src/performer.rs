@@ -4,7 +4,7 @@ use std::sync::mpsc::{Receiver, Sender};
 use std::thread;
 
 use super::machine::Outcome;
-use super::message::Message;
+use super::message::{Message, Performed};
 use super::permit::Permit;
 use super::runner::{Notice, Runner};
 use super::stream::{StopReason, StreamAssignment};
@@ -26,7 +26,7 @@ pub(super) fn perform(runner: impl Runner, tasks: &Receiver<Task>, keeper: &Send
             Task::Start(stream, permit) => start(&mut runner, &stream, permit),
             Task::Stop(stream, reason) => {
                 runner.stop(&stream, reason);
-                Outcome::Done
+                Performed::Ended(Outcome::Done)
             }
             Task::Notice(notice) => {
                 runner.notice(&notice);
@@ -38,16 +38,17 @@ pub(super) fn perform(runner: impl Runner, tasks: &Receiver<Task>, keeper: &Send
     }
 }
 
-fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) -> Outcome {
+fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) -> Performed {
     // The process may have been suspended since the keeper looked at the clock.
     if !permit.is_valid() {
-        return Outcome::TooLate;
+        return Performed::Ended(Outcome::TooLate);
     }
     match runner.start(stream, permit) {
-        Ok(()) => Outcome::Done,
+        Ok(()) => Performed::Ended(Outcome::Done),
         Err(failure) => {
-            runner.notice(&Notice::StartFailed(stream.id, failure.to_string()));
-            Outcome::Failed
+            let why = failure.to_string();
+            runner.notice(&Notice::StartFailed(stream.id, why.clone()));
+            Performed::Failed(why)
         }
     }
 }

@@ -19,7 +19,8 @@ pub trait Runner: Send + 'static {
     /// Begins to run a stream. It is never called for a stream that runs already.
     ///
     /// # Errors
-    /// If it cannot be run here: it is given back, for another worker to run.
+    /// If it cannot be run here: it is given back, for another worker to run, and the orchestrator is
+    /// told the error as the reason. Keep passwords out of it.
     fn start(&mut self, stream: &StreamAssignment, permit: Permit) -> Result<(), Failure>;
 
     /// Stops a stream; returns when it does not run any more, because from then on somebody

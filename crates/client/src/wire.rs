@@ -83,7 +83,8 @@ impl Wire {
             Request::Release {
                 incarnation,
                 streams,
-            } => self.release(*incarnation, streams, limit),
+                reason,
+            } => self.release(*incarnation, streams, reason.as_deref(), limit),
             Request::Leave {
                 incarnation,
                 streams,
@@ -209,10 +210,14 @@ impl Wire {
         &self,
         incarnation: i64,
         streams: &[StreamId],
+        reason: Option<&str>,
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
         let id = &self.registration.server_id;
-        let body = json!({"server_id": id, "incarnation": incarnation, "stream_ids": streams});
+        let mut body = json!({"server_id": id, "incarnation": incarnation, "stream_ids": streams});
+        if let Some(reason) = reason {
+            body["reason"] = json!(reason);
+        }
         let reply = self.post("/streams/release", &body, limit)?;
         Ok(reply.read(|_| Some(Answer::Released)))
     }
@@ -224,7 +229,7 @@ impl Wire {
         streams: &[StreamId],
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
-        let (released, why) = self.release(incarnation, streams, limit)?;
+        let (released, why) = self.release(incarnation, streams, None, limit)?;
         if released != Answer::Released {
             return Ok((released, why));
         }

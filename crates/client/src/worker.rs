@@ -197,6 +197,14 @@ impl Handle {
 
     /// Stop this stream, and give it back for another worker to run.
     pub fn give_back(&self, stream: StreamId) {
-        let _ = self.inbox.send(Message::GiveBack(stream));
+        let _ = self.inbox.send(Message::GiveBack(stream, None));
+    }
+
+    /// The same, and tells the orchestrator why: people see the reason, and the stream is paused if
+    /// other workers give it back too.
+    pub fn give_back_because(&self, stream: StreamId, reason: impl Into<String>) {
+        let _ = self
+            .inbox
+            .send(Message::GiveBack(stream, Some(reason.into())));
     }
 }

@@ -1,6 +1,8 @@
 //! What happened, in the past tense: one vocabulary for the store, the log, the metrics and the
 //! tests. An event is saved in the same transaction as the change it tells of.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::brake::{BrakeAction, Ending};
@@ -10,6 +12,7 @@ use super::incident::{FailureCause, IncidentOutcome};
 use super::instance::InstanceStatus;
 use super::reason::{AssignReason, OrphanReason};
 use super::string_enum::string_enum;
+use super::returns::ReturnsEnd;
 use super::time::WallTime;
 use super::withdrawal::WithdrawalCause;
 
@@ -260,6 +263,37 @@ pub enum Event {
         instance: InstanceId,
         /// The fencing token that is void now.
         epoch: Epoch,
+        /// Why, if the worker says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Arc<str>>,
+    },
+    /// A stream was given back again before it ran steadily; it is paused.
+    StreamReturned {
+        /// Which one.
+        stream: StreamId,
+        /// Its name.
+        name: Arc<str>,
+        /// By whom.
+        instance: InstanceId,
+        /// How often in a row.
+        returns: u32,
+        /// Who gave it back lately, the last one last.
+        workers: Vec<InstanceId>,
+        /// The last reason that was given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Arc<str>>,
+        /// Until when it waits.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<WallTime>,
+    },
+    /// That a stream was given back again and again is forgotten.
+    ReturnsOver {
+        /// Which one.
+        stream: StreamId,
+        /// How often it was, in a row.
+        returns: u32,
+        /// Why.
+        because: ReturnsEnd,
     },
     /// The owner of a stream is told to let go of it, so that it can move.
     StreamReleasing {
@@ -372,6 +406,8 @@ impl Event {
             Self::StreamDeleted { .. } => "stream_deleted",
             Self::StreamAssigned { .. } => "stream_assigned",
             Self::StreamReleased { .. } => "stream_released",
+            Self::StreamReturned { .. } => "stream_returned",
+            Self::ReturnsOver { .. } => "returns_over",
             Self::StreamReleasing { .. } => "stream_releasing",
             Self::HandoverAbandoned { .. } => "handover_abandoned",
             Self::OverlapEnded { .. } => "overlap_ended",
@@ -403,6 +439,7 @@ impl Event {
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
             | Self::StreamReleased { instance, .. }
+            | Self::StreamReturned { instance, .. }
             | Self::StreamReleasing { instance, .. }
             | Self::HandoverAbandoned { instance, .. }
             | Self::OverlapEnded { instance, .. }
@@ -414,7 +451,8 @@ impl Event {
             | Self::BrakeOrdered { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
-            | Self::StreamDeleted { .. } => None,
+            | Self::StreamDeleted { .. }
+            | Self::ReturnsOver { .. } => None,
         }
     }
 
@@ -426,6 +464,8 @@ impl Event {
             | Self::StreamDeleted { stream }
             | Self::StreamAssigned { stream, .. }
             | Self::StreamReleased { stream, .. }
+            | Self::StreamReturned { stream, .. }
+            | Self::ReturnsOver { stream, .. }
             | Self::StreamReleasing { stream, .. }
             | Self::HandoverAbandoned { stream, .. }
             | Self::OverlapEnded { stream, .. }

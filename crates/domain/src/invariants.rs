@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::fleet::Fleet;
+use super::fleet::{Fleet, InstanceSlot};
 use super::ids::{Epoch, StreamId};
 use super::instance::{Instance, InstanceStatus};
 use super::stream::{Assignment, Place, StreamState};
@@ -81,7 +81,7 @@ impl Invariant {
             Self::WithinCapacity => "An instance never holds more streams than its max_streams.",
             Self::NoneLost => {
                 "Every enabled stream is assigned, unclaimed or orphaned, and no orphan waits \
-                 while an eligible instance has room."
+                 while an eligible instance has room, unless it is paused."
             }
             Self::RecoveryIsExact => {
                 "Recovering an instance moves exactly its streams and no other."
@@ -245,6 +245,9 @@ fn none_lost(fleet: &Fleet) -> Check {
         if slot.stream().deleted && !lets_go {
             violations.add(|| format!("stream {id} was deleted, nobody runs it, and it is there"));
         }
+        if slot.stream().is_paused() && !waits(state) {
+            violations.add(|| format!("stream {id} is paused, and is {state}"));
+        }
         if unclaimed.contains(&id) != (state == StreamState::Unclaimed)
             || orphaned.contains(&id) != (state == StreamState::Orphaned)
         {
@@ -258,9 +261,13 @@ fn none_lost(fleet: &Fleet) -> Check {
     }
     let room = fleet
         .instances()
-        .find(|slot| is_eligible(slot.instance()) && slot.free_room() > 0);
+        .find(|slot| is_eligible(slot.instance()) && has_vacancy(slot));
     if let Some(room) = room {
-        for id in &orphaned {
+        let ready = orphaned.iter().filter(|id| {
+            let slot = fleet.stream(**id);
+            slot.is_none_or(|slot| !slot.stream().is_paused())
+        });
+        for id in ready {
             violations.add(|| {
                 format!(
                     "stream {id} is orphaned while `{}` has room",
@@ -270,6 +277,16 @@ fn none_lost(fleet: &Fleet) -> Check {
         }
     }
     violations.into_check()
+}
+
+/// Whether a stream in this state is to be run, and nobody runs it.
+const fn waits(state: StreamState) -> bool {
+    matches!(state, StreamState::Unclaimed | StreamState::Orphaned)
+}
+
+/// Whether it could own one more stream now, whatever is promised to it.
+fn has_vacancy(slot: &InstanceSlot) -> bool {
+    slot.held().len() + slot.lingering().len() < slot.instance().max_streams as usize
 }
 
 /// Whether orphans may be pushed to it, as far as its state goes.

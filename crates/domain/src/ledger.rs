@@ -7,6 +7,7 @@ use crate::commands::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::{Change, Draft, Fleet, Rows, place_waiting};
 use crate::ids::{Epoch, InstanceId};
+use crate::returns::ReturnPolicy;
 use crate::time::WallTime;
 
 /// What one command changed.
@@ -81,6 +82,7 @@ pub struct Ledger {
     saved: Fleet,
     draft: Fleet,
     open: Batch,
+    policy: ReturnPolicy,
 }
 
 impl Ledger {
@@ -90,7 +92,18 @@ impl Ledger {
             draft: fleet.clone(),
             saved: fleet,
             open: Batch::default(),
+            policy: ReturnPolicy::default(),
         }
+    }
+
+    /// From now on decides by this policy which returns of streams count.
+    pub fn set_return_policy(&mut self, policy: ReturnPolicy) {
+        self.policy = policy;
+    }
+
+    /// Which returns of streams count.
+    pub fn return_policy(&self) -> &ReturnPolicy {
+        &self.policy
     }
 
     /// The fleet as it is saved.
@@ -112,7 +125,7 @@ impl Ledger {
         now: WallTime,
     ) -> Result<C::Reply, Rejection> {
         let counter = self.draft.counter();
-        let mut draft = Draft::new(&mut self.draft, now);
+        let mut draft = Draft::new(&mut self.draft, now, self.policy);
         let result = command.decide(&mut draft);
         if result.is_ok() && draft.has_changes() {
             place_waiting(&mut draft);

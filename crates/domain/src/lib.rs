@@ -36,6 +36,7 @@ pub mod reason;
 pub mod reconciliation;
 pub mod recovery;
 pub mod release_watch;
+pub mod returns;
 pub mod running_time;
 #[cfg(test)]
 mod sample;

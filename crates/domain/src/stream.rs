@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::handover::{Handoff, Handover};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use super::returns::Returns;
 use super::string_enum::string_enum;
 use super::time::WallTime;
 
@@ -34,6 +35,24 @@ pub struct Stream {
     /// Whether it was deleted: it is in no list any more, and is remembered, as one that its owner
     /// is to let go of, until nobody runs it. One made again under its id waits for that.
     pub deleted: bool,
+    /// What is remembered of it having been given back, until it runs steadily.
+    pub returns: Option<Box<Returns>>,
+}
+
+impl Stream {
+    /// Whether nobody may have it now, because it was given back again and again.
+    pub fn is_paused(&self) -> bool {
+        self.returns
+            .as_ref()
+            .is_some_and(|returns| returns.is_paused())
+    }
+
+    /// Who gave it back lately, and is asked last; the oldest return first.
+    pub fn returned_by(&self) -> &[InstanceId] {
+        self.returns
+            .as_ref()
+            .map_or(&[], |returns| &returns.workers)
+    }
 }
 
 /// Where a stream is. Exactly one of these holds for each stream at any time (I3).
@@ -43,7 +62,8 @@ pub enum Place {
     Assigned(Assignment),
     /// Nobody runs it: new, or released. Given to who asks, or to `auto_assign` instances.
     Unclaimed {
-        /// Who let go of it: it is never pushed back there without being asked for.
+        /// Who let go of it: it is not pushed back there without being asked for, unless the release
+        /// counted as a return and its pause is over (`domain/returns.rs`).
         released_by: Option<InstanceId>,
         /// Since when nobody runs it.
         since: WallTime,
@@ -111,6 +131,14 @@ impl Assignment {
     /// Whether its owner is to let go.
     pub const fn is_releasing(&self) -> bool {
         matches!(self.handover, Some(Handover::Releasing { .. }))
+    }
+
+    /// Who gets it once its owner has released it, if that is known.
+    pub const fn promised_to(&self) -> Option<&InstanceId> {
+        match &self.handover {
+            Some(Handover::Releasing { to, .. }) => to.as_ref(),
+            Some(Handover::Overlapping { .. }) | None => None,
+        }
     }
 
     /// Who runs it beside its owner until that one does.

@@ -22,6 +22,7 @@ mod breaker;
 mod census;
 mod pairing;
 mod queue;
+mod returned;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -52,6 +53,7 @@ pub use census::CompareWithStore;
 pub use pairing::{CompareAtVersion, Stored};
 pub use queue::{LONGEST_WAIT, MAX_WAITING, Refusal};
 use queue::{Queue, Waiting};
+use returned::Returned;
 
 /// How many commands one transaction takes at the most: it bounds how long it can last.
 const MAX_BATCH_COMMANDS: usize = 2_000;
@@ -103,6 +105,8 @@ pub struct FleetActor {
     patient: Vec<Box<dyn Waiting>>,
     draining: Vec<oneshot::Sender<()>>,
     is_draining: bool,
+    /// Streams that were given back.
+    returned: Returned,
     _vital: Vital,
 }
 
@@ -132,6 +136,7 @@ impl FleetActor {
             patient: Vec::new(),
             draining: Vec::new(),
             is_draining: false,
+            returned: Returned::default(),
             _vital: vital,
         }
     }
@@ -159,6 +164,7 @@ impl FleetActor {
             .queue_length
             .set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
         self.arm_expiry(ctx);
+        self.arm_returned(ctx);
         if matches!(self.state, State::Idle | State::Ended) && self.queue.len() == 0 {
             self.draining.drain(..).for_each(|waiter| {
                 let _ = waiter.send(());
@@ -333,6 +339,8 @@ impl FleetActor {
     fn commit(&mut self, batch: Batch, save: &Save) {
         let concerned = batch.instances();
         self.ledger.commit(batch);
+        let streams = save.rows.streams.keys().chain(save.rows.places.keys());
+        self.follow(streams.copied());
         self.links.recent.remember(&save.rows.incidents);
         let incidents = save.rows.incidents.clone();
         self.links.health.do_send(FleetChanged(incidents));
@@ -441,6 +449,8 @@ impl Actor for FleetActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.set_mailbox_capacity(MAX_WAITING);
+        self.follow_all();
+        self.arm_returned(ctx);
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::{RowAt, labels_json};
+use super::{RowAt, ids_json, labels_json};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::returns::Returns;
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream, StreamState};
 use crate::domain::time::WallTime;
 use crate::domain::withdrawal::{HandedOver, Withdrawal, WithdrawalCause};
@@ -149,15 +150,21 @@ pub(in crate::store) struct StreamRow {
     created_at: i64,
     handoff: String,
     deleted: bool,
+    returns: i64,
+    returned_by: Option<String>,
+    return_reason: Option<String>,
+    returned_at: Option<i64>,
+    retry_at: Option<i64>,
 }
 
 impl StreamRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 9;
+    pub(in crate::store) const WIDTH: usize = 14;
 }
 
 impl From<&Stream> for StreamRow {
     fn from(stream: &Stream) -> Self {
+        let returns = stream.returns.as_deref();
         Self {
             id: stream.id.get(),
             name: stream.name.as_ref().to_owned(),
@@ -168,7 +175,32 @@ impl From<&Stream> for StreamRow {
             created_at: stream.created_at.as_micros(),
             handoff: stream.handoff.as_str().to_owned(),
             deleted: stream.deleted,
+            returns: returns.map_or(0, |returns| i64::from(returns.count)),
+            returned_by: returns.map(|returns| ids_json(&returns.workers)),
+            return_reason: returns.and_then(|returns| returns.reason.as_deref().map(str::to_owned)),
+            returned_at: returns.map(|returns| returns.last_at.as_micros()),
+            retry_at: returns.and_then(|returns| returns.retry_at.map(WallTime::as_micros)),
         }
+    }
+}
+
+impl StreamRow {
+    fn returns(&self, at: RowAt<'_>) -> Result<Option<Box<Returns>>, StoreError> {
+        if self.returns == 0 {
+            return Ok(None);
+        }
+        let workers = self.returned_by.as_deref();
+        let last_at = self.returned_at.map(WallTime::from_micros);
+        Ok(Some(Box::new(Returns {
+            count: at.number("returns", self.returns)?,
+            workers: at.ids(
+                "returned_by",
+                workers.ok_or_else(|| at.missing("returned_by"))?,
+            )?,
+            reason: self.return_reason.as_deref().map(Arc::from),
+            last_at: last_at.ok_or_else(|| at.missing("returned_at"))?,
+            retry_at: self.retry_at.map(WallTime::from_micros),
+        })))
     }
 }
 
@@ -181,6 +213,7 @@ impl TryFrom<StreamRow> for Stream {
             key: &row.id,
         };
         Ok(Self {
+            returns: row.returns(at)?,
             labels: at.labels(&row.labels)?,
             id: StreamId::new(row.id),
             name: row.name.into(),

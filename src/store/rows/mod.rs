@@ -16,6 +16,7 @@ pub(super) use history::{BeatRow, EventRow, IncidentRow, MetricsRow, StoredEvent
 pub(super) use watch::{AlertRow, HealthRow};
 
 use super::StoreError;
+use crate::domain::ids::InstanceId;
 
 /// Which row is being read, for the sentence that says what is wrong with it.
 #[derive(Clone, Copy)]
@@ -60,10 +61,21 @@ impl RowAt<'_> {
         T::try_from(number).map_err(|_| self.unusable(column, number))
     }
 
+    /// Names of instances as they are kept.
+    fn ids(self, column: &str, json: &str) -> Result<Vec<InstanceId>, StoreError> {
+        serde_json::from_str(json).map_err(|_| self.unusable(column, json))
+    }
+
     /// Labels as they are kept.
     fn labels(self, json: &str) -> Result<BTreeMap<String, String>, StoreError> {
         serde_json::from_str(json).map_err(|_| self.unusable("labels", json))
     }
+}
+
+/// Names of instances as they are kept: a JSON array.
+fn ids_json(ids: &[InstanceId]) -> String {
+    let array = ids.iter().map(|id| serde_json::Value::from(id.as_str()));
+    serde_json::Value::Array(array.collect()).to_string()
 }
 
 /// Labels as they are kept: a JSON object.

@@ -46,6 +46,7 @@ impl Machine {
                 self.errand_failures = 0;
                 for id in std::mem::take(&mut self.releasing) {
                     self.give_back.remove(&id);
+                    self.reasons.remove(&id);
                     self.assigned.remove(&id);
                 }
             }

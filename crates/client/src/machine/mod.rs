@@ -57,6 +57,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// A longer `Retry-After` than this is not believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
+/// How many characters of a reason the orchestrator takes.
+const LONGEST_REASON: usize = 512;
+
 /// How often it is tried to say goodbye.
 const FAREWELLS: u32 = 3;
 
@@ -91,6 +94,8 @@ pub struct Machine {
     running: BTreeMap<StreamId, StreamAssignment>,
     call: Option<Call>,
     give_back: BTreeSet<StreamId>,
+    /// Why streams are given back, as far as there is a reason.
+    reasons: BTreeMap<StreamId, String>,
     /// The highest epoch ever heard of, by stream.
     epochs: BTreeMap<StreamId, Epoch>,
     /// When exclusive streams must not run any more, unless a heartbeat is answered before.
@@ -145,6 +150,7 @@ impl Machine {
             running: BTreeMap::new(),
             call: None,
             give_back: BTreeSet::new(),
+            reasons: BTreeMap::new(),
             epochs: BTreeMap::new(),
             stop_at: Duration::ZERO,
             stop_after: None,
@@ -239,6 +245,14 @@ impl Machine {
         Some(id)
     }
 
+    /// The last start has failed, for this reason; returns of which stream. The orchestrator is told the
+    /// reason with the release.
+    pub fn start_failed(&mut self, reason: &str) -> Option<StreamId> {
+        let id = self.done(Outcome::Failed)?;
+        self.explain(id, reason);
+        Some(id)
+    }
+
     /// When [`next`](Self::next) has something to do again without anything having happened.
     pub fn next_deadline(&self) -> Option<Duration> {
         let has_exclusive = || self.running.values().any(StreamAssignment::is_exclusive);
@@ -286,9 +300,26 @@ impl Machine {
 
     /// Gives a stream back to the orchestrator, for another worker to run.
     pub fn give_back(&mut self, id: StreamId) {
+        self.reasons.remove(&id);
         if self.assigned.contains_key(&id) {
             self.give_back.insert(id);
             self.is_planned = false;
+        }
+    }
+
+    /// The same, and says why.
+    pub fn give_back_because(&mut self, id: StreamId, reason: &str) {
+        self.give_back(id);
+        self.explain(id, reason);
+    }
+
+    fn explain(&mut self, id: StreamId, reason: &str) {
+        let reason = reason.trim();
+        if self.give_back.contains(&id) && !reason.is_empty() {
+            // What the orchestrator takes: one line, not too long.
+            let spaced = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
+            let line = spaced.take(LONGEST_REASON).collect();
+            self.reasons.insert(id, line);
         }
     }
 

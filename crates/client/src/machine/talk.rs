@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::stream::StreamId;
 use super::words::{Action, Request, Running};
 use super::{FALLBACK_LEASE, Kind, Machine, SHORTEST_WAIT, digest};
 
@@ -74,13 +75,7 @@ impl Machine {
             return self.heartbeat(incarnation, Some(self.version));
         }
         if !self.give_back.is_empty() {
-            self.releasing = self.give_back.clone();
-            let streams = self.give_back.iter().copied().collect();
-            let release = Request::Release {
-                incarnation,
-                streams,
-            };
-            return (Kind::Release, release);
+            return (Kind::Release, self.release(incarnation));
         }
         self.asks_for_list = false;
         let requested = self.max_streams.saturating_sub(self.assigned.len());
@@ -89,6 +84,19 @@ impl Machine {
             requested,
         };
         (Kind::List, list)
+    }
+
+    /// Gives back what is to be given back for the same reason as the first; the others follow.
+    fn release(&mut self, incarnation: i64) -> Request {
+        let reason_of = |id: &StreamId| self.reasons.get(id);
+        let reason = self.give_back.first().and_then(reason_of).cloned();
+        let same = |id: &StreamId| reason_of(id) == reason.as_ref();
+        self.releasing = self.give_back.iter().copied().filter(same).collect();
+        Request::Release {
+            incarnation,
+            streams: self.releasing.iter().copied().collect(),
+            reason,
+        }
     }
 
     fn heartbeat(&self, incarnation: i64, version: Option<i64>) -> (Kind, Request) {

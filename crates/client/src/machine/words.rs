@@ -77,6 +77,8 @@ pub enum Request {
         incarnation: i64,
         /// Which, ascending.
         streams: Vec<StreamId>,
+        /// Why, if there is a reason; the same for all of them.
+        reason: Option<String>,
     },
     /// Gives everything back and leaves for good.
     Leave {

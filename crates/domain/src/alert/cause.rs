@@ -34,6 +34,7 @@ impl AlertKind {
             | Self::ReleaseRefused
             | Self::OverlapUnfinished
             | Self::HandoverAbandoned
+            | Self::StreamReturned
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => None,

@@ -2,11 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::AlertId;
+use crate::ids::{AlertId, StreamId};
 use crate::string_enum::string_enum;
 use crate::time::WallTime;
 
-/// The subject of an alert that is about no single instance and no breaker.
+/// The subject of an alert about a stream.
+pub fn subject_of(stream: StreamId) -> String {
+    format!("stream {stream}")
+}
+
+/// The subject of an alert that is about no single instance, stream or breaker.
 pub const FLEET: &str = "fleet";
 
 string_enum! {
@@ -38,6 +43,8 @@ string_enum! {
         OverlapUnfinished = "overlap_unfinished",
         /// A move was accepted and did not happen: the owner did not let go of its streams.
         HandoverAbandoned = "handover_abandoned",
+        /// A stream is given back again and again before it runs steadily.
+        StreamReturned = "stream_returned",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
@@ -76,6 +83,7 @@ impl AlertKind {
             | Self::ReleaseRefused
             | Self::OverlapUnfinished
             | Self::HandoverAbandoned
+            | Self::StreamReturned
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -98,6 +106,7 @@ impl AlertKind {
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced
+            | Self::StreamReturned
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -114,7 +123,7 @@ pub struct Alert {
     pub kind: AlertKind,
     /// How urgent it is.
     pub severity: Severity,
-    /// Whom it is about: an instance, a breaker, `database` or `fleet`.
+    /// Whom it is about: an instance, a stream, a breaker, `database` or `fleet`.
     pub subject: String,
     /// How it is, in a sentence: while it is open the numbers in it are the newest.
     pub detail: String,

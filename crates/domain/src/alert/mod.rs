@@ -11,6 +11,6 @@ mod release;
 
 pub use book::{AlertBook, MAX_CLOSED, Raised};
 pub use cause::{DATABASE, untold};
-pub use kind::{Alert, AlertFilter, AlertKind, FLEET, Severity};
+pub use kind::{Alert, AlertFilter, AlertKind, FLEET, Severity, subject_of};
 pub use news::{News, differ, news};
 pub use release::{overlap_unfinished, release_refused, runs_what_was_taken};

@@ -1,19 +1,19 @@
 //! What saved events mean for the alerts.
 
-use super::kind::{AlertKind, Severity};
+use super::kind::{AlertKind, Severity, subject_of};
 use crate::events::Event;
-use crate::ids::InstanceId;
+use crate::ids::{InstanceId, StreamId};
 
 /// What is to be done to the book.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
-    /// An alert about an instance is to be open.
+    /// An alert is to be open.
     Raise {
         /// What it is about.
         kind: AlertKind,
         /// How urgent it is.
         severity: Severity,
-        /// Which instance.
+        /// Which instance or stream.
         subject: String,
         /// What happened.
         detail: String,
@@ -27,11 +27,11 @@ pub enum News {
         /// How it is.
         detail: String,
     },
-    /// Alerts about an instance are over.
+    /// Alerts are over.
     Clear {
         /// What they were about.
         kinds: &'static [AlertKind],
-        /// Which instance.
+        /// Which instance or stream.
         subject: String,
     },
     /// The instance is gone: whatever is open about it is over.
@@ -80,6 +80,23 @@ pub fn news(event: &Event) -> Option<News> {
             subject: instance.as_str().to_owned(),
             detail: differ(instance, missing.zip(*surplus)),
         }),
+        Event::StreamReturned {
+            stream,
+            name,
+            returns,
+            workers,
+            reason,
+            ..
+        } => Some(News::Raise {
+            kind: AlertKind::StreamReturned,
+            severity: Severity::Warning,
+            subject: subject_of(*stream),
+            detail: returned(*stream, name, *returns, workers, reason.as_deref()),
+        }),
+        Event::ReturnsOver { stream, .. } => Some(News::Clear {
+            kinds: &[AlertKind::StreamReturned],
+            subject: subject_of(*stream),
+        }),
         // What found no room has an alert of its own.
         Event::RecoveryEnded { instance, .. } => Some(News::Clear {
             kinds: &[AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery],
@@ -110,10 +127,74 @@ pub fn differ(instance: &InstanceId, counts: Option<(u32, u32)>) -> String {
     format!("Instance {instance} {how}, although it was told again.")
 }
 
+fn returned(
+    stream: StreamId,
+    name: &str,
+    returns: u32,
+    workers: &[InstanceId],
+    reason: Option<&str>,
+) -> String {
+    let workers: Vec<&str> = workers.iter().map(InstanceId::as_str).collect();
+    let because = match reason {
+        Some(reason) => format!("The last reason given: {reason}"),
+        None => "No reason was given.".to_owned(),
+    };
+    format!(
+        "Stream {stream} (`{name}`) does not stay where it is started: it was given back {returns} \
+         times in a row, lately by {}. It is tried again after a pause that grows with each return. \
+         {because}",
+        workers.join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::ids::Incarnation;
+    use crate::returns::ReturnsEnd;
+
+    #[test]
+    fn a_stream_given_back_again_and_again_is_named_with_its_workers_and_the_reason() {
+        let returned = |reason: Option<&str>| Event::StreamReturned {
+            stream: StreamId::new(7),
+            name: "camera 7".into(),
+            instance: "b".into(),
+            returns: 3,
+            workers: vec!["a".into(), "b".into()],
+            reason: reason.map(Into::into),
+            retry_at: None,
+        };
+        let Some(News::Raise {
+            kind,
+            subject,
+            detail,
+            ..
+        }) = news(&returned(Some("no signal")))
+        else {
+            panic!("nobody is told");
+        };
+        assert_eq!(
+            (kind, subject.as_str()),
+            (AlertKind::StreamReturned, "stream 7")
+        );
+        for part in ["Stream 7", "`camera 7`", "3 times", "a, b", "no signal"] {
+            assert!(detail.contains(part), "`{part}` is not in: {detail}");
+        }
+        assert!(matches!(
+            news(&returned(None)),
+            Some(News::Raise { detail, .. }) if detail.contains("No reason was given")
+        ));
+        let over = Event::ReturnsOver {
+            stream: StreamId::new(7),
+            returns: 3,
+            because: ReturnsEnd::RanSteadily,
+        };
+        let cleared = News::Clear {
+            kinds: &[AlertKind::StreamReturned],
+            subject,
+        };
+        assert_eq!(news(&over), Some(cleared));
+    }
 
     #[test]
     fn flapping_is_over_when_all_of_it_is_paid_back() {

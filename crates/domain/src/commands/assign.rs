@@ -1,7 +1,7 @@
 //! A worker asks for streams.
 
 use super::command::{Command, Rejection, known};
-use crate::fleet::Draft;
+use crate::fleet::{Draft, Fleet};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::stream::{AssignReason, Holding};
@@ -35,6 +35,8 @@ pub enum AssignOutcome {
     Withdrawn,
     /// Nothing: no stream waits, or none was asked for.
     NoneWaiting,
+    /// Nothing: all that wait, so many, are paused because they were given back.
+    Paused(usize),
 }
 
 impl Command for AssignStreams {
@@ -59,11 +61,7 @@ impl Command for AssignStreams {
             .fleet()
             .instance(&self.id)
             .map_or(0, |slot| slot.free_room());
-        let fresh: Vec<StreamId> = draft
-            .fleet()
-            .unclaimed()
-            .take(free.min(requested))
-            .collect();
+        let fresh = self.fresh(draft.fleet(), free.min(requested));
         for stream in &fresh {
             draft.assign_delivered(*stream, &instance, AssignReason::Requested);
         }
@@ -79,12 +77,39 @@ impl Command for AssignStreams {
                 max_streams: instance.max_streams,
             }
         } else {
-            AssignOutcome::NoneWaiting
+            match draft.fleet().paused_count() {
+                paused if paused > 0 && requested > 0 => AssignOutcome::Paused(paused),
+                _ => AssignOutcome::NoneWaiting,
+            }
         })
     }
 }
 
 impl AssignStreams {
+    /// Unclaimed streams, at most so many, ascending; those it gave back itself only if there are no
+    /// others.
+    fn fresh(&self, fleet: &Fleet, most: usize) -> Vec<StreamId> {
+        let is_own = |stream: &StreamId| {
+            let slot = fleet.stream(*stream);
+            slot.is_some_and(|slot| slot.stream().returned_by().contains(&self.id))
+        };
+        let (mut fresh, mut own) = (Vec::new(), Vec::new());
+        for stream in fleet.ready_unclaimed() {
+            if fresh.len() == most {
+                break;
+            }
+            if !is_own(&stream) {
+                fresh.push(stream);
+            } else if own.len() < most {
+                own.push(stream);
+            }
+        }
+        own.truncate(most - fresh.len());
+        fresh.extend(own);
+        fresh.sort_unstable();
+        fresh
+    }
+
     /// What is the instance's own already and it has to be told of.
     fn owed(&self, draft: &Draft<'_>, instance: &Instance, requested: usize) -> Vec<StreamId> {
         let Some(slot) = draft.fleet().instance(&self.id) else {

@@ -9,6 +9,7 @@ use crate::events::Event;
 use crate::fleet::{Draft, StreamSlot};
 use crate::handover::{AbandonReason, Handoff};
 use crate::ids::StreamId;
+use crate::returns::ReturnsEnd;
 use crate::stream::{AssignReason, Assignment, Place, Stream};
 
 /// What is said about one stream. `None` keeps what is known, or takes the default.
@@ -116,6 +117,7 @@ fn create(
         handoff: spec.handoff.unwrap_or_default(),
         created_at: draft.now(),
         deleted: false,
+        returns: None,
     });
     draft.tell(Event::StreamCreated { stream: id });
     // Deleted a moment ago and made again: whoever ran it then may run it still.
@@ -148,12 +150,20 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
         handoff: spec.handoff.unwrap_or(before.handoff),
         created_at: before.created_at,
         deleted: false,
+        returns: before.returns.clone(),
     };
     if after == *before {
         return;
     }
     let (id, enabled, handoff) = (after.id, after.enabled, after.handoff);
+    let is_changed = after.url != before.url;
     draft.put_stream(after);
+    // What could not be started may be another thing now.
+    if !enabled {
+        draft.forget_returns(id, ReturnsEnd::Disabled);
+    } else if is_changed {
+        draft.forget_returns(id, ReturnsEnd::Changed);
+    }
     let place = draft.fleet().stream(id).map(|slot| slot.place().clone());
     draft.tell(Event::StreamUpdated {
         stream: id,
@@ -211,10 +221,12 @@ impl Command for DeleteStream {
         let slot = slot.ok_or(Rejection::UnknownStream(self.id))?;
         let (stream, place) = (Stream::clone(slot.stream()), slot.place().clone());
         let ended = withdraw(draft, self.id);
+        draft.tell_returns_over(&stream, ReturnsEnd::Deleted);
         if is_with_leased(draft, &place) {
             draft.put_stream(Stream {
                 enabled: false,
                 deleted: true,
+                returns: None,
                 ..stream
             });
             draft.begin_release(self.id, None);

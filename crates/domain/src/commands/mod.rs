@@ -16,6 +16,7 @@ mod register;
 mod release;
 mod relocate;
 mod remove;
+mod returned;
 mod settle;
 mod status;
 
@@ -32,6 +33,7 @@ pub use register::{FormerLife, RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
 pub use relocate::{AbandonHandovers, MoveProgress, MoveStreams, Relocated, Relocation};
 pub use remove::{ForgetFailed, Removal, RemoveInstance};
+pub use returned::ContinueReturned;
 pub use settle::{Difference, SettleDifference};
 pub use status::{
     ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,

@@ -1,6 +1,7 @@
 //! A worker lets go of streams.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::command::{Command, Rejection, known};
 use crate::events::Event;
@@ -17,6 +18,9 @@ pub struct ReleaseStreams {
     pub incarnation: Option<Incarnation>,
     /// What it lets go of.
     pub streams: Vec<StreamId>,
+    /// Why, if it says so: then it counts as a return however long it owned them
+    /// (`domain/returns.rs`).
+    pub reason: Option<Arc<str>>,
 }
 
 /// What was really released, ascending, each with the epoch that was given up.
@@ -61,6 +65,8 @@ impl ReleaseStreams {
             return let_go(draft, stream);
         }
         let since = draft.now();
+        let owned = since.since(assignment.assigned_at);
+        let counts = draft.return_policy().counts(owned, self.reason.as_deref());
         draft.place(
             stream,
             Place::Unclaimed {
@@ -72,6 +78,10 @@ impl ReleaseStreams {
             stream,
             instance: self.id.clone(),
             epoch,
+            reason: self.reason.clone(),
         });
+        if counts {
+            draft.count_return(stream, &self.id, self.reason.clone());
+        }
     }
 }

@@ -1,6 +1,10 @@
 //! Streams are moved on purpose: the states are in `domain/handover.rs`.
+//!
+//! Each move is drafted before the next one is decided. A stream that is promised to an instance
+//! weighs there like one it owns, and has its room reserved (`domain/fleet/room.rs`), so the moves
+//! of one command, and of several commands one after the other, spread over the fleet.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::command::{Command, Rejection, current_life};
 use crate::fleet::{Draft, let_go};
@@ -14,7 +18,8 @@ use crate::stream::{AssignReason, Assignment, Place};
 pub struct Relocation {
     /// Which one.
     pub stream: StreamId,
-    /// Where to; none: the lightest active instance but its owner.
+    /// Where to; none: where it is on its way to already, else the lightest active instance but
+    /// its owner.
     pub to: Option<InstanceId>,
 }
 
@@ -53,7 +58,6 @@ impl Command for MoveStreams {
     type Reply = Vec<Relocated>;
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Vec<Relocated>, Rejection> {
-        let mut promised: BTreeMap<InstanceId, usize> = BTreeMap::new();
         let mut relocated = Vec::with_capacity(self.moves.len());
         for wanted in &self.moves {
             let stream = wanted.stream;
@@ -66,18 +70,14 @@ impl Command for MoveStreams {
             }
             let handoff = slot.stream().handoff;
             let owner = slot.place().assignment().cloned();
-            let owner_id = owner.as_ref().map(|owner| &owner.instance);
-            let to = target(draft, wanted, owner_id, &promised)?;
-            let progress = if owner_id == Some(&to) {
+            let to = target(draft, wanted, owner.as_ref())?;
+            let is_there = owner.as_ref().is_some_and(|owner| owner.instance == to);
+            let progress = if is_there {
                 draft.abandon_release(stream, AbandonReason::CalledOff);
                 draft.end_overlap(stream);
                 MoveProgress::Unchanged
             } else {
-                let progress = move_one(draft, stream, handoff, owner, &to);
-                if progress == MoveProgress::Releasing {
-                    *promised.entry(to.clone()).or_default() += 1;
-                }
-                progress
+                move_one(draft, stream, handoff, owner, &to)
             };
             relocated.push(Relocated {
                 stream,
@@ -89,20 +89,21 @@ impl Command for MoveStreams {
     }
 }
 
-/// Who gets it, given what was promised to whom by the moves before.
+/// Who gets it, given everything that is drafted so far.
 fn target(
     draft: &Draft<'_>,
     wanted: &Relocation,
-    owner: Option<&InstanceId>,
-    promised: &BTreeMap<InstanceId, usize>,
+    owner: Option<&Assignment>,
 ) -> Result<InstanceId, Rejection> {
-    let free = |id: &InstanceId, room: usize| room > promised.get(id).copied().unwrap_or_default();
+    let owner_id = owner.map(|owner| &owner.instance);
+    let promised_to = owner.and_then(Assignment::promised_to);
     let Some(to) = &wanted.to else {
-        let mut candidates = draft.fleet().active_with_room();
-        return candidates
-            .find(|(id, room)| owner != Some(*id) && free(id, *room))
-            .map(|(id, _)| id.clone())
-            .ok_or(Rejection::NoRoom(None));
+        // Asked for again, a move that is under way goes on: its room is reserved.
+        if let Some(to) = promised_to.filter(|to| is_open(draft, to)) {
+            return Ok(to.clone());
+        }
+        let target = draft.fleet().target_for_move(wanted.stream, owner_id);
+        return target.cloned().ok_or(Rejection::NoRoom(None));
     };
     let slot = draft
         .fleet()
@@ -115,10 +116,21 @@ fn target(
             status: instance.status,
         });
     }
-    if owner != Some(to) && !free(to, slot.free_room()) {
+    let has_room = slot.free_room() > 0 || (promised_to == Some(to) && slot.vacant_room() > 0);
+    if owner_id != Some(to) && !has_room {
         return Err(Rejection::NoRoom(Some(to.clone())));
     }
     Ok(to.clone())
+}
+
+/// Whether a stream that is promised to an instance can still go there.
+fn is_open(draft: &Draft<'_>, id: &InstanceId) -> bool {
+    let slot = draft.fleet().instance(id);
+    slot.is_some_and(|slot| {
+        let instance = slot.instance();
+        let is_taking = instance.status == InstanceStatus::Active && instance.withdrawn.is_none();
+        is_taking && slot.vacant_room() > 0
+    })
 }
 
 fn move_one(
@@ -218,3 +230,6 @@ pub(super) fn is_with_leased(draft: &Draft<'_>, place: &Place) -> bool {
         slot.is_some_and(|slot| slot.instance().is_leased())
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -103,7 +103,8 @@ impl Command for RemoveInstance {
 }
 
 /// A worker that leaves gives everything back first. When it comes back it is a new one, which may
-/// be the only one with room.
+/// be the only one with room. What it gave back without a reason was part of its leaving, and pauses
+/// nothing.
 fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
     let fleet = draft.fleet();
     let released = fleet.unclaimed().filter_map(|stream| {
@@ -114,6 +115,7 @@ fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
     });
     let released: Vec<_> = released.collect();
     for (stream, since) in released {
+        draft.take_back_return(stream, id);
         let released_by = None;
         draft.place(stream, Place::Unclaimed { released_by, since });
     }

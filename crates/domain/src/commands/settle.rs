@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::command::{Command, Rejection, current_life};
 use super::recover::count;
 use crate::events::Event;
-use crate::fleet::{Draft, InstanceSlot, Move, Plan, Scoring};
+use crate::fleet::{Draft, InstanceSlot, Move, Plan, Scoring, orphan_if_paused};
 use crate::handover::Handoff;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
@@ -128,12 +128,24 @@ impl SettleDifference {
             let reason = AssignReason::NotRun;
             if is_leased && handoff(draft, *stream) == Handoff::Exclusive {
                 draft.begin_release_because(*stream, Some(to), reason);
-            } else {
+            } else if !self.is_paused_for_it(draft, *stream) {
                 draft.assign(*stream, to, reason);
             }
             moved += 1;
         }
         moved
+    }
+}
+
+impl SettleDifference {
+    /// Counts that a stream was not run; whether it is paused now, and nobody's.
+    fn is_paused_for_it(&self, draft: &mut Draft<'_>, stream: StreamId) -> bool {
+        let slot = draft.fleet().stream(stream);
+        let Some(assignment) = slot.and_then(|slot| slot.place().assignment()) else {
+            return false;
+        };
+        let owned = draft.now().since(assignment.assigned_at);
+        orphan_if_paused(draft, stream, &self.id, owned)
     }
 }
 

@@ -11,6 +11,7 @@ use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
 use crate::probation::flapped;
+use crate::returns::{ReturnPolicy, Returns, ReturnsEnd};
 use crate::stream::{AssignReason, Assignment, OrphanReason, Place, Stream};
 use crate::time::WallTime;
 use crate::withdrawal::HandedOver;
@@ -22,16 +23,18 @@ use crate::withdrawal::WithdrawalCause;
 pub struct Draft<'f> {
     fleet: &'f mut Fleet,
     now: WallTime,
+    policy: ReturnPolicy,
     changes: Vec<Change>,
     events: Vec<Event>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
 }
 
 impl<'f> Draft<'f> {
-    pub(crate) fn new(fleet: &'f mut Fleet, now: WallTime) -> Self {
+    pub(crate) fn new(fleet: &'f mut Fleet, now: WallTime, policy: ReturnPolicy) -> Self {
         Self {
             fleet,
             now,
+            policy,
             changes: Vec::new(),
             events: Vec::new(),
             touched: BTreeMap::new(),
@@ -54,6 +57,11 @@ impl<'f> Draft<'f> {
     /// The moment the command is decided.
     pub fn now(&self) -> WallTime {
         self.now
+    }
+
+    /// Which returns count.
+    pub fn return_policy(&self) -> ReturnPolicy {
+        self.policy
     }
 
     /// The next epoch; also the source of incarnations and incident ids.
@@ -222,6 +230,7 @@ impl<'f> Draft<'f> {
             .and_then(|slot| slot.place().assignment())
             .map(|assignment| (assignment.instance.clone(), assignment.epoch))
             .unzip();
+        self.end_pause(stream);
         let epoch = self.next_epoch();
         let version = self.touch(to);
         self.place(
@@ -424,6 +433,115 @@ impl<'f> Draft<'f> {
                 incarnation: to.incarnation,
                 streams: delivered,
                 epochs,
+            });
+        }
+    }
+
+    /// A worker gave a stream back, and that counts: it may be paused from here on.
+    pub fn count_return(&mut self, stream: StreamId, by: &InstanceId, reason: Option<Arc<str>>) {
+        let Some(before) = self.fleet.stream(stream).map(|slot| slot.stream().clone()) else {
+            return;
+        };
+        let known = before.returns.as_deref();
+        let returns = Returns::after(known, stream, by, reason, self.now);
+        if returns.is_reported() {
+            self.tell(Event::StreamReturned {
+                stream,
+                name: before.name.clone(),
+                instance: by.clone(),
+                returns: returns.count,
+                workers: returns.workers.clone(),
+                reason: returns.reason.clone(),
+                retry_at: returns.retry_at,
+            });
+        }
+        self.put_stream(Stream {
+            returns: Some(Box::new(returns)),
+            ..Stream::clone(&before)
+        });
+    }
+
+    /// A stream that was given back may be given out again: its pause is over.
+    pub fn end_pause(&mut self, stream: StreamId) {
+        let Some(slot) = self.fleet.stream(stream) else {
+            return;
+        };
+        let before = slot.stream();
+        let Some(returns) = before.returns.as_ref().filter(|r| r.retry_at.is_some()) else {
+            return;
+        };
+        let returns = Returns {
+            retry_at: None,
+            ..Returns::clone(returns)
+        };
+        let after = Stream {
+            returns: Some(Box::new(returns)),
+            ..Stream::clone(before)
+        };
+        self.put_stream(after);
+    }
+
+    /// A stream that was given back is tried again, also by the one that gave it back.
+    pub fn ask_again(&mut self, stream: StreamId) {
+        self.end_pause(stream);
+        let place = self.fleet.stream(stream).map(|slot| slot.place().clone());
+        if let Some(Place::Unclaimed {
+            released_by: Some(_),
+            since,
+        }) = place
+        {
+            let released_by = None;
+            self.place(stream, Place::Unclaimed { released_by, since });
+        }
+    }
+
+    /// That a stream was given back is forgotten.
+    pub fn forget_returns(&mut self, stream: StreamId, because: ReturnsEnd) {
+        let Some(slot) = self.fleet.stream(stream) else {
+            return;
+        };
+        let before = slot.stream().clone();
+        self.tell_returns_over(&before, because);
+        if before.returns.is_some() {
+            self.ask_again(stream);
+            self.put_stream(Stream {
+                returns: None,
+                ..Stream::clone(&before)
+            });
+        }
+    }
+
+    /// A worker that has left for good had given a stream back, as leaving workers do: its return
+    /// counts no more, if it was the last one and none came with a reason.
+    pub fn take_back_return(&mut self, stream: StreamId, by: &InstanceId) {
+        let Some(before) = self.fleet.stream(stream).map(|slot| slot.stream().clone()) else {
+            return;
+        };
+        let Some(returns) = before.returns.as_ref() else {
+            return;
+        };
+        if returns.reason.is_some() || returns.workers.last() != Some(by) {
+            return;
+        }
+        let fewer = returns.without_last();
+        if !fewer.as_ref().is_some_and(Returns::is_reported) {
+            self.tell_returns_over(&before, ReturnsEnd::WorkerLeft);
+        }
+        self.put_stream(Stream {
+            returns: fewer.map(Box::new),
+            ..Stream::clone(&before)
+        });
+    }
+
+    /// The same, if the stream itself is about to be replaced.
+    pub fn tell_returns_over(&mut self, stream: &Stream, because: ReturnsEnd) {
+        let returns = stream.returns.as_ref();
+        if let Some(returns) = returns.filter(|returns| returns.is_reported()) {
+            let returns = returns.count;
+            self.tell(Event::ReturnsOver {
+                stream: stream.id,
+                returns,
+                because,
             });
         }
     }

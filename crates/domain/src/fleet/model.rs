@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::change::Change;
 use super::recent::RecentChanges;
-use super::room::Room;
+use super::room::{Filing, Room};
 use crate::digest::StreamsDigest;
 use crate::handover::{Handoff, Handover};
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
@@ -26,6 +26,7 @@ pub struct InstanceSlot {
     overlap: BTreeSet<StreamId>,
     lingering: BTreeMap<StreamId, Epoch>,
     given_up: BTreeSet<StreamId>,
+    promised: BTreeSet<StreamId>,
     /// Of what it is to run unless its lease is withdrawn.
     digest: StreamsDigest,
     recent: RecentChanges,
@@ -69,6 +70,11 @@ impl InstanceSlot {
         &self.given_up
     }
 
+    /// The streams that come to it once their owners have released them, ascending.
+    pub fn promised(&self) -> &BTreeSet<StreamId> {
+        &self.promised
+    }
+
     /// How many of the streams it owns may be run by nobody else meanwhile.
     pub fn exclusive(&self) -> usize {
         self.held.len() - self.overlap.len()
@@ -96,7 +102,7 @@ impl InstanceSlot {
     /// How many streams its worker is to run.
     pub fn to_run_count(&self) -> usize {
         match self.instance.withdrawn {
-            None => self.load() - self.releasing.len(),
+            None => self.occupied() - self.releasing.len(),
             Some(_) => 0,
         }
     }
@@ -114,14 +120,35 @@ impl InstanceSlot {
         ids
     }
 
-    /// How many streams it owns or runs a while longer: what its room is measured by.
-    pub(super) fn load(&self) -> usize {
+    /// How many streams it owns or runs a while longer.
+    fn occupied(&self) -> usize {
         self.held.len() + self.lingering.len()
     }
 
-    /// How many more streams it may own.
+    /// How many streams it has to find room for, those promised to it included: what it is weighed
+    /// by when somebody is chosen to get the next one.
+    pub(super) fn load(&self) -> usize {
+        self.occupied() + self.promised.len()
+    }
+
+    /// How many more streams it may be given. Room for what is promised to it is reserved.
     pub fn free_room(&self) -> usize {
         (self.instance.max_streams as usize).saturating_sub(self.load())
+    }
+
+    /// How many more streams it could own now. Only streams that nobody runs may take reserved
+    /// room: a planned move finds another target, a stream without an owner cannot wait.
+    pub fn vacant_room(&self) -> usize {
+        (self.instance.max_streams as usize).saturating_sub(self.occupied())
+    }
+
+    /// What the capacity index files it by.
+    pub(super) fn filing(&self) -> Filing<'_> {
+        Filing {
+            instance: &self.instance,
+            load: self.load(),
+            vacant: self.vacant_room(),
+        }
     }
 
     /// Changes where a stream is filed; the digest follows.
@@ -209,8 +236,14 @@ pub struct Fleet {
     names: BTreeMap<Arc<str>, StreamId>,
     deleted: BTreeSet<StreamId>,
     unclaimed: BTreeSet<StreamId>,
+    /// Those of them that are not paused.
+    ready_unclaimed: BTreeSet<StreamId>,
     orphaned: BTreeSet<OrphanRank>,
+    /// Those of them that are not paused.
+    ready_orphans: BTreeSet<OrphanRank>,
     room: Room,
+    /// What is promised to instances that are not registered (any more).
+    promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
     counter: Epoch,
 }
 
@@ -326,29 +359,47 @@ impl Fleet {
             .copied()
     }
 
+    /// Streams that wait to be asked for and are not paused, ascending.
+    pub fn ready_unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.ready_unclaimed.iter().copied()
+    }
+
+    /// The first stream after `after` that waits to be asked for and is not paused.
+    pub(super) fn ready_after(&self, after: StreamId) -> Option<StreamId> {
+        let rest = (Bound::Excluded(after), Bound::Unbounded);
+        self.ready_unclaimed.range(rest).next().copied()
+    }
+
+    /// The next orphan to be placed.
+    pub(super) fn next_orphan(&self) -> Option<StreamId> {
+        self.ready_orphans.first().map(|rank| rank.id)
+    }
+
+    /// How many of the streams that nobody runs are paused.
+    pub fn paused_count(&self) -> usize {
+        let all = self.unclaimed.len() + self.orphaned.len();
+        all - self.ready_unclaimed.len() - self.ready_orphans.len()
+    }
+
     /// Streams that lost their instance, in the order they are placed.
     pub fn orphaned(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.orphaned.iter().map(|rank| rank.id)
     }
 
-    /// Who would get the next orphan.
-    pub fn target_for_orphan(&self) -> Option<&InstanceId> {
-        self.room.for_orphan()
-    }
-
-    /// The active instances with room, and how much, least loaded first.
-    pub fn active_with_room(&self) -> impl Iterator<Item = (&InstanceId, usize)> {
-        let (active, _) = self.room.candidates();
-        active.map(|candidate| (&candidate.id, candidate.load.free() as usize))
+    /// Who would get a stream that is moved away from its owner: the least loaded active instance
+    /// with room, one that gave it back last.
+    pub fn target_for_move(
+        &self,
+        stream: StreamId,
+        owner: Option<&InstanceId>,
+    ) -> Option<&InstanceId> {
+        let slot = self.stream(stream);
+        let avoided = slot.map_or(&[][..], |slot| slot.stream().returned_by());
+        self.room.for_move(owner, avoided)
     }
 
     pub(super) fn room(&self) -> &Room {
         &self.room
-    }
-
-    /// Who would get an unclaimed stream without asking.
-    pub fn target_for_unclaimed(&self, released_by: Option<&InstanceId>) -> Option<&InstanceId> {
-        self.room.for_unclaimed(released_by)
     }
 
     pub(super) fn advance_counter(&mut self) -> Epoch {
@@ -372,11 +423,14 @@ impl Fleet {
 
     fn apply_instance(&mut self, id: InstanceId, after: Option<Arc<Instance>>) {
         if let Some(slot) = self.instances.get(&id) {
-            self.room.remove(&slot.instance, slot.load());
+            self.room.remove(&slot.filing());
             self.newest.remove(&age_rank(&slot.instance));
         }
         let Some(after) = after else {
-            self.instances.remove(&id);
+            let promised = self.instances.remove(&id).map(|slot| slot.promised);
+            if let Some(promised) = promised.filter(|promised| !promised.is_empty()) {
+                self.promised_to_absent.insert(id, promised);
+            }
             return;
         };
         self.newest.insert(age_rank(&after));
@@ -389,10 +443,9 @@ impl Fleet {
                 if !same_life {
                     slot.unconfirmed = unconfirmed(&slot.instance, &slot.held, &self.streams);
                 }
-                self.room.insert(&slot.instance, slot.load());
+                self.room.insert(&slot.filing());
             }
             None => {
-                self.room.insert(&after, 0);
                 let slot = InstanceSlot {
                     recent: RecentChanges::starting_at(after.assignment_version),
                     instance: after,
@@ -403,8 +456,10 @@ impl Fleet {
                     overlap: BTreeSet::new(),
                     lingering: BTreeMap::new(),
                     given_up: BTreeSet::new(),
+                    promised: self.promised_to_absent.remove(&id).unwrap_or_default(),
                     digest: StreamsDigest::default(),
                 };
+                self.room.insert(&slot.filing());
                 self.instances.insert(id, slot);
             }
         }
@@ -415,7 +470,7 @@ impl Fleet {
             Some(slot) => {
                 self.names.remove(&slot.stream.name);
                 self.deleted.remove(&id);
-                self.orphaned.remove(&orphan_rank(&slot.stream));
+                self.unfile_waiting(&slot.stream, &slot.place);
                 slot.place
             }
             None => Place::Disabled,
@@ -427,16 +482,14 @@ impl Fleet {
         if stream.deleted {
             self.deleted.insert(id);
         }
-        // Of all indexes only the order of orphans and the kind of hand-over depend on what the
+        // Of all indexes only those of waiting streams and the kind of hand-over depend on what the
         // catalogue says: nothing comes to or goes from an owner when an entry is edited.
         if let Some(assignment) = place.assignment()
             && let Some(slot) = self.instances.get_mut(&assignment.instance)
         {
             slot.file_handoff(&stream);
         }
-        if matches!(place, Place::Orphaned { .. }) {
-            self.orphaned.insert(orphan_rank(&stream));
-        }
+        self.file_waiting(&stream, &place);
         self.streams.insert(id, StreamSlot { stream, place });
     }
 
@@ -474,7 +527,7 @@ impl Fleet {
                 let Some(slot) = self.instances.get_mut(&assignment.instance) else {
                     return;
                 };
-                self.room.remove(&slot.instance, slot.load());
+                self.room.remove(&slot.filing());
                 slot.refile(stream.id, |slot| {
                     slot.held.remove(&stream.id);
                     slot.undelivered.remove(&stream.id);
@@ -485,18 +538,52 @@ impl Fleet {
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
-                self.room.insert(&slot.instance, slot.load());
+                self.room.insert(&slot.filing());
                 self.linger(stream.id, assignment, |lingering, id, _| {
                     lingering.remove(&id);
                 });
+                if let Some(to) = assignment.promised_to() {
+                    self.withdraw_promise(stream.id, to);
+                }
             }
+            Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
+                self.unfile_waiting(stream, place);
+            }
+        }
+    }
+
+    /// Takes a stream that nobody runs out of the lists of those that wait.
+    fn unfile_waiting(&mut self, stream: &Stream, place: &Place) {
+        match place {
             Place::Unclaimed { .. } => {
                 self.unclaimed.remove(&stream.id);
+                self.ready_unclaimed.remove(&stream.id);
             }
             Place::Orphaned { .. } => {
                 self.orphaned.remove(&orphan_rank(stream));
+                self.ready_orphans.remove(&orphan_rank(stream));
             }
-            Place::Disabled => {}
+            Place::Assigned(_) | Place::Disabled => {}
+        }
+    }
+
+    /// Files a stream that nobody runs by how it is given out, and whether it may be now.
+    fn file_waiting(&mut self, stream: &Stream, place: &Place) {
+        let is_ready = !stream.is_paused();
+        match place {
+            Place::Unclaimed { .. } => {
+                self.unclaimed.insert(stream.id);
+                if is_ready {
+                    self.ready_unclaimed.insert(stream.id);
+                }
+            }
+            Place::Orphaned { .. } => {
+                self.orphaned.insert(orphan_rank(stream));
+                if is_ready {
+                    self.ready_orphans.insert(orphan_rank(stream));
+                }
+            }
+            Place::Assigned(_) | Place::Disabled => {}
         }
     }
 
@@ -513,10 +600,39 @@ impl Fleet {
         let Some(slot) = self.instances.get_mut(from) else {
             return;
         };
-        self.room.remove(&slot.instance, slot.load());
+        self.room.remove(&slot.filing());
         slot.refile(id, |slot| change(&mut slot.lingering, id, *epoch));
         slot.recent.note(slot.instance.assignment_version, id);
-        self.room.insert(&slot.instance, slot.load());
+        self.room.insert(&slot.filing());
+    }
+
+    /// Reserves room for a stream at the instance it goes to.
+    fn promise(&mut self, id: StreamId, to: &InstanceId) {
+        match self.instances.get_mut(to) {
+            Some(slot) => {
+                self.room.remove(&slot.filing());
+                slot.promised.insert(id);
+                self.room.insert(&slot.filing());
+            }
+            None => {
+                let promised = self.promised_to_absent.entry(to.clone()).or_default();
+                promised.insert(id);
+            }
+        }
+    }
+
+    /// Frees the room that was reserved for a stream.
+    fn withdraw_promise(&mut self, id: StreamId, to: &InstanceId) {
+        if let Some(slot) = self.instances.get_mut(to) {
+            self.room.remove(&slot.filing());
+            slot.promised.remove(&id);
+            self.room.insert(&slot.filing());
+        } else if let Some(promised) = self.promised_to_absent.get_mut(to) {
+            promised.remove(&id);
+            if promised.is_empty() {
+                self.promised_to_absent.remove(to);
+            }
+        }
     }
 
     /// Puts a stream into the index its place belongs to.
@@ -526,7 +642,7 @@ impl Fleet {
                 let Some(slot) = self.instances.get_mut(&assignment.instance) else {
                     return;
                 };
-                self.room.remove(&slot.instance, slot.load());
+                self.room.remove(&slot.filing());
                 slot.refile(stream.id, |slot| {
                     slot.held.insert(stream.id);
                     slot.file_delivery(stream.id, assignment);
@@ -534,18 +650,17 @@ impl Fleet {
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
-                self.room.insert(&slot.instance, slot.load());
+                self.room.insert(&slot.filing());
                 self.linger(stream.id, assignment, |lingering, id, epoch| {
                     lingering.insert(id, epoch);
                 });
+                if let Some(to) = assignment.promised_to() {
+                    self.promise(stream.id, to);
+                }
             }
-            Place::Unclaimed { .. } => {
-                self.unclaimed.insert(stream.id);
+            Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
+                self.file_waiting(stream, place);
             }
-            Place::Orphaned { .. } => {
-                self.orphaned.insert(orphan_rank(stream));
-            }
-            Place::Disabled => {}
         }
     }
 }
@@ -570,6 +685,7 @@ impl PartialEq for Fleet {
                         && a.overlap == b.overlap
                         && a.lingering == b.lingering
                         && a.given_up == b.given_up
+                        && a.promised == b.promised
                         && a.digest == b.digest
                 })
             && self.newest == other.newest
@@ -581,8 +697,11 @@ impl PartialEq for Fleet {
             && self.names == other.names
             && self.deleted == other.deleted
             && self.unclaimed == other.unclaimed
+            && self.ready_unclaimed == other.ready_unclaimed
             && self.orphaned == other.orphaned
+            && self.ready_orphans == other.ready_orphans
             && self.room == other.room
+            && self.promised_to_absent == other.promised_to_absent
     }
 }
 

@@ -1,5 +1,7 @@
 //! Who gets what: the rules of pushing streams to instances.
 
+use std::time::Duration;
+
 use super::draft::Draft;
 use super::model::{Fleet, InstanceSlot};
 use super::plan::{Evacuation, EvacuationCause, Plan};
@@ -7,6 +9,7 @@ use super::scores::Scoring;
 use crate::events::Event;
 use crate::handover::{Handoff, Handover};
 use crate::ids::{InstanceId, StreamId};
+use crate::returns::Returns;
 use crate::stream::{AssignReason, OrphanReason, Place};
 
 /// Moves every stream of an instance to the lightest instances with room, higher priority first,
@@ -89,11 +92,13 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
     let is_not_run = *reason == AssignReason::NotRun;
     let is_new = *reason == AssignReason::AutoAssigned;
     let (is_enabled, is_deleted) = (slot.stream().enabled, slot.stream().deleted);
+    let owned = draft.now().since(assignment.assigned_at);
     if is_new || !is_enabled {
         draft.tell(Event::StreamReleased {
             stream,
             instance: owner,
             epoch,
+            reason: None,
         });
         if is_deleted {
             draft.remove_stream(stream);
@@ -110,14 +115,18 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
         .instance(&owner)
         .and_then(|slot| slot.instance().withdrawn)
         .map(|withdrawal| EvacuationCause::from(withdrawal.cause));
-    let room = draft.fleet().room();
+    if is_not_run && cause.is_none() && orphan_if_paused(draft, stream, &owner, owned) {
+        return;
+    }
+    let (fleet, room) = (draft.fleet(), draft.fleet().room());
+    let avoided = avoided(fleet, stream);
     let target = to
         .filter(|id| {
-            let slot = draft.fleet().instance(id);
-            slot.is_some_and(|slot| room.is_open(slot.instance(), slot.load()))
+            let slot = fleet.instance(id);
+            slot.is_some_and(|slot| room.is_open(&slot.filing()))
         })
-        .or_else(|| room.for_other_than(&owner).cloned())
-        .or_else(|| room.for_orphan().cloned());
+        .or_else(|| room.for_move(Some(&owner), avoided).cloned())
+        .or_else(|| room.for_orphan(avoided).cloned());
     match target {
         Some(target) => {
             let reason = match is_not_run {
@@ -140,17 +149,48 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
     }
 }
 
+/// A stream is taken from an owner that did not run it. That is a return, if it was not owned for
+/// long; whether the stream is paused for it, and an orphan until the pause is over.
+pub fn orphan_if_paused(
+    draft: &mut Draft<'_>,
+    stream: StreamId,
+    owner: &InstanceId,
+    owned: Duration,
+) -> bool {
+    if !draft.return_policy().counts_not_run(owned) {
+        return false;
+    }
+    draft.count_return(stream, owner, Some(Returns::not_run()));
+    let slot = draft.fleet().stream(stream);
+    let is_paused = slot.is_some_and(|slot| slot.stream().is_paused());
+    if is_paused {
+        draft.orphan(stream, owner, OrphanReason::NotRun);
+    }
+    is_paused
+}
+
+/// Who gave a stream back lately: they are asked last.
+fn avoided(fleet: &Fleet, stream: StreamId) -> &[InstanceId] {
+    let slot = fleet.stream(stream);
+    slot.map_or(&[], |slot| slot.stream().returned_by())
+}
+
 /// Pushes what waits to whoever has room: orphans first and to any eligible instance, then
-/// unclaimed streams to instances that registered with `auto_assign`. Doing it twice changes
-/// nothing more.
+/// unclaimed streams to instances that registered with `auto_assign`. Streams that are paused are
+/// passed over. Doing it twice changes nothing more.
 pub fn place_waiting(draft: &mut Draft<'_>) {
     place_orphans(draft);
     place_unclaimed(draft);
 }
 
 fn place_orphans(draft: &mut Draft<'_>) {
-    while let Some(target) = draft.fleet().target_for_orphan().cloned() {
-        let Some(stream) = draft.fleet().orphaned().next() else {
+    while draft.fleet().room().has_any() {
+        let fleet = draft.fleet();
+        let Some(stream) = fleet.next_orphan() else {
+            return;
+        };
+        let target = fleet.room().for_orphan(avoided(fleet, stream)).cloned();
+        let Some(target) = target else {
             return;
         };
         draft.assign(stream, &target, AssignReason::RoomAppeared);
@@ -160,9 +200,9 @@ fn place_orphans(draft: &mut Draft<'_>) {
 /// Walks only as far as there is somebody to push to: with nobody, or nothing, it costs nothing.
 fn place_unclaimed(draft: &mut Draft<'_>) {
     let mut last = StreamId::default();
-    while draft.fleet().target_for_unclaimed(None).is_some() {
+    while draft.fleet().room().has_auto_assign() {
         let fleet = draft.fleet();
-        let Some(stream) = fleet.unclaimed_after(last).next() else {
+        let Some(stream) = fleet.ready_after(last) else {
             return;
         };
         last = stream;
@@ -170,7 +210,8 @@ fn place_unclaimed(draft: &mut Draft<'_>) {
             Some(Place::Unclaimed { released_by, .. }) => released_by.as_ref(),
             Some(Place::Assigned(_) | Place::Orphaned { .. } | Place::Disabled) | None => continue,
         };
-        if let Some(target) = fleet.target_for_unclaimed(released_by).cloned() {
+        let avoided = avoided(fleet, stream);
+        if let Some(target) = fleet.room().for_unclaimed(released_by, avoided).cloned() {
             draft.assign(stream, &target, AssignReason::AutoAssigned);
         }
     }

@@ -5,14 +5,15 @@
 //! candidate that is lightest once those before it are placed.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use super::draft::Draft;
-use super::model::Fleet;
+use super::model::{Fleet, InstanceSlot};
 use super::room::{Candidate, Load};
 use super::scores::{Rank, Scoring};
 use crate::ids::{InstanceId, StreamId};
 use crate::reason::{AssignReason, OrphanReason};
+use crate::stream::Assignment;
 use crate::withdrawal::WithdrawalCause;
 
 /// More candidates than streams are looked at only so far: weights can change the order among the
@@ -107,12 +108,16 @@ impl Plan {
             let slot = fleet.stream(*id);
             (Reverse(slot.map_or(0, |slot| slot.stream().priority)), *id)
         });
-        let mut targets = Targets::of(fleet, from, scoring, streams.len());
+        let mut targets = Targets::of(fleet, from, scoring, &streams);
         let moves = streams
             .into_iter()
-            .map(|stream| Move {
-                stream,
-                to: targets.next(),
+            .map(|stream| {
+                let slot = fleet.stream(stream);
+                let avoided = slot.map_or(&[][..], |slot| slot.stream().returned_by());
+                Move {
+                    stream,
+                    to: targets.next(avoided),
+                }
             })
             .collect();
         Self {
@@ -145,44 +150,110 @@ impl Plan {
     }
 }
 
-/// Those who have room, lightest first; those on probation only when no active one has any.
+/// An instance in the order in which it gets streams, and how many it could own now.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    rank: Rank,
+    vacant: usize,
+}
+
+/// Those who have room, lightest first; those on probation only when no active one has any, and
+/// reserved room last.
 struct Targets {
-    active: BinaryHeap<Reverse<Rank>>,
-    recovering: BinaryHeap<Reverse<Rank>>,
+    active: BinaryHeap<Reverse<Target>>,
+    recovering: BinaryHeap<Reverse<Target>>,
+    reserved: BinaryHeap<Reverse<Target>>,
 }
 
 impl Targets {
-    fn of(fleet: &Fleet, from: &InstanceId, scoring: &Scoring, streams: usize) -> Self {
-        let (active, recovering) = fleet.room().candidates();
-        let rank = |candidate: &Candidate| {
-            Reverse(Rank {
-                load: candidate.load,
-                weight: scoring.weight(&candidate.id),
-                id: candidate.id.clone(),
+    /// For so many streams. What is promised of them is planned anew, and reserves nothing.
+    fn of(fleet: &Fleet, from: &InstanceId, scoring: &Scoring, streams: &[StreamId]) -> Self {
+        let mut freed: BTreeMap<&InstanceId, u32> = BTreeMap::new();
+        for stream in streams {
+            let slot = fleet.stream(*stream);
+            let assignment = slot.and_then(|slot| slot.place().assignment());
+            if let Some(to) = assignment.and_then(Assignment::promised_to) {
+                *freed.entry(to).or_default() += 1;
+            }
+        }
+        let target = |candidate: &Candidate| {
+            let slot = fleet.instance(&candidate.id);
+            let freed = freed.get(&candidate.id).copied().unwrap_or_default();
+            let load = Load {
+                held: candidate.load.held.saturating_sub(freed),
+                ..candidate.load
+            };
+            Reverse(Target {
+                rank: Rank {
+                    load,
+                    weight: scoring.weight(&candidate.id),
+                    id: candidate.id.clone(),
+                },
+                vacant: slot.map_or(0, InstanceSlot::vacant_room),
             })
         };
         let is_other = |candidate: &&Candidate| candidate.id != *from;
-        let most = streams.saturating_add(MORE_CANDIDATES);
-        Self {
-            active: active.filter(is_other).take(most).map(rank).collect(),
-            recovering: recovering.filter(is_other).take(most).map(rank).collect(),
+        let most = streams.len().saturating_add(MORE_CANDIDATES);
+        let lists = fleet.room().candidates();
+        let mut targets = Self {
+            active: BinaryHeap::new(),
+            recovering: BinaryHeap::new(),
+            reserved: BinaryHeap::new(),
+        };
+        let active = lists.active.filter(is_other).take(most);
+        let reserved = lists.reserved.filter(is_other).take(most);
+        for Reverse(target) in active.chain(reserved).map(target) {
+            targets.file_active(target);
+        }
+        let recovering = lists.recovering.filter(is_other).take(most);
+        targets.recovering.extend(recovering.map(target));
+        targets
+    }
+
+    fn file_active(&mut self, target: Target) {
+        if target.rank.load.has_room() {
+            self.active.push(Reverse(target));
+        } else if target.vacant > 0 {
+            self.reserved.push(Reverse(target));
         }
     }
 
-    fn next(&mut self) -> Option<InstanceId> {
-        let list = if self.active.is_empty() {
+    /// Who gets the next stream; those to be avoided only if nobody else of their kind has room.
+    fn next(&mut self, avoided: &[InstanceId]) -> Option<InstanceId> {
+        let is_recovering = self.active.is_empty() && !self.recovering.is_empty();
+        let list = if !self.active.is_empty() {
+            &mut self.active
+        } else if is_recovering {
             &mut self.recovering
         } else {
-            &mut self.active
+            &mut self.reserved
         };
-        let Reverse(rank) = list.pop()?;
+        let mut passed_over = Vec::new();
+        let mut chosen = list.pop();
+        while let Some(target) = chosen.take_if(|target| avoided.contains(&target.0.rank.id)) {
+            passed_over.push(target);
+            chosen = list.pop();
+        }
+        let place_of = |target: &Reverse<Target>| {
+            let id = &target.0.rank.id;
+            avoided.iter().position(|avoided| avoided == id)
+        };
+        if chosen.is_none() {
+            let first = (0..passed_over.len()).min_by_key(|index| place_of(&passed_over[*index]));
+            chosen = first.map(|index| passed_over.swap_remove(index));
+        }
+        list.extend(passed_over);
+        let Reverse(Target { mut rank, vacant }) = chosen?;
         let id = rank.id.clone();
-        let load = Load {
-            held: rank.load.held + 1,
-            ..rank.load
+        rank.load.held += 1;
+        let target = Target {
+            rank,
+            vacant: vacant.saturating_sub(1),
         };
-        if load.has_room() {
-            list.push(Reverse(Rank { load, ..rank }));
+        if !is_recovering {
+            self.file_active(target);
+        } else if target.vacant > 0 {
+            self.recovering.push(Reverse(target));
         }
         Some(id)
     }

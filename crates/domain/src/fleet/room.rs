@@ -9,7 +9,7 @@ use crate::instance::{Instance, InstanceStatus};
 /// How full an instance is: `held / max`, compared exactly, without floating point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
-    /// Streams it owns.
+    /// Streams it owns, and those promised to it.
     pub held: u32,
     /// Streams it may own, at least 1.
     pub max: u32,
@@ -45,6 +45,15 @@ impl PartialOrd for Load {
     }
 }
 
+/// What an instance is filed by.
+pub(super) struct Filing<'i> {
+    pub(super) instance: &'i Instance,
+    /// Streams it owns, and those that are promised to it.
+    pub(super) load: usize,
+    /// How many more it could own now, whatever is promised to it.
+    pub(super) vacant: usize,
+}
+
 /// The placement policy: the order of the fields is the order of the criteria.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
@@ -59,93 +68,144 @@ pub(super) struct Room {
     active: BTreeSet<Candidate>,
     recovering: BTreeSet<Candidate>,
     auto_assign: BTreeSet<Candidate>,
+    /// Active instances whose last room is reserved for streams on their way to them.
+    reserved: BTreeSet<Candidate>,
+}
+
+/// The instances with room, least loaded first, in the order of the lists.
+pub(super) struct Candidates<A, R, V> {
+    /// Active ones.
+    pub(super) active: A,
+    /// Those on probation, for when no active one has room.
+    pub(super) recovering: R,
+    /// Active ones with reserved room only, for streams that nobody runs.
+    pub(super) reserved: V,
 }
 
 impl Room {
     /// Takes an instance out of the order, given the load it was filed under.
-    pub(super) fn remove(&mut self, instance: &Instance, held: usize) {
-        for_each_list(self, instance, held, |list, candidate| {
+    pub(super) fn remove(&mut self, filing: &Filing<'_>) {
+        for_each_list(self, filing, |list, candidate| {
             list.remove(&candidate);
         });
     }
 
     /// Files an instance under its load, if it may be pushed streams and has room.
-    pub(super) fn insert(&mut self, instance: &Instance, held: usize) {
-        for_each_list(self, instance, held, |list, candidate| {
+    pub(super) fn insert(&mut self, filing: &Filing<'_>) {
+        for_each_list(self, filing, |list, candidate| {
             list.insert(candidate);
         });
     }
 
-    /// Who gets the next orphan: the least loaded active instance, or, if none has room, the
-    /// least loaded one on probation.
-    pub(super) fn for_orphan(&self) -> Option<&InstanceId> {
-        self.active
-            .first()
-            .or_else(|| self.recovering.first())
-            .map(|candidate| &candidate.id)
+    /// Who gets an orphan: the least loaded active instance, or, if none has room, the least
+    /// loaded one on probation, or else one whose room is reserved.
+    pub(super) fn for_orphan(&self, avoided: &[InstanceId]) -> Option<&InstanceId> {
+        let lists = [&self.active, &self.recovering, &self.reserved];
+        lists
+            .into_iter()
+            .find_map(|list| choose(list, None, avoided))
     }
 
     /// The least loaded active instance that is not this one.
-    pub(super) fn for_other_than(&self, id: &InstanceId) -> Option<&InstanceId> {
-        let mut active = self.active.iter();
-        active
-            .find(|candidate| candidate.id != *id)
-            .map(|candidate| &candidate.id)
+    pub(super) fn for_move(
+        &self,
+        owner: Option<&InstanceId>,
+        avoided: &[InstanceId],
+    ) -> Option<&InstanceId> {
+        choose(&self.active, owner, avoided)
     }
 
-    /// Whether an instance is active and has room.
-    pub(super) fn is_open(&self, instance: &Instance, held: usize) -> bool {
-        self.active.contains(&candidate(instance, held))
+    /// Whether an instance is active and has room, reserved or not: who asks is owed it.
+    pub(super) fn is_open(&self, filing: &Filing<'_>) -> bool {
+        let candidate = candidate(filing);
+        self.active.contains(&candidate) || self.reserved.contains(&candidate)
     }
 
-    /// The active instances with room, least loaded first, then those on probation.
+    /// Those with room.
     pub(super) fn candidates(
         &self,
-    ) -> (
+    ) -> Candidates<
         impl Iterator<Item = &Candidate>,
         impl Iterator<Item = &Candidate>,
-    ) {
-        (self.active.iter(), self.recovering.iter())
+        impl Iterator<Item = &Candidate>,
+    > {
+        Candidates {
+            active: self.active.iter(),
+            recovering: self.recovering.iter(),
+            reserved: self.reserved.iter(),
+        }
     }
 
-    /// Who gets the next unclaimed stream without asking: the least loaded active instance with
+    /// Who gets an unclaimed stream without asking: the least loaded active instance with
     /// `auto_assign` that is not the one that let go of it.
-    pub(super) fn for_unclaimed(&self, released_by: Option<&InstanceId>) -> Option<&InstanceId> {
-        self.auto_assign
-            .iter()
-            .map(|candidate| &candidate.id)
-            .find(|id| released_by.is_none_or(|releaser| releaser != *id))
+    pub(super) fn for_unclaimed(
+        &self,
+        released_by: Option<&InstanceId>,
+        avoided: &[InstanceId],
+    ) -> Option<&InstanceId> {
+        choose(&self.auto_assign, released_by, avoided)
+    }
+
+    /// Whether anybody takes orphans.
+    pub(super) fn has_any(&self) -> bool {
+        !(self.active.is_empty() && self.recovering.is_empty() && self.reserved.is_empty())
+    }
+
+    /// Whether anybody fills itself.
+    pub(super) fn has_auto_assign(&self) -> bool {
+        !self.auto_assign.is_empty()
     }
 }
 
-fn candidate(instance: &Instance, held: usize) -> Candidate {
+/// The first of a list, but never `never`, and those that are to be avoided only if there is no
+/// other: then the one that comes first among them. Looks at a few more than are avoided.
+fn choose<'r>(
+    list: &'r BTreeSet<Candidate>,
+    never: Option<&InstanceId>,
+    avoided: &[InstanceId],
+) -> Option<&'r InstanceId> {
+    let ids = || {
+        let ids = list.iter().map(|candidate| &candidate.id);
+        ids.filter(|id| Some(*id) != never)
+    };
+    let fresh = ids().find(|id| !avoided.contains(id));
+    fresh.or_else(|| {
+        let mut avoided = avoided.iter();
+        avoided.find_map(|wanted| ids().find(|id| *id == wanted))
+    })
+}
+
+fn candidate(filing: &Filing<'_>) -> Candidate {
     Candidate {
         load: Load {
-            held: u32::try_from(held).unwrap_or(u32::MAX),
-            max: instance.max_streams,
+            held: u32::try_from(filing.load).unwrap_or(u32::MAX),
+            max: filing.instance.max_streams,
         },
-        id: instance.id.clone(),
+        id: filing.instance.id.clone(),
     }
 }
 
 /// The lists an instance belongs to, given its state and load.
 fn for_each_list(
     room: &mut Room,
-    instance: &Instance,
-    held: usize,
+    filing: &Filing<'_>,
     apply: impl Fn(&mut BTreeSet<Candidate>, Candidate),
 ) {
-    let candidate = candidate(instance, held);
-    if !candidate.load.has_room() || instance.withdrawn.is_some() {
+    let instance = filing.instance;
+    if filing.vacant == 0 || instance.withdrawn.is_some() {
         return;
     }
+    let candidate = candidate(filing);
+    let is_reserved = !candidate.load.has_room();
     match instance.status {
+        InstanceStatus::Active if is_reserved => apply(&mut room.reserved, candidate),
         InstanceStatus::Active => {
             if instance.auto_assign {
                 apply(&mut room.auto_assign, candidate.clone());
             }
             apply(&mut room.active, candidate);
         }
+        // What was promised to one that failed meanwhile goes elsewhere: nothing is reserved.
         InstanceStatus::Recovering => apply(&mut room.recovering, candidate),
         InstanceStatus::Suspect
         | InstanceStatus::Failed
@@ -158,6 +218,32 @@ fn for_each_list(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_to_be_avoided_is_chosen_last_and_in_the_given_order() {
+        let list: BTreeSet<Candidate> = [("a", 0), ("b", 1), ("c", 2)]
+            .map(|(id, held)| Candidate {
+                load: Load { held, max: 9 },
+                id: id.into(),
+            })
+            .into();
+        let chosen = |never: Option<&str>, avoided: &[&str]| {
+            let never = never.map(InstanceId::from);
+            let avoided: Vec<InstanceId> = avoided.iter().map(|id| (*id).into()).collect();
+            choose(&list, never.as_ref(), &avoided).map(|id| id.to_string())
+        };
+        for (never, avoided, expected) in [
+            (None, &[][..], Some("a")),
+            (Some("a"), &[], Some("b")),
+            (None, &["a", "b"], Some("c")),
+            (None, &["b", "c", "a"], Some("b")),
+            (Some("b"), &["b", "c", "a"], Some("c")),
+            (Some("c"), &["gone", "b", "a"], Some("b")),
+        ] {
+            assert_eq!(chosen(never, avoided).as_deref(), expected);
+        }
+        assert_eq!(choose(&BTreeSet::new(), None, &["a".into()]), None);
+    }
 
     #[test]
     fn loads_are_compared_as_fractions() {

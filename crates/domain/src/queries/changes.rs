@@ -139,6 +139,7 @@ mod tests {
             id: "a".into(),
             incarnation: None,
             streams: sample::ids(ids),
+            reason: None,
         }
     }
 

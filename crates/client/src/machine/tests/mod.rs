@@ -402,6 +402,62 @@ fn what_cannot_be_started_is_given_back_and_heartbeats_go_on() {
 }
 
 #[test]
+fn the_reason_of_a_failed_start_goes_with_the_release() {
+    let mut machine = living(vec![stream(1, 11), stream(2, 12), stream(3, 13)]);
+    all(&mut machine, at(10));
+    answer(&mut machine, at(10), beat(1, None), 0.0);
+    machine.give_back_because(1, "  no\nsignal ");
+    machine.give_back_because(2, &"x".repeat(2_000));
+    machine.give_back(3);
+    let mut releases = Vec::new();
+    for second in 11..20 {
+        while let Some(action) = machine.next(at(second)) {
+            match action {
+                Action::Stop(..) => assert!(machine.done(Outcome::Done).is_some()),
+                Action::Send(
+                    ticket,
+                    Request::Release {
+                        streams, reason, ..
+                    },
+                ) => {
+                    releases.push((streams, reason));
+                    machine.answered(ticket, at(second), Answer::Released, 0.0);
+                }
+                Action::Send(ticket, _) => {
+                    machine.answered(ticket, at(second), beat(1, None), 0.0);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    let expected = [
+        (vec![1], Some("no signal".to_owned())),
+        (vec![2], Some("x".repeat(512))),
+        (vec![3], None),
+    ];
+    assert_eq!(releases, expected);
+}
+
+#[test]
+fn a_reason_is_forgotten_when_the_stream_is_assigned_anew() {
+    let mut machine = living(vec![stream(2, 12)]);
+    all(&mut machine, at(10));
+    answer(
+        &mut machine,
+        at(10),
+        difference(2, vec![stream(1, 11)], vec![]),
+        0.0,
+    );
+    machine.next(at(10));
+    assert_eq!(machine.start_failed("no signal"), None, "nothing was begun");
+    machine.give_back_because(9, "not its own");
+    assert!(machine.reasons.is_empty());
+    machine.give_back_because(2, "no signal");
+    machine.give_back(2);
+    assert!(machine.reasons.is_empty());
+}
+
+#[test]
 fn an_orchestrator_that_does_not_tell_is_asked() {
     let mut machine = living(vec![]);
     all(&mut machine, at(10));

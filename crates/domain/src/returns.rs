@@ -1,0 +1,332 @@
+//! Streams that their workers give back, and when they are tried again.
+//!
+//! A stream that no worker can start must not bounce between them as fast as it is released.
+//!
+//! ```text
+//!            counted return             counted return
+//!   (none) ────────────────▶ 1 return ────────────────▶ paused (2, 3, … returns) ◀──┐
+//!      ▲                        │                          │ the pause is over        │
+//!      │                        ▼                          ▼                          │ counted
+//!      └─── runs steadily ─── on trial: some instance owns it ◀── pushed, asked for   │ return
+//!                               └─────────────────────────────────────────────────────┘
+//! ```
+//!
+//! *Counted*: a worker released the stream sooner than the warning threshold after it was assigned,
+//! or named a reason; or the stream was moved away because its owner never ran it (`not_run`)
+//! before it had run steadily. A release without a reason of a stream that was owned for longer is
+//! none, so workers that stop gracefully pause nothing. A release that the orchestrator asked for
+//! (a move, a recovery) is none either, and one without a reason is
+//! taken back when its worker leaves for good.
+//!
+//! *Paused*: from the second return on the stream waits, [`FIRST_PAUSE`] first and twice as long
+//! with each further return, up to [`LONGEST_PAUSE`]; jitter takes away at most a quarter. Nobody is
+//! given it meanwhile, pushed or asked for. A planned move by an operator ends the pause.
+//! After the first return the stream is not paused: every other instance may have it at once, and
+//! the one that gave it back may be pushed it again after [`FIRST_PAUSE`].
+//!
+//! *Asked last*: whoever gave the stream back lately is chosen only if no other instance with room is
+//! there, and of several the one whose return is oldest. The only instance gets it again.
+//!
+//! *Steady*: one owner has held the stream for the whole heartbeat timeout, without giving it back.
+//! Then all is forgotten. It is forgotten too when the stream is disabled or deleted, or its URL is
+//! changed: then it deserves a fresh try.
+//!
+//! What can go wrong: the process ends (count and pause are saved with the stream, and what is left of
+//! the pause by the clock on the wall, never more than the pause, is waited for again); the clock on
+//! the wall jumps (pauses run on running time: [`ReturnTimer`]); the end of a pause cannot be
+//! saved (it is tried again every [`RETRY_INTERVAL`]).
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ids::{Epoch, InstanceId, StreamId};
+use super::settings::LivenessThresholds;
+use super::stream::{Place, Stream, words};
+use super::time::{Timestamp, WallTime};
+
+/// The pause after the second return.
+pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// No pause is longer: a camera that is back is tried within minutes.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+
+/// How many workers that gave a stream back are remembered; the oldest is forgotten first.
+pub const MOST_WORKERS: usize = 8;
+
+/// How long a reason may be, in characters.
+pub const LONGEST_REASON: usize = 512;
+
+/// From this many returns on a stream is paused, and reported.
+pub const REPORTED_RETURNS: u32 = 2;
+
+/// How soon it is tried again to save that a pause or a trial is over.
+pub const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How many streams one decision continues at the most.
+const MOST_AT_ONCE: usize = 1_000;
+
+/// The reason of a return that the orchestrator found out by itself.
+const NOT_RUN: &str = "the worker was told to run it and did not";
+
+/// Which returns count, and when they are forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReturnPolicy {
+    /// A release counts if the stream was owned for less than this.
+    pub quick: Duration,
+    /// Who has owned a stream for so long runs it steadily.
+    pub steady: Duration,
+}
+
+impl ReturnPolicy {
+    /// Quick is less than the warning threshold, steady is the timeout.
+    pub const fn from_thresholds(thresholds: &LivenessThresholds) -> Self {
+        Self {
+            quick: thresholds.warning,
+            steady: thresholds.timeout,
+        }
+    }
+
+    /// Whether a release counts.
+    pub fn counts(&self, owned: Duration, reason: Option<&str>) -> bool {
+        owned < self.quick || reason.is_some()
+    }
+
+    /// Whether it counts that a stream was not run by its owner.
+    pub fn counts_not_run(&self, owned: Duration) -> bool {
+        owned < self.steady
+    }
+}
+
+impl Default for ReturnPolicy {
+    fn default() -> Self {
+        Self::from_thresholds(&LivenessThresholds::default())
+    }
+}
+
+/// How long a stream waits after its `count`th return in a row, before jitter.
+fn whole_pause(count: u32) -> Duration {
+    let doublings = count.saturating_sub(REPORTED_RETURNS).min(16);
+    FIRST_PAUSE
+        .saturating_mul(1 << doublings)
+        .min(LONGEST_PAUSE)
+}
+
+/// The same with jitter, so that streams that failed together are not tried together. It follows
+/// from the stream and the count: the decision stays the same however often it is made.
+pub fn pause(stream: StreamId, count: u32) -> Duration {
+    let seed = stream.get().cast_unsigned() ^ (u64::from(count) << 48);
+    whole_pause(count).mul_f64(1.0 - 0.25 * fraction(seed))
+}
+
+/// A number in 0..1 that looks random (the finalizer of SplitMix64).
+fn fraction(seed: u64) -> f64 {
+    let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    f64::from(u32::try_from(mixed >> 32).unwrap_or_default()) / f64::from(u32::MAX)
+}
+
+/// What is remembered of the returns of a stream until it runs steadily.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Returns {
+    /// How many in a row, at least 1.
+    pub count: u32,
+    /// Who gave it back, each once, the last one last; at most [`MOST_WORKERS`].
+    pub workers: Vec<InstanceId>,
+    /// The last reason that was given.
+    pub reason: Option<Arc<str>>,
+    /// When the last one was.
+    pub last_at: WallTime,
+    /// Until when it waits; none once that is over, or somebody owns it.
+    pub retry_at: Option<WallTime>,
+}
+
+impl Returns {
+    /// What is to be remembered after one more return.
+    pub fn after(
+        before: Option<&Self>,
+        stream: StreamId,
+        by: &InstanceId,
+        reason: Option<Arc<str>>,
+        now: WallTime,
+    ) -> Self {
+        let count = before.map_or(0, |before| before.count).saturating_add(1);
+        let known = before.map(|before| before.workers.iter());
+        let mut workers: Vec<InstanceId> = known
+            .into_iter()
+            .flatten()
+            .filter(|worker| *worker != by)
+            .cloned()
+            .collect();
+        workers.push(by.clone());
+        let excess = workers.len().saturating_sub(MOST_WORKERS);
+        workers.drain(..excess);
+        Self {
+            count,
+            workers,
+            reason: reason.or_else(|| before.and_then(|before| before.reason.clone())),
+            last_at: now,
+            retry_at: Some(now + pause(stream, count)),
+        }
+    }
+
+    /// What is to be remembered if the last return counts no more; nothing if it was the only one.
+    pub fn without_last(&self) -> Option<Self> {
+        let count = self.count.saturating_sub(1);
+        let mut workers = self.workers.clone();
+        workers.pop();
+        (count > 0).then(|| Self {
+            count,
+            workers,
+            retry_at: None,
+            ..self.clone()
+        })
+    }
+
+    /// The reason of a return that no worker announced.
+    pub fn not_run() -> Arc<str> {
+        NOT_RUN.into()
+    }
+
+    /// Whether nobody may have the stream now.
+    pub const fn is_paused(&self) -> bool {
+        self.retry_at.is_some() && self.is_reported()
+    }
+
+    /// Whether people are told.
+    pub const fn is_reported(&self) -> bool {
+        self.count >= REPORTED_RETURNS
+    }
+}
+
+string_enum! {
+    /// Why the returns of a stream are forgotten.
+    ReturnsEnd {
+        /// One owner held it for the whole timeout.
+        RanSteadily = "ran_steadily",
+        /// Its URL was changed.
+        Changed = "changed",
+        /// It was disabled.
+        Disabled = "disabled",
+        /// It was deleted.
+        Deleted = "deleted",
+        /// The worker that gave it back last left for good.
+        WorkerLeft = "worker_left",
+    }
+}
+
+/// What is due for a stream that was given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Due {
+    /// Its pause after so many returns is over.
+    Retry {
+        /// How many.
+        count: u32,
+    },
+    /// It has run steadily under this epoch.
+    Steady {
+        /// Which one.
+        epoch: Epoch,
+    },
+}
+
+/// When something is due, by the clock on the wall.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadline {
+    /// What.
+    pub due: Due,
+    /// When.
+    pub at: WallTime,
+    /// It is never further away than this.
+    pub within: Duration,
+}
+
+/// What is due next for a stream; most were never given back.
+pub fn deadline(stream: &Stream, place: &Place, policy: &ReturnPolicy) -> Option<Deadline> {
+    let returns = stream.returns.as_deref()?;
+    match place {
+        Place::Assigned(assignment) => Some(Deadline {
+            due: Due::Steady {
+                epoch: assignment.epoch,
+            },
+            at: assignment.assigned_at + policy.steady,
+            within: policy.steady,
+        }),
+        Place::Unclaimed { .. } | Place::Orphaned { .. } => Some(Deadline {
+            due: Due::Retry {
+                count: returns.count,
+            },
+            at: returns.retry_at?,
+            within: whole_pause(returns.count),
+        }),
+        Place::Disabled => None,
+    }
+}
+
+/// The deadlines of all streams that were given back, on running time: the one timer of whoever
+/// continues them.
+#[derive(Debug, Default)]
+pub struct ReturnTimer {
+    pending: BTreeMap<StreamId, (Timestamp, Due)>,
+    order: BTreeSet<(Timestamp, StreamId)>,
+}
+
+impl ReturnTimer {
+    /// A stream has changed. What was known of it before goes on.
+    pub fn follow(
+        &mut self,
+        stream: StreamId,
+        deadline: Option<Deadline>,
+        now: Timestamp,
+        wall: WallTime,
+    ) {
+        let known = self.pending.get(&stream);
+        match deadline {
+            Some(Deadline { due, .. }) if known.is_some_and(|(_, known)| *known == due) => {}
+            Some(Deadline { due, at, within }) => {
+                self.set(stream, now + at.since(wall).min(within), due);
+            }
+            None => self.forget(stream),
+        }
+    }
+
+    /// When the next one is due.
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.order.first().map(|(at, _)| *at)
+    }
+
+    /// What is due now. It stays until the change that follows from it has been followed, and is due
+    /// again after a while if that never comes.
+    pub fn due(&mut self, now: Timestamp) -> Vec<(StreamId, Due)> {
+        let due = self.order.iter().take_while(|(at, _)| *at <= now);
+        let streams: Vec<StreamId> = due.map(|(_, stream)| *stream).take(MOST_AT_ONCE).collect();
+        let mut found = Vec::with_capacity(streams.len());
+        for stream in streams {
+            if let Some((_, due)) = self.pending.get(&stream).copied() {
+                found.push((stream, due));
+                self.set(stream, now + RETRY_INTERVAL, due);
+            }
+        }
+        found
+    }
+
+    fn set(&mut self, stream: StreamId, at: Timestamp, due: Due) {
+        self.forget(stream);
+        self.pending.insert(stream, (at, due));
+        self.order.insert((at, stream));
+    }
+
+    fn forget(&mut self, stream: StreamId) {
+        if let Some((at, _)) = self.pending.remove(&stream) {
+            self.order.remove(&(at, stream));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
