@@ -38,7 +38,7 @@ use resilient_orchestrator::domain::ledger::{Batch, Ledger};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate};
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
-use resilient_orchestrator::domain::returns::deadline;
+use resilient_orchestrator::domain::return_timer::deadline;
 use resilient_orchestrator::domain::stream::{Place, Stream};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 

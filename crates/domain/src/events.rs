@@ -11,8 +11,8 @@ use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use super::incident::{FailureCause, IncidentOutcome};
 use super::instance::InstanceStatus;
 use super::reason::{AssignReason, OrphanReason};
-use super::string_enum::string_enum;
 use super::returns::ReturnsEnd;
+use super::string_enum::string_enum;
 use super::time::WallTime;
 use super::withdrawal::WithdrawalCause;
 

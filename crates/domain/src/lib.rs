@@ -36,6 +36,7 @@ pub mod reason;
 pub mod reconciliation;
 pub mod recovery;
 pub mod release_watch;
+pub mod return_timer;
 pub mod returns;
 pub mod running_time;
 #[cfg(test)]

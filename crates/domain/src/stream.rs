@@ -137,7 +137,7 @@ impl Assignment {
     pub const fn promised_to(&self) -> Option<&InstanceId> {
         match &self.handover {
             Some(Handover::Releasing { to, .. }) => to.as_ref(),
-            Some(Handover::Overlapping { .. }) | None => None,
+            Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
         }
     }
 

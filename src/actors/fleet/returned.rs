@@ -10,7 +10,7 @@ use actix::prelude::*;
 use super::{FleetActor, State};
 use crate::domain::commands::ContinueReturned;
 use crate::domain::ids::StreamId;
-use crate::domain::returns::{ReturnTimer, deadline};
+use crate::domain::return_timer::{ReturnTimer, deadline};
 use crate::domain::time::Timestamp;
 
 /// The deadlines, and the timer that is armed for the first.

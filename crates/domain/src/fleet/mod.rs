@@ -22,7 +22,9 @@ mod standing;
 pub use change::{Change, Rows};
 pub use draft::Draft;
 pub use model::{Fleet, InstanceSlot, StreamSlot};
-pub use placement::{end_overlaps, evacuate, evacuate_overlapping, let_go, orphan_if_paused, place_waiting};
+pub use placement::{
+    end_overlaps, evacuate, evacuate_overlapping, let_go, orphan_if_paused, place_waiting,
+};
 pub use plan::{Evacuation, EvacuationCause, Move, Plan};
 pub use recent::REMEMBERED_CHANGES;
 pub use restore::{Snapshot, SnapshotError};

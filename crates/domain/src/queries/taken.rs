@@ -157,6 +157,7 @@ mod tests {
             id: "a".into(),
             incarnation: None,
             streams: sample::ids([4]),
+            reason: None,
         };
         sample::run(&mut ledger, release);
         let number = |id: i64, why: TakenAs| (StreamId::new(id), why);

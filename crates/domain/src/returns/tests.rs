@@ -1,9 +1,15 @@
 use proptest::prelude::*;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::*;
 use crate::handover::Handoff;
+use crate::ids::Epoch;
 use crate::ids::{AssignmentVersion, Incarnation};
+use crate::return_timer::{Deadline, Due, ReturnTimer, deadline};
 use crate::stream::{AssignReason, Assignment};
+use crate::stream::{Place, Stream};
+use crate::time::Timestamp;
 
 const STREAM: StreamId = StreamId::new(7);
 

@@ -143,6 +143,7 @@ fn an_abandoned_move_frees_the_room() {
     let abandon = AbandonHandovers {
         id: "a".into(),
         incarnation: sample::life(&ledger, "a"),
+        streams: sample::ids([1]),
     };
     sample::run(&mut ledger, abandon);
     assert_eq!(promised(&ledger, "b"), 0);

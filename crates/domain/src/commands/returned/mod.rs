@@ -3,7 +3,8 @@
 use super::command::{Command, Rejection};
 use crate::fleet::Draft;
 use crate::ids::StreamId;
-use crate::returns::{Due, ReturnsEnd};
+use crate::return_timer::Due;
+use crate::returns::ReturnsEnd;
 
 /// Ends the pauses and trials that are over; what is out of date meanwhile is passed over. Streams
 /// whose pause has ended are placed in the same step. Doing it again changes nothing more.

@@ -33,20 +33,18 @@
 //!
 //! What can go wrong: the process ends (count and pause are saved with the stream, and what is left of
 //! the pause by the clock on the wall, never more than the pause, is waited for again); the clock on
-//! the wall jumps (pauses run on running time: [`ReturnTimer`]); the end of a pause cannot be
-//! saved (it is tried again every [`RETRY_INTERVAL`]).
+//! the wall jumps (pauses run on running time: `ReturnTimer`); the end of a pause cannot be
+//! saved (it is tried again every `RETRY_INTERVAL`).
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::{Epoch, InstanceId, StreamId};
+use super::ids::{InstanceId, StreamId};
 use super::settings::LivenessThresholds;
-use super::stream::{Place, Stream, words};
-use super::time::{Timestamp, WallTime};
+use super::string_enum::string_enum;
+use super::time::WallTime;
 
 /// The pause after the second return.
 pub const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -62,12 +60,6 @@ pub const LONGEST_REASON: usize = 512;
 
 /// From this many returns on a stream is paused, and reported.
 pub const REPORTED_RETURNS: u32 = 2;
-
-/// How soon it is tried again to save that a pause or a trial is over.
-pub const RETRY_INTERVAL: Duration = Duration::from_secs(5);
-
-/// How many streams one decision continues at the most.
-const MOST_AT_ONCE: usize = 1_000;
 
 /// The reason of a return that the orchestrator found out by itself.
 const NOT_RUN: &str = "the worker was told to run it and did not";
@@ -108,7 +100,7 @@ impl Default for ReturnPolicy {
 }
 
 /// How long a stream waits after its `count`th return in a row, before jitter.
-fn whole_pause(count: u32) -> Duration {
+pub(super) fn whole_pause(count: u32) -> Duration {
     let doublings = count.saturating_sub(REPORTED_RETURNS).min(16);
     FIRST_PAUSE
         .saturating_mul(1 << doublings)
@@ -217,114 +209,6 @@ string_enum! {
         Deleted = "deleted",
         /// The worker that gave it back last left for good.
         WorkerLeft = "worker_left",
-    }
-}
-
-/// What is due for a stream that was given back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Due {
-    /// Its pause after so many returns is over.
-    Retry {
-        /// How many.
-        count: u32,
-    },
-    /// It has run steadily under this epoch.
-    Steady {
-        /// Which one.
-        epoch: Epoch,
-    },
-}
-
-/// When something is due, by the clock on the wall.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Deadline {
-    /// What.
-    pub due: Due,
-    /// When.
-    pub at: WallTime,
-    /// It is never further away than this.
-    pub within: Duration,
-}
-
-/// What is due next for a stream; most were never given back.
-pub fn deadline(stream: &Stream, place: &Place, policy: &ReturnPolicy) -> Option<Deadline> {
-    let returns = stream.returns.as_deref()?;
-    match place {
-        Place::Assigned(assignment) => Some(Deadline {
-            due: Due::Steady {
-                epoch: assignment.epoch,
-            },
-            at: assignment.assigned_at + policy.steady,
-            within: policy.steady,
-        }),
-        Place::Unclaimed { .. } | Place::Orphaned { .. } => Some(Deadline {
-            due: Due::Retry {
-                count: returns.count,
-            },
-            at: returns.retry_at?,
-            within: whole_pause(returns.count),
-        }),
-        Place::Disabled => None,
-    }
-}
-
-/// The deadlines of all streams that were given back, on running time: the one timer of whoever
-/// continues them.
-#[derive(Debug, Default)]
-pub struct ReturnTimer {
-    pending: BTreeMap<StreamId, (Timestamp, Due)>,
-    order: BTreeSet<(Timestamp, StreamId)>,
-}
-
-impl ReturnTimer {
-    /// A stream has changed. What was known of it before goes on.
-    pub fn follow(
-        &mut self,
-        stream: StreamId,
-        deadline: Option<Deadline>,
-        now: Timestamp,
-        wall: WallTime,
-    ) {
-        let known = self.pending.get(&stream);
-        match deadline {
-            Some(Deadline { due, .. }) if known.is_some_and(|(_, known)| *known == due) => {}
-            Some(Deadline { due, at, within }) => {
-                self.set(stream, now + at.since(wall).min(within), due);
-            }
-            None => self.forget(stream),
-        }
-    }
-
-    /// When the next one is due.
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.order.first().map(|(at, _)| *at)
-    }
-
-    /// What is due now. It stays until the change that follows from it has been followed, and is due
-    /// again after a while if that never comes.
-    pub fn due(&mut self, now: Timestamp) -> Vec<(StreamId, Due)> {
-        let due = self.order.iter().take_while(|(at, _)| *at <= now);
-        let streams: Vec<StreamId> = due.map(|(_, stream)| *stream).take(MOST_AT_ONCE).collect();
-        let mut found = Vec::with_capacity(streams.len());
-        for stream in streams {
-            if let Some((_, due)) = self.pending.get(&stream).copied() {
-                found.push((stream, due));
-                self.set(stream, now + RETRY_INTERVAL, due);
-            }
-        }
-        found
-    }
-
-    fn set(&mut self, stream: StreamId, at: Timestamp, due: Due) {
-        self.forget(stream);
-        self.pending.insert(stream, (at, due));
-        self.order.insert((at, stream));
-    }
-
-    fn forget(&mut self, stream: StreamId) {
-        if let Some((at, _)) = self.pending.remove(&stream) {
-            self.order.remove(&(at, stream));
-        }
     }
 }
 
