@@ -37,3 +37,4 @@ pub mod stream;
 pub mod supervision;
 pub mod sweep;
 pub mod time;
+pub mod timeline;
