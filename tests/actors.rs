@@ -14,6 +14,10 @@ mod batches;
 mod brake;
 #[path = "actors/breakers.rs"]
 mod breakers;
+#[path = "actors/clean_up.rs"]
+mod clean_up;
+#[path = "actors/clock_steps.rs"]
+mod clock_steps;
 #[path = "actors/doubt.rs"]
 mod doubt;
 #[path = "actors/emergency.rs"]

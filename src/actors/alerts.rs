@@ -16,6 +16,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use log::{error, info, warn};
 
+use super::batch::RefusalLog;
 use super::db_breaker::{BreakerChanged, StoreAccess};
 use super::fatal::Vital;
 use super::telemetry::{KindLabel, Telemetry};
@@ -105,6 +106,7 @@ pub struct AlertBookActor {
     /// What the store does not know yet, as it is now.
     unsaved: BTreeMap<AlertId, Alert>,
     is_saving: bool,
+    refusals: RefusalLog,
     listeners: Vec<Recipient<BookChanged>>,
     retry: Option<SpawnHandle>,
     _vital: Vital,
@@ -130,6 +132,7 @@ impl AlertBookActor {
             telemetry,
             unsaved,
             is_saving: false,
+            refusals: RefusalLog::default(),
             listeners: Vec::new(),
             retry: None,
             _vital: vital,
@@ -178,8 +181,7 @@ impl AlertBookActor {
 
     fn cleared(&mut self, alert: Alert, ctx: &mut Context<Self>) {
         let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
-        let after = alert.closed_at.unwrap_or(alert.opened_at);
-        let open_seconds = after.since(alert.opened_at).as_secs();
+        let open_seconds = self.clock.age(alert.opened_at).as_secs();
         info!(alert = alert.id.get(), kind, subject, open_seconds;
             "alert {kind} of {subject} is over after {open_seconds} s");
         self.changed(alert, ctx);

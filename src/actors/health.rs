@@ -9,10 +9,12 @@
 //! A hint that is lost is made up for by the next look; a look that is not answered leaves the
 //! last verdict standing. It never needs the store.
 //!
-//! *The process.* It reads the clock often enough for gaps to mean something
-//! (`domain/running_time.rs`), and tells when the process stood still.
+//! *The process.* It reads the clocks often enough for gaps and jumps to mean something
+//! (`domain/running_time.rs`, `domain/timeline.rs`), and reports when the process stood still or the
+//! wall clock jumped (`process.rs`).
 
 mod history;
+mod process;
 mod report;
 
 use std::sync::Arc;
@@ -37,15 +39,16 @@ use crate::domain::health::{
     HealthMachine, HealthRecord, Level, Observation, RecentIncidents, SystemHealth, Verdict,
 };
 use crate::domain::incident::Incident;
-use crate::domain::queries::{FleetVitals, Vitals};
+use crate::domain::queries::{FAILED_COUNTS_FOR, FleetVitals, Vitals};
 use crate::domain::running_time::READING_INTERVAL;
 use crate::domain::settings::HealthLimits;
-use crate::domain::time::{Timestamp, WallTime};
+use crate::domain::time::Timestamp;
 use crate::store::Store;
 
 use history::History;
 pub use history::{AskHealthHistory, HealthPage};
-pub use report::{AskFailures, AskIncidentsSince, FailedDetail, Failures, HealthReport};
+use process::ProcessWatch;
+pub use report::{AskFailures, AskRecentIncidents, FailedDetail, Failures, HealthReport};
 
 /// How far apart two points of the history are at the most.
 pub const HISTORY_INTERVAL: Duration = Duration::from_secs(300);
@@ -97,7 +100,7 @@ pub struct HealthActor {
     is_looking: bool,
     hint: Option<SpawnHandle>,
     waiting: Vec<oneshot::Sender<Option<HealthReport>>>,
-    lost: Duration,
+    process: ProcessWatch,
     _vital: Vital,
 }
 
@@ -110,7 +113,7 @@ impl HealthActor {
         telemetry: Arc<Telemetry>,
         vital: Vital,
     ) -> Self {
-        let lost = clock.lost();
+        let process = ProcessWatch::starting_with(&clock);
         let mut recent = RecentIncidents::default();
         recent.note(incidents);
         Self {
@@ -126,7 +129,7 @@ impl HealthActor {
             is_looking: false,
             hint: None,
             waiting: Vec::new(),
-            lost,
+            process,
             _vital: vital,
         }
     }
@@ -156,10 +159,10 @@ impl HealthActor {
         self.is_looking = true;
         self.looked_at = Some(self.clock.now());
         let told = std::mem::take(&mut self.waiting);
-        let now = self.clock.wall();
+        let lately = self.clock.recent(FAILED_COUNTS_FOR);
         let look = async move {
             let (vitals, brake, breakers, alerts) = futures_util::future::join4(
-                links.fleet.send(Ask(FleetVitals { now })),
+                links.fleet.send(Ask(FleetVitals { lately })),
                 links.recovery.send(AskBrake),
                 links.breakers.send(AskBreakers),
                 links.alerts.book().send(AskOpen),
@@ -189,7 +192,7 @@ impl HealthActor {
 
     fn judge(&mut self, seen: Seen, ctx: &mut Context<Self>) {
         let now = self.clock.wall();
-        let observation = self.observation(&seen, now);
+        let observation = self.observation(&seen);
         let verdict = self.machine.judge(&observation);
         let before = self.report.as_ref().map(|report| &report.verdict);
         let is_new = before != Some(&verdict);
@@ -226,7 +229,7 @@ impl HealthActor {
         });
     }
 
-    fn observation(&self, seen: &Seen, now: WallTime) -> Observation {
+    fn observation(&self, seen: &Seen) -> Observation {
         let vitals = &seen.vitals;
         // An emergency is known from its incident or, while that cannot be saved, from its alert.
         let mut emergencies: std::collections::BTreeSet<&str> = self
@@ -236,7 +239,7 @@ impl HealthActor {
             .collect();
         emergencies.extend(seen.alerts.emergencies.iter().map(String::as_str));
         let retention = self.settings.limits.failure_retention;
-        let critical = self.incidents.critical_within(retention, now);
+        let critical = self.incidents.critical_in(&self.clock.recent(retention));
         Observation {
             active: vitals.active,
             failed: vitals.failed,
@@ -274,22 +277,6 @@ impl HealthActor {
             alerts.raise(AlertKind::SystemHealth, Severity::Critical, FLEET, detail);
         }
     }
-
-    fn read_the_clock(&mut self) {
-        let _ = self.clock.now();
-        let stalled = self.clock.lost().saturating_sub(self.lost);
-        if stalled.is_zero() {
-            return;
-        }
-        self.lost += stalled;
-        let stalled_ms = u64::try_from(stalled.as_millis()).unwrap_or(u64::MAX);
-        self.telemetry.stalls.inc();
-        self.telemetry.stalled_milliseconds.inc_by(stalled_ms);
-        warn!(
-            stalled_ms;
-            "the orchestrator itself stood still for {stalled_ms} ms; deadlines wait as long"
-        );
-    }
 }
 
 /// Only the breakers of the store: what else is out does not touch the streams.
@@ -326,7 +313,7 @@ impl Actor for HealthActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(READING_INTERVAL, |actor, _| actor.read_the_clock());
+        ctx.run_interval(READING_INTERVAL, |actor, _| actor.read_the_clocks());
         let period = self.settings.check_interval.min(HISTORY_INTERVAL);
         ctx.run_interval(period, |actor, ctx| actor.look(ctx));
     }

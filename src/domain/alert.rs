@@ -38,6 +38,8 @@ words! {
         InstanceQuarantined = "instance_quarantined",
         /// Two processes live under one name; only the newest is served.
         DuplicateIdentity = "duplicate_identity",
+        /// The machine's wall clock jumped.
+        ClockStepped = "clock_stepped",
         /// A worker does not run what it is to run, although it was told again.
         StreamsDiffer = "streams_differ",
         /// Streams wait for room.
@@ -70,6 +72,7 @@ impl AlertKind {
             | Self::BreakerForced
             | Self::InstanceQuarantined
             | Self::DuplicateIdentity
+            | Self::ClockStepped
             | Self::StreamsDiffer => true,
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
@@ -92,6 +95,7 @@ impl AlertKind {
             Self::MassFailure
             | Self::StoreUnavailable
             | Self::BreakerForced
+            | Self::ClockStepped
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,

@@ -311,7 +311,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
             Refusal::Rejected(rejection) => return rejection.into(),
-            Refusal::RefusedByStore => Kind::Conflict,
+            Refusal::RefusedByStore => Kind::InvalidField,
             Refusal::StoreUnavailable | Refusal::OutcomeUnknown => Kind::StoreUnavailable,
             Refusal::Overloaded => Kind::Overloaded,
             Refusal::ShuttingDown => Kind::ShuttingDown,
@@ -432,7 +432,7 @@ mod tests {
             ),
             (rejected(Rejection::NameMissing { index: 3 }), 422, false),
             (rejected(Rejection::IdsExhausted { index: 3 }), 422, false),
-            (Refusal::RefusedByStore, 409, false),
+            (Refusal::RefusedByStore, 422, false),
             (Refusal::StoreUnavailable, 503, true),
             (Refusal::OutcomeUnknown, 503, true),
             (Refusal::Overloaded, 503, true),

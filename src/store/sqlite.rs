@@ -168,7 +168,7 @@ impl Lane {
             Access::Read => "BEGIN",
             Access::Write => "BEGIN IMMEDIATE",
         })?;
-        let result = body(&mut connection);
+        let result = body(&mut connection).map_err(blame);
         let ended = match &result {
             Ok(_) => connection.batch_execute("COMMIT").map_err(at_commit),
             // SQLite may have rolled back already; then this fails, and the connection goes.
@@ -182,6 +182,49 @@ impl Lane {
             (Ok(_), Err(lost)) if self.access == Access::Write => Err(lost),
             (result, Err(_)) => result,
         }
+    }
+}
+
+/// What SQLite says when the file or the machine is at fault. Its texts have one language. Whatever
+/// else a statement of ours meets is about the content: a constraint, a trigger, a size, a type.
+const NOT_ABOUT_CONTENT: [&str; 24] = [
+    "access permission denied",
+    "attempt to write a readonly database",
+    "authorization denied",
+    "bad parameter or other API misuse",
+    "cannot commit",
+    "cannot open",
+    "cannot rollback",
+    "cannot start",
+    "database disk image is malformed",
+    "database is locked",
+    "database or disk is full",
+    "database schema",
+    "database table is locked",
+    "disk I/O error",
+    "file is not a database",
+    "internal logic error",
+    "interrupted",
+    "locking protocol",
+    "malformed database schema",
+    "no such ",
+    "out of memory",
+    "query aborted",
+    "table ",
+    "unable to ",
+];
+
+/// The error of a statement: the content's fault unless it is known to be another's.
+fn blame(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(text)
+            if !NOT_ABOUT_CONTENT
+                .iter()
+                .any(|known| text.starts_with(known)) =>
+        {
+            StoreError::Refused(text)
+        }
+        error => error,
     }
 }
 
@@ -339,7 +382,7 @@ impl Store for SqliteStore {
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
-        let expiry = *expiry;
+        let expiry = expiry.clone();
         self.write(move |c| operations::prune(c, &expiry)).await
     }
 

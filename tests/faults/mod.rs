@@ -51,6 +51,7 @@ struct State {
     partial_outage: Option<(Side, Outage)>,
     panics_in_events: bool,
     refused: Option<InstanceId>,
+    refused_beats: Option<InstanceId>,
     flaw: Option<Flaw>,
     late: Vec<LateWrite>,
     attempts: Vec<Arc<Save>>,
@@ -98,6 +99,7 @@ impl FaultyStore {
                 partial_outage: None,
                 panics_in_events: false,
                 refused: None,
+                refused_beats: None,
                 flaw: None,
                 late: Vec::new(),
                 attempts: Vec::new(),
@@ -152,6 +154,11 @@ impl FaultyStore {
     /// Refuses the content of every transaction that touches this instance's row.
     pub(crate) fn refuse_content_about(&self, id: Option<InstanceId>) {
         self.state().refused = id;
+    }
+
+    /// From now on last heartbeats of that instance are refused for their content.
+    pub(crate) fn refuse_beats_of(&self, id: Option<InstanceId>) {
+        self.state().refused_beats = id;
     }
 
     /// Makes the store itself wrong, once.
@@ -460,6 +467,14 @@ impl Store for FaultyStore {
 
     async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
         self.weather(Side::Writes).await?;
+        let refused = self.state().refused_beats.clone();
+        if beats
+            .iter()
+            .any(|beat| Some(&beat.instance) == refused.as_ref())
+        {
+            let reason = "a heartbeat that cannot be kept".to_owned();
+            return Err(StoreError::Refused(reason));
+        }
         self.inner.save_beats(beats).await
     }
 

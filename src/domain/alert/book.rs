@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use super::{Alert, AlertFilter, AlertKind, Severity};
 use crate::domain::ids::AlertId;
 use crate::domain::time::WallTime;
+use crate::domain::timeline::Recent;
 
 /// How many closed alerts are kept in memory.
 pub const MAX_CLOSED: usize = 1_000;
@@ -126,6 +127,12 @@ impl AlertBook {
             .collect()
     }
 
+    /// Forgets those that were closed longer ago than alerts are kept.
+    pub fn forget_closed(&mut self, kept: &Recent) {
+        self.known
+            .retain(|_, alert| alert.closed_at.is_none_or(|end| kept.contains(end)));
+    }
+
     /// What is known of an alert.
     pub fn get(&self, id: AlertId) -> Option<&Alert> {
         self.known.get(&id)
@@ -230,6 +237,7 @@ mod tests {
                 AlertKind::BreakerForced,
                 AlertKind::InstanceQuarantined,
                 AlertKind::DuplicateIdentity,
+                AlertKind::ClockStepped,
                 AlertKind::StreamsDiffer,
             ]
         );
@@ -254,6 +262,24 @@ mod tests {
         let closed = book.clear_instance("a", at(2));
         assert_eq!(closed.len(), 2);
         assert_eq!(book.open_counts().len(), 2, "the system and b");
+    }
+
+    #[test]
+    fn a_closed_alert_is_forgotten_when_it_is_old_and_an_open_one_is_not() {
+        let mut book = AlertBook::default();
+        for (subject, closed) in [("old", Some(5)), ("young", Some(9)), ("open", None)] {
+            raise(&mut book, subject, Severity::Warning, 1);
+            if let Some(end) = closed {
+                book.clear(KIND, subject, at(end));
+            }
+        }
+        book.forget_closed(&Recent::since(at(6)));
+        let all = AlertFilter::default();
+        let left: Vec<&str> = book
+            .wanted(&all)
+            .map(|alert| alert.subject.as_str())
+            .collect();
+        assert_eq!(left, ["open", "young"]);
     }
 
     #[test]

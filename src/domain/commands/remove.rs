@@ -8,7 +8,7 @@ use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::lease::LeaseOver;
 use crate::domain::stream::Place;
-use crate::domain::time::WallTime;
+use crate::domain::timeline::Recent;
 
 /// Moves an instance's streams elsewhere and forgets it. As long as its worker may run exclusive
 /// ones under a lease, that lease is withdrawn instead, and the removal is to be repeated once it
@@ -109,11 +109,11 @@ fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
     }
 }
 
-/// Forgets instances that have been failed, and without streams, since before a moment.
+/// Forgets instances that have been failed, and without streams, for longer than they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgetFailed {
-    /// The moment.
-    pub failed_before: WallTime,
+    /// The times of failures that are not old enough.
+    pub kept: Recent,
 }
 
 impl Command for ForgetFailed {
@@ -125,7 +125,7 @@ impl Command for ForgetFailed {
             .instances()
             .filter(|slot| {
                 slot.instance().status == InstanceStatus::Failed
-                    && slot.instance().status_since < self.failed_before
+                    && !self.kept.contains(slot.instance().status_since)
                     && slot.held().is_empty()
             })
             .map(|slot| slot.instance().id.clone())

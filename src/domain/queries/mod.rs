@@ -33,7 +33,9 @@ pub use streams::{StreamDetail, StreamLine, StreamList};
 pub use tell_again::TellAgain;
 pub use totals::{FleetTotals, Totals};
 pub use verify::{Claim, Judgement, VerifyClaims};
-pub use watch::{FailedInstance, FailedInstances, FleetFacts, FleetVitals, Vitals};
+pub use watch::{
+    FAILED_COUNTS_FOR, FailedInstance, FailedInstances, FleetFacts, FleetVitals, Vitals,
+};
 
 /// A question.
 pub trait Query: fmt::Debug + Send + 'static {
