@@ -86,7 +86,7 @@ async fn a_heartbeat_the_store_refuses_is_left_out_alone_and_is_no_outage() {
     for id in &names {
         rig.register(id, 1).await;
     }
-    rig.store.refuse_beats_of(Some("i07".into()));
+    rig.store.refuse_records_of(Some("i07".into()));
     for _ in 0..3 {
         for id in &names {
             rig.beat(id).await;
@@ -101,7 +101,7 @@ async fn a_heartbeat_the_store_refuses_is_left_out_alone_and_is_no_outage() {
         rig.orchestrator.store_gate().is_up(),
         "no breaker counts it"
     );
-    rig.store.refuse_beats_of(None);
+    rig.store.refuse_records_of(None);
     rig.beat("i07").await;
     pass(6.0).await;
     assert_eq!(rig.store.rows().last_beats.len(), 20);

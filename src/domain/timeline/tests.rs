@@ -1,3 +1,5 @@
+//! What the timeline says of clocks that go steadily, jump and flap.
+
 use proptest::prelude::*;
 
 use super::*;
