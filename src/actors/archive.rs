@@ -15,6 +15,7 @@ use super::fleet::{Refusal, Stored};
 use crate::domain::fleet::Fleet;
 use crate::domain::ids::IncidentId;
 use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::timeline::Recent;
 use crate::store::{Store, StoreError};
 
 pub use crate::store::StoredEvent;
@@ -64,6 +65,14 @@ impl RecentIncidents {
             remembered.incidents.pop_first();
             remembered.is_cut = true;
         }
+    }
+
+    /// Forgets those that ended longer ago than incidents are kept.
+    pub(super) fn forget(&self, kept: &Recent) {
+        self.remembered().incidents.retain(|_, incident| {
+            let ended_at = incident.ended_at;
+            ended_at.is_none_or(|end| kept.contains(end))
+        });
     }
 
     /// What is remembered of what a filter wants; none if that is nothing and there may be more.
@@ -238,8 +247,15 @@ fn told<T>(result: Result<T, StoreError>) -> Result<T, Refusal> {
             error!(reason; "the store holds something that cannot be read: {reason}");
         }
         match error {
+            // What was asked for cannot be in there.
+            StoreError::Refused(_) => Refusal::RefusedByStore,
             StoreError::FileReplaced(_) => Refusal::DatabaseReplaced,
-            _ => Refusal::StoreUnavailable,
+            StoreError::Unavailable(_)
+            | StoreError::InDoubt(_)
+            | StoreError::Unusable(_)
+            | StoreError::InUse(_)
+            | StoreError::Deposed { .. }
+            | StoreError::VersionMismatch { .. } => Refusal::StoreUnavailable,
         }
     })
 }

@@ -2,42 +2,28 @@
 //! waits for the store.
 //!
 //! One flush at a time, and none while the breaker of the store's writes is open. What a failed flush could not save is kept and tried again with the next;
-//! while the store is out the oldest metrics are dropped at a limit, and counted.
+//! while the store is out the oldest metrics are dropped at a limit, and counted. A row that the store
+//! refuses for its content is left out alone (`batch.rs`), counted, and logged once an instance.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use log::{info, warn};
+use log::warn;
 
+use super::batch::{RefusalLog, Saved, save_each};
 use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::InstanceId;
-use crate::domain::time::WallTime;
-use crate::store::{Expiry, Store, StoreError};
+use crate::domain::timeline::Recent;
+use crate::store::{Store, StoreError};
 
 /// Metrics kept in memory while the store is out: a bound on memory, not a promise.
 pub const MAX_PENDING_METRICS: usize = 100_000;
-
-/// How often old rows are looked for.
-const PRUNE_INTERVAL: Duration = Duration::from_secs(3_600);
-
-/// How long what is written is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Metrics.
-    pub metrics: Duration,
-    /// Events, and alerts after they were closed.
-    pub events: Duration,
-    /// The system's history.
-    pub health: Duration,
-    /// Points of the system's history at the most.
-    pub most_health_rows: u32,
-}
 
 /// Saves what heartbeats say.
 #[derive(Debug)]
@@ -47,11 +33,11 @@ pub struct HeartbeatLog {
     clock: Clock,
     telemetry: Arc<Telemetry>,
     flush_interval: Duration,
-    retention: Retention,
     beats: BTreeMap<InstanceId, LastBeat>,
     metrics: VecDeque<MetricsRecord>,
     in_flight: Arc<[MetricsRecord]>,
     is_flushing: bool,
+    refusals: RefusalLog,
     waiting: Vec<tokio::sync::oneshot::Sender<()>>,
     _vital: Vital,
 }
@@ -64,7 +50,6 @@ impl HeartbeatLog {
         clock: Clock,
         telemetry: Arc<Telemetry>,
         flush_interval: Duration,
-        retention: Retention,
         vital: Vital,
     ) -> Self {
         Self {
@@ -73,11 +58,11 @@ impl HeartbeatLog {
             clock,
             telemetry,
             flush_interval,
-            retention,
             beats: BTreeMap::new(),
             metrics: VecDeque::new(),
             in_flight: Arc::from([]),
             is_flushing: false,
+            refusals: RefusalLog::default(),
             waiting: Vec::new(),
             _vital: vital,
         }
@@ -100,49 +85,64 @@ impl HeartbeatLog {
         self.in_flight = std::mem::take(&mut self.metrics).into_iter().collect();
         let (store, metrics) = (self.store.clone(), self.in_flight.clone());
         let save = async move {
-            let mut result = store.save_beats(&beats).await;
-            if result.is_ok() && !metrics.is_empty() {
-                result = store.save_metrics(&metrics).await;
-            }
+            let beats = save_each(&beats, async |rows: &[LastBeat]| {
+                store.save_beats(rows).await
+            });
+            let beats = beats.await;
+            let metrics = if beats.result.is_ok() {
+                let save = async |rows: &[MetricsRecord]| store.save_metrics(rows).await;
+                save_each(&metrics, save).await
+            } else {
+                Saved::nothing(&metrics)
+            };
+            let result = beats.result.clone().and(metrics.result.clone());
             permit.tell(&result);
-            (beats, result)
+            (beats, metrics, result)
         };
-        ctx.spawn(save.into_actor(self).map(|(beats, result), actor, ctx| {
-            actor.flushed(beats, &result, ctx);
+        let saved = save.into_actor(self);
+        ctx.spawn(saved.map(|(beats, metrics, result), actor, ctx| {
+            actor.flushed(beats, metrics, &result, ctx);
         }));
     }
 
     fn flushed(
         &mut self,
-        beats: Vec<LastBeat>,
+        beats: Saved<LastBeat>,
+        metrics: Saved<MetricsRecord>,
         result: &Result<(), StoreError>,
         ctx: &mut Context<Self>,
     ) {
         self.is_flushing = false;
-        let metrics = std::mem::replace(&mut self.in_flight, Arc::from([]));
-        match result {
-            Ok(()) => {}
-            // It would be refused for ever, and everything after it would wait behind it.
-            Err(StoreError::Refused(reason)) => {
-                let records = metrics.len();
-                self.telemetry.records_dropped.inc_by(records as u64);
-                warn!(reason, records; "the store refused {records} metrics records; dropped");
-            }
-            Err(error) => {
-                warn!(error:%; "heartbeats could not be saved; kept for the next try");
-                for beat in beats {
-                    self.beats.entry(beat.instance.clone()).or_insert(beat);
-                }
-                for record in metrics.iter().rev() {
-                    self.metrics.push_front(record.clone());
-                }
-                self.drop_excess();
-                self.tell_waiting();
-                return;
-            }
+        self.in_flight = Arc::from([]);
+        for (beat, reason) in &beats.refused {
+            self.refused("last heartbeat", &beat.instance, reason);
         }
-        if !self.waiting.is_empty() {
+        for (record, reason) in &metrics.refused {
+            self.refused("metrics record", &record.instance, reason);
+        }
+        for beat in beats.left {
+            self.beats.entry(beat.instance.clone()).or_insert(beat);
+        }
+        for record in metrics.left.into_iter().rev() {
+            self.metrics.push_front(record);
+        }
+        self.drop_excess();
+        if let Err(error) = result {
+            warn!(error:%; "heartbeats could not be saved; kept for the next try");
+            self.tell_waiting();
+        } else if !self.waiting.is_empty() {
             self.flush(ctx);
+        }
+    }
+
+    /// A row would be refused for ever: it is lost.
+    fn refused(&mut self, what: &str, instance: &InstanceId, reason: &str) {
+        self.telemetry.records_refused.inc();
+        self.telemetry.records_dropped.inc();
+        let server_id = instance.as_str();
+        if self.refusals.is_new(&format!("{what} of {server_id}")) {
+            warn!(server_id, reason;
+                "the database refused a {what} of {server_id}; such rows are left out: {reason}");
         }
     }
 
@@ -160,45 +160,13 @@ impl HeartbeatLog {
         }
     }
 
-    fn prune(&self, ctx: &mut Context<Self>) {
-        let Some(permit) = self.access.to_write() else {
-            return;
-        };
-        let store = self.store.clone();
-        let now = self.clock.wall();
-        let expiry = Expiry {
-            metrics_before: now - self.retention.metrics,
-            events_before: now - self.retention.events,
-            alerts_before: now - self.retention.events,
-            health_before: now - self.retention.health,
-            most_health_rows: self.retention.most_health_rows,
-        };
-        let prune = async move {
-            let mut total = 0;
-            let result = loop {
-                match store.prune(&expiry).await {
-                    Ok(0) => break Ok(total),
-                    Ok(gone) => total += gone,
-                    Err(error) => break Err(error),
-                }
-            };
-            permit.tell(&result);
-            result
-        };
-        ctx.spawn(prune.into_actor(self).map(|result, _, _| match result {
-            Ok(0) => {}
-            Ok(rows) => info!(rows; "forgot {rows} old records"),
-            Err(error) => warn!(error:%; "old records could not be deleted"),
-        }));
-    }
-
     /// What is not saved yet, newest first.
-    fn unsaved(&self, instance: &InstanceId, since: WallTime) -> Vec<MetricsRecord> {
+    fn unsaved(&self, instance: &InstanceId, lately: &Recent) -> Vec<MetricsRecord> {
         self.metrics
             .iter()
             .rev()
             .chain(self.in_flight.iter().rev())
-            .filter(|record| record.instance == *instance && record.recorded_at >= since)
+            .filter(|record| record.instance == *instance && lately.contains(record.recorded_at))
             .cloned()
             .collect()
     }
@@ -209,7 +177,6 @@ impl Actor for HeartbeatLog {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(self.flush_interval, |actor, ctx| actor.flush(ctx));
-        ctx.run_interval(PRUNE_INTERVAL, |actor, ctx| actor.prune(ctx));
     }
 }
 
@@ -259,8 +226,8 @@ impl Handler<Flush> for HeartbeatLog {
 pub struct AskHistory {
     /// Whose.
     pub instance: InstanceId,
-    /// Since when.
-    pub since: WallTime,
+    /// How far back.
+    pub within: Duration,
     /// How many at the most.
     pub limit: u32,
 }
@@ -278,20 +245,24 @@ impl Handler<AskHistory> for HeartbeatLog {
     type Result = ResponseFuture<History>;
 
     fn handle(&mut self, ask: AskHistory, _: &mut Self::Context) -> Self::Result {
-        let mut records = self.unsaved(&ask.instance, ask.since);
+        let lately = self.clock.recent(ask.within);
+        let mut records = self.unsaved(&ask.instance, &lately);
         let store = self.store.clone();
         let permit = self.access.to_read();
         Box::pin(async move {
             let saved = match permit {
                 Some(permit) => {
-                    let saved = store.metrics(&ask.instance, ask.since, ask.limit).await;
+                    let saved = store
+                        .metrics(&ask.instance, lately.earliest(), ask.limit)
+                        .await;
                     permit.tell(&saved);
                     saved.ok()
                 }
                 None => None,
             };
             let is_complete = saved.is_some();
-            records.extend(saved.unwrap_or_default());
+            let saved = saved.unwrap_or_default().into_iter();
+            records.extend(saved.filter(|record| lately.contains(record.recorded_at)));
             records.sort_by_key(|record| std::cmp::Reverse(record.recorded_at));
             // What was being saved while it was read is there twice.
             records.dedup_by_key(|record| record.recorded_at);

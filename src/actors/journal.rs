@@ -4,7 +4,8 @@
 //! Whoever tells it goes on at once: an order takes effect whether or not the store is there.
 //! What could not be written waits, in order, and is tried again until it is: each event once. Of a
 //! save whose outcome is unknown the answer is waited for, however long that takes. What waits is
-//! lost only if the process ends before the store is back.
+//! lost only if the process ends before the store is back. If the store refuses several for their
+//! content, they are written one by one, so that only the culprit is lost.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -29,6 +30,8 @@ const MOST_WAITING: usize = 1_000;
 pub struct Journal {
     fleet: Addr<FleetActor>,
     waiting: VecDeque<Event>,
+    /// How many of those that wait are to be written one by one.
+    singly: usize,
     /// A save or the wait for the next one is under way.
     is_busy: bool,
     _vital: Vital,
@@ -40,6 +43,7 @@ impl Journal {
         Self {
             fleet,
             waiting: VecDeque::new(),
+            singly: 0,
             is_busy: false,
             _vital: vital,
         }
@@ -50,8 +54,12 @@ impl Journal {
             return;
         }
         self.is_busy = true;
-        let events: Vec<Event> = self.waiting.iter().cloned().collect();
-        let count = events.len();
+        let count = if self.singly > 0 {
+            1
+        } else {
+            self.waiting.len()
+        };
+        let events: Vec<Event> = self.waiting.iter().take(count).cloned().collect();
         let saved = self.fleet.send(Execute(RecordEvents { events }));
         ctx.spawn(saved.into_actor(self).map(move |outcome, actor, ctx| {
             actor.written(count, outcome.unwrap_or(Err(Refusal::ShuttingDown)), ctx);
@@ -61,14 +69,18 @@ impl Journal {
     fn written(&mut self, count: usize, outcome: Result<(), Refusal>, ctx: &mut Context<Self>) {
         let wait = match outcome {
             Ok(()) => {
-                self.waiting.drain(..count);
+                self.drop_first(count);
+                Duration::ZERO
+            }
+            Err(Refusal::RefusedByStore) if count > 1 => {
+                self.singly = count;
                 Duration::ZERO
             }
             Err(
                 refusal @ (Refusal::Rejected(_) | Refusal::RefusedByStore | Refusal::ShuttingDown),
             ) => {
                 error!(count; "{count} events will not be written down: {refusal}");
-                self.waiting.drain(..count);
+                self.drop_first(count);
                 Duration::ZERO
             }
             Err(
@@ -85,6 +97,11 @@ impl Journal {
             actor.is_busy = false;
             actor.write(ctx);
         });
+    }
+
+    fn drop_first(&mut self, count: usize) {
+        self.waiting.drain(..count);
+        self.singly = self.singly.saturating_sub(count);
     }
 }
 

@@ -18,11 +18,14 @@
 //! | [`alerts`] | process | keeps the book of alerts |
 //! | [`journal`] | process | saves events that no transaction of the fleet carries |
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
+//! | [`clean_up`] | process | deletes what is past its retention |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
 
 pub mod alerts;
 pub mod archive;
+mod batch;
 pub mod brake;
+pub mod clean_up;
 mod consistency;
 pub mod db_breaker;
 pub mod event_feed;

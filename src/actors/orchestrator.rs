@@ -15,8 +15,8 @@ use super::db_breaker::{AskBreakers, BreakerReport, DbBreakerActor, ForceBreaker
 use super::event_feed::EventFeed;
 use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
 use super::health::{
-    AskFailures, AskHealth, AskHealthHistory, AskIncidentsSince, Failures, HealthActor, HealthPage,
-    HealthReport,
+    AskFailures, AskHealth, AskHealthHistory, AskRecentIncidents, Failures, HealthActor,
+    HealthPage, HealthReport,
 };
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::identity::{AddressChanged, IdentityActor, OlderLife};
@@ -41,7 +41,6 @@ use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::lease::runs;
 use crate::domain::patterns::{Pattern, find_patterns};
 use crate::domain::queries::{FailedInstances, FleetFacts, FleetTotals, Query, TellAgain, Totals};
-use crate::domain::time::WallTime;
 use crate::store::StoreError;
 use actix::{Addr, MailboxError};
 
@@ -471,7 +470,11 @@ impl Orchestrator {
     pub async fn failures(&self) -> Result<Failures, Refusal> {
         let failed = self.ask(FailedInstances).await?;
         let failures = self.health.send(AskFailures(failed)).await;
-        failures.map_err(|_| Refusal::ShuttingDown)
+        let mut failures = failures.map_err(|_| Refusal::ShuttingDown)?;
+        // Incidents outlive their instance.
+        let counts = &mut failures.counts;
+        counts.retain(|id, _| self.registry.get(id).is_some());
+        Ok(failures)
     }
 
     /// A page of the history of the system's health.
@@ -483,14 +486,17 @@ impl Orchestrator {
         page.map_err(|_| Refusal::ShuttingDown)
     }
 
-    /// What the failures since a moment have in common, and how many they were.
+    /// What the failures of registered instances within a time that ends now have in common, and
+    /// how many they were. Those of instances that were removed are left out.
     ///
     /// # Errors
     /// Only while the system ends.
-    pub async fn patterns(&self, since: WallTime) -> Result<(Vec<Pattern>, usize), Refusal> {
+    pub async fn patterns(&self, within: Duration) -> Result<(Vec<Pattern>, usize), Refusal> {
         let facts = self.ask(FleetFacts).await?;
-        let incidents = self.health.send(AskIncidentsSince(since)).await;
-        let incidents = incidents.map_err(|_| Refusal::ShuttingDown)?;
+        let lately = self.clock.recent(within);
+        let incidents = self.health.send(AskRecentIncidents(lately)).await;
+        let mut incidents = incidents.map_err(|_| Refusal::ShuttingDown)?;
+        incidents.retain(|incident| facts.contains_key(&incident.instance));
         // Many failures take a while to compare; nobody's request waits for it on this thread.
         let found = tokio::task::spawn_blocking(move || {
             (find_patterns(&incidents, &facts), incidents.len())

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use actix::Addr;
 use dashmap::DashMap;
@@ -13,6 +14,7 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::instance::InstanceActor;
+use crate::clock::Clock;
 use crate::domain::fleet::Reading;
 use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::SystemMetrics;
@@ -94,11 +96,14 @@ impl Entry {
         &self.id
     }
 
-    /// Writes down a sign of life. From here on it cannot be lost.
+    /// Writes down a sign of life. From here on it cannot be lost. The last one is the last on
+    /// running time: the wall clock may have been set back since the one before.
     pub fn stamp(&self, now: Timestamp, wall: WallTime) {
-        self.last_beat.fetch_max(now.as_micros(), Ordering::AcqRel);
-        self.last_beat_wall
-            .fetch_max(wall.as_micros(), Ordering::AcqRel);
+        let before = self.last_beat.fetch_max(now.as_micros(), Ordering::AcqRel);
+        if before <= now.as_micros() {
+            self.last_beat_wall
+                .store(wall.as_micros(), Ordering::Release);
+        }
     }
 
     /// The last sign of life on running time; for an instance that was loaded, the start.
@@ -109,6 +114,13 @@ impl Entry {
     /// The last sign of life as the world's clocks show it.
     pub fn last_beat_wall(&self) -> WallTime {
         WallTime::from_micros(self.last_beat_wall.load(Ordering::Acquire))
+    }
+
+    /// How long ago the last sign of life was. A wall time that was shown twice may seem younger
+    /// than it is, and an instance that was loaded has none on running time: the greater is right.
+    pub fn silence(&self, clock: &Clock) -> Duration {
+        let since_beat = clock.now().since(self.last_beat());
+        since_beat.max(clock.age(self.last_beat_wall()))
     }
 
     /// Whether it has beaten since its saved state was last changed, or since the start.
@@ -397,7 +409,6 @@ pub(super) enum Published {
 mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
-    use std::time::Duration;
 
     use super::*;
     use crate::domain::digest::StreamsDigest;
@@ -422,6 +433,20 @@ mod tests {
             to_run: 0,
             digest: StreamsDigest::default(),
         }
+    }
+
+    #[test]
+    fn the_last_heartbeat_is_the_last_also_if_its_wall_time_is_smaller() {
+        let at = Timestamp::from_micros;
+        let shown = standing(1, 1, InstanceStatus::Active);
+        let entry = Entry::new("a".into(), shown, Timestamp::ZERO, WallTime::from_micros(0));
+        for (now, wall) in [(10, 1_000), (20, -500), (30, 7)] {
+            entry.stamp(at(now), WallTime::from_micros(wall));
+            assert_eq!(entry.last_beat_wall(), WallTime::from_micros(wall));
+        }
+        entry.stamp(at(29), WallTime::from_micros(8));
+        assert_eq!(entry.last_beat(), at(30));
+        assert_eq!(entry.last_beat_wall(), WallTime::from_micros(7));
     }
 
     /// Whether something that happens in the middle of a look wakes who looked.

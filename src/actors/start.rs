@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::alerts::{AlertBookActor, Alerts, KeptAlerts, ListenToAlerts};
 use super::archive::{Archive, MAX_RECENT, RecentIncidents};
+use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{
     DbBreakerActor, ListenToBreakers, ProbeThrough, StoreAccess, StoreGate, WakeOnReturn,
 };
@@ -16,7 +17,7 @@ use super::event_feed::EventFeed;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks};
 use super::health::{HealthActor, HealthLinks, HealthSettings, Watch};
-use super::heartbeat_log::{HeartbeatLog, Retention};
+use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
 use super::journal::Journal;
@@ -70,7 +71,7 @@ pub struct SystemSettings {
     pub flush_interval: Duration,
     /// After how long a failed instance without streams is forgotten.
     pub instance_retention: Duration,
-    /// How long metrics and events are kept.
+    /// How long what is written is kept.
     pub retention: Retention,
     /// Seeds the jitter of retries.
     pub jitter_seed: u64,
@@ -95,6 +96,7 @@ impl Default for SystemSettings {
             retention: Retention {
                 metrics: day * 7,
                 events: day * 30,
+                incidents: day * 30,
                 health: day * 30,
                 most_health_rows: 100_000,
             },
@@ -327,7 +329,7 @@ pub fn start(
         journal.clone(),
         vital("IdentityActor"),
     ));
-    let archive = Archive::new(store.clone(), access.clone(), recent);
+    let archive = Archive::new(store.clone(), access.clone(), recent.clone());
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
@@ -367,13 +369,24 @@ pub fn start(
         breakers: breaker.clone(),
         alerts: alerts.clone(),
     }));
+    placement.near_heartbeats(Cleaner::new(
+        store.clone(),
+        access.clone(),
+        Memories {
+            alerts: book,
+            health: health.clone(),
+            incidents: recent,
+        },
+        clock.clone(),
+        settings.retention,
+        vital("Cleaner"),
+    ));
     let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
         store,
         access,
         clock.clone(),
         telemetry.clone(),
         settings.flush_interval,
-        settings.retention,
         vital("HeartbeatLog"),
     ));
     supervisor.do_send(Oversee(InstanceLinks {

@@ -59,6 +59,8 @@ pub struct Telemetry {
     pub queue_length: Gauge,
     /// Last heartbeats and metrics that could not be kept until the store came back.
     pub records_dropped: Counter,
+    /// Rows the store refused for their content.
+    pub records_refused: Counter,
     /// Actors of instances that ended and were replaced.
     pub actor_restarts: Counter,
     /// Times the whole process stood still.
@@ -98,6 +100,7 @@ impl Telemetry {
             recovery_seconds: Histogram::new(exponential_buckets(0.005, 4.0, 8)),
             queue_length: Gauge::default(),
             records_dropped: Counter::default(),
+            records_refused: Counter::default(),
             actor_restarts: Counter::default(),
             stalls: Counter::default(),
             stalled_milliseconds: Counter::default(),
@@ -148,6 +151,11 @@ impl Telemetry {
             "records_dropped",
             "Heartbeats and metrics that could not be kept until the store came back",
             self.records_dropped.clone(),
+        );
+        registry.register(
+            "records_refused",
+            "Rows the database refused for their content",
+            self.records_refused.clone(),
         );
         registry.register(
             "actor_restarts",

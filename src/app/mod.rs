@@ -23,8 +23,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
+use crate::actors::clean_up::Retention;
 use crate::actors::fatal::Fatal;
-use crate::actors::heartbeat_log::Retention;
 use crate::actors::orchestrator::Orchestrator;
 use crate::actors::start::{Loaded, Placement, SystemSettings, start};
 use crate::actors::telemetry::Telemetry;
@@ -408,6 +408,7 @@ fn system_settings(config: &Config) -> SystemSettings {
         retention: Retention {
             metrics: config.retention.metrics,
             events: config.retention.events,
+            incidents: config.retention.incidents,
             health: config.retention.health,
             most_health_rows: config.retention.most_health_rows,
         },

@@ -112,7 +112,7 @@ fn phase(clock: &Clock, awaited: Awaited, since: WallTime) -> Phase {
     Phase::Starting(http::Starting {
         awaited,
         since,
-        next_step_at: clock.age(),
+        next_step_at: clock.since_made(),
     })
 }
 
@@ -132,7 +132,7 @@ impl Start<'_> {
         &mut self,
         mut attempt: impl AsyncFnMut(&dyn Fn()) -> Result<T, StoreError>,
     ) -> Result<T, StartError> {
-        let (since, began) = (self.clock.wall(), self.clock.age());
+        let (since, began) = (self.clock.wall(), self.clock.since_made());
         let mut has_waited = false;
         loop {
             let loading = || {
@@ -142,14 +142,14 @@ impl Start<'_> {
             let error = match attempt(&loading).await {
                 Ok(loaded) => {
                     if has_waited {
-                        self.say_that_it_answers(self.clock.age() - began);
+                        self.say_that_it_answers(self.clock.since_made() - began);
                     }
                     return Ok(loaded);
                 }
                 Err(error) if error.is_passing() => error,
                 Err(error) => return Err(error.into()),
             };
-            let waited = self.clock.age() - began;
+            let waited = self.clock.since_made() - began;
             match self.wait.failed(waited, &error.to_string()) {
                 AfterFailure::GiveUp if !has_waited => return Err(error.into()),
                 AfterFailure::GiveUp => return Err(StartError::WaitedInVain { waited, error }),
@@ -179,7 +179,7 @@ impl Start<'_> {
         self.gate.set(Phase::Starting(http::Starting {
             awaited: Awaited::Database,
             since,
-            next_step_at: self.clock.age() + pause,
+            next_step_at: self.clock.since_made() + pause,
         }));
         tokio::time::sleep(pause).await;
     }
@@ -223,7 +223,7 @@ mod tests {
         let (mut errors, mut tries) = (errors.into_iter(), Vec::new());
         let outcome = start
             .repeat(async |loading| {
-                tries.push(clock.age());
+                tries.push(clock.since_made());
                 match errors.next() {
                     Some(error) => Err(error),
                     None => {

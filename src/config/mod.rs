@@ -138,6 +138,8 @@ pub struct RetentionSettings {
     pub metrics: Duration,
     /// The audit trail.
     pub events: Duration,
+    /// Incidents, counted from their end.
+    pub incidents: Duration,
     /// The history of the system's health.
     pub health: Duration,
     /// Points of that history at the most.

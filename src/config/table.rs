@@ -327,6 +327,18 @@ const SETTINGS: &[Setting] = &[
         meaning: "How long the audit trail of changes is kept, and alerts after they were closed.",
     },
     Setting {
+        name: "INCIDENT_RETENTION",
+        flag: "incident-retention",
+        group: Group::Retention,
+        kind: Kind::Duration,
+        default: Derived {
+            from: "EVENT_RETENTION",
+            formula: "equal to EVENT_RETENTION",
+            usually: "30d",
+        },
+        meaning: "How long incidents are kept after their end; open ones stay.",
+    },
+    Setting {
         name: "HEALTH_HISTORY_RETENTION",
         flag: "health-history-retention",
         group: Group::Retention,

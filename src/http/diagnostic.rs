@@ -1,5 +1,7 @@
 //! Does a worker run what it is to run?
 
+use std::time::Duration;
+
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
@@ -62,6 +64,13 @@ struct InstanceInfo {
     heartbeat_age_seconds: Option<Value>,
 }
 
+/// When the last heartbeat came, and how long ago that was whatever the wall clock did since.
+#[derive(Debug, Clone, Copy)]
+struct LastBeat {
+    at: WallTime,
+    age: Duration,
+}
+
 /// `POST /diagnostic`
 pub(super) async fn compare(state: Data<AppState>, body: Body) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::Read)?;
@@ -77,10 +86,10 @@ pub(super) async fn compare(state: Data<AppState>, body: Body) -> Result<HttpRes
         return Err(Rejection::UnknownInstance(id).into());
     };
     let now = orchestrator.clock().wall();
-    let beat = orchestrator
-        .registry()
-        .get(&id)
-        .map(|entry| entry.last_beat_wall());
+    let beat = orchestrator.registry().get(&id).map(|entry| LastBeat {
+        at: entry.last_beat_wall(),
+        age: entry.silence(orchestrator.clock()),
+    });
     let rows = diagnosis.local.len() + diagnosis.owned.len();
     answer_list(rows, move || answer(diagnosis, local_count, now, beat)).await
 }
@@ -89,7 +98,7 @@ fn answer(
     diagnosis: Diagnosis,
     local_count: i64,
     now: WallTime,
-    beat: Option<WallTime>,
+    beat: Option<LastBeat>,
 ) -> DiagnosticAnswer {
     let is_synchronized = diagnosis.is_synchronized();
     DiagnosticAnswer {
@@ -120,8 +129,8 @@ fn answer(
         instance_info: InstanceInfo {
             status: diagnosis.instance.status,
             max_streams: diagnosis.instance.max_streams,
-            last_heartbeat: beat.map(Time),
-            heartbeat_age_seconds: beat.map(|beat| seconds(now.since(beat))),
+            last_heartbeat: beat.map(|beat| Time(beat.at)),
+            heartbeat_age_seconds: beat.map(|beat| seconds(beat.age)),
         },
         recommendations: diagnosis.recommendations,
         assignments: diagnosis.assignments,

@@ -92,7 +92,7 @@ impl Starting {
     }
 
     fn answer(&self, path: &str, clock: &Clock) -> HttpResponse {
-        let wait = self.next_step_at.saturating_sub(clock.age());
+        let wait = self.next_step_at.saturating_sub(clock.since_made());
         let retry_after = wait.as_secs() + 1;
         if path == "/ready" {
             let has_database = self.awaited == Awaited::Fleet;

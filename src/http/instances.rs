@@ -245,11 +245,11 @@ pub(super) async fn metrics(
     if orchestrator.registry().get(&id).is_none() {
         return Err(Rejection::UnknownInstance(id).into());
     }
-    let since = orchestrator.clock().wall() - Duration::from_secs_f64(hours * 3_600.0);
+    let within = Duration::from_secs_f64(hours * 3_600.0);
     let history = orchestrator
         .history(AskHistory {
             instance: id.clone(),
-            since,
+            within,
             limit: MAX_RECORDS,
         })
         .await?;

@@ -120,7 +120,7 @@ pub(super) async fn patterns(
     let orchestrator = state.orchestrator();
     let days = Duration::from_secs(u64::try_from(days).unwrap_or(1) * 86_400);
     let since = orchestrator.clock().wall() - days;
-    let (patterns, incidents_looked_at) = orchestrator.patterns(since).await?;
+    let (patterns, incidents_looked_at) = orchestrator.patterns(days).await?;
     answer_list(patterns.len(), move || PatternsAnswer {
         since: Time(since),
         incidents_looked_at,

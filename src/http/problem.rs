@@ -324,7 +324,7 @@ impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let kind = match refusal {
             Refusal::Rejected(rejection) => return rejection.into(),
-            Refusal::RefusedByStore => Kind::Conflict,
+            Refusal::RefusedByStore => Kind::InvalidField,
             Refusal::StoreUnavailable | Refusal::DatabaseReplaced | Refusal::OutcomeUnknown => {
                 Kind::StoreUnavailable
             }
@@ -447,7 +447,7 @@ mod tests {
             ),
             (rejected(Rejection::NameMissing { index: 3 }), 422, false),
             (rejected(Rejection::IdsExhausted { index: 3 }), 422, false),
-            (Refusal::RefusedByStore, 409, false),
+            (Refusal::RefusedByStore, 422, false),
             (Refusal::StoreUnavailable, 503, true),
             (Refusal::DatabaseReplaced, 503, true),
             (Refusal::OutcomeUnknown, 503, true),

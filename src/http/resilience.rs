@@ -10,6 +10,7 @@ use super::problem::Problem;
 use super::state::{AppState, Load};
 use super::streams::Found;
 use crate::actors::archive::StoredEvent;
+use crate::clock::Clock;
 use crate::domain::consistency::{Consistency, Incomparable};
 use crate::domain::events::Event;
 use crate::domain::ids::{Incarnation, IncidentId, InstanceId};
@@ -126,15 +127,17 @@ impl StepAnswer {
 }
 
 impl IncidentAnswer {
-    fn with_steps(mut incident: Incident) -> Self {
+    fn with_steps(mut incident: Incident, clock: &Clock) -> Self {
         let steps = std::mem::take(&mut incident.steps);
         Self {
             steps: Some(steps.into_iter().map(StepAnswer::of).collect()),
-            ..Self::of(incident)
+            ..Self::of(incident, clock)
         }
     }
 
-    fn of(incident: Incident) -> Self {
+    fn of(incident: Incident, clock: &Clock) -> Self {
+        let ended_at = incident.ended_at;
+        let duration = ended_at.map(|end| clock.between(incident.detected_at, end));
         Self {
             id: incident.id,
             incarnation: incident.incarnation,
@@ -142,7 +145,7 @@ impl IncidentAnswer {
             cause: incident.cause,
             detected_at: Time(incident.detected_at),
             ended_at: incident.ended_at.map(Time),
-            duration_ms: incident.duration().map(milliseconds),
+            duration_ms: duration.map(milliseconds),
             outcome: incident.outcome,
             streams_affected: incident.streams_affected,
             streams_moved: incident.streams_moved,
@@ -189,8 +192,10 @@ pub(super) async fn incidents(
     let stale_since = state.stale_since();
     let last = page.incidents.last().filter(|_| page.more);
     let next = last.map(|incident| incident.id);
+    let clock = state.orchestrator().clock().clone();
     answer_list(page.incidents.len(), move || {
-        let incidents = page.incidents.into_iter().map(IncidentAnswer::of).collect();
+        let answer = |incident| IncidentAnswer::of(incident, &clock);
+        let incidents = page.incidents.into_iter().map(answer).collect();
         Told::new(IncidentsAnswer { incidents, next }, stale_since)
     })
     .await
@@ -207,7 +212,7 @@ pub(super) async fn incident(
     let incident = found.ok_or_else(|| Problem::unknown_incident(id))?;
     Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
-        data: IncidentAnswer::with_steps(incident),
+        data: IncidentAnswer::with_steps(incident, state.orchestrator().clock()),
     })))
 }
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use super::retention::PRUNE_STEP;
 use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent};
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::events::DatedEvent;
@@ -17,9 +18,7 @@ use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::instance::Instance;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
-
-/// How many rows one `prune` deletes of each kind at the most, like the databases' adapters.
-const PRUNE_STEP: usize = 10_000;
+use crate::domain::timeline::Recent;
 
 /// A store that is a few ordered maps. Clones share their content.
 #[derive(Debug, Clone, Default)]
@@ -130,21 +129,22 @@ fn put_rows<K: Ord + Clone, V: Clone>(table: &mut BTreeMap<K, V>, rows: &BTreeMa
     }
 }
 
-/// Deletes one step of the rows that are past their time; returns how many went.
+/// Deletes at most `left` of the rows that are past their time; fewer are left for the next table.
 fn drop_rows<K: Ord + Clone, V>(
     table: &mut BTreeMap<K, V>,
+    left: &mut usize,
     is_past: impl Fn(&K, &V) -> bool,
-) -> usize {
+) {
     let gone: Vec<K> = table
         .iter()
         .filter(|(key, row)| is_past(key, row))
-        .take(PRUNE_STEP)
+        .take(*left)
         .map(|(key, _)| key.clone())
         .collect();
     for key in &gone {
         table.remove(key);
     }
-    gone.len()
+    *left -= gone.len();
 }
 
 #[async_trait]
@@ -250,10 +250,10 @@ impl Store for MemoryStore {
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
         let mut tables = self.tables();
         for record in records {
-            tables.metrics.insert(
-                (record.instance.clone(), record.recorded_at),
-                record.clone(),
-            );
+            let mut record = record.clone();
+            record.metrics = record.metrics.finite();
+            let key = (record.instance.clone(), record.recorded_at);
+            tables.metrics.insert(key, record);
         }
         Ok(())
     }
@@ -356,20 +356,38 @@ impl Store for MemoryStore {
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
-        let mut tables = self.tables();
+        let tables = &mut *self.tables();
+        let step = usize::try_from(PRUNE_STEP).unwrap_or(usize::MAX);
+        let mut left = step;
+        let is_past = |recent: &Recent, at: WallTime| !recent.contains(at);
+        drop_rows(&mut tables.metrics, &mut left, |(_, at), _| {
+            is_past(&expiry.metrics, *at)
+        });
+        drop_rows(&mut tables.events, &mut left, |_, event| {
+            is_past(&expiry.events, event.at)
+        });
+        drop_rows(&mut tables.alerts, &mut left, |_, alert| {
+            alert
+                .closed_at
+                .is_some_and(|at| is_past(&expiry.alerts, at))
+        });
+        drop_rows(&mut tables.incidents, &mut left, |_, incident| {
+            let end = incident.ended_at;
+            end.is_some_and(|at| is_past(&expiry.incidents, at))
+        });
+        drop_rows(&mut tables.health, &mut left, |at, _| {
+            is_past(&expiry.health, *at)
+        });
         let rows = expiry.most_health_rows as usize;
         let too_many = tables.health.keys().rev().nth(rows).copied();
-        let gone = drop_rows(&mut tables.metrics, |(_, at), _| {
-            *at < expiry.metrics_before
-        }) + drop_rows(&mut tables.events, |_, event| {
-            event.at < expiry.events_before
-        }) + drop_rows(&mut tables.alerts, |_, alert| {
-            alert.closed_at.is_some_and(|at| at < expiry.alerts_before)
-        }) + drop_rows(&mut tables.health, |at, _| *at < expiry.health_before)
-            + drop_rows(&mut tables.health, |at, _| {
-                too_many.is_some_and(|oldest| *at <= oldest)
-            });
-        Ok(gone as u64)
+        drop_rows(&mut tables.health, &mut left, |at, _| {
+            too_many.is_some_and(|oldest| *at <= oldest)
+        });
+        let instances = &tables.instances;
+        drop_rows(&mut tables.beats, &mut left, |id, _| {
+            !instances.contains_key(id)
+        });
+        Ok((step - left) as u64)
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

@@ -15,6 +15,7 @@ mod migrations;
 mod open;
 mod operations;
 mod postgres;
+mod retention;
 mod rows;
 mod schema;
 mod sqlite;
@@ -38,6 +39,7 @@ use crate::domain::time::WallTime;
 pub use memory::MemoryStore;
 pub use open::{migrate, open, open_for, revert_last};
 pub use postgres::PostgresStore;
+pub use retention::{Expiry, Owner, TABLES};
 pub use sqlite::SqliteStore;
 
 /// The state a fleet transaction expects to find: `fleet_state(term, version)`. The transaction
@@ -128,21 +130,6 @@ pub struct StoredEvent {
     pub sequence: i64,
     /// When and what.
     pub event: DatedEvent,
-}
-
-/// What is past its time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Expiry {
-    /// Metrics recorded earlier.
-    pub metrics_before: WallTime,
-    /// Events that happened earlier.
-    pub events_before: WallTime,
-    /// Alerts that were closed earlier; open ones stay.
-    pub alerts_before: WallTime,
-    /// History from earlier.
-    pub health_before: WallTime,
-    /// History beyond this many of the newest points, at least 1.
-    pub most_health_rows: u32,
 }
 
 /// Why a store did not do as asked. The texts are for the log, never for an HTTP answer.
@@ -248,8 +235,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// If the store cannot be reached.
     async fn census(&self) -> Result<Census, StoreError>;
 
-    /// Saves last heartbeats; a later one of the same instance replaces an earlier one. Not a
-    /// fleet transaction: heartbeats of forgotten instances are harmless.
+    /// Saves last heartbeats; a later one of the same instance replaces an earlier one, also if its
+    /// time is smaller. Not a fleet transaction: heartbeats of forgotten instances are harmless.
     ///
     /// # Errors
     /// If the store cannot be reached. Repeating is harmless.
@@ -322,8 +309,9 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<HealthRecord>, StoreError>;
 
-    /// Deletes what is past its time, in bounded steps; returns how many rows went. Call again
-    /// while it returns more than zero.
+    /// Deletes one bounded step of what is past its time, and of the last heartbeats of instances
+    /// that are not registered any more; returns how many rows went. Call again while it returns
+    /// more than zero.
     ///
     /// # Errors
     /// If the store cannot be reached.

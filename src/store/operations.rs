@@ -15,32 +15,6 @@ pub(super) const fn rows_per_statement(width: usize) -> usize {
     MOST_BINDS / width
 }
 
-/// How many rows one `prune` deletes of each kind at the most, so that it never holds up the
-/// fleet's own transactions for long.
-pub(super) const PRUNE_STEP: i64 = 10_000;
-
-/// Deletes one step of old metrics. `$1` and `$2` are parameters on both databases.
-pub(super) const PRUNE_METRICS: &str = "DELETE FROM metrics WHERE (instance_id, recorded_at) IN \
-     (SELECT instance_id, recorded_at FROM metrics WHERE recorded_at < $1 LIMIT $2)";
-
-/// Deletes one step of old events.
-pub(super) const PRUNE_EVENTS: &str = "DELETE FROM events WHERE sequence IN \
-     (SELECT sequence FROM events WHERE at < $1 LIMIT $2)";
-
-/// Deletes one step of alerts that were closed long ago.
-pub(super) const PRUNE_ALERTS: &str = "DELETE FROM alerts WHERE id IN \
-     (SELECT id FROM alerts WHERE closed_at < $1 LIMIT $2)";
-
-/// Deletes one step of old history.
-pub(super) const PRUNE_HEALTH: &str = "DELETE FROM health_history WHERE at IN \
-     (SELECT at FROM health_history WHERE at < $1 LIMIT $2)";
-
-/// Deletes one step of the history beyond the newest rows.
-pub(super) const PRUNE_HEALTH_ROWS: &str = "DELETE FROM health_history WHERE at IN \
-     (SELECT at FROM health_history WHERE at < \
-     (SELECT MIN(at) FROM (SELECT at FROM health_history ORDER BY at DESC LIMIT $1) AS kept) \
-     LIMIT $2)";
-
 /// The assignments of an upsert: each named column takes the value of the row that came.
 macro_rules! incoming {
     ($table:ident: $($column:ident),+ $(,)?) => {
@@ -69,10 +43,8 @@ macro_rules! operations {
         use crate::domain::incident::{Incident, IncidentFilter};
         use crate::domain::stream::Place;
         use crate::domain::time::WallTime;
-        use crate::store::operations::{
-            PRUNE_ALERTS, PRUNE_EVENTS, PRUNE_HEALTH, PRUNE_HEALTH_ROWS, PRUNE_METRICS,
-            PRUNE_STEP, incoming, rows_per_statement,
-        };
+        use crate::store::operations::{incoming, rows_per_statement};
+        use crate::store::retention::{PRUNE_BEATS, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
         use crate::store::rows::{
             AlertRow, BeatRow, HealthRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, StoredEventRow, StreamRow,
         };
@@ -458,21 +430,32 @@ macro_rules! operations {
             c: &mut $connection,
             expiry: &Expiry,
         ) -> Result<u64, StoreError> {
-            let mut gone = 0;
-            for (statement, bound) in [
-                (PRUNE_METRICS, expiry.metrics_before.as_micros()),
-                (PRUNE_EVENTS, expiry.events_before.as_micros()),
-                (PRUNE_ALERTS, expiry.alerts_before.as_micros()),
-                (PRUNE_HEALTH, expiry.health_before.as_micros()),
-                (PRUNE_HEALTH_ROWS, i64::from(expiry.most_health_rows)),
-            ] {
-                let rows = diesel::sql_query(statement)
-                    .bind::<BigInt, _>(bound)
-                    .bind::<BigInt, _>(PRUNE_STEP)
+            let mut left = PRUNE_STEP;
+            for (statement, span) in outdated(expiry) {
+                let gone = diesel::sql_query(statement)
+                    .bind::<BigInt, _>(span.first.as_micros())
+                    .bind::<BigInt, _>(span.last.as_micros())
+                    .bind::<BigInt, _>(left)
                     .execute(c)$(.$await)??;
-                gone += rows as u64;
+                left -= i64::try_from(gone).unwrap_or(left);
+                if left <= 0 {
+                    break;
+                }
             }
-            Ok(gone)
+            if left > 0 {
+                let gone = diesel::sql_query(PRUNE_HEALTH_ROWS)
+                    .bind::<BigInt, _>(i64::from(expiry.most_health_rows))
+                    .bind::<BigInt, _>(left)
+                    .execute(c)$(.$await)??;
+                left -= i64::try_from(gone).unwrap_or(left);
+            }
+            if left > 0 {
+                let gone = diesel::sql_query(PRUNE_BEATS)
+                    .bind::<BigInt, _>(left)
+                    .execute(c)$(.$await)??;
+                left -= i64::try_from(gone).unwrap_or(left);
+            }
+            Ok(u64::try_from(PRUNE_STEP - left).unwrap_or_default())
         }
 
         /// Who may write, and how many transactions there were.

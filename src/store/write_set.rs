@@ -82,8 +82,13 @@ fn refuse_nul(rows: &Rows) -> Result<(), StoreError> {
             ("the reason of a return", reason_of(stream)),
         ]
     });
+    let incidents = rows.incidents.iter().filter_map(|incident| {
+        let reason = incident.reason.as_deref()?;
+        Some(("an incident's reason", reason))
+    });
     match instances
         .chain(streams)
+        .chain(incidents)
         .find(|(_, text)| text.contains('\0'))
     {
         Some((what, _)) => Err(StoreError::Refused(format!("{what} contains NUL"))),

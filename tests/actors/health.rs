@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use resilient_orchestrator::actors::clean_up::Retention;
 use resilient_orchestrator::actors::health::{AskHealthHistory, HealthPage, HealthReport};
-use resilient_orchestrator::actors::heartbeat_log::Retention;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::ids::InstanceId;
@@ -224,8 +224,8 @@ async fn kept(most_health_rows: u32, hours: u64) -> (Duration, usize) {
     let rig = Rig::with(settings).await;
     rig.register("i0", 1).await;
     rig.keep_beating(&["i0"]);
-    // Cleaned every hour; just after the last time.
-    pass(5.0 * 3_600.0 + 10.0).await;
+    // Cleaned soon after the start and every hour since; just after the last time.
+    pass(5.0 * 3_600.0 + 30.0).await;
     let rows = rig.store.health_rows();
     let oldest = rows.iter().map(|row| row.at).min().unwrap();
     (rig.clock.wall().since(oldest), rows.len())

@@ -11,7 +11,7 @@ use crate::rig::{Rig, pass};
 async fn history(rig: &Rig) -> (usize, bool) {
     let ask = AskHistory {
         instance: "a".into(),
-        since: WallTime::default(),
+        within: Duration::from_secs(86_400),
         limit: 100,
     };
     let history = rig.orchestrator.history(ask).await.unwrap();
@@ -76,6 +76,49 @@ async fn stopping_saves_the_last_heartbeats() {
     rig.beat("a").await;
     rig.orchestrator.flush().await;
     assert_eq!(saved_beat(&rig), Some(rig.clock.wall()));
+}
+
+/// One worker's value must not keep the heartbeats of the others from being saved.
+#[actix::test]
+async fn a_heartbeat_the_store_refuses_is_left_out_alone_and_is_no_outage() {
+    let rig = Rig::start().await;
+    let names: Vec<String> = (0..20).map(|number| format!("i{number:02}")).collect();
+    for id in &names {
+        rig.register(id, 1).await;
+    }
+    rig.store.refuse_records_of(Some("i07".into()));
+    for _ in 0..3 {
+        for id in &names {
+            rig.beat(id).await;
+        }
+        pass(6.0).await;
+    }
+    let saved = rig.store.rows().last_beats;
+    assert_eq!(saved.len(), 19);
+    assert!(saved.iter().all(|(id, _)| id.as_str() != "i07"));
+    assert_eq!(rig.orchestrator.telemetry().records_refused.get(), 3);
+    assert!(
+        rig.orchestrator.store_gate().is_up(),
+        "no breaker counts it"
+    );
+    rig.store.refuse_records_of(None);
+    rig.beat("i07").await;
+    pass(6.0).await;
+    assert_eq!(rig.store.rows().last_beats.len(), 20);
+}
+
+#[actix::test]
+async fn metrics_the_store_refuses_take_no_neighbour_along() {
+    let rig = Rig::start().await;
+    rig.register("a", 1).await;
+    rig.register("odd", 1).await;
+    rig.store.refuse_content_about(Some("odd".into()));
+    rig.beat("a").await;
+    rig.beat("odd").await;
+    pass(6.0).await;
+    assert_eq!(history(&rig).await, (1, true));
+    rig.store.set_outage(Some(Outage::Refusing));
+    assert_eq!(history(&rig).await, (0, false), "saved, not waiting");
 }
 
 /// One record the store will never take must not keep all later ones from being saved.

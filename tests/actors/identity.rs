@@ -290,3 +290,36 @@ async fn a_name_found_in_both_ways_has_one_alert_until_both_are_over() {
     pass(3_300.0).await;
     assert!(!alerts(&rig).await[0].is_open());
 }
+
+/// One event the store will never take must not keep the others from being written down.
+#[actix::test]
+async fn an_event_the_store_refuses_is_left_out_alone() {
+    let rig = Rig::start().await;
+    let mut lives = Vec::new();
+    for id in ["a", "b"] {
+        let older = rig.register(id, 5).await.instance.incarnation;
+        let newest = rig.register(id, 5).await.instance.incarnation;
+        lives.push((id, older, newest));
+    }
+    let beat = async |id: &str, life| {
+        let beat = HeartbeatReport {
+            incarnation: Some(life),
+            ..report(id)
+        };
+        let _ = rig.orchestrator.heartbeat(beat).await;
+    };
+    rig.store.refuse_records_of(Some("a".into()));
+    rig.store.set_outage(Some(Outage::Refusing));
+    for _ in 0..6 {
+        for (id, older, newest) in &lives {
+            beat(id, *older).await;
+            beat(id, *newest).await;
+        }
+        pass(INTERVAL).await;
+    }
+    assert_eq!(alerts(&rig).await.len(), 2);
+    rig.store.set_outage(None);
+    pass(120.0).await;
+    assert!(!rig.kinds_about("a").contains(&"duplicate_identity"));
+    assert!(rig.kinds_about("b").contains(&"duplicate_identity"));
+}

@@ -10,6 +10,8 @@ mod alerts;
 mod batches;
 mod brake;
 mod breakers;
+mod clean_up;
+mod clock_steps;
 mod doubt;
 mod emergency;
 #[path = "../faults/mod.rs"]

@@ -36,6 +36,7 @@ use resilient_orchestrator::domain::stream::{
     AssignReason, Holding, OrphanReason, Place, StreamState,
 };
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
+use resilient_orchestrator::domain::timeline::Recent;
 
 const fn at(seconds: i64) -> WallTime {
     WallTime::from_micros(seconds * 1_000_000)
@@ -778,14 +779,14 @@ fn only_those_failed_for_long_and_owning_nothing_are_forgotten() {
     }
     world.recover("failed");
     let early = world.run(ForgetFailed {
-        failed_before: at(10),
+        kept: Recent::since(at(10)),
     });
     assert!(
         early.is_empty(),
         "it failed at that very moment, not before"
     );
     let forgotten = world.run(ForgetFailed {
-        failed_before: at(11),
+        kept: Recent::since(at(11)),
     });
     assert_eq!(forgotten, [InstanceId::from("failed")]);
     assert_eq!(world.ledger.saved().instance_count(), 1);

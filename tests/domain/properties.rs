@@ -41,6 +41,7 @@ use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progre
 use resilient_orchestrator::domain::return_timer::deadline;
 use resilient_orchestrator::domain::stream::{Place, Stream};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
+use resilient_orchestrator::domain::timeline::Recent;
 
 const INSTANCES: usize = 5;
 const STREAMS: i64 = 14;
@@ -605,7 +606,8 @@ impl World {
             }
             Step::Forget { seconds_ago } => {
                 let failed_before = WallTime::from_micros((self.seconds - seconds_ago) * 1_000_000);
-                let _ = self.decide(&ForgetFailed { failed_before });
+                let kept = Recent::since(failed_before);
+                let _ = self.decide(&ForgetFailed { kept });
             }
             Step::PlaceWaiting => {
                 let before = self.ledger.draft().clone();

@@ -51,6 +51,7 @@ struct State {
     partial_outage: Option<(Side, Outage)>,
     panics_in_events: bool,
     refused: Option<InstanceId>,
+    refused_records: Option<InstanceId>,
     flaw: Option<Flaw>,
     late: Vec<LateWrite>,
     attempts: Vec<Arc<Save>>,
@@ -98,6 +99,7 @@ impl FaultyStore {
                 partial_outage: None,
                 panics_in_events: false,
                 refused: None,
+                refused_records: None,
                 flaw: None,
                 late: Vec::new(),
                 attempts: Vec::new(),
@@ -152,6 +154,12 @@ impl FaultyStore {
     /// Refuses the content of every transaction that touches this instance's row.
     pub(crate) fn refuse_content_about(&self, id: Option<InstanceId>) {
         self.state().refused = id;
+    }
+
+    /// From now on last heartbeats of that instance are refused for their content, and so are
+    /// events about it that change nothing.
+    pub(crate) fn refuse_records_of(&self, id: Option<InstanceId>) {
+        self.state().refused_records = id;
     }
 
     /// Makes the store itself wrong, once.
@@ -409,7 +417,13 @@ impl Store for FaultyStore {
             state.is_saving = true;
             state.attempts.push(save.clone());
             let refused = state.refused.clone();
-            if refused.is_some_and(|id| save.rows.instances.contains_key(&id)) {
+            let tells_of = |id: &InstanceId| {
+                save.rows.instances.is_empty()
+                    && save.events.iter().any(|event| event.instance() == Some(id))
+            };
+            if refused.is_some_and(|id| save.rows.instances.contains_key(&id))
+                || state.refused_records.as_ref().is_some_and(tells_of)
+            {
                 state.is_saving = false;
                 return Err(StoreError::Refused("on purpose".to_owned()));
             }
@@ -460,6 +474,14 @@ impl Store for FaultyStore {
 
     async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
         self.weather(Side::Writes).await?;
+        let refused = self.state().refused_records.clone();
+        if beats
+            .iter()
+            .any(|beat| Some(&beat.instance) == refused.as_ref())
+        {
+            let reason = "a heartbeat that cannot be kept".to_owned();
+            return Err(StoreError::Refused(reason));
+        }
         self.inner.save_beats(beats).await
     }
 

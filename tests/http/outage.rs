@@ -109,12 +109,12 @@ async fn doubt(mode: Mode, settled: &[i64]) {
 }
 
 #[actix_web::test]
-async fn what_the_store_refuses_is_a_conflict_and_not_our_mistake() {
+async fn what_the_store_refuses_is_the_value_s_fault_and_not_our_mistake() {
     let world = prepared().await;
     let before = world.saved().await;
     world.store.set(Mode::Refuses);
     for (name, answer) in writes(&world).await {
-        let problem = answer.problem(409);
+        let problem = answer.problem(422);
         assert!(!answer.text.contains("secret"), "{name}: {problem}");
     }
     world.store.set(Mode::Fine);

@@ -14,6 +14,9 @@ use std::time::{Duration, Instant};
 use crate::support::postgres::{Database, Server};
 use crate::support::process::{self, Orchestrator, command, launch, start};
 use crate::support::proxy::Proxy;
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use resilient_orchestrator::store;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -471,4 +474,82 @@ fn a_second_signal_during_the_end_ends_it_at_once() {
         ended.log
     );
     let _ = change.join();
+}
+
+/// One worker sends a value that the database refuses, somebody asks for a stream that it refuses;
+/// nobody else notices.
+fn lives_with_values_the_database_refuses(url: &str) {
+    let folder = tempdir().unwrap();
+    let settings = [
+        ("DATABASE_URL", url),
+        ("HEARTBEAT_FLUSH_INTERVAL", "200ms"),
+        ("CIRCUIT_BREAKER_THRESHOLD", "1"),
+    ];
+    let mut orchestrator = start(folder.path(), &settings);
+    for id in ["well", "odd"] {
+        assert_eq!(orchestrator.post("/register", &register(id)).0, 200);
+    }
+    let beat = |id: &str, cpu: f64| json!({"server_id": id, "current_streams": 0, "system_metrics": {"cpu_percent": cpu}});
+    for _ in 0..3 {
+        assert_eq!(orchestrator.post("/heartbeat", &beat("odd", 1e9)).0, 200);
+        assert_eq!(orchestrator.post("/heartbeat", &beat("well", 50.0)).0, 200);
+    }
+    orchestrator.wait_for_line("refused a metrics record of odd");
+    let streams = |name: &str| json!({"streams": [{"name": name}]});
+    let (status, problem) = orchestrator.post("/streams", &streams("longer than twelve letters"));
+    assert_eq!(
+        (status, &problem["status"]),
+        (422, &json!(422)),
+        "{problem}"
+    );
+    assert_eq!(orchestrator.post("/streams", &streams("short")).0, 200);
+    assert!(!is_refused_by_the_breaker(&orchestrator));
+    let (_, health) = orchestrator.get("/health");
+    assert_eq!(health["database"], "available");
+    let (_, saved) = orchestrator.get("/instances/well/metrics");
+    assert_eq!(
+        (&saved["count"], &saved["complete"]),
+        (&json!(3), &json!(true))
+    );
+    let ended = orchestrator.kill();
+    let lines = ended.log.lines();
+    let refusals = lines.filter(|line| line.contains("metrics record of odd"));
+    assert_eq!(refusals.count(), 1, "logged once");
+}
+
+#[test]
+fn a_value_that_sqlite_refuses_is_that_value_s_fault() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("fleet.db");
+    let url = format!("sqlite://{}", path.display());
+    on_runtime(store::migrate(&url, DATABASE_TIMEOUT)).unwrap();
+    SqliteConnection::establish(path.to_str().unwrap())
+        .unwrap()
+        .batch_execute(
+            "CREATE TRIGGER metric BEFORE INSERT ON metrics WHEN new.cpu_percent > 999
+                 BEGIN SELECT RAISE(ABORT, 'too great'); END;
+             CREATE TRIGGER name BEFORE INSERT ON streams WHEN length(new.name) > 12
+                 BEGIN SELECT RAISE(ABORT, 'too long'); END",
+        )
+        .unwrap();
+    lives_with_values_the_database_refuses(&url);
+}
+
+#[test]
+fn a_value_that_postgres_refuses_is_that_value_s_fault() {
+    let database = on_runtime(Database::new());
+    on_runtime(async {
+        store::migrate(&database.url(), DATABASE_TIMEOUT)
+            .await
+            .unwrap();
+        let odd = "ALTER TABLE streams ALTER COLUMN name TYPE varchar(12);
+            CREATE FUNCTION narrow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM new.cpu_percent::numeric(4, 1);
+                RETURN new;
+            END $$;
+            CREATE TRIGGER narrow BEFORE INSERT ON metrics
+                FOR EACH ROW EXECUTE FUNCTION narrow()";
+        database.connect().await.batch_execute(odd).await.unwrap();
+    });
+    lives_with_values_the_database_refuses(&database.url());
 }

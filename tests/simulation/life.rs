@@ -5,8 +5,8 @@ use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use prometheus_client::registry::Registry as Metrics;
+use resilient_orchestrator::actors::clean_up::Retention;
 use resilient_orchestrator::actors::fatal::Fatal;
-use resilient_orchestrator::actors::heartbeat_log::Retention;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
@@ -79,6 +79,7 @@ fn settings(world: &mut World) -> SystemSettings {
             metrics: Duration::from_secs(3_600),
             // The history reads them long before.
             events: Duration::from_secs(86_400),
+            incidents: Duration::from_secs(86_400),
             health: Duration::from_secs(86_400),
             most_health_rows: 1_000,
         },

@@ -27,6 +27,8 @@ use resilient_orchestrator::domain::returns::Returns;
 use resilient_orchestrator::domain::stream::{
     AssignReason, Assignment, OrphanReason, Place, Stream,
 };
+use resilient_orchestrator::domain::time::{Timestamp, WallTime};
+use resilient_orchestrator::domain::timeline::{Recent, Timeline};
 use resilient_orchestrator::domain::withdrawal::HandedOver;
 use resilient_orchestrator::store::{Expiry, Guard, Settlement, Store, StoreError};
 
@@ -77,6 +79,11 @@ conformance! {
     one_incident_is_found_by_its_id,
     what_is_loaded_belongs_to_its_guard,
     the_last_of_several_beats_counts,
+    a_later_beat_with_an_earlier_time_counts,
+    last_beats_go_with_their_instance,
+    ended_incidents_go_when_they_are_old,
+    pruning_spares_every_recent_span,
+    numbers_that_are_none_are_unknown,
     many_beats_at_once,
     metrics_come_newest_first,
     a_metrics_record_is_kept_once,
@@ -876,6 +883,116 @@ async fn a_metrics_record_is_kept_once(store: AnyStore) {
     assert_eq!(found, [reading("a", 11), reading("a", 10)]);
 }
 
+async fn a_later_beat_with_an_earlier_time_counts(store: AnyStore) {
+    let guard = store.begin_term().await.unwrap();
+    let draft = Draft::default().instance(instance("a"));
+    save(&store, guard, draft).await;
+    for moment in [1_000, -5, 7] {
+        let beat = LastBeat {
+            instance: "a".into(),
+            at: at(moment),
+            reported_status: "active".to_owned(),
+            reported_streams: 0,
+        };
+        store.save_beats(&[beat]).await.unwrap();
+        let beats = store.load().await.unwrap().last_beats;
+        assert_eq!(beats, [("a".into(), at(moment))]);
+    }
+}
+
+async fn last_beats_go_with_their_instance(store: AnyStore) {
+    let guard = store.begin_term().await.unwrap();
+    let draft = Draft::default()
+        .instance(instance("a"))
+        .instance(instance("b"));
+    let guard = save(&store, guard, draft).await;
+    let beat = |id: &str| LastBeat {
+        instance: id.into(),
+        at: at(5),
+        reported_status: "active".to_owned(),
+        reported_streams: 0,
+    };
+    store.save_beats(&[beat("a"), beat("b")]).await.unwrap();
+    assert_eq!(prune_all(&store, &expiry(0, 0)).await, [0_u64; 0]);
+    save(&store, guard, Draft::default().without_instance("a")).await;
+    assert_eq!(prune_all(&store, &expiry(0, 0)).await, [1]);
+    let beats = store.load().await.unwrap().last_beats;
+    assert_eq!(beats, [("b".into(), at(5))]);
+}
+
+async fn ended_incidents_go_when_they_are_old(store: AnyStore) {
+    let guard = store.begin_term().await.unwrap();
+    let ended = |id, end: Option<i64>| Incident {
+        ended_at: end.map(at),
+        outcome: end.and(incident(id).outcome),
+        ..incident(id)
+    };
+    let draft = Draft::default().with(|rows| {
+        rows.incidents = vec![ended(1, Some(50)), ended(2, Some(60)), ended(3, None)];
+    });
+    save(&store, guard, draft).await;
+    let old = Expiry {
+        incidents: Recent::since(at(60)),
+        ..expiry(0, 0)
+    };
+    assert_eq!(prune_all(&store, &old).await, [1]);
+    let left = store.incidents(&all(), 9).await.unwrap();
+    let left: Vec<i64> = left.iter().map(|one| one.id.get()).collect();
+    assert_eq!(left, [3, 2]);
+}
+
+/// After jumps of the wall clock, what is recent is more than one span.
+async fn pruning_spares_every_recent_span(store: AnyStore) {
+    let seconds = |seconds: i64| WallTime::from_micros(seconds * 1_000_000);
+    let running = |seconds: u64| Timestamp::from_micros(seconds * 1_000_000);
+    let mut timeline = Timeline::starting_at(running(0), seconds(10_000));
+    // Half an hour ahead by a year, then as before.
+    for (now, wall) in [
+        (600, 10_600),
+        (660, 40_000),
+        (1_200, 40_540),
+        (1_260, 11_260),
+    ] {
+        timeline.note(running(now), seconds(wall));
+    }
+    timeline.note(running(2_000), seconds(12_000));
+    let metrics = timeline.recent(Duration::from_secs(1_000), running(2_000));
+    let reading = |moment| MetricsRecord {
+        recorded_at: seconds(moment),
+        ..reading("a", 1)
+    };
+    let moments = [
+        9_000, 10_500, 11_300, 11_900, 39_000, 40_200, 40_500, 99_000,
+    ];
+    let records: Vec<MetricsRecord> = moments.into_iter().map(reading).collect();
+    store.save_metrics(&records).await.unwrap();
+    let expiry = Expiry {
+        metrics,
+        ..expiry(0, 0)
+    };
+    prune_all(&store, &expiry).await;
+    let left = store.metrics(&"a".into(), at(0), 99).await.unwrap();
+    let left: Vec<i64> = left
+        .iter()
+        .map(|one| one.recorded_at.as_micros() / 1_000_000)
+        .collect();
+    assert_eq!(left, [40_500, 11_900, 11_300]);
+}
+
+async fn numbers_that_are_none_are_unknown(store: AnyStore) {
+    let mut odd = reading("a", 10);
+    odd.metrics.cpu_percent = Some(f64::NAN);
+    odd.metrics.memory_percent = Some(f64::INFINITY);
+    odd.metrics.disk_percent = Some(f64::MAX);
+    odd.metrics.load_average = Some([1.0, f64::NEG_INFINITY, 3.0]);
+    store.save_metrics(&[odd]).await.unwrap();
+    let found = store.metrics(&"a".into(), at(0), 10).await.unwrap();
+    let metrics = found[0].metrics;
+    assert_eq!((metrics.cpu_percent, metrics.memory_percent), (None, None));
+    assert_eq!(metrics.disk_percent, Some(f64::MAX));
+    assert_eq!(metrics.load_average, None);
+}
+
 async fn pruning_takes_the_old_in_steps(store: AnyStore) {
     let guard = store.begin_term().await.unwrap();
     let mut draft = Draft::default();
@@ -891,15 +1008,12 @@ async fn pruning_takes_the_old_in_steps(store: AnyStore) {
     let records: Vec<MetricsRecord> = (0..10_050).map(|n| reading("a", n)).collect();
     store.save_metrics(&records).await.unwrap();
 
-    let mut steps = vec![];
-    loop {
-        let gone = store.prune(&expiry(10_040, 200)).await.unwrap();
-        steps.push(gone);
-        if gone == 0 {
-            break;
-        }
-    }
-    assert_eq!(steps, [10_000 + 50, 40, 0], "a step has a limit");
+    let steps = prune_all(&store, &expiry(10_040, 200)).await;
+    assert_eq!(steps.iter().sum::<u64>(), 10_040 + 50);
+    assert!(
+        steps.iter().all(|step| *step <= 1_000),
+        "a step has a limit"
+    );
     let left = store.metrics(&"a".into(), at(0), 100).await.unwrap();
     assert_eq!(left.len(), 10);
     assert_eq!(left[9].recorded_at, at(10_040), "what is as old stays");
@@ -908,13 +1022,26 @@ async fn pruning_takes_the_old_in_steps(store: AnyStore) {
     assert_eq!(events[0].event.event, created(1000));
 }
 
+/// Prunes until nothing is left to prune; returns how much went with each step.
+async fn prune_all(store: &AnyStore, expiry: &Expiry) -> Vec<u64> {
+    let mut steps = vec![];
+    loop {
+        match store.prune(expiry).await.unwrap() {
+            0 => return steps,
+            gone => steps.push(gone),
+        }
+    }
+}
+
 /// Nothing but metrics and events is past its time.
-fn expiry(metrics_before: i64, events_before: i64) -> Expiry {
+fn expiry(metrics_since: i64, events_since: i64) -> Expiry {
+    let everything = || Recent::since(at(0));
     Expiry {
-        metrics_before: at(metrics_before),
-        events_before: at(events_before),
-        alerts_before: at(0),
-        health_before: at(0),
+        metrics: Recent::since(at(metrics_since)),
+        events: Recent::since(at(events_since)),
+        alerts: everything(),
+        incidents: everything(),
+        health: everything(),
         most_health_rows: 1_000,
     }
 }
@@ -964,7 +1091,7 @@ async fn alerts_are_kept_until_they_are_closed_and_old(store: AnyStore) {
     store.save_alerts(&[mass, closed.clone()]).await.unwrap();
     assert_eq!(read(open(true), 9).await, []);
     let before_60 = Expiry {
-        alerts_before: at(60),
+        alerts: Recent::since(at(60)),
         ..expiry(0, 0)
     };
     assert_eq!(store.prune(&before_60).await.unwrap(), 1);
@@ -1000,7 +1127,7 @@ async fn the_health_history_is_bounded_by_time_and_rows(store: AnyStore) {
     assert_eq!(moments(Some(4), 2).await, micros(&[3, 2]));
 
     let old = Expiry {
-        health_before: at(3),
+        health: Recent::since(at(3)),
         ..expiry(0, 0)
     };
     assert_eq!(store.prune(&old).await.unwrap(), 2);

@@ -26,6 +26,7 @@ use resilient_orchestrator::domain::ledger::Ledger;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::time::Timestamp;
+use resilient_orchestrator::domain::timeline::Recent;
 use resilient_orchestrator::store::Store;
 
 use crate::support::fleets::{at, save_of};
@@ -228,7 +229,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
         }
         Step::Forget => {
             let command = ForgetFailed {
-                failed_before: at(now - 20),
+                kept: Recent::since(at(now - 20)),
             };
             decide(ledger, now, command);
         }

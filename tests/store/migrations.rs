@@ -8,7 +8,7 @@ use std::path::Path;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::{Integer, Text};
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
-use resilient_orchestrator::store::{self, StoreError};
+use resilient_orchestrator::store::{self, Owner, StoreError, TABLES};
 use tempfile::TempDir;
 
 use crate::support::fleets::{Draft, instance};
@@ -146,6 +146,55 @@ async fn both_databases_have_the_same_tables() {
     let (sqlite, postgres) = (sqlite_tables(&path), postgres_tables(&database).await);
     assert!(sqlite.contains_key("placements"));
     assert_eq!(sqlite, postgres);
+}
+
+/// A table that only grows fills the disk some day.
+fn each_has_an_owner(found: BTreeSet<String>) {
+    let owned: BTreeSet<String> = TABLES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(
+        found, owned,
+        "every table needs an entry in TABLES (src/store/retention.rs): who takes rows out of it, \
+         or why it cannot grow"
+    );
+}
+
+#[tokio::test]
+async fn every_table_of_sqlite_has_an_owner() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fleet.db");
+    let url = format!("sqlite://{}", path.display());
+    store::migrate(&url, PLENTY).await.unwrap();
+    let mut found: BTreeSet<String> = sqlite_tables(&path).into_keys().collect();
+    found.insert(NOTES.to_owned());
+    each_has_an_owner(found);
+}
+
+#[tokio::test]
+async fn every_table_of_postgres_has_an_owner() {
+    let database = Database::new().await;
+    store::migrate(&database.url(), PLENTY).await.unwrap();
+    let rows = database
+        .connect()
+        .await
+        .query(
+            "SELECT tablename::text FROM pg_tables
+             WHERE schemaname NOT IN ('pg_catalog', 'information_schema')",
+            &[],
+        )
+        .await
+        .unwrap();
+    each_has_an_owner(rows.iter().map(|row| row.get(0)).collect());
+}
+
+#[test]
+fn the_operators_handbook_names_every_table_and_its_owner() {
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/OPERATIONS.md");
+    let handbook = std::fs::read_to_string(place).unwrap();
+    for (table, owner) in TABLES.iter().filter(|(table, _)| *table != NOTES) {
+        let (Owner::CleanUp(rule) | Owner::Fleet(rule) | Owner::Bounded(rule)) = owner;
+        let line = format!("| `{table}` | {rule} |");
+        assert!(handbook.contains(&line), "docs/OPERATIONS.md lacks: {line}");
+    }
 }
 
 /// Notes a migration this release does not have, as a newer one would.

@@ -8,10 +8,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use resilient_orchestrator::domain::alert::{Alert, AlertKind, Severity};
+use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
+use resilient_orchestrator::domain::ids::AlertId;
 use resilient_orchestrator::store::{self, Guard, Settlement, Store, StoreError};
 use tokio_postgres::Client;
 
-use crate::support::fleets::{Draft, instance};
+use crate::support::fleets::{Draft, at, instance, stream, unclaimed};
 use crate::support::postgres::{Database, Server};
 use crate::support::stores::PLENTY;
 
@@ -154,6 +157,117 @@ async fn text_postgres_cannot_hold_is_the_fault_of_its_sender() {
     assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
 }
 
+fn beat(id: &str) -> LastBeat {
+    LastBeat {
+        instance: id.into(),
+        at: at(1),
+        reported_status: "active".to_owned(),
+        reported_streams: 0,
+    }
+}
+
+fn measured(id: &str, cpu_percent: f64) -> MetricsRecord {
+    MetricsRecord {
+        instance: id.into(),
+        recorded_at: at(1),
+        metrics: SystemMetrics {
+            cpu_percent: Some(cpu_percent),
+            ..SystemMetrics::default()
+        },
+    }
+}
+
+fn assert_refused<T: std::fmt::Debug>(result: Result<T, StoreError>, what: &str) {
+    let error = result.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{what}: {error:?}");
+}
+
+#[tokio::test]
+async fn errors_of_content_are_told_from_outages_by_their_code() {
+    let database = Database::new().await;
+    let store = open(&database, PLENTY).await;
+    let side = database.connect().await;
+    let guard = store.begin_term().await.unwrap();
+    // 54000: longer than an entry of an index may be.
+    let long: String = (0..20_000_u32)
+        .map(|n| char::from_u32(0x4E00 + n * 7_919 % 20_000).unwrap())
+        .collect();
+    assert_refused(store.save_beats(&[beat(&long)]).await, "too long");
+    // 22021, on reading.
+    assert_refused(store.metrics(&"a\0b".into(), at(0), 9).await, "NUL");
+    side.batch_execute(
+        "ALTER TABLE metrics ALTER COLUMN cpu_percent TYPE numeric(4, 1);
+         ALTER TABLE streams ALTER COLUMN name TYPE varchar(12);
+         CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             RAISE EXCEPTION 'not here';
+         END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON last_beats
+             FOR EACH ROW WHEN (new.instance_id = 'odd') EXECUTE FUNCTION refuse();
+         CREATE CONSTRAINT TRIGGER late AFTER INSERT ON alerts
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()",
+    )
+    .await
+    .unwrap();
+    // 22003, 22001, P0001, and P0001 at the end of the transaction.
+    assert_refused(store.save_metrics(&[measured("a", 1e9)]).await, "too great");
+    let mut named = stream(1);
+    named.name = "a name of more than twelve letters".into();
+    let draft = Draft::default().stream(named, unclaimed());
+    assert_refused(store.save(guard, draft.decided(1, 1)).await, "too long");
+    assert_refused(store.save_beats(&[beat("odd")]).await, "a trigger");
+    let alert = Alert {
+        id: AlertId::new(1),
+        kind: AlertKind::Flapping,
+        severity: Severity::Warning,
+        subject: "a".to_owned(),
+        detail: String::new(),
+        opened_at: at(1),
+        closed_at: None,
+    };
+    assert_refused(store.save_alerts(&[alert]).await, "a trigger at COMMIT");
+    // The connection is as good as before, and so is everything else.
+    store.save_metrics(&[measured("a", 50.0)]).await.unwrap();
+    store.save_beats(&[beat("a")]).await.unwrap();
+    let draft = Draft::default().instance(instance("a"));
+    store.save(guard, draft.decided(1, 1)).await.unwrap();
+
+    // 42501, 42P01: how the database is, not what is written.
+    side.batch_execute("ALTER TABLE metrics RENAME TO elsewhere")
+        .await
+        .unwrap();
+    let error = store.save_metrics(&[measured("a", 1.0)]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_database_of_another_encoding_is_refused_with_the_command_that_makes_a_right_one() {
+    let database = Database::new().await;
+    let side = database.connect().await;
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let name = format!("odd_{}", encoding.to_lowercase());
+        let create = format!(
+            "CREATE DATABASE {name} ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C' \
+             TEMPLATE template0"
+        );
+        side.batch_execute(&create).await.unwrap();
+        let url = database.url();
+        let url = format!("{}/{name}", &url[..url.rfind('/').unwrap()]);
+        let opened = store::open(&url, PLENTY, 1).await.map(|_| ());
+        let migrated = store::migrate(&url, PLENTY).await.map(|_| ());
+        for error in [opened.unwrap_err(), migrated.unwrap_err()] {
+            let StoreError::Unusable(text) = error else {
+                panic!("waiting would not help: {error:?}");
+            };
+            for part in [encoding, name.as_str(), "createdb", "-E UTF8 -T template0"] {
+                assert!(text.contains(part), "{text}");
+            }
+        }
+        side.batch_execute(&format!("DROP DATABASE {name}"))
+            .await
+            .unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_dead_server_is_unavailable_and_a_revived_one_serves() {
     let server = Server::start(&[], "");
@@ -215,7 +329,7 @@ async fn a_busy_pool_is_given_up_in_time() {
         .await
         .unwrap();
     let id = "a".into();
-    let read = || store.metrics(&id, crate::support::fleets::at(0), 1);
+    let read = || store.metrics(&id, at(0), 1);
     // The first is told by the server that the lock is not to be had; by then the second has
     // spent most of its time waiting for the only connection.
     let (first, second) = tokio::join!(read(), read());

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use resilient_orchestrator::store::{self, Store, StoreError};
+use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
+use resilient_orchestrator::store::{self, Settlement, Store, StoreError};
 use tempfile::TempDir;
 
-use crate::support::fleets::{Draft, instance};
+use crate::support::fleets::{Draft, at, instance};
 use crate::support::stores::PLENTY;
 
 async fn open(path: &Path, limit: Duration) -> Result<Arc<dyn Store>, StoreError> {
@@ -285,6 +286,44 @@ async fn migrating_leaves_one_file() {
         .map(|entry| entry.unwrap().file_name())
         .collect();
     assert_eq!(left, ["fleet.db"]);
+}
+
+#[tokio::test]
+async fn errors_of_content_are_told_from_outages() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("fleet.db");
+    let store = open(&path, PLENTY).await.unwrap();
+    side(&path)
+        .batch_execute(
+            "CREATE TRIGGER refuse BEFORE INSERT ON last_beats WHEN new.instance_id = 'odd'
+                 BEGIN SELECT RAISE(ABORT, 'not here'); END;
+             CREATE TRIGGER mismatch BEFORE INSERT ON metrics WHEN new.instance_id = 'odd'
+                 BEGIN INSERT INTO fleet_state (id, term, version, epoch) VALUES ('x', 1, 1, 1); END",
+        )
+        .unwrap();
+    let beat = |id: &str| LastBeat {
+        instance: id.into(),
+        at: at(1),
+        reported_status: "active".to_owned(),
+        reported_streams: 0,
+    };
+    let metrics = |id: &str| MetricsRecord {
+        instance: id.into(),
+        recorded_at: at(1),
+        metrics: SystemMetrics::default(),
+    };
+    let error = store.save_beats(&[beat("odd")]).await.unwrap_err();
+    assert!(
+        matches!(&error, StoreError::Refused(text) if text == "not here"),
+        "{error:?}"
+    );
+    let error = store.save_metrics(&[metrics("odd")]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
+    store.save_beats(&[beat("a")]).await.unwrap();
+    store.save_metrics(&[metrics("a")]).await.unwrap();
+    side(&path).batch_execute("DROP TABLE metrics").unwrap();
+    let error = store.save_metrics(&[metrics("a")]).await.unwrap_err();
+    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
 }
 
 #[tokio::test]

@@ -29,6 +29,26 @@ pub struct SystemMetrics {
     pub uptime_seconds: Option<f64>,
 }
 
+impl SystemMetrics {
+    /// The same without what is no number: of two databases one keeps it, and the other does not.
+    #[must_use]
+    pub fn finite(self) -> Self {
+        let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
+        let all = |numbers: &[f64; 3]| numbers.iter().all(|number| number.is_finite());
+        Self {
+            cpu_percent: finite(self.cpu_percent),
+            memory_percent: finite(self.memory_percent),
+            memory_used_gb: finite(self.memory_used_gb),
+            memory_total_gb: finite(self.memory_total_gb),
+            disk_percent: finite(self.disk_percent),
+            disk_free_gb: finite(self.disk_free_gb),
+            disk_total_gb: finite(self.disk_total_gb),
+            load_average: self.load_average.filter(all),
+            uptime_seconds: finite(self.uptime_seconds),
+        }
+    }
+}
+
 /// The last heartbeat of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastBeat {

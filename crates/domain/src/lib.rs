@@ -48,4 +48,5 @@ mod string_enum;
 pub mod supervision;
 pub mod sweep;
 pub mod time;
+pub mod timeline;
 pub mod withdrawal;

@@ -18,6 +18,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{error, info, warn};
 
+use super::batch::RefusalLog;
 use super::db_breaker::{BreakerChanged, StoreAccess};
 use super::fatal::Vital;
 use super::telemetry::{KindLabel, Telemetry};
@@ -136,6 +137,7 @@ pub struct AlertBookActor {
     /// The breakers of the database that are open.
     store_out: BTreeMap<BreakerName, Outage>,
     is_saving: bool,
+    refusals: RefusalLog,
     listeners: Vec<Recipient<BookChanged>>,
     retry: Option<SpawnHandle>,
     _vital: Vital,
@@ -172,6 +174,7 @@ impl AlertBookActor {
             rewording: None,
             store_out: BTreeMap::new(),
             is_saving: false,
+            refusals: RefusalLog::default(),
             listeners: Vec::new(),
             retry: None,
             _vital: vital,
@@ -232,8 +235,7 @@ impl AlertBookActor {
 
     fn cleared(&mut self, alert: Alert, ctx: &mut Context<Self>) {
         let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
-        let after = alert.closed_at.unwrap_or(alert.opened_at);
-        let open_seconds = after.since(alert.opened_at).as_secs();
+        let open_seconds = self.clock.age(alert.opened_at).as_secs();
         info!(alert = alert.id.get(), kind, subject, open_seconds;
             "alert {kind} of {subject} is over after {open_seconds} s");
         self.changed(alert, ctx);

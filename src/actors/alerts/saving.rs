@@ -1,13 +1,16 @@
 //! The way between the book and the store.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use actix::prelude::*;
 use log::{debug, warn};
 
 use super::{AlertBookActor, AlertPage, AskAlerts};
+use crate::actors::batch::{Saved, save_each};
+use crate::actors::clean_up::Forget;
 use crate::domain::alert::{Alert, AlertFilter};
-use crate::store::StoreError;
+use crate::domain::ids::AlertId;
 
 /// How many alerts are kept for the store at the most while it is out; closed ones are given up
 /// first.
@@ -28,42 +31,43 @@ impl AlertBookActor {
         let alerts: Vec<Alert> = self.unsaved.values().cloned().collect();
         let store = self.store.clone();
         let save = async move {
-            let result = store.save_alerts(&alerts).await;
-            permit.tell(&result);
-            (alerts, result)
+            let saved = save_each(&alerts, async |rows: &[Alert]| {
+                store.save_alerts(rows).await
+            });
+            let saved = saved.await;
+            permit.tell(&saved.result);
+            (alerts, saved)
         };
-        ctx.spawn(save.into_actor(self).map(|(alerts, result), actor, ctx| {
-            actor.saved(&alerts, &result, ctx);
+        ctx.spawn(save.into_actor(self).map(|(alerts, saved), actor, ctx| {
+            actor.saved(&alerts, &saved, ctx);
         }));
     }
 
-    fn saved(
-        &mut self,
-        alerts: &[Alert],
-        result: &Result<(), StoreError>,
-        ctx: &mut Context<Self>,
-    ) {
+    fn saved(&mut self, alerts: &[Alert], saved: &Saved<Alert>, ctx: &mut Context<Self>) {
         self.is_saving = false;
-        match result {
-            Ok(()) => self.forget_unsaved(alerts),
-            // It would be refused for ever, and everything after it would wait behind it.
-            Err(StoreError::Refused(reason)) => {
-                let records = alerts.len();
-                self.telemetry.records_dropped.inc_by(records as u64);
-                warn!(reason, records; "the store refused {records} alerts; they stay in memory");
-                self.forget_unsaved(alerts);
+        // It would be refused for ever: it stays in memory alone.
+        for (alert, reason) in &saved.refused {
+            self.telemetry.records_refused.inc();
+            self.telemetry.records_dropped.inc();
+            let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
+            if self.refusals.is_new(&alert.id.to_string()) {
+                warn!(alert = alert.id.get(), kind, subject, reason;
+                    "the database refused the alert {kind}; it stays in memory: {reason}");
             }
-            Err(error) => {
-                debug!(error:%; "alerts could not be saved; kept for the next try");
-                self.drop_excess();
-                return self.save_later(ctx);
-            }
+        }
+        let left: BTreeSet<AlertId> = saved.left.iter().map(|alert| alert.id).collect();
+        let done = alerts.iter().filter(|alert| !left.contains(&alert.id));
+        self.forget_unsaved(done);
+        if let Err(error) = &saved.result {
+            debug!(error:%; "alerts could not be saved; kept for the next try");
+            self.drop_excess();
+            return self.save_later(ctx);
         }
         self.save(ctx);
     }
 
     /// What changed while it was being saved has to be saved again.
-    fn forget_unsaved(&mut self, saved: &[Alert]) {
+    fn forget_unsaved<'a>(&mut self, saved: impl Iterator<Item = &'a Alert>) {
         for alert in saved {
             if self.unsaved.get(&alert.id) == Some(alert) {
                 self.unsaved.remove(&alert.id);
@@ -101,6 +105,14 @@ impl AlertBookActor {
         alerts.sort_by_key(|alert| std::cmp::Reverse(alert.id));
         alerts.truncate(limit);
         alerts
+    }
+}
+
+impl Handler<Forget> for AlertBookActor {
+    type Result = ();
+
+    fn handle(&mut self, Forget(expiry): Forget, _: &mut Self::Context) {
+        self.book.forget_closed(&expiry.alerts);
     }
 }
 

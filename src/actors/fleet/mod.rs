@@ -24,7 +24,7 @@ mod pairing;
 mod queue;
 mod returned;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -95,8 +95,10 @@ pub struct FleetActor {
     guard: Guard,
     links: FleetLinks,
     queue: Queue,
-    /// Commands of a refused batch, to be tried one by one.
+    /// Commands of a refused batch, to be tried in smaller and smaller groups.
     suspects: Queue,
+    /// How many of them are tried together next.
+    suspect_groups: VecDeque<usize>,
     state: State,
     expiry_armed: bool,
     is_settling: bool,
@@ -129,6 +131,7 @@ impl FleetActor {
             links,
             queue: Queue::default(),
             suspects: Queue::default(),
+            suspect_groups: VecDeque::new(),
             state: State::Idle,
             expiry_armed: false,
             is_settling: false,
@@ -172,14 +175,22 @@ impl FleetActor {
         }
     }
 
-    /// Decides the next commands: one alone if it is under suspicion, else as many as fit.
+    /// Decides the next commands: a group of those under suspicion, else as many as fit.
     fn decide_next(&mut self) -> Vec<Box<dyn Waiting>> {
         let now = self.links.clock.wall();
-        if let Some(mut suspect) = self.suspects.pop() {
-            suspect.decide(&mut self.ledger, now, &self.links.clock);
-            return vec![suspect];
-        }
         let mut callers = Vec::new();
+        // Some may have waited too long meanwhile: then groups are smaller than they were to be.
+        let group = self.suspect_groups.pop_front().unwrap_or(1);
+        while callers.len() < group
+            && let Some(mut suspect) = self.suspects.pop()
+        {
+            suspect.decide(&mut self.ledger, now, &self.links.clock);
+            callers.push(suspect);
+        }
+        if !callers.is_empty() {
+            return callers;
+        }
+        self.suspect_groups.clear();
         while callers.len() < MAX_BATCH_COMMANDS
             && self.ledger.open_changes() < MAX_BATCH_CHANGES
             && let Some(mut waiting) = self.queue.pop()
@@ -260,7 +271,8 @@ impl FleetActor {
         self.proceed(ctx);
     }
 
-    /// Finds the culprit: commands that were refused together are tried one by one.
+    /// Finds the culprits: commands that were refused together are tried by halves, so that one
+    /// among two thousand costs its neighbours a few transactions.
     fn refused(&mut self, mut callers: Vec<Box<dyn Waiting>>, reason: &str) {
         if callers.len() == 1 {
             if let Some(culprit) = callers.pop() {
@@ -268,6 +280,8 @@ impl FleetActor {
                 culprit.refuse(Refusal::RefusedByStore);
             }
         } else {
+            let half = callers.len() / 2;
+            self.suspect_groups.extend([half, callers.len() - half]);
             let now = self.links.clock.awake();
             for caller in callers {
                 self.suspects.push_again(caller, now);

@@ -48,7 +48,10 @@ impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rejected(rejection) => rejection.fmt(f),
-            Self::RefusedByStore => f.write_str("The database refused the change."),
+            Self::RefusedByStore => f.write_str(
+                "The database cannot hold a value of this request, and nothing was changed. The \
+                 orchestrator's log has the reason; change the value before you try again.",
+            ),
             Self::StoreUnavailable => f.write_str(
                 "The database does not answer, and nothing was changed. Try again soon.",
             ),

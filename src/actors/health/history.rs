@@ -10,9 +10,10 @@ use actix::prelude::*;
 use log::{debug, warn};
 
 use super::{HISTORY_INTERVAL, HealthActor};
+use crate::actors::batch::{Saved, save_each};
+use crate::actors::clean_up::Forget;
 use crate::domain::health::HealthRecord;
 use crate::domain::time::WallTime;
-use crate::store::StoreError;
 
 /// Points kept in memory: those of three days and more, if nothing happens.
 const MAX_RECENT: usize = 1_000;
@@ -30,6 +31,7 @@ pub(super) struct History {
     unsaved: VecDeque<HealthRecord>,
     /// How many of the unsaved ones are being saved.
     in_flight: usize,
+    refusal_logged: bool,
     retry: Option<SpawnHandle>,
 }
 
@@ -62,6 +64,20 @@ impl History {
     }
 }
 
+impl Handler<Forget> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, Forget(expiry): Forget, _: &mut Self::Context) {
+        self.incidents.forget(&expiry.incidents);
+        let recent = &mut self.history.recent;
+        recent.retain(|record| expiry.health.contains(record.at));
+        let excess = recent
+            .len()
+            .saturating_sub(expiry.most_health_rows as usize);
+        recent.drain(..excess);
+    }
+}
+
 impl HealthActor {
     pub(super) fn save_history(&mut self, ctx: &mut Context<Self>) {
         let history = &mut self.history;
@@ -78,33 +94,38 @@ impl HealthActor {
         history.in_flight = records.len();
         let store = links.store.clone();
         let save = async move {
-            let result = store.save_health(&records).await;
-            permit.tell(&result);
-            result
+            let save = async |rows: &[HealthRecord]| store.save_health(rows).await;
+            let saved = save_each(&records, save).await;
+            permit.tell(&saved.result);
+            saved
         };
-        ctx.spawn(save.into_actor(self).map(|result, actor, ctx| {
-            actor.history_saved(&result, ctx);
+        ctx.spawn(save.into_actor(self).map(|saved, actor, ctx| {
+            actor.history_saved(saved, ctx);
         }));
     }
 
-    fn history_saved(&mut self, result: &Result<(), StoreError>, ctx: &mut Context<Self>) {
+    fn history_saved(&mut self, saved: Saved<HealthRecord>, ctx: &mut Context<Self>) {
         let history = &mut self.history;
         let tried = std::mem::take(&mut history.in_flight);
-        match result {
-            Ok(()) => drop(history.unsaved.drain(..tried)),
-            // It would be refused for ever, and everything after it would wait behind it.
-            Err(StoreError::Refused(reason)) => {
-                history.unsaved.drain(..tried);
-                self.telemetry.records_dropped.inc_by(tried as u64);
-                warn!(reason, records = tried; "the store refused points of the system's history");
+        history.unsaved.drain(..tried);
+        for record in saved.left.into_iter().rev() {
+            history.unsaved.push_front(record);
+        }
+        if let Some((_, reason)) = saved.refused.first() {
+            let records = saved.refused.len();
+            self.telemetry.records_refused.inc_by(records as u64);
+            self.telemetry.records_dropped.inc_by(records as u64);
+            if !std::mem::replace(&mut history.refusal_logged, true) {
+                warn!(reason, records;
+                    "the database refused {records} points of the system's history: {reason}");
             }
-            Err(error) => {
-                debug!(error:%; "the system's history could not be saved; kept for the next try");
-                let excess = history.unsaved.len().saturating_sub(MAX_UNSAVED);
-                history.unsaved.drain(..excess);
-                self.telemetry.records_dropped.inc_by(excess as u64);
-                return self.save_history_later(ctx);
-            }
+        }
+        if let Err(error) = saved.result {
+            debug!(error:%; "the system's history could not be saved; kept for the next try");
+            let excess = history.unsaved.len().saturating_sub(MAX_UNSAVED);
+            history.unsaved.drain(..excess);
+            self.telemetry.records_dropped.inc_by(excess as u64);
+            return self.save_history_later(ctx);
         }
         self.save_history(ctx);
     }

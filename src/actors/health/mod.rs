@@ -9,10 +9,12 @@
 //! A hint that is lost is made up for by the next look; a look that is not answered leaves the
 //! last verdict standing. It never needs the store.
 //!
-//! *The process.* It reads the clock often enough for gaps to mean something
-//! (`domain/running_time.rs`), and tells when the process stood still.
+//! *The process.* It reads the clocks often enough for gaps and jumps to mean something
+//! (`domain/running_time.rs`, `domain/timeline.rs`), and reports when the process stood still or the
+//! wall clock jumped (`process.rs`).
 
 mod history;
+mod process;
 mod report;
 
 use std::sync::Arc;
@@ -40,15 +42,16 @@ use crate::domain::health::{
 };
 use crate::domain::incident::Incident;
 use crate::domain::movements::{counted, named as named_streams};
-use crate::domain::queries::{FleetVitals, GivenUpMoves, Vitals};
+use crate::domain::queries::{FAILED_COUNTS_FOR, FleetVitals, GivenUpMoves, Vitals};
 use crate::domain::running_time::READING_INTERVAL;
 use crate::domain::settings::HealthLimits;
-use crate::domain::time::{Timestamp, WallTime};
+use crate::domain::time::Timestamp;
 use crate::store::Store;
 
 use history::History;
 pub use history::{AskHealthHistory, HealthPage};
-pub use report::{AskFailures, AskIncidentsSince, FailedDetail, Failures, HealthReport};
+use process::ProcessWatch;
+pub use report::{AskFailures, AskRecentIncidents, FailedDetail, Failures, HealthReport};
 
 /// How far apart two points of the history are at the most.
 pub const HISTORY_INTERVAL: Duration = Duration::from_secs(300);
@@ -101,7 +104,7 @@ pub struct HealthActor {
     is_looking: bool,
     hint: Option<SpawnHandle>,
     waiting: Vec<oneshot::Sender<Option<HealthReport>>>,
-    lost: Duration,
+    process: ProcessWatch,
     _vital: Vital,
 }
 
@@ -114,7 +117,7 @@ impl HealthActor {
         telemetry: Arc<Telemetry>,
         vital: Vital,
     ) -> Self {
-        let lost = clock.lost();
+        let process = ProcessWatch::starting_with(&clock);
         let mut recent = RecentIncidents::default();
         recent.note(incidents);
         Self {
@@ -130,7 +133,7 @@ impl HealthActor {
             is_looking: false,
             hint: None,
             waiting: Vec::new(),
-            lost,
+            process,
             _vital: vital,
         }
     }
@@ -160,11 +163,11 @@ impl HealthActor {
         self.is_looking = true;
         self.looked_at = Some(self.clock.now());
         let told = std::mem::take(&mut self.waiting);
-        let now = self.clock.wall();
+        let lately = self.clock.recent(FAILED_COUNTS_FOR);
         let leases = links.registry.leases(self.clock.now());
         let look = async move {
             let (vitals, brake, breakers, alerts) = futures_util::future::join4(
-                links.fleet.send(Ask(FleetVitals { now, leases })),
+                links.fleet.send(Ask(FleetVitals { lately, leases })),
                 links.recovery.send(AskBrake),
                 links.breakers.send(AskBreakers),
                 links.alerts.book().send(AskOpen),
@@ -194,7 +197,7 @@ impl HealthActor {
 
     fn judge(&mut self, seen: Seen, ctx: &mut Context<Self>) {
         let now = self.clock.wall();
-        let observation = self.observation(&seen, now);
+        let observation = self.observation(&seen);
         let verdict = self.machine.judge(&observation);
         let before = self.report.as_ref().map(|report| &report.verdict);
         let is_new = before != Some(&verdict);
@@ -231,7 +234,7 @@ impl HealthActor {
         });
     }
 
-    fn observation(&self, seen: &Seen, now: WallTime) -> Observation {
+    fn observation(&self, seen: &Seen) -> Observation {
         let vitals = &seen.vitals;
         // An emergency is known from its incident or, while that cannot be saved, from its alert.
         let mut emergencies: std::collections::BTreeSet<&str> = self
@@ -241,7 +244,7 @@ impl HealthActor {
             .collect();
         emergencies.extend(seen.alerts.emergencies.iter().map(String::as_str));
         let retention = self.settings.limits.failure_retention;
-        let critical = self.incidents.critical_within(retention, now);
+        let critical = self.incidents.critical_in(&self.clock.recent(retention));
         Observation {
             active: vitals.active,
             failed: vitals.failed,
@@ -294,22 +297,6 @@ impl HealthActor {
             alerts.raise(AlertKind::SystemHealth, Severity::Critical, FLEET, detail);
         }
     }
-
-    fn read_the_clock(&mut self) {
-        let _ = self.clock.now();
-        let stalled = self.clock.lost().saturating_sub(self.lost);
-        if stalled.is_zero() {
-            return;
-        }
-        self.lost += stalled;
-        let stalled_ms = u64::try_from(stalled.as_millis()).unwrap_or(u64::MAX);
-        self.telemetry.stalls.inc();
-        self.telemetry.stalled_milliseconds.inc_by(stalled_ms);
-        warn!(
-            stalled_ms;
-            "the orchestrator itself stood still for {stalled_ms} ms; deadlines wait as long"
-        );
-    }
 }
 
 fn given_up(moves: &GivenUpMoves) -> String {
@@ -356,7 +343,7 @@ impl Actor for HealthActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.run_interval(READING_INTERVAL, |actor, _| actor.read_the_clock());
+        ctx.run_interval(READING_INTERVAL, |actor, _| actor.read_the_clocks());
         let period = self.settings.check_interval.min(HISTORY_INTERVAL);
         ctx.run_interval(period, |actor, ctx| actor.look(ctx));
     }

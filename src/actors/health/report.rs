@@ -14,6 +14,7 @@ use crate::domain::ids::InstanceId;
 use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::queries::{FailedInstance, Vitals};
 use crate::domain::time::WallTime;
+use crate::domain::timeline::Recent;
 
 /// How the system was at a look.
 #[derive(Debug, Clone)]
@@ -104,20 +105,20 @@ impl HealthActor {
     }
 }
 
-/// Asks for the remembered incidents since a moment, oldest first, without their steps.
-#[derive(Debug, Clone, Copy, Message)]
+/// Asks for the remembered incidents that were detected lately, oldest first, without their steps.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Vec<Incident>")]
-pub struct AskIncidentsSince(pub WallTime);
+pub struct AskRecentIncidents(pub Recent);
 
-impl Handler<AskIncidentsSince> for HealthActor {
+impl Handler<AskRecentIncidents> for HealthActor {
     type Result = Vec<Incident>;
 
-    fn handle(&mut self, ask: AskIncidentsSince, _: &mut Self::Context) -> Self::Result {
-        let AskIncidentsSince(since) = ask;
+    fn handle(&mut self, ask: AskRecentIncidents, _: &mut Self::Context) -> Self::Result {
+        let AskRecentIncidents(lately) = ask;
         let wanted = self
             .incidents
             .iter()
-            .filter(|one| one.incident.detected_at >= since);
+            .filter(|one| lately.contains(one.incident.detected_at));
         wanted.map(|one| one.incident.clone()).collect()
     }
 }

@@ -57,7 +57,7 @@ impl RecoveryActor {
                         actor.wait_for_lease(case, &manner, until, evacuation, ctx);
                     }
                     Ok(Achieved::Moves(applied)) => {
-                        let took = actor.links.clock.wall().since(case.failure().detected_at);
+                        let took = actor.links.clock.age(case.failure().detected_at);
                         let seconds = &actor.links.telemetry.recovery_seconds;
                         seconds.observe(took.as_secs_f64());
                         let (failure, recovered) =

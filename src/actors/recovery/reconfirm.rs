@@ -31,7 +31,7 @@ impl RecoveryActor {
         let mut progress = earlier.as_ref().map(Progress::saved).unwrap_or_default();
         progress.attempt = progress.attempt.saturating_add(1);
         if earlier.is_none() {
-            let lasted = clock.wall().since(failure.detected_at);
+            let lasted = clock.age(failure.detected_at);
             let at = (failure.detected_at, lasted);
             progress.note(
                 StepName::Detect,

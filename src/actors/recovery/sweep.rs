@@ -55,9 +55,9 @@ impl RecoveryActor {
             }
         }
         self.find_departures(ctx);
-        let failed_before = self.links.clock.wall() - self.settings.instance_retention;
+        let kept = self.links.clock.recent(self.settings.instance_retention);
         let fleet = &self.links.fleet;
-        fleet.do_send(Execute(ForgetFailed { failed_before }));
+        fleet.do_send(Execute(ForgetFailed { kept }));
         fleet.do_send(Execute(PlaceWaiting));
         ctx.spawn(compare(self.links.clone()).into_actor(self));
     }

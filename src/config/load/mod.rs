@@ -273,12 +273,14 @@ fn read_retention(reader: &mut Reader<'_>) -> Option<RetentionSettings> {
     let instances = reader.duration("INSTANCE_RETENTION");
     let metrics = reader.duration("METRICS_RETENTION");
     let events = reader.duration("EVENT_RETENTION");
+    let incidents = reader.derived("INCIDENT_RETENTION", events);
     let health = reader.duration("HEALTH_HISTORY_RETENTION");
     let most_health_rows = reader.count("HEALTH_HISTORY_ROWS");
     Some(RetentionSettings {
         instances: instances?,
         metrics: metrics?,
         events: events?,
+        incidents: incidents?,
         health: health?,
         most_health_rows: most_health_rows?,
     })

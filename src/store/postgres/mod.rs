@@ -10,6 +10,7 @@
 
 mod bulk;
 mod obstacle;
+mod sqlstate;
 mod target;
 mod tls;
 
@@ -21,13 +22,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
 use diesel_async::pooled_connection::{self, AsyncDieselConnectionManager, ManagerConfig};
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{
+    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
+};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::RwLock;
 
 use self::bulk::{append_events, put_placements};
+use self::sqlstate::{LastError, is_about_content};
 use self::target::Target;
 use super::failure::{Access, at_commit};
 use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};
@@ -198,6 +202,9 @@ impl Lease {
         let Some(connection) = self.0.as_mut() else {
             return Err(StoreError::Unavailable("the connection is gone".to_owned()));
         };
+        let last = connection.instrumentation().downcast_ref::<LastError>();
+        let last = last.cloned().unwrap_or_default();
+        let _ = last.take();
         // The levels are named so that a server with other defaults behaves the same: a guard
         // that waited for another transaction must see what that one left.
         connection
@@ -206,11 +213,12 @@ impl Lease {
                 Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
             })
             .await?;
-        let result = body(connection).await;
+        let result = body(connection).await.map_err(|error| blame(error, &last));
         let ended = match &result {
             Ok(_) => {
                 committing.store(true, Ordering::Relaxed);
-                connection.batch_execute("COMMIT").await.map_err(at_commit)
+                let committed = connection.batch_execute("COMMIT").await;
+                committed.map_err(|error| blame_at_commit(error, &last))
             }
             Err(_) => connection
                 .batch_execute("ROLLBACK")
@@ -226,6 +234,24 @@ impl Lease {
             (Ok(value), Err(_)) => Ok(value),
             (Err(error), Err(_)) => Err(error),
         }
+    }
+}
+
+/// The error of a statement: the content's fault if the server says so.
+fn blame(error: StoreError, last: &LastError) -> StoreError {
+    match (error, last.take()) {
+        (StoreError::Unavailable(text), Some(code)) if is_about_content(&code) => {
+            StoreError::Refused(text)
+        }
+        (error, _) => error,
+    }
+}
+
+/// The error of COMMIT: what the server refuses there is rolled back.
+fn blame_at_commit(error: diesel::result::Error, last: &LastError) -> StoreError {
+    match last.take() {
+        Some(code) if is_about_content(&code) => StoreError::Refused(error.to_string()),
+        _ => at_commit(error),
     }
 }
 
@@ -436,7 +462,7 @@ impl Store for PostgresStore {
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
-        let expiry = *expiry;
+        let expiry = expiry.clone();
         self.write(move |c| async move { operations::prune(c, &expiry).await }.boxed())
             .await
     }

@@ -1,16 +1,21 @@
 //! Which server, and how to connect to it. The only place that knows the URL's password.
 
 use std::fmt::{self, Display};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use diesel::ConnectionError;
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
-use tokio_postgres::config::{Host, SslMode};
+use diesel::sql_types::Text;
+use diesel::{ConnectionError, QueryableByName};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use log::debug;
+use tokio::net::UnixStream;
+use tokio_postgres::config::{Host, SslMode, SslNegotiation};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::obstacle::passes_by_itself;
+use super::sqlstate::{Followed, FollowedTls, LastError, Plain};
 use super::tls::{self, Verification};
 use crate::store::StoreError;
 
@@ -19,6 +24,15 @@ const APPLICATION_NAME: &str = "resilient-orchestrator";
 
 /// After how long of silence the operating system asks whether the server is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// How a database keeps its texts.
+#[derive(QueryableByName)]
+struct Encoding {
+    #[diesel(sql_type = Text)]
+    encoding: String,
+    #[diesel(sql_type = Text)]
+    database: String,
+}
 
 /// A server and a database on it.
 pub(super) struct Target {
@@ -65,6 +79,11 @@ impl Target {
 
     /// `host:port`, to be shown.
     pub(super) fn address(&self) -> String {
+        let (host, port) = self.host_and_port();
+        format!("{host}:{port}")
+    }
+
+    fn host_and_port(&self) -> (String, u16) {
         let host = match self.config.get_hosts().first() {
             Some(Host::Tcp(name)) => name.clone(),
             Some(Host::Unix(path)) => path.display().to_string(),
@@ -76,7 +95,7 @@ impl Target {
                 .unwrap_or_default(),
         };
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
-        format!("{host}:{port}")
+        (host, port)
     }
 
     /// The error of a connection that did not come about.
@@ -123,6 +142,7 @@ impl Target {
                 .await
                 .map_err(|obstacle| obstacle.into_store_error(self))?;
             let lock_ms = lock_limit(limit);
+            self.check_encoding(&mut connection).await?;
             connection
                 .batch_execute(&format!(
                     "SET lock_timeout = {lock_ms}; SELECT pg_advisory_lock({lock})"
@@ -135,20 +155,70 @@ impl Target {
             .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {limit:?}"))))
     }
 
-    async fn establish(&self) -> Result<AsyncPgConnection, Obstacle> {
-        match &self.tls {
-            None => {
-                let connected = self.config.connect(NoTls).await;
-                let (client, driver) = connected.map_err(Obstacle::Connect)?;
-                AsyncPgConnection::try_from_client_and_connection(client, driver).await
-            }
-            Some(tls) => {
-                let connected = self.config.connect(tls.clone()).await;
-                let (client, driver) = connected.map_err(Obstacle::Connect)?;
-                AsyncPgConnection::try_from_client_and_connection(client, driver).await
-            }
+    /// A database with another encoding than UTF-8 holds only some texts. Waiting does not help:
+    /// the encoding of a database is for ever.
+    async fn check_encoding(&self, connection: &mut AsyncPgConnection) -> Result<(), StoreError> {
+        let Encoding { encoding, database } = diesel::sql_query(
+            "SELECT pg_encoding_to_char(encoding)::text AS encoding, datname::text AS database \
+             FROM pg_database WHERE datname = current_database()",
+        )
+        .get_result(connection)
+        .await?;
+        if encoding == "UTF8" {
+            return Ok(());
         }
-        .map_err(Obstacle::Setup)
+        let (host, port) = self.host_and_port();
+        Err(unusable(format!(
+            "the database `{database}` has the encoding {encoding}, which cannot hold every text; \
+             the orchestrator needs UTF8. Make another database with `createdb -h {host} -p {port} \
+             -E UTF8 -T template0 --locale=C NEW_NAME` and put NEW_NAME into DATABASE_URL"
+        )))
+    }
+
+    /// A connection whose errors are read along (`sqlstate.rs`), wherever the server is.
+    async fn establish(&self) -> Result<AsyncPgConnection, Obstacle> {
+        let last = LastError::default();
+        let mut connection = if let Some(tls) = &self.tls {
+            let tls = FollowedTls::new(tls.clone(), last.clone());
+            let (client, driver) = self.config.connect(tls).await.map_err(Obstacle::Connect)?;
+            AsyncPgConnection::try_from_client_and_connection(client, driver).await
+        } else if let Some(path) = self.socket_path() {
+            let socket = UnixStream::connect(&path)
+                .await
+                .map_err(Obstacle::Socket)?;
+            let socket = Followed::new(socket, last.clone());
+            let (client, driver) = self.config.connect_raw(socket, NoTls).await.map_err(Obstacle::Connect)?;
+            tokio::spawn(async move {
+                if let Err(error) = driver.await {
+                    debug!(error:%; "a connection to PostgreSQL ended: {error}");
+                }
+            });
+            AsyncPgConnection::try_from(client).await
+        } else if self.config.get_hosts().is_empty() {
+            // An address without a name: the driver accepts no connector for it.
+            let (client, driver) = self.config.connect(NoTls).await.map_err(Obstacle::Connect)?;
+            AsyncPgConnection::try_from_client_and_connection(client, driver).await
+        } else {
+            // The driver hands its socket over only in order to have it encrypted.
+            let mut config = self.config.clone();
+            config.ssl_mode(SslMode::Require);
+            config.ssl_negotiation(SslNegotiation::Direct);
+            let plain = FollowedTls::new(Plain, last.clone());
+            let (client, driver) = config.connect(plain).await.map_err(Obstacle::Connect)?;
+            AsyncPgConnection::try_from_client_and_connection(client, driver).await
+        }
+        .map_err(Obstacle::Setup)?;
+        connection.set_instrumentation(last);
+        Ok(connection)
+    }
+
+    /// The socket of a server on this machine, if that is the only way to it.
+    fn socket_path(&self) -> Option<PathBuf> {
+        let [Host::Unix(directory)] = self.config.get_hosts() else {
+            return None;
+        };
+        let port = self.config.get_ports().first().copied().unwrap_or(5432);
+        Some(directory.join(format!(".s.PGSQL.{port}")))
     }
 }
 
@@ -156,6 +226,8 @@ impl Target {
 enum Obstacle {
     /// It was not made.
     Connect(tokio_postgres::Error),
+    /// The socket of a server on this machine could not be opened.
+    Socket(std::io::Error),
     /// It was made, and could not be used.
     Setup(ConnectionError),
 }
@@ -173,6 +245,7 @@ impl Obstacle {
                     "PostgreSQL at {address} refuses the connection: {story}{advice}"
                 ))
             }
+            Self::Socket(error) => target.unreachable(&error),
             Self::Setup(error) => target.unreachable(&error),
         }
     }

@@ -204,7 +204,7 @@ impl MetricsRow {
 
 impl From<&MetricsRecord> for MetricsRow {
     fn from(record: &MetricsRecord) -> Self {
-        let metrics = &record.metrics;
+        let metrics = record.metrics.finite();
         let load = |index: usize| metrics.load_average.map(|averages| averages[index]);
         Self {
             instance_id: record.instance.as_str().to_owned(),

@@ -146,7 +146,7 @@ impl Lane {
         if writes {
             self.place.note_journal();
         }
-        let mut result = body(connection);
+        let mut result = body(connection).map_err(blame);
         if writes && result.is_ok() && !progress.begin_commit() {
             result = Err(StoreError::Unavailable("nobody waits for it".to_owned()));
         }
@@ -230,6 +230,49 @@ fn begin(
 /// Whether another connection is in the way.
 fn is_locked(error: &diesel::result::Error) -> bool {
     says_locked(&error.to_string())
+}
+
+/// What SQLite says when the file or the machine is at fault. Its texts have one language. Whatever
+/// else a statement of ours meets is about the content: a constraint, a trigger, a size, a type.
+const NOT_ABOUT_CONTENT: [&str; 24] = [
+    "access permission denied",
+    "attempt to write a readonly database",
+    "authorization denied",
+    "bad parameter or other API misuse",
+    "cannot commit",
+    "cannot open",
+    "cannot rollback",
+    "cannot start",
+    "database disk image is malformed",
+    "database is locked",
+    "database or disk is full",
+    "database schema",
+    "database table is locked",
+    "disk I/O error",
+    "file is not a database",
+    "internal logic error",
+    "interrupted",
+    "locking protocol",
+    "malformed database schema",
+    "no such ",
+    "out of memory",
+    "query aborted",
+    "table ",
+    "unable to ",
+];
+
+/// The error of a statement: the content's fault unless it is known to be another's.
+fn blame(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(text)
+            if !NOT_ABOUT_CONTENT
+                .iter()
+                .any(|known| text.starts_with(known)) =>
+        {
+            StoreError::Refused(text)
+        }
+        error => error,
+    }
 }
 
 /// Opens a connection with the settings all of ours have.

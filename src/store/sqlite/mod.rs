@@ -292,7 +292,7 @@ impl Store for SqliteStore {
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
-        let expiry = *expiry;
+        let expiry = expiry.clone();
         self.write(move |c| operations::prune(c, &expiry)).await
     }
 

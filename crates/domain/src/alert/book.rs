@@ -22,6 +22,7 @@ use std::collections::BTreeMap;
 use super::kind::{Alert, AlertFilter, AlertKind, Severity};
 use crate::ids::AlertId;
 use crate::time::WallTime;
+use crate::timeline::Recent;
 
 /// How many closed alerts are kept in memory.
 pub const MAX_CLOSED: usize = 1_000;
@@ -165,6 +166,12 @@ impl AlertBook {
         kinds
             .filter_map(|kind| self.clear(*kind, instance, now))
             .collect()
+    }
+
+    /// Forgets those that were closed longer ago than alerts are kept.
+    pub fn forget_closed(&mut self, kept: &Recent) {
+        self.known
+            .retain(|_, alert| alert.closed_at.is_none_or(|end| kept.contains(end)));
     }
 
     /// What is known of an alert.
@@ -338,6 +345,7 @@ mod tests {
                 AlertKind::BreakerForced,
                 AlertKind::InstanceQuarantined,
                 AlertKind::DuplicateIdentity,
+                AlertKind::ClockStepped,
                 AlertKind::StreamsDiffer,
                 AlertKind::RunsWhatWasTaken,
             ]
@@ -363,6 +371,24 @@ mod tests {
         let closed = book.clear_instance("a", at(2));
         assert_eq!(closed.len(), 2);
         assert_eq!(book.open_counts().len(), 2, "the system and b");
+    }
+
+    #[test]
+    fn a_closed_alert_is_forgotten_when_it_is_old_and_an_open_one_is_not() {
+        let mut book = AlertBook::default();
+        for (subject, closed) in [("old", Some(5)), ("young", Some(9)), ("open", None)] {
+            raise(&mut book, subject, Severity::Warning, 1);
+            if let Some(end) = closed {
+                book.clear(KIND, subject, at(end));
+            }
+        }
+        book.forget_closed(&Recent::since(at(6)));
+        let all = AlertFilter::default();
+        let left: Vec<&str> = book
+            .wanted(&all)
+            .map(|alert| alert.subject.as_str())
+            .collect();
+        assert_eq!(left, ["open", "young"]);
     }
 
     #[test]

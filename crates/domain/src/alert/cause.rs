@@ -34,6 +34,7 @@ impl AlertKind {
             | Self::ReleaseRefused
             | Self::OverlapUnfinished
             | Self::HandoverAbandoned
+            | Self::ClockStepped
             | Self::StreamReturned
             | Self::StreamsOrphaned
             | Self::InvariantBroken

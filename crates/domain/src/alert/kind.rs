@@ -33,6 +33,8 @@ string_enum! {
         InstanceQuarantined = "instance_quarantined",
         /// Two processes live under one name.
         DuplicateIdentity = "duplicate_identity",
+        /// The machine's wall clock jumped.
+        ClockStepped = "clock_stepped",
         /// A worker does not run what it is to run, although it was told again.
         StreamsDiffer = "streams_differ",
         /// A worker reports streams that it should not run, and does not name the newest version.
@@ -75,6 +77,7 @@ impl AlertKind {
             | Self::BreakerForced
             | Self::InstanceQuarantined
             | Self::DuplicateIdentity
+            | Self::ClockStepped
             | Self::StreamsDiffer
             | Self::RunsWhatWasTaken => true,
             Self::RecoveryExhausted
@@ -107,6 +110,7 @@ impl AlertKind {
             | Self::StoreUnavailable
             | Self::BreakerForced
             | Self::StreamReturned
+            | Self::ClockStepped
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,

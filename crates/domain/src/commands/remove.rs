@@ -9,7 +9,7 @@ use crate::ids::{Incarnation, InstanceId};
 use crate::instance::InstanceStatus;
 use crate::lease::LeaseOver;
 use crate::stream::Place;
-use crate::time::WallTime;
+use crate::timeline::Recent;
 use crate::withdrawal::HandedOver;
 
 /// Moves an instance's streams elsewhere and forgets it. As long as its worker may run exclusive
@@ -121,11 +121,11 @@ fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
     }
 }
 
-/// Forgets instances that have been failed, and without streams, since before a moment.
+/// Forgets instances that have been failed, and without streams, for longer than they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgetFailed {
-    /// The moment.
-    pub failed_before: WallTime,
+    /// The times of failures that are not old enough.
+    pub kept: Recent,
 }
 
 impl Command for ForgetFailed {
@@ -137,7 +137,7 @@ impl Command for ForgetFailed {
             .instances()
             .filter(|slot| {
                 slot.instance().status == InstanceStatus::Failed
-                    && slot.instance().status_since < self.failed_before
+                    && !self.kept.contains(slot.instance().status_since)
                     && slot.held().is_empty()
             })
             .map(|slot| slot.instance().id.clone())

@@ -1,11 +1,11 @@
 //! The incidents of the last weeks, in memory: what is said about failures needs no database.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::ids::{IncidentId, InstanceId};
 use crate::incident::{FailureCause, Incident, IncidentOutcome};
 use crate::time::WallTime;
+use crate::timeline::Recent;
 
 /// How many incidents are remembered at the most, the newest ones: a bound on memory.
 pub const MAX_REMEMBERED: usize = 5_000;
@@ -103,13 +103,22 @@ impl RecentIncidents {
         newest_first.find(|one| one.incident.instance == *instance)
     }
 
-    /// How many critical failures there were within a time that ends now.
-    pub fn critical_within(&self, within: Duration, now: WallTime) -> usize {
-        let since = now - within;
-        let recent = self.iter().filter(|one| one.incident.detected_at >= since);
-        recent
+    /// How many critical failures there were lately.
+    pub fn critical_in(&self, lately: &Recent) -> usize {
+        let detected = self
+            .iter()
+            .filter(|one| lately.contains(one.incident.detected_at));
+        detected
             .filter(|one| is_failure(&one.incident) && is_critical_failure(&one.incident))
             .count()
+    }
+
+    /// Forgets those that ended longer ago than incidents are kept.
+    pub fn forget(&mut self, kept: &Recent) {
+        self.by_id.retain(|_, one| {
+            let ended_at = one.incident.ended_at;
+            ended_at.is_none_or(|end| kept.contains(end))
+        });
     }
 
     /// The instances whose emergency is not over.
@@ -149,6 +158,8 @@ impl RecentIncidents {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::ids::Incarnation;
 
@@ -248,15 +259,29 @@ mod tests {
         assert_eq!(recent.open_emergencies().count(), 1);
         let hour = Duration::from_secs(3_600);
         let after = |seconds| open.detected_at + Duration::from_secs(seconds);
-        assert_eq!(recent.critical_within(hour, after(3_600)), 1);
-        assert_eq!(recent.critical_within(hour, after(3_601)), 0);
+        let hour_until = |seconds| Recent::since(after(seconds) - hour);
+        assert_eq!(recent.critical_in(&hour_until(3_600)), 1);
+        assert_eq!(recent.critical_in(&hour_until(3_601)), 0);
         recent.note([Incident {
             ended_at: Some(after(1)),
             outcome: Some(IncidentOutcome::Recovered),
             ..open.clone()
         }]);
         assert_eq!(recent.open_emergencies().count(), 0);
-        assert_eq!(recent.critical_within(hour, after(2)), 1);
+        assert_eq!(recent.critical_in(&hour_until(2)), 1);
+    }
+
+    #[test]
+    fn an_ended_incident_is_forgotten_when_it_is_old_and_an_open_one_is_not() {
+        let mut recent = RecentIncidents::default();
+        recent.note([
+            incident(1, Some(IncidentOutcome::Recovered)),
+            incident(2, None),
+            incident(3, Some(IncidentOutcome::Recovered)),
+        ]);
+        recent.forget(&Recent::since(WallTime::from_micros(3_000_000)));
+        let left: Vec<i64> = recent.iter().map(|one| one.incident.id.get()).collect();
+        assert_eq!(left, [2, 3]);
     }
 
     #[test]

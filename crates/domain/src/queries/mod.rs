@@ -30,4 +30,6 @@ pub use taken::{Taken, TakenAs, TakenStreams};
 pub use tell_again::TellAgain;
 pub use totals::{FleetTotals, MoveCounts, StreamCounts, Totals};
 pub use verify::{Claim, Judgement, VerifyClaims};
-pub use watch::{FailedInstance, FailedInstances, FleetFacts, FleetVitals, GivenUpMoves, Vitals};
+pub use watch::{
+    FAILED_COUNTS_FOR, FailedInstance, FailedInstances, FleetFacts, FleetVitals, GivenUpMoves, Vitals,
+};

@@ -11,15 +11,16 @@ use crate::instance::InstanceStatus;
 use crate::lease::Leases;
 use crate::patterns::InstanceFacts;
 use crate::time::WallTime;
+use crate::timeline::Recent;
 
 /// For how long a failed instance without streams still counts.
-const FAILED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
+pub const FAILED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
 
 /// Asks for the numbers health is judged by. Walks the instances, not the streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetVitals {
-    /// What time it is.
-    pub now: WallTime,
+    /// The times of failures that are at most [`FAILED_COUNTS_FOR`] ago.
+    pub lately: Recent,
     /// Until when whose streams run.
     pub leases: Leases,
 }
@@ -82,7 +83,7 @@ impl Query for FleetVitals {
                 vitals.capacity += u64::from(instance.max_streams);
                 vitals.load += held;
             }
-            if !counts(slot, self.now) {
+            if !counts(slot, &self.lately) {
                 continue;
             }
             vitals.total += 1;
@@ -100,13 +101,11 @@ impl Query for FleetVitals {
     }
 }
 
-fn counts(slot: &InstanceSlot, now: WallTime) -> bool {
+fn counts(slot: &InstanceSlot, lately: &Recent) -> bool {
     let instance = slot.instance();
     match instance.status {
         InstanceStatus::Active | InstanceStatus::Suspect | InstanceStatus::Recovering => true,
-        InstanceStatus::Failed => {
-            !slot.held().is_empty() || now.since(instance.status_since) <= FAILED_COUNTS_FOR
-        }
+        InstanceStatus::Failed => !slot.held().is_empty() || lately.contains(instance.status_since),
         InstanceStatus::Draining | InstanceStatus::Maintenance | InstanceStatus::Inactive => false,
     }
 }
@@ -178,7 +177,7 @@ mod tests {
         sample::run(&mut ledger, sample::ask("b", 5));
         sample::recover(&mut ledger, "b");
         let at = |seconds| FleetVitals {
-            now: sample::NOW + Duration::from_secs(seconds),
+            lately: Recent::since(sample::NOW + Duration::from_secs(seconds) - FAILED_COUNTS_FOR),
             leases: Leases::default(),
         };
         let vitals = at(3_600).answer(ledger.saved());

@@ -1,0 +1,90 @@
+//! What the process notices about itself: standstills, and jumps of the wall clock.
+
+use std::time::Duration;
+
+use log::warn;
+
+use super::HealthActor;
+use crate::clock::Clock;
+use crate::domain::alert::{AlertKind, FLEET, Severity};
+use crate::domain::time::Timestamp;
+use crate::domain::timeline::ClockStep;
+
+/// How long after the last jump of the wall clock its alert is closed.
+pub(super) const STEP_ALERT_LASTS: Duration = Duration::from_secs(3_600);
+
+/// What was reported already.
+#[derive(Debug)]
+pub(super) struct ProcessWatch {
+    lost: Duration,
+    steps: u64,
+    /// When the alert about the last jump is closed.
+    step_over_at: Option<Timestamp>,
+}
+
+impl ProcessWatch {
+    pub(super) fn starting_with(clock: &Clock) -> Self {
+        Self {
+            lost: clock.lost(),
+            steps: 0,
+            step_over_at: None,
+        }
+    }
+}
+
+impl HealthActor {
+    pub(super) fn read_the_clocks(&mut self) {
+        let now = self.clock.now();
+        let _ = self.clock.wall();
+        self.report_standstill();
+        self.report_step(now);
+    }
+
+    fn report_standstill(&mut self) {
+        let stalled = self.clock.lost().saturating_sub(self.process.lost);
+        if stalled.is_zero() {
+            return;
+        }
+        self.process.lost += stalled;
+        let stalled_ms = u64::try_from(stalled.as_millis()).unwrap_or(u64::MAX);
+        self.telemetry.stalls.inc();
+        self.telemetry.stalled_milliseconds.inc_by(stalled_ms);
+        warn!(
+            stalled_ms;
+            "the orchestrator itself stood still for {stalled_ms} ms; deadlines wait as long"
+        );
+    }
+
+    fn report_step(&mut self, now: Timestamp) {
+        let Some(links) = &self.links else {
+            return;
+        };
+        let kind = AlertKind::ClockStepped;
+        if let Some(step) = self.clock.last_step()
+            && step.count > self.process.steps
+        {
+            self.process.steps = step.count;
+            self.process.step_over_at = Some(now + STEP_ALERT_LASTS);
+            let detail = describe(step);
+            links.alerts.raise(kind, Severity::Warning, FLEET, detail);
+        }
+        if self
+            .process
+            .step_over_at
+            .is_some_and(|over_at| now >= over_at)
+        {
+            self.process.step_over_at = None;
+            links.alerts.clear(kind, FLEET);
+        }
+    }
+}
+
+fn describe(step: ClockStep) -> String {
+    let seconds = step.by_micros.unsigned_abs() / 1_000_000;
+    let direction = if step.by_micros < 0 { "back" } else { "ahead" };
+    format!(
+        "The wall clock of the orchestrator's machine jumped {direction} by {seconds} s. Times \
+         shown before and after do not fit together; deadlines, leases and retention go by running \
+         time and are not affected. Check the time synchronisation of the machine."
+    )
+}

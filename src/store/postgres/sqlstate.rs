@@ -1,0 +1,363 @@
+//! Which error the server named last, by its five letters.
+//!
+//! Whether an error is about the content of a statement or about the server is decided by its
+//! SQLSTATE. The texts do not tell: they are in the server's language. Neither do the errors of the
+//! query library, which keeps the code of only a few. So the bytes that arrive on a connection are
+//! read along, on this side of any encryption: of each error message its code is remembered, and
+//! nothing else.
+//!
+//! Messages of the protocol are a letter, a length of four bytes that counts itself, and a body.
+//! The body of an error (`E`) is a list of fields: a letter and a text that ends with a zero byte;
+//! the field `C` is the code.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use diesel::connection::{Instrumentation, InstrumentationEvent};
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
+
+/// The length of a code.
+const CODE_LENGTH: usize = 5;
+
+/// A message begins with its kind and its length.
+const HEADER_LENGTH: usize = 5;
+
+/// An error message is read so far at the most; its code is among the first fields.
+const MAX_READ: usize = 1_024;
+
+/// Says whether a code tells of the content of a statement: the same content would be refused
+/// again, and other content would not. Not so the codes of missing rights and missing tables: that
+/// is how the whole database is.
+pub(super) fn is_about_content(code: &[u8; CODE_LENGTH]) -> bool {
+    const NOT_OURS: [&[u8; CODE_LENGTH]; 4] = [b"42501", b"42P01", b"42703", b"42883"];
+    // A value, how often a row is touched, a constraint, a view's condition, a type, a size (an
+    // entry too long for its index), a trigger that refuses.
+    const CLASSES: [&[u8; 2]; 7] = [b"21", b"22", b"23", b"42", b"44", b"54", b"P0"];
+    let is_of_class = CLASSES.iter().any(|class| code.starts_with(*class));
+    is_of_class && !NOT_OURS.contains(&code)
+}
+
+/// The code of the last error on a connection. Clones share it; it travels with its connection as
+/// the connection's instrumentation.
+#[derive(Debug, Clone, Default)]
+pub(super) struct LastError(Arc<Mutex<Option<[u8; CODE_LENGTH]>>>);
+
+impl LastError {
+    /// The code since the last call, if there was an error.
+    pub(super) fn take(&self) -> Option<[u8; CODE_LENGTH]> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn set(&self, code: [u8; CODE_LENGTH]) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(code);
+    }
+}
+
+impl Instrumentation for LastError {
+    fn on_connection_event(&mut self, _: InstrumentationEvent<'_>) {}
+}
+
+/// Follows the messages of a connection as their bytes arrive, in whatever pieces.
+#[derive(Debug, Default)]
+struct Follower {
+    header: Vec<u8>,
+    /// What is left of the body of the message under way.
+    left: usize,
+    is_error: bool,
+    error: Vec<u8>,
+}
+
+impl Follower {
+    fn follow(&mut self, mut bytes: &[u8], last: &LastError) {
+        while !bytes.is_empty() {
+            if self.left == 0 {
+                bytes = self.begin(bytes, last);
+                continue;
+            }
+            let (body, rest) = bytes.split_at(self.left.min(bytes.len()));
+            if self.is_error {
+                let room = MAX_READ.saturating_sub(self.error.len()).min(body.len());
+                self.error.extend_from_slice(&body[..room]);
+            }
+            self.left -= body.len();
+            bytes = rest;
+            if self.left == 0 {
+                self.end(last);
+            }
+        }
+    }
+
+    /// Reads on in a header; returns what follows it.
+    fn begin<'b>(&mut self, bytes: &'b [u8], last: &LastError) -> &'b [u8] {
+        let missing = HEADER_LENGTH - self.header.len();
+        let (more, rest) = bytes.split_at(missing.min(bytes.len()));
+        self.header.extend_from_slice(more);
+        if let [kind, length @ ..] = self.header.as_slice()
+            && let Ok(length) = <[u8; 4]>::try_from(length)
+        {
+            let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+            self.is_error = *kind == b'E';
+            self.left = length.saturating_sub(4);
+            self.header.clear();
+            if self.left == 0 {
+                self.end(last);
+            }
+        }
+        rest
+    }
+
+    fn end(&mut self, last: &LastError) {
+        if std::mem::take(&mut self.is_error)
+            && let Some(code) = code_of(&self.error)
+        {
+            last.set(code);
+        }
+        self.error.clear();
+    }
+}
+
+/// The code among the fields of an error.
+fn code_of(body: &[u8]) -> Option<[u8; CODE_LENGTH]> {
+    let mut fields = body.split(|byte| *byte == 0);
+    let field = fields.find(|field| field.first() == Some(&b'C'))?;
+    field[1..].try_into().ok()
+}
+
+/// A connection's bytes, read along.
+pub(super) struct Followed<S> {
+    stream: S,
+    follower: Follower,
+    last: LastError,
+}
+
+impl<S> Followed<S> {
+    pub(super) fn new(stream: S, last: LastError) -> Self {
+        Self {
+            stream,
+            follower: Follower::default(),
+            last,
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Followed<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let arrived = buffer.filled().get(before..).unwrap_or_default();
+        this.follower.follow(arrived, &this.last);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Followed<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}
+
+impl<S: TlsStream + Unpin> TlsStream for Followed<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.stream.channel_binding()
+    }
+}
+
+/// Encrypts as the connector inside does, and reads along what arrives.
+#[derive(Clone)]
+pub(super) struct FollowedTls<T> {
+    inner: T,
+    last: LastError,
+}
+
+impl<T> FollowedTls<T> {
+    pub(super) fn new(inner: T, last: LastError) -> Self {
+        Self { inner, last }
+    }
+}
+
+impl<S, T> MakeTlsConnect<S> for FollowedTls<T>
+where
+    T: MakeTlsConnect<S>,
+    T::TlsConnect: Send + 'static,
+    T::Stream: Send + 'static,
+    <T::TlsConnect as TlsConnect<S>>::Future: Send,
+    S: Send + 'static,
+{
+    type Stream = Followed<T::Stream>;
+    type TlsConnect = FollowedTls<T::TlsConnect>;
+    type Error = T::Error;
+
+    fn make_tls_connect(&mut self, domain: &str) -> Result<Self::TlsConnect, Self::Error> {
+        let inner = self.inner.make_tls_connect(domain)?;
+        Ok(FollowedTls::new(inner, self.last.clone()))
+    }
+}
+
+impl<S, T> TlsConnect<S> for FollowedTls<T>
+where
+    T: TlsConnect<S> + Send + 'static,
+    T::Future: Send,
+    S: Send + 'static,
+{
+    type Stream = Followed<T::Stream>;
+    type Error = T::Error;
+    type Future = BoxFuture<'static, Result<Self::Stream, Self::Error>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        let Self { inner, last } = self;
+        async move { Ok(Followed::new(inner.connect(stream).await?, last)) }.boxed()
+    }
+}
+
+/// Stands where a connector for encryption stands, and encrypts nothing: the driver hands its plain
+/// socket to nobody else.
+#[derive(Clone)]
+pub(super) struct Plain;
+
+/// A plain socket where the driver expects an encrypted one.
+pub(super) struct PlainStream<S>(S);
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Plain {
+    type Stream = PlainStream<S>;
+    type TlsConnect = Self;
+    type Error = io::Error;
+
+    fn make_tls_connect(&mut self, _: &str) -> Result<Self, io::Error> {
+        Ok(Self)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Plain {
+    type Stream = PlainStream<S>;
+    type Error = io::Error;
+    type Future = std::future::Ready<Result<PlainStream<S>, io::Error>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        std::future::ready(Ok(PlainStream(stream)))
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for PlainStream<S> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_read(context, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for PlainStream<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().0).poll_shutdown(context)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> TlsStream for PlainStream<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(body.len() + 4).unwrap().to_be_bytes();
+        [&[kind], &length[..], body].concat()
+    }
+
+    fn error(code: &str) -> Vec<u8> {
+        let fields = format!("SFEHLER\0VERROR\0C{code}\0MC ist kein Wert\0\0");
+        message(b'E', fields.as_bytes())
+    }
+
+    #[test]
+    fn values_constraints_and_sizes_are_content_and_the_state_of_the_server_is_not() {
+        for code in [
+            b"22021", b"22003", b"22P05", b"23505", b"23514", b"42804", b"54000", b"P0001",
+        ] {
+            assert!(is_about_content(code), "{code:?}");
+        }
+        for code in [
+            b"08006", b"25006", b"40001", b"40P01", b"42501", b"42P01", b"53100", b"53200",
+            b"55P03", b"57014", b"57P01", b"58030", b"XX000",
+        ] {
+            assert!(!is_about_content(code), "{code:?}");
+        }
+    }
+
+    #[test]
+    fn an_error_is_remembered_until_it_is_taken() {
+        let last = LastError::default();
+        let mut follower = Follower::default();
+        follower.follow(&message(b'N', b"SNOTICE\0C00000\0\0"), &last);
+        assert_eq!(last.take(), None, "a notice is no error");
+        follower.follow(&error("22021"), &last);
+        follower.follow(&message(b'Z', b"E"), &last);
+        assert_eq!(last.take(), Some(*b"22021"));
+        assert_eq!(last.take(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn pieces_of_any_size_tell_the_same(
+            bodies in proptest::collection::vec((0_u8..4, 0_usize..3_000), 1..12),
+            piece in 1_usize..700,
+        ) {
+            let mut bytes = Vec::new();
+            for (kind, length) in bodies {
+                bytes.extend(match kind {
+                    0 => error("22003"),
+                    1 => error("23505"),
+                    2 => message(b'I', &[]),
+                    _ => message(b'D', &vec![b'E'; length]),
+                });
+            }
+            let (whole, pieces) = (LastError::default(), LastError::default());
+            Follower::default().follow(&bytes, &whole);
+            let mut follower = Follower::default();
+            for piece in bytes.chunks(piece) {
+                follower.follow(piece, &pieces);
+            }
+            prop_assert_eq!(whole.take(), pieces.take());
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! Which rows go, and who takes them out of which table.
+//!
+//! Every table has an owner ([`TABLES`]): a table that only grows fills the disk some day. What is
+//! past its time is deleted in steps of [`PRUNE_STEP`] rows, each a transaction of its own, so that
+//! the transactions of the fleet get their turn in between.
+
+use crate::domain::timeline::{Recent, Span};
+
+/// How many rows one step deletes at the most, of all tables together: a few milliseconds.
+pub(super) const PRUNE_STEP: i64 = 1_000;
+
+const PRUNE_METRICS: &str = "DELETE FROM metrics WHERE (instance_id, recorded_at) IN \
+     (SELECT instance_id, recorded_at FROM metrics \
+     WHERE recorded_at >= $1 AND recorded_at <= $2 LIMIT $3)";
+
+const PRUNE_EVENTS: &str = "DELETE FROM events WHERE sequence IN \
+     (SELECT sequence FROM events WHERE at >= $1 AND at <= $2 LIMIT $3)";
+
+/// Open alerts have no time of closing, and stay.
+const PRUNE_ALERTS: &str = "DELETE FROM alerts WHERE id IN \
+     (SELECT id FROM alerts WHERE closed_at >= $1 AND closed_at <= $2 LIMIT $3)";
+
+/// Open incidents have no end, and stay.
+const PRUNE_INCIDENTS: &str = "DELETE FROM incidents WHERE id IN \
+     (SELECT id FROM incidents WHERE ended_at >= $1 AND ended_at <= $2 LIMIT $3)";
+
+const PRUNE_HEALTH: &str = "DELETE FROM health_history WHERE at IN \
+     (SELECT at FROM health_history WHERE at >= $1 AND at <= $2 LIMIT $3)";
+
+/// Deletes one step of the history beyond the newest rows.
+pub(super) const PRUNE_HEALTH_ROWS: &str = "DELETE FROM health_history WHERE at IN \
+     (SELECT at FROM health_history WHERE at < \
+     (SELECT MIN(at) FROM (SELECT at FROM health_history ORDER BY at DESC LIMIT $1) AS kept) \
+     LIMIT $2)";
+
+/// Deletes one step of the last heartbeats of instances that were removed.
+pub(super) const PRUNE_BEATS: &str = "DELETE FROM last_beats WHERE instance_id IN \
+     (SELECT instance_id FROM last_beats WHERE NOT EXISTS \
+     (SELECT 1 FROM instances WHERE instances.id = last_beats.instance_id) LIMIT $1)";
+
+/// What is recent, and therefore stays, and how many points of the history stay at the most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expiry {
+    /// Metrics, by when they were recorded.
+    pub metrics: Recent,
+    /// Events, by when they happened.
+    pub events: Recent,
+    /// Closed alerts, by when they were closed; open ones stay.
+    pub alerts: Recent,
+    /// Ended incidents, by when they ended; open ones stay.
+    pub incidents: Recent,
+    /// The history of the system's health.
+    pub health: Recent,
+    /// Points of that history at the most, at least 1.
+    pub most_health_rows: u32,
+}
+
+/// The statements of one step, each with the times it deletes. They bind the first and the last
+/// time and the greatest number of rows.
+pub(super) fn outdated(expiry: &Expiry) -> Vec<(&'static str, Span)> {
+    let tables = [
+        (PRUNE_METRICS, &expiry.metrics),
+        (PRUNE_EVENTS, &expiry.events),
+        (PRUNE_ALERTS, &expiry.alerts),
+        (PRUNE_INCIDENTS, &expiry.incidents),
+        (PRUNE_HEALTH, &expiry.health),
+    ];
+    let spans = tables.into_iter().flat_map(|(statement, recent)| {
+        let past = recent.past().into_iter();
+        past.map(move |span| (statement, span))
+    });
+    spans.collect()
+}
+
+/// Who takes rows out of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// The clean-up in the background, by [`Expiry`]: what it goes by.
+    CleanUp(&'static str),
+    /// The FleetActor, by commands: which.
+    Fleet(&'static str),
+    /// The table cannot grow: why not.
+    Bounded(&'static str),
+}
+
+/// Every table with its owner. A test compares the list with the catalogue of each database.
+pub const TABLES: &[(&str, Owner)] = &[
+    (
+        "fleet_state",
+        Owner::Bounded("exactly one row: its key is checked to be 1"),
+    ),
+    (
+        "instances",
+        Owner::Fleet(
+            "DELETE /instances/{server_id}; failed ones without streams after INSTANCE_RETENTION",
+        ),
+    ),
+    (
+        "streams",
+        Owner::Fleet(
+            "DELETE /streams/{id}; the row of a deleted stream goes once its worker has released \
+             it, failed or was removed",
+        ),
+    ),
+    ("placements", Owner::Fleet("each goes with its stream")),
+    ("events", Owner::CleanUp("EVENT_RETENTION")),
+    (
+        "incidents",
+        Owner::CleanUp("INCIDENT_RETENTION after their end"),
+    ),
+    (
+        "alerts",
+        Owner::CleanUp("EVENT_RETENTION after they were closed"),
+    ),
+    (
+        "health_history",
+        Owner::CleanUp("HEALTH_HISTORY_RETENTION and HEALTH_HISTORY_ROWS"),
+    ),
+    ("metrics", Owner::CleanUp("METRICS_RETENTION")),
+    (
+        "last_beats",
+        Owner::CleanUp("with their instance, at the next clean-up"),
+    ),
+    (
+        "__diesel_schema_migrations",
+        Owner::Bounded("one row a migration"),
+    ),
+];
