@@ -114,6 +114,7 @@ impl Target {
     ) -> Result<AsyncPgConnection, ConnectionError> {
         let mut connection = self.establish().await.map_err(|obstacle| match obstacle {
             Obstacle::Connect(error) => ConnectionError::BadConnection(whole_story(&error)),
+            Obstacle::Socket(error) => ConnectionError::BadConnection(error.to_string()),
             Obstacle::Setup(error) => error,
         })?;
         let limit_ms = limit.as_millis().clamp(1, i32::MAX as u128);
@@ -183,11 +184,13 @@ impl Target {
             let (client, driver) = self.config.connect(tls).await.map_err(Obstacle::Connect)?;
             AsyncPgConnection::try_from_client_and_connection(client, driver).await
         } else if let Some(path) = self.socket_path() {
-            let socket = UnixStream::connect(&path)
-                .await
-                .map_err(Obstacle::Socket)?;
+            let socket = UnixStream::connect(&path).await.map_err(Obstacle::Socket)?;
             let socket = Followed::new(socket, last.clone());
-            let (client, driver) = self.config.connect_raw(socket, NoTls).await.map_err(Obstacle::Connect)?;
+            let (client, driver) = self
+                .config
+                .connect_raw(socket, NoTls)
+                .await
+                .map_err(Obstacle::Connect)?;
             tokio::spawn(async move {
                 if let Err(error) = driver.await {
                     debug!(error:%; "a connection to PostgreSQL ended: {error}");
@@ -196,7 +199,11 @@ impl Target {
             AsyncPgConnection::try_from(client).await
         } else if self.config.get_hosts().is_empty() {
             // An address without a name: the driver accepts no connector for it.
-            let (client, driver) = self.config.connect(NoTls).await.map_err(Obstacle::Connect)?;
+            let (client, driver) = self
+                .config
+                .connect(NoTls)
+                .await
+                .map_err(Obstacle::Connect)?;
             AsyncPgConnection::try_from_client_and_connection(client, driver).await
         } else {
             // The driver hands its socket over only in order to have it encrypted.

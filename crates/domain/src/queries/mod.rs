@@ -31,5 +31,6 @@ pub use tell_again::TellAgain;
 pub use totals::{FleetTotals, MoveCounts, StreamCounts, Totals};
 pub use verify::{Claim, Judgement, VerifyClaims};
 pub use watch::{
-    FAILED_COUNTS_FOR, FailedInstance, FailedInstances, FleetFacts, FleetVitals, GivenUpMoves, Vitals,
+    FAILED_COUNTS_FOR, FailedInstance, FailedInstances, FleetFacts, FleetVitals, GivenUpMoves,
+    Vitals,
 };
