@@ -20,5 +20,7 @@ pub mod config;
 pub mod domain;
 #[cfg(feature = "server")]
 pub mod http;
+#[cfg(any(feature = "server", feature = "client"))]
+mod masked_url;
 #[cfg(feature = "server")]
 pub mod store;

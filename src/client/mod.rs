@@ -58,6 +58,7 @@ use std::time::Duration;
 pub use permit::Permit;
 pub use stream::{Ending, Epoch, Handoff, StopReason, StreamAssignment, StreamId};
 
+use crate::masked_url::masked_url;
 use keeper::{End, Message};
 
 /// Why a stream could not be started.
@@ -154,7 +155,7 @@ impl Error for WorkerError {
 }
 
 /// What is said at registration.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Builder {
     url: String,
     server_id: String,
@@ -163,6 +164,17 @@ pub struct Builder {
     labels: BTreeMap<String, String>,
     heartbeat_interval: Option<Duration>,
     auto_assign: bool,
+}
+
+impl fmt::Debug for Builder {
+    /// Leaves out what only repeats the calls, and what may be a password in the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("url", &masked_url(&self.url))
+            .field("server_id", &self.server_id)
+            .field("max_streams", &self.max_streams)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Builder {

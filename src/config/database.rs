@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::masked_url::masked_url;
+
 /// How the database is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseSettings {
@@ -39,7 +41,7 @@ impl PostgresUrl {
 
 impl fmt::Debug for PostgresUrl {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&redact(&self.0))
+        formatter.write_str(&masked_url(&self.0))
     }
 }
 
@@ -49,7 +51,7 @@ impl fmt::Display for DatabaseUrl {
         match self {
             Self::Memory => formatter.write_str("memory:"),
             Self::Sqlite(path) => write!(formatter, "sqlite://{}", path.display()),
-            Self::Postgres(url) => formatter.write_str(&redact(url.expose())),
+            Self::Postgres(url) => formatter.write_str(&masked_url(url.expose())),
         }
     }
 }
@@ -147,48 +149,6 @@ fn check_postgres(rest: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Scheme and host of a URL, for messages. Shows nothing when it cannot be sure which part is the
-/// host: a password with a `/` or `@` in it makes that ambiguous.
-pub(super) fn redact(text: &str) -> String {
-    const HIDDEN: &str = "(hidden)";
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return HIDDEN.to_owned();
-    };
-    let scheme_is_valid = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    if !scheme_is_valid {
-        return HIDDEN.to_owned();
-    }
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(authority_end);
-    let hosts = match authority.rsplit_once('@') {
-        Some((user, hosts)) if !user.contains('@') => hosts,
-        None => authority,
-        Some(_) => return format!("{scheme}://{HIDDEN}"),
-    };
-    let shown = match hosts
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        Some((ip, _)) => format!("[{ip}]"),
-        None => hosts
-            .split([':', ','])
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    };
-    let host_is_plain = shown
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte));
-    if tail.contains('@') || !host_is_plain {
-        return format!("{scheme}://{HIDDEN}");
-    }
-    let rest = if shown.len() < rest.len() { "/…" } else { "" };
-    format!("{scheme}://{shown}{rest}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,7 +221,7 @@ mod tests {
             ("host=db password=secret", "(hidden)"),
             ("user:secret@db://x", "(hidden)"),
         ] {
-            assert_eq!(redact(text), shown, "{text}");
+            assert_eq!(masked_url(text), shown, "{text}");
         }
         let url = DatabaseUrl::parse("postgres://user:secret@db/x").unwrap();
         assert!(

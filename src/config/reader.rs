@@ -8,6 +8,7 @@ use super::setting::{Fallback, Kind, Setting};
 use super::sources::{Origin, Sources};
 use super::{address, database, duration, log, scalar, table};
 use crate::domain::settings::Fraction;
+use crate::masked_url::masked_url;
 
 /// What holds for one setting, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -197,7 +198,7 @@ fn parse_duration(text: &str, kind: Kind) -> Result<Duration, String> {
 fn show_refused(text: &str, kind: Kind) -> String {
     const LONGEST: usize = 80;
     if kind == Kind::DatabaseUrl || text.contains("://") {
-        return database::redact(text.trim());
+        return masked_url(text.trim());
     }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}… (cut)", &text[..end]),

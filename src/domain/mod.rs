@@ -34,6 +34,7 @@ pub mod recovery;
 pub mod running_time;
 pub mod settings;
 pub mod stream;
+pub mod stream_url;
 pub mod supervision;
 pub mod sweep;
 pub mod time;

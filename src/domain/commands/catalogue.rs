@@ -10,6 +10,7 @@ use crate::domain::fleet::{Draft, StreamSlot};
 use crate::domain::handover::Handoff;
 use crate::domain::ids::StreamId;
 use crate::domain::stream::{AssignReason, Assignment, Place, Stream};
+use crate::domain::stream_url::StreamUrl;
 
 /// What is said about one stream. `None` keeps what is known, or takes the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct StreamSpec {
     /// The name; a new stream needs one.
     pub name: Option<Arc<str>>,
     /// The address; `Some(None)` takes it away.
-    pub url: Option<Option<Arc<str>>>,
+    pub url: Option<Option<StreamUrl>>,
     /// The labels, all of them.
     pub labels: Option<BTreeMap<String, String>>,
     /// The priority.

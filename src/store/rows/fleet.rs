@@ -1,9 +1,13 @@
 //! Instances, streams and where the streams are.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
 use diesel::prelude::*;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Text;
 
 use super::{RowAt, labels_json};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
@@ -11,6 +15,7 @@ use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, Stre
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::lease::{Withdrawal, WithdrawalCause};
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream, StreamState};
+use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
 use crate::store::StoreError;
 use crate::store::schema::{instances, placements, streams};
@@ -121,13 +126,36 @@ impl TryFrom<InstanceRow> for Instance {
 pub(in crate::store) struct StreamRow {
     id: i64,
     name: String,
-    url: Option<String>,
+    url: Option<UrlText>,
     labels: String,
     priority: i32,
     enabled: bool,
     created_at: i64,
     handoff: String,
     deleted: bool,
+}
+
+/// The URL of a stream as a column; printed without its passwords, as [`StreamUrl`] is.
+#[derive(Debug, Clone, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub(in crate::store) struct UrlText(StreamUrl);
+
+impl<B: Backend> ToSql<Text, B> for UrlText
+where
+    str: ToSql<Text, B>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, B>) -> serialize::Result {
+        self.0.expose().to_sql(out)
+    }
+}
+
+impl<B: Backend> FromSql<Text, B> for UrlText
+where
+    String: FromSql<Text, B>,
+{
+    fn from_sql(bytes: B::RawValue<'_>) -> deserialize::Result<Self> {
+        String::from_sql(bytes).map(|text| Self(text.into()))
+    }
 }
 
 impl StreamRow {
@@ -140,7 +168,7 @@ impl From<&Stream> for StreamRow {
         Self {
             id: stream.id.get(),
             name: stream.name.as_ref().to_owned(),
-            url: stream.url.as_deref().map(str::to_owned),
+            url: stream.url.clone().map(UrlText),
             labels: labels_json(&stream.labels),
             priority: stream.priority,
             enabled: stream.enabled,
@@ -163,7 +191,7 @@ impl TryFrom<StreamRow> for Stream {
             labels: at.labels(&row.labels)?,
             id: StreamId::new(row.id),
             name: row.name.into(),
-            url: row.url.map(Arc::from),
+            url: row.url.map(|url| url.0),
             priority: row.priority,
             enabled: row.enabled,
             handoff: at.word("handoff", &row.handoff, Handoff::from_word)?,
