@@ -64,7 +64,10 @@ fn run<E: Display>(
     };
     logging::start(&config.log);
     for warning in warnings {
-        log::warn!(variable = warning.name.as_str(), suggestion = warning.suggestion; "{warning}");
+        match warning.variable() {
+            Some(variable) => log::warn!(variable; "{warning}"),
+            None => log::warn!("{warning}"),
+        }
     }
     match work(config) {
         Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::problem::Problem;
+use super::problem::{Problem, Warning};
 use super::rules::Length;
 use super::setting::{Fallback, Kind, Setting};
 use super::sources::{Origin, Sources};
@@ -27,6 +27,7 @@ pub(super) struct Reader<'a> {
     sources: &'a Sources,
     pub(super) problems: Vec<Problem>,
     pub(super) effective: Vec<EffectiveValue>,
+    pub(super) warnings: Vec<Warning>,
     /// The lengths of time read so far, for the rules across settings.
     pub(super) lengths: Vec<Length>,
 }
@@ -37,6 +38,7 @@ impl<'a> Reader<'a> {
             sources,
             problems: sources.problems.clone(),
             effective: Vec::new(),
+            warnings: sources.warnings.clone(),
             lengths: Vec::new(),
         }
     }
@@ -50,11 +52,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn database_url(&mut self, name: &'static str) -> Option<database::DatabaseUrl> {
-        self.read(
+        let url = self.read(
             name,
             |text, _| database::DatabaseUrl::parse(text),
             ToString::to_string,
-        )
+        )?;
+        self.warn_of(name, url.without_effect());
+        Some(url)
     }
 
     pub(super) fn log_format(&mut self, name: &'static str) -> Option<log::LogFormat> {
@@ -69,7 +73,9 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn log_filter(&mut self, name: &'static str) -> Option<String> {
-        self.read(name, |text, _| log::parse_filter(text), String::clone)
+        let filter = self.read(name, |text, _| log::parse_filter(text), String::clone)?;
+        self.warn_of(name, log::without_effect(&filter));
+        Some(filter)
     }
 
     pub(super) fn switch(&mut self, name: &'static str) -> Option<bool> {
@@ -134,6 +140,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Notes what has no effect about a setting, if somebody set it.
+    pub(super) fn warn_of(&mut self, name: &'static str, reasons: Vec<String>) {
+        let Some((origin, _)) = self.sources.get(name) else {
+            return;
+        };
+        let warnings = reasons.into_iter().map(|reason| Warning::NoEffect {
+            name,
+            origin,
+            reason,
+        });
+        self.warnings.extend(warnings);
+    }
+
     fn read<T>(
         &mut self,
         name: &'static str,
@@ -147,7 +166,12 @@ impl<'a> Reader<'a> {
         let outcome = match raw.to_str().map(str::trim) {
             None => Err("must be UTF-8 text".to_owned()),
             Some("") => Err("must not be empty: give it a value or leave the flag out".to_owned()),
-            Some(text) => parse(text, setting.kind),
+            Some(text) => parse(text, setting.kind).map_err(|rule| match is_quoted(text) {
+                true => {
+                    format!("{rule} (the quotes around it are part of the value: leave them out)")
+                }
+                false => rule,
+            }),
         };
         match outcome {
             Ok(value) => {
@@ -191,6 +215,14 @@ fn parse_duration(text: &str, kind: Kind) -> Result<Duration, String> {
     } else {
         duration::parse_positive(text)
     }
+}
+
+/// Whether somebody wrote quotes where no shell takes them away.
+fn is_quoted(text: &str) -> bool {
+    ['"', '\''].iter().any(|quote| {
+        let inside = text.strip_prefix(*quote);
+        inside.is_some_and(|inside| inside.ends_with(*quote))
+    })
 }
 
 /// A refused value for a message: on one line, of bounded length, and without what may be a
