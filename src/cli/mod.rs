@@ -9,6 +9,7 @@
 mod arguments;
 mod check;
 mod client;
+mod escapes;
 mod logging;
 
 use std::fmt::Display;
@@ -16,6 +17,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use arguments::{Command, Invocation};
+use escapes::{deceives, escaped_lines};
 
 use crate::app;
 use crate::config::{self, Config, ConfigErrors, Loaded};
@@ -30,8 +32,7 @@ pub fn main() -> ExitCode {
         // Also the way `--help` and `--version` end, with code 0.
         Err(message) => {
             let code = u8::try_from(message.exit_code()).unwrap_or(MISUSED);
-            // A terminal that went away cannot be told about it.
-            let _ = message.print();
+            show(&message);
             return ExitCode::from(code);
         }
     };
@@ -92,15 +93,27 @@ fn refuse(errors: &ConfigErrors) -> ExitCode {
     ExitCode::from(MISUSED)
 }
 
+/// Prints what the parser of the arguments says: in colour, unless an argument that it repeats
+/// deceives.
+fn show(message: &clap::Error) {
+    let text = message.to_string();
+    if text.contains(|letter| letter != '\n' && deceives(letter)) {
+        complain(text.trim_end());
+    } else {
+        // A terminal that went away cannot be told about it.
+        let _ = message.print();
+    }
+}
+
 fn complain(message: &str) {
     // Nobody is left to be told when standard error is closed.
-    let _ = writeln!(io::stderr().lock(), "{message}");
+    let _ = writeln!(io::stderr().lock(), "{}", escaped_lines(message));
 }
 
 fn print(text: &str) -> ExitCode {
     let mut output = io::stdout().lock();
     match output
-        .write_all(text.as_bytes())
+        .write_all(escaped_lines(text).as_bytes())
         .and_then(|()| output.flush())
     {
         Ok(()) => ExitCode::SUCCESS,

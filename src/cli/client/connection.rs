@@ -7,6 +7,7 @@ use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body, Error};
 
+use crate::cli::escapes::escaped;
 use crate::config::ServerUrl;
 
 /// Longer than the longest answer takes: a consistency check with a database that hangs.
@@ -79,7 +80,7 @@ impl Connection {
         let detail = body["detail"].as_str().filter(|detail| !detail.is_empty());
         Err(detail.map_or_else(
             || self.stranger(status),
-            super::table::escape,
+            escaped,
         ))
     }
 

@@ -1,7 +1,8 @@
 //! The commands that talk to a running orchestrator, over HTTP like anybody else.
 //!
 //! `connection` asks, `table` aligns, and each command has a file that knows what its answer looks
-//! like to a person. With `--json` what was answered is printed as JSON.
+//! like to a person. With `--json` what was answered is printed as JSON, of the same value; what would
+//! deceive a reader is written as `\u202e` there.
 
 mod connection;
 mod consistency;
@@ -15,6 +16,7 @@ use std::process::ExitCode;
 
 use serde_json::Value;
 
+use super::escapes::escaped_json;
 use super::{FAILED, MISUSED, complain, print};
 use crate::config;
 use connection::Connection;
@@ -99,7 +101,7 @@ pub(super) fn ask(question: Question) -> ExitCode {
         }
     };
     let printed = print(&if question.json {
-        format!("{answer:#}\n")
+        format!("{}\n", escaped_json(&format!("{answer:#}")))
     } else {
         show(&answer)
     });
