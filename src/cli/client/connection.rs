@@ -7,6 +7,7 @@ use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body, Error};
 
+use super::routes::in_commands;
 use crate::cli::escapes::escaped;
 use crate::config::ServerUrl;
 
@@ -80,7 +81,7 @@ impl Connection {
         let detail = body["detail"].as_str().filter(|detail| !detail.is_empty());
         Err(detail.map_or_else(
             || self.stranger(status),
-            escaped,
+            |detail| in_commands(&escaped(detail)),
         ))
     }
 

@@ -8,6 +8,7 @@ mod connection;
 mod consistency;
 mod incidents;
 mod recovery;
+mod routes;
 mod status;
 mod table;
 
