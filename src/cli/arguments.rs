@@ -3,6 +3,10 @@
 //! Flags are taken as text and read by `config`, like variables: one way to read a value, one style
 //! of message. clap's own reading of the environment is not used: it would know nothing of `.env` and
 //! take an empty variable for a value.
+//!
+//! A subcommand has the flags that have an effect on it: `serve` and `config check` all settings,
+//! `migrate` those of the database and the log, the others none. A flag may stand before its
+//! subcommand as well, but one without effect there is refused, as one that is given twice is.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,7 +15,7 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::client::{Question, Subject};
 use crate::app::MigrationDirection;
-use crate::config::{DEFAULT_SERVER_URL, SERVER_URL, Setting, settings};
+use crate::config::{DEFAULT_SERVER_URL, Group, SERVER_URL, Setting, settings};
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,9 +66,11 @@ where
     A: IntoIterator<Item = I>,
     I: Into<OsString> + Clone,
 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let matches = command_line()
-        .try_get_matches_from(arguments)
-        .map_err(without_urls)?;
+        .try_get_matches_from(&arguments)
+        .map_err(|error| without_urls(error, &arguments))?;
+    let flags = flags(&matches)?;
     let command = match matches.subcommand() {
         Some(("migrate", migrate)) if migrate.get_flag("down") => {
             Command::Migrate(MigrationDirection::DownOne)
@@ -95,15 +101,20 @@ where
         }
         _ => Command::Serve,
     };
-    Ok(Invocation {
-        command,
-        flags: flags(&matches),
-    })
+    Ok(Invocation { command, flags })
 }
 
 /// The parser repeats what it did not understand; a URL among that may hold a password.
-fn without_urls(error: clap::Error) -> clap::Error {
-    if !error.use_stderr() || !error.to_string().contains("://") {
+fn without_urls(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let text = error.to_string();
+    let repeats_one = arguments.iter().any(|argument| {
+        let argument = argument.to_string_lossy();
+        // `--flag=URL` is repeated without what stands before the sign.
+        let value = argument.split_once('=').map_or("", |(_, value)| value);
+        argument.contains("://")
+            && (text.contains(&*argument) || (value.contains("://") && text.contains(value)))
+    });
+    if !error.use_stderr() || !repeats_one {
         return error;
     }
     command_line().error(
@@ -126,17 +137,64 @@ fn question(subject: Subject, asked: &ArgMatches) -> Question {
     }
 }
 
-/// Global flags are seen from the deepest subcommand, wherever they were written.
-fn flags(matches: &ArgMatches) -> BTreeMap<String, OsString> {
-    let mut deepest = matches;
-    while let Some((_, inner)) = deepest.subcommand() {
-        deepest = inner;
+/// The settings given as flags, before the subcommand and behind it.
+///
+/// # Errors
+/// If one is given twice, or has no effect on the subcommand.
+fn flags(matches: &ArgMatches) -> Result<BTreeMap<String, OsString>, clap::Error> {
+    let mut levels = vec![matches];
+    let mut path = Vec::new();
+    while let Some((name, inner)) = levels.last().and_then(|level| level.subcommand()) {
+        path.push(name);
+        levels.push(inner);
     }
-    let given = settings().iter().filter_map(|setting| {
-        let value = deepest.get_one::<OsString>(setting.name)?;
-        Some((setting.name.to_owned(), value.clone()))
-    });
-    given.collect()
+    let mut flags = BTreeMap::new();
+    for setting in settings() {
+        let given = levels
+            .iter()
+            .filter_map(|level| level.try_get_one::<OsString>(setting.name).ok().flatten());
+        let given: Vec<&OsString> = given.collect();
+        let refused = |kind, reason: &str| {
+            let flag = setting.flag;
+            Err(command_line().error(kind, format!("the flag --{flag} {reason}")))
+        };
+        if given.len() > 1 {
+            return refused(
+                clap::error::ErrorKind::ArgumentConflict,
+                "is given twice, before the subcommand and behind it",
+            );
+        }
+        if let Some(value) = given.first() {
+            if !has_effect(&path, setting) {
+                let path = path.join(" ");
+                return refused(
+                    clap::error::ErrorKind::UnknownArgument,
+                    &format!(
+                        "has no effect on `orchestrator {path}`: it is a setting of the server"
+                    ),
+                );
+            }
+            flags.insert(setting.name.to_owned(), (*value).clone());
+        }
+    }
+    Ok(flags)
+}
+
+/// Whether a subcommand goes by a setting.
+fn has_effect(path: &[&str], setting: &Setting) -> bool {
+    match path {
+        [] | ["serve"] | ["config", "check"] => true,
+        ["migrate"] => matches!(setting.group, Group::Database | Group::Log),
+        _ => false,
+    }
+}
+
+/// The flags of the settings that have an effect on a subcommand.
+fn flags_of(path: &'static [&'static str]) -> impl Iterator<Item = Arg> {
+    settings()
+        .iter()
+        .filter(|setting| has_effect(path, setting))
+        .map(flag)
 }
 
 fn command_line() -> clap::Command {
@@ -148,8 +206,12 @@ fn command_line() -> clap::Command {
              the environment, the environment wins over .env. Durations are seconds (300, 0.5) or \
              have units: 1500ms, 90s, 5m, 1h 30m, 7d.",
         )
-        .args(settings().iter().map(flag))
-        .subcommand(clap::Command::new("serve").about("Serves; the same as without a subcommand"))
+        .args(flags_of(&[]))
+        .subcommand(
+            clap::Command::new("serve")
+                .about("Serves; the same as without a subcommand")
+                .args(flags_of(&["serve"])),
+        )
         .subcommand(
             clap::Command::new("migrate")
                 .about("Brings the database to this version's schema, and ends")
@@ -158,7 +220,8 @@ fn command_line() -> clap::Command {
                         .long("down")
                         .action(ArgAction::SetTrue)
                         .help("Reverts the newest migration instead, with the data it holds"),
-                ),
+                )
+                .args(flags_of(&["migrate"])),
         )
         .subcommand(asking("status").about("Asks a running orchestrator how the fleet is"))
         .subcommand(
@@ -213,11 +276,15 @@ fn command_line() -> clap::Command {
         .subcommand(
             clap::Command::new("config")
                 .about("Checks and explains the configuration")
+                .after_help(HIDDEN_FLAGS)
+                .args(flags_of(&["config", "check"]).map(|flag| flag.hide(true)))
                 .subcommand_required(true)
                 .arg_required_else_help(true)
                 .subcommand(
                     clap::Command::new("check")
-                        .about("Checks all settings, shows what holds and why; starts nothing"),
+                        .about("Checks all settings, shows what holds and why; starts nothing")
+                        .after_help(HIDDEN_FLAGS)
+                        .args(flags_of(&["config", "check"]).map(|flag| flag.hide(true))),
                 )
                 .subcommand(
                     clap::Command::new("sample").about("Writes a commented .env with all defaults"),
@@ -272,8 +339,11 @@ fn flag(setting: &Setting) -> Arg {
             setting.default.describe()
         ))
         .help_heading(setting.group.title())
-        .global(true)
 }
+
+/// Said where the flags of all settings are taken and not listed.
+const HIDDEN_FLAGS: &str = "`config check` takes every setting as a flag, as the server does: \
+                            `orchestrator --help` lists them.";
 
 #[cfg(test)]
 mod tests {
@@ -381,6 +451,77 @@ mod tests {
                 BTreeMap::from([("HEARTBEAT_TIMEOUT".into(), "3".into())])
             );
         }
+    }
+
+    #[test]
+    fn a_flag_without_effect_or_given_twice_is_refused() {
+        for (arguments, part) in [
+            (
+                &["--heartbeat-timeout", "3", "status"] as &[&str],
+                "no effect on `orchestrator status`",
+            ),
+            (
+                &["status", "--heartbeat-timeout", "3"],
+                "--heartbeat-timeout",
+            ),
+            (&["--heartbeat-timeout", "3", "migrate"], "no effect"),
+            (&["--bind-address", "a:1", "config", "sample"], "no effect"),
+            (&["--database-url", "x", "recover", "a"], "no effect"),
+            (
+                &["--rust-log", "off", "config", "check", "--rust-log", "off"],
+                "given twice",
+            ),
+            (
+                &["--rust-log", "off", "--rust-log", "off"],
+                "multiple times",
+            ),
+        ] {
+            let error = parse([&["orchestrator"], arguments].concat()).unwrap_err();
+            assert!(
+                error.use_stderr() && error.exit_code() == 2,
+                "{arguments:?}"
+            );
+            assert!(error.to_string().contains(part), "{arguments:?}: {error}");
+        }
+        let flags = invocation(&["--database-url", "memory:", "migrate"]).flags;
+        assert_eq!(flags["DATABASE_URL"], "memory:");
+    }
+
+    #[test]
+    fn the_help_of_a_subcommand_lists_its_own_options() {
+        let help = |arguments: &[&str]| {
+            let shown = parse([&["orchestrator"], arguments, &["--help"]].concat()).unwrap_err();
+            assert_eq!(shown.exit_code(), 0);
+            shown.to_string()
+        };
+        for (arguments, own) in [
+            (&["status"] as &[&str], "--url"),
+            (&["incidents"], "--instance"),
+            (&["consistency"], "--json"),
+            (&["recover"], "<ID>"),
+            (&["emergency"], "--reason"),
+            (&["config"], "check"),
+            (&["config", "check"], "orchestrator --help"),
+            (&["config", "sample"], "--help"),
+        ] {
+            let help = help(arguments);
+            assert!(help.contains(own), "{own} is missing in {help}");
+            for setting in settings() {
+                let flag = format!("--{} ", setting.flag);
+                assert!(!help.contains(&flag), "{flag} of {arguments:?} in {help}");
+            }
+        }
+        let help = help(&["migrate"]);
+        assert!(help.contains("--down") && help.contains("--database-url"));
+        assert!(!help.contains("--heartbeat-timeout"), "{help}");
+    }
+
+    #[test]
+    fn config_alone_shows_its_subcommands() {
+        let error = parse(["orchestrator", "config"]).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
+        let text = error.to_string();
+        assert!(text.contains("sample") && !text.contains("URL"), "{text}");
     }
 
     #[test]
