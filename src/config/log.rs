@@ -2,7 +2,8 @@
 //!
 //! The logger's own reader of `RUST_LOG` takes a word it does not know for the name of a module, and
 //! skips what it cannot read. A line that is missing at night for a misspelt level is found out too
-//! late, so this reader refuses both, and warns of a module that nothing here is called.
+//! late, so this reader takes a level of another program (`warning`) for the one of that meaning, and
+//! says so; refuses any other word it does not know; and warns of a module that nothing here is called.
 
 use super::typo::{edit_distance, nearest};
 
@@ -86,7 +87,7 @@ const CRATES: [&str; 16] = [
     "ureq_proto",
 ];
 
-/// Reads a filter.
+/// Reads a filter; returns it as the logger understands it.
 ///
 /// # Errors
 /// What a filter must be, if the logger would skip a part of it, or take it for a module.
@@ -105,16 +106,12 @@ pub(super) fn parse_filter(text: &str) -> Result<String, String> {
             return Err(format!("has a part that is no log filter: {SYNTAX}"));
         }
         match (module, level) {
-            (_, Some(level)) if !is_level(level) => {
-                let meant = meant_level(level)
-                    .map(|meant| format!(" (did you mean {meant}?)"))
-                    .unwrap_or_default();
+            (_, Some(level)) if level_of(level).is_none() => {
+                let meant = suggestion(level);
                 return Err(format!("has a part that is no log filter{meant}: {SYNTAX}"));
             }
             (Some(module), None) if !is_known(module) => {
-                let meant = meant_level(module)
-                    .map(|meant| format!(" (did you mean {meant}?)"))
-                    .unwrap_or_default();
+                let meant = suggestion(module);
                 return Err(format!(
                     "has a word that is neither a level nor a module{meant}, so nothing would be \
                      logged: {SYNTAX}"
@@ -135,18 +132,43 @@ pub(super) fn parse_filter(text: &str) -> Result<String, String> {
                  info/moved .* streams"
                 .to_owned(),
         ),
-        Some(_) | None => Ok(text.to_owned()),
+        Some(_) | None => Ok(in_own_levels(text)),
     }
 }
 
-/// The parts of a valid filter that have no effect, each as the end of a sentence that begins with
-/// the setting.
-pub(super) fn without_effect(filter: &str) -> Vec<String> {
+/// A filter with the levels of this program in place of those of others.
+fn in_own_levels(text: &str) -> String {
+    let pattern = text.find('/').map_or("", |at| &text[at..]);
+    if directives(text).all(|(_, level)| level.is_none_or(is_level)) {
+        return text.to_owned();
+    }
+    let parts = directives(text).map(|(module, level)| {
+        let level = level.map(|level| level_of(level).unwrap_or(level));
+        match (module, level) {
+            (Some(module), Some(level)) => format!("{module}={level}"),
+            (Some(one), None) | (None, Some(one)) => one.to_owned(),
+            (None, None) => String::new(),
+        }
+    });
+    let parts: Vec<String> = parts.collect();
+    parts.join(",") + pattern
+}
+
+/// What is to be said of a valid filter, each as the end of a sentence that begins with the setting:
+/// the parts that have no effect, and those that are taken for others.
+pub(super) fn remarks(filter: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (module, level) in directives(filter) {
+        if let Some(level) = level.filter(|level| !is_level(level))
+            && let Some(own) = level_of(level)
+        {
+            found.push(format!(
+                "has {level:?}, which is no level of this program, and is taken for {own}; write {own}"
+            ));
+        }
         let Some(module) = module else { continue };
         let says_more = level.is_none_or(|level| {
-            ["info", "debug", "trace"].contains(&level.to_ascii_lowercase().as_str())
+            level_of(level).is_some_and(|level| ["info", "debug", "trace"].contains(&level))
         });
         if !is_known(module) {
             found.push(format!(
@@ -174,7 +196,7 @@ fn directives(filter: &str) -> impl Iterator<Item = (Option<&str>, Option<&str>)
         .filter(|part| !part.is_empty());
     parts.map(|part| match part.split_once('=') {
         Some((module, level)) => (Some(module.trim()), Some(level.trim())),
-        None if is_level(part) => (None, Some(part)),
+        None if level_of(part).is_some() => (None, Some(part)),
         None => (Some(part), None),
     })
 }
@@ -183,14 +205,23 @@ fn is_level(word: &str) -> bool {
     LEVELS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
-/// The level that was probably meant.
-fn meant_level(word: &str) -> Option<&'static str> {
+/// The level a word stands for, here or in other programs.
+fn level_of(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
-    let foreign = FOREIGN_LEVELS.iter().find(|(known, _)| *known == word);
-    foreign.map(|(_, level)| *level).or_else(|| {
-        let close = nearest(&word, LEVELS)?;
-        (edit_distance(&word, close) <= 1).then_some(close)
+    let own = LEVELS.into_iter().find(|level| *level == word);
+    own.or_else(|| {
+        let foreign = FOREIGN_LEVELS.iter().find(|(known, _)| *known == word);
+        foreign.map(|(_, level)| *level)
     })
+}
+
+/// The level that was probably meant by a word that is none, for the end of a clause.
+fn suggestion(word: &str) -> String {
+    let word = word.to_ascii_lowercase();
+    match nearest(&word, LEVELS) {
+        Some(close) if edit_distance(&word, close) <= 1 => format!(" (did you mean {close}?)"),
+        Some(_) | None => String::new(),
+    }
 }
 
 /// Whether some line's module can begin with this name: that is how the logger compares them.
@@ -243,14 +274,30 @@ mod tests {
     }
 
     #[test]
+    fn a_level_of_another_program_is_taken_for_its_own_and_said() {
+        for (text, own) in [
+            ("warning", "warn"),
+            ("WARNING", "warn"),
+            ("err", "error"),
+            ("fatal", "error"),
+            ("none", "off"),
+            ("info, actix_web=warning", "info,actix_web=warn"),
+            ("verbose/moved .*", "debug/moved .*"),
+        ] {
+            assert_eq!(parse_filter(text).as_deref(), Ok(own), "{text}");
+            let said = remarks(text);
+            assert!(
+                said.len() == 1 && said[0].contains("is taken for"),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
     fn a_word_that_is_no_level_is_refused_with_the_one_that_was_meant() {
         for (text, meant) in [
-            ("warning", "mean warn?"),
-            ("err", "mean error?"),
             ("inf", "mean info?"),
-            ("WARNING", "mean warn?"),
-            ("info,actix_web=warning", "mean warn?"),
-            ("fatal", "mean error?"),
+            ("actix_web=trac", "mean trace?"),
             ("orchestrator", "neither a level nor a module"),
             ("loud", "neither a level nor a module"),
         ] {
@@ -280,7 +327,7 @@ mod tests {
             ("tokio_postgres=debug", "never written"),
             ("tokio_postgres", "never written"),
         ] {
-            let found = without_effect(filter);
+            let found = remarks(filter);
             assert_eq!(found.len(), 1, "{filter}: {found:?}");
             assert!(found[0].contains(part), "{found:?}");
         }
@@ -291,7 +338,7 @@ mod tests {
             "tokio=debug,rustls::client=warn",
             "trace",
         ] {
-            assert_eq!(without_effect(filter), [""; 0], "{filter}");
+            assert_eq!(remarks(filter), [""; 0], "{filter}");
         }
     }
 

@@ -73,8 +73,12 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn log_filter(&mut self, name: &'static str) -> Option<String> {
-        let filter = self.read(name, |text, _| log::parse_filter(text), String::clone)?;
-        self.warn_of(name, log::without_effect(&filter));
+        let (filter, remarks) = self.read(
+            name,
+            |text, _| log::parse_filter(text).map(|filter| (filter, log::remarks(text))),
+            |(filter, _)| filter.clone(),
+        )?;
+        self.warn_of(name, remarks);
         Some(filter)
     }
 
