@@ -52,6 +52,33 @@ pub(crate) fn masked_url(text: &str) -> String {
     format!("{scheme}://{shown}{rest}")
 }
 
+/// Returns a sentence with each URL in it masked: what a program for media says when it cannot open
+/// a stream repeats the URL as it was given.
+#[cfg(any(feature = "client", test))]
+pub(crate) fn with_masked_urls(sentence: &str) -> String {
+    const BOUNDS: &[char] = &[' ', '\t', '\r', '\n', '"', '\'', '`', '<', '>', '(', ')'];
+    let mut text = String::with_capacity(sentence.len());
+    for word in sentence.split_inclusive(BOUNDS) {
+        let end = word.find(BOUNDS).unwrap_or(word.len());
+        let (word, bound) = word.split_at(end);
+        // The end of a sentence or a clause belongs to no URL.
+        let url = word.trim_end_matches(['.', ',', ':', ';']);
+        if url.contains("://") {
+            // `key=rtsp://…` begins before its scheme.
+            let at = url.find("://").unwrap_or(0);
+            let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
+            let begin = url[..at].trim_end_matches(is_scheme).len();
+            text.push_str(&url[..begin]);
+            text.push_str(&masked_url(&url[begin..]));
+            text.push_str(&word[url.len()..]);
+        } else {
+            text.push_str(word);
+        }
+        text.push_str(bound);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -116,6 +143,24 @@ mod tests {
                 format!("{}://(hidden)", &text[..4]),
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn urls_in_a_sentence_are_masked_and_its_words_stay() {
+        for (sentence, shown) in [
+            (
+                "cannot open 'rtsp://admin:geheim@10.0.0.8/cam': Connection refused.",
+                "cannot open 'rtsp://10.0.0.8/…': Connection refused.",
+            ),
+            (
+                "input=http://h/live?token=geheim, then http://h: timed out",
+                "input=http://h/…, then http://h: timed out",
+            ),
+            ("rtsp://u:ge@heim@h failed", "rtsp://(hidden) failed"),
+            ("no camera: 5 of 7\n", "no camera: 5 of 7\n"),
+        ] {
+            assert_eq!(with_masked_urls(sentence), shown);
         }
     }
 

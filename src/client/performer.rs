@@ -8,6 +8,7 @@ use super::machine::Outcome;
 use super::permit::Permit;
 use super::stream::{StopReason, StreamAssignment};
 use super::{Notice, Runner};
+use crate::masked_url::with_masked_urls;
 
 /// What the runner is told. The machine waits for the end of a start or a stop before the next.
 #[derive(Debug)]
@@ -46,7 +47,9 @@ fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) ->
     match runner.start(stream, permit) {
         Ok(()) => Outcome::Done,
         Err(failure) => {
-            runner.notice(&Notice::StartFailed(stream.id, failure.to_string()));
+            // Its URL, with a password, is what most such errors repeat.
+            let why = with_masked_urls(&failure.to_string());
+            runner.notice(&Notice::StartFailed(stream.id, why));
             Outcome::Failed
         }
     }

@@ -13,6 +13,7 @@ use super::machine::{Answer, Request, Running};
 use super::news::PATIENCE;
 use super::reading::{beat, duration, ids, number};
 use super::stream::StreamId;
+use crate::masked_url::with_masked_urls;
 
 /// A set of a hundred thousand streams fits.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
@@ -86,7 +87,7 @@ impl Wire {
         };
         outcome.unwrap_or_else(|error| {
             let failed = Answer::Failed { retry_after: None };
-            (failed, Some(error.to_string()))
+            (failed, Some(with_masked_urls(&error.to_string())))
         })
     }
 

@@ -233,7 +233,7 @@ fn is_quoted(text: &str) -> bool {
 /// password, whichever setting somebody pasted it into.
 fn show_refused(text: &str, kind: Kind) -> String {
     const LONGEST: usize = 80;
-    if kind == Kind::DatabaseUrl || text.contains("://") {
+    if kind == Kind::DatabaseUrl || text.contains("://") || text.contains("password") {
         return masked_url(text.trim());
     }
     match text.char_indices().nth(LONGEST) {
@@ -264,9 +264,9 @@ mod tests {
     fn a_url_in_the_wrong_place_is_redacted_too() {
         let shown = show_refused("postgres://user:secret@db/x", Kind::Address);
         assert_eq!(shown, "postgres://db/…");
-        assert_eq!(
-            show_refused("host=db password=secret", Kind::DatabaseUrl),
-            "(hidden)"
-        );
+        for kind in [Kind::DatabaseUrl, Kind::Address] {
+            let shown = show_refused("host=db password=secret", kind);
+            assert_eq!(shown, "(hidden)");
+        }
     }
 }

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use super::sources::Sources;
+use super::problem::Warning;
+use super::sources::{Origin, Sources};
+use super::typo::suspects_of;
 use crate::masked_url::masked_url;
 
 /// The variable, and the name under which its flag is kept.
@@ -38,16 +40,17 @@ impl fmt::Debug for ServerUrl {
 }
 
 /// Reads the address from the flag, the environment or `.env`, in this order of precedence, and
-/// takes away what stands at its end for nothing.
+/// takes away what stands at its end for nothing. Returns it with what may not be meant, unless a
+/// flag leaves no doubt.
 ///
 /// # Errors
 /// A sentence if it is no `http://` address, or if nothing but a `.env` that cannot be read could
 /// name it.
-pub fn server_url(flag: Option<OsString>) -> Result<ServerUrl, String> {
+pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), String> {
     let flags = flag.map(|value| (SERVER_URL.to_owned(), value));
     let sources = Sources::of_process(BTreeMap::from_iter(flags));
     let given = sources.get(SERVER_URL);
-    match (given, sources.problems.first()) {
+    let url = match (given, sources.problems.first()) {
         (Some((_, value)), _) => checked(value),
         (None, None) => checked(OsStr::new(DEFAULT_SERVER_URL)),
         // The file may name another orchestrator than the one with default settings.
@@ -55,7 +58,17 @@ pub fn server_url(flag: Option<OsString>) -> Result<ServerUrl, String> {
             "{} (give --url, or set {SERVER_URL})",
             problem.to_string().trim_end_matches('.')
         )),
+    }?;
+    if given.is_some_and(|(origin, _)| origin == Origin::Flag) {
+        return Ok((url, Vec::new()));
     }
+    let repeated = sources.warnings.iter();
+    let mut warnings: Vec<Warning> = repeated
+        .filter(|warning| warning.variable() == Some(SERVER_URL))
+        .cloned()
+        .collect();
+    warnings.extend(suspects_of(SERVER_URL, &sources));
+    Ok((url, warnings))
 }
 
 fn checked(given: &OsStr) -> Result<ServerUrl, String> {

@@ -37,6 +37,24 @@ pub(super) fn suspects(sources: &Sources) -> Vec<Warning> {
     suspects.collect()
 }
 
+/// The variables that look like a misspelt name of the orchestrator's address. Container platforms
+/// set others that begin like it (`ORCHESTRATOR_PORT`), so only slips count.
+pub(super) fn suspects_of(wanted: &'static str, sources: &Sources) -> Vec<Warning> {
+    let misspelt = sources.variables().filter(|(_, name)| {
+        let seen = name.to_ascii_uppercase().replace('-', "_");
+        *name != wanted && is_slip(&seen, wanted)
+    });
+    misspelt
+        .map(|(origin, name)| {
+            Warning::Unknown(UnknownVariable {
+                name: name.to_owned(),
+                origin,
+                suggestion: wanted,
+            })
+        })
+        .collect()
+}
+
 /// The setting that was probably meant by this name.
 fn meant(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_uppercase().replace('-', "_");

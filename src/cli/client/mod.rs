@@ -60,13 +60,16 @@ pub(super) enum Subject {
 
 /// Asks, prints, and says by the exit code how it went.
 pub(super) fn ask(question: Question) -> ExitCode {
-    let url = match config::server_url(question.url) {
-        Ok(url) => url,
+    let (url, warnings) = match config::server_url(question.url) {
+        Ok(read) => read,
         Err(reason) => {
             complain(&format!("orchestrator: {reason}."));
             return ExitCode::from(MISUSED);
         }
     };
+    for warning in warnings {
+        complain(&format!("orchestrator: warning: {warning}"));
+    }
     let connection = Connection::to(url);
     let (answer, show): (_, fn(&Value) -> String) = match &question.subject {
         Subject::Status => (status::ask(&connection), status::show),
