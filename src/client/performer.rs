@@ -65,3 +65,43 @@ impl Drop for Guard<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::client::Failure;
+    use crate::client::permit::{Grant, LeaseEnd};
+    use crate::client::stream::Handoff;
+
+    /// Fails as programs for media do: with the URL it was given.
+    struct Failing(Vec<Notice>);
+
+    impl Runner for Failing {
+        fn start(&mut self, stream: &StreamAssignment, _: Permit) -> Result<(), Failure> {
+            let url = stream.url.as_deref().unwrap_or_default();
+            Err(format!("cannot open {url}: timed out").into())
+        }
+
+        fn stop(&mut self, _: &StreamAssignment, _: StopReason) {}
+
+        fn notice(&mut self, notice: &Notice) {
+            self.0.push(notice.clone());
+        }
+    }
+
+    #[test]
+    fn the_error_of_a_failed_start_is_passed_on_without_the_password() {
+        let stream = StreamAssignment {
+            url: Some("rtsp://admin:geheim@10.0.0.8/cam".to_owned()),
+            handoff: Handoff::Overlap,
+            ..StreamAssignment::new(7)
+        };
+        let (_grant, permit) = Grant::new(&stream, &Arc::new(LeaseEnd::default()));
+        let mut runner = Failing(Vec::new());
+        assert_eq!(start(&mut runner, &stream, permit), Outcome::Failed);
+        let why = "cannot open rtsp://10.0.0.8/…: timed out".to_owned();
+        assert_eq!(runner.0, [Notice::StartFailed(7, why)]);
+    }
+}
