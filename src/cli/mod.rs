@@ -10,6 +10,7 @@ mod arguments;
 mod check;
 mod client;
 mod escapes;
+mod flags;
 mod logging;
 
 use std::fmt::Display;
