@@ -1,4 +1,4 @@
-//! The shape of the command line: one flag per setting, made from the list of settings.
+//! The shape of the command line; `flags` has those of the settings.
 //!
 //! Flags are taken as text and read by `config`, like variables: one way to read a value, one style
 //! of message. clap's own reading of the environment is not used: it would know nothing of `.env` and
@@ -10,8 +10,9 @@ use std::ffi::OsString;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::client::{Question, Subject};
+use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use crate::app::MigrationDirection;
-use crate::config::{DEFAULT_SERVER_URL, SERVER_URL, Setting, settings};
+use crate::config::{DEFAULT_SERVER_URL, SERVER_URL};
 
 /// What was asked for.
 #[derive(Debug, PartialEq, Eq)]
@@ -62,9 +63,11 @@ where
     A: IntoIterator<Item = I>,
     I: Into<OsString> + Clone,
 {
+    let arguments: Vec<OsString> = arguments.into_iter().map(Into::into).collect();
     let matches = command_line()
-        .try_get_matches_from(arguments)
-        .map_err(without_urls)?;
+        .try_get_matches_from(&arguments)
+        .map_err(|error| without_urls(error, &arguments))?;
+    let flags = flags(&matches)?;
     let command = match matches.subcommand() {
         Some(("migrate", migrate)) if migrate.get_flag("down") => {
             Command::Migrate(MigrationDirection::DownOne)
@@ -95,15 +98,20 @@ where
         }
         _ => Command::Serve,
     };
-    Ok(Invocation {
-        command,
-        flags: flags(&matches),
-    })
+    Ok(Invocation { command, flags })
 }
 
 /// The parser repeats what it did not understand; a URL among that may hold a password.
-fn without_urls(error: clap::Error) -> clap::Error {
-    if !error.use_stderr() || !error.to_string().contains("://") {
+fn without_urls(error: clap::Error, arguments: &[OsString]) -> clap::Error {
+    let text = error.to_string();
+    let repeats_one = arguments.iter().any(|argument| {
+        let argument = argument.to_string_lossy();
+        // `--flag=URL` is repeated without what stands before the sign.
+        let value = argument.split_once('=').map_or("", |(_, value)| value);
+        argument.contains("://")
+            && (text.contains(&*argument) || (value.contains("://") && text.contains(value)))
+    });
+    if !error.use_stderr() || !repeats_one {
         return error;
     }
     command_line().error(
@@ -126,20 +134,7 @@ fn question(subject: Subject, asked: &ArgMatches) -> Question {
     }
 }
 
-/// Global flags are seen from the deepest subcommand, wherever they were written.
-fn flags(matches: &ArgMatches) -> BTreeMap<String, OsString> {
-    let mut deepest = matches;
-    while let Some((_, inner)) = deepest.subcommand() {
-        deepest = inner;
-    }
-    let given = settings().iter().filter_map(|setting| {
-        let value = deepest.get_one::<OsString>(setting.name)?;
-        Some((setting.name.to_owned(), value.clone()))
-    });
-    given.collect()
-}
-
-fn command_line() -> clap::Command {
+pub(super) fn command_line() -> clap::Command {
     clap::Command::new("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Keeps every stream running on exactly one healthy server.")
@@ -148,8 +143,12 @@ fn command_line() -> clap::Command {
              the environment, the environment wins over .env. Durations are seconds (300, 0.5) or \
              have units: 1500ms, 90s, 5m, 1h 30m, 7d.",
         )
-        .args(settings().iter().map(flag))
-        .subcommand(clap::Command::new("serve").about("Serves; the same as without a subcommand"))
+        .args(flags_of(&[]))
+        .subcommand(
+            clap::Command::new("serve")
+                .about("Serves; the same as without a subcommand")
+                .args(flags_of(&["serve"])),
+        )
         .subcommand(
             clap::Command::new("migrate")
                 .about("Brings the database to this version's schema, and ends")
@@ -158,7 +157,8 @@ fn command_line() -> clap::Command {
                         .long("down")
                         .action(ArgAction::SetTrue)
                         .help("Reverts the newest migration instead, with the data it holds"),
-                ),
+                )
+                .args(flags_of(&["migrate"])),
         )
         .subcommand(asking("status").about("Asks a running orchestrator how the fleet is"))
         .subcommand(
@@ -213,11 +213,15 @@ fn command_line() -> clap::Command {
         .subcommand(
             clap::Command::new("config")
                 .about("Checks and explains the configuration")
+                .after_help(HIDDEN_FLAGS)
+                .args(flags_of(&["config", "check"]).map(|flag| flag.hide(true)))
                 .subcommand_required(true)
                 .arg_required_else_help(true)
                 .subcommand(
                     clap::Command::new("check")
-                        .about("Checks all settings, shows what holds and why; starts nothing"),
+                        .about("Checks all settings, shows what holds and why; starts nothing")
+                        .after_help(HIDDEN_FLAGS)
+                        .args(flags_of(&["config", "check"]).map(|flag| flag.hide(true))),
                 )
                 .subcommand(
                     clap::Command::new("sample").about("Writes a commented .env with all defaults"),
@@ -258,150 +262,5 @@ fn asking(name: &'static str) -> clap::Command {
         )
 }
 
-fn flag(setting: &Setting) -> Arg {
-    Arg::new(setting.name)
-        .long(setting.flag)
-        .value_name(setting.kind.placeholder())
-        .value_parser(value_parser!(OsString))
-        // So that -5 is refused as a value, with the rule, and not as an unknown flag.
-        .allow_negative_numbers(true)
-        .help(format!(
-            "{}\n[env: {}] [default: {}]",
-            setting.meaning,
-            setting.name,
-            setting.default.describe()
-        ))
-        .help_heading(setting.group.title())
-        .global(true)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn invocation(arguments: &[&str]) -> Invocation {
-        parse([&["orchestrator"], arguments].concat()).unwrap()
-    }
-
-    #[test]
-    fn the_command_line_is_well_formed() {
-        command_line().debug_assert();
-    }
-
-    #[test]
-    fn subcommands() {
-        for (arguments, command) in [
-            (&[] as &[&str], Command::Serve),
-            (&["serve"], Command::Serve),
-            (&["migrate"], Command::Migrate(MigrationDirection::Up)),
-            (
-                &["migrate", "--down"],
-                Command::Migrate(MigrationDirection::DownOne),
-            ),
-            (&["config", "check"], Command::ConfigCheck),
-            (&["config", "sample"], Command::ConfigSample),
-            (&["config", "table"], Command::ConfigTable),
-        ] {
-            let expected = Invocation {
-                command,
-                flags: BTreeMap::new(),
-            };
-            assert_eq!(invocation(arguments), expected, "{arguments:?}");
-        }
-    }
-
-    #[test]
-    fn questions_to_a_running_orchestrator() {
-        let asked = |arguments: &[&str]| match invocation(arguments).command {
-            Command::Ask(question) => question,
-            other => panic!("{other:?}"),
-        };
-        let plain = |subject| Question {
-            subject,
-            url: None,
-            json: false,
-        };
-        assert_eq!(asked(&["status"]), plain(Subject::Status));
-        assert_eq!(asked(&["consistency"]), plain(Subject::Consistency));
-        assert_eq!(asked(&["incidents"]), plain(Subject::Incidents(vec![])));
-        assert_eq!(
-            asked(&["incidents", "35"]),
-            plain(Subject::Incident("35".to_owned()))
-        );
-        assert_eq!(
-            asked(&["recover", "a b"]),
-            plain(Subject::Recover("a b".to_owned()))
-        );
-        assert_eq!(
-            asked(&["emergency", "a", "--reason", "-"]),
-            plain(Subject::Emergency {
-                id: "a".to_owned(),
-                reason: "-".to_owned()
-            })
-        );
-        for incomplete in [
-            &["orchestrator", "recover"] as &[&str],
-            &["orchestrator", "emergency", "a"],
-            &["orchestrator", "emergency", "--reason", "x"],
-            &["orchestrator", "incidents", "35", "--limit", "1"],
-        ] {
-            assert!(parse(incomplete).is_err(), "{incomplete:?}");
-        }
-        let given = [
-            "incidents",
-            "--json",
-            "--url",
-            "http://a",
-            "--limit",
-            "-1",
-            "--instance",
-            "b",
-        ];
-        let restricted = vec![("limit", "-1".to_owned()), ("instance", "b".to_owned())];
-        assert_eq!(
-            asked(&given),
-            Question {
-                subject: Subject::Incidents(restricted),
-                url: Some("http://a".into()),
-                json: true,
-            }
-        );
-    }
-
-    #[test]
-    fn flags_count_before_and_after_a_subcommand() {
-        for arguments in [
-            &["--heartbeat-timeout", "3", "config", "check"],
-            &["config", "--heartbeat-timeout", "3", "check"],
-            &["config", "check", "--heartbeat-timeout", "3"],
-        ] {
-            let flags = invocation(arguments).flags;
-            assert_eq!(
-                flags,
-                BTreeMap::from([("HEARTBEAT_TIMEOUT".into(), "3".into())])
-            );
-        }
-    }
-
-    #[test]
-    fn a_negative_number_is_a_value() {
-        let flags = invocation(&["--retry-delay-seconds", "-5"]).flags;
-        assert_eq!(flags["RETRY_DELAY_SECONDS"], "-5");
-    }
-
-    #[test]
-    fn help_names_every_flag_variable_and_default() {
-        let help = command_line()
-            .term_width(10_000)
-            .render_long_help()
-            .to_string();
-        for setting in settings() {
-            let flag = format!("--{} <{}>", setting.flag, setting.kind.placeholder());
-            let variable = format!("[env: {}]", setting.name);
-            let default = format!("[default: {}]", setting.default.describe());
-            for part in [flag, variable, default] {
-                assert!(help.contains(&part), "{part} is missing");
-            }
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,8 @@
 //! The logger: how a line looks, for people and for machines.
 //!
-//! Whatever a message or a field holds, a record stays on one line and cannot steer a terminal: names
-//! of workers come from outside.
+//! Whatever a message or a field holds, a record stays on one line and deceives nobody who reads it
+//! (`escapes`): names of workers come from outside. In JSON the same characters are written as
+//! `\u202e`: the value stays the same, and readers that end a line at U+2028 see one object.
 
 use std::io::Write;
 use std::time::SystemTime;
@@ -9,7 +10,8 @@ use std::time::SystemTime;
 use log::kv::{self, Key, Value, VisitSource};
 use serde::ser::{SerializeMap, Serializer};
 
-use crate::config::{LogFormat, LogSettings};
+use super::escapes::{deceives, escaped, escaped_json};
+use crate::config::{DRIVER, LogFormat, LogSettings};
 
 /// Starts the process's logger, on standard error. The first call counts.
 pub(super) fn start(settings: &LogSettings) {
@@ -19,6 +21,9 @@ pub(super) fn start(settings: &LogSettings) {
     builder.parse_filters(&settings.filter);
     match settings.format {
         LogFormat::Text => builder.format(|output, record| {
+            if holds_values(record.metadata()) {
+                return Ok(());
+            }
             let level = record.level();
             let style = output.default_level_style(level);
             let level = format!("{style}{level:<5}{style:#}");
@@ -26,6 +31,9 @@ pub(super) fn start(settings: &LogSettings) {
             writeln!(output, "{}", line.text(&level))
         }),
         LogFormat::Json => builder.format(|output, record| {
+            if holds_values(record.metadata()) {
+                return Ok(());
+            }
             let line = Line::of(record, now());
             writeln!(output, "{}", line.json(record.level().as_str())?)
         }),
@@ -33,6 +41,14 @@ pub(super) fn start(settings: &LogSettings) {
     // Fails only when a logger is there already, as in a program that embeds the server: its own
     // choice then holds.
     let _ = builder.try_init();
+}
+
+/// Whether a record is one of those in which the database's driver writes down the values of a
+/// statement, URLs of streams with their passwords among them. They are withheld whatever `RUST_LOG`
+/// says; its warnings and errors hold no values.
+fn holds_values(record: &log::Metadata<'_>) -> bool {
+    let module = record.target().split("::").next();
+    module == Some(DRIVER) && record.level() > log::Level::Warn
 }
 
 #[expect(
@@ -72,9 +88,13 @@ impl Line {
             message,
             fields,
         } = self;
-        let mut line = format!("{timestamp} {level} {target}: {}", escape(message));
+        let mut line = format!(
+            "{timestamp} {level} {}: {}",
+            escaped(target),
+            escaped(message)
+        );
         for (key, value) in fields {
-            line.push_str(&format!(" {}={}", escape(key), field_text(value)));
+            line.push_str(&format!(" {}={}", escaped(key), field_text(value)));
         }
         line
     }
@@ -98,7 +118,7 @@ impl Line {
             }
         }
         object.end()?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
+        Ok(escaped_json(&String::from_utf8_lossy(&bytes)))
     }
 }
 
@@ -132,28 +152,15 @@ fn field_value(value: &Value<'_>) -> serde_json::Value {
 fn field_text(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) if is_bare(text) => text.clone(),
-        serde_json::Value::String(text) => format!("{text:?}"),
-        other => escape(&other.to_string()),
+        serde_json::Value::String(text) => escaped(&format!("{text:?}")),
+        other => escaped(&other.to_string()),
     }
 }
 
 fn is_bare(text: &str) -> bool {
     let needs_quotes =
-        |letter: char| letter.is_whitespace() || letter.is_control() || "\"=\\".contains(letter);
+        |letter: char| letter.is_whitespace() || deceives(letter) || "\"=\\".contains(letter);
     !text.is_empty() && !text.contains(needs_quotes)
-}
-
-/// Writes control characters as escapes, everything else as it is.
-pub(super) fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        if letter.is_control() {
-            escaped.extend(letter.escape_default());
-        } else {
-            escaped.push(letter);
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]
@@ -224,6 +231,42 @@ mod tests {
         assert!(!json.contains(char::is_control), "{json:?}");
         let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(parsed["message"], "one\ntwo\r\u{1b}[31m");
+    }
+
+    #[test]
+    fn a_record_deceives_no_reader_and_keeps_its_values() {
+        let name = "w\u{202e}1\u{2028}2\u{200b}\u{85}";
+        let fields = [("server_id", Value::from(name)), ("plain", Value::from(1))];
+        let line = line(&format!("instance {name} has left"), &fields);
+        let text = line.text("WARN ");
+        assert!(
+            text.ends_with(
+                r#"instance w\u{202e}1\u{2028}2\u{200b}\u{85} has left server_id="w\u{202e}1\u{2028}2\u{200b}\u{85}" plain=1"#
+            ),
+            "{text}"
+        );
+        let json = line.json("WARN").unwrap();
+        assert!(json.is_ascii(), "{json}");
+        let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert_eq!(parsed["server_id"], name);
+    }
+
+    #[test]
+    fn the_drivers_lines_with_values_are_withheld_at_every_level() {
+        let withheld = |target: &str, level| {
+            let metadata = log::Metadata::builder().target(target).level(level).build();
+            holds_values(&metadata)
+        };
+        for level in [log::Level::Info, log::Level::Debug, log::Level::Trace] {
+            assert!(withheld("tokio_postgres::query", level));
+            assert!(withheld("tokio_postgres", level));
+        }
+        assert!(!withheld("tokio_postgres::connection", log::Level::Warn));
+        assert!(!withheld("tokio_postgres_rustls", log::Level::Debug));
+        assert!(!withheld(
+            "resilient_orchestrator::store",
+            log::Level::Debug
+        ));
     }
 
     #[test]

@@ -5,7 +5,9 @@
 mod arguments;
 mod check;
 mod client;
+mod escapes;
 mod exit;
+mod flags;
 mod logging;
 
 use std::fmt::Display;
@@ -13,6 +15,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use arguments::{Command, Invocation};
+use escapes::{deceives, escaped_lines};
 use exit::Exit;
 
 use crate::app;
@@ -33,9 +36,9 @@ fn obey() -> Exit {
         Ok(invocation) => invocation,
         // Also the way `--help` and `--version` end, with code 0.
         Err(message) => {
-            // A terminal that went away cannot be told about it.
-            let _ = message.print();
-            return match message.exit_code() {
+            let code = message.exit_code();
+            show(&message);
+            return match code {
                 0 => Exit::Done,
                 _ => Exit::Misused,
             };
@@ -70,7 +73,10 @@ fn run<E: Display>(
     };
     logging::start(&config.log);
     for warning in warnings {
-        log::warn!(variable = warning.name.as_str(), suggestion = warning.suggestion; "{warning}");
+        match warning.variable() {
+            Some(variable) => log::warn!(variable; "{warning}"),
+            None => log::warn!("{warning}"),
+        }
     }
     match work(config) {
         Ok(()) => Exit::Done,
@@ -95,15 +101,27 @@ fn refuse(errors: &ConfigErrors) -> Exit {
     Exit::Misused
 }
 
+/// Prints what the parser of the arguments says: in colour, unless an argument that it repeats
+/// deceives.
+fn show(message: &clap::Error) {
+    let text = message.to_string();
+    if text.contains(|letter| letter != '\n' && deceives(letter)) {
+        complain(text.trim_end());
+    } else {
+        // A terminal that went away cannot be told about it.
+        let _ = message.print();
+    }
+}
+
 fn complain(message: &str) {
     // Nobody is left to be told when standard error is closed.
-    let _ = writeln!(io::stderr().lock(), "{message}");
+    let _ = writeln!(io::stderr().lock(), "{}", escaped_lines(message));
 }
 
 fn print(text: &str) -> Exit {
     let mut output = io::stdout().lock();
     match output
-        .write_all(text.as_bytes())
+        .write_all(escaped_lines(text).as_bytes())
         .and_then(|()| output.flush())
     {
         Ok(()) => Exit::Done,

@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::postgres::PostgresUrl;
+
 /// How the database is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DatabaseSettings {
@@ -28,35 +30,26 @@ pub enum DatabaseUrl {
     Postgres(PostgresUrl),
 }
 
-/// A `postgres://` URL. Printing it shows scheme and host: it usually holds a password.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PostgresUrl(String);
-
-impl PostgresUrl {
-    /// The whole URL, password included: for the driver, never for a log or an answer.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PostgresUrl {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&redact(&self.0))
-    }
-}
-
 impl fmt::Display for DatabaseUrl {
     /// What may be shown: the file of SQLite, scheme and host of PostgreSQL.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => formatter.write_str("memory:"),
             Self::Sqlite(path) => write!(formatter, "sqlite://{}", path.display()),
-            Self::Postgres(url) => formatter.write_str(&redact(url.expose())),
+            Self::Postgres(url) => url.fmt(formatter),
         }
     }
 }
 
 impl DatabaseUrl {
+    /// What it says in vain, each as the end of a sentence that begins with the setting.
+    pub(super) fn without_effect(&self) -> Vec<String> {
+        match self {
+            Self::Memory | Self::Sqlite(_) => Vec::new(),
+            Self::Postgres(url) => url.without_effect(),
+        }
+    }
+
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         const SCHEMES: &str = "write sqlite://FILE, postgres://USER:PASSWORD@HOST/NAME or memory:";
         if text
@@ -79,8 +72,7 @@ impl DatabaseUrl {
             "sqlite" => parse_sqlite(rest),
             // The driver knows the schemes in lower case only.
             scheme @ ("postgres" | "postgresql") => {
-                check_postgres(rest)?;
-                Ok(Self::Postgres(PostgresUrl(format!("{scheme}://{rest}"))))
+                PostgresUrl::parse(scheme, rest).map(Self::Postgres)
             }
             "memory" => Err("has a scheme that stands alone: write memory:".to_owned()),
             _ => Err(format!("has a scheme that is not supported: {SCHEMES}")),
@@ -111,89 +103,10 @@ fn parse_sqlite(path: &str) -> Result<DatabaseUrl, String> {
     Ok(DatabaseUrl::Sqlite(Path::new(path).to_owned()))
 }
 
-/// Finds the mistakes people make; the driver has the last word when it connects.
-fn check_postgres(rest: &str) -> Result<(), String> {
-    if rest.is_empty() {
-        return Err("names no server: write postgres://USER:PASSWORD@HOST/NAME".to_owned());
-    }
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(authority_end);
-    // Signs of an unescaped character in a password: a `@` that comes twice, or too late. One in
-    // the options of a URL with a user is an option's value.
-    let path_end = tail.find('?').unwrap_or(tail.len());
-    let late = if authority.contains('@') {
-        &tail[..path_end]
-    } else {
-        tail
-    };
-    if authority.matches('@').count() > 1 || late.contains('@') || tail.starts_with('#') {
-        return Err(
-            "has a special character in user or password: write %40 for @, %2F for /, \
-                    %23 for #, %3F for ?"
-                .to_owned(),
-        );
-    }
-    let hosts = authority
-        .rsplit_once('@')
-        .map_or(authority, |(_, hosts)| hosts);
-    for host in hosts.split(',') {
-        let port = host
-            .rsplit_once(':')
-            .filter(|_| !host.ends_with(']'))
-            .map(|(_, port)| port);
-        let port_is_valid = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port > 0));
-        if !port_is_valid {
-            return Err("has a port that is not a number from 1 to 65535".to_owned());
-        }
-    }
-    Ok(())
-}
-
-/// Scheme and host of a URL, for messages. Shows nothing when it cannot be sure which part is the
-/// host: a password with a `/` or `@` in it makes that ambiguous.
-pub(super) fn redact(text: &str) -> String {
-    const HIDDEN: &str = "(hidden)";
-    let Some((scheme, rest)) = text.split_once("://") else {
-        return HIDDEN.to_owned();
-    };
-    let scheme_is_valid = scheme.starts_with(|first: char| first.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    if !scheme_is_valid {
-        return HIDDEN.to_owned();
-    }
-    let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let (authority, tail) = rest.split_at(authority_end);
-    let hosts = match authority.rsplit_once('@') {
-        Some((user, hosts)) if !user.contains('@') => hosts,
-        None => authority,
-        Some(_) => return format!("{scheme}://{HIDDEN}"),
-    };
-    let shown = match hosts
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        Some((ip, _)) => format!("[{ip}]"),
-        None => hosts
-            .split([':', ','])
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    };
-    let host_is_plain = shown
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte));
-    if tail.contains('@') || !host_is_plain {
-        return format!("{scheme}://{HIDDEN}");
-    }
-    let rest = if shown.len() < rest.len() { "/…" } else { "" };
-    format!("{scheme}://{shown}{rest}")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::masked_url::masked_url;
 
     #[test]
     fn the_three_databases() {
@@ -263,7 +176,7 @@ mod tests {
             ("host=db password=secret", "(hidden)"),
             ("user:secret@db://x", "(hidden)"),
         ] {
-            assert_eq!(redact(text), shown, "{text}");
+            assert_eq!(masked_url(text), shown, "{text}");
         }
         let url = DatabaseUrl::parse("postgres://user:secret@db/x").unwrap();
         assert!(

@@ -1,177 +1,207 @@
-//! The `.env` file: found and parsed here, never loaded into the process's environment.
+//! The `.env` file: found and read here, never loaded into the process's environment.
+//!
+//! The nearest `.env` counts, from the working directory upwards. One that is there and cannot be
+//! read is a problem, because the program would start with other settings than its operator wrote
+//! (a container runtime makes a directory where a mounted file is missing). Above the working
+//! directory a `.env` that is a directory is somebody else's, and is passed over with a warning.
+//!
+//! `grammar` reads the text. Of two lines for one variable the later counts, as for a shell; that is
+//! a warning. A reference to another variable (`$NAME`, `${NAME}`, `${NAME:-default}`) takes the
+//! environment's value, else that of an earlier line; one to a variable that is not set is a problem,
+//! because most such references are a `$` in a password. Only settings are judged: other programs
+//! may keep their variables in the same file.
 
-use std::cell::Cell;
+mod grammar;
+
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 
-use super::problem::Problem;
+use self::grammar::{Entry, Piece};
+use super::problem::{Problem, Warning};
+use super::server_url::SERVER_URL;
+use super::table::find;
+
+/// Far above any file of settings, far below what a device without an end would give.
+const LARGEST: u64 = 1024 * 1024;
 
 /// What a `.env` says.
 #[derive(Debug, Default)]
 pub(super) struct DotEnv {
     /// The file, when there is one.
     pub(super) path: Option<PathBuf>,
-    /// Its variables; the first of two equal names counts, as dotenvy has it.
+    /// Its variables.
     pub(super) values: BTreeMap<String, String>,
     /// What could not be read.
     pub(super) problems: Vec<Problem>,
+    /// What was read and may not be meant.
+    pub(super) warnings: Vec<Warning>,
 }
 
-/// Reads the `.env` of the working directory, or else the nearest one above it.
-pub(super) fn read() -> DotEnv {
-    let Ok(directory) = std::env::current_dir() else {
-        return DotEnv::default();
-    };
-    let mut candidates = directory
-        .ancestors()
-        .map(|directory| directory.join(".env"));
-    match candidates.find(|path| path.is_file()) {
-        Some(path) => read_file(path),
-        None => DotEnv::default(),
+/// Reads the `.env` of the working directory, or else the nearest one above it; `environment` is
+/// asked for what values refer to.
+pub(super) fn read(environment: impl Fn(&str) -> Option<String>) -> DotEnv {
+    match std::env::current_dir() {
+        Ok(directory) => read_from(&directory, environment),
+        Err(_) => DotEnv::default(),
     }
 }
 
-fn read_file(path: PathBuf) -> DotEnv {
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let (values, problems) = parse(&text, &path);
-            DotEnv {
-                path: Some(path),
-                values,
-                problems,
+fn read_from(directory: &Path, environment: impl Fn(&str) -> Option<String>) -> DotEnv {
+    let mut passed_over = Vec::new();
+    for above in directory.ancestors() {
+        let path = above.join(".env");
+        let is_ours = above == directory;
+        // A link to nowhere is there as well.
+        let reason = match path.symlink_metadata().and_then(|_| path.metadata()) {
+            Ok(found) if found.is_dir() => "is a directory, not a file of settings".to_owned(),
+            // Not only files: a pipe is a way to hand over secrets.
+            Ok(_) => {
+                let mut read = read_file(path, environment);
+                read.warnings.splice(0..0, passed_over);
+                return read;
             }
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) && path.symlink_metadata().is_err() =>
+            {
+                continue;
+            }
+            // Nobody knows whether there is one above; directories of services are often closed.
+            Err(_) if !is_ours => continue,
+            Err(error) => format!("cannot be read: {error}"),
+        };
+        let place = path.display().to_string();
+        if is_ours {
+            return DotEnv {
+                path: Some(path),
+                problems: vec![Problem::DotEnv { place, reason }],
+                ..DotEnv::default()
+            };
         }
-        Err(error) => {
-            let reason = if error.kind() == io::ErrorKind::InvalidData {
-                "the file is not UTF-8 text".to_owned()
-            } else {
-                format!("the file cannot be read: {error}")
-            };
-            let problem = Problem::DotEnv {
-                place: path.display().to_string(),
-                reason,
-            };
+        passed_over.push(Warning::DotEnv { place, reason });
+    }
+    DotEnv {
+        warnings: passed_over,
+        ..DotEnv::default()
+    }
+}
+
+fn read_file(path: PathBuf, environment: impl Fn(&str) -> Option<String>) -> DotEnv {
+    match text_of(&path) {
+        Ok(text) => {
+            let mut read = parse(&text, &path, environment);
+            read.path = Some(path);
+            read
+        }
+        Err(reason) => {
+            let place = path.display().to_string();
             DotEnv {
                 path: Some(path),
-                problems: vec![problem],
+                problems: vec![Problem::DotEnv { place, reason }],
                 ..DotEnv::default()
             }
         }
     }
 }
 
-fn parse(text: &str, path: &Path) -> (BTreeMap<String, String>, Vec<Problem>) {
-    let lines_read = Rc::new(Cell::new(0));
+fn text_of(path: &Path) -> Result<String, String> {
+    let unreadable = |error: io::Error| format!("cannot be read: {error}");
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .map_err(unreadable)?
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(format!("is larger than {LARGEST} bytes"));
+    }
+    String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
+}
+
+/// What a text says; `environment` goes before earlier lines where a value refers to a variable.
+fn parse(text: &str, path: &Path, environment: impl Fn(&str) -> Option<String>) -> DotEnv {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let reader = LineByLine {
-        rest: text.as_bytes(),
-        lines_read: Rc::clone(&lines_read),
-    };
-    let mut values: BTreeMap<String, String> = BTreeMap::new();
-    let mut problems = Vec::new();
-    for entry in dotenvy::Iter::new(reader) {
-        match entry {
-            Ok((name, value)) => {
-                values.entry(name).or_insert(value);
-            }
-            // The error holds the text of the entry. Only its height is used: an entry can span
-            // lines when a quote is left open, and the line to look at is its first.
-            Err(dotenvy::Error::LineParse(entry, _)) => {
-                let further_lines = entry.trim_end_matches(['\n', '\r']).matches('\n').count();
-                let line = lines_read
-                    .get()
-                    .max(1_usize)
-                    .saturating_sub(further_lines)
-                    .max(1);
-                problems.push(Problem::DotEnv {
-                    place: format!("{}, line {line}", path.display()),
-                    reason: "is not NAME=value (a value with spaces, # or $ needs single quotes \
-                             around it)"
-                        .to_owned(),
+    let at = |line: usize| format!("{}, line {line}", path.display());
+    let mut read = DotEnv::default();
+    let mut lines: BTreeMap<String, usize> = BTreeMap::new();
+    for line in grammar::entries(text) {
+        let Entry {
+            line,
+            name,
+            pieces,
+            raw,
+        } = match line {
+            Ok(entry) => entry,
+            Err(fault) => {
+                read.problems.push(Problem::DotEnv {
+                    place: at(fault.line),
+                    reason: fault.reason.to_owned(),
                 });
+                continue;
             }
-            Err(error) => {
-                let reason = format!("the file cannot be read: {error}");
-                problems.push(Problem::DotEnv {
-                    place: path.display().to_string(),
-                    reason,
+        };
+        let is_setting = find(&name).is_some() || name == SERVER_URL;
+        let known = |name: &str| environment(name).or_else(|| read.values.get(name).cloned());
+        let value = match resolved(&pieces, known) {
+            Ok(value) => value,
+            Err(reason) if is_setting => {
+                read.problems.push(Problem::DotEnv {
+                    place: at(line),
+                    reason: format!("{name} {reason}"),
                 });
-                break;
+                continue;
+            }
+            Err(_) => raw.to_owned(),
+        };
+        if let Some(first) = lines.insert(name.clone(), line)
+            && is_setting
+        {
+            read.warnings.push(Warning::Repeated {
+                name: name.clone(),
+                file: path.display().to_string(),
+                first,
+                last: line,
+            });
+        }
+        read.values.insert(name, value);
+    }
+    read
+}
+
+/// The value that pieces make; the error is the end of a sentence that begins with the setting, and
+/// repeats nothing of the value, which may be a password.
+fn resolved(
+    pieces: &[Piece],
+    known: impl Fn(&str) -> Option<String>,
+) -> Result<String, &'static str> {
+    let mut value = String::new();
+    for piece in pieces {
+        match piece {
+            Piece::Text(text) => value.push_str(text),
+            Piece::Reference { name, default } => {
+                let found = known(name).filter(|found| default.is_none() || !found.is_empty());
+                match (found, default) {
+                    (Some(found), _) => value.push_str(&found),
+                    (None, Some(default)) => value.push_str(default),
+                    (None, None) => {
+                        return Err("refers with a $ to a variable that is not set; put single \
+                                    quotes around a value that holds a $");
+                    }
+                }
+            }
+            Piece::Unsupported => {
+                return Err(
+                    "has a $ that is not understood: write $NAME, ${NAME} or ${NAME:-default}, or \
+                     put single quotes around a value that holds a $",
+                );
             }
         }
     }
-    (values, problems)
-}
-
-/// Hands out one line per read, so that the number of lines read so far is the line the parser is
-/// at: its errors do not say.
-struct LineByLine<'a> {
-    rest: &'a [u8],
-    lines_read: Rc<Cell<usize>>,
-}
-
-impl Read for LineByLine<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let line_end = self
-            .rest
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map(|at| at + 1);
-        let length = line_end.unwrap_or(self.rest.len()).min(buffer.len());
-        let (line, rest) = self.rest.split_at(length);
-        buffer[..length].copy_from_slice(line);
-        self.rest = rest;
-        let ends_a_line = line.ends_with(b"\n") || (length > 0 && rest.is_empty());
-        self.lines_read
-            .set(self.lines_read.get() + usize::from(ends_a_line));
-        Ok(length)
-    }
+    Ok(value)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn places(text: &str) -> Vec<String> {
-        let (_, problems) = parse(text, Path::new(".env"));
-        let place = |problem| match problem {
-            Problem::DotEnv { place, reason } => {
-                assert!(!reason.contains("secret"), "{reason}");
-                place
-            }
-            other => panic!("{other}"),
-        };
-        problems.into_iter().map(place).collect()
-    }
-
-    #[test]
-    fn reads_values_quotes_and_comments() {
-        let text = "\u{feff}# a comment\r\nA=1\r\n\nexport B='two # words'\nA=2\nC=x # rest";
-        let (values, problems) = parse(text, Path::new(".env"));
-        assert_eq!(problems, []);
-        let values: Vec<_> = values
-            .iter()
-            .map(|(name, value)| (&**name, &**value))
-            .collect();
-        assert_eq!(values, [("A", "1"), ("B", "two # words"), ("C", "x")]);
-    }
-
-    #[test]
-    fn every_malformed_line_is_named_by_its_number_only() {
-        assert_eq!(
-            places("A=1\n\n# c\nsecret\nB=2\nX=secret words\n"),
-            [".env, line 4", ".env, line 6"]
-        );
-        assert_eq!(places("secret"), [".env, line 1"]);
-        let long = format!("A={}\nsecret secret\n", "x".repeat(20_000));
-        assert_eq!(places(&long), [".env, line 2"]);
-    }
-
-    #[test]
-    fn an_open_quote_is_reported_where_it_opens() {
-        assert_eq!(places("A=1\nB=\"secret\nC=3\nD=4\n"), [".env, line 2"]);
-        assert_eq!(places("A=1\nB='secret\nC=3"), [".env, line 2"]);
-    }
-}
+mod tests;

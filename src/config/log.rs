@@ -1,4 +1,11 @@
 //! What is written to the log, and how.
+//!
+//! The logger's own reader of `RUST_LOG` takes a word it does not know for the name of a module, and
+//! skips what it cannot read. A line that is missing at night for a misspelt level is found out too
+//! late, so this reader takes a level of another program (`warning`) for the one of that meaning, and
+//! says so; refuses any other word it does not know; and warns of a module that nothing here is called.
+
+use super::typo::{edit_distance, nearest};
 
 /// The logger's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,36 +35,206 @@ impl LogFormat {
     }
 }
 
+/// The crate whose lines below `warn` hold the values of statements, passwords among them: they are
+/// never written.
+pub const DRIVER: &str = "tokio_postgres";
+
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Refuses what the logger would silently skip: a line that is missing at night because of a
-/// misspelt level is found out too late.
+/// Levels of other programs, and what they are called here.
+const FOREIGN_LEVELS: [(&str, &str); 14] = [
+    ("warning", "warn"),
+    ("warnings", "warn"),
+    ("notice", "info"),
+    ("information", "info"),
+    ("verbose", "debug"),
+    ("fine", "debug"),
+    ("all", "trace"),
+    ("critical", "error"),
+    ("crit", "error"),
+    ("fatal", "error"),
+    ("err", "error"),
+    ("none", "off"),
+    ("silent", "off"),
+    ("quiet", "off"),
+];
+
+/// This program's own modules, as its lines name them.
+const OWN: &str = "resilient_orchestrator";
+
+/// The rooms of this program; what is below them is not checked.
+const ROOMS: [&str; 8] = [
+    "actors", "app", "cli", "clock", "config", "domain", "http", "store",
+];
+
+/// The other crates that write lines.
+const CRATES: [&str; 16] = [
+    "actix",
+    "actix_http",
+    "actix_rt",
+    "actix_server",
+    "actix_web",
+    "deadpool",
+    "diesel",
+    "diesel_async",
+    "diesel_migrations",
+    "mio",
+    "rustls",
+    "tokio",
+    DRIVER,
+    "tokio_postgres_rustls",
+    "ureq",
+    "ureq_proto",
+];
+
+/// Reads a filter; returns it as the logger understands it.
+///
+/// # Errors
+/// What a filter must be, if the logger would skip a part of it, or take it for a module.
 pub(super) fn parse_filter(text: &str) -> Result<String, String> {
     const SYNTAX: &str = "write a level (off, error, warn, info, debug, trace) or MODULE=LEVEL, \
                           separated by commas, as in info,actix_server=warn";
-    // What follows a slash is a regular expression on the message.
-    let directives = text
-        .split_once('/')
-        .map_or(text, |(directives, _)| directives);
-    for directive in directives
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.is_empty())
-    {
-        let (module, level) = match directive.split_once('=') {
-            Some((module, level)) => (module.trim(), Some(level.trim())),
-            None => (directive, None),
-        };
-        let level_is_valid =
-            level.is_none_or(|level| LEVELS.iter().any(|known| known.eq_ignore_ascii_case(level)));
-        let module_is_valid = module
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"_:-.".contains(&byte));
-        if !level_is_valid || !module_is_valid || module.is_empty() {
+    let mut seen: Vec<Option<&str>> = Vec::new();
+    for (module, level) in directives(text) {
+        let is_module = module.is_none_or(|module| {
+            !module.is_empty()
+                && module
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || b"_:-.".contains(&byte))
+        });
+        if !is_module {
             return Err(format!("has a part that is no log filter: {SYNTAX}"));
         }
+        match (module, level) {
+            (_, Some(level)) if level_of(level).is_none() => {
+                let meant = suggestion(level);
+                return Err(format!("has a part that is no log filter{meant}: {SYNTAX}"));
+            }
+            (Some(module), None) if !is_known(module) => {
+                let meant = suggestion(module);
+                return Err(format!(
+                    "has a word that is neither a level nor a module{meant}, so nothing would be \
+                     logged: {SYNTAX}"
+                ));
+            }
+            _ => {}
+        }
+        if seen.contains(&module) {
+            let what = module.unwrap_or("all modules");
+            return Err(format!("has two levels for {what}: leave one out"));
+        }
+        seen.push(module);
     }
-    Ok(text.to_owned())
+    // What follows a slash is a regular expression on the message.
+    match text.split_once('/') {
+        Some((_, pattern)) if pattern.contains('/') || regex::Regex::new(pattern).is_err() => Err(
+            "has something behind its slash that is no regular expression on messages, as in \
+                 info/moved .* streams"
+                .to_owned(),
+        ),
+        Some(_) | None => Ok(in_own_levels(text)),
+    }
+}
+
+/// A filter with the levels of this program in place of those of others.
+fn in_own_levels(text: &str) -> String {
+    let pattern = text.find('/').map_or("", |at| &text[at..]);
+    if directives(text).all(|(_, level)| level.is_none_or(is_level)) {
+        return text.to_owned();
+    }
+    let parts = directives(text).map(|(module, level)| {
+        let level = level.map(|level| level_of(level).unwrap_or(level));
+        match (module, level) {
+            (Some(module), Some(level)) => format!("{module}={level}"),
+            (Some(one), None) | (None, Some(one)) => one.to_owned(),
+            (None, None) => String::new(),
+        }
+    });
+    let parts: Vec<String> = parts.collect();
+    parts.join(",") + pattern
+}
+
+/// What is to be said of a valid filter, each as the end of a sentence that begins with the setting:
+/// the parts that have no effect, and those that are taken for others.
+pub(super) fn remarks(filter: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (module, level) in directives(filter) {
+        if let Some(level) = level.filter(|level| !is_level(level))
+            && let Some(own) = level_of(level)
+        {
+            found.push(format!(
+                "has {level:?}, which is no level of this program, and is taken for {own}; write {own}"
+            ));
+        }
+        let Some(module) = module else { continue };
+        let says_more = level.is_none_or(|level| {
+            level_of(level).is_some_and(|level| ["info", "debug", "trace"].contains(&level))
+        });
+        if !is_known(module) {
+            found.push(format!(
+                "has {module:?}, which is no module of this program, so that part has no effect; \
+                 its own are called {OWN}::actors, ::http, ::store and so on"
+            ));
+        } else if module.split("::").next() == Some(DRIVER) && says_more {
+            found.push(format!(
+                "asks for lines of {DRIVER} that are never written, because they hold the values \
+                 of statements; warn and error are"
+            ));
+        }
+    }
+    found
+}
+
+/// The parts of a filter: a module, if one is named, and a level, if one is.
+fn directives(filter: &str) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
+    let directives = filter
+        .split_once('/')
+        .map_or(filter, |(directives, _)| directives);
+    let parts = directives
+        .split(',')
+        .map(str::trim)
+        .filter(|part| !part.is_empty());
+    parts.map(|part| match part.split_once('=') {
+        Some((module, level)) => (Some(module.trim()), Some(level.trim())),
+        None if level_of(part).is_some() => (None, Some(part)),
+        None => (Some(part), None),
+    })
+}
+
+fn is_level(word: &str) -> bool {
+    LEVELS.iter().any(|known| known.eq_ignore_ascii_case(word))
+}
+
+/// The level a word stands for, here or in other programs.
+fn level_of(word: &str) -> Option<&'static str> {
+    let word = word.to_ascii_lowercase();
+    let own = LEVELS.into_iter().find(|level| *level == word);
+    own.or_else(|| {
+        let foreign = FOREIGN_LEVELS.iter().find(|(known, _)| *known == word);
+        foreign.map(|(_, level)| *level)
+    })
+}
+
+/// The level that was probably meant by a word that is none, for the end of a clause.
+fn suggestion(word: &str) -> String {
+    let word = word.to_ascii_lowercase();
+    match nearest(&word, LEVELS) {
+        Some(close) if edit_distance(&word, close) <= 1 => format!(" (did you mean {close}?)"),
+        Some(_) | None => String::new(),
+    }
+}
+
+/// Whether some line's module can begin with this name: that is how the logger compares them.
+fn is_known(name: &str) -> bool {
+    let begins = |module: &str| {
+        module.starts_with(name)
+            || name
+                .strip_prefix(module)
+                .is_some_and(|below| below.starts_with("::"))
+    };
+    CRATES.iter().any(|module| begins(module))
+        || OWN.starts_with(name)
+        || ROOMS.iter().any(|room| begins(&format!("{OWN}::{room}")))
 }
 
 #[cfg(test)]
@@ -79,6 +256,8 @@ mod tests {
             "warn,actix_web=debug",
             "a::b=trace,info",
             "debug/moved .*",
+            "tokio_postgres",
+            "resilient_orchestrator::actors::fleet=debug",
         ] {
             assert_eq!(parse_filter(text).as_deref(), Ok(text));
         }
@@ -91,6 +270,86 @@ mod tests {
             "so much",
         ] {
             assert!(parse_filter(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_level_of_another_program_is_taken_for_its_own_and_said() {
+        for (text, own) in [
+            ("warning", "warn"),
+            ("WARNING", "warn"),
+            ("err", "error"),
+            ("fatal", "error"),
+            ("none", "off"),
+            ("info, actix_web=warning", "info,actix_web=warn"),
+            ("verbose/moved .*", "debug/moved .*"),
+        ] {
+            assert_eq!(parse_filter(text).as_deref(), Ok(own), "{text}");
+            let said = remarks(text);
+            assert!(
+                said.len() == 1 && said[0].contains("is taken for"),
+                "{said:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_word_that_is_no_level_is_refused_with_the_one_that_was_meant() {
+        for (text, meant) in [
+            ("inf", "mean info?"),
+            ("actix_web=trac", "mean trace?"),
+            ("orchestrator", "neither a level nor a module"),
+            ("loud", "neither a level nor a module"),
+        ] {
+            let rule = parse_filter(text).unwrap_err();
+            assert!(rule.contains(meant), "{text}: {rule}");
+        }
+    }
+
+    #[test]
+    fn what_the_logger_would_skip_is_refused() {
+        for (text, part) in [
+            ("info,debug", "two levels for all modules"),
+            ("actix=info,actix=warn", "two levels for actix"),
+            ("info/[", "regular expression"),
+            ("info/a/b", "regular expression"),
+        ] {
+            let rule = parse_filter(text).unwrap_err();
+            assert!(rule.contains(part), "{text}: {rule}");
+        }
+    }
+
+    #[test]
+    fn a_module_nothing_is_called_is_warned_about() {
+        for (filter, part) in [
+            ("orchestrator=debug", "no module of this program"),
+            ("info,resilient_orchestrator::actor_s=debug", "no module"),
+            ("tokio_postgres=debug", "never written"),
+            ("tokio_postgres", "never written"),
+        ] {
+            let found = remarks(filter);
+            assert_eq!(found.len(), 1, "{filter}: {found:?}");
+            assert!(found[0].contains(part), "{found:?}");
+        }
+        for filter in [
+            "info,actix_server=warn,tokio_postgres=warn",
+            "resilient_orchestrator=debug",
+            "resilient_orchestrator::actors::fleet=trace,off",
+            "tokio=debug,rustls::client=warn",
+            "trace",
+        ] {
+            assert_eq!(remarks(filter), [""; 0], "{filter}");
+        }
+    }
+
+    #[test]
+    fn the_rooms_are_those_there_are() {
+        for room in ROOMS {
+            let path = format!("{}/src/{room}", env!("CARGO_MANIFEST_DIR"));
+            let is_there = [path.clone(), format!("{path}.rs")]
+                .iter()
+                .any(|path| std::path::Path::new(path).exists());
+            assert!(is_there, "there is no {path}");
         }
     }
 }

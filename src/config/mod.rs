@@ -14,6 +14,7 @@ mod duration;
 mod listing;
 mod load;
 mod log;
+mod postgres;
 mod problem;
 mod reader;
 mod rules;
@@ -32,13 +33,14 @@ use crate::domain::settings::{
 };
 
 pub use address::BindAddress;
-pub use database::{DatabaseSettings, DatabaseUrl, PostgresUrl};
+pub use database::{DatabaseSettings, DatabaseUrl};
 pub use listing::{markdown_table, sample};
 pub use load::{Loaded, load};
-pub use log::{LogFormat, LogSettings};
-pub use problem::{ConfigErrors, Problem, UnknownVariable};
+pub use log::{DRIVER, LogFormat, LogSettings};
+pub use postgres::PostgresUrl;
+pub use problem::{ConfigErrors, Problem, UnknownVariable, Warning};
 pub use reader::EffectiveValue;
-pub use server_url::{DEFAULT_SERVER_URL, SERVER_URL, server_url};
+pub use server_url::{DEFAULT_SERVER_URL, SERVER_URL, ServerUrl, server_url};
 pub use setting::{Fallback, Group, Kind, Setting};
 pub use sources::Origin;
 pub use table::settings;

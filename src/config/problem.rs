@@ -92,6 +92,77 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Something that is no mistake for certain, but does not do what it looks like. Prints as one
+/// sentence, without secrets; shown by `config check` and logged at the start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Warning {
+    /// A variable nobody reads.
+    Unknown(UnknownVariable),
+    /// A setting, or a part of its value, that has no effect.
+    NoEffect {
+        /// The setting.
+        name: &'static str,
+        /// Who set it.
+        origin: Origin,
+        /// What has no effect, as the end of a sentence that begins with the setting.
+        reason: String,
+    },
+    /// A setting with two lines in one `.env`.
+    Repeated {
+        /// The setting.
+        name: String,
+        /// The file.
+        file: String,
+        /// The line that does not count.
+        first: usize,
+        /// The line that does.
+        last: usize,
+    },
+    /// A `.env` that was passed over.
+    DotEnv {
+        /// The file.
+        place: String,
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Warning {
+    /// The variable it is about, if it is about one.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Unknown(UnknownVariable { name, .. }) | Self::Repeated { name, .. } => Some(name),
+            Self::NoEffect { name, .. } => Some(name),
+            Self::DotEnv { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown(unknown) => unknown.fmt(formatter),
+            Self::NoEffect {
+                name,
+                origin,
+                reason,
+            } => write!(formatter, "{name} ({}) {reason}.", origin.describe(name)),
+            Self::Repeated {
+                name,
+                file,
+                first,
+                last,
+            } => write!(
+                formatter,
+                "{name} is set in lines {first} and {last} of {file}; line {last} counts."
+            ),
+            Self::DotEnv { place, reason } => {
+                write!(formatter, "{place} {reason}; it was passed over.")
+            }
+        }
+    }
+}
+
 /// A variable nobody reads that looks as if it was meant to be one of ours.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownVariable {

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::problem::Problem;
+use super::problem::{Problem, Warning};
 use super::rules::Length;
 use super::setting::{Fallback, Kind, Setting};
 use super::sources::{Origin, Sources};
 use super::{address, database, duration, log, scalar, table};
 use crate::domain::settings::Fraction;
+use crate::domain::masked_url::masked_url;
 
 /// What holds for one setting, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,7 @@ pub(super) struct Reader<'a> {
     sources: &'a Sources,
     pub(super) problems: Vec<Problem>,
     pub(super) effective: Vec<EffectiveValue>,
+    pub(super) warnings: Vec<Warning>,
     /// The lengths of time read so far, for the rules across settings.
     pub(super) lengths: Vec<Length>,
 }
@@ -36,6 +38,7 @@ impl<'a> Reader<'a> {
             sources,
             problems: sources.problems.clone(),
             effective: Vec::new(),
+            warnings: sources.warnings.clone(),
             lengths: Vec::new(),
         }
     }
@@ -49,11 +52,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn database_url(&mut self, name: &'static str) -> Option<database::DatabaseUrl> {
-        self.read(
+        let url = self.read(
             name,
             |text, _| database::DatabaseUrl::parse(text),
             ToString::to_string,
-        )
+        )?;
+        self.warn_of(name, url.without_effect());
+        Some(url)
     }
 
     pub(super) fn log_format(&mut self, name: &'static str) -> Option<log::LogFormat> {
@@ -68,7 +73,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn log_filter(&mut self, name: &'static str) -> Option<String> {
-        self.read(name, |text, _| log::parse_filter(text), String::clone)
+        let (filter, remarks) = self.read(
+            name,
+            |text, _| log::parse_filter(text).map(|filter| (filter, log::remarks(text))),
+            |(filter, _)| filter.clone(),
+        )?;
+        self.warn_of(name, remarks);
+        Some(filter)
     }
 
     pub(super) fn switch(&mut self, name: &'static str) -> Option<bool> {
@@ -142,6 +153,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Notes what has no effect about a setting, if somebody set it.
+    pub(super) fn warn_of(&mut self, name: &'static str, reasons: Vec<String>) {
+        let Some((origin, _)) = self.sources.get(name) else {
+            return;
+        };
+        let warnings = reasons.into_iter().map(|reason| Warning::NoEffect {
+            name,
+            origin,
+            reason,
+        });
+        self.warnings.extend(warnings);
+    }
+
     fn read<T>(
         &mut self,
         name: &'static str,
@@ -155,7 +179,12 @@ impl<'a> Reader<'a> {
         let outcome = match raw.to_str().map(str::trim) {
             None => Err("must be UTF-8 text".to_owned()),
             Some("") => Err("must not be empty: give it a value or leave the flag out".to_owned()),
-            Some(text) => parse(text, setting.kind),
+            Some(text) => parse(text, setting.kind).map_err(|rule| match is_quoted(text) {
+                true => {
+                    format!("{rule} (the quotes around it are part of the value: leave them out)")
+                }
+                false => rule,
+            }),
         };
         match outcome {
             Ok(value) => {
@@ -201,12 +230,20 @@ fn parse_duration(text: &str, kind: Kind) -> Result<Duration, String> {
     }
 }
 
+/// Whether somebody wrote quotes where no shell takes them away.
+fn is_quoted(text: &str) -> bool {
+    ['"', '\''].iter().any(|quote| {
+        let inside = text.strip_prefix(*quote);
+        inside.is_some_and(|inside| inside.ends_with(*quote))
+    })
+}
+
 /// A refused value for a message: on one line, of bounded length, and without what may be a
 /// password, whichever setting somebody pasted it into.
 fn show_refused(text: &str, kind: Kind) -> String {
     const LONGEST: usize = 80;
-    if kind == Kind::DatabaseUrl || text.contains("://") {
-        return database::redact(text.trim());
+    if kind == Kind::DatabaseUrl || text.contains("://") || text.contains("password") {
+        return masked_url(text.trim());
     }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}… (cut)", &text[..end]),
@@ -236,9 +273,9 @@ mod tests {
     fn a_url_in_the_wrong_place_is_redacted_too() {
         let shown = show_refused("postgres://user:secret@db/x", Kind::Address);
         assert_eq!(shown, "postgres://db/…");
-        assert_eq!(
-            show_refused("host=db password=secret", Kind::DatabaseUrl),
-            "(hidden)"
-        );
+        for kind in [Kind::DatabaseUrl, Kind::Address] {
+            let shown = show_refused("host=db password=secret", kind);
+            assert_eq!(shown, "(hidden)");
+        }
     }
 }

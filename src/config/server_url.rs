@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 
-use super::sources::Sources;
+use super::problem::Warning;
+use super::sources::{Origin, Sources};
+use super::typo::suspects_of;
+use crate::domain::masked_url::masked_url;
 
 /// The variable, and the name under which its flag is kept.
 pub const SERVER_URL: &str = "ORCHESTRATOR_URL";
@@ -11,28 +15,86 @@ pub const SERVER_URL: &str = "ORCHESTRATOR_URL";
 /// Where an orchestrator with default settings answers.
 pub const DEFAULT_SERVER_URL: &str = "http://127.0.0.1:8001";
 
-/// Reads the address from the flag, the environment or `.env`, in this order of precedence, and
-/// takes away what stands at its end for nothing.
-///
-/// # Errors
-/// A sentence if it is no `http://` address.
-pub fn server_url(flag: Option<OsString>) -> Result<String, String> {
-    let flags = flag.map(|value| (SERVER_URL.to_owned(), value));
-    let sources = Sources::of_process(BTreeMap::from_iter(flags));
-    let given = sources.get(SERVER_URL).map(|(_, value)| value);
-    checked(given.unwrap_or(OsStr::new(DEFAULT_SERVER_URL)))
+/// The address of an orchestrator. A proxy before it may ask for a user and a password, which are
+/// not printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ServerUrl(String);
+
+impl ServerUrl {
+    /// Returns the whole address: for a request, never for a message.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
 }
 
-fn checked(given: &OsStr) -> Result<String, String> {
+impl fmt::Display for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&self.0))
+    }
+}
+
+impl fmt::Debug for ServerUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads the address from the flag, the environment or `.env`, in this order of precedence, and
+/// takes away what stands at its end for nothing. Returns it with what may not be meant, unless a
+/// flag leaves no doubt.
+///
+/// # Errors
+/// A sentence if it is no `http://` address, or if nothing but a `.env` that cannot be read could
+/// name it.
+pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), String> {
+    let flags = flag.map(|value| (SERVER_URL.to_owned(), value));
+    let sources = Sources::of_process(BTreeMap::from_iter(flags));
+    let given = sources.get(SERVER_URL);
+    let url = match (given, sources.problems.first()) {
+        (Some((_, value)), _) => checked(value),
+        (None, None) => checked(OsStr::new(DEFAULT_SERVER_URL)),
+        // The file may name another orchestrator than the one with default settings.
+        (None, Some(problem)) => Err(format!(
+            "{} (give --url, or set {SERVER_URL})",
+            problem.to_string().trim_end_matches('.')
+        )),
+    }?;
+    if given.is_some_and(|(origin, _)| origin == Origin::Flag) {
+        return Ok((url, Vec::new()));
+    }
+    let repeated = sources.warnings.iter();
+    let mut warnings: Vec<Warning> = repeated
+        .filter(|warning| warning.variable() == Some(SERVER_URL))
+        .cloned()
+        .collect();
+    warnings.extend(suspects_of(SERVER_URL, &sources));
+    Ok((url, warnings))
+}
+
+fn checked(given: &OsStr) -> Result<ServerUrl, String> {
     let url = given.to_str().map(str::trim).unwrap_or_default();
     let is_host = |rest: &str| !rest.is_empty() && !rest.starts_with('/');
     let is_text = |url: &str| !url.contains(|c: char| c.is_whitespace() || c.is_control());
+    // Paths are appended: behind these they would not be one.
+    let is_path = |url: &str| !url.contains(['?', '#']);
     match url.strip_prefix("http://") {
-        Some(rest) if is_host(rest) && is_text(url) => Ok(url.trim_end_matches('/').to_owned()),
+        Some(rest) if is_host(rest) && is_text(url) && is_path(url) => {
+            Ok(ServerUrl(url.trim_end_matches('/').to_owned()))
+        }
         Some(_) | None => Err(format!(
-            "the address of the orchestrator ({SERVER_URL} or --url) is {given:?}; it must be like \
-             {DEFAULT_SERVER_URL}"
+            "the address of the orchestrator ({SERVER_URL} or --url) is {:?}; it must be like \
+             {DEFAULT_SERVER_URL}",
+            shown(&given.to_string_lossy())
         )),
+    }
+}
+
+/// An address without what may be a password.
+fn shown(url: &str) -> String {
+    if url.contains(['@', '?', '#']) {
+        masked_url(url)
+    } else {
+        url.to_owned()
     }
 }
 
@@ -46,8 +108,10 @@ mod tests {
             ("http://a:8001", "http://a:8001"),
             (" http://a:8001/// ", "http://a:8001"),
             ("http://a/behind", "http://a/behind"),
+            ("http://u:p@a/behind", "http://u:p@a/behind"),
         ] {
-            assert_eq!(checked(OsStr::new(given)).as_deref(), Ok(url));
+            let read = checked(OsStr::new(given)).unwrap();
+            assert_eq!(read.expose(), url);
         }
         for given in [
             "",
@@ -56,10 +120,22 @@ mod tests {
             "http://",
             "http:///x",
             "http://a b",
+            "http://a?b",
+            "http://a#b",
             "x",
         ] {
             let refused = checked(OsStr::new(given)).unwrap_err();
             assert!(refused.contains("--url"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_password_of_a_proxy_is_not_shown() {
+        let url = checked(OsStr::new("http://u:geheim@a:8001/x")).unwrap();
+        assert_eq!(format!("{url} {url:?}"), "http://a/… http://a/…");
+        for given in ["https://u:geheim@a", "u:geheim@a", "http://a?key=geheim"] {
+            let refused = checked(OsStr::new(given)).unwrap_err();
+            assert!(!refused.contains("geheim"), "{refused}");
         }
     }
 }

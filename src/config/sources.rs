@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
 use super::dotenv::{self, DotEnv};
-use super::problem::Problem;
+use super::problem::{Problem, Warning};
 use super::table::find;
 
 /// Who said so.
@@ -50,6 +50,8 @@ pub(super) struct Sources {
     pub(super) dotenv_path: Option<PathBuf>,
     /// What was wrong with the sources themselves.
     pub(super) problems: Vec<Problem>,
+    /// What in the sources may not be meant.
+    pub(super) warnings: Vec<Warning>,
 }
 
 impl Sources {
@@ -57,22 +59,25 @@ impl Sources {
     /// working directory or the nearest one above it.
     pub(super) fn of_process(flags: BTreeMap<String, OsString>) -> Self {
         // Names that are no Unicode are nobody's setting; values may be, and are refused later.
-        let environment =
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+        let environment: BTreeMap<String, OsString> = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .collect();
         let DotEnv {
             path,
             values,
             problems,
-        } = dotenv::read();
+            warnings,
+        } = dotenv::read(|name| Some(environment.get(name)?.to_str()?.to_owned()));
         let values = values.into_iter().map(|(name, value)| (name, value.into()));
         Self {
             layers: vec![
                 (Origin::Flag, flags),
-                (Origin::Environment, environment.collect()),
+                (Origin::Environment, environment),
                 (Origin::DotEnv, values.collect()),
             ],
             dotenv_path: path,
             problems,
+            warnings,
         }
     }
 

@@ -4,7 +4,7 @@
 //! when it is a slip of the keyboard away from a setting, a setting cut short, or begins with words
 //! nobody else uses.
 
-use super::problem::UnknownVariable;
+use super::problem::{UnknownVariable, Warning};
 use super::setting::Setting;
 use super::sources::Sources;
 use super::table::{find, settings};
@@ -25,16 +25,34 @@ const OUR_PREFIXES: &[&str] = &[
 ];
 
 /// The variables that look like misspelt settings, in the order of the sources.
-pub(super) fn suspects(sources: &Sources) -> Vec<UnknownVariable> {
+pub(super) fn suspects(sources: &Sources) -> Vec<Warning> {
     let unknown = sources.variables().filter(|(_, name)| find(name).is_none());
     let suspects = unknown.filter_map(|(origin, name)| {
-        Some(UnknownVariable {
+        Some(Warning::Unknown(UnknownVariable {
             name: name.to_owned(),
             origin,
             suggestion: meant(name)?,
-        })
+        }))
     });
     suspects.collect()
+}
+
+/// The variables that look like a misspelt name of the orchestrator's address. Container platforms
+/// set others that begin like it (`ORCHESTRATOR_PORT`), so only slips count.
+pub(super) fn suspects_of(wanted: &'static str, sources: &Sources) -> Vec<Warning> {
+    let misspelt = sources.variables().filter(|(_, name)| {
+        let seen = name.to_ascii_uppercase().replace('-', "_");
+        *name != wanted && is_slip(&seen, wanted)
+    });
+    misspelt
+        .map(|(origin, name)| {
+            Warning::Unknown(UnknownVariable {
+                name: name.to_owned(),
+                origin,
+                suggestion: wanted,
+            })
+        })
+        .collect()
 }
 
 /// The setting that was probably meant by this name.
@@ -49,6 +67,13 @@ fn meant(name: &str) -> Option<&'static str> {
         .iter()
         .any(|setting| is_slip(&name, setting.name));
     (has_our_prefix || is_close || is_cut_short(&name)).then_some(nearest)
+}
+
+/// The one of these words that differs least from a word.
+pub(super) fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
+    words
+        .into_iter()
+        .min_by_key(|known| edit_distance(word, known))
 }
 
 /// How far a name is from a setting; a common beginning outweighs letters that differ, so that
@@ -77,7 +102,7 @@ fn is_cut_short(name: &str) -> bool {
 
 /// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other
 /// (optimal string alignment).
-fn edit_distance(left: &str, right: &str) -> usize {
+pub(super) fn edit_distance(left: &str, right: &str) -> usize {
     let (left, right) = (left.as_bytes(), right.as_bytes());
     let mut before = vec![0; right.len() + 1];
     let mut last: Vec<usize> = (0..=right.len()).collect();

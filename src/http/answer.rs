@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value;
 
 use super::problem::Problem;
+use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
 
 /// Lists longer than this are written apart, so that nobody's heartbeat waits for it.
@@ -51,6 +52,15 @@ impl<T> Told<T> {
             stale_since: stale_since.map(Time),
         }
     }
+}
+
+/// Writes the URL of a stream with its passwords. Only answers to the worker that runs the stream
+/// and the answers of the catalogue may use it.
+pub(super) fn whole_url<S: Serializer>(
+    url: &Option<StreamUrl>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    url.as_ref().map(StreamUrl::expose).serialize(serializer)
 }
 
 /// Seconds: an integer if they are whole, to the microsecond if not.

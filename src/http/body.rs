@@ -1,5 +1,6 @@
 //! Reads the body of a request: all of it, within a limit, whatever `Content-Type` it claims.
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -26,9 +27,14 @@ const BODY_LIMIT: Duration = Duration::from_secs(35);
 /// Bodies above this size are parsed apart, so that nobody's heartbeat waits for it.
 const PARSED_APART: usize = 64 * 1024;
 
-/// A whole body.
-#[derive(Debug)]
+/// A whole body. It may hold URLs with passwords, so printing it shows its size.
 pub(super) struct Body(Bytes);
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
+}
 
 impl Body {
     /// Parses it as the one JSON object it must be.

@@ -7,7 +7,7 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, Told, list as answer_list};
+use super::answer::{Time, Told, list as answer_list, whole_url};
 use super::body::Body;
 use super::fields::{Fields, MAX_SAFE_INTEGER, read};
 use super::params::{self, Query};
@@ -23,6 +23,7 @@ use crate::domain::queries::{
 };
 use crate::domain::returns::Returns;
 use crate::domain::stream::{Place, StreamState};
+use crate::domain::stream_url::StreamUrl;
 
 /// How many streams one request saves at the most.
 const MAX_SAVED: usize = 10_000;
@@ -154,7 +155,8 @@ pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResp
 struct StreamAnswer {
     id: StreamId,
     name: Arc<str>,
-    url: Option<Arc<str>>,
+    #[serde(serialize_with = "whole_url")]
+    url: Option<StreamUrl>,
     labels: BTreeMap<String, String>,
     priority: i32,
     enabled: bool,

@@ -6,7 +6,7 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::seconds;
+use super::answer::{seconds, whole_url};
 use super::body::Body;
 use super::fields::{Fields, LONGEST_INTERVAL, MAX_SAFE_INTEGER, read};
 use super::problem::Problem;
@@ -22,6 +22,7 @@ use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{ChangesSince, Query, SetUpdate, WorkerUpdate};
 use crate::domain::returns::LONGEST_REASON;
 use crate::domain::stream::{Holding, Stream};
+use crate::domain::stream_url::StreamUrl;
 
 /// What an instance may hold at the most.
 const MAX_STREAMS: i64 = 100_000;
@@ -123,8 +124,8 @@ pub(super) struct BeatAnswer {
 pub(super) struct AssignLine {
     stream_id: StreamId,
     epoch: Epoch,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    url: Option<std::sync::Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "whole_url")]
+    url: Option<StreamUrl>,
     name: std::sync::Arc<str>,
     handoff: Handoff,
 }

@@ -6,6 +6,7 @@ use super::rows::{EventRow, IncidentRow, InstanceRow, PlacementRow, StreamRow};
 use super::{Save, StoreError};
 use crate::domain::fleet::Rows;
 use crate::domain::stream::Stream;
+use crate::domain::stream_url::StreamUrl;
 
 /// What is written and deleted, by table.
 #[derive(Debug, Default)]
@@ -78,7 +79,10 @@ fn refuse_nul(rows: &Rows) -> Result<(), StoreError> {
     let streams = rows.streams.values().flatten().flat_map(|stream| {
         [
             ("a stream's name", stream.name.as_ref()),
-            ("a stream's url", stream.url.as_deref().unwrap_or_default()),
+            (
+                "a stream's url",
+                stream.url.as_ref().map_or("", StreamUrl::expose),
+            ),
             ("the reason of a return", reason_of(stream)),
         ]
     });

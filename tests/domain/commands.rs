@@ -939,7 +939,7 @@ fn absent_fields_keep_their_value_and_a_name_is_a_key() {
         (stream(&world, 7).priority, &*stream(&world, 8).name),
         (3, "new")
     );
-    assert_eq!(stream(&world, 7).url.as_deref(), Some("http://a"));
+    assert_eq!(stream(&world, 7).url, Some("http://a".into()));
     let no_url = StreamSpec {
         url: Some(None),
         ..named("s7")

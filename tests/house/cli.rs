@@ -330,3 +330,106 @@ fn whatever_else_answers_is_no_orchestrator() {
         format!("orchestrator: what answers at {url} (with status 200) is no orchestrator.\n")
     );
 }
+
+#[test]
+fn a_healthy_worker_is_answered_with_a_command() {
+    let desk = Desk::new();
+    let refused = desk.run(&["recover", "a"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused
+            .stdout
+            .contains("`orchestrator emergency a --reason TEXT` takes the streams"),
+        "{}",
+        refused.stdout
+    );
+    let taken = desk.run(&["emergency", "a", "--reason", "x"]);
+    assert!(
+        taken
+            .stdout
+            .contains("`orchestrator recover a` releases it."),
+        "{}",
+        taken.stdout
+    );
+    let nothing = desk.run(&["incidents", "999999"]);
+    assert!(
+        nothing
+            .stderr
+            .contains("`orchestrator incidents` lists them."),
+        "{}",
+        nothing.stderr
+    );
+    for shown in [refused.stdout, taken.stdout, nothing.stderr] {
+        assert!(!shown.contains("/resilience/"), "{shown}");
+    }
+}
+
+#[test]
+fn a_name_that_deceives_is_kept_as_it_is_and_shown_escaped() {
+    const NAME: &str = "w\u{202e}1\u{2028}\u{200b}x";
+    const SHOWN: &str = "w\\u{202e}1\\u{2028}\\u{200b}x";
+    let folder = tempdir().unwrap();
+    for format in ["text", "json"] {
+        let folder = folder.path().join(format);
+        std::fs::create_dir(&folder).unwrap();
+        let orchestrator = start(&folder, &[("LOG_FORMAT", format)]);
+        let body = json!({"server_id": NAME, "ip": "10.0.0.1", "port": 1, "max_streams": 5});
+        assert_eq!(orchestrator.post("/register", &body).1["server_id"], NAME);
+        let body = json!({"server_id": NAME, "requested_count": 1});
+        assert_eq!(orchestrator.post("/streams/assign", &body).0, 200);
+        let (status, answer) = orchestrator.post(
+            "/instances/w%E2%80%AE1%E2%80%A8%E2%80%8Bx/failure",
+            &json!({}),
+        );
+        assert_eq!(status, 200, "{answer}");
+        let (_, kept) = orchestrator.get("/instances");
+        assert_eq!(kept["instances"][0]["server_id"], NAME, "answered as it is");
+
+        let url = [("ORCHESTRATOR_URL", orchestrator.address())];
+        for arguments in [&["status"] as &[&str], &["incidents"], &["recover", NAME]] {
+            let outcome = run(&folder, arguments, &url);
+            let shown = outcome.stdout + &outcome.stderr;
+            assert!(shown.contains(SHOWN), "{arguments:?}: {shown}");
+            assert!(
+                !shown.contains(['\u{202e}', '\u{2028}', '\u{200b}']),
+                "{shown}"
+            );
+        }
+        let json = run(&folder, &["incidents", "--json"], &url);
+        assert!(!json.stdout.contains('\u{202e}'), "{}", json.stdout);
+        assert_eq!(
+            json.json()["incidents"][0]["server_id"],
+            NAME,
+            "the same value"
+        );
+
+        orchestrator.signal(rustix::process::Signal::TERM);
+        let log = orchestrator.wait().log;
+        assert!(!log.contains(['\u{202e}', '\u{2028}', '\u{200b}']), "{log}");
+        if format == "text" {
+            assert!(log.contains(SHOWN), "{log}");
+        } else {
+            let records = log
+                .lines()
+                .map(|line| serde_json::from_str::<Value>(line).unwrap());
+            let names: Vec<Value> = records
+                .map(|mut record| record["server_id"].take())
+                .collect();
+            assert!(names.contains(&json!(NAME)), "{log}");
+        }
+    }
+}
+
+#[test]
+fn the_password_of_a_proxy_is_not_printed() {
+    let folder = tempdir().unwrap();
+    for url in [
+        "http://u:geheim@127.0.0.1:1",
+        "https://u:geheim@h",
+        "u:geheim@h",
+    ] {
+        let outcome = run(folder.path(), &["status", "--url", url], &[]);
+        assert_ne!(outcome.code, Some(0));
+        assert!(!outcome.stderr.contains("geheim"), "{}", outcome.stderr);
+    }
+}

@@ -469,3 +469,196 @@ fn a_url_in_the_wrong_place_is_not_repeated() {
     // `--help` names URLs of its own and is no error.
     assert_eq!(desk.run(&["--help"], &[]).code, Some(0));
 }
+
+/// What `config check` warns of, without the indentation.
+fn warnings(outcome: &Outcome) -> Vec<String> {
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    let lines = outcome
+        .stdout
+        .lines()
+        .skip_while(|line| *line != "Warnings");
+    lines.skip(1).map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn a_default_in_braces_is_applied() {
+    let text = "HEARTBEAT_TIMEOUT=${PATIENCE:-90}\nEVENT_RETENTION=${DAYS}d\n";
+    let outcome = Desk::with_dotenv(text).check(&[], &[("DAYS", "3")]);
+    assert_eq!(
+        outcome.line("HEARTBEAT_TIMEOUT"),
+        "HEARTBEAT_TIMEOUT 1m 30s .env"
+    );
+    assert_eq!(outcome.line("EVENT_RETENTION"), "EVENT_RETENTION 3d .env");
+    assert_eq!(warnings(&outcome), [""; 0]);
+}
+
+#[test]
+fn of_two_lines_for_a_setting_the_later_counts_and_both_are_named() {
+    let desk = Desk::with_dotenv("HEARTBEAT_TIMEOUT=90\n# c\nHEARTBEAT_TIMEOUT=120\n");
+    let outcome = desk.check(&[], &[]);
+    assert_eq!(
+        outcome.line("HEARTBEAT_TIMEOUT"),
+        "HEARTBEAT_TIMEOUT 2m .env"
+    );
+    let [warning] = &warnings(&outcome)[..] else {
+        panic!("{}", outcome.stdout)
+    };
+    assert!(
+        warning.starts_with("HEARTBEAT_TIMEOUT is set in lines 1 and 3 of ")
+            && warning.ends_with("/.env; line 3 counts."),
+        "{warning}"
+    );
+}
+
+#[test]
+fn a_dollar_that_cuts_a_password_is_refused() {
+    let text = format!("LOG_FORMAT=json\nDATABASE_URL=postgres://u:pa${SECRET}@127.0.0.1/o\n");
+    let outcome = Desk::with_dotenv(text).check(&[], &[]);
+    let problems = outcome.problems();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains("/.env, line 2: DATABASE_URL refers with a $"),
+        "{problems:?}"
+    );
+    assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
+    let quoted = format!("DATABASE_URL='postgres://u:pa${SECRET}@127.0.0.1/o'\n");
+    assert_eq!(Desk::with_dotenv(quoted).check(&[], &[]).code, Some(0));
+}
+
+#[test]
+fn a_file_of_settings_that_cannot_be_read_is_said() {
+    let desk = Desk::new();
+    let path = desk.directory.path().join(".env");
+    std::fs::create_dir(&path).unwrap();
+    for arguments in [&["config", "check"] as &[&str], &[], &["migrate"]] {
+        let outcome = desk.run(arguments, &[]);
+        let problems = outcome.problems();
+        assert!(
+            problems[0].contains("/.env: is a directory"),
+            "{problems:?}"
+        );
+    }
+    // Whoever asks an orchestrator is not sent to another one than the file may name.
+    let asked = desk.run(&["status"], &[]);
+    assert_eq!(asked.code, Some(2));
+    assert!(
+        asked.stderr.contains("is a directory") && asked.stderr.contains("--url"),
+        "{}",
+        asked.stderr
+    );
+    let asked = desk.run(&["status", "--url", "http://127.0.0.1:1"], &[]);
+    assert_eq!(asked.code, Some(1), "{}", asked.stderr);
+}
+
+#[test]
+fn a_parameter_of_a_database_url_has_an_effect_or_is_refused() {
+    let desk = Desk::new();
+    for (query, part) in [
+        ("sslmode=banana", "it has an sslmode that is not known"),
+        ("sslmode=require&sslmode=require", "it has sslmode twice"),
+        ("sslrootcert=/ca.pem", "its sslmode does not encrypt"),
+        ("sslmod=require", "the nearest one is sslmode"),
+        ("connect_timeout=soon", "connect_timeout"),
+    ] {
+        let url = format!("postgres://u:{SECRET}@127.0.0.1:1/o?{query}");
+        for outcome in [
+            desk.check(&[], &[("DATABASE_URL", &url)]),
+            desk.run(&[], &[("DATABASE_URL", &url)]),
+        ] {
+            assert!(outcome.problems()[0].contains(part), "{}", outcome.stderr);
+            assert!(!outcome.stderr.contains(SECRET), "{}", outcome.stderr);
+        }
+    }
+    let url = format!("postgres://u:{SECRET}@127.0.0.1:1/o?sslmode=prefer");
+    let outcome = desk.check(&[], &[("DATABASE_URL", &url)]);
+    assert!(
+        warnings(&outcome)[0].starts_with("DATABASE_URL (environment) has sslmode=prefer"),
+        "{}",
+        outcome.stdout
+    );
+}
+
+#[test]
+fn a_log_level_of_another_program_is_applied_and_said() {
+    let outcome = Desk::new().check(&[], &[("RUST_LOG", "warning")]);
+    assert_eq!(outcome.line("RUST_LOG"), "RUST_LOG warn environment");
+    assert_eq!(
+        warnings(&outcome),
+        [
+            "RUST_LOG (environment) has \"warning\", which is no level of this program, and is \
+             taken for warn; write warn."
+        ]
+    );
+    let refused = Desk::new().check(&[], &[("RUST_LOG", "inf")]);
+    assert!(
+        refused.problems()[0].contains("did you mean info?"),
+        "{}",
+        refused.stderr
+    );
+    let module = Desk::new().check(&[], &[("RUST_LOG", "info,orchestrator=debug")]);
+    assert!(
+        warnings(&module)[0].contains("has \"orchestrator\", which is no module"),
+        "{}",
+        module.stdout
+    );
+}
+
+#[test]
+fn a_setting_that_another_one_makes_void_is_warned_about() {
+    let outcome = Desk::with_dotenv("DATABASE_POOL_SIZE=9\n").check(&[], &[]);
+    assert_eq!(
+        warnings(&outcome),
+        ["DATABASE_POOL_SIZE (.env) has no effect: only PostgreSQL has more than one connection."]
+    );
+}
+
+#[test]
+fn quotes_that_no_shell_took_away_are_named() {
+    let outcome = Desk::new().check(&[], &[("HEARTBEAT_TIMEOUT", "\"90\"")]);
+    assert!(
+        outcome.problems()[0].contains("the quotes around it are part of the value"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn config_without_a_subcommand_names_its_subcommands() {
+    let outcome = Desk::new().run(&["config"], &[]);
+    assert_eq!((outcome.code, outcome.stdout.as_str()), (Some(2), ""));
+    for part in ["check", "sample", "Usage: orchestrator config"] {
+        assert!(outcome.stderr.contains(part), "{}", outcome.stderr);
+    }
+    assert!(!outcome.stderr.contains("URL"), "{}", outcome.stderr);
+}
+
+#[test]
+fn the_help_of_a_subcommand_has_no_settings_of_the_server() {
+    for arguments in [
+        &["status", "--help"] as &[&str],
+        &["recover", "--help"],
+        &["config", "check", "--help"],
+    ] {
+        let help = Desk::new().run(arguments, &[]);
+        assert_eq!(help.code, Some(0));
+        assert!(
+            !help.stdout.contains("--heartbeat-timeout"),
+            "{}",
+            help.stdout
+        );
+    }
+}
+
+#[test]
+fn what_deceives_in_an_argument_or_a_value_is_shown_escaped() {
+    let outcome = Desk::new().run(&["stat\u{202e}us"], &[]);
+    assert_eq!(outcome.code, Some(2));
+    assert!(
+        outcome.stderr.contains("stat\\u{202e}us"),
+        "{}",
+        outcome.stderr
+    );
+    let outcome = Desk::new().check(&[], &[("BIND_ADDRESS", "a\u{200b}b:1")]);
+    let problem = outcome.problems()[0];
+    assert!(problem.contains("a\\u{200b}b:1"), "{problem}");
+}

@@ -637,3 +637,98 @@ fn broken_requests_are_no_errors_of_ours() {
         .collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }
+
+/// Everything that is not an answer to the worker that runs a stream, or to a reader of the
+/// catalogue; the log on its finest level.
+fn the_urls_of_streams_are_only_where_they_belong(database: &str) {
+    const SECRET: &str = "geheim-7";
+    const URL: &str = "rtsp://admin:geheim-7@10.0.0.8:554/cam?token=geheim-7";
+    let folder = folder();
+    let settings = [
+        ("DATABASE_URL", database),
+        ("RUST_LOG", "trace,tokio_postgres=trace"),
+    ];
+    let orchestrator = start(folder.path(), &settings);
+    let saved = json!({"streams": [{"id": 1, "name": "camera", "url": URL}]});
+    assert_eq!(orchestrator.post("/streams", &saved).0, 200);
+    register(&orchestrator, "a", 3);
+    register(&orchestrator, "b", 3);
+    orchestrator.post("/streams/assign", &json!({"server_id": "a"}));
+
+    let beat = json!({"server_id": "a", "current_streams": 0, "assignment_version": 0});
+    let (_, answer) = orchestrator.post("/heartbeat", &beat);
+    assert_eq!(answer["assign"][0]["url"], URL, "its worker has it");
+    for path in ["/streams", "/streams/1"] {
+        let (_, answer) = orchestrator.get(path);
+        assert!(answer.to_string().contains(URL), "the catalogue has it");
+    }
+
+    for streams in [
+        json!([{"id": 1, "name": "camera", "url": format!("{URL}\u{0}")}]),
+        json!([{"id": 1, "name": "camera", "url": [URL]}]),
+        json!([{"id": 2, "name": "camera", "url": URL}]),
+        json!([{"id": 1, "name": "camera", "url": URL, "priority": "high"}]),
+        json!([{"id": 1, "name": "camera", "url": URL.repeat(100)}]),
+        json!([{"id": 1, "name": URL.repeat(6), "url": URL}]),
+        json!([{"url": URL}]),
+        json!([URL]),
+        json!(URL),
+    ] {
+        let (status, answer) = orchestrator.post("/streams", &json!({ "streams": streams }));
+        assert!((400..500).contains(&status), "{answer}");
+        assert!(!answer.to_string().contains(SECRET), "{answer}");
+    }
+    let (agent, address) = orchestrator.client();
+    let mut answer = agent
+        .post(format!("{address}/streams"))
+        .send(format!("{{\"streams\": [{{\"url\": \"{URL}\""))
+        .unwrap();
+    let text = answer.body_mut().read_to_string().unwrap();
+    assert!(
+        text.contains("not valid JSON") && !text.contains(SECRET),
+        "{text}"
+    );
+
+    assert_eq!(orchestrator.post("/instances/a/failure", &json!({})).0, 200);
+    for path in [
+        "/metrics",
+        "/status",
+        "/instances",
+        "/instances/b",
+        "/streams/assignments",
+        "/resilience/events",
+        "/resilience/incidents",
+        "/resilience/alerts",
+        "/resilience/consistency",
+        "/resilience/status",
+    ] {
+        let mut answer = agent.get(format!("{address}{path}")).call().unwrap();
+        let text = answer.body_mut().read_to_string().unwrap();
+        assert!(!text.contains(SECRET), "{path}: {text}");
+    }
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    let leaks: Vec<&str> = ended
+        .log
+        .lines()
+        .filter(|line| line.contains(SECRET))
+        .collect();
+    assert!(leaks.is_empty(), "{leaks:#?}");
+    assert!(ended.log.contains(" TRACE "), "the finest level was on");
+}
+
+#[test]
+fn the_urls_of_streams_are_only_where_they_belong_on_sqlite() {
+    the_urls_of_streams_are_only_where_they_belong("sqlite://fleet.db");
+}
+
+#[test]
+fn the_urls_of_streams_are_only_where_they_belong_on_postgres() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let database = runtime.block_on(Database::new());
+    the_urls_of_streams_are_only_where_they_belong(&database.url());
+}

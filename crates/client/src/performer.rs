@@ -9,6 +9,8 @@ use super::permit::Permit;
 use super::runner::{Notice, Runner};
 use super::stream::{StopReason, StreamAssignment};
 
+use orchestrator_domain::masked_url::with_masked_urls;
+
 /// What the runner is told. The machine waits for the end of a start or a stop before the next.
 #[derive(Debug)]
 pub(super) enum Task {
@@ -46,7 +48,8 @@ fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) ->
     match runner.start(stream, permit) {
         Ok(()) => Performed::Ended(Outcome::Done),
         Err(failure) => {
-            let why = failure.to_string();
+            // Its URL, with a password, is what most such errors repeat.
+            let why = with_masked_urls(&failure.to_string());
             runner.notice(&Notice::StartFailed(stream.id, why.clone()));
             Performed::Failed(why)
         }
@@ -61,5 +64,45 @@ impl Drop for Guard<'_> {
         if thread::panicking() {
             let _ = self.0.send(Message::RunnerGone);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Failure;
+    use crate::permit::{Grant, LeaseEnd};
+    use crate::stream::Handoff;
+
+    /// Fails as programs for media do: with the URL it was given.
+    struct Failing(Vec<Notice>);
+
+    impl Runner for Failing {
+        fn start(&mut self, stream: &StreamAssignment, _: Permit) -> Result<(), Failure> {
+            let url = stream.url.as_deref().unwrap_or_default();
+            Err(format!("cannot open {url}: timed out").into())
+        }
+
+        fn stop(&mut self, _: &StreamAssignment, _: StopReason) {}
+
+        fn notice(&mut self, notice: &Notice) {
+            self.0.push(notice.clone());
+        }
+    }
+
+    #[test]
+    fn the_error_of_a_failed_start_is_passed_on_without_the_password() {
+        let stream = StreamAssignment {
+            url: Some("rtsp://admin:geheim@10.0.0.8/cam".to_owned()),
+            handoff: Handoff::Overlap,
+            ..StreamAssignment::new(7)
+        };
+        let (_grant, permit) = Grant::new(&stream, &Arc::new(LeaseEnd::default()));
+        let mut runner = Failing(Vec::new());
+        assert_eq!(start(&mut runner, &stream, permit), Outcome::Failed);
+        let why = "cannot open rtsp://10.0.0.8/…: timed out".to_owned();
+        assert_eq!(runner.0, [Notice::StartFailed(7, why)]);
     }
 }

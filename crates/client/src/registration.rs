@@ -1,10 +1,13 @@
 //! What a worker says of itself when it registers.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
+use orchestrator_domain::masked_url::masked_url;
+
 /// The settings of one worker.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Registration {
     /// The orchestrator, without a slash at its end.
     pub(super) url: String,
@@ -16,4 +19,15 @@ pub(super) struct Registration {
     /// None: as the orchestrator asks.
     pub(super) heartbeat_interval: Option<Duration>,
     pub(super) auto_assign: bool,
+}
+
+impl fmt::Debug for Registration {
+    /// Leaves out what only repeats the calls, and what may be a password in the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registration")
+            .field("url", &masked_url(&self.url))
+            .field("server_id", &self.server_id)
+            .field("max_streams", &self.max_streams)
+            .finish_non_exhaustive()
+    }
 }

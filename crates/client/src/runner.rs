@@ -46,7 +46,7 @@ pub enum Notice {
     Unreachable(String),
     /// Requests are answered again.
     Reachable,
-    /// The runner could not start a stream, which is given back.
+    /// The runner could not start a stream, which is given back; its error, with URLs masked.
     StartFailed(StreamId, String),
 }
 

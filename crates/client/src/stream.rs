@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::masked_url::masked_url;
+
 /// The number of a stream.
 pub type StreamId = i64;
 
@@ -10,8 +12,8 @@ pub type StreamId = i64;
 /// does not tell.
 pub type Epoch = i64;
 
-/// A stream this worker is to run.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A stream this worker is to run. Its `Debug` shows scheme and host of the URL only.
+#[derive(Clone, PartialEq, Eq)]
 pub struct StreamAssignment {
     /// Which.
     pub id: StreamId,
@@ -19,7 +21,7 @@ pub struct StreamAssignment {
     pub epoch: Epoch,
     /// What people call it; empty if the orchestrator does not tell.
     pub name: String,
-    /// Where it comes from.
+    /// Where it comes from. It may hold a password: log the number of the stream instead.
     pub url: Option<String>,
     /// What matters more while two workers might run it.
     pub handoff: Handoff,
@@ -35,6 +37,18 @@ impl StreamAssignment {
             url: None,
             handoff: Handoff::default(),
         }
+    }
+}
+
+impl fmt::Debug for StreamAssignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StreamAssignment")
+            .field("id", &self.id)
+            .field("epoch", &self.epoch)
+            .field("name", &self.name)
+            .field("url", &self.url.as_deref().map(masked_url))
+            .field("handoff", &self.handoff)
+            .finish()
     }
 }
 
@@ -91,4 +105,20 @@ pub enum Ending {
     OtherProcess(String),
     /// The orchestrator does not accept the registration; its sentence.
     Refused(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_assignment_is_printed_without_its_password() {
+        let stream = StreamAssignment {
+            url: Some("rtsp://admin:geheim@10.0.0.8/cam?key=geheim".to_owned()),
+            ..StreamAssignment::new(7)
+        };
+        let shown = format!("{stream:?} {stream:#?}");
+        assert!(shown.contains("rtsp://10.0.0.8/…"), "{shown}");
+        assert!(!shown.contains("geheim"), "{shown}");
+    }
 }

@@ -12,6 +12,7 @@ use super::machine::{Answer, Request, Running};
 use super::reading::{beat, duration, ids, number};
 use super::registration::Registration;
 use super::stream::StreamId;
+use crate::masked_url::with_masked_urls;
 
 /// How long the orchestrator is asked to hold a question that it has no news for.
 pub(super) const NEWS_WAIT: Duration = Duration::from_secs(30);
@@ -92,7 +93,7 @@ impl Wire {
         };
         outcome.unwrap_or_else(|error| {
             let failed = Answer::Failed { retry_after: None };
-            (failed, Some(error.to_string()))
+            (failed, Some(with_masked_urls(&error.to_string())))
         })
     }
 

@@ -53,9 +53,15 @@ impl Error for WorkerError {
 }
 
 /// What is said at registration.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Builder {
     registration: Registration,
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Builder").field(&self.registration).finish()
+    }
 }
 
 impl Builder {

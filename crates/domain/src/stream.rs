@@ -9,19 +9,20 @@ use super::handover::{Handoff, Handover};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use super::returns::Returns;
 use super::string_enum::string_enum;
+use super::stream_url::StreamUrl;
 use super::time::WallTime;
 
 pub use super::reason::{AssignReason, OrphanReason};
 
 /// A stream of the catalogue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
     /// Its key.
     pub id: StreamId,
     /// Its name, unique.
     pub name: Arc<str>,
     /// Where its content is found; handed to the worker, never dialled.
-    pub url: Option<Arc<str>>,
+    pub url: Option<StreamUrl>,
     /// Free-form labels.
     pub labels: BTreeMap<String, String>,
     /// Which orphaned streams are placed first: higher before lower, default 0.

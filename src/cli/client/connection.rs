@@ -7,6 +7,10 @@ use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body, Error};
 
+use super::routes::in_commands;
+use crate::cli::escapes::escaped;
+use crate::config::ServerUrl;
+
 /// Longer than the longest answer takes: a consistency check with a database that hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
@@ -19,13 +23,13 @@ const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 /// Where the orchestrator is, and how it is reached.
 #[derive(Debug)]
 pub(super) struct Connection {
-    url: String,
+    url: ServerUrl,
     agent: Agent,
 }
 
 impl Connection {
     /// To the orchestrator at `url`; nothing is sent yet.
-    pub(super) fn to(url: String) -> Self {
+    pub(super) fn to(url: ServerUrl) -> Self {
         let agent = Agent::config_builder()
             .timeout_global(Some(ANSWER_LIMIT))
             .timeout_connect(Some(CONNECT_LIMIT))
@@ -44,7 +48,7 @@ impl Connection {
     /// # Errors
     /// One sentence that says what is the matter.
     pub(super) fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value, String> {
-        let mut request = self.agent.get(format!("{}{path}", self.url));
+        let mut request = self.agent.get(format!("{}{path}", self.url.expose()));
         for (name, value) in parameters {
             request = request.query(*name, value);
         }
@@ -56,7 +60,7 @@ impl Connection {
     /// # Errors
     /// One sentence that says what is the matter.
     pub(super) fn post(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value, String> {
-        let mut request = self.agent.post(format!("{}{path}", self.url));
+        let mut request = self.agent.post(format!("{}{path}", self.url.expose()));
         for (name, value) in parameters {
             request = request.query(*name, value);
         }
@@ -75,7 +79,10 @@ impl Connection {
             return Ok(body);
         }
         let detail = body["detail"].as_str().filter(|detail| !detail.is_empty());
-        Err(detail.map_or_else(|| self.stranger(status), super::table::escape))
+        Err(detail.map_or_else(
+            || self.stranger(status),
+            |detail| in_commands(&escaped(detail)),
+        ))
     }
 
     fn unreachable(&self, error: &Error) -> String {
@@ -88,6 +95,10 @@ impl Connection {
                 format!("no orchestrator answers at {url}.")
             }
             Error::Timeout(_) => format!("the orchestrator at {url} does not answer in time."),
+            // These repeat the address they could not read.
+            Error::BadUri(_) | Error::Http(_) => {
+                format!("the orchestrator's address {url} cannot be used; check --url.")
+            }
             other => format!("the orchestrator at {url} cannot be asked: {other}."),
         }
     }

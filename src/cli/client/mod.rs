@@ -1,12 +1,14 @@
 //! The commands that talk to a running orchestrator, over HTTP like anybody else.
 //!
 //! `connection` asks, `table` aligns, and each command has a file that knows what its answer looks
-//! like to a person. With `--json` what was answered is printed as JSON.
+//! like to a person. With `--json` what was answered is printed as JSON, of the same value; what would
+//! deceive a reader is written as `\u202e` there.
 
 mod connection;
 mod consistency;
 mod incidents;
 mod recovery;
+mod routes;
 mod status;
 mod table;
 
@@ -14,6 +16,7 @@ use std::ffi::OsString;
 
 use serde_json::Value;
 
+use super::escapes::escaped_json;
 use super::exit::Exit;
 use super::{complain, print};
 use crate::config;
@@ -53,13 +56,16 @@ pub(super) enum Subject {
 
 /// Asks, prints, and says by the exit code how it went.
 pub(super) fn ask(question: Question) -> Exit {
-    let url = match config::server_url(question.url) {
-        Ok(url) => url,
+    let (url, warnings) = match config::server_url(question.url) {
+        Ok(read) => read,
         Err(reason) => {
             complain(&format!("orchestrator: {reason}."));
             return Exit::Misused;
         }
     };
+    for warning in warnings {
+        complain(&format!("orchestrator: warning: {warning}"));
+    }
     let connection = Connection::to(url);
     let (answer, show): (_, fn(&Value) -> String) = match &question.subject {
         Subject::Status => (status::ask(&connection), status::show),
@@ -95,7 +101,7 @@ pub(super) fn ask(question: Question) -> Exit {
         }
     };
     let printed = print(&if question.json {
-        format!("{answer:#}\n")
+        format!("{}\n", escaped_json(&format!("{answer:#}")))
     } else {
         show(&answer)
     });

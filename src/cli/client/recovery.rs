@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::routes::in_commands;
 use super::table::{aligned, cell, words};
 
 /// The path of an order about an instance, whose name may hold anything.
@@ -19,7 +20,7 @@ pub(super) fn path(order: &str, id: &str) -> String {
 
 /// What came of it as a sentence, then the steps, if there are any.
 pub(super) fn show(answer: &Value) -> String {
-    let text = format!("{}\n", cell(&answer["message"]));
+    let text = format!("{}\n", in_commands(&cell(&answer["message"])));
     match answer["steps"].as_array() {
         Some(steps) => text + &table_of(steps),
         None => text,
@@ -35,7 +36,7 @@ pub(super) fn table_of(steps: &[Value]) -> String {
             words(&step["name"]),
             cell(&step["status"]),
             format!("{took:.1} ms"),
-            cell(&step["detail"]),
+            in_commands(&cell(&step["detail"])),
         ]
     }));
     aligned(&rows)

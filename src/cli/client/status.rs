@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::connection::Connection;
+use super::routes::in_commands;
 use super::table::{aligned, cell, time, words};
 
 /// How many open alerts are listed.
@@ -150,7 +151,7 @@ fn alerts(answer: &Value) -> String {
             cell(&alert["severity"]),
             words(&alert["kind"]),
             cell(&alert["subject"]),
-            cell(&alert["detail"]),
+            in_commands(&cell(&alert["detail"])),
         ]
     }));
     format!("\n{}", aligned(&rows))

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::cli::escapes::escaped;
+
 /// Rows in columns as wide as their widest cell, two spaces apart, the first row being the head.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
@@ -24,12 +26,12 @@ pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
-/// A value in a cell: a dash if there is none, and nothing that steers a terminal.
+/// A value in a cell: a dash if there is none, and nothing that deceives a reader.
 pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => escape(text),
-        other => escape(&other.to_string()),
+        Value::String(text) => escaped(text),
+        other => escaped(&other.to_string()),
     }
 }
 
@@ -47,11 +49,6 @@ pub(super) fn time(value: &Value) -> String {
     }
 }
 
-/// Writes control characters as escapes: names of workers come from outside.
-pub(super) fn escape(text: &str) -> String {
-    crate::cli::logging::escape(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +64,7 @@ mod tests {
     #[test]
     fn values_cannot_steer_a_terminal() {
         assert_eq!(cell(&json!("a\u{1b}[2J")), "a\\u{1b}[2J");
+        assert_eq!(cell(&json!("w\u{202e}1")), "w\\u{202e}1");
         assert_eq!(cell(&Value::Null), "-");
         assert_eq!(cell(&json!(7)), "7");
         assert_eq!(

@@ -11,7 +11,7 @@ use super::{
     BreakerSettings, Config, ConfigErrors, DatabaseSettings, HealthLimits, HealthSettings,
     HeartbeatSettings, LivenessThresholds, LogSettings, MassFailureSettings, Problem,
     RecoverySettings, RegistrationSettings, RetentionSettings, RetryPolicy, ServerSettings,
-    UnknownVariable, WorkerLimits, rules, settings, table, typo,
+    Warning, WorkerLimits, database, rules, settings, table, typo,
 };
 
 /// A configuration and what there is to say about it.
@@ -21,8 +21,8 @@ pub struct Loaded {
     pub config: Config,
     /// Every setting with its value and origin, in the order of [`settings`].
     pub effective: Vec<EffectiveValue>,
-    /// Variables that look like misspelt settings.
-    pub warnings: Vec<UnknownVariable>,
+    /// What may not do what it looks like.
+    pub warnings: Vec<Warning>,
     /// The `.env` that was read, when there is one.
     pub dotenv_path: Option<PathBuf>,
 }
@@ -62,6 +62,7 @@ fn from_sources(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     let Reader {
         mut problems,
         mut effective,
+        mut warnings,
         lengths,
         ..
     } = reader;
@@ -69,10 +70,11 @@ fn from_sources(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     match config {
         Some(config) if problems.is_empty() => {
             effective.sort_by_key(|value| position(value.name));
+            warnings.extend(typo::suspects(sources));
             Ok(Loaded {
                 config,
                 effective,
-                warnings: typo::suspects(sources),
+                warnings,
                 dotenv_path: sources.dotenv_path.clone(),
             })
         }
@@ -128,6 +130,10 @@ fn read_database(reader: &mut Reader<'_>) -> Option<DatabaseSettings> {
     let timeout = reader.duration("DATABASE_TIMEOUT");
     let wait = reader.limit("DATABASE_WAIT");
     let pool_size = reader.count("DATABASE_POOL_SIZE");
+    if let Some(database::DatabaseUrl::Memory | database::DatabaseUrl::Sqlite(_)) = &url {
+        let reason = "has no effect: only PostgreSQL has more than one connection";
+        reader.warn_of("DATABASE_POOL_SIZE", vec![reason.to_owned()]);
+    }
     Some(DatabaseSettings {
         url: url?,
         timeout: timeout?,

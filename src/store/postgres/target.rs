@@ -69,7 +69,9 @@ impl Target {
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION_NAME);
         }
-        config.keepalives_idle(KEEPALIVE);
+        if !names_keepalives(&rest) {
+            config.keepalives_idle(KEEPALIVE);
+        }
         let tls = match verification {
             Some(verification) => Some(tls::connector(verification)?),
             None => None,
@@ -277,6 +279,14 @@ fn advice(error: &tokio_postgres::Error, database: Option<&str>) -> String {
     }
 }
 
+/// Whether a URL says itself when the server is asked for a sign of life.
+fn names_keepalives(url: &str) -> bool {
+    let (_, query) = url.split_once('?').unwrap_or_default();
+    query
+        .split('&')
+        .any(|pair| pair.starts_with("keepalives_idle="))
+}
+
 fn lock_limit(limit: Duration) -> u128 {
     limit.mul_f64(0.8).as_millis().clamp(1, i32::MAX as u128)
 }
@@ -376,6 +386,19 @@ mod tests {
         let shown = format!("{target:?} {}", target.unreachable(&"refused"));
         assert!(!shown.contains("geheim"), "{shown}");
         assert!(!shown.contains("me:"), "{shown}");
+    }
+
+    #[test]
+    fn the_urls_own_keepalive_goes_before_the_programs() {
+        let idle = |query: &str| {
+            let target = Target::parse(&format!("postgres://u@h/d{query}")).unwrap();
+            target.config.get_keepalives_idle()
+        };
+        assert_eq!(idle(""), KEEPALIVE);
+        assert_eq!(
+            idle("?connect_timeout=3&keepalives_idle=60"),
+            Duration::from_secs(60)
+        );
     }
 
     #[test]

@@ -1,9 +1,13 @@
 //! Instances, streams and where the streams are.
 
-use std::sync::Arc;
 use std::time::Duration;
 
+use diesel::backend::Backend;
+use diesel::deserialize::{self, FromSql, FromSqlRow};
+use diesel::expression::AsExpression;
 use diesel::prelude::*;
+use diesel::serialize::{self, Output, ToSql};
+use diesel::sql_types::Text;
 
 use super::{RowAt, ids_json, labels_json};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
@@ -11,6 +15,7 @@ use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, Stre
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::returns::Returns;
 use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Stream, StreamState};
+use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
 use crate::domain::withdrawal::{HandedOver, Withdrawal, WithdrawalCause};
 use crate::store::StoreError;
@@ -143,7 +148,7 @@ impl TryFrom<InstanceRow> for Instance {
 pub(in crate::store) struct StreamRow {
     id: i64,
     name: String,
-    url: Option<String>,
+    url: Option<UrlText>,
     labels: String,
     priority: i32,
     enabled: bool,
@@ -157,6 +162,29 @@ pub(in crate::store) struct StreamRow {
     retry_at: Option<i64>,
 }
 
+/// The URL of a stream as a column; printed without its passwords, as [`StreamUrl`] is.
+#[derive(Debug, Clone, AsExpression, FromSqlRow)]
+#[diesel(sql_type = Text)]
+pub(in crate::store) struct UrlText(StreamUrl);
+
+impl<B: Backend> ToSql<Text, B> for UrlText
+where
+    str: ToSql<Text, B>,
+{
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, B>) -> serialize::Result {
+        self.0.expose().to_sql(out)
+    }
+}
+
+impl<B: Backend> FromSql<Text, B> for UrlText
+where
+    String: FromSql<Text, B>,
+{
+    fn from_sql(bytes: B::RawValue<'_>) -> deserialize::Result<Self> {
+        String::from_sql(bytes).map(|text| Self(text.into()))
+    }
+}
+
 impl StreamRow {
     /// How many values one row binds.
     pub(in crate::store) const WIDTH: usize = 14;
@@ -168,7 +196,7 @@ impl From<&Stream> for StreamRow {
         Self {
             id: stream.id.get(),
             name: stream.name.as_ref().to_owned(),
-            url: stream.url.as_deref().map(str::to_owned),
+            url: stream.url.clone().map(UrlText),
             labels: labels_json(&stream.labels),
             priority: stream.priority,
             enabled: stream.enabled,
@@ -217,7 +245,7 @@ impl TryFrom<StreamRow> for Stream {
             labels: at.labels(&row.labels)?,
             id: StreamId::new(row.id),
             name: row.name.into(),
-            url: row.url.map(Arc::from),
+            url: row.url.map(|url| url.0),
             priority: row.priority,
             enabled: row.enabled,
             handoff: at.word("handoff", &row.handoff, Handoff::from_word)?,

@@ -11,6 +11,7 @@ use crate::handover::{AbandonReason, Handoff};
 use crate::ids::StreamId;
 use crate::returns::ReturnsEnd;
 use crate::stream::{AssignReason, Assignment, Place, Stream};
+use crate::stream_url::StreamUrl;
 
 /// What is said about one stream. `None` keeps what is known, or takes the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,7 +21,7 @@ pub struct StreamSpec {
     /// The name; a new stream needs one.
     pub name: Option<Arc<str>>,
     /// The address; `Some(None)` takes it away.
-    pub url: Option<Option<Arc<str>>>,
+    pub url: Option<Option<StreamUrl>>,
     /// The labels, all of them.
     pub labels: Option<BTreeMap<String, String>>,
     /// The priority.

@@ -1,0 +1,201 @@
+//! What is understood, refused, and listed as help.
+
+use super::*;
+use crate::config::settings;
+
+fn invocation(arguments: &[&str]) -> Invocation {
+    parse([&["orchestrator"], arguments].concat()).unwrap()
+}
+
+#[test]
+fn the_command_line_is_well_formed() {
+    command_line().debug_assert();
+}
+
+#[test]
+fn subcommands() {
+    for (arguments, command) in [
+        (&[] as &[&str], Command::Serve),
+        (&["serve"], Command::Serve),
+        (&["migrate"], Command::Migrate(MigrationDirection::Up)),
+        (
+            &["migrate", "--down"],
+            Command::Migrate(MigrationDirection::DownOne),
+        ),
+        (&["config", "check"], Command::ConfigCheck),
+        (&["config", "sample"], Command::ConfigSample),
+        (&["config", "table"], Command::ConfigTable),
+    ] {
+        let expected = Invocation {
+            command,
+            flags: BTreeMap::new(),
+        };
+        assert_eq!(invocation(arguments), expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn questions_to_a_running_orchestrator() {
+    let asked = |arguments: &[&str]| match invocation(arguments).command {
+        Command::Ask(question) => question,
+        other => panic!("{other:?}"),
+    };
+    let plain = |subject| Question {
+        subject,
+        url: None,
+        json: false,
+    };
+    assert_eq!(asked(&["status"]), plain(Subject::Status));
+    assert_eq!(asked(&["consistency"]), plain(Subject::Consistency));
+    assert_eq!(asked(&["incidents"]), plain(Subject::Incidents(vec![])));
+    assert_eq!(
+        asked(&["incidents", "35"]),
+        plain(Subject::Incident("35".to_owned()))
+    );
+    assert_eq!(
+        asked(&["recover", "a b"]),
+        plain(Subject::Recover("a b".to_owned()))
+    );
+    assert_eq!(
+        asked(&["emergency", "a", "--reason", "-"]),
+        plain(Subject::Emergency {
+            id: "a".to_owned(),
+            reason: "-".to_owned()
+        })
+    );
+    for incomplete in [
+        &["orchestrator", "recover"] as &[&str],
+        &["orchestrator", "emergency", "a"],
+        &["orchestrator", "emergency", "--reason", "x"],
+        &["orchestrator", "incidents", "35", "--limit", "1"],
+    ] {
+        assert!(parse(incomplete).is_err(), "{incomplete:?}");
+    }
+    let given = [
+        "incidents",
+        "--json",
+        "--url",
+        "http://a",
+        "--limit",
+        "-1",
+        "--instance",
+        "b",
+    ];
+    let restricted = vec![("limit", "-1".to_owned()), ("instance", "b".to_owned())];
+    assert_eq!(
+        asked(&given),
+        Question {
+            subject: Subject::Incidents(restricted),
+            url: Some("http://a".into()),
+            json: true,
+        }
+    );
+}
+
+#[test]
+fn flags_count_before_and_after_a_subcommand() {
+    for arguments in [
+        &["--heartbeat-timeout", "3", "config", "check"],
+        &["config", "--heartbeat-timeout", "3", "check"],
+        &["config", "check", "--heartbeat-timeout", "3"],
+    ] {
+        let flags = invocation(arguments).flags;
+        assert_eq!(
+            flags,
+            BTreeMap::from([("HEARTBEAT_TIMEOUT".into(), "3".into())])
+        );
+    }
+}
+
+#[test]
+fn a_flag_without_effect_or_given_twice_is_refused() {
+    for (arguments, part) in [
+        (
+            &["--heartbeat-timeout", "3", "status"] as &[&str],
+            "no effect on `orchestrator status`",
+        ),
+        (
+            &["status", "--heartbeat-timeout", "3"],
+            "--heartbeat-timeout",
+        ),
+        (&["--heartbeat-timeout", "3", "migrate"], "no effect"),
+        (&["--bind-address", "a:1", "config", "sample"], "no effect"),
+        (&["--database-url", "x", "recover", "a"], "no effect"),
+        (
+            &["--rust-log", "off", "config", "check", "--rust-log", "off"],
+            "given twice",
+        ),
+        (
+            &["--rust-log", "off", "--rust-log", "off"],
+            "multiple times",
+        ),
+    ] {
+        let error = parse([&["orchestrator"], arguments].concat()).unwrap_err();
+        assert!(
+            error.use_stderr() && error.exit_code() == 2,
+            "{arguments:?}"
+        );
+        assert!(error.to_string().contains(part), "{arguments:?}: {error}");
+    }
+    let flags = invocation(&["--database-url", "memory:", "migrate"]).flags;
+    assert_eq!(flags["DATABASE_URL"], "memory:");
+}
+
+#[test]
+fn the_help_of_a_subcommand_lists_its_own_options() {
+    let help = |arguments: &[&str]| {
+        let shown = parse([&["orchestrator"], arguments, &["--help"]].concat()).unwrap_err();
+        assert_eq!(shown.exit_code(), 0);
+        shown.to_string()
+    };
+    for (arguments, own) in [
+        (&["status"] as &[&str], "--url"),
+        (&["incidents"], "--instance"),
+        (&["consistency"], "--json"),
+        (&["recover"], "<ID>"),
+        (&["emergency"], "--reason"),
+        (&["config"], "check"),
+        (&["config", "check"], "orchestrator --help"),
+        (&["config", "sample"], "--help"),
+    ] {
+        let help = help(arguments);
+        assert!(help.contains(own), "{own} is missing in {help}");
+        for setting in settings() {
+            let flag = format!("--{} ", setting.flag);
+            assert!(!help.contains(&flag), "{flag} of {arguments:?} in {help}");
+        }
+    }
+    let help = help(&["migrate"]);
+    assert!(help.contains("--down") && help.contains("--database-url"));
+    assert!(!help.contains("--heartbeat-timeout"), "{help}");
+}
+
+#[test]
+fn config_alone_shows_its_subcommands() {
+    let error = parse(["orchestrator", "config"]).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    let text = error.to_string();
+    assert!(text.contains("sample") && !text.contains("URL"), "{text}");
+}
+
+#[test]
+fn a_negative_number_is_a_value() {
+    let flags = invocation(&["--retry-delay-seconds", "-5"]).flags;
+    assert_eq!(flags["RETRY_DELAY_SECONDS"], "-5");
+}
+
+#[test]
+fn help_names_every_flag_variable_and_default() {
+    let help = command_line()
+        .term_width(10_000)
+        .render_long_help()
+        .to_string();
+    for setting in settings() {
+        let flag = format!("--{} <{}>", setting.flag, setting.kind.placeholder());
+        let variable = format!("[env: {}]", setting.name);
+        let default = format!("[default: {}]", setting.default.describe());
+        for part in [flag, variable, default] {
+            assert!(help.contains(&part), "{part} is missing");
+        }
+    }
+}
