@@ -7,8 +7,8 @@ use super::rules::Length;
 use super::setting::{Fallback, Kind, Setting};
 use super::sources::{Origin, Sources};
 use super::{address, database, duration, log, scalar, table};
-use crate::domain::settings::Fraction;
 use crate::domain::masked_url::masked_url;
+use crate::domain::settings::Fraction;
 
 /// What holds for one setting, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::masked_url::masked_url;
+use orchestrator_domain::masked_url::masked_url;
 
 /// The number of a stream.
 pub type StreamId = i64;

@@ -12,7 +12,7 @@ use super::machine::{Answer, Request, Running};
 use super::reading::{beat, duration, ids, number};
 use super::registration::Registration;
 use super::stream::StreamId;
-use crate::masked_url::with_masked_urls;
+use orchestrator_domain::masked_url::with_masked_urls;
 
 /// How long the orchestrator is asked to hold a question that it has no news for.
 pub(super) const NEWS_WAIT: Duration = Duration::from_secs(30);

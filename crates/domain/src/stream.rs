@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use super::handover::{Handoff, Handover};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use super::returns::Returns;
-use super::string_enum::string_enum;
 use super::stream_url::StreamUrl;
+use super::string_enum::string_enum;
 use super::time::WallTime;
 
 pub use super::reason::{AssignReason, OrphanReason};

@@ -225,7 +225,7 @@ impl StreamRow {
                 "returned_by",
                 workers.ok_or_else(|| at.missing("returned_by"))?,
             )?,
-            reason: self.return_reason.as_deref().map(Arc::from),
+            reason: self.return_reason.as_deref().map(Into::into),
             last_at: last_at.ok_or_else(|| at.missing("returned_at"))?,
             retry_at: self.retry_at.map(WallTime::from_micros),
         })))
