@@ -33,6 +33,7 @@ pub mod reconciliation;
 pub mod recovery;
 pub mod running_time;
 pub mod settings;
+pub mod spelling;
 pub mod stream;
 pub mod supervision;
 pub mod sweep;
