@@ -14,6 +14,7 @@ pub mod breaker;
 pub mod commands;
 pub mod consistency;
 pub mod digest;
+pub mod event_filter;
 pub mod events;
 pub mod fleet;
 pub mod handover;

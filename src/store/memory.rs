@@ -1,13 +1,17 @@
 //! The fleet in memory: nothing outlives the process. For tests, simulation and trying out.
 
+mod events;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use self::events::EventTable;
 use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent};
 use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::event_filter::EventFilter;
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
@@ -38,8 +42,7 @@ struct Tables {
     incidents: BTreeMap<IncidentId, Incident>,
     beats: BTreeMap<InstanceId, LastBeat>,
     metrics: BTreeMap<(InstanceId, WallTime), MetricsRecord>,
-    events: BTreeMap<i64, DatedEvent>,
-    last_event: i64,
+    events: EventTable,
     alerts: BTreeMap<AlertId, Alert>,
     health: BTreeMap<WallTime, HealthRecord>,
 }
@@ -111,12 +114,10 @@ impl Tables {
             self.incidents.insert(incident.id, incident.clone());
         }
         for event in &save.events {
-            self.last_event += 1;
-            let dated = DatedEvent {
+            self.events.append(DatedEvent {
                 at: save.at,
                 event: event.clone(),
-            };
-            self.events.insert(self.last_event, dated);
+            });
         }
     }
 }
@@ -275,17 +276,12 @@ impl Store for MemoryStore {
             .collect())
     }
 
-    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        Ok(self
-            .tables()
-            .events
-            .range(after.saturating_add(1)..)
-            .take(limit as usize)
-            .map(|(sequence, event)| StoredEvent {
-                sequence: *sequence,
-                event: event.clone(),
-            })
-            .collect())
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(self.tables().events.find(filter, limit as usize))
     }
 
     async fn incidents(
@@ -361,11 +357,11 @@ impl Store for MemoryStore {
         let too_many = tables.health.keys().rev().nth(rows).copied();
         let gone = drop_rows(&mut tables.metrics, |(_, at), _| {
             *at < expiry.metrics_before
-        }) + drop_rows(&mut tables.events, |_, event| {
-            event.at < expiry.events_before
-        }) + drop_rows(&mut tables.alerts, |_, alert| {
-            alert.closed_at.is_some_and(|at| at < expiry.alerts_before)
-        }) + drop_rows(&mut tables.health, |at, _| *at < expiry.health_before)
+        }) + tables.events.prune(expiry.events_before, PRUNE_STEP)
+            + drop_rows(&mut tables.alerts, |_, alert| {
+                alert.closed_at.is_some_and(|at| at < expiry.alerts_before)
+            })
+            + drop_rows(&mut tables.health, |at, _| *at < expiry.health_before)
             + drop_rows(&mut tables.health, |at, _| {
                 too_many.is_some_and(|oldest| *at <= oldest)
             });
