@@ -1229,7 +1229,7 @@ fn a_check_prints_as_the_answer_shows_it() {
 
 fn taken_out() -> Manner {
     Manner::TakenOut {
-        reason: "its disk is full".to_owned(),
+        reason: "its disk is full".to_owned().into(),
     }
 }
 
@@ -1289,7 +1289,7 @@ fn every_manner_leaves_the_instance_empty_in_its_own_state() {
         assert!(world.events.iter().any(
             |event| matches!(event, Event::StreamOrphaned { reason: told, .. } if *told == reason)
         ));
-        assert_eq!(applied.incident().reason.as_deref(), manner.reason());
+        assert_eq!(applied.incident().reason.as_ref(), manner.reason());
         assert!(applied.verify(world.ledger.saved()).is_ok());
     }
 }

@@ -23,7 +23,7 @@ use resilient_orchestrator::domain::ids::{
     AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, StreamId,
 };
 use resilient_orchestrator::domain::incident::{
-    FailureCause, Incident, IncidentFilter, IncidentOutcome, StepName, StepRecord,
+    FailureCause, Incident, IncidentFilter, IncidentOutcome, OrderReason, StepName, StepRecord,
     StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
@@ -729,7 +729,10 @@ fn incident(id: i64) -> Incident {
         streams_moved: 4,
         streams_orphaned: 1,
         attempts: 2,
-        reason: Some("it smells".to_owned()),
+        reason: Some(match id % 2 {
+            0 => OrderReason::missing(),
+            _ => "it smells".to_owned().into(),
+        }),
         escalated_at: Some(at(150)),
         steps: vec![step(StepName::Detect), step(StepName::Plan)],
     }

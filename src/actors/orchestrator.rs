@@ -35,6 +35,7 @@ use crate::domain::commands::{AgreeLease, Command, Recovered, Rejection};
 use crate::domain::digest::StreamsDigest;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::incident::OrderReason;
 use crate::domain::patterns::{Pattern, find_patterns};
 use crate::domain::queries::{FailedInstances, FleetFacts, Query, Standing, TellAgain};
 use crate::domain::time::WallTime;
@@ -355,9 +356,10 @@ impl Orchestrator {
     pub async fn emergency(
         &self,
         id: InstanceId,
-        reason: String,
+        reason: impl Into<OrderReason>,
     ) -> Result<EmergencyReport, Refusal> {
         self.check_store_for(&id)?;
+        let reason = reason.into();
         self.recovery
             .send(TakeOut { id, reason })
             .await

@@ -96,6 +96,9 @@ struct IncidentAnswer {
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// False if the order came without a reason, and `reason` is a stand-in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_given: Option<bool>,
     escalated_at: Option<Time>,
     /// Left out of lists: they are read one incident at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -148,7 +151,8 @@ impl IncidentAnswer {
             streams_moved: incident.streams_moved,
             streams_orphaned: incident.streams_orphaned,
             attempts: incident.attempts,
-            reason: incident.reason,
+            reason_given: incident.reason.as_ref().map(|reason| reason.is_given),
+            reason: incident.reason.map(|reason| reason.text),
             escalated_at: incident.escalated_at.map(Time),
             steps: None,
             server_id: incident.instance,

@@ -164,7 +164,7 @@ macro_rules! operations {
                     .do_update()
                     .set(incoming!(incidents: instance_id, incarnation, cause, detected_at,
                         ended_at, outcome, streams_affected, streams_moved, streams_orphaned,
-                        attempts, state, steps, reason, escalated_at))
+                        attempts, state, steps, reason, reason_given, escalated_at))
                     .execute(c)$(.$await)??;
             }
             if !set.events.is_empty() {

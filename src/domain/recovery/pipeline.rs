@@ -72,7 +72,9 @@ use std::time::Duration;
 use super::machine::Failure;
 use crate::domain::fleet::{Evacuation, Fleet};
 use crate::domain::ids::{Epoch, InstanceId};
-use crate::domain::incident::{Incident, IncidentOutcome, IncidentState, StepName, StepResult};
+use crate::domain::incident::{
+    Incident, IncidentOutcome, IncidentState, OrderReason, StepName, StepResult,
+};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::liveness::FenceAnswer;
 use crate::domain::queries::Standing;
@@ -108,7 +110,7 @@ pub enum Manner {
     /// An operator takes it out of use, whether it beats or not.
     TakenOut {
         /// Why.
-        reason: String,
+        reason: OrderReason,
     },
 }
 
@@ -129,8 +131,8 @@ impl Manner {
         }
     }
 
-    /// What the operator gave as the reason.
-    pub fn reason(&self) -> Option<&str> {
+    /// Why the operator ordered it.
+    pub fn reason(&self) -> Option<&OrderReason> {
         match self {
             Self::Ordinary | Self::Emergency => None,
             Self::TakenOut { reason } => Some(reason),
