@@ -909,14 +909,18 @@ fn absent_fields_keep_their_value_and_a_name_is_a_key() {
         world.save([full]),
         StreamsSaved {
             created: 1,
-            updated: 0
+            updated: 0,
+            unchanged: 0,
+            ids: vec![StreamId::new(7)],
         }
     );
     assert_eq!(
         world.save([named("s7"), named("new")]),
         StreamsSaved {
             created: 1,
-            updated: 1
+            updated: 0,
+            unchanged: 1,
+            ids: vec![StreamId::new(7), StreamId::new(8)],
         }
     );
     assert!(

@@ -365,6 +365,8 @@ fn a_deleted_stream_made_again_waits_until_its_last_worker_has_let_go() {
     let created = StreamsSaved {
         created: 1,
         updated: 0,
+        unchanged: 0,
+        ids: vec![STREAM],
     };
     assert_eq!(world.make_again(), created);
     assert!(world.is_listed());

@@ -390,7 +390,7 @@ async fn streams_are_created_updated_and_keep_what_is_not_said() {
     .await;
     assert_eq!(
         saved.ok(),
-        json!({"status": "saved", "created": 2, "updated": 0})
+        json!({"status": "saved", "created": 2, "updated": 0, "unchanged": 0, "ids": [7, 8]})
     );
     let again = save(
         json!([{"id": 7, "priority": null, "url": null}, {"name": "eight",
@@ -399,7 +399,8 @@ async fn streams_are_created_updated_and_keep_what_is_not_said() {
     .await;
     assert_eq!(
         again.ok(),
-        json!({"status": "saved", "created": 0, "updated": 2})
+        json!({"status": "saved", "created": 0, "updated": 1, "unchanged": 1, "ids": [7, 8]}),
+        "what was said of the first is what it was"
     );
     let seven = world.get("/streams/7").await.ok();
     assert_eq!(seven["status"], "success");
@@ -632,6 +633,24 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
         world.get(path).await.problem(404);
         world.send("POST", path).await.problem(404);
     }
+}
+
+#[actix_web::test]
+async fn saved_streams_answer_with_their_ids_in_the_order_of_the_request() {
+    let world = World::start().await;
+    world.streams([5, 9]).await;
+    let streams = json!([
+        {"name": "stream 9", "priority": 1},
+        {"name": "new"},
+        {"id": 2, "name": "second"},
+        {"id": 5, "name": "stream 5"},
+    ]);
+    let saved = world.post("/streams", json!({ "streams": streams })).await;
+    assert_eq!(
+        saved.ok(),
+        json!({"status": "saved", "created": 2, "updated": 1, "unchanged": 1,
+            "ids": [9, 10, 2, 5]})
+    );
 }
 
 #[actix_web::test]

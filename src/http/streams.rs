@@ -40,6 +40,9 @@ pub(super) struct SaveAnswer {
     status: &'static str,
     created: usize,
     updated: usize,
+    unchanged: usize,
+    /// In the order of the request.
+    ids: Vec<StreamId>,
 }
 
 /// `POST /streams`
@@ -55,6 +58,8 @@ pub(super) async fn save(state: Data<AppState>, body: Body) -> Result<Json<SaveA
         status: "saved",
         created: saved.created,
         updated: saved.updated,
+        unchanged: saved.unchanged,
+        ids: saved.ids,
     }))
 }
 
