@@ -27,7 +27,7 @@ use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::running_time::grace_for;
-use crate::http::{self, AppState, HttpSettings, Readiness, RequestLimits};
+use crate::http::{self, AppState, ClientLimits, HttpSettings, Readiness, RequestLimits};
 use crate::store::{self, Store, StoreError};
 
 /// How long requests and transactions that are under way may take at the shutdown.
@@ -321,6 +321,7 @@ fn http_settings(config: &Config) -> HttpSettings {
         check_interval: config.heartbeats.check_interval,
         max_missed_heartbeats: config.heartbeats.max_missed,
         limits: RequestLimits::default(),
+        client: ClientLimits::default(),
     }
 }
 

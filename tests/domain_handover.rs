@@ -21,8 +21,8 @@ use resilient_orchestrator::domain::invariants::check_fleet;
 use resilient_orchestrator::domain::lease::{LeaseOver, WithdrawalCause, lease};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::{
-    ChangesSince, Claim, FleetTotals, Query, SetUpdate, Standing, StreamDetail, StreamList,
-    VerifyClaims,
+    ChangesSince, Claim, FleetTotals, Query, SetUpdate, Standing, StreamDetail, StreamFilter,
+    StreamList, VerifyClaims,
 };
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{Assignment, Place};
@@ -447,8 +447,8 @@ fn a_deleted_stream_is_in_no_answer() {
     let fleet = world.ledger.saved();
     let page = StreamList {
         after: None,
-        limit: None,
-        state: None,
+        most: 10,
+        filter: StreamFilter::default(),
     }
     .answer(fleet);
     assert_eq!(page.items.len(), 0);

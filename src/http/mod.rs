@@ -10,8 +10,8 @@
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
 //! `long_poll`, `streams`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`, `alerts`,
 //! `patterns`, `status`. `body`, `fields` and `params` read input by one set of rules, `problem` is
-//! the only file that knows how errors look (`retry` adds when to come back). `server` runs
-//! it all.
+//! the only file that knows how errors look (`retry` adds when to come back). `pieces` writes long
+//! lists as they are read, `connection` bounds every wait on a client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`HttpSettings` is filled from outside).
@@ -21,6 +21,7 @@ mod answer;
 mod body;
 mod brake;
 mod breakers;
+mod connection;
 mod diagnostic;
 mod fields;
 mod gauges;
@@ -31,6 +32,7 @@ mod moves;
 mod panics;
 mod params;
 mod patterns;
+mod pieces;
 mod problem;
 mod recovery;
 mod resilience;
@@ -43,7 +45,8 @@ mod streams;
 mod workers;
 
 pub use body::MAX_BODY;
+pub use connection::ClientLimits;
 pub use problem::{FieldError, Problem};
-pub use route_table::{Origin, Route, configure, markdown_route_table, route_table};
+pub use route_table::{Origin, Parameters, Route, configure, markdown_route_table, route_table};
 pub use server::{app, bind, serve};
 pub use state::{AppState, HttpSettings, Readiness, RequestLimits};

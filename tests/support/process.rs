@@ -80,6 +80,11 @@ pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
 }
 
 impl Orchestrator {
+    /// Its process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Where it is reached, as `http://…`.
     pub fn address(&self) -> &str {
         &self.address

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::filter::has_labels;
 use super::{Page, Query, UnknownCursor, page};
 use crate::domain::fleet::Fleet;
 use crate::domain::ids::InstanceId;
-use crate::domain::instance::Instance;
+use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::stream::Holding;
 
 /// Asks for a page of the instances, newest registration first. One that registers again while
@@ -16,6 +17,10 @@ pub struct InstanceList {
     pub after: Option<InstanceId>,
     /// At most so many; all if not given.
     pub limit: Option<usize>,
+    /// Only those in this status.
+    pub status: Option<InstanceStatus>,
+    /// Only those with all of these labels, each `key:value`.
+    pub labels: Vec<String>,
 }
 
 /// An instance in a list.
@@ -40,6 +45,11 @@ impl Query for InstanceList {
         };
         let lines = fleet
             .instances_newest_first(after)
+            .filter(|slot| {
+                let instance = slot.instance();
+                let fits = self.status.is_none_or(|status| instance.status == status);
+                fits && has_labels(&instance.labels, &self.labels)
+            })
             .map(|slot| InstanceLine {
                 instance: slot.instance().clone(),
                 held: slot.held().len(),
@@ -78,6 +88,7 @@ mod tests {
         let list = InstanceList {
             after: after.map(InstanceId::from),
             limit,
+            ..InstanceList::default()
         };
         let page = list.answer(fleet).unwrap();
         let names = page.items.iter().map(|line| line.instance.id.to_string());
@@ -102,7 +113,7 @@ mod tests {
         assert_eq!(list(ledger.saved(), None, None).0, ["b", "c"]);
         let lost = InstanceList {
             after: Some("a".into()),
-            limit: None,
+            ..InstanceList::default()
         };
         assert_eq!(lost.answer(ledger.saved()), Err(UnknownCursor("a".into())));
     }
