@@ -12,6 +12,7 @@ use log::error;
 
 use super::db_breaker::StoreAccess;
 use super::fleet::{Refusal, Stored};
+use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Fleet;
 use crate::domain::ids::IncidentId;
 use crate::domain::incident::{Incident, IncidentFilter};
@@ -183,15 +184,27 @@ impl Archive {
         )
     }
 
+    /// The events a filter wants, in its order, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn find_events(
+        &self,
+        filter: EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, Refusal> {
+        told(
+            self.read(move |store| async move { store.find_events(&filter, limit).await })
+                .await,
+        )
+    }
+
     /// Events after a sequence number, ascending, at most `limit`.
     ///
     /// # Errors
     /// If the store does not answer.
     pub async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, Refusal> {
-        told(
-            self.read(move |store| async move { store.events(after, limit).await })
-                .await,
-        )
+        self.find_events(EventFilter::after(after), limit).await
     }
 
     /// The fleet as it is kept.

@@ -38,6 +38,7 @@ use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::incident::OrderReason;
 use crate::domain::lease::runs;
 use crate::domain::patterns::{Pattern, find_patterns};
 use crate::domain::queries::{FailedInstances, FleetFacts, FleetTotals, Query, TellAgain, Totals};
@@ -397,9 +398,10 @@ impl Orchestrator {
     pub async fn emergency(
         &self,
         id: InstanceId,
-        reason: String,
+        reason: impl Into<OrderReason>,
     ) -> Result<EmergencyReport, Refusal> {
         self.check_store_for(&id)?;
+        let reason = reason.into();
         self.in_time(self.recovery.send(TakeOut { id, reason }))
             .await
     }

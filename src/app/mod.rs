@@ -29,7 +29,9 @@ use crate::actors::orchestrator::Orchestrator;
 use crate::actors::start::{Loaded, Placement, SystemSettings, start};
 use crate::actors::telemetry::Telemetry;
 use crate::config::{Config, DatabaseUrl};
-use crate::http::{self, AppState, Gate, HttpSettings, Phase, Readiness, RequestLimits};
+use crate::http::{
+    self, AppState, ClientLimits, Gate, HttpSettings, Phase, Readiness, RequestLimits,
+};
 use crate::store::{self, StoreError};
 use hearing::Hearing;
 use signals::Signals;
@@ -424,5 +426,6 @@ fn http_settings(config: &Config) -> HttpSettings {
         check_interval: config.heartbeats.check_interval,
         max_missed_heartbeats: config.heartbeats.max_missed,
         limits: RequestLimits::default(),
+        client: ClientLimits::default(),
     }
 }

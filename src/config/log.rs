@@ -5,7 +5,8 @@
 //! late, so this reader takes a level of another program (`warning`) for the one of that meaning, and
 //! says so; refuses any other word it does not know; and warns of a module that nothing here is called.
 
-use super::typo::{edit_distance, nearest};
+use super::typo::nearest;
+use crate::domain::spelling::edit_distance;
 
 /// The logger's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use super::problem::{UnknownVariable, Warning};
 use super::setting::Setting;
 use super::sources::Sources;
 use super::table::{find, settings};
+use crate::domain::spelling::edit_distance;
 
 /// Beginnings that are ours alone. `DATABASE_`, `LOG_`, `HEALTH_` and the like are not among them:
 /// hosting platforms set such names.
@@ -100,33 +101,6 @@ fn is_cut_short(name: &str) -> bool {
             .any(|setting| setting.name.starts_with(name))
 }
 
-/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other
-/// (optimal string alignment).
-pub(super) fn edit_distance(left: &str, right: &str) -> usize {
-    let (left, right) = (left.as_bytes(), right.as_bytes());
-    let mut before = vec![0; right.len() + 1];
-    let mut last: Vec<usize> = (0..=right.len()).collect();
-    for row in 1..=left.len() {
-        let mut current = vec![row; right.len() + 1];
-        for column in 1..=right.len() {
-            let differs = usize::from(left[row - 1] != right[column - 1]);
-            let mut best = (last[column - 1] + differs)
-                .min(last[column] + 1)
-                .min(current[column - 1] + 1);
-            let is_swap = row > 1
-                && column > 1
-                && left[row - 1] == right[column - 2]
-                && left[row - 2] == right[column - 1];
-            if is_swap {
-                best = best.min(before[column - 2] + 1);
-            }
-            current[column] = best;
-        }
-        before = std::mem::replace(&mut last, current);
-    }
-    last[right.len()]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -186,20 +160,6 @@ mod tests {
             "EVENT_SOURCE",
         ] {
             assert_eq!(meant(name), None, "{name}");
-        }
-    }
-
-    #[test]
-    fn distances() {
-        for (left, right, distance) in [
-            ("", "ABC", 3),
-            ("ABC", "ABC", 0),
-            ("ABC", "ACB", 1),
-            ("ABC", "AC", 1),
-            ("KITTEN", "SITTING", 3),
-        ] {
-            assert_eq!(edit_distance(left, right), distance, "{left} {right}");
-            assert_eq!(edit_distance(right, left), distance, "{right} {left}");
         }
     }
 }

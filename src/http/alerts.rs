@@ -4,8 +4,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, Told, list as answer_list, page};
+use super::answer::{PageEnd, Time, page};
 use super::params::Query;
+use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::actors::alerts::AskAlerts;
@@ -42,13 +43,6 @@ impl From<Alert> for AlertAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct AlertsAnswer {
-    alerts: Vec<AlertAnswer>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<AlertId>,
-}
-
 /// `GET /resilience/alerts`
 pub(super) async fn alerts(
     state: Data<AppState>,
@@ -63,7 +57,7 @@ pub(super) async fn alerts(
             "false" => Ok(false),
             _ => Err("must be true or false".to_owned()),
         }),
-        kind: query.get("kind", read_kind),
+        kind: query.word("kind", AlertKind::ALL, AlertKind::as_str),
     };
     query.finish()?;
     let _permit = state.admit(Load::List)?;
@@ -73,16 +67,7 @@ pub(super) async fn alerts(
     };
     let found = state.orchestrator().alert_page(ask).await?;
     let (alerts, next) = page(found.alerts, limit, |alert| alert.id);
-    answer_list(alerts.len(), move || {
-        let alerts = alerts.into_iter().map(AlertAnswer::from).collect();
-        Told::new(AlertsAnswer { alerts, next }, found.stale_since)
-    })
-    .await
-}
-
-fn read_kind(word: &str) -> Result<AlertKind, String> {
-    AlertKind::from_word(word).ok_or_else(|| {
-        let words: Vec<&str> = AlertKind::ALL.iter().map(|kind| kind.as_str()).collect();
-        format!("must be one of {}", words.join(", "))
-    })
+    let rows = alerts.into_iter().map(AlertAnswer::from);
+    let end = PageEnd::new(next, found.stale_since);
+    pieces::answer(Rows::of(&Nothing {}, "alerts", rows, &end)?).await
 }

@@ -11,7 +11,7 @@ use super::problem::Problem;
 use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
 
-/// Lists longer than this are written apart, so that nobody's heartbeat waits for it.
+/// Answers with more rows than this are written apart, so that nobody's heartbeat waits for it.
 const WRITTEN_APART: usize = 500;
 
 /// A time as it is shown: RFC 3339, UTC, microseconds, `Z`.
@@ -63,6 +63,25 @@ pub(super) fn whole_url<S: Serializer>(
     url.as_ref().map(StreamUrl::expose).serialize(serializer)
 }
 
+/// What stands after a list: the key the next page follows, and since when the list is stale.
+#[derive(Debug, Serialize)]
+pub(super) struct PageEnd<K> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) next: Option<K>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) stale_since: Option<Time>,
+}
+
+impl<K> PageEnd<K> {
+    /// `stale_since` is what the gate of the store showed when the answer was made.
+    pub(super) fn new(next: Option<K>, stale_since: Option<WallTime>) -> Self {
+        Self {
+            next,
+            stale_since: stale_since.map(Time),
+        }
+    }
+}
+
 /// Seconds: an integer if they are whole, to the microsecond if not.
 pub(super) fn seconds(duration: Duration) -> Value {
     if duration.subsec_micros() == 0 {
@@ -82,7 +101,8 @@ pub(super) fn in_milliseconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1e3
 }
 
-/// 200 with a body that is built and written here if it has few rows, apart if it has many.
+/// 200 with a body that is built and written here if it has few rows, apart if it has many. For
+/// answers that are no list; those are written in pieces (`pieces.rs`).
 ///
 /// # Errors
 /// 500 if it cannot be written, which would be a mistake of this program.

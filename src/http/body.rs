@@ -1,18 +1,21 @@
-//! Reads the body of a request: all of it, within a limit, whatever `Content-Type` it claims.
+//! Reads the body of a request: all of it, within a limit, whatever `Content-Type` it claims. A
+//! compressed body is refused, and a byte-order mark before the JSON is skipped: tools of some
+//! systems write one, and a person who looks at the file does not see it.
 
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::time::Duration;
 
 use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut};
-use actix_web::{FromRequest, HttpRequest, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 
+use super::connection::{BodyHasEnded, ClientLimits};
 use super::problem::Problem;
+use super::state::AppState;
 
 /// The largest body that is read.
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
@@ -20,9 +23,6 @@ pub const MAX_BODY: usize = 16 * 1024 * 1024;
 /// How much of a body that is too large is still taken off the wire: a client that is cut off
 /// while it sends sees a broken connection instead of the answer.
 const MAX_DISCARDED: usize = 4 * MAX_BODY;
-
-/// How long a body may take to arrive. Longer than the 30 s after which workers give up.
-const BODY_LIMIT: Duration = Duration::from_secs(35);
 
 /// Bodies above this size are parsed apart, so that nobody's heartbeat waits for it.
 const PARSED_APART: usize = 64 * 1024;
@@ -52,7 +52,11 @@ impl Body {
     }
 }
 
+/// U+FEFF as UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
+
 fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::malformed(
             "The body is empty; a JSON object is expected.",
@@ -77,16 +81,31 @@ impl FromRequest for Body {
             .headers()
             .get(header::CONTENT_LENGTH)
             .and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-        let payload = payload.take();
+        if is_encoded(request) {
+            return Box::pin(async { Err(Problem::unsupported_encoding()) });
+        }
+        let limit = request
+            .app_data::<web::Data<AppState>>()
+            .map_or_else(ClientLimits::default, |state| state.settings().client)
+            .body;
+        let (payload, request) = (payload.take(), request.clone());
         Box::pin(async move {
-            tokio::time::timeout(BODY_LIMIT, collect(payload, announced))
-                .await
-                .unwrap_or_else(|_| Err(Problem::too_slow()))
+            let collected = tokio::time::timeout(limit, collect(payload, announced));
+            let body = collected.await.unwrap_or(Err(Problem::too_slow()))?;
+            request.extensions_mut().insert(BodyHasEnded);
+            body.ok_or_else(|| Problem::too_large(MAX_BODY)).map(Self)
         })
     }
 }
 
-async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Body, Problem> {
+/// Whether the body has to be decoded before it can be read.
+fn is_encoded(request: &HttpRequest) -> bool {
+    let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// The body; `None` if it is too large, but was read to its end.
+async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Option<Bytes>, Problem> {
     let announced = announced.unwrap_or(0);
     if announced > MAX_DISCARDED {
         return Err(Problem::too_large(MAX_BODY));
@@ -101,7 +120,7 @@ async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Body,
         received = received.saturating_add(chunk.len());
         is_too_large |= received > MAX_BODY;
         if received > MAX_DISCARDED {
-            break;
+            return Err(Problem::too_large(MAX_BODY));
         }
         if is_too_large {
             body = BytesMut::new();
@@ -109,16 +128,22 @@ async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Body,
             body.extend_from_slice(&chunk);
         }
     }
-    if is_too_large {
-        Err(Problem::too_large(MAX_BODY))
-    } else {
-        Ok(Body(body.freeze()))
-    }
+    Ok((!is_too_large).then(|| body.freeze()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_byte_order_mark_before_the_json_is_skipped() {
+        let read = |text: &str| parse(text.as_bytes());
+        assert_eq!(read("\u{FEFF}{\"a\": 1}").unwrap()["a"], 1);
+        assert!(read("\u{FEFF}\u{FEFF}{}").is_err(), "two are not JSON");
+        assert!(read("{}\u{FEFF}").is_err(), "it stands at the beginning");
+        let empty = read("\u{FEFF}").unwrap_err().to_string();
+        assert!(empty.contains("is empty"), "{empty}");
+    }
 
     #[test]
     fn what_is_no_json_is_told_where() {

@@ -35,6 +35,7 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::{Notify, watch};
 
 use super::answer::Time;
+use super::connection::ClientLimits;
 use super::problem::Problem;
 use super::state::AppState;
 use super::status;
@@ -114,6 +115,7 @@ pub struct Gate {
 
 struct Shared {
     clock: Clock,
+    limits: ClientLimits,
     phase: RwLock<Phase>,
     closing: watch::Sender<bool>,
     under_way: AtomicUsize,
@@ -131,22 +133,33 @@ impl fmt::Debug for Gate {
 impl From<AppState> for Gate {
     fn from(state: AppState) -> Self {
         let clock = state.orchestrator().clock().clone();
-        Self::new(clock, Phase::Serving(state))
+        let limits = state.settings().client;
+        Self::with_limits(clock, Phase::Serving(state), limits)
     }
 }
 
 impl Gate {
-    /// A gate in a phase.
+    /// A gate in a phase, with the usual limits for clients.
     pub fn new(clock: Clock, phase: Phase) -> Self {
+        Self::with_limits(clock, phase, ClientLimits::default())
+    }
+
+    fn with_limits(clock: Clock, phase: Phase, limits: ClientLimits) -> Self {
         Self {
             shared: Arc::new(Shared {
                 clock,
+                limits,
                 phase: RwLock::new(phase),
                 closing: watch::Sender::new(false),
                 under_way: AtomicUsize::new(0),
                 idle: Notify::new(),
             }),
         }
+    }
+
+    /// How long it waits for clients.
+    pub(super) fn client_limits(&self) -> ClientLimits {
+        self.shared.limits
     }
 
     /// From now on requests find this phase; those under way go on in the one they found.

@@ -7,9 +7,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Time, Told, list as answer_list, milliseconds, page, seconds};
+use super::answer::{PageEnd, Time, Told, list as answer_list, milliseconds, page, seconds};
 use super::brake::BrakeAnswer;
 use super::params::Query;
+use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
 use super::state::{AppState, HttpSettings, Load};
 use crate::actors::db_breaker::BreakerReport;
@@ -259,13 +260,6 @@ impl From<HealthRecord> for RecordAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct HistoryAnswer {
-    history: Vec<RecordAnswer>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<Time>,
-}
-
 /// `GET /resilience/history`
 pub(super) async fn history(
     state: Data<AppState>,
@@ -283,9 +277,7 @@ pub(super) async fn history(
     };
     let found = state.orchestrator().health_history(ask).await?;
     let (records, next) = page(found.records, limit, |record| Time(record.at));
-    answer_list(records.len(), move || {
-        let history = records.into_iter().map(RecordAnswer::from).collect();
-        Told::new(HistoryAnswer { history, next }, found.stale_since)
-    })
-    .await
+    let rows = records.into_iter().map(RecordAnswer::from);
+    let end = PageEnd::new(next, found.stale_since);
+    pieces::answer(Rows::of(&Nothing {}, "history", rows, &end)?).await
 }

@@ -9,12 +9,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Time, Told, list as answer_list, milliseconds, seconds};
+use super::answer::{PageEnd, Time, milliseconds, seconds};
 use super::fields::MAX_SAFE_INTEGER;
 use super::params::{self, Query};
+use super::pieces::{self, Both, Nothing, Rows, closing, opening};
 use super::problem::Problem;
 use super::state::{AppState, Load};
-use super::streams::{Found, next_of};
+use super::streams::next_of;
 use crate::actors::heartbeat_log::AskHistory;
 use crate::actors::orchestrator::Orchestrator;
 use crate::actors::registry::Duplicate;
@@ -24,7 +25,6 @@ use crate::domain::heartbeat::MetricsRecord;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::queries::{InstanceDetail, InstanceLine, InstanceList};
-use crate::domain::stream::Holding;
 
 /// How many records of metrics one answer has at the most: a day of heartbeats every 9 s.
 const MAX_RECORDS: u32 = 10_000;
@@ -96,13 +96,6 @@ impl InstanceAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct InstancesAnswer {
-    instances: Vec<InstanceAnswer>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<InstanceId>,
-}
-
 /// `GET /instances`
 pub(super) async fn list(
     state: Data<AppState>,
@@ -112,6 +105,8 @@ pub(super) async fn list(
     let question = InstanceList {
         after: query.after_instance(),
         limit: query.limit(),
+        status: query.word("status", &InstanceStatus::ALL, InstanceStatus::as_str),
+        labels: query.labels(),
     };
     query.finish()?;
     let _permit = state.admit(Load::List)?;
@@ -124,23 +119,17 @@ pub(super) async fn list(
         )
     })?;
     let next = next_of(&page, |line| line.instance.id.clone());
-    let stale_since = state.stale_since();
-    answer_list(page.items.len(), move || {
-        let lines = page.items.iter();
-        let instances = lines
-            .map(|line| InstanceAnswer::of(line, &orchestrator))
-            .collect();
-        Told::new(InstancesAnswer { instances, next }, stale_since)
-    })
-    .await
+    let end = PageEnd::new(next, state.stale_since());
+    // Each line shares what is saved with the fleet: all of them are small until they are written.
+    let rows = page
+        .items
+        .into_iter()
+        .map(move |line| InstanceAnswer::of(&line, &orchestrator));
+    pieces::answer(Rows::of(&Nothing {}, "instances", rows, &end)?).await
 }
 
 #[derive(Debug, Serialize)]
-struct DetailAnswer {
-    #[serde(flatten)]
-    instance: InstanceAnswer,
-    assigned_streams: Vec<StreamId>,
-    assignments: Vec<Holding>,
+struct DetailEnd {
     /// A second process that lives under this name.
     duplicate_identity: Option<DuplicateAnswer>,
 }
@@ -174,15 +163,19 @@ pub(super) async fn detail(
     let (line, assignments) = found.ok_or(Rejection::UnknownInstance(id))?;
     let entry = orchestrator.registry().get(&line.instance.id);
     let duplicate = entry.and_then(|entry| entry.duplicate());
-    Ok(HttpResponse::Ok().json(state.told(Found {
-        status: "success",
-        data: DetailAnswer {
-            instance: InstanceAnswer::of(&line, orchestrator),
-            assigned_streams: assignments.iter().map(|holding| holding.stream).collect(),
-            assignments,
-            duplicate_identity: duplicate.map(DuplicateAnswer::of),
-        },
-    })))
+    let data = InstanceAnswer::of(&line, orchestrator);
+    let end = DetailEnd {
+        duplicate_identity: duplicate.map(DuplicateAnswer::of),
+    };
+    let mut before = b"{\"status\":\"success\",\"data\":".to_vec();
+    before.append(&mut opening(&data, "assigned_streams")?);
+    let mut after = closing(&end)?;
+    let stale_since = PageEnd::<StreamId>::new(None, state.stale_since());
+    after.append(&mut closing(&stale_since)?.split_off(1));
+    let assigned_streams: Vec<StreamId> = assignments.iter().map(|one| one.stream).collect();
+    let streams = Rows::between(before, assigned_streams, b"],".to_vec());
+    let holdings = Rows::between(b"\"assignments\":[".to_vec(), assignments, after);
+    pieces::answer(Both::new(streams, holdings)).await
 }
 
 #[derive(Debug, Serialize)]
@@ -223,9 +216,12 @@ impl RecordAnswer {
 }
 
 #[derive(Debug, Serialize)]
-struct MetricsAnswer {
+struct MetricsHead {
     server_id: InstanceId,
-    metrics: Vec<RecordAnswer>,
+}
+
+#[derive(Debug, Serialize)]
+struct MetricsEnd {
     count: usize,
     /// False while the database is out: then only what is not saved yet is here.
     complete: bool,
@@ -253,12 +249,18 @@ pub(super) async fn metrics(
             limit: MAX_RECORDS,
         })
         .await?;
-    answer_list(history.records.len(), move || MetricsAnswer {
-        server_id: id,
+    let end = MetricsEnd {
         count: history.records.len(),
-        metrics: history.records.iter().map(RecordAnswer::of).collect(),
         complete: history.is_complete,
-    })
+    };
+    let rows = history.records.into_iter();
+    let rows = rows.map(|record| RecordAnswer::of(&record));
+    pieces::answer(Rows::of(
+        &MetricsHead { server_id: id },
+        "metrics",
+        rows,
+        &end,
+    )?)
     .await
 }
 

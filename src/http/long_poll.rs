@@ -6,12 +6,15 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Told, list as answer_list};
+use super::answer::PageEnd;
+use super::connection::Connection;
 use super::fields::MAX_SAFE_INTEGER;
-use super::params::{self, Query, parse_integer};
+use super::params::{self, Query, parse_number};
+use super::pieces::{self, Both, Rows, closing, opening};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use super::workers::AssignLine;
+use crate::actors::fleet::Refusal;
 use crate::actors::long_poll::AssignmentPoll;
 use crate::domain::ids::{AssignmentVersion, Incarnation, StreamId};
 use crate::domain::instance::InstanceStatus;
@@ -29,8 +32,6 @@ struct ChangesAnswer {
     assignment_version: AssignmentVersion,
     #[serde(skip_serializing_if = "Option::is_none")]
     full: Option<bool>,
-    assign: Vec<AssignLine>,
-    revoke: Vec<StreamId>,
 }
 
 /// `GET /instances/{server_id}/assignments`
@@ -40,20 +41,55 @@ pub(super) async fn assignments(
 ) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::Poll)?;
     let poll = poll(&request)?;
-    let update = state.orchestrator().await_changes(poll).await?;
-    let rows = match &update.update {
-        SetUpdate::UpToDate => 0,
-        SetUpdate::Difference { assign, revoke } => assign.len() + revoke.len(),
-        SetUpdate::Full { assign } => assign.len(),
+    let update = await_changes(&state, poll, Connection::of(&request)).await?;
+    let WorkerUpdate { standing, update } = update;
+    let (full, assign, revoke) = match update {
+        SetUpdate::UpToDate => (None, Vec::new(), Vec::new()),
+        SetUpdate::Difference { assign, revoke } => (None, assign, revoke),
+        SetUpdate::Full { assign } => (Some(true), assign, Vec::new()),
     };
-    let stale_since = state.stale_since();
-    answer_list(rows, move || Told::new(answer(update), stale_since)).await
+    let head = ChangesAnswer {
+        status: "success",
+        incarnation: standing.incarnation,
+        instance_status: standing.status,
+        assignment_version: standing.assignment_version,
+        full,
+    };
+    let end = PageEnd::<StreamId>::new(None, state.stale_since());
+    let assign = Rows::between(
+        opening(&head, "assign")?,
+        assign.into_iter().map(AssignLine::of),
+        b"],".to_vec(),
+    );
+    let revoke = Rows::between(b"\"revoke\":[".to_vec(), revoke, closing(&end)?);
+    pieces::answer(Both::new(assign, revoke)).await
+}
+
+/// Waits for changes, but not for a client that has ended its side: it is gone, or wants its answer now.
+async fn await_changes(
+    state: &AppState,
+    poll: AssignmentPoll,
+    connection: Option<Connection>,
+) -> Result<WorkerUpdate, Refusal> {
+    let orchestrator = state.orchestrator();
+    let Some(connection) = connection else {
+        return orchestrator.await_changes(poll).await;
+    };
+    let at_once = AssignmentPoll {
+        wait: Duration::ZERO,
+        ..poll.clone()
+    };
+    tokio::select! {
+        biased;
+        changes = orchestrator.await_changes(poll) => changes,
+        () = connection.ended() => orchestrator.await_changes(at_once).await,
+    }
 }
 
 fn poll(request: &HttpRequest) -> Result<AssignmentPoll, Problem> {
     let id = params::server_id(request)?;
     let mut query = Query::of(request);
-    let number = |text: &str| parse_integer(text, 0, MAX_SAFE_INTEGER);
+    let number = |text: &str| parse_number(text, 0, MAX_SAFE_INTEGER);
     let poll = AssignmentPoll {
         id,
         incarnation: query.get("incarnation", number).map(Incarnation::new),
@@ -62,21 +98,4 @@ fn poll(request: &HttpRequest) -> Result<AssignmentPoll, Problem> {
     };
     query.finish()?;
     Ok(poll)
-}
-
-fn answer(WorkerUpdate { standing, update }: WorkerUpdate) -> ChangesAnswer {
-    let (full, assign, revoke) = match update {
-        SetUpdate::UpToDate => (None, Vec::new(), Vec::new()),
-        SetUpdate::Difference { assign, revoke } => (None, assign, revoke),
-        SetUpdate::Full { assign } => (Some(true), assign, Vec::new()),
-    };
-    ChangesAnswer {
-        status: "success",
-        incarnation: standing.incarnation,
-        instance_status: standing.status,
-        assignment_version: standing.assignment_version,
-        full,
-        assign: assign.into_iter().map(AssignLine::of).collect(),
-        revoke,
-    }
 }

@@ -11,7 +11,8 @@
 //! `long_poll`, `streams`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`, `alerts`,
 //! `patterns`, `status`. `body`, `fields` and `params` read input by one set of rules, `problem` is
 //! the only file that knows how errors look (`retry` adds when to come back). `gate` answers while
-//! there is no fleet to ask about, and counts what is under way. `server` runs it all.
+//! there is no fleet to ask about, and counts what is under way. `pieces` writes long lists as they
+//! are read, `connection` bounds every wait on a client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`HttpSettings` is filled from outside).
@@ -21,6 +22,7 @@ mod answer;
 mod body;
 mod brake;
 mod breakers;
+mod connection;
 mod diagnostic;
 mod fields;
 mod gate;
@@ -32,6 +34,7 @@ mod moves;
 mod panics;
 mod params;
 mod patterns;
+mod pieces;
 mod problem;
 mod recovery;
 mod resilience;
@@ -44,8 +47,9 @@ mod streams;
 mod workers;
 
 pub use body::MAX_BODY;
+pub use connection::ClientLimits;
 pub use gate::{Awaited, Gate, Phase, Starting};
 pub use problem::{FieldError, Problem};
-pub use route_table::{Origin, Route, configure, markdown_route_table, route_table};
+pub use route_table::{Origin, Parameters, Route, configure, markdown_route_table, route_table};
 pub use server::{app, bind, serve};
 pub use state::{AppState, HttpSettings, Readiness, RequestLimits};

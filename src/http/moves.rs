@@ -6,9 +6,9 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
 
-use super::answer::list as answer_list;
 use super::body::Body;
 use super::fields::{Fields, MAX_SAFE_INTEGER, read};
+use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::commands::{MoveProgress, MoveStreams, Relocated, Relocation};
@@ -42,7 +42,6 @@ impl MoveLine {
 #[derive(Debug, Serialize)]
 struct MovesAnswer {
     status: &'static str,
-    moves: Vec<MoveLine>,
 }
 
 /// `POST /streams/move`
@@ -57,11 +56,9 @@ pub(super) async fn begin(state: Data<AppState>, body: Body) -> Result<HttpRespo
         MoveStreams { moves }
     })?;
     let moves = state.orchestrator().execute(command).await?;
-    answer_list(moves.len(), move || MovesAnswer {
-        status: "accepted",
-        moves: moves.into_iter().map(MoveLine::of).collect(),
-    })
-    .await
+    let head = MovesAnswer { status: "accepted" };
+    let rows = moves.into_iter().map(MoveLine::of);
+    pieces::answer(Rows::of(&head, "moves", rows, &Nothing {})?).await
 }
 
 /// Two places for one stream are a mistake of the sender.

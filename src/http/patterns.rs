@@ -6,8 +6,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, list as answer_list};
+use super::answer::Time;
 use super::params::Query;
+use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::ids::{IncidentId, InstanceId};
@@ -105,7 +106,6 @@ impl From<Pattern> for PatternAnswer {
 struct PatternsAnswer {
     since: Time,
     incidents_looked_at: usize,
-    patterns: Vec<PatternAnswer>,
 }
 
 /// `GET /resilience/patterns`
@@ -121,10 +121,10 @@ pub(super) async fn patterns(
     let days = Duration::from_secs(u64::try_from(days).unwrap_or(1) * 86_400);
     let since = orchestrator.clock().wall() - days;
     let (patterns, incidents_looked_at) = orchestrator.patterns(days).await?;
-    answer_list(patterns.len(), move || PatternsAnswer {
+    let head = PatternsAnswer {
         since: Time(since),
         incidents_looked_at,
-        patterns: patterns.into_iter().map(PatternAnswer::from).collect(),
-    })
-    .await
+    };
+    let rows = patterns.into_iter().map(PatternAnswer::from);
+    pieces::answer(Rows::of(&head, "patterns", rows, &Nothing {})?).await
 }

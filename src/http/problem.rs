@@ -64,6 +64,7 @@ enum Kind {
     RequestTimeout,
     Conflict,
     BodyTooLarge,
+    UnsupportedEncoding,
     InvalidField,
     StoreUnavailable,
     Overloaded,
@@ -85,6 +86,7 @@ impl Kind {
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidField => StatusCode::UNPROCESSABLE_ENTITY,
             Self::StoreUnavailable | Self::Overloaded | Self::Starting | Self::ShuttingDown => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -106,6 +108,7 @@ impl Kind {
             Self::RequestTimeout => "/problems/request-timeout",
             Self::Conflict => "/problems/conflict",
             Self::BodyTooLarge => "/problems/body-too-large",
+            Self::UnsupportedEncoding => "/problems/unsupported-encoding",
             Self::InvalidField => "/problems/invalid-field",
             Self::StoreUnavailable => "/problems/database-unavailable",
             Self::Overloaded => "/problems/overloaded",
@@ -127,6 +130,7 @@ impl Kind {
             Self::RequestTimeout => "Request timed out",
             Self::Conflict => "Conflict with the current state",
             Self::BodyTooLarge => "Body too large",
+            Self::UnsupportedEncoding => "Unsupported content encoding",
             Self::InvalidField => "Invalid field",
             Self::StoreUnavailable => "Database unavailable",
             Self::Overloaded => "Overloaded",
@@ -150,6 +154,7 @@ impl Kind {
             | Self::RequestTimeout
             | Self::Conflict
             | Self::BodyTooLarge
+            | Self::UnsupportedEncoding
             | Self::InvalidField
             | Self::Internal => None,
         }
@@ -229,6 +234,15 @@ impl Problem {
         Self::new(
             Kind::BodyTooLarge,
             format!("The body is larger than {limit} bytes. Send it in several requests."),
+        )
+    }
+
+    /// 415: the body is compressed, or encoded in a way that is not known.
+    pub fn unsupported_encoding() -> Self {
+        Self::new(
+            Kind::UnsupportedEncoding,
+            "The body has a Content-Encoding, such as gzip, and is not decoded here. Send it as \
+             plain JSON, without that header.",
         )
     }
 
@@ -353,6 +367,8 @@ impl fmt::Display for Problem {
     }
 }
 
+impl std::error::Error for Problem {}
+
 #[derive(Serialize)]
 struct Document<'a> {
     r#type: &'static str,
@@ -376,6 +392,16 @@ impl ResponseError for Problem {
         response.content_type("application/problem+json");
         if let Some(seconds) = self.kind.retry_after() {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
+        }
+        match self.kind {
+            // What is still sent of the body belongs to no request any more.
+            Kind::RequestTimeout => {
+                response.force_close();
+            }
+            Kind::UnsupportedEncoding => {
+                response.insert_header((header::ACCEPT_ENCODING, "identity"));
+            }
+            _ => {}
         }
         if let Some(allow) = &self.allow {
             response.insert_header((header::ALLOW, allow.as_str()));

@@ -13,11 +13,8 @@ use super::state::{AppState, Load};
 use crate::actors::recovery::{EmergencyReport, Forced};
 use crate::domain::commands::Recovered;
 use crate::domain::ids::InstanceId;
-use crate::domain::incident::{StepName, StepRecord, StepResult};
+use crate::domain::incident::{OrderReason, StepName, StepRecord, StepResult};
 use crate::domain::instance::InstanceStatus;
-
-/// The reason of who gives none.
-const DEFAULT_REASON: &str = "Manual trigger";
 
 const REASON_LENGTH: RangeInclusive<usize> = 1..=1_000;
 
@@ -79,6 +76,7 @@ pub(super) struct EmergencyAnswer {
     status: &'static str,
     message: String,
     steps: Vec<StepAnswer>,
+    reason_given: bool,
     /// When the lease of its worker is over, and its streams move.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_until: Option<Time>,
@@ -112,7 +110,9 @@ pub(super) async fn emergency(
     let mut query = Query::of(&request);
     let reason = query.text("reason", &REASON_LENGTH);
     query.finish()?;
-    let reason = reason.unwrap_or_else(|| DEFAULT_REASON.to_owned());
+    // Classic clients may give none: they are obeyed, and it is written down.
+    let reason = reason.map_or_else(OrderReason::missing, OrderReason::from);
+    let reason_given = reason.is_given;
     let _permit = state.admit(Load::Write)?;
     let report = state.orchestrator().emergency(id.clone(), reason).await?;
     Ok(Json(EmergencyAnswer {
@@ -122,6 +122,7 @@ pub(super) async fn emergency(
             "error"
         },
         message: told(&id, &report),
+        reason_given,
         waiting_until: report.recovered.waiting_until.map(Time),
         steps: report.steps.into_iter().map(StepAnswer::of).collect(),
     }))
@@ -155,7 +156,7 @@ fn moved(id: &InstanceId, recovered: &Recovered) -> String {
     }
     let (moved, orphaned) = (recovered.moved, recovered.orphaned);
     if moved + orphaned == 0 {
-        return format!("`{id}` owned no streams.");
+        return format!("`{id}` owned no streams: there was nothing to move.");
     }
     let waiting = match orphaned {
         0 => String::new(),

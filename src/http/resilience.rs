@@ -4,16 +4,19 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, Told, in_milliseconds, list as answer_list, milliseconds, page};
+use super::answer::{PageEnd, Time, Told, in_milliseconds, milliseconds, page};
+use super::fields::MAX_SAFE_INTEGER;
 use super::params::{self, Query};
+use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use super::streams::Found;
 use crate::actors::archive::StoredEvent;
 use crate::clock::Clock;
 use crate::domain::consistency::{Consistency, Incomparable};
+use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::events::Event;
-use crate::domain::ids::{Incarnation, IncidentId, InstanceId};
+use crate::domain::ids::{Incarnation, IncidentId, InstanceId, StreamId};
 use crate::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, IncidentState, StepName, StepRecord,
     StepResult,
@@ -97,6 +100,9 @@ struct IncidentAnswer {
     attempts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
+    /// False if the order came without a reason, and `reason` is a stand-in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason_given: Option<bool>,
     escalated_at: Option<Time>,
     /// Left out of lists: they are read one incident at a time.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -151,19 +157,13 @@ impl IncidentAnswer {
             streams_moved: incident.streams_moved,
             streams_orphaned: incident.streams_orphaned,
             attempts: incident.attempts,
-            reason: incident.reason,
+            reason_given: incident.reason.as_ref().map(|reason| reason.is_given),
+            reason: incident.reason.map(|reason| reason.text),
             escalated_at: incident.escalated_at.map(Time),
             steps: None,
             server_id: incident.instance,
         }
     }
-}
-
-#[derive(Debug, Serialize)]
-struct IncidentsAnswer {
-    incidents: Vec<IncidentAnswer>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<IncidentId>,
 }
 
 /// `GET /resilience/incidents`
@@ -193,12 +193,12 @@ pub(super) async fn incidents(
     let last = page.incidents.last().filter(|_| page.more);
     let next = last.map(|incident| incident.id);
     let clock = state.orchestrator().clock().clone();
-    answer_list(page.incidents.len(), move || {
-        let answer = |incident| IncidentAnswer::of(incident, &clock);
-        let incidents = page.incidents.into_iter().map(answer).collect();
-        Told::new(IncidentsAnswer { incidents, next }, stale_since)
-    })
-    .await
+    let rows = page
+        .incidents
+        .into_iter()
+        .map(move |incident| IncidentAnswer::of(incident, &clock));
+    let end = PageEnd::new(next, stale_since);
+    pieces::answer(Rows::of(&Nothing {}, "incidents", rows, &end)?).await
 }
 
 /// `GET /resilience/incidents/{id}`
@@ -224,31 +224,37 @@ struct EventAnswer {
     event: Event,
 }
 
-#[derive(Debug, Serialize)]
-struct EventsAnswer {
-    events: Vec<EventAnswer>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<i64>,
-}
-
 /// `GET /resilience/events`
 pub(super) async fn events(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let mut query = Query::of(&request);
-    let after = query.after_number().unwrap_or(0);
+    let filter = EventFilter {
+        order: query
+            .word("order", EventOrder::ALL, EventOrder::as_str)
+            .unwrap_or(EventOrder::Ascending),
+        after: query.after_number(),
+        instance: query.instance("instance"),
+        stream: query
+            .number("stream", 1, MAX_SAFE_INTEGER)
+            .map(StreamId::new),
+        kinds: query.words("kind", Event::KINDS, |kind| kind),
+        from: query.time("from"),
+        to: query.time("to"),
+    };
     let limit = query.short_limit().unwrap_or(DEFAULT_LIMIT);
+    if filter.to.is_some() && filter.from > filter.to {
+        query.refuse("to", "must not be earlier than `from`");
+    }
     query.finish()?;
     let _permit = state.admit(Load::List)?;
     let archive = state.orchestrator().archive();
-    let found = archive.events(after, limit + 1).await?;
+    let found = archive.find_events(filter, limit + 1).await?;
     let (events, next) = page(found, limit, |event| event.sequence);
-    answer_list(events.len(), move || EventsAnswer {
-        events: events.into_iter().map(event_answer).collect(),
-        next,
-    })
-    .await
+    let rows = events.into_iter().map(event_answer);
+    let end = PageEnd::new(next, None);
+    pieces::answer(Rows::of(&Nothing {}, "events", rows, &end)?).await
 }
 
 fn event_answer(stored: StoredEvent) -> EventAnswer {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use actix_web::http::Method;
-use actix_web::{guard, web};
+use actix_web::{guard, middleware, web};
 
 use super::problem::Problem;
 use super::{
-    alerts, brake, breakers, diagnostic, health, instances, long_poll, moves, patterns, recovery,
-    resilience, status, streams, workers,
+    alerts, brake, breakers, diagnostic, health, instances, long_poll, moves, params, patterns,
+    recovery, resilience, status, streams, workers,
 };
 
 /// Who depends on a route.
@@ -19,6 +19,18 @@ pub enum Origin {
     Classic,
     /// Ours to develop.
     Ours,
+}
+
+/// What becomes of the parameters of a query.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parameters {
+    /// There are none, and any are ignored: workers must be able to send what a later or an earlier
+    /// release understands, and probes are written by everybody.
+    Ignored,
+    /// There are none, and any are refused.
+    None,
+    /// The handler reads those it has, and refuses others.
+    Read,
 }
 
 /// A route.
@@ -31,6 +43,8 @@ pub struct Route {
     pub meaning: &'static str,
     /// Who depends on it.
     pub origin: Origin,
+    /// What becomes of the parameters of its query.
+    pub parameters: Parameters,
     handler: fn() -> actix_web::Route,
 }
 
@@ -41,93 +55,94 @@ impl fmt::Debug for Route {
 }
 
 macro_rules! routes {
-    ($($origin:ident $method:ident $path:literal $handler:path, $meaning:literal;)+) => {
+    ($($origin:ident $method:ident $path:literal [$parameters:ident] $handler:path, $meaning:literal;)+) => {
         &[$(Route {
             method: Method::$method,
             path: $path,
             meaning: $meaning,
             origin: Origin::$origin,
+            parameters: Parameters::$parameters,
             handler: || web::route().to($handler),
         },)+]
     };
 }
 
 static ROUTES: &[Route] = routes![
-    Classic POST "/register" workers::register,
+    Classic POST "/register" [Ignored] workers::register,
         "An instance registers, for the first time or again.";
-    Classic POST "/heartbeat" workers::heartbeat,
+    Classic POST "/heartbeat" [Ignored] workers::heartbeat,
         "An instance is alive; 404 tells it to register.";
-    Classic POST "/streams/assign" workers::assign,
+    Classic POST "/streams/assign" [Ignored] workers::assign,
         "An instance asks for streams.";
-    Classic POST "/streams/release" workers::release,
+    Classic POST "/streams/release" [Ignored] workers::release,
         "An instance gives streams back; `reason` says why.";
-    Classic GET "/streams/assignments" streams::assignments,
+    Classic GET "/streams/assignments" [Read] streams::assignments,
         "Who runs what; pages by `limit` and `after`.";
-    Ours POST "/streams" streams::save,
-        "Creates or updates up to 10,000 streams, all or none.";
-    Ours POST "/streams/verify" streams::verify,
+    Ours POST "/streams" [None] streams::save,
+        "Creates or updates up to 10,000 streams, all or none; answers with their `ids`.";
+    Ours POST "/streams/verify" [None] streams::verify,
         "Which claims to streams are current: for sinks that refuse a former owner.";
-    Ours POST "/streams/move" moves::begin,
+    Ours POST "/streams/move" [None] moves::begin,
         "Moves up to 10,000 streams on purpose: their owners let go first; `to` is optional.";
-    Ours GET "/streams" streams::list,
-        "The catalogue; `limit` (default 1,000), `after`, `state`.";
-    Ours GET "/streams/{id}" streams::detail,
+    Ours GET "/streams" [Read] streams::list,
+        "The catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `name` (a part of it), `label` (`key:value`).";
+    Ours GET "/streams/{id}" [None] streams::detail,
         "One stream, where it is, and why it waits.";
-    Ours DELETE "/streams/{id}" streams::delete,
+    Ours DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream, and ends its assignment. Made again, it waits until its last leased worker has let go.";
-    Classic GET "/instances" instances::list,
-        "Every instance, newest registration first; pages by `limit` and `after`.";
-    Classic GET "/instances/{server_id}" instances::detail,
+    Classic GET "/instances" [Read] instances::list,
+        "Every instance, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
+    Classic GET "/instances/{server_id}" [None] instances::detail,
         "One instance and the streams assigned to it.";
-    Ours GET "/instances/{server_id}/assignments" long_poll::assignments,
+    Ours GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
         "Answers when the instance's streams change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
-    Ours DELETE "/instances/{server_id}" instances::delete,
+    Ours DELETE "/instances/{server_id}" [Read] instances::delete,
         "An instance leaves for good; its streams move at once, or when its lease is over.";
-    Classic GET "/instances/{server_id}/metrics" instances::metrics,
+    Classic GET "/instances/{server_id}/metrics" [Read] instances::metrics,
         "What an instance reported of its machine; `hours` (default 24), newest 10,000 records.";
-    Classic POST "/instances/{server_id}/failure" instances::failure,
+    Classic POST "/instances/{server_id}/failure" [None] instances::failure,
         "Somebody knows that an instance has failed; its streams move at once, or when its lease is over.";
-    Classic POST "/diagnostic" diagnostic::compare,
+    Classic POST "/diagnostic" [Ignored] diagnostic::compare,
         "Compares what a worker runs with what it is to run.";
-    Classic GET "/resilience/status" health::status,
+    Classic GET "/resilience/status" [None] health::status,
         "How the whole system is, the rules that say so, failures, breakers, brake, alerts.";
-    Classic GET "/resilience/health" health::health,
+    Classic GET "/resilience/health" [None] health::health,
         "How the whole system is, in short.";
-    Ours GET "/resilience/history" health::history,
+    Ours GET "/resilience/history" [Read] health::history,
         "How it was, newest first; `limit` (default 100), `before`.";
-    Ours GET "/resilience/alerts" alerts::alerts,
+    Ours GET "/resilience/alerts" [Read] alerts::alerts,
         "What to look at, newest first; `limit` (default 100), `after`, `open`, `kind`.";
-    Ours GET "/resilience/patterns" patterns::patterns,
+    Ours GET "/resilience/patterns" [Read] patterns::patterns,
         "What failures have in common, with the evidence; `days` (default 7, at most 30).";
-    Classic POST "/resilience/recovery/{server_id}" recovery::force,
+    Classic POST "/resilience/recovery/{server_id}" [None] recovery::force,
         "Forces the recovery of a failed instance now, or ends its maintenance.";
-    Classic POST "/resilience/emergency/{server_id}" recovery::emergency,
+    Classic POST "/resilience/emergency/{server_id}" [Read] recovery::emergency,
         "Empties an instance, even one that beats, and takes it out of use; `reason`.";
-    Ours GET "/resilience/consistency" resilience::consistency,
+    Ours GET "/resilience/consistency" [None] resilience::consistency,
         "Checks the invariants, and memory against the database; null is \"could not be told\".";
-    Ours GET "/resilience/incidents" resilience::incidents,
-        "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `from`, `to`.";
-    Ours GET "/resilience/incidents/{id}" resilience::incident,
+    Ours GET "/resilience/incidents" [Read] resilience::incidents,
+        "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `state`, `from`, `to`.";
+    Ours GET "/resilience/incidents/{id}" [None] resilience::incident,
         "One recovery.";
-    Ours GET "/resilience/events" resilience::events,
-        "The audit trail, oldest first; `limit` (default 100), `after`.";
-    Ours GET "/resilience/brake" brake::report,
+    Ours GET "/resilience/events" [Read] resilience::events,
+        "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `kind` (several: commas), `from`, `to`.";
+    Ours GET "/resilience/brake" [None] brake::report,
         "Whether a mass failure is held, since and until when, and why.";
-    Ours POST "/resilience/brake" brake::order,
+    Ours POST "/resilience/brake" [None] brake::order,
         "Releases or prolongs the hold of a mass failure, with a reason.";
-    Ours GET "/resilience/breakers" breakers::list,
+    Ours GET "/resilience/breakers" [None] breakers::list,
         "The circuit breakers: state, failures, next probe, what was forced and why.";
-    Ours POST "/resilience/breakers/{name}" breakers::force,
+    Ours POST "/resilience/breakers/{name}" [None] breakers::force,
         "Forces a breaker `open` or `closed`, or releases it with `none`; needs a reason.";
-    Classic GET "/status" status::status,
+    Classic GET "/status" [None] status::status,
         "Totals of instances, streams and load.";
-    Classic GET "/health" status::health,
+    Classic GET "/health" [Ignored] status::health,
         "200 as long as heartbeats are answered, with or without database.";
-    Classic GET "/ready" status::ready,
+    Classic GET "/ready" [Ignored] status::ready,
         "200 while traffic is welcome, 503 before and after.";
-    Ours GET "/livez" status::livez,
+    Ours GET "/livez" [Ignored] status::livez,
         "200 while the process runs.";
-    Ours GET "/metrics" status::metrics,
+    Ours GET "/metrics" [None] status::metrics,
         "Counters and gauges in the OpenMetrics text format, for Prometheus.";
 ];
 
@@ -173,7 +188,11 @@ pub fn configure(config: &mut web::ServiceConfig) {
             } else {
                 methods
             };
-            resource = resource.route((route.handler)().guard(methods));
+            let served = match route.parameters {
+                Parameters::None => (route.handler)().wrap(middleware::from_fn(params::refuse_any)),
+                Parameters::Ignored | Parameters::Read => (route.handler)(),
+            };
+            resource = resource.route(served.guard(methods));
         }
         config.service(resource.default_service(web::to(move || {
             let problem = Problem::method_not_allowed(&allowed);

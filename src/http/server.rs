@@ -1,13 +1,19 @@
 //! The HTTP server itself.
 
+use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
 
+use actix_http::HttpService;
+use actix_service::{ServiceFactoryExt, map_config};
 use actix_web::body::BoxBody;
-use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::{App, Error, HttpServer, middleware};
+use actix_web::dev::{
+    AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service,
+};
+use actix_web::{App, Error, middleware};
+use tokio::net::TcpStream;
 
+use super::connection::{Guarded, tell_the_connection};
 use super::gate::{Gate, through_the_gate};
 use super::panics::answer_panics;
 use super::retry::name_the_next_probe;
@@ -24,14 +30,6 @@ const BACKLOG: u32 = 4_096;
 /// another number would make workers silent without a word.
 const MAX_CONNECTIONS: usize = 10_000_000;
 
-/// How long the head of a request may take, so that slow senders hold no connection for long.
-const HEAD_LIMIT: Duration = Duration::from_secs(10);
-
-/// Longer than the 30 s after which workers call again, so that they keep their connection.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
-
-/// How long a client may take to close after it was answered and told to.
-const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// Listens on an address, with room for many connections that wait. Needs a tokio runtime.
 ///
@@ -66,24 +64,47 @@ pub fn app(
         .wrap(middleware::from_fn(name_the_next_probe))
         .wrap(middleware::from_fn(answer_panics))
         .wrap(middleware::from_fn(through_the_gate))
+        .wrap(middleware::from_fn(tell_the_connection))
         .configure(configure)
 }
 
 /// Serves on a listener; best one that [`bind`] made. Starts at once, and runs until its handle
 /// is told to stop; what is under way then is counted by the gate. Signals are left to the caller.
 ///
+/// This is `actix_web::HttpServer` for HTTP/1.1 without TLS, but for the sockets, which are guarded.
+///
 /// # Errors
 /// If the listener cannot be used.
 pub fn serve(listener: TcpListener, gate: impl Into<Gate>) -> io::Result<Server> {
     let gate = gate.into();
-    let server = HttpServer::new(move || app(gate.clone()))
+    let limits = gate.client_limits();
+    let address = listener.local_addr()?;
+    let builder = Server::build()
         .workers(WORKERS)
         .disable_signals()
-        .max_connections(MAX_CONNECTIONS)
-        .client_request_timeout(HEAD_LIMIT)
-        .client_disconnect_timeout(CLOSE_LIMIT)
-        .keep_alive(KEEP_ALIVE)
-        .listen(listener)?
-        .run();
-    Ok(server)
+        .max_concurrent_connections(MAX_CONNECTIONS);
+    let stopping = builder.graceful_shutdown_signal();
+    let builder = builder.listen("http", listener, move || {
+        let stopping = stopping.clone();
+        let http = HttpService::build()
+            .graceful_shutdown_signal(move || {
+                let stopping = stopping.clone();
+                async move { stopping.notified().await }
+            })
+            .keep_alive(limits.idle)
+            .client_request_timeout(limits.head)
+            .client_disconnect_timeout(limits.close)
+            .local_addr(address)
+            .on_connect_ext(|socket: &Guarded, data| {
+                data.insert(socket.connection());
+            })
+            .h1(map_config(app(gate.clone()), |()| AppConfig::default()));
+        fn_service(move |socket: TcpStream| {
+            let guarded = Guarded::new(socket, limits);
+            ready(guarded.map(|(socket, peer)| (socket, Some(peer))))
+        })
+        .map_err(actix_http::error::DispatchError::Io)
+        .and_then(http)
+    })?;
+    Ok(builder.run())
 }

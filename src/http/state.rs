@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::answer::Told;
+use super::connection::ClientLimits;
 use super::gauges::FleetGauges;
 use super::problem::Problem;
 use crate::actors::orchestrator::Orchestrator;
@@ -29,6 +30,8 @@ pub struct HttpSettings {
     pub max_missed_heartbeats: u32,
     /// How much is answered at once.
     pub limits: RequestLimits,
+    /// How long clients are waited for.
+    pub client: ClientLimits,
 }
 
 impl Default for HttpSettings {
@@ -41,6 +44,7 @@ impl Default for HttpSettings {
             check_interval: Duration::from_secs(30),
             max_missed_heartbeats: 3,
             limits: RequestLimits::default(),
+            client: ClientLimits::default(),
         }
     }
 }

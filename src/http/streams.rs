@@ -1,16 +1,18 @@
 //! The catalogue of streams, and who runs what.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, Told, list as answer_list, whole_url};
+use super::answer::{PageEnd, Time, whole_url};
 use super::body::Body;
-use super::fields::{Fields, MAX_SAFE_INTEGER, read};
+use super::fields::{Fields, MAX_SAFE_INTEGER, check_text, read};
 use super::params::{self, Query};
+use super::pieces::{self, Nothing, Onward, Part, Parts, Rows, Walk, closing, json, opening};
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::Orchestrator;
@@ -18,12 +20,13 @@ use crate::domain::commands::{DeleteStream, Rejection, SaveStreams, StreamSpec};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{
-    AssignmentLine, AssignmentList, Claim, Judgement, Page, StreamDetail, StreamLine, StreamList,
-    VerifyClaims,
+    AssignmentLine, AssignmentList, Claim, Judgement, NameFilter, Page, Rest, StreamDetail,
+    StreamFilter, StreamLine, StreamList, VerifyClaims,
 };
 use crate::domain::returns::Returns;
 use crate::domain::stream::{Place, StreamState};
 use crate::domain::stream_url::StreamUrl;
+use crate::domain::time::WallTime;
 
 /// How many streams one request saves at the most.
 const MAX_SAVED: usize = 10_000;
@@ -35,6 +38,9 @@ const MAX_CHOSEN_ID: i64 = 9_000_000_000_000_000;
 /// How many claims one request has at the most.
 const MAX_CLAIMS: usize = 10_000;
 
+/// How long the name of a stream may be, in characters.
+const NAME_LENGTH: RangeInclusive<usize> = 1..=256;
+
 /// How many streams a page has that does not say.
 const DEFAULT_PAGE: usize = 1_000;
 
@@ -43,6 +49,9 @@ pub(super) struct SaveAnswer {
     status: &'static str,
     created: usize,
     updated: usize,
+    unchanged: usize,
+    /// In the order of the request.
+    ids: Vec<StreamId>,
 }
 
 /// `POST /streams`
@@ -58,6 +67,8 @@ pub(super) async fn save(state: Data<AppState>, body: Body) -> Result<Json<SaveA
         status: "saved",
         created: saved.created,
         updated: saved.updated,
+        unchanged: saved.unchanged,
+        ids: saved.ids,
     }))
 }
 
@@ -66,7 +77,7 @@ fn spec(fields: &mut Fields<'_>) -> StreamSpec {
         id: fields
             .optional_integer("id", 1..=MAX_CHOSEN_ID)
             .map(StreamId::new),
-        name: fields.optional_text("name", 1..=256).map(Into::into),
+        name: fields.optional_text("name", NAME_LENGTH).map(Into::into),
         // An empty text takes the address away: `null` is the same as absent everywhere.
         url: fields
             .optional_text("url", 0..=4_096)
@@ -130,11 +141,6 @@ impl ClaimAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct ClaimsAnswer {
-    claims: Vec<ClaimAnswer>,
-}
-
 /// `POST /streams/verify`
 pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::Read)?;
@@ -145,10 +151,8 @@ pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResp
         }),
     })?;
     let judgements = state.orchestrator().ask(question).await?;
-    answer_list(judgements.len(), move || ClaimsAnswer {
-        claims: judgements.into_iter().map(ClaimAnswer::of).collect(),
-    })
-    .await
+    let rows = judgements.into_iter().map(ClaimAnswer::of);
+    pieces::answer(Rows::of(&Nothing {}, "claims", rows, &Nothing {})?).await
 }
 
 #[derive(Debug, Serialize)]
@@ -282,11 +286,59 @@ impl StreamAnswer {
     }
 }
 
+/// The end of a page of the catalogue: `next` is always there, null on the last.
 #[derive(Debug, Serialize)]
-struct StreamsAnswer {
-    streams: Vec<StreamAnswer>,
-    /// `after` of the next page; none on the last.
+struct CatalogueEnd {
     next: Option<StreamId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stale_since: Option<Time>,
+}
+
+/// Asks for the catalogue part by part.
+struct CatalogueParts {
+    state: Data<AppState>,
+    filter: StreamFilter,
+    stale_since: Option<WallTime>,
+}
+
+impl Parts for CatalogueParts {
+    type Key = StreamId;
+    type Line = StreamLine;
+
+    async fn ask(
+        &self,
+        after: Option<StreamId>,
+        most: usize,
+    ) -> Result<Part<StreamLine, StreamId>, Problem> {
+        let question = StreamList {
+            after,
+            most,
+            filter: self.filter.clone(),
+        };
+        let found = self.state.orchestrator().ask(question).await?;
+        let onward = match found.rest {
+            Rest::None => Onward::End,
+            Rest::More => Onward::More,
+            Rest::After(id) => Onward::LookedUpTo(id),
+        };
+        let lines = found.items;
+        Ok(Part { lines, onward })
+    }
+
+    fn key(&self, line: &StreamLine) -> StreamId {
+        line.stream.id
+    }
+
+    fn row(&self, text: &mut Vec<u8>, line: StreamLine) -> Result<(), Problem> {
+        json(text, &StreamAnswer::of(line, self.state.orchestrator()))
+    }
+
+    fn closing(&self, next: Option<StreamId>) -> Result<Vec<u8>, Problem> {
+        closing(&CatalogueEnd {
+            next,
+            stale_since: self.stale_since.map(Time),
+        })
+    }
 }
 
 /// `GET /streams`
@@ -295,30 +347,26 @@ pub(super) async fn list(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let mut query = Query::of(&request);
-    let question = StreamList {
-        after: query.after_stream(),
-        limit: Some(query.limit().unwrap_or(DEFAULT_PAGE)),
-        state: query.get("state", |word| {
-            StreamState::from_word(word).ok_or_else(|| {
-                let words: Vec<&str> = StreamState::ALL.iter().map(|s| s.as_str()).collect();
-                format!("must be one of {}", words.join(", "))
-            })
+    let after = query.after_stream();
+    let limit = query.limit().unwrap_or(DEFAULT_PAGE);
+    let filter = StreamFilter {
+        state: query.word("state", StreamState::ALL, StreamState::as_str),
+        instance: query.instance("instance"),
+        name: query.get("name", |text| {
+            check_text(text, &NAME_LENGTH)?;
+            Ok(NameFilter::containing(text))
         }),
+        labels: query.labels(),
     };
     query.finish()?;
     let _permit = state.admit(Load::List)?;
-    let orchestrator = state.orchestrator().clone();
-    let page = orchestrator.ask(question).await?;
-    let next = next_of(&page, |line| line.stream.id);
-    let stale_since = state.stale_since();
-    answer_list(page.items.len(), move || {
-        let lines = page.items.into_iter();
-        let streams = lines
-            .map(|line| StreamAnswer::of(line, &orchestrator))
-            .collect();
-        Told::new(StreamsAnswer { streams, next }, stale_since)
-    })
-    .await
+    let parts = CatalogueParts {
+        filter,
+        stale_since: state.stale_since(),
+        state: state.clone(),
+    };
+    let opening = opening(&Nothing {}, "streams")?;
+    pieces::answer(Walk::new(parts, opening, after, Some(limit))).await
 }
 
 /// `after` of the page that follows.
@@ -405,11 +453,42 @@ impl AssignmentAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct AssignmentsAnswer {
-    assignments: Vec<AssignmentAnswer>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<StreamId>,
+/// Asks for the assignments part by part.
+struct AssignmentParts {
+    state: Data<AppState>,
+    stale_since: Option<WallTime>,
+}
+
+impl Parts for AssignmentParts {
+    type Key = StreamId;
+    type Line = AssignmentLine;
+
+    async fn ask(
+        &self,
+        after: Option<StreamId>,
+        most: usize,
+    ) -> Result<Part<AssignmentLine, StreamId>, Problem> {
+        let question = AssignmentList {
+            after,
+            limit: Some(most),
+        };
+        let page = self.state.orchestrator().ask(question).await?;
+        let onward = if page.more { Onward::More } else { Onward::End };
+        let lines = page.items;
+        Ok(Part { lines, onward })
+    }
+
+    fn key(&self, line: &AssignmentLine) -> StreamId {
+        line.stream
+    }
+
+    fn row(&self, text: &mut Vec<u8>, line: AssignmentLine) -> Result<(), Problem> {
+        json(text, &AssignmentAnswer::of(line))
+    }
+
+    fn closing(&self, next: Option<StreamId>) -> Result<Vec<u8>, Problem> {
+        closing(&PageEnd::new(next, self.stale_since))
+    }
 }
 
 /// `GET /streams/assignments`
@@ -418,18 +497,13 @@ pub(super) async fn assignments(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let mut query = Query::of(&request);
-    let question = AssignmentList {
-        after: query.after_stream(),
-        limit: query.limit(),
-    };
+    let (after, limit) = (query.after_stream(), query.limit());
     query.finish()?;
     let _permit = state.admit(Load::List)?;
-    let page = state.orchestrator().ask(question).await?;
-    let next = next_of(&page, |line| line.stream);
-    let stale_since = state.stale_since();
-    answer_list(page.items.len(), move || {
-        let assignments = page.items.into_iter().map(AssignmentAnswer::of).collect();
-        Told::new(AssignmentsAnswer { assignments, next }, stale_since)
-    })
-    .await
+    let parts = AssignmentParts {
+        stale_since: state.stale_since(),
+        state: state.clone(),
+    };
+    let opening = opening(&Nothing {}, "assignments")?;
+    pieces::answer(Walk::new(parts, opening, after, limit)).await
 }

@@ -1,14 +1,18 @@
 //! The fleet in memory: nothing outlives the process. For tests, simulation and trying out.
 
+mod events;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
+use self::events::EventTable;
 use super::retention::PRUNE_STEP;
 use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent};
 use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::event_filter::EventFilter;
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
@@ -37,8 +41,7 @@ struct Tables {
     incidents: BTreeMap<IncidentId, Incident>,
     beats: BTreeMap<InstanceId, LastBeat>,
     metrics: BTreeMap<(InstanceId, WallTime), MetricsRecord>,
-    events: BTreeMap<i64, DatedEvent>,
-    last_event: i64,
+    events: EventTable,
     alerts: BTreeMap<AlertId, Alert>,
     health: BTreeMap<WallTime, HealthRecord>,
 }
@@ -110,12 +113,10 @@ impl Tables {
             self.incidents.insert(incident.id, incident.clone());
         }
         for event in &save.events {
-            self.last_event += 1;
-            let dated = DatedEvent {
+            self.events.append(DatedEvent {
                 at: save.at,
                 event: event.clone(),
-            };
-            self.events.insert(self.last_event, dated);
+            });
         }
     }
 }
@@ -275,17 +276,12 @@ impl Store for MemoryStore {
             .collect())
     }
 
-    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        Ok(self
-            .tables()
-            .events
-            .range(after.saturating_add(1)..)
-            .take(limit as usize)
-            .map(|(sequence, event)| StoredEvent {
-                sequence: *sequence,
-                event: event.clone(),
-            })
-            .collect())
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(self.tables().events.find(filter, limit as usize))
     }
 
     async fn incidents(
@@ -363,9 +359,9 @@ impl Store for MemoryStore {
         drop_rows(&mut tables.metrics, &mut left, |(_, at), _| {
             is_past(&expiry.metrics, *at)
         });
-        drop_rows(&mut tables.events, &mut left, |_, event| {
-            is_past(&expiry.events, event.at)
-        });
+        left -= tables
+            .events
+            .prune(|at| is_past(&expiry.events, at), left);
         drop_rows(&mut tables.alerts, &mut left, |_, alert| {
             alert
                 .closed_at

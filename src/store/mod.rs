@@ -27,6 +27,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::event_filter::EventFilter;
 use crate::domain::events::{DatedEvent, Event};
 use crate::domain::fleet::{Rows, Snapshot};
 use crate::domain::health::HealthRecord;
@@ -259,11 +260,24 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<MetricsRecord>, StoreError>;
 
+    /// The events a filter wants, in its order, at most `limit`. Found by an index: what is not
+    /// wanted is not read.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
     /// Events after a sequence number, ascending, at most `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
-    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError>;
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.find_events(&EventFilter::after(after), limit).await
+    }
 
     /// The incidents a filter wants, newest first, at most `limit`.
     ///

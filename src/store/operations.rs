@@ -36,6 +36,7 @@ macro_rules! operations {
         use $dsl::RunQueryDsl;
 
         use crate::domain::alert::{Alert, AlertFilter};
+        use crate::domain::event_filter::{EventFilter, EventOrder};
         use crate::domain::fleet::Snapshot;
         use crate::domain::health::HealthRecord;
         use crate::domain::heartbeat::{LastBeat, MetricsRecord};
@@ -136,7 +137,7 @@ macro_rules! operations {
                     .do_update()
                     .set(incoming!(incidents: instance_id, incarnation, cause, detected_at,
                         ended_at, outcome, streams_affected, streams_moved, streams_orphaned,
-                        attempts, state, steps, reason, escalated_at))
+                        attempts, state, steps, reason, reason_given, escalated_at))
                     .execute(c)$(.$await)??;
             }
             if !set.events.is_empty() {
@@ -295,18 +296,123 @@ macro_rules! operations {
             Ok(rows.into_iter().map(MetricsRecord::from).collect())
         }
 
-        pub(super) $($asynchronous)? fn events(
+        /// Several kinds are several questions, each of which is answered by the index of kinds in
+        /// the order that is wanted; a page of each has the page of all.
+        pub(super) $($asynchronous)? fn find_events(
             c: &mut $connection,
-            after: i64,
+            filter: &EventFilter,
             limit: u32,
         ) -> Result<Vec<StoredEvent>, StoreError> {
-            let rows: Vec<StoredEventRow> = events::table
-                .filter(events::sequence.gt(after))
-                .order(events::sequence)
+            let mut rows: Vec<StoredEventRow> = Vec::new();
+            if filter.is_by_time_alone() {
+                rows = events_of_a_time(c, filter, limit)$(.$await)??;
+            } else if filter.instance.is_some() || filter.stream.is_some() {
+                rows = indexed_events(c, filter, &filter.kinds, limit)$(.$await)??;
+            } else if filter.kinds.is_empty() {
+                rows = indexed_events(c, filter, &[], limit)$(.$await)??;
+            } else {
+                for kind in &filter.kinds {
+                    rows.append(&mut indexed_events(c, filter, &[*kind], limit)$(.$await)??);
+                }
+            }
+            let mut found = Vec::with_capacity(rows.len());
+            for row in rows {
+                found.push(StoredEvent::try_from(row)?);
+            }
+            found.sort_by_key(|event| event.sequence);
+            if filter.order == EventOrder::Descending {
+                found.reverse();
+            }
+            found.truncate(limit as usize);
+            Ok(found)
+        }
+
+        /// Events in the order of an index that begins with what they are narrowed by, or in that of
+        /// the table.
+        $($asynchronous)? fn indexed_events(
+            c: &mut $connection,
+            filter: &EventFilter,
+            kinds: &[&'static str],
+            limit: u32,
+        ) -> Result<Vec<StoredEventRow>, StoreError> {
+            let mut wanted = events::table
                 .limit(i64::from(limit))
                 .select(StoredEventRow::as_select())
-                .load(c)$(.$await)??;
-            rows.into_iter().map(StoredEvent::try_from).collect()
+                .into_boxed();
+            wanted = match filter.order {
+                EventOrder::Ascending => wanted.order(events::sequence.asc()),
+                EventOrder::Descending => wanted.order(events::sequence.desc()),
+            };
+            match (filter.order, filter.after) {
+                (_, None) => {}
+                (EventOrder::Ascending, Some(after)) => {
+                    wanted = wanted.filter(events::sequence.gt(after));
+                }
+                (EventOrder::Descending, Some(after)) => {
+                    wanted = wanted.filter(events::sequence.lt(after));
+                }
+            }
+            if let Some(stream) = filter.stream {
+                wanted = wanted.filter(events::stream_id.eq(stream.get()));
+            }
+            if let Some(instance) = &filter.instance {
+                wanted = wanted.filter(events::instance_id.eq(instance.as_str()));
+            }
+            match kinds {
+                [] => {}
+                [kind] => wanted = wanted.filter(events::kind.eq(*kind)),
+                several => wanted = wanted.filter(events::kind.eq_any(several.to_vec())),
+            }
+            if let Some(from) = filter.from {
+                wanted = wanted.filter(events::at.ge(from.as_micros()));
+            }
+            if let Some(to) = filter.to {
+                wanted = wanted.filter(events::at.lt(to.as_micros()));
+            }
+            Ok(wanted.load(c)$(.$await)??)
+        }
+
+        /// Which events of a time come first is read from the index of times alone: the clock may have
+        /// been set back, so their order is not that of the table. (`+ 0` keeps the database from
+        /// walking the table in its order and throwing away what is of another time.)
+        $($asynchronous)? fn events_of_a_time(
+            c: &mut $connection,
+            filter: &EventFilter,
+            limit: u32,
+        ) -> Result<Vec<StoredEventRow>, StoreError> {
+            let mut wanted = events::table
+                .limit(i64::from(limit))
+                .select(events::sequence)
+                .into_boxed();
+            wanted = match filter.order {
+                EventOrder::Ascending => wanted.order((events::sequence + 0).asc()),
+                EventOrder::Descending => wanted.order((events::sequence + 0).desc()),
+            };
+            match (filter.order, filter.after) {
+                (_, None) => {}
+                (EventOrder::Ascending, Some(after)) => {
+                    wanted = wanted.filter((events::sequence + 0).gt(after));
+                }
+                (EventOrder::Descending, Some(after)) => {
+                    wanted = wanted.filter((events::sequence + 0).lt(after));
+                }
+            }
+            if let Some(from) = filter.from {
+                wanted = wanted.filter(events::at.ge(from.as_micros()));
+            }
+            if let Some(to) = filter.to {
+                wanted = wanted.filter(events::at.lt(to.as_micros()));
+            }
+            let numbers: Vec<i64> = wanted.load(c)$(.$await)??;
+            let mut rows = Vec::with_capacity(numbers.len());
+            for numbers in numbers.chunks(rows_per_statement(1)) {
+                let mut some: Vec<StoredEventRow> = events::table
+                    .filter(events::sequence.eq_any(numbers))
+                    .select(StoredEventRow::as_select())
+                    .load(c)$(.$await)??;
+                rows.append(&mut some);
+            }
+            Ok(rows)
         }
 
         pub(super) $($asynchronous)? fn incidents(

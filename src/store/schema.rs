@@ -101,6 +101,7 @@ diesel::table! {
         state -> Text,
         steps -> Text,
         reason -> Nullable<Text>,
+        reason_given -> Bool,
         escalated_at -> Nullable<BigInt>,
     }
 }

@@ -82,7 +82,7 @@ async fn orders_that_come_together_and_twice_are_harmless() {
     );
     for incident in &incidents {
         assert_eq!(incident.cause, FailureCause::Emergency);
-        assert_eq!(incident.reason.as_deref(), Some("it does nothing"));
+        assert_eq!(incident.reason, Some("it does nothing".to_owned().into()));
         assert_eq!(incident.outcome, Some(IncidentOutcome::Recovered));
     }
     rig.invariants_hold().await;

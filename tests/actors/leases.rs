@@ -356,7 +356,7 @@ async fn ends_in_maintenance(restarts: bool) {
     let incidents = rig.incidents();
     assert_eq!(incidents.len(), 1);
     assert_eq!(incidents[0].cause, FailureCause::Emergency);
-    assert_eq!(incidents[0].reason, Some(reason));
+    assert_eq!(incidents[0].reason, Some(reason.into()));
     let forced = rig.orchestrator.force_recovery("a".into()).await.unwrap();
     assert!(matches!(forced, Forced::Released(_)), "{forced:?}");
 }
@@ -371,7 +371,7 @@ async fn an_emergency_joins_the_failure_that_waits() {
     all_moved(&rig).await;
     assert_eq!(rig.status("a"), InstanceStatus::Maintenance);
     assert_eq!(rig.incidents().len(), 1);
-    assert_eq!(rig.incidents()[0].reason.as_deref(), Some("worse"));
+    assert_eq!(rig.incidents()[0].reason, Some("worse".to_owned().into()));
 }
 
 /// The end of the lease comes while the store is out: what was promised is done when it is back,

@@ -158,7 +158,8 @@ fn what_a_person_asked_for_is_carried_on() {
                 panic!("{incidents:?}");
             };
             assert_eq!(incident.cause, cause);
-            assert_eq!(incident.reason.as_deref(), reason);
+            let reason = reason.map(|reason: &str| reason.to_owned().into());
+            assert_eq!(incident.reason, reason);
             assert_eq!(incident.attempts, 2);
             let attempts: Vec<u32> = incident.steps.iter().map(|step| step.attempt).collect();
             assert!(attempts.is_sorted(), "{:?}", incident.steps);

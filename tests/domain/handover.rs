@@ -23,7 +23,8 @@ use resilient_orchestrator::domain::lease::{LeaseOver, lease};
 use resilient_orchestrator::domain::ledger::Ledger;
 use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::queries::{
-    ChangesSince, Claim, FleetTotals, Query, SetUpdate, StreamDetail, StreamList, VerifyClaims,
+    ChangesSince, Claim, FleetTotals, Query, SetUpdate, StreamDetail, StreamFilter, StreamList,
+    VerifyClaims,
 };
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Opened, Progress};
 use resilient_orchestrator::domain::stream::{Assignment, Place};
@@ -367,6 +368,8 @@ fn a_deleted_stream_made_again_waits_until_its_last_worker_has_let_go() {
     let created = StreamsSaved {
         created: 1,
         updated: 0,
+        unchanged: 0,
+        ids: vec![STREAM],
     };
     assert_eq!(world.make_again(), created);
     assert!(world.is_listed());
@@ -448,8 +451,8 @@ fn a_deleted_stream_is_in_no_answer() {
     let fleet = world.ledger.saved();
     let page = StreamList {
         after: None,
-        limit: None,
-        state: None,
+        most: 10,
+        filter: StreamFilter::default(),
     }
     .answer(fleet);
     assert_eq!(page.items.len(), 0);

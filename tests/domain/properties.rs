@@ -158,7 +158,7 @@ fn life() -> impl Strategy<Value = Life> {
 }
 
 fn manner() -> impl Strategy<Value = Manner> {
-    let reason = "because".to_owned();
+    let reason = "because".to_owned().into();
     prop_oneof![
         4 => Just(Manner::Ordinary),
         1 => Just(Manner::Emergency),

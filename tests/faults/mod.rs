@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use futures_util::FutureExt;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter};
+use resilient_orchestrator::domain::event_filter::EventFilter;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::health::HealthRecord;
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord};
@@ -509,12 +510,16 @@ impl Store for FaultyStore {
         self.inner.metrics(instance, since, limit).await
     }
 
-    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         self.weather(Side::Reads).await?;
         if self.state().panics_in_events {
             panic!("on purpose");
         }
-        self.inner.events(after, limit).await
+        self.inner.find_events(filter, limit).await
     }
 
     async fn incidents(

@@ -148,7 +148,6 @@ async fn bad_registrations() {
         json!(65_536),
         json!("80"),
         json!(80.5),
-        json!(80.0),
         json!(null),
         json!(true),
         json!(1e300),
@@ -161,7 +160,7 @@ async fn bad_registrations() {
         json!(-1),
         json!(100_001),
         json!(1_000_000_000_000_i64),
-        json!(2.0),
+        json!(2.5),
         json!("20"),
         json!(false),
         json!(i64::MIN),
@@ -207,7 +206,7 @@ async fn bad_heartbeats() {
             (json!({}), &["server_id", "current_streams"]),
             one(json!({"current_streams": -1}), &["current_streams"]),
             one(json!({"current_streams": "1"}), &["current_streams"]),
-            one(json!({"current_streams": 1.0}), &["current_streams"]),
+            one(json!({"current_streams": 1.5}), &["current_streams"]),
             one(json!({"status": 3}), &["status"]),
             one(json!({"status": "x".repeat(65)}), &["status"]),
             one(json!({"status": "a\nERROR forged"}), &["status"]),
@@ -283,7 +282,7 @@ async fn bad_requests_for_streams() {
                 &["requested_count"],
             ),
             (
-                json!({"server_id": "a", "requested_count": 1.0}),
+                json!({"server_id": "a", "requested_count": 1.5}),
                 &["requested_count"],
             ),
             (
@@ -509,6 +508,71 @@ async fn a_post_reads_a_body_or_is_listed_as_one_that_does_not() {
 }
 
 #[actix_web::test]
+async fn an_integer_may_be_written_with_a_zero_fraction_wherever_there_is_one() {
+    let world = World::start().await;
+    let body = br#"{"server_id":"a","ip":"h","port":80.0,"max_streams":2.0}"#;
+    let answer = world
+        .send_bytes("POST", "/register", body.to_vec())
+        .await
+        .ok();
+    assert_eq!(answer["max_streams"], 2);
+    let incarnation = answer["incarnation"].as_f64().unwrap();
+    let body = format!(
+        "{{\"server_id\":\"a\",\"current_streams\":0.0,\"incarnation\":{incarnation:.1},\
+         \"assignment_version\":0.0,\"streams\":[]}}"
+    );
+    world
+        .send_bytes("POST", "/heartbeat", body.into())
+        .await
+        .ok();
+    let body = br#"{"streams":[{"id":7.0,"name":"s","priority":1e1}]}"#;
+    let saved = world
+        .send_bytes("POST", "/streams", body.to_vec())
+        .await
+        .ok();
+    assert_eq!(saved["ids"], json!([7]));
+    let body = br#"{"server_id":"a","requested_count":1.0}"#;
+    let assigned = world
+        .send_bytes("POST", "/streams/assign", body.to_vec())
+        .await;
+    assert_eq!(assigned.ok()["assigned_streams"], json!([7]));
+    let body = br#"{"server_id":"a","stream_ids":[7.0]}"#;
+    let released = world
+        .send_bytes("POST", "/streams/release", body.to_vec())
+        .await;
+    assert_eq!(released.ok()["released_streams"], json!([7]));
+}
+
+#[actix_web::test]
+async fn a_byte_order_mark_before_the_json_is_skipped() {
+    let world = prepared().await;
+    for path in ["/heartbeat", "/streams/assign"] {
+        let body = "\u{feff}{\"server_id\": \"a\", \"current_streams\": 0}";
+        world.send_bytes("POST", path, body.into()).await.ok();
+    }
+}
+
+#[actix_web::test]
+async fn a_content_encoding_that_is_not_understood_is_415() {
+    let world = prepared().await;
+    let beat = br#"{"server_id":"a","current_streams":0}"#;
+    for encoding in ["gzip", "deflate", "br", "zstd", "identity, gzip", "x"] {
+        for path in WITH_BODY {
+            let headers = [("content-encoding", encoding)];
+            let answer = world.send_with("POST", path, &headers, beat.to_vec()).await;
+            let problem = answer.problem(415);
+            assert_eq!(problem["type"], "/problems/unsupported-encoding");
+            assert_eq!(answer.header("accept-encoding"), Some("identity"));
+        }
+    }
+    let plain = [("content-encoding", "Identity")];
+    let answer = world
+        .send_with("POST", "/heartbeat", &plain, beat.to_vec())
+        .await;
+    answer.ok();
+}
+
+#[actix_web::test]
 async fn malformed_bodies() {
     let world = prepared().await;
     let before = world.saved().await;
@@ -524,7 +588,7 @@ async fn malformed_bodies() {
             "{'a': 1}",
             "nul",
             "{\"a\":1}x",
-            "\u{feff}{}",
+            "\u{feff}\u{feff}{}",
             "{\"a\":01}",
             "{\"a\":NaN}",
             "server_id=a&port=1",

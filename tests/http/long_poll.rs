@@ -1,5 +1,5 @@
 //! `GET /instances/{server_id}/assignments`: what it answers, when, and what is left when who
-//! asked has gone.
+//! asked has gone. And what becomes of clients over real sockets that keep the orchestrator waiting.
 
 #![expect(
     clippy::unwrap_used,
@@ -7,13 +7,13 @@
 )]
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support_http::{World, assert_begins_with, assert_has, pass, settle};
-use resilient_orchestrator::http::{self, HttpSettings, RequestLimits};
+use resilient_orchestrator::http::{self, ClientLimits, HttpSettings, RequestLimits};
 use serde_json::{Value, json};
 
 fn told(answer: &Value) -> Vec<i64> {
@@ -214,20 +214,33 @@ fn until_waiting(address: SocketAddr, count: usize) {
     assert!(reached, "not {count}");
 }
 
-#[actix_web::test]
-async fn over_sockets_clients_that_gave_up_do_not_pile_up_and_the_end_is_quick() {
-    let world = World::on(Arc::default(), HttpSettings::default()).await;
-    let version = with_three(&world).await;
+/// Serves a world over sockets.
+fn serve(world: &World) -> (SocketAddr, actix_web::dev::ServerHandle) {
     let listener = http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let server = http::serve(listener, world.state.clone()).unwrap();
     let handle = server.handle();
     actix_web::rt::spawn(server);
+    (address, handle)
+}
+
+#[actix_web::test]
+async fn over_sockets_clients_that_gave_up_do_not_pile_up_and_the_end_is_quick() {
+    let world = World::on(Arc::default(), HttpSettings::default()).await;
+    let version = with_three(&world).await;
+    let (address, handle) = serve(&world);
     let path = path(version, "&wait=60");
     let mut clients = actix_web::web::block(move || {
         for _ in 0..50 {
             drop(send(address, &path));
         }
+        // One that sends no more is answered at once, and all before it are gone by then.
+        let mut last = send(address, &path);
+        last.shutdown(Shutdown::Write).unwrap();
+        let mut text = String::new();
+        last.read_to_string(&mut text).unwrap();
+        assert!(text.starts_with("HTTP/1.1 200"), "{text}");
+        until_waiting(address, 0);
         let stay: Vec<TcpStream> = (0..2).map(|_| send(address, &path)).collect();
         until_waiting(address, 2);
         stay
@@ -250,4 +263,175 @@ async fn over_sockets_clients_that_gave_up_do_not_pile_up_and_the_end_is_quick()
     })
     .await
     .unwrap();
+}
+
+/// Limits that are over before a test is tired of waiting; the client has longer. (The server reads the
+/// clock for the first head twice a second only.)
+const SHORT: ClientLimits = ClientLimits {
+    head: Duration::from_millis(2_000),
+    body: Duration::from_millis(400),
+    stalled_write: Duration::from_millis(400),
+    idle: Duration::from_secs(60),
+    close: Duration::from_millis(400),
+    send_buffer: 16 * 1024,
+};
+
+/// A world over sockets, with short limits.
+async fn impatient() -> (World, SocketAddr) {
+    let settings = HttpSettings {
+        client: SHORT,
+        ..HttpSettings::default()
+    };
+    let world = World::on(Arc::default(), settings).await;
+    let (address, _) = serve(&world);
+    (world, address)
+}
+
+/// What is answered to some bytes, until the orchestrator closes.
+async fn answer_to(address: SocketAddr, sent: String) -> String {
+    let ask = move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        stream.write_all(sent.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        // Only a limit of ours ends this; a reset is an end too.
+        if let Err(error) = stream.read_to_end(&mut answer) {
+            assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+        }
+        String::from_utf8(answer).unwrap()
+    };
+    actix_web::web::block(ask).await.unwrap()
+}
+
+#[actix_web::test]
+async fn a_head_that_does_not_end_is_not_waited_for_on_a_new_or_a_kept_connection() {
+    let (_world, address) = impatient().await;
+    for sent in ["", "GET /livez HT"] {
+        let answer = answer_to(address, sent.to_owned()).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{sent:?}: {answer}");
+    }
+    let whole = "GET /livez HTTP/1.1\r\nHost: h\r\n\r\n";
+    let ask = move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .unwrap();
+        for _ in 0..2 {
+            stream.write_all(whole.as_bytes()).unwrap();
+            let mut answer = [0; 12];
+            stream.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, b"HTTP/1.1 200");
+            let mut rest = Vec::new();
+            while !rest.ends_with(b"}") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                rest.push(byte[0]);
+            }
+        }
+        stream.write_all(b"GET /livez HT").unwrap();
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).unwrap();
+        assert_eq!(rest, b"", "closed");
+    };
+    actix_web::web::block(ask).await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_arrive_is_answered_408_and_ends_the_connection() {
+    let (_world, address) = impatient().await;
+    let head = "POST /heartbeat HTTP/1.1\r\nHost: h\r\n";
+    for sent in [
+        format!("{head}Content-Length: 50\r\n\r\n{{\"ser"),
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n5\r\n{{\"ser"),
+        format!("{head}Transfer-Encoding: chunked\r\n\r\n"),
+    ] {
+        let answer = answer_to(address, sent.clone()).await;
+        assert!(answer.starts_with("HTTP/1.1 408"), "{sent}: {answer}");
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.contains("did not arrive in time"), "{answer}");
+    }
+}
+
+#[actix_web::test]
+async fn an_answer_before_the_end_of_the_body_ends_the_connection() {
+    let (_world, address) = impatient().await;
+    for route in ["/nowhere", "/instances/a/failure", "/livez", "/streams?x=1"] {
+        for framing in [
+            "Content-Length: 50\r\n\r\n{\"ser",
+            "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"ser",
+        ] {
+            let sent = format!("POST {route} HTTP/1.1\r\nHost: h\r\n{framing}");
+            let answer = answer_to(address, sent).await;
+            assert!(answer.starts_with("HTTP/1.1 4"), "{route}: {answer}");
+            assert!(answer.contains("connection: close"), "{route}: {answer}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_connection_is_kept_after_an_answer_to_a_whole_body() {
+    let (_world, address) = impatient().await;
+    let chunked = "Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n";
+    let known = "Content-Length: 2\r\n\r\n{}";
+    let mut sent = String::new();
+    for body in [chunked, known] {
+        sent.push_str("POST /heartbeat HTTP/1.1\r\nHost: h\r\n");
+        sent.push_str(body);
+    }
+    sent.push_str("GET /livez HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n");
+    let answer = answer_to(address, sent).await;
+    assert_eq!(answer.matches("HTTP/1.1 422").count(), 2, "{answer}");
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
+}
+
+/// As many streams as make a list of some megabytes, all of instance `a`.
+async fn with_many(world: &World) -> i64 {
+    let last = 20_000;
+    for from in [1, last / 2 + 1] {
+        world.streams(from..from + last / 2).await;
+    }
+    world.register("a", 100_000).await;
+    world.assign("a", last).await;
+    last
+}
+
+#[actix_web::test]
+async fn an_answer_that_is_not_read_ends_the_connection() {
+    let (world, address) = impatient().await;
+    with_many(&world).await;
+    for path in [
+        "/streams/assignments",
+        "/instances/a",
+        "/streams?limit=10000",
+    ] {
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.writable().await.unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: h\r\n\r\n");
+        assert_eq!(stream.try_write(request.as_bytes()).unwrap(), request.len());
+        // It reads nothing; the orchestrator gives up, and the kernel with it.
+        let closed = stream.ready(tokio::io::Interest::ERROR);
+        let closed = tokio::time::timeout(Duration::from_secs(30), closed).await;
+        assert!(closed.unwrap().unwrap().is_error(), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn a_long_list_is_whole_for_every_kind_of_client() {
+    let (world, address) = impatient().await;
+    let last = with_many(&world).await;
+    let list = |version: &str, method: &str| {
+        format!("{method} /streams/assignments {version}\r\nHost: h\r\nConnection: close\r\n\r\n")
+    };
+    let old = answer_to(address, list("HTTP/1.0", "GET")).await;
+    let (head, body) = old.split_once("\r\n\r\n").unwrap();
+    assert!(!head.contains("chunked"), "HTTP/1.0 has no chunks: {head}");
+    let body: Value = serde_json::from_str(body).unwrap();
+    assert_eq!(body["assignments"].as_array().unwrap().len() as i64, last);
+    let new = answer_to(address, list("HTTP/1.1", "GET")).await;
+    assert!(new.contains("transfer-encoding: chunked"));
+    assert!(new.ends_with("\r\n0\r\n\r\n"), "it is complete");
+    let head = answer_to(address, list("HTTP/1.1", "HEAD")).await;
+    assert!(head.starts_with("HTTP/1.1 200") && head.ends_with("\r\n\r\n"));
 }

@@ -5,8 +5,8 @@
     reason = "a test panics when the ground it stands on gives way"
 )]
 
-use crate::support_http::{World, assert_has, ids, pass, settle};
-use resilient_orchestrator::http::{HttpSettings, Origin, RequestLimits, route_table};
+use crate::support_http::{Answer, World, assert_begins_with, assert_has, ids, pass, settle};
+use resilient_orchestrator::http::{HttpSettings, Origin, Parameters, RequestLimits, route_table};
 use serde_json::{Value, json};
 
 #[actix_web::test]
@@ -388,7 +388,7 @@ async fn streams_are_created_updated_and_keep_what_is_not_said() {
     .await;
     assert_eq!(
         saved.ok(),
-        json!({"status": "saved", "created": 2, "updated": 0})
+        json!({"status": "saved", "created": 2, "updated": 0, "unchanged": 0, "ids": [7, 8]})
     );
     let again = save(
         json!([{"id": 7, "priority": null, "url": null}, {"name": "eight",
@@ -397,7 +397,8 @@ async fn streams_are_created_updated_and_keep_what_is_not_said() {
     .await;
     assert_eq!(
         again.ok(),
-        json!({"status": "saved", "created": 0, "updated": 2})
+        json!({"status": "saved", "created": 0, "updated": 1, "unchanged": 1, "ids": [7, 8]}),
+        "what was said of the first is what it was"
     );
     let seven = world.get("/streams/7").await.ok();
     assert_eq!(seven["status"], "success");
@@ -630,6 +631,224 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
         world.get(path).await.problem(404);
         world.send("POST", path).await.problem(404);
     }
+}
+
+#[actix_web::test]
+async fn saved_streams_answer_with_their_ids_in_the_order_of_the_request() {
+    let world = World::start().await;
+    world.streams([5, 9]).await;
+    let streams = json!([
+        {"name": "stream 9", "priority": 1},
+        {"name": "new"},
+        {"id": 2, "name": "second"},
+        {"id": 5, "name": "stream 5"},
+    ]);
+    let saved = world.post("/streams", json!({ "streams": streams })).await;
+    assert_eq!(
+        saved.ok(),
+        json!({"status": "saved", "created": 2, "updated": 1, "unchanged": 1,
+            "ids": [9, 10, 2, 5]})
+    );
+}
+
+/// What a 422 says of its only field.
+fn only_reason(answer: &Answer) -> String {
+    assert_eq!(answer.bad_fields().len(), 1, "{}", answer.text);
+    answer.json()["errors"][0]["reason"]
+        .as_str()
+        .unwrap()
+        .to_owned()
+}
+
+#[actix_web::test]
+async fn unknown_query_parameters_are_refused_but_by_the_calls_of_workers_and_probes() {
+    let world = World::start().await;
+    let mut ignoring = Vec::new();
+    for route in route_table() {
+        let path = format!("{}?no_such_thing=1", concrete(route.path));
+        let answer = world.send(route.method.as_str(), &path).await;
+        if route.parameters == Parameters::Ignored {
+            assert!(!answer.text.contains("no_such_thing"), "{route:?}");
+            ignoring.push(route.path);
+        } else {
+            let fields = answer.bad_fields();
+            assert!(fields.contains(&"no_such_thing".to_owned()), "{route:?}");
+        }
+    }
+    assert_eq!(
+        ignoring,
+        [
+            "/register",
+            "/heartbeat",
+            "/streams/assign",
+            "/streams/release",
+            "/diagnostic",
+            "/health",
+            "/ready",
+            "/livez",
+        ]
+    );
+}
+
+#[actix_web::test]
+async fn an_unknown_query_parameter_is_answered_with_the_nearest_known_one() {
+    let world = World::start().await;
+    for (path, meant) in [
+        ("/instances?stauts=failed", "`status`"),
+        ("/instances?labels=zone:a", "`label`"),
+        ("/streams?server_id=w05", "`instance`"),
+        ("/streams?nam=radio", "`name`"),
+        ("/streams?Limit=3", "`limit`"),
+        ("/resilience/events?server_id=w05", "`instance`"),
+        ("/resilience/events?since=2026-01-01T00:00:00Z", "`from`"),
+        ("/resilience/incidents?instnace=a", "`instance`"),
+        ("/resilience/alerts?opened=true", "`open`"),
+        ("/instances/a/assignments?version=1&waits=30", "`wait`"),
+    ] {
+        let reason = only_reason(&world.get(path).await);
+        let expected = format!("did you mean {meant}?");
+        assert!(reason.contains(&expected), "{path}: {reason}");
+    }
+    let none = only_reason(&world.get("/status?verbose=1").await);
+    assert!(none.contains("takes none"), "{none}");
+    let all = world.get("/streams?limit=0&sate=orphaned&sate=x").await;
+    assert_eq!(
+        all.bad_fields(),
+        ["limit", "sate"],
+        "all at once, each once"
+    );
+    world.get("/streams?limit=&state=").await.ok();
+}
+
+#[actix_web::test]
+async fn an_integer_of_a_query_may_be_written_with_a_zero_fraction() {
+    let world = World::start().await;
+    world.streams(1..=3).await;
+    let page = world.get("/streams?limit=1.0&after=1.0").await.ok();
+    assert_eq!(page["streams"][0]["id"], 2);
+    assert_eq!(page["next"], 2);
+    for bad in ["1.5", "+1", "1e400", "", "0x1", "%201"] {
+        let answer = world.get(&format!("/streams?limit={bad}")).await;
+        assert_eq!(answer.status == 200, bad.is_empty(), "{bad}");
+    }
+    world.get("/streams/1.0").await.problem(422);
+}
+
+fn names(answer: &Value, list: &str, key: &str) -> Vec<Value> {
+    let rows = answer[list].as_array().unwrap();
+    rows.iter().map(|row| row[key].clone()).collect()
+}
+
+#[actix_web::test]
+async fn instances_are_found_by_status_and_labels() {
+    let world = World::start().await;
+    for (id, zone, rack) in [
+        ("a", "north", "r1"),
+        ("b", "north", "r2"),
+        ("c", "south", "r1"),
+    ] {
+        let body = json!({"server_id": id, "ip": "h", "port": 1,
+            "labels": {"zone": zone, "rack": rack}});
+        world.post("/register", body).await.ok();
+    }
+    world.send("POST", "/instances/c/failure").await.ok();
+    settle().await;
+    let found = async |query: &str| {
+        let answer = world.get(&format!("/instances?{query}")).await.ok();
+        names(&answer, "instances", "server_id")
+    };
+    assert_eq!(found("status=failed").await, ["c"]);
+    assert_eq!(found("status=active").await, ["b", "a"]);
+    assert_eq!(found("label=zone:north").await, ["b", "a"]);
+    assert_eq!(found("label=zone:north&label=rack:r1").await, ["a"]);
+    assert_eq!(
+        found("status=failed&label=zone:north").await,
+        [] as [&str; 0]
+    );
+    let first = world.get("/instances?label=zone:north&limit=1").await.ok();
+    assert_eq!(first["next"], "b");
+    assert_eq!(found("label=zone:north&limit=1&after=b").await, ["a"]);
+    let bad = world.get("/instances?status=dead&label=zone").await;
+    assert_eq!(bad.bad_fields(), ["status", "label"]);
+}
+
+#[actix_web::test]
+async fn streams_are_found_by_owner_state_name_and_labels_page_by_page() {
+    let world = World::start().await;
+    let streams: Vec<Value> = (1..=9)
+        .map(|id| {
+            let name = format!("{} {id}", if id % 2 == 0 { "Radio" } else { "camera" });
+            json!({"id": id, "name": name, "labels": {"third": (id % 3).to_string()}})
+        })
+        .collect();
+    world
+        .post("/streams", json!({"streams": streams}))
+        .await
+        .ok();
+    world.register("a", 5).await;
+    world.assign("a", 5).await;
+    let found = async |query: &str| {
+        let answer = world.get(&format!("/streams?{query}")).await.ok();
+        (ids_of(&answer), answer["next"].clone())
+    };
+    let all = |ids: &[i64]| (ids.to_vec(), Value::Null);
+    assert_eq!(found("instance=a").await, all(&[1, 2, 3, 4, 5]));
+    assert_eq!(found("instance=nobody").await, all(&[]));
+    assert_eq!(found("name=RADIO").await, all(&[2, 4, 6, 8]));
+    assert_eq!(found("name=radio&instance=a").await, all(&[2, 4]));
+    assert_eq!(found("name=radio&state=unclaimed").await, all(&[6, 8]));
+    assert_eq!(found("label=third:0").await, all(&[3, 6, 9]));
+    assert_eq!(found("label=third:0&name=dio+6").await, all(&[6]));
+    assert_eq!(found("name=radio&limit=3").await, (vec![2, 4, 6], json!(6)));
+    assert_eq!(found("name=radio&limit=3&after=6").await, all(&[8]));
+    assert_eq!(found("name=radio&limit=4").await, all(&[2, 4, 6, 8]));
+    let bad = world.get("/streams?label=:&label=x&name=%00").await;
+    assert_eq!(bad.bad_fields(), ["name", "label"]);
+}
+
+/// The ids of the streams in an answer.
+fn ids_of(answer: &Value) -> Vec<i64> {
+    let rows = answer["streams"].as_array().unwrap();
+    rows.iter().map(|row| row["id"].as_i64().unwrap()).collect()
+}
+
+#[actix_web::test]
+async fn long_lists_are_the_same_whatever_their_length() {
+    let world = World::start().await;
+    let last = 6_000;
+    world.streams(1..=last).await;
+    world.register("a", 100_000).await;
+    world.assign("a", last).await;
+    let every: Vec<i64> = (1..=last).collect();
+    let assignments = world.get("/streams/assignments").await.ok();
+    let streams = names(&assignments, "assignments", "stream_id");
+    assert_eq!(json!(streams), json!(every));
+    assert_eq!(assignments.get("next"), None);
+    let page = world.get("/streams/assignments?limit=5000").await.ok();
+    assert_eq!(page["assignments"].as_array().unwrap().len(), 5_000);
+    assert_eq!(page["next"], 5_000);
+    let catalogue = world.get("/streams?limit=10000").await.ok();
+    assert_eq!(ids_of(&catalogue), every);
+    assert_eq!(catalogue["next"], Value::Null);
+    assert_eq!(world.held("a").await, every);
+    let detail = world.get("/instances/a").await;
+    assert_begins_with(
+        &detail.text,
+        &[
+            "status",
+            "data",
+            "server_id",
+            "assigned_streams",
+            "assignments",
+        ],
+    );
+    assert_eq!(detail.json()["data"]["duplicate_identity"], Value::Null);
+    let news = world.get("/instances/a/assignments?version=0").await.ok();
+    assert_eq!(news["assign"].as_array().unwrap().len(), every.len());
+    assert_eq!(news["revoke"], json!([]));
+    // Somewhere among very many.
+    let one = world.get("/streams?name=STREAM+5999&limit=1").await.ok();
+    assert_eq!((ids_of(&one), &one["next"]), (vec![5_999], &Value::Null));
 }
 
 #[actix_web::test]

@@ -93,7 +93,10 @@ async fn an_emergency_works_on_an_instance_that_beats_and_tells_its_four_steps()
 async fn an_instance_in_maintenance_is_answered_and_left_alone_until_it_is_released() {
     let world = world().await;
     emergency(&world, "a", "").await;
-    assert_eq!(last_incident(&world).await["reason"], "Manual trigger");
+    assert_has(
+        &last_incident(&world).await,
+        &json!({"reason": "Manual trigger", "reason_given": false}),
+    );
     let beat = world.beat("a").await.ok();
     assert_has(
         &beat,
@@ -245,4 +248,36 @@ async fn bad_input_names_its_field_and_changes_nothing() {
     let reason = "%C3%A4".repeat(1_000);
     let answer = emergency(&world, "a", &format!("?reason={reason}")).await;
     assert_eq!(answer["status"], "success", "a thousand characters");
+}
+
+#[actix_web::test]
+async fn an_emergency_without_a_reason_is_obeyed_and_recorded_as_such() {
+    let world = world().await;
+    let without = emergency(&world, "a", "").await;
+    assert_has(
+        &without,
+        &json!({"status": "success", "reason_given": false}),
+    );
+    let kept = json!({"reason": "Manual trigger", "reason_given": false});
+    assert_has(&last_incident(&world).await, &kept);
+    let list = world.get("/resilience/incidents?limit=1").await.ok();
+    assert_has(&list["incidents"][0], &kept);
+    // One who writes the same words has given a reason.
+    let with = emergency(&world, "b", "?reason=Manual+trigger").await;
+    assert_eq!(with["reason_given"], true);
+    let kept = json!({"reason": "Manual trigger", "reason_given": true});
+    assert_has(&last_incident(&world).await, &kept);
+}
+
+#[actix_web::test]
+async fn an_emergency_of_an_unknown_or_empty_instance_says_so() {
+    let world = World::start().await;
+    let unknown = world.send("POST", "/resilience/emergency/nobody").await;
+    let problem = unknown.problem(404);
+    assert!(problem["detail"].as_str().unwrap().contains("nobody"));
+    world.register("a", 3).await;
+    let empty = emergency(&world, "a", "?reason=x").await;
+    assert_eq!(empty["status"], "success");
+    let message = empty["message"].as_str().unwrap();
+    assert!(message.contains("there was nothing to move"), "{message}");
 }

@@ -732,3 +732,62 @@ fn the_urls_of_streams_are_only_where_they_belong_on_postgres() {
     let database = runtime.block_on(Database::new());
     the_urls_of_streams_are_only_where_they_belong(&database.url());
 }
+
+/// How much memory a process holds, in KiB.
+fn resident(orchestrator: &Orchestrator) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", orchestrator.process_id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap()
+}
+
+#[test]
+fn twenty_clients_that_never_read_a_big_list_cost_less_than_a_mebibyte_each() {
+    let folder = folder();
+    let orchestrator = start(folder.path(), &[("DATABASE_URL", "memory:")]);
+    let last = 20_000;
+    register(&orchestrator, "a", 100_000);
+    for from in [1, last / 2 + 1] {
+        let streams: Vec<_> = (from..from + last / 2)
+            .map(|id| json!({"id": id, "name": format!("stream {id}")}))
+            .collect();
+        let (status, answer) = orchestrator.post("/streams", &json!({ "streams": streams }));
+        assert_eq!(status, 200, "{answer}");
+    }
+    let ask = json!({"server_id": "a", "requested_count": last});
+    assert_eq!(orchestrator.post("/streams/assign", &ask).0, 200);
+    let (_, all) = orchestrator.get("/streams/assignments");
+    assert_eq!(all["assignments"].as_array().unwrap().len(), last);
+    let before = resident(&orchestrator);
+    let address = orchestrator
+        .address()
+        .trim_start_matches("http://")
+        .to_owned();
+    let paths = [
+        "/streams/assignments",
+        "/streams?limit=10000",
+        "/instances/a",
+    ];
+    let clients: Vec<TcpStream> = (0..20)
+        .map(|index| {
+            let mut client = TcpStream::connect(&address).unwrap();
+            let path = paths[index % paths.len()];
+            write!(client, "GET {path} HTTP/1.1\r\nHost: h\r\n\r\n").unwrap();
+            client
+        })
+        .collect();
+    for client in &clients {
+        // Once the first byte is there, what is held for it is held.
+        assert_eq!(client.peek(&mut [0]).unwrap(), 1);
+    }
+    let after = resident(&orchestrator);
+    assert!(after < before + 20 * 1024, "{before} KiB, then {after} KiB");
+    assert_eq!(
+        orchestrator.get("/streams/assignments").0,
+        200,
+        "nobody is kept out"
+    );
+}

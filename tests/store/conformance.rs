@@ -11,16 +11,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
+use resilient_orchestrator::domain::event_filter::{EventFilter, EventOrder};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::handover::{Handoff, Handover};
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use resilient_orchestrator::domain::ids::{
-    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, StreamId,
+    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, StreamId,
 };
 use resilient_orchestrator::domain::incident::{
-    FailureCause, Incident, IncidentFilter, IncidentOutcome, StepName, StepRecord, StepResult,
+    FailureCause, Incident, IncidentFilter, IncidentOutcome, OrderReason, StepName, StepRecord,
+    StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::returns::Returns;
@@ -30,7 +32,7 @@ use resilient_orchestrator::domain::stream::{
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 use resilient_orchestrator::domain::timeline::{Recent, Timeline};
 use resilient_orchestrator::domain::withdrawal::HandedOver;
-use resilient_orchestrator::store::{Expiry, Guard, Settlement, Store, StoreError};
+use resilient_orchestrator::store::{Expiry, Guard, Settlement, Store, StoreError, StoredEvent};
 
 use crate::support::fleets::{Draft, assigned, at, instance, stream, unclaimed};
 
@@ -74,6 +76,8 @@ conformance! {
     settling_something_much_older_is_refused,
     ten_thousand_rows_fit_in_one_transaction,
     events_come_in_order,
+    events_are_found_in_both_orders,
+    events_are_found_page_by_page,
     incidents_come_newest_first_and_are_updated,
     incidents_are_filtered,
     one_incident_is_found_by_its_id,
@@ -648,6 +652,112 @@ async fn events_come_in_order(store: AnyStore) {
     assert_eq!(store.events(0, 0).await.unwrap(), []);
 }
 
+fn given(stream: i64, instance: &str) -> Event {
+    Event::StreamAssigned {
+        stream: StreamId::new(stream),
+        instance: instance.into(),
+        epoch: Epoch::new(1),
+        reason: AssignReason::Requested,
+        from: None,
+        from_epoch: None,
+    }
+}
+
+fn let_go(stream: i64, instance: &str) -> Event {
+    Event::StreamReleased {
+        stream: StreamId::new(stream),
+        instance: instance.into(),
+        epoch: Epoch::new(1),
+    }
+}
+
+/// Some of everything; the clock was set back once.
+async fn with_events(store: &AnyStore) -> Vec<StoredEvent> {
+    let mut guard = store.begin_term().await.unwrap();
+    for (moment, events) in [
+        (10, vec![created(1), created(2), given(1, "a")]),
+        (40, vec![given(2, "b"), let_go(1, "a")]),
+        (20, vec![given(1, "b"), created(3)]),
+        (30, vec![let_go(1, "b"), let_go(2, "b"), given(3, "a")]),
+    ] {
+        let draft = events.into_iter().fold(Draft::default(), Draft::event);
+        store.save(guard, draft.decided(moment, 1)).await.unwrap();
+        guard = guard.after_save();
+    }
+    store.events(0, 100).await.unwrap()
+}
+
+/// Filters of every sort.
+fn event_filters() -> Vec<EventFilter> {
+    let times = [None, Some(20), Some(40)];
+    let mut filters = Vec::new();
+    for order in EventOrder::ALL {
+        for instance in [None, Some("a"), Some("b")] {
+            for stream in [None, Some(1), Some(3)] {
+                for kinds in [
+                    &[] as &[&'static str],
+                    &["stream_released"],
+                    &["stream_created", "stream_assigned"],
+                    &["instance_failed"],
+                ] {
+                    for (from, to) in times.iter().flat_map(|from| times.map(|to| (*from, to))) {
+                        filters.push(EventFilter {
+                            order: *order,
+                            after: None,
+                            instance: instance.map(InstanceId::from),
+                            stream: stream.map(StreamId::new),
+                            kinds: kinds.to_vec(),
+                            from: from.map(at),
+                            to: to.map(at),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    filters
+}
+
+/// What a filter wants of all events, in its order.
+fn wanted(all: &[StoredEvent], filter: &EventFilter) -> Vec<StoredEvent> {
+    let wants = |event: &&StoredEvent| filter.wants(event.sequence, &event.event);
+    let mut found: Vec<StoredEvent> = all.iter().filter(wants).cloned().collect();
+    if filter.order == EventOrder::Descending {
+        found.reverse();
+    }
+    found
+}
+
+async fn events_are_found_in_both_orders(store: AnyStore) {
+    let all = with_events(&store).await;
+    assert_eq!(all.len(), 10);
+    for filter in event_filters() {
+        let found = store.find_events(&filter, 100).await.unwrap();
+        assert_eq!(found, wanted(&all, &filter), "{filter:?}");
+    }
+}
+
+async fn events_are_found_page_by_page(store: AnyStore) {
+    let all = with_events(&store).await;
+    // Those that find more than one.
+    let filters = event_filters().into_iter();
+    for mut filter in filters.filter(|filter| wanted(&all, filter).len() > 1) {
+        let expected = wanted(&all, &filter);
+        for limit in [1, 2] {
+            let mut found = Vec::new();
+            filter.after = None;
+            loop {
+                let page = store.find_events(&filter, limit).await.unwrap();
+                let Some(last) = page.last() else { break };
+                filter.after = Some(last.sequence);
+                assert!(page.len() <= limit as usize);
+                found.extend(page);
+            }
+            assert_eq!(found, expected, "{limit} at a time: {filter:?}");
+        }
+    }
+}
+
 fn incident(id: i64) -> Incident {
     Incident {
         id: IncidentId::new(id),
@@ -661,7 +771,10 @@ fn incident(id: i64) -> Incident {
         streams_moved: 4,
         streams_orphaned: 1,
         attempts: 2,
-        reason: Some("it smells".to_owned()),
+        reason: Some(match id % 2 {
+            0 => OrderReason::missing(),
+            _ => "it smells".to_owned().into(),
+        }),
         escalated_at: Some(at(150)),
         steps: vec![step(StepName::Detect), step(StepName::Plan)],
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter};
+use resilient_orchestrator::domain::event_filter::EventFilter;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::health::HealthRecord;
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord};
@@ -121,9 +122,13 @@ impl Store for FaultyStore {
         self.inner.metrics(instance, since, limit).await
     }
 
-    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
         self.pass().await?;
-        self.inner.events(after, limit).await
+        self.inner.find_events(filter, limit).await
     }
 
     async fn incidents(

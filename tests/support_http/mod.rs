@@ -180,6 +180,22 @@ impl World {
         (self.call)(request).await
     }
 
+    /// Sends a request with headers and any body.
+    pub async fn send_with(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let request = test::TestRequest::with_uri(path)
+            .method(method.parse::<Method>().unwrap())
+            .set_payload(body);
+        let add =
+            |request: test::TestRequest, header: &(&str, &str)| request.append_header(*header);
+        (self.call)(headers.iter().fold(request, add)).await
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send("GET", path).await
     }

@@ -378,6 +378,41 @@ string_enum! {
 }
 
 impl Event {
+    /// Every kind as one word.
+    pub const KINDS: &'static [&'static str] = &[
+        "instance_registered",
+        "instance_suspected",
+        "instance_on_time",
+        "instance_failed",
+        "instance_returned",
+        "instance_trusted",
+        "instance_flapping",
+        "instance_forgiven",
+        "lease_agreed",
+        "lease_withdrawn",
+        "duplicate_identity",
+        "streams_differ",
+        "instance_removed",
+        "mass_failure_held",
+        "mass_failure_ended",
+        "brake_ordered",
+        "emergency_recovered",
+        "maintenance_ended",
+        "recovery_escalated",
+        "recovery_ended",
+        "stream_created",
+        "stream_updated",
+        "stream_deleted",
+        "stream_assigned",
+        "stream_released",
+        "stream_releasing",
+        "handover_abandoned",
+        "overlap_ended",
+        "stream_orphaned",
+        "stream_withdrawn",
+        "streams_delivered",
+    ];
+
     /// The kind as one word, as stored and counted.
     pub const fn kind(&self) -> &'static str {
         match self {
@@ -526,6 +561,17 @@ mod tests {
         assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
         assert_eq!(event.stream(), Some(StreamId::new(4)));
         assert_eq!(event.instance().unwrap().as_str(), "a");
+    }
+
+    #[test]
+    fn every_kind_of_event_can_be_asked_for() {
+        let error = serde_json::from_str::<Event>(r#"{"kind":"nothing"}"#).unwrap_err();
+        let error = error.to_string();
+        let mut expected: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
+        let mut kinds = Event::KINDS.to_vec();
+        expected.sort_unstable();
+        kinds.sort_unstable();
+        assert_eq!(kinds, expected, "Event::KINDS has every kind, once");
     }
 
     #[test]

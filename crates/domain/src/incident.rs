@@ -111,6 +111,34 @@ pub struct StepRecord {
     pub detail: String,
 }
 
+/// Why an operator ordered a recovery.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OrderReason {
+    /// What the operator said, or a stand-in.
+    pub text: String,
+    /// Whether the operator said it.
+    pub is_given: bool,
+}
+
+impl OrderReason {
+    /// The reason of an order that came without one, as classic clients send it.
+    pub fn missing() -> Self {
+        Self {
+            text: "Manual trigger".to_owned(),
+            is_given: false,
+        }
+    }
+}
+
+impl From<String> for OrderReason {
+    fn from(text: String) -> Self {
+        Self {
+            text,
+            is_given: true,
+        }
+    }
+}
+
 /// The record of one recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Incident {
@@ -136,8 +164,8 @@ pub struct Incident {
     pub streams_orphaned: u32,
     /// How many attempts it took.
     pub attempts: u32,
-    /// What the operator who asked for it gave as the reason.
-    pub reason: Option<String>,
+    /// Why an operator ordered it, if one did.
+    pub reason: Option<OrderReason>,
     /// When its attempts were used up and it became an emergency.
     pub escalated_at: Option<WallTime>,
     /// What was done, in order.

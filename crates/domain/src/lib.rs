@@ -15,6 +15,7 @@ pub mod commands;
 pub mod consistency;
 pub mod digest;
 pub mod endings;
+pub mod event_filter;
 pub mod events;
 pub mod fleet;
 pub mod handover;
@@ -43,6 +44,7 @@ pub mod running_time;
 #[cfg(test)]
 mod sample;
 pub mod settings;
+pub mod spelling;
 pub mod startup;
 pub mod stream;
 pub mod stream_url;

@@ -440,9 +440,13 @@ impl FleetActor {
         let wait = deadline.since(self.links.clock.awake());
         ctx.run_later(wait, |actor, ctx| {
             actor.expiry_armed = false;
+            // Whatever is waited for, it is not that too many wait: all of them are decided at once,
+            // as soon as the transaction before them is saved.
             let refusal = match actor.state {
-                State::InDoubt { .. } => actor.links.access.gate().writes().refusal(),
-                State::Idle | State::Saving { .. } | State::Ended => Refusal::Overloaded,
+                State::InDoubt { .. } | State::Saving { .. } => {
+                    actor.links.access.gate().writes().refusal()
+                }
+                State::Idle | State::Ended => Refusal::Overloaded,
             };
             let now = actor.links.clock.awake();
             actor.queue.expire(now, &refusal);

@@ -210,7 +210,7 @@ impl Attempt {
         };
         let reason = self.manner.reason();
         let is_saved = entry.standing().withdrawn == Some(wanted)
-            && (reason.is_none() || opened.incident().reason.as_deref() == reason);
+            && (reason.is_none() || opened.incident().reason.as_ref() == reason);
         if is_saved {
             case.is_promised = true;
             return Ok(Evacuation::default());

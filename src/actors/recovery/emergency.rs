@@ -16,7 +16,7 @@ use crate::actors::fleet::Refusal;
 use crate::clock::Clock;
 use crate::domain::commands::{Recovered, Rejection};
 use crate::domain::ids::InstanceId;
-use crate::domain::incident::{FailureCause, StepName, StepRecord, StepResult};
+use crate::domain::incident::{FailureCause, OrderReason, StepName, StepRecord, StepResult};
 use crate::domain::recovery::{Manner, Progress};
 
 /// How long the check of the invariants may take: who waits wants to know that the streams run.
@@ -54,7 +54,7 @@ pub(super) type EmergencyOutcome = Result<EmergencyReport, Refusal>;
 /// Somebody who ordered one, and why.
 #[derive(Debug)]
 pub(super) struct Order {
-    pub(super) reason: String,
+    pub(super) reason: OrderReason,
     pub(super) answer: oneshot::Sender<EmergencyOutcome>,
 }
 
@@ -66,7 +66,7 @@ pub struct TakeOut {
     /// Which instance.
     pub id: InstanceId,
     /// Why.
-    pub reason: String,
+    pub reason: OrderReason,
 }
 
 impl Handler<TakeOut> for RecoveryActor {

@@ -10,7 +10,7 @@ use super::{RecoveryActor, RecoveryOutcome};
 use crate::actors::fleet::Refusal;
 use crate::domain::commands::{EndMaintenance, Recovered, Rejection};
 use crate::domain::ids::InstanceId;
-use crate::domain::incident::FailureCause;
+use crate::domain::incident::{FailureCause, OrderReason};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::liveness::{Silence, silence_after};
 use crate::domain::recovery::Manner;
@@ -64,12 +64,9 @@ impl RecoveryActor {
     }
 
     /// Why the newest of those who ordered an emergency recovery did.
-    pub(super) fn ordered(&self, id: &InstanceId) -> Option<&str> {
+    pub(super) fn ordered(&self, id: &InstanceId) -> Option<&OrderReason> {
         let waiters = self.waiting.get(id)?;
-        waiters
-            .emergencies
-            .last()
-            .map(|order| order.reason.as_str())
+        waiters.emergencies.last().map(|order| &order.reason)
     }
 
     /// Those who ordered an emergency recovery that was carried out just now.

@@ -76,10 +76,10 @@ impl RecoveryActor {
     /// Somebody who orders it decides; else how urgent it is.
     fn manner(&self, case: &Case, is_urgent: bool) -> Manner {
         let incident = case.opened.as_ref().map(|opened| opened.incident());
-        let saved = incident.and_then(|incident| incident.reason.as_deref());
+        let saved = incident.and_then(|incident| incident.reason.as_ref());
         if let Some(reason) = self.ordered(&case.failure().id).or(saved) {
             Manner::TakenOut {
-                reason: reason.to_owned(),
+                reason: reason.clone(),
             }
         } else if is_urgent {
             Manner::Emergency

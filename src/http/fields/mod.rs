@@ -3,9 +3,10 @@
 //! `read` runs a closure over the object. A bad field is noted, and the closure is handed a
 //! stand-in so that it can go on to the next; what it built is thrown away if anything was noted.
 //!
-//! Rules: unknown fields are ignored; `null` is the same as absent; integers are JSON integers
-//! (`1.0` and `1e3` are not); texts have a longest length in characters and no control
-//! characters, because they are shown in logs and lists.
+//! Rules: unknown fields are ignored; `null` is the same as absent; an integer is a number without a
+//! fraction, however it is written (`3`, `3.0`, `3e0`), because languages that know only one kind of
+//! number write it so; texts have a longest length in characters and no control characters, because
+//! they are shown in logs and lists.
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
@@ -371,18 +372,27 @@ fn text(value: &Value, length: &RangeInclusive<usize>) -> Result<String, String>
 ///
 /// # Errors
 /// The reason, to be read after the name of the field.
-fn integer(value: &Value, range: &RangeInclusive<i64>) -> Result<i64, String> {
+pub(super) fn integer(value: &Value, range: &RangeInclusive<i64>) -> Result<i64, String> {
     let Value::Number(number) = value else {
         return Err("must be an integer".to_owned());
     };
-    match number.as_i64() {
+    let whole = number
+        .as_i64()
+        .or_else(|| number.as_f64().and_then(whole_number));
+    match whole {
         Some(integer) if range.contains(&integer) => Ok(integer),
-        None if number.is_f64() => Err(format!(
+        None if number.as_f64().is_some_and(|number| number.fract() != 0.0) => Err(format!(
             "must be an integer, and be {}",
             describe_range(range)
         )),
         Some(_) | None => Err(format!("must be {}", describe_range(range))),
     }
+}
+
+/// The integer that a floating-point number is, if it is one that every reader represents exactly.
+pub(super) fn whole_number(number: f64) -> Option<i64> {
+    let is_exact = number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64;
+    is_exact.then_some(number as i64)
 }
 
 /// A range in words.

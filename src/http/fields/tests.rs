@@ -9,18 +9,34 @@ fn object(value: Value) -> Map<String, Value> {
 }
 
 #[test]
-fn integers_are_json_integers_within_their_range() {
-    for good in [json!(1), json!(20), json!(100_000)] {
-        let read = read(&object(json!({ "n": good })), |fields| {
-            fields.integer("n", 1..=100_000)
-        });
-        assert_eq!(read.ok(), good.as_i64(), "{good}");
+fn integers_are_numbers_without_a_fraction_within_their_range() {
+    for (good, expected) in [
+        ("1", 1),
+        ("20", 20),
+        ("100000", 100_000),
+        ("1.0", 1),
+        ("3.000", 3),
+        ("1e3", 1_000),
+        ("1.5e1", 15),
+        ("100000.0", 100_000),
+    ] {
+        let body = format!("{{\"n\":{good}}}");
+        let parsed: Map<String, Value> = serde_json::from_str(&body).unwrap();
+        let read = read(&parsed, |fields| fields.integer("n", 1..=100_000));
+        assert_eq!(read.ok(), Some(expected), "{good}");
     }
     for bad in [
         "0",
         "-1",
-        "1.0",
-        "1e3",
+        "0.0",
+        "-0.0",
+        "1.5",
+        "0.9999999999",
+        "100000.5",
+        "100001.0",
+        "1e300",
+        "-1e300",
+        "9007199254740993.0",
         "1000000000000",
         "99999999999999999999",
         "\"1\"",

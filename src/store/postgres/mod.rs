@@ -36,6 +36,7 @@ use self::target::Target;
 use super::failure::{Access, at_commit};
 use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};
 use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
@@ -414,8 +415,13 @@ impl Store for PostgresStore {
         .await
     }
 
-    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(move |c| operations::events(c, after, limit).boxed())
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |c| async move { operations::find_events(c, &filter, limit).await }.boxed())
             .await
     }
 

@@ -6,7 +6,7 @@ use super::RowAt;
 use crate::domain::events::{DatedEvent, Event};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{Incarnation, IncidentId, InstanceId, StreamId};
-use crate::domain::incident::{FailureCause, Incident, IncidentOutcome};
+use crate::domain::incident::{FailureCause, Incident, IncidentOutcome, OrderReason};
 use crate::domain::time::WallTime;
 use crate::store::schema::{events, incidents, last_beats, metrics};
 use crate::store::{StoreError, StoredEvent};
@@ -87,12 +87,13 @@ pub(in crate::store) struct IncidentRow {
     state: String,
     steps: String,
     reason: Option<String>,
+    reason_given: bool,
     escalated_at: Option<i64>,
 }
 
 impl IncidentRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 15;
+    pub(in crate::store) const WIDTH: usize = 16;
 }
 
 impl From<&Incident> for IncidentRow {
@@ -112,7 +113,11 @@ impl From<&Incident> for IncidentRow {
             state: incident.state().as_str().to_owned(),
             // Words and numbers under fixed names: nothing in it can fail to be written.
             steps: serde_json::to_string(&incident.steps).unwrap_or_else(|_| "[]".to_owned()),
-            reason: incident.reason.clone(),
+            reason: incident.reason.as_ref().map(|reason| reason.text.clone()),
+            reason_given: incident
+                .reason
+                .as_ref()
+                .is_none_or(|reason| reason.is_given),
             escalated_at: incident.escalated_at.map(WallTime::as_micros),
         }
     }
@@ -139,7 +144,10 @@ impl TryFrom<IncidentRow> for Incident {
             attempts: at.number("attempts", row.attempts)?,
             steps: serde_json::from_str(&row.steps)
                 .map_err(|_| at.unusable("steps", &row.steps))?,
-            reason: row.reason,
+            reason: row.reason.map(|text| OrderReason {
+                text,
+                is_given: row.reason_given,
+            }),
             escalated_at: row.escalated_at.map(WallTime::from_micros),
             id: IncidentId::new(row.id),
             incarnation: Incarnation::new(row.incarnation),

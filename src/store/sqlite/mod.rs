@@ -31,6 +31,7 @@ use super::rows::{EventRow, PlacementRow};
 use super::schema::{events, placements};
 use super::{Census, Expiry, Guard, Save, Settlement, Store, StoreError, StoredEvent, migrations};
 use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
@@ -245,8 +246,13 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
-        self.read(move |c| operations::events(c, after, limit))
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |c| operations::find_events(c, &filter, limit))
             .await
     }
 
@@ -312,6 +318,9 @@ impl Store for SqliteStore {
             .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
     }
 }
+
+#[cfg(test)]
+mod plans;
 
 #[cfg(test)]
 mod tests {

@@ -44,8 +44,12 @@ pub struct SaveStreams {
 pub struct StreamsSaved {
     /// How many were new.
     pub created: usize,
-    /// How many were known.
+    /// How many were known, and differ now.
     pub updated: usize,
+    /// How many were known as they were said to be.
+    pub unchanged: usize,
+    /// The id of each, in the order they came.
+    pub ids: Vec<StreamId>,
 }
 
 impl Command for SaveStreams {
@@ -55,6 +59,8 @@ impl Command for SaveStreams {
         let mut saved = StreamsSaved {
             created: 0,
             updated: 0,
+            unchanged: 0,
+            ids: Vec::with_capacity(self.streams.len()),
         };
         for (index, spec) in self.streams.iter().enumerate() {
             let id = spec.id.or_else(|| {
@@ -79,11 +85,15 @@ impl Command for SaveStreams {
             }
             match known.filter(|known| !known.deleted) {
                 Some(before) => {
-                    update(draft, &before, spec);
-                    saved.updated += 1;
+                    if update(draft, &before, spec) {
+                        saved.updated += 1;
+                    } else {
+                        saved.unchanged += 1;
+                    }
+                    saved.ids.push(before.id);
                 }
                 None => {
-                    create(draft, id, spec, index)?;
+                    saved.ids.push(create(draft, id, spec, index)?);
                     saved.created += 1;
                 }
             }
@@ -92,12 +102,13 @@ impl Command for SaveStreams {
     }
 }
 
+/// Creates a stream; returns its id.
 fn create(
     draft: &mut Draft<'_>,
     id: Option<StreamId>,
     spec: &StreamSpec,
     index: usize,
-) -> Result<(), Rejection> {
+) -> Result<StreamId, Rejection> {
     let name = spec.name.clone().ok_or(Rejection::NameMissing { index })?;
     let last = draft.fleet().last_stream();
     let id = match id {
@@ -126,7 +137,7 @@ fn create(
         if enabled {
             draft.begin_release_because(id, None, AssignReason::AutoAssigned);
         }
-        return Ok(());
+        return Ok(id);
     }
     let place = if enabled {
         Place::Unclaimed {
@@ -137,10 +148,11 @@ fn create(
         Place::Disabled
     };
     draft.place(id, place);
-    Ok(())
+    Ok(id)
 }
 
-fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
+/// Changes a stream; returns whether that made a difference.
+fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
     let after = Stream {
         id: before.id,
         name: spec.name.clone().unwrap_or_else(|| before.name.clone()),
@@ -154,7 +166,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
         returns: before.returns.clone(),
     };
     if after == *before {
-        return;
+        return false;
     }
     let (id, enabled, handoff) = (after.id, after.enabled, after.handoff);
     let is_changed = after.url != before.url;
@@ -196,6 +208,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) {
             },
         );
     }
+    true
 }
 
 fn is_being_let_go(slot: &StreamSlot) -> bool {

@@ -77,7 +77,7 @@ impl Command for OpenIncident {
             streams_moved: 0,
             streams_orphaned: 0,
             attempts: self.progress.attempt,
-            reason: self.manner.reason().map(str::to_owned),
+            reason: self.manner.reason().cloned(),
             escalated_at: self.progress.escalated_at,
             steps: self.progress.steps.clone(),
         };

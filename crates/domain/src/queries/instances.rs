@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use super::filter::has_labels;
 use super::query::{Page, Query, UnknownCursor, page};
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::InstanceId;
-use crate::instance::Instance;
+use crate::instance::{Instance, InstanceStatus};
 use crate::stream::Holding;
 
 /// Asks for a page of the instances, newest registration first. One that registers again while
@@ -16,6 +17,10 @@ pub struct InstanceList {
     pub after: Option<InstanceId>,
     /// At most so many; all if not given.
     pub limit: Option<usize>,
+    /// Only those in this status.
+    pub status: Option<InstanceStatus>,
+    /// Only those with all of these labels, each `key:value`.
+    pub labels: Vec<String>,
 }
 
 /// An instance in a list.
@@ -52,6 +57,11 @@ impl Query for InstanceList {
         };
         let lines = fleet
             .instances_newest_first(after)
+            .filter(|slot| {
+                let instance = slot.instance();
+                let fits = self.status.is_none_or(|status| instance.status == status);
+                fits && has_labels(&instance.labels, &self.labels)
+            })
             .map(|slot| InstanceLine::of(fleet, slot));
         Ok(page(lines, self.limit))
     }
@@ -87,6 +97,7 @@ mod tests {
         let list = InstanceList {
             after: after.map(InstanceId::from),
             limit,
+            ..InstanceList::default()
         };
         let page = list.answer(fleet).unwrap();
         let names = page.items.iter().map(|line| line.instance.id.to_string());
@@ -111,7 +122,7 @@ mod tests {
         assert_eq!(list(ledger.saved(), None, None).0, ["b", "c"]);
         let lost = InstanceList {
             after: Some("a".into()),
-            limit: None,
+            ..InstanceList::default()
         };
         assert_eq!(lost.answer(ledger.saved()), Err(UnknownCursor("a".into())));
     }

@@ -73,7 +73,9 @@ use super::machine::Failure;
 use crate::fleet::Standing;
 use crate::fleet::{Evacuation, Fleet};
 use crate::ids::{Epoch, InstanceId};
-use crate::incident::{Incident, IncidentOutcome, IncidentState, StepName, StepResult};
+use crate::incident::{
+    Incident, IncidentOutcome, IncidentState, OrderReason, StepName, StepResult,
+};
 use crate::instance::InstanceStatus;
 use crate::liveness::FenceAnswer;
 
@@ -108,7 +110,7 @@ pub enum Manner {
     /// An operator takes it out of use, whether it beats or not.
     TakenOut {
         /// Why.
-        reason: String,
+        reason: OrderReason,
     },
 }
 
@@ -129,8 +131,8 @@ impl Manner {
         }
     }
 
-    /// What the operator gave as the reason.
-    pub fn reason(&self) -> Option<&str> {
+    /// Why the operator ordered it.
+    pub fn reason(&self) -> Option<&OrderReason> {
         match self {
             Self::Ordinary | Self::Emergency => None,
             Self::TakenOut { reason } => Some(reason),

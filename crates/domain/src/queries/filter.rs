@@ -1,0 +1,99 @@
+//! What lists are narrowed by. Everything that is given must fit.
+
+use std::collections::BTreeMap;
+
+use crate::ids::InstanceId;
+use crate::stream::{Place, Stream, StreamState};
+
+/// Whether each of the wanted `key:value` is among some labels. Either part may hold colons.
+pub(super) fn has_labels(labels: &BTreeMap<String, String>, wanted: &[String]) -> bool {
+    wanted.iter().all(|wanted| {
+        labels.iter().any(|(key, value)| {
+            let rest = wanted.strip_prefix(key.as_str());
+            rest.and_then(|rest| rest.strip_prefix(':')) == Some(value.as_str())
+        })
+    })
+}
+
+/// A part of a name, whatever the case of its letters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameFilter(String);
+
+impl NameFilter {
+    /// Wants names that contain `part`.
+    pub fn containing(part: &str) -> Self {
+        Self(part.to_lowercase())
+    }
+
+    /// Whether it wants this one.
+    pub fn wants(&self, name: &str) -> bool {
+        name.to_lowercase().contains(&self.0)
+    }
+}
+
+/// Which streams a list shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StreamFilter {
+    /// Only those in this state.
+    pub state: Option<StreamState>,
+    /// Only those this instance owns.
+    pub instance: Option<InstanceId>,
+    /// Only those with such a name.
+    pub name: Option<NameFilter>,
+    /// Only those with all of these labels, each `key:value`.
+    pub labels: Vec<String>,
+}
+
+impl StreamFilter {
+    /// Whether it wants this one.
+    pub fn wants(&self, stream: &Stream, place: &Place) -> bool {
+        let owner = place.assignment().map(|assignment| &assignment.instance);
+        self.state.is_none_or(|state| place.state() == state)
+            && (self.instance.is_none() || self.instance.as_ref() == owner)
+            && has_labels(&stream.labels, &self.labels)
+            && self
+                .name
+                .as_ref()
+                .is_none_or(|name| name.wants(&stream.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_found_wherever_their_colons_are() {
+        let labels: BTreeMap<String, String> = [("zone", "north"), ("a:b", "c"), ("empty", "")]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into();
+        let has = |wanted: &[&str]| {
+            let wanted: Vec<String> = wanted.iter().map(|one| (*one).to_owned()).collect();
+            has_labels(&labels, &wanted)
+        };
+        assert!(has(&[]));
+        assert!(has(&["zone:north"]));
+        assert!(has(&["a:b:c"]));
+        assert!(has(&["empty:"]));
+        assert!(has(&["zone:north", "a:b:c"]));
+        for wanted in [
+            "zone:nort",
+            "zone:north:",
+            "zone",
+            "north",
+            "a:b",
+            "zon:north",
+        ] {
+            assert!(!has(&[wanted]), "{wanted}");
+        }
+        assert!(!has(&["zone:north", "zone:south"]), "all of them");
+    }
+
+    #[test]
+    fn a_part_of_a_name_is_found_whatever_its_case() {
+        let name = NameFilter::containing("BÜRO");
+        assert!(name.wants("Kamera Büro 3"));
+        assert!(name.wants("büro"));
+        assert!(!name.wants("Bureau"));
+    }
+}

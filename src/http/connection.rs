@@ -1,0 +1,404 @@
+//! One connection: every wait on its client is bounded here, and ends with the connection.
+//!
+//! ```text
+//!             first byte              handler called          answer made         last byte written
+//!   waiting ────────────▶ head ────────────────▶ serving ────────────▶ writing ──────────────▶ waiting
+//!      │ idle               │ head                  │ body                │ stalled_write
+//!      └────────────────────┴───── closed ──────────┴─────────────────────┘
+//! ```
+//!
+//! The HTTP server knows the first head and the time between two requests. It has no limit for a head
+//! that begins later, for what is left of a chunked body after its answer, and for an answer that is
+//! not read. So each socket is wrapped in a [`Guarded`], which has these three, and what the kernel
+//! holds for a connection is limited there. A [`Connection`] is what the handlers see of it: whether
+//! the client has ended its side, and that a request is being served.
+//!
+//! Memory: 32 KiB are read ahead, an answer is written in pieces ([`MAX_PIECE`]), and the kernel holds
+//! twice [`ClientLimits::send_buffer`]: less than 1 MiB for a client that never reads.
+
+use std::cell::{Cell, RefCell};
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{ConnectionType, Version, header};
+use actix_web::middleware::Next;
+use actix_web::web::Bytes;
+use actix_web::{Error, HttpMessage, HttpRequest};
+use log::debug;
+use rustix::net::sockopt;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Sleep, sleep};
+
+/// How long a client is waited for, and how much is held for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientLimits {
+    /// For the head of a request, from its first byte; of the first request, from the connection.
+    pub head: Duration,
+    /// For the body of a request, from the end of its head.
+    pub body: Duration,
+    /// While an answer is written, for the client to take any of it. Also how long the network may
+    /// leave unanswered what was sent.
+    pub stalled_write: Duration,
+    /// For the next request.
+    pub idle: Duration,
+    /// For the client to close, once it was answered and told that the connection ends.
+    pub close: Duration,
+    /// What the kernel is asked to hold of an answer, in bytes; it holds twice as much.
+    pub send_buffer: usize,
+}
+
+impl Default for ClientLimits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(30),
+            stalled_write: Duration::from_secs(30),
+            // Longer than the 30 s after which workers call again, so that they keep theirs.
+            idle: Duration::from_secs(75),
+            close: Duration::from_secs(5),
+            send_buffer: 128 * 1024,
+        }
+    }
+}
+
+/// How much of an answer is handed on at once.
+pub(super) const MAX_PIECE: usize = 32 * 1024;
+
+/// What handlers see of the connection of their request. Clones are the same connection, which
+/// lives on one thread.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Connection(Rc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    /// Requests whose answer is not handed on completely.
+    serving: Cell<usize>,
+    /// A request was answered before its body had ended.
+    is_closing: Cell<bool>,
+    /// The client sends no more.
+    has_ended: Cell<bool>,
+    /// A handler that waits for that.
+    waiter: RefCell<Option<Waker>>,
+}
+
+impl Connection {
+    /// The connection of a request; `None` in tests without sockets.
+    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+        request.conn_data::<Self>().cloned()
+    }
+
+    /// Returns once the client has ended its side: it may be gone, and sends nothing more.
+    pub(super) async fn ended(&self) {
+        poll_fn(|context| {
+            if self.0.has_ended.get() {
+                return Poll::Ready(());
+            }
+            *self.0.waiter.borrow_mut() = Some(context.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// A request is served until the guard is dropped.
+    fn serve(&self) -> Serving {
+        self.0.serving.set(self.0.serving.get() + 1);
+        Serving(self.clone())
+    }
+
+    /// Ends it once the client had time to take its answer, if it is to end. Has the task of the
+    /// connection run once more, so that it looks at that limit.
+    async fn end_soon(&self, is_to_end: bool) {
+        if !is_to_end {
+            return;
+        }
+        self.0.is_closing.set(true);
+        poll_fn(|context| {
+            context.waker().wake_by_ref();
+            Poll::Ready(())
+        })
+        .await;
+    }
+
+    fn is_serving(&self) -> bool {
+        self.0.serving.get() > 0
+    }
+
+    fn end(&self) {
+        self.0.has_ended.set(true);
+        if let Some(waiter) = self.0.waiter.borrow_mut().take() {
+            waiter.wake();
+        }
+    }
+}
+
+/// While it lives, no head is waited for.
+#[derive(Debug)]
+struct Serving(Connection);
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let serving = &self.0.0.serving;
+        serving.set(serving.get().saturating_sub(1));
+    }
+}
+
+/// A socket whose waits are bounded.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    socket: TcpStream,
+    limits: ClientLimits,
+    connection: Connection,
+    /// Bytes came while no request was served: a head has begun.
+    head_has_begun: bool,
+    /// Runs while a head that has begun is incomplete.
+    head: Option<Pin<Box<Sleep>>>,
+    /// Runs once a request was answered before its body had ended.
+    closing: Option<Pin<Box<Sleep>>>,
+    /// Runs while the client takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Guarded {
+    /// Takes over an accepted socket.
+    ///
+    /// # Errors
+    /// If the client is gone already.
+    pub(super) fn new(socket: TcpStream, limits: ClientLimits) -> io::Result<(Self, SocketAddr)> {
+        let peer = socket.peer_addr()?;
+        limit_the_kernel(&socket, &limits)?;
+        let guarded = Self {
+            socket,
+            limits,
+            connection: Connection::default(),
+            head_has_begun: false,
+            head: None,
+            closing: None,
+            stalled: None,
+        };
+        Ok((guarded, peer))
+    }
+
+    /// What handlers see.
+    pub(super) fn connection(&self) -> Connection {
+        self.connection.clone()
+    }
+
+    /// Whether the client is not listened to any more.
+    fn is_cut_off(&mut self, context: &mut Context<'_>) -> bool {
+        let limits = self.limits;
+        if self.connection.0.is_closing.get() && is_over(&mut self.closing, limits.close, context) {
+            return true;
+        }
+        if self.connection.is_serving() {
+            self.head_has_begun = false;
+            self.head = None;
+        }
+        self.head_has_begun && is_over(&mut self.head, limits.head, context)
+    }
+}
+
+/// Whether a limit, which begins with the first question, is over; the task is woken when it is.
+fn is_over(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    limit: Duration,
+    context: &mut Context<'_>,
+) -> bool {
+    let timer = timer.get_or_insert_with(|| Box::pin(sleep(limit)));
+    timer.as_mut().poll(context).is_ready()
+}
+
+/// What only the kernel can do: find out that the network is gone, and hold little for a client that
+/// does not read, also after the connection was closed.
+fn limit_the_kernel(socket: &TcpStream, limits: &ClientLimits) -> io::Result<()> {
+    let millis = u32::try_from(limits.stalled_write.as_millis()).unwrap_or(u32::MAX);
+    let silence = (limits.stalled_write / 2).max(Duration::from_secs(1));
+    let probes = (limits.stalled_write / 6).max(Duration::from_secs(1));
+    socket.set_nodelay(true)?;
+    sockopt::set_tcp_user_timeout(socket, millis)?;
+    sockopt::set_socket_keepalive(socket, true)?;
+    sockopt::set_tcp_keepidle(socket, silence)?;
+    sockopt::set_tcp_keepintvl(socket, probes)?;
+    sockopt::set_socket_send_buffer_size(socket, limits.send_buffer)?;
+    Ok(())
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        // Nothing read is the end: the server writes what it has and closes.
+        if this.is_cut_off(context) {
+            debug!("a client took too long to send a request; its connection is closed");
+            return Poll::Ready(Ok(()));
+        }
+        let before = buffer.filled().len();
+        let read = Pin::new(&mut this.socket).poll_read(context, buffer);
+        if matches!(read, Poll::Ready(Ok(()))) {
+            if buffer.filled().len() == before {
+                this.connection.end();
+            } else if !this.connection.is_serving() {
+                this.head_has_begun = true;
+            }
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.socket).poll_write(context, bytes);
+        if written.is_ready() {
+            this.stalled = None;
+            return written;
+        }
+        if !is_over(&mut this.stalled, this.limits.stalled_write, context) {
+            return Poll::Pending;
+        }
+        debug!("a client took nothing of its answer for too long; its connection is closed");
+        // What the kernel holds would be offered to the client for minutes.
+        let _ = sockopt::set_socket_linger(&this.socket, Some(Duration::ZERO));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().socket).poll_shutdown(context)
+    }
+}
+
+/// Put into a request once its body was read to its end.
+#[derive(Debug)]
+pub(super) struct BodyHasEnded;
+
+/// Middleware: tells the connection what becomes of its requests. It ends after an answer that was
+/// given before the body had ended: what is still sent would be taken for the next request. (The
+/// server sees to that itself if the length of the body is known.)
+pub(super) async fn tell_the_connection<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let Some(connection) = Connection::of(request.request()) else {
+        return Ok(next.call(request).await?.map_into_boxed_body());
+    };
+    let serving = connection.serve();
+    let knows_chunks = request.version() > Version::HTTP_10;
+    let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut answer = match next.call(request).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            // A handler panicked: nobody knows how far it read.
+            connection.end_soon(is_chunked).await;
+            return Err(error);
+        }
+    };
+    let was_read = answer.request().extensions().contains::<BodyHasEnded>();
+    let ends = answer.response().head().connection_type() == ConnectionType::Close;
+    if is_chunked && !was_read {
+        let head = answer.response_mut().head_mut();
+        head.set_connection_type(ConnectionType::Close);
+    }
+    connection.end_soon(!was_read && (is_chunked || ends)).await;
+    if !knows_chunks && answer.response().body().size() == BodySize::Stream {
+        // Its end is that of the connection.
+        let head = answer.response_mut().head_mut();
+        head.no_chunking(true);
+        head.set_connection_type(ConnectionType::Close);
+    }
+    Ok(answer.map_body(|_, body| {
+        BoxBody::new(Watched {
+            body: body.boxed(),
+            rest: Bytes::new(),
+            _serving: serving,
+        })
+    }))
+}
+
+/// The body of an answer: handed on in pieces, and known to be under way until its end.
+struct Watched {
+    body: BoxBody,
+    /// Of what the body gave, what is still to be handed on.
+    rest: Bytes,
+    _serving: Serving,
+}
+
+impl MessageBody for Watched {
+    type Error = Box<dyn std::error::Error>;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        let this = self.get_mut();
+        if this.rest.is_empty() {
+            match Pin::new(&mut this.body).poll_next(context) {
+                Poll::Ready(Some(Ok(bytes))) => this.rest = bytes,
+                end => return end,
+            }
+        }
+        let length = this.rest.len().min(MAX_PIECE);
+        Poll::Ready(Some(Ok(this.rest.split_to(length))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_are_waited_for_as_the_documents_say() {
+        let seconds = Duration::from_secs;
+        let limits = ClientLimits::default();
+        assert_eq!(
+            limits,
+            ClientLimits {
+                head: seconds(10),
+                body: seconds(30),
+                stalled_write: seconds(30),
+                idle: seconds(75),
+                close: seconds(5),
+                send_buffer: 128 * 1024,
+            }
+        );
+        // What the kernel holds, what the server reads ahead and writes at once, and a page of a list.
+        let held = 2 * limits.send_buffer + 32 * 1024 + 2 * MAX_PIECE + 128 * 1024;
+        assert!(held < 1024 * 1024);
+    }
+
+    #[actix_web::test]
+    async fn the_kernel_finds_out_about_a_network_that_is_gone_and_holds_little() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap());
+        let (accepted, _client) = tokio::join!(listener.accept(), client);
+        let (guarded, _) = Guarded::new(accepted.unwrap().0, ClientLimits::default()).unwrap();
+        let socket = &guarded.socket;
+        assert_eq!(sockopt::tcp_user_timeout(socket).unwrap(), 30_000);
+        assert!(sockopt::socket_keepalive(socket).unwrap());
+        assert_eq!(sockopt::tcp_keepidle(socket).unwrap().as_secs(), 15);
+        assert_eq!(sockopt::tcp_keepintvl(socket).unwrap().as_secs(), 5);
+        let buffer = sockopt::socket_send_buffer_size(socket).unwrap();
+        assert!(buffer <= 2 * 128 * 1024, "{buffer}");
+    }
+}
