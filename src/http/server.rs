@@ -30,7 +30,6 @@ const BACKLOG: u32 = 4_096;
 /// another number would make workers silent without a word.
 const MAX_CONNECTIONS: usize = 10_000_000;
 
-
 /// Listens on an address, with room for many connections that wait. Needs a tokio runtime.
 ///
 /// # Errors

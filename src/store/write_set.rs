@@ -87,7 +87,7 @@ fn refuse_nul(rows: &Rows) -> Result<(), StoreError> {
         ]
     });
     let incidents = rows.incidents.iter().filter_map(|incident| {
-        let reason = incident.reason.as_deref()?;
+        let reason = incident.reason.as_ref()?.text.as_str();
         Some(("an incident's reason", reason))
     });
     match instances

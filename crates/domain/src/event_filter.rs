@@ -1,9 +1,5 @@
 //! What the audit trail is searched by.
 
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
-
 use super::events::DatedEvent;
 use super::ids::{InstanceId, StreamId};
 use super::string_enum::string_enum;

@@ -144,7 +144,7 @@ fn tell_not_done(case: &Case) {
     let Some(incident) = incident.filter(|_| case.is_promised && !case.in_doubt) else {
         return;
     };
-    if let Some(reason) = incident.reason.as_deref() {
+    if let Some(reason) = incident.reason.as_ref().map(|reason| reason.text.as_str()) {
         let (server_id, number) = (incident.instance.as_str(), incident.id.get());
         warn!(server_id, incident = number, reason;
             "the emergency recovery of {server_id} that was ordered ({reason}) is not carried out: \

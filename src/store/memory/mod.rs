@@ -359,9 +359,7 @@ impl Store for MemoryStore {
         drop_rows(&mut tables.metrics, &mut left, |(_, at), _| {
             is_past(&expiry.metrics, *at)
         });
-        left -= tables
-            .events
-            .prune(|at| is_past(&expiry.events, at), left);
+        left -= tables.events.prune(|at| is_past(&expiry.events, at), left);
         drop_rows(&mut tables.alerts, &mut left, |_, alert| {
             alert
                 .closed_at
