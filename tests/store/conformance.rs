@@ -668,6 +668,7 @@ fn let_go(stream: i64, instance: &str) -> Event {
         stream: StreamId::new(stream),
         instance: instance.into(),
         epoch: Epoch::new(1),
+        reason: None,
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
-use resilient_orchestrator::store::{self, Settlement, Store, StoreError};
+use resilient_orchestrator::store::{self, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::support::fleets::{Draft, at, instance};

@@ -11,7 +11,7 @@ use crate::domain::ids::StreamId;
 fn plans_of(filter: &EventFilter) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("fleet.db");
-    let mut connection = connect(&path, Access::Write, Duration::from_secs(1)).unwrap();
+    let mut connection = lane::connect(&path, Access::Write, Duration::from_secs(1)).unwrap();
     migrations::run_pending(&mut connection, &migrations::SQLITE).unwrap();
     let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
     let heard = asked.clone();

@@ -132,9 +132,10 @@ impl Query for StreamDetail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{NameFilter, sample};
+    use super::super::NameFilter;
     use super::*;
     use crate::commands::{RemoveInstance, SaveStreams, StreamSpec};
+    use crate::sample;
 
     #[test]
     fn each_state_lists_its_streams_ascending_after_the_cursor() {
