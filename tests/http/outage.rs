@@ -1,5 +1,6 @@
 //! While the store is out: heartbeats and reads are answered, what must write is told to come
-//! back, and nothing that was answered is lost.
+//! back, and nothing that was answered is lost. Before there is a fleet everything is told so.
+#![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::time::Duration;
 
