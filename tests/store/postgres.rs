@@ -240,6 +240,20 @@ async fn errors_of_content_are_told_from_outages_by_their_code() {
 }
 
 #[tokio::test]
+async fn errors_of_content_are_told_over_a_socket_of_this_machine_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let everybody = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    std::fs::set_permissions(directory.path(), everybody).unwrap();
+    let path = directory.path().display().to_string();
+    let server = Server::start(&[], &format!("-c unix_socket_directories={path}"));
+    let host = path.replace('/', "%2F");
+    let url = format!("postgres://postgres@{host}:{}/postgres", server.port());
+    let store = store::open(&url, PLENTY, 1).await.unwrap();
+    assert_refused(store.metrics(&"a\0b".into(), at(0), 9).await, "NUL");
+    store.ping().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_database_of_another_encoding_is_refused_with_the_command_that_makes_a_right_one() {
     let database = Database::new().await;
     let side = database.connect().await;
