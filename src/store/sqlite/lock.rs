@@ -15,9 +15,10 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::place::{Identity, beside};
@@ -55,6 +56,8 @@ impl FileLock {
         for _ in 0..MOST_TRIES {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
+            // What a link leads to is not ours to empty.
+            options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
             let file = options.open(&path).map_err(|error| unusable(&error))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) => {}
@@ -187,6 +190,18 @@ mod tests {
         std::os::unix::fs::symlink(&database, &link).unwrap();
         let _lock = FileLock::take(&database, "first").unwrap();
         refusal(&link);
+    }
+
+    #[test]
+    fn a_lock_file_that_is_a_link_is_refused_and_what_it_leads_to_is_left_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let database = directory.path().join("fleet.db");
+        let precious = directory.path().join("precious");
+        fs::write(&precious, "precious").unwrap();
+        std::os::unix::fs::symlink(&precious, beside(&database, ".lock")).unwrap();
+        let error = FileLock::take(&database, "first").unwrap_err();
+        assert!(matches!(error, StoreError::Unusable(_)), "{error:?}");
+        assert_eq!(fs::read_to_string(&precious).unwrap(), "precious");
     }
 
     #[test]
