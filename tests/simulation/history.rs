@@ -48,6 +48,8 @@ pub(crate) struct History {
     registered: BTreeSet<(String, i64)>,
     /// By instance, the newest last: it may fail again before the end of a recovery is saved.
     telling: BTreeMap<String, Vec<Telling>>,
+    /// The event that told of the newest one.
+    told_at: i64,
     /// What of those whose lease is withdrawn may still go before they have failed, and what went.
     withdrawn: BTreeMap<String, Withdrawn>,
     /// When the orchestrator that writes started.
@@ -212,9 +214,15 @@ impl History {
             Event::InstanceRemoved { instance, .. } => {
                 self.withdrawn.remove(instance.as_str());
             }
+            // One that failed in the same breath is told of already.
             Event::EmergencyRecovered {
                 instance, streams, ..
-            } => self.tell(instance.as_str(), *streams),
+            } => {
+                let is_told = self.told_at + 1 == self.sequence;
+                if !is_told {
+                    self.tell(instance.as_str(), *streams);
+                }
+            }
             Event::RecoveryEnded {
                 instance,
                 moved,
@@ -270,6 +278,7 @@ impl History {
 
     /// The moves of a recovery follow, in the same transaction.
     fn tell(&mut self, instance: &str, streams: u32) {
+        self.told_at = self.sequence;
         let before = self.withdrawn.remove(instance).unwrap_or_default();
         let telling = Telling {
             streams,
