@@ -363,7 +363,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Retention,
         kind: Kind::Count { min: 1, max: 720 },
         default: Text("24"),
-        meaning: "For how many hours (1-720) the system stays degraded after a critical failure: one that escalated, was an emergency or left streams without an instance.",
+        meaning: "For how many hours (1-720) the system stays degraded after a critical failure: one that escalated by itself, whose recovery failed, or that left streams without an instance.",
     },
     Setting {
         name: "LOG_FORMAT",

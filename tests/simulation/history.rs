@@ -49,6 +49,8 @@ pub(crate) struct History {
     registered: BTreeSet<(String, i64)>,
     /// By instance, the newest last: it may fail again before the end of a recovery is saved.
     telling: BTreeMap<String, Vec<Telling>>,
+    /// Which event told of the newest one, and of whom.
+    told_last: Option<(i64, String)>,
     /// What of those whose lease is withdrawn may still go before they have failed, and what went.
     withdrawn: BTreeMap<String, Withdrawn>,
     /// When the orchestrator that writes started.
@@ -215,9 +217,16 @@ impl History {
             Event::InstanceRemoved { instance, .. } => {
                 self.withdrawn.remove(instance.as_str());
             }
+            // One that failed in the same breath is told of already.
             Event::EmergencyRecovered {
                 instance, streams, ..
-            } => self.tell(instance.as_str(), *streams),
+            } => {
+                let told = (self.sequence - 1, instance.to_string());
+                let is_told = self.told_last == Some(told);
+                if !is_told {
+                    self.tell(instance.as_str(), *streams);
+                }
+            }
             Event::RecoveryEnded {
                 instance,
                 moved,
@@ -275,6 +284,7 @@ impl History {
 
     /// The moves of a recovery follow, in the same transaction.
     fn tell(&mut self, instance: &str, streams: u32) {
+        self.told_last = Some((self.sequence, instance.to_owned()));
         let before = self.withdrawn.remove(instance).unwrap_or_default();
         let telling = Telling {
             streams,
