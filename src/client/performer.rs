@@ -70,10 +70,10 @@ impl Drop for Guard<'_> {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::Failure;
+    use super::super::permit::{Grant, LeaseEnd};
+    use super::super::stream::Handoff;
     use super::*;
-    use crate::client::Failure;
-    use crate::client::permit::{Grant, LeaseEnd};
-    use crate::client::stream::Handoff;
 
     /// Fails as programs for media do: with the URL it was given.
     struct Failing(Vec<Notice>);
