@@ -71,10 +71,10 @@ impl Drop for Guard<'_> {
 mod tests {
     use std::sync::Arc;
 
+    use super::super::Failure;
+    use super::super::permit::{Grant, LeaseEnd};
+    use super::super::stream::Handoff;
     use super::*;
-    use crate::Failure;
-    use crate::permit::{Grant, LeaseEnd};
-    use crate::stream::Handoff;
 
     /// Fails as programs for media do: with the URL it was given.
     struct Failing(Vec<Notice>);
