@@ -492,6 +492,7 @@ async fn release(rig: &Rig, stream: i64) {
         id: "a".into(),
         incarnation: Some(rig.entry("a").standing().incarnation),
         streams: vec![StreamId::new(stream)],
+        reason: None,
     };
     rig.orchestrator.execute(release).await.unwrap();
     settle_down().await;

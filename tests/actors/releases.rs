@@ -234,6 +234,7 @@ async fn a_stream_that_runs_elsewhere_or_was_never_owned_is_one_alert() {
         id: "a".into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],
+        reason: None,
     };
     let names = old(&rig);
     rig.orchestrator.execute(give_back).await.unwrap();
