@@ -221,18 +221,23 @@ fn a_reason_counts_however_long_the_stream_was_owned() {
         world.pass(200);
         assert_eq!(world.owner().as_deref(), Some(expected));
         world.give_back(expected, Some("no signal"));
-        let released = world.events.iter().find_map(|event| match event {
-            Event::StreamReleased { reason, .. } => reason.as_deref(),
-            _ => None,
+        let released = world.events.iter().find_map(|event| {
+            let Event::StreamReleased { reason, .. } = event else {
+                return None;
+            };
+            reason.as_deref()
         });
         assert_eq!(released, Some("no signal"));
     }
     assert!(world.is_paused());
-    let returned = world.events.iter().find_map(|event| match event {
-        Event::StreamReturned {
+    let returned = world.events.iter().find_map(|event| {
+        let Event::StreamReturned {
             workers, reason, ..
-        } => Some((workers.len(), reason.as_deref())),
-        _ => None,
+        } = event
+        else {
+            return None;
+        };
+        Some((workers.len(), reason.as_deref()))
     });
     assert_eq!(returned, Some((2, Some("no signal"))));
 }
