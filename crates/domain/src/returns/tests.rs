@@ -1,3 +1,5 @@
+//! Which returns count, how long a pause lasts, and what is due when.
+
 use proptest::prelude::*;
 
 use std::collections::{BTreeMap, BTreeSet};

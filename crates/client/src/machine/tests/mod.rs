@@ -448,12 +448,18 @@ fn a_reason_is_forgotten_when_the_stream_is_assigned_anew() {
         difference(2, vec![stream(1, 11)], vec![]),
         0.0,
     );
-    machine.next(at(10));
-    assert_eq!(machine.start_failed("no signal"), None, "nothing was begun");
+    assert_eq!(one(&mut machine, at(10)), "start 1@11");
+    assert_eq!(machine.start_failed("no signal"), Some(1));
+    assert_eq!(machine.reasons.len(), 1);
     machine.give_back_because(9, "not its own");
-    assert!(machine.reasons.is_empty());
-    machine.give_back_because(2, "no signal");
-    machine.give_back(2);
+    assert_eq!(machine.reasons.len(), 1);
+    // It starts the next time, and is given back for no reason later.
+    answer(&mut machine, at(11), failed(), 0.0);
+    all(&mut machine, at(20));
+    let told = difference(3, vec![stream(1, 20)], vec![]);
+    answer(&mut machine, at(20), told, 0.0);
+    assert_eq!(all(&mut machine, at(20)), ["start 1@20"]);
+    machine.give_back(1);
     assert!(machine.reasons.is_empty());
 }
 
