@@ -19,6 +19,7 @@ use crate::domain::handover::Handoff;
 use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
+use crate::domain::masked_url::with_masked_urls;
 use crate::domain::queries::{ChangesSince, Query, SetUpdate, WorkerUpdate};
 use crate::domain::returns::LONGEST_REASON;
 use crate::domain::stream::{Holding, Stream};
@@ -378,6 +379,8 @@ pub(super) async fn release(
         reason: fields
             .optional_text("reason", 0..=LONGEST_REASON)
             .filter(|reason| !reason.trim().is_empty())
+            // It becomes an alert: what a player says when it cannot open a URL repeats the URL.
+            .map(|reason| with_masked_urls(&reason))
             .map(Into::into),
     })?;
     let orchestrator = state.orchestrator();

@@ -144,7 +144,7 @@ fn starting(clock: &Clock, awaited: Awaited, seconds: u64) -> Phase {
     Phase::Starting(Starting {
         awaited,
         since: NEW_YEAR,
-        next_step_at: clock.age() + Duration::from_secs(seconds),
+        next_step_at: clock.since_made() + Duration::from_secs(seconds),
     })
 }
 

@@ -101,8 +101,9 @@ mod tests {
         };
         let (_grant, permit) = Grant::new(&stream, &Arc::new(LeaseEnd::default()));
         let mut runner = Failing(Vec::new());
-        assert_eq!(start(&mut runner, &stream, permit), Outcome::Failed);
+        let performed = start(&mut runner, &stream, permit);
         let why = "cannot open rtsp://10.0.0.8/…: timed out".to_owned();
+        assert!(matches!(performed, Performed::Failed(told) if told == why));
         assert_eq!(runner.0, [Notice::StartFailed(7, why)]);
     }
 }

@@ -1,5 +1,6 @@
 //! How the database finds what it is asked for.
 
+use diesel::Connection;
 use diesel::connection::InstrumentationEvent;
 use diesel::sql_types;
 
