@@ -137,8 +137,12 @@ impl IdentityActor {
         let from = &former.address;
         if let Some(finding) = machine.changed(from.clone(), to, now) {
             let minutes = window.as_secs() / 60;
+            // In one order: the sentence of an open alert must not change with each registration.
+            let mut addresses = [from.to_string(), to.to_string()];
+            addresses.sort();
+            let [one, other] = addresses;
             let detail = format!(
-                "Two processes run as `{id}`: its registrations alternate between {from} and {to} \
+                "Two processes run as `{id}`: its registrations alternate between {one} and {other} \
                  within {minutes} minutes. Stop one of them, or give it a `server_id` of its own."
             );
             self.found(finding, id, *newest, former.incarnation, detail);

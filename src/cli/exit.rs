@@ -31,13 +31,14 @@ impl Exit {
     const fn meanings(self) -> [&'static str; 3] {
         match self {
             Self::Done => [
-                "asked to end by SIGTERM, SIGINT or SIGQUIT, and ended in order",
+                "asked to end by SIGTERM, SIGINT or SIGQUIT, and ended in order; all that was answered \
+                 is in the database, on SQLite in its one file",
                 "done",
                 "answered and done as asked; `consistency`: every invariant holds",
             ],
             Self::Failed => [
-                "could not start, had to end, or was told a second time to end; the last line of the \
-                 log says why",
+                "could not start, had to end, could not close the SQLite file completely, or was told \
+                 a second time to end; the last line of the log says why",
                 "could not be done; one sentence says why",
                 "no answer, not done as asked; `consistency`: an invariant is violated",
             ],

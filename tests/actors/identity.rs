@@ -228,7 +228,7 @@ async fn classic_registrations_that_alternate_between_addresses_are_one_alert() 
     };
     assert!(alert.is_open() && alert.subject == "a");
     assert!(
-        alert.detail.contains("other:80 and one:80"),
+        alert.detail.contains("one:80 and other:80"),
         "{}",
         alert.detail
     );

@@ -151,7 +151,7 @@ async fn callers_are_refused_after_their_wait_although_the_program_does_not_list
     rig.clock.stop_listening();
     let began = rig.clock.awake();
     let refused = rig.try_register("b", 1).await.unwrap_err();
-    assert_eq!(refused, Refusal::Overloaded);
+    assert_eq!(refused, Refusal::StoreUnavailable);
     let waited = rig.clock.awake().since(began);
     assert!(waited < Duration::from_millis(3_100), "{waited:?}");
 }

@@ -404,7 +404,7 @@ fn a_sqlite_file_that_another_process_holds_is_waited_for() {
     holder.batch_execute(hold).unwrap();
     let mut orchestrator = launch(folder.path(), &[("DATABASE_TIMEOUT", "500ms")]);
     let line = orchestrator.wait_for_line("waiting for the database");
-    assert!(line.contains("another process holds it"), "{line}");
+    assert!(line.contains("is held by another program"), "{line}");
     assert_eq!(orchestrator.get("/health").0, 503);
     drop(holder);
     orchestrator.wait_for_line("ready on ");

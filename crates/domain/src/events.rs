@@ -405,6 +405,8 @@ impl Event {
         "stream_deleted",
         "stream_assigned",
         "stream_released",
+        "stream_returned",
+        "returns_over",
         "stream_releasing",
         "handover_abandoned",
         "overlap_ended",

@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use super::Finding;
+use super::finding::Finding;
 use crate::time::Timestamp;
 
 /// How many timeouts an address that was left is remembered: an hour with the default of 300 s.

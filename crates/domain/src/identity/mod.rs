@@ -21,6 +21,7 @@
 //! Workers that send no incarnation are known by the address of their registrations: `address`.
 
 mod address;
+mod finding;
 
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use super::settings::{LivenessThresholds, WorkerLimits};
 use super::time::Timestamp;
 
 pub use address::{Address, AddressMachine, WINDOW_TIMEOUTS};
+pub use finding::Finding;
 
 /// The limits this goes by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,19 +52,6 @@ impl IdentityLimits {
             address_window: thresholds.timeout * WINDOW_TIMEOUTS,
         }
     }
-}
-
-/// What a sighting or the passing of time came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
-    /// Two processes are alive under the name.
-    Duplicate,
-    /// The one that was found is still there.
-    StillThere,
-    /// The one that was found has been silent for long enough.
-    Over,
-    /// There is nothing to be suspicious of any more.
-    Cleared,
 }
 
 /// Watches one name from its first sighting on.

@@ -3,7 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::StreamFilter;
+use super::filter::StreamFilter;
 use super::query::{Query, start};
 use crate::fleet::{Fleet, InstanceSlot, StreamSlot};
 use crate::ids::StreamId;
@@ -132,7 +132,7 @@ impl Query for StreamDetail {
 
 #[cfg(test)]
 mod tests {
-    use super::super::NameFilter;
+    use super::super::filter::NameFilter;
     use super::*;
     use crate::commands::{RemoveInstance, SaveStreams, StreamSpec};
     use crate::sample;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::StreamCounts;
 use super::query::Query;
+use super::totals::StreamCounts;
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::{InstanceId, StreamId};
 use crate::instance::InstanceStatus;
