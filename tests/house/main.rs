@@ -8,3 +8,4 @@ mod documents;
 mod sources;
 #[path = "../support/mod.rs"]
 mod support;
+mod workers;
