@@ -159,8 +159,11 @@ class Worker:
                       min(10.0, max(0.2, min(self.limit, self.pace() / 2))))
         with self.lock:
             lease = answer["lease_seconds"]
-            # 0 grants none, and takes none back; a shorter one counts at once. One that has ended
-            # does not begin again before it is told, with the version, what was lost meanwhile.
+            # 0 grants no lease and takes none back. Any other answer replaces the stop time, even
+            # by an earlier one. A heartbeat without a version renews a running lease only: a lease
+            # that has ended needs the answer to a version, which says what was lost meanwhile.
+            # Then `watch` starts what is still in `assigned`. A worker that keeps no such list
+            # sends version 0 here, and is sent the whole list.
             if lease > 0 and (settled or sent < self.stop_at):
                 told = answer.get("stop_after_seconds") or math.inf
                 self.stop_after = told if told < lease else 0.9 * lease
@@ -177,7 +180,7 @@ class Worker:
                         self.assigned[stream["stream_id"]] = stream
                 self.version = answer["assignment_version"]
             elif settled and answer["assignment_version"] < self.version:
-                self.version = 0  # it has lost its memory: tell me all
+                self.version = 0  # the orchestrator lost its memory: send all of it
             self.lock.notify_all()
         return max(0.0, sent + self.pace() * random.uniform(0.9, 1.0) - now())
 
@@ -186,7 +189,7 @@ class Worker:
                                             "max_streams": 20, "auto_assign": True})
         self.interval = answer["heartbeat_interval_seconds"]
         self.limit = answer.get("request_timeout_seconds", math.inf)
-        self.version = 0  # "I run nothing: tell me all"
+        self.version = 0  # "I follow no list yet: send all of it"
         self.incarnation = answer["incarnation"]
         if self.incarnation <= self.last_incarnation:
             self.epochs = {}  # another database, which counts anew
