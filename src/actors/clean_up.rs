@@ -4,7 +4,7 @@
 //! actors remember is forgotten first: that needs no store, and what was forgotten is in no answer.
 //! Then the store deletes in bounded steps (`store/retention.rs`), each a transaction of its own.
 //! While the store is out, or after a step that failed, the clean-up comes again after
-//! [`RETRY_INTERVAL`].
+//! `RETRY_INTERVAL`.
 //!
 //! What is past its time is decided by running time (`domain/timeline.rs`): a wall clock that jumps
 //! ahead deletes nothing that was written a moment ago.

@@ -22,7 +22,7 @@ pub enum WorkerError {
     OtherProcess(String),
     /// The orchestrator does not accept the registration; this is what it said.
     Refused(String),
-    /// A call of the [`Runner`] panicked. Every [`Permit`] has ended.
+    /// A call of the [`Runner`] panicked. Every `Permit` has ended.
     RunnerPanicked,
     /// No thread could be started.
     NoThread(std::io::Error),

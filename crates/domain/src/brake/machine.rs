@@ -52,7 +52,7 @@ pub struct Look {
 pub enum Order {
     /// The hold is to end now.
     Release,
-    /// The hold is to last longer by so much, up to [`MAX_PROLONGATION`] from now.
+    /// The hold is to last longer by so much, up to [`MAX_PROLONGATION`](super::MAX_PROLONGATION) from now.
     Prolong(Duration),
 }
 
