@@ -13,8 +13,9 @@ use log::error;
 
 use super::alerts::Alerts;
 use super::archive::Archive;
-use super::fleet::{Ask, CompareAtVersion, FleetActor, Refusal};
+use super::fleet::{Ask, CompareAtVersion, FleetActor};
 use super::orchestrator::Orchestrator;
+use super::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::consistency::{Consistency, Incomparable};
 use crate::domain::invariants::Check;

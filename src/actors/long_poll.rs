@@ -25,8 +25,8 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::fleet::Refusal;
 use super::orchestrator::Orchestrator;
+use super::refusal::Refusal;
 use super::registry::Entry;
 use crate::domain::commands::Rejection;
 use crate::domain::fleet::Standing;

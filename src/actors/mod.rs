@@ -12,7 +12,7 @@
 //! | [`fleet`] | process | decides, saves and tells every change of the fleet |
 //! | [`identity`] | process | reports two processes that live under one name |
 //! | [`recovery`] | process | decides whether, when and how fast to recover |
-//! | [`brake`] | (part of recovery) | holds recovery back when most of the fleet falls silent |
+//! | `recovery/brake` | (part of recovery) | holds recovery back when most of the fleet falls silent |
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
 //! | [`health`] | process | judges the whole system, observes the process itself |
 //! | [`alerts`] | process | keeps the book of alerts |
@@ -24,7 +24,6 @@
 pub mod alerts;
 pub mod archive;
 mod batch;
-pub mod brake;
 pub mod clean_up;
 mod consistency;
 pub mod db_breaker;
@@ -39,6 +38,7 @@ pub mod journal;
 pub mod long_poll;
 pub mod orchestrator;
 pub mod recovery;
+pub mod refusal;
 pub mod registry;
 pub mod start;
 pub mod supervisor;

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use super::alerts::{AlertPage, Alerts, AskAlerts};
 use super::archive::Archive;
-use super::brake::{AskBrake, BrakeReport, OrderBrake};
 use super::db_breaker::{AskBreakers, BreakerReport, DbBreakerActor, ForceBreaker, StoreGate};
 use super::event_feed::EventFeed;
-use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
+use super::fleet::{Ask, Drain, Execute, FleetActor};
 use super::health::{
     AskFailures, AskHealth, AskHealthHistory, AskRecentIncidents, Failures, HealthActor,
     HealthPage, HealthReport,
@@ -22,10 +21,12 @@ use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::identity::{AddressChanged, IdentityActor, OlderLife};
 use super::instance::{Beat, Says};
 use super::long_poll::PollsEnd;
+use super::recovery::{AskBrake, BrakeReport, OrderBrake};
 use super::recovery::{
     Departure, EmergencyReport, ForceRecovery, Forced, RecoveryActor, Remove, ReportFailure,
     TakeOut,
 };
+use super::refusal::Refusal;
 use super::registry::{Entry, Registry};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;

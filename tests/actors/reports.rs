@@ -1,6 +1,6 @@
 //! Failures somebody reports, and instances that are forgotten.
 
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::commands::Rejection;
 use resilient_orchestrator::domain::ids::StreamId;

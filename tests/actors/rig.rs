@@ -7,11 +7,11 @@ use std::time::Duration;
 use actix::prelude::*;
 use prometheus_client::registry::Registry as Metrics;
 use resilient_orchestrator::actors::fatal::Fatal;
-use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::orchestrator::{
     HeartbeatAnswer, HeartbeatReport, Orchestrator,
 };
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::registry::Entry;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;

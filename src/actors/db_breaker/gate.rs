@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use actix::Addr;
 
 use super::{DbBreakerActor, StoreOutcome};
-use crate::actors::fleet::Refusal;
+use crate::actors::refusal::Refusal;
 use crate::domain::breaker::BreakerName;
 use crate::domain::time::{Timestamp, WallTime};
 use crate::store::StoreError;

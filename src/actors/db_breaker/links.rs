@@ -4,7 +4,6 @@
 use actix::prelude::*;
 
 use super::DbBreakerActor;
-use crate::actors::recovery::StoreReturned;
 use crate::domain::breaker::{BreakerName, BreakerState, Force};
 
 /// Find out whether the store takes writes: by what is under way, or by a transaction that changes
@@ -25,6 +24,11 @@ impl Handler<ProbeThrough> for DbBreakerActor {
         self.writer = Some(writer);
     }
 }
+
+/// The store answers again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct StoreReturned;
 
 /// Who is to be woken when the store takes writes again.
 #[derive(Debug, Message)]

@@ -25,7 +25,6 @@ use actix::prelude::*;
 use log::{error, info, warn};
 
 use super::fatal::Vital;
-use super::recovery::StoreReturned;
 use super::telemetry::{BreakerLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::breaker::{BreakerEffect, BreakerMachine, BreakerName, BreakerState, Force};
@@ -36,7 +35,9 @@ use crate::store::{Store, StoreError};
 pub use force::{AskBreakers, BreakerReport, ForceBreaker, GivenForce};
 use gate::Shown;
 pub use gate::{Gate, Permit, StoreAccess, StoreGate};
-pub use links::{BreakerChanged, ListenToBreakers, ProbeThrough, ProbeWrites, WakeOnReturn};
+pub use links::{
+    BreakerChanged, ListenToBreakers, ProbeThrough, ProbeWrites, StoreReturned, WakeOnReturn,
+};
 
 /// How a call to the store went.
 #[derive(Debug, Clone, Message)]

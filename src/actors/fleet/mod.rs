@@ -37,6 +37,7 @@ use super::event_feed::{EventFeed, Publish};
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::health::{FleetChanged, HealthActor};
 use super::instance::{Adopt, FenceAfter};
+use super::refusal::Refusal;
 use super::registry::{Published, Registry};
 use super::supervisor::{Adopted, Departed, Supervisor};
 use super::telemetry::{OutcomeLabel, Telemetry};
@@ -50,8 +51,8 @@ use crate::domain::queries::Query;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 pub use census::CompareWithStore;
-pub use pairing::{CompareAtVersion, Stored};
-pub use queue::{LONGEST_WAIT, MAX_WAITING, Refusal};
+pub use pairing::CompareAtVersion;
+pub use queue::{LONGEST_WAIT, MAX_WAITING};
 use queue::{Queue, Waiting};
 use returned::Returned;
 

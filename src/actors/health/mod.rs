@@ -25,11 +25,11 @@ use log::{info, warn};
 use tokio::sync::oneshot;
 
 use super::alerts::{Alerts, AskOpen, BookChanged, OpenAlerts};
-use super::brake::{AskBrake, BrakeReport};
 use super::db_breaker::{AskBreakers, BreakerChanged, BreakerReport, DbBreakerActor, StoreAccess};
 use super::fatal::Vital;
 use super::fleet::{Ask, FleetActor};
 use super::recovery::RecoveryActor;
+use super::recovery::{AskBrake, BrakeReport};
 use super::registry::Registry;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;

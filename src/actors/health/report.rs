@@ -6,8 +6,8 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::HealthActor;
-use crate::actors::brake::BrakeReport;
 use crate::actors::db_breaker::BreakerReport;
+use crate::actors::recovery::BrakeReport;
 use crate::domain::alert::AlertKind;
 use crate::domain::health::Verdict;
 use crate::domain::ids::InstanceId;

@@ -10,7 +10,8 @@ use log::debug;
 
 use super::{Beat, InstanceActor};
 use crate::actors::alerts::Alerts;
-use crate::actors::fleet::{Execute, Refusal};
+use crate::actors::fleet::Execute;
+use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::domain::alert::{AlertKind, differ};
 use crate::domain::commands::{Difference, SettleDifference};

@@ -10,7 +10,8 @@ use actix::Addr;
 use super::RecoveryLinks;
 use super::emergency::check_consistency;
 use crate::actors::archive::Archive;
-use crate::actors::fleet::{Ask, Execute, FleetActor, Refusal};
+use crate::actors::fleet::{Ask, Execute, FleetActor};
+use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::clock::Clock;
 use crate::domain::commands::{

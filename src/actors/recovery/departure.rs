@@ -6,8 +6,8 @@ use log::warn;
 
 use super::attempt::execute;
 use super::{RecoveryActor, RecoveryLinks};
-use crate::actors::fleet::Refusal;
 use crate::actors::instance::{Adopt, Fence, FenceAfter, FenceGround};
+use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{Rejection, Removal, RemoveInstance};

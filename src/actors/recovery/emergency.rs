@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::attempt::{Finished, Stopwatch};
 use super::{RecoveryActor, RecoveryLinks};
 use crate::actors::consistency;
-use crate::actors::fleet::Refusal;
+use crate::actors::refusal::Refusal;
 use crate::clock::Clock;
 use crate::domain::commands::{Recovered, Rejection};
 use crate::domain::ids::InstanceId;

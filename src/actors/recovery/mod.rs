@@ -12,6 +12,7 @@
 //! themselves.
 
 mod attempt;
+mod brake;
 mod departure;
 mod emergency;
 mod orders;
@@ -30,12 +31,12 @@ use tokio::sync::Semaphore;
 
 use super::alerts::Alerts;
 use super::archive::Archive;
-use super::brake::MassFailureBrake;
-use super::db_breaker::StoreGate;
+use super::db_breaker::{StoreGate, StoreReturned};
 use super::fatal::{FatalSender, Vital};
-use super::fleet::{Execute, FleetActor, Refusal};
+use super::fleet::{Execute, FleetActor};
 use super::instance::FenceGround;
 use super::journal::Journal;
+use super::refusal::Refusal;
 use super::registry::{Entry, Registry};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
@@ -52,6 +53,8 @@ use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
 use crate::domain::settings::{LivenessThresholds, MassFailureSettings, RetryPolicy};
 
 use attempt::Case;
+use brake::MassFailureBrake;
+pub use brake::{AskBrake, BrakeReport, GivenOrder, OrderBrake};
 pub use departure::{Departure, LetGo, Remove};
 pub use emergency::{EmergencyReport, TakeOut};
 use orders::Waiters;
@@ -111,7 +114,7 @@ pub struct RecoveryActor {
     departures: Departures,
     /// What the store had open at the start.
     left_open: Vec<Incident>,
-    pub(super) brake: MassFailureBrake,
+    brake: MassFailureBrake,
     scorer: Scorer,
     jitter: fastrand::Rng,
     waiting: BTreeMap<InstanceId, Waiters>,
@@ -339,11 +342,6 @@ impl Handler<Noticed> for RecoveryActor {
         }
     }
 }
-
-/// The store answers again.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct StoreReturned;
 
 impl Handler<StoreReturned> for RecoveryActor {
     type Result = ();

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::attempt::execute;
 use super::emergency::{self, Order};
 use super::{RecoveryActor, RecoveryOutcome};
-use crate::actors::fleet::Refusal;
+use crate::actors::refusal::Refusal;
 use crate::domain::commands::{EndMaintenance, Recovered, Rejection};
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{FailureCause, OrderReason};

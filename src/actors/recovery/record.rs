@@ -7,7 +7,7 @@ use log::{info, warn};
 use super::RecoveryActor;
 use super::attempt::{Case, Finish, look_up, manner_of, save_end};
 use super::emergency::tell_finished;
-use crate::actors::fleet::Refusal;
+use crate::actors::refusal::Refusal;
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{EndIncident, Recovered};
 use crate::domain::endings::DueEnding;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::warn;
 
-use super::alerts::Alerts;
-use super::journal::{Journal, Note};
-use super::recovery::RecoveryActor;
-use super::registry::{Entry, Registry};
-use super::telemetry::Telemetry;
+use super::RecoveryActor;
+use crate::actors::alerts::Alerts;
+use crate::actors::journal::{Journal, Note};
+use crate::actors::registry::{Entry, Registry};
+use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, FLEET, Severity};
 use crate::domain::brake::{
