@@ -272,7 +272,7 @@ pub fn start(
         telemetry.clone(),
         vital("DbBreakerActor"),
     ));
-    let access = StoreAccess::new(gate.clone(), breaker.clone());
+    let access = StoreAccess::new(gate.clone(), breaker.clone().recipient());
     let book = placement.near_heartbeats(AlertBookActor::new(
         alerts,
         store.clone(),
@@ -373,8 +373,8 @@ pub fn start(
         store.clone(),
         access.clone(),
         Memories {
-            alerts: book,
-            health: health.clone(),
+            alerts: book.recipient(),
+            health: health.clone().recipient(),
             incidents: recent,
         },
         clock.clone(),

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
+use super::actor::{FleetActor, State};
 use super::queue::Waiting;
-use super::{FleetActor, State};
 use crate::actors::db_breaker::ProbeWrites;
 use crate::actors::refusal::Refusal;
 use crate::domain::fleet::Rows;

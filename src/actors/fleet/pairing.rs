@@ -2,7 +2,7 @@
 
 use actix::prelude::*;
 
-use super::FleetActor;
+use super::actor::FleetActor;
 use crate::actors::archive::Stored;
 use crate::domain::consistency::Consistency;
 use crate::domain::invariants::{Check, Invariant, check_fleet, compare};
