@@ -19,7 +19,7 @@ use super::health::{
 };
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::identity::{AddressChanged, IdentityActor, OlderLife};
-use super::instance::{Beat, Says};
+use super::instance_link::{Beat, Says};
 use super::long_poll::PollsEnd;
 use super::recovery::{AskBrake, BrakeReport, OrderBrake};
 use super::recovery::{
@@ -172,7 +172,7 @@ impl Orchestrator {
         };
         let pulse = match entry.actor() {
             Some(actor) => {
-                let pulse = actor.send(beat).timeout(PULSE_LIMIT).await;
+                let pulse = actor.beat.send(beat).timeout(PULSE_LIMIT).await;
                 pulse.ok()
             }
             None => None,
@@ -235,7 +235,7 @@ impl Orchestrator {
         self.check_life(&entry, incarnation)?;
         entry.stamp(self.clock.now(), self.clock.wall());
         if let Some(actor) = entry.actor() {
-            actor.do_send(Beat::default());
+            actor.beat.do_send(Beat::default());
         }
         Ok(())
     }

@@ -393,7 +393,8 @@ pub fn start(
         clock: clock.clone(),
         thresholds: settings.thresholds,
         lease: settings.worker_limits.lease,
-        recovery: recovery.clone(),
+        notices: recovery.clone().recipient(),
+        let_go: recovery.clone().recipient(),
         fleet: fleet.clone(),
         alerts: alerts.clone(),
     }));

@@ -12,7 +12,7 @@ use resilient_orchestrator::domain::supervision::MAX_RESTARTS;
 use crate::rig::{Boom, Rig, pass, settle_down};
 
 fn actor(rig: &Rig, id: &str) -> Option<Addr<InstanceActor>> {
-    rig.entry(id).actor().filter(Addr::connected)
+    rig.actor(id).filter(Addr::connected)
 }
 
 fn restarts(rig: &Rig) -> u64 {

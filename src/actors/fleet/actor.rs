@@ -15,7 +15,7 @@ use crate::actors::db_breaker::StoreAccess;
 use crate::actors::event_feed::{EventFeed, Publish};
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::actors::health::{FleetChanged, HealthActor};
-use crate::actors::instance::{Adopt, FenceAfter};
+use crate::actors::instance_link::{Adopt, FenceAfter};
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::{Published, Registry};
 use crate::actors::supervisor::{Adopted, Departed, Supervisor};
@@ -358,7 +358,7 @@ impl FleetActor {
                 Published::New => self.links.supervisor.do_send(Adopted(id.clone())),
                 Published::Changed(entry) => {
                     if let Some(actor) = entry.actor() {
-                        actor.do_send(Adopt {
+                        actor.adopt.do_send(Adopt {
                             fence: FenceAfter::Stays,
                         });
                     }

@@ -6,7 +6,7 @@ use log::warn;
 
 use super::attempt::execute;
 use super::{RecoveryActor, RecoveryLinks};
-use crate::actors::instance::{Adopt, Fence, FenceAfter, FenceGround};
+use crate::actors::instance_link::{Adopt, Fence, FenceAfter, FenceGround, LetGo};
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::domain::backoff::retry_delay;
@@ -74,7 +74,7 @@ impl Handler<Remove> for RecoveryActor {
                     incarnation: standing.incarnation,
                     ground: FenceGround::Report,
                 };
-                let _ = actor.send(fence).await;
+                let _ = actor.fence.send(fence).await;
             } else if standing.leased {
                 entry.fence();
             }
@@ -127,7 +127,7 @@ impl RecoveryActor {
             return;
         }
         match entry.actor() {
-            Some(actor) => actor.do_send(Adopt {
+            Some(actor) => actor.adopt.do_send(Adopt {
                 fence: FenceAfter::Lifted,
             }),
             None => entry.lift_fence(),
@@ -190,14 +190,6 @@ impl RecoveryActor {
             }
         }));
     }
-}
-
-/// The worker of an instance whose lease is withdrawn runs nothing exclusive any more.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct LetGo {
-    /// Which instance.
-    pub id: InstanceId,
 }
 
 impl Handler<LetGo> for RecoveryActor {

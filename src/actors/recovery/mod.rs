@@ -34,7 +34,7 @@ use super::archive::Archive;
 use super::db_breaker::{StoreGate, StoreReturned};
 use super::fatal::{FatalSender, Vital};
 use super::fleet::{Execute, FleetActor};
-use super::instance::FenceGround;
+use super::instance_link::{FenceGround, Noticed};
 use super::journal::Journal;
 use super::refusal::Refusal;
 use super::registry::{Entry, Registry};
@@ -55,7 +55,7 @@ use crate::domain::settings::{LivenessThresholds, MassFailureSettings, RetryPoli
 use attempt::Case;
 use brake::MassFailureBrake;
 pub use brake::{AskBrake, BrakeReport, GivenOrder, OrderBrake};
-pub use departure::{Departure, LetGo, Remove};
+pub use departure::{Departure, Remove};
 pub use emergency::{EmergencyReport, TakeOut};
 use orders::Waiters;
 pub use orders::{ForceRecovery, Forced, ReportFailure};
@@ -298,18 +298,6 @@ impl Actor for RecoveryActor {
         }
         self.find_departures(ctx);
     }
-}
-
-/// An instance's actor noticed something.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Noticed {
-    /// Of whom.
-    pub id: InstanceId,
-    /// In which life.
-    pub incarnation: Incarnation,
-    /// What.
-    pub effect: Effect,
 }
 
 impl Handler<Noticed> for RecoveryActor {

@@ -6,7 +6,7 @@ use log::{info, warn};
 use super::attempt::{Achieved, Attempt, Case};
 use super::emergency::tell_waiting;
 use super::{RecoveryActor, RecoveryOutcome};
-use crate::actors::instance::{Adopt, FenceAfter};
+use crate::actors::instance_link::{Adopt, FenceAfter};
 use crate::actors::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::backoff::retry_delay;
@@ -235,7 +235,7 @@ impl RecoveryActor {
         }
         if let Some(entry) = self.links.registry.get(&failure.id) {
             match entry.actor() {
-                Some(actor) => actor.do_send(Adopt {
+                Some(actor) => actor.adopt.do_send(Adopt {
                     fence: FenceAfter::Lifted,
                 }),
                 None => entry.lift_fence(),
