@@ -3,9 +3,10 @@
 use actix::prelude::*;
 use log::{info, warn};
 
+use super::actor::RecoveryActor;
 use super::attempt::{Achieved, Attempt, Case};
 use super::emergency::tell_waiting;
-use super::{RecoveryActor, RecoveryOutcome};
+use super::waiters::RecoveryOutcome;
 use crate::actors::instance_link::{Adopt, FenceAfter};
 use crate::actors::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};

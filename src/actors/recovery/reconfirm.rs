@@ -4,8 +4,9 @@
 use actix::prelude::*;
 use log::info;
 
-use super::attempt::{Case, Stopwatch};
-use super::{RecoveryActor, ground};
+use super::actor::{RecoveryActor, ground};
+use super::attempt::Case;
+use super::stopwatch::Stopwatch;
 use crate::actors::instance_link::{Fence, FenceGround};
 use crate::actors::registry::Entry;
 use crate::domain::commands::EndIncident;
