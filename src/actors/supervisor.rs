@@ -15,6 +15,7 @@ use log::{error, warn};
 use super::alerts::Alerts;
 use super::exit_notice::{ChildExited, DeathNotice, Generation};
 use super::fatal::Vital;
+use super::fleet::Committed;
 use super::instance::{InstanceActor, InstanceLinks};
 use super::instance_link::{Adopt, FenceAfter, InstanceLink, Retire};
 use super::registry::{Entry, Registry};
@@ -120,33 +121,32 @@ impl Handler<Oversee> for Supervisor {
     }
 }
 
-/// An instance was registered for the first time.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Adopted(pub InstanceId);
-
-impl Handler<Adopted> for Supervisor {
+impl Handler<Committed> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, Adopted(id): Adopted, ctx: &mut Self::Context) {
-        if self.children.contains_key(&id) {
-            return;
+    fn handle(&mut self, committed: Committed, ctx: &mut Self::Context) {
+        for entry in committed.removed.iter() {
+            self.removed(entry, ctx);
         }
-        if let Some(entry) = self.registry.get(&id) {
-            self.spawn(&entry, ctx);
+        for id in committed.added.iter() {
+            self.added(id, ctx);
         }
     }
 }
 
-/// An instance is gone for good.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Departed(pub Arc<Entry>);
+impl Supervisor {
+    /// An instance was registered for the first time.
+    fn added(&mut self, id: &InstanceId, ctx: &mut Context<Self>) {
+        if self.children.contains_key(id) {
+            return;
+        }
+        if let Some(entry) = self.registry.get(id) {
+            self.spawn(&entry, ctx);
+        }
+    }
 
-impl Handler<Departed> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, Departed(entry): Departed, ctx: &mut Self::Context) {
+    /// An instance is gone for good.
+    fn removed(&mut self, entry: &Entry, ctx: &mut Context<Self>) {
         self.children.remove(entry.id());
         if let Some(actor) = entry.actor() {
             actor.retire.do_send(Retire);

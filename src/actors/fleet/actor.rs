@@ -7,18 +7,16 @@ use actix::prelude::*;
 use log::{debug, error, warn};
 use tokio::sync::oneshot;
 
+use super::committed::Committed;
 use super::queue::{MAX_WAITING, Queue, Waiting};
 use super::returned::Returned;
 
 use crate::actors::archive::RecentIncidents;
 use crate::actors::db_breaker::StoreAccess;
-use crate::actors::event_feed::{EventFeed, Publish};
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
-use crate::actors::health::{FleetChanged, HealthActor};
 use crate::actors::instance_link::{Adopt, FenceAfter};
 use crate::actors::refusal::Refusal;
-use crate::actors::registry::{Published, Registry};
-use crate::actors::supervisor::{Adopted, Departed, Supervisor};
+use crate::actors::registry::{Entry, Published, Registry};
 use crate::actors::telemetry::{OutcomeLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::commands::Command;
@@ -41,10 +39,9 @@ pub struct FleetLinks {
     pub(in crate::actors) store: Arc<dyn Store>,
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) registry: Arc<Registry>,
-    pub(in crate::actors) supervisor: Addr<Supervisor>,
-    pub(in crate::actors) feed: Addr<EventFeed>,
+    /// Who hears of every change.
+    pub(in crate::actors) listeners: Vec<Recipient<Committed>>,
     pub(in crate::actors) access: StoreAccess,
-    pub(in crate::actors) health: Addr<HealthActor>,
     pub(in crate::actors) recent: Arc<RecentIncidents>,
     pub(in crate::actors) telemetry: Arc<Telemetry>,
     pub(in crate::actors) fatal: FatalSender,
@@ -330,24 +327,30 @@ impl FleetActor {
         let streams = save.rows.streams.keys().chain(save.rows.places.keys());
         self.follow(streams.copied());
         self.links.recent.remember(&save.rows.incidents);
-        let incidents = save.rows.incidents.clone();
-        self.links.health.do_send(FleetChanged(incidents));
-        self.publish(&concerned);
+        let (added, removed) = self.publish(&concerned);
         let events = save.events.iter().map(|event| DatedEvent {
             at: save.at,
             event: event.clone(),
         });
-        self.links.feed.do_send(Publish(events.collect()));
+        let committed = Committed {
+            added: added.into(),
+            removed: removed.into(),
+            incidents: save.rows.incidents.as_slice().into(),
+            events: events.collect(),
+        };
+        for listener in &self.links.listeners {
+            listener.do_send(committed.clone());
+        }
     }
 
-    /// Shows the registry, the Supervisor and the instances' actors what was saved.
-    fn publish(&self, concerned: &BTreeSet<InstanceId>) {
+    /// Shows the registry and the instances' actors what was saved; returns who is new and who is
+    /// gone.
+    fn publish(&self, concerned: &BTreeSet<InstanceId>) -> (Vec<InstanceId>, Vec<Arc<Entry>>) {
         let (now, wall) = (self.links.clock.now(), self.links.clock.wall());
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
         for id in concerned {
             let Some(slot) = self.ledger.saved().instance(id) else {
-                if let Some(entry) = self.links.registry.remove(id) {
-                    self.links.supervisor.do_send(Departed(entry));
-                }
+                removed.extend(self.links.registry.remove(id));
                 continue;
             };
             match self
@@ -355,7 +358,7 @@ impl FleetActor {
                 .registry
                 .publish(id, Standing::of(slot), now, wall)
             {
-                Published::New => self.links.supervisor.do_send(Adopted(id.clone())),
+                Published::New => added.push(id.clone()),
                 Published::Changed(entry) => {
                     if let Some(actor) = entry.actor() {
                         actor.adopt.do_send(Adopt {
@@ -365,6 +368,7 @@ impl FleetActor {
                 }
             }
         }
+        (added, removed)
     }
 
     pub(super) fn end(&mut self, error: &StoreError) {

@@ -14,13 +14,15 @@
 //! in order and saved together. While the breaker of the store's writes is open, nothing but its
 //! probes is saved: a command that would change something is refused at once (`breaker.rs`).
 //! Questions are answered at any time, from what is saved. Whoever
-//! asked is told only after the save; so is the registry, the Supervisor and the EventFeed. If
+//! asked is told only after the save. The registry shows it before that, and then [`Committed`]
+//! announces it to every listener. If
 //! another orchestrator has taken the term, or the store has moved without us, the process ends:
 //! what it believes is worth nothing any more, and the next start loads the truth.
 
 mod actor;
 mod breaker;
 mod census;
+mod committed;
 mod continuing;
 mod pairing;
 mod queue;
@@ -28,5 +30,6 @@ mod returned;
 
 pub use actor::{Ask, Drain, Execute, FleetActor, FleetLinks};
 pub use census::CompareWithStore;
+pub use committed::Committed;
 pub use pairing::CompareAtVersion;
 pub use queue::{LONGEST_WAIT, MAX_WAITING};

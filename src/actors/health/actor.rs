@@ -16,7 +16,7 @@ use crate::actors::db_breaker::{
     AskBreakers, BreakerChanged, BreakerReport, DbBreakerActor, StoreAccess,
 };
 use crate::actors::fatal::Vital;
-use crate::actors::fleet::{Ask, FleetActor};
+use crate::actors::fleet::{Ask, Committed, FleetActor};
 use crate::actors::recovery::RecoveryActor;
 use crate::actors::recovery::{AskBrake, BrakeReport};
 use crate::actors::registry::Registry;
@@ -347,16 +347,11 @@ impl Handler<Watch> for HealthActor {
     }
 }
 
-/// A change of the fleet is saved, with these incidents in it.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct FleetChanged(pub Vec<Incident>);
-
-impl Handler<FleetChanged> for HealthActor {
+impl Handler<Committed> for HealthActor {
     type Result = ();
 
-    fn handle(&mut self, FleetChanged(incidents): FleetChanged, ctx: &mut Self::Context) {
-        self.incidents.note(incidents);
+    fn handle(&mut self, committed: Committed, ctx: &mut Self::Context) {
+        self.incidents.note(committed.incidents.iter().cloned());
         self.look_soon(ctx);
     }
 }
