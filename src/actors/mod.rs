@@ -20,6 +20,24 @@
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`clean_up`] | process | deletes what is past its retention |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
+//!
+//! The floors, from the top. Each imports only from those below it (`tests/house/circles.rs`):
+//!
+//! ```text
+//! orchestrator, start           what the outside asks; the order in which the actors begin
+//! health                        asks recovery, fleet, breakers, alerts
+//! recovery                      asks fleet, supervisor, alerts, journal
+//! supervisor                    creates instance actors
+//! instance, identity,           one listener, or one question, each
+//! event_feed, consistency
+//! alerts, journal               what is saved beside the fleet's transactions
+//! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
+//! archive, heartbeat_log,       past the breakers to the store; past the registry to who waits
+//! long_poll
+//! db_breaker, registry          whether the store answers; where an instance is found
+//! refusal, fatal, telemetry,    messages and handles that everybody may hold
+//! instance_link, exit_notice, batch
+//! ```
 
 pub mod alerts;
 pub mod archive;
