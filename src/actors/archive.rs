@@ -11,13 +11,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use log::error;
 
 use super::db_breaker::StoreAccess;
-use super::fleet::{Refusal, Stored};
+use super::refusal::Refusal;
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Fleet;
 use crate::domain::ids::IncidentId;
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::timeline::Recent;
-use crate::store::{Store, StoreError};
+use crate::store::{Guard, Store, StoreError};
 
 pub use crate::store::StoredEvent;
 
@@ -27,6 +27,15 @@ pub const MAX_RECENT: usize = 500;
 /// How many instances and streams are built into a fleet right away, in about a millisecond. A larger
 /// one takes a while, and is built on another thread: nobody's request waits for it.
 const BUILT_AT_ONCE: usize = 1_000;
+
+/// What a store held, and the guard it held it under.
+#[derive(Debug)]
+pub struct Stored {
+    /// Who could write then, and how many transactions there had been.
+    pub guard: Guard,
+    /// The rows as a fleet; none if they are not one, with the reason.
+    pub fleet: Result<Fleet, String>,
+}
 
 /// The newest incidents, for when the store does not answer. Filled at the start, and with every
 /// transaction that is saved.

@@ -15,11 +15,9 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{info, warn};
 
-use super::alerts::AlertBookActor;
 use super::archive::RecentIncidents;
 use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
-use super::health::HealthActor;
 use crate::clock::Clock;
 use crate::store::{Expiry, Store, StoreError};
 
@@ -64,8 +62,8 @@ impl Retention {
 /// Whatever else remembers what the store does.
 #[derive(Debug, Clone)]
 pub struct Memories {
-    pub(super) alerts: Addr<AlertBookActor>,
-    pub(super) health: Addr<HealthActor>,
+    pub(super) alerts: Recipient<Forget>,
+    pub(super) health: Recipient<Forget>,
     pub(super) incidents: Arc<RecentIncidents>,
 }
 

@@ -13,8 +13,8 @@ use log::error;
 
 use super::alerts::Alerts;
 use super::archive::Archive;
-use super::fleet::{Ask, CompareAtVersion, FleetActor, Refusal};
-use super::orchestrator::Orchestrator;
+use super::fleet::{Ask, CompareAtVersion, FleetActor};
+use super::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::consistency::{Consistency, Incomparable};
 use crate::domain::invariants::Check;
@@ -26,16 +26,6 @@ const READINGS: u32 = 5;
 
 /// The wait between two readings: long enough for a transaction that was under way to end.
 const PAUSE: Duration = Duration::from_millis(100);
-
-impl Orchestrator {
-    /// Checks the invariants of the saved fleet, and that the store holds the same.
-    ///
-    /// # Errors
-    /// Only while the system ends. A store that could not be read is told of in the report.
-    pub async fn consistency(&self) -> Result<Consistency, Refusal> {
-        check(&self.fleet, &self.archive, &self.alerts).await
-    }
-}
 
 /// The check itself, for whoever needs it inside.
 pub(super) async fn check(

@@ -8,6 +8,7 @@ use tokio::sync::broadcast;
 
 use super::alerts::{Alerts, HearEvents};
 use super::fatal::Vital;
+use super::fleet::Committed;
 use super::telemetry::{EventLabel, Telemetry};
 use crate::domain::events::{DatedEvent, Event};
 use crate::domain::ids::{Epoch, InstanceId};
@@ -42,15 +43,11 @@ impl Actor for EventFeed {
     type Context = Context<Self>;
 }
 
-/// These things happened and are saved.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Publish(pub Arc<[DatedEvent]>);
-
-impl Handler<Publish> for EventFeed {
+impl Handler<Committed> for EventFeed {
     type Result = ();
 
-    fn handle(&mut self, Publish(events): Publish, _: &mut Self::Context) {
+    fn handle(&mut self, committed: Committed, _: &mut Self::Context) {
+        let events = committed.events;
         for dated in events.iter() {
             self.telemetry
                 .events

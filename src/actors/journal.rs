@@ -14,7 +14,8 @@ use actix::prelude::*;
 use log::{debug, error};
 
 use super::fatal::Vital;
-use super::fleet::{Execute, FleetActor, Refusal};
+use super::fleet::{Execute, FleetActor};
+use super::refusal::Refusal;
 use crate::domain::commands::RecordEvents;
 use crate::domain::events::Event;
 

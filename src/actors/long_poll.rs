@@ -25,13 +25,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::fleet::Refusal;
-use super::orchestrator::Orchestrator;
-use super::registry::Entry;
+use super::registry::{Entry, Registry};
 use crate::domain::commands::Rejection;
 use crate::domain::fleet::Standing;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
-use crate::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
+use crate::domain::queries::ChangesSince;
 
 /// How many polls of one instance wait at the same time.
 const MOST_PER_INSTANCE: u64 = 2;
@@ -68,40 +66,8 @@ impl PollsEnd {
     }
 }
 
-impl Orchestrator {
-    /// Answers as soon as the instance has another version than the worker, or else when the wait
-    /// is over.
-    ///
-    /// # Errors
-    /// If the instance is not registered, or leads another life than the worker names; then, or
-    /// as soon as that happens.
-    pub async fn await_changes(&self, poll: AssignmentPoll) -> Result<WorkerUpdate, Refusal> {
-        let known = self.registry().get(&poll.id);
-        let entry = known.ok_or_else(|| poll.unknown())?;
-        // Only the call itself shows that a process speaks, not its being woken.
-        self.check_life(&entry, poll.incarnation)?;
-        let question = match poll.watch(self, entry).await? {
-            Found::News(question) => question,
-            Found::Nothing(standing) => {
-                return Ok(WorkerUpdate {
-                    standing,
-                    update: SetUpdate::UpToDate,
-                });
-            }
-        };
-        let update = self.ask(question).await?.ok_or_else(|| poll.unknown())?;
-        poll.same_life(update.standing.incarnation)?;
-        Ok(update)
-    }
-
-    /// Answers everybody who waits, now and from now on.
-    pub fn end_polls(&self) {
-        self.polls_end.end();
-    }
-}
-
 /// What a look at an instance found.
-enum Found {
+pub(super) enum Found {
     /// There is something to ask about.
     News(ChangesSince),
     /// The worker has the version that is shown here.
@@ -110,13 +76,13 @@ enum Found {
 
 impl AssignmentPoll {
     /// Looks, and waits between looks, until something is new or the wait is over.
-    async fn watch(
+    pub(super) async fn watch(
         &self,
-        orchestrator: &Orchestrator,
+        registry: &Registry,
+        end: &PollsEnd,
         mut entry: Arc<Entry>,
     ) -> Result<Found, Rejection> {
         let mut wait = pin!(tokio::time::sleep(self.wait));
-        let end = &orchestrator.polls_end;
         let mut is_last = self.wait.is_zero();
         let mut ticket = None;
         loop {
@@ -150,7 +116,7 @@ impl AssignmentPoll {
                 }
             }
             // It may have been removed, and even registered anew, as another entry.
-            let known = orchestrator.registry().get(&self.id);
+            let known = registry.get(&self.id);
             let known = known.ok_or_else(|| self.unknown())?;
             if !Arc::ptr_eq(&known, &entry) {
                 ticket = None;
@@ -167,11 +133,11 @@ impl AssignmentPoll {
         }
     }
 
-    fn unknown(&self) -> Rejection {
+    pub(super) fn unknown(&self) -> Rejection {
         Rejection::UnknownInstance(self.id.clone())
     }
 
-    fn same_life(&self, current: Incarnation) -> Result<(), Rejection> {
+    pub(super) fn same_life(&self, current: Incarnation) -> Result<(), Rejection> {
         match self.incarnation {
             Some(given) if given != current => Err(Rejection::OtherIncarnation {
                 instance: self.id.clone(),

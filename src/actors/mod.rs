@@ -12,7 +12,7 @@
 //! | [`fleet`] | process | decides, saves and tells every change of the fleet |
 //! | [`identity`] | process | reports two processes that live under one name |
 //! | [`recovery`] | process | decides whether, when and how fast to recover |
-//! | [`brake`] | (part of recovery) | holds recovery back when most of the fleet falls silent |
+//! | `recovery/brake` | (part of recovery) | holds recovery back when most of the fleet falls silent |
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
 //! | [`health`] | process | judges the whole system, observes the process itself |
 //! | [`alerts`] | process | keeps the book of alerts |
@@ -20,25 +20,45 @@
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`clean_up`] | process | deletes what is past its retention |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
+//!
+//! The floors, from the top. Each imports only from those below it (`tests/house/circles.rs`):
+//!
+//! ```text
+//! orchestrator, start           what the outside asks; the order in which the actors begin
+//! health                        asks recovery, fleet, breakers, alerts
+//! recovery                      asks fleet, supervisor, alerts, journal
+//! supervisor                    creates instance actors
+//! instance, identity,           one listener, or one question, each
+//! event_feed, consistency
+//! alerts, journal               what is saved beside the fleet's transactions
+//! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
+//! archive, heartbeat_log,       past the breakers to the store; past the registry to who waits
+//! long_poll
+//! db_breaker, registry          whether the store answers; where an instance is found
+//! refusal, fatal, telemetry,    messages and handles that everybody may hold
+//! instance_link, exit_notice, batch
+//! ```
 
 pub mod alerts;
 pub mod archive;
 mod batch;
-pub mod brake;
 pub mod clean_up;
 mod consistency;
 pub mod db_breaker;
 pub mod event_feed;
+pub mod exit_notice;
 pub mod fatal;
 pub mod fleet;
 pub mod health;
 pub mod heartbeat_log;
 pub mod identity;
 pub mod instance;
+pub mod instance_link;
 pub mod journal;
 pub mod long_poll;
 pub mod orchestrator;
 pub mod recovery;
+pub mod refusal;
 pub mod registry;
 pub mod start;
 pub mod supervisor;

@@ -10,22 +10,24 @@ use std::time::Duration;
 
 use super::alerts::{AlertPage, Alerts, AskAlerts};
 use super::archive::Archive;
-use super::brake::{AskBrake, BrakeReport, OrderBrake};
+use super::consistency;
 use super::db_breaker::{AskBreakers, BreakerReport, DbBreakerActor, ForceBreaker, StoreGate};
 use super::event_feed::EventFeed;
-use super::fleet::{Ask, Drain, Execute, FleetActor, Refusal};
+use super::fleet::{Ask, Drain, Execute, FleetActor};
 use super::health::{
     AskFailures, AskHealth, AskHealthHistory, AskRecentIncidents, Failures, HealthActor,
     HealthPage, HealthReport,
 };
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::identity::{AddressChanged, IdentityActor, OlderLife};
-use super::instance::{Beat, Says};
-use super::long_poll::PollsEnd;
+use super::instance_link::{Beat, Says};
+use super::long_poll::{AssignmentPoll, Found, PollsEnd};
+use super::recovery::{AskBrake, BrakeReport, OrderBrake};
 use super::recovery::{
     Departure, EmergencyReport, ForceRecovery, Forced, RecoveryActor, Remove, ReportFailure,
     TakeOut,
 };
+use super::refusal::Refusal;
 use super::registry::{Entry, Registry};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
@@ -34,6 +36,7 @@ use crate::domain::brake::OrderRefused;
 use crate::domain::commands::{
     AgreeLease, Command, Recovered, RegisterInstance, Registered, Rejection,
 };
+use crate::domain::consistency::Consistency;
 use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
@@ -41,7 +44,10 @@ use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::incident::OrderReason;
 use crate::domain::lease::runs;
 use crate::domain::patterns::{Pattern, find_patterns};
-use crate::domain::queries::{FailedInstances, FleetFacts, FleetTotals, Query, TellAgain, Totals};
+use crate::domain::queries::{
+    FailedInstances, FleetFacts, FleetTotals, Query, SetUpdate, TellAgain, Totals, WorkerUpdate,
+};
+
 use crate::store::StoreError;
 use actix::{Addr, MailboxError};
 
@@ -171,7 +177,7 @@ impl Orchestrator {
         };
         let pulse = match entry.actor() {
             Some(actor) => {
-                let pulse = actor.send(beat).timeout(PULSE_LIMIT).await;
+                let pulse = actor.beat.send(beat).timeout(PULSE_LIMIT).await;
                 pulse.ok()
             }
             None => None,
@@ -234,7 +240,7 @@ impl Orchestrator {
         self.check_life(&entry, incarnation)?;
         entry.stamp(self.clock.now(), self.clock.wall());
         if let Some(actor) = entry.actor() {
-            actor.do_send(Beat::default());
+            actor.beat.do_send(Beat::default());
         }
         Ok(())
     }
@@ -594,5 +600,47 @@ impl Orchestrator {
 impl fmt::Display for Orchestrator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "an orchestrator of {} instances", self.registry.len())
+    }
+}
+
+impl Orchestrator {
+    /// Answers as soon as the instance has another version than the worker, or else when the wait
+    /// is over.
+    ///
+    /// # Errors
+    /// If the instance is not registered, or leads another life than the worker names; then, or
+    /// as soon as that happens.
+    pub async fn await_changes(&self, poll: AssignmentPoll) -> Result<WorkerUpdate, Refusal> {
+        let known = self.registry().get(&poll.id);
+        let entry = known.ok_or_else(|| poll.unknown())?;
+        // Only the call itself shows that a process speaks, not its being woken.
+        self.check_life(&entry, poll.incarnation)?;
+        let question = match poll.watch(&self.registry, &self.polls_end, entry).await? {
+            Found::News(question) => question,
+            Found::Nothing(standing) => {
+                return Ok(WorkerUpdate {
+                    standing,
+                    update: SetUpdate::UpToDate,
+                });
+            }
+        };
+        let update = self.ask(question).await?.ok_or_else(|| poll.unknown())?;
+        poll.same_life(update.standing.incarnation)?;
+        Ok(update)
+    }
+
+    /// Answers everybody who waits, now and from now on.
+    pub fn end_polls(&self) {
+        self.polls_end.end();
+    }
+}
+
+impl Orchestrator {
+    /// Checks the invariants of the saved fleet, and that the store holds the same.
+    ///
+    /// # Errors
+    /// Only while the system ends. A store that could not be read is told of in the report.
+    pub async fn consistency(&self) -> Result<Consistency, Refusal> {
+        consistency::check(&self.fleet, &self.archive, &self.alerts).await
     }
 }

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use actix::Addr;
 use dashmap::DashMap;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::instance::InstanceActor;
+use super::instance_link::InstanceLink;
 use crate::clock::Clock;
 use crate::domain::fleet::Reading;
 use crate::domain::fleet::Standing;
@@ -66,7 +65,7 @@ pub struct Entry {
     is_gone: AtomicBool,
     /// How many polls have begun to wait for a change.
     polls: AtomicU64,
-    actor: RwLock<Option<Addr<InstanceActor>>>,
+    actor: RwLock<Option<Arc<InstanceLink>>>,
 }
 
 impl Entry {
@@ -266,14 +265,14 @@ impl Entry {
     }
 
     /// Where its actor is, if it has one.
-    pub fn actor(&self) -> Option<Addr<InstanceActor>> {
+    pub fn actor(&self) -> Option<Arc<InstanceLink>> {
         self.actor
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    pub(super) fn set_actor(&self, actor: Option<Addr<InstanceActor>>) {
+    pub(super) fn set_actor(&self, actor: Option<Arc<InstanceLink>>) {
         *self.actor.write().unwrap_or_else(PoisonError::into_inner) = actor;
     }
 }

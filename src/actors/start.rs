@@ -272,7 +272,7 @@ pub fn start(
         telemetry.clone(),
         vital("DbBreakerActor"),
     ));
-    let access = StoreAccess::new(gate.clone(), breaker.clone());
+    let access = StoreAccess::new(gate.clone(), breaker.clone().recipient());
     let book = placement.near_heartbeats(AlertBookActor::new(
         alerts,
         store.clone(),
@@ -311,10 +311,12 @@ pub fn start(
         store: store.clone(),
         clock: clock.clone(),
         registry: registry.clone(),
-        supervisor: supervisor.clone(),
-        feed: feed.clone(),
+        listeners: vec![
+            health.clone().recipient(),
+            supervisor.clone().recipient(),
+            feed.clone().recipient(),
+        ],
         access: access.clone(),
-        health: health.clone(),
         recent: recent.clone(),
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
@@ -373,8 +375,8 @@ pub fn start(
         store.clone(),
         access.clone(),
         Memories {
-            alerts: book,
-            health: health.clone(),
+            alerts: book.recipient(),
+            health: health.clone().recipient(),
             incidents: recent,
         },
         clock.clone(),
@@ -393,7 +395,8 @@ pub fn start(
         clock: clock.clone(),
         thresholds: settings.thresholds,
         lease: settings.worker_limits.lease,
-        recovery: recovery.clone(),
+        notices: recovery.clone().recipient(),
+        let_go: recovery.clone().recipient(),
         fleet: fleet.clone(),
         alerts: alerts.clone(),
     }));

@@ -1,7 +1,7 @@
 //! The parent of the instances' actors.
 //!
 //! It spawns one actor per registered instance and hears of each one's end, however it ended: a
-//! panicking actor is unwound, and its [`DeathNotice`] is sent while that happens. Whoever ended
+//! panicking actor is unwound, and its `DeathNotice` (`exit_notice.rs`) is sent while that happens. Whoever ended
 //! although the instance is still registered is created again at once, from the registry's
 //! entry; one that keeps ending is quarantined (`domain/supervision.rs`), and judged by the sweep
 //! meanwhile. `actix::Supervisor` cannot do this: it does not restart an actor that panicked.
@@ -13,49 +13,17 @@ use actix::prelude::*;
 use log::{error, warn};
 
 use super::alerts::Alerts;
+use super::exit_notice::{ChildExited, DeathNotice, Generation};
 use super::fatal::Vital;
-use super::instance::{Adopt, FenceAfter, InstanceActor, InstanceLinks, Retire};
+use super::fleet::Committed;
+use super::instance::{InstanceActor, InstanceLinks};
+use super::instance_link::{Adopt, FenceAfter, InstanceLink, Retire};
 use super::registry::{Entry, Registry};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::ids::InstanceId;
 use crate::domain::supervision::{QUARANTINE, RestartHistory, Verdict};
-
-/// Which of all the actors ever created; never given out twice, so that the end of an actor of an
-/// instance that was removed and came back is not taken for its successor's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Generation(u64);
-
-/// Sent when an actor is dropped, for whatever reason.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ChildExited {
-    id: InstanceId,
-    generation: Generation,
-    panicked: bool,
-}
-
-/// A field of every child; tells the parent when the child is gone.
-///
-/// Its `Drop` runs during unwinding, where a second panic would end the process: it only puts a
-/// message into a mailbox.
-#[derive(Debug)]
-pub struct DeathNotice {
-    id: InstanceId,
-    generation: Generation,
-    parent: Addr<Supervisor>,
-}
-
-impl Drop for DeathNotice {
-    fn drop(&mut self) {
-        self.parent.do_send(ChildExited {
-            id: self.id.clone(),
-            generation: self.generation,
-            panicked: std::thread::panicking(),
-        });
-    }
-}
 
 #[derive(Debug, Default)]
 struct Child {
@@ -102,15 +70,12 @@ impl Supervisor {
             return;
         };
         let child = self.children.entry(entry.id().clone()).or_default();
-        self.newest = Generation(self.newest.0 + 1);
+        self.newest = self.newest.next();
         child.generation = self.newest;
-        let notice = DeathNotice {
-            id: entry.id().clone(),
-            generation: child.generation,
-            parent: ctx.address(),
-        };
+        let parent = ctx.address().recipient();
+        let notice = DeathNotice::new(entry.id().clone(), child.generation, parent);
         let actor = InstanceActor::new(entry.clone(), links, notice).start();
-        entry.set_actor(Some(actor.clone()));
+        entry.set_actor(Some(Arc::new(InstanceLink::new(actor.clone()))));
         // What was saved while there was nobody to tell.
         actor.do_send(Adopt {
             fence: FenceAfter::Stays,
@@ -156,36 +121,35 @@ impl Handler<Oversee> for Supervisor {
     }
 }
 
-/// An instance was registered for the first time.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Adopted(pub InstanceId);
-
-impl Handler<Adopted> for Supervisor {
+impl Handler<Committed> for Supervisor {
     type Result = ();
 
-    fn handle(&mut self, Adopted(id): Adopted, ctx: &mut Self::Context) {
-        if self.children.contains_key(&id) {
-            return;
+    fn handle(&mut self, committed: Committed, ctx: &mut Self::Context) {
+        for entry in committed.removed.iter() {
+            self.removed(entry, ctx);
         }
-        if let Some(entry) = self.registry.get(&id) {
-            self.spawn(&entry, ctx);
+        for id in committed.added.iter() {
+            self.added(id, ctx);
         }
     }
 }
 
-/// An instance is gone for good.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Departed(pub Arc<Entry>);
+impl Supervisor {
+    /// An instance was registered for the first time.
+    fn added(&mut self, id: &InstanceId, ctx: &mut Context<Self>) {
+        if self.children.contains_key(id) {
+            return;
+        }
+        if let Some(entry) = self.registry.get(id) {
+            self.spawn(&entry, ctx);
+        }
+    }
 
-impl Handler<Departed> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, Departed(entry): Departed, ctx: &mut Self::Context) {
+    /// An instance is gone for good.
+    fn removed(&mut self, entry: &Entry, ctx: &mut Context<Self>) {
         self.children.remove(entry.id());
         if let Some(actor) = entry.actor() {
-            actor.do_send(Retire);
+            actor.retire.do_send(Retire);
         }
         // It may have registered again in the meantime, under a new entry.
         if let Some(successor) = self.registry.get(entry.id()) {
@@ -249,7 +213,7 @@ impl Handler<CheckChildren> for Supervisor {
             match self.children.get(entry.id()) {
                 None => self.spawn(&entry, ctx),
                 Some(child) if child.history.is_quarantined() => {}
-                Some(_) if entry.actor().is_none_or(|actor| !actor.connected()) => {
+                Some(_) if entry.actor().is_none_or(|actor| !actor.is_connected()) => {
                     self.spawn(&entry, ctx);
                 }
                 Some(_) => {}

@@ -11,7 +11,7 @@ use super::body::Body;
 use super::fields::{Fields, read};
 use super::problem::Problem;
 use super::state::{AppState, Load};
-use crate::actors::brake::{BrakeReport, GivenOrder, OrderBrake};
+use crate::actors::recovery::{BrakeReport, GivenOrder, OrderBrake};
 use crate::domain::brake::{MAX_PROLONGATION, Order, Phase};
 
 #[derive(Debug, Serialize)]

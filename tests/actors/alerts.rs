@@ -1,7 +1,7 @@
 //! Alerts: opened once, closed when it is over, kept whatever the store does.
 
 use resilient_orchestrator::actors::alerts::{AlertPage, AskAlerts, REWORDING_INTERVAL};
-use resilient_orchestrator::actors::brake::OrderBrake;
+use resilient_orchestrator::actors::recovery::OrderBrake;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
 use resilient_orchestrator::domain::brake::Order;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::commands::{Rejection, RemoveInstance};
 
 use crate::faults::{Fault, Outage};

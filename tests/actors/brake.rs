@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use resilient_orchestrator::actors::brake::OrderBrake;
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::recovery::OrderBrake;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::brake::{Order, OrderRefused, Phase};
 use resilient_orchestrator::domain::events::Event;

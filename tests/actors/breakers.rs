@@ -7,7 +7,7 @@ use actix::prelude::*;
 use resilient_orchestrator::actors::db_breaker::{
     BreakerChanged, BreakerReport, ForceBreaker, ListenToBreakers,
 };
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::breaker::{BreakerName, BreakerState, Force};
 use resilient_orchestrator::domain::commands::AssignOutcome;

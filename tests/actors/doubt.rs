@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use resilient_orchestrator::actors::fatal::Fatal;
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::fleet::Rows;
 use resilient_orchestrator::store::{Save, Store};
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::recovery::{EmergencyReport, Forced};
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::incident::{
     FailureCause, IncidentOutcome, StepName, StepResult,

@@ -1,7 +1,7 @@
 //! Planned moves: who runs a stream is told to let go before anybody else is told to run it.
 
 use resilient_orchestrator::actors::alerts::AskAlerts;
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind};
 use resilient_orchestrator::domain::commands::{

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use prometheus_client::registry::Registry as Metrics;
-use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::long_poll::AssignmentPoll;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::Clock;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::InstanceStatus;

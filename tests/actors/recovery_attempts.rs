@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use resilient_orchestrator::actors::alerts::AskAlerts;
-use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::recovery::Forced;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{AlertFilter, AlertKind};
 use resilient_orchestrator::domain::events::Event;

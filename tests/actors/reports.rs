@@ -1,6 +1,6 @@
 //! Failures somebody reports, and instances that are forgotten.
 
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::commands::Rejection;
 use resilient_orchestrator::domain::ids::StreamId;
@@ -113,7 +113,7 @@ async fn failed_instances_without_streams_are_forgotten_after_their_retention() 
     };
     let rig = Rig::with(settings).await;
     rig.register("a", 1).await;
-    let actor = rig.entry("a").actor().unwrap();
+    let actor = rig.actor("a").unwrap();
     pass(300.1 + 3_569.0).await;
     assert_eq!(rig.status("a"), InstanceStatus::Failed);
     pass(62.0).await;

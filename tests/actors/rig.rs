@@ -7,11 +7,11 @@ use std::time::Duration;
 use actix::prelude::*;
 use prometheus_client::registry::Registry as Metrics;
 use resilient_orchestrator::actors::fatal::Fatal;
-use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::orchestrator::{
     HeartbeatAnswer, HeartbeatReport, Orchestrator,
 };
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::registry::Entry;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
@@ -211,16 +211,21 @@ impl Rig {
         about.map(Event::kind).collect()
     }
 
+    /// Where the actor of an instance is, if it has one.
+    pub(crate) fn actor(&self, id: &str) -> Option<Addr<InstanceActor>> {
+        self.entry(id).actor()?.address()
+    }
+
     /// Keeps the actor of an instance from its messages for a while.
     pub(crate) fn keep_busy(&self, id: &str, seconds: f64) {
-        if let Some(actor) = self.entry(id).actor() {
+        if let Some(actor) = self.actor(id) {
             actor.do_send(Busy(Duration::from_secs_f64(seconds)));
         }
     }
 
     /// A panic in the actor of an instance; returns once it is unwound.
     pub(crate) async fn boom(&self, id: &str) {
-        if let Some(actor) = self.entry(id).actor() {
+        if let Some(actor) = self.actor(id) {
             let _ = actor.send(Boom).await;
         }
     }

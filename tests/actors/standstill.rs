@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resilient_orchestrator::actors::fleet::Refusal;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::brake::Phase;
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::instance::InstanceStatus;

@@ -3,8 +3,8 @@
 use actix::prelude::*;
 use resilient_orchestrator::actors::event_feed::EventFeed;
 use resilient_orchestrator::actors::fatal::Fatal;
+use resilient_orchestrator::actors::fleet::Committed;
 use resilient_orchestrator::actors::instance::InstanceActor;
-use resilient_orchestrator::actors::supervisor::Departed;
 use resilient_orchestrator::domain::commands::RemoveInstance;
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::supervision::MAX_RESTARTS;
@@ -12,7 +12,7 @@ use resilient_orchestrator::domain::supervision::MAX_RESTARTS;
 use crate::rig::{Boom, Rig, pass, settle_down};
 
 fn actor(rig: &Rig, id: &str) -> Option<Addr<InstanceActor>> {
-    rig.entry(id).actor().filter(Addr::connected)
+    rig.actor(id).filter(Addr::connected)
 }
 
 fn restarts(rig: &Rig) -> u64 {
@@ -191,9 +191,12 @@ async fn the_end_of_a_retired_actor_is_not_taken_for_its_successors() {
     rig.register("a", 1).await;
     settle_down().await;
     // The instance left and registered again before the Supervisor heard of the first.
-    rig.orchestrator
-        .supervisor()
-        .do_send(Departed(rig.entry("a")));
+    rig.orchestrator.supervisor().do_send(Committed {
+        added: [].into(),
+        removed: [rig.entry("a")].into(),
+        incidents: [].into(),
+        events: [].into(),
+    });
     settle_down().await;
     assert!(actor(&rig, "a").is_some());
     assert_eq!(restarts(&rig), 0);

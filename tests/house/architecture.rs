@@ -268,7 +268,7 @@ fn the_tables_of_actors_name_every_actor() {
         let row = row.unwrap_or_else(|| panic!("docs/ARCHITECTURE.md has no row for {actor}"));
         assert!(row.contains(&path), "{actor} is in {path}: {row}");
         let name = path.trim_start_matches("src/actors/");
-        let name = name.trim_end_matches(".rs").trim_end_matches("/mod");
+        let name = name.trim_end_matches(".rs").trim_end_matches("/actor");
         let row = format!("//! | [`{name}`] |");
         assert!(
             module.contains(&row),

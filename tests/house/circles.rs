@@ -219,6 +219,43 @@ fn no_folder_imports_one_that_imports_it() {
     }
 }
 
+/// The files below one folder of a package that holds others too.
+fn below(imports: Imports, folder: &str) -> Imports {
+    let is_below = |module: &Module| module.first().is_some_and(|name| name == folder);
+    let files = imports.into_iter().filter(|(module, _)| is_below(module));
+    files
+        .map(|(module, targets)| (module, targets.into_iter().filter(is_below).collect()))
+        .collect()
+}
+
+#[test]
+fn no_actor_imports_one_that_imports_it() {
+    let files = below(imports("src"), "actors");
+    assert!(files.len() > 60, "{}", files.len());
+    if let Some(circle) = circle(&files) {
+        panic!("src/actors: files import each other in a circle: {circle}");
+    }
+    if let Some(circle) = circle(&folders(&files, 2)) {
+        panic!("src/actors: folders import each other in a circle: {circle}");
+    }
+}
+
+#[test]
+fn an_import_added_to_a_low_actor_is_a_circle() {
+    let mut files = below(imports("src"), "actors");
+    let room = |name: &str| -> Module { vec!["actors".to_owned(), name.to_owned()] };
+    let known = files.keys().cloned().collect();
+    let registry = room("registry");
+    let added = target("super::supervisor::Supervisor", &registry, &known).unwrap();
+    assert_eq!(added, room("supervisor"));
+    files.get_mut(&registry).unwrap().insert(added);
+    let found = circle(&files).expect("a circle");
+    assert!(
+        found.contains("actors/registry -> actors/supervisor"),
+        "{found}"
+    );
+}
+
 #[test]
 fn an_import_added_upwards_is_a_circle() {
     let mut files = imports("crates/domain/src");

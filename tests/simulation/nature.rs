@@ -208,7 +208,7 @@ fn strike_actors(shared: &Shared, orchestrator: &Orchestrator) {
     if let Some(actor) = orchestrator
         .registry()
         .get(&id)
-        .and_then(|entry| entry.actor())
+        .and_then(|entry| entry.actor()?.address::<InstanceActor>())
     {
         actor.do_send(Boom);
     }

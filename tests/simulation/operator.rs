@@ -1,10 +1,10 @@
 //! Whoever adds, disables and deletes streams, removes instances and reports failures; and what
 //! follows from the answers.
 
-use resilient_orchestrator::actors::brake::OrderBrake;
 use resilient_orchestrator::actors::db_breaker::ForceBreaker;
-use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::actors::recovery::OrderBrake;
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::breaker::{BreakerName, Force};
 use resilient_orchestrator::domain::commands::{

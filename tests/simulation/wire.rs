@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use orchestrator_client::machine::{Answer, Beat, Changes, Request, Running};
 use orchestrator_client::{Handoff as ClientHandoff, StreamAssignment};
-use resilient_orchestrator::actors::fleet::Refusal;
 use resilient_orchestrator::actors::orchestrator::{HeartbeatReport, Orchestrator};
+use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::commands::{
     AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
 };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{debug, warn};
 
-use super::{AlertBookActor, AlertPage, AskAlerts};
+use super::actor::{AlertBookActor, AlertPage, AskAlerts};
 use crate::actors::batch::{Saved, save_each};
 use crate::actors::clean_up::Forget;
 use crate::domain::alert::{Alert, AlertFilter};

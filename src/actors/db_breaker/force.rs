@@ -1,54 +1,11 @@
 //! The breakers as people see and force them.
 
-use std::time::Duration;
-
 use actix::prelude::*;
 use log::warn;
 
-use super::{Breaker, DbBreakerActor};
-use crate::domain::breaker::{BreakerName, BreakerState, Force};
-use crate::domain::time::{Timestamp, WallTime};
-
-/// A force a person has given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenForce {
-    /// Which way.
-    pub force: Force,
-    /// Why, in that person's words.
-    pub reason: String,
-    /// When.
-    pub since: WallTime,
-}
-
-/// A breaker as it is shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BreakerReport {
-    /// Which.
-    pub name: BreakerName,
-    /// Its state, as it is in force.
-    pub state: BreakerState,
-    /// Since when.
-    pub since: WallTime,
-    /// Failures since the last success.
-    pub failures: u32,
-    /// How long until it is probed.
-    pub next_probe: Option<Duration>,
-    /// What a person has decided.
-    pub forced: Option<GivenForce>,
-}
-
-impl BreakerReport {
-    fn of(name: &BreakerName, breaker: &Breaker, now: Timestamp) -> Self {
-        Self {
-            name: name.clone(),
-            state: breaker.machine.state(),
-            since: breaker.since,
-            failures: breaker.machine.failures(),
-            next_probe: breaker.machine.next_probe().map(|at| at.since(now)),
-            forced: breaker.forced.clone(),
-        }
-    }
-}
+use super::actor::DbBreakerActor;
+use super::breaker::{BreakerReport, GivenForce};
+use crate::domain::breaker::{BreakerName, Force};
 
 /// How all breakers are.
 #[derive(Debug, Clone, Copy, Message)]

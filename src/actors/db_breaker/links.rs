@@ -3,8 +3,6 @@
 
 use actix::prelude::*;
 
-use super::DbBreakerActor;
-use crate::actors::recovery::StoreReturned;
 use crate::domain::breaker::{BreakerName, BreakerState, Force};
 
 /// Find out whether the store takes writes: by what is under way, or by a transaction that changes
@@ -18,26 +16,15 @@ pub struct ProbeWrites;
 #[rtype(result = "()")]
 pub struct ProbeThrough(pub Recipient<ProbeWrites>);
 
-impl Handler<ProbeThrough> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, ProbeThrough(writer): ProbeThrough, _: &mut Self::Context) {
-        self.writer = Some(writer);
-    }
-}
+/// The store answers again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct StoreReturned;
 
 /// Who is to be woken when the store takes writes again.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct WakeOnReturn(pub Recipient<StoreReturned>);
-
-impl Handler<WakeOnReturn> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, WakeOnReturn(recipient): WakeOnReturn, _: &mut Self::Context) {
-        self.wakes = Some(recipient);
-    }
-}
 
 /// A breaker is in another state, or was forced or released.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
@@ -59,11 +46,3 @@ pub struct BreakerChanged {
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ListenToBreakers(pub Recipient<BreakerChanged>);
-
-impl Handler<ListenToBreakers> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, ListenToBreakers(who): ListenToBreakers, _: &mut Self::Context) {
-        self.listeners.push(who);
-    }
-}

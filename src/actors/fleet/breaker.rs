@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::queue::{Refusal, Waiting};
-use super::{FleetActor, State};
+use super::actor::{FleetActor, State};
+use super::queue::Waiting;
 use crate::actors::db_breaker::ProbeWrites;
+use crate::actors::refusal::Refusal;
 use crate::domain::fleet::Rows;
 use crate::domain::ledger::Batch;
 use crate::store::Save;

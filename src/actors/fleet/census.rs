@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix::prelude::*;
 use log::{debug, error};
 
-use super::{FleetActor, State};
+use super::actor::{FleetActor, State};
 use crate::domain::ids::InstanceId;
 use crate::store::{Census, Guard, StoreError};
 

@@ -2,20 +2,10 @@
 
 use actix::prelude::*;
 
-use super::FleetActor;
+use super::actor::FleetActor;
+use crate::actors::archive::Stored;
 use crate::domain::consistency::Consistency;
-use crate::domain::fleet::Fleet;
 use crate::domain::invariants::{Check, Invariant, check_fleet, compare};
-use crate::store::Guard;
-
-/// What a store held, and the guard it held it under.
-#[derive(Debug)]
-pub struct Stored {
-    /// Who could write then, and how many transactions there had been.
-    pub guard: Guard,
-    /// The rows as a fleet; none if they are not one, with the reason.
-    pub fleet: Result<Fleet, String>,
-}
 
 /// Checks the saved fleet, and compares it with the store as it was at the same version; none if
 /// the fleet has another version by now. Walks both fleets, which takes as long as they are large,

@@ -1,76 +1,13 @@
-//! Continues streams that were given back (`domain/returns.rs`): when a pause is over, and when one
-//! has run steadily.
-//!
-//! One timer for all of them, armed for the first deadline. What is due becomes a command in the
-//! queue like any other, so it is decided and saved with its neighbours. Nobody waits for its answer:
-//! if it is not saved, it is due again soon. Deadlines follow what is saved, never a draft.
+//! When streams that were given back are due again.
 
 use actix::prelude::*;
 
-use super::{FleetActor, State};
-use crate::domain::commands::ContinueReturned;
-use crate::domain::ids::StreamId;
-use crate::domain::return_timer::{ReturnTimer, deadline};
+use crate::domain::return_timer::ReturnTimer;
 use crate::domain::time::Timestamp;
 
 /// The deadlines, and the timer that is armed for the first.
 #[derive(Debug, Default)]
 pub(super) struct Returned {
-    timer: ReturnTimer,
-    armed: Option<(Timestamp, SpawnHandle)>,
-}
-
-impl FleetActor {
-    /// Looks at every stream, once, at the start.
-    pub(super) fn follow_all(&mut self) {
-        let streams: Vec<StreamId> = (self.ledger.saved().streams())
-            .filter(|slot| slot.stream().returns.is_some())
-            .map(|slot| slot.stream().id)
-            .collect();
-        self.follow(streams);
-    }
-
-    /// Looks at streams that were saved.
-    pub(super) fn follow(&mut self, streams: impl IntoIterator<Item = StreamId>) {
-        let (now, wall) = (self.links.clock.now(), self.links.clock.wall());
-        let policy = self.ledger.return_policy();
-        for id in streams {
-            let slot = self.ledger.saved().stream(id);
-            let deadline = slot.and_then(|slot| deadline(slot.stream(), slot.place(), policy));
-            self.returned.timer.follow(id, deadline, now, wall);
-        }
-    }
-
-    /// Arms the timer for the first deadline, unless it is armed for that already.
-    pub(super) fn arm_returned(&mut self, ctx: &mut Context<Self>) {
-        let next = self.returned.timer.next_deadline();
-        if self.returned.armed.map(|(at, _)| at) == next {
-            return;
-        }
-        if let Some((_, handle)) = self.returned.armed.take() {
-            ctx.cancel_future(handle);
-        }
-        let Some(next) = next else {
-            return;
-        };
-        let wait = next.since(self.links.clock.now());
-        let handle = ctx.run_later(wait, |actor, ctx| {
-            actor.returned.armed = None;
-            actor.continue_returned(ctx);
-        });
-        self.returned.armed = Some((next, handle));
-    }
-
-    fn continue_returned(&mut self, ctx: &mut Context<Self>) {
-        if self.is_draining || matches!(self.state, State::Ended) {
-            return;
-        }
-        let now = self.links.clock.now();
-        let due = self.returned.timer.due(now);
-        if !due.is_empty() {
-            // It is due again if nothing comes of it.
-            drop(self.queue.push(ContinueReturned { due }, now));
-        }
-        self.proceed(ctx);
-    }
+    pub(super) timer: ReturnTimer,
+    pub(super) armed: Option<(Timestamp, SpawnHandle)>,
 }

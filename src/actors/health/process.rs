@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use log::warn;
 
-use super::HealthActor;
+use crate::actors::alerts::Alerts;
+use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, FLEET, Severity};
 use crate::domain::time::Timestamp;
@@ -30,51 +31,45 @@ impl ProcessWatch {
             step_over_at: None,
         }
     }
-}
 
-impl HealthActor {
-    pub(super) fn read_the_clocks(&mut self) {
-        let now = self.clock.now();
-        let _ = self.clock.wall();
-        self.report_standstill();
-        self.report_step(now);
+    /// Reads the clocks, and reports what they show. Without `alerts` a jump waits to be reported.
+    pub(super) fn read(&mut self, clock: &Clock, telemetry: &Telemetry, alerts: Option<&Alerts>) {
+        let now = clock.now();
+        let _ = clock.wall();
+        self.report_standstill(clock, telemetry);
+        if let Some(alerts) = alerts {
+            self.report_step(now, clock, alerts);
+        }
     }
 
-    fn report_standstill(&mut self) {
-        let stalled = self.clock.lost().saturating_sub(self.process.lost);
+    fn report_standstill(&mut self, clock: &Clock, telemetry: &Telemetry) {
+        let stalled = clock.lost().saturating_sub(self.lost);
         if stalled.is_zero() {
             return;
         }
-        self.process.lost += stalled;
+        self.lost += stalled;
         let stalled_ms = u64::try_from(stalled.as_millis()).unwrap_or(u64::MAX);
-        self.telemetry.stalls.inc();
-        self.telemetry.stalled_milliseconds.inc_by(stalled_ms);
+        telemetry.stalls.inc();
+        telemetry.stalled_milliseconds.inc_by(stalled_ms);
         warn!(
             stalled_ms;
             "the orchestrator itself stood still for {stalled_ms} ms; deadlines wait as long"
         );
     }
 
-    fn report_step(&mut self, now: Timestamp) {
-        let Some(links) = &self.links else {
-            return;
-        };
+    fn report_step(&mut self, now: Timestamp, clock: &Clock, alerts: &Alerts) {
         let kind = AlertKind::ClockStepped;
-        if let Some(step) = self.clock.last_step()
-            && step.count > self.process.steps
+        if let Some(step) = clock.last_step()
+            && step.count > self.steps
         {
-            self.process.steps = step.count;
-            self.process.step_over_at = Some(now + STEP_ALERT_LASTS);
+            self.steps = step.count;
+            self.step_over_at = Some(now + STEP_ALERT_LASTS);
             let detail = describe(step);
-            links.alerts.raise(kind, Severity::Warning, FLEET, detail);
+            alerts.raise(kind, Severity::Warning, FLEET, detail);
         }
-        if self
-            .process
-            .step_over_at
-            .is_some_and(|over_at| now >= over_at)
-        {
-            self.process.step_over_at = None;
-            links.alerts.clear(kind, FLEET);
+        if self.step_over_at.is_some_and(|over_at| now >= over_at) {
+            self.step_over_at = None;
+            alerts.clear(kind, FLEET);
         }
     }
 }

@@ -3,59 +3,19 @@
 //!
 //! What is settled is an event, which opens the alert once it is saved; the alert is closed here.
 
-use std::sync::Arc;
-
 use actix::prelude::*;
 use log::debug;
 
-use super::{Beat, InstanceActor};
-use crate::actors::alerts::Alerts;
-use crate::actors::fleet::{Execute, Refusal};
-use crate::actors::registry::Entry;
+use super::actor::InstanceActor;
+use super::reconciler::is_judged;
+use crate::actors::fleet::Execute;
+use crate::actors::instance_link::{Beat, Says};
+use crate::actors::refusal::Refusal;
 use crate::domain::alert::{AlertKind, differ};
 use crate::domain::commands::{Difference, SettleDifference};
-use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::Standing;
-use crate::domain::ids::{AssignmentVersion, Incarnation, StreamId};
-use crate::domain::instance::InstanceStatus;
-use crate::domain::reconciliation::{Measure, ReconciliationMachine, Report, Settling, grace};
-use crate::domain::settings::LivenessThresholds;
-
-/// What a worker says it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Says {
-    /// Their digest.
-    pub digest: StreamsDigest,
-    /// How many they are.
-    pub count: u64,
-    /// The streams themselves, ascending, if it named them.
-    pub running: Option<Arc<[StreamId]>>,
-}
-
-/// What is known of the differences of one instance.
-#[derive(Debug)]
-pub(super) struct Reconciler {
-    machine: ReconciliationMachine,
-    /// The life it is about.
-    life: Incarnation,
-    is_settling: bool,
-    /// Whether an alert may be open.
-    is_reported: bool,
-    alerts: Alerts,
-}
-
-impl Reconciler {
-    /// What the actor before this one reported, that one will not take back.
-    pub(super) fn new(entry: &Entry, thresholds: &LivenessThresholds, alerts: Alerts) -> Self {
-        Self {
-            machine: ReconciliationMachine::new(grace(thresholds)),
-            life: entry.standing().incarnation,
-            is_settling: false,
-            is_reported: true,
-            alerts,
-        }
-    }
-}
+use crate::domain::ids::AssignmentVersion;
+use crate::domain::reconciliation::{Measure, Report, Settling};
 
 impl InstanceActor {
     /// Judges what a heartbeat says; whether its answer is to say again what is to run.
@@ -170,19 +130,6 @@ impl InstanceActor {
                 debug!(server_id = self.entry.id().as_str(); "not settled: {refusal}");
             }
         }
-    }
-}
-
-/// One that failed is told by its return what it is to drop; others in which nothing is run are
-/// told to run nothing.
-pub(super) const fn is_judged(status: InstanceStatus) -> bool {
-    match status {
-        InstanceStatus::Failed | InstanceStatus::Inactive => false,
-        InstanceStatus::Active
-        | InstanceStatus::Suspect
-        | InstanceStatus::Recovering
-        | InstanceStatus::Draining
-        | InstanceStatus::Maintenance => true,
     }
 }
 

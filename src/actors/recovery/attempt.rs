@@ -5,53 +5,25 @@
 
 use std::time::Duration;
 
-use actix::Addr;
-
-use super::RecoveryLinks;
-use super::emergency::check_consistency;
+use super::fleet_calls::{execute, settle};
+use super::links::RecoveryLinks;
+use super::stopwatch::Stopwatch;
 use crate::actors::archive::Archive;
-use crate::actors::fleet::{Ask, Execute, FleetActor, Refusal};
+use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
-use crate::clock::Clock;
 use crate::domain::commands::{
-    Command, EndIncident, EscalateIncident, OpenIncident, Opening, PlaceWaiting, RecoverInstance,
-    Rejection, WithdrawLease,
+    EscalateIncident, OpenIncident, Opening, RecoverInstance, Rejection, WithdrawLease,
 };
 use crate::domain::fleet::{Evacuation, Scoring};
-use crate::domain::incident::Unmoved;
-use crate::domain::incident::{
-    Incident, IncidentFilter, IncidentState, StepName, StepRecord, StepResult,
-};
+use crate::domain::incident::{Incident, IncidentFilter, IncidentState, StepName, StepResult};
 use crate::domain::lease::Lease;
-use crate::domain::queries::VerifyRecovery;
 use crate::domain::recovery::{Applied, Confirmed, Failure, Manner, Opened, Progress};
-use crate::domain::time::{Timestamp, WallTime};
+use crate::domain::time::Timestamp;
 use crate::domain::withdrawal::WithdrawalCause;
 
 /// How many open incidents one instance can have at the most: the one that is being looked for,
 /// and those whose ends are not saved yet.
 const OPEN_INCIDENTS: u32 = 100;
-
-/// Measures a step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Stopwatch {
-    began: Timestamp,
-    at: WallTime,
-}
-
-impl Stopwatch {
-    pub(super) fn start(clock: &Clock) -> Self {
-        Self {
-            began: clock.now(),
-            at: clock.wall(),
-        }
-    }
-
-    /// When it was started, and how long ago that is.
-    pub(super) fn read(self, clock: &Clock) -> (WallTime, Duration) {
-        (self.at, clock.now().since(self.began))
-    }
-}
 
 /// A recovery of an instance that is fenced, between its attempts.
 #[derive(Debug, Clone)]
@@ -263,21 +235,6 @@ fn complete(applied: &mut Applied, took: Duration) {
     }
 }
 
-/// Has a command carried out; returns once it is saved.
-pub(super) async fn execute<C: Command>(
-    fleet: &Addr<FleetActor>,
-    command: C,
-) -> Result<C::Reply, Refusal> {
-    let answer = fleet.send(Execute(command)).await;
-    answer.unwrap_or(Err(Refusal::ShuttingDown))
-}
-
-/// Returns once no transaction is in doubt any more: commands are decided only then, and this one
-/// changes nothing.
-async fn settle(fleet: &Addr<FleetActor>) -> Result<(), Refusal> {
-    execute(fleet, PlaceWaiting).await
-}
-
 /// Finds out what was saved of a case whose last transaction is in doubt: its moves, its incident,
 /// or nothing.
 pub(super) async fn look_up(
@@ -307,84 +264,4 @@ async fn find_open(archive: &Archive, failure: &Failure) -> Result<Option<Incide
     Ok(open.into_iter().find(|incident| {
         incident.incarnation == failure.incarnation && incident.detected_at == failure.detected_at
     }))
-}
-
-/// What is left once the moves of a recovery are saved.
-#[derive(Debug)]
-pub(super) struct Finish {
-    pub(super) links: RecoveryLinks,
-    pub(super) manner: Manner,
-}
-
-/// How a recovery whose moves are saved came out.
-#[derive(Debug)]
-pub(super) struct Finished {
-    /// What is to be saved of it.
-    pub(super) end: EndIncident,
-    /// Its steps, the last ones included.
-    pub(super) steps: Vec<StepRecord>,
-}
-
-impl Finish {
-    /// Verifies; for an emergency, checks the invariants before. None while the system ends: then
-    /// the next start does it.
-    pub(super) async fn run(self, mut applied: Applied) -> Option<Finished> {
-        let attempt = applied.incident().attempts;
-        let mut progress = Progress {
-            attempt,
-            steps: std::mem::take(&mut applied.incident_mut().steps),
-            escalated_at: None,
-        };
-        if self.manner.is_emergency() {
-            check_consistency(&self.links, &self.manner, &mut progress).await;
-        }
-        let watch = Stopwatch::start(&self.links.clock);
-        let instance = applied.instance().clone();
-        let verified = self.links.fleet.send(Ask(VerifyRecovery(applied))).await;
-        let at = watch.read(&self.links.clock);
-        let name = if self.manner.is_emergency() {
-            StepName::ResetInstance
-        } else {
-            StepName::Verify
-        };
-        let end = match verified.ok()? {
-            Ok(mut verified) => {
-                let detail = match &self.manner {
-                    Manner::Ordinary => String::new(),
-                    Manner::Emergency | Manner::TakenOut { .. } => {
-                        format!("`{instance}` was put into {}", self.manner.end_status())
-                    }
-                };
-                progress.note(name, StepResult::Done, at, detail);
-                verified.incident_mut().steps = progress.steps.clone();
-                EndIncident::recovered(verified)
-            }
-            Err(unverified) => {
-                progress.note(name, StepResult::Failed, at, unverified.found.join("; "));
-                let mut incident = unverified.incident;
-                incident.steps = progress.steps.clone();
-                EndIncident::unmoved(incident, Unmoved::Failed)
-            }
-        };
-        Some(Finished {
-            end,
-            steps: progress.steps,
-        })
-    }
-}
-
-/// Saves how an incident ended; if that may have happened before, looks first.
-pub(super) async fn save_end(
-    links: RecoveryLinks,
-    command: EndIncident,
-    in_doubt: bool,
-) -> Result<(), Refusal> {
-    if in_doubt {
-        settle(&links.fleet).await?;
-        let saved = links.archive.incident(command.incident().id).await?;
-        if saved.is_some_and(|incident| incident.state() == IncidentState::Ended) {
-            return Ok(());
-        }
-    }
-    execute(&links.fleet, command).await
 }

@@ -4,17 +4,17 @@
 use actix::prelude::*;
 use log::warn;
 
-use super::attempt::execute;
-use super::{RecoveryActor, RecoveryLinks};
-use crate::actors::fleet::Refusal;
-use crate::actors::instance::{Adopt, Fence, FenceAfter, FenceGround};
+use super::actor::RecoveryActor;
+use super::fleet_calls::execute;
+use crate::actors::instance_link::{Adopt, Fence, FenceAfter, FenceGround, LetGo};
+use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{Rejection, Removal, RemoveInstance};
 use crate::domain::fleet::Evacuation;
 use crate::domain::ids::InstanceId;
-use crate::domain::lease::{Lease, LeaseOver, lease};
-use crate::domain::time::{Timestamp, WallTime};
+use crate::domain::lease::{Lease, LeaseOver};
+use crate::domain::time::WallTime;
 use crate::domain::withdrawal::WithdrawalCause;
 
 /// How far a removal has come.
@@ -34,24 +34,6 @@ pub struct Remove {
     pub id: InstanceId,
     /// Whether its own worker says so, which has stopped everything.
     pub by_worker: bool,
-}
-
-impl RecoveryLinks {
-    /// Whether somebody may still run the exclusive streams of an instance.
-    pub(super) fn lease_of(&self, entry: &Entry) -> Lease {
-        let now = self.clock.now();
-        lease(
-            &entry.standing(),
-            entry.granted_until(),
-            self.lease_margin,
-            now,
-        )
-    }
-
-    /// A moment on running time as it will be shown.
-    pub(super) fn shown(&self, moment: Timestamp) -> WallTime {
-        self.clock.wall() + moment.since(self.clock.now())
-    }
 }
 
 impl Handler<Remove> for RecoveryActor {
@@ -74,7 +56,7 @@ impl Handler<Remove> for RecoveryActor {
                     incarnation: standing.incarnation,
                     ground: FenceGround::Report,
                 };
-                let _ = actor.send(fence).await;
+                let _ = actor.fence.send(fence).await;
             } else if standing.leased {
                 entry.fence();
             }
@@ -127,7 +109,7 @@ impl RecoveryActor {
             return;
         }
         match entry.actor() {
-            Some(actor) => actor.do_send(Adopt {
+            Some(actor) => actor.adopt.do_send(Adopt {
                 fence: FenceAfter::Lifted,
             }),
             None => entry.lift_fence(),
@@ -190,14 +172,6 @@ impl RecoveryActor {
             }
         }));
     }
-}
-
-/// The worker of an instance whose lease is withdrawn runs nothing exclusive any more.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct LetGo {
-    /// Which instance.
-    pub id: InstanceId,
 }
 
 impl Handler<LetGo> for RecoveryActor {

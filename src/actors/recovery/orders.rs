@@ -4,59 +4,17 @@
 use actix::prelude::*;
 use tokio::sync::oneshot;
 
-use super::attempt::execute;
-use super::emergency::{self, Order};
-use super::{RecoveryActor, RecoveryOutcome};
-use crate::actors::fleet::Refusal;
-use crate::domain::commands::{EndMaintenance, Recovered, Rejection};
+use super::actor::RecoveryActor;
+use super::emergency;
+use super::fleet_calls::execute;
+use super::waiters::{Forced, ForcedOutcome, Order, RecoveryOutcome, Waiters};
+use crate::actors::refusal::Refusal;
+use crate::domain::commands::{EndMaintenance, Rejection};
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{FailureCause, OrderReason};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::liveness::{Silence, silence_after};
 use crate::domain::recovery::Manner;
-
-/// What a forced recovery came to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Forced {
-    /// Its streams were moved.
-    Moved(Recovered),
-    /// It has failed and owns nothing: there was nothing left to do.
-    NothingLeft,
-    /// Its maintenance has ended, and this is its state now.
-    Released(InstanceStatus),
-    /// It has not failed: nothing was done.
-    NotFailed(InstanceStatus),
-    /// It is not registered.
-    NotFound,
-}
-
-/// How a forced recovery went.
-type ForcedOutcome = Result<Forced, Refusal>;
-
-/// Everybody who waits for the recovery of one instance.
-#[derive(Debug, Default)]
-pub(super) struct Waiters {
-    reports: Vec<oneshot::Sender<RecoveryOutcome>>,
-    forces: Vec<oneshot::Sender<ForcedOutcome>>,
-    pub(super) emergencies: Vec<Order>,
-}
-
-impl Waiters {
-    /// What is to be begun for them if nothing is under way.
-    fn wanted(&self) -> Option<FailureCause> {
-        if !self.emergencies.is_empty() {
-            Some(FailureCause::Emergency)
-        } else if !self.reports.is_empty() {
-            Some(FailureCause::Reported)
-        } else {
-            None
-        }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.wanted().is_none() && self.forces.is_empty()
-    }
-}
 
 impl RecoveryActor {
     pub(super) fn waiting(&mut self, id: &InstanceId) -> &mut Waiters {

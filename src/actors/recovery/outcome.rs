@@ -3,11 +3,12 @@
 use actix::prelude::*;
 use log::{info, warn};
 
+use super::actor::RecoveryActor;
 use super::attempt::{Achieved, Attempt, Case};
 use super::emergency::tell_waiting;
-use super::{RecoveryActor, RecoveryOutcome};
-use crate::actors::fleet::Refusal;
-use crate::actors::instance::{Adopt, FenceAfter};
+use super::waiters::RecoveryOutcome;
+use crate::actors::instance_link::{Adopt, FenceAfter};
+use crate::actors::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{EndIncident, Recovered};
@@ -235,7 +236,7 @@ impl RecoveryActor {
         }
         if let Some(entry) = self.links.registry.get(&failure.id) {
             match entry.actor() {
-                Some(actor) => actor.do_send(Adopt {
+                Some(actor) => actor.adopt.do_send(Adopt {
                     fence: FenceAfter::Lifted,
                 }),
                 None => entry.lift_fence(),

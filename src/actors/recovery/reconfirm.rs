@@ -4,9 +4,10 @@
 use actix::prelude::*;
 use log::info;
 
-use super::attempt::{Case, Stopwatch};
-use super::{RecoveryActor, ground};
-use crate::actors::instance::{Fence, FenceGround};
+use super::actor::{RecoveryActor, ground};
+use super::attempt::Case;
+use super::stopwatch::Stopwatch;
+use crate::actors::instance_link::{Fence, FenceGround};
 use crate::actors::registry::Entry;
 use crate::domain::commands::EndIncident;
 use crate::domain::incident::Unmoved;
@@ -64,7 +65,7 @@ impl RecoveryActor {
         let actor = entry.actor();
         let request = async move {
             match actor {
-                Some(actor) => actor.send(fence).await.ok(),
+                Some(actor) => actor.fence.send(fence).await.ok(),
                 None => None,
             }
         };

@@ -4,10 +4,11 @@
 use actix::prelude::*;
 use log::{info, warn};
 
-use super::RecoveryActor;
-use super::attempt::{Case, Finish, look_up, manner_of, save_end};
+use super::actor::RecoveryActor;
+use super::attempt::{Case, look_up, manner_of};
 use super::emergency::tell_finished;
-use crate::actors::fleet::Refusal;
+use super::finish::{Finish, save_end};
+use crate::actors::refusal::Refusal;
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{EndIncident, Recovered};
 use crate::domain::endings::DueEnding;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::RecoveryLinks;
+use super::links::RecoveryLinks;
 use crate::domain::fleet::{Scores, Scoring};
 use crate::domain::time::Timestamp;
 

@@ -2,7 +2,8 @@
 
 use actix::prelude::*;
 
-use super::{RecoveryActor, RecoveryLinks};
+use super::actor::RecoveryActor;
+use super::links::RecoveryLinks;
 use crate::actors::alerts::AskOpen;
 use crate::actors::consistency;
 use crate::actors::fleet::{CompareWithStore, Execute};

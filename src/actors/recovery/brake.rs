@@ -8,11 +8,10 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::warn;
 
-use super::alerts::Alerts;
-use super::journal::{Journal, Note};
-use super::recovery::RecoveryActor;
-use super::registry::{Entry, Registry};
-use super::telemetry::Telemetry;
+use crate::actors::alerts::Alerts;
+use crate::actors::journal::{Journal, Note};
+use crate::actors::registry::{Entry, Registry};
+use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, FLEET, Severity};
 use crate::domain::brake::{
@@ -174,7 +173,7 @@ impl MassFailureBrake {
         self.machine.next_deadline()
     }
 
-    fn order(&mut self, order: Order, reason: String) -> Result<(), OrderRefused> {
+    pub(super) fn order(&mut self, order: Order, reason: String) -> Result<(), OrderRefused> {
         let before = self.machine.phase();
         self.machine.order(order, self.clock.now())?;
         let until = self.machine.engagement().map(|held| held.until);
@@ -204,7 +203,7 @@ impl MassFailureBrake {
         Ok(())
     }
 
-    fn report(&self) -> BrakeReport {
+    pub(super) fn report(&self) -> BrakeReport {
         let engagement = self.machine.engagement();
         BrakeReport {
             phase: self.machine.phase(),
@@ -234,38 +233,5 @@ fn sighting(entry: &Entry) -> Sighting {
         held: standing.held,
         last_beat: entry.last_beat(),
         serving_since: entry.serving_since(),
-    }
-}
-
-/// Asks what the brake does.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "BrakeReport")]
-pub struct AskBrake;
-
-impl Handler<AskBrake> for RecoveryActor {
-    type Result = MessageResult<AskBrake>;
-
-    fn handle(&mut self, _: AskBrake, _: &mut Self::Context) -> Self::Result {
-        MessageResult(self.brake.report())
-    }
-}
-
-/// An operator's order.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Result<BrakeReport, OrderRefused>")]
-pub struct OrderBrake {
-    /// What is to be done.
-    pub order: Order,
-    /// Why.
-    pub reason: String,
-}
-
-impl Handler<OrderBrake> for RecoveryActor {
-    type Result = Result<BrakeReport, OrderRefused>;
-
-    fn handle(&mut self, given: OrderBrake, ctx: &mut Self::Context) -> Self::Result {
-        self.brake.order(given.order, given.reason)?;
-        self.look_at_the_time(ctx);
-        Ok(self.brake.report())
     }
 }

@@ -1,0 +1,507 @@
+//! The actor that decides, saves and then notifies.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use actix::prelude::*;
+use log::{debug, error, warn};
+use tokio::sync::oneshot;
+
+use super::committed::Committed;
+use super::queue::{MAX_WAITING, Queue, Waiting};
+use super::returned::Returned;
+
+use crate::actors::archive::RecentIncidents;
+use crate::actors::db_breaker::StoreAccess;
+use crate::actors::fatal::{Fatal, FatalSender, Vital};
+use crate::actors::instance_link::{Adopt, FenceAfter};
+use crate::actors::refusal::Refusal;
+use crate::actors::registry::{Entry, Published, Registry};
+use crate::actors::telemetry::{OutcomeLabel, Telemetry};
+use crate::clock::Clock;
+use crate::domain::commands::Command;
+use crate::domain::events::DatedEvent;
+use crate::domain::fleet::Standing;
+use crate::domain::ids::InstanceId;
+use crate::domain::ledger::{Batch, Ledger};
+use crate::domain::queries::Query;
+use crate::store::{Guard, Save, Settlement, Store, StoreError};
+
+/// How many commands one transaction takes at the most: it bounds how long it can last.
+const MAX_BATCH_COMMANDS: usize = 2_000;
+
+/// A batch is closed once it holds this many single changes.
+const MAX_BATCH_CHANGES: usize = 20_000;
+
+/// What the FleetActor works with.
+#[derive(Debug, Clone)]
+pub struct FleetLinks {
+    pub(in crate::actors) store: Arc<dyn Store>,
+    pub(in crate::actors) clock: Clock,
+    pub(in crate::actors) registry: Arc<Registry>,
+    /// Who hears of every change.
+    pub(in crate::actors) listeners: Vec<Recipient<Committed>>,
+    pub(in crate::actors) access: StoreAccess,
+    pub(in crate::actors) recent: Arc<RecentIncidents>,
+    pub(in crate::actors) telemetry: Arc<Telemetry>,
+    pub(in crate::actors) fatal: FatalSender,
+}
+
+pub(super) enum State {
+    Idle,
+    Saving {
+        batch: Batch,
+        callers: Vec<Box<dyn Waiting>>,
+    },
+    InDoubt {
+        batch: Batch,
+    },
+    /// Deposed, or parted ways with the store: nothing is decided any more.
+    Ended,
+}
+
+/// Decides, saves, then tells.
+pub struct FleetActor {
+    pub(super) ledger: Ledger,
+    pub(super) guard: Guard,
+    pub(super) links: FleetLinks,
+    pub(super) queue: Queue,
+    /// Commands of a refused batch, to be tried in smaller and smaller groups.
+    pub(super) suspects: Queue,
+    /// How many of them are tried together next.
+    pub(super) suspect_groups: VecDeque<usize>,
+    pub(super) state: State,
+    pub(super) expiry_armed: bool,
+    pub(super) is_settling: bool,
+    pub(super) settling_armed: bool,
+    /// Callers of the transaction in doubt who were not told that it is.
+    pub(super) patient: Vec<Box<dyn Waiting>>,
+    pub(super) draining: Vec<oneshot::Sender<()>>,
+    pub(super) is_draining: bool,
+    /// Streams that were given back.
+    pub(super) returned: Returned,
+    _vital: Vital,
+}
+
+impl std::fmt::Debug for FleetActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FleetActor")
+            .field("guard", &self.guard)
+            .field("queue", &self.queue)
+            .finish()
+    }
+}
+
+impl FleetActor {
+    /// Starts with what was loaded from the store under the guard.
+    pub fn new(ledger: Ledger, guard: Guard, links: FleetLinks) -> Self {
+        let vital = Vital::new("FleetActor", links.fatal.clone());
+        Self {
+            ledger,
+            guard,
+            links,
+            queue: Queue::default(),
+            suspects: Queue::default(),
+            suspect_groups: VecDeque::new(),
+            state: State::Idle,
+            expiry_armed: false,
+            is_settling: false,
+            settling_armed: false,
+            patient: Vec::new(),
+            draining: Vec::new(),
+            is_draining: false,
+            returned: Returned::default(),
+            _vital: vital,
+        }
+    }
+
+    /// Decides what waits and saves it, unless something is being saved already.
+    pub(super) fn proceed(&mut self, ctx: &mut Context<Self>) {
+        if !self.links.access.gate().writes().lets_through() {
+            self.turn_away();
+        }
+        while matches!(self.state, State::Idle) {
+            let callers = self.decide_next();
+            if callers.is_empty() {
+                break;
+            }
+            let batch = self.ledger.take_batch();
+            if batch.is_empty() {
+                callers.into_iter().for_each(Waiting::tell);
+                continue;
+            }
+            let save = Save::from(&batch);
+            self.save(batch, save, callers, ctx);
+        }
+        self.links
+            .telemetry
+            .queue_length
+            .set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
+        self.arm_expiry(ctx);
+        self.arm_returned(ctx);
+        if matches!(self.state, State::Idle | State::Ended) && self.queue.len() == 0 {
+            self.draining.drain(..).for_each(|waiter| {
+                let _ = waiter.send(());
+            });
+        }
+    }
+
+    /// Decides the next commands: a group of those under suspicion, else as many as fit.
+    fn decide_next(&mut self) -> Vec<Box<dyn Waiting>> {
+        let now = self.links.clock.wall();
+        let mut callers = Vec::new();
+        // Some may have waited too long meanwhile: then groups are smaller than they were to be.
+        let group = self.suspect_groups.pop_front().unwrap_or(1);
+        while callers.len() < group
+            && let Some(mut suspect) = self.suspects.pop()
+        {
+            suspect.decide(&mut self.ledger, now, &self.links.clock);
+            callers.push(suspect);
+        }
+        if !callers.is_empty() {
+            return callers;
+        }
+        self.suspect_groups.clear();
+        while callers.len() < MAX_BATCH_COMMANDS
+            && self.ledger.open_changes() < MAX_BATCH_CHANGES
+            && let Some(mut waiting) = self.queue.pop()
+        {
+            waiting.decide(&mut self.ledger, now, &self.links.clock);
+            callers.push(waiting);
+        }
+        callers
+    }
+
+    pub(super) fn save(
+        &mut self,
+        batch: Batch,
+        save: Save,
+        callers: Vec<Box<dyn Waiting>>,
+        ctx: &mut Context<Self>,
+    ) {
+        let save = Arc::new(save);
+        self.links
+            .telemetry
+            .batch_commands
+            .observe(callers.len() as f64);
+        self.state = State::Saving { batch, callers };
+        let (store, guard) = (self.links.store.clone(), self.guard);
+        let permit = self.links.access.to_probe_writes();
+        let outcome = async move {
+            let result = store.save(guard, save.clone()).await;
+            permit.tell(&result);
+            (save, result)
+        };
+        ctx.spawn(outcome.into_actor(self).map(|(save, result), actor, ctx| {
+            actor.saved(&save, result, ctx);
+        }));
+    }
+
+    fn saved(&mut self, save: &Save, result: Result<(), StoreError>, ctx: &mut Context<Self>) {
+        self.count(&result);
+        let State::Saving { batch, callers } = std::mem::replace(&mut self.state, State::Idle)
+        else {
+            return;
+        };
+        match result {
+            Ok(()) => {
+                self.guard = self.guard.after_save();
+                self.commit(batch, save);
+                callers.into_iter().for_each(Waiting::tell);
+            }
+            Err(StoreError::Refused(reason)) => {
+                self.ledger.undo(batch);
+                self.refused(callers, &reason);
+            }
+            Err(
+                StoreError::Unavailable(reason)
+                | StoreError::Unusable(reason)
+                | StoreError::InUse(reason),
+            ) => {
+                warn!(reason; "a change of the fleet could not be saved");
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::StoreUnavailable);
+            }
+            // The breaker says so once, and not for every change.
+            Err(StoreError::FileReplaced(reason)) => {
+                debug!(reason; "a change of the fleet could not be saved");
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::DatabaseReplaced);
+            }
+            Err(StoreError::InDoubt(reason)) => {
+                warn!(reason; "the outcome of a change is unknown; settling it");
+                self.state = State::InDoubt { batch };
+                self.settle_first(callers, ctx);
+            }
+            Err(error @ (StoreError::Deposed { .. } | StoreError::VersionMismatch { .. })) => {
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::ShuttingDown);
+                self.end(&error);
+            }
+        }
+        self.proceed(ctx);
+    }
+
+    /// Finds the culprits: commands that were refused together are tried by halves, so that one
+    /// among two thousand costs its neighbours a few transactions.
+    fn refused(&mut self, mut callers: Vec<Box<dyn Waiting>>, reason: &str) {
+        if callers.len() == 1 {
+            if let Some(culprit) = callers.pop() {
+                warn!(reason; "the store refused {:?}", culprit.name());
+                culprit.refuse(Refusal::RefusedByStore);
+            }
+        } else {
+            let half = callers.len() / 2;
+            self.suspect_groups.extend([half, callers.len() - half]);
+            let now = self.links.clock.awake();
+            for caller in callers {
+                self.suspects.push_again(caller, now);
+            }
+        }
+    }
+
+    /// Asks the store what became of a transaction in doubt, until it answers. Whoever waits for
+    /// it is told after the first try, whatever it brought.
+    pub(super) fn settle(&mut self, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
+        self.is_settling = true;
+        let (store, guard) = (self.links.store.clone(), self.guard);
+        let permit = self.links.access.to_probe_writes();
+        let settlement = async move {
+            let result = store.settle(guard).await;
+            permit.tell(&result);
+            result
+        };
+        ctx.spawn(settlement.into_actor(self).map(|result, actor, ctx| {
+            actor.settled(result, callers, ctx);
+        }));
+    }
+
+    fn settled(
+        &mut self,
+        result: Result<Settlement, StoreError>,
+        callers: Vec<Box<dyn Waiting>>,
+        ctx: &mut Context<Self>,
+    ) {
+        self.is_settling = false;
+        let State::InDoubt { batch } = std::mem::replace(&mut self.state, State::Idle) else {
+            return;
+        };
+        let callers = callers.into_iter().chain(std::mem::take(&mut self.patient));
+        match result {
+            Ok(Settlement::Committed) => {
+                self.guard = self.guard.after_save();
+                let save = Save::from(&batch);
+                self.commit(batch, &save);
+                callers.for_each(Waiting::tell);
+            }
+            Ok(Settlement::Defeated) => {
+                self.guard = self.guard.after_defeat();
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::StoreUnavailable);
+            }
+            Err(error @ (StoreError::Deposed { .. } | StoreError::VersionMismatch { .. })) => {
+                self.ledger.undo(batch);
+                refuse_all(callers, &Refusal::ShuttingDown);
+                self.end(&error);
+            }
+            Err(
+                StoreError::Unavailable(reason)
+                | StoreError::InDoubt(reason)
+                | StoreError::Refused(reason)
+                | StoreError::Unusable(reason)
+                | StoreError::InUse(reason)
+                | StoreError::FileReplaced(reason),
+            ) => {
+                debug!(reason; "not settled yet");
+                self.state = State::InDoubt { batch };
+                self.tell_unknown(callers.collect());
+                self.settle_later(ctx);
+            }
+        }
+        self.proceed(ctx);
+    }
+
+    fn commit(&mut self, batch: Batch, save: &Save) {
+        let concerned = batch.instances();
+        self.ledger.commit(batch);
+        let streams = save.rows.streams.keys().chain(save.rows.places.keys());
+        self.follow(streams.copied());
+        self.links.recent.remember(&save.rows.incidents);
+        let (added, removed) = self.publish(&concerned);
+        let events = save.events.iter().map(|event| DatedEvent {
+            at: save.at,
+            event: event.clone(),
+        });
+        let committed = Committed {
+            added: added.into(),
+            removed: removed.into(),
+            incidents: save.rows.incidents.as_slice().into(),
+            events: events.collect(),
+        };
+        for listener in &self.links.listeners {
+            listener.do_send(committed.clone());
+        }
+    }
+
+    /// Shows the registry and the instances' actors what was saved; returns who is new and who is
+    /// gone.
+    fn publish(&self, concerned: &BTreeSet<InstanceId>) -> (Vec<InstanceId>, Vec<Arc<Entry>>) {
+        let (now, wall) = (self.links.clock.now(), self.links.clock.wall());
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        for id in concerned {
+            let Some(slot) = self.ledger.saved().instance(id) else {
+                removed.extend(self.links.registry.remove(id));
+                continue;
+            };
+            match self
+                .links
+                .registry
+                .publish(id, Standing::of(slot), now, wall)
+            {
+                Published::New => added.push(id.clone()),
+                Published::Changed(entry) => {
+                    if let Some(actor) = entry.actor() {
+                        actor.adopt.do_send(Adopt {
+                            fence: FenceAfter::Stays,
+                        });
+                    }
+                }
+            }
+        }
+        (added, removed)
+    }
+
+    pub(super) fn end(&mut self, error: &StoreError) {
+        error!(error:%; "{error}");
+        let fatal = if matches!(error, StoreError::Deposed { .. }) {
+            Fatal::Deposed
+        } else {
+            Fatal::PartedWays
+        };
+        self.state = State::Ended;
+        self.queue.clear(&Refusal::ShuttingDown);
+        self.suspects.clear(&Refusal::ShuttingDown);
+        self.links.fatal.send(fatal);
+    }
+
+    fn count(&self, result: &Result<(), StoreError>) {
+        let outcome = match result {
+            Ok(()) => "saved",
+            Err(StoreError::Unavailable(_)) => "unavailable",
+            Err(StoreError::InDoubt(_)) => "in_doubt",
+            Err(StoreError::Refused(_)) => "refused",
+            Err(StoreError::Deposed { .. }) => "deposed",
+            Err(
+                StoreError::VersionMismatch { .. }
+                | StoreError::Unusable(_)
+                | StoreError::InUse(_)
+                | StoreError::FileReplaced(_),
+            ) => "unusable",
+        };
+        self.links
+            .telemetry
+            .saves
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+    }
+
+    /// One timer for the command that has waited longest.
+    fn arm_expiry(&mut self, ctx: &mut Context<Self>) {
+        if self.expiry_armed {
+            return;
+        }
+        let deadlines = [self.queue.next_deadline(), self.suspects.next_deadline()];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
+            return;
+        };
+        self.expiry_armed = true;
+        let wait = deadline.since(self.links.clock.awake());
+        ctx.run_later(wait, |actor, ctx| {
+            actor.expiry_armed = false;
+            // Whatever is waited for, it is not that too many wait: all of them are decided at once,
+            // as soon as the transaction before them is saved.
+            let refusal = match actor.state {
+                State::InDoubt { .. } | State::Saving { .. } => {
+                    actor.links.access.gate().writes().refusal()
+                }
+                State::Idle | State::Ended => Refusal::Overloaded,
+            };
+            let now = actor.links.clock.awake();
+            actor.queue.expire(now, &refusal);
+            actor.suspects.expire(now, &refusal);
+            actor.arm_expiry(ctx);
+        });
+    }
+}
+
+fn refuse_all(callers: impl IntoIterator<Item = Box<dyn Waiting>>, refusal: &Refusal) {
+    callers
+        .into_iter()
+        .for_each(|caller| caller.refuse(refusal.clone()));
+}
+
+impl Actor for FleetActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.set_mailbox_capacity(MAX_WAITING);
+        self.follow_all();
+        self.arm_returned(ctx);
+    }
+}
+
+/// Carries out a command; answered once it is saved.
+#[derive(Debug, Clone)]
+pub struct Execute<C>(pub C);
+
+impl<C: Command> Message for Execute<C> {
+    type Result = Result<C::Reply, Refusal>;
+}
+
+impl<C: Command> Handler<Execute<C>> for FleetActor {
+    type Result = ResponseFuture<Result<C::Reply, Refusal>>;
+
+    fn handle(&mut self, Execute(command): Execute<C>, ctx: &mut Self::Context) -> Self::Result {
+        if self.is_draining || matches!(self.state, State::Ended) {
+            return Box::pin(async { Err(Refusal::ShuttingDown) });
+        }
+        let answer = self.queue.push(command, self.links.clock.awake());
+        self.proceed(ctx);
+        Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ShuttingDown)) })
+    }
+}
+
+/// Answers a question from what is saved.
+#[derive(Debug, Clone)]
+pub struct Ask<Q>(pub Q);
+
+impl<Q: Query> Message for Ask<Q> {
+    type Result = Q::Answer;
+}
+
+impl<Q: Query> Handler<Ask<Q>> for FleetActor {
+    type Result = MessageResult<Ask<Q>>;
+
+    fn handle(&mut self, Ask(query): Ask<Q>, _: &mut Self::Context) -> Self::Result {
+        MessageResult(query.answer(self.ledger.saved()))
+    }
+}
+
+/// Takes no more commands; answered when what was waiting is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+impl Handler<Drain> for FleetActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        self.is_draining = true;
+        let (done, waiter) = oneshot::channel();
+        self.draining.push(done);
+        self.proceed(ctx);
+        Box::pin(async move {
+            let _ = waiter.await;
+        })
+    }
+}

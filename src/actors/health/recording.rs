@@ -1,0 +1,152 @@
+//! The history of the system's health: on its way to the store, and back to who reads it.
+//!
+//! What could not be saved is kept and tried again, up to a limit; what was recorded lately stays
+//! in memory too, so that it can be read while the store is out.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use actix::prelude::*;
+use log::{debug, warn};
+
+use super::actor::HealthActor;
+use crate::actors::batch::{Saved, save_each};
+use crate::actors::clean_up::Forget;
+use crate::domain::health::HealthRecord;
+use crate::domain::time::WallTime;
+
+/// Points kept for the store at the most while it is out.
+const MAX_UNSAVED: usize = 10_000;
+
+/// How soon what could not be saved is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+
+impl Handler<Forget> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, Forget(expiry): Forget, _: &mut Self::Context) {
+        self.incidents.forget(&expiry.incidents);
+        let recent = &mut self.history.recent;
+        recent.retain(|record| expiry.health.contains(record.at));
+        let excess = recent
+            .len()
+            .saturating_sub(expiry.most_health_rows as usize);
+        recent.drain(..excess);
+    }
+}
+
+impl HealthActor {
+    pub(super) fn save_history(&mut self, ctx: &mut Context<Self>) {
+        let history = &mut self.history;
+        let Some(links) = &self.links else {
+            return;
+        };
+        if history.in_flight > 0 || history.unsaved.is_empty() || history.retry.is_some() {
+            return;
+        }
+        let Some(permit) = links.access.to_write() else {
+            return self.save_history_later(ctx);
+        };
+        let records: Vec<HealthRecord> = history.unsaved.iter().cloned().collect();
+        history.in_flight = records.len();
+        let store = links.store.clone();
+        let save = async move {
+            let save = async |rows: &[HealthRecord]| store.save_health(rows).await;
+            let saved = save_each(&records, save).await;
+            permit.tell(&saved.result);
+            saved
+        };
+        ctx.spawn(save.into_actor(self).map(|saved, actor, ctx| {
+            actor.history_saved(saved, ctx);
+        }));
+    }
+
+    fn history_saved(&mut self, saved: Saved<HealthRecord>, ctx: &mut Context<Self>) {
+        let history = &mut self.history;
+        let tried = std::mem::take(&mut history.in_flight);
+        history.unsaved.drain(..tried);
+        for record in saved.left.into_iter().rev() {
+            history.unsaved.push_front(record);
+        }
+        if let Some((_, reason)) = saved.refused.first() {
+            let records = saved.refused.len();
+            self.telemetry.records_refused.inc_by(records as u64);
+            self.telemetry.records_dropped.inc_by(records as u64);
+            if !std::mem::replace(&mut history.refusal_logged, true) {
+                warn!(reason, records;
+                    "the database refused {records} points of the system's history: {reason}");
+            }
+        }
+        if let Err(error) = saved.result {
+            debug!(error:%; "the system's history could not be saved; kept for the next try");
+            let excess = history.unsaved.len().saturating_sub(MAX_UNSAVED);
+            history.unsaved.drain(..excess);
+            self.telemetry.records_dropped.inc_by(excess as u64);
+            return self.save_history_later(ctx);
+        }
+        self.save_history(ctx);
+    }
+
+    fn save_history_later(&mut self, ctx: &mut Context<Self>) {
+        self.history.retry = Some(ctx.run_later(RETRY_INTERVAL, |actor, ctx| {
+            actor.history.retry = None;
+            actor.save_history(ctx);
+        }));
+    }
+}
+
+/// Asks for a page of the history, newest first.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "HealthPage")]
+pub struct AskHealthHistory {
+    /// Only points from before.
+    pub before: Option<WallTime>,
+    /// How many at the most.
+    pub limit: u32,
+}
+
+/// A page of the history.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HealthPage {
+    /// Newest first.
+    pub records: Vec<HealthRecord>,
+    /// Since when the store does not answer, if it does not: then older points are missing.
+    pub stale_since: Option<WallTime>,
+}
+
+impl Handler<AskHealthHistory> for HealthActor {
+    type Result = ResponseActFuture<Self, HealthPage>;
+
+    fn handle(&mut self, ask: AskHealthHistory, _: &mut Self::Context) -> Self::Result {
+        let AskHealthHistory { before, limit } = ask;
+        let links = self.links.clone();
+        let read = async move {
+            let links = links?;
+            let permit = links.access.to_read()?;
+            let result = links.store.health(before, limit).await;
+            permit.tell(&result);
+            result.ok()
+        };
+        Box::pin(read.into_actor(self).map(move |stored, actor, _| {
+            let known = actor.history.known(before);
+            let mut records: BTreeMap<WallTime, HealthRecord> =
+                known.map(|record| (record.at, record.clone())).collect();
+            let stale_since = match &stored {
+                Some(_) => None,
+                // The first failure has opened nothing yet.
+                None => {
+                    let gate = actor.links.as_ref().map(|links| links.access.gate());
+                    let since = gate.and_then(|gate| gate.stale_since());
+                    Some(since.unwrap_or_else(|| actor.clock.wall()))
+                }
+            };
+            let stored = stored.unwrap_or_default();
+            records.extend(stored.into_iter().map(|record| (record.at, record)));
+            let newest_first = records.into_values().rev();
+            HealthPage {
+                records: newest_first.take(limit as usize).collect(),
+                stale_since,
+            }
+        }))
+    }
+}

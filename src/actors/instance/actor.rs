@@ -1,0 +1,268 @@
+//! The actor of one instance.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::prelude::*;
+use log::debug;
+
+use super::reconciler::Reconciler;
+use super::releases::Releases;
+
+use crate::actors::alerts::Alerts;
+use crate::actors::exit_notice::DeathNotice;
+use crate::actors::fleet::{Execute, FleetActor};
+use crate::actors::instance_link::{
+    Adopt, Beat, Fence, FenceAfter, FenceGround, LetGo, Noticed, Pulse, Retire,
+};
+use crate::actors::registry::Entry;
+
+use crate::clock::Clock;
+use crate::domain::commands::ConfirmDelivery;
+use crate::domain::liveness::{Effect, FenceAnswer, LivenessMachine};
+use crate::domain::settings::LivenessThresholds;
+use crate::domain::time::Timestamp;
+
+/// A timer never waits longer than this, so that no deadline is too far away for it.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
+
+/// What every instance's actor shares.
+#[derive(Debug, Clone)]
+pub struct InstanceLinks {
+    pub(in crate::actors) clock: Clock,
+    pub(in crate::actors) thresholds: LivenessThresholds,
+    pub(in crate::actors) lease: Duration,
+    pub(in crate::actors) notices: Recipient<Noticed>,
+    pub(in crate::actors) let_go: Recipient<LetGo>,
+    pub(in crate::actors) fleet: Addr<FleetActor>,
+    pub(in crate::actors) alerts: Alerts,
+}
+
+/// Watches one instance.
+#[derive(Debug)]
+pub struct InstanceActor {
+    pub(super) entry: Arc<Entry>,
+    pub(super) machine: LivenessMachine,
+    pub(super) links: InstanceLinks,
+    pub(super) armed_for: Option<(Timestamp, SpawnHandle)>,
+    pub(super) confirming: bool,
+    pub(super) reconciler: Reconciler,
+    pub(super) releases: Releases,
+    _notice: DeathNotice,
+}
+
+impl InstanceActor {
+    pub(in crate::actors) fn new(
+        entry: Arc<Entry>,
+        links: InstanceLinks,
+        notice: DeathNotice,
+    ) -> Self {
+        let standing = entry.standing();
+        let mut machine =
+            LivenessMachine::new(links.thresholds, standing.saved(), entry.last_beat());
+        if entry.is_fenced() {
+            machine.fence_regardless();
+        }
+        let reconciler = Reconciler::new(&entry, &links.thresholds, links.alerts.clone());
+        let releases = Releases::new(&links.thresholds, links.alerts.clone());
+        Self {
+            entry,
+            machine,
+            links,
+            armed_for: None,
+            confirming: false,
+            reconciler,
+            releases,
+            _notice: notice,
+        }
+    }
+
+    fn notice(&self, effect: Effect) {
+        debug!(server_id = self.entry.id().as_str(); "noticed {effect:?}");
+        self.links.notices.do_send(Noticed {
+            id: self.entry.id().clone(),
+            incarnation: self.entry.standing().incarnation,
+            effect,
+        });
+    }
+
+    fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
+        // A heartbeat may have been stamped whose message has not arrived, or never will.
+        if let Some(effect) = self.machine.heartbeat_if_newer(self.entry.last_beat()) {
+            self.notice(effect);
+        }
+        let now = self.links.clock.now();
+        while let Some(effect) = self.machine.handle_deadline(now) {
+            self.notice(effect);
+        }
+        self.arm(ctx);
+    }
+
+    /// Sees to it that the timer fires no later than the next deadline.
+    fn arm(&mut self, ctx: &mut Context<Self>) {
+        let Some(deadline) = self.machine.next_deadline() else {
+            return;
+        };
+        match self.armed_for {
+            Some((armed, _)) if armed <= deadline => return,
+            Some((_, handle)) => {
+                ctx.cancel_future(handle);
+            }
+            None => {}
+        }
+        let wait = self.links.clock.wait_until(deadline).min(LONGEST_WAIT);
+        let handle = ctx.run_later(wait, |actor, ctx| {
+            actor.armed_for = None;
+            actor.look_at_the_time(ctx);
+        });
+        self.armed_for = Some((deadline, handle));
+    }
+
+    fn confirm(&mut self, beat: &Beat, ctx: &mut Context<Self>) {
+        let standing = self.entry.standing();
+        if beat.life.is_some_and(|life| life != standing.incarnation) {
+            return;
+        }
+        let waits = standing.unconfirmed + standing.releasing > 0;
+        let running = beat.says.as_ref().and_then(|says| says.running.as_ref());
+        let shows_news =
+            waits && (running.is_some() || beat.version.is_some_and(|known| known.get() > 0));
+        if self.confirming || !shows_news {
+            return;
+        }
+        self.confirming = true;
+        let confirmation = ConfirmDelivery {
+            id: self.entry.id().clone(),
+            incarnation: standing.incarnation,
+            version: beat.version,
+            running: running.map(|running| running.to_vec()),
+        };
+        let answer = self.links.fleet.send(Execute(confirmation));
+        ctx.spawn(answer.into_actor(self).map(|outcome, actor, _| {
+            // Whatever came of it: the next heartbeat says the same again.
+            actor.confirming = false;
+            if let Ok(Err(refusal)) = outcome {
+                debug!(server_id = actor.entry.id().as_str(); "not confirmed: {refusal}");
+            }
+            actor.tell_if_let_go();
+        }));
+    }
+}
+
+impl InstanceActor {
+    /// Nobody has to wait for the end of a lease under which nothing runs any more.
+    fn tell_if_let_go(&self) {
+        let standing = self.entry.standing();
+        if standing.withdrawn.is_some() && standing.exclusive == 0 {
+            self.links.let_go.do_send(LetGo {
+                id: self.entry.id().clone(),
+            });
+        }
+    }
+
+    fn is_trusted(&self) -> bool {
+        // The fence may have gone up while this actor was being created.
+        self.machine.is_trusted() && !self.entry.is_fenced()
+    }
+
+    /// Grants a lease to who beats with its incarnation, if it may have one: then, and only then,
+    /// its end is written down before anybody hears of it.
+    fn grant(&self, beat: &Beat) -> bool {
+        let standing = self.entry.standing();
+        // Another process may have registered while this heartbeat was on its way.
+        let is_granted = beat.life == Some(standing.incarnation)
+            && standing.leased
+            && standing.lease >= self.links.lease
+            && standing.withdrawn.is_none()
+            && self.is_trusted();
+        if is_granted {
+            // The worker measures from when it sent the heartbeat, which was before it came.
+            self.entry
+                .grant_until(self.entry.last_beat() + self.links.lease);
+        }
+        is_granted
+    }
+}
+
+impl Actor for InstanceActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        self.look_at_the_time(ctx);
+    }
+}
+
+impl Handler<Beat> for InstanceActor {
+    type Result = Pulse;
+
+    fn handle(&mut self, beat: Beat, ctx: &mut Self::Context) -> Pulse {
+        if let Some(effect) = self.machine.heartbeat(self.entry.last_beat()) {
+            self.notice(effect);
+        }
+        self.confirm(&beat, ctx);
+        self.watch_releases(&beat, ctx);
+        self.arm(ctx);
+        Pulse {
+            is_trusted: self.is_trusted(),
+            grants_lease: self.grant(&beat),
+            tells_again: self.reconcile(&beat, ctx),
+        }
+    }
+}
+
+impl Handler<Fence> for InstanceActor {
+    type Result = Option<FenceAnswer>;
+
+    fn handle(&mut self, fence: Fence, ctx: &mut Self::Context) -> Option<FenceAnswer> {
+        if self.entry.standing().incarnation != fence.incarnation {
+            return None;
+        }
+        let answer = match fence.ground {
+            FenceGround::Report => {
+                self.machine.fence_regardless();
+                FenceAnswer::Fenced
+            }
+            FenceGround::Silence => {
+                // Stamped heartbeats count even if their message is still on its way.
+                if let Some(effect) = self.machine.heartbeat_if_newer(self.entry.last_beat()) {
+                    self.notice(effect);
+                    self.arm(ctx);
+                }
+                self.machine.fence(self.links.clock.now())
+            }
+        };
+        if answer == FenceAnswer::Fenced {
+            self.entry.fence();
+        }
+        Some(answer)
+    }
+}
+
+impl Handler<Adopt> for InstanceActor {
+    type Result = ();
+
+    fn handle(&mut self, adopt: Adopt, ctx: &mut Self::Context) {
+        let standing = self.entry.standing();
+        self.forget_what_is_over(&standing);
+        let saved = standing.saved();
+        let is_over = adopt.fence == FenceAfter::Lifted || !saved.status.is_serving();
+        if is_over {
+            self.entry.lift_fence();
+        } else if self.entry.is_fenced() {
+            return;
+        }
+        let now = self.links.clock.now();
+        if let Some(effect) = self.machine.adopt(saved, now) {
+            self.notice(effect);
+        }
+        self.look_at_the_time(ctx);
+    }
+}
+
+impl Handler<Retire> for InstanceActor {
+    type Result = ();
+
+    fn handle(&mut self, _: Retire, ctx: &mut Self::Context) {
+        ctx.stop();
+    }
+}

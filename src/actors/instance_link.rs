@@ -1,0 +1,174 @@
+//! How an instance's actor is asked, and what it announces.
+//!
+//! The registry's entry holds an [`InstanceLink`], so whoever finds the entry can ask the actor
+//! without knowing its type; the announcements leave through recipients, so the actor does not know
+//! who listens.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use crate::domain::digest::StreamsDigest;
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::liveness::{Effect, FenceAnswer};
+use crate::domain::reconciliation::Report;
+
+/// The way to one instance's actor.
+pub struct InstanceLink {
+    /// Hears of heartbeats.
+    pub beat: Recipient<Beat>,
+    /// Fences the instance.
+    pub fence: Recipient<Fence>,
+    /// Looks at what is saved.
+    pub adopt: Recipient<Adopt>,
+    /// Stops.
+    pub retire: Recipient<Retire>,
+    address: Box<dyn Any + Send + Sync>,
+}
+
+impl InstanceLink {
+    /// Leads to the actor at `address`.
+    pub fn new<A>(address: Addr<A>) -> Self
+    where
+        A: Actor<Context = Context<A>>
+            + Handler<Beat>
+            + Handler<Fence>
+            + Handler<Adopt>
+            + Handler<Retire>,
+    {
+        Self {
+            beat: address.clone().recipient(),
+            fence: address.clone().recipient(),
+            adopt: address.clone().recipient(),
+            retire: address.clone().recipient(),
+            address: Box::new(address),
+        }
+    }
+
+    /// Whether the actor still takes messages.
+    pub fn is_connected(&self) -> bool {
+        self.beat.connected()
+    }
+
+    /// The address itself, for a caller that knows the type of the actor.
+    pub fn address<A: Actor>(&self) -> Option<Addr<A>> {
+        self.address.downcast_ref::<Addr<A>>().cloned()
+    }
+}
+
+impl fmt::Debug for InstanceLink {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("InstanceLink")
+            .field("is_connected", &self.is_connected())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a worker says it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Says {
+    /// Their digest.
+    pub digest: StreamsDigest,
+    /// How many they are.
+    pub count: u64,
+    /// The streams themselves, ascending, if it named them.
+    pub running: Option<Arc<[StreamId]>>,
+}
+
+/// The instance beat; the registry's entry is stamped already.
+#[derive(Debug, Clone, Default, Message)]
+#[rtype(result = "Pulse")]
+pub struct Beat {
+    /// The life it belongs to, if it says so.
+    pub life: Option<Incarnation>,
+    /// The last assignment version the worker has, if it says so.
+    pub version: Option<AssignmentVersion>,
+    /// What the worker says it runs, if it says so.
+    pub says: Option<Says>,
+}
+
+impl Beat {
+    /// What can be compared with what is saved, if the worker says what it runs.
+    pub(super) fn report(&self) -> Option<Report> {
+        self.says.as_ref().map(|says| Report {
+            version: self.version,
+            digest: says.digest,
+            count: says.count,
+        })
+    }
+}
+
+/// What the instance's actor makes of a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
+pub struct Pulse {
+    /// Whether it is a sign of life; not while the instance is fenced or has failed: then it is one
+    /// of return.
+    pub is_trusted: bool,
+    /// Whether it renews the instance's lease.
+    pub grants_lease: bool,
+    /// Whether its worker is to be told again what to run, although it has the newest version.
+    pub tells_again: bool,
+}
+
+/// How sure the caller is that the instance has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FenceGround {
+    /// It was silent: fence it only if it still is.
+    Silence,
+    /// Somebody said so: fence it, beating or not.
+    Report,
+}
+
+/// Recovery of a life of the instance begins. `None` if it leads another life.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<FenceAnswer>")]
+pub struct Fence {
+    /// Which life.
+    pub incarnation: Incarnation,
+    /// Why.
+    pub ground: FenceGround,
+}
+
+/// What is saved about the instance has changed, or a recovery came to nothing: look again.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Adopt {
+    /// Whether a fence ends with it.
+    pub fence: FenceAfter,
+}
+
+/// What becomes of the fence when the saved state is adopted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FenceAfter {
+    /// A recovery that is under way goes on.
+    Stays,
+    /// The recovery is over.
+    Lifted,
+}
+
+/// The instance is gone: so is its actor.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Retire;
+
+/// An instance's actor noticed something.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct Noticed {
+    /// Of whom.
+    pub id: InstanceId,
+    /// In which life.
+    pub incarnation: Incarnation,
+    /// What.
+    pub effect: Effect,
+}
+
+/// The worker of an instance whose lease is withdrawn runs nothing exclusive any more.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct LetGo {
+    /// Which instance.
+    pub id: InstanceId,
+}

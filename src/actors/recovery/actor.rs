@@ -1,0 +1,271 @@
+//! The actor that coordinates recoveries.
+
+use std::collections::BTreeMap;
+
+use actix::prelude::*;
+
+use super::attempt::Case;
+use super::brake::MassFailureBrake;
+use super::links::{RecoveryLinks, RecoverySettings};
+use super::scorer::Scorer;
+use super::waiters::Waiters;
+
+use crate::actors::db_breaker::StoreReturned;
+use crate::actors::fatal::Vital;
+use crate::actors::fleet::Execute;
+use crate::actors::instance_link::{FenceGround, Noticed};
+use crate::actors::registry::Entry;
+use crate::domain::brake::Verdict;
+use crate::domain::commands::{
+    ClearSuspicion, ForgiveInstance, ReturnInstance, SuspectInstance, TrustInstance,
+};
+use crate::domain::endings::Endings;
+use crate::domain::ids::{Incarnation, InstanceId};
+use crate::domain::incident::{FailureCause, Incident};
+use crate::domain::liveness::{Effect, Silence, silence_after};
+use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
+
+/// Coordinates recoveries.
+#[derive(Debug)]
+pub struct RecoveryActor {
+    pub(super) links: RecoveryLinks,
+    pub(super) settings: RecoverySettings,
+    pub(super) recoveries: Recoveries,
+    /// Fenced and not in an attempt.
+    pub(super) cases: BTreeMap<InstanceId, Case>,
+    pub(super) endings: Endings,
+    /// Who leaves once its lease is over.
+    pub(super) departures: Departures,
+    /// What the store had open at the start.
+    pub(super) left_open: Vec<Incident>,
+    pub(super) brake: MassFailureBrake,
+    pub(super) scorer: Scorer,
+    pub(super) jitter: fastrand::Rng,
+    pub(super) waiting: BTreeMap<InstanceId, Waiters>,
+    pub(super) timer: Option<SpawnHandle>,
+    _vital: Vital,
+}
+
+impl RecoveryActor {
+    /// An actor that begins with what an earlier run left open.
+    pub fn new(links: RecoveryLinks, settings: RecoverySettings, left_open: Vec<Incident>) -> Self {
+        let vital = Vital::new("RecoveryActor", links.fatal.clone());
+        let brake = MassFailureBrake::new(
+            settings.mass_failure,
+            settings.thresholds,
+            links.clock.clone(),
+            links.registry.clone(),
+            links.telemetry.clone(),
+            links.alerts.clone(),
+            links.journal.clone(),
+        );
+        Self {
+            brake,
+            links,
+            settings,
+            recoveries: Recoveries::new(),
+            cases: BTreeMap::new(),
+            endings: Endings::default(),
+            departures: Departures::default(),
+            left_open,
+            scorer: Scorer::default(),
+            jitter: fastrand::Rng::with_seed(settings.jitter_seed),
+            waiting: BTreeMap::new(),
+            timer: None,
+            _vital: vital,
+        }
+    }
+
+    pub(super) fn wake(
+        &mut self,
+        id: &InstanceId,
+        incarnation: Incarnation,
+        cause: FailureCause,
+        ctx: &mut Context<Self>,
+    ) {
+        if ground(cause) == FenceGround::Silence && self.is_held(id, ctx) {
+            return;
+        }
+        let failure = Failure {
+            id: id.clone(),
+            incarnation,
+            cause,
+            detected_at: self.links.clock.wall(),
+        };
+        self.begin(failure, ctx);
+    }
+
+    pub(super) fn begin(&mut self, failure: Failure, ctx: &mut Context<Self>) {
+        if let Some(step) = self.recoveries.wake(failure) {
+            self.take(step, ctx);
+        }
+    }
+
+    /// What a silence that is to be recovered is called: an emergency if it has lasted for so long
+    /// and the instance still owns streams.
+    pub(super) fn cause_of_silence(&self, entry: &Entry) -> FailureCause {
+        let silent_for = self.links.clock.now().since(entry.last_beat());
+        let silence = silence_after(&self.settings.thresholds, silent_for);
+        let is_emergency = silence == Silence::Emergency && entry.standing().held > 0;
+        if is_emergency && self.settings.emergency_enabled {
+            FailureCause::EmergencyThreshold
+        } else {
+            FailureCause::HeartbeatTimeout
+        }
+    }
+
+    /// Asks the brake whether a timeout may be acted upon. What is under way already goes on.
+    fn is_held(&mut self, id: &InstanceId, ctx: &mut Context<Self>) -> bool {
+        if self.recoveries.concerns(id) {
+            return false;
+        }
+        let Some(entry) = self.links.registry.get(id) else {
+            return false;
+        };
+        match self.brake.expired(&entry) {
+            Verdict::Proceed => false,
+            Verdict::Held => true,
+            Verdict::Engaged(_) => {
+                self.arm(ctx);
+                true
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self, step: Step, ctx: &mut Context<Self>) {
+        match step {
+            Step::Fence(failure) => self.fence(failure, None, ctx),
+            Step::Attempt {
+                failure,
+                attempt,
+                is_urgent,
+            } => self.attempt(&failure, attempt, is_urgent, ctx),
+        }
+    }
+
+    pub(super) fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
+        let now = self.links.clock.now();
+        for step in self.recoveries.handle_deadline(now) {
+            self.take(step, ctx);
+        }
+        for due in self.endings.handle_deadline(now) {
+            self.save_ending(due, ctx);
+        }
+        for id in self.departures.handle_deadline(now) {
+            self.depart(id, ctx);
+        }
+        for (id, incarnation) in self.brake.look().due {
+            self.begin_held(&id, incarnation, ctx);
+        }
+        self.arm(ctx);
+    }
+
+    /// The turn of an instance whose recovery was held has come. It was detected when it passed
+    /// its timeout, not now.
+    fn begin_held(&mut self, id: &InstanceId, incarnation: Incarnation, ctx: &mut Context<Self>) {
+        let Some(entry) = self.links.registry.get(id) else {
+            return;
+        };
+        let silent_for = self.links.clock.now().since(entry.last_beat());
+        let failure = Failure {
+            id: id.clone(),
+            incarnation,
+            cause: self.cause_of_silence(&entry),
+            detected_at: self.links.clock.wall()
+                - silent_for.saturating_sub(self.settings.thresholds.timeout),
+        };
+        self.begin(failure, ctx);
+    }
+
+    /// One timer, for the brake and the earliest retry of all: one for each retry would be armed
+    /// again by each that fires, and a long outage with many silent instances would do nothing
+    /// else.
+    pub(super) fn arm(&mut self, ctx: &mut Context<Self>) {
+        if let Some(timer) = self.timer.take() {
+            ctx.cancel_future(timer);
+        }
+        let deadlines = [
+            self.recoveries.next_deadline(),
+            self.endings.next_deadline(),
+            self.departures.next_deadline(),
+            self.brake.next_deadline(),
+        ];
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
+            return;
+        };
+        let wait = self.links.clock.wait_until(deadline);
+        self.timer = Some(ctx.run_later(wait, |actor, ctx| {
+            actor.timer = None;
+            actor.look_at_the_time(ctx);
+        }));
+    }
+}
+
+/// What is needed to fence for a cause.
+pub(super) const fn ground(cause: FailureCause) -> FenceGround {
+    match cause {
+        FailureCause::HeartbeatTimeout | FailureCause::EmergencyThreshold => FenceGround::Silence,
+        FailureCause::Reported
+        | FailureCause::FoundFailed
+        | FailureCause::Forced
+        | FailureCause::Emergency => FenceGround::Report,
+    }
+}
+
+impl Actor for RecoveryActor {
+    type Context = Context<Self>;
+
+    fn started(&mut self, ctx: &mut Self::Context) {
+        ctx.run_interval(self.settings.sweep_interval, Self::sweep);
+        for incident in std::mem::take(&mut self.left_open) {
+            self.take_up(incident, ctx);
+        }
+        self.find_departures(ctx);
+    }
+}
+
+impl Handler<Noticed> for RecoveryActor {
+    type Result = ();
+
+    fn handle(&mut self, noticed: Noticed, ctx: &mut Self::Context) {
+        let Noticed {
+            id,
+            incarnation,
+            effect,
+        } = noticed;
+        let fleet = &self.links.fleet;
+        match effect {
+            Effect::BecameLate => fleet.do_send(Execute(SuspectInstance { id, incarnation })),
+            Effect::BackOnTime => fleet.do_send(Execute(ClearSuspicion { id, incarnation })),
+            Effect::Returned => fleet.do_send(Execute(ReturnInstance { id, incarnation })),
+            Effect::ProbationServed => fleet.do_send(Execute(TrustInstance { id, incarnation })),
+            Effect::FlapPaidBack { flaps } => fleet.do_send(Execute(ForgiveInstance {
+                id,
+                incarnation,
+                flaps,
+            })),
+            Effect::BecameSilent | Effect::BecameEmergency => {
+                let entry = self.links.registry.get(&id);
+                let cause = entry.map_or(FailureCause::HeartbeatTimeout, |entry| {
+                    self.cause_of_silence(&entry)
+                });
+                self.wake(&id, incarnation, cause, ctx);
+            }
+        }
+    }
+}
+
+impl Handler<StoreReturned> for RecoveryActor {
+    type Result = ();
+
+    fn handle(&mut self, _: StoreReturned, ctx: &mut Self::Context) {
+        for step in self.recoveries.store_returned() {
+            self.take(step, ctx);
+        }
+        for due in self.endings.store_returned() {
+            self.save_ending(due, ctx);
+        }
+        // What else could not be saved meanwhile was not kept: it is seen again.
+        self.sweep(ctx);
+    }
+}

@@ -1,0 +1,22 @@
+//! Commands of a recovery to the fleet.
+
+use actix::Addr;
+
+use crate::actors::fleet::{Execute, FleetActor};
+use crate::actors::refusal::Refusal;
+use crate::domain::commands::{Command, PlaceWaiting};
+
+/// Has a command carried out; returns once it is saved.
+pub(super) async fn execute<C: Command>(
+    fleet: &Addr<FleetActor>,
+    command: C,
+) -> Result<C::Reply, Refusal> {
+    let answer = fleet.send(Execute(command)).await;
+    answer.unwrap_or(Err(Refusal::ShuttingDown))
+}
+
+/// Returns once no transaction is in doubt any more: commands are decided only then, and this one
+/// changes nothing.
+pub(super) async fn settle(fleet: &Addr<FleetActor>) -> Result<(), Refusal> {
+    execute(fleet, PlaceWaiting).await
+}
