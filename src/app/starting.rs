@@ -13,7 +13,10 @@ use actix_web::dev::ServerHandle;
 use log::{info, warn};
 use tokio::task::JoinHandle;
 
-use super::{ANSWER_LIMIT, StartError, WRITE_GRACE, database_url, listen};
+use super::database::database_url;
+use super::port::listen;
+use super::start_error::StartError;
+use super::stop_limits::{ANSWER_LIMIT, WRITE_GRACE};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseSettings};

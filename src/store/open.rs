@@ -3,7 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MemoryStore, PostgresStore, SqliteStore, Store, StoreError, postgres, sqlite};
+use super::contract::Store;
+use super::error::StoreError;
+use super::memory::MemoryStore;
+use super::postgres;
+use super::postgres::PostgresStore;
+use super::sqlite;
+use super::sqlite::SqliteStore;
 
 /// What kind of store a URL asks for.
 #[derive(Debug, PartialEq, Eq)]

@@ -53,7 +53,12 @@ macro_rules! operations {
             alerts, events, fleet_state, health_history, incidents, instances, last_beats, metrics, placements, streams,
         };
         use crate::store::write_set::WriteSet;
-        use crate::store::{Census, Expiry, Guard, Save, Settlement, StoreError, StoredEvent};
+        use crate::store::census::Census;
+        use crate::store::error::StoreError;
+        use crate::store::guard::{Guard, Settlement};
+        use crate::store::retention::Expiry;
+        use crate::store::save::Save;
+        use crate::store::stored_event::StoredEvent;
 
         pub(super) $($asynchronous)? fn ping(c: &mut $connection) -> Result<(), StoreError> {
             diesel::sql_query("SELECT 1").execute(c)$(.$await)??;
@@ -116,7 +121,7 @@ macro_rules! operations {
                     .execute(c)$(.$await)??;
             }
             if !set.placements.is_empty() {
-                super::put_placements(c, &set.placements)$(.$await)??;
+                put_placements(c, &set.placements)$(.$await)??;
             }
             for ids in set.gone_placements.chunks(rows_per_statement(1)) {
                 diesel::delete(placements::table.filter(placements::stream_id.eq_any(ids)))
@@ -141,7 +146,7 @@ macro_rules! operations {
                     .execute(c)$(.$await)??;
             }
             if !set.events.is_empty() {
-                super::append_events(c, &set.events)$(.$await)??;
+                append_events(c, &set.events)$(.$await)??;
             }
             Ok(())
         }

@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::obstacle::passes_by_itself;
 use super::sqlstate::{Followed, FollowedTls, LastError, Plain};
 use super::tls::{self, Verification};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// What the connections call themselves in `pg_stat_activity`, unless the URL says otherwise.
 const APPLICATION_NAME: &str = "resilient-orchestrator";
