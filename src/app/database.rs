@@ -1,12 +1,14 @@
 //! Which database the settings name, in the words of the store.
 
 use crate::config::DatabaseUrl;
+use crate::store::Target;
 
-/// The URL with its password, as the driver needs it; never to be shown.
-pub(super) fn database_url(url: &DatabaseUrl) -> String {
+/// The database that a setting names. Its text was read and checked by `config`; nobody reads it
+/// again.
+pub(super) fn target(url: &DatabaseUrl) -> Target {
     match url {
-        DatabaseUrl::Memory => "memory:".to_owned(),
-        DatabaseUrl::Sqlite(path) => format!("sqlite://{}", path.display()),
-        DatabaseUrl::Postgres(url) => url.expose().to_owned(),
+        DatabaseUrl::Memory => Target::Memory,
+        DatabaseUrl::Sqlite(path) => Target::Sqlite(path.clone()),
+        DatabaseUrl::Postgres(url) => Target::Postgres(url.expose().to_owned()),
     }
 }

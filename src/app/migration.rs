@@ -2,10 +2,9 @@
 
 use log::info;
 
-use super::database::database_url;
+use super::database::target;
 use super::start_error::StartError;
 use crate::config::Config;
-use crate::store;
 
 /// Which way the schema of the database is moved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,17 +22,17 @@ pub enum MigrationDirection {
 /// What kept it from doing so.
 pub fn migrate(config: Config, direction: MigrationDirection) -> Result<(), StartError> {
     let runner = actix::System::new();
-    let (url, timeout) = (database_url(&config.database.url), config.database.timeout);
+    let (target, timeout) = (target(&config.database.url), config.database.timeout);
     runner.block_on(async {
         match direction {
             MigrationDirection::Up => {
-                let applied = store::migrate(&url, timeout).await?;
+                let applied = target.migrate(timeout).await?;
                 for name in &applied {
                     info!("applied {name}");
                 }
                 info!("the database is up to date ({} applied)", applied.len());
             }
-            MigrationDirection::DownOne => match store::revert_last(&url, timeout).await? {
+            MigrationDirection::DownOne => match target.revert_last(timeout).await? {
                 Some(name) => info!("reverted {name}"),
                 None => info!("there is nothing to revert"),
             },

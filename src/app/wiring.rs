@@ -41,3 +41,20 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         client: ClientLimits::default(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_actors_and_handlers_take_for_defaults_are_those_of_the_settings() {
+        let config = Config::from_pairs([]).unwrap();
+        let defaults = SystemSettings::default();
+        let of_the_settings = SystemSettings {
+            jitter_seed: defaults.jitter_seed,
+            ..system_settings(&config)
+        };
+        assert_eq!(of_the_settings, defaults);
+        assert_eq!(http_settings(&config), HttpSettings::default());
+    }
+}

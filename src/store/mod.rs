@@ -6,7 +6,7 @@
 //! suite (`tests/store/conformance.rs`) runs on all adapters. May use `domain` and diesel.
 //!
 //! `contract` is the trait, with its words in `guard`, `save`, `census`, `stored_event` and `error`.
-//! `open` turns a URL into a store. `operations` holds every statement, written once; `sqlite` and
+//! `target` names a database; `open` turns it into a store. `postgres/operations.rs` holds every statement, written once; `sqlite` and
 //! `postgres` run them as transactions with a time limit, and know what a failure leaves behind
 //! (`failure`). `schema`, `rows` and `write_set` are the way between tables and domain.
 
@@ -17,8 +17,8 @@ mod failure;
 mod guard;
 mod memory;
 mod migrations;
+mod multi_row;
 mod open;
-mod operations;
 mod postgres;
 mod retention;
 mod rows;
@@ -26,6 +26,7 @@ mod save;
 mod schema;
 mod sqlite;
 mod stored_event;
+mod target;
 mod write_set;
 
 pub use census::Census;
@@ -33,9 +34,10 @@ pub use contract::Store;
 pub use error::StoreError;
 pub use guard::{Guard, Settlement};
 pub use memory::MemoryStore;
-pub use open::{migrate, open, open_for, revert_last};
+pub use open::{migrate, open, revert_last};
 pub use postgres::PostgresStore;
 pub use retention::{Expiry, Owner, TABLES};
 pub use save::Save;
 pub use sqlite::SqliteStore;
 pub use stored_event::StoredEvent;
+pub use target::Target;

@@ -101,6 +101,8 @@ fn paths(text: &str) -> Vec<String> {
     found.extend(
         text.split(|c| !is_path(c))
             .filter(|path| path.starts_with("crate::") || path.starts_with("super::"))
+            // Braces follow: an import, which is multiplied out above.
+            .filter(|path| !path.ends_with("::"))
             .map(str::to_owned),
     );
     found

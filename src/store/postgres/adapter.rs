@@ -16,9 +16,9 @@ use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, Runtime};
 use tokio::sync::RwLock;
 
+use super::connector::Connector;
+use super::operations;
 use super::sqlstate::{LastError, is_about_content};
-use super::statements;
-use super::target::Target;
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
@@ -59,7 +59,7 @@ const SESSION_END_LIMIT: Duration = Duration::from_secs(1);
 pub struct PostgresStore {
     runtime: OwnRuntime,
     pool: Pool<AsyncPgConnection>,
-    target: Arc<Target>,
+    target: Arc<Connector>,
     limit: Duration,
     /// Whether it is closed. Each operation holds it for reading; closing waits for all of them.
     closed: Arc<RwLock<bool>>,
@@ -80,7 +80,7 @@ impl PostgresStore {
     /// `Unavailable` if the server cannot be reached within `limit`, `Unusable` if the URL or the
     /// database's content cannot be used.
     pub async fn open(url: &str, limit: Duration, pool_size: usize) -> Result<Self, StoreError> {
-        let target = Arc::new(Target::parse(url)?);
+        let target = Arc::new(Connector::parse(url)?);
         let runtime = OwnRuntime::start()?;
         on_migrated_database(&runtime, &target, limit, |harness| {
             migrations::run_pending(harness, &migrations::POSTGRES)
@@ -168,7 +168,7 @@ impl PostgresStore {
 struct Lease(Option<Object<AsyncPgConnection>>);
 
 impl Lease {
-    async fn take(pool: &Pool<AsyncPgConnection>, target: &Target) -> Result<Self, StoreError> {
+    async fn take(pool: &Pool<AsyncPgConnection>, target: &Connector) -> Result<Self, StoreError> {
         match pool.get().await {
             Ok(connection) => Ok(Self(Some(connection))),
             Err(PoolError::Backend(pooled_connection::PoolError::ConnectionError(error))) => {
@@ -308,7 +308,7 @@ pub(in crate::store) async fn migrate(
     url: &str,
     limit: Duration,
 ) -> Result<Vec<String>, StoreError> {
-    let target = Arc::new(Target::parse(url)?);
+    let target = Arc::new(Connector::parse(url)?);
     let runtime = OwnRuntime::start()?;
     let taken = on_migrated_database(&runtime, &target, limit, |harness| {
         migrations::run_pending(harness, &migrations::POSTGRES)
@@ -323,7 +323,7 @@ pub(in crate::store) async fn revert_last(
     url: &str,
     limit: Duration,
 ) -> Result<Option<String>, StoreError> {
-    let target = Arc::new(Target::parse(url)?);
+    let target = Arc::new(Connector::parse(url)?);
     let runtime = OwnRuntime::start()?;
     let reverted = on_migrated_database(&runtime, &target, limit, |harness| {
         migrations::revert_last(harness, &migrations::POSTGRES)
@@ -337,7 +337,7 @@ pub(in crate::store) async fn revert_last(
 /// one is worse than a slow one. The harness blocks, so it gets a thread for blocking work.
 async fn on_migrated_database<T: Send + 'static>(
     runtime: &OwnRuntime,
-    target: &Arc<Target>,
+    target: &Arc<Connector>,
     limit: Duration,
     body: impl FnOnce(&mut AsyncMigrationHarness<AsyncPgConnection>) -> Result<T, StoreError>
     + Send
@@ -362,36 +362,36 @@ async fn on_migrated_database<T: Send + 'static>(
 #[async_trait]
 impl Store for PostgresStore {
     async fn begin_term(&self) -> Result<Guard, StoreError> {
-        self.write(|c| statements::begin_term(c).boxed()).await
+        self.write(|c| operations::begin_term(c).boxed()).await
     }
 
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
-        self.read(|c| statements::load(c).boxed()).await
+        self.read(|c| operations::load(c).boxed()).await
     }
 
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
-        self.write(move |c| async move { statements::save(c, guard, &save).await }.boxed())
+        self.write(move |c| async move { operations::save(c, guard, &save).await }.boxed())
             .await
     }
 
     async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError> {
-        self.write(move |c| statements::settle(c, guard).boxed())
+        self.write(move |c| operations::settle(c, guard).boxed())
             .await
     }
 
     async fn census(&self) -> Result<Census, StoreError> {
-        self.read(|c| statements::census(c).boxed()).await
+        self.read(|c| operations::census(c).boxed()).await
     }
 
     async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
         let beats = beats.to_vec();
-        self.write(move |c| async move { statements::save_beats(c, &beats).await }.boxed())
+        self.write(move |c| async move { operations::save_beats(c, &beats).await }.boxed())
             .await
     }
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
         let records = records.to_vec();
-        self.write(move |c| async move { statements::save_metrics(c, &records).await }.boxed())
+        self.write(move |c| async move { operations::save_metrics(c, &records).await }.boxed())
             .await
     }
 
@@ -403,7 +403,7 @@ impl Store for PostgresStore {
     ) -> Result<Vec<MetricsRecord>, StoreError> {
         let instance = instance.clone();
         self.read(move |c| {
-            async move { statements::metrics(c, &instance, since, limit).await }.boxed()
+            async move { operations::metrics(c, &instance, since, limit).await }.boxed()
         })
         .await
     }
@@ -414,7 +414,7 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let filter = filter.clone();
-        self.read(move |c| async move { statements::find_events(c, &filter, limit).await }.boxed())
+        self.read(move |c| async move { operations::find_events(c, &filter, limit).await }.boxed())
             .await
     }
 
@@ -424,30 +424,30 @@ impl Store for PostgresStore {
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
         let filter = filter.clone();
-        self.read(move |c| async move { statements::incidents(c, &filter, limit).await }.boxed())
+        self.read(move |c| async move { operations::incidents(c, &filter, limit).await }.boxed())
             .await
     }
 
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.read(move |c| statements::incident(c, id).boxed())
+        self.read(move |c| operations::incident(c, id).boxed())
             .await
     }
 
     async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
         let alerts = alerts.to_vec();
-        self.write(move |c| async move { statements::save_alerts(c, &alerts).await }.boxed())
+        self.write(move |c| async move { operations::save_alerts(c, &alerts).await }.boxed())
             .await
     }
 
     async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
         let filter = filter.clone();
-        self.read(move |c| async move { statements::alerts(c, &filter, limit).await }.boxed())
+        self.read(move |c| async move { operations::alerts(c, &filter, limit).await }.boxed())
             .await
     }
 
     async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
         let records = records.to_vec();
-        self.write(move |c| async move { statements::save_health(c, &records).await }.boxed())
+        self.write(move |c| async move { operations::save_health(c, &records).await }.boxed())
             .await
     }
 
@@ -456,18 +456,18 @@ impl Store for PostgresStore {
         before: Option<WallTime>,
         limit: u32,
     ) -> Result<Vec<HealthRecord>, StoreError> {
-        self.read(move |c| statements::health(c, before, limit).boxed())
+        self.read(move |c| operations::health(c, before, limit).boxed())
             .await
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
         let expiry = expiry.clone();
-        self.write(move |c| async move { statements::prune(c, &expiry).await }.boxed())
+        self.write(move |c| async move { operations::prune(c, &expiry).await }.boxed())
             .await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(|c| statements::ping(c).boxed()).await
+        self.read(|c| operations::ping(c).boxed()).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {

@@ -10,10 +10,11 @@
 
 mod adapter;
 mod bulk;
+mod connector;
+mod dialect;
 mod obstacle;
+mod operations;
 mod sqlstate;
-mod statements;
-mod target;
 mod tls;
 
 pub use adapter::PostgresStore;

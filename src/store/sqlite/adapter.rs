@@ -1,6 +1,6 @@
 //! The store itself: what the trait asks for, in this database.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ use tokio::sync::Mutex;
 
 use super::lane::{Lane, Progress, check_folder, checkpoint, connect_for_migrations};
 use super::lock::FileLock;
+use super::operations;
 use super::place::Place;
-use super::statements;
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
@@ -45,7 +45,7 @@ impl SqliteStore {
     /// # Errors
     /// `InUse` if another process has the file, `Unusable` with a sentence if it cannot be opened
     /// or is not a database of ours.
-    pub async fn open(path: &str, limit: Duration, owner: &str) -> Result<Self, StoreError> {
+    pub async fn open(path: &Path, limit: Duration, owner: &str) -> Result<Self, StoreError> {
         let migrated = on_migrated_file(path, limit, owner, |connection, _| {
             migrations::run_pending(connection, &migrations::SQLITE)
         });
@@ -108,7 +108,7 @@ impl SqliteStore {
 
 /// Brings the tables of a file up to this release; returns the names of what was missing.
 pub(in crate::store) async fn migrate(
-    path: &str,
+    path: &Path,
     limit: Duration,
 ) -> Result<Vec<String>, StoreError> {
     let migrated = on_migrated_file(path, limit, MIGRATING, |connection, place| {
@@ -121,7 +121,7 @@ pub(in crate::store) async fn migrate(
 
 /// Takes back the last migration of a file.
 pub(in crate::store) async fn revert_last(
-    path: &str,
+    path: &Path,
     limit: Duration,
 ) -> Result<Option<String>, StoreError> {
     let migrated = on_migrated_file(path, limit, MIGRATING, |connection, place| {
@@ -145,12 +145,12 @@ struct Migrated<T> {
 /// Migrations have no time limit of their own: half of one is worse than a slow one. The lock
 /// comes before the first look at the file.
 async fn on_migrated_file<T: Send + 'static>(
-    path: &str,
+    path: &Path,
     limit: Duration,
     owner: &str,
     body: impl FnOnce(&mut SqliteConnection, &Place) -> Result<T, StoreError> + Send + 'static,
 ) -> Result<Migrated<T>, StoreError> {
-    let (path, owner) = (PathBuf::from(path), owner.to_owned());
+    let (path, owner) = (path.to_owned(), owner.to_owned());
     let migrated = tokio::task::spawn_blocking(move || {
         let path: &Path = &path;
         check_folder(path)?;
@@ -171,33 +171,33 @@ async fn on_migrated_file<T: Send + 'static>(
 #[async_trait]
 impl Store for SqliteStore {
     async fn begin_term(&self) -> Result<Guard, StoreError> {
-        self.write(statements::begin_term).await
+        self.write(operations::begin_term).await
     }
 
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
-        self.read(statements::load).await
+        self.read(operations::load).await
     }
 
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
-        self.write(move |c| statements::save(c, guard, &save)).await
+        self.write(move |c| operations::save(c, guard, &save)).await
     }
 
     async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError> {
-        self.write(move |c| statements::settle(c, guard)).await
+        self.write(move |c| operations::settle(c, guard)).await
     }
 
     async fn census(&self) -> Result<Census, StoreError> {
-        self.read(statements::census).await
+        self.read(operations::census).await
     }
 
     async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
         let beats = beats.to_vec();
-        self.write(move |c| statements::save_beats(c, &beats)).await
+        self.write(move |c| operations::save_beats(c, &beats)).await
     }
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
         let records = records.to_vec();
-        self.write(move |c| statements::save_metrics(c, &records))
+        self.write(move |c| operations::save_metrics(c, &records))
             .await
     }
 
@@ -208,7 +208,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<MetricsRecord>, StoreError> {
         let instance = instance.clone();
-        self.read(move |c| statements::metrics(c, &instance, since, limit))
+        self.read(move |c| operations::metrics(c, &instance, since, limit))
             .await
     }
 
@@ -218,7 +218,7 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let filter = filter.clone();
-        self.read(move |c| statements::find_events(c, &filter, limit))
+        self.read(move |c| operations::find_events(c, &filter, limit))
             .await
     }
 
@@ -228,29 +228,29 @@ impl Store for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError> {
         let filter = filter.clone();
-        self.read(move |c| statements::incidents(c, &filter, limit))
+        self.read(move |c| operations::incidents(c, &filter, limit))
             .await
     }
 
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
-        self.read(move |c| statements::incident(c, id)).await
+        self.read(move |c| operations::incident(c, id)).await
     }
 
     async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
         let alerts = alerts.to_vec();
-        self.write(move |c| statements::save_alerts(c, &alerts))
+        self.write(move |c| operations::save_alerts(c, &alerts))
             .await
     }
 
     async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
         let filter = filter.clone();
-        self.read(move |c| statements::alerts(c, &filter, limit))
+        self.read(move |c| operations::alerts(c, &filter, limit))
             .await
     }
 
     async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
         let records = records.to_vec();
-        self.write(move |c| statements::save_health(c, &records))
+        self.write(move |c| operations::save_health(c, &records))
             .await
     }
 
@@ -259,17 +259,17 @@ impl Store for SqliteStore {
         before: Option<WallTime>,
         limit: u32,
     ) -> Result<Vec<HealthRecord>, StoreError> {
-        self.read(move |c| statements::health(c, before, limit))
+        self.read(move |c| operations::health(c, before, limit))
             .await
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
         let expiry = expiry.clone();
-        self.write(move |c| statements::prune(c, &expiry)).await
+        self.write(move |c| operations::prune(c, &expiry)).await
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read(statements::ping).await
+        self.read(operations::ping).await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -304,7 +304,7 @@ mod tests {
     ) {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fleet.db");
-        let open = SqliteStore::open(path.to_str().unwrap(), limit, "in a test");
+        let open = SqliteStore::open(&path, limit, "in a test");
         let store = Arc::new(open.await.unwrap());
         let guard = store.begin_term().await.unwrap();
         let (entered, inside) = tokio::sync::oneshot::channel();
@@ -313,7 +313,7 @@ mod tests {
             let store = store.clone();
             tokio::spawn(async move {
                 let work = move |c: &mut SqliteConnection| {
-                    let moved = statements::settle(c, guard)?;
+                    let moved = operations::settle(c, guard)?;
                     assert_eq!(moved, Settlement::Defeated);
                     let _ = entered.send(());
                     let _ = wait.recv();

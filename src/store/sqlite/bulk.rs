@@ -3,7 +3,7 @@
 use diesel::{ExpressionMethods, RunQueryDsl, SqliteConnection};
 
 use crate::store::error::StoreError;
-use crate::store::operations::{incoming, rows_per_statement};
+use crate::store::multi_row::{incoming, rows_per_statement};
 use crate::store::rows::{EventRow, PlacementRow};
 use crate::store::schema::{events, placements};
 

@@ -12,12 +12,13 @@
 
 mod adapter;
 mod bulk;
+mod dialect;
 mod lane;
 mod lock;
+mod operations;
 mod place;
 #[cfg(test)]
 mod plans;
-mod statements;
 
 pub use adapter::SqliteStore;
 pub(super) use adapter::{migrate, revert_last};

@@ -8,7 +8,7 @@ use diesel::sql_types;
 use diesel::{Connection, RunQueryDsl};
 
 use super::lane;
-use super::statements;
+use super::operations;
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::time::WallTime;
@@ -28,7 +28,7 @@ fn plans_of(filter: &EventFilter) -> Vec<String> {
             heard.lock().unwrap().push(query.to_string());
         }
     });
-    statements::find_events(&mut connection, filter, 10).unwrap();
+    operations::find_events(&mut connection, filter, 10).unwrap();
     let asked = std::mem::take(&mut *asked.lock().unwrap());
     #[derive(diesel::QueryableByName)]
     struct Plan {
