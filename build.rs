@@ -1,5 +1,31 @@
-//! Migrations are compiled in: a new file must lead to a new build.
+//! Migrations are compiled in: a new file must lead to a new build. The statements of the store are
+//! written once, for an asynchronous connection; here they become those of a blocking one.
 
-fn main() {
+use std::path::Path;
+use std::{env, fs, io};
+
+/// Every statement, as ordinary asynchronous Rust.
+const STATEMENTS: &str = "src/store/postgres/operations.rs";
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "cargo names the folder of what is generated in the environment"
+)]
+fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-changed={STATEMENTS}");
+    let text = fs::read_to_string(STATEMENTS)?;
+    // An empty line for each of the head: errors then have the same numbers in both.
+    let lines = text.lines().map(|line| match line.starts_with("//!") {
+        true => "",
+        false => line,
+    });
+    let blocking: Vec<String> = lines
+        .map(|line| line.replace("async fn ", "fn ").replace(".await", ""))
+        .collect();
+    let folder = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
+    fs::write(
+        Path::new(&folder).join("blocking_operations.rs"),
+        blocking.join("\n"),
+    )
 }

@@ -12,7 +12,7 @@
 use log::warn;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::StartError;
+use super::start_error::StartError;
 
 /// The signals of the process, from the moment they are watched.
 pub(super) struct Signals {

@@ -13,7 +13,10 @@ use actix_web::dev::ServerHandle;
 use log::{info, warn};
 use tokio::task::JoinHandle;
 
-use super::{ANSWER_LIMIT, StartError, WRITE_GRACE, database_url, listen};
+use super::database::target;
+use super::port::listen;
+use super::start_error::StartError;
+use super::stop_limits::{ANSWER_LIMIT, WRITE_GRACE};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseSettings};
@@ -21,7 +24,7 @@ use crate::domain::running_time::grace_for;
 use crate::domain::startup::{AfterFailure, DatabaseWait};
 use crate::domain::time::WallTime;
 use crate::http::{self, Awaited, Gate, Phase};
-use crate::store::{self, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// An orchestrator that has its port and no fleet yet.
 #[derive(Debug)]
@@ -91,8 +94,10 @@ async fn open(
     address: SocketAddr,
 ) -> Result<Arc<dyn Store>, StoreError> {
     let pool_size = usize::try_from(database.pool_size).unwrap_or(usize::MAX);
-    let (owner, url) = (format!("at {address}"), database_url(&database.url));
-    let store = store::open_for(&owner, &url, database.timeout, pool_size).await?;
+    let owner = format!("at {address}");
+    let store = target(&database.url)
+        .open(&owner, database.timeout, pool_size)
+        .await?;
     info!(database:% = database.url; "using {}", database.url);
     Ok(store)
 }

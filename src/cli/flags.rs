@@ -9,14 +9,17 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgMatches, value_parser};
 
-use super::arguments::command_line;
 use crate::config::{Group, Setting, settings};
 
-/// The settings given as flags, before the subcommand and behind it.
+/// Returns the settings given as flags, before the subcommand and behind it. `command_line` is for
+/// the error.
 ///
 /// # Errors
 /// If one is given twice, or has no effect on the subcommand.
-pub(super) fn flags(matches: &ArgMatches) -> Result<BTreeMap<String, OsString>, clap::Error> {
+pub(super) fn flags(
+    matches: &ArgMatches,
+    command_line: fn() -> clap::Command,
+) -> Result<BTreeMap<String, OsString>, clap::Error> {
     let mut levels = vec![matches];
     let mut path = Vec::new();
     while let Some((name, inner)) = levels.last().and_then(|level| level.subcommand()) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::sources::Origin;
+use super::origin::Origin;
 
 /// Everything that is wrong, found in one go: nobody should have to start a program five times to
 /// learn of five mistakes.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use super::origin::Origin;
 use super::problem::{Problem, Warning};
 use super::rules::Length;
 use super::setting::{Fallback, Kind, Setting};
-use super::sources::{Origin, Sources};
+use super::sources::Sources;
 use super::{address, database, duration, log, scalar, table};
 use crate::domain::masked_url::masked_url;
 use crate::domain::settings::Fraction;

@@ -6,9 +6,9 @@
 use std::time::Duration;
 
 use super::duration::format;
+use super::origin::Origin;
 use super::problem::Problem;
 use super::setting::Fallback;
-use super::sources::Origin;
 use super::table;
 
 /// A length of time that was read, with its reason to be what it is.

@@ -4,16 +4,12 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
+use super::origin::Origin;
 use super::problem::Warning;
-use super::sources::{Origin, Sources};
+use super::sources::Sources;
+use super::table::{DEFAULT_SERVER_URL, SERVER_URL};
 use super::typo::suspects_of;
 use crate::domain::masked_url::masked_url;
-
-/// The variable, and the name under which its flag is kept.
-pub const SERVER_URL: &str = "ORCHESTRATOR_URL";
-
-/// Where an orchestrator with default settings answers.
-pub const DEFAULT_SERVER_URL: &str = "http://127.0.0.1:8001";
 
 /// The address of an orchestrator. A proxy before it may ask for a user and a password, which are
 /// not printed.

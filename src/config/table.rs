@@ -5,6 +5,13 @@
 use super::setting::Fallback::{Derived, Text};
 use super::setting::{Group, Kind, Setting};
 
+/// The variable with the address of a running orchestrator, and the name under which its flag is
+/// kept. Only the commands that ask one go by it, so it is in no list of the server's settings.
+pub const SERVER_URL: &str = "ORCHESTRATOR_URL";
+
+/// Where an orchestrator with default settings answers.
+pub const DEFAULT_SERVER_URL: &str = "http://127.0.0.1:8001";
+
 /// Every setting, ordered by group, in the order people read about them.
 pub fn settings() -> &'static [Setting] {
     SETTINGS

@@ -2,7 +2,7 @@
 
 use diesel::result::{DatabaseErrorKind, Error};
 
-use super::StoreError;
+use super::error::StoreError;
 
 /// Whether an operation may change anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

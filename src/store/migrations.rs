@@ -6,7 +6,7 @@ use diesel::backend::Backend;
 use diesel::migration::{MigrationSource, MigrationVersion};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::StoreError;
+use super::error::StoreError;
 use super::failure::is_about_the_way;
 
 /// For SQLite.

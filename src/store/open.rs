@@ -1,135 +1,94 @@
-//! From the text of a database URL to a store that is ready for use.
+//! From the name of a database to a store that is ready for use.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MemoryStore, PostgresStore, SqliteStore, Store, StoreError, postgres, sqlite};
+use super::contract::Store;
+use super::error::StoreError;
+use super::memory::MemoryStore;
+use super::postgres::{self, PostgresStore};
+use super::sqlite::{self, SqliteStore};
+use super::target::Target;
 
-/// What kind of store a URL asks for.
-#[derive(Debug, PartialEq, Eq)]
-enum Kind<'u> {
-    Memory,
-    Sqlite(&'u str),
-    Postgres,
+impl Target {
+    /// Opens the store, brings its tables up to this release and returns it. `owner` says what this
+    /// process does with the database, for a second process that is refused because of it:
+    /// `at 127.0.0.1:8001`.
+    ///
+    /// Every later call is bounded by `timeout`; `pool_size` is the number of connections, which
+    /// only PostgreSQL has more than two of.
+    ///
+    /// # Errors
+    /// `Unavailable` if the server cannot be reached, `InUse` if another process has the file,
+    /// `Unusable` if the URL, the file or the content of the database cannot be used. No text
+    /// contains a user name or a password.
+    pub async fn open(
+        &self,
+        owner: &str,
+        timeout: Duration,
+        pool_size: usize,
+    ) -> Result<Arc<dyn Store>, StoreError> {
+        Ok(match self {
+            Self::Memory => Arc::new(MemoryStore::new()),
+            Self::Sqlite(path) => Arc::new(SqliteStore::open(path, timeout, owner).await?),
+            Self::Postgres(url) => Arc::new(PostgresStore::open(url, timeout, pool_size).await?),
+        })
+    }
+
+    /// Brings the tables up to this release; returns the names of the migrations that were missing.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    pub async fn migrate(&self, timeout: Duration) -> Result<Vec<String>, StoreError> {
+        match self {
+            Self::Memory => Ok(Vec::new()),
+            Self::Sqlite(path) => sqlite::migrate(path, timeout).await,
+            Self::Postgres(url) => postgres::migrate(url, timeout).await,
+        }
+    }
+
+    /// Takes back the last migration, with everything in its tables; returns its name, none if
+    /// there is none left.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    pub async fn revert_last(&self, timeout: Duration) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::Memory => Ok(None),
+            Self::Sqlite(path) => sqlite::revert_last(path, timeout).await,
+            Self::Postgres(url) => postgres::revert_last(url, timeout).await,
+        }
+    }
 }
 
-/// Opens the store that `url` names, brings its tables up to this release and returns it.
-///
-/// - `memory:` keeps nothing beyond the process;
-/// - `sqlite://path`, relative to the working directory or absolute;
-/// - `postgres://user:password@host:port/name` (or `postgresql://`), with `sslmode` and
-///   `sslrootcert` as described at [`PostgresStore`].
-///
-/// Every later call is bounded by `timeout`; `pool_size` is the number of connections, which
-/// only PostgreSQL has more than two of.
+/// Opens the store that `url` names, for a program of its own: [`Target::parse`], then
+/// [`Target::open`].
 ///
 /// # Errors
-/// `Unavailable` if the server cannot be reached, `InUse` if another process has the file,
-/// `Unusable` if the URL, the file or the content of the database cannot be used. No text contains a user name or a password.
+/// As those.
 pub async fn open(
     url: &str,
     timeout: Duration,
     pool_size: usize,
 ) -> Result<Arc<dyn Store>, StoreError> {
-    open_for("in a program of its own", url, timeout, pool_size).await
+    let target = Target::parse(url)?;
+    target
+        .open("in a program of its own", timeout, pool_size)
+        .await
 }
 
-/// As [`open`]. `owner` says what this process does with the database, for a second process that
-/// is refused because of it: `at 127.0.0.1:8001`.
+/// [`Target::parse`], then [`Target::migrate`].
 ///
 /// # Errors
-/// As [`open`].
-pub async fn open_for(
-    owner: &str,
-    url: &str,
-    timeout: Duration,
-    pool_size: usize,
-) -> Result<Arc<dyn Store>, StoreError> {
-    Ok(match kind(url)? {
-        Kind::Memory => Arc::new(MemoryStore::new()),
-        Kind::Sqlite(path) => Arc::new(SqliteStore::open(path, timeout, owner).await?),
-        Kind::Postgres => Arc::new(PostgresStore::open(url, timeout, pool_size).await?),
-    })
-}
-
-/// Brings the tables of the database that `url` names up to this release; returns the names of
-/// the migrations that were missing.
-///
-/// # Errors
-/// As [`open`].
+/// As those.
 pub async fn migrate(url: &str, timeout: Duration) -> Result<Vec<String>, StoreError> {
-    match kind(url)? {
-        Kind::Memory => Ok(Vec::new()),
-        Kind::Sqlite(path) => sqlite::migrate(path, timeout).await,
-        Kind::Postgres => postgres::migrate(url, timeout).await,
-    }
+    Target::parse(url)?.migrate(timeout).await
 }
 
-/// Takes back the last migration of the database that `url` names, with everything in its tables;
-/// returns its name, none if there is none left.
+/// [`Target::parse`], then [`Target::revert_last`].
 ///
 /// # Errors
-/// As [`open`].
+/// As those.
 pub async fn revert_last(url: &str, timeout: Duration) -> Result<Option<String>, StoreError> {
-    match kind(url)? {
-        Kind::Memory => Ok(None),
-        Kind::Sqlite(path) => sqlite::revert_last(path, timeout).await,
-        Kind::Postgres => postgres::revert_last(url, timeout).await,
-    }
-}
-
-fn kind(url: &str) -> Result<Kind<'_>, StoreError> {
-    let (scheme, rest) = url.split_once(':').unwrap_or(("", url));
-    let path = rest.strip_prefix("//");
-    match (scheme, path) {
-        ("memory", _) => Ok(Kind::Memory),
-        // Elsewhere these mean something; here they would become odd file names.
-        ("sqlite", Some(path)) if path.contains('?') => Err(StoreError::Unusable(
-            "sqlite:// takes no options after a `?` in the database URL".to_owned(),
-        )),
-        ("sqlite", Some(":memory:")) => Err(StoreError::Unusable(
-            "to keep nothing, write memory: as the database URL".to_owned(),
-        )),
-        ("sqlite", Some(path)) if !path.is_empty() => Ok(Kind::Sqlite(path)),
-        ("sqlite", _) => Err(StoreError::Unusable(
-            "the database URL names no file: write sqlite://path/to/file.db".to_owned(),
-        )),
-        ("postgres" | "postgresql", Some(_)) => Ok(Kind::Postgres),
-        // Nothing but the scheme is repeated: the rest may hold a password.
-        _ => Err(StoreError::Unusable(format!(
-            "the scheme `{scheme}` of the database URL is not supported: use sqlite://, \
-             postgres:// or memory:"
-        ))),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_scheme_chooses_the_store() {
-        assert_eq!(kind("memory:").unwrap(), Kind::Memory);
-        assert_eq!(kind("sqlite://a/b.db").unwrap(), Kind::Sqlite("a/b.db"));
-        assert_eq!(kind("sqlite:///a/b.db").unwrap(), Kind::Sqlite("/a/b.db"));
-        assert_eq!(kind("postgres://u:p@h/d").unwrap(), Kind::Postgres);
-        assert_eq!(kind("postgresql://h/d").unwrap(), Kind::Postgres);
-    }
-
-    #[test]
-    fn what_is_refused_is_refused_without_repeating_the_password() {
-        for url in [
-            "mysql://root:geheim@h/d",
-            "geheim",
-            "sqlite://",
-            "sqlite:x",
-            "sqlite://:memory:",
-            "sqlite://a.db?mode=rwc",
-        ] {
-            let StoreError::Unusable(text) = kind(url).unwrap_err() else {
-                panic!("another kind of error for {url}");
-            };
-            assert!(!text.contains("geheim"), "{text}");
-        }
-    }
+    Target::parse(url)?.revert_last(timeout).await
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::error::StoreError;
 use super::rows::{EventRow, IncidentRow, InstanceRow, PlacementRow, StreamRow};
-use super::{Save, StoreError};
+use super::save::Save;
 use crate::domain::fleet::Rows;
 use crate::domain::stream::Stream;
 use crate::domain::stream_url::StreamUrl;

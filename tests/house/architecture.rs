@@ -204,6 +204,19 @@ fn files_are_called_by_the_noun_they_hold() {
 }
 
 #[test]
+fn a_folder_of_modules_begins_with_its_mod_rs() {
+    for room in ["src", "crates", "tests", "examples", "benches"] {
+        for (path, _) in sources(room) {
+            assert!(
+                !path.with_extension("").is_dir(),
+                "{}: a folder of that name is beside it; its front file is the folder's mod.rs",
+                path.strip_prefix(root()).unwrap().display()
+            );
+        }
+    }
+}
+
+#[test]
 fn every_room_says_what_it_is_for() {
     for (path, text) in sources("src").into_iter().chain(sources("crates")) {
         assert!(

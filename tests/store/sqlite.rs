@@ -13,7 +13,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
-use resilient_orchestrator::store::{self, Store, StoreError};
+use resilient_orchestrator::store::{self, Store, StoreError, Target};
 use tempfile::TempDir;
 
 use crate::support::fleets::{Draft, at, instance};
@@ -215,7 +215,9 @@ async fn a_file_in_use_is_refused_to_everybody_else_at_once_and_told_by_whom() {
     let directory = TempDir::new().unwrap();
     let path = directory.path().join("fleet.db");
     let url = format!("sqlite://{}", path.display());
-    let store = store::open_for("at 192.0.2.1:8001", &url, PLENTY, 1)
+    let store = Target::parse(&url)
+        .unwrap()
+        .open("at 192.0.2.1:8001", PLENTY, 1)
         .await
         .unwrap();
     let refusals = [

@@ -67,7 +67,7 @@ where
     let matches = command_line()
         .try_get_matches_from(&arguments)
         .map_err(|error| without_urls(error, &arguments))?;
-    let flags = flags(&matches)?;
+    let flags = flags(&matches, command_line)?;
     let command = match matches.subcommand() {
         Some(("migrate", migrate)) if migrate.get_flag("down") => {
             Command::Migrate(MigrationDirection::DownOne)

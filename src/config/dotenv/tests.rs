@@ -2,7 +2,9 @@
 
 use proptest::prelude::*;
 
-use super::*;
+use std::path::Path;
+
+use super::file::{DotEnv, parse, read_from};
 
 fn read(text: &str) -> DotEnv {
     parse(text, Path::new(".env"), |name| {

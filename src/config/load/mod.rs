@@ -5,13 +5,21 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::database::DatabaseSettings;
+use super::log::LogSettings;
+use super::origin::Origin;
+use super::problem::{ConfigErrors, Problem, Warning};
 use super::reader::{EffectiveValue, Reader};
-use super::sources::{Origin, Sources};
-use super::{
-    BreakerSettings, Config, ConfigErrors, DatabaseSettings, HealthLimits, HealthSettings,
-    HeartbeatSettings, LivenessThresholds, LogSettings, MassFailureSettings, Problem,
-    RecoverySettings, RegistrationSettings, RetentionSettings, RetryPolicy, ServerSettings,
-    Warning, WorkerLimits, database, rules, settings, table, typo,
+use super::sources::Sources;
+use super::table::settings;
+use super::values::{
+    Config, HealthSettings, HeartbeatSettings, RecoverySettings, RegistrationSettings,
+    RetentionSettings, ServerSettings,
+};
+use super::{database, rules, table, typo};
+use crate::domain::settings::{
+    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
+    WorkerLimits,
 };
 
 /// A configuration and what there is to say about it.
@@ -36,7 +44,21 @@ pub fn load(flags: BTreeMap<String, OsString>) -> Result<Loaded, ConfigErrors> {
     from_sources(&Sources::of_process(flags))
 }
 
-pub(super) fn from_pairs<'a>(
+impl Config {
+    /// The settings of `pairs` (names as in the environment) and defaults for the rest; reads
+    /// neither environment nor `.env`. For tests and for programs that embed the server.
+    ///
+    /// # Errors
+    ///
+    /// Every value or combination that is refused, and every name that is no setting.
+    pub fn from_pairs<'a>(
+        pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, ConfigErrors> {
+        from_pairs(pairs)
+    }
+}
+
+fn from_pairs<'a>(
     pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Config, ConfigErrors> {
     let sources = Sources::of_program(pairs);

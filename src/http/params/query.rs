@@ -9,7 +9,7 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, web};
 
-use super::{parse_number, parse_time};
+use super::text::{parse_number, parse_time};
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::spelling::nearest;
 use crate::domain::time::WallTime;

@@ -6,7 +6,7 @@ use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::events::DatedEvent;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::time::WallTime;
-use crate::store::StoredEvent;
+use crate::store::stored_event::StoredEvent;
 
 /// The events in the order of writing.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::rows::{EventRow, PlacementRow};
 
 const PUT_PLACEMENTS: &str = "\

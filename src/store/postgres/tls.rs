@@ -12,7 +12,7 @@ use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// What is asked of the server's certificate. Files are PEM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

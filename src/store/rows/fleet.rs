@@ -9,7 +9,7 @@ use diesel::prelude::*;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 
-use super::{RowAt, ids_json, labels_json};
+use super::row_at::{RowAt, ids_json, labels_json};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
@@ -18,7 +18,7 @@ use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, Strea
 use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
 use crate::domain::withdrawal::{HandedOver, Withdrawal, WithdrawalCause};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::schema::{instances, placements, streams};
 
 /// A row of `instances`.

@@ -2,14 +2,15 @@
 
 use diesel::prelude::*;
 
-use super::RowAt;
+use super::row_at::RowAt;
 use crate::domain::events::{DatedEvent, Event};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{Incarnation, IncidentId, InstanceId, StreamId};
 use crate::domain::incident::{FailureCause, Incident, IncidentOutcome, OrderReason};
 use crate::domain::time::WallTime;
+use crate::store::error::StoreError;
 use crate::store::schema::{events, incidents, last_beats, metrics};
-use crate::store::{StoreError, StoredEvent};
+use crate::store::stored_event::StoredEvent;
 
 /// A row of `events` that is to be written; the database numbers it.
 #[derive(Debug, Clone, Insertable)]

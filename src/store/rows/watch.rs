@@ -2,12 +2,12 @@
 
 use diesel::prelude::*;
 
-use super::RowAt;
+use super::row_at::RowAt;
 use crate::domain::alert::{Alert, AlertKind, Severity};
 use crate::domain::health::{HealthRecord, SystemHealth};
 use crate::domain::ids::AlertId;
 use crate::domain::time::WallTime;
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::schema::{alerts, health_history};
 
 /// A row of `alerts`.

@@ -20,7 +20,7 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 
 use super::lock::FileLock;
 use super::place::{Place, Presence};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 use crate::store::failure::{Access, at_commit, says_locked};
 
 /// How long one try to begin waits for another program, before the caller is asked again.

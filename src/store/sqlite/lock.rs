@@ -22,7 +22,7 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
 
 use super::place::{Identity, beside};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// How often a lock file may disappear between opening and locking it. Each time another process
 /// has come to a clean end in that moment.

@@ -19,7 +19,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// One file, whatever its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

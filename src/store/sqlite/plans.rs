@@ -1,12 +1,19 @@
 //! How the database finds what it is asked for.
 
-use diesel::Connection;
+use std::sync::Arc;
+use std::time::Duration;
+
 use diesel::connection::InstrumentationEvent;
 use diesel::sql_types;
+use diesel::{Connection, RunQueryDsl};
 
-use super::*;
-use crate::domain::event_filter::EventOrder;
-use crate::domain::ids::StreamId;
+use super::lane;
+use super::operations;
+use crate::domain::event_filter::{EventFilter, EventOrder};
+use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::time::WallTime;
+use crate::store::failure::Access;
+use crate::store::migrations;
 
 /// What an operation asks of a database with our tables, statement by statement.
 fn plans_of(filter: &EventFilter) -> Vec<String> {

@@ -17,7 +17,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use super::obstacle::passes_by_itself;
 use super::sqlstate::{Followed, FollowedTls, LastError, Plain};
 use super::tls::{self, Verification};
-use crate::store::StoreError;
+use crate::store::error::StoreError;
 
 /// What the connections call themselves in `pg_stat_activity`, unless the URL says otherwise.
 const APPLICATION_NAME: &str = "resilient-orchestrator";
@@ -35,20 +35,20 @@ struct Encoding {
 }
 
 /// A server and a database on it.
-pub(super) struct Target {
+pub(super) struct Connector {
     config: Config,
     tls: Option<MakeRustlsConnect>,
 }
 
-impl fmt::Debug for Target {
+impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target")
+        f.debug_struct("Connector")
             .field("address", &self.address())
             .finish_non_exhaustive()
     }
 }
 
-impl Target {
+impl Connector {
     /// Reads a `postgres://` URL. The driver knows all of it but the verifying `sslmode`s.
     pub(super) fn parse(url: &str) -> Result<Self, StoreError> {
         let (rest, ssl_mode, root_file) = take_ssl(url)?;
@@ -242,7 +242,7 @@ enum Obstacle {
 }
 
 impl Obstacle {
-    fn into_store_error(self, target: &Target) -> StoreError {
+    fn into_store_error(self, target: &Connector) -> StoreError {
         match self {
             Self::Connect(error) if passes_by_itself(&error) => {
                 target.unreachable(&whole_story(&error))
@@ -381,7 +381,7 @@ mod tests {
 
     #[test]
     fn the_address_is_shown_and_the_password_is_not() {
-        let target = Target::parse("postgres://me:geheim@db.example:6000/fleet").unwrap();
+        let target = Connector::parse("postgres://me:geheim@db.example:6000/fleet").unwrap();
         assert_eq!(target.address(), "db.example:6000");
         let shown = format!("{target:?} {}", target.unreachable(&"refused"));
         assert!(!shown.contains("geheim"), "{shown}");
@@ -391,7 +391,7 @@ mod tests {
     #[test]
     fn the_urls_own_keepalive_goes_before_the_programs() {
         let idle = |query: &str| {
-            let target = Target::parse(&format!("postgres://u@h/d{query}")).unwrap();
+            let target = Connector::parse(&format!("postgres://u@h/d{query}")).unwrap();
             target.config.get_keepalives_idle()
         };
         assert_eq!(idle(""), KEEPALIVE);
@@ -438,7 +438,7 @@ mod tests {
             "postgres://me:geheim@h/d?what=1",
             "postgres://me:geheim@/d",
         ] {
-            let StoreError::Unusable(text) = Target::parse(url).unwrap_err() else {
+            let StoreError::Unusable(text) = Connector::parse(url).unwrap_err() else {
                 panic!("another kind of error for {url}");
             };
             assert!(!text.contains("geheim"), "{text}");

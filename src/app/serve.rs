@@ -1,0 +1,71 @@
+//! Serving until the process is asked to end.
+
+use log::{error, info, warn};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::server::Server;
+use super::signals::Signals;
+use super::start_error::StartError;
+use super::starting::Starting;
+use crate::config::Config;
+
+/// Serves until the process is asked to end.
+///
+/// # Errors
+///
+/// What kept it from serving, or made it end.
+pub fn serve(config: Config) -> Result<(), StartError> {
+    allow_many_connections();
+    std::panic::set_hook(Box::new(|panic| error!("a bug: {panic}")));
+    let runner = actix::System::new();
+    let outcome = runner.block_on(async {
+        let mut signals = Signals::watch()?;
+        let starting = Starting::bind(&config)?;
+        let loaded = tokio::select! {
+            loaded = starting.load(&config) => loaded?,
+            name = signals.asked_to_end() => {
+                info!("{name}: shutting down before the fleet was loaded");
+                starting.stop().await;
+                return Ok(());
+            }
+        };
+        let mut server = Server::of(starting, loaded, &config);
+        let address = server.address();
+        info!(address:%; "ready on http://{address}");
+        let outcome = tokio::select! {
+            name = signals.asked_to_end() => {
+                info!("{name}: shutting down");
+                Ok(())
+            }
+            fatal = server.failed() => Err(fatal.into()),
+        };
+        tokio::select! {
+            stopped = server.stop() => {
+                if outcome.is_err()
+                    && let Err(error) = &stopped
+                {
+                    error!("{error}");
+                }
+                outcome.and(stopped)
+            }
+            name = signals.asked_to_end() => outcome.and(Err(StartError::EndedAtOnce(name))),
+        }
+    });
+    // Dropping the runtime would wait for a database call that hangs; the process ends instead.
+    std::mem::forget(runner);
+    outcome
+}
+
+/// Each worker keeps a connection or two, and systems allow few open files unless asked for more:
+/// 1,024 is common, far below what may be asked for.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        let current = limit.current.unwrap_or(u64::MAX);
+        warn!(error:%; "not more than {current} connections and files can be open");
+    }
+}

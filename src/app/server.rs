@@ -1,0 +1,181 @@
+//! A running orchestrator, and the order in which it stops.
+
+use std::net::SocketAddr;
+
+use actix::Arbiter;
+use actix_web::dev::ServerHandle;
+use log::{error, warn};
+use prometheus_client::registry::Registry as MetricsRegistry;
+use tokio::sync::mpsc::UnboundedReceiver;
+use tokio::task::JoinHandle;
+
+use super::hearing::Hearing;
+use super::start_error::StartError;
+use super::starting::Starting;
+use super::stop_limits::{
+    ANSWER_LIMIT, FINISH_LIMIT, FLUSH_LIMIT, LAST_CALL, STOP_LIMIT, WRITE_GRACE,
+};
+use super::wiring::{http_settings, system_settings};
+use crate::actors::fatal::Fatal;
+use crate::actors::orchestrator::Orchestrator;
+use crate::actors::start::{Loaded, Placement, start};
+use crate::actors::telemetry::Telemetry;
+use crate::config::Config;
+use crate::http::{AppState, Gate, Phase, Readiness};
+use crate::store::StoreError;
+
+/// A running orchestrator: for `serve`, and for programs that embed one.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    orchestrator: Orchestrator,
+    hearing: Hearing,
+    readiness: Readiness,
+    gate: Gate,
+    http: ServerHandle,
+    serving: JoinHandle<std::io::Result<()>>,
+    fatalities: UnboundedReceiver<Fatal>,
+    arbiters: [Arbiter; 2],
+}
+
+impl Server {
+    /// Starts everything; returns once it serves. Must be called within an actix system.
+    ///
+    /// # Errors
+    ///
+    /// What kept it from serving.
+    pub async fn start(config: &Config) -> Result<Self, StartError> {
+        let starting = Starting::bind(config)?;
+        let loaded = starting.load(config).await?;
+        Ok(Self::of(starting, loaded, config))
+    }
+
+    /// Brings the actors to life, and opens the gate.
+    pub(super) fn of(starting: Starting, loaded: Loaded, config: &Config) -> Self {
+        let Starting {
+            address,
+            clock,
+            gate,
+            http,
+            serving,
+        } = starting;
+        let arbiters = [Arbiter::new(), Arbiter::new()];
+        let placement = Placement::Apart {
+            heartbeats: arbiters[0].handle(),
+            fleet: arbiters[1].handle(),
+        };
+        let mut metrics = MetricsRegistry::default();
+        let telemetry = Telemetry::new(&mut metrics);
+        let settings = system_settings(config);
+        let (orchestrator, fatalities) =
+            start(loaded, &settings, clock.clone(), telemetry, &placement);
+        let readiness = Readiness::new();
+        readiness.set(true);
+        gate.set(Phase::Serving(AppState::new(
+            orchestrator.clone(),
+            http_settings(config),
+            readiness.clone(),
+            metrics,
+        )));
+        Self {
+            address,
+            orchestrator,
+            hearing: Hearing::begin(clock),
+            readiness,
+            gate,
+            http,
+            serving,
+            fatalities,
+            arbiters,
+        }
+    }
+
+    /// Where it is reached.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The system behind it.
+    pub fn orchestrator(&self) -> &Orchestrator {
+        &self.orchestrator
+    }
+
+    /// Waits until it cannot go on.
+    pub async fn failed(&mut self) -> Fatal {
+        let fatal = tokio::select! {
+            // No sender is left if the actors are gone.
+            fatal = self.fatalities.recv() => fatal.unwrap_or(Fatal::ActorEnded("actor system")),
+            _ = &mut self.serving => Fatal::ActorEnded("HTTP server"),
+        };
+        self.hearing.end();
+        fatal
+    }
+
+    /// Stops accepting, finishes what is in flight, saves what is under way and the last
+    /// heartbeats, ends the actors, and closes the database when nobody is left who could use it.
+    /// Takes less than ten seconds, whatever hangs.
+    ///
+    /// # Errors
+    ///
+    /// If what was answered is not complete in the database.
+    pub async fn stop(self) -> Result<(), StartError> {
+        let Self {
+            orchestrator,
+            hearing,
+            readiness,
+            gate,
+            http,
+            arbiters,
+            ..
+        } = self;
+        // First of all: from here on a silence may be this program's own.
+        hearing.end();
+        readiness.set(false);
+        gate.close();
+        orchestrator.end_polls();
+        let stop = stop_in_order(orchestrator, gate, http, arbiters);
+        match tokio::time::timeout(STOP_LIMIT, stop).await {
+            Ok(closed) => closed.map_err(StartError::Store),
+            Err(_) => Err(StartError::NotClosed),
+        }
+    }
+}
+
+async fn stop_in_order(
+    orchestrator: Orchestrator,
+    gate: Gate,
+    http: ServerHandle,
+    arbiters: [Arbiter; 2],
+) -> Result<(), StoreError> {
+    let finish = async {
+        tokio::time::sleep(LAST_CALL).await;
+        http.pause().await;
+        if tokio::time::timeout(ANSWER_LIMIT, gate.idle())
+            .await
+            .is_err()
+        {
+            warn!("some requests could not be answered before the shutdown");
+        }
+        tokio::time::sleep(WRITE_GRACE).await;
+        orchestrator.drain().await;
+    };
+    if tokio::time::timeout(FINISH_LIMIT, finish).await.is_err() {
+        error!("what was under way could not be finished before the shutdown");
+    }
+    http.stop(false).await;
+    if tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush())
+        .await
+        .is_err()
+    {
+        warn!("the last heartbeats could not be saved before the shutdown");
+    }
+    // Actors go on for a moment after their arbiters were told to end.
+    let ended = tokio::task::spawn_blocking(move || {
+        for arbiter in &arbiters {
+            arbiter.stop();
+        }
+        arbiters.map(Arbiter::join)
+    });
+    let _ = ended.await;
+    orchestrator.close_store().await
+}

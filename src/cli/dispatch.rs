@@ -1,0 +1,89 @@
+//! From the command line to the part of the program that does what it asks for.
+
+use std::fmt::Display;
+use std::process::ExitCode;
+
+use super::arguments::{self, Command, Invocation};
+use super::exit::Exit;
+use super::output::{complain, print, show};
+use super::{check, client, logging};
+use crate::app;
+use crate::config::{self, Config, ConfigErrors, Loaded};
+
+/// Does what the command line asks for.
+pub fn main() -> ExitCode {
+    // The panic hook has said what it was.
+    std::panic::catch_unwind(obey)
+        .unwrap_or(Exit::Failed)
+        .into()
+}
+
+fn obey() -> Exit {
+    let invocation = match arguments::parse(std::env::args_os()) {
+        Ok(invocation) => invocation,
+        // Also the way `--help` and `--version` end, with code 0.
+        Err(message) => {
+            let code = message.exit_code();
+            show(&message);
+            return match code {
+                0 => Exit::Done,
+                _ => Exit::Misused,
+            };
+        }
+    };
+    let Invocation { command, flags } = invocation;
+    match command {
+        Command::ConfigSample => print(&config::sample()),
+        Command::ConfigTable => print(&config::markdown_table()),
+        Command::ConfigCheck => match config::load(flags) {
+            Ok(loaded) => print(&check::report(&loaded)),
+            Err(errors) => refuse(&errors),
+        },
+        Command::Ask(question) => client::ask(question),
+        Command::Serve => run(config::load(flags), app::serve),
+        Command::Migrate(direction) => run(config::load(flags), |config| {
+            app::migrate(config, direction)
+        }),
+    }
+}
+
+/// Runs `work` with the configuration, once there is a log to speak through.
+fn run<E: Display>(
+    loaded: Result<Loaded, ConfigErrors>,
+    work: impl FnOnce(Config) -> Result<(), E>,
+) -> Exit {
+    let Loaded {
+        config, warnings, ..
+    } = match loaded {
+        Ok(loaded) => loaded,
+        Err(errors) => return refuse(&errors),
+    };
+    logging::start(&config.log);
+    for warning in warnings {
+        match warning.variable() {
+            Some(variable) => log::warn!(variable; "{warning}"),
+            None => log::warn!("{warning}"),
+        }
+    }
+    match work(config) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            // The reason for the end must be seen even by who asked for silence.
+            if log::log_enabled!(log::Level::Error) {
+                log::error!("{error}");
+            } else {
+                complain(&format!("orchestrator: {error}"));
+            }
+            Exit::Failed
+        }
+    }
+}
+
+fn refuse(errors: &ConfigErrors) -> Exit {
+    let count = errors.problems().len();
+    let problems = if count == 1 { "problem" } else { "problems" };
+    complain(&format!(
+        "orchestrator: nothing was started: {count} {problems} in the configuration.\n{errors}"
+    ));
+    Exit::Misused
+}

@@ -1,0 +1,178 @@
+//! What every store does: the trait that the actors know.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::census::Census;
+use super::error::StoreError;
+use super::guard::{Guard, Settlement};
+use super::retention::Expiry;
+use super::save::Save;
+use super::stored_event::StoredEvent;
+use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::event_filter::EventFilter;
+use crate::domain::fleet::Snapshot;
+use crate::domain::health::HealthRecord;
+use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::ids::{IncidentId, InstanceId};
+use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::time::WallTime;
+
+/// A place to keep the fleet.
+///
+/// Every call is bounded in time by the adapter; a call that runs out of it is `Unavailable` if
+/// it only reads, `InDoubt` if it writes and may have been carried out.
+#[async_trait]
+pub trait Store: Send + Sync + fmt::Debug + 'static {
+    /// Takes a new term, greater than any before. From then on no older orchestrator writes.
+    ///
+    /// # Errors
+    /// If the store cannot be reached or used.
+    async fn begin_term(&self) -> Result<Guard, StoreError>;
+
+    /// Everything about the fleet and the guard that held, from one moment.
+    ///
+    /// # Errors
+    /// If the store cannot be reached or its content is not a fleet.
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError>;
+
+    /// Everything about the fleet, from one moment.
+    ///
+    /// # Errors
+    /// As [`Store::load_guarded`].
+    async fn load(&self) -> Result<Snapshot, StoreError> {
+        Ok(self.load_guarded().await?.1)
+    }
+
+    /// Carries out one fleet transaction, all or nothing.
+    ///
+    /// # Errors
+    /// `InDoubt` if it may have happened; every other error means that it did not.
+    async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError>;
+
+    /// Settles a transaction in doubt that was guarded by `guard`: waits for it or defeats it.
+    /// May be repeated until it answers.
+    ///
+    /// # Errors
+    /// If the store cannot say; the transaction stays in doubt.
+    async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError>;
+
+    /// Counts what is kept.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn census(&self) -> Result<Census, StoreError>;
+
+    /// Saves last heartbeats; a later one of the same instance replaces an earlier one, also if its
+    /// time is smaller. Not a fleet transaction: heartbeats of forgotten instances are harmless.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError>;
+
+    /// Appends metrics. An exact repetition of a record is kept once.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError>;
+
+    /// The metrics of an instance since a moment, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn metrics(
+        &self,
+        instance: &InstanceId,
+        since: WallTime,
+        limit: u32,
+    ) -> Result<Vec<MetricsRecord>, StoreError>;
+
+    /// The events a filter wants, in its order, at most `limit`. Found by an index: what is not
+    /// wanted is not read.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Events after a sequence number, ascending, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn events(&self, after: i64, limit: u32) -> Result<Vec<StoredEvent>, StoreError> {
+        self.find_events(&EventFilter::after(after), limit).await
+    }
+
+    /// The incidents a filter wants, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn incidents(
+        &self,
+        filter: &IncidentFilter,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StoreError>;
+
+    /// One incident; `None` if there is none of that id.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError>;
+
+    /// Writes alerts; a later word on an alert replaces an earlier one. Not a fleet transaction.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError>;
+
+    /// The alerts a filter wants, newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError>;
+
+    /// Appends points of the system's history; of two points of one moment the first is kept.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError>;
+
+    /// The system's history before a moment (none: up to now), newest first, at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn health(
+        &self,
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<Vec<HealthRecord>, StoreError>;
+
+    /// Deletes one bounded step of what is past its time, and of the last heartbeats of instances
+    /// that are not registered any more; returns how many rows went. Call again while it returns
+    /// more than zero.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError>;
+
+    /// Whether the store answers at all.
+    ///
+    /// # Errors
+    /// If it does not.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// Ends the work with the store: waits for what is under way, leaves everything that was
+    /// saved in its final place and ends every connection. Later calls are `Unavailable`. The
+    /// caller bounds the wait.
+    ///
+    /// # Errors
+    /// If what was saved is not complete where a later start, or a copy, looks for it.
+    async fn close(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,45 @@
+//! The guard of a fleet transaction, and how one in doubt is settled.
+
+use crate::domain::ids::{Term, Version};
+
+/// The state a fleet transaction expects to find: `fleet_state(term, version)`. The transaction
+/// begins with `UPDATE … SET version = version + 1 WHERE term = … AND version = …`; if that
+/// matches nothing, nothing is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guard {
+    /// The life of the orchestrator that writes.
+    pub term: Term,
+    /// The last version it knows of.
+    pub version: Version,
+}
+
+impl Guard {
+    /// The guard after one more saved transaction.
+    #[must_use]
+    pub const fn after_save(self) -> Self {
+        Self {
+            term: self.term,
+            version: self.version.next(),
+        }
+    }
+
+    /// The guard after a transaction in doubt was defeated by [`Store::settle`](super::Store::settle). It moves the
+    /// version by two, so that the two possible outcomes leave different versions behind and
+    /// settling can itself be repeated when its own outcome is unknown.
+    #[must_use]
+    pub const fn after_defeat(self) -> Self {
+        Self {
+            term: self.term,
+            version: self.version.next().next(),
+        }
+    }
+}
+
+/// What became of a transaction in doubt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// It was committed after all.
+    Committed,
+    /// It is not there and never will be; the version is now [`Guard::after_defeat`].
+    Defeated,
+}

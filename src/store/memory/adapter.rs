@@ -1,0 +1,394 @@
+//! The store itself: what the trait asks for, in this database.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+
+use super::events::EventTable;
+use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::event_filter::EventFilter;
+use crate::domain::events::DatedEvent;
+use crate::domain::fleet::Snapshot;
+use crate::domain::health::HealthRecord;
+use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, StreamId, Term, Version};
+use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::instance::Instance;
+use crate::domain::stream::{Place, Stream};
+use crate::domain::time::WallTime;
+use crate::domain::timeline::Recent;
+use crate::store::census::Census;
+use crate::store::contract::Store;
+use crate::store::error::StoreError;
+use crate::store::guard::{Guard, Settlement};
+use crate::store::retention::Expiry;
+use crate::store::retention::PRUNE_STEP;
+use crate::store::save::Save;
+use crate::store::stored_event::StoredEvent;
+
+/// A store that is a few ordered maps. Clones share their content.
+#[derive(Debug, Clone, Default)]
+pub struct MemoryStore {
+    tables: Arc<Mutex<Tables>>,
+}
+
+#[derive(Debug, Default)]
+struct Tables {
+    term: Term,
+    version: Version,
+    counter: Epoch,
+    instances: BTreeMap<InstanceId, Arc<Instance>>,
+    streams: BTreeMap<StreamId, Arc<Stream>>,
+    places: BTreeMap<StreamId, Place>,
+    incidents: BTreeMap<IncidentId, Incident>,
+    beats: BTreeMap<InstanceId, LastBeat>,
+    metrics: BTreeMap<(InstanceId, WallTime), MetricsRecord>,
+    events: EventTable,
+    alerts: BTreeMap<AlertId, Alert>,
+    health: BTreeMap<WallTime, HealthRecord>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The tables, even if a test panicked while it held them: every write below either happens
+    /// as a whole or not at all.
+    fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tables {
+    /// Whether the writer still holds the term and knows the current version.
+    fn check(&self, guard: Guard) -> Result<(), StoreError> {
+        if guard.term != self.term {
+            return Err(StoreError::Deposed {
+                ours: guard.term,
+                current: self.term,
+            });
+        }
+        if guard.version != self.version {
+            return Err(StoreError::VersionMismatch {
+                expected: guard.version,
+                found: self.version,
+            });
+        }
+        Ok(())
+    }
+
+    /// The constraint the databases have as a foreign key: an assignment names an instance.
+    fn check_owners(&self, save: &Save) -> Result<(), StoreError> {
+        let gone = |id: &InstanceId| match save.rows.instances.get(id) {
+            Some(row) => row.is_none(),
+            None => !self.instances.contains_key(id),
+        };
+        let place_of = |stream: &StreamId| match save.rows.places.get(stream) {
+            Some(row) => row.as_ref(),
+            None => self.places.get(stream),
+        };
+        // Rows that are written can break it; rows that stay can only if an instance goes.
+        let instance_goes = save.rows.instances.values().any(Option::is_none);
+        let staying = self.places.keys().filter(|_| instance_goes);
+        for stream in save.rows.places.keys().chain(staying) {
+            if let Some(assignment) = place_of(stream).and_then(Place::assignment)
+                && gone(&assignment.instance)
+            {
+                return Err(StoreError::Refused(format!(
+                    "stream {stream} would belong to `{}`, which is not registered",
+                    assignment.instance
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, save: &Save) {
+        self.version = self.version.next();
+        self.counter = save.counter;
+        put_rows(&mut self.instances, &save.rows.instances);
+        put_rows(&mut self.streams, &save.rows.streams);
+        put_rows(&mut self.places, &save.rows.places);
+        for incident in &save.rows.incidents {
+            self.incidents.insert(incident.id, incident.clone());
+        }
+        for event in &save.events {
+            self.events.append(DatedEvent {
+                at: save.at,
+                event: event.clone(),
+            });
+        }
+    }
+}
+
+fn put_rows<K: Ord + Clone, V: Clone>(table: &mut BTreeMap<K, V>, rows: &BTreeMap<K, Option<V>>) {
+    for (key, row) in rows {
+        match row {
+            Some(row) => table.insert(key.clone(), row.clone()),
+            None => table.remove(key),
+        };
+    }
+}
+
+/// Deletes at most `left` of the rows that are past their time; fewer are left for the next table.
+fn drop_rows<K: Ord + Clone, V>(
+    table: &mut BTreeMap<K, V>,
+    left: &mut usize,
+    is_past: impl Fn(&K, &V) -> bool,
+) {
+    let gone: Vec<K> = table
+        .iter()
+        .filter(|(key, row)| is_past(key, row))
+        .take(*left)
+        .map(|(key, _)| key.clone())
+        .collect();
+    for key in &gone {
+        table.remove(key);
+    }
+    *left -= gone.len();
+}
+
+#[async_trait]
+impl Store for MemoryStore {
+    async fn begin_term(&self) -> Result<Guard, StoreError> {
+        let mut tables = self.tables();
+        tables.term = tables.term.next();
+        Ok(Guard {
+            term: tables.term,
+            version: tables.version,
+        })
+    }
+
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
+        let tables = self.tables();
+        let guard = Guard {
+            term: tables.term,
+            version: tables.version,
+        };
+        let snapshot = Snapshot {
+            counter: tables.counter,
+            instances: tables
+                .instances
+                .values()
+                .map(|row| Instance::clone(row))
+                .collect(),
+            streams: tables
+                .streams
+                .values()
+                .map(|row| {
+                    let place = tables
+                        .places
+                        .get(&row.id)
+                        .cloned()
+                        .unwrap_or(Place::Disabled);
+                    (Stream::clone(row), place)
+                })
+                .collect(),
+            last_beats: tables
+                .beats
+                .values()
+                .map(|row| (row.instance.clone(), row.at))
+                .collect(),
+        };
+        Ok((guard, snapshot))
+    }
+
+    async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        tables.check(guard)?;
+        tables.check_owners(&save)?;
+        tables.write(&save);
+        Ok(())
+    }
+
+    async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError> {
+        let mut tables = self.tables();
+        match tables.check(guard) {
+            Ok(()) => {
+                tables.version = guard.after_defeat().version;
+                Ok(Settlement::Defeated)
+            }
+            Err(StoreError::VersionMismatch { found, .. })
+                if found == guard.after_save().version =>
+            {
+                Ok(Settlement::Committed)
+            }
+            Err(StoreError::VersionMismatch { found, .. })
+                if found == guard.after_defeat().version =>
+            {
+                Ok(Settlement::Defeated)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn census(&self) -> Result<Census, StoreError> {
+        let tables = self.tables();
+        let mut owned: BTreeMap<InstanceId, i64> = BTreeMap::new();
+        for assignment in tables.places.values().filter_map(Place::assignment) {
+            *owned.entry(assignment.instance.clone()).or_default() += 1;
+        }
+        Ok(Census {
+            guard: Guard {
+                term: tables.term,
+                version: tables.version,
+            },
+            counter: tables.counter,
+            instances: i64::try_from(tables.instances.len()).unwrap_or(i64::MAX),
+            streams: i64::try_from(tables.streams.len()).unwrap_or(i64::MAX),
+            owned: owned.into_iter().collect(),
+        })
+    }
+
+    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for beat in beats {
+            tables.beats.insert(beat.instance.clone(), beat.clone());
+        }
+        Ok(())
+    }
+
+    async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for record in records {
+            let mut record = record.clone();
+            record.metrics = record.metrics.finite();
+            let key = (record.instance.clone(), record.recorded_at);
+            tables.metrics.insert(key, record);
+        }
+        Ok(())
+    }
+
+    async fn metrics(
+        &self,
+        instance: &InstanceId,
+        since: WallTime,
+        limit: u32,
+    ) -> Result<Vec<MetricsRecord>, StoreError> {
+        let end = WallTime::from_micros(i64::MAX);
+        Ok(self
+            .tables()
+            .metrics
+            .range((instance.clone(), since)..=(instance.clone(), end))
+            .rev()
+            .take(limit as usize)
+            .map(|(_, record)| record.clone())
+            .collect())
+    }
+
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        Ok(self.tables().events.find(filter, limit as usize))
+    }
+
+    async fn incidents(
+        &self,
+        filter: &IncidentFilter,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StoreError> {
+        Ok(self
+            .tables()
+            .incidents
+            .values()
+            .rev()
+            .filter(|incident| filter.wants(incident))
+            .take(limit as usize)
+            .cloned()
+            .collect())
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+        Ok(self.tables().incidents.get(&id).cloned())
+    }
+
+    async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for alert in alerts {
+            tables.alerts.insert(alert.id, alert.clone());
+        }
+        Ok(())
+    }
+
+    async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
+        Ok(self
+            .tables()
+            .alerts
+            .values()
+            .rev()
+            .filter(|alert| filter.wants(alert))
+            .take(limit as usize)
+            .cloned()
+            .collect())
+    }
+
+    async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        for record in records {
+            tables
+                .health
+                .entry(record.at)
+                .or_insert_with(|| record.clone());
+        }
+        Ok(())
+    }
+
+    async fn health(
+        &self,
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<Vec<HealthRecord>, StoreError> {
+        let end = before.map_or(Bound::Unbounded, Bound::Excluded);
+        Ok(self
+            .tables()
+            .health
+            .range((Bound::Unbounded, end))
+            .rev()
+            .take(limit as usize)
+            .map(|(_, record)| record.clone())
+            .collect())
+    }
+
+    async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
+        let tables = &mut *self.tables();
+        let step = usize::try_from(PRUNE_STEP).unwrap_or(usize::MAX);
+        let mut left = step;
+        let is_past = |recent: &Recent, at: WallTime| !recent.contains(at);
+        drop_rows(&mut tables.metrics, &mut left, |(_, at), _| {
+            is_past(&expiry.metrics, *at)
+        });
+        left -= tables.events.prune(|at| is_past(&expiry.events, at), left);
+        drop_rows(&mut tables.alerts, &mut left, |_, alert| {
+            alert
+                .closed_at
+                .is_some_and(|at| is_past(&expiry.alerts, at))
+        });
+        drop_rows(&mut tables.incidents, &mut left, |_, incident| {
+            let end = incident.ended_at;
+            end.is_some_and(|at| is_past(&expiry.incidents, at))
+        });
+        drop_rows(&mut tables.health, &mut left, |at, _| {
+            is_past(&expiry.health, *at)
+        });
+        let rows = expiry.most_health_rows as usize;
+        let too_many = tables.health.keys().rev().nth(rows).copied();
+        drop_rows(&mut tables.health, &mut left, |at, _| {
+            too_many.is_some_and(|oldest| *at <= oldest)
+        });
+        let instances = &tables.instances;
+        drop_rows(&mut tables.beats, &mut left, |id, _| {
+            !instances.contains_key(id)
+        });
+        Ok((step - left) as u64)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

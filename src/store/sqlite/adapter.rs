@@ -1,0 +1,369 @@
+//! The store itself: what the trait asks for, in this database.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use diesel::SqliteConnection;
+use tokio::sync::Mutex;
+
+use super::lane::{Lane, Progress, check_folder, checkpoint, connect_for_migrations};
+use super::lock::FileLock;
+use super::operations;
+use super::place::Place;
+use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::event_filter::EventFilter;
+use crate::domain::fleet::Snapshot;
+use crate::domain::health::HealthRecord;
+use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::ids::{IncidentId, InstanceId};
+use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::time::WallTime;
+use crate::store::census::Census;
+use crate::store::contract::Store;
+use crate::store::error::StoreError;
+use crate::store::failure::Access;
+use crate::store::guard::{Guard, Settlement};
+use crate::store::migrations;
+use crate::store::retention::Expiry;
+use crate::store::save::Save;
+use crate::store::stored_event::StoredEvent;
+
+/// A store that is one file (with its `-wal` and `-shm` beside it).
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Arc<Mutex<Lane>>,
+    reader: Arc<Mutex<Lane>>,
+    limit: Duration,
+}
+
+impl SqliteStore {
+    /// Opens the file, or creates it, and brings its tables up to this release. `owner` says what
+    /// this process does with it, for a second one that is refused: `at 127.0.0.1:8001`.
+    ///
+    /// # Errors
+    /// `InUse` if another process has the file, `Unusable` with a sentence if it cannot be opened
+    /// or is not a database of ours.
+    pub async fn open(path: &Path, limit: Duration, owner: &str) -> Result<Self, StoreError> {
+        let migrated = on_migrated_file(path, limit, owner, |connection, _| {
+            migrations::run_pending(connection, &migrations::SQLITE)
+        });
+        let Migrated { place, lock, .. } = migrated.await?;
+        let lock = Arc::new(lock);
+        let lane = |access| {
+            let lane = Lane::new(place.clone(), access, limit, lock.clone());
+            Arc::new(Mutex::new(lane))
+        };
+        Ok(Self {
+            writer: lane(Access::Write),
+            reader: lane(Access::Read),
+            limit,
+        })
+    }
+
+    /// Runs an operation as one transaction on the connection for that kind of access. One limit
+    /// holds for all of it: waiting for its turn, for another program, and for the work itself.
+    async fn run<T: Send + 'static>(
+        &self,
+        access: Access,
+        body: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let lane = match access {
+            Access::Read => self.reader.clone(),
+            Access::Write => self.writer.clone(),
+        };
+        let progress = Arc::new(Progress::default());
+        let agreed = progress.clone();
+        let call = async {
+            let mut lane = lane.lock_owned().await;
+            tokio::task::spawn_blocking(move || lane.transaction(&agreed, body))
+                .await
+                .unwrap_or_else(|error| Err(access.lost(format!("it ended early: {error}"))))
+        };
+        match tokio::time::timeout(self.limit, call).await {
+            Ok(result) => result,
+            Err(_) if progress.give_up() => Err(StoreError::Unavailable(format!(
+                "the database was busy for {:?}",
+                self.limit
+            ))),
+            Err(_) => Err(access.lost(format!("COMMIT was not over within {:?}", self.limit))),
+        }
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        body: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(Access::Read, body).await
+    }
+
+    async fn write<T: Send + 'static>(
+        &self,
+        body: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.run(Access::Write, body).await
+    }
+}
+
+/// Brings the tables of a file up to this release; returns the names of what was missing.
+pub(in crate::store) async fn migrate(
+    path: &Path,
+    limit: Duration,
+) -> Result<Vec<String>, StoreError> {
+    let migrated = on_migrated_file(path, limit, MIGRATING, |connection, place| {
+        let taken = migrations::run_pending(connection, &migrations::SQLITE)?;
+        checkpoint(connection, place)?;
+        Ok(taken)
+    });
+    Ok(migrated.await?.value)
+}
+
+/// Takes back the last migration of a file.
+pub(in crate::store) async fn revert_last(
+    path: &Path,
+    limit: Duration,
+) -> Result<Option<String>, StoreError> {
+    let migrated = on_migrated_file(path, limit, MIGRATING, |connection, place| {
+        let reverted = migrations::revert_last(connection, &migrations::SQLITE)?;
+        checkpoint(connection, place)?;
+        Ok(reverted)
+    });
+    Ok(migrated.await?.value)
+}
+
+/// What a process does with the file that only migrates it.
+const MIGRATING: &str = "migrating it";
+
+/// A file whose tables are as they should be. No connection to it is open, and it is still locked.
+struct Migrated<T> {
+    value: T,
+    place: Arc<Place>,
+    lock: FileLock,
+}
+
+/// Migrations have no time limit of their own: half of one is worse than a slow one. The lock
+/// comes before the first look at the file.
+async fn on_migrated_file<T: Send + 'static>(
+    path: &Path,
+    limit: Duration,
+    owner: &str,
+    body: impl FnOnce(&mut SqliteConnection, &Place) -> Result<T, StoreError> + Send + 'static,
+) -> Result<Migrated<T>, StoreError> {
+    let (path, owner) = (path.to_owned(), owner.to_owned());
+    let migrated = tokio::task::spawn_blocking(move || {
+        let path: &Path = &path;
+        check_folder(path)?;
+        let lock = FileLock::take(path, &owner)?;
+        let place = Arc::new(Place::new(path));
+        let value = {
+            let mut connection = connect_for_migrations(path, limit)?;
+            let _presence = place.opened()?;
+            body(&mut connection, &place)?
+        };
+        Ok(Migrated { value, place, lock })
+    });
+    migrated
+        .await
+        .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn begin_term(&self) -> Result<Guard, StoreError> {
+        self.write(operations::begin_term).await
+    }
+
+    async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
+        self.read(operations::load).await
+    }
+
+    async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
+        self.write(move |c| operations::save(c, guard, &save)).await
+    }
+
+    async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError> {
+        self.write(move |c| operations::settle(c, guard)).await
+    }
+
+    async fn census(&self) -> Result<Census, StoreError> {
+        self.read(operations::census).await
+    }
+
+    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+        let beats = beats.to_vec();
+        self.write(move |c| operations::save_beats(c, &beats)).await
+    }
+
+    async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {
+        let records = records.to_vec();
+        self.write(move |c| operations::save_metrics(c, &records))
+            .await
+    }
+
+    async fn metrics(
+        &self,
+        instance: &InstanceId,
+        since: WallTime,
+        limit: u32,
+    ) -> Result<Vec<MetricsRecord>, StoreError> {
+        let instance = instance.clone();
+        self.read(move |c| operations::metrics(c, &instance, since, limit))
+            .await
+    }
+
+    async fn find_events(
+        &self,
+        filter: &EventFilter,
+        limit: u32,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |c| operations::find_events(c, &filter, limit))
+            .await
+    }
+
+    async fn incidents(
+        &self,
+        filter: &IncidentFilter,
+        limit: u32,
+    ) -> Result<Vec<Incident>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |c| operations::incidents(c, &filter, limit))
+            .await
+    }
+
+    async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
+        self.read(move |c| operations::incident(c, id)).await
+    }
+
+    async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
+        let alerts = alerts.to_vec();
+        self.write(move |c| operations::save_alerts(c, &alerts))
+            .await
+    }
+
+    async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
+        let filter = filter.clone();
+        self.read(move |c| operations::alerts(c, &filter, limit))
+            .await
+    }
+
+    async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
+        let records = records.to_vec();
+        self.write(move |c| operations::save_health(c, &records))
+            .await
+    }
+
+    async fn health(
+        &self,
+        before: Option<WallTime>,
+        limit: u32,
+    ) -> Result<Vec<HealthRecord>, StoreError> {
+        self.read(move |c| operations::health(c, before, limit))
+            .await
+    }
+
+    async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {
+        let expiry = expiry.clone();
+        self.write(move |c| operations::prune(c, &expiry)).await
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.read(operations::ping).await
+    }
+
+    async fn close(&self) -> Result<(), StoreError> {
+        let mut reader = self.reader.clone().lock_owned().await;
+        let mut writer = self.writer.clone().lock_owned().await;
+        let closed = tokio::task::spawn_blocking(move || {
+            reader.end();
+            writer.close()
+        });
+        closed
+            .await
+            .unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// A store with a transaction of its writer that has done its work and is told to go on by
+    /// the sender that is returned.
+    async fn with_a_slow_write(
+        limit: Duration,
+    ) -> (
+        tempfile::TempDir,
+        Arc<SqliteStore>,
+        Guard,
+        tokio::task::JoinHandle<Result<(), StoreError>>,
+        mpsc::Sender<()>,
+    ) {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("fleet.db");
+        let open = SqliteStore::open(&path, limit, "in a test");
+        let store = Arc::new(open.await.unwrap());
+        let guard = store.begin_term().await.unwrap();
+        let (entered, inside) = tokio::sync::oneshot::channel();
+        let (go_on, wait) = mpsc::channel::<()>();
+        let write = {
+            let store = store.clone();
+            tokio::spawn(async move {
+                let work = move |c: &mut SqliteConnection| {
+                    let moved = operations::settle(c, guard)?;
+                    assert_eq!(moved, Settlement::Defeated);
+                    let _ = entered.send(());
+                    let _ = wait.recv();
+                    Ok(())
+                };
+                store.write(work).await
+            })
+        };
+        inside.await.unwrap();
+        (directory, store, guard, write, go_on)
+    }
+
+    #[tokio::test]
+    async fn a_write_given_up_before_its_commit_is_certainly_not_there() {
+        let limit = Duration::from_secs(60);
+        let (_directory, store, guard, write, go_on) = with_a_slow_write(limit).await;
+        tokio::time::pause();
+        tokio::time::advance(limit * 2).await;
+        let given_up = write.await.unwrap();
+        assert!(
+            matches!(given_up, Err(StoreError::Unavailable(_))),
+            "{given_up:?}"
+        );
+        tokio::time::resume();
+        // Its thread has done all of the work by then, and takes it back.
+        go_on.send(()).unwrap();
+        assert_eq!(store.census().await.unwrap().guard, guard);
+        store.settle(guard).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn closing_waits_for_what_is_under_way_and_takes_nothing_afterwards() {
+        let limit = Duration::from_secs(60);
+        let (directory, store, guard, write, go_on) = with_a_slow_write(limit).await;
+        let closing = {
+            let store = store.clone();
+            tokio::spawn(async move { store.close().await })
+        };
+        tokio::task::yield_now().await;
+        go_on.send(()).unwrap();
+        write.await.unwrap().unwrap();
+        closing.await.unwrap().unwrap();
+        for refused in [store.ping().await, store.settle(guard).await.map(|_| ())] {
+            assert!(
+                matches!(refused, Err(StoreError::Unavailable(_))),
+                "{refused:?}"
+            );
+        }
+        store.close().await.unwrap();
+        let left: Vec<_> = std::fs::read_dir(directory.path()).unwrap().collect();
+        assert_eq!(left.len(), 1, "the file, and nothing beside it: {left:?}");
+    }
+}

@@ -1,0 +1,36 @@
+//! The two bulk writes of a failover, as SQLite likes them: plain rows, many to a statement.
+
+use diesel::{ExpressionMethods, RunQueryDsl, SqliteConnection};
+
+use crate::store::error::StoreError;
+use crate::store::multi_row::{incoming, rows_per_statement};
+use crate::store::rows::{EventRow, PlacementRow};
+use crate::store::schema::{events, placements};
+
+/// Writes where streams are; where nothing travels, plain multi-row inserts will do.
+pub(super) fn put_placements(
+    c: &mut SqliteConnection,
+    rows: &[PlacementRow],
+) -> Result<(), StoreError> {
+    for rows in rows.chunks(rows_per_statement(PlacementRow::WIDTH)) {
+        diesel::insert_into(placements::table)
+            .values(rows)
+            .on_conflict(placements::stream_id)
+            .do_update()
+            .set(
+                incoming!(placements: state, instance_id, epoch, version, reason, delivered,
+                released_by, orphaned_from, since, handover, handover_with, handover_version,
+                handover_epoch, handover_since, handover_reason),
+            )
+            .execute(c)?;
+    }
+    Ok(())
+}
+
+/// Appends events in their order.
+pub(super) fn append_events(c: &mut SqliteConnection, rows: &[EventRow]) -> Result<(), StoreError> {
+    for rows in rows.chunks(rows_per_statement(EventRow::WIDTH)) {
+        diesel::insert_into(events::table).values(rows).execute(c)?;
+    }
+    Ok(())
+}

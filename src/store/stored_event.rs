@@ -1,0 +1,12 @@
+//! An event with its place in the order of all events.
+
+use crate::domain::events::DatedEvent;
+
+/// An event as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredEvent {
+    /// Its place in the order of all events; grows, with gaps.
+    pub sequence: i64,
+    /// When and what.
+    pub event: DatedEvent,
+}
