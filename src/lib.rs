@@ -2,8 +2,8 @@
 //!
 //! The rooms of the house, arrows only inwards: `cli → app → http → actors → store → domain`,
 //! with `config` and `clock` beside them. The rules (`domain`) are a package of their own,
-//! `crates/domain`; so is the library for the author of a worker, `crates/client`, which shares
-//! nothing with the orchestrator. `docs/ARCHITECTURE.md` walks through it.
+//! `crates/domain`; so is the library for the author of a worker, `crates/client`, which uses only
+//! the masking of URLs from the domain. `docs/ARCHITECTURE.md` walks through it.
 
 pub mod actors;
 pub mod app;

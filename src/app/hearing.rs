@@ -49,8 +49,8 @@ async fn watch(clock: Clock) {
             (false, true) => {
                 clock.stop_listening();
                 error!(
-                    "no connection can be taken: no more files can be opened; nobody is judged \
-                     until one is free; raise LimitNOFILE, or find out who holds so many"
+                    "no connection can be taken: no more files can be opened; no deadline \
+                     runs out until one is free; raise LimitNOFILE, or find out which program holds so many"
                 );
             }
             (true, false) => {

@@ -66,6 +66,6 @@ fn allow_many_connections() {
     };
     if let Err(error) = setrlimit(Resource::Nofile, raised) {
         let current = limit.current.unwrap_or(u64::MAX);
-        warn!(error:%; "not more than {current} connections and files can be open");
+        warn!(error:%; "could not raise the open-file limit above {current} (RLIMIT_NOFILE): {error}");
     }
 }

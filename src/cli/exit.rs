@@ -31,23 +31,23 @@ impl Exit {
     const fn meanings(self) -> [&'static str; 3] {
         match self {
             Self::Done => [
-                "asked to end by SIGTERM, SIGINT or SIGQUIT, and ended in order; all that was answered \
-                 is in the database, on SQLite in its one file",
+                "ended in order by SIGTERM, SIGINT or SIGQUIT; every acknowledged change is in the \
+                 database, on SQLite in its one file",
                 "done",
-                "answered and done as asked; `consistency`: every invariant holds",
+                "done; `consistency`: every invariant holds",
             ],
             Self::Failed => [
-                "could not start, had to end, could not close the SQLite file completely, or was told \
-                 a second time to end; the last line of the log says why",
-                "could not be done; one sentence says why",
-                "no answer, not done as asked; `consistency`: an invariant is violated",
+                "could not start, had to end, could not close the SQLite file completely, or got a \
+                 second signal during its stop; the last line of the log has the reason",
+                "failed; one sentence on standard error has the reason",
+                "no answer, or not done; `consistency`: an invariant is violated",
             ],
             Self::Misused => [
                 "the command line or a setting is wrong; nothing was started",
                 "the same",
                 "the same",
             ],
-            Self::Unknown => ["", "", "`consistency`: not everything could be looked at"],
+            Self::Unknown => ["", "", "`consistency`: not everything could be checked"],
         }
     }
 }

@@ -90,7 +90,8 @@ fn parse_sqlite(path: &str) -> Result<DatabaseUrl, String> {
     }
     if path == ":memory:" {
         return Err(
-            "is a database nobody could keep: write memory: for one that is not kept".to_owned(),
+            "names a database that SQLite would not keep: write memory: for one that is not kept"
+                .to_owned(),
         );
     }
     if path.contains('?') {

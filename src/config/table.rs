@@ -1,6 +1,6 @@
 //! The one list of every setting.
 //!
-//! A default written here is the default: it is read by the same code as a value somebody set.
+//! A default written here is the default: the code that reads a value that was set reads it too.
 
 use super::setting::Fallback::{Derived, Text};
 use super::setting::{Group, Kind, Setting};
@@ -37,7 +37,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Database,
         kind: Kind::DatabaseUrl,
         default: Text("sqlite://orchestrator.db"),
-        meaning: "Where the fleet is kept: sqlite://FILE (relative to the working directory), postgres://USER:PASSWORD@HOST/NAME, or memory: (for demos and tests: nothing is kept).",
+        meaning: "Database of the fleet: sqlite://FILE (relative to the working directory), postgres://USER:PASSWORD@HOST/NAME, or memory: (for demos and tests; everything is lost at the end).",
     },
     Setting {
         name: "DATABASE_TIMEOUT",
@@ -53,7 +53,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Database,
         kind: Kind::Limit,
         default: Text("unlimited"),
-        meaning: "How long a start waits for a database that does not answer yet; 0 ends at once. `orchestrator migrate` never waits.",
+        meaning: "How long a start waits for a database that does not answer yet; with 0 the start fails at once. `orchestrator migrate` never waits.",
     },
     Setting {
         name: "DATABASE_POOL_SIZE",
@@ -81,7 +81,7 @@ const SETTINGS: &[Setting] = &[
             formula: "0.4 × HEARTBEAT_TIMEOUT",
             usually: "2m",
         },
-        meaning: "Silence after which an instance is late (suspect); nothing is taken from it yet.",
+        meaning: "Silence after which an instance is late (suspect); it keeps its streams, and gets new ones only on request.",
     },
     Setting {
         name: "EMERGENCY_THRESHOLD",
@@ -93,7 +93,7 @@ const SETTINGS: &[Setting] = &[
             formula: "2 × HEARTBEAT_TIMEOUT",
             usually: "10m",
         },
-        meaning: "Silence after which an instance that still owns streams is an emergency.",
+        meaning: "Silence after which an instance that still owns streams gets an emergency recovery.",
     },
     Setting {
         name: "PROBATION",
@@ -105,7 +105,7 @@ const SETTINGS: &[Setting] = &[
             formula: "equal to HEARTBEAT_WARNING_THRESHOLD",
             usually: "2m",
         },
-        meaning: "How long an instance that came back must beat steadily before it is trusted again; 0 trusts it at once.",
+        meaning: "How long an instance that came back after a failure must send heartbeats in time before it is active again; with 0 it is active at once.",
     },
     Setting {
         name: "HEARTBEAT_CHECK_INTERVAL",
@@ -113,7 +113,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Heartbeats,
         kind: Kind::Duration,
         default: Text("30"),
-        meaning: "Period of the safety sweep that compares actors, memory and database; failures are noticed without it, at their exact time.",
+        meaning: "Period of the safety sweep, which compares actors, memory and database. Failures are detected without it, at their exact time.",
     },
     Setting {
         name: "HEARTBEAT_FLUSH_INTERVAL",
@@ -129,7 +129,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Heartbeats,
         kind: Kind::Count { min: 1, max: 1_000 },
         default: Text("3"),
-        meaning: "Shown to workers and operators (1-1000); failures are decided by HEARTBEAT_TIMEOUT alone.",
+        meaning: "Shown to workers and operators (1-1000). It decides nothing: only HEARTBEAT_TIMEOUT does.",
     },
     Setting {
         name: "HEARTBEAT_INTERVAL",
@@ -141,7 +141,7 @@ const SETTINGS: &[Setting] = &[
             formula: "0.25 × HEARTBEAT_WARNING_THRESHOLD",
             usually: "30s",
         },
-        meaning: "How often workers are asked to beat.",
+        meaning: "How often workers are asked to send a heartbeat.",
     },
     Setting {
         name: "HEARTBEAT_REQUEST_TIMEOUT",
@@ -153,7 +153,7 @@ const SETTINGS: &[Setting] = &[
             formula: "0.5 × HEARTBEAT_INTERVAL",
             usually: "15s",
         },
-        meaning: "How long one heartbeat request may take at the worker.",
+        meaning: "Longest time a worker waits for the answer to a heartbeat.",
     },
     Setting {
         name: "LEASE_DURATION",
@@ -165,7 +165,7 @@ const SETTINGS: &[Setting] = &[
             formula: "0.8 × HEARTBEAT_TIMEOUT",
             usually: "4m",
         },
-        meaning: "How long after a heartbeat nobody else is given the streams of a leased worker.",
+        meaning: "How long after a heartbeat the streams of a leased worker are given to no other worker.",
     },
     Setting {
         name: "LEASE_MARGIN",
@@ -177,7 +177,7 @@ const SETTINGS: &[Setting] = &[
             formula: "0.1 × HEARTBEAT_TIMEOUT",
             usually: "30s",
         },
-        meaning: "Waited after a lease before its streams are given away, for clocks that drift.",
+        meaning: "Wait between the end of a lease and the assignment of its streams to other workers; covers clocks that drift.",
     },
     Setting {
         name: "WORKER_STOP",
@@ -189,7 +189,7 @@ const SETTINGS: &[Setting] = &[
             formula: "0.9 × LEASE_DURATION",
             usually: "3m 36s",
         },
-        meaning: "How long after its last answered heartbeat a leased worker stops its streams by itself.",
+        meaning: "Time after its last answered heartbeat at which a leased worker stops its exclusive streams by itself. If the orchestrator is away for longer, every leased worker does so.",
     },
     Setting {
         name: "EMERGENCY_RECOVERY_ENABLED",
@@ -197,7 +197,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Recovery,
         kind: Kind::Switch,
         default: Text("true"),
-        meaning: "Whether an emergency is acted upon without being asked.",
+        meaning: "Whether emergency recoveries begin by themselves; if false, only an operator starts them.",
     },
     Setting {
         name: "MAX_RETRY_ATTEMPTS",
@@ -205,7 +205,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Recovery,
         kind: Kind::Count { min: 1, max: 1_000 },
         default: Text("3"),
-        meaning: "Attempts (1-1000) after which a recovery counts as exhausted; it is then tried on at the slowest step.",
+        meaning: "Failed attempts (1-1000) after which a recovery raises a critical alert. It keeps retrying, at the longest delay.",
     },
     Setting {
         name: "RETRY_DELAY_SECONDS",
@@ -221,7 +221,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Recovery,
         kind: Kind::Switch,
         default: Text("true"),
-        meaning: "Whether each wait between retries doubles the one before.",
+        meaning: "Whether each wait between retries is twice as long as the one before.",
     },
     Setting {
         name: "MASS_FAILURE_MIN",
@@ -232,7 +232,7 @@ const SETTINGS: &[Setting] = &[
             max: 1_000_000,
         },
         default: Text("3"),
-        meaning: "The fewest instances (1-1000000) whose silence at the same time is a mass failure, which is held back.",
+        meaning: "Fewest instances (1-1000000) whose silence at the same time is a mass failure; the recovery of a mass failure is held back.",
     },
     Setting {
         name: "MASS_FAILURE_RATIO",
@@ -240,7 +240,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Recovery,
         kind: Kind::Fraction,
         default: Text("0.5"),
-        meaning: "The part of the active instances (0-1) that must be exceeded for a mass failure; 1 switches the brake off.",
+        meaning: "Part of the active instances (0-1) that must be exceeded by the silent ones for a mass failure; 1 switches the brake off.",
     },
     Setting {
         name: "MASS_FAILURE_HOLD",
@@ -248,7 +248,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Recovery,
         kind: Kind::Duration,
         default: Text("30"),
-        meaning: "How long the instances of a mass failure are given to come back before their streams are moved; above 40s they may be moved later than a minute after the failure.",
+        meaning: "How long the recovery of a mass failure is held back, so that the instances can come back; above 40s, streams may be moved later than a minute after the failure.",
     },
     Setting {
         name: "CIRCUIT_BREAKER_THRESHOLD",
@@ -256,7 +256,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Limits,
         kind: Kind::Count { min: 1, max: 1_000 },
         default: Text("5"),
-        meaning: "Database failures in a row (1-1000) after which it is left alone and only probed.",
+        meaning: "Database failures in a row (1-1000) after which a circuit breaker opens: the database is then only probed.",
     },
     Setting {
         name: "CIRCUIT_BREAKER_TIMEOUT",
@@ -272,7 +272,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Limits,
         kind: Kind::Duration,
         default: Text("60"),
-        meaning: "Longest time between two judgements of the health of the whole system; changes are judged within a second.",
+        meaning: "Longest time between two evaluations of the health of the whole system; a change is evaluated within a second.",
     },
     Setting {
         name: "MIN_ACTIVE_INSTANCE_RATIO",
@@ -307,7 +307,7 @@ const SETTINGS: &[Setting] = &[
             max: 100_000,
         },
         default: Text("20"),
-        meaning: "Streams an instance may hold (1-100000) when it does not say so at registration.",
+        meaning: "Streams an instance may own (1-100000) if its registration has no max_streams.",
     },
     Setting {
         name: "INSTANCE_RETENTION",
@@ -315,7 +315,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Retention,
         kind: Kind::Duration,
         default: Text("24h"),
-        meaning: "After how long a failed instance without streams is forgotten.",
+        meaning: "How long a failed instance without streams is kept; then it is deleted.",
     },
     Setting {
         name: "METRICS_RETENTION",
@@ -362,7 +362,7 @@ const SETTINGS: &[Setting] = &[
             max: 10_000_000,
         },
         default: Text("100000"),
-        meaning: "How many points of that history (1-10000000) are kept at the most.",
+        meaning: "Most entries of that history (1-10000000) that are kept.",
     },
     Setting {
         name: "CRITICAL_FAILURE_RETENTION_HOURS",
@@ -370,7 +370,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Retention,
         kind: Kind::Count { min: 1, max: 720 },
         default: Text("24"),
-        meaning: "For how many hours (1-720) the system stays degraded after a critical failure: one that escalated by itself, whose recovery failed, or that left streams without an instance.",
+        meaning: "Hours (1-720) for which the system stays degraded after a critical failure. Critical is an incident that escalated by itself, whose recovery failed, or that left streams without an owner.",
     },
     Setting {
         name: "LOG_FORMAT",
@@ -378,7 +378,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Log,
         kind: Kind::LogFormat,
         default: Text("text"),
-        meaning: "text for people, json for machines: one object per line.",
+        meaning: "Format of the log: text for people, json (one object per line) for machines.",
     },
     Setting {
         name: "RUST_LOG",

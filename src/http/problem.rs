@@ -225,7 +225,7 @@ impl Problem {
     pub fn too_slow() -> Self {
         Self::new(
             Kind::RequestTimeout,
-            "The body of the request did not arrive in time.",
+            "The body of the request did not arrive in time. Send it again; the connection is closed.",
         )
     }
 
@@ -279,7 +279,7 @@ impl Problem {
         Self::from(Refusal::Overloaded)
     }
 
-    /// 503: the fleet is not loaded yet. When to come back is said beside it.
+    /// 503: the fleet is not loaded yet. `Retry-After` has the seconds until the next try.
     pub(super) fn starting(detail: impl Into<String>) -> Self {
         Self::new(Kind::Starting, detail)
     }
@@ -289,12 +289,12 @@ impl Problem {
         Self::from(Refusal::ShuttingDown)
     }
 
-    /// 500: a fault of this program, which the log tells of.
+    /// 500: a fault of this program; the log has the cause.
     pub fn internal() -> Self {
         Self::new(
             Kind::Internal,
-            "The orchestrator made a mistake while answering; its log says more. Whether the \
-             request was carried out is not known.",
+            "Internal error. The request may or may not have been applied; repeating it is safe. \
+             The orchestrator's log has the cause.",
         )
     }
 }
@@ -352,9 +352,11 @@ impl From<Refusal> for Problem {
 impl From<OrderRefused> for Problem {
     fn from(refused: OrderRefused) -> Self {
         let detail = match refused {
-            OrderRefused::NothingHeld => "No mass failure is held; there is nothing to do.",
+            OrderRefused::NothingHeld => {
+                "No mass failure is held: there is no hold to release or to prolong."
+            }
             OrderRefused::AlreadyReleased => {
-                "The hold is over already; the silent instances are being recovered."
+                "The hold is over already: the instances that stayed silent are being recovered."
             }
         };
         Self::new(Kind::Conflict, detail)

@@ -151,7 +151,7 @@ fn moved(id: &InstanceId, recovered: &Recovered) -> String {
     if let Some(until) = recovered.waiting_until.map(Time) {
         return format!(
             "The lease of `{id}` is withdrawn; its streams move when it is over, at {until}, or \
-             as soon as its worker lets go of them."
+             as soon as its worker has released them."
         );
     }
     let (moved, orphaned) = (recovered.moved, recovered.orphaned);

@@ -15,7 +15,7 @@ use super::{
 /// Who depends on a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
-    /// Workers in the field speak it: its names, types and words never change.
+    /// Workers in the field use it: its names, types and words never change.
     Classic,
     /// Ours to develop.
     Ours,
@@ -25,7 +25,7 @@ pub enum Origin {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameters {
     /// There are none, and any are ignored: workers must be able to send what a later or an earlier
-    /// release understands, and probes are written by everybody.
+    /// release understands, and load balancers add parameters to probes.
     Ignored,
     /// There are none, and any are refused.
     None,
@@ -69,73 +69,73 @@ macro_rules! routes {
 
 static ROUTES: &[Route] = routes![
     Classic POST "/register" [Ignored] workers::register,
-        "An instance registers, for the first time or again.";
+        "Registers an instance, for the first time or again.";
     Classic POST "/heartbeat" [Ignored] workers::heartbeat,
-        "An instance is alive; 404 tells it to register.";
+        "Reports that an instance is alive; the answer 404 means: register first.";
     Classic POST "/streams/assign" [Ignored] workers::assign,
-        "An instance asks for streams.";
+        "Assigns streams to the instance that requests them.";
     Classic POST "/streams/release" [Ignored] workers::release,
-        "An instance gives streams back; `reason` says why.";
+        "Returns streams of an instance; the optional `reason` is shown to operators.";
     Classic GET "/streams/assignments" [Read] streams::assignments,
-        "Who runs what; pages by `limit` and `after`.";
+        "Lists the assignments: which instance runs which stream; pages by `limit` and `after`.";
     Ours POST "/streams" [None] streams::save,
-        "Creates or updates up to 10,000 streams, all or none; answers with their `ids`.";
+        "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`.";
     Ours POST "/streams/verify" [None] streams::verify,
-        "Which claims to streams are current: for sinks that refuse a former owner.";
+        "Reports which claims to streams are current; for sinks that refuse results of a former owner.";
     Ours POST "/streams/move" [None] moves::begin,
-        "Moves up to 10,000 streams on purpose: their owners let go first; `to` is optional.";
+        "Moves up to 10,000 streams on request, all or none. A leased owner of an exclusive stream releases it first; `to` is optional.";
     Ours GET "/streams" [Read] streams::list,
-        "The catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `name` (a part of it), `label` (`key:value`).";
+        "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `name` (a part of it), `label` (`key:value`).";
     Ours GET "/streams/{id}" [None] streams::detail,
-        "One stream, where it is, and why it waits.";
+        "Shows a stream, its owner, and why it waits.";
     Ours DELETE "/streams/{id}" [None] streams::delete,
-        "Deletes a stream, and ends its assignment. Made again, it waits until its last leased worker has let go.";
+        "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
     Classic GET "/instances" [Read] instances::list,
-        "Every instance, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
+        "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
     Classic GET "/instances/{server_id}" [None] instances::detail,
-        "One instance and the streams assigned to it.";
+        "Shows an instance and the streams assigned to it.";
     Ours GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
-        "Answers when the instance's streams change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
+        "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
     Ours DELETE "/instances/{server_id}" [Read] instances::delete,
-        "An instance leaves for good; its streams move at once, or when its lease is over.";
+        "Removes an instance; its streams move at once, or when its lease is over.";
     Classic GET "/instances/{server_id}/metrics" [Read] instances::metrics,
-        "What an instance reported of its machine; `hours` (default 24), newest 10,000 records.";
+        "Lists what an instance reported about its machine; `hours` (default 24), the newest 10,000 records.";
     Classic POST "/instances/{server_id}/failure" [None] instances::failure,
-        "Somebody knows that an instance has failed; its streams move at once, or when its lease is over.";
+        "Reports that an instance has failed; its streams move at once, or when its lease is over.";
     Classic POST "/diagnostic" [Ignored] diagnostic::compare,
-        "Compares what a worker runs with what it is to run.";
+        "Compares the streams that a worker runs with the streams assigned to it.";
     Classic GET "/resilience/status" [None] health::status,
-        "How the whole system is, the rules that say so, failures, breakers, brake, alerts.";
+        "Health of the whole system with the rules that decide it, failures, breakers, brake and alerts.";
     Classic GET "/resilience/health" [None] health::health,
-        "How the whole system is, in short.";
+        "Health of the whole system, in short.";
     Ours GET "/resilience/history" [Read] health::history,
-        "How it was, newest first; `limit` (default 100), `before`.";
+        "Health history, newest first; `limit` (default 100), `before`.";
     Ours GET "/resilience/alerts" [Read] alerts::alerts,
-        "What to look at, newest first; `limit` (default 100), `after`, `open`, `kind`.";
+        "Alerts, newest first; `limit` (default 100), `after`, `open`, `kind`.";
     Ours GET "/resilience/patterns" [Read] patterns::patterns,
-        "What failures have in common, with the evidence; `days` (default 7, at most 30).";
+        "Reports what failures have in common, with the evidence; `days` (default 7, at most 30).";
     Classic POST "/resilience/recovery/{server_id}" [None] recovery::force,
         "Forces the recovery of a failed instance now, or ends its maintenance.";
     Classic POST "/resilience/emergency/{server_id}" [Read] recovery::emergency,
-        "Empties an instance, even one that beats, and takes it out of use; `reason`.";
+        "Takes all streams from an instance, even from one that sends heartbeats, and takes it out of use; `reason`.";
     Ours GET "/resilience/consistency" [None] resilience::consistency,
-        "Checks the invariants, and memory against the database; null is \"could not be told\".";
+        "Checks the invariants, and compares memory with the database; null means unknown.";
     Ours GET "/resilience/incidents" [Read] resilience::incidents,
         "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `state`, `from`, `to`.";
     Ours GET "/resilience/incidents/{id}" [None] resilience::incident,
-        "One recovery.";
+        "Shows a recovery with its steps.";
     Ours GET "/resilience/events" [Read] resilience::events,
         "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `kind` (several: commas), `from`, `to`.";
     Ours GET "/resilience/brake" [None] brake::report,
-        "Whether a mass failure is held, since and until when, and why.";
+        "Shows whether the recovery of a mass failure is held back, since and until when, and why.";
     Ours POST "/resilience/brake" [None] brake::order,
-        "Releases or prolongs the hold of a mass failure, with a reason.";
+        "Releases or prolongs the hold of a mass failure; needs a reason.";
     Ours GET "/resilience/breakers" [None] breakers::list,
-        "The circuit breakers: state, failures, next probe, what was forced and why.";
+        "Lists the circuit breakers: state, failures, next probe, what was forced and why.";
     Ours POST "/resilience/breakers/{name}" [None] breakers::force,
         "Forces a breaker `open` or `closed`, or releases it with `none`; needs a reason.";
     Classic GET "/status" [None] status::status,
-        "Totals of instances, streams and load.";
+        "Shows totals of instances, streams and load.";
     Classic GET "/health" [Ignored] status::health,
         "200 as long as heartbeats are answered, with or without database.";
     Classic GET "/ready" [Ignored] status::ready,

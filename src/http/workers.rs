@@ -212,8 +212,9 @@ async fn in_time(
 impl BeatAnswer {
     fn tell_changes(&mut self, known: AssignmentVersion, changes: Option<WorkerUpdate>) {
         let Some(update) = changes else {
-            // Who is told a version believes to have it: it asks again with its next heartbeat. And
-            // no lease: it might begin again with streams that were taken from it meanwhile.
+            // The changes could not be read in time. The answer echoes the worker's own version so
+            // that it asks again, and grants no lease: otherwise the worker could restart streams
+            // that have been reassigned.
             self.assignment_version = known;
             self.lease_seconds = seconds(Duration::ZERO);
             self.stop_after_seconds = seconds(Duration::ZERO);

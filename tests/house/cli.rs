@@ -327,7 +327,9 @@ fn whatever_else_answers_is_no_orchestrator() {
     assert_eq!(outcome.code, Some(1));
     assert_eq!(
         outcome.stderr,
-        format!("orchestrator: what answers at {url} (with status 200) is no orchestrator.\n")
+        format!(
+            "orchestrator: unexpected response from {url} (HTTP 200, not an orchestrator's); check --url.\n"
+        )
     );
 }
 

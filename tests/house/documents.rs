@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::sources::{ANYTHING, literals, sources};
 use crate::support::process::start;
 use resilient_orchestrator::domain::alert::AlertKind;
 use resilient_orchestrator::http;
@@ -177,61 +178,13 @@ fn each_kind_of_alert_has_a_row_in_the_failures_with_something_to_do() {
     }
 }
 
-/// Stands for whatever a line has in a place.
-const ANYTHING: char = '\u{1}';
-
 /// Every text literal of the program, with its gaps marked.
-fn literals() -> Vec<String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src"), root.join("crates")];
-    let mut literals = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else {
-                let text = fs::read_to_string(&path).unwrap();
-                let code = text
-                    .lines()
-                    .filter(|line| !line.trim_start().starts_with("//"));
-                literals.extend(literals_of(&code.collect::<Vec<_>>().join("\n")));
-            }
-        }
-    }
-    literals
-}
-
-fn literals_of(code: &str) -> Vec<String> {
-    let (mut literals, mut chars) = (Vec::new(), code.chars().peekable());
-    while let Some(c) = chars.next() {
-        match c {
-            // A character, which may be a quotation mark.
-            '\'' if chars.peek() == Some(&'"') => drop(chars.next()),
-            '"' => {
-                let mut literal = String::new();
-                let mut depth = 0;
-                while let Some(c) = chars.next().filter(|c| *c != '"') {
-                    match c {
-                        '\\' => match chars.next() {
-                            Some('\n') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
-                            escaped => literal.extend(escaped),
-                        },
-                        '{' => depth += 1,
-                        '}' => {
-                            depth -= 1;
-                            literal.push(ANYTHING);
-                        }
-                        c if depth <= 0 => literal.push(c),
-                        _ => {}
-                    }
-                }
-                literals.push(literal);
-            }
-            _ => {}
-        }
-    }
-    literals
+fn program_literals() -> Vec<String> {
+    let files = sources("src").into_iter().chain(sources("crates"));
+    files
+        .flat_map(|(_, text)| literals(&text))
+        .map(|(_, literal)| literal)
+        .collect()
 }
 
 /// A quoted line with its gaps marked: single capital letters and dots stand for anything.
@@ -279,7 +232,7 @@ fn each_line_of_the_log_that_the_documents_quote_is_in_the_program() {
         .flat_map(quotes);
     quoted.extend(seen.filter(|quote| quote.contains(' ') && !is_call(quote)));
     assert!(quoted.len() > 25, "{quoted:?}");
-    let literals = literals();
+    let literals = program_literals();
     let missing: Vec<&&str> = quoted
         .iter()
         .filter(|quote| {

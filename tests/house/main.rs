@@ -5,6 +5,7 @@ mod circles;
 mod cli;
 mod config;
 mod documents;
+mod phrases;
 mod sources;
 #[path = "../support/mod.rs"]
 mod support;

@@ -36,3 +36,52 @@ pub(crate) fn code(text: &str) -> impl Iterator<Item = (usize, String)> {
         (number + 1, outside)
     })
 }
+
+/// Stands for whatever a text has in a place that is filled in later.
+pub(crate) const ANYTHING: char = '\u{1}';
+
+/// Every text literal of a piece of code with the line it begins in, its gaps marked; comments
+/// must be lines of their own.
+pub(crate) fn literals(code: &str) -> Vec<(usize, String)> {
+    let is_comment = |line: &&str| line.trim_start().starts_with("//");
+    let code: Vec<&str> = code
+        .lines()
+        .map(|line| if is_comment(&line) { "" } else { line })
+        .collect();
+    let code = code.join("\n");
+    let line = std::cell::Cell::new(1);
+    let mut chars = code
+        .chars()
+        .inspect(|c| line.set(line.get() + usize::from(*c == '\n')))
+        .peekable();
+    let mut literals = Vec::new();
+    while let Some(c) = chars.next() {
+        match c {
+            // A character, which may be a quotation mark.
+            '\'' if chars.peek() == Some(&'"') => drop(chars.next()),
+            '"' => {
+                let began = line.get();
+                let mut literal = String::new();
+                let mut depth = 0;
+                while let Some(c) = chars.next().filter(|c| *c != '"') {
+                    match c {
+                        '\\' => match chars.next() {
+                            Some('\n') => while chars.next_if(|c| c.is_whitespace()).is_some() {},
+                            escaped => literal.extend(escaped),
+                        },
+                        '{' => depth += 1,
+                        '}' => {
+                            depth -= 1;
+                            literal.push(ANYTHING);
+                        }
+                        c if depth <= 0 => literal.push(c),
+                        _ => {}
+                    }
+                }
+                literals.push((began, literal));
+            }
+            _ => {}
+        }
+    }
+    literals
+}

@@ -243,7 +243,9 @@ fn none_lost(fleet: &Fleet) -> Check {
             });
         }
         if slot.stream().deleted && !lets_go {
-            violations.add(|| format!("stream {id} was deleted, nobody runs it, and it is there"));
+            violations.add(|| {
+                format!("stream {id} was deleted, has no owner, and is still in the fleet")
+            });
         }
         if slot.stream().is_paused() && !waits(state) {
             violations.add(|| format!("stream {id} is paused, and is {state}"));

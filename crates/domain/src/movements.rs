@@ -192,7 +192,7 @@ pub fn named(streams: &BTreeSet<StreamId>) -> String {
 impl fmt::Display for Movement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let streams = counted(self.streams.len());
-        let from = self.from.as_ref().map_or("nobody", InstanceId::as_str);
+        let from = self.from.as_ref().map_or("no instance", InstanceId::as_str);
         let to = match (self.to.first(), self.to.len()) {
             (Some(only), 1) => only.to_string(),
             (_, many) => format!("{many} instances"),
@@ -215,7 +215,7 @@ impl fmt::Display for Movement {
                 "moved {streams} off {from}, which did not run them, to {to}"
             ),
             Act::PlacedOrphans => write!(f, "placed {streams} that waited for room on {to}"),
-            Act::GivenUnclaimed => write!(f, "gave {streams} that nobody had to {to}"),
+            Act::GivenUnclaimed => write!(f, "assigned {streams} that had no owner to {to}"),
             Act::GivenUp => write!(
                 f,
                 "gave up moving {streams} off {from}: its worker beats and does not release them, \
@@ -228,12 +228,12 @@ impl fmt::Display for Movement {
             ),
             Act::LeftWithoutRoom => write!(
                 f,
-                "{streams} moved off {from} on request wait for room: nobody has any left"
+                "{streams} moved off {from} on request wait for room: no instance has any left"
             ),
             Act::NotRunWithoutRoom => write!(
                 f,
-                "{streams} moved off {from}, which did not run them, wait for room: nobody has any \
-                 left"
+                "{streams} moved off {from}, which did not run them, wait for room: no instance has \
+                 any left"
             ),
             Act::ShedWithoutRoom => write!(
                 f,
@@ -352,7 +352,7 @@ mod tests {
             (
                 assigned(4, "b", AutoAssigned, None),
                 false,
-                "gave 1 stream that nobody had to b",
+                "assigned 1 stream that had no owner to b",
             ),
             (
                 abandoned(4, AbandonReason::NotReleased),
@@ -368,12 +368,12 @@ mod tests {
             (
                 orphaned(4, OrphanReason::PlannedMove),
                 true,
-                "1 stream moved off a on request wait for room: nobody has any left",
+                "1 stream moved off a on request wait for room: no instance has any left",
             ),
             (
                 orphaned(4, OrphanReason::NotRun),
                 true,
-                "1 stream moved off a, which did not run them, wait for room: nobody has any left",
+                "1 stream moved off a, which did not run them, wait for room: no instance has any left",
             ),
             (
                 orphaned(4, OrphanReason::RoomReduced),

@@ -97,7 +97,8 @@ impl WorkerLimits {
 /// How often, and how soon again, a recovery that could not be carried out is tried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// Attempts before a recovery counts as exhausted; it is tried on at the slowest step.
+    /// Failed attempts after which a recovery raises a critical alert. It keeps retrying, at the
+    /// longest delay.
     pub max_attempts: u32,
     /// Wait before the first retry.
     pub delay: Duration,

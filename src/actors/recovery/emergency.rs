@@ -73,14 +73,14 @@ pub(super) fn tell_waiting(orders: Vec<Order>, recovered: &Recovered, clock: &Cl
         StepName::ForceRelease,
         StepResult::Done,
         at(),
-        "its lease is withdrawn, and its worker told to run nothing",
+        "its lease is withdrawn, and its worker is told to stop every stream",
     );
     for name in [
         StepName::Redistribute,
         StepName::VerifyConsistency,
         StepName::ResetInstance,
     ] {
-        let detail = "follows when the lease is over, or the worker has let go";
+        let detail = "follows when the lease is over, or when the worker has released its streams";
         progress.note(name, StepResult::Skipped, at(), detail);
     }
     let report = EmergencyReport {

@@ -215,8 +215,8 @@ impl RecoveryActor {
                 Severity::Critical,
                 server_id,
                 format!(
-                    "All {attempt} attempts to recover {server_id} failed ({refusal}): an emergency; \
-                     it is tried on."
+                    "All {attempt} attempts to recover {server_id} failed ({refusal}). The \
+                     orchestrator keeps retrying, at the longest delay."
                 ),
             );
         }

@@ -151,21 +151,21 @@ pub(super) fn command_line() -> clap::Command {
         )
         .subcommand(
             clap::Command::new("migrate")
-                .about("Brings the database to this version's schema, and ends")
+                .about("Migrates the database to this version's schema, then ends")
                 .arg(
                     Arg::new("down")
                         .long("down")
                         .action(ArgAction::SetTrue)
-                        .help("Reverts the newest migration instead, with the data it holds"),
+                        .help("Reverts the newest migration instead, and deletes the data it added"),
                 )
                 .args(flags_of(&["migrate"])),
         )
-        .subcommand(asking("status").about("Asks a running orchestrator how the fleet is"))
+        .subcommand(asking("status").about("Shows the state of the fleet of a running orchestrator"))
         .subcommand(
             asking("incidents")
                 .about(
-                    "Asks a running orchestrator for its recoveries, newest first, or for one of \
-                     them with its steps",
+                    "Lists the recoveries of a running orchestrator, newest first, or shows one with \
+                     its steps",
                 )
                 .arg(
                     Arg::new("id")
@@ -184,22 +184,22 @@ pub(super) fn command_line() -> clap::Command {
         .subcommand(
             asking("consistency").about(
                 "Has a running orchestrator check its invariants; exit code 1 if one is violated, \
-                 3 if that could not be told",
+                 3 if one is unknown",
             ),
         )
         .subcommand(
             asking("recover")
                 .about(
                     "Has a running orchestrator recover a failed instance now, or end its \
-                     maintenance; exit code 1 if that was not done",
+                     maintenance; exit code 1 if nothing was done",
                 )
                 .arg(instance()),
         )
         .subcommand(
             asking("emergency")
                 .about(
-                    "Has a running orchestrator take all streams from an instance, even one that \
-                     beats, and put it into maintenance; exit code 1 if a step failed",
+                    "Has a running orchestrator take all streams from an instance, even from one that \
+                     sends heartbeats, and put it into maintenance; exit code 1 if a step failed",
                 )
                 .arg(instance())
                 .arg(
@@ -207,7 +207,7 @@ pub(super) fn command_line() -> clap::Command {
                         .long("reason")
                         .value_name("TEXT")
                         .required(true)
-                        .help("Why, for the record"),
+                        .help("Why; shown in the incident"),
                 ),
         )
         .subcommand(
@@ -219,7 +219,7 @@ pub(super) fn command_line() -> clap::Command {
                 .arg_required_else_help(true)
                 .subcommand(
                     clap::Command::new("check")
-                        .about("Checks all settings, shows what holds and why; starts nothing")
+                        .about("Checks all settings, shows each value and where it comes from; starts nothing")
                         .after_help(HIDDEN_FLAGS)
                         .args(flags_of(&["config", "check"]).map(|flag| flag.hide(true))),
                 )

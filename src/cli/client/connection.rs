@@ -105,7 +105,7 @@ impl Connection {
 
     fn stranger(&self, status: u16) -> String {
         format!(
-            "what answers at {} (with status {status}) is no orchestrator.",
+            "unexpected response from {} (HTTP {status}, not an orchestrator's); check --url.",
             self.url
         )
     }

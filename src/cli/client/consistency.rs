@@ -12,7 +12,7 @@ pub(super) fn show(answer: &Value) -> String {
     let mut text = match answer["consistent"].as_bool() {
         Some(true) => "Consistent.\n\n",
         Some(false) => "NOT CONSISTENT.\n\n",
-        None => "Could not be told: not everything could be looked at.\n\n",
+        None => "Unknown: not everything could be checked.\n\n",
     }
     .to_owned();
     let rows: Vec<[String; 3]> = checks.iter().map(row).collect();

@@ -148,7 +148,9 @@ impl Lane {
         }
         let mut result = body(connection).map_err(blame);
         if writes && result.is_ok() && !progress.begin_commit() {
-            result = Err(StoreError::Unavailable("nobody waits for it".to_owned()));
+            result = Err(StoreError::Unavailable(
+                "its caller no longer waits for the change".to_owned(),
+            ));
         }
         let ended = match &result {
             Ok(_) => connection.batch_execute("COMMIT").map_err(at_commit),

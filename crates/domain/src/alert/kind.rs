@@ -19,7 +19,7 @@ string_enum! {
     AlertKind {
         /// So many instances fell silent at once that their recovery is held.
         MassFailure = "mass_failure",
-        /// A recovery used up its attempts; it is tried on.
+        /// A recovery used up its attempts. It keeps retrying, at the longest delay.
         RecoveryExhausted = "recovery_exhausted",
         /// An emergency recovery is under way, or left something behind.
         EmergencyRecovery = "emergency_recovery",

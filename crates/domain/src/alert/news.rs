@@ -44,7 +44,7 @@ pub enum News {
 /// What an event means; most mean nothing.
 #[expect(
     clippy::wildcard_enum_match_arm,
-    reason = "a new event has no alert unless somebody thinks of one"
+    reason = "a new event has no alert unless an arm here gives it one"
 )]
 pub fn news(event: &Event) -> Option<News> {
     match event {

@@ -79,15 +79,56 @@ pub enum Rejection {
     },
 }
 
+/// Writes the state that is, the state that is needed, and what leads there.
+fn write_wrong_status(
+    f: &mut fmt::Formatter<'_>,
+    instance: &InstanceId,
+    status: InstanceStatus,
+) -> fmt::Result {
+    write!(f, "Instance `{instance}` is `{status}`")?;
+    match status {
+        InstanceStatus::Active => f.write_str(
+            ", but its lease is withdrawn, because it was reported as failed, ordered out of use \
+             or removed; no streams can be moved to it. Choose another instance.",
+        ),
+        InstanceStatus::Suspect => f.write_str(
+            "; streams can be moved only to an `active` instance. It becomes active with its next \
+             heartbeat.",
+        ),
+        InstanceStatus::Recovering => f.write_str(
+            "; streams can be moved only to an `active` instance. It becomes active at the end of \
+             its probation.",
+        ),
+        InstanceStatus::Failed => f.write_str(
+            "; streams can be moved only to an `active` instance. Its next heartbeat begins a \
+             probation, and it is active after that.",
+        ),
+        InstanceStatus::Maintenance => write!(
+            f,
+            "; it gets no streams, and has none to recover. It is active again once it registers, \
+             or once POST /resilience/recovery/{instance} ends the maintenance."
+        ),
+        InstanceStatus::Draining | InstanceStatus::Inactive => f.write_str(
+            "; streams can be moved only to an `active` instance. It becomes active when it \
+             registers again.",
+        ),
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownInstance(id) => {
                 write!(f, "No instance `{id}` is registered; register it first.")
             }
-            Self::UnknownStream(id) => write!(f, "There is no stream {id}."),
+            Self::UnknownStream(id) => {
+                write!(f, "There is no stream {id}; GET /streams lists them.")
+            }
             Self::StreamDisabled(id) => {
-                write!(f, "Stream {id} is disabled; it is run nowhere.")
+                write!(
+                    f,
+                    "Stream {id} is disabled and cannot be moved; POST /streams with `enabled: true` enables it."
+                )
             }
             Self::LeaseRuns(id) => write!(
                 f,
@@ -112,12 +153,7 @@ impl fmt::Display for Rejection {
                 f,
                 "Instance `{instance}` never had incarnation {given}; the current one is {current}."
             ),
-            Self::WrongStatus { instance, status } => {
-                write!(
-                    f,
-                    "Instance `{instance}` is {status}; that cannot be done now."
-                )
-            }
+            Self::WrongStatus { instance, status } => write_wrong_status(f, instance, *status),
             Self::NameTaken {
                 name,
                 owner,

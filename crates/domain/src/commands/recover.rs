@@ -140,7 +140,7 @@ impl RecoverInstance {
         let mut planned = format!("{moved} to move, {orphaned} without room");
         if before.moved > 0 || before.orphaned > 0 {
             planned.push_str(&format!(
-                "; before that {} moved and {} found no room as the worker let go",
+                "; before that {} moved and {} found no room as the worker released them",
                 before.moved, before.orphaned
             ));
         }

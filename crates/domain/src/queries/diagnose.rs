@@ -127,8 +127,8 @@ impl Diagnose {
         }
         if !told.is_empty() {
             sentences.push(format!(
-                "Start {}, or give it up with POST /streams/release: assigned to this instance, and \
-                 run by nobody.",
+                "Start {}, or give it up with POST /streams/release: assigned to this instance, but \
+                 not running.",
                 named(&told)
             ));
         }
