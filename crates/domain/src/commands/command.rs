@@ -132,10 +132,18 @@ impl fmt::Display for Rejection {
             }
             Self::LeaseRuns(id) => write!(
                 f,
-                "The worker of instance `{id}` may still run its streams: its lease is not over."
+                "The worker of instance `{id}` may still run its streams: its lease is not over. Try \
+                 again when it is."
             ),
-            Self::NoRoom(Some(id)) => write!(f, "Instance `{id}` has no room for another stream."),
-            Self::NoRoom(None) => f.write_str("No active instance has room for another stream."),
+            Self::NoRoom(Some(id)) => write!(
+                f,
+                "Instance `{id}` has no room for another stream. Choose another instance, or \
+                 register it with a larger `max_streams`."
+            ),
+            Self::NoRoom(None) => f.write_str(
+                "No active instance has room for another stream. Start a worker, or register one with \
+                 a larger `max_streams`.",
+            ),
             Self::OtherIncarnation {
                 instance,
                 given,
@@ -143,7 +151,8 @@ impl fmt::Display for Rejection {
             } if given < current => write!(
                 f,
                 "Instance `{instance}` has registered again since: incarnation {given} is over, \
-                 {current} is the current one."
+                 {current} is the current one. A process with the older incarnation must stop its \
+                 streams and end."
             ),
             Self::OtherIncarnation {
                 instance,
@@ -151,7 +160,8 @@ impl fmt::Display for Rejection {
                 current,
             } => write!(
                 f,
-                "Instance `{instance}` never had incarnation {given}; the current one is {current}."
+                "Instance `{instance}` never had incarnation {given}; the current one is {current}. \
+                 Register again: the answer has a new incarnation."
             ),
             Self::WrongStatus { instance, status } => write_wrong_status(f, instance, *status),
             Self::NameTaken {
@@ -162,10 +172,11 @@ impl fmt::Display for Rejection {
             } => write!(
                 f,
                 "The name `{name}` belongs to stream {owner}, which was deleted and may still be \
-                 run by its last worker. Make it again under that id, or try again in a while."
+                 run by its last worker. Create it again under that id, or try again in a while."
             ),
             Self::NameTaken { name, owner, .. } => {
-                write!(f, "The name `{name}` belongs to stream {owner}.")
+                write!(f, "The name `{name}` belongs to stream {owner}. Choose another name, or update that \
+                     stream by its id.")
             }
             Self::NameMissing { index } => {
                 write!(f, "streams[{index}] is new and needs a `name`.")
@@ -208,4 +219,23 @@ pub(super) fn known(
         .instance(id)
         .map(|slot| crate::instance::Instance::clone(slot.instance()))
         .ok_or_else(|| Rejection::UnknownInstance(id.clone()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_status_names_the_state_that_is_and_what_leads_out_of_it() {
+        for status in InstanceStatus::ALL {
+            let instance = InstanceId::from("b");
+            let text = Rejection::WrongStatus { instance, status }.to_string();
+            let state = format!("Instance `b` is `{status}`");
+            assert!(text.starts_with(&state), "{text}");
+            let way_out = ["active with", "active at", "active after", "active when"];
+            let others = ["active again once", "Choose another instance"];
+            let names_one = |words: &[&str]| words.iter().any(|word| text.contains(word));
+            assert!(names_one(&way_out) || names_one(&others), "{text}");
+        }
+    }
 }
