@@ -36,9 +36,10 @@
 //! long_poll
 //! db_breaker, registry          whether the store answers; where an instance is found
 //! refusal, fatal, telemetry,    messages and handles that everybody may hold
-//! instance_link, exit_notice, batch
+//! instance_link, exit_notice, batch, address
 //! ```
 
+mod address;
 pub mod alerts;
 pub mod archive;
 mod batch;

@@ -7,15 +7,14 @@ use actix::prelude::*;
 use log::{info, warn};
 use tokio::sync::{Semaphore, mpsc};
 
-use super::alerts::{AlertBookActor, Alerts, KeptAlerts, ListenToAlerts};
+use super::address::{Reserved, reserve};
+use super::alerts::{AlertBookActor, Alerts, KeptAlerts};
 use super::archive::{Archive, MAX_RECENT, RecentIncidents};
 use super::clean_up::{Cleaner, Memories, Retention};
-use super::db_breaker::{
-    DbBreakerActor, ListenToBreakers, ProbeThrough, StoreAccess, StoreGate, WakeOnReturn,
-};
+use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
 use super::fatal::{Fatal, FatalSender, Vital};
-use super::fleet::{FleetActor, FleetLinks};
+use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
 use super::health::{HealthActor, HealthLinks, HealthSettings, Watch};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
@@ -120,18 +119,34 @@ pub enum Placement {
     },
 }
 
+/// How many messages wait in a mailbox before a sender that waits for the answer has to wait for
+/// room too. What is sent without waiting always finds room.
+const MAILBOX: usize = 16;
+
 impl Placement {
     fn near_heartbeats<A: Actor<Context = Context<A>> + Send>(&self, actor: A) -> Addr<A> {
+        let (address, reserved) = reserve(MAILBOX);
+        self.begin_near_heartbeats(reserved, actor);
+        address
+    }
+
+    fn begin_near_heartbeats<A>(&self, reserved: Reserved<A>, actor: A)
+    where
+        A: Actor<Context = Context<A>> + Send,
+    {
         match self {
-            Self::Here => actor.start(),
-            Self::Apart { heartbeats, .. } => A::start_in_arbiter(heartbeats, |_| actor),
+            Self::Here => reserved.start(None, actor),
+            Self::Apart { heartbeats, .. } => reserved.start(Some(heartbeats), actor),
         }
     }
 
-    fn apart<A: Actor<Context = Context<A>> + Send>(&self, actor: A) -> Addr<A> {
+    fn begin_apart<A>(&self, reserved: Reserved<A>, actor: A)
+    where
+        A: Actor<Context = Context<A>> + Send,
+    {
         match self {
-            Self::Here => actor.start(),
-            Self::Apart { fleet, .. } => A::start_in_arbiter(fleet, |_| actor),
+            Self::Here => reserved.start(None, actor),
+            Self::Apart { fleet, .. } => reserved.start(Some(fleet), actor),
         }
     }
 }
@@ -264,37 +279,50 @@ pub fn start(
     ledger.set_return_policy(ReturnPolicy::from_thresholds(&settings.thresholds));
     let recent = Arc::new(RecentIncidents::new(incidents.clone()));
 
+    let (book, reserved_book) = reserve::<AlertBookActor>(MAILBOX);
+    let (health, reserved_health) = reserve::<HealthActor>(MAILBOX);
+    let (fleet, reserved_fleet) = reserve::<FleetActor>(MAX_WAITING);
+    let (recovery, reserved_recovery) = reserve::<RecoveryActor>(MAILBOX);
     let breaker = placement.near_heartbeats(DbBreakerActor::new(
         settings.breaker,
         store.clone(),
         gate.clone(),
         clock.clone(),
         telemetry.clone(),
+        BreakerLinks {
+            listeners: vec![book.clone().recipient(), health.clone().recipient()],
+            writer: fleet.clone().recipient(),
+            wakes: recovery.clone().recipient(),
+        },
         vital("DbBreakerActor"),
     ));
     let access = StoreAccess::new(gate.clone(), breaker.clone().recipient());
-    let book = placement.near_heartbeats(AlertBookActor::new(
-        alerts,
-        store.clone(),
-        access.clone(),
-        clock.clone(),
-        telemetry.clone(),
-        vital("AlertBookActor"),
-    ));
+    placement.begin_near_heartbeats(
+        reserved_book,
+        AlertBookActor::new(
+            alerts,
+            store.clone(),
+            access.clone(),
+            clock.clone(),
+            telemetry.clone(),
+            vec![health.clone().recipient()],
+            vital("AlertBookActor"),
+        ),
+    );
     let alerts = Alerts::new(book.clone());
-    let health = placement.near_heartbeats(HealthActor::new(
-        HealthSettings {
-            limits: settings.health,
-            check_interval: settings.health_check_interval,
-        },
-        incidents,
-        clock.clone(),
-        telemetry.clone(),
-        vital("HealthActor"),
-    ));
-    breaker.do_send(ListenToBreakers(book.clone().recipient()));
-    breaker.do_send(ListenToBreakers(health.clone().recipient()));
-    book.do_send(ListenToAlerts(health.clone().recipient()));
+    placement.begin_near_heartbeats(
+        reserved_health,
+        HealthActor::new(
+            HealthSettings {
+                limits: settings.health,
+                check_interval: settings.health_check_interval,
+            },
+            incidents,
+            clock.clone(),
+            telemetry.clone(),
+            vital("HealthActor"),
+        ),
+    );
     let feed = placement.near_heartbeats(EventFeed::new(
         telemetry.clone(),
         alerts.clone(),
@@ -321,7 +349,7 @@ pub fn start(
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
     };
-    let fleet = placement.apart(FleetActor::new(ledger, guard, fleet_links));
+    placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));
     let journal = placement.near_heartbeats(Journal::new(fleet.clone(), vital("Journal")));
     let identity = placement.near_heartbeats(IdentityActor::new(
         IdentityLimits::from_thresholds(&settings.thresholds),
@@ -355,13 +383,10 @@ pub fn start(
         instance_retention: settings.instance_retention,
         jitter_seed: settings.jitter_seed,
     };
-    let recovery = placement.near_heartbeats(RecoveryActor::new(
-        recovery_links,
-        recovery_settings,
-        open_incidents,
-    ));
-    breaker.do_send(WakeOnReturn(recovery.clone().recipient()));
-    breaker.do_send(ProbeThrough(fleet.clone().recipient()));
+    placement.begin_near_heartbeats(
+        reserved_recovery,
+        RecoveryActor::new(recovery_links, recovery_settings, open_incidents),
+    );
     health.do_send(Watch(HealthLinks {
         store: store.clone(),
         access: access.clone(),

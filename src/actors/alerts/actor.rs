@@ -140,6 +140,7 @@ impl AlertBookActor {
         access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
+        listeners: Vec<Recipient<BookChanged>>,
         vital: Vital,
     ) -> Self {
         let (book, over) = AlertBook::restore(kept.alerts, clock.wall());
@@ -164,7 +165,7 @@ impl AlertBookActor {
             store_out: BTreeMap::new(),
             is_saving: false,
             refusals: RefusalLog::default(),
-            listeners: Vec::new(),
+            listeners,
             retry: None,
             _vital: vital,
         };
@@ -286,19 +287,6 @@ impl Actor for AlertBookActor {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct BookChanged;
-
-/// Who is to be told of every change from now on.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ListenToAlerts(pub Recipient<BookChanged>);
-
-impl Handler<ListenToAlerts> for AlertBookActor {
-    type Result = ();
-
-    fn handle(&mut self, ListenToAlerts(who): ListenToAlerts, _: &mut Self::Context) {
-        self.listeners.push(who);
-    }
-}
 
 /// Somebody should look at something.
 #[derive(Debug, Clone, Message)]

@@ -14,5 +14,5 @@ mod saving;
 
 pub use actor::{
     AlertBookActor, AlertPage, Alerts, AskAlerts, AskOpen, BookChanged, Clear, HearEvents,
-    KeptAlerts, ListenToAlerts, OpenAlerts, REWORDING_INTERVAL, Raise, Reword,
+    KeptAlerts, OpenAlerts, REWORDING_INTERVAL, Raise, Reword,
 };

@@ -8,9 +8,7 @@ use log::{error, info, warn};
 
 use super::breaker::{Breaker, Probe};
 use super::gate::StoreGate;
-use super::links::{
-    BreakerChanged, ListenToBreakers, ProbeThrough, ProbeWrites, StoreReturned, WakeOnReturn,
-};
+use super::links::{BreakerChanged, BreakerLinks, ListenToBreakers, ProbeWrites, StoreReturned};
 use super::outcome::StoreOutcome;
 use crate::actors::fatal::Vital;
 use crate::actors::telemetry::{BreakerLabel, Telemetry};
@@ -28,9 +26,7 @@ pub struct DbBreakerActor {
     pub(super) gate: Arc<StoreGate>,
     pub(super) clock: Clock,
     pub(super) telemetry: Arc<Telemetry>,
-    pub(super) wakes: Option<Recipient<StoreReturned>>,
-    pub(super) writer: Option<Recipient<ProbeWrites>>,
-    pub(super) listeners: Vec<Recipient<BreakerChanged>>,
+    links: BreakerLinks,
     pub(super) timer: Option<(Timestamp, SpawnHandle)>,
     pub(super) _vital: Vital,
 }
@@ -43,6 +39,7 @@ impl DbBreakerActor {
         gate: Arc<StoreGate>,
         clock: Clock,
         telemetry: Arc<Telemetry>,
+        links: BreakerLinks,
         vital: Vital,
     ) -> Self {
         let now = clock.wall();
@@ -69,9 +66,7 @@ impl DbBreakerActor {
             gate,
             clock,
             telemetry,
-            wakes: None,
-            writer: None,
-            listeners: Vec::new(),
+            links,
             timer: None,
             _vital: vital,
         }
@@ -157,9 +152,7 @@ impl DbBreakerActor {
                 }));
             }
             Probe::Guarded => {
-                if let Some(writer) = &self.writer {
-                    writer.do_send(ProbeWrites);
-                }
+                self.links.writer.do_send(ProbeWrites);
             }
         }
     }
@@ -186,7 +179,7 @@ impl DbBreakerActor {
         if breaker.told != (state, force, file_replaced) {
             breaker.told = (state, force, file_replaced);
             let reason = breaker.forced.as_ref().map(|forced| forced.reason.clone());
-            for listener in &self.listeners {
+            for listener in &self.links.listeners {
                 listener.do_send(BreakerChanged {
                     name: name.clone(),
                     state,
@@ -198,11 +191,8 @@ impl DbBreakerActor {
         }
         let is_back =
             shown.lets_through && (!let_through_before || effect == Some(BreakerEffect::Closed));
-        if is_back
-            && breaker.probe == Probe::Guarded
-            && let Some(wakes) = &self.wakes
-        {
-            wakes.do_send(StoreReturned);
+        if is_back && breaker.probe == Probe::Guarded {
+            self.links.wakes.do_send(StoreReturned);
         }
     }
 
@@ -271,26 +261,10 @@ impl Handler<StoreOutcome> for DbBreakerActor {
     }
 }
 
-impl Handler<ProbeThrough> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, ProbeThrough(writer): ProbeThrough, _: &mut Self::Context) {
-        self.writer = Some(writer);
-    }
-}
-
-impl Handler<WakeOnReturn> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, WakeOnReturn(recipient): WakeOnReturn, _: &mut Self::Context) {
-        self.wakes = Some(recipient);
-    }
-}
-
 impl Handler<ListenToBreakers> for DbBreakerActor {
     type Result = ();
 
     fn handle(&mut self, ListenToBreakers(who): ListenToBreakers, _: &mut Self::Context) {
-        self.listeners.push(who);
+        self.links.listeners.push(who);
     }
 }

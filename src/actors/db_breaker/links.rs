@@ -1,5 +1,4 @@
-//! Who is told by the breakers, and of what. The actors know each other only after all have
-//! started, so each is introduced by a message.
+//! Who is notified by the breakers, and of what.
 
 use actix::prelude::*;
 
@@ -11,20 +10,10 @@ use crate::domain::breaker::{BreakerName, BreakerState, Force};
 #[rtype(result = "()")]
 pub struct ProbeWrites;
 
-/// Who can probe writes.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ProbeThrough(pub Recipient<ProbeWrites>);
-
 /// The store answers again.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct StoreReturned;
-
-/// Who is to be woken when the store takes writes again.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct WakeOnReturn(pub Recipient<StoreReturned>);
 
 /// A breaker is in another state, or was forced or released.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
@@ -42,7 +31,18 @@ pub struct BreakerChanged {
     pub file_replaced: bool,
 }
 
-/// Who is to be told of every change from now on.
+/// Who is to hear of every change from now on.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ListenToBreakers(pub Recipient<BreakerChanged>);
+
+/// Who is notified by the breakers.
+#[derive(Debug)]
+pub struct BreakerLinks {
+    /// Hear of every change.
+    pub(in crate::actors) listeners: Vec<Recipient<BreakerChanged>>,
+    /// Probes writes.
+    pub(in crate::actors) writer: Recipient<ProbeWrites>,
+    /// Is woken when the store takes writes again.
+    pub(in crate::actors) wakes: Recipient<StoreReturned>,
+}

@@ -27,7 +27,5 @@ pub use actor::DbBreakerActor;
 pub use breaker::{BreakerReport, GivenForce};
 pub use force::{AskBreakers, ForceBreaker};
 pub use gate::{Gate, StoreGate};
-pub use links::{
-    BreakerChanged, ListenToBreakers, ProbeThrough, ProbeWrites, StoreReturned, WakeOnReturn,
-};
+pub use links::{BreakerChanged, BreakerLinks, ListenToBreakers, ProbeWrites, StoreReturned};
 pub use outcome::StoreOutcome;

@@ -8,7 +8,7 @@ use log::{debug, error, warn};
 use tokio::sync::oneshot;
 
 use super::committed::Committed;
-use super::queue::{MAX_WAITING, Queue, Waiting};
+use super::queue::{Queue, Waiting};
 use super::returned::Returned;
 
 use crate::actors::archive::RecentIncidents;
@@ -444,7 +444,6 @@ impl Actor for FleetActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.set_mailbox_capacity(MAX_WAITING);
         self.follow_all();
         self.arm_returned(ctx);
     }
