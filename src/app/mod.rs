@@ -3,10 +3,11 @@
 //!
 //! Start: the port first (a second orchestrator on the same machine must not take the term away
 //! from the first before it finds the port taken), with HTTP that answers 503, then the database
-//! (`app/starting.rs`), then the actors, then HTTP for everybody. Stop: no deadline runs out any
-//! more, what is on its way is answered, then no connection is taken, what is in flight is finished,
-//! what is under way and the last heartbeats are saved, within ten seconds whatever hangs. The
-//! signals are in `app/signals.rs`, what else can make the program deaf in `app/hearing.rs`.
+//! (`app/starting.rs`), then the actors, then every route. Stop: the deadlines stop, requests that
+//! were sent before are answered, then the port accepts no connection, requests in progress are
+//! finished, transactions in progress and the last heartbeats are saved, within ten seconds whatever
+//! hangs. `app/signals.rs` has the signals, `app/hearing.rs` stops the deadlines while no heartbeat
+//! can arrive.
 
 mod database;
 mod hearing;
