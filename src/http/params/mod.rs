@@ -4,8 +4,10 @@ mod query;
 
 use actix_web::{FromRequest, HttpRequest, web};
 
-use super::fields::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range, integer};
 use super::problem::Problem;
+use super::requests::{
+    MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range, integer, read_json,
+};
 use crate::domain::breaker::BreakerName;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::time::WallTime;
@@ -88,8 +90,9 @@ pub(super) fn parse_number(text: &str, least: i64, most: i64) -> Result<i64, Str
         if text.contains(|letter: char| !letter.is_ascii_graphic()) {
             return Err(reason);
         }
-        let number = serde_json::from_str(text).map_err(|_| reason.clone())?;
-        integer(&number, &(least..=most)).map_err(|_| reason)
+        let rule = integer(least..=most, |number| number);
+        let read = read_json(text.as_bytes(), &rule);
+        read.ok().and_then(Result::ok).ok_or(reason)
     })
 }
 
