@@ -11,10 +11,10 @@ use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpMessage, HttpRequest, web};
 use futures_util::StreamExt;
-use serde_json::{Map, Value};
 
 use super::connection::{BodyHasEnded, ClientLimits};
 use super::problem::Problem;
+use super::requests::{Record, read_json, whole};
 use super::state::AppState;
 
 /// The largest body that is read.
@@ -37,11 +37,11 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// Parses it as the one JSON object it must be.
+    /// Reads it as the request it must be.
     ///
     /// # Errors
-    /// 400 if it is not JSON, 422 if it is JSON and not an object.
-    pub(super) async fn object(self) -> Result<Map<String, Value>, Problem> {
+    /// 400 if it is not JSON, 422 with every bad field if it is no such request.
+    pub(super) async fn read<T: Record + Send + 'static>(self) -> Result<T, Problem> {
         if self.0.len() > PARSED_APART {
             web::block(move || parse(&self.0))
                 .await
@@ -55,16 +55,15 @@ impl Body {
 /// U+FEFF as UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-fn parse(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
+fn parse<T: Record>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     if bytes.iter().all(u8::is_ascii_whitespace) {
         return Err(Problem::malformed(
             "The body is empty; a JSON object is expected.",
         ));
     }
-    match serde_json::from_slice(bytes) {
-        Ok(Value::Object(object)) => Ok(object),
-        Ok(_) => Err(Problem::invalid_field("body", "must be a JSON object")),
+    match read_json(bytes, &whole::<T>()) {
+        Ok(read) => read.map_err(Problem::from),
         // Says what is wrong, with line and column, and repeats nothing of the body.
         Err(error) => Err(Problem::malformed(format!(
             "The body is not valid JSON: {error}."
@@ -134,20 +133,25 @@ async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Optio
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::requests::AssignRequest;
 
     #[test]
     fn one_byte_order_mark_before_the_json_is_skipped() {
-        let read = |text: &str| parse(text.as_bytes());
-        assert_eq!(read("\u{FEFF}{\"a\": 1}").unwrap()["a"], 1);
-        assert!(read("\u{FEFF}\u{FEFF}{}").is_err(), "two are not JSON");
-        assert!(read("{}\u{FEFF}").is_err(), "it stands at the beginning");
+        let read = |text: &str| parse::<AssignRequest>(text.as_bytes());
+        let good = r#"{"server_id": "a", "requested_count": 1}"#;
+        let skipped = read(&format!("\u{FEFF}{good}")).unwrap();
+        assert_eq!(skipped.requested_count, Some(1));
+        let two = read(&format!("\u{FEFF}\u{FEFF}{good}"));
+        assert!(two.is_err(), "two are not JSON");
+        let after = read(&format!("{good}\u{FEFF}"));
+        assert!(after.is_err(), "it stands at the beginning");
         let empty = read("\u{FEFF}").unwrap_err().to_string();
         assert!(empty.contains("is empty"), "{empty}");
     }
 
     #[test]
     fn what_is_no_json_is_told_where() {
-        let detail = |body: &[u8]| parse(body).unwrap_err().to_string();
+        let detail = |body: &[u8]| parse::<AssignRequest>(body).unwrap_err().to_string();
         let missing_colon = detail(b"{\"a\": 1,\n  \"b\" 2}");
         assert!(missing_colon.contains("line 2 column 7"), "{missing_colon}");
         assert!(detail(b"").contains("empty"));

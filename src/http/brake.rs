@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::answer::{Time, Told, seconds};
 use super::body::Body;
-use super::fields::{Fields, read};
 use super::problem::Problem;
+use super::requests::BrakeRequest;
 use super::state::{AppState, Load};
 use crate::actors::recovery::{BrakeReport, GivenOrder, OrderBrake};
-use crate::domain::brake::{MAX_PROLONGATION, Order, Phase};
+use crate::domain::brake::Phase;
 
 #[derive(Debug, Serialize)]
 pub(super) struct BrakeAnswer {
@@ -132,29 +132,7 @@ pub(super) async fn report(state: Data<AppState>) -> Result<Json<Told<BrakeAnswe
 /// `POST /resilience/brake`
 pub(super) async fn order(state: Data<AppState>, body: Body) -> Result<Json<BrakeAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
-    let order = read(&body.object().await?, brake_order)?;
+    let order = OrderBrake::from(body.read::<BrakeRequest>().await?);
     let report = state.orchestrator().order_brake(order).await??;
     Ok(Json(report.into()))
-}
-
-fn brake_order(fields: &mut Fields<'_>) -> OrderBrake {
-    let action = fields.text("action", 1..=64);
-    let reason = fields.text("reason", 1..=1_000);
-    let duration = fields.optional_interval("duration", MAX_PROLONGATION);
-    let order = match (action.as_str(), duration) {
-        ("prolong", Some(duration)) => Order::Prolong(duration),
-        ("prolong", None) => {
-            if !fields.has("duration") {
-                fields.refuse("duration", "is missing: how much longer?");
-            }
-            Order::Release
-        }
-        // Empty if it was refused already.
-        ("release" | "", _) => Order::Release,
-        (_, _) => {
-            fields.refuse("action", "must be \"release\" or \"prolong\"");
-            Order::Release
-        }
-    };
-    OrderBrake { order, reason }
 }

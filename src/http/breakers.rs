@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use super::answer::{Time, Told, seconds};
 use super::body::Body;
-use super::fields::{Fields, read};
 use super::params;
 use super::problem::Problem;
+use super::requests::ForceRequest;
 use super::state::{AppState, Load};
-use crate::actors::db_breaker::{BreakerReport, ForceBreaker};
+use crate::actors::db_breaker::BreakerReport;
 use crate::domain::breaker::{BreakerName, BreakerState, Force};
 
 #[derive(Debug, Serialize)]
@@ -67,28 +67,8 @@ pub(super) async fn force(
 ) -> Result<Json<BreakerAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
     let name = params::breaker(&request)?;
-    let order = read(&body.object().await?, |fields| force_order(fields, &name))?;
+    let order = body.read::<ForceRequest>().await?.order(name.clone());
     let report = state.orchestrator().force_breaker(order).await?;
     let report = report.ok_or_else(|| Problem::unknown_breaker(&name))?;
     Ok(Json(report.into()))
-}
-
-fn force_order(fields: &mut Fields<'_>, name: &BreakerName) -> ForceBreaker {
-    let way = fields.text("force", 1..=64);
-    let reason = fields.text("reason", 1..=1_000);
-    let force = match way.as_str() {
-        "open" => Some(Force::Open),
-        "closed" => Some(Force::Closed),
-        // Empty if it was refused already.
-        "none" | "" => None,
-        _ => {
-            fields.refuse("force", "must be \"open\", \"closed\" or \"none\"");
-            None
-        }
-    };
-    ForceBreaker {
-        name: name.clone(),
-        force,
-        reason,
-    }
 }

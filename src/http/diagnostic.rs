@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::answer::{Time, list as answer_list, seconds};
 use super::body::Body;
-use super::fields::{MAX_SAFE_INTEGER, read};
 use super::problem::Problem;
+use super::requests::DiagnosticRequest;
 use super::state::{AppState, Load};
 use crate::domain::commands::Rejection;
 use crate::domain::ids::{InstanceId, StreamId};
@@ -74,11 +74,7 @@ struct LastBeat {
 /// `POST /diagnostic`
 pub(super) async fn compare(state: Data<AppState>, body: Body) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::Read)?;
-    let question = read(&body.object().await?, |fields| Diagnose {
-        id: fields.server_id(),
-        local_streams: fields.stream_ids("local_streams"),
-        local_stream_count: fields.integer("local_stream_count", 0..=MAX_SAFE_INTEGER),
-    })?;
+    let question = Diagnose::from(body.read::<DiagnosticRequest>().await?);
     let orchestrator = state.orchestrator();
     let (id, local_count) = (question.id.clone(), question.local_stream_count);
     let diagnosis = orchestrator.ask(question).await?;

@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{PageEnd, Time, milliseconds, seconds};
-use super::fields::MAX_SAFE_INTEGER;
 use super::params::{self, Query};
 use super::pieces::{self, Both, Nothing, Rows, closing, opening};
 use super::problem::Problem;
+use super::requests::MAX_SAFE_INTEGER;
 use super::state::{AppState, Load};
 use super::streams::next_of;
 use crate::actors::heartbeat_log::AskHistory;

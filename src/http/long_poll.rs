@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::answer::PageEnd;
 use super::connection::Connection;
-use super::fields::MAX_SAFE_INTEGER;
 use super::params::{self, Query, parse_number};
 use super::pieces::{self, Both, Rows, closing, opening};
 use super::problem::Problem;
+use super::requests::MAX_SAFE_INTEGER;
 use super::state::{AppState, Load};
 use super::workers::AssignLine;
 use crate::actors::long_poll::AssignmentPoll;

@@ -2,17 +2,17 @@
 //! back is written as the contract says.
 //!
 //! ```text
-//!   bytes ─ body ─▶ JSON ─ fields ─▶ command or query ─▶ actors ─▶ answer
-//!              └──────────┴────────────────┴──────────────┴─────▶ problem
+//!   bytes ─ body ─▶ request ─▶ command or query ─▶ actors ─▶ answer
+//!              └───────┴──────────────┴──────────────┴─────▶ problem
 //! ```
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from
 //! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
 //! `long_poll`, `streams`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`, `alerts`,
-//! `patterns`, `status`. `body`, `fields` and `params` read input by one set of rules, `problem` is
-//! the only file that knows how errors look (`retry` adds when to come back). `gate` answers while
-//! there is no fleet to ask about, and counts what is under way. `pieces` writes long lists as they
-//! are read, `connection` bounds every wait on a client, `server` runs it all.
+//! `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read input by its
+//! rules. `problem` is the only file that knows how errors look (`retry` adds when to come back).
+//! `gate` answers while there is no fleet to ask about, and counts what is under way. `pieces` writes
+//! long lists as they are read, `connection` bounds every wait on a client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`HttpSettings` is filled from outside).
@@ -24,7 +24,6 @@ mod brake;
 mod breakers;
 mod connection;
 mod diagnostic;
-mod fields;
 mod gate;
 mod gauges;
 mod health;
@@ -37,6 +36,7 @@ mod patterns;
 mod pieces;
 mod problem;
 mod recovery;
+mod requests;
 mod resilience;
 mod retry;
 mod route_table;

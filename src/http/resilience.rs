@@ -5,10 +5,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::answer::{PageEnd, Time, Told, in_milliseconds, milliseconds, page};
-use super::fields::MAX_SAFE_INTEGER;
 use super::params::{self, Query};
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
+use super::requests::MAX_SAFE_INTEGER;
 use super::state::{AppState, Load};
 use super::streams::Found;
 use crate::actors::archive::StoredEvent;

@@ -10,33 +10,23 @@ use serde::Serialize;
 
 use super::answer::{PageEnd, Time, whole_url};
 use super::body::Body;
-use super::fields::{Fields, MAX_SAFE_INTEGER, check_text, read};
 use super::params::{self, Query};
 use super::pieces::{self, Nothing, Onward, Part, Parts, Rows, Walk, closing, json, opening};
 use super::problem::Problem;
+use super::requests::{SaveRequest, VerifyRequest, check_text};
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::Orchestrator;
-use crate::domain::commands::{DeleteStream, Rejection, SaveStreams, StreamSpec};
+use crate::domain::commands::{DeleteStream, Rejection, SaveStreams};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{
-    AssignmentLine, AssignmentList, Claim, Judgement, NameFilter, Page, Rest, StreamDetail,
-    StreamFilter, StreamLine, StreamList, VerifyClaims,
+    AssignmentLine, AssignmentList, Judgement, NameFilter, Page, Rest, StreamDetail, StreamFilter,
+    StreamLine, StreamList, VerifyClaims,
 };
 use crate::domain::returns::Returns;
 use crate::domain::stream::{Place, StreamState};
 use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
-
-/// How many streams one request saves at the most.
-const MAX_SAVED: usize = 10_000;
-
-/// The highest id a client may choose. What is left below 2^53 is for streams that come without
-/// one: they get the id after the highest.
-const MAX_CHOSEN_ID: i64 = 9_000_000_000_000_000;
-
-/// How many claims one request has at the most.
-const MAX_CLAIMS: usize = 10_000;
 
 /// How long the name of a stream may be, in characters.
 const NAME_LENGTH: RangeInclusive<usize> = 1..=256;
@@ -57,11 +47,7 @@ pub(super) struct SaveAnswer {
 /// `POST /streams`
 pub(super) async fn save(state: Data<AppState>, body: Body) -> Result<Json<SaveAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
-    let command = read(&body.object().await?, |fields| {
-        let streams = fields.objects("streams", MAX_SAVED, spec);
-        refuse_repetitions(fields, &streams);
-        SaveStreams { streams }
-    })?;
+    let command = SaveStreams::from(body.read::<SaveRequest>().await?);
     let saved = state.orchestrator().execute(command).await?;
     Ok(Json(SaveAnswer {
         status: "saved",
@@ -70,52 +56,6 @@ pub(super) async fn save(state: Data<AppState>, body: Body) -> Result<Json<SaveA
         unchanged: saved.unchanged,
         ids: saved.ids,
     }))
-}
-
-fn spec(fields: &mut Fields<'_>) -> StreamSpec {
-    let spec = StreamSpec {
-        id: fields
-            .optional_integer("id", 1..=MAX_CHOSEN_ID)
-            .map(StreamId::new),
-        name: fields.optional_text("name", NAME_LENGTH).map(Into::into),
-        // An empty text takes the address away: `null` is the same as absent everywhere.
-        url: fields
-            .optional_text("url", 0..=4_096)
-            .map(|url| (!url.is_empty()).then(|| url.into())),
-        labels: fields.optional_labels("labels"),
-        priority: fields
-            .optional_integer("priority", i64::from(i32::MIN)..=i64::from(i32::MAX))
-            .and_then(|priority| i32::try_from(priority).ok()),
-        enabled: fields.optional_flag("enabled"),
-        handoff: fields.optional_word("handoff", Handoff::ALL, Handoff::as_str),
-    };
-    if !fields.has("id") && !fields.has("name") {
-        fields.refuse("name", "is missing; a stream needs an `id` or a `name`");
-    }
-    spec
-}
-
-/// The same id or name twice in one request is a mistake of the sender. Positions are those of
-/// the request, because an entry that is no object is refused anyway.
-fn refuse_repetitions(fields: &mut Fields<'_>, streams: &[StreamSpec]) {
-    let mut ids: BTreeMap<StreamId, usize> = BTreeMap::new();
-    let mut names: BTreeMap<&Arc<str>, usize> = BTreeMap::new();
-    for (index, spec) in streams.iter().enumerate() {
-        if let Some(first) = spec.id.and_then(|id| seen_before(&mut ids, id, index)) {
-            let reason = format!("is the same as streams[{first}].id");
-            fields.refuse(&format!("streams[{index}].id"), reason);
-        }
-        let name = spec.name.as_ref();
-        if let Some(first) = name.and_then(|name| seen_before(&mut names, name, index)) {
-            let reason = format!("is the same as streams[{first}].name");
-            fields.refuse(&format!("streams[{index}].name"), reason);
-        }
-    }
-}
-
-fn seen_before<K: Ord>(seen: &mut BTreeMap<K, usize>, key: K, index: usize) -> Option<usize> {
-    let first = *seen.entry(key).or_insert(index);
-    (first != index).then_some(first)
 }
 
 #[derive(Debug, Serialize)]
@@ -144,12 +84,7 @@ impl ClaimAnswer {
 /// `POST /streams/verify`
 pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::Read)?;
-    let question = read(&body.object().await?, |fields| VerifyClaims {
-        claims: fields.objects("claims", MAX_CLAIMS, |claim| Claim {
-            stream: StreamId::new(claim.integer("stream_id", 0..=MAX_SAFE_INTEGER)),
-            epoch: Epoch::new(claim.integer("epoch", 0..=MAX_SAFE_INTEGER)),
-        }),
-    })?;
+    let question = VerifyClaims::from(body.read::<VerifyRequest>().await?);
     let judgements = state.orchestrator().ask(question).await?;
     let rows = judgements.into_iter().map(ClaimAnswer::of);
     pieces::answer(Rows::of(&Nothing {}, "claims", rows, &Nothing {})?).await

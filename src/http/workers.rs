@@ -8,28 +8,17 @@ use serde_json::Value;
 
 use super::answer::{seconds, whole_url};
 use super::body::Body;
-use super::fields::{Fields, LONGEST_INTERVAL, MAX_SAFE_INTEGER, read};
 use super::problem::Problem;
+use super::requests::{AssignRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest};
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::{HeartbeatAnswer, HeartbeatReport};
-use crate::domain::commands::{
-    AssignOutcome, AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
-};
+use crate::domain::commands::{AssignOutcome, AssignStreams, Rejection, ReleaseStreams};
 use crate::domain::handover::Handoff;
-use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
-use crate::domain::masked_url::with_masked_urls;
 use crate::domain::queries::{ChangesSince, Query, SetUpdate, WorkerUpdate};
-use crate::domain::returns::LONGEST_REASON;
 use crate::domain::stream::{Holding, Stream};
 use crate::domain::stream_url::StreamUrl;
-
-/// What an instance may hold at the most.
-const MAX_STREAMS: i64 = 100_000;
-
-/// How many streams are asked for by who does not say.
-const DEFAULT_REQUESTED: i64 = 20;
 
 /// How long a heartbeat waits to learn of changes before it is answered without them.
 const CHANGES_LIMIT: Duration = Duration::from_millis(250);
@@ -59,9 +48,8 @@ pub(super) async fn register(
     let _permit = state.admit(Load::Write)?;
     let limits = state.settings().worker_limits;
     let default_max_streams = state.settings().default_max_streams;
-    let command = read(&body.object().await?, |fields| {
-        registration(fields, default_max_streams)
-    })?;
+    let request: RegisterRequest = body.read().await?;
+    let command = request.command(default_max_streams);
     state.orchestrator().sign_of_life(&command.id, None)?;
     let registered = state.orchestrator().register(command).await?;
     let assigned_streams = registered.assigned_streams();
@@ -87,21 +75,6 @@ pub(super) async fn register(
         assignments: registered.assignments,
         assignment_version: instance.assignment_version,
     }))
-}
-
-fn registration(fields: &mut Fields<'_>, default_max_streams: u32) -> RegisterInstance {
-    RegisterInstance {
-        id: fields.server_id(),
-        ip: fields.text("ip", 1..=255),
-        port: u16::try_from(fields.integer("port", 1..=65_535)).unwrap_or(1),
-        max_streams: fields
-            .optional_integer("max_streams", 1..=MAX_STREAMS)
-            .and_then(|number| u32::try_from(number).ok())
-            .unwrap_or(default_max_streams),
-        labels: fields.optional_labels("labels").unwrap_or_default(),
-        heartbeat_interval: fields.optional_interval("heartbeat_interval", LONGEST_INTERVAL),
-        auto_assign: fields.optional_flag("auto_assign").unwrap_or(false),
-    }
 }
 
 #[derive(Debug, Serialize)]
@@ -148,7 +121,7 @@ pub(super) async fn heartbeat(
     state: Data<AppState>,
     body: Body,
 ) -> Result<Json<BeatAnswer>, Problem> {
-    let report = read(&body.object().await?, heartbeat_report)?;
+    let report = HeartbeatReport::from(body.read::<HeartbeatRequest>().await?);
     let (id, incarnation, version) = (report.id.clone(), report.incarnation, report.version);
     let answer = state.orchestrator().heartbeat(report).await?;
     // Only who beats with its incarnation holds leases; others do not know what to do with one.
@@ -238,31 +211,6 @@ impl BeatAnswer {
     }
 }
 
-fn heartbeat_report(fields: &mut Fields<'_>) -> HeartbeatReport {
-    HeartbeatReport {
-        id: fields.server_id(),
-        current_streams: fields.integer("current_streams", 0..=MAX_SAFE_INTEGER),
-        status: fields
-            .optional_text("status", 0..=64)
-            .map_or_else(|| "active".into(), Into::into),
-        metrics: fields.optional_object("system_metrics", |metrics| SystemMetrics {
-            cpu_percent: metrics.optional_number("cpu_percent"),
-            memory_percent: metrics.optional_number("memory_percent"),
-            memory_used_gb: metrics.optional_number("memory_used_gb"),
-            memory_total_gb: metrics.optional_number("memory_total_gb"),
-            disk_percent: metrics.optional_number("disk_percent"),
-            disk_free_gb: metrics.optional_number("disk_free_gb"),
-            disk_total_gb: metrics.optional_number("disk_total_gb"),
-            load_average: metrics.optional_triple("load_average"),
-            uptime_seconds: metrics.optional_number("uptime_seconds"),
-        }),
-        incarnation: fields.incarnation(),
-        version: fields.assignment_version(),
-        running: fields.optional_stream_ids("streams"),
-        digest: fields.optional_digest("streams_digest"),
-    }
-}
-
 #[derive(Debug, Serialize)]
 pub(super) struct AssignAnswer {
     status: &'static str,
@@ -292,14 +240,7 @@ pub(super) async fn assign(
     body: Body,
 ) -> Result<Json<AssignAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
-    let command = read(&body.object().await?, |fields| AssignStreams {
-        id: fields.server_id(),
-        incarnation: fields.incarnation(),
-        requested: fields
-            .optional_integer("requested_count", -MAX_SAFE_INTEGER..=MAX_SAFE_INTEGER)
-            .unwrap_or(DEFAULT_REQUESTED)
-            .max(0),
-    })?;
+    let command = AssignStreams::from(body.read::<AssignRequest>().await?);
     state
         .orchestrator()
         .sign_of_life(&command.id, command.incarnation)?;
@@ -373,17 +314,7 @@ pub(super) async fn release(
     body: Body,
 ) -> Result<Json<ReleaseAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
-    let command = read(&body.object().await?, |fields| ReleaseStreams {
-        id: fields.server_id(),
-        incarnation: fields.incarnation(),
-        streams: fields.stream_ids("stream_ids"),
-        reason: fields
-            .optional_text("reason", 0..=LONGEST_REASON)
-            .filter(|reason| !reason.trim().is_empty())
-            // It becomes an alert: what a player says when it cannot open a URL repeats the URL.
-            .map(|reason| with_masked_urls(&reason))
-            .map(Into::into),
-    })?;
+    let command = ReleaseStreams::from(body.read::<ReleaseRequest>().await?);
     let orchestrator = state.orchestrator();
     orchestrator.sign_of_life(&command.id, command.incarnation)?;
     if command.streams.is_empty() {

@@ -6,8 +6,8 @@ mod text;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use self::text::parse_integer;
-use super::fields::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
 use super::problem::Problem;
+use super::requests::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
 use crate::domain::breaker::BreakerName;
 use crate::domain::ids::{InstanceId, StreamId};
 

@@ -13,8 +13,8 @@ use super::text::{parse_number, parse_time};
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::spelling::nearest;
 use crate::domain::time::WallTime;
-use crate::http::fields::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
 use crate::http::problem::{FieldError, Problem};
+use crate::http::requests::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
 
 /// How many items a page has at the most.
 const MAX_PAGE: usize = 10_000;

@@ -1,7 +1,7 @@
 //! Numbers and times that stand in the address of a request.
 
 use crate::domain::time::WallTime;
-use crate::http::fields::{describe_range, integer};
+use crate::http::requests::{describe_range, integer, read_json};
 
 /// An integer of a path, where a thing has one name only: `3.0` is not another name of `3`.
 pub(super) fn parse_integer(text: &str, least: i64, most: i64) -> Result<i64, String> {
@@ -19,8 +19,9 @@ pub(in crate::http) fn parse_number(text: &str, least: i64, most: i64) -> Result
         if text.contains(|letter: char| !letter.is_ascii_graphic()) {
             return Err(reason);
         }
-        let number = serde_json::from_str(text).map_err(|_| reason.clone())?;
-        integer(&number, &(least..=most)).map_err(|_| reason)
+        let rule = integer(least..=most, |number| number);
+        let read = read_json(text.as_bytes(), &rule);
+        read.ok().and_then(Result::ok).ok_or(reason)
     })
 }
 

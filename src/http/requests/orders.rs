@@ -1,0 +1,111 @@
+//! What operators order: the mass-failure brake and the circuit breakers.
+
+use std::time::Duration;
+
+use super::reading::{Record, Refused, required_types as required};
+use super::request;
+use super::rules::{interval, order, text};
+use crate::actors::recovery::OrderBrake;
+use crate::actors::db_breaker::ForceBreaker;
+use crate::domain::brake::{MAX_PROLONGATION, Order};
+use crate::domain::breaker::{BreakerName, Force};
+
+/// What becomes of a hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum BrakeAction {
+    /// It ends now.
+    Release,
+    /// It lasts longer.
+    Prolong,
+    /// A word that is neither; `brake_action` refuses it.
+    Unknown,
+}
+
+/// How a breaker is forced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum ForceWord {
+    /// It lets nothing through.
+    Open,
+    /// It lets everything through.
+    Closed,
+    /// It decides by itself again.
+    None,
+}
+required!(BrakeAction, ForceWord);
+
+request! {
+    /// `POST /resilience/brake`: an order to the mass-failure brake.
+    pub(in crate::http) struct BrakeRequest {
+        /// `release` or `prolong`.
+        action: BrakeAction = order(|word| Ok(match word {
+            "release" => BrakeAction::Release,
+            "prolong" => BrakeAction::Prolong,
+            _ => BrakeAction::Unknown,
+        })),
+        /// Why, 1 to 1,000 characters.
+        reason: String = text(1..=1_000),
+        /// How much longer the hold lasts, for `prolong`: seconds as a number, or a text like `10m`, from
+        /// 1ms to 1h.
+        duration: Option<Duration> = interval(MAX_PROLONGATION),
+    }
+    check brake_action
+}
+
+fn brake_action(draft: &<BrakeRequest as Record>::Draft) -> Refused {
+    let mut refused = Refused::default();
+    match draft.action {
+        Some(Ok(BrakeAction::Prolong)) if draft.duration.is_none() => {
+            refused.note("duration", "is missing: how much longer?");
+        }
+        Some(Ok(BrakeAction::Unknown)) => {
+            refused.note("action", "must be \"release\" or \"prolong\"");
+        }
+        Some(_) | None => {}
+    }
+    refused
+}
+
+impl From<BrakeRequest> for OrderBrake {
+    fn from(request: BrakeRequest) -> Self {
+        let order = match (request.action, request.duration) {
+            (BrakeAction::Prolong, Some(duration)) => Order::Prolong(duration),
+            (BrakeAction::Prolong | BrakeAction::Release | BrakeAction::Unknown, _) => {
+                Order::Release
+            }
+        };
+        Self {
+            order,
+            reason: request.reason,
+        }
+    }
+}
+
+request! {
+    /// `POST /resilience/breakers/{name}`: forces a circuit breaker.
+    pub(in crate::http) struct ForceRequest {
+        /// `open`, `closed` or `none`.
+        force: ForceWord = order(|word| match word {
+            "open" => Ok(ForceWord::Open),
+            "closed" => Ok(ForceWord::Closed),
+            "none" => Ok(ForceWord::None),
+            _ => Err("must be \"open\", \"closed\" or \"none\""),
+        }),
+        /// Why, 1 to 1,000 characters.
+        reason: String = text(1..=1_000),
+    }
+}
+
+impl ForceRequest {
+    /// The order to the breaker of that name.
+    pub(in crate::http) fn order(self, name: BreakerName) -> ForceBreaker {
+        ForceBreaker {
+            name,
+            force: match self.force {
+                ForceWord::Open => Some(Force::Open),
+                ForceWord::Closed => Some(Force::Closed),
+                ForceWord::None => None,
+            },
+            reason: self.reason,
+        }
+    }
+}

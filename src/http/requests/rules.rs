@@ -1,0 +1,156 @@
+//! What a field may be. A reason is read after the name of its field, and repeats nothing of the
+//! value: it may hold a password.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range, whole_number};
+use super::reading::{Json, Refused, Rule, Taken};
+use crate::domain::digest::StreamsDigest;
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
+
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
+/// A rule for plain values.
+pub(super) struct Plain<F>(F);
+
+impl<T, F: Fn(Json<'_>) -> Result<T, String>> Rule for Plain<F> {
+    type Value = T;
+
+    fn plain(&self, json: Json<'_>) -> Taken<T> {
+        (self.0)(json).map_err(Refused::because)
+    }
+}
+
+fn plain<T, F: Fn(Json<'_>) -> Result<T, String>>(judge: F) -> Plain<F> {
+    Plain(judge)
+}
+
+/// A text of so many characters.
+pub(super) fn text<T: for<'a> From<&'a str>>(
+    length: RangeInclusive<usize>,
+) -> impl Rule<Value = T> {
+    plain(move |json| checked(json, &length).map(T::from))
+}
+
+fn checked<'a>(json: Json<'a>, length: &RangeInclusive<usize>) -> Result<&'a str, String> {
+    let Json::Text(text) = json else {
+        return Err("must be text".to_owned());
+    };
+    check_text(text, length).map(|()| text)
+}
+
+/// `true` or `false`.
+pub(super) fn flag() -> impl Rule<Value = bool> {
+    plain(|json| match json {
+        Json::Bool(flag) => Ok(flag),
+        _ => Err("must be true or false".to_owned()),
+    })
+}
+
+/// One of some words.
+pub(super) fn word<T: Copy + 'static>(
+    all: &'static [T],
+    word: impl Fn(T) -> &'static str,
+) -> impl Rule<Value = T> {
+    plain(move |json| {
+        let same = |one: &T| matches!(json, Json::Text(text) if text == word(*one));
+        all.iter().copied().find(same).ok_or_else(|| {
+            let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+            format!("must be one of {}", words.join(", "))
+        })
+    })
+}
+
+/// A text that `parse` knows, or the reason.
+pub(super) fn order<T>(parse: impl Fn(&str) -> Result<T, &'static str>) -> impl Rule<Value = T> {
+    plain(move |json| Ok(parse(checked(json, &(1..=64))?)?))
+}
+
+/// Seconds as a number, or a text like `15s`, from a millisecond up to `longest`.
+pub(super) fn interval(longest: Duration) -> impl Rule<Value = Duration> {
+    plain(move |json| {
+        let duration = match json {
+            Json::Integer(seconds) => u64::try_from(seconds).ok().map(Duration::from_secs),
+            Json::Float(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+            Json::Text(text) => match text.parse() {
+                Ok(seconds) => Some(Duration::from_secs(seconds)),
+                Err(_) => humantime::parse_duration(text).ok(),
+            },
+            Json::Null | Json::Bool(_) | Json::List | Json::Object => None,
+        };
+        duration
+            .filter(|duration| (SHORTEST_INTERVAL..=longest).contains(duration))
+            // Whole microseconds: what is kept must read back as it was answered.
+            .map(|duration| Duration::new(duration.as_secs(), duration.subsec_micros() * 1_000))
+            .ok_or_else(|| {
+                format!(
+                    "must be seconds as a number, or a text like \"15s\", from 1ms to {}",
+                    humantime::format_duration(longest)
+                )
+            })
+    })
+}
+
+/// The name of an instance.
+pub(super) fn server_id() -> impl Rule<Value = InstanceId> {
+    plain(|json| checked(json, &SERVER_ID_LENGTH).map(InstanceId::new))
+}
+
+/// An integer within a range, made into something.
+pub(in crate::http) fn integer<T>(
+    range: RangeInclusive<i64>,
+    make: impl Fn(i64) -> T,
+) -> impl Rule<Value = T> {
+    plain(move |json| whole(json, &range).map(&make))
+}
+
+fn whole(json: Json<'_>, range: &RangeInclusive<i64>) -> Result<i64, String> {
+    let (integer, fraction) = match json {
+        Json::Integer(integer) => (Some(integer), 0.0),
+        Json::Float(number) => (whole_number(number), number.fract()),
+        Json::Null | Json::Bool(_) | Json::Text(_) | Json::List | Json::Object => {
+            return Err("must be an integer".to_owned());
+        }
+    };
+    match integer {
+        Some(integer) if range.contains(&integer) => Ok(integer),
+        None if fraction != 0.0 => Err(format!(
+            "must be an integer, and be {}",
+            describe_range(range)
+        )),
+        Some(_) | None => Err(format!("must be {}", describe_range(range))),
+    }
+}
+
+/// A number, whole or not.
+pub(super) fn number() -> impl Rule<Value = f64> {
+    plain(|json| match json {
+        Json::Integer(integer) => Ok(integer as f64),
+        Json::Float(number) => Ok(number),
+        Json::Null | Json::Bool(_) | Json::Text(_) | Json::List | Json::Object => {
+            Err("must be a number".to_owned())
+        }
+    })
+}
+
+/// The life a worker believes to lead.
+pub(super) fn incarnation() -> impl Rule<Value = Incarnation> {
+    integer(0..=MAX_SAFE_INTEGER, Incarnation::new)
+}
+
+/// The last assignment version a worker has.
+pub(super) fn assignment_version() -> impl Rule<Value = AssignmentVersion> {
+    integer(0..=MAX_SAFE_INTEGER, AssignmentVersion::new)
+}
+
+/// The digest of a set of streams.
+pub(super) fn digest() -> impl Rule<Value = StreamsDigest> {
+    plain(|json| {
+        let digest = match json {
+            Json::Text(text) => StreamsDigest::from_hex(text),
+            _ => None,
+        };
+        digest.ok_or_else(|| "must be a text of 16 lower-case hexadecimal digits".to_owned())
+    })
+}
