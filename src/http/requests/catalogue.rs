@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::collections::{Labels, Records, first_with_same};
 use super::limits::MAX_SAFE_INTEGER;
 use super::reading::{Record, Refused, Taken};
-use super::request;
+use super::request::request;
 use super::rules::{flag, integer, server_id, text, word};
 use crate::domain::commands::{MoveStreams, Relocation, SaveStreams, StreamSpec};
 use crate::domain::handover::Handoff;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::collections::{StreamIds, Triple, inner};
 use super::limits::MAX_SAFE_INTEGER;
-use super::request;
+use super::request::request;
 use super::rules::{assignment_version, digest, incarnation, integer, number, server_id, text};
 use crate::actors::orchestrator::HeartbeatReport;
 use crate::domain::digest::StreamsDigest;

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::reading::{Record, Refused, required_types as required};
-use super::request;
+use super::request::request;
 use super::rules::{interval, order, text};
-use crate::actors::recovery::OrderBrake;
 use crate::actors::db_breaker::ForceBreaker;
+use crate::actors::recovery::OrderBrake;
 use crate::domain::brake::{MAX_PROLONGATION, Order};
 use crate::domain::breaker::{BreakerName, Force};
 

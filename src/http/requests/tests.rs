@@ -9,7 +9,7 @@ use super::catalogue::SaveRequest;
 use super::collections::{Labels, Records, StreamIds, inner, whole};
 use super::limits::{LONGEST_INTERVAL, SERVER_ID_LENGTH, check_text};
 use super::reading::{Rule, Taken, read_json};
-use super::request;
+use super::request::request;
 use super::rules::{integer, interval, number, server_id};
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::http::problem::Problem;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::collections::{Labels, StreamIds};
 use super::limits::{LONGEST_INTERVAL, MAX_SAFE_INTEGER};
-use super::request;
+use super::request::request;
 use super::rules::{flag, incarnation, integer, interval, server_id, text};
 use crate::domain::commands::{AssignStreams, RegisterInstance, ReleaseStreams};
 use crate::domain::ids::{Incarnation, InstanceId, StreamId};
