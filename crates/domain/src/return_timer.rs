@@ -27,7 +27,7 @@ pub enum Due {
     },
     /// It has run steadily under this epoch.
     Steady {
-        /// Which one.
+        /// The epoch under which it has run.
         epoch: Epoch,
     },
 }

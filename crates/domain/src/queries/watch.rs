@@ -117,9 +117,9 @@ pub struct FailedInstances;
 /// An instance that is failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FailedInstance {
-    /// Which one.
+    /// The name of the instance.
     pub id: InstanceId,
-    /// Since when.
+    /// When it was declared failed.
     pub since: WallTime,
     /// How many streams it still owns.
     pub held: usize,
