@@ -26,6 +26,7 @@ pub mod ids;
 pub mod incident;
 pub mod instance;
 pub mod invariants;
+pub mod leadership;
 pub mod lease;
 pub mod ledger;
 pub mod liveness;
