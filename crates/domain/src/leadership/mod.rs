@@ -1,6 +1,8 @@
 //! Leadership: which of several orchestrators on one database may decide, and what an orchestrator
 //! needs before an answer may start, stop, deny or judge anything.
 
+mod admission;
 mod row;
 
+pub use admission::{Admission, AdmissionStep, MemberRow};
 pub use row::{LeadershipRow, NodeName, RowState, RunId};
