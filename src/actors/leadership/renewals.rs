@@ -1,0 +1,212 @@
+//! Renews the leadership row for as long as the process leads.
+//!
+//! ```text
+//!              proven                      other term
+//!   waits ───────────────▶ waits    renews ───────────▶ ends the process
+//!     │ R is over, or an answer waits ▲ │
+//!     └──────────────▶ renews ────────┘ │ failed, or late
+//!                        ▲              ▼
+//!                        └── pause ── not proven: leases shrink, answers are withheld;
+//!                                     a sole process is proven by being alone (failsafe)
+//! ```
+//!
+//! One renewal at a time, on a connection of its own, so that a slow transaction of the fleet never
+//! delays it. A proof counts from the moment its renewal was *sent*: if another process took over
+//! after that, then its take-over was committed later than the proof's moment, because both change
+//! the same row and the row's lock orders them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{debug, error, info, warn};
+
+use super::prover::Prover;
+use super::view::{ClusterView, SeenMember};
+use crate::actors::alerts::Alerts;
+use crate::actors::fatal::{Fatal, FatalSender, Vital};
+use crate::clock::Clock;
+use crate::domain::alert::{AlertKind, Severity};
+use crate::domain::ids::Term;
+use crate::domain::leadership::{Admission, AdmissionStep, LeadershipLimits, MemberRow};
+use crate::store::StoreError;
+use crate::store::leadership::{Leadership, Renewal};
+
+/// The shortest pause after a renewal that failed, however many answers wait for a proof.
+const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// Everything that renewing works with.
+#[derive(Debug)]
+pub(in crate::actors) struct Renewals {
+    pub(in crate::actors) row: Arc<dyn Leadership>,
+    pub(in crate::actors) term: Term,
+    pub(in crate::actors) limits: LeadershipLimits,
+    pub(in crate::actors) prover: Prover,
+    pub(in crate::actors) view: ClusterView,
+    pub(in crate::actors) clock: Clock,
+    pub(in crate::actors) alerts: Alerts,
+    pub(in crate::actors) fatal: FatalSender,
+}
+
+/// Renews until another process leads.
+pub(in crate::actors) async fn renew(renewals: Renewals) {
+    let _vital = Vital::new("leadership renewals", renewals.fatal.clone());
+    let mut state = State {
+        admission: Admission::new(
+            renewals.limits.away_after,
+            renewals.view.horizon(),
+            &[],
+            renewals.clock.since_made(),
+        ),
+        // Until the members were read, somebody may have been admitted under the terms before.
+        are_members_known: false,
+        last_renewal: renewals.clock.since_made(),
+        is_proven: true,
+        until_members: 0,
+    };
+    loop {
+        let pause = match renewals.renew_once(&mut state).await {
+            Outcome::Renewed => Duration::ZERO,
+            Outcome::Failed => PAUSE_AFTER_FAILURE,
+            Outcome::Deposed => return,
+        };
+        tokio::time::sleep(pause).await;
+        let interval = renewals.limits.renew_every.saturating_sub(pause);
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            () = renewals.prover.wanted() => {}
+        }
+    }
+}
+
+struct State {
+    admission: Admission,
+    are_members_known: bool,
+    /// When the newest renewal that was answered was sent.
+    last_renewal: Duration,
+    is_proven: bool,
+    /// Renewals until the members are read again.
+    until_members: u32,
+}
+
+enum Outcome {
+    Renewed,
+    Failed,
+    Deposed,
+}
+
+impl Renewals {
+    async fn renew_once(&self, state: &mut State) -> Outcome {
+        let sent = self.clock.since_made();
+        let run = self.view.me().run;
+        let call = self.row.renew(self.term, run);
+        let renewed = tokio::time::timeout(self.limits.statement, call).await;
+        let renewed = renewed.unwrap_or_else(|_| {
+            Err(StoreError::Unavailable("the renewal was not answered in time".to_owned()))
+        });
+        match renewed {
+            Ok(Renewal::Proven { origin, .. }) => {
+                state.last_renewal = sent;
+                self.prover.confirm(sent);
+                self.view.change(|known| {
+                    known.timeline = Some(origin.timeline);
+                    known.failsafe = false;
+                });
+                self.say_that_it_is_proven(state);
+                self.look_after_members(state).await;
+                Outcome::Renewed
+            }
+            Ok(Renewal::Deposed(row)) => {
+                error!(
+                    node = row.node.as_str(), term = row.term.get();
+                    "another orchestrator leads: `{}` holds term {} since a take-over; this one ends",
+                    row.node, row.term
+                );
+                self.view.saw(row);
+                self.fatal.send(Fatal::Deposed);
+                Outcome::Deposed
+            }
+            Err(error) => {
+                self.failed(state, sent, &error);
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// Reads the members once in a while, and writes who may take over.
+    async fn look_after_members(&self, state: &mut State) {
+        if state.until_members > 0 {
+            state.until_members -= 1;
+            return;
+        }
+        let read = self.row.members(self.term);
+        let Ok(Ok(rows)) = tokio::time::timeout(self.limits.statement, read).await else {
+            return;
+        };
+        state.until_members = self.limits.renewals_between_members;
+        let now = self.clock.since_made();
+        let me = &self.view.me().node;
+        let others: Vec<MemberRow> = rows.into_iter().filter(|row| row.node != *me).collect();
+        let steps = state.admission.observe(&others, now);
+        state.are_members_known = true;
+        for step in steps {
+            let (what, node) = match &step {
+                AdmissionStep::Admit(node, _) => ("may take over from now on", node.clone()),
+                AdmissionStep::Dismiss(node, _) => {
+                    ("has not been seen for a while and may not take over", node.clone())
+                }
+            };
+            let write = self.row.admit(self.term, self.view.me().run, &step);
+            let written = tokio::time::timeout(self.limits.statement, write).await;
+            if let Ok(Ok(true)) = written {
+                info!(node = node.as_str(); "the orchestrator `{node}` {what}");
+                state.admission.written(&step, self.clock.since_made());
+            } else {
+                debug!(node = node.as_str(); "not written yet that `{node}` {what}");
+            }
+        }
+        let seen = others.into_iter().map(|row| SeenMember {
+            unchanged_for: state.admission.unchanged_for(&row.node, now),
+            row,
+        });
+        let seen = seen.collect();
+        self.view.change(|known| known.members = seen);
+    }
+
+    fn failed(&self, state: &mut State, sent: Duration, error: &StoreError) {
+        let unproven_for = sent.saturating_sub(state.last_renewal);
+        let is_alone = state.are_members_known && state.admission.is_alone();
+        if is_alone && unproven_for <= self.view.horizon() {
+            // No other process may take over, and none is admitted without the database: what was
+            // true at the last renewal is true now.
+            self.prover.confirm(sent);
+            self.view.change(|known| known.failsafe = true);
+            return;
+        }
+        if !state.is_proven || unproven_for <= self.limits.take_over_after {
+            return;
+        }
+        state.is_proven = false;
+        let seconds = unproven_for.as_secs_f64();
+        warn!(error:%;
+            "the database has not confirmed for {seconds:.1} s that this orchestrator leads: no worker \
+             is told to start or stop a stream until it does, and leases end as they were granted");
+        self.alerts.raise(
+            AlertKind::LeaderUnproven,
+            Severity::Critical,
+            self.view.me().node.as_str(),
+            format!(
+                "The database has not confirmed for {seconds:.1} s that this orchestrator leads. \
+                 Leases run out unless it does; a standby that reaches the database takes over."
+            ),
+        );
+    }
+
+    fn say_that_it_is_proven(&self, state: &mut State) {
+        if !state.is_proven {
+            state.is_proven = true;
+            info!("the database confirms again that this orchestrator leads");
+            self.alerts
+                .clear(AlertKind::LeaderUnproven, self.view.me().node.as_str());
+        }
+    }
+}

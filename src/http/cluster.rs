@@ -1,0 +1,236 @@
+//! The pages that each orchestrator answers for itself: who leads, and who else is there.
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Data, Json};
+use serde::Serialize;
+
+use super::answer::{Time, milliseconds, seconds};
+use super::body::Body;
+use super::problem::Problem;
+use super::requests::TakeOverRequest;
+use crate::actors::leadership::{Cluster, ClusterView, Prover, Role, SeenMember};
+use crate::domain::leadership::LeadershipRow;
+
+/// Seconds after which a caller that found no proven leader asks again.
+const RETRY_SOON: &str = "1";
+
+#[derive(Debug, Serialize)]
+struct LeaderAnswer {
+    /// Whether this process leads and has proven it lately.
+    leader: bool,
+    role: &'static str,
+    node: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    term: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof_age_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    led_by: Option<LedBy>,
+    detail: String,
+}
+
+#[derive(Debug, Serialize)]
+struct LedBy {
+    node: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    url: String,
+    since: Time,
+}
+
+impl From<&LeadershipRow> for LedBy {
+    fn from(row: &LeadershipRow) -> Self {
+        Self {
+            node: row.node.to_string(),
+            url: row.public_url.clone(),
+            since: Time(row.since),
+        }
+    }
+}
+
+/// One sentence about who leads, for a caller that came to the wrong place.
+pub(super) fn who_leads(view: &ClusterView, cluster: &Cluster) -> String {
+    let me = &view.me().node;
+    match (cluster.role, &cluster.leader) {
+        (Role::Leading, _) => format!("`{me}` leads."),
+        (Role::Loading, _) => format!("`{me}` has taken over and loads the fleet."),
+        (Role::Standby, Some((row, since))) => {
+            let unchanged = view.clock().since_made().saturating_sub(*since);
+            format!(
+                "`{me}` is a standby: `{}` leads at {}, and was seen alive {:.1} s ago.",
+                row.node,
+                shown(&row.public_url),
+                unchanged.as_secs_f64()
+            )
+        }
+        (Role::Standby | Role::Joining, _) => {
+            format!("`{me}` is starting and has not seen yet who leads.")
+        }
+    }
+}
+
+fn shown(url: &str) -> &str {
+    if url.is_empty() { "an unknown address" } else { url }
+}
+
+/// `GET /leader`: 200 on the orchestrator that leads and has proven it lately.
+pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>) -> HttpResponse {
+    let cluster = view.now();
+    let age = prover.as_ref().map(|prover| prover.age());
+    let leads = cluster.role == Role::Leading
+        && prover.as_ref().is_some_and(|prover| prover.is_proven());
+    let row = cluster.leader.as_ref().map(|(row, _)| row);
+    let answer = LeaderAnswer {
+        leader: leads,
+        role: cluster.role.as_str(),
+        node: view.me().node.to_string(),
+        term: row.map(|row| row.term.get()),
+        proof_age_ms: age.map(|age| milliseconds(age.as_duration())),
+        led_by: row.map(LedBy::from),
+        detail: if cluster.role == Role::Leading && !leads {
+            format!(
+                "`{}` leads, but the database has not confirmed it lately.",
+                view.me().node
+            )
+        } else {
+            who_leads(&view, &cluster)
+        },
+    };
+    if leads {
+        HttpResponse::Ok().json(answer)
+    } else {
+        HttpResponse::ServiceUnavailable()
+            .insert_header((header::RETRY_AFTER, RETRY_SOON))
+            .json(answer)
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ClusterAnswer {
+    node: String,
+    /// The process: another number after a restart.
+    run: i64,
+    role: &'static str,
+    term: Option<i64>,
+    leader: Option<LeaderLine>,
+    members: Vec<MemberLine>,
+    database: DatabaseLine,
+    failsafe: FailsafeLine,
+}
+
+#[derive(Debug, Serialize)]
+struct LeaderLine {
+    node: String,
+    run: i64,
+    address: String,
+    url: String,
+    since: Time,
+    state: &'static str,
+    /// How old the newest proof is; on a standby, how long ago the leader was seen alive.
+    proof_age_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct MemberLine {
+    node: String,
+    run: i64,
+    address: String,
+    release: String,
+    role: &'static str,
+    admitted: bool,
+    seen_ms: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct DatabaseLine {
+    timeline: Option<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailsafeLine {
+    horizon_seconds: serde_json::Value,
+    active: bool,
+}
+
+/// `GET /cluster`
+pub(super) async fn cluster(
+    view: Data<ClusterView>,
+    prover: Option<Data<Prover>>,
+) -> Json<ClusterAnswer> {
+    let cluster = view.now();
+    let now = view.clock().since_made();
+    let leader = cluster.leader.as_ref().map(|(row, since)| LeaderLine {
+        node: row.node.to_string(),
+        run: row.run.get(),
+        address: row.address.clone(),
+        url: row.public_url.clone(),
+        since: Time(row.since),
+        state: row.state.as_str(),
+        proof_age_ms: milliseconds(match &prover {
+            Some(prover) => prover.age().as_duration(),
+            None => now.saturating_sub(*since),
+        }),
+    });
+    let me = view.me();
+    let line = |member: &SeenMember| MemberLine {
+        node: member.row.node.to_string(),
+        run: member.row.run.get(),
+        address: member.row.address.clone(),
+        release: member.row.release.clone(),
+        role: match &cluster.leader {
+            Some((row, _)) if row.node == member.row.node => Role::Leading.as_str(),
+            Some(_) | None => Role::Standby.as_str(),
+        },
+        admitted: member.row.is_admitted,
+        seen_ms: milliseconds(member.unchanged_for),
+    };
+    Json(ClusterAnswer {
+        node: me.node.to_string(),
+        run: me.run.get(),
+        role: cluster.role.as_str(),
+        term: cluster.leader.as_ref().map(|(row, _)| row.term.get()),
+        leader,
+        members: cluster.members.iter().map(line).collect(),
+        database: DatabaseLine {
+            timeline: cluster.timeline,
+        },
+        failsafe: FailsafeLine {
+            horizon_seconds: seconds(view.horizon()),
+            active: cluster.failsafe,
+        },
+    })
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct TakeOverAnswer {
+    status: &'static str,
+    node: String,
+    message: String,
+}
+
+/// `POST /cluster/take-over`: orders a standby to lead.
+pub(super) async fn take_over(
+    view: Data<ClusterView>,
+    body: Body,
+) -> Result<Json<TakeOverAnswer>, Problem> {
+    let request: TakeOverRequest = body.read().await?;
+    let cluster = view.now();
+    let me = &view.me().node;
+    match cluster.role {
+        Role::Leading | Role::Loading => Err(Problem::conflict(format!(
+            "`{me}` leads already; a take-over is ordered at a standby. GET /cluster lists them."
+        ))),
+        Role::Standby | Role::Joining => {
+            log::warn!(reason = request.reason.as_str();
+                "an operator ordered this orchestrator to take over: {}", request.reason);
+            view.order_take_over(request.reason);
+            Ok(Json(TakeOverAnswer {
+                status: "ordered",
+                node: me.to_string(),
+                message: "This orchestrator takes over as soon as the database answers. GET /leader \
+                          answers 200 once it leads."
+                    .to_owned(),
+            }))
+        }
+    }
+}
