@@ -1,6 +1,6 @@
 //! The pages that each orchestrator answers for itself: who leads, and who else is there.
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, ResponseError};
 use actix_web::http::header;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
@@ -103,6 +103,34 @@ pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>
             .insert_header((header::RETRY_AFTER, RETRY_SOON))
             .json(answer)
     }
+}
+
+#[derive(Debug, Serialize)]
+struct StandbyReady {
+    status: &'static str,
+    timestamp: Time,
+    role: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    led_by: Option<LedBy>,
+    detail: String,
+}
+
+/// What a standby answers under every path that is not its own.
+pub(super) fn standby(view: &ClusterView, path: &str) -> HttpResponse {
+    let cluster = view.now();
+    let detail = who_leads(view, &cluster);
+    if path == "/ready" {
+        return HttpResponse::ServiceUnavailable()
+            .insert_header((header::RETRY_AFTER, RETRY_SOON))
+            .json(StandbyReady {
+                status: "standby",
+                timestamp: Time(view.clock().wall()),
+                role: cluster.role.as_str(),
+                led_by: cluster.leader.as_ref().map(|(row, _)| LedBy::from(row)),
+                detail,
+            });
+    }
+    Problem::standby(format!("{detail} Send this request to the leader.")).error_response()
 }
 
 #[derive(Debug, Serialize)]

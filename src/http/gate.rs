@@ -1,9 +1,10 @@
 //! What is answered before there is a fleet to ask about, and who is still answered at the end.
 //!
-//! | phase | `/livez` | `/ready` | everything else, unknown routes included |
-//! | --- | --- | --- | --- |
-//! | starting | 200 | 503 `not_ready` | 503 with `Retry-After` |
-//! | serving | 200 | 200 | its handler |
+//! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over` | everything else, unknown routes included |
+//! | --- | --- | --- | --- | --- |
+//! | starting | 200 | 503 `not_ready` | their handlers | 503 with `Retry-After` |
+//! | standby | 200 | 503 `standby`, with the leader | their handlers | 503 with `Retry-After` and the leader |
+//! | serving | 200 | 200 | their handlers | its handler |
 //!
 //! Never 404 while there is no fleet: workers stop everything they run when they are told that they
 //! are unknown. A handler finds an [`AppState`] because no request reaches it in another phase than
@@ -35,10 +36,12 @@ use futures_util::{Stream, StreamExt};
 use tokio::sync::{Notify, watch};
 
 use super::answer::Time;
+use super::cluster;
 use super::connection::ClientLimits;
 use super::problem::Problem;
 use super::state::AppState;
 use super::status;
+use crate::actors::leadership::ClusterView;
 use crate::clock::Clock;
 use crate::domain::time::WallTime;
 
@@ -53,6 +56,8 @@ const WRITTEN_AT_ONCE: u64 = 32 * 1024;
 pub enum Phase {
     /// There is no fleet to ask about.
     Starting(Starting),
+    /// Another orchestrator leads; this one takes over if it ends.
+    Standby,
     /// The fleet is there.
     Serving(AppState),
 }
@@ -115,6 +120,7 @@ pub struct Gate {
 
 struct Shared {
     clock: Clock,
+    cluster: ClusterView,
     limits: ClientLimits,
     phase: RwLock<Phase>,
     closing: watch::Sender<bool>,
@@ -132,22 +138,23 @@ impl fmt::Debug for Gate {
 
 impl From<AppState> for Gate {
     fn from(state: AppState) -> Self {
-        let clock = state.orchestrator().clock().clone();
+        let cluster = state.orchestrator().cluster().clone();
         let limits = state.settings().client;
-        Self::with_limits(clock, Phase::Serving(state), limits)
+        Self::with_limits(cluster, Phase::Serving(state), limits)
     }
 }
 
 impl Gate {
     /// A gate in a phase, with the usual limits for clients.
-    pub fn new(clock: Clock, phase: Phase) -> Self {
-        Self::with_limits(clock, phase, ClientLimits::default())
+    pub fn new(cluster: ClusterView, phase: Phase) -> Self {
+        Self::with_limits(cluster, phase, ClientLimits::default())
     }
 
-    fn with_limits(clock: Clock, phase: Phase, limits: ClientLimits) -> Self {
+    fn with_limits(cluster: ClusterView, phase: Phase, limits: ClientLimits) -> Self {
         Self {
             shared: Arc::new(Shared {
-                clock,
+                clock: cluster.clock().clone(),
+                cluster,
                 limits,
                 phase: RwLock::new(phase),
                 closing: watch::Sender::new(false),
@@ -234,24 +241,35 @@ pub(super) async fn through_the_gate(
         return next.call(request).await;
     };
     let under_way = gate.enter();
+    let mut data = Extensions::new();
+    data.insert(Data::new(gate.shared.cluster.clone()));
     match gate.phase() {
-        Phase::Starting(_) if request.path() == "/livez" => {}
+        Phase::Starting(_) | Phase::Standby if is_own_page(request.path()) => {}
+        Phase::Standby => {
+            let answer = cluster::standby(&gate.shared.cluster, request.path());
+            return Ok(finish(request.into_response(answer), &gate, under_way));
+        }
         Phase::Starting(starting) => {
             let answer = starting.answer(request.path(), &gate.shared.clock);
             return Ok(finish(request.into_response(answer), &gate, under_way));
         }
         Phase::Serving(state) => {
-            let mut data = Extensions::new();
+            data.insert(Data::new(state.orchestrator().prover().clone()));
             data.insert(Data::new(state));
-            request.add_data_container(Rc::new(data));
         }
     }
+    request.add_data_container(Rc::new(data));
     let was_cut = limit_body(&mut request, &gate);
     let mut answer = next.call(request).await?;
     if was_cut.get() {
         answer = answer.into_response(Problem::shutting_down().error_response());
     }
     Ok(finish(answer, &gate, under_way))
+}
+
+/// Whether an orchestrator answers a path for itself, whoever leads.
+fn is_own_page(path: &str) -> bool {
+    matches!(path, "/livez" | "/leader" | "/cluster" | "/cluster/take-over")
 }
 
 fn finish(

@@ -19,9 +19,11 @@
 
 mod alerts;
 mod answer;
+mod authority;
 mod body;
 mod brake;
 mod breakers;
+mod cluster;
 mod connection;
 mod diagnostic;
 mod gate;
@@ -46,6 +48,7 @@ mod status;
 mod streams;
 mod workers;
 
+pub use authority::{Authority, Needed};
 pub use body::MAX_BODY;
 pub use connection::ClientLimits;
 pub use gate::{Awaited, Gate, Phase, Starting};

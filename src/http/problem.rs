@@ -69,6 +69,8 @@ enum Kind {
     StoreUnavailable,
     Overloaded,
     Starting,
+    Standby,
+    NotProven,
     ShuttingDown,
     Internal,
 }
@@ -88,9 +90,12 @@ impl Kind {
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidField => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::StoreUnavailable | Self::Overloaded | Self::Starting | Self::ShuttingDown => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::StoreUnavailable
+            | Self::Overloaded
+            | Self::Starting
+            | Self::Standby
+            | Self::NotProven
+            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -113,6 +118,8 @@ impl Kind {
             Self::StoreUnavailable => "/problems/database-unavailable",
             Self::Overloaded => "/problems/overloaded",
             Self::Starting => "/problems/starting",
+            Self::Standby => "/problems/standby",
+            Self::NotProven => "/problems/leadership-unproven",
             Self::ShuttingDown => "/problems/shutting-down",
             Self::Internal => "/problems/internal-error",
         }
@@ -135,6 +142,8 @@ impl Kind {
             Self::StoreUnavailable => "Database unavailable",
             Self::Overloaded => "Overloaded",
             Self::Starting => "Starting",
+            Self::Standby => "Standby",
+            Self::NotProven => "Leadership not proven",
             Self::ShuttingDown => "Shutting down",
             Self::Internal => "Internal error",
         }
@@ -143,7 +152,11 @@ impl Kind {
     const fn retry_after(self) -> Option<u32> {
         match self {
             Self::StoreUnavailable => Some(RETRY_LATER),
-            Self::Overloaded | Self::Starting | Self::ShuttingDown => Some(RETRY_SOON),
+            Self::Overloaded
+            | Self::Starting
+            | Self::Standby
+            | Self::NotProven
+            | Self::ShuttingDown => Some(RETRY_SOON),
             Self::MalformedRequest
             | Self::UnknownRoute
             | Self::UnknownInstance
@@ -282,6 +295,26 @@ impl Problem {
     /// 503: the fleet is not loaded yet. `Retry-After` has the seconds until the next try.
     pub(super) fn starting(detail: impl Into<String>) -> Self {
         Self::new(Kind::Starting, detail)
+    }
+
+    /// 503: another orchestrator leads.
+    pub(super) fn standby(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Standby, detail)
+    }
+
+    /// 503: the database has not confirmed in time that this orchestrator leads.
+    pub(super) fn not_proven() -> Self {
+        Self::new(
+            Kind::NotProven,
+            "The database has not confirmed in time that this orchestrator leads, so it does not answer \
+             this. Nothing is known to have changed; try again soon, at another orchestrator if there is \
+             one. GET /leader says who leads.",
+        )
+    }
+
+    /// 409: the state does not allow it.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(Kind::Conflict, detail)
     }
 
     /// 503: no more requests are taken.

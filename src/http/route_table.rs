@@ -6,9 +6,10 @@ use std::fmt;
 use actix_web::http::Method;
 use actix_web::{guard, middleware, web};
 
+use super::authority::Authority;
 use super::problem::Problem;
 use super::{
-    alerts, brake, breakers, diagnostic, health, instances, long_poll, moves, params, patterns,
+    alerts, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves, params, patterns,
     recovery, resilience, status, streams, workers,
 };
 
@@ -43,6 +44,8 @@ pub struct Route {
     pub meaning: &'static str,
     /// Who depends on it.
     pub origin: Origin,
+    /// What its answers do to those who get them.
+    pub authority: Authority,
     /// What becomes of the parameters of its query.
     pub parameters: Parameters,
     handler: fn() -> actix_web::Route,
@@ -55,12 +58,13 @@ impl fmt::Debug for Route {
 }
 
 macro_rules! routes {
-    ($($origin:ident $method:ident $path:literal [$parameters:ident] $handler:path, $meaning:literal;)+) => {
+    ($($origin:ident $authority:ident $method:ident $path:literal [$parameters:ident] $handler:path, $meaning:literal;)+) => {
         &[$(Route {
             method: Method::$method,
             path: $path,
             meaning: $meaning,
             origin: Origin::$origin,
+            authority: Authority::$authority,
             parameters: Parameters::$parameters,
             handler: || web::route().to($handler),
         },)+]
@@ -68,81 +72,87 @@ macro_rules! routes {
 }
 
 static ROUTES: &[Route] = routes![
-    Classic POST "/register" [Ignored] workers::register,
+    Classic Told POST "/register" [Ignored] workers::register,
         "Registers an instance, for the first time or again.";
-    Classic POST "/heartbeat" [Ignored] workers::heartbeat,
+    Classic Beat POST "/heartbeat" [Ignored] workers::heartbeat,
         "Reports that an instance is alive; the answer 404 means: register first.";
-    Classic POST "/streams/assign" [Ignored] workers::assign,
+    Classic Told POST "/streams/assign" [Ignored] workers::assign,
         "Assigns streams to the instance that requests them.";
-    Classic POST "/streams/release" [Ignored] workers::release,
+    Classic Told POST "/streams/release" [Ignored] workers::release,
         "Returns streams of an instance; the optional `reason` is shown to operators.";
-    Classic GET "/streams/assignments" [Read] streams::assignments,
+    Classic Shown GET "/streams/assignments" [Read] streams::assignments,
         "Lists the assignments: which instance runs which stream; pages by `limit` and `after`.";
-    Ours POST "/streams" [None] streams::save,
+    Ours Ordered POST "/streams" [None] streams::save,
         "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`.";
-    Ours POST "/streams/verify" [None] streams::verify,
+    Ours Judged POST "/streams/verify" [None] streams::verify,
         "Reports which claims to streams are current; for sinks that refuse results of a former owner.";
-    Ours POST "/streams/move" [None] moves::begin,
+    Ours Ordered POST "/streams/move" [None] moves::begin,
         "Moves up to 10,000 streams on request, all or none. A leased owner of an exclusive stream releases it first; `to` is optional.";
-    Ours GET "/streams" [Read] streams::list,
+    Ours Shown GET "/streams" [Read] streams::list,
         "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `name` (a part of it), `label` (`key:value`).";
-    Ours GET "/streams/{id}" [None] streams::detail,
+    Ours Shown GET "/streams/{id}" [None] streams::detail,
         "Shows a stream, its owner, and why it waits.";
-    Ours DELETE "/streams/{id}" [None] streams::delete,
+    Ours Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
-    Classic GET "/instances" [Read] instances::list,
+    Classic Shown GET "/instances" [Read] instances::list,
         "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
-    Classic GET "/instances/{server_id}" [None] instances::detail,
+    Classic ShownToWorker GET "/instances/{server_id}" [None] instances::detail,
         "Shows an instance and the streams assigned to it.";
-    Ours GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
+    Ours Told GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
         "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
-    Ours DELETE "/instances/{server_id}" [Read] instances::delete,
+    Ours Ordered DELETE "/instances/{server_id}" [Read] instances::delete,
         "Removes an instance; its streams move at once, or when its lease is over.";
-    Classic GET "/instances/{server_id}/metrics" [Read] instances::metrics,
+    Classic Shown GET "/instances/{server_id}/metrics" [Read] instances::metrics,
         "Lists what an instance reported about its machine; `hours` (default 24), the newest 10,000 records.";
-    Classic POST "/instances/{server_id}/failure" [None] instances::failure,
+    Classic Ordered POST "/instances/{server_id}/failure" [None] instances::failure,
         "Reports that an instance has failed; its streams move at once, or when its lease is over.";
-    Classic POST "/diagnostic" [Ignored] diagnostic::compare,
+    Classic ShownToWorker POST "/diagnostic" [Ignored] diagnostic::compare,
         "Compares the streams that a worker runs with the streams assigned to it.";
-    Classic GET "/resilience/status" [None] health::status,
+    Classic Shown GET "/resilience/status" [None] health::status,
         "Health of the whole system with the rules that decide it, failures, breakers, brake and alerts.";
-    Classic GET "/resilience/health" [None] health::health,
+    Classic Shown GET "/resilience/health" [None] health::health,
         "Health of the whole system, in short.";
-    Ours GET "/resilience/history" [Read] health::history,
+    Ours Shown GET "/resilience/history" [Read] health::history,
         "Health history, newest first; `limit` (default 100), `before`.";
-    Ours GET "/resilience/alerts" [Read] alerts::alerts,
+    Ours Shown GET "/resilience/alerts" [Read] alerts::alerts,
         "Alerts, newest first; `limit` (default 100), `after`, `open`, `kind`.";
-    Ours GET "/resilience/patterns" [Read] patterns::patterns,
+    Ours Shown GET "/resilience/patterns" [Read] patterns::patterns,
         "Reports what failures have in common, with the evidence; `days` (default 7, at most 30).";
-    Classic POST "/resilience/recovery/{server_id}" [None] recovery::force,
+    Classic Ordered POST "/resilience/recovery/{server_id}" [None] recovery::force,
         "Forces the recovery of a failed instance now, or ends its maintenance.";
-    Classic POST "/resilience/emergency/{server_id}" [Read] recovery::emergency,
+    Classic Ordered POST "/resilience/emergency/{server_id}" [Read] recovery::emergency,
         "Takes all streams from an instance, even from one that sends heartbeats, and takes it out of use; `reason`.";
-    Ours GET "/resilience/consistency" [None] resilience::consistency,
+    Ours Shown GET "/resilience/consistency" [None] resilience::consistency,
         "Checks the invariants, and compares memory with the database; null means unknown.";
-    Ours GET "/resilience/incidents" [Read] resilience::incidents,
+    Ours Shown GET "/resilience/incidents" [Read] resilience::incidents,
         "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `state`, `from`, `to`.";
-    Ours GET "/resilience/incidents/{id}" [None] resilience::incident,
+    Ours Shown GET "/resilience/incidents/{id}" [None] resilience::incident,
         "Shows a recovery with its steps.";
-    Ours GET "/resilience/events" [Read] resilience::events,
+    Ours Shown GET "/resilience/events" [Read] resilience::events,
         "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `kind` (several: commas), `from`, `to`.";
-    Ours GET "/resilience/brake" [None] brake::report,
+    Ours Shown GET "/resilience/brake" [None] brake::report,
         "Shows whether the recovery of a mass failure is held back, since and until when, and why.";
-    Ours POST "/resilience/brake" [None] brake::order,
+    Ours Ordered POST "/resilience/brake" [None] brake::order,
         "Releases or prolongs the hold of a mass failure; needs a reason.";
-    Ours GET "/resilience/breakers" [None] breakers::list,
+    Ours Shown GET "/resilience/breakers" [None] breakers::list,
         "Lists the circuit breakers: state, failures, next probe, what was forced and why.";
-    Ours POST "/resilience/breakers/{name}" [None] breakers::force,
+    Ours Ordered POST "/resilience/breakers/{name}" [None] breakers::force,
         "Forces a breaker `open` or `closed`, or releases it with `none`; needs a reason.";
-    Classic GET "/status" [None] status::status,
+    Ours Own GET "/leader" [Ignored] cluster::leader,
+        "200 on the orchestrator that leads and has proven it lately, 503 with the leader's address on any other; for load balancers.";
+    Ours Own GET "/cluster" [None] cluster::cluster,
+        "Shows who leads, since when, how fresh the proof is, and the standbys.";
+    Ours Own POST "/cluster/take-over" [None] cluster::take_over,
+        "Orders a standby to take over; needs a reason.";
+    Classic Shown GET "/status" [None] status::status,
         "Shows totals of instances, streams and load.";
-    Classic GET "/health" [Ignored] status::health,
+    Classic Own GET "/health" [Ignored] status::health,
         "200 as long as heartbeats are answered, with or without database.";
-    Classic GET "/ready" [Ignored] status::ready,
+    Classic Own GET "/ready" [Ignored] status::ready,
         "200 while traffic is welcome, 503 before and after.";
-    Ours GET "/livez" [Ignored] status::livez,
+    Ours Own GET "/livez" [Ignored] status::livez,
         "200 while the process runs.";
-    Ours GET "/metrics" [None] status::metrics,
+    Ours Own GET "/metrics" [None] status::metrics,
         "Counters and gauges in the OpenMetrics text format, for Prometheus.";
 ];
 

@@ -13,6 +13,7 @@ use actix_web::dev::{
 use actix_web::{App, Error, middleware};
 use tokio::net::TcpStream;
 
+use super::authority::withhold_without_proof;
 use super::connection::{Guarded, tell_the_connection};
 use super::gate::{Gate, through_the_gate};
 use super::panics::answer_panics;
@@ -60,6 +61,7 @@ pub fn app(
 > {
     App::new()
         .app_data(gate.into())
+        .wrap(middleware::from_fn(withhold_without_proof))
         .wrap(middleware::from_fn(name_the_next_probe))
         .wrap(middleware::from_fn(answer_panics))
         .wrap(middleware::from_fn(through_the_gate))

@@ -25,7 +25,7 @@ pub(super) use catalogue::{MoveRequest, SaveRequest, VerifyRequest};
 pub(super) use collections::whole;
 pub(super) use heartbeat::HeartbeatRequest;
 pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range};
-pub(super) use orders::{BrakeRequest, ForceRequest};
+pub(super) use orders::{BrakeRequest, ForceRequest, TakeOverRequest};
 pub(super) use reading::{Record, read_json};
 pub(super) use rules::integer;
 pub(super) use workers::{AssignRequest, DiagnosticRequest, RegisterRequest, ReleaseRequest};

@@ -1,0 +1,166 @@
+//! Withholds what a deposed orchestrator must not answer.
+//!
+//! Two orchestrators may believe at the same time that they lead: the newer one does, and the older
+//! one has not heard of it. An answer of the older one does harm if it denies a worker (404 and 409
+//! make a worker stop everything), hands streams out, judges a claim or confirms an order from
+//! memory. Each of these answers needs a [`Proof`](crate::domain::leadership::Proof) that was sent
+//! after the request came: if a newer orchestrator had taken over before the request, then the proof
+//! would not exist, because the same row of the database gives it. Without a proof the answer is 503.
+//!
+//! | kind of route | which answers need a proof |
+//! | --- | --- |
+//! | `Own` | none: it is about this process |
+//! | `Shown` | none |
+//! | `ShownToWorker` | 404 and 409; others say since when they may be stale |
+//! | `Beat` | 404 and 409; the handler looks after the rest |
+//! | `Told` | 2xx, 404 and 409 |
+//! | `Judged` | 2xx |
+//! | `Ordered` | 2xx, 404 and 409 |
+
+use actix_web::body::BoxBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{Method, StatusCode};
+use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{Error, ResponseError};
+
+use super::problem::Problem;
+use super::route_table::{Route, route_table};
+use super::state::AppState;
+
+/// What the answers of a route do to those who get them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Authority {
+    /// They are about the process that answers.
+    Own,
+    /// They show people the fleet.
+    Shown,
+    /// They show a worker what it is to run.
+    ShownToWorker,
+    /// They answer a heartbeat.
+    Beat,
+    /// They tell a worker what to run, or that it is registered.
+    Told,
+    /// They judge claims to streams.
+    Judged,
+    /// They confirm what an operator ordered.
+    Ordered,
+}
+
+/// When the proof of an answer must have been sent at the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needed {
+    /// The answer needs no proof.
+    Nothing,
+    /// After the request came.
+    AfterRequest,
+    /// After the answer was decided. A long poll may have come half a minute before.
+    AfterVerdict,
+}
+
+impl Authority {
+    /// What an answer with this status needs.
+    pub fn needs(self, status: StatusCode) -> Needed {
+        let is_denial = [StatusCode::NOT_FOUND, StatusCode::CONFLICT].contains(&status);
+        match self {
+            Self::Own | Self::Shown => Needed::Nothing,
+            Self::ShownToWorker | Self::Beat if is_denial => Needed::AfterVerdict,
+            Self::ShownToWorker | Self::Beat => Needed::Nothing,
+            Self::Told | Self::Ordered if is_denial => Needed::AfterVerdict,
+            Self::Told | Self::Judged | Self::Ordered if status.is_success() => {
+                Needed::AfterRequest
+            }
+            Self::Told | Self::Judged | Self::Ordered => Needed::Nothing,
+        }
+    }
+}
+
+/// Middleware: answers 503 instead of what needs a proof that the database does not give in time.
+pub(super) async fn withhold_without_proof(
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let state = request.app_data::<Data<AppState>>().cloned();
+    let came = state
+        .as_ref()
+        .map(|state| state.orchestrator().prover().moment());
+    let answer = next.call(request).await?;
+    let (Some(state), Some(came)) = (state, came) else {
+        return Ok(answer);
+    };
+    let needed = authority(&answer).map_or(Needed::Nothing, |authority| {
+        authority.needs(answer.status())
+    });
+    let prover = state.orchestrator().prover();
+    let since = match needed {
+        Needed::Nothing => return Ok(answer),
+        Needed::AfterRequest => came,
+        Needed::AfterVerdict => prover.moment(),
+    };
+    match prover.after(since).await {
+        Ok(_proof) => Ok(answer),
+        Err(_) => {
+            state.orchestrator().telemetry().answers_withheld.inc();
+            Ok(answer.into_response(Problem::not_proven().error_response()))
+        }
+    }
+}
+
+/// The kind of the route that answered; none if there is no such route.
+fn authority(answer: &ServiceResponse<BoxBody>) -> Option<Authority> {
+    let request = answer.request();
+    // Nearly all requests: they must not cost a search.
+    if request.path() == "/heartbeat" {
+        return Some(Authority::Beat);
+    }
+    let pattern = request.match_pattern()?;
+    let method = match request.method() {
+        &Method::HEAD => &Method::GET,
+        method => method,
+    };
+    let is_it = |route: &&Route| route.path == pattern && route.method == *method;
+    route_table().iter().find(is_it).map(|route| route.authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_denial_of_a_worker_needs_a_proof_of_its_own() {
+        for status in [StatusCode::NOT_FOUND, StatusCode::CONFLICT] {
+            for authority in [Authority::ShownToWorker, Authority::Beat, Authority::Told] {
+                assert_eq!(authority.needs(status), Needed::AfterVerdict);
+            }
+        }
+    }
+
+    #[test]
+    fn bad_input_and_outages_need_no_proof() {
+        let harmless = [
+            StatusCode::BAD_REQUEST,
+            StatusCode::UNPROCESSABLE_ENTITY,
+            StatusCode::SERVICE_UNAVAILABLE,
+            StatusCode::INTERNAL_SERVER_ERROR,
+        ];
+        for status in harmless {
+            for authority in [
+                Authority::Beat,
+                Authority::Told,
+                Authority::Judged,
+                Authority::Ordered,
+            ] {
+                assert_eq!(authority.needs(status), Needed::Nothing, "{status}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_judgement_and_an_order_need_a_proof_after_their_request() {
+        for authority in [Authority::Told, Authority::Judged, Authority::Ordered] {
+            assert_eq!(authority.needs(StatusCode::OK), Needed::AfterRequest);
+        }
+        assert_eq!(Authority::Beat.needs(StatusCode::OK), Needed::Nothing);
+        assert_eq!(Authority::Shown.needs(StatusCode::OK), Needed::Nothing);
+    }
+}
