@@ -12,10 +12,17 @@ pub(super) enum Exit {
     Failed,
     Misused,
     Unknown,
+    Deposed,
 }
 
 impl Exit {
-    const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Misused, Self::Unknown];
+    const ALL: [Self; 5] = [
+        Self::Done,
+        Self::Failed,
+        Self::Misused,
+        Self::Unknown,
+        Self::Deposed,
+    ];
 
     const fn code(self) -> u8 {
         match self {
@@ -23,6 +30,7 @@ impl Exit {
             Self::Failed => 1,
             Self::Misused => 2,
             Self::Unknown => 3,
+            Self::Deposed => 4,
         }
     }
 
@@ -48,6 +56,11 @@ impl Exit {
                 "the same",
             ],
             Self::Unknown => ["", "", "`consistency`: not everything could be checked"],
+            Self::Deposed => [
+                "another orchestrator has taken over; start it again and it is a standby",
+                "",
+                "",
+            ],
         }
     }
 }
@@ -61,7 +74,7 @@ impl From<Exit> for ExitCode {
 /// The exit codes as a table for OPERATIONS.
 pub fn markdown_exit_codes() -> String {
     let mut table = String::from(
-        "| code | the server | `migrate`, `config` | `status`, `incidents`, `consistency`, `recover`, `emergency` |\n\
+        "| code | the server | `migrate`, `config` | `status`, `cluster`, `incidents`, `consistency`, `recover`, `emergency` |\n\
          | --- | --- | --- | --- |\n",
     );
     for exit in Exit::ALL {

@@ -89,6 +89,13 @@ where
                 .filter_map(|(name, _, _)| Some((*name, asked.get_one::<String>(name)?.clone())));
             Command::Ask(question(Subject::Incidents(given.collect()), asked))
         }
+        Some(("cluster", cluster)) => match cluster.subcommand() {
+            Some(("take-over", asked)) => {
+                let reason = text(asked, "reason");
+                Command::Ask(question(Subject::TakeOver { reason }, asked))
+            }
+            _ => Command::Ask(question(Subject::Cluster, cluster)),
+        },
         Some(("recover", asked)) => {
             Command::Ask(question(Subject::Recover(text(asked, "id")), asked))
         }
@@ -186,6 +193,22 @@ pub(super) fn command_line() -> clap::Command {
                 "Has a running orchestrator check its invariants; exit code 1 if one is violated, \
                  3 if one is unknown",
             ),
+        )
+        .subcommand(
+            asking("cluster")
+                .about("Shows which orchestrator leads, how fresh its proof is, and the standbys")
+                .args_conflicts_with_subcommands(true)
+                .subcommand(
+                    asking("take-over")
+                        .about("Orders a standby (the one --url names) to take over and lead")
+                        .arg(
+                            Arg::new("reason")
+                                .long("reason")
+                                .value_name("TEXT")
+                                .required(true)
+                                .help("Why; written to the log of the standby"),
+                        ),
+                ),
         )
         .subcommand(
             asking("recover")

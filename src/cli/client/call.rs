@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::question::{Question, Subject};
-use super::{consistency, incidents, recovery, status};
+use super::{cluster, consistency, incidents, recovery, status};
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
@@ -37,6 +37,11 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             connection.get("/resilience/consistency", &[]),
             consistency::show,
         ),
+        Subject::Cluster => (connection.get("/cluster", &[]), cluster::show),
+        Subject::TakeOver { reason } => (
+            connection.post("/cluster/take-over", &[("reason", reason.clone())]),
+            cluster::show_order,
+        ),
         Subject::Recover(id) => (
             connection.post(&recovery::path("recovery", id), &[]),
             recovery::show,
@@ -65,7 +70,11 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         return printed;
     }
     match question.subject {
-        Subject::Status | Subject::Incidents(_) | Subject::Incident(_) => Exit::Done,
+        Subject::Status
+        | Subject::Incidents(_)
+        | Subject::Incident(_)
+        | Subject::Cluster
+        | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,
             Some(false) => Exit::Failed,

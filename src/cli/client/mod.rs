@@ -5,6 +5,7 @@
 //! deceive a reader is written as `\u202e` there.
 
 mod call;
+mod cluster;
 mod connection;
 mod consistency;
 mod incidents;

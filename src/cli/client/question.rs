@@ -23,6 +23,13 @@ pub(in crate::cli) enum Subject {
     Incident(String),
     /// Whether the invariants hold.
     Consistency,
+    /// Who leads, and who else is there.
+    Cluster,
+    /// That a standby takes over.
+    TakeOver {
+        /// Why.
+        reason: String,
+    },
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.
