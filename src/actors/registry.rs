@@ -4,8 +4,10 @@
 //! message is sent, the fence, and what is saved about the instance. The `FleetActor` publishes
 //! what it saved, the `Supervisor` the address of the actor; everybody may look.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -286,9 +288,13 @@ fn packed(reading: Reading) -> u64 {
 }
 
 /// All instances.
+///
+/// Heartbeats find their entry by its hash; walks go by an index in the order of the ids, a page at
+/// a time, so that a walk over the whole fleet holds up nobody.
 #[derive(Debug, Default)]
 pub struct Registry {
     entries: DashMap<InstanceId, Arc<Entry>>,
+    by_id: RwLock<BTreeMap<InstanceId, Arc<Entry>>>,
 }
 
 impl Registry {
@@ -302,16 +308,21 @@ impl Registry {
         self.entries.get(id).map(|entry| entry.clone())
     }
 
-    /// Every entry, ascending by id so that whoever walks them does so in the same order each
-    /// time.
+    /// The entries that follow an id, ascending, at most `limit`.
+    pub fn page(&self, after: Option<&InstanceId>, limit: usize) -> Vec<Arc<Entry>> {
+        let by_id = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        by_id
+            .range::<InstanceId, _>((from, Bound::Unbounded))
+            .take(limit)
+            .map(|(_, entry)| entry.clone())
+            .collect()
+    }
+
+    /// Every entry, ascending by id. For callers that nobody waits for: a walk over a large fleet
+    /// takes [`Registry::page`].
     pub fn all(&self) -> Vec<Arc<Entry>> {
-        let mut entries: Vec<Arc<Entry>> = self
-            .entries
-            .iter()
-            .map(|entry| entry.value().clone())
-            .collect();
-        entries.sort_unstable_by(|a, b| a.id.cmp(&b.id));
-        entries
+        self.page(None, usize::MAX)
     }
 
     /// What `look` makes of every entry, in no particular order.
@@ -354,6 +365,7 @@ impl Registry {
             })
             .clone();
         if is_new {
+            self.index().insert(id.clone(), entry);
             return Published::New;
         }
         let before = {
@@ -388,8 +400,13 @@ impl Registry {
         Published::Changed(entry)
     }
 
+    fn index(&self) -> RwLockWriteGuard<'_, BTreeMap<InstanceId, Arc<Entry>>> {
+        self.by_id.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn remove(&self, id: &InstanceId) -> Option<Arc<Entry>> {
         let (_, entry) = self.entries.remove(id)?;
+        self.index().remove(id);
         entry.is_gone.store(true, Ordering::SeqCst);
         entry.changed.notify_waiters();
         Some(entry)
@@ -446,6 +463,24 @@ mod tests {
         entry.stamp(at(29), WallTime::from_micros(8));
         assert_eq!(entry.last_beat(), at(30));
         assert_eq!(entry.last_beat_wall(), WallTime::from_micros(7));
+    }
+
+    #[test]
+    fn pages_follow_each_other_in_the_order_of_the_ids() {
+        let registry = Registry::new();
+        for id in ["c", "a", "d", "b"] {
+            let shown = standing(1, 1, InstanceStatus::Active);
+            let _ = registry.publish(&id.into(), shown, Timestamp::ZERO, WallTime::from_micros(0));
+        }
+        let ids = |page: Vec<Arc<Entry>>| -> Vec<String> {
+            page.iter().map(|entry| entry.id().to_string()).collect()
+        };
+        assert_eq!(ids(registry.page(None, 3)), ["a", "b", "c"]);
+        assert_eq!(ids(registry.page(Some(&"c".into()), 3)), ["d"]);
+        registry.remove(&"b".into());
+        assert_eq!(ids(registry.page(Some(&"a".into()), 1)), ["c"]);
+        assert_eq!(ids(registry.all()), ["a", "c", "d"]);
+        assert!(registry.page(Some(&"d".into()), 1).is_empty());
     }
 
     /// Whether something that happens in the middle of a look wakes who looked.

@@ -8,6 +8,7 @@ use super::attempt::Case;
 use super::brake::MassFailureBrake;
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
+use super::sweep::SweepAt;
 use super::waiters::Waiters;
 
 use crate::actors::db_breaker::StoreReturned;
@@ -24,6 +25,7 @@ use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::liveness::{Effect, Silence, silence_after};
 use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
+use crate::domain::withdrawal::WithdrawalCause;
 
 /// Coordinates recoveries.
 #[derive(Debug)]
@@ -43,6 +45,8 @@ pub struct RecoveryActor {
     pub(super) jitter: fastrand::Rng,
     pub(super) waiting: BTreeMap<InstanceId, Waiters>,
     pub(super) timer: Option<SpawnHandle>,
+    /// The sweep that is under way.
+    pub(super) sweep: Option<SweepAt>,
     _vital: Vital,
 }
 
@@ -72,6 +76,7 @@ impl RecoveryActor {
             jitter: fastrand::Rng::with_seed(settings.jitter_seed),
             waiting: BTreeMap::new(),
             timer: None,
+            sweep: None,
             _vital: vital,
         }
     }
@@ -220,7 +225,16 @@ impl Actor for RecoveryActor {
         for incident in std::mem::take(&mut self.left_open) {
             self.take_up(incident, ctx);
         }
-        self.find_departures(ctx);
+        let leaving = self.links.registry.map(|entry| {
+            let is_leaving = entry.standing().withdrawn == Some(WithdrawalCause::Removal);
+            is_leaving.then(|| entry.id().clone())
+        });
+        for id in leaving.into_iter().flatten() {
+            if let Some(entry) = self.links.registry.get(&id) {
+                self.find_departure(&entry);
+            }
+        }
+        self.arm(ctx);
     }
 }
 

@@ -116,19 +116,17 @@ impl RecoveryActor {
         }
     }
 
-    /// Takes up removals whose wait nobody remembers: that an instance is to leave is saved.
-    pub(super) fn find_departures(&mut self, ctx: &mut Context<Self>) {
-        for entry in self.links.registry.all() {
-            let is_leaving = entry.standing().withdrawn == Some(WithdrawalCause::Removal);
-            if is_leaving && !self.departures.is_waiting(entry.id()) {
-                let until = match self.links.lease_of(&entry) {
-                    Lease::Runs { until } => until,
-                    Lease::Over(_) => self.links.clock.now(),
-                };
-                self.departures.wait(entry.id().clone(), until);
-            }
+    /// Takes up a removal whose wait is not remembered: that an instance is to leave is saved. The
+    /// caller arms the timer.
+    pub(super) fn find_departure(&mut self, entry: &Entry) {
+        let is_leaving = entry.standing().withdrawn == Some(WithdrawalCause::Removal);
+        if is_leaving && !self.departures.is_waiting(entry.id()) {
+            let until = match self.links.lease_of(entry) {
+                Lease::Runs { until } => until,
+                Lease::Over(_) => self.links.clock.now(),
+            };
+            self.departures.wait(entry.id().clone(), until);
         }
-        self.arm(ctx);
     }
 
     /// The wait of an instance that is to leave is over, or its worker has let go.

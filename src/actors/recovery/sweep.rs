@@ -1,4 +1,7 @@
-//! The safety sweep: compares what the instances' last heartbeats say with what is saved.
+//! The safety sweep: compares what the instances' last heartbeats say with what is saved, some
+//! instances at a time.
+
+use std::time::Duration;
 
 use actix::prelude::*;
 
@@ -7,55 +10,97 @@ use super::links::RecoveryLinks;
 use crate::actors::alerts::AskOpen;
 use crate::actors::consistency;
 use crate::actors::fleet::{CompareWithStore, Execute};
+use crate::actors::registry::Entry;
 use crate::actors::supervisor::CheckChildren;
 use crate::domain::alert::AlertKind;
 use crate::domain::commands::{
     ClearSuspicion, ForgetFailed, PlaceWaiting, ReturnInstance, SuspectInstance,
 };
+use crate::domain::ids::InstanceId;
 use crate::domain::incident::FailureCause;
 use crate::domain::liveness::silence_after;
 use crate::domain::sweep::{Belief, Correction, correction};
 use crate::domain::withdrawal::WithdrawalCause;
 
+/// How many instances are looked at in one go. Between two goes heartbeats are taken.
+const SLICE: usize = 256;
+
+/// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
+const PAUSE: Duration = Duration::from_millis(1);
+
+/// How far a sweep has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SweepAt {
+    after: Option<InstanceId>,
+}
+
 impl RecoveryActor {
-    /// Puts right what a lost message left behind.
+    /// Puts right what a lost message left behind. One that is under way begins again.
     pub(super) fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.links.supervisor.do_send(CheckChildren);
-        let now = self.links.clock.now();
-        for entry in self.links.registry.all() {
-            let standing = entry.standing();
-            let (id, incarnation) = (entry.id().clone(), standing.incarnation);
-            let silent_for = now.since(entry.last_beat());
-            let belief = Belief {
-                status: standing.status,
-                held: standing.held,
-                is_condemned: matches!(
-                    standing.withdrawn,
-                    Some(WithdrawalCause::Failure | WithdrawalCause::Emergency)
-                ),
-                silence: silence_after(&self.settings.thresholds, silent_for),
-                has_beaten: entry.has_beaten_since_status(),
-            };
-            let fleet = &self.links.fleet;
-            match correction(&belief) {
-                None => {}
-                Some(Correction::Recover(FailureCause::HeartbeatTimeout)) => {
-                    let cause = self.cause_of_silence(&entry);
-                    self.wake(&id, incarnation, cause, ctx);
-                }
-                Some(Correction::Recover(cause)) => self.wake(&id, incarnation, cause, ctx),
-                Some(Correction::Suspect) => {
-                    fleet.do_send(Execute(SuspectInstance { id, incarnation }));
-                }
-                Some(Correction::ClearSuspicion) => {
-                    fleet.do_send(Execute(ClearSuspicion { id, incarnation }));
-                }
-                Some(Correction::Return) => {
-                    fleet.do_send(Execute(ReturnInstance { id, incarnation }));
-                }
+        let is_under_way = self.sweep.replace(SweepAt { after: None }).is_some();
+        if !is_under_way {
+            self.sweep_on(ctx);
+        }
+    }
+
+    /// Looks at the next instances.
+    fn sweep_on(&mut self, ctx: &mut Context<Self>) {
+        let Some(at) = &self.sweep else {
+            return;
+        };
+        let page = self.links.registry.page(at.after.as_ref(), SLICE);
+        let last = page.last().map(|entry| entry.id().clone());
+        let is_last = page.len() < SLICE;
+        for entry in page {
+            self.put_right(&entry, ctx);
+            self.find_departure(&entry);
+        }
+        if is_last {
+            self.sweep = None;
+            self.finish_sweep(ctx);
+        } else {
+            self.sweep = Some(SweepAt { after: last });
+            ctx.run_later(PAUSE, Self::sweep_on);
+        }
+    }
+
+    fn put_right(&mut self, entry: &Entry, ctx: &mut Context<Self>) {
+        let standing = entry.standing();
+        let (id, incarnation) = (entry.id().clone(), standing.incarnation);
+        let silent_for = self.links.clock.now().since(entry.last_beat());
+        let belief = Belief {
+            status: standing.status,
+            held: standing.held,
+            is_condemned: matches!(
+                standing.withdrawn,
+                Some(WithdrawalCause::Failure | WithdrawalCause::Emergency)
+            ),
+            silence: silence_after(&self.settings.thresholds, silent_for),
+            has_beaten: entry.has_beaten_since_status(),
+        };
+        let fleet = &self.links.fleet;
+        match correction(&belief) {
+            None => {}
+            Some(Correction::Recover(FailureCause::HeartbeatTimeout)) => {
+                let cause = self.cause_of_silence(entry);
+                self.wake(&id, incarnation, cause, ctx);
+            }
+            Some(Correction::Recover(cause)) => self.wake(&id, incarnation, cause, ctx),
+            Some(Correction::Suspect) => {
+                fleet.do_send(Execute(SuspectInstance { id, incarnation }));
+            }
+            Some(Correction::ClearSuspicion) => {
+                fleet.do_send(Execute(ClearSuspicion { id, incarnation }));
+            }
+            Some(Correction::Return) => {
+                fleet.do_send(Execute(ReturnInstance { id, incarnation }));
             }
         }
-        self.find_departures(ctx);
+    }
+
+    fn finish_sweep(&mut self, ctx: &mut Context<Self>) {
+        self.arm(ctx);
         let kept = self.links.clock.recent(self.settings.instance_retention);
         let fleet = &self.links.fleet;
         fleet.do_send(Execute(ForgetFailed { kept }));
