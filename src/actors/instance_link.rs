@@ -12,7 +12,7 @@ use actix::prelude::*;
 
 use crate::domain::digest::StreamsDigest;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
-use crate::domain::liveness::{Effect, FenceAnswer};
+use crate::domain::liveness::{Effect, FenceAnswer, FenceGround};
 use crate::domain::reconciliation::Report;
 
 /// The way to one instance's actor.
@@ -110,15 +110,6 @@ pub struct Pulse {
     pub grants_lease: bool,
     /// Whether its worker is to be told again what to run, although it has the newest version.
     pub tells_again: bool,
-}
-
-/// How sure the caller is that the instance has failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FenceGround {
-    /// It was silent: fence it only if it still is.
-    Silence,
-    /// Somebody said so: fence it, beating or not.
-    Report,
 }
 
 /// Recovery of a life of the instance begins. `None` if it leads another life.

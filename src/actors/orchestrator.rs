@@ -42,11 +42,12 @@ use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::incident::OrderReason;
-use crate::domain::lease::runs;
+use crate::domain::lease::{Agreement, agreement, runs};
 use crate::domain::patterns::{Pattern, find_patterns};
 use crate::domain::queries::{
     FailedInstances, FleetFacts, FleetTotals, Query, SetUpdate, TellAgain, Totals, WorkerUpdate,
 };
+use crate::domain::settings::WorkerLimits;
 
 use crate::store::StoreError;
 use actix::{Addr, MailboxError};
@@ -73,8 +74,7 @@ pub struct Orchestrator {
     pub(super) archive: Archive,
     pub(super) health: Addr<HealthActor>,
     pub(super) alerts: Alerts,
-    pub(super) lease: Duration,
-    pub(super) lease_margin: Duration,
+    pub(super) limits: WorkerLimits,
     pub(super) change_limit: Duration,
     pub(super) identity: Addr<IdentityActor>,
     pub(super) polls_end: Arc<PollsEnd>,
@@ -199,26 +199,22 @@ impl Orchestrator {
         })
     }
 
-    /// The first heartbeat of a life says whether the instance goes by leases. That is saved before
-    /// a lease is granted; while it cannot be, none is.
+    /// Saves whether the instance goes by leases, if the heartbeat changes that. While it cannot be
+    /// saved, no lease is granted.
     async fn agree_lease(&self, entry: &Entry, named: Option<Incarnation>) {
         let standing = entry.standing();
-        let leased = named.is_some();
-        // One that also beats without, as two processes of one name would, stays leased: its lease
-        // is renewed by the other.
-        let may_still_run = !leased
-            && entry
-                .granted_until()
-                .is_some_and(|granted| self.clock.now() < granted + self.lease_margin);
-        let is_agreed = standing.leased == leased && (!leased || standing.lease >= self.lease);
-        let is_settled = is_agreed || may_still_run;
-        if is_settled || !self.gate.writes().lets_through() {
+        let (granted, now) = (entry.granted_until(), self.clock.now());
+        let agreement = agreement(&standing, named.is_some(), granted, &self.limits, now);
+        let Agreement::Changes { lease } = agreement else {
+            return;
+        };
+        if !self.gate.writes().lets_through() {
             return;
         }
         let agreement = AgreeLease {
             id: entry.id().clone(),
             incarnation: standing.incarnation,
-            lease: leased.then_some(self.lease),
+            lease,
         };
         // What is not saved in time may be by the next heartbeat.
         let _ = tokio::time::timeout(AGREEMENT_LIMIT, self.execute(agreement)).await;
