@@ -17,7 +17,8 @@ use crate::actors::registry::Entry;
 
 use crate::clock::Clock;
 use crate::domain::commands::ConfirmDelivery;
-use crate::domain::lease::{grant, is_rid_of_all, shows_news};
+use crate::domain::heartbeat::Heartbeat;
+use crate::domain::lease::{Grant, grant, is_rid_of_all, shows_news};
 use crate::domain::liveness::{Effect, FenceAnswer, FenceGround, LivenessMachine};
 use crate::domain::settings::{LivenessThresholds, WorkerLimits};
 use crate::domain::time::Timestamp;
@@ -112,18 +113,18 @@ impl InstanceActor {
         self.armed_for = Some((deadline, handle));
     }
 
-    fn confirm(&mut self, beat: &Beat, ctx: &mut Context<Self>) {
+    fn confirm(&mut self, heartbeat: &Heartbeat, ctx: &mut Context<Self>) {
         let standing = self.entry.standing();
-        let running = beat.says.as_ref().and_then(|says| says.running.as_ref());
-        let is_news = shows_news(&standing, beat.life, beat.version, running.is_some());
-        if self.confirming || !is_news {
+        let running = heartbeat.running();
+        let (named, version) = (heartbeat.incarnation, heartbeat.version);
+        if self.confirming || !shows_news(&standing, named, version, running.is_some()) {
             return;
         }
         self.confirming = true;
         let confirmation = ConfirmDelivery {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
-            version: beat.version,
+            version,
             running: running.map(|running| running.to_vec()),
         };
         let answer = self.links.fleet.send(Execute(confirmation));
@@ -154,15 +155,14 @@ impl InstanceActor {
     }
 
     /// Grants a lease if the rule does: its end is noted before the answer leaves.
-    fn grant(&self, beat: &Beat) -> bool {
+    fn grant(&self, heartbeat: &Heartbeat) -> Option<Grant> {
         let (standing, limits) = (self.entry.standing(), &self.links.limits);
-        let Some(granted) = grant(&standing, beat.life, self.is_trusted(), limits) else {
-            return false;
-        };
+        let named = heartbeat.incarnation;
+        let granted = grant(&standing, named, self.is_trusted(), limits)?;
         // The worker measures from when it sent the heartbeat, which was before it came.
         self.entry
             .grant_until(self.entry.last_beat() + granted.lease);
-        true
+        Some(granted)
     }
 }
 
@@ -177,17 +177,17 @@ impl Actor for InstanceActor {
 impl Handler<Beat> for InstanceActor {
     type Result = Pulse;
 
-    fn handle(&mut self, beat: Beat, ctx: &mut Self::Context) -> Pulse {
+    fn handle(&mut self, Beat(heartbeat): Beat, ctx: &mut Self::Context) -> Pulse {
         if let Some(effect) = self.machine.heartbeat(self.entry.last_beat()) {
             self.notice(effect);
         }
-        self.confirm(&beat, ctx);
-        self.watch_releases(&beat, ctx);
+        self.confirm(&heartbeat, ctx);
+        self.watch_releases(&heartbeat, ctx);
         self.arm(ctx);
         Pulse {
             is_trusted: self.is_trusted(),
-            grants_lease: self.grant(&beat),
-            tells_again: self.reconcile(&beat, ctx),
+            granted: self.grant(&heartbeat),
+            tells_again: self.reconcile(&heartbeat, ctx),
         }
     }
 }
