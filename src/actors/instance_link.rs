@@ -10,10 +10,10 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 
-use crate::domain::digest::StreamsDigest;
-use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
-use crate::domain::liveness::{Effect, FenceAnswer};
-use crate::domain::reconciliation::Report;
+use crate::domain::heartbeat::Heartbeat;
+use crate::domain::ids::{Incarnation, InstanceId};
+use crate::domain::lease::Grant;
+use crate::domain::liveness::{Effect, FenceAnswer, FenceGround};
 
 /// The way to one instance's actor.
 pub struct InstanceLink {
@@ -66,59 +66,22 @@ impl fmt::Debug for InstanceLink {
     }
 }
 
-/// What a worker says it runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Says {
-    /// Their digest.
-    pub digest: StreamsDigest,
-    /// How many they are.
-    pub count: u64,
-    /// The streams themselves, ascending, if it named them.
-    pub running: Option<Arc<[StreamId]>>,
-}
-
-/// The instance beat; the registry's entry is stamped already.
-#[derive(Debug, Clone, Default, Message)]
+/// The worker of the instance beat, or showed by another request that it lives. The registry's entry
+/// is stamped already.
+#[derive(Debug, Clone, Message)]
 #[rtype(result = "Pulse")]
-pub struct Beat {
-    /// The life it belongs to, if it says so.
-    pub life: Option<Incarnation>,
-    /// The last assignment version the worker has, if it says so.
-    pub version: Option<AssignmentVersion>,
-    /// What the worker says it runs, if it says so.
-    pub says: Option<Says>,
-}
-
-impl Beat {
-    /// What can be compared with what is saved, if the worker says what it runs.
-    pub(super) fn report(&self) -> Option<Report> {
-        self.says.as_ref().map(|says| Report {
-            version: self.version,
-            digest: says.digest,
-            count: says.count,
-        })
-    }
-}
+pub struct Beat(pub Arc<Heartbeat>);
 
 /// What the instance's actor makes of a heartbeat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, MessageResponse)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, MessageResponse)]
 pub struct Pulse {
     /// Whether it is a sign of life; not while the instance is fenced or has failed: then it is one
     /// of return.
     pub is_trusted: bool,
-    /// Whether it renews the instance's lease.
-    pub grants_lease: bool,
+    /// The lease that it is granted.
+    pub granted: Option<Grant>,
     /// Whether its worker is to be told again what to run, although it has the newest version.
     pub tells_again: bool,
-}
-
-/// How sure the caller is that the instance has failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FenceGround {
-    /// It was silent: fence it only if it still is.
-    Silence,
-    /// Somebody said so: fence it, beating or not.
-    Report,
 }
 
 /// Recovery of a life of the instance begins. `None` if it leads another life.

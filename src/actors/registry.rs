@@ -21,6 +21,8 @@ use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::lease::Leases;
+use crate::domain::liveness::LivenessMachine;
+use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::{Timestamp, WallTime};
 
 /// What a worker last said of itself.
@@ -137,6 +139,16 @@ impl Entry {
     /// Whether its recovery has begun.
     pub fn is_fenced(&self) -> bool {
         self.fenced.load(Ordering::Acquire)
+    }
+
+    /// A machine that knows of its silence what this entry knows.
+    pub(super) fn liveness(&self, thresholds: LivenessThresholds) -> LivenessMachine {
+        let saved = self.standing().saved();
+        let mut machine = LivenessMachine::new(thresholds, saved, self.last_beat());
+        if self.is_fenced() {
+            machine.fence_regardless();
+        }
+        machine
     }
 
     /// Puts up the fence.

@@ -419,7 +419,7 @@ pub fn start(
     supervisor.do_send(Oversee(InstanceLinks {
         clock: clock.clone(),
         thresholds: settings.thresholds,
-        lease: settings.worker_limits.lease,
+        limits: settings.worker_limits,
         notices: recovery.clone().recipient(),
         let_go: recovery.clone().recipient(),
         fleet: fleet.clone(),
@@ -427,8 +427,7 @@ pub fn start(
     }));
     let orchestrator = Orchestrator {
         change_limit: settings.change_limit,
-        lease: settings.worker_limits.lease,
-        lease_margin: settings.worker_limits.lease_margin,
+        limits: settings.worker_limits,
         clock,
         registry,
         gate,

@@ -11,17 +11,16 @@ use super::body::Body;
 use super::problem::Problem;
 use super::requests::{AssignRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest};
 use super::state::{AppState, Load};
-use crate::actors::orchestrator::{HeartbeatAnswer, HeartbeatReport};
 use crate::domain::commands::{AssignOutcome, AssignStreams, Rejection, ReleaseStreams};
 use crate::domain::handover::Handoff;
+use crate::domain::heartbeat::Heartbeat;
+use crate::domain::heartbeat_outcome::HeartbeatOutcome;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::InstanceStatus;
-use crate::domain::queries::{ChangesSince, Query, SetUpdate, WorkerUpdate};
+use crate::domain::lease::Grant;
+use crate::domain::queries::SetUpdate;
 use crate::domain::stream::{Holding, Stream};
 use crate::domain::stream_url::StreamUrl;
-
-/// How long a heartbeat waits to learn of changes before it is answered without them.
-const CHANGES_LIMIT: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Serialize)]
 pub(super) struct RegisterAnswer {
@@ -121,93 +120,30 @@ pub(super) async fn heartbeat(
     state: Data<AppState>,
     body: Body,
 ) -> Result<Json<BeatAnswer>, Problem> {
-    let report = HeartbeatReport::from(body.read::<HeartbeatRequest>().await?);
-    let (id, incarnation, version) = (report.id.clone(), report.incarnation, report.version);
-    let answer = state.orchestrator().heartbeat(report).await?;
-    // Only who beats with its incarnation holds leases; others do not know what to do with one.
-    let limits = state.settings().worker_limits;
-    let (lease, stop_after) = if answer.grants_lease && incarnation.is_some() {
-        (limits.lease, limits.worker_stop)
-    } else {
-        (Duration::ZERO, Duration::ZERO)
-    };
-    let mut beat = BeatAnswer {
-        status: "heartbeat_updated",
-        incarnation: answer.standing.incarnation,
-        instance_status: answer.standing.status,
-        lease_seconds: seconds(lease),
-        stop_after_seconds: seconds(stop_after),
-        assignment_version: answer.standing.assignment_version,
-        full: None,
-        assign: None,
-        revoke: None,
-    };
-    if let Some(known) = version
-        && known != answer.standing.assignment_version
-    {
-        let changes = changes_since(&state, id, &answer, known).await;
-        beat.tell_changes(known, changes);
-    } else if let Some(query) = answer.tell_again
-        && let Some(update) = in_time(&state, query).await
-    {
-        // It would do no harm to have missed it: it is told with the next heartbeat.
-        beat.tell(update);
-    }
-    Ok(Json(beat))
+    let heartbeat = Heartbeat::from(body.read::<HeartbeatRequest>().await?);
+    let outcome = state.orchestrator().heartbeat(heartbeat).await?;
+    Ok(Json(BeatAnswer::from(outcome)))
 }
 
-/// What changed since the version a worker has; none if that could not be learned in time.
-async fn changes_since(
-    state: &AppState,
-    id: InstanceId,
-    answer: &HeartbeatAnswer,
-    version: AssignmentVersion,
-) -> Option<WorkerUpdate> {
-    let query = ChangesSince {
-        id,
-        incarnation: Some(answer.standing.incarnation),
-        version,
-    };
-    in_time(state, query).await
-}
-
-async fn in_time(
-    state: &AppState,
-    query: impl Query<Answer = Option<WorkerUpdate>>,
-) -> Option<WorkerUpdate> {
-    let asked = state.orchestrator().ask(query);
-    tokio::time::timeout(CHANGES_LIMIT, asked)
-        .await
-        .ok()?
-        .ok()?
-}
-
-impl BeatAnswer {
-    fn tell_changes(&mut self, known: AssignmentVersion, changes: Option<WorkerUpdate>) {
-        let Some(update) = changes else {
-            // The changes could not be read in time. The answer echoes the worker's own version so
-            // that it asks again, and grants no lease: otherwise the worker could restart streams
-            // that have been reassigned.
-            self.assignment_version = known;
-            self.lease_seconds = seconds(Duration::ZERO);
-            self.stop_after_seconds = seconds(Duration::ZERO);
-            return;
+impl From<HeartbeatOutcome> for BeatAnswer {
+    fn from(outcome: HeartbeatOutcome) -> Self {
+        let (full, assign, revoke) = match outcome.update {
+            SetUpdate::UpToDate => (None, None, None),
+            SetUpdate::Difference { assign, revoke } => (None, Some(assign), Some(revoke)),
+            SetUpdate::Full { assign } => (Some(true), Some(assign), Some(Vec::new())),
         };
-        self.tell(update);
-    }
-
-    fn tell(&mut self, WorkerUpdate { standing, update }: WorkerUpdate) {
-        self.assignment_version = standing.assignment_version;
-        self.incarnation = standing.incarnation;
-        self.instance_status = standing.status;
-        let (full, assign, revoke) = match update {
-            SetUpdate::UpToDate => return,
-            SetUpdate::Difference { assign, revoke } => (None, assign, revoke),
-            SetUpdate::Full { assign } => (Some(true), assign, Vec::new()),
-        };
-        self.full = full;
-        self.assign = Some(assign.into_iter().map(AssignLine::of).collect());
-        self.revoke = Some(revoke);
+        let told = |time: fn(Grant) -> Duration| outcome.granted.map_or(Duration::ZERO, time);
+        Self {
+            status: "heartbeat_updated",
+            incarnation: outcome.standing.incarnation,
+            instance_status: outcome.standing.status,
+            lease_seconds: seconds(told(|granted| granted.lease)),
+            stop_after_seconds: seconds(told(|granted| granted.stop_after)),
+            assignment_version: outcome.version,
+            full,
+            assign: assign.map(|lines| lines.into_iter().map(AssignLine::of).collect()),
+            revoke,
+        }
     }
 }
 

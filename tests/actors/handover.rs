@@ -8,6 +8,7 @@ use resilient_orchestrator::domain::commands::{
     MoveProgress, MoveStreams, Rejection, Relocation, SaveStreams, StreamSpec,
 };
 use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::heartbeat::ReportedStreams;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate, Totals};
 
@@ -47,9 +48,9 @@ async fn beat(rig: &Rig, id: &str, version: AssignmentVersion, running: Option<V
     let mut heartbeat = report(id);
     heartbeat.incarnation = Some(rig.entry(id).standing().incarnation);
     heartbeat.version = Some(version);
-    heartbeat.running = running;
+    heartbeat.streams = running.map(ReportedStreams::listed);
     let answer = rig.orchestrator.heartbeat(heartbeat).await.unwrap();
-    assert!(answer.grants_lease || rig.entry(id).standing().withdrawn.is_some());
+    assert!(answer.granted.is_some() || rig.entry(id).standing().withdrawn.is_some());
     settle_down().await;
 }
 

@@ -1,10 +1,10 @@
 //! Two processes under one name: noticed, reported once, and only the newest is served.
 
 use resilient_orchestrator::actors::alerts::AskAlerts;
-use resilient_orchestrator::actors::orchestrator::HeartbeatReport;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
 use resilient_orchestrator::domain::commands::{Rejection, RemoveInstance};
+use resilient_orchestrator::domain::heartbeat::Heartbeat;
 use resilient_orchestrator::domain::ids::Incarnation;
 
 use crate::faults::Outage;
@@ -31,7 +31,7 @@ async fn register(rig: &Rig) -> Incarnation {
 
 /// A heartbeat of one of the processes; whether it is served.
 async fn beat(rig: &Rig, life: Incarnation) -> bool {
-    let beat = HeartbeatReport {
+    let beat = Heartbeat {
         incarnation: Some(life),
         ..report("a")
     };
@@ -302,7 +302,7 @@ async fn an_event_the_store_refuses_is_left_out_alone() {
         lives.push((id, older, newest));
     }
     let beat = async |id: &str, life| {
-        let beat = HeartbeatReport {
+        let beat = Heartbeat {
             incarnation: Some(life),
             ..report(id)
         };

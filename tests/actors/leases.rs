@@ -45,7 +45,7 @@ async fn beat(rig: &Rig, id: &str, version: Option<AssignmentVersion>) -> bool {
     heartbeat.version = version;
     let answer = rig.orchestrator.heartbeat(heartbeat).await.unwrap();
     settle_down().await;
-    answer.grants_lease
+    answer.granted.is_some()
 }
 
 /// The version of its set that an instance would have if it followed.

@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
-use resilient_orchestrator::actors::orchestrator::HeartbeatReport;
 use resilient_orchestrator::actors::start::SystemSettings;
-use resilient_orchestrator::domain::heartbeat::SystemMetrics;
+use resilient_orchestrator::domain::heartbeat::{Heartbeat, SystemMetrics};
 use resilient_orchestrator::domain::incident::StepName;
 
 use crate::restart::life;
 use crate::rig::{Rig, report};
 
-fn busy(id: &str, cpu: f64, memory: f64) -> HeartbeatReport {
-    HeartbeatReport {
+fn busy(id: &str, cpu: f64, memory: f64) -> Heartbeat {
+    Heartbeat {
         metrics: Some(SystemMetrics {
             cpu_percent: Some(cpu),
             memory_percent: Some(memory),

@@ -3,7 +3,6 @@
 use std::ops::RangeInclusive;
 
 use resilient_orchestrator::actors::alerts::AskAlerts;
-use resilient_orchestrator::actors::orchestrator::HeartbeatReport;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind};
 use resilient_orchestrator::domain::commands::{
@@ -11,6 +10,7 @@ use resilient_orchestrator::domain::commands::{
 };
 use resilient_orchestrator::domain::digest::StreamsDigest;
 use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::{AssignmentVersion, StreamId};
 
 use crate::rig::{Rig, pass, report, settle_down, spec};
@@ -110,14 +110,14 @@ impl Listed for RangeInclusive<i64> {
 }
 
 /// A heartbeat of a leased worker that says nothing of what it runs.
-fn plain(rig: &Rig, id: &str) -> HeartbeatReport {
-    HeartbeatReport {
+fn plain(rig: &Rig, id: &str) -> Heartbeat {
+    Heartbeat {
         incarnation: Some(rig.entry(id).standing().incarnation),
         ..report(id)
     }
 }
 
-fn listing(rig: &Rig, id: &str, streams: impl Listed, names: Names) -> HeartbeatReport {
+fn listing(rig: &Rig, id: &str, streams: impl Listed, names: Names) -> Heartbeat {
     let newest = rig.entry(id).standing().assignment_version;
     let version = match names {
         Names::Newest => Some(newest),
@@ -125,15 +125,21 @@ fn listing(rig: &Rig, id: &str, streams: impl Listed, names: Names) -> Heartbeat
         Names::None => None,
     };
     let running = streams.ids();
-    HeartbeatReport {
+    Heartbeat {
         version,
         current_streams: running.len() as i64,
-        running: Some(running),
+        streams: Some(ReportedStreams::listed(running)),
         ..plain(rig, id)
     }
 }
 
-async fn send(rig: &Rig, heartbeat: HeartbeatReport) {
+fn digest_of(streams: impl Listed) -> ReportedStreams {
+    let streams = streams.ids();
+    let count = streams.len() as u64;
+    ReportedStreams::counted(StreamsDigest::of(streams), count)
+}
+
+async fn send(rig: &Rig, heartbeat: Heartbeat) {
     rig.orchestrator.heartbeat(heartbeat).await.unwrap();
     settle_down().await;
 }
@@ -143,7 +149,7 @@ async fn lists(rig: &Rig, id: &str, streams: impl Listed, names: Names) {
 }
 
 /// `a` beats like this for so long, and `b` as it should.
-async fn goes_on(rig: &Rig, seconds: u64, heartbeat: impl Fn() -> HeartbeatReport) {
+async fn goes_on(rig: &Rig, seconds: u64, heartbeat: impl Fn() -> Heartbeat) {
     for _ in 0..(seconds / 30) {
         pass(INTERVAL).await;
         send(rig, heartbeat()).await;
@@ -263,9 +269,8 @@ async fn a_digest_of_more_than_it_should_run_is_reported_without_names() {
     let rig = fleet().await;
     let names = old(&rig);
     disable(&rig, 6).await;
-    let digest = || HeartbeatReport {
-        running: None,
-        digest: Some(StreamsDigest::of((1..=6).map(StreamId::new))),
+    let digest = || Heartbeat {
+        streams: Some(digest_of(1..=6)),
         ..listing(&rig, "a", 1..=6, names)
     };
     goes_on(&rig, 240, digest).await;
@@ -283,9 +288,9 @@ async fn a_classic_worker_that_lists_what_was_deleted_is_reported_too() {
     rig.ask_for("a", 3).await;
     let names = rig.entry("a").standing().assignment_version;
     delete(&rig, 1).await;
-    let classic = || HeartbeatReport {
+    let classic = || Heartbeat {
         version: Some(names),
-        running: Some((1..=3).ids()),
+        streams: Some(ReportedStreams::listed((1..=3).ids())),
         ..report("a")
     };
     goes_on(&rig, 240, classic).await;
@@ -294,16 +299,15 @@ async fn a_classic_worker_that_lists_what_was_deleted_is_reported_too() {
 
 #[actix::test]
 async fn a_stream_that_is_not_released_is_reported_whatever_the_worker_sends() {
-    type Sends = fn(&Rig, Names) -> HeartbeatReport;
+    type Sends = fn(&Rig, Names) -> Heartbeat;
     let sends: [(&str, Sends); 5] = [
         ("plain heartbeats", |rig, _| plain(rig, "a")),
         ("no version", |rig, _| listing(rig, "a", 3..=6, Names::None)),
         ("an old version", |rig, names| {
             listing(rig, "a", 3..=6, names)
         }),
-        ("a digest", |rig, names| HeartbeatReport {
-            running: None,
-            digest: Some(StreamsDigest::of((3..=6).map(StreamId::new))),
+        ("a digest", |rig, names| Heartbeat {
+            streams: Some(digest_of(3..=6)),
             ..listing(rig, "a", 3..=6, names)
         }),
         ("no incarnation at times", |rig, _| {

@@ -8,9 +8,7 @@ use actix::prelude::*;
 use prometheus_client::registry::Registry as Metrics;
 use resilient_orchestrator::actors::fatal::Fatal;
 use resilient_orchestrator::actors::instance::InstanceActor;
-use resilient_orchestrator::actors::orchestrator::{
-    HeartbeatAnswer, HeartbeatReport, Orchestrator,
-};
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::registry::Entry;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
@@ -21,7 +19,8 @@ use resilient_orchestrator::domain::commands::{
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Fleet;
-use resilient_orchestrator::domain::heartbeat::SystemMetrics;
+use resilient_orchestrator::domain::heartbeat::{Heartbeat, SystemMetrics};
+use resilient_orchestrator::domain::heartbeat_outcome::HeartbeatOutcome;
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::Incident;
 use resilient_orchestrator::domain::instance::InstanceStatus;
@@ -129,11 +128,11 @@ impl Rig {
         self.orchestrator.execute(ask).await.unwrap()
     }
 
-    pub(crate) async fn beat(&self, id: &str) -> HeartbeatAnswer {
+    pub(crate) async fn beat(&self, id: &str) -> HeartbeatOutcome {
         self.try_beat(id).await.unwrap()
     }
 
-    pub(crate) async fn try_beat(&self, id: &str) -> Result<HeartbeatAnswer, Rejection> {
+    pub(crate) async fn try_beat(&self, id: &str) -> Result<HeartbeatOutcome, Rejection> {
         self.orchestrator.heartbeat(report(id)).await
     }
 
@@ -251,16 +250,10 @@ pub(crate) fn spec(id: i64) -> StreamSpec {
     }
 }
 
-pub(crate) fn report(id: &str) -> HeartbeatReport {
-    HeartbeatReport {
-        id: id.into(),
-        incarnation: None,
-        current_streams: 0,
-        status: "active".into(),
+pub(crate) fn report(id: &str) -> Heartbeat {
+    Heartbeat {
         metrics: Some(SystemMetrics::default()),
-        version: None,
-        running: None,
-        digest: None,
+        ..Heartbeat::of(id.into())
     }
 }
 

@@ -9,8 +9,8 @@
 //!
 //! | here | in the program |
 //! | --- | --- |
-//! | `beat`, `look`, `withdraw` | `src/actors/instance/actor.rs`, `crates/domain/src/lease.rs`, `crates/domain/src/commands/lease.rs` |
-//! | `let_go`, `begin_move`, `end_overlap` | `crates/domain/src/fleet/placement.rs`, `crates/domain/src/commands/{confirm,relocate}.rs` |
+//! | `beat`, `look`, `withdraw` | `src/actors/instance/actor.rs`, `crates/domain/src/lease/`, `crates/domain/src/commands/lease.rs` |
+//! | `let_go`, `begin_move`, `end_overlap` | `crates/domain/src/fleet/placement.rs`, `crates/domain/src/lease/release.rs`, `crates/domain/src/commands/{confirm,relocate}.rs` |
 //! | `register`, `start` | `crates/domain/src/commands/register.rs`, `src/actors/start.rs` |
 //! | `send`, `hear`, the stop in `tick` | `crates/client/src/machine/mod.rs` |
 //!

@@ -6,26 +6,24 @@ use std::time::Duration;
 
 use orchestrator_client::machine::{Answer, Beat, Changes, Request, Running};
 use orchestrator_client::{Handoff as ClientHandoff, StreamAssignment};
-use resilient_orchestrator::actors::orchestrator::{HeartbeatReport, Orchestrator};
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::commands::{
     AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
 };
 use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::StreamId;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId};
-use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate, WorkerUpdate};
+use resilient_orchestrator::domain::lease::Grant;
+use resilient_orchestrator::domain::queries::SetUpdate;
 use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
 use resilient_orchestrator::domain::stream::Stream;
-use tokio::time::timeout;
 
 use crate::checks::Whole;
 use crate::scene::Mutation;
 use crate::worker::Link;
 use crate::world::TIMEOUT;
-
-/// How long a heartbeat waits to learn of changes, as in the HTTP layer.
-const CHANGES_LIMIT: Duration = Duration::from_millis(250);
 
 /// What workers are told of their limits.
 pub(crate) fn limits() -> WorkerLimits {
@@ -42,15 +40,18 @@ pub(crate) async fn serve(link: Link, request: Request) -> Option<Answer> {
             version,
             running,
         } => {
-            let beat = Said {
-                incarnation: Incarnation::new(incarnation),
-                version: version.map(AssignmentVersion::new),
-                running: match running {
-                    Running::Streams(ids) => ids.into_iter().map(StreamId::new).collect(),
-                    Running::Digest { .. } => return None,
-                },
+            let running: Vec<StreamId> = match running {
+                Running::Streams(ids) => ids.into_iter().map(StreamId::new).collect(),
+                Running::Digest { .. } => return None,
             };
-            heartbeat(&link, &orchestrator, beat).await
+            let said = Heartbeat {
+                incarnation: Some(Incarnation::new(incarnation)),
+                version: version.map(AssignmentVersion::new),
+                current_streams: i64::try_from(running.len()).unwrap_or(0),
+                streams: Some(ReportedStreams::listed(running)),
+                ..Heartbeat::of(link.id())
+            };
+            heartbeat(&link, &orchestrator, said).await
         }
         Request::List {
             incarnation,
@@ -135,64 +136,37 @@ async fn register(link: &Link, orchestrator: &Orchestrator) -> Result<Answer, Re
     })
 }
 
-/// What a heartbeat says.
-struct Said {
-    incarnation: Incarnation,
-    version: Option<AssignmentVersion>,
-    running: Vec<StreamId>,
-}
-
 async fn heartbeat(
     link: &Link,
     orchestrator: &Orchestrator,
-    said: Said,
+    said: Heartbeat,
 ) -> Result<Answer, Refusal> {
     let id = link.id();
-    let newest = orchestrator.registry().get(&id);
-    let newest = newest.map(|entry| entry.standing().assignment_version);
-    let lies = link.world.borrow().scene.mutation == Some(Mutation::ConfirmsTooEarly);
-    let report = HeartbeatReport {
-        id: id.clone(),
-        incarnation: Some(said.incarnation),
-        current_streams: i64::try_from(said.running.len()).unwrap_or(0),
-        status: "active".into(),
-        metrics: None,
-        version: if lies { newest } else { said.version },
-        running: (!lies).then_some(said.running),
-        digest: None,
-    };
-    let answer = orchestrator.heartbeat(report).await;
-    let answer = answer.map_err(Refusal::Rejected)?;
+    if link.world.borrow().scene.mutation == Some(Mutation::ConfirmsTooEarly) {
+        confirm_too_early(orchestrator, &said).await?;
+    }
+    let outcome = orchestrator.heartbeat(said).await;
+    let outcome = outcome.map_err(Refusal::Rejected)?;
     link.note_sign_of_life(orchestrator, &id);
-    let mut beat = Beat {
-        lease: Some(Duration::ZERO),
-        stop_after: Some(Duration::ZERO),
-        version: Some(answer.standing.assignment_version.get()),
-        changes: None,
+    let told = |time: fn(Grant) -> Duration| Some(outcome.granted.map_or(Duration::ZERO, time));
+    Ok(Answer::Beaten(Beat {
+        lease: told(|granted| granted.lease),
+        stop_after: told(|granted| granted.stop_after),
+        version: Some(outcome.version.get()),
+        changes: changes(outcome.update),
+    }))
+}
+
+/// The worker says that it has the newest version, of which it has yet to hear.
+async fn confirm_too_early(orchestrator: &Orchestrator, said: &Heartbeat) -> Result<(), Refusal> {
+    let newest = orchestrator.registry().get(&said.id);
+    let lie = Heartbeat {
+        version: newest.map(|entry| entry.standing().assignment_version),
+        streams: None,
+        ..said.clone()
     };
-    if answer.grants_lease {
-        beat.lease = Some(limits().lease);
-        beat.stop_after = Some(limits().worker_stop);
-    }
-    if let Some(known) = said.version
-        && known != answer.standing.assignment_version
-    {
-        let query = ChangesSince {
-            id,
-            incarnation: Some(answer.standing.incarnation),
-            version: known,
-        };
-        let asked = timeout(CHANGES_LIMIT, orchestrator.ask(query)).await;
-        if let Ok(Ok(Some(WorkerUpdate { standing, update }))) = asked {
-            beat.version = Some(standing.assignment_version.get());
-            beat.changes = changes(update);
-        } else {
-            beat.version = Some(known.get());
-            beat.lease = Some(Duration::ZERO);
-            beat.stop_after = Some(Duration::ZERO);
-        }
-    }
-    Ok(Answer::Beaten(beat))
+    let outcome = orchestrator.heartbeat(lie).await;
+    outcome.map(drop).map_err(Refusal::Rejected)
 }
 
 fn changes(update: SetUpdate) -> Option<Changes> {

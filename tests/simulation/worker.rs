@@ -7,10 +7,11 @@
 
 use std::time::Duration;
 
-use resilient_orchestrator::actors::orchestrator::{HeartbeatReport, Orchestrator};
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, RegisterInstance, ReleaseStreams,
 };
+use resilient_orchestrator::domain::heartbeat::Heartbeat;
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::time::WallTime;
 use tokio::time::sleep;
@@ -235,17 +236,11 @@ impl Link {
     /// A heartbeat arrives.
     pub(crate) async fn be_heard(&self, orchestrator: &Orchestrator) -> Option<()> {
         let id = self.id();
-        let report = HeartbeatReport {
-            id: id.clone(),
-            incarnation: None,
+        let heartbeat = Heartbeat {
             current_streams: self.with(|worker| i64::try_from(worker.list.len()).unwrap()),
-            status: "active".into(),
-            metrics: None,
-            version: None,
-            running: None,
-            digest: None,
+            ..Heartbeat::of(id.clone())
         };
-        orchestrator.heartbeat(report).await.ok()?;
+        orchestrator.heartbeat(heartbeat).await.ok()?;
         self.note_sign_of_life(orchestrator, &id);
         Some(())
     }

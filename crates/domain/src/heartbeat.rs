@@ -1,10 +1,87 @@
-//! What a worker says of itself in a heartbeat. Believed about itself only: shown, never a
-//! ground for decisions.
+//! What a worker says of itself in a heartbeat.
+//!
+//! State, number of streams and readings of the machine are believed and shown. Incarnation, version
+//! and streams are compared with what is saved: by `lease/`, `reconciliation/` and `release_watch/`.
+
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::InstanceId;
+use super::digest::StreamsDigest;
+use super::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use super::time::WallTime;
+
+/// A heartbeat.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Heartbeat {
+    /// The instance whose worker sends it.
+    pub id: InstanceId,
+    /// The life that the worker believes to lead, if it says so.
+    pub incarnation: Option<Incarnation>,
+    /// The last assignment version the worker has, if it says so.
+    pub version: Option<AssignmentVersion>,
+    /// The streams that the worker runs, if it says so.
+    pub streams: Option<ReportedStreams>,
+    /// How many streams the worker says it runs.
+    pub current_streams: i64,
+    /// The state the worker gives itself.
+    pub status: Arc<str>,
+    /// The readings of its machine.
+    pub metrics: Option<SystemMetrics>,
+}
+
+impl Heartbeat {
+    /// A sign of life that says nothing else.
+    pub fn of(id: InstanceId) -> Self {
+        Self {
+            id,
+            incarnation: None,
+            version: None,
+            streams: None,
+            current_streams: 0,
+            status: "active".into(),
+            metrics: None,
+        }
+    }
+
+    /// The streams that the worker names as running, ascending, if it names them.
+    pub fn running(&self) -> Option<&Arc<[StreamId]>> {
+        self.streams.as_ref()?.running.as_ref()
+    }
+}
+
+/// The streams that a worker says it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReportedStreams {
+    /// Their digest.
+    pub digest: StreamsDigest,
+    /// How many they are.
+    pub count: u64,
+    /// The streams themselves, ascending, if the worker named them.
+    pub running: Option<Arc<[StreamId]>>,
+}
+
+impl ReportedStreams {
+    /// Of a worker that names them, in any order.
+    pub fn listed(mut running: Vec<StreamId>) -> Self {
+        running.sort_unstable();
+        running.dedup();
+        Self {
+            digest: StreamsDigest::of(running.iter().copied()),
+            count: running.len() as u64,
+            running: Some(running.into()),
+        }
+    }
+
+    /// Of a worker that sends their digest.
+    pub const fn counted(digest: StreamsDigest, count: u64) -> Self {
+        Self {
+            digest,
+            count,
+            running: None,
+        }
+    }
+}
 
 /// The machine's own readings. Whatever a worker leaves out is unknown, not zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]

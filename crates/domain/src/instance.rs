@@ -155,7 +155,7 @@ pub struct Instance {
     /// How often it failed while on probation and has not yet paid back: each one doubles its
     /// next probation.
     pub flaps: u32,
-    /// The longest lease it may have been granted, see `lease.rs`: settings may change between two
+    /// The longest lease it may have been granted, see `lease/grant.rs`: settings may change between two
     /// starts of the orchestrator. Zero for one that is classic: it does not beat with its
     /// incarnation.
     pub lease: Duration,

@@ -21,6 +21,7 @@ pub mod fleet;
 pub mod handover;
 pub mod health;
 pub mod heartbeat;
+pub mod heartbeat_outcome;
 pub mod identity;
 pub mod ids;
 pub mod incident;

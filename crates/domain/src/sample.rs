@@ -7,13 +7,16 @@ use crate::commands::{
     AssignStreams, Command, OpenIncident, Opening, RecoverInstance, RegisterInstance, SaveStreams,
     StreamSpec,
 };
+use crate::digest::StreamsDigest;
 use crate::fleet::{Fleet, Scoring, Standing};
-use crate::ids::{Epoch, InstanceId, StreamId};
+use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::FailureCause;
+use crate::instance::InstanceStatus;
 use crate::lease::{LeaseOver, lease};
 use crate::ledger::Ledger;
 use crate::liveness::FenceAnswer;
 use crate::recovery::{Detected, Failure, Manner, Progress};
+use crate::settings::{LivenessThresholds, WorkerLimits};
 use crate::time::{Timestamp, WallTime};
 
 pub(crate) const NOW: WallTime = WallTime::from_micros(1_000_000);
@@ -95,7 +98,7 @@ pub(crate) fn lease_over(ledger: &Ledger, id: &str) -> LeaseOver {
     lease.over().expect("over")
 }
 
-pub(crate) fn life(ledger: &Ledger, id: &str) -> crate::ids::Incarnation {
+pub(crate) fn life(ledger: &Ledger, id: &str) -> Incarnation {
     let id = InstanceId::from(id);
     ledger
         .saved()
@@ -107,4 +110,30 @@ pub(crate) fn life(ledger: &Ledger, id: &str) -> crate::ids::Incarnation {
 
 pub(crate) fn ids(numbers: impl IntoIterator<Item = i64>) -> Vec<StreamId> {
     numbers.into_iter().map(StreamId::new).collect()
+}
+
+/// The limits of the default thresholds.
+pub(crate) fn limits() -> WorkerLimits {
+    WorkerLimits::from_thresholds(&LivenessThresholds::default())
+}
+
+/// An active classic instance without streams.
+pub(crate) fn standing() -> Standing {
+    Standing {
+        incarnation: Incarnation::new(1),
+        status: InstanceStatus::Active,
+        flaps: 0,
+        assignment_version: AssignmentVersion::new(1),
+        held: 0,
+        undelivered: 0,
+        unconfirmed: 0,
+        leased: false,
+        lease: Duration::ZERO,
+        withdrawn: None,
+        releasing: 0,
+        lingering: 0,
+        exclusive: 0,
+        to_run: 0,
+        digest: StreamsDigest::default(),
+    }
 }

@@ -12,15 +12,15 @@ use super::releases::Releases;
 use crate::actors::alerts::Alerts;
 use crate::actors::exit_notice::DeathNotice;
 use crate::actors::fleet::{Execute, FleetActor};
-use crate::actors::instance_link::{
-    Adopt, Beat, Fence, FenceAfter, FenceGround, LetGo, Noticed, Pulse, Retire,
-};
+use crate::actors::instance_link::{Adopt, Beat, Fence, FenceAfter, LetGo, Noticed, Pulse, Retire};
 use crate::actors::registry::Entry;
 
 use crate::clock::Clock;
 use crate::domain::commands::ConfirmDelivery;
-use crate::domain::liveness::{Effect, FenceAnswer, LivenessMachine};
-use crate::domain::settings::LivenessThresholds;
+use crate::domain::heartbeat::Heartbeat;
+use crate::domain::lease::{Grant, grant, is_rid_of_all, shows_news};
+use crate::domain::liveness::{Effect, FenceAnswer, FenceGround, LivenessMachine};
+use crate::domain::settings::{LivenessThresholds, WorkerLimits};
 use crate::domain::time::Timestamp;
 
 /// A timer never waits longer than this, so that no deadline is too far away for it.
@@ -31,7 +31,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 pub struct InstanceLinks {
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) thresholds: LivenessThresholds,
-    pub(in crate::actors) lease: Duration,
+    pub(in crate::actors) limits: WorkerLimits,
     pub(in crate::actors) notices: Recipient<Noticed>,
     pub(in crate::actors) let_go: Recipient<LetGo>,
     pub(in crate::actors) fleet: Addr<FleetActor>,
@@ -57,12 +57,7 @@ impl InstanceActor {
         links: InstanceLinks,
         notice: DeathNotice,
     ) -> Self {
-        let standing = entry.standing();
-        let mut machine =
-            LivenessMachine::new(links.thresholds, standing.saved(), entry.last_beat());
-        if entry.is_fenced() {
-            machine.fence_regardless();
-        }
+        let machine = entry.liveness(links.thresholds);
         let reconciler = Reconciler::new(&entry, &links.thresholds, links.alerts.clone());
         let releases = Releases::new(&links.thresholds, links.alerts.clone());
         Self {
@@ -118,23 +113,18 @@ impl InstanceActor {
         self.armed_for = Some((deadline, handle));
     }
 
-    fn confirm(&mut self, beat: &Beat, ctx: &mut Context<Self>) {
+    fn confirm(&mut self, heartbeat: &Heartbeat, ctx: &mut Context<Self>) {
         let standing = self.entry.standing();
-        if beat.life.is_some_and(|life| life != standing.incarnation) {
-            return;
-        }
-        let waits = standing.unconfirmed + standing.releasing > 0;
-        let running = beat.says.as_ref().and_then(|says| says.running.as_ref());
-        let shows_news =
-            waits && (running.is_some() || beat.version.is_some_and(|known| known.get() > 0));
-        if self.confirming || !shows_news {
+        let running = heartbeat.running();
+        let (named, version) = (heartbeat.incarnation, heartbeat.version);
+        if self.confirming || !shows_news(&standing, named, version, running.is_some()) {
             return;
         }
         self.confirming = true;
         let confirmation = ConfirmDelivery {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
-            version: beat.version,
+            version,
             running: running.map(|running| running.to_vec()),
         };
         let answer = self.links.fleet.send(Execute(confirmation));
@@ -150,10 +140,9 @@ impl InstanceActor {
 }
 
 impl InstanceActor {
-    /// Nobody has to wait for the end of a lease under which nothing runs any more.
+    /// Nothing has to wait for the end of a lease under which nothing runs any more.
     fn tell_if_let_go(&self) {
-        let standing = self.entry.standing();
-        if standing.withdrawn.is_some() && standing.exclusive == 0 {
+        if is_rid_of_all(&self.entry.standing()) {
             self.links.let_go.do_send(LetGo {
                 id: self.entry.id().clone(),
             });
@@ -165,22 +154,15 @@ impl InstanceActor {
         self.machine.is_trusted() && !self.entry.is_fenced()
     }
 
-    /// Grants a lease to who beats with its incarnation, if it may have one: then, and only then,
-    /// its end is written down before anybody hears of it.
-    fn grant(&self, beat: &Beat) -> bool {
-        let standing = self.entry.standing();
-        // Another process may have registered while this heartbeat was on its way.
-        let is_granted = beat.life == Some(standing.incarnation)
-            && standing.leased
-            && standing.lease >= self.links.lease
-            && standing.withdrawn.is_none()
-            && self.is_trusted();
-        if is_granted {
-            // The worker measures from when it sent the heartbeat, which was before it came.
-            self.entry
-                .grant_until(self.entry.last_beat() + self.links.lease);
-        }
-        is_granted
+    /// Grants a lease if the rule does: its end is noted before the answer leaves.
+    fn grant(&self, heartbeat: &Heartbeat) -> Option<Grant> {
+        let (standing, limits) = (self.entry.standing(), &self.links.limits);
+        let named = heartbeat.incarnation;
+        let granted = grant(&standing, named, self.is_trusted(), limits)?;
+        // The worker measures from when it sent the heartbeat, which was before it came.
+        self.entry
+            .grant_until(self.entry.last_beat() + granted.lease);
+        Some(granted)
     }
 }
 
@@ -195,17 +177,17 @@ impl Actor for InstanceActor {
 impl Handler<Beat> for InstanceActor {
     type Result = Pulse;
 
-    fn handle(&mut self, beat: Beat, ctx: &mut Self::Context) -> Pulse {
+    fn handle(&mut self, Beat(heartbeat): Beat, ctx: &mut Self::Context) -> Pulse {
         if let Some(effect) = self.machine.heartbeat(self.entry.last_beat()) {
             self.notice(effect);
         }
-        self.confirm(&beat, ctx);
-        self.watch_releases(&beat, ctx);
+        self.confirm(&heartbeat, ctx);
+        self.watch_releases(&heartbeat, ctx);
         self.arm(ctx);
         Pulse {
             is_trusted: self.is_trusted(),
-            grants_lease: self.grant(&beat),
-            tells_again: self.reconcile(&beat, ctx),
+            granted: self.grant(&heartbeat),
+            tells_again: self.reconcile(&heartbeat, ctx),
         }
     }
 }
@@ -217,20 +199,14 @@ impl Handler<Fence> for InstanceActor {
         if self.entry.standing().incarnation != fence.incarnation {
             return None;
         }
-        let answer = match fence.ground {
-            FenceGround::Report => {
-                self.machine.fence_regardless();
-                FenceAnswer::Fenced
-            }
-            FenceGround::Silence => {
-                // Stamped heartbeats count even if their message is still on its way.
-                if let Some(effect) = self.machine.heartbeat_if_newer(self.entry.last_beat()) {
-                    self.notice(effect);
-                    self.arm(ctx);
-                }
-                self.machine.fence(self.links.clock.now())
-            }
-        };
+        // Stamped heartbeats count even if their message is still on its way.
+        if fence.ground == FenceGround::Silence
+            && let Some(effect) = self.machine.heartbeat_if_newer(self.entry.last_beat())
+        {
+            self.notice(effect);
+            self.arm(ctx);
+        }
+        let answer = self.machine.fence_on(fence.ground, self.links.clock.now());
         if answer == FenceAnswer::Fenced {
             self.entry.fence();
         }

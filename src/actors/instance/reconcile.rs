@@ -9,18 +9,18 @@ use log::debug;
 use super::actor::InstanceActor;
 use super::reconciler::is_judged;
 use crate::actors::fleet::Execute;
-use crate::actors::instance_link::{Beat, Says};
 use crate::actors::refusal::Refusal;
 use crate::domain::alert::{AlertKind, differ};
 use crate::domain::commands::{Difference, SettleDifference};
 use crate::domain::fleet::Standing;
+use crate::domain::heartbeat::Heartbeat;
 use crate::domain::ids::AssignmentVersion;
 use crate::domain::reconciliation::{Measure, Report, Settling};
 
 impl InstanceActor {
     /// Judges what a heartbeat says; whether its answer is to say again what is to run.
-    pub(super) fn reconcile(&mut self, beat: &Beat, ctx: &mut Context<Self>) -> bool {
-        let Some(says) = beat.says.as_ref().filter(|_| !self.entry.is_fenced()) else {
+    pub(super) fn reconcile(&mut self, heartbeat: &Heartbeat, ctx: &mut Context<Self>) -> bool {
+        let Some(report) = Report::of(heartbeat).filter(|_| !self.entry.is_fenced()) else {
             return false;
         };
         let standing = self.entry.standing();
@@ -28,19 +28,16 @@ impl InstanceActor {
         if !is_judged(standing.status) {
             return false;
         }
-        let Some(report) = beat.report() else {
-            return false;
-        };
         let now = self.links.clock.now();
         let measure = self.reconciler.machine.heard(&report, &standing, now);
         self.clear_if_in_step();
         match measure {
             Measure::None => return false,
             Measure::TellAgain => {}
-            Measure::Settle(settling) => self.settle(settling, &report, says, &standing, ctx),
+            Measure::Settle(settling) => self.settle(settling, heartbeat, &standing, ctx),
         }
         // Who names no version does not know what to do with changes.
-        beat.version.is_some()
+        heartbeat.version.is_some()
     }
 
     /// Another life, or the end of its service, is the end of every difference.
@@ -73,8 +70,7 @@ impl InstanceActor {
     fn settle(
         &mut self,
         settling: Settling,
-        report: &Report,
-        says: &Says,
+        heartbeat: &Heartbeat,
         standing: &Standing,
         ctx: &mut Context<Self>,
     ) {
@@ -84,11 +80,11 @@ impl InstanceActor {
         let command = SettleDifference {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
-            running: says.running.clone(),
+            running: heartbeat.running().cloned(),
             told: settling.told,
             is_new: settling.is_new,
         };
-        let version = report.version;
+        let version = heartbeat.version;
         let answer = self.links.fleet.send(Execute(command));
         ctx.spawn(answer.into_actor(self).map(move |outcome, actor, _| {
             actor.settled(version, outcome.unwrap_or(Err(Refusal::ShuttingDown)));

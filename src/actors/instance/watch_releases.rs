@@ -11,19 +11,19 @@ use super::actor::InstanceActor;
 use super::reconciler::is_judged;
 use super::releases::Reported;
 use crate::actors::fleet::{Ask, Execute};
-use crate::actors::instance_link::Beat;
 use crate::domain::alert::{
     AlertKind, Severity, overlap_unfinished, release_refused, runs_what_was_taken,
 };
 use crate::domain::commands::AbandonHandovers;
 use crate::domain::fleet::Standing;
+use crate::domain::heartbeat::Heartbeat;
 use crate::domain::ids::{Incarnation, StreamId};
 use crate::domain::queries::{Taken, TakenStreams};
 use crate::domain::release_watch::{Hearing, Overdue};
 
 impl InstanceActor {
     /// Judges how the worker releases what was taken from it.
-    pub(super) fn watch_releases(&mut self, beat: &Beat, ctx: &mut Context<Self>) {
+    pub(super) fn watch_releases(&mut self, heartbeat: &Heartbeat, ctx: &mut Context<Self>) {
         if self.entry.is_fenced() {
             return;
         }
@@ -31,7 +31,7 @@ impl InstanceActor {
         if !is_judged(standing.status) {
             return;
         }
-        let hearing = hearing(beat, &standing);
+        let hearing = Hearing::of(heartbeat, &standing);
         let now = self.links.clock.now();
         let looks = self.releases.watch.heard(hearing, &standing, now);
         self.close_releases(&standing);
@@ -39,11 +39,10 @@ impl InstanceActor {
             return;
         }
         self.releases.is_looking = true;
-        let running = beat.says.as_ref().and_then(|says| says.running.clone());
         let question = TakenStreams {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
-            running,
+            running: heartbeat.running().cloned(),
         };
         let answer = self.links.fleet.send(Ask(question));
         ctx.spawn(answer.into_actor(self).map(move |taken, actor, ctx| {
@@ -167,15 +166,5 @@ impl InstanceActor {
         close(kind, &mut releases.refused, standing.releasing == 0);
         let kind = AlertKind::OverlapUnfinished;
         close(kind, &mut releases.unfinished, standing.lingering == 0);
-    }
-}
-
-fn hearing(beat: &Beat, standing: &Standing) -> Hearing {
-    let Some((says, report)) = beat.says.as_ref().zip(beat.report()) else {
-        return Hearing::Nothing;
-    };
-    match &says.running {
-        Some(_) => Hearing::of_list(&report, standing),
-        None => Hearing::of_digest(&report, standing),
     }
 }

@@ -14,7 +14,7 @@ use super::waiters::Waiters;
 use crate::actors::db_breaker::StoreReturned;
 use crate::actors::fatal::Vital;
 use crate::actors::fleet::Execute;
-use crate::actors::instance_link::{FenceGround, Noticed};
+use crate::actors::instance_link::Noticed;
 use crate::actors::registry::Entry;
 use crate::domain::brake::Verdict;
 use crate::domain::commands::{
@@ -23,7 +23,7 @@ use crate::domain::commands::{
 use crate::domain::endings::Endings;
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::{FailureCause, Incident};
-use crate::domain::liveness::{Effect, Silence, silence_after};
+use crate::domain::liveness::{Effect, FenceGround, Silence, silence_after};
 use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
 use crate::domain::withdrawal::WithdrawalCause;
 

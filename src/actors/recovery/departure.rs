@@ -6,7 +6,7 @@ use log::warn;
 
 use super::actor::RecoveryActor;
 use super::fleet_calls::execute;
-use crate::actors::instance_link::{Adopt, Fence, FenceAfter, FenceGround, LetGo};
+use crate::actors::instance_link::{Adopt, Fence, FenceAfter, LetGo};
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::domain::backoff::retry_delay;
@@ -14,6 +14,7 @@ use crate::domain::commands::{Rejection, Removal, RemoveInstance};
 use crate::domain::fleet::Evacuation;
 use crate::domain::ids::InstanceId;
 use crate::domain::lease::{Lease, LeaseOver};
+use crate::domain::liveness::FenceGround;
 use crate::domain::time::WallTime;
 use crate::domain::withdrawal::WithdrawalCause;
 

@@ -7,7 +7,7 @@ use log::info;
 use super::actor::{RecoveryActor, ground};
 use super::attempt::Case;
 use super::stopwatch::Stopwatch;
-use crate::actors::instance_link::{Fence, FenceGround};
+use crate::actors::instance_link::Fence;
 use crate::actors::registry::Entry;
 use crate::domain::commands::EndIncident;
 use crate::domain::incident::Unmoved;
@@ -97,18 +97,18 @@ impl RecoveryActor {
         }));
     }
 
-    /// The instance has no actor at the moment: its entry says the same, and its next actor will
-    /// find the fence there.
+    /// The instance has no actor at the moment: a machine that knows what the entry knows answers,
+    /// and the next actor will find the fence there.
     fn fence_without_actor(&self, entry: &Entry, fence: Fence) -> Option<FenceAnswer> {
         if entry.standing().incarnation != fence.incarnation {
             return None;
         }
-        let silent_for = self.links.clock.now().since(entry.last_beat());
-        if fence.ground == FenceGround::Silence && silent_for < self.settings.thresholds.timeout {
-            return Some(FenceAnswer::Alive);
+        let mut machine = entry.liveness(self.settings.thresholds);
+        let answer = machine.fence_on(fence.ground, self.links.clock.now());
+        if answer == FenceAnswer::Fenced {
+            entry.fence();
         }
-        entry.fence();
-        Some(FenceAnswer::Fenced)
+        Some(answer)
     }
 
     /// There was nothing to recover; but somebody who joined meanwhile meant it.

@@ -6,9 +6,8 @@ use super::collections::{StreamIds, Triple, inner};
 use super::limits::MAX_SAFE_INTEGER;
 use super::request::request;
 use super::rules::{assignment_version, digest, incarnation, integer, number, server_id, text};
-use crate::actors::orchestrator::HeartbeatReport;
 use crate::domain::digest::StreamsDigest;
-use crate::domain::heartbeat::SystemMetrics;
+use crate::domain::heartbeat::{Heartbeat, ReportedStreams, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 
 request! {
@@ -59,17 +58,21 @@ request! {
     }
 }
 
-impl From<HeartbeatRequest> for HeartbeatReport {
+impl From<HeartbeatRequest> for Heartbeat {
     fn from(request: HeartbeatRequest) -> Self {
+        let count = request.current_streams.unsigned_abs();
+        let digest = request.streams_digest;
+        // The streams themselves count for more than a digest.
+        let listed = request.streams.map(ReportedStreams::listed);
+        let streams = listed.or(digest.map(|digest| ReportedStreams::counted(digest, count)));
         Self {
             id: request.server_id,
+            incarnation: request.incarnation,
+            version: request.assignment_version,
+            streams,
             current_streams: request.current_streams,
             status: request.status.unwrap_or_else(|| "active".into()),
             metrics: request.system_metrics.map(SystemMetrics::from),
-            incarnation: request.incarnation,
-            version: request.assignment_version,
-            running: request.streams,
-            digest: request.streams_digest,
         }
     }
 }
@@ -86,6 +89,37 @@ impl From<MetricsEntry> for SystemMetrics {
             disk_total_gb: entry.disk_total_gb,
             load_average: entry.load_average,
             uptime_seconds: entry.uptime_seconds,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn named_streams_count_for_more_than_a_digest() {
+        let ids = || vec![StreamId::new(2), StreamId::new(1), StreamId::new(2)];
+        let digest = StreamsDigest::of([StreamId::new(9)]);
+        let listed = Some(ReportedStreams::listed(ids()));
+        let counted = Some(ReportedStreams::counted(digest, 7));
+        for (streams, digest, expected) in [
+            (Some(ids()), Some(digest), listed.clone()),
+            (Some(ids()), None, listed),
+            (None, Some(digest), counted),
+            (None, None, None),
+        ] {
+            let request = HeartbeatRequest {
+                server_id: "a".into(),
+                current_streams: 7,
+                status: None,
+                system_metrics: None,
+                incarnation: None,
+                assignment_version: None,
+                streams,
+                streams_digest: digest,
+            };
+            assert_eq!(Heartbeat::from(request).streams, expected);
         }
     }
 }

@@ -1,15 +1,14 @@
 //! A worker's heartbeat shows that it knows of its streams.
 
-use std::collections::BTreeSet;
-
 use super::command::{Command, Rejection};
 use crate::fleet::{Draft, let_go};
 use crate::handover::Handover;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::lease::Shown;
 use crate::stream::Assignment;
 
-/// Marks streams as delivered: those up to the version the worker says it has, and those it says
-/// it runs. What that version has left out it has let go of.
+/// Marks streams as delivered, and moves on those that the worker has released; the rule is in
+/// `domain/lease/release.rs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfirmDelivery {
     /// Who confirms.
@@ -34,42 +33,27 @@ impl Command for ConfirmDelivery {
         let Some(slot) = draft.fleet().instance(&self.id) else {
             return Err(Rejection::UnknownInstance(self.id.clone()));
         };
-        let version = self
-            .version
-            .filter(|version| *version <= instance.assignment_version)
-            .unwrap_or_default();
-        let running = self.running.as_ref();
-        let running: Option<BTreeSet<StreamId>> =
-            running.map(|running| running.iter().copied().collect());
-        let runs = |id: &StreamId| running.as_ref().is_some_and(|running| running.contains(id));
+        let newest = instance.assignment_version;
+        let shown = Shown::new(self.version, self.running.as_deref(), newest);
         let confirmed: Vec<StreamId> = slot
             .unconfirmed()
             .iter()
             .copied()
             .filter(|id| {
-                let Some(assignment) = assignment(draft, *id) else {
-                    return false;
-                };
-                // A version may be had before its streams are started, and a stream that overlaps
-                // must not be stopped elsewhere before it is.
-                let is_had = assignment.version <= version;
-                let may_wait = assignment.former().is_some() && running.is_some();
-                runs(id) || (is_had && !may_wait)
+                assignment(draft, *id).is_some_and(|assignment| shown.confirms(*id, assignment))
             })
             .collect();
-        let followed: Vec<StreamId> = slot
+        let released: Vec<StreamId> = slot
             .releasing()
             .iter()
             .copied()
-            // Who says in the same breath that it runs it has not let go of it.
-            .filter(|id| !runs(id))
-            .filter(|id| left_out_by(draft, *id).is_some_and(|left_out| left_out <= version))
+            .filter(|id| left_out_by(draft, *id).is_some_and(|since| shown.releases(*id, since)))
             .collect();
         draft.deliver(&instance, &confirmed);
         for stream in confirmed {
             draft.end_overlap(stream);
         }
-        for stream in followed {
+        for stream in released {
             let_go(draft, stream);
         }
         Ok(Confirmed)

@@ -87,6 +87,15 @@ pub enum Effect {
     },
 }
 
+/// How sure the caller is that the instance has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FenceGround {
+    /// It was silent: fence it only if it still is.
+    Silence,
+    /// A report or an order: fence it, beating or not.
+    Report,
+}
+
 /// The answer to a fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FenceAnswer {
@@ -194,6 +203,17 @@ impl LivenessMachine {
         match self.watch {
             Watch::Guarded | Watch::Probation => silence,
             Watch::Fenced | Watch::Failed | Watch::Excused => None,
+        }
+    }
+
+    /// Recovery asks whether it may begin, on this ground.
+    pub fn fence_on(&mut self, ground: FenceGround, now: Timestamp) -> FenceAnswer {
+        match ground {
+            FenceGround::Silence => self.fence(now),
+            FenceGround::Report => {
+                self.fence_regardless();
+                FenceAnswer::Fenced
+            }
         }
     }
 

@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use super::digest::StreamsDigest;
 use super::fleet::Standing;
+use super::heartbeat::Heartbeat;
 use super::ids::AssignmentVersion;
 use super::settings::LivenessThresholds;
 use super::time::Timestamp;
@@ -37,7 +38,7 @@ pub fn grace(thresholds: &LivenessThresholds) -> Duration {
     thresholds.warning / 2
 }
 
-/// What a worker says of itself in a heartbeat.
+/// What a heartbeat says of its worker's streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
     /// The version it has, if it says so.
@@ -49,6 +50,16 @@ pub struct Report {
 }
 
 impl Report {
+    /// None if the heartbeat says nothing of its worker's streams.
+    pub fn of(heartbeat: &Heartbeat) -> Option<Self> {
+        let streams = heartbeat.streams.as_ref()?;
+        Some(Self {
+            version: heartbeat.version,
+            digest: streams.digest,
+            count: streams.count,
+        })
+    }
+
     /// Whether what it says can be held against it.
     pub fn is_judged(&self, standing: &Standing) -> bool {
         match self.version {

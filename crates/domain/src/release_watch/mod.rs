@@ -31,6 +31,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::fleet::Standing;
+use super::heartbeat::Heartbeat;
 use super::ids::{InstanceId, StreamId};
 use super::queries::{Taken, TakenAs};
 use super::reconciliation::{Report, grace};
@@ -80,6 +81,17 @@ pub enum Hearing {
 }
 
 impl Hearing {
+    /// Of a heartbeat.
+    pub fn of(heartbeat: &Heartbeat, standing: &Standing) -> Self {
+        let Some(report) = Report::of(heartbeat) else {
+            return Self::Nothing;
+        };
+        match heartbeat.running() {
+            Some(_) => Self::of_list(&report, standing),
+            None => Self::of_digest(&report, standing),
+        }
+    }
+
     /// Of a heartbeat that lists its streams.
     pub fn of_list(report: &Report, standing: &Standing) -> Self {
         if report.digest == standing.digest {

@@ -1,16 +1,10 @@
-//! When the streams of an instance may be given to others.
-//!
-//! An instance that beats with its incarnation is *leased*: each heartbeat that is answered with
-//! a lease lets its worker run its exclusive streams for a while, measured by the worker from the
-//! moment it sent it. Nothing exclusive is given away before the last lease granted and a margin
-//! for drifting clocks have run out, unless the worker has let go. All other instances are
-//! *classic*: nothing is known of what they do, and their streams are moved at once.
+//! When a lease is over: whether somebody may still run the exclusive streams of an instance.
 //!
 //! ```text
 //!   Granted until T ──beat──▶ Granted until T' ...
 //!        │ failure, emergency, removal
 //!        ▼
-//!   Withdrawn (no renewal, the worker is told to run nothing) ──T + margin, or let go──▶ Over
+//!   Withdrawn (no renewal, the worker is told to run nothing) ──T + margin, or released──▶ Over
 //! ```
 //!
 //! T is on running time, which is never faster than the worker's clock: while the orchestrator
@@ -20,10 +14,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::fleet::{InstanceSlot, Standing};
-use super::ids::InstanceId;
-use super::instance::{Instance, InstanceStatus};
-use super::time::Timestamp;
+use crate::fleet::{InstanceSlot, Standing};
+use crate::ids::InstanceId;
+use crate::instance::{Instance, InstanceStatus};
+use crate::time::Timestamp;
 
 /// Shows that nobody runs the exclusive streams of an instance under a lease any more. Made by
 /// [`lease`], or on the word of the worker.
@@ -138,28 +132,16 @@ pub fn lease(
 
 #[cfg(test)]
 mod tests {
-    use super::super::digest::StreamsDigest;
-    use super::super::ids::{AssignmentVersion, Incarnation};
     use super::*;
     use crate::sample;
 
     fn standing(leased: bool, exclusive: usize) -> Standing {
         Standing {
-            incarnation: Incarnation::new(1),
-            status: InstanceStatus::Active,
-            flaps: 0,
-            assignment_version: AssignmentVersion::new(1),
-            held: exclusive + 1,
-            undelivered: 0,
-            unconfirmed: 0,
             leased,
-            lease: Duration::ZERO,
-            withdrawn: None,
-            releasing: 0,
-            lingering: 0,
-            exclusive,
+            held: exclusive + 1,
             to_run: exclusive + 1,
-            digest: StreamsDigest::default(),
+            exclusive,
+            ..sample::standing()
         }
     }
 

@@ -1,0 +1,166 @@
+//! The handles of the actors, and the two ways to send them something: a question and a change.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::dev::ToEnvelope;
+use actix::{Actor, Addr, Handler, Message};
+
+use crate::actors::alerts::Alerts;
+use crate::actors::archive::Archive;
+use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
+use crate::actors::event_feed::EventFeed;
+use crate::actors::fleet::{Ask, Drain, Execute, FleetActor};
+use crate::actors::health::HealthActor;
+use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
+use crate::actors::identity::IdentityActor;
+use crate::actors::long_poll::PollsEnd;
+use crate::actors::recovery::RecoveryActor;
+use crate::actors::refusal::Refusal;
+use crate::actors::registry::Registry;
+use crate::actors::supervisor::Supervisor;
+use crate::actors::telemetry::Telemetry;
+use crate::clock::Clock;
+use crate::domain::commands::Command;
+use crate::domain::queries::Query;
+use crate::domain::settings::WorkerLimits;
+use crate::store::StoreError;
+
+/// The running system. Clones are the same system.
+#[derive(Debug, Clone)]
+pub struct Orchestrator {
+    pub(in crate::actors) clock: Clock,
+    pub(in crate::actors) registry: Arc<Registry>,
+    pub(in crate::actors) gate: Arc<StoreGate>,
+    pub(in crate::actors) telemetry: Arc<Telemetry>,
+    pub(in crate::actors) fleet: Addr<FleetActor>,
+    pub(in crate::actors) recovery: Addr<RecoveryActor>,
+    pub(in crate::actors) supervisor: Addr<Supervisor>,
+    pub(in crate::actors) heartbeats: Addr<HeartbeatLog>,
+    pub(in crate::actors) feed: Addr<EventFeed>,
+    pub(in crate::actors) breaker: Addr<DbBreakerActor>,
+    pub(in crate::actors) archive: Archive,
+    pub(in crate::actors) health: Addr<HealthActor>,
+    pub(in crate::actors) alerts: Alerts,
+    pub(in crate::actors) limits: WorkerLimits,
+    pub(in crate::actors) change_limit: Duration,
+    pub(in crate::actors) identity: Addr<IdentityActor>,
+    pub(in crate::actors) polls_end: Arc<PollsEnd>,
+}
+
+/// Asks an actor. Without an answer, the system is ending.
+pub(super) async fn ask<A, M>(address: &Addr<A>, question: M) -> Result<M::Result, Refusal>
+where
+    A: Actor + Handler<M>,
+    A::Context: ToEnvelope<A, M>,
+    M: Message + Send + 'static,
+    M::Result: Send,
+{
+    let answer = address.send(question).await;
+    answer.map_err(|_| Refusal::ShuttingDown)
+}
+
+impl Orchestrator {
+    /// Has an actor change something, and waits as long as a request may take: one limit for the
+    /// queue, the store, and the settling of a transaction in doubt. The change goes on when the
+    /// caller has gone.
+    pub(super) async fn change<A, M, T>(&self, address: &Addr<A>, order: M) -> Result<T, Refusal>
+    where
+        A: Actor + Handler<M>,
+        A::Context: ToEnvelope<A, M>,
+        M: Message<Result = Result<T, Refusal>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match tokio::time::timeout(self.change_limit, ask(address, order)).await {
+            Ok(answer) => answer?,
+            Err(_) => Err(Refusal::OutcomeUnknown),
+        }
+    }
+
+    /// Has a command carried out; returns once it is saved.
+    ///
+    /// # Errors
+    /// If it was not, with the reason.
+    pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, Refusal> {
+        self.change(&self.fleet, Execute(command)).await
+    }
+
+    /// Asks about the saved fleet.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn ask<Q: Query>(&self, query: Q) -> Result<Q::Answer, Refusal> {
+        ask(&self.fleet, Ask(query)).await
+    }
+
+    /// Where alerts are raised and cleared.
+    pub fn alerts(&self) -> &Alerts {
+        &self.alerts
+    }
+
+    /// The entries of the instances.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The clock everybody goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether the store answers.
+    pub fn store_gate(&self) -> &StoreGate {
+        &self.gate
+    }
+
+    /// What is counted.
+    pub fn telemetry(&self) -> &Telemetry {
+        &self.telemetry
+    }
+
+    /// The parent of the instances' actors.
+    pub fn supervisor(&self) -> &Addr<Supervisor> {
+        &self.supervisor
+    }
+
+    /// Where events are announced.
+    pub fn feed(&self) -> &Addr<EventFeed> {
+        &self.feed
+    }
+
+    /// The owner of the breakers.
+    pub fn breaker(&self) -> &Addr<DbBreakerActor> {
+        &self.breaker
+    }
+
+    /// What only the store remembers.
+    pub fn archive(&self) -> &Archive {
+        &self.archive
+    }
+
+    /// Takes no more changes; returns when those under way are saved or refused.
+    pub async fn drain(&self) {
+        // An actor that is gone has nothing under way.
+        let _ = self.fleet.send(Drain).await;
+    }
+
+    /// Returns when the last heartbeats are saved, or could not be.
+    pub async fn flush(&self) {
+        let _ = self.heartbeats.send(Flush).await;
+    }
+
+    /// Ends the work with the store; nothing can be saved or read afterwards.
+    ///
+    /// # Errors
+    /// If what was saved is not complete where the next start looks for it.
+    pub async fn close_store(&self) -> Result<(), StoreError> {
+        self.archive.close_store().await
+    }
+}
+
+impl fmt::Display for Orchestrator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an orchestrator of {} instances", self.registry.len())
+    }
+}

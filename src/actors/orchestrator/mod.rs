@@ -1,0 +1,17 @@
+//! The running system, as everybody outside sees it: handles of the actors, and no actor itself.
+//!
+//! | file | calls of |
+//! | --- | --- |
+//! | `heartbeat` | a worker that beats, or shows otherwise that it lives |
+//! | `worker` | a worker that registers, leaves, or waits for changes |
+//! | `operator` | an operator who gives an order |
+//! | `questions` | anybody who asks how things are |
+//! | `facade` | everybody: commands, queries, and the handles themselves |
+
+mod facade;
+mod heartbeat;
+mod operator;
+mod questions;
+mod worker;
+
+pub use facade::Orchestrator;

@@ -1,0 +1,112 @@
+//! An operator gives orders.
+
+use super::facade::{Orchestrator, ask};
+use crate::actors::db_breaker::{AskBreakers, BreakerReport, ForceBreaker};
+use crate::actors::recovery::{
+    AskBrake, BrakeReport, Departure, EmergencyReport, ForceRecovery, Forced, OrderBrake, Remove,
+    ReportFailure, TakeOut,
+};
+use crate::actors::refusal::Refusal;
+use crate::domain::brake::OrderRefused;
+use crate::domain::commands::Recovered;
+use crate::domain::ids::InstanceId;
+use crate::domain::incident::OrderReason;
+
+impl Orchestrator {
+    /// Recovers an instance that is reported as failed.
+    ///
+    /// # Errors
+    /// If it could not be, with the reason.
+    pub async fn report_failure(&self, id: InstanceId) -> Result<Recovered, Refusal> {
+        self.check_store_for(&id)?;
+        self.change(&self.recovery, ReportFailure { id }).await
+    }
+
+    /// Removes an instance for good. What its worker may still run waits for the end of its lease.
+    ///
+    /// # Errors
+    /// If it is not known, or that could not be saved.
+    pub async fn remove(&self, id: InstanceId) -> Result<Departure, Refusal> {
+        self.depart(id, false).await
+    }
+
+    pub(super) async fn depart(
+        &self,
+        id: InstanceId,
+        by_worker: bool,
+    ) -> Result<Departure, Refusal> {
+        self.check_store_for(&id)?;
+        let order = Remove { id, by_worker };
+        self.change(&self.recovery, order).await
+    }
+
+    /// A known instance cannot be recovered while nothing can be saved; the caller is refused
+    /// before anything is done.
+    fn check_store_for(&self, id: &InstanceId) -> Result<(), Refusal> {
+        if self.registry.get(id).is_some() && !self.gate.writes().lets_through() {
+            return Err(self.gate.writes().refusal());
+        }
+        Ok(())
+    }
+
+    /// Forces a recovery of an instance that has failed, or ends its maintenance.
+    ///
+    /// # Errors
+    /// If that could not be saved.
+    pub async fn force_recovery(&self, id: InstanceId) -> Result<Forced, Refusal> {
+        self.change(&self.recovery, ForceRecovery { id }).await
+    }
+
+    /// Empties an instance and takes it out of use, whether it beats or not; returns when its
+    /// moves are saved.
+    ///
+    /// # Errors
+    /// If it is not known, or its moves could not be saved.
+    pub async fn emergency(
+        &self,
+        id: InstanceId,
+        reason: impl Into<OrderReason>,
+    ) -> Result<EmergencyReport, Refusal> {
+        self.check_store_for(&id)?;
+        let reason = reason.into();
+        self.change(&self.recovery, TakeOut { id, reason }).await
+    }
+
+    /// What the mass-failure brake does.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn brake(&self) -> Result<BrakeReport, Refusal> {
+        ask(&self.recovery, AskBrake).await
+    }
+
+    /// Releases or prolongs a hold; the inner error tells that there is none.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn order_brake(
+        &self,
+        order: OrderBrake,
+    ) -> Result<Result<BrakeReport, OrderRefused>, Refusal> {
+        ask(&self.recovery, order).await
+    }
+
+    /// The circuit breakers.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn breakers(&self) -> Result<Vec<BreakerReport>, Refusal> {
+        ask(&self.breaker, AskBreakers).await
+    }
+
+    /// Forces a circuit breaker or releases it; none if there is no such breaker.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn force_breaker(
+        &self,
+        order: ForceBreaker,
+    ) -> Result<Option<BreakerReport>, Refusal> {
+        ask(&self.breaker, order).await
+    }
+}
