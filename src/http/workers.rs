@@ -15,7 +15,7 @@ use crate::domain::commands::{AssignOutcome, AssignStreams, Rejection, ReleaseSt
 use crate::domain::handover::Handoff;
 use crate::domain::heartbeat::Heartbeat;
 use crate::domain::heartbeat_outcome::HeartbeatOutcome;
-use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId, Term};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::lease::Grant;
 use crate::domain::queries::SetUpdate;
@@ -80,7 +80,8 @@ pub(super) async fn register(
 pub(super) struct BeatAnswer {
     status: &'static str,
     incarnation: Incarnation,
-    instance_status: InstanceStatus,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instance_status: Option<InstanceStatus>,
     lease_seconds: Value,
     /// How far into the lease a worker stops its exclusive streams by itself; zero without one.
     stop_after_seconds: Value,
@@ -91,6 +92,10 @@ pub(super) struct BeatAnswer {
     assign: Option<Vec<AssignLine>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     revoke: Option<Vec<StreamId>>,
+    /// The term of the orchestrator that answers.
+    term: Term,
+    /// Whether the database has confirmed lately that this orchestrator leads.
+    proven: bool,
 }
 
 #[derive(Debug, Serialize)]
@@ -121,12 +126,14 @@ pub(super) async fn heartbeat(
     body: Body,
 ) -> Result<Json<BeatAnswer>, Problem> {
     let heartbeat = Heartbeat::from(body.read::<HeartbeatRequest>().await?);
-    let outcome = state.orchestrator().heartbeat(heartbeat).await?;
-    Ok(Json(BeatAnswer::from(outcome)))
+    let orchestrator = state.orchestrator();
+    let outcome = orchestrator.heartbeat(heartbeat).await?;
+    let prover = orchestrator.prover();
+    Ok(Json(BeatAnswer::new(outcome, prover.term(), prover.is_proven())))
 }
 
-impl From<HeartbeatOutcome> for BeatAnswer {
-    fn from(outcome: HeartbeatOutcome) -> Self {
+impl BeatAnswer {
+    fn new(outcome: HeartbeatOutcome, term: Term, proven: bool) -> Self {
         let (full, assign, revoke) = match outcome.update {
             SetUpdate::UpToDate => (None, None, None),
             SetUpdate::Difference { assign, revoke } => (None, Some(assign), Some(revoke)),
@@ -136,13 +143,15 @@ impl From<HeartbeatOutcome> for BeatAnswer {
         Self {
             status: "heartbeat_updated",
             incarnation: outcome.standing.incarnation,
-            instance_status: outcome.standing.status,
+            instance_status: (!outcome.hides_status).then_some(outcome.standing.status),
             lease_seconds: seconds(told(|granted| granted.lease)),
             stop_after_seconds: seconds(told(|granted| granted.stop_after)),
             assignment_version: outcome.version,
             full,
             assign: assign.map(|lines| lines.into_iter().map(AssignLine::of).collect()),
             revoke,
+            term,
+            proven,
         }
     }
 }

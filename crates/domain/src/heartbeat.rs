@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::digest::StreamsDigest;
-use super::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use super::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId, Term};
 use super::time::WallTime;
 
 /// A heartbeat.
@@ -28,6 +28,10 @@ pub struct Heartbeat {
     pub status: Arc<str>,
     /// The readings of its machine.
     pub metrics: Option<SystemMetrics>,
+    /// The highest term that the worker has heard of, from any orchestrator.
+    pub term: Option<Term>,
+    /// Whether the worker's lease has lapsed and it wants to run its set again.
+    pub resuming: bool,
 }
 
 impl Heartbeat {
@@ -41,6 +45,8 @@ impl Heartbeat {
             current_streams: 0,
             status: "active".into(),
             metrics: None,
+            term: None,
+            resuming: false,
         }
     }
 

@@ -2,15 +2,25 @@
 //! are decided.
 //!
 //! ```text
-//!   heartbeat, standing ──question──▶ a query to the fleet ──▶ News ─┐
-//!   lease that was granted (`lease/grant.rs`) ───────────────────────┴─▶ HeartbeatOutcome
+//!   heartbeat, standing ──question──▶ a query to the fleet, and a proof ──▶ News ─┐
+//!   lease that was granted (`lease/grant.rs`), age of the newest proof ───────────┴─▶ HeartbeatOutcome
 //! ```
+//!
+//! Most heartbeats are *renewed*: the worker has the newest set, and the answer adds nothing to it.
+//! That needs no proof that this orchestrator still leads, because the lease is counted from the
+//! newest one. An answer that can make the worker start or stop something ([`Question::needs_proof`])
+//! needs a [`Proof`] that was sent after the heartbeat came; without one it is withheld, and grants no
+//! lease.
 //!
 //! HTTP translates the outcome into words and adds nothing to it.
 
+use std::time::Duration;
+
 use super::fleet::Standing;
 use super::heartbeat::Heartbeat;
-use super::ids::AssignmentVersion;
+use super::ids::{AssignmentVersion, Term};
+use super::instance::InstanceStatus;
+use super::leadership::Proof;
 use super::lease::{Grant, WorkerSet, told};
 use super::queries::{ChangesSince, SetUpdate, TellAgain, WorkerUpdate};
 
@@ -24,14 +34,36 @@ pub enum Question {
     /// What a worker with the newest version does not run, or runs beside. An answer that does not
     /// come in time does no harm: the next heartbeat asks again.
     Again(TellAgain),
+    /// Nothing, but the answer confirms the worker's own set to a worker that runs less than it, or
+    /// says that its instance has failed.
+    Confirmation,
 }
 
 impl Question {
     /// Of a heartbeat. `tells_again` says that its worker is out of step for too long
-    /// (`reconciliation/`).
-    pub fn of(heartbeat: &Heartbeat, standing: &Standing, tells_again: bool) -> Self {
+    /// (`reconciliation/`), `term` is the own one, and `lease_runs` says that the last lease granted to
+    /// the worker is not over.
+    ///
+    /// A worker whose lease has lapsed resumes its set once it is granted a lease, and one that names a
+    /// higher term has heard of a newer leader: both get a confirmation first.
+    pub fn of(
+        heartbeat: &Heartbeat,
+        standing: &Standing,
+        tells_again: bool,
+        term: Term,
+        lease_runs: bool,
+    ) -> Self {
+        let may_start = heartbeat.resuming
+            || heartbeat.term.is_some_and(|heard| heard > term)
+            || standing.status == InstanceStatus::Failed
+            || (heartbeat.version.is_none() && standing.leased && !lease_runs);
+        let unless_it_may_start = if may_start {
+            Self::Confirmation
+        } else {
+            Self::None
+        };
         let Some(version) = heartbeat.version else {
-            return Self::None;
+            return unless_it_may_start;
         };
         let (id, incarnation) = (heartbeat.id.clone(), standing.incarnation);
         if version != standing.assignment_version {
@@ -42,7 +74,7 @@ impl Question {
             });
         }
         if !tells_again {
-            return Self::None;
+            return unless_it_may_start;
         }
         Self::Again(TellAgain {
             id,
@@ -51,6 +83,14 @@ impl Question {
             running: heartbeat.running().cloned(),
         })
     }
+
+    /// Whether the answer may make the worker start or stop something.
+    pub fn needs_proof(&self) -> bool {
+        match self {
+            Self::None => false,
+            Self::Changes(_) | Self::Again(_) | Self::Confirmation => true,
+        }
+    }
 }
 
 /// What is known of the changes when a heartbeat is answered.
@@ -58,9 +98,9 @@ impl Question {
 pub enum News {
     /// There are none that the worker has to hear of now.
     None,
-    /// They are told.
-    Update(WorkerUpdate),
-    /// They could not be read in time. The worker has this version.
+    /// They are told, under a proof that was sent after the heartbeat came.
+    Update(WorkerUpdate, Proof),
+    /// They could not be read, or not be proven, in time. The worker has this version.
     Withheld(AssignmentVersion),
 }
 
@@ -77,18 +117,27 @@ pub struct HeartbeatOutcome {
     pub version: AssignmentVersion,
     /// What the worker is to start and to stop.
     pub update: SetUpdate,
+    /// Whether the state of the instance is withheld: that it has failed makes a worker stop.
+    pub hides_status: bool,
 }
 
 impl HeartbeatOutcome {
-    /// Of a heartbeat that was granted a lease, or none. If the changes are withheld, the worker
-    /// keeps its version so that it asks again.
-    pub fn new(standing: Standing, is_trusted: bool, granted: Option<Grant>, news: News) -> Self {
+    /// Of a heartbeat that was granted a lease, or none, `proof_age` after the newest proof was sent.
+    /// If the changes are withheld, the worker keeps its version so that it asks again.
+    pub fn new(
+        standing: Standing,
+        is_trusted: bool,
+        granted: Option<Grant>,
+        proof_age: Duration,
+        news: News,
+    ) -> Self {
+        let is_withheld = matches!(news, News::Withheld(_));
         let (standing, set, version, update) = match news {
             News::None => {
                 let version = standing.assignment_version;
                 (standing, WorkerSet::Current, version, SetUpdate::UpToDate)
             }
-            News::Update(WorkerUpdate { standing, update }) => {
+            News::Update(WorkerUpdate { standing, update }, _) => {
                 let version = standing.assignment_version;
                 (standing, WorkerSet::Current, version, update)
             }
@@ -97,9 +146,10 @@ impl HeartbeatOutcome {
         Self {
             standing,
             is_trusted,
-            granted: told(granted, set),
+            granted: told(granted, set, proof_age),
             version,
             update,
+            hides_status: is_withheld && standing.status == InstanceStatus::Failed,
         }
     }
 }
@@ -109,6 +159,8 @@ mod tests {
     use super::*;
     use crate::heartbeat::ReportedStreams;
     use crate::sample;
+
+    const TERM: Term = Term::new(5);
 
     fn version(number: i64) -> AssignmentVersion {
         AssignmentVersion::new(number)
@@ -157,7 +209,7 @@ mod tests {
                 }),
                 _ => Question::None,
             };
-            let found = Question::of(&heartbeat, &standing, tells_again);
+            let found = Question::of(&heartbeat, &standing, tells_again, TERM, true);
             assert_eq!(found, expected, "{named:?}, {tells_again}");
         }
     }
@@ -169,6 +221,7 @@ mod tests {
             lease: limits.lease,
             stop_after: limits.worker_stop,
         });
+        let proof = Proof::of_a_sole_process(Duration::ZERO);
         let full = SetUpdate::Full { assign: Vec::new() };
         let update = WorkerUpdate {
             standing: standing(8),
@@ -177,7 +230,7 @@ mod tests {
         // news, told lease, version of the instance, version of the worker, update
         let table = [
             (News::None, granted, 7, 7, SetUpdate::UpToDate),
-            (News::Update(update), granted, 8, 8, full),
+            (News::Update(update, proof), granted, 8, 8, full),
             (News::Withheld(version(5)), None, 7, 5, SetUpdate::UpToDate),
         ];
         for (news, told, newest, known, update) in table {
@@ -187,11 +240,73 @@ mod tests {
                 granted: told,
                 version: version(known),
                 update,
+                hides_status: false,
             };
-            let found = HeartbeatOutcome::new(standing(7), true, granted, news.clone());
+            let found = HeartbeatOutcome::new(standing(7), true, granted, Duration::ZERO, news.clone());
             assert_eq!(found, expected, "{news:?}");
-            let none = HeartbeatOutcome::new(standing(7), true, None, news.clone());
+            let none = HeartbeatOutcome::new(standing(7), true, None, Duration::ZERO, news.clone());
             assert_eq!(none.granted, None, "{news:?}");
         }
+    }
+
+    #[test]
+    fn an_answer_that_may_make_a_worker_start_needs_a_proof() {
+        let leased = Standing {
+            leased: true,
+            ..standing(7)
+        };
+        let failed = Standing {
+            status: InstanceStatus::Failed,
+            ..standing(7)
+        };
+        let beat = Heartbeat::of("a".into());
+        let current = Heartbeat {
+            version: Some(version(7)),
+            ..beat.clone()
+        };
+        let resuming = Heartbeat {
+            resuming: true,
+            ..current.clone()
+        };
+        let heard = |term| Heartbeat {
+            term: Some(Term::new(term)),
+            ..current.clone()
+        };
+        let behind = Heartbeat {
+            version: Some(version(6)),
+            ..beat.clone()
+        };
+        // what shows it, standing, heartbeat, whether the last lease runs, whether a proof is needed
+        let table = [
+            ("renewed", leased, current.clone(), true, false),
+            ("renewed after its lease", leased, current.clone(), false, false),
+            ("no version, lease runs", leased, beat.clone(), true, false),
+            ("no version, lease over", leased, beat.clone(), false, true),
+            ("classic", standing(7), beat, false, false),
+            ("resuming", leased, resuming, true, true),
+            ("the same term", leased, heard(5), true, false),
+            ("a lower term", leased, heard(4), true, false),
+            ("a higher term", leased, heard(6), true, true),
+            ("behind", leased, behind, true, true),
+            ("failed", failed, current, true, true),
+        ];
+        for (shows, standing, beat, lease_runs, needs) in table {
+            let question = Question::of(&beat, &standing, false, TERM, lease_runs);
+            assert_eq!(question.needs_proof(), needs, "{shows}");
+        }
+    }
+
+    #[test]
+    fn a_withheld_answer_does_not_say_that_the_instance_has_failed() {
+        let failed = Standing {
+            status: InstanceStatus::Failed,
+            ..standing(7)
+        };
+        let hides = |standing, news| {
+            HeartbeatOutcome::new(standing, false, None, Duration::ZERO, news).hides_status
+        };
+        assert!(hides(failed, News::Withheld(version(7))));
+        assert!(!hides(failed, News::None));
+        assert!(!hides(standing(7), News::Withheld(version(7))));
     }
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
-use crate::domain::leadership::{LeaseTerms, Proof, ProofAge};
+use crate::domain::ids::Term;
+use crate::domain::leadership::Proof;
 
 /// How long an answer waits for a proof before it is withheld.
 const PROOF_LIMIT: Duration = Duration::from_millis(250);
@@ -20,6 +21,9 @@ pub struct Prover {
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
+    term: Term,
+    /// How old the newest proof may be until this orchestrator counts as unproven.
+    proven_for: Duration,
     source: Source,
 }
 
@@ -43,23 +47,34 @@ pub struct NotProven;
 
 impl Prover {
     /// The prover of a process that has its store for itself.
-    pub fn alone(clock: Clock) -> Self {
-        Self::with(clock, Source::Alone)
+    pub fn alone(clock: Clock, term: Term) -> Self {
+        Self::with(clock, term, Duration::MAX, Source::Alone)
     }
 
-    /// The prover of a process that shares its store, whose term was proven at `anchor`.
-    pub fn by_renewals(clock: Clock, anchor: Duration) -> Self {
+    /// The prover of a process that shares its store, whose term was proven at `anchor`. It counts
+    /// as unproven once that, or a later proof, is older than `proven_for`.
+    pub fn by_renewals(clock: Clock, term: Term, proven_for: Duration, anchor: Duration) -> Self {
         let source = Source::Row {
             newest: watch::Sender::new(anchor),
             wanted: Notify::new(),
         };
-        Self::with(clock, source)
+        Self::with(clock, term, proven_for, source)
     }
 
-    fn with(clock: Clock, source: Source) -> Self {
+    fn with(clock: Clock, term: Term, proven_for: Duration, source: Source) -> Self {
         Self {
-            shared: Arc::new(Shared { clock, source }),
+            shared: Arc::new(Shared {
+                clock,
+                term,
+                proven_for,
+                source,
+            }),
         }
+    }
+
+    /// The term that is proven.
+    pub fn term(&self) -> Term {
+        self.shared.term
     }
 
     /// The moment of a request, to be compared with proofs.
@@ -90,13 +105,16 @@ impl Prover {
     }
 
     /// How old the newest proof is.
-    pub fn age(&self) -> ProofAge {
+    pub fn age(&self) -> Duration {
         match &self.shared.source {
-            Source::Alone => ProofAge::NONE,
-            Source::Row { newest, .. } => {
-                ProofAge::between(*newest.borrow(), self.shared.clock.since_made())
-            }
+            Source::Alone => Duration::ZERO,
+            Source::Row { newest, .. } => self.moment().saturating_sub(*newest.borrow()),
         }
+    }
+
+    /// Whether the newest proof is young enough.
+    pub fn is_proven(&self) -> bool {
+        self.age() <= self.shared.proven_for
     }
 
     /// The term was confirmed by a transaction that was sent at that moment.
@@ -116,10 +134,5 @@ impl Prover {
             Source::Alone => std::future::pending().await,
             Source::Row { wanted, .. } => wanted.notified().await,
         }
-    }
-
-    /// The lease and the stop that may be told now.
-    pub fn shorten(&self, terms: LeaseTerms) -> LeaseTerms {
-        terms.shortened_by(self.age())
     }
 }

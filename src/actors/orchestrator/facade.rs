@@ -15,6 +15,7 @@ use crate::actors::fleet::{Ask, Drain, Execute, FleetActor};
 use crate::actors::health::HealthActor;
 use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
 use crate::actors::identity::IdentityActor;
+use crate::actors::leadership::{ClusterView, Prover};
 use crate::actors::long_poll::PollsEnd;
 use crate::actors::recovery::RecoveryActor;
 use crate::actors::refusal::Refusal;
@@ -47,6 +48,8 @@ pub struct Orchestrator {
     pub(in crate::actors) change_limit: Duration,
     pub(in crate::actors) identity: Addr<IdentityActor>,
     pub(in crate::actors) polls_end: Arc<PollsEnd>,
+    pub(in crate::actors) prover: Prover,
+    pub(in crate::actors) cluster: ClusterView,
 }
 
 /// Asks an actor. Without an answer, the system is ending.
@@ -97,6 +100,16 @@ impl Orchestrator {
     /// Where alerts are raised and cleared.
     pub fn alerts(&self) -> &Alerts {
         &self.alerts
+    }
+
+    /// Gives out the proofs that this orchestrator leads.
+    pub fn prover(&self) -> &Prover {
+        &self.prover
+    }
+
+    /// Who leads, and who else is there.
+    pub fn cluster(&self) -> &ClusterView {
+        &self.cluster
     }
 
     /// The entries of the instances.

@@ -18,7 +18,7 @@ use crate::actors::registry::Entry;
 use crate::domain::commands::{AgreeLease, Rejection};
 use crate::domain::heartbeat::{Heartbeat, LastBeat, MetricsRecord};
 use crate::domain::heartbeat_outcome::{HeartbeatOutcome, News, Question};
-use crate::domain::ids::{Incarnation, InstanceId};
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
 use crate::domain::lease::{Agreement, agreement};
 use crate::domain::queries::{Query, WorkerUpdate};
 
@@ -37,6 +37,7 @@ impl Orchestrator {
     /// # Errors
     /// If the instance is not registered, or names another life than its current one.
     pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<HeartbeatOutcome, Rejection> {
+        let came = self.prover.moment();
         let Some(entry) = self.registry.get(&heartbeat.id) else {
             self.telemetry.heartbeats_unknown.inc();
             return Err(Rejection::UnknownInstance(heartbeat.id));
@@ -44,14 +45,25 @@ impl Orchestrator {
         self.check_life(&entry, heartbeat.incarnation)?;
         self.note(&entry, &heartbeat);
         self.agree_lease(&entry, heartbeat.incarnation).await;
+        let now = self.clock.now();
+        let lease_runs = entry.granted_until().is_some_and(|until| now < until);
         let heartbeat = Arc::new(heartbeat);
         let pulse = pulse(&entry, heartbeat.clone()).await;
         self.telemetry.heartbeats.inc();
         let standing = entry.standing();
-        let question = Question::of(&heartbeat, &standing, pulse.tells_again);
-        let news = self.news(question).await;
-        let (is_trusted, granted) = (pulse.is_trusted, pulse.granted);
-        Ok(HeartbeatOutcome::new(standing, is_trusted, granted, news))
+        let tells_again = pulse.tells_again;
+        let term = self.prover.term();
+        let question = Question::of(&heartbeat, &standing, tells_again, term, lease_runs);
+        let known = heartbeat.version.unwrap_or(standing.assignment_version);
+        let news = self.news(question, known, came).await;
+        Ok(HeartbeatOutcome::new(
+            standing,
+            pulse.is_trusted,
+            pulse.granted,
+            // Read last: the lease is told as it is when the answer leaves.
+            self.prover.age(),
+            news,
+        ))
     }
 
     /// From here on the heartbeat cannot be lost.
@@ -98,17 +110,29 @@ impl Orchestrator {
         let _ = timeout(AGREEMENT_LIMIT, self.execute(agreement)).await;
     }
 
-    async fn news(&self, question: Question) -> News {
-        match question {
-            Question::None => News::None,
-            Question::Changes(changes) => {
-                let known = changes.version;
-                let update = self.learn(changes).await;
-                update.map_or(News::Withheld(known), News::Update)
+    /// What the answer to a heartbeat that came at `came` tells. The worker has the version `known`.
+    async fn news(&self, question: Question, known: AssignmentVersion, came: Duration) -> News {
+        if !question.needs_proof() {
+            return News::None;
+        }
+        let proof = self.prover.after(came).await;
+        match (question, proof) {
+            (Question::None, _) | (Question::Confirmation, Ok(_)) => News::None,
+            (Question::Again(_), Err(_)) => {
+                self.telemetry.answers_withheld.inc();
+                News::None
             }
-            Question::Again(again) => {
+            (Question::Changes(_) | Question::Confirmation, Err(_)) => {
+                self.telemetry.answers_withheld.inc();
+                News::Withheld(known)
+            }
+            (Question::Changes(changes), Ok(proof)) => {
+                let update = self.learn(changes).await;
+                update.map_or(News::Withheld(known), |update| News::Update(update, proof))
+            }
+            (Question::Again(again), Ok(proof)) => {
                 let update = self.learn(again).await;
-                update.map_or(News::None, News::Update)
+                update.map_or(News::None, |update| News::Update(update, proof))
             }
         }
     }

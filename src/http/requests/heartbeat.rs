@@ -8,7 +8,7 @@ use super::request::request;
 use super::rules::{assignment_version, digest, incarnation, integer, number, server_id, text};
 use crate::domain::digest::StreamsDigest;
 use crate::domain::heartbeat::{Heartbeat, ReportedStreams, SystemMetrics};
-use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId, Term};
 
 request! {
     /// What a worker reports about itself, regularly.
@@ -31,6 +31,10 @@ request! {
         streams: Option<Vec<StreamId>> = StreamIds,
         /// Digest of all streams the worker runs: 16 lower-case hexadecimal digits.
         streams_digest: Option<StreamsDigest> = digest(),
+        /// Highest `term` the worker has heard of in any answer, from 0.
+        term: Option<Term> = integer(0..=MAX_SAFE_INTEGER, Term::new),
+        /// Whether the worker's lease has lapsed and it wants to run its streams again.
+        resuming: Option<bool> = flag(),
     }
 }
 
@@ -73,6 +77,8 @@ impl From<HeartbeatRequest> for Heartbeat {
             current_streams: request.current_streams,
             status: request.status.unwrap_or_else(|| "active".into()),
             metrics: request.system_metrics.map(SystemMetrics::from),
+            term: request.term,
+            resuming: request.resuming.unwrap_or(false),
         }
     }
 }
@@ -118,6 +124,8 @@ mod tests {
                 assignment_version: None,
                 streams,
                 streams_digest: digest,
+                term: None,
+                resuming: None,
             };
             assert_eq!(Heartbeat::from(request).streams, expected);
         }

@@ -2,7 +2,9 @@
 //! needs before an answer may start, stop, deny or judge anything.
 
 mod admission;
+mod proof;
 mod row;
 
 pub use admission::{Admission, AdmissionStep, MemberRow};
+pub use proof::Proof;
 pub use row::{LeadershipRow, NodeName, RowState, RunId};

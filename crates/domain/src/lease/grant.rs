@@ -47,13 +47,38 @@ pub fn grant(
     })
 }
 
-/// The lease that the answer tells the worker. A worker whose set stays outdated is told none:
-/// otherwise it could restart streams that have been reassigned.
-pub fn told(granted: Option<Grant>, set: WorkerSet) -> Option<Grant> {
+/// The lease that the answer tells the worker, `proof_age` after the newest proof that this
+/// orchestrator leads was sent. A worker whose set stays outdated is told none: otherwise it could
+/// restart streams that have been reassigned.
+pub fn told(granted: Option<Grant>, set: WorkerSet, proof_age: Duration) -> Option<Grant> {
     match set {
-        WorkerSet::Current => granted,
+        WorkerSet::Current => granted.and_then(|grant| grant.counted_from_proof(proof_age)),
         WorkerSet::Outdated => None,
     }
+}
+
+impl Grant {
+    /// The same lease, counted from the proof instead of from the heartbeat, so that every lease of a
+    /// term is over one whole lease after the term was last proven. If another orchestrator took
+    /// over, then it did so after that proof, and it waits that long before it gives the worker's
+    /// exclusive streams away.
+    ///
+    /// None once half of the time to the stop is gone: later heartbeats add nothing to the moment at
+    /// which the worker stops, and workers that beat three times a lease would beat ever faster.
+    fn counted_from_proof(self, age: Duration) -> Option<Self> {
+        if age > self.stop_after / 2 {
+            return None;
+        }
+        Some(Self {
+            lease: whole_millis(self.lease.saturating_sub(age)),
+            stop_after: whole_millis(self.stop_after.saturating_sub(age)),
+        })
+    }
+}
+
+/// Rounded down: a lease must not be told longer than it is.
+const fn whole_millis(time: Duration) -> Duration {
+    time.saturating_sub(Duration::from_nanos((time.subsec_nanos() % 1_000_000) as u64))
 }
 
 #[cfg(test)]
@@ -125,7 +150,27 @@ mod tests {
             (None, WorkerSet::Current, None),
             (None, WorkerSet::Outdated, None),
         ] {
-            assert_eq!(told(granted, set), expected, "{granted:?}, {set:?}");
+            let found = told(granted, set, Duration::ZERO);
+            assert_eq!(found, expected, "{granted:?}, {set:?}");
         }
+    }
+
+    #[test]
+    fn a_lease_is_shorter_by_the_age_of_the_proof() {
+        let granted = Some(Grant {
+            lease: Duration::from_secs(240),
+            stop_after: Duration::from_secs(216),
+        });
+        let millis = |age_millis: u64, nanos: u64| {
+            let age = Duration::from_millis(age_millis) + Duration::from_nanos(nanos);
+            let told = told(granted, WorkerSet::Current, age);
+            told.map(|told| (told.lease.as_millis(), told.stop_after.as_millis()))
+        };
+        assert_eq!(millis(0, 0), Some((240_000, 216_000)));
+        assert_eq!(millis(300, 0), Some((239_700, 215_700)));
+        assert_eq!(millis(300, 1), Some((239_699, 215_699)), "rounded down");
+        assert_eq!(millis(108_000, 0), Some((132_000, 108_000)));
+        assert_eq!(millis(108_000, 1), None, "half of the time to the stop is gone");
+        assert_eq!(millis(1_000_000, 0), None);
     }
 }
