@@ -7,9 +7,10 @@ use actix_web::http::Method;
 use actix_web::{guard, middleware, web};
 
 use super::problem::Problem;
+use super::requests::refuse_any;
 use super::{
-    alerts, brake, breakers, diagnostic, health, instances, long_poll, moves, params, patterns,
-    recovery, resilience, status, streams, workers,
+    alerts, brake, breakers, diagnostic, health, instances, long_poll, moves, patterns, recovery,
+    resilience, status, streams, workers,
 };
 
 /// Who depends on a route.
@@ -189,7 +190,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
                 methods
             };
             let served = match route.parameters {
-                Parameters::None => (route.handler)().wrap(middleware::from_fn(params::refuse_any)),
+                Parameters::None => (route.handler)().wrap(middleware::from_fn(refuse_any)),
                 Parameters::Ignored | Parameters::Read => (route.handler)(),
             };
             resource = resource.route(served.guard(methods));
