@@ -61,6 +61,7 @@ class Worker:
         self.stop_at = 0.0  # exclusive streams must not run from this moment on
         self.stop_after = math.inf  # so long after the sending of a heartbeat that is
         self.incarnation, self.last_incarnation = None, 0
+        self.term = 0  # the highest one heard: an orchestrator with a lower one was deposed
         self.version, self.interval, self.limit = 0, 10.0, 10.0
         self.stopping_since = None  # a stop is under way; None: nothing is left to be stopped
         self.loss = "it was taken away"
@@ -153,11 +154,16 @@ class Worker:
             sent = now()  # the lease counts from here, not from the answer
         body = {"server_id": NAME, "current_streams": len(running), "streams": running,
                 "incarnation": self.incarnation}
+        if self.term:
+            body["term"] = self.term
+        if 0 < self.stop_at <= sent:  # the lease is over, and another one starts the streams again
+            body["resuming"] = True
         if settled:  # otherwise it would confirm what is not done yet
             body["assignment_version"] = self.version
         answer = call("POST", "/heartbeat", body,
                       min(10.0, max(0.2, min(self.limit, self.pace() / 2))))
         with self.lock:
+            self.term = max(self.term, answer.get("term", 0))
             lease = answer["lease_seconds"]
             # 0 grants no lease and takes none back. Any other answer replaces the stop time, even
             # by an earlier one. A heartbeat without a version renews a running lease only: a lease

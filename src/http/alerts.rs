@@ -5,12 +5,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::answer::{PageEnd, Time, page};
-use super::params::Query;
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
+use super::requests::{AlertsQuery, read_query};
 use super::state::{AppState, Load};
 use crate::actors::alerts::AskAlerts;
-use crate::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
+use crate::domain::alert::{Alert, AlertKind, Severity};
 use crate::domain::ids::AlertId;
 
 /// How many alerts a page has if nothing is said.
@@ -48,21 +48,11 @@ pub(super) async fn alerts(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = Query::of(&request);
-    let limit = query.short_limit().unwrap_or(DEFAULT_LIMIT);
-    let filter = AlertFilter {
-        before: query.after_number().map(AlertId::new),
-        open: query.get("open", |word| match word {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err("must be true or false".to_owned()),
-        }),
-        kind: query.word("kind", AlertKind::ALL, AlertKind::as_str),
-    };
-    query.finish()?;
+    let query: AlertsQuery = read_query(&request)?;
     let _permit = state.admit(Load::List)?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let ask = AskAlerts {
-        filter,
+        filter: query.into(),
         limit: limit + 1,
     };
     let found = state.orchestrator().alert_page(ask).await?;

@@ -1,14 +1,14 @@
 //! The pages that each orchestrator answers for itself: who leads, and who else is there.
 
-use actix_web::{HttpResponse, ResponseError};
 use actix_web::http::header;
 use actix_web::web::{Data, Json};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use log::warn;
 use serde::Serialize;
 
 use super::answer::{Time, milliseconds, seconds};
-use super::body::Body;
 use super::problem::Problem;
-use super::requests::TakeOverRequest;
+use super::requests::{TakeOverQuery, read_query};
 use crate::actors::leadership::{Cluster, ClusterView, Prover, Role, SeenMember};
 use crate::domain::leadership::LeadershipRow;
 
@@ -239,9 +239,9 @@ pub(super) struct TakeOverAnswer {
 /// `POST /cluster/take-over`: orders a standby to lead.
 pub(super) async fn take_over(
     view: Data<ClusterView>,
-    body: Body,
+    request: HttpRequest,
 ) -> Result<Json<TakeOverAnswer>, Problem> {
-    let request: TakeOverRequest = body.read().await?;
+    let query: TakeOverQuery = read_query(&request)?;
     let cluster = view.now();
     let me = &view.me().node;
     match cluster.role {
@@ -249,9 +249,9 @@ pub(super) async fn take_over(
             "`{me}` leads already; a take-over is ordered at a standby. GET /cluster lists them."
         ))),
         Role::Standby | Role::Joining => {
-            log::warn!(reason = request.reason.as_str();
-                "an operator ordered this orchestrator to take over: {}", request.reason);
-            view.order_take_over(request.reason);
+            warn!(reason = query.reason.as_str();
+                "an operator ordered this orchestrator to take over: {}", query.reason);
+            view.order_take_over(query.reason);
             Ok(Json(TakeOverAnswer {
                 status: "ordered",
                 node: me.to_string(),

@@ -9,9 +9,9 @@ use serde_json::Value;
 
 use super::answer::{PageEnd, Time, Told, list as answer_list, milliseconds, page, seconds};
 use super::brake::BrakeAnswer;
-use super::params::Query;
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
+use super::requests::{HistoryQuery, read_query};
 use super::state::{AppState, HttpSettings, Load};
 use crate::actors::db_breaker::BreakerReport;
 use crate::actors::health::{AskHealthHistory, FailedDetail, Failures, HealthReport};
@@ -265,14 +265,11 @@ pub(super) async fn history(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = Query::of(&request);
-    let limit = query.short_limit().unwrap_or(DEFAULT_LIMIT);
-    // Newest first: what follows a point is what was before it.
-    let (before, after) = (query.time("before"), query.time("after"));
-    query.finish()?;
+    let query: HistoryQuery = read_query(&request)?;
     let _permit = state.admit(Load::List)?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
     let ask = AskHealthHistory {
-        before: before.or(after),
+        before: query.before.or(query.after),
         limit: limit + 1,
     };
     let found = state.orchestrator().health_history(ask).await?;

@@ -10,10 +10,10 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{PageEnd, Time, milliseconds, seconds};
-use super::params::{self, Query};
+use super::params;
 use super::pieces::{self, Both, Nothing, Rows, closing, opening};
 use super::problem::Problem;
-use super::requests::MAX_SAFE_INTEGER;
+use super::requests::{InstancesQuery, MetricsQuery, RemovalQuery, read_query};
 use super::state::{AppState, Load};
 use super::streams::next_of;
 use crate::actors::heartbeat_log::AskHistory;
@@ -31,9 +31,6 @@ const MAX_RECORDS: u32 = 10_000;
 
 /// How far back metrics are looked for by who does not say.
 const DEFAULT_HOURS: f64 = 24.0;
-
-/// A year: longer than metrics are kept.
-const MAX_HOURS: f64 = 8_760.0;
 
 #[derive(Debug, Serialize)]
 struct InstanceAnswer {
@@ -101,14 +98,7 @@ pub(super) async fn list(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = Query::of(&request);
-    let question = InstanceList {
-        after: query.after_instance(),
-        limit: query.limit(),
-        status: query.word("status", &InstanceStatus::ALL, InstanceStatus::as_str),
-        labels: query.labels(),
-    };
-    query.finish()?;
+    let question = InstanceList::from(read_query::<InstancesQuery>(&request)?);
     let _permit = state.admit(Load::List)?;
     let orchestrator = state.orchestrator().clone();
     let page = orchestrator.ask(question).await?;
@@ -233,9 +223,8 @@ pub(super) async fn metrics(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = params::server_id(&request)?;
-    let mut query = Query::of(&request);
-    let hours = query.get("hours", hours).unwrap_or(DEFAULT_HOURS);
-    query.finish()?;
+    let query: MetricsQuery = read_query(&request)?;
+    let hours = query.hours.unwrap_or(DEFAULT_HOURS);
     let _permit = state.admit(Load::List)?;
     let orchestrator = state.orchestrator();
     if orchestrator.registry().get(&id).is_none() {
@@ -262,13 +251,6 @@ pub(super) async fn metrics(
         &end,
     )?)
     .await
-}
-
-fn hours(text: &str) -> Result<f64, String> {
-    text.parse::<f64>()
-        .ok()
-        .filter(|hours| *hours > 0.0 && *hours <= MAX_HOURS)
-        .ok_or_else(|| format!("must be a number above 0 and at most {MAX_HOURS}"))
 }
 
 #[derive(Debug, Serialize)]
@@ -334,14 +316,11 @@ pub(super) async fn delete(
     request: HttpRequest,
 ) -> Result<Json<RemovalAnswer>, Problem> {
     let id = params::server_id(&request)?;
-    let mut query = Query::of(&request);
-    let incarnation = query.number("incarnation", 0, MAX_SAFE_INTEGER);
-    let incarnation = incarnation.map(Incarnation::new);
-    query.finish()?;
+    let query: RemovalQuery = read_query(&request)?;
     let _permit = state.admit(Load::Write)?;
     let orchestrator = state.orchestrator();
     // Who names its life is the worker itself, and has stopped everything.
-    let departure = match incarnation {
+    let departure = match query.incarnation {
         Some(incarnation) => orchestrator.leave(id.clone(), incarnation).await?,
         None => orchestrator.remove(id.clone()).await?,
     };

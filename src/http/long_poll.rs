@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use super::answer::PageEnd;
 use super::connection::Connection;
-use super::params::{self, Query, parse_number};
+use super::params;
 use super::pieces::{self, Both, Rows, closing, opening};
 use super::problem::Problem;
-use super::requests::MAX_SAFE_INTEGER;
+use super::requests::{ChangesQuery, read_query};
 use super::state::{AppState, Load};
 use super::workers::AssignLine;
 use crate::actors::long_poll::AssignmentPoll;
@@ -19,10 +19,6 @@ use crate::actors::refusal::Refusal;
 use crate::domain::ids::{AssignmentVersion, Incarnation, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{SetUpdate, WorkerUpdate};
-
-/// The longest wait; a longer one is cut to it. Proxies and clients give up on requests that
-/// take much longer, and a worker that went away without a word holds its place no longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Serialize)]
 struct ChangesAnswer {
@@ -88,14 +84,11 @@ async fn await_changes(
 
 fn poll(request: &HttpRequest) -> Result<AssignmentPoll, Problem> {
     let id = params::server_id(request)?;
-    let mut query = Query::of(request);
-    let number = |text: &str| parse_number(text, 0, MAX_SAFE_INTEGER);
-    let poll = AssignmentPoll {
+    let query: ChangesQuery = read_query(request)?;
+    Ok(AssignmentPoll {
         id,
-        incarnation: query.get("incarnation", number).map(Incarnation::new),
-        version: AssignmentVersion::new(query.required("version", 0, number)),
-        wait: query.wait("wait", LONGEST_WAIT).unwrap_or_default(),
-    };
-    query.finish()?;
-    Ok(poll)
+        incarnation: query.incarnation,
+        version: query.version,
+        wait: query.wait.unwrap_or_default(),
+    })
 }

@@ -7,18 +7,15 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::answer::Time;
-use super::params::Query;
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
+use super::requests::{PatternsQuery, read_query};
 use super::state::{AppState, Load};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::patterns::{Pattern, PatternKind, Shared, Trait};
 
 /// How many days are looked back if nothing is said.
 const DEFAULT_DAYS: i64 = 7;
-
-/// How many days may be looked back.
-const MOST_DAYS: i64 = 30;
 
 #[derive(Debug, Serialize)]
 struct PatternAnswer {
@@ -113,9 +110,8 @@ pub(super) async fn patterns(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = Query::of(&request);
-    let days = query.number("days", 1, MOST_DAYS).unwrap_or(DEFAULT_DAYS);
-    query.finish()?;
+    let query: PatternsQuery = read_query(&request)?;
+    let days = query.days.unwrap_or(DEFAULT_DAYS);
     let _permit = state.admit(Load::List)?;
     let orchestrator = state.orchestrator();
     let days = Duration::from_secs(u64::try_from(days).unwrap_or(1) * 86_400);

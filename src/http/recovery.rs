@@ -1,22 +1,19 @@
 //! Recoveries an operator orders: one that is forced, and one that takes an instance out of use.
 
-use std::ops::RangeInclusive;
-
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 
 use super::answer::{Time, in_milliseconds};
-use super::params::{self, Query};
+use super::params;
 use super::problem::Problem;
+use super::requests::{EmergencyQuery, read_query};
 use super::state::{AppState, Load};
 use crate::actors::recovery::{EmergencyReport, Forced};
 use crate::domain::commands::Recovered;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{OrderReason, StepName, StepRecord, StepResult};
 use crate::domain::instance::InstanceStatus;
-
-const REASON_LENGTH: RangeInclusive<usize> = 1..=1_000;
 
 #[derive(Debug, Serialize)]
 pub(super) struct ForcedAnswer {
@@ -107,11 +104,11 @@ pub(super) async fn emergency(
     request: HttpRequest,
 ) -> Result<Json<EmergencyAnswer>, Problem> {
     let id = params::server_id(&request)?;
-    let mut query = Query::of(&request);
-    let reason = query.text("reason", &REASON_LENGTH);
-    query.finish()?;
+    let query: EmergencyQuery = read_query(&request)?;
     // Classic clients may give none: they are obeyed, and it is written down.
-    let reason = reason.map_or_else(OrderReason::missing, OrderReason::from);
+    let reason = query
+        .reason
+        .map_or_else(OrderReason::missing, OrderReason::from);
     let reason_given = reason.is_given;
     let _permit = state.admit(Load::Write)?;
     let report = state.orchestrator().emergency(id.clone(), reason).await?;

@@ -5,18 +5,18 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
 use super::answer::{PageEnd, Time, Told, in_milliseconds, milliseconds, page};
-use super::params::{self, Query};
+use super::params;
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
-use super::requests::MAX_SAFE_INTEGER;
+use super::requests::{EventsQuery, IncidentsQuery, read_query};
 use super::state::{AppState, Load};
 use super::streams::Found;
 use crate::actors::archive::StoredEvent;
 use crate::clock::Clock;
 use crate::domain::consistency::{Consistency, Incomparable};
-use crate::domain::event_filter::{EventFilter, EventOrder};
+use crate::domain::event_filter::EventFilter;
 use crate::domain::events::Event;
-use crate::domain::ids::{Incarnation, IncidentId, InstanceId, StreamId};
+use crate::domain::ids::{Incarnation, IncidentId, InstanceId};
 use crate::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, IncidentState, StepName, StepRecord,
     StepResult,
@@ -171,22 +171,10 @@ pub(super) async fn incidents(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = Query::of(&request);
-    let filter = IncidentFilter {
-        before: query.after_number().map(IncidentId::new),
-        instance: query.instance("instance"),
-        state: query.get("state", |word| {
-            IncidentState::from_word(word).ok_or_else(|| "must be open or ended".to_owned())
-        }),
-        from: query.time("from"),
-        to: query.time("to"),
-    };
-    let limit = query.short_limit().unwrap_or(DEFAULT_LIMIT);
-    if filter.from > filter.to && filter.to.is_some() {
-        query.refuse("to", "must not be earlier than `from`");
-    }
-    query.finish()?;
+    let query: IncidentsQuery = read_query(&request)?;
     let _permit = state.admit(Load::List)?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let filter = IncidentFilter::from(query);
     let archive = state.orchestrator().archive();
     let page = archive.incident_page(&filter, limit).await?;
     let stale_since = state.stale_since();
@@ -229,26 +217,10 @@ pub(super) async fn events(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = Query::of(&request);
-    let filter = EventFilter {
-        order: query
-            .word("order", EventOrder::ALL, EventOrder::as_str)
-            .unwrap_or(EventOrder::Ascending),
-        after: query.after_number(),
-        instance: query.instance("instance"),
-        stream: query
-            .number("stream", 1, MAX_SAFE_INTEGER)
-            .map(StreamId::new),
-        kinds: query.words("kind", Event::KINDS, |kind| kind),
-        from: query.time("from"),
-        to: query.time("to"),
-    };
-    let limit = query.short_limit().unwrap_or(DEFAULT_LIMIT);
-    if filter.to.is_some() && filter.from > filter.to {
-        query.refuse("to", "must not be earlier than `from`");
-    }
-    query.finish()?;
+    let query: EventsQuery = read_query(&request)?;
     let _permit = state.admit(Load::List)?;
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let filter = EventFilter::from(query);
     let archive = state.orchestrator().archive();
     let found = archive.find_events(filter, limit + 1).await?;
     let (events, next) = page(found, limit, |event| event.sequence);

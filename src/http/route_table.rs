@@ -8,9 +8,10 @@ use actix_web::{guard, middleware, web};
 
 use super::authority::Authority;
 use super::problem::Problem;
+use super::requests::refuse_any;
 use super::{
-    alerts, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves, params, patterns,
-    recovery, resilience, status, streams, workers,
+    alerts, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves, patterns, recovery,
+    resilience, status, streams, workers,
 };
 
 /// Who depends on a route.
@@ -142,8 +143,8 @@ static ROUTES: &[Route] = routes![
         "200 on the orchestrator that leads and has proven it lately, 503 with the leader's address on any other; for load balancers.";
     Ours Own GET "/cluster" [None] cluster::cluster,
         "Shows who leads, since when, how fresh the proof is, and the standbys.";
-    Ours Own POST "/cluster/take-over" [None] cluster::take_over,
-        "Orders a standby to take over; needs a reason.";
+    Ours Own POST "/cluster/take-over" [Read] cluster::take_over,
+        "Orders a standby to take over; `reason`, which must be given.";
     Classic Shown GET "/status" [None] status::status,
         "Shows totals of instances, streams and load.";
     Classic Own GET "/health" [Ignored] status::health,
@@ -199,7 +200,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
                 methods
             };
             let served = match route.parameters {
-                Parameters::None => (route.handler)().wrap(middleware::from_fn(params::refuse_any)),
+                Parameters::None => (route.handler)().wrap(middleware::from_fn(refuse_any)),
                 Parameters::Ignored | Parameters::Read => (route.handler)(),
             };
             resource = resource.route(served.guard(methods));

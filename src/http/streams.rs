@@ -1,7 +1,6 @@
 //! The catalogue of streams, and who runs what.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use actix_web::web::{Data, Json};
@@ -10,26 +9,23 @@ use serde::Serialize;
 
 use super::answer::{PageEnd, Time, whole_url};
 use super::body::Body;
-use super::params::{self, Query};
+use super::params;
 use super::pieces::{self, Nothing, Onward, Part, Parts, Rows, Walk, closing, json, opening};
 use super::problem::Problem;
-use super::requests::{SaveRequest, VerifyRequest, check_text};
+use super::requests::{AssignmentsQuery, SaveRequest, StreamsQuery, VerifyRequest, read_query};
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::commands::{DeleteStream, Rejection, SaveStreams};
 use crate::domain::handover::{Handoff, Handover, HandoverKind};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{
-    AssignmentLine, AssignmentList, Judgement, NameFilter, Page, Rest, StreamDetail, StreamFilter,
-    StreamLine, StreamList, VerifyClaims,
+    AssignmentLine, AssignmentList, Judgement, Page, Rest, StreamDetail, StreamFilter, StreamLine,
+    StreamList, VerifyClaims,
 };
 use crate::domain::returns::Returns;
 use crate::domain::stream::{Place, StreamState};
 use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
-
-/// How long the name of a stream may be, in characters.
-const NAME_LENGTH: RangeInclusive<usize> = 1..=256;
 
 /// How many streams a page has that does not say.
 const DEFAULT_PAGE: usize = 1_000;
@@ -281,22 +277,11 @@ pub(super) async fn list(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = Query::of(&request);
-    let after = query.after_stream();
-    let limit = query.limit().unwrap_or(DEFAULT_PAGE);
-    let filter = StreamFilter {
-        state: query.word("state", StreamState::ALL, StreamState::as_str),
-        instance: query.instance("instance"),
-        name: query.get("name", |text| {
-            check_text(text, &NAME_LENGTH)?;
-            Ok(NameFilter::containing(text))
-        }),
-        labels: query.labels(),
-    };
-    query.finish()?;
+    let query: StreamsQuery = read_query(&request)?;
     let _permit = state.admit(Load::List)?;
+    let (after, limit) = (query.after, query.limit.unwrap_or(DEFAULT_PAGE));
     let parts = CatalogueParts {
-        filter,
+        filter: query.into(),
         stale_since: state.stale_since(),
         state: state.clone(),
     };
@@ -431,14 +416,12 @@ pub(super) async fn assignments(
     state: Data<AppState>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let mut query = Query::of(&request);
-    let (after, limit) = (query.after_stream(), query.limit());
-    query.finish()?;
+    let query: AssignmentsQuery = read_query(&request)?;
     let _permit = state.admit(Load::List)?;
     let parts = AssignmentParts {
         stale_since: state.stale_since(),
         state: state.clone(),
     };
     let opening = opening(&Nothing {}, "assignments")?;
-    pieces::answer(Walk::new(parts, opening, after, limit)).await
+    pieces::answer(Walk::new(parts, opening, query.after, query.limit)).await
 }

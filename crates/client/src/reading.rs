@@ -32,6 +32,7 @@ pub(super) fn beat(body: &Value) -> Option<Beat> {
         lease: duration(&body["lease_seconds"])?,
         stop_after: duration(&body["stop_after_seconds"])?,
         version: number(&body["assignment_version"])?,
+        term: number(&body["term"])?,
         changes,
     })
 }

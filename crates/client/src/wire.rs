@@ -76,7 +76,18 @@ impl Wire {
                 incarnation,
                 version,
                 running,
-            } => self.heartbeat(*incarnation, *version, running, limit),
+                term,
+                resuming,
+            } => {
+                let mut body = self.heartbeat_body(*incarnation, *version, running);
+                if let Some(term) = term {
+                    body["term"] = json!(term);
+                }
+                if *resuming {
+                    body["resuming"] = json!(true);
+                }
+                self.heartbeat(&body, limit)
+            }
             Request::List {
                 incarnation,
                 requested,
@@ -133,13 +144,12 @@ impl Wire {
         })
     }
 
-    fn heartbeat(
-        &self,
-        incarnation: i64,
-        version: Option<i64>,
-        running: &Running,
-        limit: Duration,
-    ) -> Result<Outcome, ureq::Error> {
+    fn heartbeat(&self, body: &Value, limit: Duration) -> Result<Outcome, ureq::Error> {
+        let reply = self.post("/heartbeat", body, limit)?;
+        Ok(reply.read(|body| Some(Answer::Beaten(beat(body)?))))
+    }
+
+    fn heartbeat_body(&self, incarnation: i64, version: Option<i64>, running: &Running) -> Value {
         let mut body = json!({
             "server_id": self.registration.server_id,
             "status": "active",
@@ -158,8 +168,7 @@ impl Wire {
                 body["streams_digest"] = json!(format!("{digest:016x}"));
             }
         }
-        let reply = self.post("/heartbeat", &body, limit)?;
-        Ok(reply.read(|body| Some(Answer::Beaten(beat(body)?))))
+        body
     }
 
     /// Waits for a version other than this one, which is answered at once; otherwise for a while.

@@ -1,11 +1,10 @@
 //! What operators send about streams: the catalogue, moves, and claims to verify.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::collections::{Labels, Records, first_with_same};
-use super::limits::MAX_SAFE_INTEGER;
+use super::limits::{MAX_SAFE_INTEGER, NAME_LENGTH};
 use super::reading::{Record, Refused, Taken};
 use super::request::request;
 use super::rules::{flag, integer, server_id, text, word};
@@ -21,9 +20,6 @@ const MAX_SAVED: usize = 10_000;
 /// The highest id a client may choose. What is left below 2^53 is for streams that come without
 /// one: they get the id after the highest.
 const MAX_CHOSEN_ID: i64 = 9_000_000_000_000_000;
-
-/// How long the name of a stream may be, in characters.
-const NAME_LENGTH: RangeInclusive<usize> = 1..=256;
 
 /// How many streams one request moves at the most: they are one plan and one transaction.
 const MAX_MOVED: usize = 10_000;

@@ -9,6 +9,9 @@ pub(in crate::http) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 /// How long a `server_id` may be, in characters.
 pub(in crate::http) const SERVER_ID_LENGTH: RangeInclusive<usize> = 1..=128;
 
+/// How long the name of a stream may be, in characters.
+pub(super) const NAME_LENGTH: RangeInclusive<usize> = 1..=256;
+
 /// A worker that beats less often than once a day is not watched by heartbeats.
 pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 
@@ -40,7 +43,7 @@ pub(super) fn whole_number(number: f64) -> Option<i64> {
 }
 
 /// A range in words.
-pub(in crate::http) fn describe_range(range: &RangeInclusive<i64>) -> String {
+pub(super) fn describe_range(range: &RangeInclusive<i64>) -> String {
     if *range.end() == MAX_SAFE_INTEGER && *range.start() >= 0 {
         format!("at least {} and below 2^53", range.start())
     } else {

@@ -6,26 +6,35 @@
 //! number write it so; texts have a longest length in characters and no control characters, because
 //! they are shown in logs and lists.
 //!
-//! A request is read straight from its bytes (`reading`), and every bad field is named at once, in the
-//! order in which the struct has them.
+//! A body is read straight from its bytes (`reading`), a query as an object of texts (`query`). Every
+//! bad field is named at once, in the order in which the struct has them. Only a query is refused for
+//! its unknown fields.
 
 mod catalogue;
 mod collections;
 mod heartbeat;
 mod limits;
 mod orders;
+mod queries;
+mod query;
 mod reading;
 mod request;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod texts;
 mod workers;
 
 pub(super) use catalogue::{MoveRequest, SaveRequest, VerifyRequest};
 pub(super) use collections::whole;
 pub(super) use heartbeat::HeartbeatRequest;
-pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range};
-pub(super) use orders::{BrakeRequest, ForceRequest, TakeOverRequest};
+pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
+pub(super) use orders::{BrakeRequest, ForceRequest};
+pub(super) use queries::{
+    AlertsQuery, AssignmentsQuery, ChangesQuery, EmergencyQuery, EventsQuery, HistoryQuery,
+    IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, RemovalQuery, StreamsQuery, TakeOverQuery,
+};
+pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{Record, read_json};
-pub(super) use rules::integer;
+pub(super) use texts::parse_integer;
 pub(super) use workers::{AssignRequest, DiagnosticRequest, RegisterRequest, ReleaseRequest};

@@ -51,14 +51,6 @@ request! {
     check brake_action
 }
 
-request! {
-    /// `POST /cluster/take-over`: an order to a standby.
-    pub(in crate::http) struct TakeOverRequest {
-        /// Why, 1 to 1,000 characters.
-        reason: String = text(1..=1_000),
-    }
-}
-
 fn brake_action(draft: &<BrakeRequest as Record>::Draft) -> Refused {
     let mut refused = Refused::default();
     match draft.action {

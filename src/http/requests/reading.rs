@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use crate::domain::ids::{Epoch, InstanceId, StreamId};
+use crate::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
 use crate::http::problem::{FieldError, MAX_NAMED_FIELDS, Problem};
 
 /// What was refused of a request, or of a part of it. Names are relative to that part.
@@ -264,6 +264,9 @@ pub(in crate::http) trait Record: Sized {
     /// Its fields as they were read.
     type Draft: Default;
 
+    /// What its fields are called.
+    const FIELDS: &'static [&'static str];
+
     /// Reads an object. Unknown fields are skipped; of a repeated field the last counts.
     fn read<'de, A: MapAccess<'de>>(object: A) -> Result<Self::Draft, A::Error>;
 
@@ -319,7 +322,15 @@ macro_rules! required {
     };
 }
 pub(super) use required as required_types;
-required!(i64, u16, String, InstanceId, StreamId, Epoch);
+required!(
+    i64,
+    u16,
+    String,
+    InstanceId,
+    StreamId,
+    Epoch,
+    AssignmentVersion
+);
 
 /// A field that must be there.
 pub(super) fn required<T>(slot: Slot<T>, name: &str, refused: &mut Refused) -> Option<T> {

@@ -1,6 +1,6 @@
 //! Declares a request: its fields, each with the rule that reads it.
 
-/// A struct that is read from a JSON object. A field of type `Option` may be absent. `check` names a
+/// A struct that is read from a JSON object or from a query. A field of type `Option` may be absent. `check` names a
 /// function that looks at several fields at once, and notes its refusals after theirs.
 macro_rules! request {
     (
@@ -40,6 +40,8 @@ macro_rules! request {
 
             impl Record for $request {
                 type Draft = Draft;
+
+                const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
 
                 fn read<'de, A: serde::de::MapAccess<'de>>(
                     mut object: A,

@@ -54,11 +54,33 @@ pub(super) fn word<T: Copy + 'static>(
     word: impl Fn(T) -> &'static str,
 ) -> impl Rule<Value = T> {
     plain(move |json| {
-        let same = |one: &T| matches!(json, Json::Text(text) if text == word(*one));
-        all.iter().copied().find(same).ok_or_else(|| {
-            let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
-            format!("must be one of {}", words.join(", "))
-        })
+        let text = if let Json::Text(text) = json {
+            text
+        } else {
+            ""
+        };
+        find_word(text, all, &word)
+    })
+}
+
+/// The word that a text is.
+pub(super) fn find_word<T: Copy>(
+    text: &str,
+    all: &[T],
+    word: impl Fn(T) -> &'static str,
+) -> Result<T, String> {
+    let same = |one: &T| word(*one) == text;
+    all.iter().copied().find(same).ok_or_else(|| {
+        let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+        format!("must be one of {}", words.join(", "))
+    })
+}
+
+/// A text that `parse` understands, or the reason.
+pub(super) fn parsed<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Rule<Value = T> {
+    plain(move |json| match json {
+        Json::Text(text) => parse(text),
+        _ => Err("must be text".to_owned()),
     })
 }
 
@@ -98,7 +120,7 @@ pub(super) fn server_id() -> impl Rule<Value = InstanceId> {
 }
 
 /// An integer within a range, made into something.
-pub(in crate::http) fn integer<T>(
+pub(super) fn integer<T>(
     range: RangeInclusive<i64>,
     make: impl Fn(i64) -> T,
 ) -> impl Rule<Value = T> {

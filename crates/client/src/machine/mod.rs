@@ -25,23 +25,23 @@
 
 mod answers;
 mod digest;
+mod phase;
 mod plan;
 mod talk;
 mod words;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 pub use digest::digest;
 pub use words::{Action, Answer, Beat, Changes, Outcome, Request, Running, Ticket};
 
-use super::stream::{Ending, Epoch, Handoff, StopReason, StreamAssignment, StreamId};
+use self::phase::{Life, Phase};
+use self::plan::Plan;
+use super::stream::{Epoch, Handoff, StreamAssignment, StreamId};
 
 /// The lease of who grants heartbeats without a word about leases: that of the default timeout.
 const FALLBACK_LEASE: Duration = Duration::from_secs(240);
-
-/// Until the orchestrator said how often it wants to hear of this worker.
-const FIRST_INTERVAL: Duration = Duration::from_secs(10);
 
 /// A request is given this time even if heartbeats are wanted more often, and never more than that.
 const SHORTEST_REQUEST: Duration = Duration::from_millis(200);
@@ -63,79 +63,97 @@ const LONGEST_REASON: usize = 512;
 /// How often it is tried to say goodbye.
 const FAREWELLS: u32 = 3;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a request asks, as far as its answer depends on it.
+#[derive(Debug)]
 enum Kind {
     Register,
-    Heartbeat,
+    Heartbeat {
+        /// Whether it names a version, and so will be answered with what changed.
+        names_version: bool,
+    },
     List,
-    Release,
+    Release(BTreeSet<StreamId>),
     Leave,
+}
+
+/// The request whose answer is awaited.
+#[derive(Debug)]
+struct UnderWay {
+    ticket: Ticket,
+    kind: Kind,
+    sent_at: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CallKind {
+    Start,
+    Stop,
 }
 
 /// A call that was begun and has not ended.
 #[derive(Debug)]
 struct Call {
+    kind: CallKind,
     stream: StreamId,
-    is_stop: bool,
     since: Duration,
+}
+
+/// The wait after a failure: nothing of the kind is sent before.
+#[derive(Debug, Default)]
+struct Backoff {
+    quiet_until: Duration,
+    failures: u32,
+}
+
+/// The right to run exclusive streams.
+#[derive(Debug, Default)]
+struct Lease {
+    /// When exclusive streams must not run any more, unless a heartbeat is answered before.
+    stop_at: Duration,
+    /// Length, as last granted, and how far into it exclusive streams are stopped.
+    terms: Option<(Duration, Duration)>,
+}
+
+impl Lease {
+    fn stop_after(&self) -> Option<Duration> {
+        self.terms.map(|(_, stop_after)| stop_after)
+    }
+
+    /// Whether a lease was granted, and is over.
+    fn has_lapsed(&self, now: Duration) -> bool {
+        self.terms.is_some() && now >= self.stop_at
+    }
 }
 
 /// A worker, as it thinks.
 #[derive(Debug)]
 pub struct Machine {
     max_streams: usize,
-    incarnation: Option<i64>,
+    phase: Phase,
     /// That of the life before, when one begins.
     last_incarnation: i64,
-    version: i64,
     /// What the orchestrator said, which is not yet what runs.
     assigned: BTreeMap<StreamId, StreamAssignment>,
     /// What may run: from the call to start it to the end of the call to stop it.
     running: BTreeMap<StreamId, StreamAssignment>,
     call: Option<Call>,
-    give_back: BTreeSet<StreamId>,
-    /// Why streams are given back, as far as there is a reason.
-    reasons: BTreeMap<StreamId, String>,
+    /// Assigned streams that are given back, each with its reason if there is one.
+    give_back: BTreeMap<StreamId, Option<String>>,
     /// The highest epoch ever heard of, by stream.
     epochs: BTreeMap<StreamId, Epoch>,
-    /// When exclusive streams must not run any more, unless a heartbeat is answered before.
-    stop_at: Duration,
-    /// How long after a heartbeat that is, as last granted.
-    stop_after: Option<Duration>,
-    lease: Option<Duration>,
-    interval: Duration,
-    request_limit: Option<Duration>,
-    next_beat: Duration,
+    lease: Lease,
+    /// The highest term that an orchestrator has named: one that names a lower term was deposed.
+    term: Option<i64>,
     /// What runs has changed since it was last said.
     owes_word: bool,
-    /// Digests have not agreed: the orchestrator has to know which streams are missing.
-    names_all: bool,
     /// Words that are owed are said this often at the most.
     next_word: Duration,
-    /// The wait after a failure: nothing is sent before.
-    quiet_until: Duration,
-    failures: u32,
+    backoff: Backoff,
     /// The same for releases and lists, apart: whatever becomes of them, heartbeats go on.
-    errands_quiet_until: Duration,
-    errand_failures: u32,
-    releasing: BTreeSet<StreamId>,
+    errands: Backoff,
     last_ticket: Ticket,
-    under_way: Option<(Ticket, Kind, Duration)>,
-    /// Whether the request under way will be answered with what changed.
-    names_version: bool,
-    asks_for_list: bool,
-    ending: Option<Ending>,
-    /// No request is sent any more; only stops are left, then the end is told.
-    is_done: bool,
-    is_end_told: bool,
-    /// Why a stream that is not assigned any more has to stop.
-    loss: StopReason,
-    /// What has to be done, as of the last change; made anew when something changes.
-    bindings: VecDeque<(StreamId, Handoff)>,
-    stops: VecDeque<(StreamId, StopReason)>,
-    starts: VecDeque<StreamId>,
-    is_planned: bool,
-    was_leased: bool,
+    under_way: Option<UnderWay>,
+    plan: Plan,
 }
 
 impl Machine {
@@ -143,64 +161,43 @@ impl Machine {
     pub fn new(max_streams: usize) -> Self {
         Self {
             max_streams,
-            incarnation: None,
+            phase: Phase::Registering,
             last_incarnation: i64::MIN,
-            version: 0,
             assigned: BTreeMap::new(),
             running: BTreeMap::new(),
             call: None,
-            give_back: BTreeSet::new(),
-            reasons: BTreeMap::new(),
+            give_back: BTreeMap::new(),
             epochs: BTreeMap::new(),
-            stop_at: Duration::ZERO,
-            stop_after: None,
-            lease: None,
-            interval: FIRST_INTERVAL,
-            request_limit: None,
-            next_beat: Duration::ZERO,
+            lease: Lease::default(),
+            term: None,
             owes_word: false,
-            names_all: false,
             next_word: Duration::ZERO,
-            quiet_until: Duration::ZERO,
-            failures: 0,
-            errands_quiet_until: Duration::ZERO,
-            errand_failures: 0,
-            releasing: BTreeSet::new(),
+            backoff: Backoff::default(),
+            errands: Backoff::default(),
             last_ticket: 0,
             under_way: None,
-            names_version: false,
-            asks_for_list: false,
-            ending: None,
-            is_done: false,
-            is_end_told: false,
-            loss: StopReason::Revoked,
-            bindings: VecDeque::new(),
-            stops: VecDeque::new(),
-            starts: VecDeque::new(),
-            is_planned: true,
-            was_leased: false,
+            plan: Plan::default(),
         }
     }
 
     /// What to do now; ask again with the time of then, until there is nothing.
     pub fn next(&mut self, now: Duration) -> Option<Action> {
-        let is_leased = now < self.stop_at;
-        if !self.is_planned || is_leased != self.was_leased {
-            self.plan(is_leased);
-        }
-        if let Some((id, handoff)) = self.bindings.pop_front() {
+        self.plan_as_of(now);
+        if let Some((id, handoff)) = self.plan.bindings.pop_front() {
             return Some(Action::Bind(id, handoff));
         }
         if self.call.is_none()
-            && let Some((id, reason)) = self.stops.pop_front()
+            && let Some((id, reason)) = self.plan.stops.pop_front()
         {
             let stream = self.running.get(&id)?.clone();
-            self.begin(id, true, now);
+            self.begin(CallKind::Stop, id, now);
             return Some(Action::Stop(stream, reason));
         }
-        if self.is_done && self.is_at_rest() {
-            let ending = self.ending.clone().filter(|_| !self.is_end_told)?;
-            self.is_end_told = true;
+        if let Phase::Ending(ending) = &self.phase
+            && self.is_at_rest()
+        {
+            let ending = ending.clone();
+            self.phase = Phase::Ended;
             return Some(Action::End(ending));
         }
         if self.next_talk().is_some_and(|at| at <= now) {
@@ -209,16 +206,16 @@ impl Machine {
         if self.call.is_some() {
             return None;
         }
-        let stream = self.assigned.get(&self.starts.pop_front()?)?.clone();
+        let stream = self.assigned.get(&self.plan.starts.pop_front()?)?.clone();
         self.running.insert(stream.id, stream.clone());
-        self.begin(stream.id, false, now);
+        self.begin(CallKind::Start, stream.id, now);
         Some(Action::Start(stream))
     }
 
-    fn begin(&mut self, stream: StreamId, is_stop: bool, now: Duration) {
+    fn begin(&mut self, kind: CallKind, stream: StreamId, now: Duration) {
         self.call = Some(Call {
+            kind,
             stream,
-            is_stop,
             since: now,
         });
     }
@@ -227,10 +224,12 @@ impl Machine {
     pub fn done(&mut self, outcome: Outcome) -> Option<StreamId> {
         let call = self.call.take()?;
         let id = call.stream;
-        if call.is_stop {
+        if call.kind == CallKind::Stop {
             self.running.remove(&id);
             // It may have been assigned again meanwhile.
-            self.is_planned &= !self.assigned.contains_key(&id);
+            if self.assigned.contains_key(&id) {
+                self.plan.discard();
+            }
         } else if outcome != Outcome::Done {
             let epoch = self.running.remove(&id).map(|stream| stream.epoch);
             if outcome == Outcome::Failed
@@ -238,7 +237,7 @@ impl Machine {
             {
                 self.give_back(id);
             }
-            self.is_planned = false;
+            self.plan.discard();
             return Some(id);
         }
         self.owes_word = true;
@@ -257,53 +256,48 @@ impl Machine {
     pub fn next_deadline(&self) -> Option<Duration> {
         let has_exclusive = || self.running.values().any(StreamAssignment::is_exclusive);
         // While a call takes its time, whatever is due has to wait for its end.
-        let stop = self.was_leased && self.call.is_none() && has_exclusive();
-        let stop = stop.then_some(self.stop_at);
+        let stop = self.plan.expects_lease_end() && self.call.is_none() && has_exclusive();
+        let stop = stop.then_some(self.lease.stop_at);
         stop.into_iter().chain(self.next_talk()).min()
     }
 
     /// When exclusive streams must not run any more, as things are.
     pub fn stop_at(&self) -> Duration {
-        self.stop_at
+        self.lease.stop_at
     }
 
     /// The life and the version of the set it knows: what there can be news about.
     pub fn known(&self) -> Option<(i64, i64)> {
-        let incarnation = self.incarnation.filter(|_| self.ending.is_none())?;
-        Some((incarnation, self.version))
+        match &self.phase {
+            Phase::Serving(life) => Some((life.incarnation, life.version)),
+            _ => None,
+        }
     }
 
     /// The orchestrator is said to be at this version: if that is new, a heartbeat is due. Nothing
     /// else comes of it; leases and changes are the affair of heartbeats.
     pub fn news(&mut self, incarnation: i64, version: i64) {
-        if self.incarnation == Some(incarnation) && self.version != version {
+        let is_news = |life: &Life| life.incarnation == incarnation && life.version != version;
+        if self.phase.life().is_some_and(is_news) {
             self.owes_word = true;
         }
     }
 
     /// How long to wait for the answer to a request.
     pub fn request_limit(&self) -> Duration {
-        if self.incarnation.is_none() {
+        let Some(life) = self.phase.life() else {
             return LONGEST_REQUEST;
-        }
-        let half = self.pace() / 2;
-        let limit = self.request_limit.map_or(half, |limit| limit.min(half));
+        };
+        let half = life.pace(self.lease.stop_after()) / 2;
+        let limit = life.request_limit.map_or(half, |limit| limit.min(half));
         limit.clamp(SHORTEST_REQUEST, LONGEST_REQUEST)
-    }
-
-    /// How often to beat: three tries fit into a lease, even if the orchestrator came back with
-    /// other settings than those it told at the registration.
-    fn pace(&self) -> Duration {
-        let third = self.stop_after.map_or(Duration::MAX, |after| after / 3);
-        self.interval.min(third).max(SHORTEST_WAIT)
     }
 
     /// Gives a stream back to the orchestrator, for another worker to run.
     pub fn give_back(&mut self, id: StreamId) {
-        self.reasons.remove(&id);
         if self.assigned.contains_key(&id) {
-            self.give_back.insert(id);
-            self.is_planned = false;
+            self.give_back.insert(id, None);
+            self.plan.discard();
         }
     }
 
@@ -315,25 +309,24 @@ impl Machine {
 
     fn explain(&mut self, id: StreamId, reason: &str) {
         let reason = reason.trim();
-        if self.give_back.contains(&id) && !reason.is_empty() {
+        if let Some(given) = self.give_back.get_mut(&id)
+            && !reason.is_empty()
+        {
             // What the orchestrator takes: one line, not too long.
             let spaced = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
-            let line = spaced.take(LONGEST_REASON).collect();
-            self.reasons.insert(id, line);
+            *given = Some(spaced.take(LONGEST_REASON).collect());
         }
     }
 
     /// Stops everything, says goodbye and ends.
     pub fn leave(&mut self) {
-        if self.ending.is_some() {
+        if self.phase.stops_all().is_some() {
             return;
         }
-        self.ending = Some(Ending::Left);
-        self.is_planned = false;
-        self.failures = 0;
-        self.quiet_until = Duration::ZERO;
-        // Who never registered has nobody to say goodbye to; an answer under way decides it.
-        self.is_done = self.incarnation.is_none() && self.under_way.is_none();
+        let phase = std::mem::replace(&mut self.phase, Phase::Ended);
+        self.phase = phase.told_to_leave(self.under_way.is_some());
+        self.plan.discard();
+        self.backoff = Backoff::default();
     }
 }
 

@@ -1,65 +1,108 @@
 //! What has to be stopped, and what started.
 
-use super::super::stream::{Ending, StopReason, StreamAssignment, StreamId};
-use super::Machine;
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::stream::{Handoff, StopReason, StreamAssignment, StreamId};
+use super::{CallKind, Machine};
+
+/// Whether exclusive streams may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Standing {
+    Leased,
+    Lapsed,
+}
+
+/// What has to be done, as of the last change; made anew when something changes.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// Under which standing it was made; `None` if something has changed since.
+    made: Option<Standing>,
+    pub(super) bindings: VecDeque<(StreamId, Handoff)>,
+    pub(super) stops: VecDeque<(StreamId, StopReason)>,
+    pub(super) starts: VecDeque<StreamId>,
+}
+
+impl Plan {
+    /// Something has changed.
+    pub(super) fn discard(&mut self) {
+        self.made = None;
+    }
+
+    /// Whether it does not consider the end of the lease yet.
+    pub(super) fn expects_lease_end(&self) -> bool {
+        self.made != Some(Standing::Lapsed)
+    }
+}
 
 impl Machine {
-    pub(super) fn plan(&mut self, is_leased: bool) {
-        self.was_leased = is_leased;
-        self.is_planned = true;
+    pub(super) fn plan_as_of(&mut self, now: Duration) {
+        let standing = if now < self.lease.stop_at {
+            Standing::Leased
+        } else {
+            Standing::Lapsed
+        };
+        if self.plan.made == Some(standing) {
+            return;
+        }
         let stopping = self.stopping();
-        self.stops = self
+        let stops = self
             .running
             .values()
             .filter(|stream| stopping != Some(stream.id))
-            .filter_map(|stream| Some((stream.id, self.reason_to_stop(stream, is_leased)?)))
+            .filter_map(|stream| Some((stream.id, self.reason_to_stop(stream, standing)?)))
             .collect();
-        self.starts = self
+        let starts = self
             .assigned
             .values()
-            .filter(|stream| self.is_to_start(stream, is_leased))
+            .filter(|stream| self.is_to_start(stream, standing))
             .map(|stream| stream.id)
             .collect();
+        self.plan = Plan {
+            made: Some(standing),
+            bindings: std::mem::take(&mut self.plan.bindings),
+            stops,
+            starts,
+        };
     }
 
     fn stopping(&self) -> Option<StreamId> {
         let call = self.call.as_ref()?;
-        call.is_stop.then_some(call.stream)
+        (call.kind == CallKind::Stop).then_some(call.stream)
     }
 
     /// Whether nothing is left that has to be stopped.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.stops.is_empty() && self.stopping().is_none()
+        self.plan.stops.is_empty() && self.stopping().is_none()
     }
 
-    fn reason_to_stop(&self, running: &StreamAssignment, is_leased: bool) -> Option<StopReason> {
-        match &self.ending {
-            Some(Ending::OtherProcess(_)) => return Some(StopReason::OtherProcess),
-            Some(Ending::Left | Ending::Refused(_)) => return Some(StopReason::Leaving),
-            None => {}
+    fn reason_to_stop(&self, running: &StreamAssignment, standing: Standing) -> Option<StopReason> {
+        if let Some(reason) = self.phase.stops_all() {
+            return Some(reason);
         }
         let Some(assigned) = self.assigned.get(&running.id) else {
-            return Some(self.loss);
+            return Some(self.phase.loss());
         };
-        if self.give_back.contains(&running.id) {
+        if self.give_back.contains_key(&running.id) {
             Some(StopReason::GivenBack)
         } else if assigned.epoch != running.epoch {
             Some(StopReason::Replaced)
-        } else if running.is_exclusive() && !is_leased {
+        } else if running.is_exclusive() && standing == Standing::Lapsed {
             Some(StopReason::LeaseEnded)
         } else {
             None
         }
     }
 
-    fn is_to_start(&self, stream: &StreamAssignment, is_leased: bool) -> bool {
+    fn is_to_start(&self, stream: &StreamAssignment, standing: Standing) -> bool {
         let is_running = self
             .running
             .get(&stream.id)
             .is_some_and(|running| running.epoch == stream.epoch);
-        let is_wanted = self.ending.is_none() && !self.give_back.contains(&stream.id);
+        let is_wanted =
+            self.phase.stops_all().is_none() && !self.give_back.contains_key(&stream.id);
         // Whatever has to be stopped is stopped first, and then started again only if allowed.
-        let is_allowed = is_leased || !stream.is_exclusive();
+        let is_allowed = standing == Standing::Leased || !stream.is_exclusive();
         is_wanted && is_allowed && !is_running
     }
 }

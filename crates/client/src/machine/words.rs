@@ -62,6 +62,10 @@ pub enum Request {
         version: Option<i64>,
         /// What it really runs.
         running: Running,
+        /// The highest term it has heard of.
+        term: Option<i64>,
+        /// Whether its lease has lapsed, and a new one makes it run its set again.
+        resuming: bool,
     },
     /// Asks for streams, and for the list of those it holds, of an orchestrator that does not
     /// tell what changed.
@@ -133,6 +137,8 @@ pub struct Beat {
     pub version: Option<i64>,
     /// What changed since the version it sent.
     pub changes: Option<Changes>,
+    /// The term of the orchestrator that answers.
+    pub term: Option<i64>,
 }
 
 /// How the set of assigned streams changes.

@@ -167,7 +167,7 @@ fn the_orchestrator_says_when_to_stop_and_how_long_to_wait() {
         };
         answer(&mut machine, at(0), Answer::Beaten(beat), 0.0);
         assert_eq!(machine.stop_at(), at(stop_at), "{told}");
-        machine.next_beat = at(0);
+        machine.phase.life_mut().unwrap().next_beat = at(0);
     }
 }
 

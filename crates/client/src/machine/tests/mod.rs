@@ -2,8 +2,10 @@
 
 use super::*;
 
+mod beginnings;
 mod calls;
 mod doubts;
+mod returned;
 
 const SECOND: Duration = Duration::from_secs(1);
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -47,6 +49,18 @@ fn full(version: i64, set: Vec<StreamAssignment>) -> Answer {
 
 fn difference(version: i64, assign: Vec<StreamAssignment>, revoke: Vec<StreamId>) -> Answer {
     beat(version, Some(Changes::Difference { assign, revoke }))
+}
+
+fn next_beat(machine: &Machine) -> Duration {
+    machine
+        .phase
+        .life()
+        .map_or(Duration::MAX, |life| life.next_beat)
+}
+
+/// How many streams are given back with a reason.
+fn reasons(machine: &Machine) -> usize {
+    machine.give_back.values().flatten().count()
 }
 
 /// Hands in an answer in time.
@@ -98,7 +112,7 @@ fn all(machine: &mut Machine, now: Duration) -> Vec<String> {
 fn all_of(machine: &mut Machine, now: Duration, outcome: Outcome) -> Vec<String> {
     let mut words = Vec::new();
     loop {
-        let owed = machine.owes_word && now < machine.next_beat;
+        let owed = machine.owes_word && now < next_beat(machine);
         let Some(action) = machine.next(now) else {
             return words;
         };
@@ -272,76 +286,6 @@ fn without_a_lease_nothing_exclusive_starts() {
 }
 
 #[test]
-fn who_is_unknown_stops_all_and_registers_again() {
-    let mut machine = living(vec![stream(1, 11), overlap(2, 12)]);
-    all(&mut machine, at(10));
-    answer(&mut machine, at(10), Answer::Unknown, 0.0);
-    assert_eq!(
-        all(&mut machine, at(10)),
-        [
-            "stop 1@11 Unregistered",
-            "stop 2@12 Unregistered",
-            "register"
-        ]
-    );
-    // Forgotten again and again: it waits.
-    let registered = Answer::Registered {
-        incarnation: 8,
-        interval: INTERVAL,
-        request_limit: None,
-    };
-    answer(&mut machine, at(10), registered, 0.0);
-    assert_eq!(all(&mut machine, at(10)), ["beat v0 []"]);
-    answer(&mut machine, at(10), Answer::Unknown, 0.0);
-    assert_eq!(all(&mut machine, at(10)), [""; 0]);
-    assert!(machine.next_deadline() > Some(at(10)));
-}
-
-#[test]
-fn another_process_ends_it_for_good() {
-    let mut machine = living(vec![stream(1, 11), overlap(2, 12)]);
-    all(&mut machine, at(10));
-    answer(
-        &mut machine,
-        at(10),
-        Answer::OtherProcess("newer".to_owned()),
-        0.0,
-    );
-    assert_eq!(
-        all(&mut machine, at(10)),
-        [
-            "stop 1@11 OtherProcess",
-            "stop 2@12 OtherProcess",
-            "end OtherProcess(\"newer\")"
-        ]
-    );
-    assert_eq!(all(&mut machine, at(1_000)), [""; 0]);
-    assert_eq!(machine.next_deadline(), None);
-}
-
-#[test]
-fn a_registration_that_is_refused_ends_it_and_one_that_fails_does_not() {
-    let mut machine = Machine::new(20);
-    all(&mut machine, at(0));
-    answer(&mut machine, at(0), failed(), 0.0);
-    assert_eq!(machine.next_deadline(), Some(Duration::from_millis(500)));
-    all(&mut machine, at(1));
-    let wait = Answer::Failed {
-        retry_after: Some(at(5)),
-    };
-    answer(&mut machine, at(1), wait, 0.0);
-    assert_eq!(machine.next_deadline(), Some(at(6)), "as it was asked to");
-    assert_eq!(all(&mut machine, at(6)), ["register"]);
-    answer(
-        &mut machine,
-        at(6),
-        Answer::Refused("no port".to_owned()),
-        0.0,
-    );
-    assert_eq!(all(&mut machine, at(66)), ["end Refused(\"no port\")"]);
-}
-
-#[test]
 fn waits_double_up_to_the_interval_and_jitter_shortens_them() {
     let mut machine = living(vec![]);
     let mut now = at(10);
@@ -367,103 +311,6 @@ fn waits_double_up_to_the_interval_and_jitter_shortens_them() {
 }
 
 #[test]
-fn what_cannot_be_started_is_given_back_and_heartbeats_go_on() {
-    let mut machine = living(vec![stream(2, 12)]);
-    all(&mut machine, at(10));
-    answer(
-        &mut machine,
-        at(10),
-        difference(2, vec![stream(1, 11)], vec![]),
-        0.0,
-    );
-    let words = all_of(&mut machine, at(10), Outcome::Failed);
-    assert_eq!(words, ["start 1@11", "release [1]"]);
-    machine.give_back(2);
-    answer(&mut machine, at(11), failed(), 0.0);
-    assert_eq!(all(&mut machine, at(11)), ["stop 2@12 GivenBack"]);
-    // The database is out: releases are refused with a long wait, heartbeats are not.
-    let wait = Answer::Failed {
-        retry_after: Some(at(30)),
-    };
-    assert_eq!(all(&mut machine, at(13)), ["release [1, 2]"]);
-    answer(&mut machine, at(13), wait, 0.0);
-    for second in [21, 31, 41] {
-        assert_eq!(all(&mut machine, at(second)), ["beat v2 []"]);
-        answer(&mut machine, at(second), beat(2, None), 0.0);
-    }
-    assert_eq!(all(&mut machine, at(43)), ["release [1, 2]"]);
-    answer(&mut machine, at(43), Answer::Released, 0.0);
-    assert_eq!(all(&mut machine, at(43)), [""; 0]);
-    // Later they are assigned anew, under another epoch.
-    all(&mut machine, at(51));
-    let told = difference(4, vec![stream(1, 20)], vec![2]);
-    answer(&mut machine, at(51), told, 0.0);
-    assert_eq!(all(&mut machine, at(51)), ["start 1@20"]);
-}
-
-#[test]
-fn the_reason_of_a_failed_start_goes_with_the_release() {
-    let mut machine = living(vec![stream(1, 11), stream(2, 12), stream(3, 13)]);
-    all(&mut machine, at(10));
-    answer(&mut machine, at(10), beat(1, None), 0.0);
-    machine.give_back_because(1, "  no\nsignal ");
-    machine.give_back_because(2, &"x".repeat(2_000));
-    machine.give_back(3);
-    let mut releases = Vec::new();
-    for second in 11..20 {
-        while let Some(action) = machine.next(at(second)) {
-            match action {
-                Action::Stop(..) => assert!(machine.done(Outcome::Done).is_some()),
-                Action::Send(
-                    ticket,
-                    Request::Release {
-                        streams, reason, ..
-                    },
-                ) => {
-                    releases.push((streams, reason));
-                    machine.answered(ticket, at(second), Answer::Released, 0.0);
-                }
-                Action::Send(ticket, _) => {
-                    machine.answered(ticket, at(second), beat(1, None), 0.0);
-                }
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-    let expected = [
-        (vec![1], Some("no signal".to_owned())),
-        (vec![2], Some("x".repeat(512))),
-        (vec![3], None),
-    ];
-    assert_eq!(releases, expected);
-}
-
-#[test]
-fn a_reason_is_forgotten_when_the_stream_is_assigned_anew() {
-    let mut machine = living(vec![stream(2, 12)]);
-    all(&mut machine, at(10));
-    answer(
-        &mut machine,
-        at(10),
-        difference(2, vec![stream(1, 11)], vec![]),
-        0.0,
-    );
-    assert_eq!(one(&mut machine, at(10)), "start 1@11");
-    assert_eq!(machine.start_failed("no signal"), Some(1));
-    assert_eq!(machine.reasons.len(), 1);
-    machine.give_back_because(9, "not its own");
-    assert_eq!(machine.reasons.len(), 1);
-    // It starts the next time, and is given back for no reason later.
-    answer(&mut machine, at(11), failed(), 0.0);
-    all(&mut machine, at(20));
-    let told = difference(3, vec![stream(1, 20)], vec![]);
-    answer(&mut machine, at(20), told, 0.0);
-    assert_eq!(all(&mut machine, at(20)), ["start 1@20"]);
-    machine.give_back(1);
-    assert!(machine.reasons.is_empty());
-}
-
-#[test]
 fn an_orchestrator_that_does_not_tell_is_asked() {
     let mut machine = living(vec![]);
     all(&mut machine, at(10));
@@ -484,39 +331,4 @@ fn a_version_without_its_changes_is_asked_for_again() {
     all(&mut machine, at(10));
     answer(&mut machine, at(10), beat(5, None), 0.0);
     assert_eq!(all(&mut machine, at(20)), ["beat v1 [1]"]);
-}
-
-#[test]
-fn who_leaves_stops_first_and_says_goodbye_not_forever() {
-    let mut machine = living(vec![stream(1, 11), overlap(2, 12)]);
-    machine.leave();
-    let goodbye = ["stop 1@11 Leaving", "stop 2@12 Leaving", "leave [1, 2]"];
-    assert_eq!(all(&mut machine, at(5)), goodbye);
-    answer(&mut machine, at(5), Answer::Left, 0.0);
-    assert_eq!(all(&mut machine, at(5)), ["end Left"]);
-
-    let mut machine = living(vec![stream(1, 11)]);
-    assert_eq!(all(&mut machine, at(10)), ["beat v1 [1]"]);
-    machine.leave();
-    assert_eq!(all(&mut machine, at(10)), ["stop 1@11 Leaving"]);
-    answer(
-        &mut machine,
-        at(10),
-        difference(2, vec![stream(2, 12)], vec![]),
-        0.0,
-    );
-    for second in [10, 12, 15] {
-        let words = all(&mut machine, at(second));
-        assert_eq!(words, ["leave [1, 2]"], "at {second}");
-        answer(&mut machine, at(second), failed(), 0.0);
-    }
-    assert_eq!(all(&mut machine, at(15)), ["end Left"]);
-
-    let mut machine = Machine::new(20);
-    machine.leave();
-    assert_eq!(
-        all(&mut machine, at(0)),
-        ["end Left"],
-        "it never registered"
-    );
 }

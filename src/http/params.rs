@@ -1,18 +1,11 @@
-//! Reads what stands in the path and in the query of a request, by the same rules as a body.
-
-mod query;
-mod text;
+//! Reads what stands in the path of a request, by the same rules as a body.
 
 use actix_web::{FromRequest, HttpRequest, web};
 
-use self::text::parse_integer;
 use super::problem::Problem;
-use super::requests::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
+use super::requests::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, parse_integer};
 use crate::domain::breaker::BreakerName;
 use crate::domain::ids::{InstanceId, StreamId};
-
-pub(super) use query::{Query, refuse_any};
-pub(super) use text::parse_number;
 
 /// The `server_id` in the path. It is percent-decoded once, so that `%2F` is a slash of the id
 /// and `%25` a percent sign.
@@ -51,7 +44,8 @@ pub(super) fn breaker(request: &HttpRequest) -> Result<BreakerName, Problem> {
 /// 422 if it is no number that anything could be known by.
 pub(super) fn number(request: &HttpRequest, name: &str) -> Result<i64, Problem> {
     let text = segment(request, name)?;
-    parse_integer(&text, 1, MAX_SAFE_INTEGER).map_err(|reason| Problem::invalid_field(name, reason))
+    parse_integer(&text, &(1..=MAX_SAFE_INTEGER))
+        .map_err(|reason| Problem::invalid_field(name, reason))
 }
 
 fn segment(request: &HttpRequest, name: &str) -> Result<String, Problem> {

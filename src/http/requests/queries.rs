@@ -1,0 +1,287 @@
+//! What stands in the query of a request, one struct a route, by the rules of a body.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::limits::{MAX_SAFE_INTEGER, NAME_LENGTH, check_text};
+use super::reading::{Record, Refused, Slot};
+use super::request::request;
+use super::rules::{parsed, server_id, text, word};
+use super::texts::{
+    LabelFilters, digits, page_limit, position, stored_page_limit, time, wait, words,
+};
+use crate::domain::alert::{AlertFilter, AlertKind};
+use crate::domain::event_filter::{EventFilter, EventOrder};
+use crate::domain::events::Event;
+use crate::domain::ids::{
+    AlertId, AssignmentVersion, Incarnation, IncidentId, InstanceId, StreamId,
+};
+use crate::domain::incident::{IncidentFilter, IncidentState};
+use crate::domain::instance::InstanceStatus;
+use crate::domain::queries::{InstanceList, NameFilter, StreamFilter};
+use crate::domain::stream::StreamState;
+use crate::domain::time::WallTime;
+
+/// The longest wait; a longer one is cut to it. Proxies and clients give up on requests that
+/// take much longer, and a worker that went away without a word holds its place no longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// A year: longer than metrics are kept.
+const MAX_HOURS: f64 = 8_760.0;
+
+/// How many days may be looked back for patterns.
+const MAX_DAYS: i64 = 30;
+
+const REASON_LENGTH: RangeInclusive<usize> = 1..=1_000;
+
+request! {
+    /// `GET /streams`: a page, and what narrows the list.
+    pub(in crate::http) struct StreamsQuery {
+        /// The stream the page follows.
+        after: Option<StreamId> = position(StreamId::new),
+        /// How many streams, 1 to 10,000.
+        limit: Option<usize> = page_limit(),
+        /// Only streams in this state.
+        state: Option<StreamState> = word(StreamState::ALL, StreamState::as_str),
+        /// Only streams this instance owns.
+        instance: Option<InstanceId> = server_id(),
+        /// Only streams whose name has this in it, 1 to 256 characters.
+        name: Option<NameFilter> = parsed(|text| {
+            check_text(text, &NAME_LENGTH)?;
+            Ok(NameFilter::containing(text))
+        }),
+        /// Only streams with all of these labels, at most 16.
+        label: Option<Vec<String>> = LabelFilters,
+    }
+}
+
+impl From<StreamsQuery> for StreamFilter {
+    fn from(query: StreamsQuery) -> Self {
+        Self {
+            state: query.state,
+            instance: query.instance,
+            name: query.name,
+            labels: query.label.unwrap_or_default(),
+        }
+    }
+}
+
+request! {
+    /// `GET /streams/assignments`: a page.
+    pub(in crate::http) struct AssignmentsQuery {
+        /// The stream the page follows.
+        after: Option<StreamId> = position(StreamId::new),
+        /// How many streams, 1 to 10,000.
+        limit: Option<usize> = page_limit(),
+    }
+}
+
+request! {
+    /// `GET /instances`: a page, and what narrows the list.
+    pub(in crate::http) struct InstancesQuery {
+        /// The instance the page follows.
+        after: Option<InstanceId> = server_id(),
+        /// How many instances, 1 to 10,000.
+        limit: Option<usize> = page_limit(),
+        /// Only instances of this status.
+        status: Option<InstanceStatus> = word(&InstanceStatus::ALL, InstanceStatus::as_str),
+        /// Only instances with all of these labels, at most 16.
+        label: Option<Vec<String>> = LabelFilters,
+    }
+}
+
+impl From<InstancesQuery> for InstanceList {
+    fn from(query: InstancesQuery) -> Self {
+        Self {
+            after: query.after,
+            limit: query.limit,
+            status: query.status,
+            labels: query.label.unwrap_or_default(),
+        }
+    }
+}
+
+request! {
+    /// `GET /instances/{server_id}/metrics`: how far to look back.
+    pub(in crate::http) struct MetricsQuery {
+        /// Hours, above 0 and at most a year.
+        hours: Option<f64> = parsed(|text| {
+            let hours = text.parse::<f64>().ok();
+            hours
+                .filter(|hours| *hours > 0.0 && *hours <= MAX_HOURS)
+                .ok_or_else(|| format!("must be a number above 0 and at most {MAX_HOURS}"))
+        }),
+    }
+}
+
+request! {
+    /// `DELETE /instances/{server_id}`: who asks.
+    pub(in crate::http) struct RemovalQuery {
+        /// Incarnation of the worker, if it takes its own leave.
+        incarnation: Option<Incarnation> = position(Incarnation::new),
+    }
+}
+
+request! {
+    /// `GET /instances/{server_id}/assignments`: what the worker has, and how long it waits.
+    pub(in crate::http) struct ChangesQuery {
+        /// Incarnation of the worker.
+        incarnation: Option<Incarnation> = position(Incarnation::new),
+        /// Last assignment version the worker has.
+        version: AssignmentVersion = position(AssignmentVersion::new),
+        /// How long to wait for a change.
+        wait: Option<Duration> = wait(LONGEST_WAIT),
+    }
+}
+
+request! {
+    /// `POST /resilience/emergency/{server_id}`: why.
+    pub(in crate::http) struct EmergencyQuery {
+        /// 1 to 1,000 characters.
+        reason: Option<String> = text(REASON_LENGTH),
+    }
+}
+
+request! {
+    /// `POST /cluster/take-over`: why.
+    pub(in crate::http) struct TakeOverQuery {
+        /// 1 to 1,000 characters.
+        reason: String = text(REASON_LENGTH),
+    }
+}
+
+request! {
+    /// `GET /resilience/history`: a page, newest first, so that what follows a moment was before it.
+    pub(in crate::http) struct HistoryQuery {
+        /// How many records, 1 to 1,000.
+        limit: Option<u32> = stored_page_limit(),
+        /// The moment the page follows.
+        before: Option<WallTime> = time(),
+        /// The same.
+        after: Option<WallTime> = time(),
+    }
+}
+
+request! {
+    /// `GET /resilience/patterns`: how far to look back.
+    pub(in crate::http) struct PatternsQuery {
+        /// Days, 1 to 30.
+        days: Option<i64> = digits(1..=MAX_DAYS, |days| days),
+    }
+}
+
+request! {
+    /// `GET /resilience/alerts`: a page, newest first, and what narrows the list.
+    pub(in crate::http) struct AlertsQuery {
+        /// How many alerts, 1 to 1,000.
+        limit: Option<u32> = stored_page_limit(),
+        /// The alert the page follows.
+        after: Option<AlertId> = position(AlertId::new),
+        /// Only open alerts, or only closed ones.
+        open: Option<bool> = parsed(|word| match word {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("must be true or false".to_owned()),
+        }),
+        /// Only alerts of this kind.
+        kind: Option<AlertKind> = word(AlertKind::ALL, AlertKind::as_str),
+    }
+}
+
+impl From<AlertsQuery> for AlertFilter {
+    fn from(query: AlertsQuery) -> Self {
+        Self {
+            before: query.after,
+            open: query.open,
+            kind: query.kind,
+        }
+    }
+}
+
+request! {
+    /// `GET /resilience/incidents`: a page, newest first, and what narrows the list.
+    pub(in crate::http) struct IncidentsQuery {
+        /// The incident the page follows.
+        after: Option<IncidentId> = position(IncidentId::new),
+        /// Only incidents of this instance.
+        instance: Option<InstanceId> = server_id(),
+        /// Only open incidents, or only ended ones.
+        state: Option<IncidentState> = parsed(|word| {
+            IncidentState::from_word(word).ok_or_else(|| "must be open or ended".to_owned())
+        }),
+        /// Only incidents that began then or later.
+        from: Option<WallTime> = time(),
+        /// Only incidents that began before or then.
+        to: Option<WallTime> = time(),
+        /// How many incidents, 1 to 1,000.
+        limit: Option<u32> = stored_page_limit(),
+    }
+    check incidents_span
+}
+
+fn incidents_span(draft: &<IncidentsQuery as Record>::Draft) -> Refused {
+    span(&draft.from, &draft.to)
+}
+
+impl From<IncidentsQuery> for IncidentFilter {
+    fn from(query: IncidentsQuery) -> Self {
+        Self {
+            before: query.after,
+            instance: query.instance,
+            state: query.state,
+            from: query.from,
+            to: query.to,
+        }
+    }
+}
+
+request! {
+    /// `GET /resilience/events`: a page, and what narrows the list.
+    pub(in crate::http) struct EventsQuery {
+        /// `asc` or `desc`.
+        order: Option<EventOrder> = word(EventOrder::ALL, EventOrder::as_str),
+        /// The event the page follows.
+        after: Option<i64> = position(|sequence| sequence),
+        /// Only events of this instance.
+        instance: Option<InstanceId> = server_id(),
+        /// Only events of this stream.
+        stream: Option<StreamId> = digits(1..=MAX_SAFE_INTEGER, StreamId::new),
+        /// Only events of these kinds, with commas in between.
+        kind: Option<Vec<&'static str>> = words(Event::KINDS, |kind| kind),
+        /// Only events of then or later.
+        from: Option<WallTime> = time(),
+        /// Only events of before or then.
+        to: Option<WallTime> = time(),
+        /// How many events, 1 to 1,000.
+        limit: Option<u32> = stored_page_limit(),
+    }
+    check events_span
+}
+
+fn events_span(draft: &<EventsQuery as Record>::Draft) -> Refused {
+    span(&draft.from, &draft.to)
+}
+
+impl From<EventsQuery> for EventFilter {
+    fn from(query: EventsQuery) -> Self {
+        Self {
+            order: query.order.unwrap_or(EventOrder::Ascending),
+            after: query.after,
+            instance: query.instance,
+            stream: query.stream,
+            kinds: query.kind.unwrap_or_default(),
+            from: query.from,
+            to: query.to,
+        }
+    }
+}
+
+fn span(from: &Slot<WallTime>, to: &Slot<WallTime>) -> Refused {
+    let mut refused = Refused::default();
+    if let (Some(Ok(from)), Some(Ok(to))) = (from, to)
+        && from > to
+    {
+        refused.note("to", "must not be earlier than `from`");
+    }
+    refused
+}
