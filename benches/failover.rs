@@ -13,7 +13,6 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -33,6 +32,7 @@ use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{self, Guard, Save, Store};
 use tempfile::TempDir;
 
+use support::commands::registration;
 use support::postgres::Database;
 
 const STREAMS: u32 = 10_000;
@@ -104,19 +104,6 @@ async fn new_store(kind: Kind) -> (Place, Arc<dyn Store>) {
         .await
         .expect("a store");
     (place, store)
-}
-
-/// The one that fails holds everything before the others come.
-fn registration(id: InstanceId, max_streams: u32) -> RegisterInstance {
-    RegisterInstance {
-        id,
-        ip: "127.0.0.1".into(),
-        port: 9_000,
-        max_streams,
-        labels: BTreeMap::new(),
-        heartbeat_interval: None,
-        auto_assign: false,
-    }
 }
 
 fn streams() -> SaveStreams {

@@ -8,7 +8,9 @@
     reason = "a bench that cannot be prepared has nothing to measure"
 )]
 
-use std::collections::BTreeMap;
+#[path = "../tests/support/commands.rs"]
+mod orders;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,6 +31,8 @@ use resilient_orchestrator::domain::running_time::LONGEST_GRACE;
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{self, Guard, Save, Store};
 use tempfile::TempDir;
+
+use orders::registration;
 
 const WORKERS: usize = 1_000;
 
@@ -80,15 +84,7 @@ fn name(number: usize) -> InstanceId {
 /// A thousand workers and as many streams that wait to be asked for.
 fn preparations() -> (Vec<RegisterInstance>, SaveStreams) {
     let registrations = (0..WORKERS)
-        .map(|number| RegisterInstance {
-            id: name(number),
-            ip: "127.0.0.1".into(),
-            port: 9_000,
-            max_streams: 20,
-            labels: BTreeMap::new(),
-            heartbeat_interval: None,
-            auto_assign: false,
-        })
+        .map(|number| registration(name(number), 20))
         .collect();
     let streams = (0..WORKERS)
         .map(|number| StreamSpec {

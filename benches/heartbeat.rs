@@ -13,7 +13,9 @@
     reason = "a bench that cannot be prepared has nothing to measure, and prints what it did"
 )]
 
-use std::collections::BTreeMap;
+#[path = "../tests/support/commands.rs"]
+mod orders;
+
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,10 +30,11 @@ use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::Clock;
-use resilient_orchestrator::domain::commands::{RegisterInstance, SaveStreams, StreamSpec};
-use resilient_orchestrator::domain::ids::InstanceId;
+use resilient_orchestrator::domain::commands::{SaveStreams, StreamSpec};
 use resilient_orchestrator::http::{self, AppState, HttpSettings, Readiness};
 use resilient_orchestrator::store;
+
+use orders::self_filling;
 
 const INSTANCES: usize = 10_000;
 const STREAMS: usize = 100_000;
@@ -186,17 +189,8 @@ async fn fleet(metrics: &mut Registry) -> Orchestrator {
     // Both live as long as the process.
     std::mem::forget((arbiters, fatalities));
     let orchestrator = Arc::new(orchestrator);
-    let registrations = (0..INSTANCES).map(|number| {
-        orchestrator.execute(RegisterInstance {
-            id: InstanceId::new(name(number)),
-            ip: "127.0.0.1".into(),
-            port: 9_000,
-            max_streams: 20,
-            labels: BTreeMap::new(),
-            heartbeat_interval: None,
-            auto_assign: true,
-        })
-    });
+    let registrations =
+        (0..INSTANCES).map(|number| orchestrator.execute(self_filling(name(number).as_str(), 20)));
     for registered in join_all(registrations).await {
         registered.expect("a registration");
     }

@@ -12,7 +12,9 @@
     reason = "a bench that cannot be prepared has nothing to measure"
 )]
 
-use std::collections::BTreeMap;
+#[path = "../tests/support/commands.rs"]
+mod orders;
+
 use std::future::Future;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -29,12 +31,14 @@ use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::Clock;
-use resilient_orchestrator::domain::commands::{RegisterInstance, SaveStreams, StreamSpec};
+use resilient_orchestrator::domain::commands::{SaveStreams, StreamSpec};
 use resilient_orchestrator::domain::ids::{AssignmentVersion, InstanceId};
 use resilient_orchestrator::http::{self, AppState, HttpSettings, Readiness};
 use resilient_orchestrator::store;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::oneshot;
+
+use orders::self_filling;
 
 /// Only its totals are read, so it is there for the bytes and costs the times a little.
 #[global_allocator]
@@ -147,17 +151,8 @@ async fn system_with_metrics(metrics: &mut Registry) -> Orchestrator {
         Telemetry::new(metrics),
         &Placement::Here,
     );
-    let registrations = (0..WORKERS).map(|number| {
-        orchestrator.execute(RegisterInstance {
-            id: name(number),
-            ip: "127.0.0.1".into(),
-            port: 9_000,
-            max_streams: 1_000,
-            labels: BTreeMap::new(),
-            heartbeat_interval: None,
-            auto_assign: true,
-        })
-    });
+    let registrations =
+        (0..WORKERS).map(|number| orchestrator.execute(self_filling(name(number), 1_000)));
     for registered in join_all(registrations).await {
         registered.expect("a registration");
     }

@@ -7,13 +7,15 @@
     reason = "a bench whose setting fails has nothing to measure"
 )]
 
+#[path = "../tests/support/commands.rs"]
+mod orders;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use divan::{Bencher, black_box};
 use resilient_orchestrator::domain::commands::{
-    AssignStreams, Command, OpenIncident, Opening, RecoverInstance, RegisterInstance, SaveStreams,
-    StreamSpec,
+    AssignStreams, Command, OpenIncident, Opening, RecoverInstance, SaveStreams, StreamSpec,
 };
 use resilient_orchestrator::domain::fleet::Standing;
 use resilient_orchestrator::domain::fleet::{Fleet, Reading, Scores, Scoring};
@@ -25,6 +27,8 @@ use resilient_orchestrator::domain::liveness::FenceAnswer;
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::stream::Place;
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
+
+use orders::registration;
 
 const STREAMS: i64 = 10_000;
 const SURVIVORS: usize = 100;
@@ -40,18 +44,6 @@ fn run<C: Command>(ledger: &mut Ledger, command: C) {
     ledger.commit(batch);
 }
 
-fn register(id: &str, max_streams: u32) -> RegisterInstance {
-    RegisterInstance {
-        id: id.into(),
-        ip: "127.0.0.1".into(),
-        port: 8080,
-        max_streams,
-        labels: BTreeMap::new(),
-        heartbeat_interval: None,
-        auto_assign: false,
-    }
-}
-
 /// One instance with every stream, and a hundred empty ones that can hold twice as many.
 fn fleet() -> Fleet {
     let mut ledger = Ledger::new(Fleet::default());
@@ -63,7 +55,7 @@ fn fleet() -> Fleet {
         })
         .collect();
     run(&mut ledger, SaveStreams { streams });
-    run(&mut ledger, register("doomed", 10_000));
+    run(&mut ledger, registration("doomed", 10_000));
     run(
         &mut ledger,
         AssignStreams {
@@ -73,7 +65,10 @@ fn fleet() -> Fleet {
         },
     );
     for number in 0..SURVIVORS {
-        run(&mut ledger, register(&format!("worker-{number:03}"), 200));
+        run(
+            &mut ledger,
+            registration(format!("worker-{number:03}").as_str(), 200),
+        );
     }
     ledger.saved().clone()
 }

@@ -29,6 +29,8 @@ mod nature;
 mod network;
 #[path = "../tests/simulation/operator.rs"]
 mod operator;
+#[path = "../tests/support/commands.rs"]
+mod orders;
 #[path = "../tests/simulation/report.rs"]
 mod report;
 #[path = "../tests/simulation/returned.rs"]

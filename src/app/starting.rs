@@ -206,6 +206,7 @@ fn shown(time: WallTime) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::testing::VirtualTime;
 
     const NEW_YEAR: WallTime = WallTime::from_micros(1_767_225_600_000_000);
 
@@ -216,7 +217,7 @@ mod tests {
         errors: Vec<StoreError>,
     ) -> (Result<(), StartError>, Vec<Duration>) {
         tokio::time::pause();
-        let clock = Clock::of_runtime(NEW_YEAR);
+        let clock = VirtualTime::starting_at(NEW_YEAR).clock();
         clock.stop_listening();
         let gate = Gate::new(clock.clone(), phase(&clock, Awaited::Database, NEW_YEAR));
         let mut start = Start {

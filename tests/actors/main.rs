@@ -24,6 +24,8 @@ mod identity;
 mod leases;
 mod liveness;
 mod long_poll;
+#[path = "../support/commands.rs"]
+mod orders;
 mod outage;
 mod reconcile;
 mod recovery_attempts;

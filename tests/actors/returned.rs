@@ -4,7 +4,7 @@ use resilient_orchestrator::actors::alerts::AskAlerts;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind};
 use resilient_orchestrator::domain::commands::{
-    DeleteStream, RegisterInstance, ReleaseStreams, SaveStreams, StreamSpec,
+    DeleteStream, ReleaseStreams, SaveStreams, StreamSpec,
 };
 use resilient_orchestrator::domain::ids::StreamId;
 use resilient_orchestrator::domain::returns::Returns;
@@ -12,7 +12,7 @@ use resilient_orchestrator::domain::stream::StreamState;
 
 use crate::faults::{Fault, Outage};
 use crate::restart::life;
-use crate::rig::{Rig, pass, registration, settle_down, spec};
+use crate::rig::{Rig, pass, self_filling, settle_down, spec};
 
 /// Instances that fill themselves and beat on, and stream 1.
 async fn filled_by(ids: &[&str]) -> Rig {
@@ -21,10 +21,7 @@ async fn filled_by(ids: &[&str]) -> Rig {
 
 async fn on(rig: Rig, ids: &[&str]) -> Rig {
     for id in ids {
-        let register = RegisterInstance {
-            auto_assign: true,
-            ..registration(id, 9)
-        };
+        let register = self_filling(*id, 9);
         rig.orchestrator.execute(register).await.unwrap();
     }
     rig.keep_beating(ids);

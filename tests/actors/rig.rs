@@ -1,6 +1,5 @@
 //! A running orchestrator on a faulty store, and short words for what is done to it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,9 +12,9 @@ use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::registry::Entry;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
-use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::commands::{
-    AssignOutcome, AssignStreams, RegisterInstance, Registered, Rejection, SaveStreams, StreamSpec,
+    AssignOutcome, AssignStreams, Registered, Rejection, SaveStreams,
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Fleet;
@@ -31,6 +30,7 @@ use resilient_orchestrator::domain::time::WallTime;
 use tokio::sync::mpsc;
 
 use crate::faults::FaultyStore;
+pub(crate) use crate::orders::{registration, self_filling, spec};
 
 /// Some day in 2023, so that wall times look like wall times.
 const START: WallTime = WallTime::from_micros(1_700_000_000_000_000);
@@ -51,7 +51,7 @@ impl Query for Whole {
 pub(crate) struct Rig {
     pub(crate) store: FaultyStore,
     pub(crate) orchestrator: Orchestrator,
-    pub(crate) clock: Clock,
+    pub(crate) clock: VirtualTime,
     pub(crate) fatal: mpsc::UnboundedReceiver<Fatal>,
 }
 
@@ -68,24 +68,24 @@ impl Rig {
 
     /// Where virtual time has begun already.
     pub(crate) async fn in_paused_time(settings: SystemSettings) -> Self {
-        let clock = Clock::of_runtime(START);
-        Self::on(FaultyStore::new(clock.clone(), 0), settings, clock).await
+        let clock = VirtualTime::starting_at(START);
+        Self::on(FaultyStore::new(clock.clock(), 0), settings, clock).await
     }
 
     /// Another life on the same store. The life before it must be over.
     pub(crate) async fn again(self, settings: SystemSettings) -> Self {
-        let clock = Clock::of_runtime(self.clock.wall());
+        let clock = VirtualTime::starting_at(self.clock.wall());
         Self::on(self.store, settings, clock).await
     }
 
-    async fn on(store: FaultyStore, settings: SystemSettings, clock: Clock) -> Self {
-        store.set_clock(clock.clone());
+    async fn on(store: FaultyStore, settings: SystemSettings, clock: VirtualTime) -> Self {
+        store.set_clock(clock.clock());
         let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
         let telemetry = Telemetry::new(&mut Metrics::default());
         let (orchestrator, fatal) = start(
             loaded,
             &settings,
-            clock.clone(),
+            clock.clock(),
             telemetry,
             &Placement::Here,
         );
@@ -227,26 +227,6 @@ impl Rig {
         if let Some(actor) = self.actor(id) {
             let _ = actor.send(Boom).await;
         }
-    }
-}
-
-pub(crate) fn registration(id: &str, max_streams: u32) -> RegisterInstance {
-    RegisterInstance {
-        id: id.into(),
-        ip: "192.0.2.1".to_owned(),
-        port: 9_000,
-        max_streams,
-        labels: BTreeMap::new(),
-        heartbeat_interval: None,
-        auto_assign: false,
-    }
-}
-
-pub(crate) fn spec(id: i64) -> StreamSpec {
-    StreamSpec {
-        id: Some(StreamId::new(id)),
-        name: Some(format!("stream-{id}").into()),
-        ..StreamSpec::default()
     }
 }
 

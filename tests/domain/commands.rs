@@ -6,7 +6,6 @@
     reason = "a test panics when the ground it stands on gives way"
 )]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
@@ -37,6 +36,8 @@ use resilient_orchestrator::domain::stream::{
 };
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 use resilient_orchestrator::domain::timeline::Recent;
+
+use crate::orders::{registration, spec};
 
 const fn at(seconds: i64) -> WallTime {
     WallTime::from_micros(seconds * 1_000_000)
@@ -214,26 +215,6 @@ impl World {
 
     fn state(&self, id: i64) -> StreamState {
         self.place(id).state()
-    }
-}
-
-fn registration(id: &str, max_streams: u32) -> RegisterInstance {
-    RegisterInstance {
-        id: id.into(),
-        ip: "10.0.0.1".into(),
-        port: 8080,
-        max_streams,
-        labels: BTreeMap::new(),
-        heartbeat_interval: None,
-        auto_assign: false,
-    }
-}
-
-fn spec(id: i64) -> StreamSpec {
-    StreamSpec {
-        id: Some(StreamId::new(id)),
-        name: Some(format!("s{id}").into()),
-        ..StreamSpec::default()
     }
 }
 

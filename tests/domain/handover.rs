@@ -5,13 +5,12 @@
     reason = "a test panics when the ground it stands on gives way"
 )]
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
     AbandonHandovers, AgreeLease, AssignOutcome, AssignStreams, Command, ConfirmDelivery,
-    DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance, RegisterInstance, Rejection,
-    Relocation, Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved, WithdrawLease,
+    DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance, Rejection, Relocation,
+    Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved, WithdrawLease,
 };
 use resilient_orchestrator::domain::fleet::Standing;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Scoring};
@@ -30,6 +29,8 @@ use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Opened
 use resilient_orchestrator::domain::stream::{Assignment, Place};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
+
+use crate::orders::registration;
 
 const fn at(seconds: i64) -> WallTime {
     WallTime::from_micros(seconds * 1_000_000)
@@ -91,15 +92,7 @@ impl World {
     }
 
     fn register(&mut self, id: &str) {
-        self.run(RegisterInstance {
-            id: id.into(),
-            ip: "10.0.0.1".into(),
-            port: 8080,
-            max_streams: 5,
-            labels: BTreeMap::new(),
-            heartbeat_interval: None,
-            auto_assign: false,
-        });
+        self.run(registration(id, 5));
     }
 
     fn agree_on_leases(&mut self, id: &str) {

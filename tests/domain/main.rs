@@ -2,5 +2,7 @@
 
 mod commands;
 mod handover;
+#[path = "../support/commands.rs"]
+mod orders;
 mod properties;
 mod recovery;

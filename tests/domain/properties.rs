@@ -43,6 +43,8 @@ use resilient_orchestrator::domain::stream::{Place, Stream};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 use resilient_orchestrator::domain::timeline::Recent;
 
+use crate::orders::registration;
+
 const INSTANCES: usize = 5;
 const STREAMS: i64 = 14;
 
@@ -465,13 +467,8 @@ impl World {
                 auto_assign,
             } => {
                 let reply = self.decide(&RegisterInstance {
-                    id: name(who),
-                    ip: "127.0.0.1".into(),
-                    port: 1,
-                    max_streams,
-                    labels: BTreeMap::new(),
-                    heartbeat_interval: None,
                     auto_assign,
+                    ..registration(name(who), max_streams)
                 });
                 let reply = reply.expect("registering is never refused");
                 let slot = self.ledger.draft().instance(&name(who)).unwrap();

@@ -51,6 +51,7 @@ struct State {
     outage: Option<Outage>,
     partial_outage: Option<(Side, Outage)>,
     panics_in_events: bool,
+    refuses_content: bool,
     refused: Option<InstanceId>,
     refused_records: Option<InstanceId>,
     flaw: Option<Flaw>,
@@ -77,12 +78,19 @@ pub(crate) struct FaultyStore {
     state: Arc<Mutex<State>>,
 }
 
+/// Texts of a store are for the log: no answer may hold `secret`.
 fn in_doubt() -> StoreError {
-    StoreError::InDoubt("on purpose".to_owned())
+    StoreError::InDoubt("UPDATE secret".to_owned())
 }
 
 fn unavailable() -> StoreError {
-    StoreError::Unavailable("on purpose".to_owned())
+    StoreError::Unavailable("SELECT secret".to_owned())
+}
+
+/// It fails certainly, at the limit of a call.
+async fn unreachable() -> StoreError {
+    sleep(DATABASE_TIMEOUT).await;
+    unavailable()
 }
 
 impl FaultyStore {
@@ -99,6 +107,7 @@ impl FaultyStore {
                 outage: None,
                 partial_outage: None,
                 panics_in_events: false,
+                refuses_content: false,
                 refused: None,
                 refused_records: None,
                 flaw: None,
@@ -150,6 +159,11 @@ impl FaultyStore {
     /// Reading events panics from now on, or no longer.
     pub(crate) fn panic_in_events(&self, panics: bool) {
         self.state().panics_in_events = panics;
+    }
+
+    /// Refuses the content of every transaction until it calms down.
+    pub(crate) fn refuse_content(&self) {
+        self.state().refuses_content = true;
     }
 
     /// Refuses the content of every transaction that touches this instance's row.
@@ -206,6 +220,7 @@ impl FaultyStore {
         state.storminess = 0;
         state.outage = None;
         state.partial_outage = None;
+        state.refuses_content = false;
     }
 
     /// The rows as they are.
@@ -321,6 +336,7 @@ impl FaultyStore {
         match fault {
             Fault::Fine => self.write(guard, save).await,
             Fault::Unavailable => Err(unavailable()),
+            Fault::NoConnection => Err(unreachable().await),
             Fault::WrittenInDoubt => {
                 self.write(guard, save).await?;
                 Err(in_doubt())
@@ -365,10 +381,7 @@ impl FaultyStore {
                 sleep(delay).await;
                 Ok(())
             }
-            Fault::Slow(_) | Fault::Hang => {
-                sleep(DATABASE_TIMEOUT).await;
-                Err(unavailable())
-            }
+            Fault::Slow(_) | Fault::Hang | Fault::NoConnection => Err(unreachable().await),
             Fault::Fine | Fault::HaltBefore | Fault::HaltAfter => Ok(()),
             Fault::Unavailable
             | Fault::WrittenInDoubt
@@ -422,11 +435,12 @@ impl Store for FaultyStore {
                 save.rows.instances.is_empty()
                     && save.events.iter().any(|event| event.instance() == Some(id))
             };
-            if refused.is_some_and(|id| save.rows.instances.contains_key(&id))
+            if state.refuses_content
+                || refused.is_some_and(|id| save.rows.instances.contains_key(&id))
                 || state.refused_records.as_ref().is_some_and(tells_of)
             {
                 state.is_saving = false;
-                return Err(StoreError::Refused("on purpose".to_owned()));
+                return Err(StoreError::Refused("CHECK secret".to_owned()));
             }
             state.next_for_save()
         };
@@ -446,6 +460,7 @@ impl Store for FaultyStore {
         let settlement = match fault {
             Fault::Fine | Fault::HaltBefore | Fault::HaltAfter => self.settle_truly(guard).await,
             Fault::Unavailable => Err(unavailable()),
+            Fault::NoConnection => Err(unreachable().await),
             Fault::WrittenInDoubt => self.settle_truly(guard).await.and(Err(in_doubt())),
             Fault::LostInDoubt | Fault::LateInDoubt(_) => Err(in_doubt()),
             Fault::Slow(delay) if delay < DATABASE_TIMEOUT => {

@@ -11,6 +11,8 @@ pub(crate) enum Fault {
     Fine,
     /// It fails at once and certainly.
     Unavailable,
+    /// There is no connection for it until the limit: it fails certainly.
+    NoConnection,
     /// It is carried out, and the answer is lost.
     WrittenInDoubt,
     /// It never arrives, and nobody knows.
@@ -34,6 +36,8 @@ pub(crate) enum Outage {
     Refusing,
     /// Calls run into the limit.
     Hanging,
+    /// Calls run into the limit before they begin: nothing of them is carried out.
+    Unreachable,
 }
 
 /// One of the two kinds of calls.
@@ -125,6 +129,7 @@ impl State {
         match self.outage.or(partial.map(|(_, outage)| outage)) {
             Some(Outage::Refusing) => Fault::Unavailable,
             Some(Outage::Hanging) => Fault::Hang,
+            Some(Outage::Unreachable) => Fault::NoConnection,
             None if self.weather.u32(0..1_000) < self.storminess => storm(&mut self.weather),
             None => Fault::Fine,
         }

@@ -12,7 +12,6 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support_http::faults::FaultyStore;
 use crate::support_http::{World, settle};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
@@ -755,11 +754,7 @@ fn assert_problem(answer: &str, status: u16) {
 #[actix_web::test]
 async fn over_real_connections() {
     count_errors();
-    let world = World::on(
-        std::sync::Arc::new(FaultyStore::default()),
-        HttpSettings::default(),
-    )
-    .await;
+    let world = World::on(World::empty_store(), HttpSettings::default()).await;
     let listener = http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let server = http::serve(listener, world.state.clone()).unwrap();

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says what it found by failing")]
 
-use crate::support_http::faults::Mode;
+use crate::support_http::faults::Outage;
 use crate::support_http::{World, assert_has, pass, settle};
 use serde_json::{Value, json};
 
@@ -36,9 +36,9 @@ async fn prepared() -> World {
 }
 
 /// Both breakers opened by themselves: writes by five failures, reads because writes did.
-async fn out(mode: Mode) -> World {
+async fn out(outage: Outage) -> World {
     let world = prepared().await;
-    world.store.set(mode);
+    world.store.set_outage(Some(outage));
     while world.orchestrator.store_gate().writes().lets_through() {
         let body = json!({"server_id": "new", "ip": "h", "port": 1});
         world.post("/register", body).await.problem(503);
@@ -72,7 +72,7 @@ async fn closed_breakers_are_shown() {
 
 #[actix_web::test]
 async fn an_open_breaker_names_its_next_probe_and_so_does_every_refusal() {
-    let world = out(Mode::Out).await;
+    let world = out(Outage::Refusing).await;
     let shown = breaker(&world, "store_writes").await;
     assert_eq!(shown["state"], "open");
     assert!(shown["failures"].as_u64() >= Some(5), "{shown}");
@@ -89,16 +89,16 @@ async fn an_open_breaker_names_its_next_probe_and_so_does_every_refusal() {
 
 #[actix_web::test]
 async fn an_outage_is_refused_in_no_time_and_answered_from_memory_with_its_age() {
-    from_memory(Mode::Out).await;
+    from_memory(Outage::Refusing).await;
 }
 
 #[actix_web::test]
 async fn a_store_that_hangs_is_refused_in_no_time_too() {
-    from_memory(Mode::Hangs).await;
+    from_memory(Outage::Unreachable).await;
 }
 
-async fn from_memory(mode: Mode) {
-    let world = out(mode).await;
+async fn from_memory(outage: Outage) {
+    let world = out(outage).await;
     let writes = [
         ("/register", json!({"server_id": "n", "ip": "h", "port": 1})),
         ("/streams", json!({"streams": [{"id": 9, "name": "nine"}]})),
@@ -143,7 +143,7 @@ async fn from_memory(mode: Mode) {
     );
     assert_eq!(world.orchestrator.clock().now(), began, "nobody waited");
 
-    world.store.set(Mode::Fine);
+    world.store.calm_down();
     pass(61).await;
     for path in remembered() {
         let answer = world.get(&path).await.ok();
@@ -205,7 +205,7 @@ async fn one_breaker_is_forced_and_released_and_the_other_goes_on() {
 
 #[actix_web::test]
 async fn forced_closed_is_shown_as_such_and_asks_the_store() {
-    let world = out(Mode::Out).await;
+    let world = out(Outage::Refusing).await;
     let forced = force(&world, "store_reads", "closed").await;
     assert_has(&forced, &json!({"state": "closed", "forced": "closed"}));
     assert_eq!(world.get("/status").await.ok().get("stale_since"), None);

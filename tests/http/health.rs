@@ -6,7 +6,7 @@
     reason = "a test that cannot set its scene up has failed"
 )]
 
-use crate::support_http::faults::Mode;
+use crate::support_http::faults::Outage;
 use crate::support_http::{World, assert_begins_with, assert_has, pass, settle};
 use serde_json::{Value, json};
 
@@ -138,7 +138,7 @@ async fn a_failure_is_told_with_its_reason_its_streams_and_what_became_of_them()
 #[actix_web::test]
 async fn what_is_told_while_the_database_is_out_says_since_when_it_is_stale() {
     let world = after_a_failure().await;
-    world.store.set(Mode::Out);
+    world.store.set_outage(Some(Outage::Refusing));
     for _ in 0..6 {
         world
             .post("/streams", json!({"streams": [{"name": "new"}]}))

@@ -9,7 +9,6 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::support_http::{World, assert_begins_with, assert_has, pass, settle};
@@ -226,7 +225,7 @@ fn serve(world: &World) -> (SocketAddr, actix_web::dev::ServerHandle) {
 
 #[actix_web::test]
 async fn over_sockets_clients_that_gave_up_do_not_pile_up_and_the_end_is_quick() {
-    let world = World::on(Arc::default(), HttpSettings::default()).await;
+    let world = World::on(World::empty_store(), HttpSettings::default()).await;
     let version = with_three(&world).await;
     let (address, handle) = serve(&world);
     let path = path(version, "&wait=60");
@@ -282,7 +281,7 @@ async fn impatient() -> (World, SocketAddr) {
         client: SHORT,
         ..HttpSettings::default()
     };
-    let world = World::on(Arc::default(), settings).await;
+    let world = World::on(World::empty_store(), settings).await;
     let (address, _) = serve(&world);
     (world, address)
 }

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use crate::support_http::faults::Mode;
+use crate::support_http::faults::{Fault, Outage};
 use crate::support_http::{NEW_YEAR, World};
 use crate::support_http::{assert_has, ids, pass, settle};
 use actix_web::http::header;
 use actix_web::{body, test};
-use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::http::{self, Awaited, Gate, Phase, Starting, route_table};
 use serde_json::{Value, json};
 
@@ -41,23 +41,23 @@ async fn prepared() -> World {
 
 #[actix_web::test]
 async fn writes_are_told_to_come_back_and_everything_else_goes_on() {
-    outage(Mode::Out).await;
+    outage(Outage::Refusing).await;
 }
 
 #[actix_web::test]
 async fn a_store_that_hangs_is_a_store_that_is_out() {
-    outage(Mode::Hangs).await;
+    outage(Outage::Unreachable).await;
 }
 
-async fn outage(mode: Mode) {
+async fn outage(outage: Outage) {
     let world = prepared().await;
     let before = world.saved().await;
-    world.store.set(mode);
+    world.store.set_outage(Some(outage));
     for (name, answer) in writes(&world).await {
         let problem = answer.problem(503);
         assert_eq!(
             problem["type"], "/problems/database-unavailable",
-            "{mode:?} {name}"
+            "{outage:?} {name}"
         );
         assert!(!answer.text.contains("secret"), "{}", answer.text);
     }
@@ -68,13 +68,13 @@ async fn outage(mode: Mode) {
         &json!({"status": "healthy", "database": "unavailable"}),
     );
     assert_eq!(world.get("/ready").await.status, 200);
-    assert_eq!(world.saved().await, before, "{mode:?}");
+    assert_eq!(world.saved().await, before, "{outage:?}");
     let empty = json!({"server_id": "a", "stream_ids": []});
     world.post("/streams/release", empty).await.ok();
     let metrics = world.get("/instances/a/metrics").await.ok();
     assert_eq!(metrics["complete"], false);
 
-    world.store.set(Mode::Fine);
+    world.store.calm_down();
     pass(61).await;
     assert_eq!(world.get("/health").await.ok()["database"], "available");
     world.assign("a", 1).await;
@@ -86,24 +86,25 @@ async fn outage(mode: Mode) {
 
 #[actix_web::test]
 async fn a_write_that_was_carried_out_after_all_is_shown_once_that_is_known() {
-    doubt(Mode::LosesAnswer, &[3, 4]).await;
+    doubt(Fault::WrittenInDoubt, &[3, 4]).await;
 }
 
 #[actix_web::test]
 async fn a_write_that_was_lost_is_never_shown() {
-    doubt(Mode::LosesWrite, &[]).await;
+    doubt(Fault::LostInDoubt, &[]).await;
 }
 
-async fn doubt(mode: Mode, settled: &[i64]) {
+async fn doubt(fault: Fault, settled: &[i64]) {
     let world = prepared().await;
-    world.store.set(mode);
+    world.store.script_saves([fault]);
+    world.store.set_outage(Some(Outage::Refusing));
     let ask = json!({"server_id": "b", "requested_count": 2});
     world.post("/streams/assign", ask).await.problem(503);
     assert!(world.held("b").await.is_empty(), "not known, so not shown");
     world.beat("b").await.ok();
-    world.store.set(Mode::Fine);
+    world.store.calm_down();
     pass(3).await;
-    assert_eq!(world.held("b").await, settled, "{mode:?}");
+    assert_eq!(world.held("b").await, settled, "{fault:?}");
     // The worker asks again, as if nothing had happened, and the list says what it runs.
     world.assign("b", 2).await;
     assert_eq!(world.held("b").await, [3, 4]);
@@ -113,12 +114,12 @@ async fn doubt(mode: Mode, settled: &[i64]) {
 async fn what_the_store_refuses_is_the_value_s_fault_and_not_our_mistake() {
     let world = prepared().await;
     let before = world.saved().await;
-    world.store.set(Mode::Refuses);
+    world.store.refuse_content();
     for (name, answer) in writes(&world).await {
         let problem = answer.problem(422);
         assert!(!answer.text.contains("secret"), "{name}: {problem}");
     }
-    world.store.set(Mode::Fine);
+    world.store.calm_down();
     settle().await;
     assert_eq!(world.saved().await, before);
 }
@@ -126,13 +127,13 @@ async fn what_the_store_refuses_is_the_value_s_fault_and_not_our_mistake() {
 #[actix_web::test]
 async fn silence_during_an_outage_is_acted_on_when_the_store_is_back() {
     let world = prepared().await;
-    world.store.set(Mode::Out);
+    world.store.set_outage(Some(Outage::Refusing));
     for _ in 0..40 {
         pass(10).await;
         world.beat("b").await.ok();
     }
     assert_eq!(world.held("a").await, [1, 2], "not saved, so not shown");
-    world.store.set(Mode::Fine);
+    world.store.calm_down();
     pass(61).await;
     world.beat("b").await.ok();
     assert_eq!(world.held("b").await, [1, 2]);
@@ -140,7 +141,7 @@ async fn silence_during_an_outage_is_acted_on_when_the_store_is_back() {
 }
 
 /// A start that waits, and goes on in `seconds`.
-fn starting(clock: &Clock, awaited: Awaited, seconds: u64) -> Phase {
+fn starting(clock: &resilient_orchestrator::clock::Clock, awaited: Awaited, seconds: u64) -> Phase {
     Phase::Starting(Starting {
         awaited,
         since: NEW_YEAR,
@@ -169,7 +170,7 @@ async fn ask(gate: &Gate, method: &str, path: &str) -> (u16, Option<String>, Str
 #[actix_web::test]
 async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_back() {
     tokio::time::pause();
-    let clock = Clock::of_runtime(NEW_YEAR);
+    let clock = VirtualTime::starting_at(NEW_YEAR).clock();
     for awaited in [Awaited::Database, Awaited::Fleet] {
         let gate = Gate::new(clock.clone(), starting(&clock, awaited, 7));
         let known = route_table();
@@ -201,7 +202,7 @@ async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_bac
 #[actix_web::test]
 async fn before_the_fleet_is_loaded_the_process_is_alive_and_not_ready() {
     tokio::time::pause();
-    let clock = Clock::of_runtime(NEW_YEAR);
+    let clock = VirtualTime::starting_at(NEW_YEAR).clock();
     for (awaited, database) in [
         (Awaited::Database, "unavailable"),
         (Awaited::Fleet, "available"),

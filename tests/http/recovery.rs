@@ -5,7 +5,7 @@
     reason = "a test that cannot set its scene up has failed"
 )]
 
-use crate::support_http::faults::Mode;
+use crate::support_http::faults::Outage;
 use crate::support_http::{World, assert_has, pass, settle};
 use serde_json::{Value, json};
 
@@ -172,12 +172,12 @@ async fn a_forced_recovery_cuts_the_wait_for_a_retry_short() {
         pass(10).await;
         world.beat("b").await.ok();
     }
-    world.store.set(Mode::Out);
+    world.store.set_outage(Some(Outage::Refusing));
     pass(12).await;
     assert_eq!(world.held("a").await, [1, 2, 3]);
     let path = "/resilience/recovery/a";
     world.send("POST", path).await.problem(503);
-    world.store.set(Mode::Fine);
+    world.store.calm_down();
     let answer = force(&world, "a").await;
     assert_eq!(answer["status"], "success", "{answer}");
     assert_eq!(world.held("b").await, [1, 2]);
@@ -187,12 +187,12 @@ async fn a_forced_recovery_cuts_the_wait_for_a_retry_short() {
 #[actix_web::test]
 async fn without_the_database_nothing_is_promised() {
     let world = world().await;
-    for mode in [Mode::Out, Mode::Hangs] {
-        world.store.set(mode);
+    for outage in [Outage::Refusing, Outage::Unreachable] {
+        world.store.set_outage(Some(outage));
         let answer = world.send("POST", "/resilience/emergency/a").await;
         answer.problem(503);
         assert!(!answer.text.contains("secret"));
-        world.store.set(Mode::Fine);
+        world.store.calm_down();
         pass(40).await;
         assert_eq!(
             world.held("a").await,
@@ -203,7 +203,7 @@ async fn without_the_database_nothing_is_promised() {
         let open = world.get("/resilience/incidents?state=open").await.ok();
         assert_eq!(open["incidents"], json!([]));
     }
-    world.store.set(Mode::Refuses);
+    world.store.refuse_content();
     let answer = emergency(&world, "a", "").await;
     assert_eq!(answer["status"], "error");
     assert_eq!(

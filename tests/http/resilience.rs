@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use crate::support_http::faults::Mode;
+use crate::support_http::faults::Outage;
 use crate::support_http::{World, assert_has, pass, settle};
 use resilient_orchestrator::store::{Save, Store};
 use serde_json::{Value, json};
@@ -228,8 +228,8 @@ async fn a_healthy_fleet_is_consistent() {
 #[actix_web::test]
 async fn a_failed_read_is_never_a_verdict() {
     let world = after_two_failures().await;
-    for mode in [Mode::Out, Mode::Hangs] {
-        world.store.set(mode);
+    for outage in [Outage::Refusing, Outage::Unreachable] {
+        world.store.set_outage(Some(outage));
         let answer = world.get("/resilience/consistency").await.ok();
         assert_eq!(answer["consistent"], Value::Null);
         let mut found = checks(&answer);
@@ -241,7 +241,7 @@ async fn a_failed_read_is_never_a_verdict() {
         answer.problem(503);
         assert!(!answer.text.contains("secret"), "{}", answer.text);
     }
-    world.store.set(Mode::Fine);
+    world.store.calm_down();
     let answer = world.get("/resilience/consistency").await.ok();
     assert_eq!(answer["consistent"], true, "it mends by itself");
     assert_eq!(names(&incidents(&world, "").await).len(), 2);

@@ -10,7 +10,7 @@ use resilient_orchestrator::actors::fatal::Fatal;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
-use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::settings::{BreakerSettings, LivenessThresholds};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
@@ -95,7 +95,7 @@ async fn boot(
 ) -> Option<(Orchestrator, UnboundedReceiver<Fatal>)> {
     let (store, clock) = {
         let world = shared.borrow();
-        (world.store.clone(), world.clock.clone())
+        (world.store.clone(), world.clock.clock())
     };
     let began = clock.now();
     let loaded = loop {
@@ -192,8 +192,8 @@ pub(crate) fn be_gone(shared: &Shared, length: Duration) {
 /// The world's time goes on where the last runtime left it; requests that were under way failed.
 pub(crate) fn enter(shared: &Shared) {
     let mut world = shared.borrow_mut();
-    let clock = Clock::of_runtime(world.left_at);
-    world.store.set_clock(clock.clone());
+    let clock = VirtualTime::starting_at(world.left_at);
+    world.store.set_clock(clock.clock());
     world.clock = clock;
     for expected in world.streams.values_mut() {
         expected.is_changing = false;

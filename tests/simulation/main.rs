@@ -20,6 +20,8 @@ mod mutations;
 mod nature;
 mod network;
 mod operator;
+#[path = "../support/commands.rs"]
+mod orders;
 mod report;
 mod returned;
 mod run;

@@ -1,16 +1,13 @@
 //! What the worker library and the HTTP layer make of each other's words, without the wire
 //! between them: as in `crates/client/src/wire.rs` and `src/http/workers.rs`.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use orchestrator_client::machine::{Answer, Beat, Changes, Request, Running};
 use orchestrator_client::{Handoff as ClientHandoff, StreamAssignment};
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::refusal::Refusal;
-use resilient_orchestrator::domain::commands::{
-    AssignStreams, RegisterInstance, Rejection, ReleaseStreams,
-};
+use resilient_orchestrator::domain::commands::{AssignStreams, Rejection, ReleaseStreams};
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::StreamId;
@@ -21,6 +18,7 @@ use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits}
 use resilient_orchestrator::domain::stream::Stream;
 
 use crate::checks::Whole;
+use crate::orders::self_filling;
 use crate::scene::Mutation;
 use crate::worker::Link;
 use crate::world::TIMEOUT;
@@ -113,15 +111,7 @@ async fn register(link: &Link, orchestrator: &Orchestrator) -> Result<Answer, Re
         let lie = world.scene.mutation == Some(Mutation::ClaimsTooMuchRoom);
         world.workers[link.number].max + if lie { 2 } else { 0 }
     };
-    let command = RegisterInstance {
-        id: id.clone(),
-        ip: "10.0.0.1".to_owned(),
-        port: 9_000,
-        max_streams,
-        labels: BTreeMap::new(),
-        heartbeat_interval: None,
-        auto_assign: true,
-    };
+    let command = self_filling(id.clone(), max_streams);
     let registered = orchestrator.execute(command).await?;
     let incarnation = registered.instance.incarnation.get();
     let mut world = link.world.borrow_mut();

@@ -8,9 +8,7 @@
 use std::time::Duration;
 
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
-use resilient_orchestrator::domain::commands::{
-    AssignOutcome, AssignStreams, RegisterInstance, ReleaseStreams,
-};
+use resilient_orchestrator::domain::commands::{AssignOutcome, AssignStreams, ReleaseStreams};
 use resilient_orchestrator::domain::heartbeat::Heartbeat;
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::time::WallTime;
@@ -19,6 +17,7 @@ use tokio::time::sleep;
 use crate::checks::Whole;
 use crate::leased::Host;
 use crate::network::{Network, carry};
+use crate::orders::registration;
 use crate::world::{INTERVAL, REQUEST_LIMIT, Shared, World};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -204,15 +203,7 @@ impl Link {
             let id = link.id();
             orchestrator.sign_of_life(&id, None).ok()?;
             link.note_sign_of_life(&orchestrator, &id);
-            let command = RegisterInstance {
-                id: id.clone(),
-                ip: "192.0.2.1".to_owned(),
-                port: 9_000,
-                max_streams,
-                labels: std::collections::BTreeMap::new(),
-                heartbeat_interval: None,
-                auto_assign: false,
-            };
+            let command = registration(id.clone(), max_streams);
             let answer = orchestrator.execute(command).await.ok()?;
             let mut world = link.world.borrow_mut();
             world.follow();

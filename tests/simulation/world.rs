@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::fleet::Fleet;
 use resilient_orchestrator::domain::time::WallTime;
 
@@ -63,7 +63,7 @@ pub(crate) struct Counters {
 pub(crate) struct World {
     pub(crate) scene: Scene,
     pub(crate) rng: fastrand::Rng,
-    pub(crate) clock: Clock,
+    pub(crate) clock: VirtualTime,
     /// The time when the last runtime ended.
     pub(crate) left_at: WallTime,
     pub(crate) store: FaultyStore,
@@ -92,8 +92,8 @@ impl World {
     /// Must be made within a runtime whose time is paused.
     pub(crate) fn new(scene: Scene) -> Self {
         let mut rng = fastrand::Rng::with_seed(scene.seed);
-        let clock = Clock::of_runtime(START);
-        let store = FaultyStore::new(clock.clone(), rng.u64(..));
+        let clock = VirtualTime::starting_at(START);
+        let store = FaultyStore::new(clock.clock(), rng.u64(..));
         let count = rng.usize(2..=7);
         // Some worlds are all classic, some all leased, most are mixed.
         let leased_in_eight = match scene.weather {

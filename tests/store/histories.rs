@@ -29,6 +29,7 @@ use resilient_orchestrator::domain::time::Timestamp;
 use resilient_orchestrator::domain::timeline::Recent;
 use resilient_orchestrator::store::Store;
 
+use crate::support::commands::registration;
 use crate::support::fleets::{at, save_of};
 use crate::support::stores;
 
@@ -133,13 +134,10 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
     match *step {
         Step::Register { who, room, auto } => {
             let command = RegisterInstance {
-                id: name(who),
-                ip: "10.0.0.1".to_owned(),
-                port: 9000,
-                max_streams: room,
                 labels: BTreeMap::from([("Räume".to_owned(), room.to_string())]),
                 heartbeat_interval: auto.then(|| Duration::from_millis(u64::from(room))),
                 auto_assign: auto,
+                ..registration(name(who), room)
             };
             if let Some(registered) = decide(ledger, now, command) {
                 known.insert(name(who), registered.instance.incarnation);

@@ -11,7 +11,8 @@
     reason = "a helper that cannot do its work fails the test that needs it"
 )]
 
-pub mod faults;
+#[path = "../faults/mod.rs"]
+pub(crate) mod faults;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -26,7 +27,7 @@ use prometheus_client::registry::Registry;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
-use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::http::{self, AppState, HttpSettings, Readiness};
 use serde_json::{Value, json};
@@ -110,7 +111,7 @@ type Call = dyn Fn(test::TestRequest) -> Pin<Box<dyn Future<Output = Answer>>>;
 /// A running system.
 pub struct World {
     pub orchestrator: Orchestrator,
-    pub store: Arc<FaultyStore>,
+    pub(crate) store: FaultyStore,
     pub state: AppState,
     call: Box<Call>,
 }
@@ -123,18 +124,22 @@ impl World {
 
     pub async fn with(settings: HttpSettings) -> Self {
         tokio::time::pause();
-        Self::on(Arc::new(FaultyStore::default()), settings).await
+        Self::on(Self::empty_store(), settings).await
+    }
+
+    pub(crate) fn empty_store() -> FaultyStore {
+        FaultyStore::new(VirtualTime::starting_at(NEW_YEAR).clock(), 0)
     }
 
     /// A system on a store that may hold a fleet already.
-    pub async fn on(store: Arc<FaultyStore>, settings: HttpSettings) -> Self {
-        let loaded = Loaded::from_store(store.clone()).await.unwrap();
+    pub(crate) async fn on(store: FaultyStore, settings: HttpSettings) -> Self {
+        let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
         let mut registry = Registry::default();
         let telemetry = Telemetry::new(&mut registry);
         let (orchestrator, _) = start(
             loaded,
             &SystemSettings::default(),
-            Clock::of_runtime(NEW_YEAR),
+            VirtualTime::starting_at(NEW_YEAR).clock(),
             telemetry,
             &Placement::Here,
         );

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A moment on the orchestrator's *running time*: microseconds since its start during which it
-/// really ran (`clock.rs`). Monotonic; for deadlines; never stored, never shown.
+/// really ran (`src/clock`). Monotonic; for deadlines; never stored, never shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 

@@ -1,0 +1,286 @@
+//! A change of the fleet in the making: what a command does to it, recorded step by step.
+
+mod moves;
+mod returned;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::change::Change;
+use super::model::Fleet;
+use crate::events::Event;
+use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use crate::incident::Incident;
+use crate::instance::{Instance, InstanceStatus};
+use crate::probation::flapped;
+use crate::returns::ReturnPolicy;
+use crate::stream::{Assignment, OrphanReason, Place, Stream};
+use crate::time::WallTime;
+use crate::withdrawal::HandedOver;
+use crate::withdrawal::WithdrawalCause;
+
+/// Works on the fleet and writes down each change, so that a rejected command leaves no trace
+/// and a saved one can be written as rows.
+#[derive(Debug)]
+pub struct Draft<'f> {
+    fleet: &'f mut Fleet,
+    now: WallTime,
+    policy: ReturnPolicy,
+    changes: Vec<Change>,
+    events: Vec<Event>,
+    touched: BTreeMap<InstanceId, AssignmentVersion>,
+}
+
+impl<'f> Draft<'f> {
+    pub(crate) fn new(fleet: &'f mut Fleet, now: WallTime, policy: ReturnPolicy) -> Self {
+        Self {
+            fleet,
+            now,
+            policy,
+            changes: Vec::new(),
+            events: Vec::new(),
+            touched: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn into_parts(self) -> (Vec<Change>, Vec<Event>) {
+        (self.changes, self.events)
+    }
+
+    pub(crate) fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The fleet as it is with everything drafted so far.
+    pub fn fleet(&self) -> &Fleet {
+        self.fleet
+    }
+
+    /// The moment the command is decided.
+    pub fn now(&self) -> WallTime {
+        self.now
+    }
+
+    /// Which returns count.
+    pub fn return_policy(&self) -> ReturnPolicy {
+        self.policy
+    }
+
+    /// The next epoch; also the source of incarnations and incident ids.
+    pub fn next_epoch(&mut self) -> Epoch {
+        self.fleet.advance_counter()
+    }
+
+    /// Writes down what happened.
+    pub fn tell(&mut self, event: Event) {
+        self.events.push(event);
+    }
+
+    /// Records an incident.
+    pub fn record(&mut self, incident: Incident) {
+        self.make(Change::Incident(incident));
+    }
+
+    /// Creates an instance, or replaces what is saved about it.
+    pub fn put_instance(&mut self, instance: Instance) {
+        let id = instance.id.clone();
+        let before = self.fleet.instance(&id).map(|slot| slot.instance().clone());
+        self.make(Change::Instance {
+            id,
+            before,
+            after: Some(Arc::new(instance)),
+        });
+    }
+
+    /// Moves an instance to another state. Illegal transitions and unknown instances change
+    /// nothing, and say so. Failing on probation counts as a flap, whatever the reason.
+    pub fn set_status(&mut self, id: &InstanceId, status: InstanceStatus) -> bool {
+        let Some(slot) = self.fleet.instance(id) else {
+            return false;
+        };
+        let instance = slot.instance();
+        if instance.status == status || !instance.status.may_become(status) {
+            return false;
+        }
+        let is_flap =
+            (instance.status, status) == (InstanceStatus::Recovering, InstanceStatus::Failed);
+        let mut changed = Instance {
+            status,
+            status_since: self.now,
+            // What it was withdrawn for has happened; who is to leave still is.
+            withdrawn: instance.withdrawn.filter(|withdrawal| {
+                status.is_serving() || withdrawal.cause == WithdrawalCause::Removal
+            }),
+            ..Instance::clone(instance)
+        };
+        if is_flap {
+            changed.flaps = flapped(changed.flaps);
+            self.tell(Event::InstanceFlapping {
+                instance: id.clone(),
+                incarnation: changed.incarnation,
+                flaps: changed.flaps,
+            });
+        }
+        self.put_instance(changed);
+        true
+    }
+
+    /// Counts streams that left an instance whose lease is withdrawn, moved or without room.
+    pub fn count_handed_over(&mut self, id: &InstanceId, moved: u32, orphaned: u32) {
+        let Some(slot) = self.fleet.instance(id) else {
+            return;
+        };
+        let instance = slot.instance();
+        let (Some(_), Some(counted)) = (instance.withdrawn, instance.handed_over) else {
+            return;
+        };
+        if moved == 0 && orphaned == 0 {
+            return;
+        }
+        self.put_instance(Instance {
+            handed_over: Some(HandedOver {
+                moved: counted.moved.saturating_add(moved),
+                orphaned: counted.orphaned.saturating_add(orphaned),
+                ..counted
+            }),
+            ..Instance::clone(instance)
+        });
+    }
+
+    /// Takes what was counted of a life of an instance, for the record of its end: nothing is
+    /// counted twice.
+    pub fn take_handed_over(&mut self, id: &InstanceId, life: Incarnation) -> HandedOver {
+        let slot = self.fleet.instance(id);
+        let instance = slot.map(|slot| slot.instance().clone());
+        let Some((instance, counted)) =
+            instance.and_then(|instance| instance.handed_over.map(|counted| (instance, counted)))
+        else {
+            return HandedOver::none(life);
+        };
+        if counted.incarnation != life {
+            return HandedOver::none(life);
+        }
+        let is_still_withdrawn = instance.withdrawn.is_some() && instance.incarnation == life;
+        self.put_instance(Instance {
+            handed_over: is_still_withdrawn.then(|| HandedOver::none(life)),
+            ..Instance::clone(&instance)
+        });
+        counted
+    }
+
+    /// Forgets an instance. It must own nothing.
+    pub fn remove_instance(&mut self, id: &InstanceId) {
+        let before = self.fleet.instance(id).map(|slot| slot.instance().clone());
+        self.make(Change::Instance {
+            id: id.clone(),
+            before,
+            after: None,
+        });
+    }
+
+    /// Puts a stream into the catalogue, or replaces its entry.
+    pub fn put_stream(&mut self, stream: Stream) {
+        let id = stream.id;
+        let before = self.fleet.stream(id).map(|slot| slot.stream().clone());
+        self.make(Change::Stream {
+            id,
+            before,
+            after: Some(Arc::new(stream)),
+        });
+    }
+
+    /// Takes a stream out of the catalogue.
+    pub fn remove_stream(&mut self, id: StreamId) {
+        let Some(slot) = self.fleet.stream(id) else {
+            return;
+        };
+        let (stream, place) = (slot.stream().clone(), slot.place().clone());
+        self.touch_loser(&place);
+        self.make(Change::Place {
+            stream: id,
+            before: Some(place),
+            after: None,
+        });
+        self.make(Change::Stream {
+            id,
+            before: Some(stream),
+            after: None,
+        });
+    }
+
+    /// Takes a stream from its owner and lets it wait for room.
+    pub fn orphan(&mut self, stream: StreamId, from: &InstanceId, reason: OrphanReason) {
+        let slot = self.fleet.stream(stream);
+        let lost = slot.and_then(|slot| slot.place().assignment());
+        let epoch = lost.map(|assignment| assignment.epoch);
+        self.place(
+            stream,
+            Place::Orphaned {
+                reason,
+                from: from.clone(),
+                since: self.now,
+            },
+        );
+        self.tell(Event::StreamOrphaned {
+            stream,
+            from: from.clone(),
+            epoch,
+            reason,
+        });
+    }
+
+    /// Puts a stream somewhere. Both the owner that loses it and the one that gets it see their
+    /// assignment version move.
+    pub fn place(&mut self, stream: StreamId, place: Place) {
+        let before = self.fleet.stream(stream).map(|slot| slot.place().clone());
+        if let Some(before) = &before {
+            self.touch_loser(before);
+        }
+        self.touch_owner(&place);
+        self.make(Change::Place {
+            stream,
+            before,
+            after: Some(place),
+        });
+    }
+
+    /// Who is to let go of a stream was told so: when it has, there is nothing new to tell it.
+    fn touch_loser(&mut self, place: &Place) {
+        if !place.assignment().is_some_and(Assignment::is_releasing) {
+            self.touch_owner(place);
+        }
+    }
+
+    fn touch_owner(&mut self, place: &Place) {
+        if let Some(assignment) = place.assignment() {
+            self.touch(&assignment.instance.clone());
+            if let Some(former) = assignment.former() {
+                self.touch(&former.clone());
+            }
+        }
+    }
+
+    /// The version an instance's set has once this command is saved: one more than before,
+    /// however often the command touches it.
+    fn touch(&mut self, id: &InstanceId) -> AssignmentVersion {
+        if let Some(version) = self.touched.get(id) {
+            return *version;
+        }
+        let Some(slot) = self.fleet.instance(id) else {
+            return AssignmentVersion::default();
+        };
+        let version = slot.instance().assignment_version.next();
+        let changed = Instance {
+            assignment_version: version,
+            ..Instance::clone(slot.instance())
+        };
+        self.put_instance(changed);
+        self.touched.insert(id.clone(), version);
+        version
+    }
+
+    fn make(&mut self, change: Change) {
+        self.fleet.apply(change.clone());
+        self.changes.push(change);
+    }
+}

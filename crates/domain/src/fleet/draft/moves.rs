@@ -1,0 +1,242 @@
+//! Streams that come to an owner, and are told to leave it.
+
+use super::Draft;
+use crate::events::Event;
+use crate::fleet::change::Change;
+use crate::handover::{AbandonReason, Handover};
+use crate::ids::{Incarnation, InstanceId, StreamId};
+use crate::instance::Instance;
+use crate::stream::{AssignReason, Assignment, Place};
+
+impl Draft<'_> {
+    /// Gives a stream to an instance, with a new epoch; the one that ran it before loses it.
+    pub fn assign(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
+        self.assign_as(stream, to, reason, None, None);
+    }
+
+    /// Gives a stream to an instance that is being told of it in the same breath.
+    pub fn assign_delivered(&mut self, stream: StreamId, to: &Instance, reason: AssignReason) {
+        self.assign_as(stream, &to.id, reason, Some(to.incarnation), None);
+    }
+
+    fn assign_as(
+        &mut self,
+        stream: StreamId,
+        to: &InstanceId,
+        reason: AssignReason,
+        delivered: Option<Incarnation>,
+        handover: Option<Handover>,
+    ) {
+        let (from, from_epoch) = self
+            .fleet
+            .stream(stream)
+            .and_then(|slot| slot.place().assignment())
+            .map(|assignment| (assignment.instance.clone(), assignment.epoch))
+            .unzip();
+        self.end_pause(stream);
+        let epoch = self.next_epoch();
+        let version = self.touch(to);
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                instance: to.clone(),
+                epoch,
+                reason,
+                delivered,
+                version,
+                assigned_at: self.now,
+                handover,
+            }),
+        );
+        self.tell(Event::StreamAssigned {
+            stream,
+            instance: to.clone(),
+            epoch,
+            reason,
+            from,
+            from_epoch,
+        });
+    }
+
+    /// Gives a stream to an instance while its former owner goes on until the new one runs it.
+    pub fn assign_overlapping(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
+        let former = self
+            .fleet
+            .stream(stream)
+            .and_then(|slot| slot.place().assignment())
+            .map(|assignment| Handover::Overlapping {
+                from: assignment.instance.clone(),
+                epoch: assignment.epoch,
+                since: self.now,
+            });
+        self.assign_as(stream, to, reason, None, former);
+    }
+
+    /// Tells the owner of a stream to let go of it, for `to` or whoever has room then.
+    pub fn begin_release(&mut self, stream: StreamId, to: Option<&InstanceId>) {
+        self.begin_release_because(stream, to, AssignReason::PlannedMove);
+    }
+
+    /// The same, with the reason for which the next owner gets it.
+    pub fn begin_release_because(
+        &mut self,
+        stream: StreamId,
+        to: Option<&InstanceId>,
+        reason: AssignReason,
+    ) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        // Who is to let go already has only to hear nothing new.
+        let told = match &assignment.handover {
+            Some(Handover::Releasing { version, since, .. }) => Some((*version, *since)),
+            Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
+        };
+        let (version, since) = told.unwrap_or_else(|| (self.touch(&assignment.instance), self.now));
+        self.tell(Event::StreamReleasing {
+            stream,
+            instance: assignment.instance.clone(),
+            epoch: assignment.epoch,
+            to: to.cloned(),
+            reason: Some(reason),
+        });
+        let before = Place::Assigned(assignment.clone());
+        // An overlap ends with it, and its former owner has to hear of that.
+        if told.is_none() {
+            self.touch_owner(&before);
+        }
+        self.make(Change::Place {
+            stream,
+            before: Some(before),
+            after: Some(Place::Assigned(Assignment {
+                handover: Some(Handover::Releasing {
+                    to: to.cloned(),
+                    version,
+                    reason,
+                    since,
+                }),
+                ..assignment
+            })),
+        });
+    }
+
+    /// The owner of a stream keeps it after all, under the same epoch. If it did not let go of it,
+    /// that is remembered; if the move is called off, an earlier one that was given up is
+    /// forgotten too.
+    pub fn abandon_release(&mut self, stream: StreamId, reason: AbandonReason) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        let was_given_up = assignment.given_up_since().is_some();
+        let is_over = was_given_up && reason == AbandonReason::CalledOff;
+        if !assignment.is_releasing() && !is_over {
+            return;
+        }
+        self.tell(Event::HandoverAbandoned {
+            stream,
+            instance: assignment.instance.clone(),
+            epoch: assignment.epoch,
+            reason,
+        });
+        let after = Place::Assigned(Assignment {
+            handover: match reason {
+                AbandonReason::NotReleased => Some(Handover::GivenUp { since: self.now }),
+                AbandonReason::CalledOff => None,
+            },
+            ..assignment.clone()
+        });
+        if was_given_up {
+            // It runs there as before: there is nothing for its owner to hear.
+            self.make(Change::Place {
+                stream,
+                before: Some(Place::Assigned(assignment)),
+                after: Some(after),
+            });
+        } else {
+            self.place(stream, after);
+        }
+    }
+
+    /// The former owner of a stream is to stop it: the new one runs it, or there is no former
+    /// owner any more.
+    pub fn end_overlap(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        let Some(Handover::Overlapping { from, epoch, .. }) = &assignment.handover else {
+            return;
+        };
+        self.tell(Event::OverlapEnded {
+            stream,
+            instance: from.clone(),
+            epoch: *epoch,
+        });
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                handover: None,
+                ..assignment
+            }),
+        );
+    }
+
+    /// Whoever runs a stream is to hear what it is like now, under the epoch it has.
+    pub fn tell_anew(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        // Who is to let go of it hears nothing of it any more.
+        if assignment.is_releasing() {
+            return;
+        }
+        let version = self.touch(&assignment.instance);
+        self.place(
+            stream,
+            Place::Assigned(Assignment {
+                version,
+                ..assignment
+            }),
+        );
+    }
+
+    fn assignment(&self, stream: StreamId) -> Option<Assignment> {
+        let slot = self.fleet.stream(stream)?;
+        slot.place().assignment().cloned()
+    }
+
+    /// Marks streams as told to, or confirmed by, the instance that owns them.
+    pub fn deliver(&mut self, to: &Instance, streams: &[StreamId]) {
+        let (mut delivered, mut epochs) = (Vec::new(), Vec::new());
+        for id in streams {
+            let Some(slot) = self.fleet.stream(*id) else {
+                continue;
+            };
+            let Some(assignment) = slot.place().assignment() else {
+                continue;
+            };
+            if assignment.instance != to.id || assignment.delivered == Some(to.incarnation) {
+                continue;
+            }
+            let (before, epoch) = (slot.place().clone(), assignment.epoch);
+            let after = Place::Assigned(Assignment {
+                delivered: Some(to.incarnation),
+                ..assignment.clone()
+            });
+            self.make(Change::Place {
+                stream: *id,
+                before: Some(before),
+                after: Some(after),
+            });
+            delivered.push(*id);
+            epochs.push(epoch);
+        }
+        if !delivered.is_empty() {
+            self.tell(Event::StreamsDelivered {
+                instance: to.id.clone(),
+                incarnation: to.incarnation,
+                streams: delivered,
+                epochs,
+            });
+        }
+    }
+}

@@ -1,0 +1,297 @@
+//! How the fleet follows a change: every index that depends on it moves with it.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Fleet, InstanceSlot, OrphanRank, StreamSlot};
+use crate::digest::StreamsDigest;
+use crate::fleet::change::Change;
+use crate::fleet::recent::RecentChanges;
+use crate::handover::Handover;
+use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
+use crate::instance::Instance;
+use crate::stream::{Assignment, Place, Stream};
+
+impl Fleet {
+    /// Makes a change. The fleet afterwards depends only on the fleet before and the change.
+    pub fn apply(&mut self, change: Change) {
+        match change {
+            Change::Instance { id, after, .. } => self.apply_instance(id, after),
+            Change::Stream { id, after, .. } => self.apply_stream(id, after),
+            Change::Place { stream, after, .. } => self.apply_place(stream, after),
+            Change::Incident(_) => {}
+        }
+    }
+
+    fn apply_instance(&mut self, id: InstanceId, after: Option<Arc<Instance>>) {
+        if let Some(slot) = self.instances.get(&id) {
+            self.room.remove(&slot.filing());
+            self.newest.remove(&age_rank(&slot.instance));
+        }
+        let Some(after) = after else {
+            let promised = self.instances.remove(&id).map(|slot| slot.promised);
+            if let Some(promised) = promised.filter(|promised| !promised.is_empty()) {
+                self.promised_to_absent.insert(id, promised);
+            }
+            return;
+        };
+        self.newest.insert(age_rank(&after));
+        match self.instances.get_mut(&id) {
+            Some(slot) => {
+                slot.recent
+                    .follow(slot.instance.assignment_version, after.assignment_version);
+                let same_life = slot.instance.incarnation == after.incarnation;
+                slot.instance = after;
+                if !same_life {
+                    slot.unconfirmed = unconfirmed(&slot.instance, &slot.held, &self.streams);
+                }
+                self.room.insert(&slot.filing());
+            }
+            None => {
+                let slot = InstanceSlot {
+                    recent: RecentChanges::starting_at(after.assignment_version),
+                    instance: after,
+                    held: BTreeSet::new(),
+                    undelivered: BTreeSet::new(),
+                    unconfirmed: BTreeSet::new(),
+                    releasing: BTreeSet::new(),
+                    overlap: BTreeSet::new(),
+                    lingering: BTreeMap::new(),
+                    given_up: BTreeSet::new(),
+                    promised: self.promised_to_absent.remove(&id).unwrap_or_default(),
+                    digest: StreamsDigest::default(),
+                };
+                self.room.insert(&slot.filing());
+                self.instances.insert(id, slot);
+            }
+        }
+    }
+
+    fn apply_stream(&mut self, id: StreamId, after: Option<Arc<Stream>>) {
+        let place = match self.streams.remove(&id) {
+            Some(slot) => {
+                self.names.remove(&slot.stream.name);
+                self.deleted.remove(&id);
+                self.unfile_waiting(&slot.stream, &slot.place);
+                slot.place
+            }
+            None => Place::Disabled,
+        };
+        let Some(stream) = after else {
+            return;
+        };
+        self.names.insert(stream.name.clone(), id);
+        if stream.deleted {
+            self.deleted.insert(id);
+        }
+        // Of all indexes only those of waiting streams and the kind of hand-over depend on what the
+        // catalogue says: nothing comes to or goes from an owner when an entry is edited.
+        if let Some(assignment) = place.assignment()
+            && let Some(slot) = self.instances.get_mut(&assignment.instance)
+        {
+            slot.file_handoff(&stream);
+        }
+        self.file_waiting(&stream, &place);
+        self.streams.insert(id, StreamSlot { stream, place });
+    }
+
+    fn apply_place(&mut self, id: StreamId, after: Option<Place>) {
+        let after = after.unwrap_or(Place::Disabled);
+        let Some(slot) = self.streams.get_mut(&id) else {
+            return;
+        };
+        let stream = slot.stream.clone();
+        let before = std::mem::replace(&mut slot.place, after.clone());
+        if let (Some(old), Some(new)) = (before.assignment(), after.assignment())
+            && old.instance == new.instance
+            && old.epoch == new.epoch
+            && old.handover == new.handover
+            && old.version == new.version
+        {
+            return self.refile_delivery(id, new);
+        }
+        self.unfile(&stream, &before);
+        self.file(&stream, &after);
+    }
+
+    /// The same assignment, told or confirmed: nothing came or went.
+    fn refile_delivery(&mut self, id: StreamId, assignment: &Assignment) {
+        let Some(slot) = self.instances.get_mut(&assignment.instance) else {
+            return;
+        };
+        slot.refile(id, |slot| slot.file_delivery(id, assignment));
+    }
+
+    /// Takes a stream out of the index its place belongs to.
+    fn unfile(&mut self, stream: &Stream, place: &Place) {
+        match place {
+            Place::Assigned(assignment) => {
+                let Some(slot) = self.instances.get_mut(&assignment.instance) else {
+                    return;
+                };
+                self.room.remove(&slot.filing());
+                slot.refile(stream.id, |slot| {
+                    slot.held.remove(&stream.id);
+                    slot.undelivered.remove(&stream.id);
+                    slot.unconfirmed.remove(&stream.id);
+                    slot.releasing.remove(&stream.id);
+                    slot.overlap.remove(&stream.id);
+                    slot.given_up.remove(&stream.id);
+                });
+                slot.recent
+                    .note(slot.instance.assignment_version, stream.id);
+                self.room.insert(&slot.filing());
+                self.linger(stream.id, assignment, |lingering, id, _| {
+                    lingering.remove(&id);
+                });
+                if let Some(to) = assignment.promised_to() {
+                    self.withdraw_promise(stream.id, to);
+                }
+            }
+            Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
+                self.unfile_waiting(stream, place);
+            }
+        }
+    }
+
+    /// Takes a stream that nobody runs out of the lists of those that wait.
+    fn unfile_waiting(&mut self, stream: &Stream, place: &Place) {
+        match place {
+            Place::Unclaimed { .. } => {
+                self.unclaimed.remove(&stream.id);
+                self.ready_unclaimed.remove(&stream.id);
+            }
+            Place::Orphaned { .. } => {
+                self.orphaned.remove(&orphan_rank(stream));
+                self.ready_orphans.remove(&orphan_rank(stream));
+            }
+            Place::Assigned(_) | Place::Disabled => {}
+        }
+    }
+
+    /// Files a stream that nobody runs by how it is given out, and whether it may be now.
+    fn file_waiting(&mut self, stream: &Stream, place: &Place) {
+        let is_ready = !stream.is_paused();
+        match place {
+            Place::Unclaimed { .. } => {
+                self.unclaimed.insert(stream.id);
+                if is_ready {
+                    self.ready_unclaimed.insert(stream.id);
+                }
+            }
+            Place::Orphaned { .. } => {
+                self.orphaned.insert(orphan_rank(stream));
+                if is_ready {
+                    self.ready_orphans.insert(orphan_rank(stream));
+                }
+            }
+            Place::Assigned(_) | Place::Disabled => {}
+        }
+    }
+
+    /// Changes what the former owner of a stream that overlaps runs beside the new one.
+    fn linger(
+        &mut self,
+        id: StreamId,
+        assignment: &Assignment,
+        change: impl FnOnce(&mut BTreeMap<StreamId, Epoch>, StreamId, Epoch),
+    ) {
+        let Some(Handover::Overlapping { from, epoch, .. }) = &assignment.handover else {
+            return;
+        };
+        let Some(slot) = self.instances.get_mut(from) else {
+            return;
+        };
+        self.room.remove(&slot.filing());
+        slot.refile(id, |slot| change(&mut slot.lingering, id, *epoch));
+        slot.recent.note(slot.instance.assignment_version, id);
+        self.room.insert(&slot.filing());
+    }
+
+    /// Reserves room for a stream at the instance it goes to.
+    fn promise(&mut self, id: StreamId, to: &InstanceId) {
+        match self.instances.get_mut(to) {
+            Some(slot) => {
+                self.room.remove(&slot.filing());
+                slot.promised.insert(id);
+                self.room.insert(&slot.filing());
+            }
+            None => {
+                let promised = self.promised_to_absent.entry(to.clone()).or_default();
+                promised.insert(id);
+            }
+        }
+    }
+
+    /// Frees the room that was reserved for a stream.
+    fn withdraw_promise(&mut self, id: StreamId, to: &InstanceId) {
+        if let Some(slot) = self.instances.get_mut(to) {
+            self.room.remove(&slot.filing());
+            slot.promised.remove(&id);
+            self.room.insert(&slot.filing());
+        } else if let Some(promised) = self.promised_to_absent.get_mut(to) {
+            promised.remove(&id);
+            if promised.is_empty() {
+                self.promised_to_absent.remove(to);
+            }
+        }
+    }
+
+    /// Puts a stream into the index its place belongs to.
+    fn file(&mut self, stream: &Stream, place: &Place) {
+        match place {
+            Place::Assigned(assignment) => {
+                let Some(slot) = self.instances.get_mut(&assignment.instance) else {
+                    return;
+                };
+                self.room.remove(&slot.filing());
+                slot.refile(stream.id, |slot| {
+                    slot.held.insert(stream.id);
+                    slot.file_delivery(stream.id, assignment);
+                    slot.file_handoff(stream);
+                });
+                slot.recent
+                    .note(slot.instance.assignment_version, stream.id);
+                self.room.insert(&slot.filing());
+                self.linger(stream.id, assignment, |lingering, id, epoch| {
+                    lingering.insert(id, epoch);
+                });
+                if let Some(to) = assignment.promised_to() {
+                    self.promise(stream.id, to);
+                }
+            }
+            Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
+                self.file_waiting(stream, place);
+            }
+        }
+    }
+}
+
+fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId) {
+    (Reverse(instance.incarnation), instance.id.clone())
+}
+
+/// What an instance that begins another life was not told of in it.
+fn unconfirmed(
+    instance: &Instance,
+    held: &BTreeSet<StreamId>,
+    streams: &BTreeMap<StreamId, StreamSlot>,
+) -> BTreeSet<StreamId> {
+    held.iter()
+        .copied()
+        .filter(|id| {
+            streams
+                .get(id)
+                .and_then(|slot| slot.place.assignment())
+                .is_none_or(|assignment| assignment.is_unconfirmed(instance.incarnation))
+        })
+        .collect()
+}
+
+fn orphan_rank(stream: &Stream) -> OrphanRank {
+    OrphanRank {
+        priority: Reverse(stream.priority),
+        id: stream.id,
+    }
+}

@@ -1,0 +1,248 @@
+//! The fleet in memory: every instance, every stream, where it is, and the indexes that keep
+//! each question cheaper than a walk over all of them. `filing` keeps the indexes.
+
+mod filing;
+mod slots;
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::room::Room;
+use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
+use crate::instance::Instance;
+
+pub use slots::{InstanceSlot, StreamSlot};
+
+/// Orphans in the order they are placed: higher priority first, then ascending id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct OrphanRank {
+    priority: Reverse<i32>,
+    id: StreamId,
+}
+
+/// The whole fleet.
+#[derive(Debug, Clone, Default)]
+pub struct Fleet {
+    instances: BTreeMap<InstanceId, InstanceSlot>,
+    newest: BTreeSet<(Reverse<Incarnation>, InstanceId)>,
+    streams: BTreeMap<StreamId, StreamSlot>,
+    names: BTreeMap<Arc<str>, StreamId>,
+    deleted: BTreeSet<StreamId>,
+    unclaimed: BTreeSet<StreamId>,
+    /// Those of them that are not paused.
+    ready_unclaimed: BTreeSet<StreamId>,
+    orphaned: BTreeSet<OrphanRank>,
+    /// Those of them that are not paused.
+    ready_orphans: BTreeSet<OrphanRank>,
+    room: Room,
+    /// What is promised to instances that are not registered (any more).
+    promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
+    counter: Epoch,
+}
+
+impl Fleet {
+    /// An empty fleet whose next epoch follows `counter`.
+    pub fn new(counter: Epoch) -> Self {
+        Self {
+            counter,
+            ..Self::default()
+        }
+    }
+
+    /// The last epoch that was given out.
+    pub fn counter(&self) -> Epoch {
+        self.counter
+    }
+
+    /// The instance of that name.
+    pub fn instance(&self, id: &InstanceId) -> Option<&InstanceSlot> {
+        self.instances.get(id)
+    }
+
+    /// All instances, ascending by name.
+    pub fn instances(&self) -> impl Iterator<Item = &InstanceSlot> {
+        self.instances.values()
+    }
+
+    /// Instances, newest registration first; only those older than `after`, if it is given.
+    pub fn instances_newest_first(
+        &self,
+        after: Option<&Instance>,
+    ) -> impl Iterator<Item = &InstanceSlot> {
+        let start = after.map_or(Bound::Unbounded, |instance| {
+            Bound::Excluded((Reverse(instance.incarnation), instance.id.clone()))
+        });
+        self.newest
+            .range((start, Bound::Unbounded))
+            .filter_map(|(_, id)| self.instances.get(id))
+    }
+
+    /// How many instances there are.
+    pub fn instance_count(&self) -> usize {
+        self.instances.len()
+    }
+
+    /// The stream of that id, also one that was deleted and may still be run.
+    pub fn stream(&self, id: StreamId) -> Option<&StreamSlot> {
+        self.streams.get(&id)
+    }
+
+    /// The stream of that name.
+    pub fn stream_named(&self, name: &str) -> Option<StreamId> {
+        self.names.get(name).copied()
+    }
+
+    /// The stream of that id in the catalogue.
+    pub fn listed(&self, id: StreamId) -> Option<&StreamSlot> {
+        self.stream(id).filter(|slot| !slot.stream.deleted)
+    }
+
+    /// The streams of the catalogue after `after`, ascending by id.
+    pub fn listed_after(&self, after: StreamId) -> impl Iterator<Item = &StreamSlot> {
+        self.streams
+            .range((Bound::Excluded(after), Bound::Unbounded))
+            .map(|(_, slot)| slot)
+            .filter(|slot| !slot.stream.deleted)
+    }
+
+    /// How many streams are in the catalogue, disabled ones included.
+    pub fn listed_count(&self) -> usize {
+        self.streams.len() - self.deleted.len()
+    }
+
+    /// How many streams of the catalogue an instance owns. What was deleted takes its room until
+    /// nobody runs it, and is no stream any more.
+    pub fn owned(&self, slot: &InstanceSlot) -> usize {
+        let is_deleted = |id: &&StreamId| self.deleted.contains(*id);
+        // It is one its owner is to let go of.
+        slot.held.len() - slot.releasing.iter().filter(is_deleted).count()
+    }
+
+    /// Streams that were deleted and may still be run, ascending.
+    pub fn deleted(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.deleted.iter().copied()
+    }
+
+    /// All streams, ascending by id, also those that were deleted and may still be run.
+    pub fn streams(&self) -> impl Iterator<Item = &StreamSlot> {
+        self.streams.values()
+    }
+
+    /// How many streams there are, also those that were deleted and may still be run.
+    pub fn stream_count(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// The highest stream id in the catalogue.
+    pub fn last_stream(&self) -> StreamId {
+        self.streams
+            .last_key_value()
+            .map_or(StreamId::new(0), |(id, _)| *id)
+    }
+
+    /// Streams that wait to be asked for, ascending.
+    pub fn unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.unclaimed.iter().copied()
+    }
+
+    /// Streams after `after` that wait to be asked for, ascending.
+    pub fn unclaimed_after(&self, after: StreamId) -> impl Iterator<Item = StreamId> {
+        self.unclaimed
+            .range((Bound::Excluded(after), Bound::Unbounded))
+            .copied()
+    }
+
+    /// Streams that wait to be asked for and are not paused, ascending.
+    pub fn ready_unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.ready_unclaimed.iter().copied()
+    }
+
+    /// The first stream after `after` that waits to be asked for and is not paused.
+    pub(super) fn ready_after(&self, after: StreamId) -> Option<StreamId> {
+        let rest = (Bound::Excluded(after), Bound::Unbounded);
+        self.ready_unclaimed.range(rest).next().copied()
+    }
+
+    /// The next orphan to be placed.
+    pub(super) fn next_orphan(&self) -> Option<StreamId> {
+        self.ready_orphans.first().map(|rank| rank.id)
+    }
+
+    /// How many of the streams that nobody runs are paused.
+    pub fn paused_count(&self) -> usize {
+        let all = self.unclaimed.len() + self.orphaned.len();
+        all - self.ready_unclaimed.len() - self.ready_orphans.len()
+    }
+
+    /// Streams that lost their instance, in the order they are placed.
+    pub fn orphaned(&self) -> impl ExactSizeIterator<Item = StreamId> {
+        self.orphaned.iter().map(|rank| rank.id)
+    }
+
+    /// Who would get a stream that is moved away from its owner: the least loaded active instance
+    /// with room, one that gave it back last.
+    pub fn target_for_move(
+        &self,
+        stream: StreamId,
+        owner: Option<&InstanceId>,
+    ) -> Option<&InstanceId> {
+        let slot = self.stream(stream);
+        let avoided = slot.map_or(&[][..], |slot| slot.stream().returned_by());
+        self.room.for_move(owner, avoided)
+    }
+
+    pub(super) fn room(&self) -> &Room {
+        &self.room
+    }
+
+    pub(super) fn advance_counter(&mut self) -> Epoch {
+        self.counter = self.counter.next();
+        self.counter
+    }
+
+    pub(crate) fn set_counter(&mut self, counter: Epoch) {
+        self.counter = counter;
+    }
+}
+
+/// Two fleets are equal when what is saved about them is: the memory of recent changes is a
+/// convenience, and may be shorter after a restart.
+impl PartialEq for Fleet {
+    fn eq(&self, other: &Self) -> bool {
+        self.counter == other.counter
+            && self.instances.len() == other.instances.len()
+            && self.streams.len() == other.streams.len()
+            && self
+                .instances
+                .values()
+                .zip(other.instances.values())
+                .all(|(a, b)| {
+                    a.instance == b.instance
+                        && a.held == b.held
+                        && a.undelivered == b.undelivered
+                        && a.unconfirmed == b.unconfirmed
+                        && a.releasing == b.releasing
+                        && a.overlap == b.overlap
+                        && a.lingering == b.lingering
+                        && a.given_up == b.given_up
+                        && a.promised == b.promised
+                        && a.digest == b.digest
+                })
+            && self.newest == other.newest
+            && self
+                .streams
+                .values()
+                .zip(other.streams.values())
+                .all(|(a, b)| a.stream == b.stream && a.place == b.place)
+            && self.names == other.names
+            && self.deleted == other.deleted
+            && self.unclaimed == other.unclaimed
+            && self.ready_unclaimed == other.ready_unclaimed
+            && self.orphaned == other.orphaned
+            && self.ready_orphans == other.ready_orphans
+            && self.room == other.room
+            && self.promised_to_absent == other.promised_to_absent
+    }
+}

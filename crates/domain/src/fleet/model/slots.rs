@@ -1,0 +1,217 @@
+//! An instance and a stream as the fleet keeps them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::digest::StreamsDigest;
+use crate::fleet::recent::RecentChanges;
+use crate::fleet::room::Filing;
+use crate::handover::Handoff;
+use crate::ids::{AssignmentVersion, Epoch, StreamId};
+use crate::instance::Instance;
+use crate::stream::{Assignment, Place, Stream};
+
+/// An instance and what follows from the places of the streams.
+#[derive(Debug, Clone)]
+pub struct InstanceSlot {
+    pub(in crate::fleet) instance: Arc<Instance>,
+    pub(in crate::fleet) held: BTreeSet<StreamId>,
+    pub(in crate::fleet) undelivered: BTreeSet<StreamId>,
+    pub(in crate::fleet) unconfirmed: BTreeSet<StreamId>,
+    pub(super) releasing: BTreeSet<StreamId>,
+    pub(super) overlap: BTreeSet<StreamId>,
+    pub(super) lingering: BTreeMap<StreamId, Epoch>,
+    pub(super) given_up: BTreeSet<StreamId>,
+    pub(super) promised: BTreeSet<StreamId>,
+    /// Of what it is to run unless its lease is withdrawn.
+    pub(super) digest: StreamsDigest,
+    pub(super) recent: RecentChanges,
+}
+
+impl InstanceSlot {
+    /// What is saved about it.
+    pub fn instance(&self) -> &Arc<Instance> {
+        &self.instance
+    }
+
+    /// The streams it owns, ascending.
+    pub fn held(&self) -> &BTreeSet<StreamId> {
+        &self.held
+    }
+
+    /// The streams it owns and was never told of, ascending.
+    pub fn undelivered(&self) -> &BTreeSet<StreamId> {
+        &self.undelivered
+    }
+
+    /// The streams it owns and was not told of in its current life, ascending: the undelivered
+    /// ones and those only an earlier life was told of. Empty for an instance that is settled,
+    /// so a heartbeat that confirms what it has costs nothing.
+    pub fn unconfirmed(&self) -> &BTreeSet<StreamId> {
+        &self.unconfirmed
+    }
+
+    /// The streams it owns and is told to let go of, ascending.
+    pub fn releasing(&self) -> &BTreeSet<StreamId> {
+        &self.releasing
+    }
+
+    /// The streams it runs beside their new owner until that one does, with their old epochs.
+    pub fn lingering(&self) -> &BTreeMap<StreamId, Epoch> {
+        &self.lingering
+    }
+
+    /// The streams it owns whose move was given up, because it did not let go of them, ascending.
+    pub fn given_up(&self) -> &BTreeSet<StreamId> {
+        &self.given_up
+    }
+
+    /// The streams that come to it once their owners have released them, ascending.
+    pub fn promised(&self) -> &BTreeSet<StreamId> {
+        &self.promised
+    }
+
+    /// How many of the streams it owns may be run by nobody else meanwhile.
+    pub fn exclusive(&self) -> usize {
+        self.held.len() - self.overlap.len()
+    }
+
+    /// Whether its worker is to run a stream: it owns it and is not to let go of it, or it runs it
+    /// until the new owner does. One whose lease is withdrawn is to run nothing.
+    pub fn is_to_run(&self, id: StreamId) -> bool {
+        self.instance.withdrawn.is_none() && self.is_filed_to_run(id)
+    }
+
+    fn is_filed_to_run(&self, id: StreamId) -> bool {
+        self.lingering.contains_key(&id)
+            || (self.held.contains(&id) && !self.releasing.contains(&id))
+    }
+
+    /// The digest of the streams its worker is to run, kept as they come and go.
+    pub fn digest(&self) -> StreamsDigest {
+        match self.instance.withdrawn {
+            None => self.digest,
+            Some(_) => StreamsDigest::default(),
+        }
+    }
+
+    /// How many streams its worker is to run.
+    pub fn to_run_count(&self) -> usize {
+        match self.instance.withdrawn {
+            None => self.occupied() - self.releasing.len(),
+            Some(_) => 0,
+        }
+    }
+
+    /// The streams its worker is to run, ascending.
+    pub fn to_run(&self) -> Vec<StreamId> {
+        if self.instance.withdrawn.is_some() {
+            return Vec::new();
+        }
+        let mut ids: Vec<StreamId> = self.held.difference(&self.releasing).copied().collect();
+        if !self.lingering.is_empty() {
+            ids.extend(self.lingering.keys());
+            ids.sort_unstable();
+        }
+        ids
+    }
+
+    /// How many streams it owns or runs a while longer.
+    fn occupied(&self) -> usize {
+        self.held.len() + self.lingering.len()
+    }
+
+    /// How many streams it has to find room for, those promised to it included: what it is weighed
+    /// by when somebody is chosen to get the next one.
+    pub(in crate::fleet) fn load(&self) -> usize {
+        self.occupied() + self.promised.len()
+    }
+
+    /// How many more streams it may be given. Room for what is promised to it is reserved.
+    pub fn free_room(&self) -> usize {
+        (self.instance.max_streams as usize).saturating_sub(self.load())
+    }
+
+    /// How many more streams it could own now. Only streams that nobody runs may take reserved
+    /// room: a planned move finds another target, a stream without an owner cannot wait.
+    pub fn vacant_room(&self) -> usize {
+        (self.instance.max_streams as usize).saturating_sub(self.occupied())
+    }
+
+    /// What the capacity index files it by.
+    pub(in crate::fleet) fn filing(&self) -> Filing<'_> {
+        Filing {
+            instance: &self.instance,
+            load: self.load(),
+            vacant: self.vacant_room(),
+        }
+    }
+
+    /// Changes where a stream is filed; the digest follows.
+    pub(super) fn refile(&mut self, id: StreamId, change: impl FnOnce(&mut Self)) {
+        let before = self.is_filed_to_run(id);
+        change(self);
+        match (before, self.is_filed_to_run(id)) {
+            (false, true) => self.digest.add(id),
+            (true, false) => self.digest.remove(id),
+            (true, true) | (false, false) => {}
+        }
+    }
+
+    /// Files an owned stream by whether its owner was told of it, ever and in its current life, and
+    /// whether it is to let go of it: then it is told of it no more.
+    pub(super) fn file_delivery(&mut self, id: StreamId, assignment: &Assignment) {
+        match assignment.given_up_since() {
+            Some(_) => self.given_up.insert(id),
+            None => self.given_up.remove(&id),
+        };
+        if assignment.is_releasing() {
+            self.releasing.insert(id);
+            self.undelivered.remove(&id);
+            self.unconfirmed.remove(&id);
+            return;
+        }
+        self.releasing.remove(&id);
+        match assignment.delivered {
+            Some(_) => self.undelivered.remove(&id),
+            None => self.undelivered.insert(id),
+        };
+        if assignment.is_unconfirmed(self.instance.incarnation) {
+            self.unconfirmed.insert(id);
+        } else {
+            self.unconfirmed.remove(&id);
+        }
+    }
+
+    /// Files an owned stream by what comes first when it moves.
+    pub(super) fn file_handoff(&mut self, stream: &Stream) {
+        match stream.handoff {
+            Handoff::Overlap => self.overlap.insert(stream.id),
+            Handoff::Exclusive => self.overlap.remove(&stream.id),
+        };
+    }
+
+    /// The streams that came or went after `version`; `None` if that is too long ago to know.
+    pub fn changed_since(&self, version: AssignmentVersion) -> Option<BTreeSet<StreamId>> {
+        self.recent.since(version)
+    }
+}
+
+/// A stream and where it is.
+#[derive(Debug, Clone)]
+pub struct StreamSlot {
+    pub(in crate::fleet) stream: Arc<Stream>,
+    pub(in crate::fleet) place: Place,
+}
+
+impl StreamSlot {
+    /// What the catalogue says.
+    pub fn stream(&self) -> &Arc<Stream> {
+        &self.stream
+    }
+
+    /// Where it is.
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+}
