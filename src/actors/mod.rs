@@ -36,10 +36,11 @@
 //! long_poll
 //! db_breaker, registry          whether the store answers; where an instance is found
 //! refusal, fatal, telemetry,    messages and handles that everybody may hold
-//! instance_link, exit_notice, batch, address
+//! instance_link, exit_notice, batch, address, alarm
 //! ```
 
 mod address;
+mod alarm;
 pub mod alerts;
 pub mod archive;
 mod batch;

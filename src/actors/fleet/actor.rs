@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use super::committed::Committed;
 use super::queue::{Queue, Waiting};
-use super::returned::Returned;
 
+use crate::actors::alarm::Alarm;
 use crate::actors::archive::RecentIncidents;
 use crate::actors::db_breaker::StoreAccess;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
@@ -25,6 +25,7 @@ use crate::domain::fleet::Standing;
 use crate::domain::ids::InstanceId;
 use crate::domain::ledger::{Batch, Ledger};
 use crate::domain::queries::Query;
+use crate::domain::return_timer::ReturnTimer;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 /// How many commands one transaction takes at the most: it bounds how long it can last.
@@ -71,15 +72,17 @@ pub struct FleetActor {
     /// How many of them are tried together next.
     pub(super) suspect_groups: VecDeque<usize>,
     pub(super) state: State,
-    pub(super) expiry_armed: bool,
+    expiry: Alarm<Self>,
     pub(super) is_settling: bool,
-    pub(super) settling_armed: bool,
+    pub(super) settling: Alarm<Self>,
     /// Callers of the transaction in doubt who were not told that it is.
     pub(super) patient: Vec<Box<dyn Waiting>>,
     pub(super) draining: Vec<oneshot::Sender<()>>,
     pub(super) is_draining: bool,
     /// Streams that were given back.
-    pub(super) returned: Returned,
+    pub(super) returned: ReturnTimer,
+    /// Armed for the first of their deadlines.
+    pub(super) returns: Alarm<Self>,
     _vital: Vital,
 }
 
@@ -104,13 +107,14 @@ impl FleetActor {
             suspects: Queue::default(),
             suspect_groups: VecDeque::new(),
             state: State::Idle,
-            expiry_armed: false,
+            expiry: Alarm::of_waits(|actor| &mut actor.expiry, Self::expire_waiting),
             is_settling: false,
-            settling_armed: false,
+            settling: Alarm::of_waits(|actor| &mut actor.settling, Self::settle_again),
             patient: Vec::new(),
             draining: Vec::new(),
             is_draining: false,
-            returned: Returned::default(),
+            returned: ReturnTimer::default(),
+            returns: Alarm::new(|actor| &mut actor.returns, Self::continue_returned),
             _vital: vital,
         }
     }
@@ -407,30 +411,25 @@ impl FleetActor {
 
     /// One timer for the command that has waited longest.
     fn arm_expiry(&mut self, ctx: &mut Context<Self>) {
-        if self.expiry_armed {
-            return;
-        }
         let deadlines = [self.queue.next_deadline(), self.suspects.next_deadline()];
-        let Some(deadline) = deadlines.into_iter().flatten().min() else {
-            return;
+        if let Some(deadline) = deadlines.into_iter().flatten().min() {
+            self.expiry.set_by(deadline, &self.links.clock, ctx);
+        }
+    }
+
+    fn expire_waiting(&mut self, ctx: &mut Context<Self>) {
+        // Whatever is waited for, it is not that too many wait: all of them are decided at once,
+        // as soon as the transaction before them is saved.
+        let refusal = match self.state {
+            State::InDoubt { .. } | State::Saving { .. } => {
+                self.links.access.gate().writes().refusal()
+            }
+            State::Idle | State::Ended => Refusal::Overloaded,
         };
-        self.expiry_armed = true;
-        let wait = deadline.since(self.links.clock.awake());
-        ctx.run_later(wait, |actor, ctx| {
-            actor.expiry_armed = false;
-            // Whatever is waited for, it is not that too many wait: all of them are decided at once,
-            // as soon as the transaction before them is saved.
-            let refusal = match actor.state {
-                State::InDoubt { .. } | State::Saving { .. } => {
-                    actor.links.access.gate().writes().refusal()
-                }
-                State::Idle | State::Ended => Refusal::Overloaded,
-            };
-            let now = actor.links.clock.awake();
-            actor.queue.expire(now, &refusal);
-            actor.suspects.expire(now, &refusal);
-            actor.arm_expiry(ctx);
-        });
+        let now = self.links.clock.awake();
+        self.queue.expire(now, &refusal);
+        self.suspects.expire(now, &refusal);
+        self.arm_expiry(ctx);
     }
 }
 
