@@ -350,7 +350,8 @@ pub fn start(
         fatal: fatal.clone(),
     };
     placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));
-    let journal = placement.near_heartbeats(Journal::new(fleet.clone(), vital("Journal")));
+    let journal =
+        placement.near_heartbeats(Journal::new(fleet.clone(), clock.clone(), vital("Journal")));
     let identity = placement.near_heartbeats(IdentityActor::new(
         IdentityLimits::from_thresholds(&settings.thresholds),
         registry.clone(),

@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::InstanceId;
+use super::outbox::Keyed;
 use super::time::WallTime;
 
 /// The machine's own readings. Whatever a worker leaves out is unknown, not zero.
@@ -60,6 +61,14 @@ pub struct LastBeat {
     pub reported_status: String,
     /// How many streams the worker said it runs.
     pub reported_streams: i64,
+}
+
+impl Keyed for LastBeat {
+    type Key = InstanceId;
+
+    fn key(&self) -> InstanceId {
+        self.instance.clone()
+    }
 }
 
 /// Metrics with whose they are and when they arrived.

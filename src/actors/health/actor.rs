@@ -11,6 +11,7 @@ use super::history::{HISTORY_INTERVAL, History};
 use super::process::ProcessWatch;
 use super::report::HealthReport;
 
+use crate::actors::alarm::Alarm;
 use crate::actors::alerts::{Alerts, AskOpen, BookChanged, OpenAlerts};
 use crate::actors::db_breaker::{
     AskBreakers, BreakerChanged, BreakerReport, DbBreakerActor, StoreAccess,
@@ -83,7 +84,7 @@ pub struct HealthActor {
     pub(super) history: History,
     pub(super) looked_at: Option<Timestamp>,
     pub(super) is_looking: bool,
-    pub(super) hint: Option<SpawnHandle>,
+    hint: Alarm<Self>,
     pub(super) waiting: Vec<oneshot::Sender<Option<HealthReport>>>,
     pub(super) process: ProcessWatch,
     _vital: Vital,
@@ -109,10 +110,10 @@ impl HealthActor {
             machine: HealthMachine::new(settings.limits),
             incidents: recent,
             report: None,
-            history: History::default(),
+            history: History::new(),
             looked_at: None,
             is_looking: false,
-            hint: None,
+            hint: Alarm::of_waits(|actor| &mut actor.hint, Self::look),
             waiting: Vec::new(),
             process,
             _vital: vital,
@@ -121,15 +122,9 @@ impl HealthActor {
 
     /// Something may have changed the verdict: looks soon, however many say so.
     fn look_soon(&mut self, ctx: &mut Context<Self>) {
-        if self.hint.is_some() {
-            return;
-        }
-        let since_look = self.looked_at.map(|at| self.clock.now().since(at));
-        let wait = since_look.map_or(Duration::ZERO, |since| LOOK_INTERVAL.saturating_sub(since));
-        self.hint = Some(ctx.run_later(wait, |actor, ctx| {
-            actor.hint = None;
-            actor.look(ctx);
-        }));
+        let now = self.clock.awake();
+        let next = self.looked_at.map_or(now, |at| now.max(at + LOOK_INTERVAL));
+        self.hint.set_by(next, &self.clock, ctx);
     }
 
     /// One look at a time. Who asks while one is under way is told what the next one brings: the
@@ -142,7 +137,7 @@ impl HealthActor {
             return;
         }
         self.is_looking = true;
-        self.looked_at = Some(self.clock.now());
+        self.looked_at = Some(self.clock.awake());
         let told = std::mem::take(&mut self.waiting);
         let lately = self.clock.recent(FAILED_COUNTS_FOR);
         let leases = links.registry.leases(self.clock.now());
@@ -198,8 +193,8 @@ impl HealthActor {
             assigned_streams: seen.vitals.assigned,
             orphaned_streams: seen.vitals.orphaned,
         };
-        if self.history.note(record, is_new) {
-            self.save_history(ctx);
+        if let Some(record) = self.history.note(record, is_new) {
+            self.keep(record, ctx);
         }
         self.report = Some(HealthReport {
             verdict,
