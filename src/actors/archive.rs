@@ -12,6 +12,7 @@ use log::error;
 
 use super::db_breaker::StoreAccess;
 use super::refusal::Refusal;
+use super::store_calls::StoreOp;
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Fleet;
 use crate::domain::ids::IncidentId;
@@ -116,23 +117,14 @@ pub struct IncidentPage {
 /// The store, to be read. Clones read the same.
 #[derive(Debug, Clone)]
 pub struct Archive {
-    store: Arc<dyn Store>,
     access: StoreAccess,
     recent: Arc<RecentIncidents>,
 }
 
 impl Archive {
-    /// Reads `store`.
-    pub(super) fn new(
-        store: Arc<dyn Store>,
-        access: StoreAccess,
-        recent: Arc<RecentIncidents>,
-    ) -> Self {
-        Self {
-            store,
-            access,
-            recent,
-        }
+    /// Reads through `access`.
+    pub(super) const fn new(access: StoreAccess, recent: Arc<RecentIncidents>) -> Self {
+        Self { access, recent }
     }
 
     /// The incidents a filter wants, newest first, at most `limit`; from memory while the store
@@ -167,7 +159,7 @@ impl Archive {
         let read = move |store: Arc<dyn Store>| async move {
             store.incidents(&wanted, limit.saturating_add(1)).await
         };
-        let mut incidents = told(self.read(read).await)?;
+        let mut incidents = told(self.read(StoreOp::ReadIncidents, read).await)?;
         let more = incidents.len() > limit as usize;
         incidents.truncate(limit as usize);
         Ok(IncidentPage { incidents, more })
@@ -188,8 +180,10 @@ impl Archive {
             };
         }
         told(
-            self.read(move |store| async move { store.incident(id).await })
-                .await,
+            self.read(StoreOp::ReadIncidents, move |store| async move {
+                store.incident(id).await
+            })
+            .await,
         )
     }
 
@@ -203,8 +197,10 @@ impl Archive {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, Refusal> {
         told(
-            self.read(move |store| async move { store.find_events(&filter, limit).await })
-                .await,
+            self.read(StoreOp::ReadEvents, move |store| async move {
+                store.find_events(&filter, limit).await
+            })
+            .await,
         )
     }
 
@@ -222,7 +218,9 @@ impl Archive {
     /// If the store does not answer, or what it holds cannot even be read as rows.
     pub(super) async fn fleet(&self) -> Result<Stored, StoreError> {
         let (guard, snapshot) = self
-            .read(|store| async move { store.load_guarded().await })
+            .read(StoreOp::LoadFleet, |store| async move {
+                store.load_guarded().await
+            })
             .await?;
         let fleet = if snapshot.streams.len() + snapshot.instances.len() <= BUILT_AT_ONCE {
             Fleet::from_snapshot(&snapshot)
@@ -238,26 +236,26 @@ impl Archive {
 
     /// Ends the work with the store.
     pub(super) async fn close_store(&self) -> Result<(), StoreError> {
-        self.store.close().await
+        self.access.close().await
     }
 
     /// Makes one call, past the breaker of reads.
-    async fn read<T, F>(&self, call: impl FnOnce(Arc<dyn Store>) -> F) -> Result<T, StoreError>
+    async fn read<T, F>(
+        &self,
+        op: StoreOp,
+        call: impl FnOnce(Arc<dyn Store>) -> F + 'static,
+    ) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, StoreError>> + Send + 'static,
     {
-        let permit = self.access.to_read();
-        let permit = permit.ok_or_else(|| match self.access.gate().reads().refusal() {
-            Refusal::DatabaseReplaced => StoreError::FileReplaced("it is out".to_owned()),
-            _ => StoreError::Unavailable("it is out".to_owned()),
+        let call = self.access.read(op, call).ok_or_else(|| {
+            match self.access.gate().reads().refusal() {
+                Refusal::DatabaseReplaced => StoreError::FileReplaced("it is out".to_owned()),
+                _ => StoreError::Unavailable("it is out".to_owned()),
+            }
         })?;
-        let call = call(self.store.clone());
-        let answer = tokio::spawn(async move {
-            let result = call.await;
-            permit.tell(&result);
-            result
-        });
+        let answer = tokio::spawn(call);
         let given_up = |error: tokio::task::JoinError| StoreError::Unavailable(error.to_string());
         answer.await.map_err(given_up)?
     }

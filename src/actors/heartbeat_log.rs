@@ -14,13 +14,14 @@ use log::warn;
 use super::batch::{RefusalLog, Saved, save_each};
 use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
+use super::store_calls::StoreOp;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::InstanceId;
 use crate::domain::outbox::{Excess, Latest, Outbox, Queue};
 use crate::domain::timeline::Recent;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Metrics kept in memory while the store is out: a bound on memory, not a promise.
 pub const MAX_PENDING_METRICS: usize = 100_000;
@@ -28,7 +29,6 @@ pub const MAX_PENDING_METRICS: usize = 100_000;
 /// Saves what heartbeats say.
 #[derive(Debug)]
 pub struct HeartbeatLog {
-    store: Arc<dyn Store>,
     access: StoreAccess,
     clock: Clock,
     telemetry: Arc<Telemetry>,
@@ -43,7 +43,6 @@ pub struct HeartbeatLog {
 impl HeartbeatLog {
     /// An empty log.
     pub fn new(
-        store: Arc<dyn Store>,
         access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
@@ -51,7 +50,6 @@ impl HeartbeatLog {
         vital: Vital,
     ) -> Self {
         Self {
-            store,
             access,
             clock,
             telemetry,
@@ -76,14 +74,10 @@ impl HeartbeatLog {
         if self.beats.is_empty() && self.metrics.is_empty() {
             return self.tell_waiting();
         }
-        let Some(permit) = self.access.to_write() else {
-            return self.tell_waiting();
-        };
         let now = self.clock.awake();
         let beats = self.beats.begin(now).unwrap_or_default();
         let metrics = self.metrics.begin(now).unwrap_or_default();
-        let store = self.store.clone();
-        let save = async move {
+        let save = |store: Arc<dyn Store>| async move {
             let beats = save_each(&beats, async |rows: &[LastBeat]| {
                 store.save_beats(rows).await
             });
@@ -94,13 +88,17 @@ impl HeartbeatLog {
             } else {
                 Saved::nothing(&metrics)
             };
-            let result = beats.result.clone().and(metrics.result.clone());
-            permit.tell(&result);
-            (beats, metrics, result)
+            (beats, metrics)
+        };
+        let Some(save) = self.access.write(StoreOp::SaveHeartbeats, save) else {
+            let _ = self.beats.postponed(now);
+            let dropped = self.metrics.postponed(now);
+            self.telemetry.records_dropped.inc_by(dropped.len() as u64);
+            return self.tell_waiting();
         };
         let saved = save.into_actor(self);
-        ctx.spawn(saved.map(|(beats, metrics, result), actor, ctx| {
-            actor.flushed(beats, metrics, &result, ctx);
+        ctx.spawn(saved.map(|(beats, metrics), actor, ctx| {
+            actor.flushed(beats, metrics, ctx);
         }));
     }
 
@@ -108,7 +106,6 @@ impl HeartbeatLog {
         &mut self,
         beats: Saved<LastBeat>,
         metrics: Saved<MetricsRecord>,
-        result: &Result<(), StoreError>,
         ctx: &mut Context<Self>,
     ) {
         for (beat, reason) in &beats.refused {
@@ -121,7 +118,7 @@ impl HeartbeatLog {
         let _ = self.beats.settled(beats.left);
         let dropped = self.metrics.settled(metrics.left);
         self.telemetry.records_dropped.inc_by(dropped.len() as u64);
-        if let Err(error) = result {
+        if let Err(error) = beats.result.and(metrics.result) {
             warn!(error:%; "heartbeats could not be saved; kept for the next try");
             self.tell_waiting();
         } else if !self.waiting.is_empty() {
@@ -233,17 +230,13 @@ impl Handler<AskHistory> for HeartbeatLog {
     fn handle(&mut self, ask: AskHistory, _: &mut Self::Context) -> Self::Result {
         let lately = self.clock.recent(ask.within);
         let mut records = self.unsaved(&ask.instance, &lately);
-        let store = self.store.clone();
-        let permit = self.access.to_read();
+        let (instance, since) = (ask.instance, lately.earliest());
+        let read = (self.access).read(StoreOp::ReadMetrics, move |store| async move {
+            store.metrics(&instance, since, ask.limit).await
+        });
         Box::pin(async move {
-            let saved = match permit {
-                Some(permit) => {
-                    let saved = store
-                        .metrics(&ask.instance, lately.earliest(), ask.limit)
-                        .await;
-                    permit.tell(&saved);
-                    saved.ok()
-                }
+            let saved = match read {
+                Some(read) => read.await.ok(),
                 None => None,
             };
             let is_complete = saved.is_some();

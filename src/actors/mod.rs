@@ -36,7 +36,8 @@
 //! long_poll
 //! db_breaker, registry          whether the store answers; where an instance is found
 //! refusal, fatal, telemetry,    messages and handles that everybody may hold
-//! instance_link, exit_notice, batch, address, alarm
+//! instance_link, exit_notice, batch, address, alarm,
+//! store_calls
 //! ```
 
 mod address;
@@ -63,5 +64,6 @@ pub mod recovery;
 pub mod refusal;
 pub mod registry;
 pub mod start;
+pub mod store_calls;
 pub mod supervisor;
 pub mod telemetry;

@@ -296,12 +296,17 @@ pub fn start(
         },
         vital("DbBreakerActor"),
     ));
-    let access = StoreAccess::new(gate.clone(), breaker.clone().recipient());
+    let access = StoreAccess::new(
+        store,
+        gate.clone(),
+        breaker.clone().recipient(),
+        clock.clone(),
+        telemetry.clone(),
+    );
     placement.begin_near_heartbeats(
         reserved_book,
         AlertBookActor::new(
             alerts,
-            store.clone(),
             access.clone(),
             clock.clone(),
             telemetry.clone(),
@@ -336,7 +341,6 @@ pub fn start(
         vital("Supervisor"),
     ));
     let fleet_links = FleetLinks {
-        store: store.clone(),
         clock: clock.clone(),
         registry: registry.clone(),
         listeners: vec![
@@ -360,7 +364,7 @@ pub fn start(
         journal.clone(),
         vital("IdentityActor"),
     ));
-    let archive = Archive::new(store.clone(), access.clone(), recent.clone());
+    let archive = Archive::new(access.clone(), recent.clone());
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
@@ -389,7 +393,6 @@ pub fn start(
         RecoveryActor::new(recovery_links, recovery_settings, open_incidents),
     );
     health.do_send(Watch(HealthLinks {
-        store: store.clone(),
         access: access.clone(),
         registry: registry.clone(),
         fleet: fleet.clone(),
@@ -398,7 +401,6 @@ pub fn start(
         alerts: alerts.clone(),
     }));
     placement.near_heartbeats(Cleaner::new(
-        store.clone(),
         access.clone(),
         Memories {
             alerts: book.recipient(),
@@ -410,7 +412,6 @@ pub fn start(
         vital("Cleaner"),
     ));
     let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
-        store,
         access,
         clock.clone(),
         telemetry.clone(),

@@ -117,7 +117,6 @@ impl KeptAlerts {
 #[derive(Debug)]
 pub struct AlertBookActor {
     pub(super) book: AlertBook,
-    pub(super) store: Arc<dyn Store>,
     pub(super) access: StoreAccess,
     pub(super) clock: Clock,
     pub(super) telemetry: Arc<Telemetry>,
@@ -138,7 +137,6 @@ impl AlertBookActor {
     /// A book that goes on where the last process left it.
     pub fn new(
         kept: KeptAlerts,
-        store: Arc<dyn Store>,
         access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
@@ -156,7 +154,6 @@ impl AlertBookActor {
         }
         let mut actor = Self {
             book,
-            store,
             access,
             clock,
             telemetry,

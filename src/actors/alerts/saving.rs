@@ -1,5 +1,6 @@
 //! The way between the book and the store.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -8,7 +9,9 @@ use log::{debug, warn};
 use super::actor::{AlertBookActor, AlertPage, AskAlerts};
 use crate::actors::batch::{Saved, save_each};
 use crate::actors::clean_up::Forget;
+use crate::actors::store_calls::StoreOp;
 use crate::domain::alert::{Alert, AlertFilter};
+use crate::store::Store;
 
 /// How many alerts are kept for the store at the most while it is out; closed ones are given up
 /// first.
@@ -29,17 +32,13 @@ impl AlertBookActor {
         let Some(alerts) = self.outbox.begin(now) else {
             return self.retry.set(self.outbox.next_retry(), &self.clock, ctx);
         };
-        let Some(permit) = self.access.to_write() else {
-            return self.settle(alerts.to_vec(), false, ctx);
+        let rows = alerts.clone();
+        let save = |store: Arc<dyn Store>| async move {
+            let save = async |rows: &[Alert]| store.save_alerts(rows).await;
+            save_each(&rows, save).await
         };
-        let store = self.store.clone();
-        let save = async move {
-            let saved = save_each(&alerts, async |rows: &[Alert]| {
-                store.save_alerts(rows).await
-            });
-            let saved = saved.await;
-            permit.tell(&saved.result);
-            saved
+        let Some(save) = self.access.write(StoreOp::SaveAlerts, save) else {
+            return self.settle(alerts.to_vec(), false, ctx);
         };
         ctx.spawn(save.into_actor(self).map(|saved, actor, ctx| {
             actor.saved(saved, ctx);
@@ -100,14 +99,13 @@ impl Handler<AskAlerts> for AlertBookActor {
         let AskAlerts { filter, limit } = ask;
         // Those that are wanted by what the store believes and not by what is known here make room.
         let unsaved = u32::try_from(self.outbox.len()).unwrap_or(u32::MAX);
-        let (store, access) = (self.store.clone(), self.access.clone());
         let (most, wanted) = (limit.saturating_add(unsaved), filter.clone());
-        let read = async move {
-            let permit = access.to_read()?;
-            let result = store.alerts(&wanted, most).await;
-            permit.tell(&result);
-            result.ok()
-        };
+        let read = self
+            .access
+            .read(StoreOp::ReadAlerts, move |store| async move {
+                store.alerts(&wanted, most).await
+            });
+        let read = async move { read?.await.ok() };
         Box::pin(read.into_actor(self).map(move |stored, actor, _| {
             let stale_since = match stored {
                 Some(_) => None,

@@ -148,7 +148,7 @@ impl DbBreakerActor {
                     if let Some(breaker) = actor.breakers.get_mut(&name) {
                         breaker.is_probing = false;
                     }
-                    actor.heard(&StoreOutcome::of(name, &result), ctx);
+                    actor.heard(&StoreOutcome::of(name, result.as_ref().err()), ctx);
                 }));
             }
             Probe::Guarded => {

@@ -22,7 +22,7 @@ mod gate;
 mod links;
 mod outcome;
 
-pub use access::{Permit, StoreAccess};
+pub use access::StoreAccess;
 pub use actor::DbBreakerActor;
 pub use breaker::{BreakerReport, GivenForce};
 pub use force::{AskBreakers, ForceBreaker};

@@ -17,6 +17,7 @@ use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::actors::instance_link::{Adopt, FenceAfter};
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::{Entry, Published, Registry};
+use crate::actors::store_calls::StoreOp;
 use crate::actors::telemetry::{OutcomeLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::commands::Command;
@@ -37,7 +38,6 @@ const MAX_BATCH_CHANGES: usize = 20_000;
 /// What the FleetActor works with.
 #[derive(Debug, Clone)]
 pub struct FleetLinks {
-    pub(in crate::actors) store: Arc<dyn Store>,
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) registry: Arc<Registry>,
     /// Who hears of every change.
@@ -189,14 +189,10 @@ impl FleetActor {
             .batch_commands
             .observe(callers.len() as f64);
         self.state = State::Saving { batch, callers };
-        let (store, guard) = (self.links.store.clone(), self.guard);
-        let permit = self.links.access.to_probe_writes();
-        let outcome = async move {
-            let result = store.save(guard, save.clone()).await;
-            permit.tell(&result);
-            (save, result)
-        };
-        ctx.spawn(outcome.into_actor(self).map(|(save, result), actor, ctx| {
+        let (guard, rows) = (self.guard, save.clone());
+        let call = move |store: Arc<dyn Store>| async move { store.save(guard, rows).await };
+        let outcome = self.links.access.write_unasked(StoreOp::SaveFleet, call);
+        ctx.spawn(outcome.into_actor(self).map(move |result, actor, ctx| {
             actor.saved(&save, result, ctx);
         }));
     }
@@ -268,13 +264,9 @@ impl FleetActor {
     /// it is told after the first try, whatever it brought.
     pub(super) fn settle(&mut self, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
         self.is_settling = true;
-        let (store, guard) = (self.links.store.clone(), self.guard);
-        let permit = self.links.access.to_probe_writes();
-        let settlement = async move {
-            let result = store.settle(guard).await;
-            permit.tell(&result);
-            result
-        };
+        let guard = self.guard;
+        let call = move |store: Arc<dyn Store>| async move { store.settle(guard).await };
+        let settlement = self.links.access.write_unasked(StoreOp::SettleFleet, call);
         ctx.spawn(settlement.into_actor(self).map(|result, actor, ctx| {
             actor.settled(result, callers, ctx);
         }));

@@ -36,7 +36,6 @@ use crate::domain::queries::{FAILED_COUNTS_FOR, FleetVitals, GivenUpMoves, Vital
 use crate::domain::running_time::READING_INTERVAL;
 use crate::domain::settings::HealthLimits;
 use crate::domain::time::Timestamp;
-use crate::store::Store;
 
 /// How soon after a look the next hint is followed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -53,7 +52,6 @@ pub struct HealthSettings {
 /// What it looks at.
 #[derive(Debug, Clone)]
 pub struct HealthLinks {
-    pub(in crate::actors) store: Arc<dyn Store>,
     pub(in crate::actors) access: StoreAccess,
     pub(in crate::actors) registry: Arc<Registry>,
     pub(in crate::actors) fleet: Addr<FleetActor>,

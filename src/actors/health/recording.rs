@@ -4,6 +4,7 @@
 //! in memory too, so that it can be read while the store is out.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use log::{debug, warn};
@@ -11,8 +12,10 @@ use log::{debug, warn};
 use super::actor::HealthActor;
 use crate::actors::batch::{Saved, save_each};
 use crate::actors::clean_up::Forget;
+use crate::actors::store_calls::StoreOp;
 use crate::domain::health::HealthRecord;
 use crate::domain::time::WallTime;
+use crate::store::Store;
 
 impl Handler<Forget> for HealthActor {
     type Result = ();
@@ -44,15 +47,13 @@ impl HealthActor {
             let next = history.outbox.next_retry();
             return history.retry.set(next, &self.clock, ctx);
         };
-        let Some(permit) = links.access.to_write() else {
-            return self.history_settled(records.to_vec(), false, ctx);
-        };
-        let store = links.store.clone();
-        let save = async move {
+        let rows = records.clone();
+        let save = |store: Arc<dyn Store>| async move {
             let save = async |rows: &[HealthRecord]| store.save_health(rows).await;
-            let saved = save_each(&records, save).await;
-            permit.tell(&saved.result);
-            saved
+            save_each(&rows, save).await
+        };
+        let Some(save) = links.access.write(StoreOp::SaveHealth, save) else {
+            return self.history_settled(records.to_vec(), false, ctx);
         };
         ctx.spawn(save.into_actor(self).map(|saved, actor, ctx| {
             actor.history_saved(saved, ctx);
@@ -116,14 +117,12 @@ impl Handler<AskHealthHistory> for HealthActor {
 
     fn handle(&mut self, ask: AskHealthHistory, _: &mut Self::Context) -> Self::Result {
         let AskHealthHistory { before, limit } = ask;
-        let links = self.links.clone();
-        let read = async move {
-            let links = links?;
-            let permit = links.access.to_read()?;
-            let result = links.store.health(before, limit).await;
-            permit.tell(&result);
-            result.ok()
-        };
+        let read = self.links.as_ref().and_then(|links| {
+            (links.access).read(StoreOp::ReadHealth, move |store| async move {
+                store.health(before, limit).await
+            })
+        });
+        let read = async move { read?.await.ok() };
         Box::pin(read.into_actor(self).map(move |stored, actor, _| {
             let known = actor.history.known(before);
             let mut records: BTreeMap<WallTime, HealthRecord> =
