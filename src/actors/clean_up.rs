@@ -15,9 +15,10 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{info, warn};
 
-use super::archive::RecentIncidents;
+use super::archive::IncidentMemory;
 use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
+use super::store_calls::{Answer, StoreOp};
 use crate::clock::Clock;
 use crate::store::{Expiry, Store, StoreError};
 
@@ -64,7 +65,7 @@ impl Retention {
 pub struct Memories {
     pub(super) alerts: Recipient<Forget>,
     pub(super) health: Recipient<Forget>,
-    pub(super) incidents: Arc<RecentIncidents>,
+    pub(super) incidents: Arc<IncidentMemory>,
 }
 
 /// What is past its time is to be forgotten.
@@ -75,7 +76,6 @@ pub struct Forget(pub Arc<Expiry>);
 /// Cleans up from time to time.
 #[derive(Debug)]
 pub struct Cleaner {
-    store: Arc<dyn Store>,
     access: StoreAccess,
     memories: Memories,
     clock: Clock,
@@ -86,7 +86,6 @@ pub struct Cleaner {
 impl Cleaner {
     /// Cleans up the store and what is remembered of it.
     pub fn new(
-        store: Arc<dyn Store>,
         access: StoreAccess,
         memories: Memories,
         clock: Clock,
@@ -94,7 +93,6 @@ impl Cleaner {
         vital: Vital,
     ) -> Self {
         Self {
-            store,
             access,
             memories,
             clock,
@@ -105,33 +103,52 @@ impl Cleaner {
 
     fn clean_up(&self, ctx: &mut Context<Self>) {
         let expiry = Arc::new(self.retention.expiry(&self.clock));
-        self.memories.incidents.forget(&expiry.incidents);
+        self.memories.incidents.recent().forget(&expiry.incidents);
         self.memories.alerts.do_send(Forget(expiry.clone()));
         self.memories.health.do_send(Forget(expiry.clone()));
-        let Some(permit) = self.access.to_write() else {
+        let prune = |store: Arc<dyn Store>| async move {
+            let mut rows = 0;
+            loop {
+                match store.prune(&expiry).await {
+                    Ok(0) => {
+                        break Pruned {
+                            rows,
+                            result: Ok(()),
+                        };
+                    }
+                    Ok(gone) => rows += gone,
+                    Err(error) => {
+                        break Pruned {
+                            rows,
+                            result: Err(error),
+                        };
+                    }
+                }
+            }
+        };
+        let Some(prune) = self.access.write(StoreOp::Prune, prune) else {
             return clean_up_in(RETRY_INTERVAL, ctx);
         };
-        let store = self.store.clone();
-        let prune = async move {
-            let mut rows = 0;
-            let result = loop {
-                match store.prune(&expiry).await {
-                    Ok(0) => break Ok(()),
-                    Ok(gone) => rows += gone,
-                    Err(error) => break Err(error),
-                }
-            };
-            permit.tell(&result);
-            (rows, result)
-        };
-        ctx.spawn(prune.into_actor(self).map(|(rows, result), _, ctx| {
-            clean_up_in(report(rows, result), ctx);
+        ctx.spawn(prune.into_actor(self).map(|pruned, _, ctx| {
+            clean_up_in(report(pruned), ctx);
         }));
     }
 }
 
-/// Says what a clean-up came to; returns when the next one comes.
-fn report(rows: u64, result: Result<(), StoreError>) -> Duration {
+/// What a clean-up came to.
+struct Pruned {
+    rows: u64,
+    result: Result<(), StoreError>,
+}
+
+impl Answer for Pruned {
+    fn error(&self) -> Option<&StoreError> {
+        self.result.error()
+    }
+}
+
+/// Logs what a clean-up came to; returns when the next one comes.
+fn report(Pruned { rows, result }: Pruned) -> Duration {
     if rows > 0 {
         info!(rows; "clean-up deleted {rows} rows that were past their retention");
     }

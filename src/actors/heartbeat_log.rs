@@ -5,7 +5,6 @@
 //! while the store is out the oldest metrics are dropped at a limit, and counted. A row that the store
 //! refuses for its content is left out alone (`batch.rs`), counted, and logged once an instance.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,12 +14,14 @@ use log::warn;
 use super::batch::{RefusalLog, Saved, save_each};
 use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
+use super::store_calls::StoreOp;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::InstanceId;
+use crate::domain::outbox::{Excess, Latest, Outbox, Queue};
 use crate::domain::timeline::Recent;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 
 /// Metrics kept in memory while the store is out: a bound on memory, not a promise.
 pub const MAX_PENDING_METRICS: usize = 100_000;
@@ -28,15 +29,12 @@ pub const MAX_PENDING_METRICS: usize = 100_000;
 /// Saves what heartbeats say.
 #[derive(Debug)]
 pub struct HeartbeatLog {
-    store: Arc<dyn Store>,
     access: StoreAccess,
     clock: Clock,
     telemetry: Arc<Telemetry>,
     flush_interval: Duration,
-    beats: BTreeMap<InstanceId, LastBeat>,
-    metrics: VecDeque<MetricsRecord>,
-    in_flight: Arc<[MetricsRecord]>,
-    is_flushing: bool,
+    beats: Outbox<Latest<LastBeat>>,
+    metrics: Outbox<Queue<MetricsRecord>>,
     refusals: RefusalLog,
     waiting: Vec<tokio::sync::oneshot::Sender<()>>,
     _vital: Vital,
@@ -45,7 +43,6 @@ pub struct HeartbeatLog {
 impl HeartbeatLog {
     /// An empty log.
     pub fn new(
-        store: Arc<dyn Store>,
         access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
@@ -53,15 +50,17 @@ impl HeartbeatLog {
         vital: Vital,
     ) -> Self {
         Self {
-            store,
             access,
             clock,
             telemetry,
             flush_interval,
-            beats: BTreeMap::new(),
-            metrics: VecDeque::new(),
-            in_flight: Arc::from([]),
-            is_flushing: false,
+            // There is one beat an instance.
+            beats: Outbox::new(Latest::default(), usize::MAX, Duration::ZERO),
+            metrics: Outbox::new(
+                Queue::dropping(Excess::Oldest),
+                MAX_PENDING_METRICS,
+                Duration::ZERO,
+            ),
             refusals: RefusalLog::default(),
             waiting: Vec::new(),
             _vital: vital,
@@ -69,22 +68,16 @@ impl HeartbeatLog {
     }
 
     fn flush(&mut self, ctx: &mut Context<Self>) {
-        if self.is_flushing {
+        if self.beats.is_saving() || self.metrics.is_saving() {
             return;
         }
         if self.beats.is_empty() && self.metrics.is_empty() {
-            self.tell_waiting();
-            return;
+            return self.tell_waiting();
         }
-        let Some(permit) = self.access.to_write() else {
-            self.tell_waiting();
-            return;
-        };
-        self.is_flushing = true;
-        let beats: Vec<LastBeat> = std::mem::take(&mut self.beats).into_values().collect();
-        self.in_flight = std::mem::take(&mut self.metrics).into_iter().collect();
-        let (store, metrics) = (self.store.clone(), self.in_flight.clone());
-        let save = async move {
+        let now = self.clock.awake();
+        let beats = self.beats.begin(now).unwrap_or_default();
+        let metrics = self.metrics.begin(now).unwrap_or_default();
+        let save = |store: Arc<dyn Store>| async move {
             let beats = save_each(&beats, async |rows: &[LastBeat]| {
                 store.save_beats(rows).await
             });
@@ -95,13 +88,17 @@ impl HeartbeatLog {
             } else {
                 Saved::nothing(&metrics)
             };
-            let result = beats.result.clone().and(metrics.result.clone());
-            permit.tell(&result);
-            (beats, metrics, result)
+            (beats, metrics)
+        };
+        let Some(save) = self.access.write(StoreOp::SaveHeartbeats, save) else {
+            let _ = self.beats.postponed(now);
+            let dropped = self.metrics.postponed(now);
+            self.telemetry.records_dropped.inc_by(dropped.len() as u64);
+            return self.tell_waiting();
         };
         let saved = save.into_actor(self);
-        ctx.spawn(saved.map(|(beats, metrics, result), actor, ctx| {
-            actor.flushed(beats, metrics, &result, ctx);
+        ctx.spawn(saved.map(|(beats, metrics), actor, ctx| {
+            actor.flushed(beats, metrics, ctx);
         }));
     }
 
@@ -109,25 +106,19 @@ impl HeartbeatLog {
         &mut self,
         beats: Saved<LastBeat>,
         metrics: Saved<MetricsRecord>,
-        result: &Result<(), StoreError>,
         ctx: &mut Context<Self>,
     ) {
-        self.is_flushing = false;
-        self.in_flight = Arc::from([]);
         for (beat, reason) in &beats.refused {
             self.refused("last heartbeat", &beat.instance, reason);
         }
         for (record, reason) in &metrics.refused {
             self.refused("metrics record", &record.instance, reason);
         }
-        for beat in beats.left {
-            self.beats.entry(beat.instance.clone()).or_insert(beat);
-        }
-        for record in metrics.left.into_iter().rev() {
-            self.metrics.push_front(record);
-        }
-        self.drop_excess();
-        if let Err(error) = result {
+        // A beat is dropped for a newer one only.
+        let _ = self.beats.settled(beats.left);
+        let dropped = self.metrics.settled(metrics.left);
+        self.telemetry.records_dropped.inc_by(dropped.len() as u64);
+        if let Err(error) = beats.result.and(metrics.result) {
             warn!(error:%; "heartbeats could not be saved; kept for the next try");
             self.tell_waiting();
         } else if !self.waiting.is_empty() {
@@ -153,19 +144,11 @@ impl HeartbeatLog {
         }
     }
 
-    fn drop_excess(&mut self) {
-        while self.metrics.len() > MAX_PENDING_METRICS {
-            self.metrics.pop_front();
-            self.telemetry.records_dropped.inc();
-        }
-    }
-
     /// What is not saved yet, newest first.
     fn unsaved(&self, instance: &InstanceId, lately: &Recent) -> Vec<MetricsRecord> {
         self.metrics
-            .iter()
+            .rows()
             .rev()
-            .chain(self.in_flight.iter().rev())
             .filter(|record| record.instance == *instance && lately.contains(record.recorded_at))
             .cloned()
             .collect()
@@ -194,10 +177,10 @@ impl Handler<Record> for HeartbeatLog {
     type Result = ();
 
     fn handle(&mut self, record: Record, _: &mut Self::Context) {
-        self.beats.insert(record.beat.instance.clone(), record.beat);
+        let _ = self.beats.put(record.beat);
         if let Some(metrics) = record.metrics {
-            self.metrics.push_back(metrics);
-            self.drop_excess();
+            let dropped = self.metrics.put(metrics);
+            self.telemetry.records_dropped.inc_by(dropped.len() as u64);
         }
     }
 }
@@ -247,17 +230,13 @@ impl Handler<AskHistory> for HeartbeatLog {
     fn handle(&mut self, ask: AskHistory, _: &mut Self::Context) -> Self::Result {
         let lately = self.clock.recent(ask.within);
         let mut records = self.unsaved(&ask.instance, &lately);
-        let store = self.store.clone();
-        let permit = self.access.to_read();
+        let (instance, since) = (ask.instance, lately.earliest());
+        let read = (self.access).read(StoreOp::ReadMetrics, move |store| async move {
+            store.metrics(&instance, since, ask.limit).await
+        });
         Box::pin(async move {
-            let saved = match permit {
-                Some(permit) => {
-                    let saved = store
-                        .metrics(&ask.instance, lately.earliest(), ask.limit)
-                        .await;
-                    permit.tell(&saved);
-                    saved.ok()
-                }
+            let saved = match read {
+                Some(read) => read.await.ok(),
                 None => None,
             };
             let is_complete = saved.is_some();

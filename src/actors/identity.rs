@@ -8,10 +8,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 
+use super::alarm::Alarm;
 use super::alerts::Alerts;
 use super::fatal::Vital;
 use super::journal::{Journal, Note};
@@ -23,9 +23,6 @@ use crate::domain::events::Event;
 use crate::domain::identity::{Address, AddressMachine, Finding, IdentityLimits, IdentityMachine};
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::time::Timestamp;
-
-/// A timer never waits longer than this, so that no deadline is too far away for it.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
 /// What is known of one name.
 #[derive(Debug, Default)]
@@ -42,7 +39,7 @@ impl Watched {
     }
 
     /// Whether a second process that was found is over, if any was.
-    fn look_at_the_time(&mut self, now: Timestamp) -> bool {
+    fn on_timer(&mut self, now: Timestamp) -> bool {
         let lives = self.lives.as_ref();
         let lives = lives.and_then(|machine| machine.handle_deadline(now));
         self.lives.take_if(|_| lives.is_some());
@@ -73,7 +70,7 @@ pub struct IdentityActor {
     clock: Clock,
     alerts: Alerts,
     journal: Addr<Journal>,
-    armed_for: Option<(Timestamp, SpawnHandle)>,
+    alarm: Alarm<Self>,
     _vital: Vital,
 }
 
@@ -94,7 +91,7 @@ impl IdentityActor {
             clock,
             alerts,
             journal,
-            armed_for: None,
+            alarm: Alarm::new(|actor| &mut actor.alarm, Self::on_timer),
             _vital: vital,
         }
     }
@@ -182,11 +179,11 @@ impl IdentityActor {
             .raise(kind, Severity::Warning, id.as_str(), detail);
     }
 
-    fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
+    fn on_timer(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         let (registry, alerts) = (&self.registry, &self.alerts);
         self.watched.retain(|id, watched| {
-            if watched.look_at_the_time(now) {
+            if watched.on_timer(now) {
                 alerts.clear(AlertKind::DuplicateIdentity, id.as_str());
                 if let Some(entry) = registry.get(id) {
                     entry.set_duplicate(None);
@@ -200,22 +197,9 @@ impl IdentityActor {
     /// Sees to it that the timer fires no later than the next deadline.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         let deadlines = self.watched.values().filter_map(Watched::next_deadline);
-        let Some(deadline) = deadlines.min() else {
-            return;
-        };
-        match self.armed_for {
-            Some((armed, _)) if armed <= deadline => return,
-            Some((_, handle)) => {
-                ctx.cancel_future(handle);
-            }
-            None => {}
+        if let Some(deadline) = deadlines.min() {
+            self.alarm.set_by(deadline, &self.clock, ctx);
         }
-        let wait = self.clock.wait_until(deadline).min(LONGEST_WAIT);
-        let handle = ctx.run_later(wait, |actor, ctx| {
-            actor.armed_for = None;
-            actor.look_at_the_time(ctx);
-        });
-        self.armed_for = Some((deadline, handle));
     }
 }
 

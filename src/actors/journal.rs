@@ -1,88 +1,78 @@
-//! Has written down what happened beside the fleet: what the brake did, and what operators told
-//! it to do. For the audit trail, and for whoever listens to events.
+//! Saves events that no transaction of the fleet carries: what the brake did, and what operators ordered
+//! it to do. For the audit trail, and for subscribers of events.
 //!
-//! Whoever tells it goes on at once: an order takes effect whether or not the store is there.
-//! What could not be written waits, in order, and is tried again until it is: each event once. Of a
-//! save whose outcome is unknown the answer is waited for, however long that takes. What waits is
+//! The sender of an event does not wait: an order takes effect whether or not the store responds.
+//! Events that could not be saved wait in order (`domain/outbox.rs`) and are tried again: each event once.
+//! Of a save whose outcome is unknown the answer is waited for, however long that takes. Waiting events are
 //! lost only if the process ends before the store is back. If the store refuses several for their
-//! content, they are written one by one, so that only the culprit is lost.
+//! content, they are saved one by one, so that only the culprit is lost.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use actix::prelude::*;
 use log::{debug, error};
 
+use super::alarm::Alarm;
 use super::fatal::Vital;
 use super::fleet::{Execute, FleetActor};
 use super::refusal::Refusal;
+use crate::clock::Clock;
 use crate::domain::commands::RecordEvents;
 use crate::domain::events::Event;
+use crate::domain::outbox::{Excess, Outbox, Queue};
 
 /// The wait between two tries.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How many events may wait. More than a few are there only if somebody gives orders all the
+/// How many events may wait. More than a few are there only if operators give orders all the
 /// time while the store is out; those are in the log.
-const MOST_WAITING: usize = 1_000;
+const MAX_WAITING: usize = 1_000;
 
-/// Keeps what is not written yet.
+/// Keeps the events that are not saved yet.
 #[derive(Debug)]
 pub struct Journal {
     fleet: Addr<FleetActor>,
-    waiting: VecDeque<Event>,
-    /// How many of those that wait are to be written one by one.
-    singly: usize,
-    /// A save or the wait for the next one is under way.
-    is_busy: bool,
+    clock: Clock,
+    outbox: Outbox<Queue<Event>>,
+    retry: Alarm<Self>,
     _vital: Vital,
 }
 
 impl Journal {
     /// An empty one.
-    pub fn new(fleet: Addr<FleetActor>, vital: Vital) -> Self {
+    pub fn new(fleet: Addr<FleetActor>, clock: Clock, vital: Vital) -> Self {
+        let queue = Queue::dropping(Excess::Newest);
         Self {
             fleet,
-            waiting: VecDeque::new(),
-            singly: 0,
-            is_busy: false,
+            clock,
+            outbox: Outbox::new(queue, MAX_WAITING, RETRY_INTERVAL),
+            retry: Alarm::of_waits(|actor| &mut actor.retry, Self::write),
             _vital: vital,
         }
     }
 
     fn write(&mut self, ctx: &mut Context<Self>) {
-        if self.is_busy || self.waiting.is_empty() {
-            return;
-        }
-        self.is_busy = true;
-        let count = if self.singly > 0 {
-            1
-        } else {
-            self.waiting.len()
+        let Some(events) = self.outbox.begin(self.clock.awake()) else {
+            return self.retry.set(self.outbox.next_retry(), &self.clock, ctx);
         };
-        let events: Vec<Event> = self.waiting.iter().take(count).cloned().collect();
+        let (events, count) = (events.to_vec(), events.len());
         let saved = self.fleet.send(Execute(RecordEvents { events }));
         ctx.spawn(saved.into_actor(self).map(move |outcome, actor, ctx| {
-            actor.written(count, outcome.unwrap_or(Err(Refusal::ShuttingDown)), ctx);
+            actor.written(count, outcome.unwrap_or(Err(Refusal::ShuttingDown)));
+            actor.write(ctx);
         }));
     }
 
-    fn written(&mut self, count: usize, outcome: Result<(), Refusal>, ctx: &mut Context<Self>) {
-        let wait = match outcome {
-            Ok(()) => {
-                self.drop_first(count);
-                Duration::ZERO
-            }
-            Err(Refusal::RefusedByStore) if count > 1 => {
-                self.singly = count;
-                Duration::ZERO
-            }
+    fn written(&mut self, count: usize, outcome: Result<(), Refusal>) {
+        let left_out = match outcome {
+            Ok(()) => self.outbox.settled(Vec::new()),
+            // The next tries find the culprit.
+            Err(Refusal::RefusedByStore) if count > 1 => self.outbox.refused(),
             Err(
                 refusal @ (Refusal::Rejected(_) | Refusal::RefusedByStore | Refusal::ShuttingDown),
             ) => {
                 error!(count; "{count} events will not be written down: {refusal}");
-                self.drop_first(count);
-                Duration::ZERO
+                self.outbox.settled(Vec::new())
             }
             Err(
                 refusal @ (Refusal::StoreUnavailable
@@ -91,18 +81,16 @@ impl Journal {
                 | Refusal::Overloaded),
             ) => {
                 debug!(count; "{count} events wait to be written down: {refusal}");
-                RETRY_INTERVAL
+                self.outbox.postponed(self.clock.awake())
             }
         };
-        ctx.run_later(wait, |actor, ctx| {
-            actor.is_busy = false;
-            actor.write(ctx);
-        });
+        log_left_out(&left_out);
     }
+}
 
-    fn drop_first(&mut self, count: usize) {
-        self.waiting.drain(..count);
-        self.singly = self.singly.saturating_sub(count);
+fn log_left_out(events: &[Event]) {
+    for event in events {
+        error!("too much waits to be written down; left out: {event:?}");
     }
 }
 
@@ -119,11 +107,7 @@ impl Handler<Note> for Journal {
     type Result = ();
 
     fn handle(&mut self, Note(event): Note, ctx: &mut Self::Context) {
-        if self.waiting.len() >= MOST_WAITING {
-            error!("too much waits to be written down; left out: {event:?}");
-            return;
-        }
-        self.waiting.push_back(event);
+        log_left_out(&self.outbox.put(event));
         self.write(ctx);
     }
 }

@@ -36,10 +36,12 @@
 //! long_poll
 //! db_breaker, registry          whether the store answers; where an instance is found
 //! refusal, fatal, telemetry,    messages and handles that everybody may hold
-//! instance_link, exit_notice, batch, address
+//! instance_link, exit_notice, batch, address, alarm,
+//! store_calls
 //! ```
 
 mod address;
+mod alarm;
 pub mod alerts;
 pub mod archive;
 mod batch;
@@ -62,5 +64,6 @@ pub mod recovery;
 pub mod refusal;
 pub mod registry;
 pub mod start;
+pub mod store_calls;
 pub mod supervisor;
 pub mod telemetry;

@@ -9,13 +9,13 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::address::{Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts, KeptAlerts};
-use super::archive::{Archive, MAX_RECENT, RecentIncidents};
+use super::archive::{Archive, IncidentMemory};
 use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
-use super::health::{HealthActor, HealthLinks, HealthSettings, Watch};
+use super::health::{HealthActor, HealthLinks, HealthSettings};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
@@ -24,7 +24,7 @@ use super::long_poll::PollsEnd;
 use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
 use super::registry::Registry;
-use super::supervisor::{Oversee, Supervisor};
+use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::fleet::Fleet;
@@ -172,7 +172,7 @@ impl Loaded {
     pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let guard = store.begin_term().await?;
         let snapshot = store.load().await?;
-        let most = u32::try_from(MAX_REMEMBERED.max(MAX_RECENT + 1)).unwrap_or(u32::MAX);
+        let most = u32::try_from(MAX_REMEMBERED).unwrap_or(u32::MAX);
         let incidents = store.incidents(&IncidentFilter::default(), most).await?;
         let alerts = KeptAlerts::from_store(store.as_ref()).await?;
         let fleet = Fleet::from_snapshot(&snapshot)
@@ -277,7 +277,7 @@ pub fn start(
         last_beats: _,
     } = loaded;
     ledger.set_return_policy(ReturnPolicy::from_thresholds(&settings.thresholds));
-    let recent = Arc::new(RecentIncidents::new(incidents.clone()));
+    let incidents = Arc::new(IncidentMemory::new(incidents));
 
     let (book, reserved_book) = reserve::<AlertBookActor>(MAILBOX);
     let (health, reserved_health) = reserve::<HealthActor>(MAILBOX);
@@ -296,12 +296,17 @@ pub fn start(
         },
         vital("DbBreakerActor"),
     ));
-    let access = StoreAccess::new(gate.clone(), breaker.clone().recipient());
+    let access = StoreAccess::new(
+        store,
+        gate.clone(),
+        breaker.clone().recipient(),
+        clock.clone(),
+        telemetry.clone(),
+    );
     placement.begin_near_heartbeats(
         reserved_book,
         AlertBookActor::new(
             alerts,
-            store.clone(),
             access.clone(),
             clock.clone(),
             telemetry.clone(),
@@ -317,7 +322,15 @@ pub fn start(
                 limits: settings.health,
                 check_interval: settings.health_check_interval,
             },
-            incidents,
+            HealthLinks {
+                access: access.clone(),
+                incidents: incidents.clone(),
+                registry: registry.clone(),
+                fleet: fleet.clone(),
+                recovery: recovery.clone(),
+                breakers: breaker.clone(),
+                alerts: alerts.clone(),
+            },
             clock.clone(),
             telemetry.clone(),
             vital("HealthActor"),
@@ -332,11 +345,18 @@ pub fn start(
         registry.clone(),
         clock.clone(),
         telemetry.clone(),
-        alerts.clone(),
+        InstanceLinks {
+            clock: clock.clone(),
+            thresholds: settings.thresholds,
+            limits: settings.worker_limits,
+            notices: recovery.clone().recipient(),
+            let_go: recovery.clone().recipient(),
+            fleet: fleet.clone(),
+            alerts: alerts.clone(),
+        },
         vital("Supervisor"),
     ));
     let fleet_links = FleetLinks {
-        store: store.clone(),
         clock: clock.clone(),
         registry: registry.clone(),
         listeners: vec![
@@ -345,12 +365,13 @@ pub fn start(
             feed.clone().recipient(),
         ],
         access: access.clone(),
-        recent: recent.clone(),
+        incidents: incidents.clone(),
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
     };
     placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));
-    let journal = placement.near_heartbeats(Journal::new(fleet.clone(), vital("Journal")));
+    let journal =
+        placement.near_heartbeats(Journal::new(fleet.clone(), clock.clone(), vital("Journal")));
     let identity = placement.near_heartbeats(IdentityActor::new(
         IdentityLimits::from_thresholds(&settings.thresholds),
         registry.clone(),
@@ -359,7 +380,7 @@ pub fn start(
         journal.clone(),
         vital("IdentityActor"),
     ));
-    let archive = Archive::new(store.clone(), access.clone(), recent.clone());
+    let archive = Archive::new(access.clone(), incidents.clone());
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
@@ -387,44 +408,24 @@ pub fn start(
         reserved_recovery,
         RecoveryActor::new(recovery_links, recovery_settings, open_incidents),
     );
-    health.do_send(Watch(HealthLinks {
-        store: store.clone(),
-        access: access.clone(),
-        registry: registry.clone(),
-        fleet: fleet.clone(),
-        recovery: recovery.clone(),
-        breakers: breaker.clone(),
-        alerts: alerts.clone(),
-    }));
     placement.near_heartbeats(Cleaner::new(
-        store.clone(),
         access.clone(),
         Memories {
             alerts: book.recipient(),
             health: health.clone().recipient(),
-            incidents: recent,
+            incidents,
         },
         clock.clone(),
         settings.retention,
         vital("Cleaner"),
     ));
     let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
-        store,
         access,
         clock.clone(),
         telemetry.clone(),
         settings.flush_interval,
         vital("HeartbeatLog"),
     ));
-    supervisor.do_send(Oversee(InstanceLinks {
-        clock: clock.clone(),
-        thresholds: settings.thresholds,
-        limits: settings.worker_limits,
-        notices: recovery.clone().recipient(),
-        let_go: recovery.clone().recipient(),
-        fleet: fleet.clone(),
-        alerts: alerts.clone(),
-    }));
     let orchestrator = Orchestrator {
         change_limit: settings.change_limit,
         limits: settings.worker_limits,

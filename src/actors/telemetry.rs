@@ -10,6 +10,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::store_calls::StoreCalls;
+
 /// The kind of a domain event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct EventLabel {
@@ -85,6 +87,8 @@ pub struct Telemetry {
     pub alerts_open: Family<KindLabel, Gauge>,
     /// Differences the sweep found between actors, memory and store.
     pub sweep_differences: Counter,
+    /// Calls of the store by operation; not exported yet.
+    pub store_calls: StoreCalls,
 }
 
 impl Telemetry {
@@ -113,6 +117,7 @@ impl Telemetry {
             alerts_opened: Family::default(),
             alerts_open: Family::default(),
             sweep_differences: Counter::default(),
+            store_calls: StoreCalls::default(),
         };
         telemetry.store_up.set(1);
         telemetry.register(registry);

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::digest::StreamsDigest;
 use super::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId, Term};
+use super::outbox::Keyed;
 use super::time::WallTime;
 
 /// A heartbeat.
@@ -143,6 +144,14 @@ pub struct LastBeat {
     pub reported_status: String,
     /// How many streams the worker said it runs.
     pub reported_streams: i64,
+}
+
+impl Keyed for LastBeat {
+    type Key = InstanceId;
+
+    fn key(&self) -> InstanceId {
+        self.instance.clone()
+    }
 }
 
 /// Metrics with whose they are and when they arrived.

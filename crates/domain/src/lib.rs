@@ -33,6 +33,7 @@ pub mod ledger;
 pub mod liveness;
 pub mod masked_url;
 pub mod movements;
+pub mod outbox;
 pub mod patterns;
 pub mod probation;
 pub mod queries;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{error, info, warn};
 
+use super::saving::{MAX_UNSAVED, RETRY_INTERVAL};
+use crate::actors::alarm::Alarm;
 use crate::actors::batch::RefusalLog;
 use crate::actors::db_breaker::{BreakerChanged, StoreAccess};
 use crate::actors::fatal::Vital;
@@ -18,6 +20,7 @@ use crate::domain::alert::{
 use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::events::DatedEvent;
 use crate::domain::ids::AlertId;
+use crate::domain::outbox::{Latest, Outbox};
 use crate::domain::time::WallTime;
 use crate::store::{Store, StoreError};
 
@@ -114,21 +117,19 @@ impl KeptAlerts {
 #[derive(Debug)]
 pub struct AlertBookActor {
     pub(super) book: AlertBook,
-    pub(super) store: Arc<dyn Store>,
     pub(super) access: StoreAccess,
     pub(super) clock: Clock,
     pub(super) telemetry: Arc<Telemetry>,
     /// What the store does not know yet, as it is now.
-    pub(super) unsaved: BTreeMap<AlertId, Alert>,
+    pub(super) outbox: Outbox<Latest<Alert>>,
     /// Open alerts whose newest sentence waits for its turn to be saved.
     pub(super) reworded: BTreeSet<AlertId>,
-    pub(super) rewording: Option<SpawnHandle>,
+    rewording: Alarm<Self>,
     /// The breakers of the database that are open.
     store_out: BTreeMap<BreakerName, Outage>,
-    pub(super) is_saving: bool,
     pub(super) refusals: RefusalLog,
     pub(super) listeners: Vec<Recipient<BookChanged>>,
-    pub(super) retry: Option<SpawnHandle>,
+    pub(super) retry: Alarm<Self>,
     _vital: Vital,
 }
 
@@ -136,7 +137,6 @@ impl AlertBookActor {
     /// A book that goes on where the last process left it.
     pub fn new(
         kept: KeptAlerts,
-        store: Arc<dyn Store>,
         access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
@@ -152,23 +152,23 @@ impl AlertBookActor {
                 "alert {kind} of {subject} ended with the last run of the orchestrator, and what it \
                  told of with it: {detail}");
         }
-        let unsaved = over.into_iter().map(|alert| (alert.id, alert)).collect();
-        let actor = Self {
+        let mut actor = Self {
             book,
-            store,
             access,
             clock,
             telemetry,
-            unsaved,
+            outbox: Outbox::new(Latest::default(), MAX_UNSAVED, RETRY_INTERVAL),
             reworded: BTreeSet::new(),
-            rewording: None,
+            rewording: Alarm::of_waits(|actor| &mut actor.rewording, Self::save_sentences),
             store_out: BTreeMap::new(),
-            is_saving: false,
             refusals: RefusalLog::default(),
             listeners,
-            retry: None,
+            retry: Alarm::of_waits(|actor| &mut actor.retry, Self::save),
             _vital: vital,
         };
+        for alert in over {
+            actor.keep(alert);
+        }
         actor.show_open();
         actor
     }
@@ -237,7 +237,7 @@ impl AlertBookActor {
             listener.do_send(BookChanged);
         }
         self.reworded.remove(&alert.id);
-        self.unsaved.insert(alert.id, alert);
+        self.keep(alert);
         self.save(ctx);
     }
 
@@ -245,21 +245,20 @@ impl AlertBookActor {
     /// the interval, so that a number that moves every second is no write every second.
     fn save_sentence(&mut self, id: AlertId, ctx: &mut Context<Self>) {
         self.reworded.insert(id);
-        if self.rewording.is_some() {
-            return;
+        let deadline = self.clock.awake() + REWORDING_INTERVAL;
+        self.rewording.set_by(deadline, &self.clock, ctx);
+    }
+
+    fn save_sentences(&mut self, ctx: &mut Context<Self>) {
+        for id in std::mem::take(&mut self.reworded) {
+            let Some(alert) = self.book.get(id).filter(|alert| alert.is_open()).cloned() else {
+                continue;
+            };
+            let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
+            info!(alert = id.get(), kind, subject; "alert {kind} now: {}", alert.detail);
+            self.keep(alert);
         }
-        self.rewording = Some(ctx.run_later(REWORDING_INTERVAL, |actor, ctx| {
-            actor.rewording = None;
-            for id in std::mem::take(&mut actor.reworded) {
-                let Some(alert) = actor.book.get(id).filter(|alert| alert.is_open()) else {
-                    continue;
-                };
-                let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
-                info!(alert = id.get(), kind, subject; "alert {kind} now: {}", alert.detail);
-                actor.unsaved.insert(id, alert.clone());
-            }
-            actor.save(ctx);
-        }));
+        self.save(ctx);
     }
 
     fn show_open(&self) {

@@ -1,6 +1,6 @@
 //! The way between the book and the store.
 
-use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
@@ -9,42 +9,43 @@ use log::{debug, warn};
 use super::actor::{AlertBookActor, AlertPage, AskAlerts};
 use crate::actors::batch::{Saved, save_each};
 use crate::actors::clean_up::Forget;
+use crate::actors::store_calls::StoreOp;
 use crate::domain::alert::{Alert, AlertFilter};
-use crate::domain::ids::AlertId;
+use crate::store::Store;
 
 /// How many alerts are kept for the store at the most while it is out; closed ones are given up
 /// first.
-const MAX_UNSAVED: usize = 10_000;
+pub(super) const MAX_UNSAVED: usize = 10_000;
 
 /// How soon what could not be saved is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 impl AlertBookActor {
+    /// Takes an alert that the store does not know as it is now.
+    pub(super) fn keep(&mut self, alert: Alert) {
+        let dropped = self.outbox.put(alert);
+        self.telemetry.records_dropped.inc_by(dropped.len() as u64);
+    }
+
     pub(super) fn save(&mut self, ctx: &mut Context<Self>) {
-        if self.is_saving || self.unsaved.is_empty() || self.retry.is_some() {
-            return;
-        }
-        let Some(permit) = self.access.to_write() else {
-            return self.save_later(ctx);
+        let now = self.clock.awake();
+        let Some(alerts) = self.outbox.begin(now) else {
+            return self.retry.set(self.outbox.next_retry(), &self.clock, ctx);
         };
-        self.is_saving = true;
-        let alerts: Vec<Alert> = self.unsaved.values().cloned().collect();
-        let store = self.store.clone();
-        let save = async move {
-            let saved = save_each(&alerts, async |rows: &[Alert]| {
-                store.save_alerts(rows).await
-            });
-            let saved = saved.await;
-            permit.tell(&saved.result);
-            (alerts, saved)
+        let rows = alerts.clone();
+        let save = |store: Arc<dyn Store>| async move {
+            let save = async |rows: &[Alert]| store.save_alerts(rows).await;
+            save_each(&rows, save).await
         };
-        ctx.spawn(save.into_actor(self).map(|(alerts, saved), actor, ctx| {
-            actor.saved(&alerts, &saved, ctx);
+        let Some(save) = self.access.write(StoreOp::SaveAlerts, save) else {
+            return self.settle(alerts.to_vec(), false, ctx);
+        };
+        ctx.spawn(save.into_actor(self).map(|saved, actor, ctx| {
+            actor.saved(saved, ctx);
         }));
     }
 
-    fn saved(&mut self, alerts: &[Alert], saved: &Saved<Alert>, ctx: &mut Context<Self>) {
-        self.is_saving = false;
+    fn saved(&mut self, saved: Saved<Alert>, ctx: &mut Context<Self>) {
         // It would be refused for ever: it stays in memory alone.
         for (alert, reason) in &saved.refused {
             self.telemetry.records_refused.inc();
@@ -55,45 +56,20 @@ impl AlertBookActor {
                     "the database refused the alert {kind}; it stays in memory: {reason}");
             }
         }
-        let left: BTreeSet<AlertId> = saved.left.iter().map(|alert| alert.id).collect();
-        let done = alerts.iter().filter(|alert| !left.contains(&alert.id));
-        self.forget_unsaved(done);
         if let Err(error) = &saved.result {
             debug!(error:%; "alerts could not be saved; kept for the next try");
-            self.drop_excess();
-            return self.save_later(ctx);
         }
+        self.settle(saved.left, saved.result.is_ok(), ctx);
+    }
+
+    fn settle(&mut self, left: Vec<Alert>, responded: bool, ctx: &mut Context<Self>) {
+        let dropped = if responded {
+            self.outbox.settled(left)
+        } else {
+            self.outbox.failed(left, self.clock.awake())
+        };
+        self.telemetry.records_dropped.inc_by(dropped.len() as u64);
         self.save(ctx);
-    }
-
-    /// What changed while it was being saved has to be saved again.
-    fn forget_unsaved<'a>(&mut self, saved: impl Iterator<Item = &'a Alert>) {
-        for alert in saved {
-            if self.unsaved.get(&alert.id) == Some(alert) {
-                self.unsaved.remove(&alert.id);
-            }
-        }
-    }
-
-    fn drop_excess(&mut self) {
-        while self.unsaved.len() > MAX_UNSAVED {
-            let closed = self.unsaved.values().find(|alert| !alert.is_open());
-            let Some(id) = closed
-                .map(|alert| alert.id)
-                .or_else(|| self.unsaved.keys().next().copied())
-            else {
-                return;
-            };
-            self.unsaved.remove(&id);
-            self.telemetry.records_dropped.inc();
-        }
-    }
-
-    fn save_later(&mut self, ctx: &mut Context<Self>) {
-        self.retry = Some(ctx.run_later(RETRY_INTERVAL, |actor, ctx| {
-            actor.retry = None;
-            actor.save(ctx);
-        }));
     }
 
     /// What memory knows is newer than what the store says.
@@ -122,15 +98,14 @@ impl Handler<AskAlerts> for AlertBookActor {
     fn handle(&mut self, ask: AskAlerts, _: &mut Self::Context) -> Self::Result {
         let AskAlerts { filter, limit } = ask;
         // Those that are wanted by what the store believes and not by what is known here make room.
-        let unsaved = u32::try_from(self.unsaved.len()).unwrap_or(u32::MAX);
-        let (store, access) = (self.store.clone(), self.access.clone());
+        let unsaved = u32::try_from(self.outbox.len()).unwrap_or(u32::MAX);
         let (most, wanted) = (limit.saturating_add(unsaved), filter.clone());
-        let read = async move {
-            let permit = access.to_read()?;
-            let result = store.alerts(&wanted, most).await;
-            permit.tell(&result);
-            result.ok()
-        };
+        let read = self
+            .access
+            .read(StoreOp::ReadAlerts, move |store| async move {
+                store.alerts(&wanted, most).await
+            });
+        let read = async move { read?.await.ok() };
         Box::pin(read.into_actor(self).map(move |stored, actor, _| {
             let stale_since = match stored {
                 Some(_) => None,

@@ -8,14 +8,14 @@ use log::{error, info, warn};
 
 use super::breaker::{Breaker, Probe};
 use super::gate::StoreGate;
-use super::links::{BreakerChanged, BreakerLinks, ListenToBreakers, ProbeWrites, StoreReturned};
+use super::links::{BreakerChanged, BreakerLinks, ProbeWrites, StoreReturned};
 use super::outcome::StoreOutcome;
+use crate::actors::alarm::Alarm;
 use crate::actors::fatal::Vital;
 use crate::actors::telemetry::{BreakerLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::breaker::{BreakerEffect, BreakerMachine, BreakerName, BreakerState};
 use crate::domain::settings::BreakerSettings;
-use crate::domain::time::Timestamp;
 use crate::store::Store;
 
 /// Owns the breakers of the store.
@@ -27,7 +27,7 @@ pub struct DbBreakerActor {
     pub(super) clock: Clock,
     pub(super) telemetry: Arc<Telemetry>,
     links: BreakerLinks,
-    pub(super) timer: Option<(Timestamp, SpawnHandle)>,
+    alarm: Alarm<Self>,
     pub(super) _vital: Vital,
 }
 
@@ -67,7 +67,7 @@ impl DbBreakerActor {
             clock,
             telemetry,
             links,
-            timer: None,
+            alarm: Alarm::of_waits(|actor| &mut actor.alarm, Self::on_timer),
             _vital: vital,
         }
     }
@@ -148,7 +148,7 @@ impl DbBreakerActor {
                     if let Some(breaker) = actor.breakers.get_mut(&name) {
                         breaker.is_probing = false;
                     }
-                    actor.heard(&StoreOutcome::of(name, &result), ctx);
+                    actor.heard(&StoreOutcome::of(name, result.as_ref().err()), ctx);
                 }));
             }
             Probe::Guarded => {
@@ -202,24 +202,10 @@ impl DbBreakerActor {
         let earliest = deadlines
             .filter_map(|breaker| breaker.machine.next_deadline())
             .min();
-        if self.timer.map(|(at, _)| at) == earliest {
-            return;
-        }
-        if let Some((_, timer)) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
-        let Some(deadline) = earliest else {
-            return;
-        };
-        let wait = deadline.since(self.clock.awake());
-        let timer = ctx.run_later(wait, |actor, ctx| {
-            actor.timer = None;
-            actor.look_at_the_time(ctx);
-        });
-        self.timer = Some((deadline, timer));
+        self.alarm.set(earliest, &self.clock, ctx);
     }
 
-    fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
+    fn on_timer(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.awake();
         let names: Vec<BreakerName> = self.breakers.keys().cloned().collect();
         for name in names {
@@ -258,13 +244,5 @@ impl Handler<StoreOutcome> for DbBreakerActor {
 
     fn handle(&mut self, outcome: StoreOutcome, ctx: &mut Self::Context) {
         self.heard(&outcome, ctx);
-    }
-}
-
-impl Handler<ListenToBreakers> for DbBreakerActor {
-    type Result = ();
-
-    fn handle(&mut self, ListenToBreakers(who): ListenToBreakers, _: &mut Self::Context) {
-        self.links.listeners.push(who);
     }
 }

@@ -31,11 +31,6 @@ pub struct BreakerChanged {
     pub file_replaced: bool,
 }
 
-/// Who is to hear of every change from now on.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct ListenToBreakers(pub Recipient<BreakerChanged>);
-
 /// Who is notified by the breakers.
 #[derive(Debug)]
 pub struct BreakerLinks {

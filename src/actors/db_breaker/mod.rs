@@ -22,10 +22,10 @@ mod gate;
 mod links;
 mod outcome;
 
-pub use access::{Permit, StoreAccess};
+pub use access::StoreAccess;
 pub use actor::DbBreakerActor;
 pub use breaker::{BreakerReport, GivenForce};
 pub use force::{AskBreakers, ForceBreaker};
 pub use gate::{Gate, StoreGate};
-pub use links::{BreakerChanged, BreakerLinks, ListenToBreakers, ProbeWrites, StoreReturned};
+pub use links::{BreakerChanged, BreakerLinks, ProbeWrites, StoreReturned};
 pub use outcome::StoreOutcome;

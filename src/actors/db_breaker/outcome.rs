@@ -32,16 +32,16 @@ impl Failure {
 }
 
 impl StoreOutcome {
-    /// What a result says of the store's health. A refusal is an answer.
-    pub(super) fn of<T>(breaker: BreakerName, result: &Result<T, StoreError>) -> Self {
-        let failure = match result {
-            Ok(_)
-            | Err(
+    /// What an answer says of the store's health. A refusal is an answer.
+    pub(super) fn of(breaker: BreakerName, error: Option<&StoreError>) -> Self {
+        let failure = match error {
+            None
+            | Some(
                 StoreError::Refused(_)
                 | StoreError::Deposed { .. }
                 | StoreError::VersionMismatch { .. },
             ) => None,
-            Err(
+            Some(
                 error @ (StoreError::Unavailable(_)
                 | StoreError::InDoubt(_)
                 | StoreError::Unusable(_)

@@ -9,14 +9,15 @@ use tokio::sync::oneshot;
 
 use super::committed::Committed;
 use super::queue::{Queue, Waiting};
-use super::returned::Returned;
 
-use crate::actors::archive::RecentIncidents;
+use crate::actors::alarm::Alarm;
+use crate::actors::archive::IncidentMemory;
 use crate::actors::db_breaker::StoreAccess;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::actors::instance_link::{Adopt, FenceAfter};
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::{Entry, Published, Registry};
+use crate::actors::store_calls::StoreOp;
 use crate::actors::telemetry::{OutcomeLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::commands::Command;
@@ -25,6 +26,7 @@ use crate::domain::fleet::Standing;
 use crate::domain::ids::InstanceId;
 use crate::domain::ledger::{Batch, Ledger};
 use crate::domain::queries::Query;
+use crate::domain::return_timer::ReturnTimer;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 /// How many commands one transaction takes at the most: it bounds how long it can last.
@@ -36,13 +38,12 @@ const MAX_BATCH_CHANGES: usize = 20_000;
 /// What the FleetActor works with.
 #[derive(Debug, Clone)]
 pub struct FleetLinks {
-    pub(in crate::actors) store: Arc<dyn Store>,
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) registry: Arc<Registry>,
     /// Who hears of every change.
     pub(in crate::actors) listeners: Vec<Recipient<Committed>>,
     pub(in crate::actors) access: StoreAccess,
-    pub(in crate::actors) recent: Arc<RecentIncidents>,
+    pub(in crate::actors) incidents: Arc<IncidentMemory>,
     pub(in crate::actors) telemetry: Arc<Telemetry>,
     pub(in crate::actors) fatal: FatalSender,
 }
@@ -71,15 +72,17 @@ pub struct FleetActor {
     /// How many of them are tried together next.
     pub(super) suspect_groups: VecDeque<usize>,
     pub(super) state: State,
-    pub(super) expiry_armed: bool,
+    expiry: Alarm<Self>,
     pub(super) is_settling: bool,
-    pub(super) settling_armed: bool,
+    pub(super) settling: Alarm<Self>,
     /// Callers of the transaction in doubt who were not told that it is.
     pub(super) patient: Vec<Box<dyn Waiting>>,
     pub(super) draining: Vec<oneshot::Sender<()>>,
     pub(super) is_draining: bool,
     /// Streams that were given back.
-    pub(super) returned: Returned,
+    pub(super) returned: ReturnTimer,
+    /// Armed for the first of their deadlines.
+    pub(super) returns: Alarm<Self>,
     _vital: Vital,
 }
 
@@ -104,13 +107,14 @@ impl FleetActor {
             suspects: Queue::default(),
             suspect_groups: VecDeque::new(),
             state: State::Idle,
-            expiry_armed: false,
+            expiry: Alarm::of_waits(|actor| &mut actor.expiry, Self::expire_waiting),
             is_settling: false,
-            settling_armed: false,
+            settling: Alarm::of_waits(|actor| &mut actor.settling, Self::settle_again),
             patient: Vec::new(),
             draining: Vec::new(),
             is_draining: false,
-            returned: Returned::default(),
+            returned: ReturnTimer::default(),
+            returns: Alarm::new(|actor| &mut actor.returns, Self::continue_returned),
             _vital: vital,
         }
     }
@@ -185,14 +189,10 @@ impl FleetActor {
             .batch_commands
             .observe(callers.len() as f64);
         self.state = State::Saving { batch, callers };
-        let (store, guard) = (self.links.store.clone(), self.guard);
-        let permit = self.links.access.to_probe_writes();
-        let outcome = async move {
-            let result = store.save(guard, save.clone()).await;
-            permit.tell(&result);
-            (save, result)
-        };
-        ctx.spawn(outcome.into_actor(self).map(|(save, result), actor, ctx| {
+        let (guard, rows) = (self.guard, save.clone());
+        let call = move |store: Arc<dyn Store>| async move { store.save(guard, rows).await };
+        let outcome = self.links.access.write_unasked(StoreOp::SaveFleet, call);
+        ctx.spawn(outcome.into_actor(self).map(move |result, actor, ctx| {
             actor.saved(&save, result, ctx);
         }));
     }
@@ -264,13 +264,9 @@ impl FleetActor {
     /// it is told after the first try, whatever it brought.
     pub(super) fn settle(&mut self, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
         self.is_settling = true;
-        let (store, guard) = (self.links.store.clone(), self.guard);
-        let permit = self.links.access.to_probe_writes();
-        let settlement = async move {
-            let result = store.settle(guard).await;
-            permit.tell(&result);
-            result
-        };
+        let guard = self.guard;
+        let call = move |store: Arc<dyn Store>| async move { store.settle(guard).await };
+        let settlement = self.links.access.write_unasked(StoreOp::SettleFleet, call);
         ctx.spawn(settlement.into_actor(self).map(|result, actor, ctx| {
             actor.settled(result, callers, ctx);
         }));
@@ -326,7 +322,8 @@ impl FleetActor {
         self.ledger.commit(batch);
         let streams = save.rows.streams.keys().chain(save.rows.places.keys());
         self.follow(streams.copied());
-        self.links.recent.remember(&save.rows.incidents);
+        let incidents = save.rows.incidents.iter().cloned();
+        self.links.incidents.recent().note(incidents);
         let (added, removed) = self.publish(&concerned);
         let events = save.events.iter().map(|event| DatedEvent {
             at: save.at,
@@ -335,7 +332,6 @@ impl FleetActor {
         let committed = Committed {
             added: added.into(),
             removed: removed.into(),
-            incidents: save.rows.incidents.as_slice().into(),
             events: events.collect(),
         };
         for listener in &self.links.listeners {
@@ -407,30 +403,25 @@ impl FleetActor {
 
     /// One timer for the command that has waited longest.
     fn arm_expiry(&mut self, ctx: &mut Context<Self>) {
-        if self.expiry_armed {
-            return;
-        }
         let deadlines = [self.queue.next_deadline(), self.suspects.next_deadline()];
-        let Some(deadline) = deadlines.into_iter().flatten().min() else {
-            return;
+        if let Some(deadline) = deadlines.into_iter().flatten().min() {
+            self.expiry.set_by(deadline, &self.links.clock, ctx);
+        }
+    }
+
+    fn expire_waiting(&mut self, ctx: &mut Context<Self>) {
+        // Whatever is waited for, it is not that too many wait: all of them are decided at once,
+        // as soon as the transaction before them is saved.
+        let refusal = match self.state {
+            State::InDoubt { .. } | State::Saving { .. } => {
+                self.links.access.gate().writes().refusal()
+            }
+            State::Idle | State::Ended => Refusal::Overloaded,
         };
-        self.expiry_armed = true;
-        let wait = deadline.since(self.links.clock.awake());
-        ctx.run_later(wait, |actor, ctx| {
-            actor.expiry_armed = false;
-            // Whatever is waited for, it is not that too many wait: all of them are decided at once,
-            // as soon as the transaction before them is saved.
-            let refusal = match actor.state {
-                State::InDoubt { .. } | State::Saving { .. } => {
-                    actor.links.access.gate().writes().refusal()
-                }
-                State::Idle | State::Ended => Refusal::Overloaded,
-            };
-            let now = actor.links.clock.awake();
-            actor.queue.expire(now, &refusal);
-            actor.suspects.expire(now, &refusal);
-            actor.arm_expiry(ctx);
-        });
+        let now = self.links.clock.awake();
+        self.queue.expire(now, &refusal);
+        self.suspects.expire(now, &refusal);
+        self.arm_expiry(ctx);
     }
 }
 

@@ -70,20 +70,19 @@ impl FleetActor {
     /// Settles after a while, or when the breaker probes, whichever comes first. While writes are
     /// not let through only its probes do: they come ever more slowly.
     pub(super) fn settle_later(&mut self, ctx: &mut Context<Self>) {
-        if std::mem::replace(&mut self.settling_armed, true) {
+        let deadline = self.links.clock.awake() + SETTLE_INTERVAL;
+        self.settling.set_by(deadline, &self.links.clock, ctx);
+    }
+
+    pub(super) fn settle_again(&mut self, ctx: &mut Context<Self>) {
+        if !matches!(self.state, State::InDoubt { .. }) || self.is_settling {
             return;
         }
-        ctx.run_later(SETTLE_INTERVAL, |actor, ctx| {
-            actor.settling_armed = false;
-            if !matches!(actor.state, State::InDoubt { .. }) || actor.is_settling {
-                return;
-            }
-            if actor.links.access.gate().writes().lets_through() {
-                actor.settle(Vec::new(), ctx);
-            } else {
-                actor.settle_later(ctx);
-            }
-        });
+        if self.links.access.gate().writes().lets_through() {
+            self.settle(Vec::new(), ctx);
+        } else {
+            self.settle_later(ctx);
+        }
     }
 }
 

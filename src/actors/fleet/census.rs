@@ -1,13 +1,15 @@
 //! Does the store hold what memory believes?
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use log::{debug, error};
 
 use super::actor::{FleetActor, State};
+use crate::actors::store_calls::StoreOp;
 use crate::domain::ids::InstanceId;
-use crate::store::{Census, Guard, StoreError};
+use crate::store::{Census, Guard, Store, StoreError};
 
 /// Counts what the store holds and compares it with memory (I7): do they agree? None while a
 /// transaction is under way, because both are moving then, or if the store does not answer.
@@ -20,14 +22,10 @@ impl Handler<CompareWithStore> for FleetActor {
 
     fn handle(&mut self, _: CompareWithStore, _: &mut Self::Context) -> Self::Result {
         let is_idle = matches!(self.state, State::Idle);
-        let Some(permit) = is_idle.then(|| self.links.access.to_read()).flatten() else {
+        let count = |store: Arc<dyn Store>| async move { store.census().await };
+        let access = is_idle.then_some(&self.links.access);
+        let Some(census) = access.and_then(|access| access.read(StoreOp::CountFleet, count)) else {
             return Box::pin(fut::ready(None));
-        };
-        let store = self.links.store.clone();
-        let census = async move {
-            let result = store.census().await;
-            permit.tell(&result);
-            result
         };
         let guard = self.guard;
         Box::pin(

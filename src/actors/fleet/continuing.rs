@@ -29,36 +29,22 @@ impl FleetActor {
         for id in streams {
             let slot = self.ledger.saved().stream(id);
             let deadline = slot.and_then(|slot| deadline(slot.stream(), slot.place(), policy));
-            self.returned.timer.follow(id, deadline, now, wall);
+            self.returned.follow(id, deadline, now, wall);
         }
     }
 
     /// Arms the timer for the first deadline, unless it is armed for that already.
     pub(super) fn arm_returned(&mut self, ctx: &mut Context<Self>) {
-        let next = self.returned.timer.next_deadline();
-        if self.returned.armed.map(|(at, _)| at) == next {
-            return;
-        }
-        if let Some((_, handle)) = self.returned.armed.take() {
-            ctx.cancel_future(handle);
-        }
-        let Some(next) = next else {
-            return;
-        };
-        let wait = next.since(self.links.clock.now());
-        let handle = ctx.run_later(wait, |actor, ctx| {
-            actor.returned.armed = None;
-            actor.continue_returned(ctx);
-        });
-        self.returned.armed = Some((next, handle));
+        let next = self.returned.next_deadline();
+        self.returns.set(next, &self.links.clock, ctx);
     }
 
-    fn continue_returned(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn continue_returned(&mut self, ctx: &mut Context<Self>) {
         if self.is_draining || matches!(self.state, State::Ended) {
             return;
         }
         let now = self.links.clock.now();
-        let due = self.returned.timer.due(now);
+        let due = self.returned.due(now);
         if !due.is_empty() {
             // It is due again if nothing comes of it.
             drop(self.queue.push(ContinueReturned { due }, now));

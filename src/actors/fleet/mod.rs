@@ -26,7 +26,6 @@ mod committed;
 mod continuing;
 mod pairing;
 mod queue;
-mod returned;
 
 pub use actor::{Ask, Drain, Execute, FleetActor, FleetLinks};
 pub use census::CompareWithStore;

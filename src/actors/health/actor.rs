@@ -11,7 +11,9 @@ use super::history::{HISTORY_INTERVAL, History};
 use super::process::ProcessWatch;
 use super::report::HealthReport;
 
+use crate::actors::alarm::Alarm;
 use crate::actors::alerts::{Alerts, AskOpen, BookChanged, OpenAlerts};
+use crate::actors::archive::IncidentMemory;
 use crate::actors::db_breaker::{
     AskBreakers, BreakerChanged, BreakerReport, DbBreakerActor, StoreAccess,
 };
@@ -26,16 +28,13 @@ use crate::domain::alert::{AlertKind, FLEET, Severity, untold};
 use crate::domain::brake::Phase;
 use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::health::{
-    HealthMachine, HealthRecord, Level, Observation, RecentIncidents, SystemHealth, Verdict,
-    severity_of,
+    HealthMachine, HealthRecord, Level, Observation, SystemHealth, Verdict, severity_of,
 };
-use crate::domain::incident::Incident;
 use crate::domain::movements::{counted, named as named_streams};
 use crate::domain::queries::{FAILED_COUNTS_FOR, FleetVitals, GivenUpMoves, Vitals};
 use crate::domain::running_time::READING_INTERVAL;
 use crate::domain::settings::HealthLimits;
 use crate::domain::time::Timestamp;
-use crate::store::Store;
 
 /// How soon after a look the next hint is followed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,8 +51,8 @@ pub struct HealthSettings {
 /// What it looks at.
 #[derive(Debug, Clone)]
 pub struct HealthLinks {
-    pub(in crate::actors) store: Arc<dyn Store>,
     pub(in crate::actors) access: StoreAccess,
+    pub(in crate::actors) incidents: Arc<IncidentMemory>,
     pub(in crate::actors) registry: Arc<Registry>,
     pub(in crate::actors) fleet: Addr<FleetActor>,
     pub(in crate::actors) recovery: Addr<RecoveryActor>,
@@ -76,43 +75,39 @@ pub struct HealthActor {
     pub(super) clock: Clock,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) settings: HealthSettings,
-    pub(super) links: Option<HealthLinks>,
+    pub(super) links: HealthLinks,
     pub(super) machine: HealthMachine,
-    pub(super) incidents: RecentIncidents,
     pub(super) report: Option<HealthReport>,
     pub(super) history: History,
     pub(super) looked_at: Option<Timestamp>,
     pub(super) is_looking: bool,
-    pub(super) hint: Option<SpawnHandle>,
+    hint: Alarm<Self>,
     pub(super) waiting: Vec<oneshot::Sender<Option<HealthReport>>>,
     pub(super) process: ProcessWatch,
     _vital: Vital,
 }
 
 impl HealthActor {
-    /// Watches the process from its start, and the system from [`Watch`] on.
+    /// Watches the process and the system from the start on.
     pub fn new(
         settings: HealthSettings,
-        incidents: Vec<Incident>,
+        links: HealthLinks,
         clock: Clock,
         telemetry: Arc<Telemetry>,
         vital: Vital,
     ) -> Self {
         let process = ProcessWatch::starting_with(&clock);
-        let mut recent = RecentIncidents::default();
-        recent.note(incidents);
         Self {
             clock,
             telemetry,
             settings,
-            links: None,
+            links,
             machine: HealthMachine::new(settings.limits),
-            incidents: recent,
             report: None,
-            history: History::default(),
+            history: History::new(),
             looked_at: None,
             is_looking: false,
-            hint: None,
+            hint: Alarm::of_waits(|actor| &mut actor.hint, Self::look),
             waiting: Vec::new(),
             process,
             _vital: vital,
@@ -121,28 +116,20 @@ impl HealthActor {
 
     /// Something may have changed the verdict: looks soon, however many say so.
     fn look_soon(&mut self, ctx: &mut Context<Self>) {
-        if self.hint.is_some() {
-            return;
-        }
-        let since_look = self.looked_at.map(|at| self.clock.now().since(at));
-        let wait = since_look.map_or(Duration::ZERO, |since| LOOK_INTERVAL.saturating_sub(since));
-        self.hint = Some(ctx.run_later(wait, |actor, ctx| {
-            actor.hint = None;
-            actor.look(ctx);
-        }));
+        let now = self.clock.awake();
+        let next = self.looked_at.map_or(now, |at| now.max(at + LOOK_INTERVAL));
+        self.hint.set_by(next, &self.clock, ctx);
     }
 
     /// One look at a time. Who asks while one is under way is told what the next one brings: the
     /// one under way may be older than the question.
     fn look(&mut self, ctx: &mut Context<Self>) {
-        let Some(links) = self.links.clone() else {
-            return;
-        };
         if self.is_looking {
             return;
         }
+        let links = self.links.clone();
         self.is_looking = true;
-        self.looked_at = Some(self.clock.now());
+        self.looked_at = Some(self.clock.awake());
         let told = std::mem::take(&mut self.waiting);
         let lately = self.clock.recent(FAILED_COUNTS_FOR);
         let leases = links.registry.leases(self.clock.now());
@@ -198,8 +185,8 @@ impl HealthActor {
             assigned_streams: seen.vitals.assigned,
             orphaned_streams: seen.vitals.orphaned,
         };
-        if self.history.note(record, is_new) {
-            self.save_history(ctx);
+        if let Some(record) = self.history.note(record, is_new) {
+            self.keep(record, ctx);
         }
         self.report = Some(HealthReport {
             verdict,
@@ -218,14 +205,12 @@ impl HealthActor {
     fn observation(&self, seen: &Seen) -> Observation {
         let vitals = &seen.vitals;
         // An emergency is known from its incident or, while that cannot be saved, from its alert.
-        let mut emergencies: std::collections::BTreeSet<&str> = self
-            .incidents
-            .open_emergencies()
-            .map(|id| id.as_str())
-            .collect();
+        let incidents = self.links.incidents.recent();
+        let mut emergencies: std::collections::BTreeSet<&str> =
+            incidents.open_emergencies().map(|id| id.as_str()).collect();
         emergencies.extend(seen.alerts.emergencies.iter().map(String::as_str));
         let retention = self.settings.limits.failure_retention;
-        let critical = self.incidents.critical_in(&self.clock.recent(retention));
+        let critical = incidents.critical_in(&self.clock.recent(retention));
         Observation {
             active: vitals.active,
             failed: vitals.failed,
@@ -244,10 +229,7 @@ impl HealthActor {
     }
 
     fn raise_alerts(&self, seen: &Seen, verdict: &Verdict) {
-        let Some(links) = &self.links else {
-            return;
-        };
-        let alerts = &links.alerts;
+        let alerts = &self.links.alerts;
         for moves in &seen.vitals.given_up {
             let (kind, id) = (AlertKind::HandoverAbandoned, moves.instance.as_str());
             alerts.raise(kind, Severity::Warning, id, given_up(moves));
@@ -325,24 +307,11 @@ impl Actor for HealthActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(READING_INTERVAL, |actor, _| {
-            let alerts = actor.links.as_ref().map(|links| &links.alerts);
+            let alerts = &actor.links.alerts;
             actor.process.read(&actor.clock, &actor.telemetry, alerts);
         });
         let period = self.settings.check_interval.min(HISTORY_INTERVAL);
         ctx.run_interval(period, |actor, ctx| actor.look(ctx));
-    }
-}
-
-/// From now on the system is watched.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Watch(pub HealthLinks);
-
-impl Handler<Watch> for HealthActor {
-    type Result = ();
-
-    fn handle(&mut self, Watch(links): Watch, ctx: &mut Self::Context) {
-        self.links = Some(links);
         self.look_soon(ctx);
     }
 }
@@ -350,8 +319,7 @@ impl Handler<Watch> for HealthActor {
 impl Handler<Committed> for HealthActor {
     type Result = ();
 
-    fn handle(&mut self, committed: Committed, ctx: &mut Self::Context) {
-        self.incidents.note(committed.incidents.iter().cloned());
+    fn handle(&mut self, _: Committed, ctx: &mut Self::Context) {
         self.look_soon(ctx);
     }
 }

@@ -4,7 +4,7 @@
 //! in memory too, so that it can be read while the store is out.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::sync::Arc;
 
 use actix::prelude::*;
 use log::{debug, warn};
@@ -12,20 +12,15 @@ use log::{debug, warn};
 use super::actor::HealthActor;
 use crate::actors::batch::{Saved, save_each};
 use crate::actors::clean_up::Forget;
+use crate::actors::store_calls::StoreOp;
 use crate::domain::health::HealthRecord;
 use crate::domain::time::WallTime;
-
-/// Points kept for the store at the most while it is out.
-const MAX_UNSAVED: usize = 10_000;
-
-/// How soon what could not be saved is tried again.
-const RETRY_INTERVAL: Duration = Duration::from_secs(5);
+use crate::store::Store;
 
 impl Handler<Forget> for HealthActor {
     type Result = ();
 
     fn handle(&mut self, Forget(expiry): Forget, _: &mut Self::Context) {
-        self.incidents.forget(&expiry.incidents);
         let recent = &mut self.history.recent;
         recent.retain(|record| expiry.health.contains(record.at));
         let excess = recent
@@ -36,25 +31,25 @@ impl Handler<Forget> for HealthActor {
 }
 
 impl HealthActor {
+    pub(super) fn keep(&mut self, record: HealthRecord, ctx: &mut Context<Self>) {
+        let dropped = self.history.outbox.put(record);
+        self.telemetry.records_dropped.inc_by(dropped.len() as u64);
+        self.save_history(ctx);
+    }
+
     pub(super) fn save_history(&mut self, ctx: &mut Context<Self>) {
-        let history = &mut self.history;
-        let Some(links) = &self.links else {
-            return;
+        let (history, now) = (&mut self.history, self.clock.awake());
+        let Some(records) = history.outbox.begin(now) else {
+            let next = history.outbox.next_retry();
+            return history.retry.set(next, &self.clock, ctx);
         };
-        if history.in_flight > 0 || history.unsaved.is_empty() || history.retry.is_some() {
-            return;
-        }
-        let Some(permit) = links.access.to_write() else {
-            return self.save_history_later(ctx);
-        };
-        let records: Vec<HealthRecord> = history.unsaved.iter().cloned().collect();
-        history.in_flight = records.len();
-        let store = links.store.clone();
-        let save = async move {
+        let rows = records.clone();
+        let save = |store: Arc<dyn Store>| async move {
             let save = async |rows: &[HealthRecord]| store.save_health(rows).await;
-            let saved = save_each(&records, save).await;
-            permit.tell(&saved.result);
-            saved
+            save_each(&rows, save).await
+        };
+        let Some(save) = self.links.access.write(StoreOp::SaveHealth, save) else {
+            return self.history_settled(records.to_vec(), false, ctx);
         };
         ctx.spawn(save.into_actor(self).map(|saved, actor, ctx| {
             actor.history_saved(saved, ctx);
@@ -62,36 +57,35 @@ impl HealthActor {
     }
 
     fn history_saved(&mut self, saved: Saved<HealthRecord>, ctx: &mut Context<Self>) {
-        let history = &mut self.history;
-        let tried = std::mem::take(&mut history.in_flight);
-        history.unsaved.drain(..tried);
-        for record in saved.left.into_iter().rev() {
-            history.unsaved.push_front(record);
-        }
         if let Some((_, reason)) = saved.refused.first() {
             let records = saved.refused.len();
             self.telemetry.records_refused.inc_by(records as u64);
             self.telemetry.records_dropped.inc_by(records as u64);
-            if !std::mem::replace(&mut history.refusal_logged, true) {
+            if !std::mem::replace(&mut self.history.refusal_logged, true) {
                 warn!(reason, records;
                     "the database refused {records} points of the system's history: {reason}");
             }
         }
-        if let Err(error) = saved.result {
+        if let Err(error) = &saved.result {
             debug!(error:%; "the system's history could not be saved; kept for the next try");
-            let excess = history.unsaved.len().saturating_sub(MAX_UNSAVED);
-            history.unsaved.drain(..excess);
-            self.telemetry.records_dropped.inc_by(excess as u64);
-            return self.save_history_later(ctx);
         }
-        self.save_history(ctx);
+        self.history_settled(saved.left, saved.result.is_ok(), ctx);
     }
 
-    fn save_history_later(&mut self, ctx: &mut Context<Self>) {
-        self.history.retry = Some(ctx.run_later(RETRY_INTERVAL, |actor, ctx| {
-            actor.history.retry = None;
-            actor.save_history(ctx);
-        }));
+    fn history_settled(
+        &mut self,
+        left: Vec<HealthRecord>,
+        responded: bool,
+        ctx: &mut Context<Self>,
+    ) {
+        let outbox = &mut self.history.outbox;
+        let dropped = if responded {
+            outbox.settled(left)
+        } else {
+            outbox.failed(left, self.clock.awake())
+        };
+        self.telemetry.records_dropped.inc_by(dropped.len() as u64);
+        self.save_history(ctx);
     }
 }
 
@@ -119,14 +113,13 @@ impl Handler<AskHealthHistory> for HealthActor {
 
     fn handle(&mut self, ask: AskHealthHistory, _: &mut Self::Context) -> Self::Result {
         let AskHealthHistory { before, limit } = ask;
-        let links = self.links.clone();
-        let read = async move {
-            let links = links?;
-            let permit = links.access.to_read()?;
-            let result = links.store.health(before, limit).await;
-            permit.tell(&result);
-            result.ok()
-        };
+        let read = self
+            .links
+            .access
+            .read(StoreOp::ReadHealth, move |store| async move {
+                store.health(before, limit).await
+            });
+        let read = async move { read?.await.ok() };
         Box::pin(read.into_actor(self).map(move |stored, actor, _| {
             let known = actor.history.known(before);
             let mut records: BTreeMap<WallTime, HealthRecord> =
@@ -135,8 +128,7 @@ impl Handler<AskHealthHistory> for HealthActor {
                 Some(_) => None,
                 // The first failure has opened nothing yet.
                 None => {
-                    let gate = actor.links.as_ref().map(|links| links.access.gate());
-                    let since = gate.and_then(|gate| gate.stale_since());
+                    let since = actor.links.access.gate().stale_since();
                     Some(since.unwrap_or_else(|| actor.clock.wall()))
                 }
             };

@@ -9,6 +9,7 @@ use log::debug;
 use super::reconciler::Reconciler;
 use super::releases::Releases;
 
+use crate::actors::alarm::Alarm;
 use crate::actors::alerts::Alerts;
 use crate::actors::exit_notice::DeathNotice;
 use crate::actors::fleet::{Execute, FleetActor};
@@ -21,10 +22,6 @@ use crate::domain::heartbeat::Heartbeat;
 use crate::domain::lease::{Grant, grant, is_rid_of_all, shows_news};
 use crate::domain::liveness::{Effect, FenceAnswer, FenceGround, LivenessMachine};
 use crate::domain::settings::{LivenessThresholds, WorkerLimits};
-use crate::domain::time::Timestamp;
-
-/// A timer never waits longer than this, so that no deadline is too far away for it.
-const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
 
 /// What every instance's actor shares.
 #[derive(Debug, Clone)]
@@ -44,7 +41,7 @@ pub struct InstanceActor {
     pub(super) entry: Arc<Entry>,
     pub(super) machine: LivenessMachine,
     pub(super) links: InstanceLinks,
-    pub(super) armed_for: Option<(Timestamp, SpawnHandle)>,
+    alarm: Alarm<Self>,
     pub(super) confirming: bool,
     pub(super) reconciler: Reconciler,
     pub(super) releases: Releases,
@@ -64,7 +61,7 @@ impl InstanceActor {
             entry,
             machine,
             links,
-            armed_for: None,
+            alarm: Alarm::new(|actor| &mut actor.alarm, Self::on_timer),
             confirming: false,
             reconciler,
             releases,
@@ -81,7 +78,7 @@ impl InstanceActor {
         });
     }
 
-    fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
+    fn on_timer(&mut self, ctx: &mut Context<Self>) {
         // A heartbeat may have been stamped whose message has not arrived, or never will.
         if let Some(effect) = self.machine.heartbeat_if_newer(self.entry.last_beat()) {
             self.notice(effect);
@@ -95,22 +92,9 @@ impl InstanceActor {
 
     /// Sees to it that the timer fires no later than the next deadline.
     fn arm(&mut self, ctx: &mut Context<Self>) {
-        let Some(deadline) = self.machine.next_deadline() else {
-            return;
-        };
-        match self.armed_for {
-            Some((armed, _)) if armed <= deadline => return,
-            Some((_, handle)) => {
-                ctx.cancel_future(handle);
-            }
-            None => {}
+        if let Some(deadline) = self.machine.next_deadline() {
+            self.alarm.set_by(deadline, &self.links.clock, ctx);
         }
-        let wait = self.links.clock.wait_until(deadline).min(LONGEST_WAIT);
-        let handle = ctx.run_later(wait, |actor, ctx| {
-            actor.armed_for = None;
-            actor.look_at_the_time(ctx);
-        });
-        self.armed_for = Some((deadline, handle));
     }
 
     fn confirm(&mut self, heartbeat: &Heartbeat, ctx: &mut Context<Self>) {
@@ -170,7 +154,7 @@ impl Actor for InstanceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        self.look_at_the_time(ctx);
+        self.on_timer(ctx);
     }
 }
 
@@ -231,7 +215,7 @@ impl Handler<Adopt> for InstanceActor {
         if let Some(effect) = self.machine.adopt(saved, now) {
             self.notice(effect);
         }
-        self.look_at_the_time(ctx);
+        self.on_timer(ctx);
     }
 }
 

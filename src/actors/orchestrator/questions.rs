@@ -6,7 +6,7 @@ use super::facade::{Orchestrator, ask};
 use crate::actors::alerts::{AlertPage, AskAlerts};
 use crate::actors::consistency;
 use crate::actors::health::{
-    AskFailures, AskHealth, AskHealthHistory, AskRecentIncidents, Failures, HealthPage,
+    AskFailures, AskHealth, AskHealthHistory, Failures, HealthPage,
     HealthReport,
 };
 use crate::actors::heartbeat_log::{AskHistory, History};
@@ -80,7 +80,7 @@ impl Orchestrator {
     pub async fn patterns(&self, within: Duration) -> Result<(Vec<Pattern>, usize), Refusal> {
         let facts = self.ask(FleetFacts).await?;
         let lately = self.clock.recent(within);
-        let mut incidents = ask(&self.health, AskRecentIncidents(lately)).await?;
+        let mut incidents = self.archive.detected_in(&lately);
         incidents.retain(|incident| facts.contains_key(&incident.instance));
         // Many failures take a while to compare; no request waits for it on this thread.
         let found = tokio::task::spawn_blocking(move || {

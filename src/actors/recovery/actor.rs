@@ -11,6 +11,7 @@ use super::scorer::Scorer;
 use super::sweep::SweepAt;
 use super::waiters::Waiters;
 
+use crate::actors::alarm::Alarm;
 use crate::actors::db_breaker::StoreReturned;
 use crate::actors::fatal::Vital;
 use crate::actors::fleet::Execute;
@@ -44,7 +45,7 @@ pub struct RecoveryActor {
     pub(super) scorer: Scorer,
     pub(super) jitter: fastrand::Rng,
     pub(super) waiting: BTreeMap<InstanceId, Waiters>,
-    pub(super) timer: Option<SpawnHandle>,
+    alarm: Alarm<Self>,
     /// The sweep that is under way.
     pub(super) sweep: Option<SweepAt>,
     _vital: Vital,
@@ -75,7 +76,7 @@ impl RecoveryActor {
             scorer: Scorer::default(),
             jitter: fastrand::Rng::with_seed(settings.jitter_seed),
             waiting: BTreeMap::new(),
-            timer: None,
+            alarm: Alarm::new(|actor| &mut actor.alarm, Self::on_timer),
             sweep: None,
             _vital: vital,
         }
@@ -148,7 +149,7 @@ impl RecoveryActor {
         }
     }
 
-    pub(super) fn look_at_the_time(&mut self, ctx: &mut Context<Self>) {
+    pub(super) fn on_timer(&mut self, ctx: &mut Context<Self>) {
         let now = self.links.clock.now();
         for step in self.recoveries.handle_deadline(now) {
             self.take(step, ctx);
@@ -186,23 +187,14 @@ impl RecoveryActor {
     /// again by each that fires, and a long outage with many silent instances would do nothing
     /// else.
     pub(super) fn arm(&mut self, ctx: &mut Context<Self>) {
-        if let Some(timer) = self.timer.take() {
-            ctx.cancel_future(timer);
-        }
         let deadlines = [
             self.recoveries.next_deadline(),
             self.endings.next_deadline(),
             self.departures.next_deadline(),
             self.brake.next_deadline(),
         ];
-        let Some(deadline) = deadlines.into_iter().flatten().min() else {
-            return;
-        };
-        let wait = self.links.clock.wait_until(deadline);
-        self.timer = Some(ctx.run_later(wait, |actor, ctx| {
-            actor.timer = None;
-            actor.look_at_the_time(ctx);
-        }));
+        let deadline = deadlines.into_iter().flatten().min();
+        self.alarm.set(deadline, &self.links.clock, ctx);
     }
 }
 

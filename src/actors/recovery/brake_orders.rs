@@ -34,7 +34,7 @@ impl Handler<OrderBrake> for RecoveryActor {
 
     fn handle(&mut self, given: OrderBrake, ctx: &mut Self::Context) -> Self::Result {
         self.brake.order(given.order, given.reason)?;
-        self.look_at_the_time(ctx);
+        self.on_timer(ctx);
         Ok(self.brake.report())
     }
 }

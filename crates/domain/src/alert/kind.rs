@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AlertId, StreamId};
+use crate::outbox::Keyed;
 use crate::string_enum::string_enum;
 use crate::time::WallTime;
 
@@ -135,6 +136,18 @@ pub struct Alert {
     pub opened_at: WallTime,
     /// Until when; none while it is open.
     pub closed_at: Option<WallTime>,
+}
+
+impl Keyed for Alert {
+    type Key = AlertId;
+
+    fn key(&self) -> AlertId {
+        self.id
+    }
+
+    fn is_expendable(&self) -> bool {
+        !self.is_open()
+    }
 }
 
 impl Alert {
