@@ -1,12 +1,12 @@
-//! What a worker says of itself in a heartbeat. Believed about itself only: shown, never a
-//! ground for decisions.
+//! The part of a heartbeat in which a worker describes itself. It is shown to operators; of all
+//! this only processor and memory use have an effect, on the order in which instances get streams.
 
 use serde::{Deserialize, Serialize};
 
 use super::ids::InstanceId;
 use super::time::WallTime;
 
-/// The machine's own readings. Whatever a worker leaves out is unknown, not zero.
+/// The readings of the worker's machine. A missing reading is unknown, not zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct SystemMetrics {
     /// Processor use, in percent.
@@ -30,7 +30,8 @@ pub struct SystemMetrics {
 }
 
 impl SystemMetrics {
-    /// The same without what is no number: of two databases one keeps it, and the other does not.
+    /// Returns the same without values that are not numbers: one of the two databases would keep
+    /// them, the other not.
     #[must_use]
     pub fn finite(self) -> Self {
         let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
@@ -51,24 +52,21 @@ impl SystemMetrics {
 
 /// The last heartbeat of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct LastBeat {
-    /// Whose.
     pub instance: InstanceId,
-    /// When it arrived.
     pub at: WallTime,
-    /// The state the worker gave itself, up to 64 characters.
+    /// The worker's own word for its state, up to 64 characters.
     pub reported_status: String,
-    /// How many streams the worker said it runs.
+    /// The number of streams that the worker says it runs.
     pub reported_streams: i64,
 }
 
-/// Metrics with whose they are and when they arrived.
+/// Readings with their instance and their time of arrival.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct MetricsRecord {
-    /// Whose.
     pub instance: InstanceId,
-    /// When.
     pub recorded_at: WallTime,
-    /// The readings.
     pub metrics: SystemMetrics,
 }

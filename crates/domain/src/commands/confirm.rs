@@ -1,4 +1,4 @@
-//! A worker's heartbeat shows that it knows of its streams.
+//! A worker's heartbeat confirms the streams it knows of.
 
 use std::collections::BTreeSet;
 
@@ -8,17 +8,16 @@ use crate::handover::Handover;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::stream::Assignment;
 
-/// Marks streams as delivered: those up to the version the worker says it has, and those it says
-/// it runs. What that version has left out it has let go of.
+/// Marks streams as delivered: the ones up to the version that the worker names, and the ones it
+/// reports as running. Streams that this version has left out are released.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ConfirmDelivery {
-    /// Who confirms.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// The last assignment version it has, if it sent one. 0 confirms nothing.
+    /// The last assignment version the worker has, if it sent one. 0 confirms nothing.
     pub version: Option<AssignmentVersion>,
-    /// What it says it runs, if it said so.
+    /// The streams the worker reports as running, if it listed them.
     pub running: Option<Vec<StreamId>>,
 }
 
@@ -50,8 +49,8 @@ impl Command for ConfirmDelivery {
                 let Some(assignment) = assignment(draft, *id) else {
                     return false;
                 };
-                // A version may be had before its streams are started, and a stream that overlaps
-                // must not be stopped elsewhere before it is.
+                // A worker may have a version before it has started the streams, and a stream that
+                // overlaps must not be stopped at its former owner before it runs at the new one.
                 let is_had = assignment.version <= version;
                 let may_wait = assignment.former().is_some() && running.is_some();
                 runs(id) || (is_had && !may_wait)
@@ -61,7 +60,8 @@ impl Command for ConfirmDelivery {
             .releasing()
             .iter()
             .copied()
-            // Who says in the same breath that it runs it has not let go of it.
+            // A worker that reports the stream as running in the same heartbeat has not released
+            // it.
             .filter(|id| !runs(id))
             .filter(|id| left_out_by(draft, *id).is_some_and(|left_out| left_out <= version))
             .collect();
@@ -76,7 +76,7 @@ impl Command for ConfirmDelivery {
     }
 }
 
-/// The version of the owner's set that leaves out a stream it is to let go of.
+/// Returns the version of the owner's set that leaves out a stream which the owner must release.
 fn left_out_by(draft: &Draft<'_>, stream: StreamId) -> Option<AssignmentVersion> {
     match assignment(draft, stream)?.handover {
         Some(Handover::Releasing { version, .. }) => Some(version),

@@ -1,4 +1,4 @@
-//! A change of the fleet in the making: what a command does to it, recorded step by step.
+//! A change of the fleet in the making: everything a command does to it, recorded step by step.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::time::WallTime;
 use crate::withdrawal::HandedOver;
 use crate::withdrawal::WithdrawalCause;
 
-/// Works on the fleet and writes down each change, so that a rejected command leaves no trace
-/// and a saved one can be written as rows.
+/// Changes the fleet and records each change, so that a rejected command leaves no trace and a
+/// saved one can be written as rows.
 #[derive(Debug)]
 pub struct Draft<'f> {
     fleet: &'f mut Fleet,
@@ -49,27 +49,27 @@ impl<'f> Draft<'f> {
         !self.changes.is_empty()
     }
 
-    /// The fleet as it is with everything drafted so far.
+    /// Returns the fleet with everything drafted so far.
     pub fn fleet(&self) -> &Fleet {
         self.fleet
     }
 
-    /// The moment the command is decided.
+    /// Returns the moment at which the command is decided.
     pub fn now(&self) -> WallTime {
         self.now
     }
 
-    /// Which returns count.
+    /// Returns which returns of streams count.
     pub fn return_policy(&self) -> ReturnPolicy {
         self.policy
     }
 
-    /// The next epoch; also the source of incarnations and incident ids.
+    /// Returns the next epoch. Incarnations and incident ids come from the same counter.
     pub fn next_epoch(&mut self) -> Epoch {
         self.fleet.advance_counter()
     }
 
-    /// Writes down what happened.
+    /// Records an event.
     pub fn tell(&mut self, event: Event) {
         self.events.push(event);
     }
@@ -90,8 +90,8 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// Moves an instance to another state. Illegal transitions and unknown instances change
-    /// nothing, and say so. Failing on probation counts as a flap, whatever the reason.
+    /// Moves an instance to another state. An illegal transition or an unknown instance changes
+    /// nothing, and returns false. A failure on probation counts as a flap, whatever the reason.
     pub fn set_status(&mut self, id: &InstanceId, status: InstanceStatus) -> bool {
         let Some(slot) = self.fleet.instance(id) else {
             return false;
@@ -105,7 +105,8 @@ impl<'f> Draft<'f> {
         let mut changed = Instance {
             status,
             status_since: self.now,
-            // What it was withdrawn for has happened; who is to leave still is.
+            // The reason for the withdrawal has happened; an instance that is to leave still
+            // leaves.
             withdrawn: instance.withdrawn.filter(|withdrawal| {
                 status.is_serving() || withdrawal.cause == WithdrawalCause::Removal
             }),
@@ -145,8 +146,8 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// Takes what was counted of a life of an instance, for the record of its end: nothing is
-    /// counted twice.
+    /// Takes the count of an incarnation, for the record of its end, so that nothing is counted
+    /// twice.
     pub fn take_handed_over(&mut self, id: &InstanceId, life: Incarnation) -> HandedOver {
         let slot = self.fleet.instance(id);
         let instance = slot.map(|slot| slot.instance().clone());
@@ -166,7 +167,7 @@ impl<'f> Draft<'f> {
         counted
     }
 
-    /// Forgets an instance. It must own nothing.
+    /// Deletes an instance. It must own nothing.
     pub fn remove_instance(&mut self, id: &InstanceId) {
         let before = self.fleet.instance(id).map(|slot| slot.instance().clone());
         self.make(Change::Instance {
@@ -206,12 +207,12 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// Gives a stream to an instance, with a new epoch; the one that ran it before loses it.
+    /// Assigns a stream to an instance, under a new epoch; the former owner loses it.
     pub fn assign(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
         self.assign_as(stream, to, reason, None, None);
     }
 
-    /// Gives a stream to an instance that is being told of it in the same breath.
+    /// Assigns a stream to an instance that is notified of it in the same answer.
     pub fn assign_delivered(&mut self, stream: StreamId, to: &Instance, reason: AssignReason) {
         self.assign_as(stream, &to.id, reason, Some(to.incarnation), None);
     }
@@ -255,7 +256,7 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// Gives a stream to an instance while its former owner goes on until the new one runs it.
+    /// Assigns a stream to an instance while its former owner goes on until the new one runs it.
     pub fn assign_overlapping(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
         let former = self
             .fleet
@@ -269,7 +270,7 @@ impl<'f> Draft<'f> {
         self.assign_as(stream, to, reason, None, former);
     }
 
-    /// Tells the owner of a stream to let go of it, for `to` or whoever has room then.
+    /// Asks the owner of a stream to release it, for `to` or for any instance that has room then.
     pub fn begin_release(&mut self, stream: StreamId, to: Option<&InstanceId>) {
         self.begin_release_because(stream, to, AssignReason::PlannedMove);
     }
@@ -284,7 +285,7 @@ impl<'f> Draft<'f> {
         let Some(assignment) = self.assignment(stream) else {
             return;
         };
-        // Who is to let go already has only to hear nothing new.
+        // The owner has been asked to release it already, so it must learn of nothing new.
         let told = match &assignment.handover {
             Some(Handover::Releasing { version, since, .. }) => Some((*version, *since)),
             Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
@@ -298,7 +299,7 @@ impl<'f> Draft<'f> {
             reason: Some(reason),
         });
         let before = Place::Assigned(assignment.clone());
-        // An overlap ends with it, and its former owner has to hear of that.
+        // An overlap ends with it, and its former owner must learn of that.
         if told.is_none() {
             self.touch_owner(&before);
         }
@@ -317,8 +318,8 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// The owner of a stream keeps it after all, under the same epoch. If it did not let go of it,
-    /// that is remembered; if the move is called off, an earlier one that was given up is
+    /// Keeps a stream with its owner after all, under the same epoch. If the owner did not release
+    /// it, that is remembered; if the move is called off, an earlier move that was given up is
     /// forgotten too.
     pub fn abandon_release(&mut self, stream: StreamId, reason: AbandonReason) {
         let Some(assignment) = self.assignment(stream) else {
@@ -343,7 +344,7 @@ impl<'f> Draft<'f> {
             ..assignment.clone()
         });
         if was_given_up {
-            // It runs there as before: there is nothing for its owner to hear.
+            // The stream runs there as before, so its owner needs no notification.
             self.make(Change::Place {
                 stream,
                 before: Some(Place::Assigned(assignment)),
@@ -354,8 +355,8 @@ impl<'f> Draft<'f> {
         }
     }
 
-    /// The former owner of a stream is to stop it: the new one runs it, or there is no former
-    /// owner any more.
+    /// Ends an overlap: the former owner must stop the stream, because the new one runs it or
+    /// because the former owner is gone.
     pub fn end_overlap(&mut self, stream: StreamId) {
         let Some(assignment) = self.assignment(stream) else {
             return;
@@ -377,12 +378,12 @@ impl<'f> Draft<'f> {
         );
     }
 
-    /// Whoever runs a stream is to hear what it is like now, under the epoch it has.
+    /// Sends the stream again to every worker that runs it, as it is now, under the same epoch.
     pub fn tell_anew(&mut self, stream: StreamId) {
         let Some(assignment) = self.assignment(stream) else {
             return;
         };
-        // Who is to let go of it hears nothing of it any more.
+        // An owner that must release the stream is sent nothing of it any more.
         if assignment.is_releasing() {
             return;
         }
@@ -401,7 +402,7 @@ impl<'f> Draft<'f> {
         slot.place().assignment().cloned()
     }
 
-    /// Marks streams as told to, or confirmed by, the instance that owns them.
+    /// Marks streams as delivered to, or confirmed by, the instance that owns them.
     pub fn deliver(&mut self, to: &Instance, streams: &[StreamId]) {
         let (mut delivered, mut epochs) = (Vec::new(), Vec::new());
         for id in streams {
@@ -437,7 +438,7 @@ impl<'f> Draft<'f> {
         }
     }
 
-    /// A worker gave a stream back, and that counts: it may be paused from here on.
+    /// Counts that a worker gave a stream back. The stream may be paused from here on.
     pub fn count_return(&mut self, stream: StreamId, by: &InstanceId, reason: Option<Arc<str>>) {
         let Some(before) = self.fleet.stream(stream).map(|slot| slot.stream().clone()) else {
             return;
@@ -461,7 +462,7 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// A stream that was given back may be given out again: its pause is over.
+    /// Ends the pause of a stream that was given back.
     pub fn end_pause(&mut self, stream: StreamId) {
         let Some(slot) = self.fleet.stream(stream) else {
             return;
@@ -481,7 +482,7 @@ impl<'f> Draft<'f> {
         self.put_stream(after);
     }
 
-    /// A stream that was given back is tried again, also by the one that gave it back.
+    /// Ends the pause of a stream, and lets it go even to the instance that gave it back last.
     pub fn ask_again(&mut self, stream: StreamId) {
         self.end_pause(stream);
         let place = self.fleet.stream(stream).map(|slot| slot.place().clone());
@@ -495,7 +496,7 @@ impl<'f> Draft<'f> {
         }
     }
 
-    /// That a stream was given back is forgotten.
+    /// Forgets that a stream was given back.
     pub fn forget_returns(&mut self, stream: StreamId, because: ReturnsEnd) {
         let Some(slot) = self.fleet.stream(stream) else {
             return;
@@ -511,8 +512,8 @@ impl<'f> Draft<'f> {
         }
     }
 
-    /// A worker that has left for good had given a stream back, as leaving workers do: its return
-    /// counts no more, if it was the last one and none came with a reason.
+    /// Takes back the return of a worker that has left for good: it released its streams as leaving
+    /// workers do. The return counts no more, if it was the last one and none came with a reason.
     pub fn take_back_return(&mut self, stream: StreamId, by: &InstanceId) {
         let Some(before) = self.fleet.stream(stream).map(|slot| slot.stream().clone()) else {
             return;
@@ -567,8 +568,8 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// Puts a stream somewhere. Both the owner that loses it and the one that gets it see their
-    /// assignment version move.
+    /// Puts a stream somewhere. The assignment versions of the owner that loses it and of the one
+    /// that gets it both move.
     pub fn place(&mut self, stream: StreamId, place: Place) {
         let before = self.fleet.stream(stream).map(|slot| slot.place().clone());
         if let Some(before) = &before {
@@ -582,7 +583,8 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// Who is to let go of a stream was told so: when it has, there is nothing new to tell it.
+    /// An owner that must release a stream was notified of that: after the release it needs no
+    /// further notification.
     fn touch_loser(&mut self, place: &Place) {
         if !place.assignment().is_some_and(Assignment::is_releasing) {
             self.touch_owner(place);
@@ -598,8 +600,8 @@ impl<'f> Draft<'f> {
         }
     }
 
-    /// The version an instance's set has once this command is saved: one more than before,
-    /// however often the command touches it.
+    /// Returns the version that an instance's set has once this command is saved: one more than
+    /// before, however often the command touches it.
     fn touch(&mut self, id: &InstanceId) -> AssignmentVersion {
         if let Some(version) = self.touched.get(id) {
             return *version;

@@ -1,5 +1,5 @@
-//! The fleet in memory: every instance, every stream, where it is, and the indexes that keep
-//! each question cheaper than a walk over all of them.
+//! The fleet in memory: every instance, every stream and its place, and the indexes that make each
+//! question cheaper than a walk over all of them.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
 use crate::stream::{Assignment, Place, Stream};
 
-/// An instance and what follows from the places of the streams.
+/// An instance, and the indexes that follow from the places of the streams.
 #[derive(Debug, Clone)]
 pub struct InstanceSlot {
     pub(super) instance: Arc<Instance>,
@@ -27,61 +27,64 @@ pub struct InstanceSlot {
     lingering: BTreeMap<StreamId, Epoch>,
     given_up: BTreeSet<StreamId>,
     promised: BTreeSet<StreamId>,
-    /// Of what it is to run unless its lease is withdrawn.
+    /// The digest of the streams it should run unless its lease is withdrawn.
     digest: StreamsDigest,
     recent: RecentChanges,
 }
 
 impl InstanceSlot {
-    /// What is saved about it.
+    /// Returns the saved row of the instance.
     pub fn instance(&self) -> &Arc<Instance> {
         &self.instance
     }
 
-    /// The streams it owns, ascending.
+    /// Returns the streams it owns, ascending.
     pub fn held(&self) -> &BTreeSet<StreamId> {
         &self.held
     }
 
-    /// The streams it owns and was never told of, ascending.
+    /// Returns the streams it owns and was never notified of, ascending.
     pub fn undelivered(&self) -> &BTreeSet<StreamId> {
         &self.undelivered
     }
 
-    /// The streams it owns and was not told of in its current life, ascending: the undelivered
-    /// ones and those only an earlier life was told of. Empty for an instance that is settled,
-    /// so a heartbeat that confirms what it has costs nothing.
+    /// Returns the streams it owns and was not notified of in its current incarnation, ascending:
+    /// the undelivered ones and those only an earlier incarnation was notified of. Empty for a
+    /// settled instance, so a heartbeat that confirms everything costs nothing.
     pub fn unconfirmed(&self) -> &BTreeSet<StreamId> {
         &self.unconfirmed
     }
 
-    /// The streams it owns and is told to let go of, ascending.
+    /// Returns the streams it owns and must release, ascending.
     pub fn releasing(&self) -> &BTreeSet<StreamId> {
         &self.releasing
     }
 
-    /// The streams it runs beside their new owner until that one does, with their old epochs.
+    /// Returns the streams it runs beside their new owner until that one does, with their old
+    /// epochs.
     pub fn lingering(&self) -> &BTreeMap<StreamId, Epoch> {
         &self.lingering
     }
 
-    /// The streams it owns whose move was given up, because it did not let go of them, ascending.
+    /// Returns the streams it owns whose move was given up because it did not release them,
+    /// ascending.
     pub fn given_up(&self) -> &BTreeSet<StreamId> {
         &self.given_up
     }
 
-    /// The streams that come to it once their owners have released them, ascending.
+    /// Returns the streams that come to it once their owners have released them, ascending.
     pub fn promised(&self) -> &BTreeSet<StreamId> {
         &self.promised
     }
 
-    /// How many of the streams it owns may be run by nobody else meanwhile.
+    /// Returns how many of the streams it owns no other instance may run meanwhile.
     pub fn exclusive(&self) -> usize {
         self.held.len() - self.overlap.len()
     }
 
-    /// Whether its worker is to run a stream: it owns it and is not to let go of it, or it runs it
-    /// until the new owner does. One whose lease is withdrawn is to run nothing.
+    /// Returns whether its worker should run a stream: the instance owns it and need not release
+    /// it, or runs it until the new owner does. An instance whose lease is withdrawn should run
+    /// nothing.
     pub fn is_to_run(&self, id: StreamId) -> bool {
         self.instance.withdrawn.is_none() && self.is_filed_to_run(id)
     }
@@ -91,7 +94,8 @@ impl InstanceSlot {
             || (self.held.contains(&id) && !self.releasing.contains(&id))
     }
 
-    /// The digest of the streams its worker is to run, kept as they come and go.
+    /// Returns the digest of the streams its worker should run, kept up to date as they come and
+    /// go.
     pub fn digest(&self) -> StreamsDigest {
         match self.instance.withdrawn {
             None => self.digest,
@@ -99,7 +103,7 @@ impl InstanceSlot {
         }
     }
 
-    /// How many streams its worker is to run.
+    /// Returns how many streams its worker should run.
     pub fn to_run_count(&self) -> usize {
         match self.instance.withdrawn {
             None => self.occupied() - self.releasing.len(),
@@ -107,7 +111,7 @@ impl InstanceSlot {
         }
     }
 
-    /// The streams its worker is to run, ascending.
+    /// Returns the streams its worker should run, ascending.
     pub fn to_run(&self) -> Vec<StreamId> {
         if self.instance.withdrawn.is_some() {
             return Vec::new();
@@ -120,29 +124,29 @@ impl InstanceSlot {
         ids
     }
 
-    /// How many streams it owns or runs a while longer.
+    /// Returns how many streams it owns or runs a while longer.
     fn occupied(&self) -> usize {
         self.held.len() + self.lingering.len()
     }
 
-    /// How many streams it has to find room for, those promised to it included: what it is weighed
-    /// by when somebody is chosen to get the next one.
+    /// Returns how many streams it must find room for, those promised to it included: its weight
+    /// when the next stream is assigned.
     pub(super) fn load(&self) -> usize {
         self.occupied() + self.promised.len()
     }
 
-    /// How many more streams it may be given. Room for what is promised to it is reserved.
+    /// Returns how many more streams may be assigned to it. Room for promised streams is reserved.
     pub fn free_room(&self) -> usize {
         (self.instance.max_streams as usize).saturating_sub(self.load())
     }
 
-    /// How many more streams it could own now. Only streams that nobody runs may take reserved
-    /// room: a planned move finds another target, a stream without an owner cannot wait.
+    /// Returns how many more streams it could own now. Only streams without an owner may take
+    /// reserved room: a planned move finds another target, a stream without an owner cannot wait.
     pub fn vacant_room(&self) -> usize {
         (self.instance.max_streams as usize).saturating_sub(self.occupied())
     }
 
-    /// What the capacity index files it by.
+    /// Returns the key under which the capacity index files it.
     pub(super) fn filing(&self) -> Filing<'_> {
         Filing {
             instance: &self.instance,
@@ -151,7 +155,7 @@ impl InstanceSlot {
         }
     }
 
-    /// Changes where a stream is filed; the digest follows.
+    /// Changes where a stream is filed, and updates the digest.
     fn refile(&mut self, id: StreamId, change: impl FnOnce(&mut Self)) {
         let before = self.is_filed_to_run(id);
         change(self);
@@ -162,8 +166,8 @@ impl InstanceSlot {
         }
     }
 
-    /// Files an owned stream by whether its owner was told of it, ever and in its current life, and
-    /// whether it is to let go of it: then it is told of it no more.
+    /// Files an owned stream by whether its owner was notified of it, ever and in its current
+    /// incarnation, and whether it must release it: a stream to release is sent no more.
     fn file_delivery(&mut self, id: StreamId, assignment: &Assignment) {
         match assignment.given_up_since() {
             Some(_) => self.given_up.insert(id),
@@ -187,7 +191,7 @@ impl InstanceSlot {
         }
     }
 
-    /// Files an owned stream by what comes first when it moves.
+    /// Files an owned stream by its mode of hand-over.
     fn file_handoff(&mut self, stream: &Stream) {
         match stream.handoff {
             Handoff::Overlap => self.overlap.insert(stream.id),
@@ -195,13 +199,14 @@ impl InstanceSlot {
         };
     }
 
-    /// The streams that came or went after `version`; `None` if that is too long ago to know.
+    /// Returns the streams that came or went after `version`; `None` if that is too long ago to
+    /// know.
     pub fn changed_since(&self, version: AssignmentVersion) -> Option<BTreeSet<StreamId>> {
         self.recent.since(version)
     }
 }
 
-/// A stream and where it is.
+/// A stream and its place.
 #[derive(Debug, Clone)]
 pub struct StreamSlot {
     pub(super) stream: Arc<Stream>,
@@ -209,12 +214,12 @@ pub struct StreamSlot {
 }
 
 impl StreamSlot {
-    /// What the catalogue says.
+    /// Returns the entry of the catalogue.
     pub fn stream(&self) -> &Arc<Stream> {
         &self.stream
     }
 
-    /// Where it is.
+    /// Returns where the stream is.
     pub fn place(&self) -> &Place {
         &self.place
     }
@@ -242,13 +247,13 @@ pub struct Fleet {
     /// Those of them that are not paused.
     ready_orphans: BTreeSet<OrphanRank>,
     room: Room,
-    /// What is promised to instances that are not registered (any more).
+    /// Streams that are promised to instances which are not registered (any more).
     promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
     counter: Epoch,
 }
 
 impl Fleet {
-    /// An empty fleet whose next epoch follows `counter`.
+    /// Creates an empty fleet whose next epoch follows `counter`.
     pub fn new(counter: Epoch) -> Self {
         Self {
             counter,
@@ -256,22 +261,23 @@ impl Fleet {
         }
     }
 
-    /// The last epoch that was given out.
+    /// Returns the last epoch that was used.
     pub fn counter(&self) -> Epoch {
         self.counter
     }
 
-    /// The instance of that name.
+    /// Returns the instance of that name.
     pub fn instance(&self, id: &InstanceId) -> Option<&InstanceSlot> {
         self.instances.get(id)
     }
 
-    /// All instances, ascending by name.
+    /// Returns all instances, ascending by name.
     pub fn instances(&self) -> impl Iterator<Item = &InstanceSlot> {
         self.instances.values()
     }
 
-    /// Instances, newest registration first; only those older than `after`, if it is given.
+    /// Returns the instances, newest registration first; only those older than `after`, if it is
+    /// given.
     pub fn instances_newest_first(
         &self,
         after: Option<&Instance>,
@@ -284,27 +290,27 @@ impl Fleet {
             .filter_map(|(_, id)| self.instances.get(id))
     }
 
-    /// How many instances there are.
+    /// Returns how many instances there are.
     pub fn instance_count(&self) -> usize {
         self.instances.len()
     }
 
-    /// The stream of that id, also one that was deleted and may still be run.
+    /// Returns the stream of that id, also one that was deleted and may still run.
     pub fn stream(&self, id: StreamId) -> Option<&StreamSlot> {
         self.streams.get(&id)
     }
 
-    /// The stream of that name.
+    /// Returns the stream of that name.
     pub fn stream_named(&self, name: &str) -> Option<StreamId> {
         self.names.get(name).copied()
     }
 
-    /// The stream of that id in the catalogue.
+    /// Returns the stream of that id in the catalogue.
     pub fn listed(&self, id: StreamId) -> Option<&StreamSlot> {
         self.stream(id).filter(|slot| !slot.stream.deleted)
     }
 
-    /// The streams of the catalogue after `after`, ascending by id.
+    /// Returns the streams of the catalogue after `after`, ascending by id.
     pub fn listed_after(&self, after: StreamId) -> impl Iterator<Item = &StreamSlot> {
         self.streams
             .range((Bound::Excluded(after), Bound::Unbounded))
@@ -312,82 +318,82 @@ impl Fleet {
             .filter(|slot| !slot.stream.deleted)
     }
 
-    /// How many streams are in the catalogue, disabled ones included.
+    /// Returns how many streams are in the catalogue, disabled ones included.
     pub fn listed_count(&self) -> usize {
         self.streams.len() - self.deleted.len()
     }
 
-    /// How many streams of the catalogue an instance owns. What was deleted takes its room until
-    /// nobody runs it, and is no stream any more.
+    /// Returns how many streams of the catalogue an instance owns. A deleted stream takes its room
+    /// until no worker runs it, and counts no more.
     pub fn owned(&self, slot: &InstanceSlot) -> usize {
         let is_deleted = |id: &&StreamId| self.deleted.contains(*id);
-        // It is one its owner is to let go of.
+        // A deleted stream is always one that its owner must release.
         slot.held.len() - slot.releasing.iter().filter(is_deleted).count()
     }
 
-    /// Streams that were deleted and may still be run, ascending.
+    /// Returns streams that were deleted and may still run, ascending.
     pub fn deleted(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.deleted.iter().copied()
     }
 
-    /// All streams, ascending by id, also those that were deleted and may still be run.
+    /// Returns all streams, ascending by id, also those that were deleted and may still run.
     pub fn streams(&self) -> impl Iterator<Item = &StreamSlot> {
         self.streams.values()
     }
 
-    /// How many streams there are, also those that were deleted and may still be run.
+    /// Returns how many streams there are, also those that were deleted and may still run.
     pub fn stream_count(&self) -> usize {
         self.streams.len()
     }
 
-    /// The highest stream id in the catalogue.
+    /// Returns the highest stream id in the catalogue.
     pub fn last_stream(&self) -> StreamId {
         self.streams
             .last_key_value()
             .map_or(StreamId::new(0), |(id, _)| *id)
     }
 
-    /// Streams that wait to be asked for, ascending.
+    /// Returns the unclaimed streams, ascending.
     pub fn unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.unclaimed.iter().copied()
     }
 
-    /// Streams after `after` that wait to be asked for, ascending.
+    /// Returns the unclaimed streams after `after`, ascending.
     pub fn unclaimed_after(&self, after: StreamId) -> impl Iterator<Item = StreamId> {
         self.unclaimed
             .range((Bound::Excluded(after), Bound::Unbounded))
             .copied()
     }
 
-    /// Streams that wait to be asked for and are not paused, ascending.
+    /// Returns the unclaimed streams that are not paused, ascending.
     pub fn ready_unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.ready_unclaimed.iter().copied()
     }
 
-    /// The first stream after `after` that waits to be asked for and is not paused.
+    /// Returns the first unclaimed stream after `after` that is not paused.
     pub(super) fn ready_after(&self, after: StreamId) -> Option<StreamId> {
         let rest = (Bound::Excluded(after), Bound::Unbounded);
         self.ready_unclaimed.range(rest).next().copied()
     }
 
-    /// The next orphan to be placed.
+    /// Returns the next orphan to be placed.
     pub(super) fn next_orphan(&self) -> Option<StreamId> {
         self.ready_orphans.first().map(|rank| rank.id)
     }
 
-    /// How many of the streams that nobody runs are paused.
+    /// Returns how many of the streams without an owner are paused.
     pub fn paused_count(&self) -> usize {
         let all = self.unclaimed.len() + self.orphaned.len();
         all - self.ready_unclaimed.len() - self.ready_orphans.len()
     }
 
-    /// Streams that lost their instance, in the order they are placed.
+    /// Returns the orphaned streams, in the order in which they are placed.
     pub fn orphaned(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.orphaned.iter().map(|rank| rank.id)
     }
 
-    /// Who would get a stream that is moved away from its owner: the least loaded active instance
-    /// with room, one that gave it back last.
+    /// Returns the target for a stream that moves away from its owner: the least loaded active
+    /// instance with room; one that gave the stream back only if there is no other.
     pub fn target_for_move(
         &self,
         stream: StreamId,
@@ -482,8 +488,8 @@ impl Fleet {
         if stream.deleted {
             self.deleted.insert(id);
         }
-        // Of all indexes only those of waiting streams and the kind of hand-over depend on what the
-        // catalogue says: nothing comes to or goes from an owner when an entry is edited.
+        // Of all indexes only those of waiting streams and the mode of hand-over depend on the
+        // catalogue: no stream comes or goes when an entry is edited.
         if let Some(assignment) = place.assignment()
             && let Some(slot) = self.instances.get_mut(&assignment.instance)
         {
@@ -512,7 +518,8 @@ impl Fleet {
         self.file(&stream, &after);
     }
 
-    /// The same assignment, told or confirmed: nothing came or went.
+    /// Files the same assignment again after a notification or a confirmation: no stream came or
+    /// went.
     fn refile_delivery(&mut self, id: StreamId, assignment: &Assignment) {
         let Some(slot) = self.instances.get_mut(&assignment.instance) else {
             return;
@@ -552,7 +559,7 @@ impl Fleet {
         }
     }
 
-    /// Takes a stream that nobody runs out of the lists of those that wait.
+    /// Takes a stream without an owner out of the lists of waiting streams.
     fn unfile_waiting(&mut self, stream: &Stream, place: &Place) {
         match place {
             Place::Unclaimed { .. } => {
@@ -567,7 +574,7 @@ impl Fleet {
         }
     }
 
-    /// Files a stream that nobody runs by how it is given out, and whether it may be now.
+    /// Files a stream without an owner by how it is assigned, and whether it may be now.
     fn file_waiting(&mut self, stream: &Stream, place: &Place) {
         let is_ready = !stream.is_paused();
         match place {
@@ -665,8 +672,8 @@ impl Fleet {
     }
 }
 
-/// Two fleets are equal when what is saved about them is: the memory of recent changes is a
-/// convenience, and may be shorter after a restart.
+/// Two fleets are equal when their saved rows are: the memory of recent changes is a convenience,
+/// and may be shorter after a restart.
 impl PartialEq for Fleet {
     fn eq(&self, other: &Self) -> bool {
         self.counter == other.counter
@@ -709,7 +716,7 @@ fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId) {
     (Reverse(instance.incarnation), instance.id.clone())
 }
 
-/// What an instance that begins another life was not told of in it.
+/// Returns the streams that an instance was not notified of in an incarnation that begins now.
 fn unconfirmed(
     instance: &Instance,
     held: &BTreeSet<StreamId>,

@@ -1,4 +1,4 @@
-//! The incidents of the last weeks, in memory: what is said about failures needs no database.
+//! The incidents of the last weeks, in memory, so that questions about failures need no database.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::timeline::Recent;
 /// How many incidents are remembered at the most, the newest ones: a bound on memory.
 pub const MAX_REMEMBERED: usize = 5_000;
 
-/// Whether an incident is a critical failure: it escalated by itself, its recovery failed, or it left
-/// streams without an instance. An emergency that an operator ordered is none if it succeeded.
+/// Returns whether an incident is a critical failure: it escalated by itself, its recovery failed,
+/// or it left streams without an instance. A successful emergency that an operator ordered is none.
 pub fn is_critical_failure(incident: &Incident) -> bool {
     incident.escalated_at.is_some()
         || incident.cause == FailureCause::EmergencyThreshold
@@ -19,7 +19,7 @@ pub fn is_critical_failure(incident: &Incident) -> bool {
         || incident.streams_orphaned > 0
 }
 
-/// Whether an incident is an emergency, by its cause or because its attempts were used up.
+/// Returns whether an incident is an emergency, by its cause or because its attempts were used up.
 pub fn is_emergency(incident: &Incident) -> bool {
     incident.escalated_at.is_some()
         || matches!(
@@ -28,7 +28,7 @@ pub fn is_emergency(incident: &Incident) -> bool {
         )
 }
 
-/// Whether an instance really failed. What was averted or interrupted moved nothing.
+/// Returns whether an instance really failed. An averted or interrupted recovery moved nothing.
 pub fn is_failure(incident: &Incident) -> bool {
     match incident.outcome {
         Some(IncidentOutcome::Averted | IncidentOutcome::Interrupted) => false,
@@ -44,9 +44,9 @@ pub fn is_failure(incident: &Incident) -> bool {
 /// An incident without its steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remembered {
-    /// The incident; its steps are left out.
+    /// The incident, without its steps.
     pub incident: Incident,
-    /// When its last attempt began, as far as its steps tell.
+    /// When its last attempt began, as far as its steps show.
     pub last_attempt: Option<WallTime>,
 }
 
@@ -71,8 +71,7 @@ pub struct RecentIncidents {
 }
 
 impl RecentIncidents {
-    /// Remembers incidents; a later word on one replaces an earlier one. Open ones are forgotten
-    /// last.
+    /// Adds incidents; a newer state of one replaces the older. Open incidents are forgotten last.
     pub fn note(&mut self, incidents: impl IntoIterator<Item = Incident>) {
         for incident in incidents {
             self.by_id.insert(incident.id, Remembered::of(incident));
@@ -92,18 +91,18 @@ impl RecentIncidents {
         }
     }
 
-    /// All of them, oldest first.
+    /// Returns all of them, oldest first.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Remembered> {
         self.by_id.values()
     }
 
-    /// The newest one of an instance.
+    /// Returns the newest incident of an instance.
     pub fn last_of(&self, instance: &InstanceId) -> Option<&Remembered> {
         let mut newest_first = self.iter().rev();
         newest_first.find(|one| one.incident.instance == *instance)
     }
 
-    /// How many critical failures there were lately.
+    /// Returns how many critical failures there were lately.
     pub fn critical_in(&self, lately: &Recent) -> usize {
         let detected = self
             .iter()
@@ -113,7 +112,7 @@ impl RecentIncidents {
             .count()
     }
 
-    /// Forgets those that ended longer ago than incidents are kept.
+    /// Forgets incidents that ended longer ago than incidents are kept.
     pub fn forget(&mut self, kept: &Recent) {
         self.by_id.retain(|_, one| {
             let ended_at = one.incident.ended_at;
@@ -121,14 +120,14 @@ impl RecentIncidents {
         });
     }
 
-    /// The instances whose emergency is not over.
+    /// Returns the instances whose emergency is not over.
     pub fn open_emergencies(&self) -> impl Iterator<Item = &InstanceId> {
         let open = self.iter().filter(|one| one.incident.ended_at.is_none());
         open.filter(|one| is_emergency(&one.incident))
             .map(|one| &one.incident.instance)
     }
 
-    /// How often each instance failed.
+    /// Returns how often each instance failed.
     pub fn failure_counts(&self) -> BTreeMap<InstanceId, u32> {
         let mut counts = BTreeMap::new();
         for one in self.iter().filter(|one| is_failure(&one.incident)) {
@@ -137,9 +136,9 @@ impl RecentIncidents {
         counts
     }
 
-    /// Which part of the recoveries that came to an end went well; none if there were none.
-    /// Partial ones did: no room is not a failed attempt. What was averted or interrupted is
-    /// neither.
+    /// Returns the share of finished recoveries that succeeded; `None` if there were none. Partial
+    /// recoveries succeeded: a lack of room is not a failed attempt. Averted and interrupted ones
+    /// count for neither side.
     pub fn success_rate(&self) -> Option<f64> {
         let (mut well, mut all) = (0_u32, 0_u32);
         for one in self.iter().filter(|one| one.incident.attempts > 0) {
