@@ -1,4 +1,4 @@
-//! A worker waits to be told of changes.
+//! A worker's long poll for changes of its streams.
 
 use std::time::Duration;
 
@@ -20,8 +20,8 @@ use crate::domain::ids::{AssignmentVersion, Incarnation, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{SetUpdate, WorkerUpdate};
 
-/// The longest wait; a longer one is cut to it. Proxies and clients give up on requests that
-/// take much longer, and a worker that went away without a word holds its place no longer.
+/// The longest wait; a longer one is shortened to it. Proxies and clients abandon requests that
+/// take much longer, and a worker that disappeared does not hold its place for longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Serialize)]
@@ -65,7 +65,7 @@ pub(super) async fn assignments(
     pieces::answer(Both::new(assign, revoke)).await
 }
 
-/// Waits for changes, but not for a client that has ended its side: it is gone, or wants its answer now.
+/// Waits for changes, or until the client has ended its side: it is gone, or wants its answer now.
 async fn await_changes(
     state: &AppState,
     poll: AssignmentPoll,

@@ -1,4 +1,4 @@
-//! Recoveries an operator orders: one that is forced, and one that takes an instance out of use.
+//! Recoveries that an operator orders: a forced one, and one that takes an instance out of use.
 
 use std::ops::RangeInclusive;
 
@@ -110,7 +110,7 @@ pub(super) async fn emergency(
     let mut query = Query::of(&request);
     let reason = query.text("reason", &REASON_LENGTH);
     query.finish()?;
-    // Classic clients may give none: they are obeyed, and it is written down.
+    // A classic client may send no reason: the order is carried out, and the lack is recorded.
     let reason = reason.map_or_else(OrderReason::missing, OrderReason::from);
     let reason_given = reason.is_given;
     let _permit = state.admit(Load::Write)?;

@@ -1,4 +1,4 @@
-//! The calls a worker lives by: register, beat, ask for streams, give them back.
+//! The calls of every worker: register, send heartbeats, request streams, release them.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::domain::queries::{ChangesSince, Query, SetUpdate, WorkerUpdate};
 use crate::domain::stream::{Holding, Stream};
 use crate::domain::stream_url::StreamUrl;
 
-/// How long a heartbeat waits to learn of changes before it is answered without them.
+/// How long a heartbeat waits for the changes before it is answered without them.
 const CHANGES_LIMIT: Duration = Duration::from_millis(250);
 
 #[derive(Debug, Serialize)]
@@ -54,7 +54,7 @@ pub(super) async fn register(
     let registered = state.orchestrator().register(command).await?;
     let assigned_streams = registered.assigned_streams();
     let instance = registered.instance;
-    // A worker may beat more often than needed, and not so rarely that it seems silent.
+    // A worker may send heartbeats more often than needed, but not so rarely that it seems silent.
     let interval = instance
         .heartbeat_interval
         .map_or(limits.heartbeat_interval, |wanted| {
@@ -83,7 +83,8 @@ pub(super) struct BeatAnswer {
     incarnation: Incarnation,
     instance_status: InstanceStatus,
     lease_seconds: Value,
-    /// How far into the lease a worker stops its exclusive streams by itself; zero without one.
+    /// When, after the heartbeat was sent, a worker stops its exclusive streams by itself; zero
+    /// without a lease.
     stop_after_seconds: Value,
     assignment_version: AssignmentVersion,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,7 +117,7 @@ impl AssignLine {
     }
 }
 
-/// `POST /heartbeat`. Never refused for load, and never waits for the database.
+/// `POST /heartbeat`. It is never refused for load, and never waits for the database.
 pub(super) async fn heartbeat(
     state: Data<AppState>,
     body: Body,
@@ -124,7 +125,7 @@ pub(super) async fn heartbeat(
     let report = HeartbeatReport::from(body.read::<HeartbeatRequest>().await?);
     let (id, incarnation, version) = (report.id.clone(), report.incarnation, report.version);
     let answer = state.orchestrator().heartbeat(report).await?;
-    // Only who beats with its incarnation holds leases; others do not know what to do with one.
+    // Only a worker whose heartbeats name its incarnation holds leases; others do not know them.
     let limits = state.settings().worker_limits;
     let (lease, stop_after) = if answer.grants_lease && incarnation.is_some() {
         (limits.lease, limits.worker_stop)
@@ -150,13 +151,13 @@ pub(super) async fn heartbeat(
     } else if let Some(query) = answer.tell_again
         && let Some(update) = in_time(&state, query).await
     {
-        // It would do no harm to have missed it: it is told with the next heartbeat.
+        // A lost notification does no harm: the next heartbeat repeats it.
         beat.tell(update);
     }
     Ok(Json(beat))
 }
 
-/// What changed since the version a worker has; none if that could not be learned in time.
+/// Returns the changes since the version a worker has; `None` if they could not be read in time.
 async fn changes_since(
     state: &AppState,
     id: InstanceId,
@@ -288,7 +289,7 @@ pub(super) async fn assign(
     }))
 }
 
-/// The streams alone, as classic workers read them.
+/// Returns the streams alone, as classic workers read them.
 fn streams_of(holdings: &[Holding]) -> Vec<StreamId> {
     holdings.iter().map(|holding| holding.stream).collect()
 }
@@ -300,7 +301,7 @@ pub(super) enum ReleaseAnswer {
         status: &'static str,
         released_streams: Vec<StreamId>,
         count: usize,
-        /// With the epochs that are void now.
+        /// The released streams, with the epochs that are void now.
         released: Vec<Holding>,
     },
     Nothing {

@@ -1,7 +1,7 @@
 //! Declares a request: its fields, each with the rule that reads it.
 
-/// A struct that is read from a JSON object. A field of type `Option` may be absent. `check` names a
-/// function that looks at several fields at once, and notes its refusals after theirs.
+/// Declares a struct that is read from a JSON object. A field of type `Option` may be absent.
+/// `check` names a function that examines several fields at once; its refusals follow theirs.
 macro_rules! request {
     (
         $(#[$about:meta])*
