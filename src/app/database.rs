@@ -1,10 +1,10 @@
-//! Which database the settings name, in the words of the store.
+//! The database that the settings name, as the store's type.
 
 use crate::config::DatabaseUrl;
 use crate::store::Target;
 
-/// The database that a setting names. Its text was read and checked by `config`; nobody reads it
-/// again.
+/// Returns the database that a setting names. `config` has read and checked the text; it is not
+/// read again.
 pub(super) fn target(url: &DatabaseUrl) -> Target {
     match url {
         DatabaseUrl::Memory => Target::Memory,

@@ -1,4 +1,4 @@
-//! Whether instances can be heard: the clock of all deadlines goes on only while they can.
+//! Whether heartbeats can arrive: the clock of all deadlines runs only while they can.
 //!
 //! ```text
 //!   starting ──gate opens──▶ hears ──out of files──▶ deaf
@@ -6,8 +6,8 @@
 //!                              └──the end begins──▶ deaf for good
 //! ```
 //!
-//! A process that has no file left to open takes no connection, and its listener waits. Workers that
-//! call then are not silent: nobody listens. Running out is noticed within a tenth of a second.
+//! A process that has no file left to open accepts no connection. Workers that call then are not
+//! silent, because no call is accepted. The lack of files is detected within a tenth of a second.
 
 use std::fs::File;
 
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::clock::Clock;
 use crate::domain::running_time::READING_INTERVAL;
 
-/// The ears of a server, from the moment its gate opens.
+/// Whether the server can receive heartbeats, from the moment its gate opens.
 #[derive(Debug)]
 pub(super) struct Hearing {
     clock: Clock,
@@ -26,14 +26,14 @@ pub(super) struct Hearing {
 }
 
 impl Hearing {
-    /// Instances can be heard from now on.
+    /// Notes that heartbeats can arrive from now on.
     pub(super) fn begin(clock: Clock) -> Self {
         clock.start_listening();
         let watch = actix::spawn(watch(clock.clone()));
         Self { clock, watch }
     }
 
-    /// Nobody is heard any more, and no deadline runs out.
+    /// Notes that no heartbeat can arrive any more, so no deadline runs out.
     pub(super) fn end(&self) {
         self.watch.abort();
         self.clock.stop_listening();
@@ -63,7 +63,7 @@ async fn watch(clock: Clock) {
     }
 }
 
-/// Whether the process, or the whole system, cannot open one more file.
+/// Returns whether the process, or the whole system, cannot open one more file.
 fn is_out_of_files() -> bool {
     let refusal = File::open("/dev/null").err();
     let refusal = refusal.as_ref().and_then(Errno::from_io_error);

@@ -1,4 +1,4 @@
-//! Moving the schema of the database without serving.
+//! Migrates the schema of the database without serving.
 
 use log::info;
 
@@ -6,12 +6,12 @@ use super::database::target;
 use super::start_error::StartError;
 use crate::config::Config;
 
-/// Which way the schema of the database is moved.
+/// The direction of a migration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MigrationDirection {
-    /// Everything that is pending is applied.
+    /// Applies every pending migration.
     Up,
-    /// The newest applied migration is reverted, with the data it added.
+    /// Reverts the newest applied migration, with the data it added.
     DownOne,
 }
 
@@ -19,7 +19,7 @@ pub enum MigrationDirection {
 ///
 /// # Errors
 ///
-/// What kept it from doing so.
+/// Returns why it could not.
 pub fn migrate(config: Config, direction: MigrationDirection) -> Result<(), StartError> {
     let runner = actix::System::new();
     let (target, timeout) = (target(&config.database.url), config.database.timeout);

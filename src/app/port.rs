@@ -24,7 +24,7 @@ pub(super) fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartEr
     let first = resolved
         .next()
         .ok_or_else(|| refuse(std::io::Error::other("the name has no address")))?;
-    // A name can have several addresses; the first that can be listened on is taken.
+    // A name can have several addresses; the first that can be bound is taken.
     let listener = resolved
         .fold(http::bind(first), |bound, next| {
             bound.or_else(|_| http::bind(next))

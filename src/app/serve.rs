@@ -1,4 +1,4 @@
-//! Serving until the process is asked to end.
+//! Serves until a signal ends the process.
 
 use log::{error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -9,11 +9,11 @@ use super::start_error::StartError;
 use super::starting::Starting;
 use crate::config::Config;
 
-/// Serves until the process is asked to end.
+/// Serves until a signal ends the process.
 ///
 /// # Errors
 ///
-/// What kept it from serving, or made it end.
+/// Returns why it could not serve, or had to end.
 pub fn serve(config: Config) -> Result<(), StartError> {
     allow_many_connections();
     std::panic::set_hook(Box::new(|panic| error!("a bug: {panic}")));
@@ -51,13 +51,14 @@ pub fn serve(config: Config) -> Result<(), StartError> {
             name = signals.asked_to_end() => outcome.and(Err(StartError::EndedAtOnce(name))),
         }
     });
-    // Dropping the runtime would wait for a database call that hangs; the process ends instead.
+    // Dropping the runtime would wait for a database call that hangs, so it is forgotten; the
+    // process ends.
     std::mem::forget(runner);
     outcome
 }
 
-/// Each worker keeps a connection or two, and systems allow few open files unless asked for more:
-/// 1,024 is common, far below what may be asked for.
+/// Raises the limit of open files: each worker keeps a connection or two, and the usual limit of
+/// 1,024 is far below the highest that the system permits.
 fn allow_many_connections() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {

@@ -43,14 +43,14 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// What kept it from serving.
+    /// Returns why it could not serve.
     pub async fn start(config: &Config) -> Result<Self, StartError> {
         let starting = Starting::bind(config)?;
         let loaded = starting.load(config).await?;
         Ok(Self::of(starting, loaded, config))
     }
 
-    /// Brings the actors to life, and opens the gate.
+    /// Starts the actors, and opens the gate.
     pub(super) fn of(starting: Starting, loaded: Loaded, config: &Config) -> Self {
         let Starting {
             address,
@@ -90,20 +90,20 @@ impl Server {
         }
     }
 
-    /// Where it is reached.
+    /// Returns the address at which it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The system behind it.
+    /// Returns the system of actors.
     pub fn orchestrator(&self) -> &Orchestrator {
         &self.orchestrator
     }
 
-    /// Waits until it cannot go on.
+    /// Waits until it cannot go on; returns the reason.
     pub async fn failed(&mut self) -> Fatal {
         let fatal = tokio::select! {
-            // No sender is left if the actors are gone.
+            // If the actors are gone, no sender is left.
             fatal = self.fatalities.recv() => fatal.unwrap_or(Fatal::ActorEnded("actor system")),
             _ = &mut self.serving => Fatal::ActorEnded("HTTP server"),
         };
@@ -111,13 +111,13 @@ impl Server {
         fatal
     }
 
-    /// Stops accepting, finishes what is in flight, saves what is under way and the last
-    /// heartbeats, ends the actors, and closes the database when nobody is left who could use it.
+    /// Stops accepting connections, finishes requests in progress, saves transactions in progress
+    /// and the last heartbeats, ends the actors, and closes the database once no actor can use it.
     /// Takes less than ten seconds, whatever hangs.
     ///
     /// # Errors
     ///
-    /// If what was answered is not complete in the database.
+    /// Returns an error if acknowledged changes are not complete in the database.
     pub async fn stop(self) -> Result<(), StartError> {
         let Self {
             orchestrator,
@@ -128,7 +128,7 @@ impl Server {
             arbiters,
             ..
         } = self;
-        // First of all: from here on a silence may be this program's own.
+        // This comes first: from here on a silence may be this program's own.
         hearing.end();
         readiness.set(false);
         gate.close();
@@ -169,7 +169,7 @@ async fn stop_in_order(
     {
         warn!("the last heartbeats could not be saved before the shutdown");
     }
-    // Actors go on for a moment after their arbiters were told to end.
+    // Actors go on for a moment after their arbiters were asked to end.
     let ended = tokio::task::spawn_blocking(move || {
         for arbiter in &arbiters {
             arbiter.stop();

@@ -1,20 +1,20 @@
-//! What the process does when it is sent a signal.
+//! The signals that the process handles.
 //!
 //! | signal | meaning |
 //! | --- | --- |
 //! | SIGTERM, SIGINT, SIGQUIT | stop in order; a second one during the stop ends the process at once |
 //! | SIGHUP, SIGUSR1, SIGUSR2 | logged and ignored: nothing is read again before the next start |
 //!
-//! All of them would end the process without a word if nobody watched them. A write to a closed
-//! standard error or a closed connection is an error of that write and no signal: Rust's runtime
-//! ignores SIGPIPE.
+//! Unhandled, each of them would end the process without a log line. A write to a closed standard
+//! error or a closed connection is an error of that write and no signal: Rust's runtime ignores
+//! SIGPIPE.
 
 use log::warn;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::start_error::StartError;
 
-/// The signals of the process, from the moment they are watched.
+/// The signals of the process, from the moment they are handled.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -42,7 +42,7 @@ impl Signals {
         })
     }
 
-    /// Waits until the process is asked to end; returns by which signal.
+    /// Waits for a signal that ends the process; returns its name.
     pub(super) async fn asked_to_end(&mut self) -> &'static str {
         loop {
             let ignored = tokio::select! {

@@ -1,9 +1,9 @@
-//! From a free port to a loaded fleet, however long the database takes to answer.
+//! From a bound port to a loaded fleet, however long the database takes to answer.
 //!
 //! The port is bound and HTTP answers 503 (`http/gate.rs`) before anything else happens. Then the
 //! database is opened, migrated and loaded; an error that passes by itself leads to another try
-//! after a pause (`domain/startup.rs`), every other error ends the start. Nobody can be heard until
-//! HTTP is served, so the clock stands still for all deadlines.
+//! after a pause (`domain/startup.rs`), every other error ends the start. No heartbeat can arrive
+//! until HTTP is served, so the clock stands still for all deadlines.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ pub(super) struct Starting {
 }
 
 impl Starting {
-    /// Binds the port and answers that the start is under way.
+    /// Binds the port and begins to answer that the start is under way.
     pub(super) fn bind(config: &Config) -> Result<Self, StartError> {
         let clock = Clock::real(grace_for(&config.liveness));
         clock.stop_listening();
@@ -61,7 +61,7 @@ impl Starting {
         })
     }
 
-    /// Loads the fleet, and waits for the database as long as it may.
+    /// Loads the fleet, and waits for the database for as long as the settings allow.
     pub(super) async fn load(&self, config: &Config) -> Result<Loaded, StartError> {
         let database = &config.database;
         let mut starting = Start {
@@ -80,7 +80,7 @@ impl Starting {
         Ok(loaded)
     }
 
-    /// Ends what was begun.
+    /// Stops HTTP again.
     pub(super) async fn stop(self) {
         self.gate.close();
         let _ = tokio::time::timeout(ANSWER_LIMIT, self.gate.idle()).await;
@@ -102,17 +102,17 @@ async fn open(
     Ok(store)
 }
 
-/// Loads the fleet. A store that is of no use is closed again.
+/// Loads the fleet. A store whose content cannot be used is closed again.
 async fn load(store: Arc<dyn Store>) -> Result<Loaded, StoreError> {
     let loaded = Loaded::from_store(store.clone()).await;
     if loaded.is_err() {
-        // The reason for the end is the other one.
+        // The error of loading is the reason, not the error of closing.
         let _ = store.close().await;
     }
     loaded
 }
 
-/// The phase of a start that waits for something and goes on at once.
+/// Returns the phase of a start that waits for something and goes on at once.
 fn phase(clock: &Clock, awaited: Awaited, since: WallTime) -> Phase {
     Phase::Starting(http::Starting {
         awaited,
@@ -125,13 +125,13 @@ fn phase(clock: &Clock, awaited: Awaited, since: WallTime) -> Phase {
 struct Start<'s> {
     clock: &'s Clock,
     gate: &'s Gate,
-    /// Without its password.
+    /// The database, without its password.
     database: String,
     wait: DatabaseWait,
 }
 
 impl Start<'_> {
-    /// Tries until it succeeds, fails for good, or took too long. A try says when the database
+    /// Tries until it succeeds, fails for good, or took too long. A try reports when the database
     /// answers and only the fleet is missing.
     async fn repeat<T>(
         &mut self,
@@ -196,7 +196,7 @@ impl Start<'_> {
     }
 }
 
-/// A time of day for a sentence.
+/// Returns a time of day for a sentence.
 fn shown(time: WallTime) -> String {
     let since_epoch = Duration::from_micros(u64::try_from(time.as_micros()).unwrap_or(0));
     let time: SystemTime = UNIX_EPOCH + since_epoch;

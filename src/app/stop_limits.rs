@@ -2,21 +2,21 @@
 
 use std::time::Duration;
 
-/// How long connections and requests are still taken at the shutdown: what was sent before it was
-/// asked for is answered.
+/// How long connections and requests are still accepted at the shutdown, so that requests sent
+/// before it are answered.
 pub(super) const LAST_CALL: Duration = Duration::from_millis(250);
 
-/// How long requests that are under way may take at the shutdown.
+/// How long requests in progress may take at the shutdown.
 pub(super) const ANSWER_LIMIT: Duration = Duration::from_secs(5);
 
-/// How long an answer that was given has to leave the process.
+/// How long a finished answer has to leave the process.
 pub(super) const WRITE_GRACE: Duration = Duration::from_millis(50);
 
-/// How long requests and transactions that are under way may take at the shutdown.
+/// How long requests and transactions in progress may take at the shutdown.
 pub(super) const FINISH_LIMIT: Duration = Duration::from_secs(8);
 
 /// How long the last heartbeats may take to be saved after that.
 pub(super) const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long all of the shutdown may take; closing the database gets what is left of it.
+/// How long the whole shutdown may take; closing the database gets the rest of it.
 pub(super) const STOP_LIMIT: Duration = Duration::from_millis(9_500);

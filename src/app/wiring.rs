@@ -1,4 +1,4 @@
-//! Which setting goes to whom.
+//! Hands each setting to the part of the program that uses it.
 
 use crate::actors::clean_up::Retention;
 use crate::actors::start::SystemSettings;

@@ -1,8 +1,8 @@
-//! What `config check` prints.
+//! The output of `config check`.
 
 use crate::config::{Group, Loaded, settings};
 
-/// Every setting with its value and origin, in aligned columns, then what looks like a mistake.
+/// Returns every setting with its value and origin, in aligned columns, then the warnings.
 pub(super) fn report(loaded: &Loaded) -> String {
     let width = |lengths: &mut dyn Iterator<Item = usize>| lengths.max().unwrap_or_default();
     let names = width(&mut loaded.effective.iter().map(|value| value.name.len()));

@@ -1,4 +1,4 @@
-//! From the command line to the part of the program that does what it asks for.
+//! Runs the command that the command line names.
 
 use std::fmt::Display;
 use std::process::ExitCode;
@@ -10,9 +10,9 @@ use super::{check, client, logging};
 use crate::app;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 
-/// Does what the command line asks for.
+/// Runs the command that the command line names.
 pub fn main() -> ExitCode {
-    // The panic hook has said what it was.
+    // The panic hook has reported the panic.
     std::panic::catch_unwind(obey)
         .unwrap_or(Exit::Failed)
         .into()
@@ -21,7 +21,7 @@ pub fn main() -> ExitCode {
 fn obey() -> Exit {
     let invocation = match arguments::parse(std::env::args_os()) {
         Ok(invocation) => invocation,
-        // Also the way `--help` and `--version` end, with code 0.
+        // `--help` and `--version` end here too, with code 0.
         Err(message) => {
             let code = message.exit_code();
             show(&message);
@@ -47,7 +47,7 @@ fn obey() -> Exit {
     }
 }
 
-/// Runs `work` with the configuration, once there is a log to speak through.
+/// Runs `work` with the configuration, once the log is set up.
 fn run<E: Display>(
     loaded: Result<Loaded, ConfigErrors>,
     work: impl FnOnce(Config) -> Result<(), E>,
@@ -68,7 +68,7 @@ fn run<E: Display>(
     match work(config) {
         Ok(()) => Exit::Done,
         Err(error) => {
-            // The reason for the end must be seen even by who asked for silence.
+            // The reason for the end must be seen even if the log is switched off.
             if log::log_enabled!(log::Level::Error) {
                 log::error!("{error}");
             } else {

@@ -1,15 +1,15 @@
-//! Characters that deceive a reader, and how they are written where people read.
+//! Characters that deceive a reader, and their escapes in everything that people read.
 //!
-//! Names, labels, reasons and URLs come from outside. They are kept as they came, and answered as
-//! they came; but a line of the log or of a table is read by a person, on a terminal. There a
-//! control character can move the cursor, a bidirectional mark can show a name backwards, a
-//! separator can begin a line that looks like one of ours, and an invisible character makes two
-//! names look alike. So each of them is written as an escape: `\u{202e}`.
+//! Names, labels, reasons and URLs come from outside. They are kept and answered unchanged; but a
+//! line of the log or of a table is read by a person, on a terminal. There a control character can
+//! move the cursor, a bidirectional mark can show a name backwards, a separator can begin a line
+//! that looks like one of the program's own, and an invisible character makes two names look alike.
+//! So each of them is written as an escape: `\u{202e}`.
 //!
 //! The sinks call these functions, not the places that make a text: the log's formatter
-//! (`logging`), the tables (`client::table`), and everything that is printed (`mod.rs`).
+//! (`logging`), the tables (`client::table`), and everything that is printed (`output.rs`).
 
-/// Returns a text in which nothing deceives: on one line, and each character seen.
+/// Returns a text on one line, with every deceptive character escaped.
 pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -18,7 +18,7 @@ pub(super) fn escaped(text: &str) -> String {
     escaped
 }
 
-/// Returns several lines in which nothing deceives: line feeds stay.
+/// Returns several lines with every deceptive character escaped; line feeds stay.
 pub(super) fn escaped_lines(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -31,8 +31,9 @@ pub(super) fn escaped_lines(text: &str) -> String {
     escaped
 }
 
-/// Returns a JSON text of the same value in which nothing deceives. Such characters stand only
-/// within the texts of a JSON value, where `\u202e` means the same; line feeds stand between them.
+/// Returns a JSON text of the same value, with every deceptive character escaped. Such characters
+/// stand only within the texts of a JSON value, where `\u202e` means the same; line feeds stand
+/// between them.
 pub(super) fn escaped_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
@@ -55,7 +56,7 @@ fn push(escaped: &mut String, letter: char) {
     }
 }
 
-/// Whether a character steers what shows it, or is not seen.
+/// Returns whether a character controls the terminal, or is invisible.
 pub(super) fn deceives(letter: char) -> bool {
     letter.is_control()
         || matches!(

@@ -1,11 +1,11 @@
-//! Every exit code of the program, once: what the commands return, and what OPERATIONS says.
+//! Every exit code of the program, once: the commands return them, and OPERATIONS lists them.
 //!
-//! A process that is ended by a signal nobody can watch (SIGKILL) has no exit code. A panic of the
-//! main thread is a failure like any other, not the code 101 of the runtime.
+//! A process that is ended by a signal that cannot be caught (SIGKILL) has no exit code. A panic of
+//! the main thread is a failure like any other, not the code 101 of the runtime.
 
 use std::process::ExitCode;
 
-/// How the program ends.
+/// The exit codes of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Exit {
     Done,
@@ -34,8 +34,8 @@ impl Exit {
         }
     }
 
-    /// What it means for the server, for `migrate` and `config`, and for the commands that ask a
-    /// running orchestrator.
+    /// Returns its meaning for the server, for `migrate` and `config`, and for the commands that
+    /// call a running orchestrator.
     const fn meanings(self) -> [&'static str; 3] {
         match self {
             Self::Done => [
@@ -71,7 +71,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// The exit codes as a table for OPERATIONS.
+/// Returns the exit codes as a table for OPERATIONS.
 pub fn markdown_exit_codes() -> String {
     let mut table = String::from(
         "| code | the server | `migrate`, `config` | `status`, `cluster`, `incidents`, `consistency`, `recover`, `emergency` |\n\

@@ -2,7 +2,7 @@
 //!
 //! A subcommand has the flags that have an effect on it: `serve` and `config check` all settings,
 //! `migrate` those of the database and the log, the others none. A flag may stand before its
-//! subcommand as well, but one without effect there is refused, as one that is given twice is.
+//! subcommand as well. A flag without effect there is refused, and so is one that is given twice.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,7 +15,7 @@ use crate::config::{Group, Setting, settings};
 /// the error.
 ///
 /// # Errors
-/// If one is given twice, or has no effect on the subcommand.
+/// Returns an error if a flag is given twice, or has no effect on the subcommand.
 pub(super) fn flags(
     matches: &ArgMatches,
     command_line: fn() -> clap::Command,
@@ -58,7 +58,7 @@ pub(super) fn flags(
     Ok(flags)
 }
 
-/// Whether a subcommand goes by a setting.
+/// Returns whether a setting has an effect on a subcommand.
 fn has_effect(path: &[&str], setting: &Setting) -> bool {
     match path {
         [] | ["serve"] | ["config", "check"] => true,
@@ -67,7 +67,7 @@ fn has_effect(path: &[&str], setting: &Setting) -> bool {
     }
 }
 
-/// The flags of the settings that have an effect on a subcommand.
+/// Returns the flags of the settings that have an effect on a subcommand.
 pub(super) fn flags_of(path: &'static [&'static str]) -> impl Iterator<Item = Arg> {
     settings()
         .iter()
@@ -80,7 +80,7 @@ fn flag(setting: &Setting) -> Arg {
         .long(setting.flag)
         .value_name(setting.kind.placeholder())
         .value_parser(value_parser!(OsString))
-        // So that -5 is refused as a value, with the rule, and not as an unknown flag.
+        // With this, -5 is refused as a value, with the rule, and not as an unknown flag.
         .allow_negative_numbers(true)
         .help(format!(
             "{}\n[env: {}] [default: {}]",
@@ -91,6 +91,6 @@ fn flag(setting: &Setting) -> Arg {
         .help_heading(setting.group.title())
 }
 
-/// Said where the flags of all settings are taken and not listed.
+/// Shown where the flags of all settings are accepted and not listed.
 pub(super) const HIDDEN_FLAGS: &str = "`config check` takes every setting as a flag, as the server does: \
                             `orchestrator --help` lists them.";

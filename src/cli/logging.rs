@@ -1,6 +1,6 @@
-//! The logger: how a line looks, for people and for machines.
+//! The logger: the form of a line, for people and for machines.
 //!
-//! Whatever a message or a field holds, a record stays on one line and deceives nobody who reads it
+//! Whatever a message or a field holds, a record stays on one line and cannot deceive its reader
 //! (`escapes`): names of workers come from outside. In JSON the same characters are written as
 //! `\u202e`: the value stays the same, and readers that end a line at U+2028 see one object.
 
@@ -13,10 +13,10 @@ use serde::ser::{SerializeMap, Serializer};
 use super::escapes::{deceives, escaped, escaped_json};
 use crate::config::{DRIVER, LogFormat, LogSettings};
 
-/// Starts the process's logger, on standard error. The first call counts.
+/// Starts the process's logger, on standard error. Later calls have no effect.
 pub(super) fn start(settings: &LogSettings) {
     let mut builder = env_logger::Builder::new();
-    // It logs what clients do wrong (a broken request, a connection cut) as errors of ours.
+    // It logs faults of clients (a broken request, a connection cut) as errors of this program.
     builder.filter_module("actix_http", log::LevelFilter::Off);
     builder.parse_filters(&settings.filter);
     match settings.format {
@@ -38,14 +38,14 @@ pub(super) fn start(settings: &LogSettings) {
             writeln!(output, "{}", line.json(record.level().as_str())?)
         }),
     };
-    // Fails only when a logger is there already, as in a program that embeds the server: its own
-    // choice then holds.
+    // Fails only if a logger exists already, as in a program that embeds the server: that one is
+    // kept.
     let _ = builder.try_init();
 }
 
-/// Whether a record is one of those in which the database's driver writes down the values of a
-/// statement, URLs of streams with their passwords among them. They are withheld whatever `RUST_LOG`
-/// says; its warnings and errors hold no values.
+/// Returns whether a record is one in which the database's driver writes the values of a statement,
+/// URLs of streams with their passwords among them. Such records are withheld whatever `RUST_LOG`
+/// says; the driver's warnings and errors hold no values.
 fn holds_values(record: &log::Metadata<'_>) -> bool {
     let module = record.target().split("::").next();
     module == Some(DRIVER) && record.level() > log::Level::Warn
@@ -110,7 +110,8 @@ impl Line {
             object.serialize_entry(key, value)?;
         }
         for (key, value) in &self.fields {
-            // A field called like one of ours must not make an object with two equal keys.
+            // A field with the name of one of the program's own must not make an object with two
+            // equal keys.
             if OURS.contains(&key.as_str()) {
                 object.serialize_entry(&format!("{key}_"), value)?;
             } else {
@@ -136,7 +137,7 @@ impl<'kvs> VisitSource<'kvs> for Fields {
     }
 }
 
-/// Whole numbers are tried first: every number can be had as a float, and `300.0` is not what was
+/// Tries whole numbers first: every number can be read as a float, and `300.0` is not what was
 /// logged.
 fn field_value(value: &Value<'_>) -> serde_json::Value {
     if let Some(number) = value.to_u64() {

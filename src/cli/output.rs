@@ -1,24 +1,23 @@
-//! What the program prints: answers on standard output, complaints on standard error.
+//! The program's output: answers on standard output, errors on standard error.
 
 use std::io::{self, Write};
 
 use super::escapes::{deceives, escaped_lines};
 use super::exit::Exit;
 
-/// Prints what the parser of the arguments says: in colour, unless an argument that it repeats
-/// deceives.
+/// Prints the parser's text: in colour, unless it repeats an argument with a deceptive character.
 pub(super) fn show(message: &clap::Error) {
     let text = message.to_string();
     if text.contains(|letter| letter != '\n' && deceives(letter)) {
         complain(text.trim_end());
     } else {
-        // A terminal that went away cannot be told about it.
+        // A terminal that went away cannot be reported to.
         let _ = message.print();
     }
 }
 
 pub(super) fn complain(message: &str) {
-    // Nobody is left to be told when standard error is closed.
+    // If standard error is closed, no place is left to report to.
     let _ = writeln!(io::stderr().lock(), "{}", escaped_lines(message));
 }
 

@@ -1,10 +1,10 @@
-//! Where the program listens.
+//! The address at which the program listens.
 
 use std::fmt;
 
-/// A host (IP address or name) and a port, as it was written.
+/// A host (IP address or name) and a port, as written.
 ///
-/// Names are kept as names: they are looked up when the port is opened, not when the configuration
+/// Names are kept as names: they are resolved when the port is opened, not when the configuration
 /// is checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BindAddress {
@@ -13,12 +13,12 @@ pub struct BindAddress {
 }
 
 impl BindAddress {
-    /// `host:port`, ready for everything that takes a socket address as text.
+    /// Returns `host:port`, as everything that takes a socket address as text reads it.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The port; 0 asks the system for any free one.
+    /// Returns the port; 0 stands for any free one.
     pub fn port(&self) -> u16 {
         self.port
     }
@@ -73,7 +73,7 @@ impl fmt::Display for BindAddress {
     }
 }
 
-/// What looks like an IPv4 address must be one: `127.0.0.300` is a typo, not a name.
+/// Returns whether a host is a name or a valid IPv4 address: `127.0.0.300` is a typo, not a name.
 fn is_ipv4_or_name(host: &str) -> bool {
     if host
         .bytes()

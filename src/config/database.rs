@@ -1,4 +1,4 @@
-//! Where the fleet is kept, and how its address stays out of logs.
+//! The settings of the database, and how its password stays out of logs.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -6,23 +6,23 @@ use std::time::Duration;
 
 use super::postgres::PostgresUrl;
 
-/// How the database is reached.
+/// The settings of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct DatabaseSettings {
-    /// Which database, and where.
     pub url: DatabaseUrl,
     /// The longest time one call may take.
     pub timeout: Duration,
-    /// How long a start waits for a database that does not answer yet; none: without limit.
+    /// How long a start waits for a database that does not answer yet; `None`: without limit.
     pub wait: Option<Duration>,
-    /// Connections kept open to PostgreSQL; nothing to the other two.
+    /// Connections kept open to PostgreSQL; the other two do not use it.
     pub pool_size: u32,
 }
 
 /// A database this program can use.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
-    /// In memory: gone when the process ends. For demos and tests.
+    /// In memory: it ends with the process. For demos and tests.
     Memory,
     /// A file of the embedded database, relative to the working directory unless it starts with `/`.
     Sqlite(PathBuf),
@@ -31,7 +31,7 @@ pub enum DatabaseUrl {
 }
 
 impl fmt::Display for DatabaseUrl {
-    /// What may be shown: the file of SQLite, scheme and host of PostgreSQL.
+    /// Shows the file of SQLite, scheme and host of PostgreSQL.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => formatter.write_str("memory:"),
@@ -42,7 +42,8 @@ impl fmt::Display for DatabaseUrl {
 }
 
 impl DatabaseUrl {
-    /// What it says in vain, each as the end of a sentence that begins with the setting.
+    /// Returns the parts without effect, each as the end of a sentence that begins with the
+    /// setting.
     pub(super) fn without_effect(&self) -> Vec<String> {
         match self {
             Self::Memory | Self::Sqlite(_) => Vec::new(),

@@ -1,12 +1,12 @@
-//! Lengths of time as people write them, and back.
+//! Reads and writes lengths of time.
 
 use std::time::Duration;
 
-/// Ten years. Nothing here is meant to last longer, and sums of such values stay far from overflow
-/// in every unit the program computes with.
+/// Ten years. No setting is meant to last longer, and sums of such values stay far from overflow in
+/// every unit the program computes with.
 const LONGEST: Duration = Duration::from_secs(3_650 * 86_400);
 
-/// Below this a wait is a busy loop.
+/// A shorter wait is a busy loop.
 const SHORTEST: Duration = Duration::from_millis(1);
 
 const SYNTAX: &str =
@@ -37,10 +37,10 @@ pub(super) fn parse(text: &str) -> Result<Duration, String> {
     Ok(duration)
 }
 
-/// What a limit is called that there is not.
+/// The word for "no limit".
 pub(super) const UNLIMITED: &str = "unlimited";
 
-/// Reads a limit: a length of time, zero included; none for `unlimited`.
+/// Reads a limit: a length of time, zero included; `None` for `unlimited`.
 pub(super) fn parse_limit(text: &str) -> Result<Option<Duration>, String> {
     if text.eq_ignore_ascii_case(UNLIMITED) {
         return Ok(None);
@@ -50,14 +50,14 @@ pub(super) fn parse_limit(text: &str) -> Result<Option<Duration>, String> {
         .map_err(|rule| format!("{rule}; or `{UNLIMITED}`"))
 }
 
-/// `None` when the text is no plain decimal number.
+/// Reads a plain decimal number of seconds; `None` for any other text.
 fn parse_seconds(text: &str) -> Option<Result<Duration, String>> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !digits(whole) || !digits(fraction) {
         return None;
     }
-    // Too many digits to be a number of seconds anybody means: the bound's message says so.
+    // More digits than a sensible number of seconds has: the message about the bound says so.
     let Ok(seconds) = whole.parse::<u64>() else {
         return Some(Ok(Duration::MAX));
     };
@@ -67,7 +67,7 @@ fn parse_seconds(text: &str) -> Option<Result<Duration, String>> {
 }
 
 fn parse_with_units(text: &str) -> Result<Duration, String> {
-    // To humantime `5M` is five months; whoever writes it nearly always means minutes.
+    // To humantime `5M` is five months, but nearly always minutes are meant.
     let months = text.char_indices().any(|(at, letter)| {
         letter == 'M' && !text[at + 1..].starts_with(|next: char| next.is_alphabetic())
     });
@@ -77,7 +77,7 @@ fn parse_with_units(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|_| format!("is not a length of time: {SYNTAX}"))
 }
 
-/// Writes a length of time in a form [`parse`] reads back: `3m 36s`, `1s 500ms`, `0s`.
+/// Writes a length of time in a form that [`parse`] reads back: `3m 36s`, `1s 500ms`, `0s`.
 pub(super) fn format(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let nanos = duration.subsec_nanos();

@@ -5,7 +5,8 @@ use super::table::settings;
 
 const WIDTH: usize = 96;
 
-/// A `.env` with every setting commented out at its default: copied as it is, it changes nothing.
+/// Returns a `.env` with every setting commented out at its default: an unchanged copy changes
+/// nothing.
 pub fn sample() -> String {
     let mut text = String::from(
         "# Settings of orchestrator, with their defaults. Remove the # in front of what you change.\n\
@@ -27,7 +28,7 @@ pub fn sample() -> String {
         if let Fallback::Derived { formula, .. } = setting.default {
             text.push_str(&format!("# Unless set: {formula}.\n"));
         }
-        // No space after the #: what can be switched on differs from what only explains.
+        // No space after the #: this tells a setting that can be switched on from an explanation.
         text.push_str(&format!(
             "#{}={}\n",
             setting.name,
@@ -37,7 +38,7 @@ pub fn sample() -> String {
     text
 }
 
-/// The default as a `.env` wants it.
+/// Returns the default in the form of a `.env`.
 fn sample_value(default: Fallback) -> String {
     let value = default.usual_value();
     if value.contains(' ') {
@@ -47,7 +48,7 @@ fn sample_value(default: Fallback) -> String {
     }
 }
 
-/// The Markdown table `| variable | default | meaning |` of the README.
+/// Returns the Markdown table `| variable | default | meaning |` of the README.
 pub fn markdown_table() -> String {
     let mut text = String::from("| variable | default | meaning |\n| --- | --- | --- |\n");
     for setting in settings() {

@@ -1,9 +1,9 @@
-//! What is written to the log, and how.
+//! The settings of the log.
 //!
-//! The logger's own reader of `RUST_LOG` takes a word it does not know for the name of a module, and
-//! skips what it cannot read. A line that is missing at night for a misspelt level is found out too
-//! late, so this reader takes a level of another program (`warning`) for the one of that meaning, and
-//! says so; refuses any other word it does not know; and warns of a module that nothing here is called.
+//! The logger's own reader of `RUST_LOG` takes an unknown word for the name of a module, and skips
+//! what it cannot read. A log line that is missing because of a misspelt level is missed too late.
+//! So this reader translates a level of another program (`warning`), with a warning; refuses any
+//! other unknown word; and warns of a module that no line of this program has.
 
 use super::typo::nearest;
 use crate::domain::spelling::edit_distance;
@@ -11,7 +11,7 @@ use crate::domain::spelling::edit_distance;
 /// The logger's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogSettings {
-    /// For people or for machines.
+    /// The form of the lines: for people or for machines.
     pub format: LogFormat,
     /// Directives in the language of `RUST_LOG`: `info,actix_server=warn`.
     pub filter: String,
@@ -36,13 +36,13 @@ impl LogFormat {
     }
 }
 
-/// The crate whose lines below `warn` hold the values of statements, passwords among them: they are
-/// never written.
+/// The crate whose lines below `warn` hold the values of statements, passwords among them: those
+/// lines are never written.
 pub const DRIVER: &str = "tokio_postgres";
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
-/// Levels of other programs, and what they are called here.
+/// Levels of other programs, and their names in this one.
 const FOREIGN_LEVELS: [(&str, &str); 14] = [
     ("warning", "warn"),
     ("warnings", "warn"),
@@ -63,7 +63,7 @@ const FOREIGN_LEVELS: [(&str, &str); 14] = [
 /// This program's own modules, as its lines name them.
 const OWN: &str = "resilient_orchestrator";
 
-/// The rooms of this program; what is below them is not checked.
+/// The rooms of this program; modules below them are not checked.
 const ROOMS: [&str; 7] = ["actors", "app", "cli", "clock", "config", "http", "store"];
 
 /// The other crates that write lines.
@@ -89,7 +89,8 @@ const CRATES: [&str; 16] = [
 /// Reads a filter; returns it as the logger understands it.
 ///
 /// # Errors
-/// What a filter must be, if the logger would skip a part of it, or take it for a module.
+/// Returns which filters are valid, if the logger would skip a part of this one, or take it for a
+/// module.
 pub(super) fn parse_filter(text: &str) -> Result<String, String> {
     const SYNTAX: &str = "write a level (off, error, warn, info, debug, trace) or MODULE=LEVEL, \
                           separated by commas, as in info,actix_server=warn";
@@ -124,7 +125,7 @@ pub(super) fn parse_filter(text: &str) -> Result<String, String> {
         }
         seen.push(module);
     }
-    // What follows a slash is a regular expression on the message.
+    // The text after a slash is a regular expression on the message.
     match text.split_once('/') {
         Some((_, pattern)) if pattern.contains('/') || regex::Regex::new(pattern).is_err() => Err(
             "has something behind its slash that is no regular expression on messages, as in \
@@ -135,7 +136,7 @@ pub(super) fn parse_filter(text: &str) -> Result<String, String> {
     }
 }
 
-/// A filter with the levels of this program in place of those of others.
+/// Returns a filter with the levels of this program in place of those of others.
 fn in_own_levels(text: &str) -> String {
     let pattern = text.find('/').map_or("", |at| &text[at..]);
     if directives(text).all(|(_, level)| level.is_none_or(is_level)) {
@@ -153,8 +154,8 @@ fn in_own_levels(text: &str) -> String {
     parts.join(",") + pattern
 }
 
-/// What is to be said of a valid filter, each as the end of a sentence that begins with the setting:
-/// the parts that have no effect, and those that are taken for others.
+/// Returns remarks on a valid filter, each as the end of a sentence that begins with the setting:
+/// the parts without effect, and those that are translated.
 pub(super) fn remarks(filter: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (module, level) in directives(filter) {
@@ -184,7 +185,7 @@ pub(super) fn remarks(filter: &str) -> Vec<String> {
     found
 }
 
-/// The parts of a filter: a module, if one is named, and a level, if one is.
+/// Returns the parts of a filter: a module, if one is named, and a level, if one is.
 fn directives(filter: &str) -> impl Iterator<Item = (Option<&str>, Option<&str>)> {
     let directives = filter
         .split_once('/')
@@ -204,7 +205,7 @@ fn is_level(word: &str) -> bool {
     LEVELS.iter().any(|known| known.eq_ignore_ascii_case(word))
 }
 
-/// The level a word stands for, here or in other programs.
+/// Returns the level that a word stands for, here or in other programs.
 fn level_of(word: &str) -> Option<&'static str> {
     let word = word.to_ascii_lowercase();
     let own = LEVELS.into_iter().find(|level| *level == word);
@@ -214,7 +215,7 @@ fn level_of(word: &str) -> Option<&'static str> {
     })
 }
 
-/// The level that was probably meant by a word that is none, for the end of a clause.
+/// Returns the level that an unknown word probably stands for, for the end of a clause.
 fn suggestion(word: &str) -> String {
     let word = word.to_ascii_lowercase();
     match nearest(&word, LEVELS) {
@@ -223,7 +224,7 @@ fn suggestion(word: &str) -> String {
     }
 }
 
-/// Whether some line's module can begin with this name: that is how the logger compares them.
+/// Returns whether the module of some line can begin with this name: the logger compares them so.
 fn is_known(name: &str) -> bool {
     let begins = |module: &str| {
         module.starts_with(name)

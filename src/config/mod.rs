@@ -1,4 +1,4 @@
-//! What an operator can set: the only reader of the environment.
+//! The settings of the operator: the only reader of the environment.
 //!
 //! Every setting is described once, in `table`; reading it, `--help`, the sample `.env`, the README's
 //! table and the check for misspelt variables follow from there. Values are read in one pass that

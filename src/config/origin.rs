@@ -1,8 +1,8 @@
-//! Who set a value.
+//! The origin of a setting's value.
 
 use super::table::find;
 
-/// Who said so.
+/// The origin of a setting's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A flag on the command line.
@@ -13,14 +13,14 @@ pub enum Origin {
     DotEnv,
     /// The program itself, for an embedded server or a test.
     Program,
-    /// Nobody: the default.
+    /// The default.
     Default,
-    /// Nobody: computed by this formula.
+    /// Computed by this formula.
     Derived(&'static str),
 }
 
 impl Origin {
-    /// The origin of `name`'s value, for people.
+    /// Returns the origin of `name`'s value, for people.
     pub fn describe(self, name: &str) -> String {
         match self {
             Self::Flag => match find(name) {

@@ -49,12 +49,12 @@ const PARAMETERS: [&str; 20] = [
     "user",
 ];
 
-/// What may be said more than once: one for each host.
+/// Parameters that may be given once for each host.
 const LISTS: [&str; 3] = ["host", "hostaddr", "port"];
 
 const SSL_MODES: &str = "use disable, require, verify-ca or verify-full";
 
-/// What the program sets on each connection itself.
+/// Settings of each connection that the program sets itself.
 const SESSION_LIMITS: [&str; 4] = [
     "statement_timeout",
     "lock_timeout",
@@ -68,10 +68,10 @@ impl PostgresUrl {
         &self.0
     }
 
-    /// Reads what follows `scheme://`.
+    /// Reads the part after `scheme://`.
     ///
     /// # Errors
-    /// What is wrong, as the end of a sentence that begins with the setting.
+    /// Returns the fault, as the end of a sentence that begins with the setting.
     pub(super) fn parse(scheme: &str, rest: &str) -> Result<Self, String> {
         check_authority(rest)?;
         let (base, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -99,7 +99,7 @@ impl PostgresUrl {
         Ok(Self(format!("{scheme}://{rest}")))
     }
 
-    /// What it says in vain.
+    /// Returns the parameters without effect.
     pub(super) fn without_effect(&self) -> Vec<String> {
         let (_, query) = self.0.split_once('?').unwrap_or_default();
         let mut found = Vec::new();
@@ -121,7 +121,7 @@ impl PostgresUrl {
     }
 }
 
-/// The parameters of a query, names and values as they are written.
+/// Returns the parameters of a query, names and values as written.
 fn parameters(query: &str) -> Vec<(&str, &str)> {
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     pairs
@@ -129,15 +129,15 @@ fn parameters(query: &str) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Finds the mistakes people make before the parameters.
+/// Finds the usual mistakes before the parameters.
 fn check_authority(rest: &str) -> Result<(), String> {
     if rest.is_empty() {
         return Err("names no server: write postgres://USER:PASSWORD@HOST/NAME".to_owned());
     }
     let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(authority_end);
-    // Signs of an unescaped character in a password: a `@` that comes twice, or too late. One in
-    // the options of a URL with a user is an option's value.
+    // Signs of an unescaped character in a password: an `@` that comes twice, or too late. In the
+    // options of a URL with a user it belongs to an option's value.
     let path_end = tail.find('?').unwrap_or(tail.len());
     let late = if authority.contains('@') {
         &tail[..path_end]
@@ -167,8 +167,8 @@ fn check_authority(rest: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Refuses parameters that are unknown, empty, or said twice. An unknown name is not repeated: it
-/// may be the end of a password.
+/// Refuses parameters that are unknown, empty, or given twice. An unknown name is not repeated,
+/// because it may be the end of a password.
 fn check_parameters(base: &str, parameters: &[(&str, &str)]) -> Result<(), String> {
     for (index, (name, value)) in parameters.iter().enumerate() {
         if !PARAMETERS.contains(name) {
@@ -202,7 +202,7 @@ fn check_parameters(base: &str, parameters: &[(&str, &str)]) -> Result<(), Strin
     Ok(())
 }
 
-/// Refuses what the program would not do about encryption although the URL seems to say so.
+/// Refuses an encryption that the URL seems to ask for and the program would not use.
 fn check_encryption(parameters: &[(&str, &str)]) -> Result<(), String> {
     let value = |name: &str| {
         let found = parameters.iter().find(|(other, _)| *other == name);

@@ -1,11 +1,10 @@
-//! What can be wrong with a configuration, said so that it can be put right.
+//! The faults of a configuration, and what to do about each.
 
 use std::fmt;
 
 use super::origin::Origin;
 
-/// Everything that is wrong, found in one go: nobody should have to start a program five times to
-/// learn of five mistakes.
+/// Every fault, found in one pass, so that five mistakes do not need five starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<Problem>);
 
@@ -14,7 +13,7 @@ impl ConfigErrors {
         Self(problems)
     }
 
-    /// The problems in the order they were found; never empty.
+    /// Returns the problems in the order they were found; never empty.
     pub fn problems(&self) -> &[Problem] {
         &self.0
     }
@@ -33,25 +32,25 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// One thing that is wrong. Prints as one line, without secrets.
+/// One fault. Prints as one line, without secrets.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Problem {
-    /// A value that is no value of its setting.
+    /// A value that its setting does not accept.
     Value {
         /// The setting.
         name: &'static str,
-        /// Who set it.
         origin: Origin,
         /// The value as it may be shown.
         shown: String,
-        /// What a value must be, as the end of a sentence that begins with the setting.
+        /// The accepted values, as the end of a sentence that begins with the setting.
         rule: String,
     },
-    /// Values that are fine one by one and do not go together.
+    /// Values that are valid one by one and contradict each other.
     Rule {
         /// The rule, and why it is one.
         rule: String,
-        /// Every value involved, and where it comes from.
+        /// Every value involved, and its origin.
         values: String,
         /// What to change.
         remedy: String,
@@ -60,7 +59,7 @@ pub enum Problem {
     DotEnv {
         /// The file and, where known, the line.
         place: String,
-        /// What is wrong there, without the line's text: it may hold a password.
+        /// The fault, without the line's text, which may hold a password.
         reason: String,
     },
 }
@@ -92,43 +91,36 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Something that is no mistake for certain, but does not do what it looks like. Prints as one
-/// sentence, without secrets; shown by `config check` and logged at the start.
+/// A setting that may not do what it looks like. Prints as one sentence, without secrets; shown by
+/// `config check` and logged at the start.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Warning {
-    /// A variable nobody reads.
+    /// A variable that no program reads.
     Unknown(UnknownVariable),
     /// A setting, or a part of its value, that has no effect.
     NoEffect {
         /// The setting.
         name: &'static str,
-        /// Who set it.
         origin: Origin,
-        /// What has no effect, as the end of a sentence that begins with the setting.
+        /// The part without effect, as the end of a sentence that begins with the setting.
         reason: String,
     },
     /// A setting with two lines in one `.env`.
     Repeated {
-        /// The setting.
         name: String,
-        /// The file.
         file: String,
         /// The line that does not count.
         first: usize,
-        /// The line that does.
+        /// The line that counts.
         last: usize,
     },
     /// A `.env` that was passed over.
-    DotEnv {
-        /// The file.
-        place: String,
-        /// Why.
-        reason: String,
-    },
+    DotEnv { place: String, reason: String },
 }
 
 impl Warning {
-    /// The variable it is about, if it is about one.
+    /// Returns the variable that the warning concerns, if it concerns one.
     pub fn variable(&self) -> Option<&str> {
         match self {
             Self::Unknown(UnknownVariable { name, .. }) | Self::Repeated { name, .. } => Some(name),
@@ -163,12 +155,12 @@ impl fmt::Display for Warning {
     }
 }
 
-/// A variable nobody reads that looks as if it was meant to be one of ours.
+/// A variable that this program does not read and whose name resembles a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct UnknownVariable {
     /// The variable as it is set.
     pub name: String,
-    /// Who set it.
     pub origin: Origin,
     /// The setting it resembles most.
     pub suggestion: &'static str,

@@ -1,4 +1,4 @@
-//! Reads settings one by one, and remembers everything that is wrong and everything that holds.
+//! Reads settings one by one, and remembers every fault and every value in force.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use super::{address, database, duration, log, scalar, table};
 use crate::domain::masked_url::masked_url;
 use crate::domain::settings::Fraction;
 
-/// What holds for one setting, and why.
+/// The value of one setting, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct EffectiveValue {
     /// The setting's name.
     pub name: &'static str,
     /// Its value as it may be shown: no passwords.
     pub shown: String,
-    /// Where it comes from.
     pub origin: Origin,
 }
 
-/// Each method answers `None` for a value that was refused, and keeps the reason; callers go on
-/// reading so that all problems are found at once.
+/// Reads settings. Each method returns `None` for a value that was refused, and keeps the reason;
+/// callers go on reading so that all problems are found at once.
 pub(super) struct Reader<'a> {
     sources: &'a Sources,
     pub(super) problems: Vec<Problem>,
@@ -103,14 +103,14 @@ impl<'a> Reader<'a> {
         )
     }
 
-    /// A length of time with a default of its own.
+    /// Reads a length of time with a default of its own.
     pub(super) fn duration(&mut self, name: &'static str) -> Option<Duration> {
         let value = self.read(name, parse_duration, |value| duration::format(*value))?;
         self.remember(name, value);
         Some(value)
     }
 
-    /// A length of time that something may take; none if it has no limit.
+    /// Reads the limit of a wait; `None` if it has no limit.
     pub(super) fn limit(&mut self, name: &'static str) -> Option<Option<Duration>> {
         self.read(
             name,
@@ -119,8 +119,8 @@ impl<'a> Reader<'a> {
         )
     }
 
-    /// A length of time that is `derived` when nobody sets it; `None` there means that what it is
-    /// derived from was refused, which is already reported.
+    /// Reads a length of time that is `derived` by default; `None` there means that the setting it
+    /// is derived from was refused, which is already reported.
     pub(super) fn derived(
         &mut self,
         name: &'static str,
@@ -154,7 +154,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes what has no effect about a setting, if somebody set it.
+    /// Adds warnings about a setting without effect, if it was set.
     pub(super) fn warn_of(&mut self, name: &'static str, reasons: Vec<String>) {
         let Some((origin, _)) = self.sources.get(name) else {
             return;
@@ -231,7 +231,7 @@ fn parse_duration(text: &str, kind: Kind) -> Result<Duration, String> {
     }
 }
 
-/// Whether somebody wrote quotes where no shell takes them away.
+/// Returns whether a value has quotes that no shell has taken away.
 fn is_quoted(text: &str) -> bool {
     ['"', '\''].iter().any(|quote| {
         let inside = text.strip_prefix(*quote);
@@ -239,8 +239,8 @@ fn is_quoted(text: &str) -> bool {
     })
 }
 
-/// A refused value for a message: on one line, of bounded length, and without what may be a
-/// password, whichever setting somebody pasted it into.
+/// Returns a refused value for a message: on one line, of bounded length, and without possible
+/// passwords, whichever setting they were pasted into.
 fn show_refused(text: &str, kind: Kind) -> String {
     const LONGEST: usize = 80;
     if kind == Kind::DatabaseUrl || text.contains("://") || text.contains("password") {

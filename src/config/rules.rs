@@ -1,7 +1,7 @@
 //! The rules that bind settings to each other, and how a broken one is explained.
 //!
-//! They are the ones without which a promise could not be kept; there is no rule of taste here, so
-//! that a test may run with a timeout of three seconds.
+//! Without these rules a promise could not be kept. There is no rule of taste, so that a test may
+//! run with a timeout of three seconds.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::problem::Problem;
 use super::setting::Fallback;
 use super::table;
 
-/// A length of time that was read, with its reason to be what it is.
+/// A length of time that was read, with its origin.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Length {
     pub(super) name: &'static str,
@@ -31,7 +31,7 @@ struct Rule {
     lesser: &'static [&'static str],
     comparison: Comparison,
     greater: &'static str,
-    /// Why: what would go wrong otherwise.
+    /// What would go wrong otherwise.
     reason: &'static str,
 }
 
@@ -74,7 +74,8 @@ const RULES: &[Rule] = &[
     },
 ];
 
-/// The broken rules. A rule about a value that was refused is left out: its answer would be a guess.
+/// Returns the broken rules. A rule about a refused value is left out, because its result would be
+/// a guess.
 pub(super) fn check(lengths: &[Length]) -> Vec<Problem> {
     RULES
         .iter()
@@ -112,7 +113,7 @@ impl Rule {
         })
     }
 
-    /// What to change, with the bound where there is a single one.
+    /// Returns what to change, with the bound where there is a single one.
     fn remedy(&self, sum: Duration, greater: Length, involved: &[Length]) -> String {
         let set_greater = match self.comparison {
             Comparison::Below => format!("{} above {}", greater.name, format(sum)),
@@ -131,7 +132,7 @@ impl Rule {
         };
         let operands = self.lesser.len() + 1;
         let mut ancestors = involved.iter().skip(operands).map(|length| length.name);
-        // The last ancestor is the one all others are computed from.
+        // The last ancestor is the one from which all others are computed.
         match ancestors.next_back() {
             Some(root) => format!("{advice}, or change {root}, from which the rest is derived"),
             None => advice,
@@ -143,7 +144,7 @@ fn find(lengths: &[Length], name: &str) -> Option<Length> {
     lengths.iter().find(|length| length.name == name).copied()
 }
 
-/// The given lengths, then those they are derived from, nearest first, each once.
+/// Returns the given lengths, then those from which they are derived, nearest first, each once.
 fn with_ancestors(given: impl Iterator<Item = Length>, lengths: &[Length]) -> Vec<Length> {
     let mut involved: Vec<Length> = given.collect();
     let mut next = 0;

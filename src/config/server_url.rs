@@ -1,4 +1,4 @@
-//! Where a running orchestrator is found: what the commands that talk to one go by.
+//! The address of a running orchestrator, for the commands that call one.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -36,12 +36,12 @@ impl fmt::Debug for ServerUrl {
 }
 
 /// Reads the address from the flag, the environment or `.env`, in this order of precedence, and
-/// takes away what stands at its end for nothing. Returns it with what may not be meant, unless a
-/// flag leaves no doubt.
+/// removes meaningless characters at its end. Returns it with the warnings about its origin; a flag
+/// has none.
 ///
 /// # Errors
-/// A sentence if it is no `http://` address, or if nothing but a `.env` that cannot be read could
-/// name it.
+/// Returns a sentence if it is no `http://` address, or if it could only be in a `.env` that cannot
+/// be read.
 pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), String> {
     let flags = flag.map(|value| (SERVER_URL.to_owned(), value));
     let sources = Sources::of_process(BTreeMap::from_iter(flags));
@@ -49,7 +49,7 @@ pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), S
     let url = match (given, sources.problems.first()) {
         (Some((_, value)), _) => checked(value),
         (None, None) => checked(OsStr::new(DEFAULT_SERVER_URL)),
-        // The file may name another orchestrator than the one with default settings.
+        // The unreadable file may name another orchestrator than the one with default settings.
         (None, Some(problem)) => Err(format!(
             "{} (give --url, or set {SERVER_URL})",
             problem.to_string().trim_end_matches('.')
@@ -71,7 +71,7 @@ fn checked(given: &OsStr) -> Result<ServerUrl, String> {
     let url = given.to_str().map(str::trim).unwrap_or_default();
     let is_host = |rest: &str| !rest.is_empty() && !rest.starts_with('/');
     let is_text = |url: &str| !url.contains(|c: char| c.is_whitespace() || c.is_control());
-    // Paths are appended: behind these they would not be one.
+    // Paths are appended: behind these characters they would be no paths.
     let is_path = |url: &str| !url.contains(['?', '#']);
     match url.strip_prefix("http://") {
         Some(rest) if is_host(rest) && is_text(url) && is_path(url) => {
@@ -85,7 +85,7 @@ fn checked(given: &OsStr) -> Result<ServerUrl, String> {
     }
 }
 
-/// An address without what may be a password.
+/// Returns an address without possible passwords.
 fn shown(url: &str) -> String {
     if url.contains(['@', '?', '#']) {
         masked_url(url)

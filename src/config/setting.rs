@@ -1,48 +1,48 @@
-//! What can be said about one setting without knowing its value.
+//! The description of one setting, without its value.
 
-/// One thing an operator can set, by flag, by environment variable or in `.env`.
+/// One value that an operator can set, by flag, by environment variable or in `.env`.
 ///
-/// Reading, `--help`, the sample, the typo check and the README's table are all made from these, so
-/// that they cannot tell different stories.
+/// Reading, `--help`, the sample, the typo check and the README's table are all made from these
+/// descriptions, so they cannot contradict each other.
 #[derive(Debug, Clone, Copy)]
 pub struct Setting {
     /// The environment variable, upper case with underscores.
     pub name: &'static str,
     /// The flag without its dashes: the same name in lower case, with dashes for underscores.
     pub flag: &'static str,
-    /// The heading it is listed under.
+    /// The heading under which it is listed.
     pub group: Group,
-    /// What its text must look like, and within which bounds.
+    /// The form of its text, and its bounds.
     pub kind: Kind,
-    /// What holds when nobody sets it.
+    /// Its value when it is not set.
     pub default: Fallback,
     /// What it does, in one sentence for an operator.
     pub meaning: &'static str,
 }
 
-/// The headings settings are listed under, in this order.
+/// The headings under which settings are listed, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Group {
-    /// Where the program is reached.
+    /// The address of the program.
     Server,
-    /// Where the fleet is kept.
+    /// The database of the fleet.
     Database,
-    /// When silence means something.
+    /// The thresholds of silence.
     Heartbeats,
-    /// What workers are told about leases and their own clocks.
+    /// Leases, and the limits that workers are given.
     Leases,
-    /// How streams are moved, and how hard that is tried.
+    /// How streams are moved, and how often a failed recovery is retried.
     Recovery,
-    /// Bounds on what is asked of failing or growing things.
+    /// Limits for parts that fail or grow.
     Limits,
-    /// How long things are remembered.
+    /// How long records are kept.
     Retention,
-    /// What is written to the log.
     Log,
 }
 
 impl Group {
-    /// The heading in listings.
+    /// Returns the heading in listings.
     pub fn title(self) -> &'static str {
         match self {
             Self::Server => "Server",
@@ -57,38 +57,34 @@ impl Group {
     }
 }
 
-/// The shape of a setting's text.
+/// The form of a setting's text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Kind {
     /// `host:port`.
     Address,
-    /// A database URL; holds a password, so it is never printed whole.
+    /// A database URL; it holds a password, so it is never printed whole.
     DatabaseUrl,
     /// A length of time above zero.
     Duration,
-    /// A length of time; zero switches off what it lengthens.
+    /// A length of time; zero switches the delay off.
     DurationOrZero,
     /// A length of time, zero included, or `unlimited`.
     Limit,
     /// A whole number within bounds, both included.
-    Count {
-        /// The smallest accepted number.
-        min: u32,
-        /// The greatest accepted number.
-        max: u32,
-    },
+    Count { min: u32, max: u32 },
     /// A number from 0 to 1.
     Fraction,
     /// Yes or no.
     Switch,
     /// `text` or `json`.
     LogFormat,
-    /// Which log lines are written, in the language of `RUST_LOG`.
+    /// A filter in the language of `RUST_LOG`.
     LogFilter,
 }
 
 impl Kind {
-    /// The placeholder of a value in `--help`.
+    /// Returns the placeholder of a value in `--help`.
     pub fn placeholder(self) -> &'static str {
         match self {
             Self::Address => "HOST:PORT",
@@ -103,24 +99,24 @@ impl Kind {
     }
 }
 
-/// What holds when a setting is not set.
+/// The value of a setting that is not set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fallback {
-    /// This text, read like one that was set.
+    /// This text, read like a value that was set.
     Text(&'static str),
     /// A value computed from another setting.
     Derived {
-        /// The setting it is computed from.
+        /// The setting from which it is computed.
         from: &'static str,
-        /// How, for people: `0.4 × HEARTBEAT_TIMEOUT`.
+        /// The formula for people: `0.4 × HEARTBEAT_TIMEOUT`.
         formula: &'static str,
-        /// What that gives while everything is at its default; shown, never read.
+        /// The result while everything is at its default; shown, never read.
         usually: &'static str,
     },
 }
 
 impl Fallback {
-    /// What `--help` and tables show: the text, or the value with its formula.
+    /// Returns the text for `--help` and tables: the default, or the value with its formula.
     pub fn describe(self) -> String {
         match self {
             Self::Text(text) => text.to_owned(),
@@ -130,7 +126,7 @@ impl Fallback {
         }
     }
 
-    /// The value while everything else is at its default.
+    /// Returns the value while everything else is at its default.
     pub fn usual_value(self) -> &'static str {
         match self {
             Self::Text(text) => text,

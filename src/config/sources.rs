@@ -1,4 +1,4 @@
-//! Where values come from, and who has precedence: flags, then the environment, then `.env`.
+//! The sources of values, in order of precedence: flags, then the environment, then `.env`.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -14,17 +14,17 @@ pub(super) struct Sources {
     layers: Vec<(Origin, BTreeMap<String, OsString>)>,
     /// The `.env` that was read.
     pub(super) dotenv_path: Option<PathBuf>,
-    /// What was wrong with the sources themselves.
+    /// The faults of the sources themselves.
     pub(super) problems: Vec<Problem>,
-    /// What in the sources may not be meant.
+    /// Entries of the sources that may be mistakes.
     pub(super) warnings: Vec<Warning>,
 }
 
 impl Sources {
-    /// The real ones: `flags` by setting name, the process's environment, and the `.env` of the
-    /// working directory or the nearest one above it.
+    /// Reads the real sources: `flags` by setting name, the process's environment, and the `.env`
+    /// of the working directory or the nearest one above it.
     pub(super) fn of_process(flags: BTreeMap<String, OsString>) -> Self {
-        // Names that are no Unicode are nobody's setting; values may be, and are refused later.
+        // Names that are no Unicode are no setting; values may be, and are refused later.
         let environment: BTreeMap<String, OsString> = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
             .collect();
@@ -47,7 +47,7 @@ impl Sources {
         }
     }
 
-    /// Only what is listed: no environment, no file.
+    /// Uses only the listed pairs: no environment, no file.
     pub(super) fn of_program<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let values = pairs
             .into_iter()
@@ -58,8 +58,8 @@ impl Sources {
         }
     }
 
-    /// The value that decides. An empty variable counts as unset, so that `NAME= program` undoes
-    /// what a shell exported; an empty flag is a mistake, and left for the reader to refuse.
+    /// Returns the value that counts. An empty variable counts as unset, so that `NAME= program`
+    /// undoes an exported one; an empty flag is a mistake, and is left for the reader to refuse.
     pub(super) fn get(&self, name: &str) -> Option<(Origin, &OsStr)> {
         self.layers.iter().find_map(|(origin, values)| {
             let value = values.get(name)?;
@@ -67,7 +67,8 @@ impl Sources {
         })
     }
 
-    /// Every variable that is set and not empty, flags left out: an unknown flag never gets here.
+    /// Returns every variable that is set and not empty, without flags: an unknown flag is refused
+    /// before.
     pub(super) fn variables(&self) -> impl Iterator<Item = (Origin, &str)> {
         let layers = self
             .layers

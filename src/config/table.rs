@@ -1,23 +1,23 @@
 //! The one list of every setting.
 //!
-//! A default written here is the default: the code that reads a value that was set reads it too.
+//! A default written here is the default: it is read like a value that was set.
 
 use super::setting::Fallback::{Derived, Text};
 use super::setting::{Group, Kind, Setting};
 
-/// The variable with the address of a running orchestrator, and the name under which its flag is
-/// kept. Only the commands that ask one go by it, so it is in no list of the server's settings.
+/// The variable with the address of a running orchestrator, which is also the name of its flag.
+/// Only the commands that call one use it, so it is in no list of the server's settings.
 pub const SERVER_URL: &str = "ORCHESTRATOR_URL";
 
-/// Where an orchestrator with default settings answers.
+/// The address of an orchestrator with default settings.
 pub const DEFAULT_SERVER_URL: &str = "http://127.0.0.1:8001";
 
-/// Every setting, ordered by group, in the order people read about them.
+/// Returns every setting, ordered by group, in the order in which people read about them.
 pub fn settings() -> &'static [Setting] {
     SETTINGS
 }
 
-/// The setting of that exact name.
+/// Returns the setting of that exact name.
 pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }

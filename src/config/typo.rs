@@ -1,8 +1,8 @@
-//! Finds variables that were meant to be settings and are not.
+//! Finds variables whose names are probably misspelt settings.
 //!
-//! A platform sets dozens of variables that are none of our business, so a name is suspected only
-//! when it is a slip of the keyboard away from a setting, a setting cut short, or begins with words
-//! nobody else uses.
+//! A platform sets dozens of variables for other programs. So a name is suspected only when it is a
+//! slip of the keyboard away from a setting, a setting cut short, or begins with words that only
+//! this program uses.
 
 use super::problem::{UnknownVariable, Warning};
 use super::setting::Setting;
@@ -10,8 +10,8 @@ use super::sources::Sources;
 use super::table::{find, settings};
 use crate::domain::spelling::edit_distance;
 
-/// Beginnings that are ours alone. `DATABASE_`, `LOG_`, `HEALTH_` and the like are not among them:
-/// hosting platforms set such names.
+/// Beginnings that only this program uses. `DATABASE_`, `LOG_`, `HEALTH_` and the like are not
+/// among them, because hosting platforms set such names.
 const OUR_PREFIXES: &[&str] = &[
     "HEARTBEAT_",
     "CIRCUIT_BREAKER_",
@@ -25,7 +25,7 @@ const OUR_PREFIXES: &[&str] = &[
     "WORKER_STOP",
 ];
 
-/// The variables that look like misspelt settings, in the order of the sources.
+/// Returns the variables that look like misspelt settings, in the order of the sources.
 pub(super) fn suspects(sources: &Sources) -> Vec<Warning> {
     let unknown = sources.variables().filter(|(_, name)| find(name).is_none());
     let suspects = unknown.filter_map(|(origin, name)| {
@@ -38,8 +38,8 @@ pub(super) fn suspects(sources: &Sources) -> Vec<Warning> {
     suspects.collect()
 }
 
-/// The variables that look like a misspelt name of the orchestrator's address. Container platforms
-/// set others that begin like it (`ORCHESTRATOR_PORT`), so only slips count.
+/// Returns the variables that look like a misspelt name of the orchestrator's address. Container
+/// platforms set others that begin like it (`ORCHESTRATOR_PORT`), so only slips count.
 pub(super) fn suspects_of(wanted: &'static str, sources: &Sources) -> Vec<Warning> {
     let misspelt = sources.variables().filter(|(_, name)| {
         let seen = name.to_ascii_uppercase().replace('-', "_");
@@ -56,7 +56,7 @@ pub(super) fn suspects_of(wanted: &'static str, sources: &Sources) -> Vec<Warnin
         .collect()
 }
 
-/// The setting that was probably meant by this name.
+/// Returns the setting that this name probably stands for.
 fn meant(name: &str) -> Option<&'static str> {
     let name = name.to_ascii_uppercase().replace('-', "_");
     let ranked = settings()
@@ -70,28 +70,29 @@ fn meant(name: &str) -> Option<&'static str> {
     (has_our_prefix || is_close || is_cut_short(&name)).then_some(nearest)
 }
 
-/// The one of these words that differs least from a word.
+/// Returns the word that differs least from another one.
 pub(super) fn nearest<'w>(word: &str, words: impl IntoIterator<Item = &'w str>) -> Option<&'w str> {
     words
         .into_iter()
         .min_by_key(|known| edit_distance(word, known))
 }
 
-/// How far a name is from a setting; a common beginning outweighs letters that differ, so that
-/// `HEARTBEAT_TIMEOUT_MS` suggests `HEARTBEAT_TIMEOUT` and not a shorter, stranger name.
+/// Returns how far a name is from a setting; a common beginning outweighs letters that differ, so
+/// that `HEARTBEAT_TIMEOUT_MS` suggests `HEARTBEAT_TIMEOUT` and not a shorter, less similar name.
 fn rank(name: &str, setting: &Setting) -> (usize, usize) {
     let distance = edit_distance(name, setting.name);
     let extends = name.starts_with(setting.name) || setting.name.starts_with(name);
     (if extends { 0 } else { distance }, distance)
 }
 
-/// Two letters may differ, in short names one.
+/// Returns whether few letters differ: two, in short names one.
 fn is_slip(name: &str, setting: &str) -> bool {
     let allowed = if setting.len() < 10 { 1 } else { 2 };
     name.len().abs_diff(setting.len()) <= allowed && edit_distance(name, setting) <= allowed
 }
 
-/// `BIND_ADDR`, `RETRY_DELAY`: the beginning of a setting, long enough to be no coincidence.
+/// Returns whether a name is the beginning of a setting (`BIND_ADDR`, `RETRY_DELAY`), and long
+/// enough to be no coincidence.
 fn is_cut_short(name: &str) -> bool {
     const SHORTEST: usize = 8;
     name.len() >= SHORTEST

@@ -10,39 +10,34 @@ use crate::domain::settings::{
     WorkerLimits,
 };
 
-/// Everything that was set, checked one by one and against each other.
+/// Every setting, checked one by one and against the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Config {
-    /// Where the program is reached.
     pub server: ServerSettings,
-    /// Where the fleet is kept.
     pub database: DatabaseSettings,
-    /// When silence means lateness, failure, emergency.
+    /// The thresholds of silence.
     pub liveness: LivenessThresholds,
-    /// What workers are told about their own clocks.
+    /// The limits that workers are given.
     pub worker_limits: WorkerLimits,
     /// How heartbeats are handled beside the thresholds.
     pub heartbeats: HeartbeatSettings,
-    /// How hard recoveries are tried.
     pub recovery: RecoverySettings,
-    /// When silences that come together are held back.
+    /// When silences at the same time are held back.
     pub mass_failure: MassFailureSettings,
-    /// When the database is left alone.
+    /// When the database is only probed.
     pub breaker: BreakerSettings,
-    /// How the program watches the whole.
     pub health: HealthSettings,
-    /// What an instance gets that does not say.
+    /// The defaults of a registration.
     pub registration: RegistrationSettings,
-    /// How long things are remembered.
     pub retention: RetentionSettings,
-    /// What is written to the log.
     pub log: LogSettings,
 }
 
-/// Where the program is reached.
+/// The address of the program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// The address HTTP is served on.
+    /// The address at which HTTP is served.
     pub bind_address: BindAddress,
 }
 
@@ -57,44 +52,43 @@ pub struct HeartbeatSettings {
     pub max_missed: u32,
 }
 
-/// How hard recoveries are tried.
+/// How recoveries are retried, and whether emergencies begin by themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct RecoverySettings {
-    /// How often and how soon again.
     pub retry: RetryPolicy,
-    /// Whether an emergency is acted upon without being asked.
+    /// Whether an emergency recovery begins by itself.
     pub emergency_enabled: bool,
 }
 
-/// How the program watches the whole.
+/// How the health of the system is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct HealthSettings {
-    /// The period at which the system's health is judged.
+    /// The longest time between two judgements.
     pub check_interval: Duration,
-    /// When it is less than healthy.
     pub limits: HealthLimits,
 }
 
-/// What an instance gets that does not say.
+/// The defaults of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RegistrationSettings {
-    /// Streams an instance may hold, 1 to 100,000.
+    /// The `max_streams` of an instance that sends none, 1 to 100,000.
     pub default_max_streams: u32,
 }
 
-/// How long things are remembered.
+/// How long records are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct RetentionSettings {
     /// Failed instances without streams, counted from their failure.
     pub instances: Duration,
-    /// Metrics reported by workers.
     pub metrics: Duration,
-    /// The audit trail.
     pub events: Duration,
     /// Incidents, counted from their end.
     pub incidents: Duration,
     /// The history of the system's health.
     pub health: Duration,
-    /// Points of that history at the most.
+    /// The most entries of that history.
     pub most_health_rows: u32,
 }

@@ -13,7 +13,7 @@ use crate::actors::alerts::AskAlerts;
 use crate::domain::alert::{Alert, AlertKind, Severity};
 use crate::domain::ids::AlertId;
 
-/// How many alerts a page has if nothing is said.
+/// How many alerts a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
 
 #[derive(Debug, Serialize)]

@@ -1,4 +1,4 @@
-//! What answers are made of: times, seconds, pages.
+//! The parts that many answers share: times, seconds, pages.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,10 +11,11 @@ use super::problem::Problem;
 use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
 
-/// Answers with more rows than this are written apart, so that nobody's heartbeat waits for it.
+/// Answers with more rows than this are written on another thread, so that no heartbeat waits for
+/// them.
 const WRITTEN_APART: usize = 500;
 
-/// A time as it is shown: RFC 3339, UTC, microseconds, `Z`.
+/// A time as answers show it: RFC 3339, UTC, microseconds, `Z`.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Time(pub WallTime);
 
@@ -34,8 +35,8 @@ impl Serialize for Time {
     }
 }
 
-/// An answer from memory. While the store does not answer it says since when: what it shows is
-/// what was saved until then.
+/// An answer from memory. While the store does not answer, `stale_since` says since when: the
+/// answer shows the state saved until then.
 #[derive(Debug, Serialize)]
 pub(super) struct Told<T> {
     #[serde(flatten)]
@@ -45,7 +46,7 @@ pub(super) struct Told<T> {
 }
 
 impl<T> Told<T> {
-    /// `stale_since` is what the gate of the store showed when the answer was made.
+    /// Adds `stale_since` as the gate of the store showed it when the answer was made.
     pub(super) fn new(answer: T, stale_since: Option<WallTime>) -> Self {
         Self {
             answer,
@@ -63,7 +64,7 @@ pub(super) fn whole_url<S: Serializer>(
     url.as_ref().map(StreamUrl::expose).serialize(serializer)
 }
 
-/// What stands after a list: the key the next page follows, and since when the list is stale.
+/// The end of a list: the key after which the next page begins, and since when the list is stale.
 #[derive(Debug, Serialize)]
 pub(super) struct PageEnd<K> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +74,7 @@ pub(super) struct PageEnd<K> {
 }
 
 impl<K> PageEnd<K> {
-    /// `stale_since` is what the gate of the store showed when the answer was made.
+    /// Adds `stale_since` as the gate of the store showed it when the answer was made.
     pub(super) fn new(next: Option<K>, stale_since: Option<WallTime>) -> Self {
         Self {
             next,
@@ -82,7 +83,7 @@ impl<K> PageEnd<K> {
     }
 }
 
-/// Seconds: an integer if they are whole, to the microsecond if not.
+/// Returns seconds: an integer if they are whole, to the microsecond if not.
 pub(super) fn seconds(duration: Duration) -> Value {
     if duration.subsec_micros() == 0 {
         duration.as_secs().into()
@@ -101,11 +102,11 @@ pub(super) fn in_milliseconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1e3
 }
 
-/// 200 with a body that is built and written here if it has few rows, apart if it has many. For
-/// answers that are no list; those are written in pieces (`pieces.rs`).
+/// Returns 200 with a body that is built and written here if it has few rows, on another thread if
+/// it has many. For answers that are no list; lists are written in pieces (`pieces/mod.rs`).
 ///
 /// # Errors
-/// 500 if it cannot be written, which would be a mistake of this program.
+/// Returns 500 if the answer cannot be written, which would be a fault of this program.
 pub(super) async fn list<T: Serialize>(
     rows: usize,
     build: impl FnOnce() -> T + Send + 'static,
@@ -125,8 +126,8 @@ pub(super) async fn list<T: Serialize>(
         .body(body))
 }
 
-/// Cuts off the one item more than was asked for; if it was there, the next page follows the last
-/// that stays.
+/// Cuts off the one item more than was requested; if it was there, the next page follows the last
+/// item that stays.
 pub(super) fn page<T, K>(
     mut items: Vec<T>,
     limit: u32,

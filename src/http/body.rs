@@ -1,6 +1,6 @@
-//! Reads the body of a request: all of it, within a limit, whatever `Content-Type` it claims. A
+//! Reads the body of a request: all of it, within a limit, whatever its `Content-Type`. A
 //! compressed body is refused, and a byte-order mark before the JSON is skipped: tools of some
-//! systems write one, and a person who looks at the file does not see it.
+//! systems write one, and it is invisible in the file.
 
 use std::fmt;
 use std::future::Future;
@@ -20,11 +20,11 @@ use super::state::AppState;
 /// The largest body that is read.
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
 
-/// How much of a body that is too large is still taken off the wire: a client that is cut off
-/// while it sends sees a broken connection instead of the answer.
+/// How much of a body that is too large is still read: a client that is cut off while it sends sees
+/// a broken connection instead of the answer.
 const MAX_DISCARDED: usize = 4 * MAX_BODY;
 
-/// Bodies above this size are parsed apart, so that nobody's heartbeat waits for it.
+/// Bodies above this size are parsed on another thread, so that no heartbeat waits for them.
 const PARSED_APART: usize = 64 * 1024;
 
 /// A whole body. It may hold URLs with passwords, so printing it shows its size.
@@ -37,10 +37,10 @@ impl fmt::Debug for Body {
 }
 
 impl Body {
-    /// Reads it as the request it must be.
+    /// Reads the body as a request of this type.
     ///
     /// # Errors
-    /// 400 if it is not JSON, 422 with every bad field if it is no such request.
+    /// Returns 400 if it is not JSON, 422 with every bad field if it is no such request.
     pub(super) async fn read<T: Record + Send + 'static>(self) -> Result<T, Problem> {
         if self.0.len() > PARSED_APART {
             web::block(move || parse(&self.0))
@@ -64,7 +64,7 @@ fn parse<T: Record>(bytes: &[u8]) -> Result<T, Problem> {
     }
     match read_json(bytes, &whole::<T>()) {
         Ok(read) => read.map_err(Problem::from),
-        // Says what is wrong, with line and column, and repeats nothing of the body.
+        // The text names the fault with line and column, and repeats nothing of the body.
         Err(error) => Err(Problem::malformed(format!(
             "The body is not valid JSON: {error}."
         ))),
@@ -97,13 +97,13 @@ impl FromRequest for Body {
     }
 }
 
-/// Whether the body has to be decoded before it can be read.
+/// Returns whether the body must be decoded before it can be read.
 fn is_encoded(request: &HttpRequest) -> bool {
     let mut encodings = request.headers().get_all(header::CONTENT_ENCODING);
     encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// The body; `None` if it is too large, but was read to its end.
+/// Returns the body; `None` if it is too large, but was read to its end.
 async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Option<Bytes>, Problem> {
     let announced = announced.unwrap_or(0);
     if announced > MAX_DISCARDED {
@@ -111,7 +111,7 @@ async fn collect(mut payload: Payload, announced: Option<usize>) -> Result<Optio
     }
     let mut is_too_large = announced > MAX_BODY;
     let mut received = 0_usize;
-    // Nothing is set aside for what was only announced.
+    // No memory is reserved for a length that was only announced.
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
         let chunk =

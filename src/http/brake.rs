@@ -1,4 +1,4 @@
-//! The mass-failure brake, as operators see and order it.
+//! The routes of the mass-failure brake.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ pub(super) struct BrakeAnswer {
     state: &'static str,
     since: Option<Time>,
     until: Option<Time>,
-    /// How many were late when it engaged, of how many.
+    /// How many instances were late when it engaged, and of how many.
     mass_size: usize,
     active_instances: usize,
-    /// How many are held and not recovered yet.
+    /// How many instances are held and not recovered yet.
     waiting: usize,
     why: Option<String>,
     prolonged: bool,

@@ -1,4 +1,4 @@
-//! The circuit breakers, as operators see and force them.
+//! The routes of the circuit breakers.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
@@ -22,12 +22,12 @@ pub(super) struct BreakersAnswer {
 #[derive(Debug, Serialize)]
 pub(super) struct BreakerAnswer {
     name: BreakerName,
-    /// As it is in force.
+    /// The state in force.
     state: BreakerState,
     since: Time,
-    /// In a row, up to now.
+    /// Failures in a row, up to now.
     failures: u32,
-    /// Null while none is due: it is closed, being probed, or forced.
+    /// Null while no probe is due: the breaker is closed, being probed, or forced.
     next_probe_seconds: Option<Value>,
     forced: Option<Force>,
     reason: Option<String>,

@@ -7,11 +7,11 @@
 //!      └────────────────────┴───── closed ──────────┴─────────────────────┘
 //! ```
 //!
-//! The HTTP server knows the first head and the time between two requests. It has no limit for a head
-//! that begins later, for what is left of a chunked body after its answer, and for an answer that is
-//! not read. So each socket is wrapped in a [`Guarded`], which has these three, and what the kernel
-//! holds for a connection is limited there. A [`Connection`] is what the handlers see of it: whether
-//! the client has ended its side, and that a request is being served.
+//! The HTTP server limits the first head and the time between two requests. It has no limit for a
+//! head that begins later, for the rest of a chunked body after its answer, and for an answer that
+//! is not read. So each socket is wrapped in a [`Guarded`], which has these three limits, and the
+//! kernel's buffer of the connection is limited there. A [`Connection`] is the handlers' view of
+//! it: whether the client has ended its side, and that a request is being served.
 //!
 //! Memory: 32 KiB are read ahead, an answer is written in pieces ([`MAX_PIECE`]), and the kernel holds
 //! twice [`ClientLimits::send_buffer`]: less than 1 MiB for a client that never reads.
@@ -37,21 +37,22 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-/// How long a client is waited for, and how much is held for it.
+/// How long the program waits for a client, and how much it holds for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientLimits {
-    /// For the head of a request, from its first byte; of the first request, from the connection.
+    /// Limit for the head of a request, from its first byte; for the first request, from the
+    /// connection.
     pub head: Duration,
-    /// For the body of a request, from the end of its head.
+    /// Limit for the body of a request, from the end of its head.
     pub body: Duration,
-    /// While an answer is written, for the client to take any of it. Also how long the network may
-    /// leave unanswered what was sent.
+    /// Limit for the client to read any of an answer. Also how long the network may leave sent data
+    /// unacknowledged.
     pub stalled_write: Duration,
-    /// For the next request.
+    /// Limit for the next request.
     pub idle: Duration,
-    /// For the client to close, once it was answered and told that the connection ends.
+    /// Limit for the client to close after an answer that announced the end of the connection.
     pub close: Duration,
-    /// What the kernel is asked to hold of an answer, in bytes; it holds twice as much.
+    /// The kernel's send buffer in bytes, as requested; the kernel holds twice as much.
     pub send_buffer: usize,
 }
 
@@ -61,7 +62,8 @@ impl Default for ClientLimits {
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             stalled_write: Duration::from_secs(30),
-            // Longer than the 30 s after which workers call again, so that they keep theirs.
+            // Longer than the 30 s after which workers call again, so that they keep their
+            // connections.
             idle: Duration::from_secs(75),
             close: Duration::from_secs(5),
             send_buffer: 128 * 1024,
@@ -72,7 +74,7 @@ impl Default for ClientLimits {
 /// How much of an answer is handed on at once.
 pub(super) const MAX_PIECE: usize = 32 * 1024;
 
-/// What handlers see of the connection of their request. Clones are the same connection, which
+/// The handlers' view of the connection of their request. Clones are the same connection, which
 /// lives on one thread.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Connection(Rc<Shared>);
@@ -81,16 +83,16 @@ pub(super) struct Connection(Rc<Shared>);
 struct Shared {
     /// Requests whose answer is not handed on completely.
     serving: Cell<usize>,
-    /// A request was answered before its body had ended.
+    /// Whether a request was answered before its body had ended.
     is_closing: Cell<bool>,
-    /// The client sends no more.
+    /// Whether the client has ended its side.
     has_ended: Cell<bool>,
-    /// A handler that waits for that.
+    /// A handler that waits for that end.
     waiter: RefCell<Option<Waker>>,
 }
 
 impl Connection {
-    /// The connection of a request; `None` in tests without sockets.
+    /// Returns the connection of a request; `None` in tests without sockets.
     pub(super) fn of(request: &HttpRequest) -> Option<Self> {
         request.conn_data::<Self>().cloned()
     }
@@ -107,14 +109,14 @@ impl Connection {
         .await;
     }
 
-    /// A request is served until the guard is dropped.
+    /// Marks a request as being served until the guard is dropped.
     fn serve(&self) -> Serving {
         self.0.serving.set(self.0.serving.get() + 1);
         Serving(self.clone())
     }
 
-    /// Ends it once the client had time to take its answer, if it is to end. Has the task of the
-    /// connection run once more, so that it looks at that limit.
+    /// Ends the connection once the client had time to read its answer, if it must end. The task of
+    /// the connection is woken, so that it applies that limit.
     async fn end_soon(&self, is_to_end: bool) {
         if !is_to_end {
             return;
@@ -139,7 +141,7 @@ impl Connection {
     }
 }
 
-/// While it lives, no head is waited for.
+/// While it exists, no head is expired.
 #[derive(Debug)]
 struct Serving(Connection);
 
@@ -156,13 +158,13 @@ pub(super) struct Guarded {
     socket: TcpStream,
     limits: ClientLimits,
     connection: Connection,
-    /// Bytes came while no request was served: a head has begun.
+    /// Whether bytes came while no request was served: a head has begun.
     head_has_begun: bool,
-    /// Runs while a head that has begun is incomplete.
+    /// The limit of a head that has begun and is incomplete.
     head: Option<Pin<Box<Sleep>>>,
-    /// Runs once a request was answered before its body had ended.
+    /// The limit after a request was answered before its body had ended.
     closing: Option<Pin<Box<Sleep>>>,
-    /// Runs while the client takes nothing.
+    /// The limit while the client reads nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -170,7 +172,7 @@ impl Guarded {
     /// Takes over an accepted socket.
     ///
     /// # Errors
-    /// If the client is gone already.
+    /// Returns an error if the client is gone already.
     pub(super) fn new(socket: TcpStream, limits: ClientLimits) -> io::Result<(Self, SocketAddr)> {
         let peer = socket.peer_addr()?;
         limit_the_kernel(&socket, &limits)?;
@@ -186,12 +188,12 @@ impl Guarded {
         Ok((guarded, peer))
     }
 
-    /// What handlers see.
+    /// Returns the handlers' view.
     pub(super) fn connection(&self) -> Connection {
         self.connection.clone()
     }
 
-    /// Whether the client is not listened to any more.
+    /// Returns whether nothing more is read from the client.
     fn is_cut_off(&mut self, context: &mut Context<'_>) -> bool {
         let limits = self.limits;
         if self.connection.0.is_closing.get() && is_over(&mut self.closing, limits.close, context) {
@@ -205,7 +207,8 @@ impl Guarded {
     }
 }
 
-/// Whether a limit, which begins with the first question, is over; the task is woken when it is.
+/// Returns whether a limit, which begins with the first call, is over; the task is woken when it
+/// is.
 fn is_over(
     timer: &mut Option<Pin<Box<Sleep>>>,
     limit: Duration,
@@ -215,8 +218,8 @@ fn is_over(
     timer.as_mut().poll(context).is_ready()
 }
 
-/// What only the kernel can do: find out that the network is gone, and hold little for a client that
-/// does not read, also after the connection was closed.
+/// Sets the limits that only the kernel can keep: it detects a lost network, and holds little for a
+/// client that does not read, also after the connection was closed.
 fn limit_the_kernel(socket: &TcpStream, limits: &ClientLimits) -> io::Result<()> {
     let millis = u32::try_from(limits.stalled_write.as_millis()).unwrap_or(u32::MAX);
     let silence = (limits.stalled_write / 2).max(Duration::from_secs(1));
@@ -237,7 +240,7 @@ impl AsyncRead for Guarded {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        // Nothing read is the end: the server writes what it has and closes.
+        // Zero bytes mean the end: the server writes the rest of its answer and closes.
         if this.is_cut_off(context) {
             debug!("a client took too long to send a request; its connection is closed");
             return Poll::Ready(Ok(()));
@@ -271,7 +274,7 @@ impl AsyncWrite for Guarded {
             return Poll::Pending;
         }
         debug!("a client took nothing of its answer for too long; its connection is closed");
-        // What the kernel holds would be offered to the client for minutes.
+        // The kernel would otherwise offer its buffer to the client for minutes.
         let _ = sockopt::set_socket_linger(&this.socket, Some(Duration::ZERO));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
@@ -285,13 +288,13 @@ impl AsyncWrite for Guarded {
     }
 }
 
-/// Put into a request once its body was read to its end.
+/// Marks a request whose body was read to its end.
 #[derive(Debug)]
 pub(super) struct BodyHasEnded;
 
-/// Middleware: tells the connection what becomes of its requests. It ends after an answer that was
-/// given before the body had ended: what is still sent would be taken for the next request. (The
-/// server sees to that itself if the length of the body is known.)
+/// Middleware: reports the progress of requests to their connection. The connection ends after an
+/// answer that was given before the body had ended, because the rest of the body would be taken for
+/// the next request. (The server does so itself if the length of the body is known.)
 pub(super) async fn tell_the_connection<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -305,7 +308,7 @@ pub(super) async fn tell_the_connection<B: MessageBody + 'static>(
     let mut answer = match next.call(request).await {
         Ok(answer) => answer,
         Err(error) => {
-            // A handler panicked: nobody knows how far it read.
+            // A handler panicked, so it is unknown how much of the body it read.
             connection.end_soon(is_chunked).await;
             return Err(error);
         }
@@ -318,7 +321,7 @@ pub(super) async fn tell_the_connection<B: MessageBody + 'static>(
     }
     connection.end_soon(!was_read && (is_chunked || ends)).await;
     if !knows_chunks && answer.response().body().size() == BodySize::Stream {
-        // Its end is that of the connection.
+        // The end of this answer is the end of the connection.
         let head = answer.response_mut().head_mut();
         head.no_chunking(true);
         head.set_connection_type(ConnectionType::Close);
@@ -332,10 +335,10 @@ pub(super) async fn tell_the_connection<B: MessageBody + 'static>(
     }))
 }
 
-/// The body of an answer: handed on in pieces, and known to be under way until its end.
+/// The body of an answer: handed on in pieces, and counted as under way until its end.
 struct Watched {
     body: BoxBody,
-    /// Of what the body gave, what is still to be handed on.
+    /// The part of the last piece that is still to be handed on.
     rest: Bytes,
     _serving: Serving,
 }

@@ -1,4 +1,4 @@
-//! Does a worker run what it is to run?
+//! Compares the streams that a worker runs with the streams it should run.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ struct DiagnosticAnswer {
     streams_in_sync: Vec<StreamId>,
     instance_info: InstanceInfo,
     recommendations: Vec<String>,
-    /// What it is to run, with the epochs.
+    /// The streams it should run, with their epochs.
     assignments: Vec<Holding>,
 }
 
@@ -64,7 +64,7 @@ struct InstanceInfo {
     heartbeat_age_seconds: Option<Value>,
 }
 
-/// When the last heartbeat came, and how long ago that was whatever the wall clock did since.
+/// When the last heartbeat arrived, and its age on running time.
 #[derive(Debug, Clone, Copy)]
 struct LastBeat {
     at: WallTime,

@@ -1,4 +1,4 @@
-//! What is answered before there is a fleet to ask about, and who is still answered at the end.
+//! Decides which requests reach a handler: before the fleet is loaded, and while the program stops.
 //!
 //! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over` | everything else, unknown routes included |
 //! | --- | --- | --- | --- | --- |
@@ -6,14 +6,14 @@
 //! | standby | 200 | 503 `standby`, with the leader | their handlers | 503 with `Retry-After` and the leader |
 //! | serving | 200 | 200 | their handlers | its handler |
 //!
-//! Never 404 while there is no fleet: workers stop everything they run when they are told that they
-//! are unknown. A handler finds an [`AppState`] because no request reaches it in another phase than
-//! serving. The phase is replaced as a whole, so a server may go back and forth.
+//! Never 404 while there is no fleet: workers stop all their streams when an answer says that they
+//! are unknown. A handler finds an [`AppState`] because requests reach it only in the phase
+//! `serving`. The phase is replaced as a whole, so a server may go back and forth.
 //!
-//! The gate counts the requests that are under way. Once it closes, each answer ends its connection,
-//! and a body that has not arrived has [`BODY_GRACE`] to do so: a client that stopped in the middle
-//! of a request does not hold up the end. What was answered is known to be written when
-//! [`Gate::idle`] returns, except for what the client does not read.
+//! The gate counts the requests that are under way. Once it closes, each answer ends its
+//! connection, and a body that has not arrived has [`BODY_GRACE`] to do so: a client that stopped
+//! in the middle of a request does not delay the shutdown. When [`Gate::idle`] returns, every
+//! answer has been written, except where the client does not read.
 
 use std::cell::Cell;
 use std::fmt;
@@ -51,10 +51,10 @@ const BODY_GRACE: Duration = Duration::from_secs(1);
 /// Bodies up to this size are written together with the head; longer ones in pieces.
 const WRITTEN_AT_ONCE: u64 = 32 * 1024;
 
-/// What the program can answer at the moment.
+/// Which requests the program can answer at the moment.
 #[derive(Debug, Clone)]
 pub enum Phase {
-    /// There is no fleet to ask about.
+    /// The fleet is not loaded yet.
     Starting(Starting),
     /// Another orchestrator leads; this one takes over if it ends.
     Standby,
@@ -65,15 +65,15 @@ pub enum Phase {
 /// A start that is under way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Starting {
-    /// What it waits for.
+    /// The obstacle it waits for.
     pub awaited: Awaited,
-    /// Since when.
+    /// The moment at which the wait began.
     pub since: WallTime,
-    /// When it goes on at the earliest, as the age of the clock.
+    /// When the next step is due at the earliest, as the age of the clock.
     pub next_step_at: Duration,
 }
 
-/// What a start waits for.
+/// The obstacle of a start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Awaited {
     /// The database does not answer yet.
@@ -112,7 +112,7 @@ impl Starting {
     }
 }
 
-/// Decides what requests reach. Clones are the same gate.
+/// Decides which requests reach a handler. Clones are the same gate.
 #[derive(Clone)]
 pub struct Gate {
     shared: Arc<Shared>,
@@ -164,12 +164,12 @@ impl Gate {
         }
     }
 
-    /// How long it waits for clients.
+    /// Returns how long it waits for clients.
     pub(super) fn client_limits(&self) -> ClientLimits {
         self.shared.limits
     }
 
-    /// From now on requests find this phase; those under way go on in the one they found.
+    /// Replaces the phase; requests under way go on in the one they found.
     pub fn set(&self, phase: Phase) {
         let current = self.shared.phase.write();
         *current.unwrap_or_else(PoisonError::into_inner) = phase;
@@ -180,17 +180,17 @@ impl Gate {
         phase.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// From now on each answer ends its connection, and bodies have little time to arrive.
+    /// Begins to close: each answer ends its connection, and bodies have little time to arrive.
     pub fn close(&self) {
         self.shared.closing.send_replace(true);
     }
 
-    /// Whether it closes.
+    /// Returns whether it is closing.
     fn is_closing(&self) -> bool {
         *self.shared.closing.borrow()
     }
 
-    /// Returns once no request is under way. More may come afterwards.
+    /// Returns once no request is under way. More requests may come afterwards.
     pub async fn idle(&self) {
         loop {
             let mut idle = std::pin::pin!(self.shared.idle.notified());
@@ -207,7 +207,7 @@ impl Gate {
         UnderWay(self.clone())
     }
 
-    /// Returns when a body that has not arrived by then is waited for no longer.
+    /// Returns when a body that has not arrived is no longer waited for.
     fn end_of_patience(&self) -> Pin<Box<dyn Future<Output = ()>>> {
         let mut closing = self.shared.closing.subscribe();
         Box::pin(async move {
@@ -220,7 +220,7 @@ impl Gate {
     }
 }
 
-/// A request that is under way, until it is dropped.
+/// A request that is under way until this is dropped.
 struct UnderWay(Gate);
 
 impl Drop for UnderWay {
@@ -232,7 +232,7 @@ impl Drop for UnderWay {
     }
 }
 
-/// Middleware, the outermost: answers itself what the phase leaves no handler for.
+/// Middleware, the outermost: answers itself if the phase has no handler for a request.
 pub(super) async fn through_the_gate(
     mut request: ServiceRequest,
     next: Next<BoxBody>,
@@ -293,7 +293,7 @@ fn finish(
     }
 }
 
-/// A body that is under way until its last piece is taken.
+/// An answer that is under way until its last piece is taken.
 struct InPieces {
     body: BoxBody,
     _under_way: UnderWay,
@@ -314,8 +314,8 @@ impl MessageBody for InPieces {
     }
 }
 
-/// Ends the body of a request that does not arrive while the gate closes; the flag tells whether
-/// it did.
+/// Ends the body of a request that does not arrive while the gate closes; the flag says whether
+/// that happened.
 fn limit_body(request: &mut ServiceRequest, gate: &Gate) -> Rc<Cell<bool>> {
     let was_cut = Rc::new(Cell::new(false));
     match request.take_payload() {
@@ -335,7 +335,7 @@ fn limit_body(request: &mut ServiceRequest, gate: &Gate) -> Rc<Cell<bool>> {
 struct LimitedBody {
     payload: Payload,
     gate: Gate,
-    /// Made when there is something to wait for: most bodies arrive with their head.
+    /// Created on the first wait: most bodies arrive with their head.
     end_of_patience: Option<Pin<Box<dyn Future<Output = ()>>>>,
     was_cut: Rc<Cell<bool>>,
 }

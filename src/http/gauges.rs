@@ -1,4 +1,4 @@
-//! Gauges of the fleet as a whole, filled when somebody looks.
+//! Gauges of the whole fleet, filled for each scrape.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::family::Family;
@@ -17,7 +17,7 @@ struct StateLabel {
     state: &'static str,
 }
 
-/// How many instances and streams there are, and how loaded the fleet is.
+/// Gauges of instances, streams and load.
 #[derive(Debug)]
 pub(super) struct FleetGauges {
     instances: Family<StatusLabel, Gauge>,
@@ -76,12 +76,12 @@ impl FleetGauges {
         gauges
     }
 
-    /// Shows how many requests wait.
+    /// Sets the number of long polls that wait.
     pub(super) fn show_polls(&self, waiting: usize) {
         self.polls.set(gauge(waiting as u64));
     }
 
-    /// Shows the totals.
+    /// Sets the totals.
     pub(super) fn show(&self, totals: &Totals) {
         for (status, count) in &totals.by_status {
             let status = status.as_str();

@@ -1,4 +1,4 @@
-//! How the whole system is, and how it was.
+//! The health of the whole system, and its history.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +21,10 @@ use crate::domain::health::{HealthRecord, HealthRule, SystemHealth, severity_of}
 use crate::domain::ids::InstanceId;
 use crate::domain::queries::Vitals;
 
-/// How many points of the history a page has if nothing is said.
+/// How many entries of the history a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
 
-/// What classic clients are told of a failure nobody remembers.
+/// The reason that classic clients get for a failure that is no longer remembered.
 const UNKNOWN_REASON: &str = "unknown";
 
 #[derive(Debug, Serialize)]
@@ -37,7 +37,7 @@ pub(super) struct HealthAnswer {
     rules: Vec<RuleAnswer>,
 }
 
-/// A rule that holds, with what it makes of the system.
+/// A rule that holds, and its severity.
 #[derive(Debug, Serialize)]
 struct RuleAnswer {
     rule: HealthRule,
@@ -80,7 +80,7 @@ pub(super) struct StatusAnswer {
     circuit_breaker_states: BTreeMap<String, BreakerState>,
     instance_failure_counts: BTreeMap<InstanceId, u32>,
     failed_instance_details: Vec<FailedAnswer>,
-    // Ours, beside what classic clients read.
+    // The current contract's field, beside those that classic clients read.
     rules: Vec<RuleAnswer>,
     recovery_success_rate: Option<f64>,
     unresolved_emergencies: u32,
@@ -109,7 +109,7 @@ struct FailedAnswer {
     last_recovery_attempt: Option<Time>,
 }
 
-/// The instances health is judged by.
+/// The instances by which health is judged.
 #[derive(Debug, Serialize)]
 struct CountedAnswer {
     total: u32,
@@ -119,7 +119,7 @@ struct CountedAnswer {
 
 #[derive(Debug, Serialize)]
 struct StreamsAnswer {
-    /// Streams that are to be run: `assigned`, `unclaimed` and `orphaned` ones.
+    /// Streams that should run: `assigned`, `unclaimed` and `orphaned` ones.
     total: usize,
     assigned: u64,
     /// Assigned streams whose owner runs them.
@@ -172,7 +172,7 @@ fn status_answer(
     StatusAnswer {
         system_health: report.verdict.health,
         last_health_check: Time(report.checked_at),
-        // Whoever watches has just answered.
+        // The health actor has just answered.
         monitoring_active: true,
         heartbeat_config: HeartbeatConfig {
             timeout_seconds: seconds(settings.thresholds.timeout),

@@ -26,10 +26,10 @@ use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::queries::{InstanceDetail, InstanceLine, InstanceList};
 
-/// How many records of metrics one answer has at the most: a day of heartbeats every 9 s.
+/// The most records of metrics in one answer: a day of heartbeats every 9 s.
 const MAX_RECORDS: u32 = 10_000;
 
-/// How far back metrics are looked for by who does not say.
+/// How far back metrics are searched by default.
 const DEFAULT_HOURS: f64 = 24.0;
 
 #[derive(Debug, Serialize)]
@@ -38,11 +38,11 @@ struct InstanceAnswer {
     ip: String,
     port: u16,
     max_streams: u32,
-    /// How many its worker is to run; what the worker claims is `reported_streams`.
+    /// How many streams its worker should run; the worker's own number is `reported_streams`.
     current_streams: usize,
-    /// How many it owns: those it is to release too.
+    /// How many streams it owns, including those it must release.
     owned: usize,
-    /// How many of the owned ones run: none when its lease is over, or it has failed.
+    /// How many of the owned streams run: none when its lease is over, or it has failed.
     running: usize,
     status: InstanceStatus,
     registered_at: Time,
@@ -50,7 +50,7 @@ struct InstanceAnswer {
     reported_status: Option<Arc<str>>,
     reported_streams: Option<i64>,
     status_since: Time,
-    /// Each doubles its next probation.
+    /// Failures on probation; each doubles its next probation.
     flaps: u32,
     incarnation: Incarnation,
     assignment_version: AssignmentVersion,
@@ -110,7 +110,7 @@ pub(super) async fn list(
     })?;
     let next = next_of(&page, |line| line.instance.id.clone());
     let end = PageEnd::new(next, state.stale_since());
-    // Each line shares what is saved with the fleet: all of them are small until they are written.
+    // Each line shares its rows with the fleet, so lines are small until they are written.
     let rows = page
         .items
         .into_iter()
@@ -120,7 +120,7 @@ pub(super) async fn list(
 
 #[derive(Debug, Serialize)]
 struct DetailEnd {
-    /// A second process that lives under this name.
+    /// Set while a second process uses this name.
     duplicate_identity: Option<DuplicateAnswer>,
 }
 
@@ -213,7 +213,7 @@ struct MetricsHead {
 #[derive(Debug, Serialize)]
 struct MetricsEnd {
     count: usize,
-    /// False while the database is out: then only what is not saved yet is here.
+    /// False while the database is out: then only unsaved records are here.
     complete: bool,
 }
 

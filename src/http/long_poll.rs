@@ -1,4 +1,4 @@
-//! A worker waits to be told of changes.
+//! A worker's long poll for changes of its streams.
 
 use std::time::Duration;
 
@@ -61,7 +61,7 @@ pub(super) async fn assignments(
     pieces::answer(Both::new(assign, revoke)).await
 }
 
-/// Waits for changes, but not for a client that has ended its side: it is gone, or wants its answer now.
+/// Waits for changes, or until the client has ended its side: it is gone, or wants its answer now.
 async fn await_changes(
     state: &AppState,
     poll: AssignmentPoll,

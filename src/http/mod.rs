@@ -1,21 +1,22 @@
-//! HTTP: what workers and operators send is read, checked and sent on as a message; what comes
-//! back is written as the contract says.
+//! HTTP: requests of workers and operators are read, checked and sent on as messages; the replies
+//! are written as the contract says.
 //!
 //! ```text
 //!   bytes ─ body ─▶ request ─▶ command or query ─▶ actors ─▶ answer
 //!              └───────┴──────────────┴──────────────┴─────▶ problem
 //! ```
 //!
-//! `route_table` lists every route once; serving, the README's table and the tests follow from
-//! it. One file a group of routes: `workers` (the calls a worker lives by), `instances`,
-//! `long_poll`, `streams`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`, `alerts`,
-//! `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read input by its
-//! rules. `problem` is the only file that knows how errors look (`retry` adds when to come back).
-//! `gate` answers while there is no fleet to ask about, and counts what is under way. `pieces` writes
-//! long lists as they are read, `connection` bounds every wait on a client, `server` runs it all.
+//! `route_table` lists every route once; serving, the README's table and the tests follow from it.
+//! One file a group of routes: `workers` (the calls of every worker), `instances`, `long_poll`,
+//! `streams`, `moves`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`,
+//! `alerts`, `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read
+//! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
+//! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
+//! way. `pieces` writes long lists while the client reads them, `connection` bounds every wait on a
+//! client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
-//! configuration (`HttpSettings` is filled from outside).
+//! configuration (`src/app` fills `HttpSettings`).
 
 mod alerts;
 mod answer;

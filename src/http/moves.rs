@@ -1,4 +1,4 @@
-//! Streams are moved on purpose.
+//! Planned moves of streams.
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;

@@ -11,8 +11,8 @@ use log::warn;
 
 use super::problem::Problem;
 
-/// Middleware: the client is told that it was our mistake, and nothing else; the log is told
-/// on which route. What the panic said, and where, was written by the panic hook, as an error.
+/// Middleware: the client gets 500 and no detail; the log gets the route. The panic hook has logged
+/// the panic's message and place as an error.
 pub(super) async fn answer_panics<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,

@@ -1,4 +1,4 @@
-//! What failures have in common, as operators read it.
+//! The patterns of recurring failures.
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use super::state::{AppState, Load};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::patterns::{Pattern, PatternKind, Shared, Trait};
 
-/// How many days are looked back if nothing is said.
+/// How many days are searched by default.
 const DEFAULT_DAYS: i64 = 7;
 
 #[derive(Debug, Serialize)]
 struct PatternAnswer {
     kind: &'static str,
-    /// What was seen, in a sentence.
+    /// The pattern as a sentence.
     summary: String,
     first_seen: Time,
     last_seen: Time,

@@ -1,9 +1,9 @@
-//! Every error a client sees, as RFC 9457 `application/problem+json`. The only file in which
-//! refusals of the actors meet HTTP.
+//! Every error a client sees, as RFC 9457 `application/problem+json`. No other file turns
+//! rejections of the actors into HTTP.
 //!
-//! `detail` is a sentence a person can act on; clients in the field read nothing else. The texts
-//! here are for the client: no panic message, no SQL, nothing of the machine. Bad input is the
-//! client's business and is not logged.
+//! `detail` is a sentence that a person can act on; clients in the field read nothing else. The
+//! texts here are for the client: no panic message, no SQL, nothing of the machine. Bad input is
+//! the client's fault and is not logged.
 
 use std::fmt;
 
@@ -19,25 +19,25 @@ use crate::domain::breaker::BreakerName;
 use crate::domain::commands::Rejection;
 use crate::domain::ids::{Incarnation, IncidentId};
 
-/// How many bad fields one answer names at the most; `detail` tells how many there are.
+/// How many bad fields one answer names at most; `detail` has their number.
 pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
 
 /// How many bad fields `detail` spells out.
 const FIELDS_IN_DETAIL: usize = 5;
 
-/// Seconds after which a request that met an overload or a shutdown is worth repeating.
+/// Seconds after which a request should be repeated that met an overload or a shutdown.
 const RETRY_SOON: u32 = 1;
 
-/// Seconds after which a request that found the database out is worth repeating, if the next
-/// probe of the breaker (`retry.rs`) does not say more.
+/// Seconds after which a request should be repeated that found the database out, if the next probe
+/// of the breaker (`retry.rs`) is not later.
 const RETRY_LATER: u32 = 5;
 
 /// A field that was refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FieldError {
-    /// Where it is: `port`, `streams[3].name`, `labels.zone`; for a query its parameter.
+    /// Its place: `port`, `streams[3].name`, `labels.zone`; for a query its parameter.
     pub field: String,
-    /// What is wrong with it, to be read after the field's name.
+    /// The fault, to be read after the field's name.
     pub reason: String,
 }
 
@@ -51,7 +51,7 @@ pub struct Problem {
     current_incarnation: Option<Incarnation>,
 }
 
-/// What can go wrong, each with its status, title and `type`.
+/// The kinds of errors, each with its status, title and `type`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
     MalformedRequest,
@@ -100,7 +100,8 @@ impl Kind {
         }
     }
 
-    /// Tells problems of one status apart; stable, so that a program may compare it.
+    /// Returns the `type`, which tells problems of one status apart; stable, so that a program may
+    /// compare it.
     const fn uri(self) -> &'static str {
         match self {
             Self::MalformedRequest => "/problems/malformed-request",
@@ -214,7 +215,7 @@ impl Problem {
         )
     }
 
-    /// Whether it is that the database does not answer.
+    /// Returns whether the cause is that the database does not answer.
     pub(super) fn is_about_the_store(&self) -> bool {
         self.kind == Kind::StoreUnavailable
     }
@@ -259,8 +260,8 @@ impl Problem {
         )
     }
 
-    /// 422: the request was read, and these fields are bad. At most 1,000 are
-    /// listed; `total` tells how many there are.
+    /// 422: the request was read, and these fields are bad. At most 1,000 are listed; `total` is
+    /// their number.
     pub fn invalid(mut errors: Vec<FieldError>, total: usize) -> Self {
         errors.truncate(MAX_NAMED_FIELDS);
         let named: Vec<String> = errors
@@ -287,7 +288,7 @@ impl Problem {
         Self::invalid(vec![error], 1)
     }
 
-    /// 503: too much is under way already.
+    /// 503: too many requests are under way.
     pub fn overloaded() -> Self {
         Self::from(Refusal::Overloaded)
     }
@@ -412,7 +413,8 @@ struct Document<'a> {
     detail: &'a str,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
-    /// Tells a worker whether it was replaced, or forgotten by a database of an earlier day.
+    /// From this a worker learns whether it was replaced, or forgotten by a database of an earlier
+    /// day.
     #[serde(skip_serializing_if = "Option::is_none")]
     current_incarnation: Option<Incarnation>,
 }
@@ -429,7 +431,7 @@ impl ResponseError for Problem {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         match self.kind {
-            // What is still sent of the body belongs to no request any more.
+            // Whatever still arrives of the body belongs to no request any more.
             Kind::RequestTimeout => {
                 response.force_close();
             }

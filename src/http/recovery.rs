@@ -1,4 +1,4 @@
-//! Recoveries an operator orders: one that is forced, and one that takes an instance out of use.
+//! Recoveries that an operator orders: a forced one, and one that takes an instance out of use.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};

@@ -1,4 +1,4 @@
-//! What an operator reads about recoveries and consistency.
+//! The routes of incidents, events and consistency.
 
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
@@ -23,12 +23,12 @@ use crate::domain::incident::{
 };
 use crate::domain::invariants::{Check, Invariant};
 
-/// How many incidents or events a page has if nothing is said.
+/// How many incidents or events a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
 
 #[derive(Debug, Serialize)]
 pub(super) struct ConsistencyAnswer {
-    /// Null if nothing is known to be wrong, and not everything could be looked at.
+    /// Null if no check failed, and not everything could be checked.
     consistent: Option<bool>,
     checks: Vec<CheckAnswer>,
 }
@@ -37,10 +37,10 @@ pub(super) struct ConsistencyAnswer {
 struct CheckAnswer {
     invariant: Invariant,
     demands: &'static str,
-    /// Null if it could not be looked at.
+    /// Null if it could not be checked.
     holds: Option<bool>,
     violations: Vec<String>,
-    /// Why it could not be looked at.
+    /// Why it could not be checked.
     #[serde(skip_serializing_if = "Option::is_none")]
     unknown_because: Option<String>,
 }
@@ -104,7 +104,7 @@ struct IncidentAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     reason_given: Option<bool>,
     escalated_at: Option<Time>,
-    /// Left out of lists: they are read one incident at a time.
+    /// Left out of lists; `GET /resilience/incidents/{id}` has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<StepAnswer>>,
 }

@@ -1,4 +1,4 @@
-//! Whoever is told that the database does not answer is told when that may have changed.
+//! Adds to a 503 for the database when the database may answer again.
 
 use actix_web::Error;
 use actix_web::body::MessageBody;
@@ -11,8 +11,8 @@ use actix_web::web::Data;
 use super::problem::Problem;
 use super::state::AppState;
 
-/// Middleware: `Retry-After` of a 503 for the database is the time until its breaker is probed
-/// next. Nothing gets through before that.
+/// Middleware: sets the `Retry-After` of a 503 for the database to the time until the next probe of
+/// its breaker. No call gets through before that.
 pub(super) async fn name_the_next_probe<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
@@ -35,8 +35,8 @@ pub(super) async fn name_the_next_probe<B: MessageBody + 'static>(
     Ok(answer)
 }
 
-/// Whole seconds, at least one; none if nobody knows, because the breaker is forced open or not
-/// open at all.
+/// Returns whole seconds, at least one; `None` if the next probe is unknown, because the breaker is
+/// forced open or not open at all.
 fn seconds_to_probe(state: &AppState, is_read: bool) -> Option<u64> {
     let orchestrator = state.orchestrator();
     let gate = orchestrator.store_gate();

@@ -1,4 +1,4 @@
-//! Every route, once: what is served, what the README says and what the tests walk through.
+//! Every route, once: serving, the README's table and the tests all read this list.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,36 +14,36 @@ use super::{
     resilience, status, streams, workers,
 };
 
-/// Who depends on a route.
+/// The contract that a route belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// Workers in the field use it: its names, types and words never change.
     Classic,
-    /// Ours to develop.
+    /// The current contract, which may change.
     Ours,
 }
 
-/// What becomes of the parameters of a query.
+/// How a route treats the parameters of its query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Parameters {
-    /// There are none, and any are ignored: workers must be able to send what a later or an earlier
-    /// release understands, and load balancers add parameters to probes.
+    /// It has none, and ignores any: workers may send parameters that a later or an earlier release
+    /// understands, and load balancers add parameters to probes.
     Ignored,
-    /// There are none, and any are refused.
+    /// It has none, and refuses any.
     None,
     /// The handler reads those it has, and refuses others.
     Read,
 }
 
 /// A route.
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Route {
-    /// Its method. Routes that take GET take HEAD too.
+    /// A route for GET serves HEAD too.
     pub method: Method,
-    /// Its path; `{…}` stands for one percent-encoded segment.
+    /// `{…}` stands for one percent-encoded segment.
     pub path: &'static str,
-    /// What it does, in one line.
+    /// What the route does, in one line.
     pub meaning: &'static str,
-    /// Who depends on it.
     pub origin: Origin,
     /// What its answers do to those who get them.
     pub authority: Authority,
@@ -162,7 +162,7 @@ pub fn route_table() -> &'static [Route] {
     ROUTES
 }
 
-/// The routes as a table for the README.
+/// Returns the routes as a table for the README.
 pub fn markdown_route_table() -> String {
     let mut table =
         String::from("| method | path | what it does | spoken by |\n| --- | --- | --- | --- |\n");
@@ -185,8 +185,8 @@ pub fn configure(config: &mut web::ServiceConfig) {
     for route in ROUTES {
         paths.entry(route.path).or_default().push(route);
     }
-    // Fixed paths sort before those with a parameter in the same place (`a` < `{`), and the
-    // first that fits is taken.
+    // Fixed paths sort before those with a parameter in the same place (`a` < `{`), and the first
+    // match serves the request.
     for (path, routes) in paths {
         let mut resource = web::resource(path);
         let mut allowed = Vec::new();

@@ -20,34 +20,35 @@ use super::panics::answer_panics;
 use super::retry::name_the_next_probe;
 use super::route_table::configure;
 
-/// Two: handlers only pass messages on, and the machines this runs on are small.
+/// Two: handlers only pass messages on, and this program runs on small machines.
 const WORKERS: usize = 2;
 
 /// Connections that wait to be accepted: a whole fleet may come back at once.
 const BACKLOG: u32 = 4_096;
 
-/// More than any system has files: what bounds the number of connections is how many files the
-/// process may open, and that is watched (`app/hearing.rs`). A listener that stopped by itself at
-/// another number would make workers silent without a word.
+/// More than any system has files. The number of open files bounds the number of connections, and
+/// that is watched (`app/hearing.rs`). A listener that stopped by itself at another number would
+/// make workers silent without any log line.
 const MAX_CONNECTIONS: usize = 10_000_000;
 
 /// Listens on an address, with room for many connections that wait. Needs a tokio runtime.
 ///
 /// # Errors
-/// If the address cannot be listened on.
+/// Returns an error if the address cannot be bound.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         tokio::net::TcpSocket::new_v4()?
     } else {
         tokio::net::TcpSocket::new_v6()?
     };
-    // A restart must not wait for the connections of the run before.
+    // A restart does not wait for the connections of the run before.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// Everything that is served, for a server of one's own: an `AppState`, or a gate that opens later.
+/// Returns everything that is served, for a server of one's own: with an `AppState`, or a gate that
+/// opens later.
 pub fn app(
     gate: impl Into<Gate>,
 ) -> App<
@@ -69,13 +70,14 @@ pub fn app(
         .configure(configure)
 }
 
-/// Serves on a listener; best one that [`bind`] made. Starts at once, and runs until its handle
-/// is told to stop; what is under way then is counted by the gate. Signals are left to the caller.
+/// Serves on a listener, best one from [`bind`]. Starts at once, and runs until its handle stops
+/// it; the gate counts the requests under way then. Signals are left to the caller.
 ///
-/// This is `actix_web::HttpServer` for HTTP/1.1 without TLS, but for the sockets, which are guarded.
+/// This is `actix_web::HttpServer` for HTTP/1.1 without TLS, except for the sockets, which are
+/// guarded.
 ///
 /// # Errors
-/// If the listener cannot be used.
+/// Returns an error if the listener cannot be used.
 pub fn serve(listener: TcpListener, gate: impl Into<Gate>) -> io::Result<Server> {
     let gate = gate.into();
     let limits = gate.client_limits();

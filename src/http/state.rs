@@ -1,4 +1,4 @@
-//! What every handler can reach.
+//! The state that every handler can reach.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,22 +15,22 @@ use crate::actors::orchestrator::Orchestrator;
 use crate::domain::settings::{LivenessThresholds, WorkerLimits};
 use crate::domain::time::WallTime;
 
-/// What the handlers have to know of the configuration.
+/// The settings that handlers need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HttpSettings {
-    /// The `max_streams` of an instance that does not say.
+    /// The `max_streams` of an instance that does not send one.
     pub default_max_streams: u32,
-    /// What workers are told about their own clocks.
+    /// The limits that workers are given.
     pub worker_limits: WorkerLimits,
-    /// When silence is lateness, failure, emergency; shown.
+    /// The thresholds of silence; shown.
     pub thresholds: LivenessThresholds,
     /// The period of the safety sweep; shown.
     pub check_interval: Duration,
     /// Shown to workers and operators; decides nothing.
     pub max_missed_heartbeats: u32,
-    /// How much is answered at once.
+    /// How many requests are answered at once.
     pub limits: RequestLimits,
-    /// How long clients are waited for.
+    /// How long the program waits for clients.
     pub client: ClientLimits,
 }
 
@@ -53,15 +53,15 @@ impl Default for HttpSettings {
 /// probes have no limit: they cost next to nothing, and refusing them does harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
-    /// Requests that change something. They wait for the store and are saved together, so many
-    /// of them cost little more than a few; a whole fleet may register at once.
+    /// Requests that change something. They wait for the store and are saved together, so many of
+    /// them cost little more than a few; a whole fleet may register at once.
     pub writes: usize,
     /// Requests that read one thing.
     pub reads: usize,
     /// Requests that read lists, each of which may be as long as the fleet is large.
     pub lists: usize,
-    /// Requests that wait for something to change. They cost memory and a connection each, and
-    /// nothing else: twice as many as there are workers in a large fleet.
+    /// Long polls. Each costs memory and a connection, and nothing else: twice as many as a large
+    /// fleet has workers.
     pub polls: usize,
 }
 
@@ -88,34 +88,34 @@ pub(super) enum Load {
     Read,
     /// Reads a list.
     List,
-    /// Reads everything there is.
+    /// Reads the whole fleet.
     Check,
-    /// Waits.
+    /// Waits for a change.
     Poll,
 }
 
-/// Whether traffic is to be sent here. Clones show the same.
+/// Whether this program wants traffic. Clones show the same.
 #[derive(Debug, Clone, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    /// Not ready yet.
+    /// Creates the state "not ready".
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Traffic is welcome, or no longer so.
+    /// Sets whether traffic is wanted.
     pub fn set(&self, is_ready: bool) {
         self.0.store(is_ready, Ordering::Release);
     }
 
-    /// Whether traffic is welcome.
+    /// Returns whether traffic is wanted.
     pub fn is_ready(&self) -> bool {
         self.0.load(Ordering::Acquire)
     }
 }
 
-/// What every handler can reach. Clones are the same.
+/// The state that every handler can reach. Clones are the same.
 #[derive(Debug, Clone)]
 pub struct AppState {
     shared: Arc<Shared>,
@@ -136,8 +136,8 @@ struct Shared {
 }
 
 impl AppState {
-    /// State for a system that runs. `registry` is the one its telemetry was registered in;
-    /// the gauges of the fleet, which are read when somebody looks, are added to it.
+    /// Creates the state of a running system. `registry` is the one in which its telemetry was
+    /// registered; the gauges of the fleet are added to it.
     pub fn new(
         orchestrator: Orchestrator,
         settings: HttpSettings,
@@ -162,32 +162,32 @@ impl AppState {
         }
     }
 
-    /// The running system.
+    /// Returns the running system.
     pub fn orchestrator(&self) -> &Orchestrator {
         &self.shared.orchestrator
     }
 
-    /// What is configured.
+    /// Returns the settings.
     pub fn settings(&self) -> &HttpSettings {
         &self.shared.settings
     }
 
-    /// Whether traffic is welcome.
+    /// Returns the readiness.
     pub fn readiness(&self) -> &Readiness {
         &self.shared.readiness
     }
 
-    /// Since when answers come from memory alone.
+    /// Returns since when answers come from memory alone.
     pub(super) fn stale_since(&self) -> Option<WallTime> {
         self.orchestrator().store_gate().stale_since()
     }
 
-    /// An answer that says so if it comes from memory alone.
+    /// Returns an answer that says so if it comes from memory alone.
     pub(super) fn told<T>(&self, answer: T) -> Told<T> {
         Told::new(answer, self.stale_since())
     }
 
-    /// How many requests wait for something to change.
+    /// Returns how many long polls wait.
     pub(super) fn polls_waiting(&self) -> usize {
         let free = self.shared.polls.available_permits();
         self.shared.settings.limits.polls.saturating_sub(free)
@@ -201,11 +201,11 @@ impl AppState {
         &self.shared.registry
     }
 
-    /// Lets a request in, until the permit is dropped. Asked once the body is there, so that
-    /// slow senders keep nobody out.
+    /// Admits a request until the permit is dropped. It is called once the body is there, so that
+    /// slow senders take no permit.
     ///
     /// # Errors
-    /// 503 if too many of its kind are under way.
+    /// Returns 503 if too many of its kind are under way.
     pub(super) fn admit(&self, load: Load) -> Result<SemaphorePermit<'_>, Problem> {
         let semaphore = match load {
             Load::Write => &self.shared.writes,

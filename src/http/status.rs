@@ -1,4 +1,5 @@
-//! How the orchestrator and the fleet are. The probes ask no actor, so that they answer at once.
+//! The state of the orchestrator and of the fleet. The probes ask no actor, so that they answer at
+//! once.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +17,7 @@ use crate::domain::instance::InstanceStatus;
 use crate::domain::stream::StreamState;
 use crate::domain::time::WallTime;
 
-/// The content type of what `prometheus-client` writes.
+/// The content type of the text that `prometheus-client` writes.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug, Serialize)]
@@ -27,7 +28,7 @@ pub(super) struct HealthAnswer {
     version: &'static str,
 }
 
-/// `GET /health`: as long as this can be answered, heartbeats can.
+/// `GET /health`: while it is answered, heartbeats are answered too.
 pub(super) async fn health(state: Data<AppState>) -> Json<HealthAnswer> {
     Json(HealthAnswer {
         status: "healthy",
@@ -144,21 +145,21 @@ struct InstanceTotals {
 struct StreamTotals {
     assigned: usize,
     available: usize,
-    /// Streams that are to be run: owned and waiting ones.
+    /// Streams that should run: owned and waiting ones.
     total: usize,
-    /// Streams that are not to be run; `total` leaves them out.
+    /// Streams that should not run; `total` leaves them out.
     disabled: usize,
     /// Streams that an instance owns; classic clients call them `assigned`.
     owned: usize,
     /// Owned streams whose owner runs them: its lease is not over or, if it is classic, it has not
     /// failed.
     running: usize,
-    /// Streams that are to be run and that nobody owns; classic clients call them `available`.
+    /// Streams that should run and have no owner; classic clients call them `available`.
     waiting: usize,
     by_state: BTreeMap<StreamState, usize>,
 }
 
-/// Moves on purpose, and those that were accepted and did not happen.
+/// Planned moves under way, and those that were accepted and did not happen.
 #[derive(Debug, Serialize)]
 struct MoveTotals {
     under_way: usize,

@@ -1,4 +1,4 @@
-//! The catalogue of streams, and who runs what.
+//! The catalogue of streams, and which instance runs which stream.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -103,30 +103,30 @@ struct StreamAnswer {
     delivered: Option<bool>,
     /// Whether its owner runs it: its lease is not over, or it is classic and has not failed.
     running: bool,
-    /// Why it is where it is.
+    /// Why it is assigned, or has no owner.
     reason: Option<&'static str>,
-    /// Since when nobody runs it.
+    /// Since when it has no owner.
     waiting_since: Option<Time>,
     handoff: Handoff,
     /// The move that is under way, or was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     handover: Option<HandoverAnswer>,
-    /// That workers gave it back, and it has not run steadily since.
+    /// Set if workers gave it back, and it has not run steadily since.
     #[serde(skip_serializing_if = "Option::is_none")]
     returned: Option<ReturnedAnswer>,
 }
 
 #[derive(Debug, Serialize)]
 struct ReturnedAnswer {
-    /// How often in a row.
+    /// How many returns in a row.
     times: u32,
-    /// Who gave it back lately, the last one last.
+    /// The workers that gave it back lately, the newest last.
     by: Vec<InstanceId>,
     last_at: Time,
     /// The last reason that was given.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<Arc<str>>,
-    /// Until when nobody is given it.
+    /// Until when it is assigned to no instance.
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_until: Option<Time>,
 }
@@ -146,12 +146,11 @@ impl ReturnedAnswer {
 #[derive(Debug, Serialize)]
 struct HandoverAnswer {
     state: HandoverKind,
-    /// Since when it is so.
     since: Time,
-    /// Who is to have it once its owner has let go.
+    /// The instance that gets it once its owner has released it.
     #[serde(skip_serializing_if = "Option::is_none")]
     to: Option<InstanceId>,
-    /// Who runs it until its owner does.
+    /// The instance that runs it until its owner does.
     #[serde(skip_serializing_if = "Option::is_none")]
     from: Option<InstanceId>,
 }
@@ -225,7 +224,7 @@ struct CatalogueEnd {
     stale_since: Option<Time>,
 }
 
-/// Asks for the catalogue part by part.
+/// Reads the catalogue part by part.
 struct CatalogueParts {
     state: Data<AppState>,
     filter: StreamFilter,
@@ -289,7 +288,7 @@ pub(super) async fn list(
     pieces::answer(Walk::new(parts, opening, after, Some(limit))).await
 }
 
-/// `after` of the page that follows.
+/// Returns the `after` of the page that follows.
 pub(super) fn next_of<T, K>(page: &Page<T>, key: impl Fn(&T) -> K) -> Option<K> {
     page.items.last().filter(|_| page.more).map(key)
 }
@@ -319,7 +318,7 @@ pub(super) async fn detail(
 pub(super) struct DeleteAnswer {
     status: &'static str,
     stream_id: StreamId,
-    /// Whose assignment ended; none if nobody ran it.
+    /// The owner whose assignment ended; `None` if it had none.
     server_id: Option<InstanceId>,
     /// The epoch that is void now.
     epoch: Option<Epoch>,
@@ -362,7 +361,7 @@ impl AssignmentAnswer {
             stream_id: line.stream,
             server_id: line.assignment.instance,
             assigned_at: Time(line.assignment.assigned_at),
-            // What ends is not listed any more.
+            // Assignments that end are not listed any more.
             status: "active",
             ip: line.owner.ip.clone(),
             port: line.owner.port,
@@ -373,7 +372,7 @@ impl AssignmentAnswer {
     }
 }
 
-/// Asks for the assignments part by part.
+/// Reads the assignments part by part.
 struct AssignmentParts {
     state: Data<AppState>,
     stale_since: Option<WallTime>,

@@ -1,4 +1,4 @@
-//! The calls a worker lives by: register, beat, ask for streams, give them back.
+//! The calls of every worker: register, send heartbeats, request streams, release them.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) async fn register(
     let registered = state.orchestrator().register(command).await?;
     let assigned_streams = registered.assigned_streams();
     let instance = registered.instance;
-    // A worker may beat more often than needed, and not so rarely that it seems silent.
+    // A worker may send heartbeats more often than needed, but not so rarely that it seems silent.
     let interval = instance
         .heartbeat_interval
         .map_or(limits.heartbeat_interval, |wanted| {
@@ -83,7 +83,8 @@ pub(super) struct BeatAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     instance_status: Option<InstanceStatus>,
     lease_seconds: Value,
-    /// How far into the lease a worker stops its exclusive streams by itself; zero without one.
+    /// When, after the heartbeat was sent, a worker stops its exclusive streams by itself; zero
+    /// without a lease.
     stop_after_seconds: Value,
     assignment_version: AssignmentVersion,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +121,7 @@ impl AssignLine {
     }
 }
 
-/// `POST /heartbeat`. Never refused for load, and never waits for the database.
+/// `POST /heartbeat`. It is never refused for load, and never waits for the database.
 pub(super) async fn heartbeat(
     state: Data<AppState>,
     body: Body,
@@ -233,7 +234,7 @@ pub(super) async fn assign(
     }))
 }
 
-/// The streams alone, as classic workers read them.
+/// Returns the streams alone, as classic workers read them.
 fn streams_of(holdings: &[Holding]) -> Vec<StreamId> {
     holdings.iter().map(|holding| holding.stream).collect()
 }
@@ -245,7 +246,7 @@ pub(super) enum ReleaseAnswer {
         status: &'static str,
         released_streams: Vec<StreamId>,
         count: usize,
-        /// With the epochs that are void now.
+        /// The released streams, with the epochs that are void now.
         released: Vec<Holding>,
     },
     Nothing {

@@ -1,4 +1,4 @@
-//! What every store does: the trait that the actors know.
+//! The trait of every store, which the actors use.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
 
-/// A place to keep the fleet.
+/// A store of the fleet.
 ///
 /// Every call is bounded in time by the adapter; a call that runs out of it is `Unavailable` if
 /// it only reads, `InDoubt` if it writes and may have been carried out.
@@ -32,13 +32,13 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// If the store cannot be reached or used.
     async fn begin_term(&self) -> Result<Guard, StoreError>;
 
-    /// Everything about the fleet and the guard that held, from one moment.
+    /// Returns everything about the fleet and the guard at that moment, from one moment.
     ///
     /// # Errors
-    /// If the store cannot be reached or its content is not a fleet.
+    /// Returns an error if the store cannot be reached or its content is not a fleet.
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError>;
 
-    /// Everything about the fleet, from one moment.
+    /// Returns everything about the fleet, from one moment.
     ///
     /// # Errors
     /// As [`Store::load_guarded`].
@@ -52,14 +52,14 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// `InDoubt` if it may have happened; every other error means that it did not.
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError>;
 
-    /// Settles a transaction in doubt that was guarded by `guard`: waits for it or defeats it.
-    /// May be repeated until it answers.
+    /// Settles a transaction in doubt that was guarded by `guard`: waits for it or defeats it. May
+    /// be repeated until it returns a settlement.
     ///
     /// # Errors
-    /// If the store cannot say; the transaction stays in doubt.
+    /// Returns an error if the store cannot find out; the transaction stays in doubt.
     async fn settle(&self, guard: Guard) -> Result<Settlement, StoreError>;
 
-    /// Counts what is kept.
+    /// Counts the rows.
     ///
     /// # Errors
     /// If the store cannot be reached.
@@ -78,7 +78,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// If the store cannot be reached. Repeating is harmless.
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError>;
 
-    /// The metrics of an instance since a moment, newest first, at most `limit`.
+    /// Returns the metrics of an instance since a moment, newest first, at most `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
@@ -89,8 +89,8 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<MetricsRecord>, StoreError>;
 
-    /// The events a filter wants, in its order, at most `limit`. Found by an index: what is not
-    /// wanted is not read.
+    /// Returns the events that a filter selects, in its order, at most `limit`. They are found by
+    /// an index: other events are not read.
     ///
     /// # Errors
     /// If the store cannot be reached.
@@ -100,7 +100,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// Events after a sequence number, ascending, at most `limit`.
+    /// Returns the events after a sequence number, ascending, at most `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
@@ -108,7 +108,7 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         self.find_events(&EventFilter::after(after), limit).await
     }
 
-    /// The incidents a filter wants, newest first, at most `limit`.
+    /// Returns the incidents that a filter selects, newest first, at most `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
@@ -118,31 +118,32 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<Incident>, StoreError>;
 
-    /// One incident; `None` if there is none of that id.
+    /// Returns one incident; `None` if there is none of that id.
     ///
     /// # Errors
     /// If the store cannot be reached.
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError>;
 
-    /// Writes alerts; a later word on an alert replaces an earlier one. Not a fleet transaction.
+    /// Saves alerts; a newer state of an alert replaces an older one. Not a fleet transaction.
     ///
     /// # Errors
     /// If the store cannot be reached. Repeating is harmless.
     async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError>;
 
-    /// The alerts a filter wants, newest first, at most `limit`.
+    /// Returns the alerts that a filter selects, newest first, at most `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
     async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError>;
 
-    /// Appends points of the system's history; of two points of one moment the first is kept.
+    /// Appends entries of the health history; of two entries of one moment the first is kept.
     ///
     /// # Errors
     /// If the store cannot be reached. Repeating is harmless.
     async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError>;
 
-    /// The system's history before a moment (none: up to now), newest first, at most `limit`.
+    /// Returns the health history before a moment (`None`: up to now), newest first, at most
+    /// `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
@@ -152,26 +153,27 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         limit: u32,
     ) -> Result<Vec<HealthRecord>, StoreError>;
 
-    /// Deletes one bounded step of what is past its time, and of the last heartbeats of instances
-    /// that are not registered any more; returns how many rows went. Call again while it returns
-    /// more than zero.
+    /// Deletes one bounded step of expired rows, and of the last heartbeats of instances that are
+    /// not registered any more; returns how many rows were deleted. The caller repeats it while it
+    /// returns more than zero.
     ///
     /// # Errors
     /// If the store cannot be reached.
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError>;
 
-    /// Whether the store answers at all.
+    /// Returns once the store has answered.
     ///
     /// # Errors
-    /// If it does not.
+    /// Returns an error if it does not answer.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Ends the work with the store: waits for what is under way, leaves everything that was
-    /// saved in its final place and ends every connection. Later calls are `Unavailable`. The
-    /// caller bounds the wait.
+    /// Ends the work with the store: waits for calls under way, leaves everything that was saved in
+    /// its final place and ends every connection. Later calls are `Unavailable`. The caller bounds
+    /// the wait.
     ///
     /// # Errors
-    /// If what was saved is not complete where a later start, or a copy, looks for it.
+    /// Returns an error if the saved content is not complete where a later start, or a copy, looks
+    /// for it.
     async fn close(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -1,11 +1,11 @@
-//! Why a store did not do as asked, and what is certain then.
+//! Why a store did not carry out a call, and what is certain then.
 
 use crate::domain::ids::{Term, Version};
 
-/// Why a store did not do as asked. The texts are for the log, never for an HTTP answer.
+/// Why a store did not carry out a call. The texts are for the log, never for an HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// It could not be reached, or was too slow to begin. Nothing was written.
+    /// The store could not be reached, or was too slow to begin. Nothing was written.
     #[error("the store is unavailable: {0}")]
     Unavailable(String),
     /// A write was under way when contact was lost: it may have happened or not.
@@ -15,27 +15,19 @@ pub enum StoreError {
     #[error("the store refused the content: {0}")]
     Refused(String),
     /// A newer orchestrator has taken the term. Nothing was written, and nothing ever will be.
+    #[expect(missing_docs, reason = "the names say it")]
     #[error("another orchestrator has taken over this database (term {current}, ours was {ours})")]
-    Deposed {
-        /// The term that lost.
-        ours: Term,
-        /// The term that holds.
-        current: Term,
-    },
+    Deposed { ours: Term, current: Term },
     /// The version in the store is not the one this orchestrator left there although the term is
-    /// its own: memory and store have parted ways.
+    /// its own: memory and store differ.
+    #[expect(missing_docs, reason = "the names say it")]
     #[error("the store is at version {found}, expected {expected}")]
-    VersionMismatch {
-        /// What this orchestrator expected.
-        expected: Version,
-        /// What it found.
-        found: Version,
-    },
-    /// What is there cannot be used: damaged, or written by a newer release.
+    VersionMismatch { expected: Version, found: Version },
+    /// The content of the store cannot be used: damaged, or written by a newer release.
     #[error("{0}")]
     Unusable(String),
-    /// Another process has the database to itself. Waiting does not help: somebody has to stop
-    /// that process. Nothing was looked at.
+    /// Another process has the database to itself. Waiting does not help: an operator has to stop
+    /// that process. Nothing was read.
     #[error("{0}")]
     InUse(String),
     /// The file that was opened is no longer the one under its name. Nothing was written, and
@@ -45,8 +37,8 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the same call may succeed later without anybody's help: a start waits for that, and
-    /// ends at once for everything else.
+    /// Returns whether the same call may succeed later without an operator: a start waits for that,
+    /// and ends at once for every other error.
     pub const fn is_passing(&self) -> bool {
         match self {
             Self::Unavailable(_) | Self::InDoubt(_) => true,

@@ -1,4 +1,4 @@
-//! What an error of a database says about the work it ended.
+//! The meaning of a database's error for the work that it ended.
 
 use diesel::result::{DatabaseErrorKind, Error};
 
@@ -7,14 +7,14 @@ use super::error::StoreError;
 /// Whether an operation may change anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// It looks at one moment of the database.
+    /// It reads one moment of the database.
     Read,
     /// It changes the database, all or nothing.
     Write,
 }
 
 impl Access {
-    /// The error of an operation that was given up after it could no longer be stopped.
+    /// Returns the error of an operation that was abandoned when it could no longer be stopped.
     pub(super) fn lost(self, what: impl Into<String>) -> StoreError {
         match self {
             Self::Read => StoreError::Unavailable(what.into()),
@@ -24,7 +24,7 @@ impl Access {
 }
 
 /// For errors *before* the end of a transaction: the adapters roll it back, so nothing of it is
-/// written, whatever went wrong. Errors of COMMIT itself go through `at_commit`.
+/// written, whatever the error. Errors of COMMIT itself go through `at_commit`.
 impl From<Error> for StoreError {
     fn from(error: Error) -> Self {
         match error {
@@ -47,8 +47,8 @@ impl From<Error> for StoreError {
     }
 }
 
-/// What an error of COMMIT means. A constraint that is checked at the end, or a conflict with
-/// another transaction, has rolled it back; anything else leaves open what happened.
+/// Interprets an error of COMMIT. A constraint that is checked at the end, or a conflict with
+/// another transaction, has rolled it back; any other error leaves the outcome unknown.
 pub(super) fn at_commit(error: Error) -> StoreError {
     match &error {
         Error::DatabaseError(kind, _) if is_about_content(kind) => error.into(),
@@ -57,15 +57,15 @@ pub(super) fn at_commit(error: Error) -> StoreError {
     }
 }
 
-/// Whether an error says that SQLite's file is held by another process, which passes. SQLite has
-/// no other way to say so than this text once diesel has read it.
+/// Returns whether an error says that another process holds SQLite's file, which passes. Once
+/// diesel has read it, only this text shows that.
 pub(super) fn says_locked(message: &str) -> bool {
     message.contains("database is locked") || message.contains("database table is locked")
 }
 
-/// Whether an error of a migration is about the way to the database, and not about its content.
+/// Returns whether an error of a migration concerns the way to the database, and not its content.
 pub(super) fn is_about_the_way(error: &(dyn std::error::Error + 'static)) -> bool {
-    // The error of a migration's own statement hides what it was behind a text.
+    // The error of a migration's own statement hides the database's error behind a text.
     if says_locked(&error.to_string()) {
         return true;
     }
@@ -82,7 +82,7 @@ pub(super) fn is_about_the_way(error: &(dyn std::error::Error + 'static)) -> boo
     }
 }
 
-/// Whether the same content would be refused again, and other content would not.
+/// Returns whether the same content would be refused again, and other content would not.
 fn is_about_content(kind: &DatabaseErrorKind) -> bool {
     matches!(
         kind,

@@ -7,14 +7,14 @@ use crate::domain::ids::{Term, Version};
 /// matches nothing, nothing is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guard {
-    /// The life of the orchestrator that writes.
+    /// The term of the orchestrator that writes.
     pub term: Term,
     /// The last version it knows of.
     pub version: Version,
 }
 
 impl Guard {
-    /// The guard after one more saved transaction.
+    /// Returns the guard after one more saved transaction.
     #[must_use]
     pub const fn after_save(self) -> Self {
         Self {
@@ -23,9 +23,10 @@ impl Guard {
         }
     }
 
-    /// The guard after a transaction in doubt was defeated by [`Store::settle`](super::Store::settle). It moves the
-    /// version by two, so that the two possible outcomes leave different versions behind and
-    /// settling can itself be repeated when its own outcome is unknown.
+    /// Returns the guard after a transaction in doubt was defeated by
+    /// [`Store::settle`](super::Store::settle). It moves the version by two, so that the two
+    /// possible outcomes leave different versions behind and settling can itself be repeated when
+    /// its own outcome is unknown.
     #[must_use]
     pub const fn after_defeat(self) -> Self {
         Self {
@@ -35,11 +36,11 @@ impl Guard {
     }
 }
 
-/// What became of a transaction in doubt.
+/// The outcome of a transaction in doubt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settlement {
-    /// It was committed after all.
+    /// The transaction was committed.
     Committed,
-    /// It is not there and never will be; the version is now [`Guard::after_defeat`].
+    /// The transaction is not there and never will be; the version is now [`Guard::after_defeat`].
     Defeated,
 }

@@ -1,4 +1,4 @@
-//! The migrations this release carries, and what may be done with them.
+//! The migrations of this release, and the operations on them.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,18 @@ use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use super::error::StoreError;
 use super::failure::is_about_the_way;
 
-/// For SQLite.
 pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
-/// For PostgreSQL.
 pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
-/// Brings a database up to this release; returns the names of the migrations it took.
+/// Brings a database up to this release; returns the names of the migrations that were applied.
 pub(super) fn run_pending<DB: Backend>(
     database: &mut impl MigrationHarness<DB>,
     carried: &impl MigrationSource<DB>,
 ) -> Result<Vec<String>, StoreError> {
     let taken = run_all(database, carried);
     match taken {
-        // A server that ends a connection says so once; what follows says that it is gone.
+        // A server that ends a connection gives its reason once; later errors only say that it is
+        // gone.
         Err(StoreError::Unusable(reason)) => match database.applied_migrations() {
             Err(lost) if is_about_the_way(&*lost) => Err(StoreError::Unavailable(reason)),
             Err(_) | Ok(_) => Err(StoreError::Unusable(reason)),
@@ -48,7 +47,7 @@ fn run_all<DB: Backend>(
     Ok(taken)
 }
 
-/// Takes back the last migration; returns its name, if there was one.
+/// Reverts the last migration; returns its name, if there was one.
 pub(super) fn revert_last<DB: Backend>(
     database: &mut impl MigrationHarness<DB>,
     carried: &impl MigrationSource<DB>,
@@ -67,7 +66,7 @@ pub(super) fn revert_last<DB: Backend>(
     Ok(names.get(&last).cloned())
 }
 
-/// The names of what this release carries, by version.
+/// Returns the names of this release's migrations, by version.
 fn names<DB: Backend>(
     carried: &impl MigrationSource<DB>,
 ) -> Result<BTreeMap<MigrationVersion<'static>, String>, StoreError> {
@@ -82,8 +81,8 @@ fn names<DB: Backend>(
         .collect())
 }
 
-/// A database that a newer release has changed is left alone: what it holds may mean something
-/// else by now.
+/// Refuses a database that a newer release has changed, because its content may have another
+/// meaning now.
 fn refuse_newer<DB: Backend>(
     database: &mut impl MigrationHarness<DB>,
     names: &BTreeMap<MigrationVersion<'static>, String>,

@@ -1,14 +1,15 @@
-//! Where the fleet is kept: one trait, three adapters.
+//! The store of the fleet: one trait, three adapters.
 //!
 //! A store writes what the domain decided and knows no rules itself. Every fleet transaction is
 //! guarded by [`Guard`], so that only the newest orchestrator writes, and so that a transaction
 //! whose outcome is unknown can be settled afterwards (`docs/decisions/0002`). One conformance
 //! suite (`tests/store/conformance.rs`) runs on all adapters. May use `domain` and diesel.
 //!
-//! `contract` is the trait, with its words in `guard`, `save`, `census`, `stored_event` and `error`.
-//! `target` names a database; `open` turns it into a store. `postgres/operations.rs` holds every statement, written once; `sqlite` and
-//! `postgres` run them as transactions with a time limit, and know what a failure leaves behind
-//! (`failure`). `schema`, `rows` and `write_set` are the way between tables and domain.
+//! `contract` is the trait, with its types in `guard`, `save`, `census`, `stored_event` and
+//! `error`. `target` names a database; `open` turns it into a store. `postgres/operations.rs` holds
+//! every statement, written once; `sqlite` and `postgres` run the statements as transactions with a
+//! time limit, and know what a failure leaves behind (`failure`). `schema`, `rows` and `write_set`
+//! translate between tables and domain.
 
 mod census;
 mod contract;

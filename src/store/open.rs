@@ -12,8 +12,8 @@ use super::target::Target;
 
 impl Target {
     /// Opens the store, brings its tables up to this release and returns it. `owner` says what this
-    /// process does with the database, for a second process that is refused because of it:
-    /// `at 127.0.0.1:8001`.
+    /// process does with the database, for a second process that is refused because of it: `at
+    /// 127.0.0.1:8001`.
     ///
     /// Every later call is bounded by `timeout`; `pool_size` is the number of connections, which
     /// only PostgreSQL has more than two of.
@@ -47,8 +47,8 @@ impl Target {
         }
     }
 
-    /// Takes back the last migration, with everything in its tables; returns its name, none if
-    /// there is none left.
+    /// Reverts the last migration, with everything in its tables; returns its name, `None` if there
+    /// is none left.
     ///
     /// # Errors
     /// As [`Target::open`].

@@ -1,12 +1,12 @@
-//! Which rows go, and who takes them out of which table.
+//! Which rows are deleted, and which part of the program deletes them from which table.
 //!
-//! Every table has an owner ([`TABLES`]): a table that only grows fills the disk some day. What is
-//! past its time is deleted in steps of [`PRUNE_STEP`] rows, each a transaction of its own, so that
-//! the transactions of the fleet get their turn in between.
+//! Every table has an owner ([`TABLES`]): a table that only grows fills the disk some day. Expired
+//! rows are deleted in steps of [`PRUNE_STEP`] rows, each a transaction of its own, so that the
+//! transactions of the fleet get their turn in between.
 
 use crate::domain::timeline::{Recent, Span};
 
-/// How many rows one step deletes at the most, of all tables together: a few milliseconds.
+/// How many rows one step deletes at most, of all tables together: a few milliseconds.
 pub(super) const PRUNE_STEP: i64 = 1_000;
 
 const PRUNE_METRICS: &str = "DELETE FROM metrics WHERE (instance_id, recorded_at) IN \
@@ -38,25 +38,25 @@ pub(super) const PRUNE_BEATS: &str = "DELETE FROM last_beats WHERE instance_id I
      (SELECT instance_id FROM last_beats WHERE NOT EXISTS \
      (SELECT 1 FROM instances WHERE instances.id = last_beats.instance_id) LIMIT $1)";
 
-/// What is recent, and therefore stays, and how many points of the history stay at the most.
+/// The rows that stay because they are recent, and the most entries of the health history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expiry {
-    /// Metrics, by when they were recorded.
+    /// Metrics, by the time they were recorded.
     pub metrics: Recent,
-    /// Events, by when they happened.
+    /// Events, by the time they happened.
     pub events: Recent,
-    /// Closed alerts, by when they were closed; open ones stay.
+    /// Closed alerts, by the time they were closed; open ones stay.
     pub alerts: Recent,
-    /// Ended incidents, by when they ended; open ones stay.
+    /// Ended incidents, by their end; open ones stay.
     pub incidents: Recent,
     /// The history of the system's health.
     pub health: Recent,
-    /// Points of that history at the most, at least 1.
+    /// The most entries of that history, at least 1.
     pub most_health_rows: u32,
 }
 
-/// The statements of one step, each with the times it deletes. They bind the first and the last
-/// time and the greatest number of rows.
+/// Returns the statements of one step, each with the times it deletes. They bind the first and the
+/// last time and the greatest number of rows.
 pub(super) fn outdated(expiry: &Expiry) -> Vec<(&'static str, Span)> {
     let tables = [
         (PRUNE_METRICS, &expiry.metrics),
@@ -72,14 +72,14 @@ pub(super) fn outdated(expiry: &Expiry) -> Vec<(&'static str, Span)> {
     spans.collect()
 }
 
-/// Who takes rows out of a table.
+/// The part of the program that deletes rows from a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
-    /// The clean-up in the background, by [`Expiry`]: what it goes by.
+    /// The clean-up in the background, by [`Expiry`]; holds the rule.
     CleanUp(&'static str),
-    /// The FleetActor, by commands: which.
+    /// The FleetActor, by commands; holds their names.
     Fleet(&'static str),
-    /// The table cannot grow: why not.
+    /// No part: the table cannot grow; holds the reason.
     Bounded(&'static str),
 }
 

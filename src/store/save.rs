@@ -1,4 +1,4 @@
-//! What one fleet transaction writes.
+//! The content of one fleet transaction.
 
 use crate::domain::events::Event;
 use crate::domain::fleet::Rows;
@@ -11,11 +11,11 @@ use crate::domain::time::WallTime;
 pub struct Save {
     /// When it was decided.
     pub at: WallTime,
-    /// The last epoch given out.
+    /// The last epoch that was used.
     pub counter: Epoch,
-    /// The rows as they are to be.
+    /// The rows as they must be afterwards.
     pub rows: Rows,
-    /// What happened, in order.
+    /// The events, in order.
     pub events: Vec<Event>,
 }
 

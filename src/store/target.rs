@@ -1,4 +1,4 @@
-//! Which database holds the fleet.
+//! The database that holds the fleet.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use crate::domain::masked_url::masked_url;
 /// A database that holds the fleet.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Target {
-    /// The memory of the process: nothing outlives it.
+    /// The memory of the process, which ends with it.
     Memory,
     /// A file of SQLite, relative to the working directory or absolute.
     Sqlite(PathBuf),
@@ -39,7 +39,7 @@ impl Target {
         let path = rest.strip_prefix("//");
         match (scheme, path) {
             ("memory", _) => Ok(Self::Memory),
-            // Elsewhere these mean something; here they would become odd file names.
+            // Other programs read these as parameters; here they would become odd file names.
             ("sqlite", Some(path)) if path.contains('?') => Err(StoreError::Unusable(
                 "sqlite:// takes no options after a `?` in the database URL".to_owned(),
             )),
@@ -51,7 +51,7 @@ impl Target {
                 "the database URL names no file: write sqlite://path/to/file.db".to_owned(),
             )),
             ("postgres" | "postgresql", Some(_)) => Ok(Self::Postgres(url.to_owned())),
-            // Nothing but the scheme is repeated: the rest may hold a password.
+            // Only the scheme is repeated: the rest may hold a password.
             _ => Err(StoreError::Unusable(format!(
                 "the scheme `{scheme}` of the database URL is not supported: use sqlite://, \
                  postgres:// or memory:"

@@ -9,7 +9,7 @@ use crate::domain::fleet::Rows;
 use crate::domain::stream::Stream;
 use crate::domain::stream_url::StreamUrl;
 
-/// What is written and deleted, by table.
+/// The rows to write and to delete, by table.
 #[derive(Debug, Default)]
 pub(super) struct WriteSet {
     pub(super) instances: Vec<InstanceRow>,
@@ -23,7 +23,7 @@ pub(super) struct WriteSet {
 }
 
 impl WriteSet {
-    /// The rows of `save`.
+    /// Converts `save` to rows.
     pub(super) fn new(save: &Save) -> Result<Self, StoreError> {
         refuse_nul(&save.rows)?;
         let mut set = Self::default();
@@ -45,7 +45,7 @@ impl WriteSet {
                 None => set.gone_placements.push(id.get()),
             }
         }
-        // One statement must not write a row twice; the last word on an incident counts.
+        // One statement must not write a row twice; the newest state of an incident counts.
         let incidents: BTreeMap<_, _> = save
             .rows
             .incidents
@@ -68,8 +68,9 @@ fn reason_of(stream: &Stream) -> &str {
     reason.unwrap_or_default()
 }
 
-/// PostgreSQL has no text with NUL in it, and says so with an error that looks like an outage.
-/// Refused by name on both databases, it stays the fault of the one command that brought it.
+/// Refuses texts with NUL. PostgreSQL has no such texts, and reports them with an error that looks
+/// like an outage. Refused by name on both databases, the text fails only the one command that
+/// brought it.
 fn refuse_nul(rows: &Rows) -> Result<(), StoreError> {
     let instances = rows.instances.values().flatten().flat_map(|instance| {
         [

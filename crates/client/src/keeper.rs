@@ -1,5 +1,5 @@
-//! The thread that keeps the rules: it does what the machine says, and never waits for the network
-//! or the runner.
+//! The thread that keeps the rules: it carries out what the machine decides, and never waits for
+//! the network or the runner.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,8 +19,8 @@ use super::runner::{Notice, Runner};
 use super::stream::{Handoff, StopReason, StreamAssignment, StreamId};
 use super::wire::Wire;
 
-/// The longest wait without a look at the clock: waiting does not go on while the machine sleeps,
-/// a lease does.
+/// The longest wait without a look at the clock: a wait stands still while the computer sleeps, a
+/// lease does not.
 const CHECK_PERIOD: Duration = Duration::from_millis(100);
 
 struct Errand {
@@ -62,17 +62,17 @@ pub(super) fn spawn(
     };
     let keeper = spawn("worker-keeper").spawn(move || {
         let ending = keeper.live()?;
-        // What it was told last is still told to the author.
+        // Notices that were sent last still reach the author.
         performer.join().ok().map(|()| ending)
     })?;
     Ok((inbox, keeper))
 }
 
-/// Sends one request after the other, until nobody wants to send any more.
+/// Sends one request after the other, until the keeper is gone.
 fn talk(wire: &Wire, to_do: &Receiver<Errand>, answers: &Sender<Message>) {
     for errand in to_do {
         let sent = || wire.send(&errand.request, errand.limit);
-        // Without an answer, whatever it is, nothing would be sent ever again.
+        // Without an answer of some kind, no further request would ever be sent.
         let (answer, why) = catch_unwind(AssertUnwindSafe(sent)).unwrap_or_else(|_| {
             let failed = Answer::Failed { retry_after: None };
             (failed, Some("the request panicked".to_owned()))
@@ -105,7 +105,8 @@ impl Keeper {
             if self.is_runner_gone {
                 return None;
             }
-            // The clock is read anew before each action: who was suspended stops first.
+            // The clock is read anew before each action, so that a worker that was suspended stops
+            // its streams first.
             match self.machine.next(boot_time()) {
                 Some(Action::Start(stream)) => self.start(stream),
                 Some(Action::Stop(stream, reason)) => self.stop(stream, reason),
@@ -172,7 +173,7 @@ impl Keeper {
         self.perform(Task::Notice(notice));
     }
 
-    /// A runner that is gone says so itself.
+    /// Sends a task to the performer. A performer that is gone has reported that itself.
     fn perform(&self, task: Task) {
         let _ = self.tasks.send(task);
     }
@@ -184,7 +185,8 @@ impl Keeper {
     }
 
     fn stop(&mut self, stream: StreamAssignment, reason: StopReason) {
-        // Ends the permit first: work that asks it has ended when the runner is called.
+        // The permit ends first, so work that checks its permit has ended when the runner is
+        // called.
         self.grants.remove(&stream.id);
         self.perform(Task::Stop(stream, reason));
     }

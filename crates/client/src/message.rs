@@ -1,4 +1,4 @@
-//! What the threads of a worker say to the one that keeps the rules.
+//! The messages of a worker's threads to the keeper.
 
 use super::machine::{Answer, Outcome, Ticket};
 use super::stream::{Ending, StreamId};
@@ -7,21 +7,21 @@ use super::stream::{Ending, StreamId};
 #[derive(Debug)]
 pub(super) enum Performed {
     Ended(Outcome),
-    /// A start failed, for this reason.
+    /// A start failed, with the error as its reason.
     Failed(String),
 }
 
-/// What the keeper is told.
+/// A message to the keeper.
 #[derive(Debug)]
 pub(super) enum Message {
-    /// What came of a request, and what went wrong, for people.
+    /// The answer to a request, and for operators a sentence about what went wrong.
     Answered(Ticket, Answer, Option<String>),
-    /// The version the orchestrator is at, for this life.
+    /// The orchestrator's current version, for this incarnation.
     News {
         incarnation: i64,
         version: i64,
     },
-    /// The runner did what it was told to.
+    /// The runner has carried out a call.
     Performed(Performed),
     /// The runner panicked.
     RunnerGone,

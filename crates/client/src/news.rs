@@ -1,6 +1,7 @@
 //! Waits for news of the orchestrator, so that changes arrive at once and not with the next
 //! heartbeat. Nothing depends on it: news only make a heartbeat due, and leases come from
-//! heartbeats alone. An orchestrator that does not offer it is not asked again in that life.
+//! heartbeats alone. An orchestrator that does not offer the call is not asked again in that
+//! incarnation.
 
 use std::sync::mpsc::Sender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -10,16 +11,16 @@ use super::message::Message;
 use super::permit::boot_time;
 use super::wire::{NEWS_WAIT, News, Wire};
 
-/// The wait after a question that came to nothing, and the longest.
+/// The wait after a request without news, and the longest such wait.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 /// A year; more than that is too much for some clocks.
 const FOR_EVER: Duration = Duration::from_secs(365 * 86_400);
 
-/// What the worker knows: its life and the version of its set.
+/// The facts the worker knows: its incarnation and the version of its set.
 type Known = (i64, i64);
 
-/// Where the keeper posts what it knows.
+/// The place where the keeper posts those facts.
 #[derive(Debug, Default)]
 pub(super) struct Board {
     state: Mutex<State>,
@@ -33,7 +34,7 @@ struct State {
 }
 
 impl Board {
-    /// What there can be news about; none while not registered.
+    /// Posts the current facts; `None` while the worker is not registered.
     pub(super) fn post(&self, known: Option<Known>) {
         let mut state = self.lock();
         if state.known != known {
@@ -42,7 +43,7 @@ impl Board {
         }
     }
 
-    /// Nobody wants news any more.
+    /// Ends the wait for news.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();
@@ -52,7 +53,7 @@ impl Board {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What is known once there is something; none when closed.
+    /// Waits until facts are posted; returns `None` once the board is closed.
     fn wait_for_something(&self) -> Option<Known> {
         let is_idle = |state: &mut State| state.known.is_none() && !state.is_closed;
         let state = self.changed.wait_while(self.lock(), is_idle);
@@ -60,14 +61,14 @@ impl Board {
         state.known.filter(|_| !state.is_closed)
     }
 
-    /// Waits, at most so long, for this to be true no longer.
+    /// Waits, for at most so long, while a condition holds.
     fn wait_while(&self, limit: Duration, is_so: impl Fn(Option<Known>) -> bool) {
         let is_same = |state: &mut State| is_so(state.known) && !state.is_closed;
         let waited = self.changed.wait_timeout_while(self.lock(), limit, is_same);
         drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Asks for news about what is posted, until the board is closed.
+    /// Requests news about the posted facts, until the board is closed.
     pub(super) fn listen(&self, wire: &Wire, keeper: &Sender<Message>) {
         let mut failures = 0;
         while let Some(known) = self.wait_for_something() {
@@ -85,7 +86,8 @@ impl Board {
                     if keeper.send(news).is_err() {
                         return;
                     }
-                    // Its heartbeat brings the news; asked again before, they would be the same.
+                    // The next heartbeat brings the changes; until then the same news would come
+                    // again.
                     self.wait_while(NEWS_WAIT, |now| now == Some(known));
                 }
                 News::Version(_) if !was_quick => failures = 0,

@@ -11,7 +11,8 @@ use super::stream::{StopReason, StreamAssignment};
 
 use orchestrator_domain::masked_url::with_masked_urls;
 
-/// What the runner is told. The machine waits for the end of a start or a stop before the next.
+/// A call of the runner. The machine waits for the end of a start or a stop before it begins the
+/// next.
 #[derive(Debug)]
 pub(super) enum Task {
     Start(StreamAssignment, Permit),
@@ -19,7 +20,7 @@ pub(super) enum Task {
     Notice(Notice),
 }
 
-/// Does one task after the other, until there is nobody who could tell any.
+/// Carries out one task after the other, until the keeper is gone.
 pub(super) fn perform(runner: impl Runner, tasks: &Receiver<Task>, keeper: &Sender<Message>) {
     let _guard = Guard(keeper);
     let mut runner = runner;
@@ -35,7 +36,7 @@ pub(super) fn perform(runner: impl Runner, tasks: &Receiver<Task>, keeper: &Send
                 continue;
             }
         };
-        // Nobody to hear it: nobody to tell anything more either.
+        // If the keeper is gone, no task follows either.
         let _ = keeper.send(Message::Performed(outcome));
     }
 }
@@ -48,7 +49,7 @@ fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) ->
     match runner.start(stream, permit) {
         Ok(()) => Performed::Ended(Outcome::Done),
         Err(failure) => {
-            // Its URL, with a password, is what most such errors repeat.
+            // Most such errors repeat the stream's URL, which holds a password.
             let why = with_masked_urls(&failure.to_string());
             runner.notice(&Notice::StartFailed(stream.id, why.clone()));
             Performed::Failed(why)
@@ -56,7 +57,7 @@ fn start(runner: &mut impl Runner, stream: &StreamAssignment, permit: Permit) ->
     }
 }
 
-/// Tells that the runner panicked.
+/// Reports a panic of the runner.
 struct Guard<'a>(&'a Sender<Message>);
 
 impl Drop for Guard<'_> {

@@ -1,4 +1,4 @@
-//! Whether a stream may be run at this moment, and the clock that decides it.
+//! Whether a stream may run at this moment, and the clock that decides it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,11 +11,11 @@ use super::stream::{Handoff, StreamAssignment};
 #[cfg(any(target_os = "linux", target_os = "android"))]
 const CLOCK: ClockId = ClockId::Boottime;
 
-/// Elsewhere this is the clock that goes on while the machine sleeps, if there is one.
+/// On other systems: a clock that goes on while the computer sleeps, if there is one.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// The time since the machine started, time asleep included.
+/// Returns the time since the computer started, including time asleep.
 pub(super) fn boot_time() -> Duration {
     let time = clock_gettime(CLOCK);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);
@@ -24,8 +24,9 @@ pub(super) fn boot_time() -> Duration {
 
 /// The permit to run one stream.
 ///
-/// Whoever works on the stream asks it before every result: it ends at the very moment the lease
-/// does, also in a process that was suspended then and has not yet been told to stop.
+/// Code that works on the stream checks the permit before every result: it ends at the very moment
+/// the lease does, also in a process that was suspended then and whose runner has not been called
+/// yet.
 #[derive(Debug, Clone)]
 pub struct Permit {
     stream: Arc<Standing>,
@@ -33,22 +34,22 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Whether the stream is still to be run. Once it is not, it never is again under this
-    /// permit, unless the orchestrator answers before anybody was told to stop.
+    /// Returns whether the stream may still run. Once it is false it stays false for this permit,
+    /// unless the orchestrator answers before the runner was called to stop.
     pub fn is_valid(&self) -> bool {
         !self.stream.is_withdrawn.load(Ordering::Acquire)
             && (!self.stream.is_exclusive.load(Ordering::Acquire) || self.lease.is_ahead())
     }
 }
 
-/// How one stream stands.
+/// The state of one stream, shared by its permit and the keeper.
 #[derive(Debug)]
 struct Standing {
     is_withdrawn: AtomicBool,
     is_exclusive: AtomicBool,
 }
 
-/// When exclusive streams must not run any more, for all threads to see.
+/// The moment at which exclusive streams must have stopped, readable by all threads.
 #[derive(Debug, Default)]
 pub(super) struct LeaseEnd(AtomicU64);
 
@@ -80,7 +81,7 @@ impl Grant {
         (Self(standing), permit)
     }
 
-    /// The lease matters from now on, or does not any more.
+    /// Sets whether the end of the lease ends the permit.
     pub(super) fn bind(&self, handoff: Handoff) {
         let is_exclusive = handoff == Handoff::Exclusive;
         self.0.is_exclusive.store(is_exclusive, Ordering::Release);

@@ -1,4 +1,4 @@
-//! What the bodies of answers mean: read leniently, but not guessed.
+//! Reads the bodies of answers: unknown parts are skipped, and nothing is guessed.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::machine::{Beat, Changes};
 use super::stream::{Handoff, StreamAssignment, StreamId};
 
-/// No time on the wire is longer than this; what claims to be is an error somewhere.
+/// No duration on the wire is longer than this; a longer one is an error somewhere.
 const LONGEST: f64 = 7.0 * 86_400.0;
 
-/// The answer to a heartbeat.
+/// Reads the answer to a heartbeat.
 pub(super) fn beat(body: &Value) -> Option<Beat> {
     body["status"].as_str()?;
     let assign = body["assign"].as_array();
@@ -44,7 +44,7 @@ fn assignment(line: &Value) -> Option<StreamAssignment> {
         epoch: line["epoch"].as_i64()?,
         name: text("name").unwrap_or_default(),
         url: text("url"),
-        // A word that is not known yet is taken for the stricter one.
+        // An unknown word counts as the stricter mode.
         handoff: match line["handoff"].as_str() {
             Some("overlap") => Handoff::Overlap,
             Some(_) | None => Handoff::Exclusive,
@@ -56,7 +56,7 @@ pub(super) fn ids(list: &Value) -> Option<Vec<StreamId>> {
     list.as_array()?.iter().map(Value::as_i64).collect()
 }
 
-/// A number that may be missing, but must not be anything else.
+/// Reads a number that may be missing, but must not be anything else.
 pub(super) fn number(value: &Value) -> Option<Option<i64>> {
     match value {
         Value::Null => Some(None),
@@ -64,7 +64,7 @@ pub(super) fn number(value: &Value) -> Option<Option<i64>> {
     }
 }
 
-/// The same for seconds; what is below zero is zero.
+/// Reads seconds in the same way; a negative number counts as zero.
 pub(super) fn duration(seconds: &Value) -> Option<Option<Duration>> {
     if seconds.is_null() {
         return Some(None);

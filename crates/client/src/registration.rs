@@ -1,4 +1,4 @@
-//! What a worker says of itself when it registers.
+//! The facts with which a worker registers.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,20 +9,20 @@ use orchestrator_domain::masked_url::masked_url;
 /// The settings of one worker.
 #[derive(Clone)]
 pub(super) struct Registration {
-    /// The orchestrator, without a slash at its end.
+    /// The URL of the orchestrator, without a slash at its end.
     pub(super) url: String,
     pub(super) server_id: String,
-    /// Where the worker is reached; none: the address it has on the way to the orchestrator.
+    /// The address of the worker; `None`: the address it has on the way to the orchestrator.
     pub(super) address: Option<(String, u16)>,
     pub(super) max_streams: u32,
     pub(super) labels: BTreeMap<String, String>,
-    /// None: as the orchestrator asks.
+    /// `None`: as the orchestrator asks.
     pub(super) heartbeat_interval: Option<Duration>,
     pub(super) auto_assign: bool,
 }
 
 impl fmt::Debug for Registration {
-    /// Leaves out what only repeats the calls, and what may be a password in the URL.
+    /// Leaves out fields that only repeat the calls, and possible passwords in the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Registration")
             .field("url", &masked_url(&self.url))

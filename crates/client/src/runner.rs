@@ -1,4 +1,4 @@
-//! What the author of a worker writes, and what it is given to know.
+//! The trait that the author of a worker implements, and what its calls get.
 
 use std::error::Error;
 use std::fmt;
@@ -9,44 +9,43 @@ use super::stream::{StopReason, StreamAssignment, StreamId};
 /// Why a stream could not be started.
 pub type Failure = Box<dyn Error + Send + Sync>;
 
-/// What the author of a worker writes. The calls come one after the other, from one thread.
+/// The part of a worker that its author writes. The calls come one after the other, from one
+/// thread.
 ///
-/// Each waits for the one before it, and the stop at the end of a lease does too: leave long work
-/// to threads or processes of your own, and let them ask their [`Permit`], which no call delays. A
-/// call that takes longer than a lease counts as hung: heartbeats end, and the streams of this
-/// worker are given to others.
+/// Each call waits for the one before it, and so does the stop at the end of a lease. Long work
+/// therefore belongs to threads or processes of its own, which check their [`Permit`]; no call
+/// delays a permit. A call that takes longer than a lease counts as hung: heartbeats end, and the
+/// streams of this worker are assigned to others.
 pub trait Runner: Send + 'static {
     /// Begins to run a stream. It is never called for a stream that runs already.
     ///
     /// # Errors
-    /// If it cannot be run here: it is given back, for another worker to run, and the orchestrator is
-    /// told the error as the reason. Keep passwords out of it.
+    /// An error says that the stream cannot run here. The stream is released for another worker,
+    /// with the error as the reason. The error must not contain a password.
     fn start(&mut self, stream: &StreamAssignment, permit: Permit) -> Result<(), Failure>;
 
-    /// Stops a stream; returns when it does not run any more, because from then on somebody
-    /// else may run it.
+    /// Stops a stream. It returns when the stream does not run any more, because from then on
+    /// another worker may run it.
     fn stop(&mut self, stream: &StreamAssignment, reason: StopReason);
 
-    /// Is told how things go, for a log.
+    /// Reports an event of the worker's life, for a log.
     fn notice(&mut self, notice: &Notice) {
         let _ = notice;
     }
 }
 
-/// How things go.
+/// An event of the worker's life.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Notice {
-    /// The orchestrator knows this worker now, as this life of it.
-    Registered {
-        /// The number of the life.
-        incarnation: i64,
-    },
-    /// A request failed; it is tried again.
+    /// The orchestrator has registered this worker under a new incarnation.
+    Registered { incarnation: i64 },
+    /// A request failed; it is retried.
     Unreachable(String),
     /// Requests are answered again.
     Reachable,
-    /// The runner could not start a stream, which is given back; its error, with URLs masked.
+    /// The runner could not start a stream, which is released; with the error, its URLs masked.
     StartFailed(StreamId, String),
 }
 

@@ -1,4 +1,4 @@
-//! What a worker is told to run, and why it is told to stop.
+//! The streams a worker should run, and why it has to stop one.
 
 use std::fmt;
 
@@ -7,28 +7,28 @@ use orchestrator_domain::masked_url::masked_url;
 /// The number of a stream.
 pub type StreamId = i64;
 
-/// A number that grows with each assignment of a stream: send it with what the stream produces,
-/// and whoever stores it can refuse a former owner (`docs/FENCING.md`). 0 if the orchestrator
-/// does not tell.
+/// A number that grows with each assignment of a stream. A worker sends it along with the results,
+/// so that a store of results can refuse a former owner (`docs/FENCING.md`). 0 if the orchestrator
+/// sends none.
 pub type Epoch = i64;
 
-/// A stream this worker is to run. Its `Debug` shows scheme and host of the URL only.
+/// A stream this worker should run. Its `Debug` shows scheme and host of the URL only.
 #[derive(Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StreamAssignment {
-    /// Which.
     pub id: StreamId,
-    /// Under which epoch.
+    /// The epoch of this assignment.
     pub epoch: Epoch,
-    /// What people call it; empty if the orchestrator does not tell.
+    /// The name in the catalogue; empty if the orchestrator sends none.
     pub name: String,
-    /// Where it comes from. It may hold a password: log the number of the stream instead.
+    /// Where its content is found. The URL may hold a password: log the id of the stream instead.
     pub url: Option<String>,
-    /// What matters more while two workers might run it.
+    /// How the stream is handed over.
     pub handoff: Handoff,
 }
 
 impl StreamAssignment {
-    /// A stream of which nothing but its number is known.
+    /// Creates a stream of which only the id is known.
     pub fn new(id: StreamId) -> Self {
         Self {
             id,
@@ -52,31 +52,31 @@ impl fmt::Debug for StreamAssignment {
     }
 }
 
-/// What is worse: two that run a stream, or none.
+/// Which is worse for a stream: two runners, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Handoff {
-    /// Two: it is stopped when the lease ends.
+    /// Two runners are worse: the stream stops when the lease ends.
     #[default]
     Exclusive,
-    /// None: it goes on while the orchestrator cannot be reached.
+    /// No runner is worse: the stream goes on while the orchestrator cannot be reached.
     Overlap,
 }
 
 /// Why a stream has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StopReason {
-    /// It is another worker's now, or nobody's.
+    /// It was taken from this worker.
     Revoked,
     /// It was assigned anew, under a higher epoch: it is started again at once.
     Replaced,
-    /// The orchestrator could not be reached for too long: it may be another worker's by now. It
-    /// is started again if it turns out that it is not.
+    /// The orchestrator could not be reached for too long, so another worker may own it by now. It
+    /// is started again if that turns out not to be so.
     LeaseEnded,
     /// The orchestrator does not know this worker any more.
     Unregistered,
-    /// Another process lives under the name of this worker.
+    /// Another process registered under the name of this worker.
     OtherProcess,
-    /// It was given back by this worker, or could not be started.
+    /// This worker released it, or could not start it.
     GivenBack,
     /// This worker leaves.
     Leaving,
@@ -96,10 +96,10 @@ impl fmt::Display for StopReason {
     }
 }
 
-/// How the life of a worker ended.
+/// How a worker ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
-    /// As it was told to.
+    /// It left, as it was asked to.
     Left,
     /// Another process registered under the same `server_id`; the orchestrator's sentence.
     OtherProcess(String),

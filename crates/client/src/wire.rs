@@ -14,10 +14,10 @@ use super::registration::Registration;
 use super::stream::StreamId;
 use orchestrator_domain::masked_url::with_masked_urls;
 
-/// How long the orchestrator is asked to hold a question that it has no news for.
+/// How long the orchestrator may hold a long poll without news.
 pub(super) const NEWS_WAIT: Duration = Duration::from_secs(30);
 
-/// A set of a hundred thousand streams fits.
+/// The longest answer that is read: a set of a hundred thousand streams fits.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 
 /// Speaks with one orchestrator for one worker.
@@ -27,28 +27,28 @@ pub(super) struct Wire {
     agent: Agent,
 }
 
-/// What came of a question for news.
+/// The result of a long poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum News {
-    /// The version the orchestrator is at.
+    /// The orchestrator's current version.
     Version(i64),
-    /// It does not offer any, or not to this life.
+    /// The orchestrator does not offer the call, or not to this incarnation.
     None,
-    /// No answer, or none that makes sense.
+    /// There was no answer, or an unusable one.
     Failed,
 }
 
-/// An answer, and what went wrong in a sentence.
+/// An answer, and a sentence about what went wrong.
 type Outcome = (Answer, Option<String>);
 
-/// What is read of any answer.
+/// The parts that are read of any answer.
 struct Reply {
     status: u16,
     retry_after: Option<Duration>,
-    /// Whether it is an error the orchestrator speaks of, and not whatever stands before it.
+    /// Whether it is an error of the orchestrator itself, and not of a proxy before it.
     is_problem: bool,
     body: Value,
-    /// The life that asked, if it said so.
+    /// The incarnation that the request named, if it named one.
     asked_by: Option<i64>,
 }
 
@@ -58,7 +58,7 @@ impl Wire {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // The orchestrator is on one's own network; a proxy to the world does not know it.
+            // The orchestrator is on the local network; a proxy to the internet does not know it.
             .proxy(None)
             .build()
             .into();
@@ -68,7 +68,7 @@ impl Wire {
         }
     }
 
-    /// Sends a request and waits for its answer, not longer than `limit` for each call it takes.
+    /// Sends a request and waits for its answer, for at most `limit` per HTTP call.
     pub(super) fn send(&self, request: &Request, limit: Duration) -> Outcome {
         let outcome = match request {
             Request::Register => self.register(limit),
@@ -128,7 +128,7 @@ impl Wire {
         let reply = self.post("/register", &body, limit)?;
         let outcome = reply.read(|body| {
             Some(Answer::Registered {
-                // An orchestrator that counts no lives takes no notice of the number either.
+                // An orchestrator without incarnations ignores the number.
                 incarnation: number(&body["incarnation"])?.unwrap_or(0),
                 interval: duration(&body["heartbeat_interval_seconds"])?
                     .unwrap_or(Duration::from_secs(30)),
@@ -171,7 +171,8 @@ impl Wire {
         body
     }
 
-    /// Waits for a version other than this one, which is answered at once; otherwise for a while.
+    /// Waits for a version other than this one. Another version is answered at once, this one after
+    /// a while.
     pub(super) fn news(&self, incarnation: i64, version: i64) -> News {
         let id = encoded(&self.registration.server_id);
         let url = &self.registration.url;
@@ -195,7 +196,7 @@ impl Wire {
         }
     }
 
-    /// What classic workers do: ask for more, then look at the whole list.
+    /// Does what classic workers do: requests more streams, then reads the whole list.
     fn list(
         &self,
         incarnation: i64,
@@ -232,7 +233,8 @@ impl Wire {
         Ok(reply.read(|_| Some(Answer::Released)))
     }
 
-    /// The release says which life leaves: a newer process of this name stays registered.
+    /// Releases the streams and leaves. The release names the incarnation, so a newer process of
+    /// this name stays registered.
     fn leave(
         &self,
         incarnation: i64,
@@ -244,7 +246,7 @@ impl Wire {
             return Ok((released, why));
         }
         let id = encoded(&self.registration.server_id);
-        // Its life says that it is the worker that leaves: nobody has to wait for its lease.
+        // The incarnation proves that the worker itself leaves, so its lease is not waited for.
         let url = &self.registration.url;
         let path = format!("{url}/instances/{id}?incarnation={incarnation}");
         let answer = self.agent.delete(path).config();
@@ -279,14 +281,15 @@ impl Reply {
         })
     }
 
-    /// Whether the life it takes for the current one is earlier than the one that asked: then
-    /// nobody took over, but the orchestrator has lost its memory of this life.
+    /// Returns whether the incarnation that the orchestrator calls current is earlier than the one
+    /// in the request: then no other process registered, but the orchestrator has lost its memory
+    /// of this one.
     fn has_forgotten(&self) -> bool {
         let current = self.body["current_incarnation"].as_i64();
         current.is_some() && current < self.asked_by
     }
 
-    /// What it means; `success` reads the body of a 200.
+    /// Interprets the answer; `success` reads the body of a 200.
     fn read(&self, success: impl FnOnce(&Value) -> Option<Answer>) -> Outcome {
         let detail = self.body["detail"].as_str().unwrap_or_default().to_owned();
         match self.status {
@@ -311,7 +314,7 @@ impl Reply {
     }
 }
 
-/// Percent-encoded, for a path.
+/// Returns the text percent-encoded, for a path.
 fn encoded(text: &str) -> String {
     let mut path = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -324,7 +327,7 @@ fn encoded(text: &str) -> String {
     path
 }
 
-/// The address this machine has on the way to the orchestrator. Nothing is sent for it.
+/// Returns the address this computer has on the way to the orchestrator. Nothing is sent.
 fn own_address(url: &str) -> String {
     let look = || -> Option<String> {
         let uri: ureq::http::Uri = url.parse().ok()?;

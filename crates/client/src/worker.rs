@@ -13,14 +13,14 @@ use super::registration::Registration;
 use super::runner::Runner;
 use super::stream::{Ending, StreamId};
 
-/// Why a worker ended, or could not begin.
+/// Why a worker ended, or could not start.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum WorkerError {
-    /// Another process registered under the same `server_id`. Everything here is stopped. Make
-    /// sure that each worker has a name of its own; this is what the orchestrator said.
+    /// Another process registered under the same `server_id`. Every stream here is stopped. Each
+    /// worker needs a name of its own; this is the orchestrator's sentence.
     OtherProcess(String),
-    /// The orchestrator does not accept the registration; this is what it said.
+    /// The orchestrator rejects the registration; this is its sentence.
     Refused(String),
     /// A call of the [`Runner`] panicked. Every `Permit` has ended.
     RunnerPanicked,
@@ -52,7 +52,7 @@ impl Error for WorkerError {
     }
 }
 
-/// What is said at registration.
+/// The settings of a worker before it starts.
 #[derive(Clone)]
 pub struct Builder {
     registration: Registration,
@@ -65,22 +65,23 @@ impl fmt::Debug for Builder {
 }
 
 impl Builder {
-    /// Where this worker is reached, for people to look up. Otherwise the address it has on the
-    /// way to the orchestrator, and port 1.
+    /// Sets the address of this worker, for operators. The default is the address it has on the way
+    /// to the orchestrator, and port 1.
     #[must_use]
     pub fn address(mut self, ip: impl Into<String>, port: u16) -> Self {
         self.registration.address = Some((ip.into(), port));
         self
     }
 
-    /// How many streams it can run, 20 if not said.
+    /// Sets how many streams it can run; 20 by default.
     #[must_use]
     pub fn max_streams(mut self, max_streams: u32) -> Self {
         self.registration.max_streams = max_streams;
         self
     }
 
-    /// Labels it with what matters for placing streams.
+    /// Adds labels (rack, zone, version), by which the orchestrator finds what failures have in
+    /// common.
     #[must_use]
     pub fn labels<K: Into<String>, V: Into<String>>(
         mut self,
@@ -93,25 +94,25 @@ impl Builder {
         self
     }
 
-    /// Beats more often than the orchestrator asks for.
+    /// Sends heartbeats more often than the orchestrator asks for.
     #[must_use]
     pub fn heartbeat_interval(mut self, interval: Duration) -> Self {
         self.registration.heartbeat_interval = Some(interval);
         self
     }
 
-    /// Whether it is filled with streams nobody runs, which is so if not said. Otherwise it only
-    /// takes over from others.
+    /// Sets whether streams without an owner are assigned to this worker without a request; true by
+    /// default. Otherwise it gets only streams that other workers lose.
     #[must_use]
     pub fn auto_assign(mut self, auto_assign: bool) -> Self {
         self.registration.auto_assign = auto_assign;
         self
     }
 
-    /// Begins to live. Returns at once: the registration is tried until it succeeds.
+    /// Starts the worker. Returns at once: the registration is retried until it succeeds.
     ///
     /// # Errors
-    /// If there is no thread left to do it.
+    /// Returns an error if no thread is left for it.
     pub fn start(self, runner: impl Runner) -> Result<Worker, WorkerError> {
         let (inbox, keeper) =
             keeper::spawn(self.registration, runner).map_err(WorkerError::NoThread)?;
@@ -122,8 +123,8 @@ impl Builder {
     }
 }
 
-/// A living worker. It leaves when it is dropped, and that takes as long as its streams take to
-/// stop and the orchestrator to be told, or a few seconds if it does not answer.
+/// A running worker. It leaves when it is dropped, which takes as long as its streams take to stop
+/// and the orchestrator to answer, or a few seconds if it does not answer.
 #[derive(Debug)]
 pub struct Worker {
     handle: Handle,
@@ -131,8 +132,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// A worker of the orchestrator at `url`. The `server_id` is its name: stable across
-    /// restarts, and nobody else's.
+    /// Begins the settings of a worker of the orchestrator at `url`. The `server_id` is its name:
+    /// stable across restarts, and unique.
     pub fn builder(url: impl Into<String>, server_id: impl Into<String>) -> Builder {
         let registration = Registration {
             url: url.into().trim_end_matches('/').to_owned(),
@@ -146,23 +147,23 @@ impl Worker {
         Builder { registration }
     }
 
-    /// To tell it something from another thread.
+    /// Returns a handle to control the worker from another thread.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Waits for its end.
+    /// Waits for the worker's end.
     ///
     /// # Errors
-    /// If it did not end by leaving.
+    /// Returns an error if it ended otherwise than by leaving.
     pub fn wait(mut self) -> Result<(), WorkerError> {
         self.join()
     }
 
-    /// Stops all streams, gives them back and leaves for good.
+    /// Stops all streams, releases them and leaves for good.
     ///
     /// # Errors
-    /// If it ended otherwise before.
+    /// Returns an error if it ended otherwise before.
     pub fn leave(mut self) -> Result<(), WorkerError> {
         self.handle.leave();
         self.join()
@@ -184,30 +185,30 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         self.handle.leave();
-        // Who drops it does not want to know how it went.
+        // A caller that drops the worker does not need its result.
         let _ = self.join();
     }
 }
 
-/// Tells a worker something. What is told to one that has ended is not heard.
+/// Controls a worker. Calls to a worker that has ended have no effect.
 #[derive(Debug, Clone)]
 pub struct Handle {
     inbox: Sender<Message>,
 }
 
 impl Handle {
-    /// Stop all streams, give them back and leave for good.
+    /// Stops all streams, releases them and leaves for good.
     pub fn leave(&self) {
         let _ = self.inbox.send(Message::Leave);
     }
 
-    /// Stop this stream, and give it back for another worker to run.
+    /// Stops this stream, and releases it for another worker.
     pub fn give_back(&self, stream: StreamId) {
         let _ = self.inbox.send(Message::GiveBack(stream, None));
     }
 
-    /// The same, and tells the orchestrator why: people see the reason, and the stream is paused if
-    /// other workers give it back too.
+    /// Does the same with a reason. Operators see the reason, and the stream is paused if other
+    /// workers give it back too.
     pub fn give_back_because(&self, stream: StreamId, reason: impl Into<String>) {
         let _ = self
             .inbox

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::settings::RetryPolicy;
 
-/// Waits stop doubling here, so that the slowest step is minutes and not days.
+/// Waits stop doubling here, so that the longest delay is minutes and not days.
 const MAX_DOUBLINGS: u32 = 6;
 
 /// Jitter takes away at most this part of a wait, so that many waiters do not move as one.
@@ -12,8 +12,8 @@ const JITTER_SHARE: f64 = 0.25;
 
 /// The wait before retry `retry` (1 for the first), at most 64 times the first wait.
 ///
-/// `jitter` in 0..=1 shortens it by up to a quarter; it is an argument so that this stays
-/// arithmetic. Once the attempts of the policy are used up, the wait stays at its slowest step.
+/// `jitter` in 0..=1 shortens it by up to a quarter; it is an argument so that this function stays
+/// arithmetic. Once the attempts of the policy are used up, the wait stays at the longest delay.
 pub fn retry_delay(policy: &RetryPolicy, retry: u32, jitter: f64) -> Duration {
     let step = retry.clamp(1, policy.max_attempts.max(1)) - 1;
     let factor = if policy.exponential {

@@ -1,7 +1,7 @@
-//! What a consistency check found: the fleet by itself, and the fleet against the store.
+//! The result of a consistency check: the fleet by itself, and the fleet against the store.
 //!
-//! A failed read is never a verdict: a store that could not be looked at is neither consistent
-//! nor inconsistent, and the report says so.
+//! A failed read is never a verdict: a store that could not be read is neither consistent nor
+//! inconsistent, and the report says so.
 
 use std::fmt;
 
@@ -12,9 +12,9 @@ use super::invariants::Check;
 pub enum Incomparable {
     /// The store did not answer.
     StoreUnavailable,
-    /// What it holds, or the file itself, cannot be read.
+    /// The rows in the store, or its file, cannot be read.
     StoreUnreadable,
-    /// Each time the store had been read, the fleet had moved on.
+    /// The fleet changed during each read of the store.
     KeptChanging,
 }
 
@@ -31,22 +31,23 @@ impl fmt::Display for Incomparable {
     }
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consistency {
-    /// What the saved fleet shows by itself.
+    /// The checks of the saved fleet by itself.
     pub fleet: Vec<Check>,
-    /// Whether the store holds the same (I7).
+    /// Whether the store holds the same fleet (I7).
     pub store: Result<Check, Incomparable>,
 }
 
 impl Consistency {
-    /// Every invariant that was looked at. What could not be compared is not among them.
+    /// Returns every invariant that was checked. A comparison that was not possible is not among
+    /// them.
     pub fn checks(&self) -> impl Iterator<Item = &Check> {
         self.fleet.iter().chain(self.store.as_ref().ok())
     }
 
-    /// Whether everything holds; none if nothing is known to be wrong and something is unknown.
+    /// Returns whether everything holds; `None` if no check failed and one is unknown.
     pub fn verdict(&self) -> Option<bool> {
         if !self.checks().all(|check| check.holds) {
             Some(false)

@@ -1,26 +1,26 @@
 //! A set of streams in 64 bits, so that what a worker runs can be compared with what it should
 //! run on every heartbeat, however many streams there are.
 //!
-//! It is the sum modulo 2^64 of the finalizer of SplitMix64 over the ids: the order does not
-//! matter, and a stream that comes or goes is one addition or subtraction. The finalizer is the
-//! thirteenth of David Stafford's variants of MurmurHash3's, as Sebastiano Vigna's `splitmix64.c`
-//! (public domain) has it; without the constant that SplitMix64 adds before. It is no protection
-//! against somebody who wants two sets to look alike, and need not be: who lies about what it runs
-//! could as well send the right digest.
+//! The digest is the sum modulo 2^64 of the finalizer of SplitMix64 over the ids: the order does
+//! not matter, and a stream that comes or goes is one addition or subtraction. The finalizer is the
+//! thirteenth of David Stafford's variants of MurmurHash3's, as in Sebastiano Vigna's
+//! `splitmix64.c` (public domain), without the constant that SplitMix64 adds before. The digest is
+//! no protection against an attacker who wants two sets to look alike, and need not be: a worker
+//! that lies about its streams could as well send the right digest.
 
 use std::fmt;
 
 use super::ids::StreamId;
 
-/// How many hexadecimal digits a digest has on the wire.
+/// The number of hexadecimal digits of a digest on the wire.
 const DIGITS: usize = 16;
 
-/// The digest of a set of streams; that of the empty one is 0.
+/// The digest of a set of streams; the digest of the empty set is 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamsDigest(u64);
 
 impl StreamsDigest {
-    /// Of these streams, each of which must be there once.
+    /// Returns the digest of these streams. Each must be there once.
     pub fn of(streams: impl IntoIterator<Item = StreamId>) -> Self {
         let mut digest = Self::default();
         for stream in streams {
@@ -29,7 +29,7 @@ impl StreamsDigest {
         digest
     }
 
-    /// From exactly 16 lower-case hexadecimal digits.
+    /// Reads exactly 16 lower-case hexadecimal digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         (text.len() == DIGITS && text.bytes().all(is_digit))
@@ -38,12 +38,12 @@ impl StreamsDigest {
             .map(Self)
     }
 
-    /// A stream came.
+    /// Adds a stream to the set.
     pub fn add(&mut self, stream: StreamId) {
         self.0 = self.0.wrapping_add(mix(stream));
     }
 
-    /// A stream went that was there.
+    /// Removes a stream that is in the set.
     pub fn remove(&mut self, stream: StreamId) {
         self.0 = self.0.wrapping_sub(mix(stream));
     }

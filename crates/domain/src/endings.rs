@@ -1,8 +1,8 @@
-//! How incidents ended, until that is saved.
+//! The ends of incidents, until they are saved.
 //!
-//! The moves of a recovery are saved before its end is: the instance is free for whatever comes
-//! next, and only the record is still open. Saving it is tried again until it succeeds; what a
-//! crash leaves open is ended at the next start.
+//! The moves of a recovery are saved before its end is: the instance is free for the next change,
+//! and only the record is still open. Saving the end is retried until it succeeds; an incident that
+//! a crash leaves open is ended at the next start.
 
 use std::collections::BTreeMap;
 
@@ -14,17 +14,17 @@ use crate::time::Timestamp;
 struct Ending {
     command: EndIncident,
     attempt: u32,
-    /// None while it is being saved.
+    /// `None` while the end is being saved.
     due: Option<Timestamp>,
     in_doubt: bool,
 }
 
-/// What is to be saved now.
+/// An end that must be saved now.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct DueEnding {
-    /// The command.
     pub command: EndIncident,
-    /// Whether it may have been saved already: then it has to be looked up before.
+    /// Whether it may have been saved already: then the store must be read first.
     pub in_doubt: bool,
 }
 
@@ -35,7 +35,7 @@ pub struct Endings {
 }
 
 impl Endings {
-    /// An incident has ended; the command is to be carried out now.
+    /// Adds the end of an incident; the command must be carried out now.
     pub fn begin(&mut self, command: EndIncident) -> DueEnding {
         let ending = Ending {
             command: command.clone(),
@@ -50,17 +50,17 @@ impl Endings {
         }
     }
 
-    /// It is saved, or never will be.
+    /// Removes an end that is saved, or can never be.
     pub fn done(&mut self, id: IncidentId) {
         self.unsaved.remove(&id);
     }
 
-    /// Which attempt failed just now, from 1.
+    /// Returns the number of the attempt that failed just now, from 1.
     pub fn attempt(&self, id: IncidentId) -> u32 {
         self.unsaved.get(&id).map_or(1, |ending| ending.attempt)
     }
 
-    /// It could not be saved, or nobody knows whether it is.
+    /// Notes that an end could not be saved, or that the outcome is unknown.
     pub fn retry_at(&mut self, id: IncidentId, due: Timestamp, in_doubt: bool) {
         if let Some(ending) = self.unsaved.get_mut(&id) {
             ending.attempt = ending.attempt.saturating_add(1);
@@ -69,12 +69,12 @@ impl Endings {
         }
     }
 
-    /// Those whose wait is over.
+    /// Returns the ends whose wait is over.
     pub fn handle_deadline(&mut self, now: Timestamp) -> Vec<DueEnding> {
         self.resume(|due| due <= now)
     }
 
-    /// The store is back: no wait makes sense any more.
+    /// Returns every end: the store is back, so no wait is needed.
     pub fn store_returned(&mut self) -> Vec<DueEnding> {
         self.resume(|_| true)
     }
@@ -93,17 +93,17 @@ impl Endings {
             .collect()
     }
 
-    /// When the next wait is over.
+    /// Returns when the next wait is over.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.unsaved.values().filter_map(|ending| ending.due).min()
     }
 
-    /// How many are not saved yet.
+    /// Returns how many ends are not saved yet.
     pub fn len(&self) -> usize {
         self.unsaved.len()
     }
 
-    /// Whether every end is saved.
+    /// Returns whether every end is saved.
     pub fn is_empty(&self) -> bool {
         self.unsaved.is_empty()
     }

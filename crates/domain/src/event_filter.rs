@@ -1,4 +1,4 @@
-//! What the audit trail is searched by.
+//! The conditions by which the audit trail is searched.
 
 use super::events::DatedEvent;
 use super::ids::{InstanceId, StreamId};
@@ -6,7 +6,8 @@ use super::string_enum::string_enum;
 use super::time::WallTime;
 
 string_enum! {
-    /// The order in which events are read: that of their numbers, which is that of writing.
+    /// The order in which events are read: by their numbers, which is the order in which they were
+    /// written.
     EventOrder {
         /// Oldest first.
         Ascending = "asc",
@@ -15,22 +16,22 @@ string_enum! {
     }
 }
 
-/// Which events are wanted. Everything that is given must fit.
+/// Selects events. An event must meet every condition that is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct EventFilter {
-    /// In which order they are read.
     pub order: EventOrder,
-    /// Only those that follow the one of this number in that order; none: from the first.
+    /// Only events that follow the one with this number in that order; `None`: from the first.
     pub after: Option<i64>,
-    /// Only those about this instance.
+    /// Only events about this instance.
     pub instance: Option<InstanceId>,
-    /// Only those about this stream.
+    /// Only events about this stream.
     pub stream: Option<StreamId>,
-    /// Only those of one of these kinds; of all if there are none.
+    /// Only events of one of these kinds; an empty list selects all kinds.
     pub kinds: Vec<&'static str>,
-    /// Only those that happened then or later.
+    /// Only events at this moment or later.
     pub from: Option<WallTime>,
-    /// Only those that happened earlier.
+    /// Only events before this moment.
     pub to: Option<WallTime>,
 }
 
@@ -49,7 +50,7 @@ impl Default for EventFilter {
 }
 
 impl EventFilter {
-    /// All events after a number, oldest first.
+    /// Selects all events after a number, oldest first.
     pub fn after(sequence: i64) -> Self {
         Self {
             after: Some(sequence),
@@ -57,7 +58,7 @@ impl EventFilter {
         }
     }
 
-    /// Whether it wants this one.
+    /// Returns whether an event meets the conditions.
     pub fn wants(&self, sequence: i64, dated: &DatedEvent) -> bool {
         let event = &dated.event;
         let follows = self.after.is_none_or(|after| match self.order {
@@ -72,7 +73,7 @@ impl EventFilter {
             && self.to.is_none_or(|to| dated.at < to)
     }
 
-    /// Whether nothing but the time narrows it: then the index of times is the one to ask.
+    /// Returns whether time is the only condition: then the index of times is the one to use.
     pub fn is_by_time_alone(&self) -> bool {
         let is_by_time = self.from.is_some() || self.to.is_some();
         is_by_time && self.instance.is_none() && self.stream.is_none() && self.kinds.is_empty()

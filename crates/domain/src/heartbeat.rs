@@ -114,7 +114,8 @@ pub struct SystemMetrics {
 }
 
 impl SystemMetrics {
-    /// The same without what is no number: of two databases one keeps it, and the other does not.
+    /// Returns the same without values that are not numbers: one of the two databases would keep
+    /// them, the other not.
     #[must_use]
     pub fn finite(self) -> Self {
         let finite = |number: Option<f64>| number.filter(|number| number.is_finite());
@@ -135,14 +136,13 @@ impl SystemMetrics {
 
 /// The last heartbeat of an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct LastBeat {
-    /// Whose.
     pub instance: InstanceId,
-    /// When it arrived.
     pub at: WallTime,
-    /// The state the worker gave itself, up to 64 characters.
+    /// The worker's own word for its state, up to 64 characters.
     pub reported_status: String,
-    /// How many streams the worker said it runs.
+    /// The number of streams that the worker says it runs.
     pub reported_streams: i64,
 }
 
@@ -156,11 +156,9 @@ impl Keyed for LastBeat {
 
 /// Metrics with whose they are and when they arrived.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct MetricsRecord {
-    /// Whose.
     pub instance: InstanceId,
-    /// When.
     pub recorded_at: WallTime,
-    /// The readings.
     pub metrics: SystemMetrics,
 }

@@ -1,4 +1,4 @@
-//! The names and numbers by which things are known.
+//! The names and numbers that identify instances, streams, assignments and records.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-/// The `server_id` a worker registered with: 1 to 128 characters, none of them a control
-/// character (checked where it enters, in `http/`). Cheap to clone.
+/// The `server_id` with which a worker registered: 1 to 128 characters, none of them a control
+/// character (checked in `http/`). Cheap to clone.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InstanceId(Arc<str>);
@@ -18,7 +18,7 @@ impl InstanceId {
         Self(id.into())
     }
 
-    /// The text as the worker sent it.
+    /// Returns the text as the worker sent it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -58,12 +58,12 @@ macro_rules! number {
                 Self(number)
             }
 
-            /// The number itself.
+            /// Returns the number itself.
             pub const fn get(self) -> i64 {
                 self.0
             }
 
-            /// The one after this.
+            /// Returns the successor.
             #[must_use]
             pub const fn next(self) -> Self {
                 Self(self.0.saturating_add(1))
@@ -79,7 +79,7 @@ macro_rules! number {
 }
 
 number! {
-    /// A stream's key, at least 1.
+    /// The key of a stream, at least 1.
     StreamId
 }
 number! {
@@ -88,17 +88,18 @@ number! {
     Epoch
 }
 number! {
-    /// One life of an instance. Drawn from the same counter as epochs, so a later registration
-    /// always has a greater one, even if the instance was deleted in between.
+    /// One life of an instance, from a registration to the next. Drawn from the same counter as
+    /// epochs, so a later registration always has a greater number, even if the instance was
+    /// deleted in between.
     Incarnation
 }
 number! {
-    /// One life of the orchestrator: whoever started last holds the highest, and only the holder
-    /// of the highest may write.
+    /// One life of the orchestrator: the one that started last has the highest term, and only that
+    /// one may write.
     Term
 }
 number! {
-    /// Counts the fleet transactions of one database; guards each of them (`store/`).
+    /// Counts the fleet transactions of one database; each transaction checks it (`store/`).
     Version
 }
 number! {

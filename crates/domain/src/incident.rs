@@ -9,19 +9,19 @@ use super::string_enum::string_enum;
 use super::time::WallTime;
 
 string_enum! {
-    /// What made an instance a failed one.
+    /// Why an instance was declared failed.
     FailureCause {
         /// It was silent for longer than the heartbeat timeout.
         HeartbeatTimeout = "heartbeat_timeout",
-        /// Somebody reported it over HTTP.
+        /// A caller reported it over HTTP.
         Reported = "reported",
-        /// It was found failed, with streams, by the sweep or after a start.
+        /// The sweep or a start found it failed, with streams.
         FoundFailed = "found_failed",
         /// It was silent past the emergency threshold and still owned streams.
         EmergencyThreshold = "emergency_threshold",
-        /// An operator asked for a recovery.
+        /// An operator requested a recovery.
         Forced = "forced",
-        /// An operator asked for an emergency recovery.
+        /// An operator requested an emergency recovery.
         Emergency = "emergency",
     }
 }
@@ -33,13 +33,13 @@ string_enum! {
         Recovered = "recovered",
         /// Some streams found no room and wait as orphans.
         RecoveredPartially = "recovered_partially",
-        /// It came back, registered again or was removed before the recovery was carried out. What its
-        /// worker had released by then runs elsewhere.
+        /// The instance came back, registered again or was removed before the recovery was carried
+        /// out. Streams that its worker had released by then run elsewhere.
         Averted = "averted",
-        /// The orchestrator ended before it was carried out; at its next start the instance was
-        /// given full grace again.
+        /// The orchestrator ended before the recovery was carried out; at its next start the
+        /// instance was given a full timeout again.
         Interrupted = "interrupted",
-        /// It was given up: what was asked for cannot be done.
+        /// It was given up: the order cannot be carried out.
         Failed = "failed",
     }
 }
@@ -57,71 +57,70 @@ string_enum! {
 string_enum! {
     /// A step of a recovery.
     StepName {
-        /// Something noticed, or somebody said, that the instance has failed.
+        /// A caller or the orchestrator noticed that the instance has failed.
         Detect = "detect",
-        /// What is known about the instance was looked up anew.
+        /// The saved state of the instance was read again.
         Refresh = "refresh",
-        /// The instance was asked for a sign of life, and fenced because there was none.
+        /// The actor of the instance looked for a heartbeat, and fenced the instance because there
+        /// was none.
         Reconfirm = "reconfirm",
-        /// Its lease was withdrawn, and nothing exclusive moves before it is over.
+        /// Its lease was withdrawn, and no exclusive stream moves before the lease is over.
         AwaitLease = "await_lease",
         /// Each of its streams was given a new owner, or found to have none.
         Plan = "plan",
         /// Its state and the moves were saved.
         Apply = "apply",
-        /// What is saved was compared with what was to be done.
+        /// The saved state was compared with the plan.
         Verify = "verify",
         /// Emergency: the streams were taken from the instance.
         ForceRelease = "force_release",
         /// Emergency: the streams were given to others.
         Redistribute = "redistribute",
-        /// Emergency: the invariants were checked over memory and store.
+        /// Emergency: the invariants were checked in memory and store.
         VerifyConsistency = "verify_consistency",
-        /// Emergency: the instance was put into the state it ends in.
+        /// Emergency: the instance was put into its final state.
         ResetInstance = "reset_instance",
     }
 }
 
 string_enum! {
-    /// How a step went.
+    /// The result of a step.
     StepResult {
-        /// It did what it is for.
+        /// It succeeded.
         Done = "done",
-        /// It did not; its detail says why.
+        /// It failed; its detail says why.
         Failed = "failed",
-        /// It depends on one that failed, or there was nothing for it to do.
+        /// It depends on a step that failed, or had nothing to do.
         Skipped = "skipped",
     }
 }
 
 /// A step that was taken, as part of an [`Incident`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StepRecord {
-    /// Which step.
     pub name: StepName,
-    /// How it went.
     pub result: StepResult,
-    /// In which attempt, from 1.
+    /// The attempt it belongs to, from 1.
     pub attempt: u32,
-    /// When it began.
     pub started_at: WallTime,
-    /// How long it took, in microseconds.
+    /// In microseconds.
     pub duration_us: u64,
-    /// What a person wants to know about it; may be empty.
+    /// A text for operators; may be empty.
     pub detail: String,
 }
 
 /// Why an operator ordered a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderReason {
-    /// What the operator said, or a stand-in.
+    /// The operator's text, or a stand-in.
     pub text: String,
-    /// Whether the operator said it.
+    /// Whether the text is the operator's.
     pub is_given: bool,
 }
 
 impl OrderReason {
-    /// The reason of an order that came without one, as classic clients send it.
+    /// Returns the reason of an order without one, as classic clients send it.
     pub fn missing() -> Self {
         Self {
             text: "Manual trigger".to_owned(),
@@ -141,14 +140,11 @@ impl From<String> for OrderReason {
 
 /// The record of one recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Incident {
-    /// Its key.
     pub id: IncidentId,
-    /// Who failed.
     pub instance: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// Why it was held to have failed.
     pub cause: FailureCause,
     /// When the failure was noticed.
     pub detected_at: WallTime,
@@ -168,17 +164,17 @@ pub struct Incident {
     pub reason: Option<OrderReason>,
     /// When its attempts were used up and it became an emergency.
     pub escalated_at: Option<WallTime>,
-    /// What was done, in order.
+    /// The steps that were taken, in order.
     pub steps: Vec<StepRecord>,
 }
 
 impl Incident {
-    /// How long the recovery took; none while it is under way.
+    /// Returns how long the recovery took; `None` while it is under way.
     pub fn duration(&self) -> Option<Duration> {
         self.ended_at.map(|end| end.since(self.detected_at))
     }
 
-    /// Whether it is over.
+    /// Returns whether it is over.
     pub fn state(&self) -> IncidentState {
         match self.ended_at {
             Some(_) => IncidentState::Ended,
@@ -187,23 +183,23 @@ impl Incident {
     }
 }
 
-/// Which incidents are wanted. The default wants all of them.
+/// Selects incidents. The default selects all of them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IncidentFilter {
-    /// Only those older than this one: what a page that follows it begins with.
+    /// Only incidents older than this one: the first of the next page follows it.
     pub before: Option<IncidentId>,
-    /// Only those of this instance, in whatever life.
+    /// Only incidents of this instance, in any incarnation.
     pub instance: Option<InstanceId>,
-    /// Only those that are over, or only those that are not.
+    /// Only incidents in this state.
     pub state: Option<IncidentState>,
-    /// Only those detected then or later.
+    /// Only incidents detected at this moment or later.
     pub from: Option<WallTime>,
-    /// Only those detected earlier.
+    /// Only incidents detected before this moment.
     pub to: Option<WallTime>,
 }
 
 impl IncidentFilter {
-    /// Those older than one incident; none: from the newest.
+    /// Selects incidents older than this one; `None`: from the newest.
     pub fn before(id: Option<IncidentId>) -> Self {
         Self {
             before: id,
@@ -211,7 +207,7 @@ impl IncidentFilter {
         }
     }
 
-    /// Whether it wants this one.
+    /// Returns whether an incident meets the conditions.
     pub fn wants(&self, incident: &Incident) -> bool {
         self.before.is_none_or(|id| incident.id < id)
             && self
@@ -224,13 +220,13 @@ impl IncidentFilter {
     }
 }
 
-/// How an incident ends whose recovery moved nothing.
+/// The end of an incident whose recovery moved nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unmoved {
-    /// The instance is gone, or leads another life.
+    /// The instance is gone, or has a newer incarnation.
     Averted,
-    /// The orchestrator ended before, and gave the instance full grace again.
+    /// The orchestrator ended before, and gave the instance a full timeout again.
     Interrupted,
-    /// What was asked for cannot be done.
+    /// The order cannot be carried out.
     Failed,
 }

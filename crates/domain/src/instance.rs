@@ -10,28 +10,31 @@ use super::ids::{AssignmentVersion, Incarnation, InstanceId};
 use super::time::WallTime;
 use super::withdrawal::{HandedOver, Withdrawal};
 
-/// What the orchestrator holds an instance to be. Saved; changed only by the `FleetActor`.
+/// The state in which the orchestrator holds an instance. Saved; changed only by the `FleetActor`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum InstanceStatus {
-    /// Beats on time; may be pushed streams.
+    /// It sends heartbeats in time; streams may be assigned to it.
     Active,
-    /// Late with its heartbeat; keeps its streams, may ask for more, is pushed none.
+    /// It is late with its heartbeat; it keeps its streams, may request more, and is assigned none
+    /// without a request.
     Suspect,
-    /// Silent for too long; owns nothing.
+    /// It was silent for too long; it owns nothing.
     Failed,
-    /// Beats again after a failure, on probation; pushed streams only if nobody else has room.
+    /// It sends heartbeats again after a failure, on probation; it is assigned streams only if no
+    /// active instance has room.
     Recovering,
-    /// Being emptied on purpose. No command sets it yet; the contract reserves the word.
+    /// It is being emptied by an operator. No command sets this state yet; the contract reserves
+    /// the word.
     Draining,
-    /// Taken out of use by an operator.
+    /// An operator took it out of use.
     Maintenance,
-    /// Left on purpose.
+    /// It left for good.
     Inactive,
 }
 
 impl InstanceStatus {
-    /// Every state, in the order the documents list them.
+    /// Every state, in the order of the documents.
     pub const ALL: [Self; 7] = [
         Self::Active,
         Self::Suspect,
@@ -42,7 +45,7 @@ impl InstanceStatus {
         Self::Inactive,
     ];
 
-    /// The word on the wire and in the database.
+    /// Returns the word on the wire and in the database.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Active => "active",
@@ -55,13 +58,13 @@ impl InstanceStatus {
         }
     }
 
-    /// The state written as `word`, if there is one.
+    /// Returns the state written as `word`, if there is one.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == word)
     }
 
-    /// The states this one may be left for. The only list of legal transitions; everything that
-    /// changes a status goes through it.
+    /// Returns the states that may follow this one. This is the only list of legal transitions;
+    /// every change of a status goes through it.
     pub const fn successors(self) -> &'static [Self] {
         match self {
             Self::Active => &[
@@ -97,12 +100,12 @@ impl InstanceStatus {
         }
     }
 
-    /// Whether the state may be left for `next`; staying is always allowed.
+    /// Returns whether `next` may follow this state; staying is always allowed.
     pub fn may_become(self, next: Self) -> bool {
         self == next || self.successors().contains(&next)
     }
 
-    /// Whether an instance in this state may ask for streams.
+    /// Returns whether an instance in this state may request streams.
     pub const fn may_ask(self) -> bool {
         match self {
             Self::Active | Self::Suspect | Self::Recovering => true,
@@ -110,7 +113,8 @@ impl InstanceStatus {
         }
     }
 
-    /// Whether an instance in this state may own streams, and is therefore watched for silence.
+    /// Returns whether an instance in this state may own streams, and is therefore watched for
+    /// silence.
     pub const fn is_serving(self) -> bool {
         match self {
             Self::Active | Self::Suspect | Self::Recovering | Self::Draining => true,
@@ -125,48 +129,46 @@ impl fmt::Display for InstanceStatus {
     }
 }
 
-/// Everything saved about an instance itself. Who runs what is in [`super::stream::Place`].
+/// The saved row of an instance. Which streams it owns is in [`super::stream::Place`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Instance {
-    /// The name it registered with.
+    /// The `server_id` it registered with.
     pub id: InstanceId,
-    /// Its current life.
     pub incarnation: Incarnation,
-    /// What the orchestrator holds it to be.
     pub status: InstanceStatus,
-    /// When the status last changed.
     pub status_since: WallTime,
-    /// Where it says it is; shown, never dialled.
+    /// Its address, as the worker reported it; shown, never dialled.
     pub ip: String,
-    /// The port it says it listens on, 1 to 65,535.
+    /// The port that the worker reported, 1 to 65,535.
     pub port: u16,
-    /// How many streams it may own at the most, 1 to 100,000.
+    /// How many streams it may own at most, 1 to 100,000.
     pub max_streams: u32,
     /// Free-form labels.
     pub labels: BTreeMap<String, String>,
-    /// How often it says it will beat, if it said so.
+    /// The interval at which the worker says it sends heartbeats, if it said so.
     pub heartbeat_interval: Option<Duration>,
-    /// Whether unclaimed streams are pushed to it without being asked for.
+    /// Whether unclaimed streams are assigned to it without a request.
     pub auto_assign: bool,
     /// Counts the transactions that touched its set of streams.
     pub assignment_version: AssignmentVersion,
-    /// When its current life began.
+    /// When its current incarnation began.
     pub registered_at: WallTime,
-    /// How often it failed while on probation and has not yet paid back: each one doubles its
-    /// next probation.
+    /// How often it failed while on probation, less the flaps that were removed for steady time:
+    /// each one doubles its next probation.
     pub flaps: u32,
     /// The longest lease it may have been granted, see `lease/grant.rs`: settings may change between two
     /// starts of the orchestrator. Zero for one that is classic: it does not beat with its
     /// incarnation.
     pub lease: Duration,
-    /// Whether its leases end, and why: it is given no streams and told to run none.
+    /// Whether its leases end, and why: it is assigned no streams and notified to run none.
     pub withdrawn: Option<Withdrawal>,
-    /// What left it since its lease was withdrawn, until an incident takes the numbers.
+    /// The streams that left it since its lease was withdrawn, until an incident takes the numbers.
     pub handed_over: Option<HandedOver>,
 }
 
 impl Instance {
-    /// Whether it holds leases.
+    /// Returns whether it holds leases.
     pub const fn is_leased(&self) -> bool {
         !self.lease.is_zero()
     }

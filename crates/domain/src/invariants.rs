@@ -1,8 +1,8 @@
-//! What must hold of the fleet at all times, each under the name the documents call it by.
+//! The conditions that hold of the fleet at all times, each under its name in the documents.
 //!
-//! Asserted by tests and simulation after every step, and by the consistency check of the running
-//! program. The checks look at rows and indexes with their own eyes: they use none of the rules
-//! they are to judge.
+//! Tests and the simulation assert them after every step; so does the consistency check of the
+//! running program. The checks read rows and indexes directly: they use none of the rules that they
+//! judge.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -14,8 +14,8 @@ use super::ids::{Epoch, StreamId};
 use super::instance::{Instance, InstanceStatus};
 use super::stream::{Assignment, Place, StreamState};
 
-/// How many violations of one invariant are listed; the rest are counted. A fleet that went
-/// wrong wholesale must not make an answer of a hundred thousand lines.
+/// How many violations of one invariant are listed; the rest are only counted, so that a badly
+/// damaged fleet does not make an answer of a hundred thousand lines.
 pub const LISTED_VIOLATIONS: usize = 20;
 
 /// The invariants.
@@ -36,7 +36,7 @@ pub enum Invariant {
     /// No assignment names an instance that cannot run it.
     #[serde(rename = "I5")]
     OwnersServe,
-    /// Nobody fails for the orchestrator's own silence.
+    /// No instance fails for the orchestrator's own silence.
     #[serde(rename = "I6")]
     OwnSilenceHarmsNobody,
     /// Memory and database agree.
@@ -60,7 +60,7 @@ impl Invariant {
         Self::RecoveriesEnd,
     ];
 
-    /// The name in documents and answers.
+    /// Returns the name in documents and answers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SingleOwner => "I1",
@@ -74,7 +74,7 @@ impl Invariant {
         }
     }
 
-    /// What it demands, as a sentence.
+    /// Returns what the invariant demands, as a sentence.
     pub const fn text(self) -> &'static str {
         match self {
             Self::SingleOwner => "A stream has at most one assignment, and its epoch only grows.",
@@ -107,18 +107,17 @@ impl fmt::Display for Invariant {
     }
 }
 
-/// The result of looking at one invariant.
+/// The result of checking one invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Check {
-    /// Which one.
     pub invariant: Invariant,
-    /// Whether it holds.
     pub holds: bool,
-    /// Where it does not, at most [`LISTED_VIOLATIONS`] and then how many more.
+    /// The violations, at most [`LISTED_VIOLATIONS`] and then how many more.
     pub violations: Vec<String>,
 }
 
-/// Collects violations, and only counts those too many to list.
+/// Collects violations, and only counts those that are too many to list.
 struct Violations {
     invariant: Invariant,
     listed: Vec<String>,
@@ -155,7 +154,7 @@ impl Violations {
     }
 }
 
-/// Checks what a fleet shows by itself: I1, I2, I3 and I5. Walks all of it.
+/// Checks the fleet by itself: I1, I2, I3 and I5. Walks all of it.
 pub fn check_fleet(fleet: &Fleet) -> Vec<Check> {
     vec![
         single_owner(fleet),
@@ -281,18 +280,18 @@ fn none_lost(fleet: &Fleet) -> Check {
     violations.into_check()
 }
 
-/// Whether a stream in this state is to be run, and nobody runs it.
+/// Returns whether a stream in this state should run and has no owner.
 const fn waits(state: StreamState) -> bool {
     matches!(state, StreamState::Unclaimed | StreamState::Orphaned)
 }
 
-/// Whether it could own one more stream now, whatever is promised to it.
+/// Returns whether an instance could own one more stream now, whatever is promised to it.
 fn has_vacancy(slot: &InstanceSlot) -> bool {
     slot.held().len() + slot.lingering().len() < slot.instance().max_streams as usize
 }
 
-/// Whether orphans may be pushed to it, as far as its state goes.
-/// Whose leases end is to let go of streams, not to be given any.
+/// Returns whether orphans may be assigned to an instance, as far as its state goes. An instance
+/// whose leases end releases streams and gets none.
 const fn is_eligible(instance: &Instance) -> bool {
     instance.withdrawn.is_none()
         && matches!(
@@ -320,8 +319,8 @@ fn owners_serve(fleet: &Fleet) -> Check {
     violations.into_check()
 }
 
-/// Checks that epochs only grew from one saved fleet to a later one (I1): what is assigned anew
-/// has a higher epoch than any given out before.
+/// Checks that epochs only grew from one saved fleet to a later one (I1): a new assignment has a
+/// higher epoch than any before it.
 pub fn check_epochs(before: &Fleet, after: &Fleet) -> Check {
     let mut violations = Violations::of(Invariant::SingleOwner);
     if after.counter() < before.counter() {
@@ -354,7 +353,7 @@ pub fn check_epochs(before: &Fleet, after: &Fleet) -> Check {
     violations.into_check()
 }
 
-/// Checks that the fleet in memory is the one in the store (I7), and names what differs.
+/// Checks that the fleet in memory is the one in the store (I7), and names the differences.
 pub fn compare(memory: &Fleet, stored: &Fleet) -> Check {
     let mut violations = Violations::of(Invariant::MemoryEqualsStore);
     if memory.counter() != stored.counter() {

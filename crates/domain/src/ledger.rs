@@ -1,5 +1,5 @@
-//! What is saved, and what is about to be: the fleet as everybody may see it, and the one that
-//! commands are decided on while a transaction is under way.
+//! Two copies of the fleet: the saved one, which every question reads, and the draft, on which
+//! commands are decided while a transaction is under way.
 
 use std::collections::BTreeSet;
 
@@ -10,12 +10,12 @@ use crate::ids::{Epoch, InstanceId};
 use crate::returns::ReturnPolicy;
 use crate::time::WallTime;
 
-/// What one command changed.
+/// The changes of one command.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Decision {
     /// The changes, in the order they were made.
     pub changes: Vec<Change>,
-    /// What they mean.
+    /// The events that describe the changes.
     pub events: Vec<Event>,
 }
 
@@ -29,12 +29,12 @@ pub struct Batch {
 }
 
 impl Batch {
-    /// The rows to write.
+    /// Returns the rows to write.
     pub fn rows(&self) -> Rows {
         Rows::from_changes(self.decisions.iter().flat_map(|decision| &decision.changes))
     }
 
-    /// Of which instances something changed: what is saved about them, or what they own.
+    /// Returns the instances of which something changed: the saved row, or the streams they own.
     pub fn instances(&self) -> BTreeSet<InstanceId> {
         let mut concerned = BTreeSet::new();
         for change in self.decisions.iter().flat_map(|decision| &decision.changes) {
@@ -54,29 +54,29 @@ impl Batch {
         concerned
     }
 
-    /// The events to write, in order.
+    /// Returns the events to write, in order.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.decisions.iter().flat_map(|decision| &decision.events)
     }
 
-    /// The moment its commands were decided.
+    /// Returns the moment at which its commands were decided.
     pub fn at(&self) -> WallTime {
         self.at
     }
 
-    /// The last epoch it gave out.
+    /// Returns the last epoch it used.
     pub fn counter(&self) -> Epoch {
         self.counter
     }
 
-    /// Whether there is nothing to save.
+    /// Returns whether there is nothing to save.
     pub fn is_empty(&self) -> bool {
         self.decisions.is_empty()
     }
 }
 
-/// Keeps two copies of the fleet: reading never shows what is not saved, and deciding sees what
-/// was decided just before. Both copies share the entries themselves.
+/// Keeps two copies of the fleet, so that reads never show unsaved changes and each decision sees
+/// the ones before it. Both copies share the entries themselves.
 #[derive(Debug)]
 pub struct Ledger {
     saved: Fleet,
@@ -86,7 +86,7 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Starts from what the store holds.
+    /// Starts from the fleet in the store.
     pub fn new(fleet: Fleet) -> Self {
         Self {
             draft: fleet.clone(),
@@ -96,29 +96,30 @@ impl Ledger {
         }
     }
 
-    /// From now on decides by this policy which returns of streams count.
+    /// Sets the policy that decides which returns of streams count.
     pub fn set_return_policy(&mut self, policy: ReturnPolicy) {
         self.policy = policy;
     }
 
-    /// Which returns of streams count.
+    /// Returns the policy that decides which returns of streams count.
     pub fn return_policy(&self) -> &ReturnPolicy {
         &self.policy
     }
 
-    /// The fleet as it is saved.
+    /// Returns the fleet as it is saved.
     pub fn saved(&self) -> &Fleet {
         &self.saved
     }
 
-    /// The fleet with everything decided so far, saved or not: what the next command is decided
-    /// on. For checks; nobody outside may be told what it shows.
+    /// Returns the fleet with everything decided so far, saved or not: the next command is decided
+    /// on it. For checks only; no caller may be answered from it.
     pub fn draft(&self) -> &Fleet {
         &self.draft
     }
 
-    /// Decides a command on the fleet with everything decided before it. A rejected command
-    /// leaves no trace. Whatever made room also places what waits for room, in the same step.
+    /// Decides a command on the fleet with everything decided before it. A rejected command leaves
+    /// no trace. A command that makes room also places streams that wait for room, in the same
+    /// step.
     pub fn decide<C: Command + ?Sized>(
         &mut self,
         command: &C,
@@ -131,7 +132,7 @@ impl Ledger {
             place_waiting(&mut draft);
         }
         let (changes, events) = draft.into_parts();
-        // What is only told is saved too: not everything that is remembered changes the fleet.
+        // A command that only records events is saved too.
         if result.is_err() || (changes.is_empty() && events.is_empty()) {
             undo(&mut self.draft, changes);
             self.draft.set_counter(counter);
@@ -144,17 +145,17 @@ impl Ledger {
         result
     }
 
-    /// How many single changes wait to be handed over.
+    /// Returns how many single changes wait to be handed over.
     pub fn open_changes(&self) -> usize {
         self.open.change_count
     }
 
-    /// Hands over what has been decided since the last time, to be saved.
+    /// Hands over everything that has been decided since the last call, to be saved.
     pub fn take_batch(&mut self) -> Batch {
         std::mem::take(&mut self.open)
     }
 
-    /// The batch is saved: everybody may see it. What was decided since it was taken is not.
+    /// Applies a saved batch to the saved copy. Decisions since it was taken are not part of it.
     pub fn commit(&mut self, batch: Batch) {
         if batch.is_empty() {
             return;
@@ -167,8 +168,8 @@ impl Ledger {
         }
     }
 
-    /// The batch is certainly not saved: nothing of it ever was. Nothing may have been decided
-    /// since it was taken, because that was decided on a fleet that never came to be.
+    /// Undoes a batch that is certainly not saved. No decision may have been made since it was
+    /// taken, because it would rest on a fleet that never existed.
     pub fn undo(&mut self, batch: Batch) {
         debug_assert!(
             self.open.is_empty(),

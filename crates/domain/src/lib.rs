@@ -1,9 +1,39 @@
 //! Every rule of the program, and nothing else.
 //!
-//! What lives here is pure: it takes the time as an argument, does no I/O, knows no actor, no
-//! database and no log, and walks only ordered collections, so the same input gives the same
-//! result on every machine. Actors, the store and HTTP are shells around it. It may use `std`
-//! and `serde`.
+//! All of it is pure: it takes the time as an argument, does no I/O, knows no actor, no database and
+//! no log, and walks only ordered collections. So the same input gives the same result on every
+//! machine. Actors, the store and HTTP are shells around it. It may use `std` and `serde`.
+//!
+//! # The forms of a rule
+//!
+//! | form | what it does | example |
+//! | --- | --- | --- |
+//! | command | drafts a change of the fleet, or is rejected | [`commands`] |
+//! | query | answers a question about the fleet, and changes nothing | [`queries`] |
+//! | machine | keeps the state of one concern; its calls get the time and return effects | [`liveness`] |
+//! | plan, score | arithmetic without state | [`fleet`], [`patterns`], [`backoff`] |
+//! | event | a fact in the past tense, saved with the change it describes | [`events`] |
+//!
+//! A machine has `handle_deadline(now)` and `next_deadline()`, so its shell needs one timer. Calls
+//! that come early, late or twice change nothing they should not.
+//!
+//! # Where things live
+//!
+//! | question | module |
+//! | --- | --- |
+//! | what is there | [`instance`], [`stream`], [`fleet`], [`ledger`] (its saved copy and its draft), [`ids`] |
+//! | which instance gets a stream | [`fleet`], [`returns`] and [`return_timer`] (streams that are given back), [`reason`] |
+//! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
+//! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
+//! | what happens after a failure | [`recovery`], [`incident`], [`endings`], [`backoff`], [`brake`] |
+//! | does a worker run what it should | [`reconciliation`], [`digest`], [`identity`] |
+//! | does the database answer | [`breaker`], [`startup`] |
+//! | may this orchestrator decide | [`leadership`] |
+//! | how is the whole | [`health`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
+//! | what happened | [`events`], [`event_filter`], [`movements`] |
+//! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
+//! | what happens to an actor that ends | [`supervision`] |
+//! | texts and numbers | [`settings`], [`masked_url`], [`stream_url`], [`spelling`] |
 
 #![deny(clippy::wildcard_enum_match_arm)]
 

@@ -1,14 +1,14 @@
-//! What may be shown of a URL: its scheme and its host.
+//! Masks URLs: only scheme and host are shown.
 //!
-//! Users, passwords, keys of cameras and tokens stand in every other part of the URLs people write:
-//! in the user-info, in the query, in the fragment, and in the path (`/live/USER/PASSWORD/7.ts`,
-//! stream keys of RTMP). If a URL leaves in doubt which part is its host, nothing of it is shown,
-//! because what looks like the host may be the end of a password.
+//! Users, passwords, camera keys and tokens stand in every other part of the URLs people write: in
+//! the user-info, in the query, in the fragment, and in the path (`/live/USER/PASSWORD/7.ts`,
+//! stream keys of RTMP). If it is in doubt which part of a URL is its host, nothing of it is shown,
+//! because the apparent host may be the end of a password.
 //!
-//! One function for the URLs of streams, of databases and of the orchestrator itself; it knows
+//! One function serves the URLs of streams, of databases and of the orchestrator itself; it knows
 //! nothing of the program, so every room may use it.
 
-/// Stands for what is not shown.
+/// The stand-in for the hidden part.
 const HIDDEN: &str = "(hidden)";
 
 /// Returns scheme and host of a URL, such as `rtsp://camera.example/…`, or `(hidden)`.
@@ -52,8 +52,8 @@ pub fn masked_url(text: &str) -> String {
     format!("{scheme}://{shown}{rest}")
 }
 
-/// Returns a sentence with each URL in it masked: what a program for media says when it cannot open
-/// a stream repeats the URL as it was given.
+/// Returns a sentence with each URL in it masked: a media program that cannot open a stream repeats
+/// the URL as it was given.
 pub fn with_masked_urls(sentence: &str) -> String {
     const BOUNDS: &[char] = &[' ', '\t', '\r', '\n', '"', '\'', '`', '<', '>', '(', ')'];
     let mut text = String::with_capacity(sentence.len());

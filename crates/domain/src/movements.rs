@@ -1,9 +1,9 @@
-//! What a batch of events comes to for a person: one sentence for all the streams that a command
-//! moved, placed or left where they were, and not one for each.
+//! Sums a batch of events up for the log: one sentence for all the streams that a command moved,
+//! placed or left where they were, instead of one for each.
 //!
-//! Streams that leave an instance because it failed, is taken out of use or is removed are summed up
-//! by the end of that (`RecoveryEnded`, `InstanceRemoved`) and have no sentence here. Neither has what
-//! a worker asks for or gives back itself.
+//! Streams that leave an instance because it failed, is taken out of use or is removed are summed
+//! up by the event that ends this (`RecoveryEnded`, `InstanceRemoved`) and have no sentence here.
+//! Neither have the streams that a worker requests or gives back itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -19,9 +19,9 @@ pub const NAMED_STREAMS: usize = 5;
 /// What happened to streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Act {
-    /// Their owner is to release them first: they move on request.
+    /// Their owner must release them first: they move on request.
     ReleasingOnRequest,
-    /// Their owner is to release them first: it does not run them.
+    /// Their owner must release them first: it does not run them.
     ReleasingNotRun,
     /// They were moved on request.
     MovedOnRequest,
@@ -29,22 +29,22 @@ pub enum Act {
     MovedNotRun,
     /// They waited for room, and were placed.
     PlacedOrphans,
-    /// They were unclaimed, and were given to instances that take streams without asking.
+    /// They were unclaimed, and were assigned to instances with `auto_assign`.
     GivenUnclaimed,
     /// Their owner did not release them: their move is given up.
     GivenUp,
     /// Their move was called off.
     CalledOff,
-    /// They left their owner on request, and nobody had room any more.
+    /// They left their owner on request, and no instance had room any more.
     LeftWithoutRoom,
-    /// Their owner did not run them, and nobody else had room.
+    /// Their owner did not run them, and no other instance had room.
     NotRunWithoutRoom,
     /// Their owner registered with less room.
     ShedWithoutRoom,
 }
 
 impl Act {
-    /// Whether a person should know of it.
+    /// Returns whether an operator should know of it.
     pub const fn is_warning(self) -> bool {
         match self {
             Self::GivenUp
@@ -64,14 +64,13 @@ impl Act {
 
 /// One act on the streams of one instance, or of none.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Movement {
-    /// What happened.
     pub act: Act,
-    /// Whose streams they are or were.
+    /// The instance that owns or owned the streams.
     pub from: Option<InstanceId>,
-    /// Which ones.
     pub streams: BTreeSet<StreamId>,
-    /// Who has them now, or is to have them.
+    /// The instances that have the streams now, or will have them.
     pub to: BTreeSet<InstanceId>,
 }
 
@@ -111,7 +110,8 @@ fn part(event: &Event) -> Option<Part<'_>> {
             from,
             ..
         } => {
-            // Placing has no one owner to tell of: what was placed together is one sentence.
+            // Placed streams have no common owner, so all that were placed together are one
+            // sentence.
             let (act, from) = match reason {
                 AssignReason::PlannedMove => (Act::MovedOnRequest, from.as_ref()),
                 AssignReason::NotRun => (Act::MovedNotRun, from.as_ref()),
@@ -124,7 +124,7 @@ fn part(event: &Event) -> Option<Part<'_>> {
             };
             Some((act, from, *stream, Some(instance)))
         }
-        // Without anybody who is to have it, it is withdrawn, and that has a sentence of its own.
+        // A release without a new owner is a withdrawal, which has a sentence of its own.
         Event::StreamReleasing {
             stream,
             instance,

@@ -1,22 +1,22 @@
-//! How long an instance that failed must beat steadily before it is trusted again.
+//! How long an instance that failed must send steady heartbeats before it is trusted again.
 //!
 //! Each failure *during* a probation counts as a flap and doubles the next probation, up to
-//! [`MOST_FLAPS`] doublings or [`LONGEST_PROBATION`], whichever is less. Steady time pays it
-//! back: once trusted, an instance loses one flap for each period it is not late that is as long
-//! as the probation it would have to serve now. A probation only keeps streams from being pushed
-//! while others have room; an instance on probation that falls silent is recovered as always.
+//! [`MOST_FLAPS`] doublings or [`LONGEST_PROBATION`], whichever is less. Steady time removes flaps:
+//! a trusted instance loses one flap for each period in which it is not late and which is as long
+//! as its probation would be now. During a probation, streams are not assigned to the instance
+//! while others have room; if it falls silent it is recovered as always.
 
 use std::time::Duration;
 
 use super::settings::LivenessThresholds;
 
-/// More flaps are not counted: they would make nothing longer, only the way back.
+/// More flaps are not counted: they would lengthen no probation, only the way back.
 pub const MOST_FLAPS: u32 = 6;
 
 /// No doubling makes a probation longer than this.
 pub const LONGEST_PROBATION: Duration = Duration::from_secs(24 * 3_600);
 
-/// The probation of an instance with so many flaps. One that was configured longer than
+/// Returns the probation of an instance with so many flaps. A configured probation longer than
 /// [`LONGEST_PROBATION`] is not shortened.
 pub fn probation_for(thresholds: &LivenessThresholds, flaps: u32) -> Duration {
     let doubled = thresholds
@@ -25,7 +25,7 @@ pub fn probation_for(thresholds: &LivenessThresholds, flaps: u32) -> Duration {
     doubled.min(LONGEST_PROBATION.max(thresholds.probation))
 }
 
-/// The flaps after one more failure on probation.
+/// Returns the flaps after one more failure on probation.
 pub const fn flapped(flaps: u32) -> u32 {
     if flaps < MOST_FLAPS {
         flaps + 1

@@ -1,11 +1,11 @@
-//! Why a stream is with its owner, or without one.
+//! The reasons why a stream is assigned to its owner, or has none.
 
 use super::string_enum::string_enum;
 
 string_enum! {
-    /// Why a stream is where it is.
+    /// Why a stream was assigned to its owner.
     AssignReason {
-        /// The instance asked for streams.
+        /// The instance requested streams.
         Requested = "requested",
         /// The instance registered with `auto_assign`.
         AutoAssigned = "auto_assigned",
@@ -15,11 +15,11 @@ string_enum! {
         InstanceRemoved = "instance_removed",
         /// Taken off an instance in an emergency recovery.
         Emergency = "emergency",
-        /// It had been orphaned, and room appeared.
+        /// The stream was orphaned, and an instance had room again.
         RoomAppeared = "room_appeared",
-        /// Moved on purpose.
+        /// An operator moved it.
         PlannedMove = "planned_move",
-        /// Moved off an instance that did not run it although it was told to.
+        /// Moved off an instance that did not run it although it was notified.
         NotRun = "not_run",
     }
 }
@@ -27,17 +27,17 @@ string_enum! {
 string_enum! {
     /// Why a stream lost its instance and found no other at once.
     OrphanReason {
-        /// Its instance failed, and nobody had room.
+        /// Its instance failed, and no other had room.
         InstanceFailed = "instance_failed",
-        /// Its instance was removed, and nobody had room.
+        /// Its instance was removed, and no other had room.
         InstanceRemoved = "instance_removed",
-        /// It was taken off its instance in an emergency, and nobody had room.
+        /// It was taken off its instance in an emergency, and no other had room.
         Emergency = "emergency",
         /// Its instance registered again with less room.
         RoomReduced = "room_reduced",
-        /// It was moved on purpose, and nobody had room any more.
+        /// It was being moved by an operator, and no instance had room any more.
         PlannedMove = "planned_move",
-        /// Its instance did not run it, and nobody else had room.
+        /// Its instance did not run it, and no other instance had room.
         NotRun = "not_run",
     }
 }

@@ -1,4 +1,4 @@
-//! When a stream that was given back is looked at again: one timer for all of them.
+//! The timer after which streams that were given back are tried again: one for all of them.
 //!
 //! The end of a pause and the end of a trial are deadlines of the saved stream; the rules are in
 //! `returns`.
@@ -11,39 +11,33 @@ use super::returns::{ReturnPolicy, whole_pause};
 use super::stream::{Place, Stream};
 use super::time::{Timestamp, WallTime};
 
-/// How many streams one decision continues at the most.
+/// How many streams one decision continues at most.
 const MOST_AT_ONCE: usize = 1_000;
 
-/// How soon it is tried again to save that a pause or a trial is over.
+/// How soon saving the end of a pause or trial is retried.
 pub const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
-/// What is due for a stream that was given back.
+/// The deadline that a stream has reached after it was given back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Due {
     /// Its pause after so many returns is over.
-    Retry {
-        /// How many.
-        count: u32,
-    },
+    Retry { count: u32 },
     /// It has run steadily under this epoch.
-    Steady {
-        /// The epoch under which it has run.
-        epoch: Epoch,
-    },
+    Steady { epoch: Epoch },
 }
 
-/// When something is due, by the clock on the wall.
+/// A deadline, on the wall clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Deadline {
-    /// What.
     pub due: Due,
-    /// When.
     pub at: WallTime,
-    /// It is never further away than this.
+    /// The deadline is never further away than this.
     pub within: Duration,
 }
 
-/// What is due next for a stream; most were never given back.
+/// Returns the next deadline of a stream; `None` for most, because they were never given back.
 pub fn deadline(stream: &Stream, place: &Place, policy: &ReturnPolicy) -> Option<Deadline> {
     let returns = stream.returns.as_deref()?;
     match place {
@@ -65,8 +59,7 @@ pub fn deadline(stream: &Stream, place: &Place, policy: &ReturnPolicy) -> Option
     }
 }
 
-/// The deadlines of all streams that were given back, on running time: the one timer of whoever
-/// continues them.
+/// The deadlines of all streams that were given back, on running time.
 #[derive(Debug, Default)]
 pub struct ReturnTimer {
     pending: BTreeMap<StreamId, (Timestamp, Due)>,
@@ -74,7 +67,7 @@ pub struct ReturnTimer {
 }
 
 impl ReturnTimer {
-    /// A stream has changed. What was known of it before goes on.
+    /// Takes over a change of a stream. What was known of it before continues.
     pub fn follow(
         &mut self,
         stream: StreamId,
@@ -92,13 +85,13 @@ impl ReturnTimer {
         }
     }
 
-    /// When the next one is due.
+    /// Returns when the next deadline is due.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.order.first().map(|(at, _)| *at)
     }
 
-    /// What is due now. It stays until the change that follows from it has been followed, and is due
-    /// again after a while if that never comes.
+    /// Returns the deadlines that are due now. An entry stays until the change that follows from it
+    /// arrives, and is due again after a while if that never happens.
     pub fn due(&mut self, now: Timestamp) -> Vec<(StreamId, Due)> {
         let due = self.order.iter().take_while(|(at, _)| *at <= now);
         let streams: Vec<StreamId> = due.map(|(_, stream)| *stream).take(MOST_AT_ONCE).collect();

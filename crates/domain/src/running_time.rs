@@ -1,23 +1,23 @@
 //! Running time: the time during which the orchestrator itself was awake and listened.
 //!
-//! A process that was stopped, starved or asleep has heard nothing, and that silence is its own,
-//! not its instances' (I6). So every gap between two readings that is too long to be ordinary
-//! scheduling counts as no time at all.
+//! A process that was stopped, starved or asleep received no heartbeats, and that silence is its
+//! own, not its instances' (I6). So every gap between two readings that is too long to be ordinary
+//! scheduling does not count.
 //!
-//! After such a gap the heartbeats that were sent meanwhile still wait in the sockets. Running
-//! time therefore goes on standing still for a *grace* in which they are read: what was not due
-//! before the gap does not become due before they are. Nothing else has to know of it, because
-//! everybody who judges goes by running time.
+//! After such a gap the heartbeats that were sent meanwhile still wait in the sockets. Running time
+//! therefore stands still for another *grace* in which they are read: a deadline that was not due
+//! before the gap does not become due before they are read. No other part needs to know of this,
+//! because every judgement goes by running time.
 //!
 //! A standstill of up to [`LONGEST_ORDINARY_GAP`] is not seen: it counts as time, as does a gap
-//! that only some of the threads had. It is far below any sensible threshold. A process that
-//! stands still again and again within each grace judges nobody at all: whatever it believes to
-//! have heard is not worth judging by.
+//! that only some of the threads had. It is far below any sensible threshold. A process that stands
+//! still again and again within each grace judges no instance at all: what it has received is no
+//! basis for a judgement.
 //!
-//! For the same reason running time stands still while nobody can be heard at all: before HTTP is
-//! served, and from the moment the listener stops taking connections ([`RunningTime::stop_listening`]).
-//! Callers that were heard before go on waiting meanwhile; their waits go by [`RunningTime::awake`],
-//! which leaves out standstills only.
+//! For the same reason running time stands still while no heartbeat can arrive: before HTTP is
+//! served, and from the moment the listener stops accepting connections
+//! ([`RunningTime::stop_listening`]). Callers that were received before go on waiting meanwhile;
+//! their waits go by [`RunningTime::awake`], which leaves out standstills only.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ use super::time::Timestamp;
 /// Gaps up to this long are ordinary scheduling and count as time.
 pub const LONGEST_ORDINARY_GAP: Duration = Duration::from_millis(500);
 
-/// How often somebody must read the clock, whatever else happens, for gaps to mean anything.
+/// How often the clock must be read, so that gaps can be detected.
 pub const READING_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The longest grace: enough to read what ten thousand workers sent.
@@ -44,13 +44,13 @@ pub fn grace_for(thresholds: &LivenessThresholds) -> Duration {
 pub struct RunningTime {
     grace: Duration,
     last_reading: Duration,
-    /// What counted so far.
+    /// The time that counted so far.
     running: Duration,
-    /// What would have counted, had anybody been heard.
+    /// The time that would have counted, had heartbeats been able to arrive.
     unheard: Duration,
-    /// Whether instances can be heard.
+    /// Whether heartbeats can arrive.
     listens: bool,
-    /// The gaps so far.
+    /// The sum of the gaps so far.
     lost: Duration,
     /// The reading up to which time stands still.
     settled_at: Duration,
@@ -70,7 +70,8 @@ impl RunningTime {
         }
     }
 
-    /// The running time at a reading. Readings that arrive out of order count as the latest.
+    /// Returns the running time at a reading. Readings that arrive out of order count as the
+    /// latest.
     pub fn at(&mut self, reading: Duration) -> Timestamp {
         if reading.saturating_sub(self.last_reading) > LONGEST_ORDINARY_GAP {
             self.stand_still(reading)
@@ -79,7 +80,7 @@ impl RunningTime {
         }
     }
 
-    /// The running time at a reading up to which the process ran, however long that was.
+    /// Returns the running time at a reading up to which the process ran, however long that was.
     pub fn go_on(&mut self, reading: Duration) -> Timestamp {
         let counts_from = self.last_reading.max(self.settled_at);
         let passed = reading.saturating_sub(counts_from);
@@ -91,7 +92,7 @@ impl RunningTime {
         self.read(reading)
     }
 
-    /// The running time at a reading up to which the process stood still.
+    /// Returns the running time at a reading up to which the process stood still.
     pub fn stand_still(&mut self, reading: Duration) -> Timestamp {
         self.lost += reading.saturating_sub(self.last_reading);
         self.settled_at = reading + self.grace;
@@ -103,26 +104,26 @@ impl RunningTime {
         Timestamp::ZERO + self.running
     }
 
-    /// Nobody can be heard from the last reading on: running time stands still until
+    /// Notes that no heartbeat can arrive from the last reading on: running time stands still until
     /// [`RunningTime::start_listening`].
     pub fn stop_listening(&mut self) {
         self.listens = false;
     }
 
-    /// Instances can be heard from the last reading on. What they sent meanwhile is read within the
-    /// grace.
+    /// Notes that heartbeats can arrive from the last reading on. Those that were sent meanwhile
+    /// are read within the grace.
     pub fn start_listening(&mut self) {
         self.listens = true;
         self.settled_at = self.last_reading + self.grace;
     }
 
-    /// The running time plus the time during which nobody could be heard: for the waits of callers,
-    /// which go on while the program closes. Never to be compared with running time.
+    /// Returns the running time plus the time during which no heartbeat could arrive: for the waits
+    /// of callers, which go on while the program closes. Never to be compared with running time.
     pub fn awake(&self) -> Timestamp {
         Timestamp::ZERO + self.running + self.unheard
     }
 
-    /// How long it will stand still from the last reading on, at the least.
+    /// Returns how long it will stand still from the last reading on, at least.
     pub fn unsettled_for(&self) -> Duration {
         if self.listens {
             self.settled_at.saturating_sub(self.last_reading)
@@ -131,7 +132,7 @@ impl RunningTime {
         }
     }
 
-    /// How long the process stood still so far; the graces are not counted.
+    /// Returns how long the process stood still so far, without the graces.
     pub const fn lost(&self) -> Duration {
         self.lost
     }

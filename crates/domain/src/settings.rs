@@ -1,6 +1,6 @@
-//! The numbers the rules are run with.
+//! The numbers by which the rules decide.
 //!
-//! Plain data: `config/` reads and checks it, the machines take what they need as an argument.
+//! Plain data: `config/` reads and checks it, the machines take it as an argument.
 
 use std::time::Duration;
 
@@ -8,19 +8,20 @@ use std::time::Duration;
 /// running time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LivenessThresholds {
-    /// Silence after which an instance is late (`suspect`): asked less of, nothing taken away.
+    /// Silence after which an instance is late (`suspect`): it is assigned no streams without a
+    /// request, and loses none.
     pub warning: Duration,
     /// Silence after which an instance has failed and its streams are moved.
     pub timeout: Duration,
     /// Silence after which an instance that still owns streams is an emergency.
     pub emergency: Duration,
-    /// How long a returned instance must beat steadily before it is trusted again.
+    /// How long a returned instance must send steady heartbeats before it is trusted again.
     pub probation: Duration,
 }
 
 impl LivenessThresholds {
-    /// Derives what is not given: warning = 0.4 × timeout, emergency = 2 × timeout,
-    /// probation = warning (the ratios of 120, 300 and 600 s).
+    /// Derives the other thresholds: warning = 0.4 × timeout, emergency = 2 × timeout, probation =
+    /// warning (the ratios of 120, 300 and 600 s).
     pub fn from_timeout(timeout: Duration) -> Self {
         let warning = timeout.mul_f64(0.4);
         Self {
@@ -38,24 +39,24 @@ impl Default for LivenessThresholds {
     }
 }
 
-/// What workers are told about their own clocks, derived from the thresholds.
+/// The limits that workers are given, derived from the thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WorkerLimits {
-    /// How often a worker should beat.
+    /// How often a worker should send a heartbeat.
     pub heartbeat_interval: Duration,
     /// How long one heartbeat request may take at the worker.
     pub request_timeout: Duration,
     /// How long a granted lease lasts, from the moment the heartbeat was sent.
     pub lease: Duration,
-    /// What is added to a lease before streams are given away, for drifting clocks.
+    /// Time added to a lease before its streams are assigned to others, for drifting clocks.
     pub lease_margin: Duration,
     /// When a worker that cannot renew its lease stops its exclusive streams by itself.
     pub worker_stop: Duration,
 }
 
 impl WorkerLimits {
-    /// Derives what is not given: interval = warning / 4, request limit = interval / 2,
-    /// lease = 0.8 × timeout, margin = 0.1 × timeout, worker's stop = 0.9 × lease.
+    /// Derives the limits: interval = warning / 4, request limit = interval / 2, lease = 0.8 ×
+    /// timeout, margin = 0.1 × timeout, worker's stop = 0.9 × lease.
     pub fn from_thresholds(thresholds: &LivenessThresholds) -> Self {
         let heartbeat_interval = Self::interval_for_warning(thresholds.warning);
         let lease = Self::lease_for_timeout(thresholds.timeout);
@@ -68,33 +69,34 @@ impl WorkerLimits {
         }
     }
 
-    /// A quarter of the warning threshold: three beats may be lost before an instance is late.
+    /// Returns a quarter of the warning threshold: three heartbeats may be lost before an instance
+    /// is late.
     pub fn interval_for_warning(warning: Duration) -> Duration {
         warning / 4
     }
 
-    /// Half the interval: one heartbeat has ended before the next is due.
+    /// Returns half the interval: one heartbeat has ended before the next is due.
     pub fn request_timeout_for_interval(heartbeat_interval: Duration) -> Duration {
         heartbeat_interval / 2
     }
 
-    /// 0.8 × timeout: with the margin it is over before the timeout.
+    /// Returns 0.8 × timeout: with the margin the lease is over before the timeout.
     pub fn lease_for_timeout(timeout: Duration) -> Duration {
         timeout.mul_f64(0.8)
     }
 
-    /// 0.1 × timeout.
+    /// Returns 0.1 × timeout.
     pub fn margin_for_timeout(timeout: Duration) -> Duration {
         timeout.mul_f64(0.1)
     }
 
-    /// 0.9 × lease: the last tenth is for stopping.
+    /// Returns 0.9 × lease: the last tenth is for stopping.
     pub fn stop_for_lease(lease: Duration) -> Duration {
         lease.mul_f64(0.9)
     }
 }
 
-/// How often, and how soon again, a recovery that could not be carried out is tried.
+/// How often, and after which delays, a recovery that could not be carried out is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetryPolicy {
     /// Failed attempts after which a recovery raises a critical alert. It keeps retrying, at the
@@ -102,7 +104,7 @@ pub struct RetryPolicy {
     pub max_attempts: u32,
     /// Wait before the first retry.
     pub delay: Duration,
-    /// Whether each wait doubles the one before.
+    /// Whether each wait is twice as long as the one before.
     pub exponential: bool,
 }
 
@@ -116,19 +118,19 @@ impl Default for RetryPolicy {
     }
 }
 
-/// When a circuit breaker opens, and how slowly it is probed at the most.
+/// When a circuit breaker opens, and the longest wait between its probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerSettings {
     /// Failures in a row that open the breaker.
     pub threshold: u32,
     /// The longest wait between two probes.
     pub max_probe_interval: Duration,
-    /// A probe that has said nothing for so long has failed: longer than any call may take.
+    /// A probe without a result after this time has failed: longer than any call may take.
     pub probe_limit: Duration,
 }
 
 impl BreakerSettings {
-    /// The limit of a probe of something whose calls may take so long.
+    /// Returns the limit of a probe of something whose calls may take so long.
     pub fn probe_limit_for_calls(call_limit: Duration) -> Duration {
         call_limit + Duration::from_secs(1)
     }
@@ -156,31 +158,31 @@ impl Fraction {
         millionths: 500_000,
     };
 
-    /// From a number from 0 to 1, rounded to a millionth; `None` for any other.
+    /// Converts a number from 0 to 1, rounded to a millionth; `None` for any other.
     pub fn new(number: f64) -> Option<Self> {
         (0.0..=1.0).contains(&number).then(|| Self {
             millionths: (number * 1e6).round() as u32,
         })
     }
 
-    /// In millionths.
+    /// Returns the fraction in millionths.
     pub const fn millionths(self) -> u32 {
         self.millionths
     }
 
-    /// As a number from 0 to 1.
+    /// Returns it as a number from 0 to 1.
     pub fn as_f64(self) -> f64 {
         f64::from(self.millionths) / 1e6
     }
 
-    /// Whether `part` of `whole` is more than this.
+    /// Returns whether `part` of `whole` is more than this.
     pub fn is_exceeded_by(self, part: usize, whole: usize) -> bool {
         let (part, whole) = (part as u128, whole as u128);
         part * 1_000_000 > whole * u128::from(self.millionths)
     }
 }
 
-/// When silences that come together are held back, and for how long.
+/// When simultaneous silences are held back, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MassFailureSettings {
     /// The fewest late instances that are a mass, at least 1.

@@ -1,7 +1,7 @@
-//! Finds what was probably meant by a name that is not known.
+//! Finds the known name that is most similar to an unknown one.
 
-/// Insertions, deletions, replacements and swaps of neighbours that turn one text into the other
-/// (optimal string alignment), counted in bytes.
+/// Returns the number of insertions, deletions, replacements and swaps of neighbours that turn one
+/// text into the other (optimal string alignment), counted in bytes.
 pub fn edit_distance(left: &str, right: &str) -> usize {
     let (left, right) = (left.as_bytes(), right.as_bytes());
     let mut before = vec![0; right.len() + 1];
@@ -30,8 +30,8 @@ pub fn edit_distance(left: &str, right: &str) -> usize {
 /// How many characters of a name are compared: the cost grows with the product of both lengths.
 const LONGEST_COMPARED: usize = 64;
 
-/// The known name nearest to an unknown one; of several equally near the first in the alphabet.
-/// `None` if nothing is known.
+/// Returns the known name nearest to an unknown one; of several equally near the first in the
+/// alphabet. `None` if there are no known names.
 pub fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
     let name: String = name.chars().take(LONGEST_COMPARED).collect();
     let name = name.to_ascii_lowercase();

@@ -6,11 +6,12 @@
 //!       └──▶ failed, never can succeed ──▶ ended
 //! ```
 //!
-//! The machine knows the second row only: whether another try comes, when, and whether the log
-//! hears of it. Which errors pass by themselves is the store's knowledge (`StoreError`); what HTTP
-//! answers meanwhile is that of `http/gate.rs`. The wait before the first retry is half a second,
-//! each doubles the one before up to ten seconds: a database that comes back is noticed within
-//! that. The log hears of the first failure, of each new reason, and else less and less often.
+//! The machine decides only about failures that pass by themselves: whether another try comes, when,
+//! and whether the failure is logged. Which errors pass by themselves is the store's knowledge (`StoreError`); what
+//! HTTP answers meanwhile is in `http/gate.rs`. The wait before the first retry is half a second,
+//! and each doubles the one before up to ten seconds: a database that comes back is noticed within
+//! that. The first failure and each new reason are logged at once, a lasting one less and less
+//! often.
 
 use std::time::Duration;
 
@@ -20,27 +21,27 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// The longest wait between two tries.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
-/// How soon after the first line the log has a second one.
+/// The wait between the first log line and the second.
 const FIRST_SILENCE: Duration = Duration::from_secs(10);
 
-/// The longest time without a line.
+/// The longest time without a log line.
 pub const LONGEST_SILENCE: Duration = Duration::from_secs(600);
 
-/// What follows from a try that failed.
+/// The consequence of a failed try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum AfterFailure {
-    /// Another one comes.
+    /// Another try follows.
     TryAgain {
-        /// After this pause.
         pause: Duration,
-        /// Whether the log hears of this failure.
+        /// Whether the failure is logged.
         is_news: bool,
     },
-    /// It took longer than it may.
+    /// The wait has reached its limit.
     GiveUp,
 }
 
-/// How a start waits for its database. Times are counted from the first try.
+/// The wait of a start for its database. Times are counted from the first try.
 #[derive(Debug, Clone)]
 pub struct DatabaseWait {
     limit: Option<Duration>,
@@ -51,7 +52,7 @@ pub struct DatabaseWait {
 }
 
 impl DatabaseWait {
-    /// A wait that has not begun; `limit` is how long it may take, none without limit.
+    /// Creates a wait that has not begun; `limit` is how long it may take, `None` without limit.
     pub const fn new(limit: Option<Duration>) -> Self {
         Self {
             limit,
@@ -62,8 +63,8 @@ impl DatabaseWait {
         }
     }
 
-    /// A try failed `now`, for a reason that passes by itself. The last pause ends at the limit, so
-    /// that there is a try then.
+    /// Notes that a try failed `now`, for a reason that passes by itself. The last pause ends at
+    /// the limit, so that there is a try then.
     pub fn failed(&mut self, now: Duration, reason: &str) -> AfterFailure {
         let left = self.limit.map(|limit| limit.saturating_sub(now));
         if left == Some(Duration::ZERO) {

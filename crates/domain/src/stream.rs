@@ -1,4 +1,4 @@
-//! A unit of continuous work, and where it is.
+//! A unit of continuous work, and its place.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,39 +16,40 @@ pub use super::reason::{AssignReason, OrphanReason};
 
 /// A stream of the catalogue.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Stream {
-    /// Its key.
     pub id: StreamId,
-    /// Its name, unique.
+    /// Unique among the streams.
     pub name: Arc<str>,
-    /// Where its content is found; handed to the worker, never dialled.
+    /// Where its content is found; sent to the worker, never dialled.
     pub url: Option<StreamUrl>,
     /// Free-form labels.
     pub labels: BTreeMap<String, String>,
-    /// Which orphaned streams are placed first: higher before lower, default 0.
+    /// The order of orphaned streams: higher before lower, default 0.
     pub priority: i32,
-    /// Whether it is to be run at all.
+    /// Whether it should run at all.
     pub enabled: bool,
-    /// What comes first when it moves on purpose.
+    /// How a planned move hands it over.
     pub handoff: Handoff,
-    /// When it came into the catalogue.
+    /// When it was created.
     pub created_at: WallTime,
-    /// Whether it was deleted: it is in no list any more, and is remembered, as one that its owner
-    /// is to let go of, until nobody runs it. One made again under its id waits for that.
+    /// Whether it was deleted: it is in no list any more, and is remembered, as a stream that its
+    /// owner must release, until no worker runs it. A stream created again under its id waits for
+    /// that.
     pub deleted: bool,
-    /// What is remembered of it having been given back, until it runs steadily.
+    /// Its returns, remembered until it runs steadily.
     pub returns: Option<Box<Returns>>,
 }
 
 impl Stream {
-    /// Whether nobody may have it now, because it was given back again and again.
+    /// Returns whether no instance may have it now, because it was given back again and again.
     pub fn is_paused(&self) -> bool {
         self.returns
             .as_ref()
             .is_some_and(|returns| returns.is_paused())
     }
 
-    /// Who gave it back lately, and is asked last; the oldest return first.
+    /// Returns the instances that gave it back lately and are chosen last; the oldest return first.
     pub fn returned_by(&self) -> &[InstanceId] {
         self.returns
             .as_ref()
@@ -58,32 +59,33 @@ impl Stream {
 
 /// Where a stream is. Exactly one of these holds for each stream at any time (I3).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Place {
     /// An instance runs it.
     Assigned(Assignment),
-    /// Nobody runs it: new, or released. Given to who asks, or to `auto_assign` instances.
+    /// It has no owner: it is new, or released. It is assigned on request, or to `auto_assign`
+    /// instances.
     Unclaimed {
-        /// Who let go of it: it is not pushed back there without being asked for, unless the release
-        /// counted as a return and its pause is over (`domain/returns.rs`).
+        /// The instance that released it: it is not assigned there without a request, unless the
+        /// release counted as a return and its pause is over (`returns/mod.rs`).
         released_by: Option<InstanceId>,
-        /// Since when nobody runs it.
+        /// Since when it has no owner.
         since: WallTime,
     },
-    /// It lost its instance, and is pushed to whoever has room.
+    /// It lost its instance, and is assigned to any instance with room.
     Orphaned {
-        /// Why it lost its instance.
         reason: OrphanReason,
         /// The instance it lost.
         from: InstanceId,
-        /// Since when nobody runs it.
+        /// Since when it has no owner.
         since: WallTime,
     },
-    /// It is not to be run.
+    /// It should not run.
     Disabled,
 }
 
 impl Place {
-    /// The assignment, if an instance runs it.
+    /// Returns the assignment, if an instance runs it.
     pub fn assignment(&self) -> Option<&Assignment> {
         match self {
             Self::Assigned(assignment) => Some(assignment),
@@ -91,7 +93,7 @@ impl Place {
         }
     }
 
-    /// The state as one word.
+    /// Returns the state as one word.
     pub fn state(&self) -> StreamState {
         match self {
             Self::Assigned(_) => StreamState::Assigned,
@@ -102,16 +104,16 @@ impl Place {
     }
 }
 
-/// Says which instance runs a stream.
+/// The ownership of a stream by an instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Assignment {
     /// The owner.
     pub instance: InstanceId,
     /// The fencing token of this assignment.
     pub epoch: Epoch,
-    /// Why the stream is there.
     pub reason: AssignReason,
-    /// The life of the owner in which it was told, or confirmed, that it runs the stream.
+    /// The incarnation of the owner that was notified of the stream, or confirmed it.
     pub delivered: Option<Incarnation>,
     /// The owner's assignment version that first contained the stream.
     pub version: AssignmentVersion,
@@ -122,19 +124,20 @@ pub struct Assignment {
 }
 
 impl Assignment {
-    /// Whether its owner has yet to show, in this life, that it knows of it; of one that overlaps,
-    /// that it runs it: being handed it by a request shows only the first.
+    /// Returns whether its owner has yet to confirm, in this incarnation, that it knows of the
+    /// stream; for an overlapping one, that it runs the stream: getting it by a request confirms
+    /// only the first.
     pub fn is_unconfirmed(&self, incarnation: Incarnation) -> bool {
         let is_told = self.delivered == Some(incarnation);
         !self.is_releasing() && (!is_told || self.former().is_some())
     }
 
-    /// Whether its owner is to let go.
+    /// Returns whether its owner must release it.
     pub const fn is_releasing(&self) -> bool {
         matches!(self.handover, Some(Handover::Releasing { .. }))
     }
 
-    /// Who gets it once its owner has released it, if that is known.
+    /// Returns the instance that gets it once its owner has released it, if that is known.
     pub const fn promised_to(&self) -> Option<&InstanceId> {
         match &self.handover {
             Some(Handover::Releasing { to, .. }) => to.as_ref(),
@@ -142,7 +145,7 @@ impl Assignment {
         }
     }
 
-    /// Who runs it beside its owner until that one does.
+    /// Returns the instance that runs it beside its owner until that one does.
     pub const fn former(&self) -> Option<&InstanceId> {
         match &self.handover {
             Some(Handover::Overlapping { from, .. }) => Some(from),
@@ -150,7 +153,7 @@ impl Assignment {
         }
     }
 
-    /// Since when a move of it is given up: its owner did not let go.
+    /// Returns since when a move of it is given up because its owner did not release it.
     pub const fn given_up_since(&self) -> Option<WallTime> {
         match &self.handover {
             Some(Handover::GivenUp { since }) => Some(*since),
@@ -159,11 +162,11 @@ impl Assignment {
     }
 }
 
-/// A stream under the epoch of one of its assignments: what its owner goes by, and what a sink
-/// compares.
+/// A stream under the epoch of one of its assignments: its owner runs it under this epoch, and a
+/// sink compares the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Holding {
-    /// Which stream.
     #[serde(rename = "stream_id")]
     pub stream: StreamId,
     /// The fencing token of the assignment.
@@ -171,7 +174,7 @@ pub struct Holding {
 }
 
 string_enum! {
-    /// Where a stream is, as one word.
+    /// The place of a stream, as one word.
     StreamState {
         /// An instance runs it.
         Assigned = "assigned",

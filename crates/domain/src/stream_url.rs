@@ -1,4 +1,4 @@
-//! Where the content of a stream is found. It usually holds a password.
+//! The URL of a stream's content. It usually holds a password.
 
 use std::fmt;
 use std::sync::Arc;

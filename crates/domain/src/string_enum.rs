@@ -1,6 +1,6 @@
-//! Enums whose values are words: stored, shown and read as they are.
+//! Enums whose values are words: stored, shown and read unchanged.
 
-/// Declares an enum of words that are stored and shown as they are.
+/// Declares an enum of words that are stored and shown unchanged.
 macro_rules! string_enum {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
         $(#[$doc])*
@@ -16,14 +16,14 @@ macro_rules! string_enum {
             /// Every value.
             pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
 
-            /// The word on the wire and in the database.
+            /// Returns the word on the wire and in the database.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)+
                 }
             }
 
-            /// The value written as `word`, if there is one.
+            /// Returns the value written as `word`, if there is one.
             pub fn from_word(word: &str) -> Option<Self> {
                 Self::ALL.iter().copied().find(|value| value.as_str() == word)
             }

@@ -1,4 +1,4 @@
-//! What happens to an actor that ended although it should not have.
+//! Decides what follows when an actor ends unexpectedly.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -12,15 +12,15 @@ pub const MAX_RESTARTS: usize = 5;
 /// The window restarts are counted in.
 pub const INTENSITY_WINDOW: Duration = Duration::from_secs(60);
 
-/// How long an actor that kept ending is left alone before it is tried again.
+/// How long an actor that kept ending stays ended before it is created again.
 pub const QUARANTINE: Duration = Duration::from_secs(300);
 
-/// What to do with a child that ended.
+/// The decision about a child that ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Start it again at once.
+    /// Create it again at once.
     Restart,
-    /// It ends too often: leave it alone for [`QUARANTINE`] and tell somebody.
+    /// It ends too often: wait for [`QUARANTINE`] and open an alert.
     Quarantine,
 }
 
@@ -32,7 +32,7 @@ pub struct RestartHistory {
 }
 
 impl RestartHistory {
-    /// The child ended.
+    /// Notes that the child ended.
     pub fn ended(&mut self, now: Timestamp) -> Verdict {
         while self
             .restarts
@@ -49,7 +49,7 @@ impl RestartHistory {
         Verdict::Restart
     }
 
-    /// Whether a quarantine is over; true exactly once.
+    /// Returns whether a quarantine is over; true exactly once.
     pub fn is_released(&mut self, now: Timestamp) -> bool {
         let over = self
             .quarantined_at
@@ -60,7 +60,7 @@ impl RestartHistory {
         over
     }
 
-    /// Whether the child is being left alone.
+    /// Returns whether the child is in quarantine.
     pub const fn is_quarantined(&self) -> bool {
         self.quarantined_at.is_some()
     }

@@ -1,44 +1,44 @@
-//! What the safety sweep puts right: where the last heartbeats and what is saved do not fit.
+//! The corrections of the safety sweep: where the last heartbeats and the saved state do not fit.
 //!
-//! Ordinarily instances' actors notice everything at its exact time and the sweep finds nothing.
-//! It is there for what got lost: a message, an actor in quarantine, a command that was refused.
+//! Ordinarily the instances' actors notice everything at its exact time and the sweep finds
+//! nothing. It finds what got lost: a message, an actor in quarantine, a command that was refused.
 
 use super::incident::FailureCause;
 use super::instance::InstanceStatus;
 use super::liveness::Silence;
 
-/// What is believed about one instance.
+/// The facts about one instance that are compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Belief {
-    /// The state that is saved.
+    /// The saved state.
     pub status: InstanceStatus,
     /// How many streams it owns.
     pub held: usize,
-    /// Whether its lease was withdrawn because it is to be recovered.
+    /// Whether its lease was withdrawn for a recovery.
     pub is_condemned: bool,
-    /// How long it has been silent.
+    /// The stage of its silence.
     pub silence: Silence,
-    /// Whether it has beaten since that state was saved, or since the start. The grace of a start
-    /// is no heartbeat.
+    /// Whether it has sent a heartbeat since that state was saved, or since the start. The grace of
+    /// a start is no heartbeat.
     pub has_beaten: bool,
 }
 
-/// How a belief is put right. Each is safe to repeat.
+/// A correction. Each is safe to repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Correction {
-    /// Its recovery has to begin, or goes on if it is under way.
+    /// Begin its recovery; one that is under way goes on.
     Recover(FailureCause),
-    /// It is late and nobody said so.
+    /// Make it suspect: it is late.
     Suspect,
-    /// It is on time again and nobody said so.
+    /// End the suspicion: it is on time again.
     ClearSuspicion,
-    /// It failed, beats again, and nobody said so.
+    /// Begin its probation: it failed and sends heartbeats again.
     Return,
 }
 
-/// What does not fit.
+/// Returns the correction, if the facts do not fit.
 pub fn correction(belief: &Belief) -> Option<Correction> {
-    // Whoever withdrew its lease recovers it; if nobody does, it is forgotten in between.
+    // The recovery that withdrew its lease should be under way. If it was lost, it begins again.
     if belief.is_condemned {
         return Some(Correction::Recover(FailureCause::FoundFailed));
     }

@@ -1,4 +1,4 @@
-//! Two kinds of time that must never be mixed up.
+//! The two kinds of time, which must never be mixed up.
 
 use std::fmt;
 use std::ops::{Add, Sub};
@@ -15,17 +15,17 @@ impl Timestamp {
     /// The start of running time.
     pub const ZERO: Self = Self(0);
 
-    /// From microseconds of running time.
+    /// Creates it from microseconds of running time.
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds of running time.
+    /// Returns the microseconds of running time.
     pub const fn as_micros(self) -> u64 {
         self.0
     }
 
-    /// How long ago `earlier` was; zero if it is not in the past.
+    /// Returns how long ago `earlier` was; zero if it is not in the past.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
@@ -48,17 +48,17 @@ impl Add<Duration> for Timestamp {
 pub struct WallTime(i64);
 
 impl WallTime {
-    /// From microseconds since 1970-01-01 UTC.
+    /// Creates it from microseconds since 1970-01-01 UTC.
     pub const fn from_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// Microseconds since 1970-01-01 UTC.
+    /// Returns the microseconds since 1970-01-01 UTC.
     pub const fn as_micros(self) -> i64 {
         self.0
     }
 
-    /// How long ago `earlier` was; zero if it is not in the past.
+    /// Returns how long ago `earlier` was; zero if it is not in the past.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }

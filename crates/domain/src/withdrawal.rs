@@ -9,30 +9,29 @@ use super::time::WallTime;
 string_enum! {
     /// Why the lease of an instance is not renewed any more.
     WithdrawalCause {
-        /// It is held to have failed.
+        /// The instance is held to have failed.
         Failure = "failure",
-        /// It is taken out of use.
+        /// The instance is taken out of use.
         Emergency = "emergency",
-        /// It leaves for good.
+        /// The instance leaves for good.
         Removal = "removal",
     }
 }
 
 /// The end of an instance's leases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Withdrawal {
-    /// Why.
     pub cause: WithdrawalCause,
-    /// Since when.
     pub since: WallTime,
 }
 
-/// How many streams left an instance since its lease was withdrawn, because its worker let go of
-/// them or they may be run twice. An incident takes the numbers when it is written; what nobody
-/// takes is forgotten with the next withdrawal.
+/// How many streams left an instance since its lease was withdrawn, because its worker released
+/// them or because they are `overlap` streams. An incident takes the numbers when it is written;
+/// numbers that no incident takes are dropped with the next withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HandedOver {
-    /// The life they left.
+    /// The incarnation they left.
     pub incarnation: Incarnation,
     /// How many run elsewhere.
     pub moved: u32,
@@ -41,7 +40,7 @@ pub struct HandedOver {
 }
 
 impl HandedOver {
-    /// Nothing left that life yet.
+    /// Creates an empty count for an incarnation.
     pub const fn none(incarnation: Incarnation) -> Self {
         Self {
             incarnation,

@@ -1,4 +1,4 @@
-//! The shape of the command line; `flags` has those of the settings.
+//! The arguments of the command line; `flags` has those of the settings.
 //!
 //! Flags are taken as text and read by `config`, like variables: one way to read a value, one style
 //! of message. clap's own reading of the environment is not used: it would know nothing of `.env` and
@@ -14,7 +14,7 @@ use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use crate::app::MigrationDirection;
 use crate::config::{DEFAULT_SERVER_URL, SERVER_URL};
 
-/// What was asked for.
+/// The parsed command line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Invocation {
     pub(super) command: Command,
@@ -22,24 +22,24 @@ pub(super) struct Invocation {
     pub(super) flags: BTreeMap<String, OsString>,
 }
 
-/// What to do.
+/// The command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
-    /// Run until asked to end; what happens without a subcommand.
+    /// Serve until a signal; the default without a subcommand.
     Serve,
-    /// Move the schema of the database.
+    /// Migrate the schema of the database.
     Migrate(MigrationDirection),
-    /// Check the configuration and show it.
+    /// Check the configuration and print it.
     ConfigCheck,
-    /// Write a commented `.env`.
+    /// Print a commented `.env`.
     ConfigSample,
-    /// Write the README's table of settings.
+    /// Print the README's table of settings.
     ConfigTable,
-    /// Ask a running orchestrator.
+    /// Send a question to a running orchestrator.
     Ask(Question),
 }
 
-/// What restricts the incidents: parameters of the call, and flags of the same names.
+/// The conditions on incidents: parameters of the call, and flags of the same names.
 const INCIDENT_FLAGS: [(&str, &str, &str); 6] = [
     (
         "limit",
@@ -57,7 +57,7 @@ const INCIDENT_FLAGS: [(&str, &str, &str); 6] = [
     ("to", "TIME", "Only those detected earlier"),
 ];
 
-/// Understands the arguments, program name first.
+/// Parses the arguments, program name first.
 pub(super) fn parse<A, I>(arguments: A) -> Result<Invocation, clap::Error>
 where
     A: IntoIterator<Item = I>,
@@ -108,12 +108,13 @@ where
     Ok(Invocation { command, flags })
 }
 
-/// The parser repeats what it did not understand; a URL among that may hold a password.
+/// Removes URLs from an error: the parser repeats what it did not understand, and a URL may hold a
+/// password.
 fn without_urls(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     let text = error.to_string();
     let repeats_one = arguments.iter().any(|argument| {
         let argument = argument.to_string_lossy();
-        // `--flag=URL` is repeated without what stands before the sign.
+        // clap repeats `--flag=URL` without the part before the sign.
         let value = argument.split_once('=').map_or("", |(_, value)| value);
         argument.contains("://")
             && (text.contains(&*argument) || (value.contains("://") && text.contains(value)))
@@ -128,7 +129,7 @@ fn without_urls(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     )
 }
 
-/// A text that must be there.
+/// Returns a text that the parser requires.
 fn text(asked: &ArgMatches, name: &str) -> String {
     asked.get_one::<String>(name).cloned().unwrap_or_default()
 }
@@ -257,7 +258,7 @@ pub(super) fn command_line() -> clap::Command {
         )
 }
 
-/// The instance an order is about.
+/// Returns the argument that names an instance.
 fn instance() -> Arg {
     Arg::new("id")
         .value_name("ID")
@@ -265,7 +266,7 @@ fn instance() -> Arg {
         .help("The instance's server_id")
 }
 
-/// A subcommand that talks to a running orchestrator.
+/// Returns a subcommand that calls a running orchestrator.
 fn asking(name: &'static str) -> clap::Command {
     clap::Command::new(name)
         .arg(

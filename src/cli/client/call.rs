@@ -1,4 +1,4 @@
-//! One call: asked, printed, and judged by its exit code.
+//! One call to a running orchestrator, its output, and its exit code.
 
 use serde_json::Value;
 
@@ -10,7 +10,7 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
 use crate::config;
 
-/// Asks, prints, and says by the exit code how it went.
+/// Sends the call, prints the answer, and returns the exit code.
 pub(in crate::cli) fn ask(question: Question) -> Exit {
     let (url, warnings) = match config::server_url(question.url) {
         Ok(read) => read,

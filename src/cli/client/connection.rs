@@ -1,4 +1,4 @@
-//! One request to a running orchestrator, and what to say when it does not answer.
+//! One request to a running orchestrator, and the sentence to print if it does not answer.
 
 use std::io;
 use std::time::Duration;
@@ -14,13 +14,13 @@ use crate::config::ServerUrl;
 /// Longer than the longest answer takes: a consistency check with a database that hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 
-/// A host that is not there is not waited for that long.
+/// A host that is not there is given up sooner.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How much is read of an answer.
+/// How much of an answer is read.
 const MAX_ANSWER: u64 = 16 * 1024 * 1024;
 
-/// Where the orchestrator is, and how it is reached.
+/// The address of the orchestrator, and the agent that calls it.
 #[derive(Debug)]
 pub(super) struct Connection {
     url: ServerUrl,
@@ -28,7 +28,7 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// To the orchestrator at `url`; nothing is sent yet.
+    /// Creates the connection to the orchestrator at `url`; nothing is sent yet.
     pub(super) fn to(url: ServerUrl) -> Self {
         let agent = Agent::config_builder()
             .timeout_global(Some(ANSWER_LIMIT))
@@ -36,17 +36,17 @@ impl Connection {
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
-            // The orchestrator is on one's own network; a proxy to the world does not know it.
+            // The orchestrator is on the local network; a proxy to the internet does not know it.
             .proxy(None)
             .build()
             .into();
         Self { url, agent }
     }
 
-    /// The body of a 200.
+    /// Sends a GET; returns the body of a 200.
     ///
     /// # Errors
-    /// One sentence that says what is the matter.
+    /// Returns one sentence that says what happened.
     pub(super) fn get(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value, String> {
         let mut request = self.agent.get(format!("{}{path}", self.url.expose()));
         for (name, value) in parameters {
@@ -55,10 +55,10 @@ impl Connection {
         self.read(request.call())
     }
 
-    /// Orders something; the body of a 200.
+    /// Sends a POST; returns the body of a 200.
     ///
     /// # Errors
-    /// One sentence that says what is the matter.
+    /// Returns one sentence that says what happened.
     pub(super) fn post(&self, path: &str, parameters: &[(&str, String)]) -> Result<Value, String> {
         let mut request = self.agent.post(format!("{}{path}", self.url.expose()));
         for (name, value) in parameters {
@@ -95,7 +95,7 @@ impl Connection {
                 format!("no orchestrator answers at {url}.")
             }
             Error::Timeout(_) => format!("the orchestrator at {url} does not answer in time."),
-            // These repeat the address they could not read.
+            // The texts of these errors repeat the address that could not be read.
             Error::BadUri(_) | Error::Http(_) => {
                 format!("the orchestrator's address {url} cannot be used; check --url.")
             }

@@ -1,10 +1,10 @@
-//! What `consistency` prints.
+//! The output of `consistency`.
 
 use serde_json::Value;
 
 use super::table::{aligned, cell};
 
-/// The verdict, one line an invariant, then every violation.
+/// Returns the verdict, one line an invariant, then every violation.
 pub(super) fn show(answer: &Value) -> String {
     let checks = answer["checks"]
         .as_array()

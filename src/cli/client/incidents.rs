@@ -1,4 +1,4 @@
-//! What `incidents` prints: a list, or one with its steps.
+//! The output of `incidents`: a list, or one incident with its steps.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ const HEAD: [&str; 8] = [
     "ORPHANED",
 ];
 
-/// One line an incident, newest first.
+/// Returns one line an incident, newest first.
 pub(super) fn show(answer: &Value) -> String {
     let incidents = answer["incidents"]
         .as_array()
@@ -33,7 +33,7 @@ pub(super) fn show(answer: &Value) -> String {
     text
 }
 
-/// One incident, then its steps; those of earlier attempts that failed are there too.
+/// Returns one incident, then its steps, including those of earlier attempts that failed.
 pub(super) fn show_one(answer: &Value) -> String {
     let incident = &answer["data"];
     let mut text = aligned(&[HEAD.map(str::to_owned), row(incident)]);

@@ -1,8 +1,8 @@
-//! The commands that talk to a running orchestrator, over HTTP like anybody else.
+//! The commands that call a running orchestrator, over HTTP like any other client.
 //!
-//! `connection` asks, `table` aligns, and each command has a file that knows what its answer looks
-//! like to a person. With `--json` what was answered is printed as JSON, of the same value; what would
-//! deceive a reader is written as `\u202e` there.
+//! `connection` sends requests, `table` aligns columns, and each command has a file that prints its
+//! answer. With `--json` the answer is printed as JSON of the same value; characters that would
+//! deceive a reader are written as `\u202e` there.
 
 mod call;
 mod cluster;

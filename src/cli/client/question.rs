@@ -1,25 +1,25 @@
-//! What a running orchestrator can be asked from the command line.
+//! The questions and orders that the command line sends to a running orchestrator.
 
 use std::ffi::OsString;
 
-/// What is asked of a running orchestrator.
+/// A question or an order to a running orchestrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Question {
     pub(in crate::cli) subject: Subject,
-    /// The flag `--url`.
+    /// The value of the flag `--url`.
     pub(in crate::cli) url: Option<OsString>,
     /// Whether the answer is printed as JSON.
     pub(in crate::cli) json: bool,
 }
 
-/// What it is about.
+/// The subject of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Subject {
-    /// How the fleet is.
+    /// The state of the fleet.
     Status,
-    /// The recoveries; what restricts them, by parameter.
+    /// The incidents; with the conditions on them, by parameter.
     Incidents(Vec<(&'static str, String)>),
-    /// One recovery with its steps, by its id.
+    /// One incident with its steps, by its id.
     Incident(String),
     /// Whether the invariants hold.
     Consistency,
@@ -33,10 +33,5 @@ pub(in crate::cli) enum Subject {
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.
-    Emergency {
-        /// Which one.
-        id: String,
-        /// Why.
-        reason: String,
-    },
+    Emergency { id: String, reason: String },
 }

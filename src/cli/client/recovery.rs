@@ -1,11 +1,11 @@
-//! What `recover` and `emergency` print.
+//! The output of `recover` and `emergency`.
 
 use serde_json::Value;
 
 use super::routes::in_commands;
 use super::table::{aligned, cell, words};
 
-/// The path of an order about an instance, whose name may hold anything.
+/// Returns the path of an order about an instance, whose name may hold any character.
 pub(super) fn path(order: &str, id: &str) -> String {
     let mut path = format!("/resilience/{order}/");
     for byte in id.bytes() {
@@ -18,7 +18,7 @@ pub(super) fn path(order: &str, id: &str) -> String {
     path
 }
 
-/// What came of it as a sentence, then the steps, if there are any.
+/// Returns the outcome as a sentence, then the steps, if there are any.
 pub(super) fn show(answer: &Value) -> String {
     let text = format!("{}\n", in_commands(&cell(&answer["message"])));
     match answer["steps"].as_array() {
@@ -27,7 +27,7 @@ pub(super) fn show(answer: &Value) -> String {
     }
 }
 
-/// One line a step.
+/// Returns one line a step.
 pub(super) fn table_of(steps: &[Value]) -> String {
     let mut rows = vec![["STEP", "RESULT", "TOOK", "DETAIL"].map(str::to_owned)];
     rows.extend(steps.iter().map(|step| {

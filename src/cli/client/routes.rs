@@ -1,8 +1,8 @@
-//! What the orchestrator says about its routes, in the words of the command line.
+//! Translates the orchestrator's sentences about routes into commands.
 //!
-//! The orchestrator answers callers of its HTTP interface, so its sentences name routes. A person at
-//! the command line needs the command that does the same. The sentences are put into commands where
-//! they are printed, so that one added later is, too.
+//! The orchestrator answers callers of its HTTP interface, so its sentences name routes. At the
+//! command line the command that does the same is needed. The sentences are translated where they
+//! are printed, so that sentences added later are translated too.
 
 /// A route and the command that does the same. The name of an instance follows a path that ends
 /// with `/`.
@@ -34,7 +34,8 @@ pub(super) fn in_commands(sentence: &str) -> String {
         text.push_str(command);
         rest = &rest[at + route.len()..];
         if route.ends_with('/') {
-            // A name may hold anything, but a sentence goes on behind a space or ends behind a dot.
+            // A name may hold any character, but a sentence goes on behind a space or ends behind a
+            // dot.
             let length = rest.find([' ', ';', ',']).unwrap_or(rest.len());
             let name = rest[..length].trim_end_matches(['.', ':']);
             text.push_str(&format!(" {}", quoted(name)));
@@ -47,7 +48,7 @@ pub(super) fn in_commands(sentence: &str) -> String {
     text
 }
 
-/// The first route of a sentence that has a command, and where it stands.
+/// Returns the first route of a sentence that has a command, and its place.
 fn next_route(sentence: &str) -> Option<(usize, (&str, &str, &str))> {
     COMMANDS
         .iter()
@@ -55,7 +56,7 @@ fn next_route(sentence: &str) -> Option<(usize, (&str, &str, &str))> {
         .min_by_key(|(at, _)| *at)
 }
 
-/// Where a route stands as a whole: `/resilience/status` is not the beginning of a longer path.
+/// Finds a route as a whole: `/resilience/status` is not the beginning of a longer path.
 fn find(sentence: &str, route: &str) -> Option<usize> {
     let ends = |at: usize| {
         let next = sentence[at + route.len()..].chars().next();
@@ -68,7 +69,7 @@ fn find(sentence: &str, route: &str) -> Option<usize> {
         .find(|at| ends(*at))
 }
 
-/// A name as a shell takes it.
+/// Returns a name quoted for a shell.
 fn quoted(name: &str) -> String {
     let is_plain = name
         .bytes()

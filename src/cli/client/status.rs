@@ -1,4 +1,4 @@
-//! What `status` asks and prints.
+//! The questions and the output of `status`.
 
 use serde_json::Value;
 
@@ -12,11 +12,11 @@ const LISTED_ALERTS: &str = "20";
 /// How many failed instances are named.
 const NAMED: usize = 5;
 
-/// The totals, as `GET /status` answers them, with what `GET /resilience/status` says as
-/// `resilience` and the newest open alerts as `alerts`.
+/// Returns the totals of `GET /status`, with the answer of `GET /resilience/status` as `resilience`
+/// and the newest open alerts as `alerts`.
 ///
 /// # Errors
-/// One sentence that says what is the matter.
+/// Returns one sentence that says what happened.
 pub(super) fn ask(connection: &Connection) -> Result<Value, String> {
     let mut whole = connection.get("/status", &[])?;
     let resilience = connection.get("/resilience/status", &[])?;
@@ -32,7 +32,7 @@ pub(super) fn ask(connection: &Connection) -> Result<Value, String> {
     Ok(whole)
 }
 
-/// How the whole is first, then the totals, then what is not as it should be.
+/// Returns the health first, then the totals, then everything that is not as it should be.
 pub(super) fn show(answer: &Value) -> String {
     let (instances, streams) = (&answer["instances"], &answer["streams"]);
     let resilience = &answer["resilience"];
@@ -137,7 +137,7 @@ fn database(answer: &Value) -> Option<String> {
     ))
 }
 
-/// A table of their own, after an empty line.
+/// Returns the alerts as a table of their own, after an empty line.
 fn alerts(answer: &Value) -> String {
     let open = entries(&answer["alerts"]);
     if open.is_empty() {
@@ -161,8 +161,8 @@ fn entries(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// `1371 running, 1580 owned and not running, 12 orphaned; 50 disabled`: what is before the semicolon
-/// adds up to the streams that are to be run.
+/// Returns `1371 running, 1580 owned and not running, 12 orphaned; 50 disabled`: the numbers before
+/// the semicolon add up to the streams that should run.
 fn of_streams(streams: &Value) -> String {
     let count = |value: &Value| value.as_u64().unwrap_or_default();
     let (by_state, running) = (&streams["by_state"], count(&streams["running"]));
@@ -201,7 +201,7 @@ fn moves(moves: &Value) -> Option<String> {
     })
 }
 
-/// `3 active, 1 failed`; states nobody is in are left out.
+/// Returns `3 active, 1 failed`; states without instances are left out.
 fn parts(counts: &Value) -> String {
     let counts = counts.as_object().into_iter().flatten();
     let parts: Vec<String> = counts

@@ -1,10 +1,11 @@
-//! Aligned columns, and values as a person reads them.
+//! Aligned columns, and values as people read them.
 
 use serde_json::Value;
 
 use crate::cli::escapes::escaped;
 
-/// Rows in columns as wide as their widest cell, two spaces apart, the first row being the head.
+/// Returns rows in columns as wide as their widest cell, two spaces apart; the first row is the
+/// head.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         rows.iter()
@@ -26,7 +27,7 @@ pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
     text
 }
 
-/// A value in a cell: a dash if there is none, and nothing that deceives a reader.
+/// Returns a value for a cell: a dash if there is none, and no character that deceives a reader.
 pub(super) fn cell(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
@@ -35,12 +36,12 @@ pub(super) fn cell(value: &Value) -> String {
     }
 }
 
-/// The words of an answer without underscores.
+/// Returns the words of an answer without underscores.
 pub(super) fn words(value: &Value) -> String {
     cell(value).replace('_', " ")
 }
 
-/// A time to the second, in UTC: `2026-01-31 08:00:00`.
+/// Returns a time to the second, in UTC: `2026-01-31 08:00:00`.
 pub(super) fn time(value: &Value) -> String {
     let text = cell(value);
     match text.split_once(['.', 'Z']) {

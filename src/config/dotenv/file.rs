@@ -1,4 +1,4 @@
-//! Finding and reading the file, and what its lines set.
+//! Finds and reads the file, and returns what its lines set.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -8,24 +8,24 @@ use super::grammar::{Entry, Piece, entries};
 use crate::config::problem::{Problem, Warning};
 use crate::config::table::{SERVER_URL, find};
 
-/// Far above any file of settings, far below what a device without an end would give.
+/// Far above any file of settings, far below what a device without an end would deliver.
 const LARGEST: u64 = 1024 * 1024;
 
-/// What a `.env` says.
+/// The content of a `.env`.
 #[derive(Debug, Default)]
 pub(in crate::config) struct DotEnv {
     /// The file, when there is one.
     pub(in crate::config) path: Option<PathBuf>,
     /// Its variables.
     pub(in crate::config) values: BTreeMap<String, String>,
-    /// What could not be read.
+    /// Lines that could not be read.
     pub(in crate::config) problems: Vec<Problem>,
-    /// What was read and may not be meant.
+    /// Lines that were read and may be mistakes.
     pub(in crate::config) warnings: Vec<Warning>,
 }
 
-/// Reads the `.env` of the working directory, or else the nearest one above it; `environment` is
-/// asked for what values refer to.
+/// Reads the `.env` of the working directory, or else the nearest one above it; `environment`
+/// returns the variables that values refer to.
 pub(in crate::config) fn read(environment: impl Fn(&str) -> Option<String>) -> DotEnv {
     match std::env::current_dir() {
         Ok(directory) => read_from(&directory, environment),
@@ -38,10 +38,10 @@ pub(super) fn read_from(directory: &Path, environment: impl Fn(&str) -> Option<S
     for above in directory.ancestors() {
         let path = above.join(".env");
         let is_ours = above == directory;
-        // A link to nowhere is there as well.
+        // A link to a missing file counts as a file.
         let reason = match path.symlink_metadata().and_then(|_| path.metadata()) {
             Ok(found) if found.is_dir() => "is a directory, not a file of settings".to_owned(),
-            // Not only files: a pipe is a way to hand over secrets.
+            // Other kinds than files are allowed: a pipe can hand over secrets.
             Ok(_) => {
                 let mut read = read_file(path, environment);
                 read.warnings.splice(0..0, passed_over);
@@ -55,7 +55,7 @@ pub(super) fn read_from(directory: &Path, environment: impl Fn(&str) -> Option<S
             {
                 continue;
             }
-            // Nobody knows whether there is one above; directories of services are often closed.
+            // Whether one is there cannot be known; directories of services are often closed.
             Err(_) if !is_ours => continue,
             Err(error) => format!("cannot be read: {error}"),
         };
@@ -107,7 +107,8 @@ fn text_of(path: &Path) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "is not UTF-8 text".to_owned())
 }
 
-/// What a text says; `environment` goes before earlier lines where a value refers to a variable.
+/// Reads a text; `environment` has precedence over earlier lines where a value refers to a
+/// variable.
 pub(super) fn parse(
     text: &str,
     path: &Path,
@@ -161,8 +162,8 @@ pub(super) fn parse(
     read
 }
 
-/// The value that pieces make; the error is the end of a sentence that begins with the setting, and
-/// repeats nothing of the value, which may be a password.
+/// Returns the value that pieces make. The error is the end of a sentence that begins with the
+/// setting, and repeats nothing of the value, which may be a password.
 fn resolved(
     pieces: &[Piece],
     known: impl Fn(&str) -> Option<String>,

@@ -10,10 +10,10 @@
 //! single quotes, where everything stands for itself. A `$` that no name, brace or parenthesis
 //! follows stands for itself too.
 
-/// A variable and its value, as they are written.
+/// A variable and its value, as written.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry<'t> {
-    /// The line its name is on, from 1.
+    /// The line of its name, from 1.
     pub(super) line: usize,
     pub(super) name: String,
     pub(super) pieces: Vec<Piece>,
@@ -30,11 +30,11 @@ pub(super) enum Piece {
         name: String,
         default: Option<String>,
     },
-    /// A `$` with something behind it that a shell would act upon.
+    /// A `$` with something behind it that a shell would interpret.
     Unsupported,
 }
 
-/// What is wrong with a line, without its text: it may hold a password.
+/// The fault of a line, without its text, which may hold a password.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Fault {
     pub(super) line: usize,
@@ -44,7 +44,7 @@ pub(super) struct Fault {
 const NOT_A_LINE: &str =
     "is not NAME=value (a value with spaces, # or $ needs single quotes around it)";
 
-/// Every entry of a text, and every line that is none.
+/// Returns every entry of a text, and a fault for every line that is none.
 pub(super) fn entries(text: &str) -> Vec<Result<Entry<'_>, Fault>> {
     let mut reader = Reader {
         text,
@@ -109,7 +109,7 @@ impl<'t> Reader<'t> {
         &self.text[from..self.at]
     }
 
-    /// An entry up to the end of its line; none if it is none.
+    /// Reads an entry up to the end of its line; returns `None` if it is none.
     fn entry(&mut self) -> Option<Entry<'t>> {
         let line = self.line;
         let mut name = self.name()?;
@@ -149,7 +149,7 @@ impl<'t> Reader<'t> {
         Some(self.taken_while(|letter| begins(letter) || letter.is_ascii_digit() || letter == '.'))
     }
 
-    /// A value up to the first space outside quotes; none if a quote is left open.
+    /// Reads a value up to the first space outside quotes; returns `None` if a quote is left open.
     fn value(&mut self) -> Option<Vec<Piece>> {
         let mut pieces = Vec::new();
         loop {
@@ -174,7 +174,7 @@ impl<'t> Reader<'t> {
         }
     }
 
-    /// One character, escape or reference where they have a meaning.
+    /// Reads one character, escape or reference where they have a meaning.
     fn unit(&mut self, pieces: &mut Vec<Piece>) -> Option<()> {
         match self.next()? {
             '\\' => match self.next()? {
@@ -196,7 +196,7 @@ impl<'t> Reader<'t> {
         Some(())
     }
 
-    /// What stands behind a `$`; none if a brace is left open.
+    /// Reads the text behind a `$`; returns `None` if a brace is left open.
     fn reference(&mut self) -> Option<Piece> {
         match self.peek() {
             Some('{') => {
@@ -219,7 +219,7 @@ impl<'t> Reader<'t> {
     }
 }
 
-/// What stands between `${` and `}`.
+/// Interprets the text between `${` and `}`.
 fn braced(inside: &str) -> Piece {
     let end = inside
         .find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')

@@ -1,9 +1,10 @@
 //! The `.env` file: found and read here, never loaded into the process's environment.
 //!
-//! The nearest `.env` counts, from the working directory upwards. One that is there and cannot be
+//! The nearest `.env` counts, from the working directory upwards. A file that exists and cannot be
 //! read is a problem, because the program would start with other settings than its operator wrote
 //! (a container runtime makes a directory where a mounted file is missing). Above the working
-//! directory a `.env` that is a directory is somebody else's, and is passed over with a warning.
+//! directory a `.env` that is a directory belongs to another program, and is passed over with a
+//! warning.
 //!
 //! `grammar` reads the text. Of two lines for one variable the later counts, as for a shell; that is
 //! a warning. A reference to another variable (`$NAME`, `${NAME}`, `${NAME:-default}`) takes the

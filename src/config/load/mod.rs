@@ -22,16 +22,16 @@ use crate::domain::settings::{
     WorkerLimits,
 };
 
-/// A configuration and what there is to say about it.
+/// A configuration and the remarks about it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// What the program runs with.
+    /// The values that the program uses.
     pub config: Config,
     /// Every setting with its value and origin, in the order of [`settings`].
     pub effective: Vec<EffectiveValue>,
-    /// What may not do what it looks like.
+    /// Settings that may not do what they look like.
     pub warnings: Vec<Warning>,
-    /// The `.env` that was read, when there is one.
+    /// The `.env` that was read, if there is one.
     pub dotenv_path: Option<PathBuf>,
 }
 
@@ -39,18 +39,18 @@ pub struct Loaded {
 ///
 /// # Errors
 ///
-/// Everything that is wrong, at once.
+/// Returns every problem at once.
 pub fn load(flags: BTreeMap<String, OsString>) -> Result<Loaded, ConfigErrors> {
     from_sources(&Sources::of_process(flags))
 }
 
 impl Config {
-    /// The settings of `pairs` (names as in the environment) and defaults for the rest; reads
-    /// neither environment nor `.env`. For tests and for programs that embed the server.
+    /// Returns the settings of `pairs` (names as in the environment) and defaults for the rest;
+    /// reads neither environment nor `.env`. For tests and for programs that embed the server.
     ///
     /// # Errors
     ///
-    /// Every value or combination that is refused, and every name that is no setting.
+    /// Returns every value or combination that is refused, and every name that is no setting.
     pub fn from_pairs<'a>(
         pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, ConfigErrors> {
@@ -63,7 +63,8 @@ fn from_pairs<'a>(
 ) -> Result<Config, ConfigErrors> {
     let sources = Sources::of_program(pairs);
     let loaded = from_sources(&sources)?;
-    // In an environment, unknown names are other people's; in a list made for us they are mistakes.
+    // In an environment, unknown names belong to other programs; in a list made for this one they
+    // are mistakes.
     let unknown = sources
         .variables()
         .find(|(_, name)| table::find(name).is_none());
@@ -164,7 +165,7 @@ fn read_database(reader: &mut Reader<'_>) -> Option<DatabaseSettings> {
     })
 }
 
-/// Thresholds as far as they could be read: what workers are told may hang on one of them only.
+/// The thresholds, as far as they could be read: a limit of workers may depend on one of them only.
 struct Thresholds {
     warning: Option<Duration>,
     timeout: Option<Duration>,

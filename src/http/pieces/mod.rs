@@ -1,11 +1,11 @@
-//! Long answers, written piece by piece as the client reads them.
+//! Long answers, written piece by piece while the client reads them.
 //!
-//! A [`Source`] is asked for more only once what it gave has left for the client. So a client that
-//! reads slowly holds a page of the list, which shares its rows with the fleet, and the text of a
-//! piece; and no long list is written at the cost of somebody else's heartbeat.
+//! A [`Source`] is asked for more only once its last text has left for the client. So a client that
+//! reads slowly holds a page of the list, which shares its rows with the fleet, and the text of one
+//! piece; and writing a long list delays no heartbeat.
 //!
-//! [`Rows`] is a list that is known, [`Walk`] one that is asked for in parts: then each row is as it was
-//! when its part was reached.
+//! [`Rows`] is a list that is known as a whole; [`Walk`] is read in parts: each row shows the state
+//! at which its part was read.
 
 use std::future::Future;
 
@@ -17,20 +17,20 @@ use serde::Serialize;
 use super::connection::MAX_PIECE;
 use super::problem::Problem;
 
-/// Where the text of an answer comes from.
+/// The source of an answer's text.
 pub(super) trait Source: 'static {
-    /// Appends some of the text; false once there is no more.
+    /// Appends some of the text; returns false once there is no more.
     ///
     /// # Errors
-    /// If there should be more, and it cannot be had.
+    /// Returns an error if more text is due and cannot be had.
     fn write(&mut self, text: &mut Vec<u8>) -> impl Future<Output = Result<bool, Problem>>;
 }
 
-/// 200 with a JSON text: as a whole if it is short, else in pieces. If a later piece cannot be had, the
-/// connection is cut, so that nobody takes half a list for all of it.
+/// Returns 200 with a JSON text: as a whole if it is short, else in pieces. If a later piece cannot
+/// be had, the connection is cut, so that no client takes half a list for the whole.
 ///
 /// # Errors
-/// If the first piece cannot be had.
+/// Returns an error if the first piece cannot be had.
 pub(super) async fn answer(mut source: impl Source) -> Result<HttpResponse, Problem> {
     let mut text = Vec::new();
     let mut goes_on = true;
@@ -44,7 +44,7 @@ pub(super) async fn answer(mut source: impl Source) -> Result<HttpResponse, Prob
     }
     let rest = stream::unfold(Some(source), |source| async {
         let mut source = source?;
-        // A client that reads as fast as we write must not keep others waiting.
+        // A client that reads as fast as the program writes must not keep others waiting.
         tokio::task::yield_now().await;
         let mut text = Vec::new();
         match source.write(&mut text).await {
@@ -59,7 +59,7 @@ pub(super) async fn answer(mut source: impl Source) -> Result<HttpResponse, Prob
 /// Appends a value as JSON.
 ///
 /// # Errors
-/// 500 if it cannot be written, which would be a mistake of this program.
+/// Returns 500 if it cannot be written, which would be a fault of this program.
 pub(super) fn json(text: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Problem> {
     serde_json::to_writer(text, value).map_err(|error| {
         log::error!(error:%; "an answer could not be written");
@@ -70,7 +70,7 @@ pub(super) fn json(text: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Pro
 /// Appends the fields of an object without its braces; returns whether there are any.
 ///
 /// # Errors
-/// 500 if it cannot be written, which would be a mistake of this program.
+/// Returns 500 if it cannot be written, which would be a fault of this program.
 fn fields(text: &mut Vec<u8>, object: &impl Serialize) -> Result<bool, Problem> {
     let mut written = Vec::new();
     json(&mut written, object)?;
@@ -82,11 +82,11 @@ fn fields(text: &mut Vec<u8>, object: &impl Serialize) -> Result<bool, Problem> 
     Ok(!inner.is_empty())
 }
 
-/// What stands before the rows of a list that is a field of an object: `{`, the other fields of
-/// `head`, and the name.
+/// Returns the text before the rows of a list that is a field of an object: `{`, the other fields
+/// of `head`, and the name.
 ///
 /// # Errors
-/// 500 if it cannot be written, which would be a mistake of this program.
+/// Returns 500 if it cannot be written, which would be a fault of this program.
 pub(super) fn opening(head: &impl Serialize, name: &str) -> Result<Vec<u8>, Problem> {
     let mut text = b"{".to_vec();
     if fields(&mut text, head)? {
@@ -96,10 +96,10 @@ pub(super) fn opening(head: &impl Serialize, name: &str) -> Result<Vec<u8>, Prob
     Ok(text)
 }
 
-/// What stands after the rows of such a list: `]`, the fields of `tail`, and `}`.
+/// Returns the text after the rows of such a list: `]`, the fields of `tail`, and `}`.
 ///
 /// # Errors
-/// 500 if it cannot be written, which would be a mistake of this program.
+/// Returns 500 if it cannot be written, which would be a fault of this program.
 pub(super) fn closing(tail: &impl Serialize) -> Result<Vec<u8>, Problem> {
     let mut text = b"],".to_vec();
     if !fields(&mut text, tail)? {
@@ -109,11 +109,11 @@ pub(super) fn closing(tail: &impl Serialize) -> Result<Vec<u8>, Problem> {
     Ok(text)
 }
 
-/// Nothing beside a list.
+/// An object without fields, for a list without other fields.
 #[derive(Debug, Serialize)]
 pub(super) struct Nothing {}
 
-/// A list that is known, between two texts.
+/// A list that is known as a whole, between two texts.
 #[derive(Debug)]
 pub(super) struct Rows<I> {
     opening: Vec<u8>,
@@ -123,7 +123,7 @@ pub(super) struct Rows<I> {
 }
 
 impl<R: Serialize, I: Iterator<Item = R> + 'static> Rows<I> {
-    /// `rows` between two texts, which complete them to JSON.
+    /// Creates a list between two texts, which complete the rows to JSON.
     pub(super) fn between(
         opening: Vec<u8>,
         rows: impl IntoIterator<IntoIter = I>,
@@ -137,10 +137,11 @@ impl<R: Serialize, I: Iterator<Item = R> + 'static> Rows<I> {
         }
     }
 
-    /// An object with the fields of `head`, `rows` as the field `name`, and the fields of `tail`.
+    /// Creates an object with the fields of `head`, `rows` as the field `name`, and the fields of
+    /// `tail`.
     ///
     /// # Errors
-    /// 500 if it cannot be written, which would be a mistake of this program.
+    /// Returns 500 if it cannot be written, which would be a fault of this program.
     pub(super) fn of(
         head: &impl Serialize,
         name: &str,
@@ -168,7 +169,7 @@ impl<R: Serialize, I: Iterator<Item = R> + 'static> Source for Rows<I> {
     }
 }
 
-/// One text after the other.
+/// Two sources, one after the other.
 #[derive(Debug)]
 pub(super) struct Both<A, B> {
     first: Option<A>,
@@ -196,14 +197,13 @@ impl<A: Source, B: Source> Source for Both<A, B> {
     }
 }
 
-/// What comes after a part of a list.
+/// What follows a part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Onward<K> {
-    /// Nothing.
     End,
-    /// More rows: the part is as long as was asked for.
+    /// More rows: the part is as long as requested.
     More,
-    /// Nobody knows; the search went as far as this and is to go on after it.
+    /// Unknown: the search went as far as this key and goes on after it.
     LookedUpTo(K),
 }
 
@@ -211,61 +211,61 @@ pub(super) enum Onward<K> {
 #[derive(Debug)]
 pub(super) struct Part<L, K> {
     pub(super) lines: Vec<L>,
-    /// What comes after them.
+    /// What follows these rows.
     pub(super) onward: Onward<K>,
 }
 
-/// A list that is asked for in parts.
+/// A list that is read in parts.
 pub(super) trait Parts: 'static {
-    /// What a list goes on after.
+    /// The key after which a list goes on.
     type Key: Clone + Serialize + 'static;
     /// A row before it is written: small, or shared.
     type Line: 'static;
 
-    /// At most `most` rows after `after`.
+    /// Reads at most `most` rows after `after`.
     fn ask(
         &self,
         after: Option<Self::Key>,
         most: usize,
     ) -> impl Future<Output = Result<Part<Self::Line, Self::Key>, Problem>>;
 
-    /// The key of a row.
+    /// Returns the key of a row.
     fn key(&self, line: &Self::Line) -> Self::Key;
 
     /// Appends a row as JSON.
     ///
     /// # Errors
-    /// 500 if it cannot be written, which would be a mistake of this program.
+    /// Returns 500 if it cannot be written, which would be a fault of this program.
     fn row(&self, text: &mut Vec<u8>, line: Self::Line) -> Result<(), Problem>;
 
-    /// What stands after the rows; `next` is the key the following page goes on after.
+    /// Returns the text after the rows; `next` is the key after which the following page begins.
     ///
     /// # Errors
-    /// 500 if it cannot be written, which would be a mistake of this program.
+    /// Returns 500 if it cannot be written, which would be a fault of this program.
     fn closing(&self, next: Option<Self::Key>) -> Result<Vec<u8>, Problem>;
 }
 
-/// How many rows are asked for at once.
+/// How many rows are read at once.
 const PART: usize = 500;
 
-/// Asks for one part after the other, up to a number of rows.
+/// Reads one part after the other, up to a number of rows.
 pub(super) struct Walk<P: Parts> {
     parts: P,
     opening: Vec<u8>,
     lines: std::vec::IntoIter<P::Line>,
-    /// What the next part is to begin after, unless the list is over.
+    /// The key after which the next part begins, unless the list is over.
     onward: Option<Option<P::Key>>,
     /// The last row that was written or is in `lines`.
     last: Option<P::Key>,
-    /// How many rows may be asked for yet; none: all.
+    /// How many more rows may be read; `None`: all.
     left: Option<usize>,
-    /// What stands at the end as `next`.
+    /// The `next` at the end of the answer.
     next: Option<P::Key>,
     is_first: bool,
 }
 
 impl<P: Parts> Walk<P> {
-    /// The rows after `after`, at most `limit`, with `opening` before them.
+    /// Creates the rows after `after`, at most `limit`, with `opening` before them.
     pub(super) fn new(
         parts: P,
         opening: Vec<u8>,
@@ -284,7 +284,7 @@ impl<P: Parts> Walk<P> {
         }
     }
 
-    /// Fetches the next part, if there is one.
+    /// Reads the next part, if there is one.
     async fn go_on(&mut self, after: Option<P::Key>) -> Result<(), Problem> {
         let most = self.left.map_or(PART, |left| left.min(PART));
         let Part { lines, onward } = self.parts.ask(after, most).await?;
@@ -294,7 +294,7 @@ impl<P: Parts> Walk<P> {
         }
         self.onward = match onward {
             Onward::End => None,
-            // The page is full, and it is known that there is another.
+            // The page is full, and another one is known to follow.
             Onward::More if self.left == Some(0) => {
                 self.next = self.last.clone();
                 None

@@ -1,4 +1,4 @@
-//! What operators send about streams: the catalogue, moves, and claims to verify.
+//! Requests about streams: the catalogue, moves, and claims to verify.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,17 +14,17 @@ use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{Claim, VerifyClaims};
 use crate::domain::stream_url::StreamUrl;
 
-/// How many streams one request saves at the most.
+/// How many streams one request saves at most.
 const MAX_SAVED: usize = 10_000;
 
-/// The highest id a client may choose. What is left below 2^53 is for streams that come without
-/// one: they get the id after the highest.
+/// The highest id a client may choose. The ids above it, up to 2^53, are for streams without an id:
+/// each gets the successor of the highest id.
 const MAX_CHOSEN_ID: i64 = 9_000_000_000_000_000;
 
 /// How many streams one request moves at the most: they are one plan and one transaction.
 const MAX_MOVED: usize = 10_000;
 
-/// How many claims one request has at the most.
+/// How many claims one request has at most.
 const MAX_CLAIMS: usize = 10_000;
 
 request! {
@@ -51,10 +51,10 @@ request! {
         priority: Option<i32> = integer(i64::from(i32::MIN)..=i64::from(i32::MAX), |priority| {
             i32::try_from(priority).unwrap_or_default()
         }),
-        /// Whether the stream is to be run.
+        /// Whether the stream should run.
         enabled: Option<bool> = flag(),
-        /// What comes first when the stream is moved on purpose: its end at the old owner, or its start
-        /// at the new one.
+        /// How the stream is handed over in a planned move: `exclusive` stops it at the old owner
+        /// first, `overlap` starts it at the new owner first.
         handoff: Option<Handoff> = word(Handoff::ALL, Handoff::as_str),
     }
     check id_or_name
@@ -100,7 +100,7 @@ impl From<StreamEntry> for StreamSpec {
         Self {
             id: entry.id,
             name: entry.name,
-            // An empty text takes the address away: `null` is the same as absent everywhere.
+            // An empty text removes the URL: `null` is the same as absent everywhere.
             url: entry
                 .url
                 .map(|url| (!url.expose().is_empty()).then_some(url)),
@@ -130,7 +130,7 @@ request! {
     }
 }
 
-/// Two places for one stream are a mistake of the sender.
+/// Two targets for one stream are a mistake of the sender.
 fn repeated_moves(drafts: &[Taken<<MoveEntry as Record>::Draft>]) -> Refused {
     let streams = first_with_same(drafts, |draft| {
         draft.as_ref().ok()?.stream_id.as_ref()?.as_ref().ok()
@@ -158,7 +158,7 @@ impl From<MoveRequest> for MoveStreams {
 }
 
 request! {
-    /// `POST /streams/verify`: which epochs of streams are current?
+    /// `POST /streams/verify`: judges claims to streams.
     pub(in crate::http) struct VerifyRequest {
         /// The claims, at most 10,000.
         claims: Vec<ClaimEntry> = Records { most: MAX_CLAIMS, compare: |_| Refused::default() },
@@ -166,7 +166,7 @@ request! {
 }
 
 request! {
-    /// An epoch of a stream that is said to be current.
+    /// A claim that an epoch of a stream is the current one.
     pub(in crate::http) struct ClaimEntry {
         /// Id of the stream, from 0.
         stream_id: StreamId = integer(0..=MAX_SAFE_INTEGER, StreamId::new),

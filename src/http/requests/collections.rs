@@ -11,7 +11,7 @@ use super::reading::{Json, Reader, Record, Refused, Rule, Taken, skip_list, skip
 use super::rules::{integer, number, text};
 use crate::domain::ids::StreamId;
 
-/// How many ids one request names at the most: what one instance may hold.
+/// How many ids one request names at most: as many as one instance may own.
 const MAX_IDS: usize = 100_000;
 
 const MAX_LABELS: usize = 64;
@@ -119,7 +119,7 @@ impl Rule for Labels {
     }
 }
 
-/// An object with fields of its own, not settled yet.
+/// The rule for an object with fields of its own that is not settled yet.
 struct Drafted<T>(PhantomData<T>);
 
 impl<T: Record> Rule for Drafted<T> {
@@ -142,10 +142,10 @@ fn settle<T: Record>(drafted: Taken<T::Draft>) -> Taken<T> {
     })
 }
 
-/// An object with fields of its own.
+/// The rule for an object with fields of its own.
 pub(super) struct Inner<T>(PhantomData<T>);
 
-/// An object with fields of its own.
+/// Returns the rule for an object with fields of its own.
 pub(super) fn inner<T: Record>() -> Inner<T> {
     Inner(PhantomData)
 }
@@ -162,10 +162,10 @@ impl<T: Record> Rule for Inner<T> {
     }
 }
 
-/// A whole body: one object with fields of its own.
+/// The rule for a whole body: one object with fields of its own.
 pub(in crate::http) struct Whole<T>(PhantomData<T>);
 
-/// A whole body: one object with fields of its own.
+/// Returns the rule for a whole body.
 pub(in crate::http) fn whole<T: Record>() -> Whole<T> {
     Whole(PhantomData)
 }
@@ -184,8 +184,8 @@ impl<T: Record> Rule for Whole<T> {
     }
 }
 
-/// Objects with fields of their own. `compare` looks at all of them together, the refused ones too;
-/// what it notes comes after the refusals of each.
+/// Objects with fields of their own. `compare` examines all of them together, the refused ones too;
+/// its refusals follow those of the single objects.
 pub(super) struct Records<T: Record> {
     pub(super) most: usize,
     pub(super) compare: fn(&[Taken<T::Draft>]) -> Refused,
@@ -221,7 +221,7 @@ impl<T: Record> Rule for Records<T> {
     }
 }
 
-/// For each entry the index of the first that has the same `key`, if that is another one.
+/// Returns for each entry the index of the first that has the same `key`, if that is another one.
 pub(super) fn first_with_same<'a, E, K: Ord>(
     entries: &'a [E],
     key: impl Fn(&'a E) -> Option<K>,

@@ -17,7 +17,8 @@ request! {
         server_id: InstanceId = server_id(),
         /// Number of streams the worker runs, from 0.
         current_streams: i64 = integer(0..=MAX_SAFE_INTEGER, |number| number),
-        /// State the worker gives itself, up to 64 characters; shown only. `active` if absent.
+        /// The worker's own word for its state, up to 64 characters; shown only. `active` if
+        /// absent.
         status: Option<Arc<str>> = text(0..=64),
         /// Readings of the worker's machine; shown, and considered by placement.
         system_metrics: Option<MetricsEntry> = inner(),
@@ -27,7 +28,7 @@ request! {
         /// Last assignment version the worker has, from 0. If it is not the current one, the answer
         /// holds the changes since.
         assignment_version: Option<AssignmentVersion> = assignment_version(),
-        /// Ids of all streams the worker runs, at most 100,000. Counts for more than the digest.
+        /// Ids of all streams the worker runs, at most 100,000. Takes precedence over the digest.
         streams: Option<Vec<StreamId>> = StreamIds,
         /// Digest of all streams the worker runs: 16 lower-case hexadecimal digits.
         streams_digest: Option<StreamsDigest> = digest(),
@@ -39,7 +40,7 @@ request! {
 }
 
 request! {
-    /// Readings of a worker's machine. What is left out is unknown, not zero.
+    /// Readings of a worker's machine. A missing reading is unknown, not zero.
     pub(in crate::http) struct MetricsEntry {
         /// Processor use, in percent.
         cpu_percent: Option<f64> = number(),

@@ -1,4 +1,4 @@
-//! How long a text and how great a number may be, wherever it stands: in a body, a path or a query.
+//! The limits of texts and numbers, wherever they stand: in a body, a path or a query.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The greatest integer every JSON reader represents exactly.
 pub(in crate::http) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
-/// How long a `server_id` may be, in characters.
+/// The length of a `server_id`, in characters.
 pub(in crate::http) const SERVER_ID_LENGTH: RangeInclusive<usize> = 1..=128;
 
 /// How long the name of a stream may be, in characters.
@@ -15,10 +15,10 @@ pub(super) const NAME_LENGTH: RangeInclusive<usize> = 1..=256;
 /// A worker that beats less often than once a day is not watched by heartbeats.
 pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 
-/// Whether a text may be used where texts are shown.
+/// Checks whether a text may be used where texts are shown.
 ///
 /// # Errors
-/// The reason, to be read after the name of the field.
+/// Returns the reason, to be read after the name of the field.
 pub(in crate::http) fn check_text(
     text: &str,
     length: &RangeInclusive<usize>,
@@ -36,7 +36,7 @@ pub(in crate::http) fn check_text(
     }
 }
 
-/// The integer that a floating-point number is, if it is one that every reader represents exactly.
+/// Returns the integer that a floating-point number is, if every reader represents it exactly.
 pub(super) fn whole_number(number: f64) -> Option<i64> {
     let is_exact = number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER as f64;
     is_exact.then_some(number as i64)

@@ -1,5 +1,5 @@
-//! What workers and operators send, one struct a request. A field's comment says what it means and
-//! what it may be, and the rule behind its `=` checks just that.
+//! The bodies of requests, one struct each. A field's comment says what it means and which values
+//! it may have, and the rule behind its `=` checks exactly that.
 //!
 //! Rules: unknown fields are ignored; `null` is the same as absent; an integer is a number without a
 //! fraction, however it is written (`3`, `3.0`, `3e0`), because languages that know only one kind of

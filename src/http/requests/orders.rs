@@ -1,4 +1,4 @@
-//! What operators order: the mass-failure brake and the circuit breakers.
+//! Orders of operators: to the mass-failure brake and the circuit breakers.
 
 use std::time::Duration;
 
@@ -10,25 +10,25 @@ use crate::actors::recovery::OrderBrake;
 use crate::domain::brake::{MAX_PROLONGATION, Order};
 use crate::domain::breaker::{BreakerName, Force};
 
-/// What becomes of a hold.
+/// The action on a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum BrakeAction {
-    /// It ends now.
+    /// The hold ends now.
     Release,
-    /// It lasts longer.
+    /// The hold lasts longer.
     Prolong,
-    /// A word that is neither; `brake_action` refuses it.
+    /// Another word; `brake_action` refuses it.
     Unknown,
 }
 
-/// How a breaker is forced.
+/// The word by which a breaker is forced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum ForceWord {
-    /// It lets nothing through.
+    /// No call is let through.
     Open,
-    /// It lets everything through.
+    /// Every call is let through.
     Closed,
-    /// It decides by itself again.
+    /// The breaker decides by itself again.
     None,
 }
 required!(BrakeAction, ForceWord);
@@ -96,7 +96,7 @@ request! {
 }
 
 impl ForceRequest {
-    /// The order to the breaker of that name.
+    /// Returns the order to the breaker of that name.
     pub(in crate::http) fn order(self, name: BreakerName) -> ForceBreaker {
         ForceBreaker {
             name,

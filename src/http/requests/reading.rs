@@ -1,4 +1,4 @@
-//! How a typed request is read: straight from the bytes, without a tree of values in between.
+//! Reads a typed request straight from the bytes, without a tree of values in between.
 //!
 //! A refusal of a field is a value, not an error of serde: reading goes on to the end of the body, so
 //! that every bad field is named and every mistake in the JSON is found. Errors of serde are mistakes
@@ -11,7 +11,7 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess
 use crate::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
 use crate::http::problem::{FieldError, MAX_NAMED_FIELDS, Problem};
 
-/// What was refused of a request, or of a part of it. Names are relative to that part.
+/// The refusals of a request, or of a part of it. Names are relative to that part.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::http) struct Refused {
     named: Vec<FieldError>,
@@ -19,7 +19,7 @@ pub(in crate::http) struct Refused {
 }
 
 impl Refused {
-    /// The part itself is refused.
+    /// Refuses the part itself.
     pub(super) fn because(reason: impl Into<String>) -> Self {
         let mut refused = Self::default();
         refused.note(String::new(), reason);
@@ -37,7 +37,7 @@ impl Refused {
         }
     }
 
-    /// Notes what was refused of a part, whose place is `prefix`.
+    /// Adds the refusals of a part, whose place is `prefix`.
     pub(super) fn add(&mut self, prefix: &str, part: Self) {
         self.total += part.total;
         let room = MAX_NAMED_FIELDS.saturating_sub(self.named.len());
@@ -48,7 +48,7 @@ impl Refused {
         self.named.extend(named);
     }
 
-    /// The value, unless anything was refused.
+    /// Returns the value, unless anything was refused.
     pub(super) fn or<T>(self, value: T) -> Taken<T> {
         if self.total == 0 {
             Ok(value)
@@ -64,13 +64,13 @@ impl From<Refused> for Problem {
     }
 }
 
-/// What a rule makes of a value.
+/// The result of a rule: a value, or the refusals.
 pub(in crate::http) type Taken<T> = Result<T, Refused>;
 
-/// What stands in a field: nothing (absent or `null`), or what its rule made of it.
+/// The content of a field: nothing (absent or `null`), or the result of its rule.
 pub(super) type Slot<T> = Option<Taken<T>>;
 
-/// A JSON value as far as a rule for plain values looks at it.
+/// A JSON value, as far as a rule for plain values reads it.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) enum Json<'a> {
     Null,
@@ -82,12 +82,12 @@ pub(in crate::http) enum Json<'a> {
     Object,
 }
 
-/// What a value must be.
+/// The rule for a value.
 pub(in crate::http) trait Rule {
-    /// What it becomes.
+    /// The type of an accepted value.
     type Value;
 
-    /// Judges a plain value; of lists and objects only that they are one.
+    /// Judges a plain value; a list or an object is judged only as such.
     fn plain(&self, json: Json<'_>) -> Taken<Self::Value>;
 
     /// Judges a list.
@@ -109,7 +109,7 @@ pub(in crate::http) trait Rule {
 /// Reads JSON that is one value.
 ///
 /// # Errors
-/// What is wrong with the JSON, with line and column, and nothing of what it says.
+/// Returns the fault in the JSON, with line and column, and nothing of its content.
 pub(in crate::http) fn read_json<R: Rule>(
     bytes: &[u8],
     rule: &R,
@@ -172,8 +172,8 @@ impl<'de, R: Rule> Visitor<'de> for Reader<'_, R> {
     }
 }
 
-/// A value nothing is kept of. serde's own `IgnoredAny` lets text that is not UTF-8 and numbers out
-/// of range pass, so a body would be JSON or not depending on the names of its fields.
+/// A value that is skipped. serde's own `IgnoredAny` accepts text that is not UTF-8 and numbers out
+/// of range, so the same body would be JSON or not depending on the names of its fields.
 pub(super) struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {
@@ -261,7 +261,7 @@ impl<N, F: FnOnce(&str) -> N> Visitor<'_> for Key<F> {
 
 /// An object with fields of its own, made by `request!`.
 pub(in crate::http) trait Record: Sized {
-    /// Its fields as they were read.
+    /// The fields as they were read.
     type Draft: Default;
 
     /// What its fields are called.
@@ -270,16 +270,16 @@ pub(in crate::http) trait Record: Sized {
     /// Reads an object. Unknown fields are skipped; of a repeated field the last counts.
     fn read<'de, A: MapAccess<'de>>(object: A) -> Result<Self::Draft, A::Error>;
 
-    /// What was read, if nothing of it is refused; else every refusal, in the order of the fields.
+    /// Returns the request if nothing was refused, else every refusal, in the order of the fields.
     fn settle(draft: Self::Draft) -> Taken<Self>;
 }
 
-/// The type of a field says whether it may be absent.
+/// Decides by the type of a field whether it may be absent.
 pub(super) trait Field: Sized {
-    /// What its rule makes.
+    /// The type that its rule produces.
     type Inner;
 
-    /// The field; `None` if that was noted as refused.
+    /// Returns the field; `None` if it was refused.
     fn settle(slot: Slot<Self::Inner>, name: &str, refused: &mut Refused) -> Option<Self>;
 }
 
@@ -305,7 +305,7 @@ impl<T> Field for Vec<T> {
     }
 }
 
-/// These types of fields must be there.
+/// Declares types of fields that must be there.
 macro_rules! required {
     ($($type:ty),*) => {
         $(impl $crate::http::requests::reading::Field for $type {

@@ -1,5 +1,5 @@
-//! What a field may be. A reason is read after the name of its field, and repeats nothing of the
-//! value: it may hold a password.
+//! The rules for fields. A reason is read after the name of its field, and repeats nothing of the
+//! value, which may hold a password.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -26,7 +26,7 @@ fn plain<T, F: Fn(Json<'_>) -> Result<T, String>>(judge: F) -> Plain<F> {
     Plain(judge)
 }
 
-/// A text of so many characters.
+/// Accepts a text of so many characters.
 pub(super) fn text<T: for<'a> From<&'a str>>(
     length: RangeInclusive<usize>,
 ) -> impl Rule<Value = T> {
@@ -40,7 +40,7 @@ fn checked<'a>(json: Json<'a>, length: &RangeInclusive<usize>) -> Result<&'a str
     check_text(text, length).map(|()| text)
 }
 
-/// `true` or `false`.
+/// Accepts `true` or `false`.
 pub(super) fn flag() -> impl Rule<Value = bool> {
     plain(|json| match json {
         Json::Bool(flag) => Ok(flag),
@@ -48,7 +48,7 @@ pub(super) fn flag() -> impl Rule<Value = bool> {
     })
 }
 
-/// One of some words.
+/// Accepts one of several words.
 pub(super) fn word<T: Copy + 'static>(
     all: &'static [T],
     word: impl Fn(T) -> &'static str,
@@ -84,12 +84,12 @@ pub(super) fn parsed<T>(parse: impl Fn(&str) -> Result<T, String>) -> impl Rule<
     })
 }
 
-/// A text that `parse` knows, or the reason.
+/// Accepts a text that `parse` knows; otherwise `parse` returns the reason.
 pub(super) fn order<T>(parse: impl Fn(&str) -> Result<T, &'static str>) -> impl Rule<Value = T> {
     plain(move |json| Ok(parse(checked(json, &(1..=64))?)?))
 }
 
-/// Seconds as a number, or a text like `15s`, from a millisecond up to `longest`.
+/// Accepts seconds as a number, or a text like `15s`, from a millisecond up to `longest`.
 pub(super) fn interval(longest: Duration) -> impl Rule<Value = Duration> {
     plain(move |json| {
         let duration = match json {
@@ -103,7 +103,7 @@ pub(super) fn interval(longest: Duration) -> impl Rule<Value = Duration> {
         };
         duration
             .filter(|duration| (SHORTEST_INTERVAL..=longest).contains(duration))
-            // Whole microseconds: what is kept must read back as it was answered.
+            // Whole microseconds: a saved value must read back as it was answered.
             .map(|duration| Duration::new(duration.as_secs(), duration.subsec_micros() * 1_000))
             .ok_or_else(|| {
                 format!(
@@ -114,7 +114,7 @@ pub(super) fn interval(longest: Duration) -> impl Rule<Value = Duration> {
     })
 }
 
-/// The name of an instance.
+/// Accepts the name of an instance.
 pub(super) fn server_id() -> impl Rule<Value = InstanceId> {
     plain(|json| checked(json, &SERVER_ID_LENGTH).map(InstanceId::new))
 }
@@ -145,7 +145,7 @@ fn whole(json: Json<'_>, range: &RangeInclusive<i64>) -> Result<i64, String> {
     }
 }
 
-/// A number, whole or not.
+/// Accepts a number, whole or not.
 pub(super) fn number() -> impl Rule<Value = f64> {
     plain(|json| match json {
         Json::Integer(integer) => Ok(integer as f64),
@@ -156,17 +156,17 @@ pub(super) fn number() -> impl Rule<Value = f64> {
     })
 }
 
-/// The life a worker believes to lead.
+/// Accepts the incarnation that a worker believes to be current.
 pub(super) fn incarnation() -> impl Rule<Value = Incarnation> {
     integer(0..=MAX_SAFE_INTEGER, Incarnation::new)
 }
 
-/// The last assignment version a worker has.
+/// Accepts the last assignment version a worker has.
 pub(super) fn assignment_version() -> impl Rule<Value = AssignmentVersion> {
     integer(0..=MAX_SAFE_INTEGER, AssignmentVersion::new)
 }
 
-/// The digest of a set of streams.
+/// Accepts the digest of a set of streams.
 pub(super) fn digest() -> impl Rule<Value = StreamsDigest> {
     plain(|json| {
         let digest = match json {

@@ -1,4 +1,4 @@
-//! What a worker sends besides heartbeats.
+//! The requests of a worker besides heartbeats.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use crate::domain::masked_url::with_masked_urls;
 use crate::domain::queries::Diagnose;
 use crate::domain::returns::LONGEST_REASON;
 
-/// What an instance may hold at the most.
+/// How many streams an instance may own at most.
 const MAX_STREAMS: i64 = 100_000;
 
-/// How many streams are assigned to a worker that does not say.
+/// How many streams a worker gets that does not say how many it requests.
 const DEFAULT_REQUESTED: i64 = 20;
 
 request! {
-    /// `POST /register`: a worker begins.
+    /// `POST /register`: a worker registers.
     pub(in crate::http) struct RegisterRequest {
         /// Name of the instance, 1 to 128 characters.
         server_id: InstanceId = server_id(),
@@ -42,7 +42,7 @@ request! {
 }
 
 impl RegisterRequest {
-    /// The command; an instance that does not say how much it can hold gets `default_max_streams`.
+    /// Returns the command; an instance without `max_streams` gets `default_max_streams`.
     pub(in crate::http) fn command(self, default_max_streams: u32) -> RegisterInstance {
         RegisterInstance {
             id: self.server_id,
@@ -100,14 +100,15 @@ impl From<ReleaseRequest> for ReleaseStreams {
             id: request.server_id,
             incarnation: request.incarnation,
             streams: request.stream_ids,
-            // It becomes an alert: a player that cannot open a URL repeats the URL in its error.
+            // The reason becomes an alert, and a player that cannot open a URL repeats the URL in
+            // its error.
             reason: reason.map(|reason| with_masked_urls(&reason).into()),
         }
     }
 }
 
 request! {
-    /// `POST /diagnostic`: does a worker run what it is to run?
+    /// `POST /diagnostic`: compares the streams a worker runs with the streams it should run.
     pub(in crate::http) struct DiagnosticRequest {
         /// Name of the instance, 1 to 128 characters.
         server_id: InstanceId = server_id(),

@@ -1,4 +1,4 @@
-//! The store itself: what the trait asks for, in this database.
+//! The store itself: the trait for maps in memory.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -28,7 +28,7 @@ use crate::store::retention::PRUNE_STEP;
 use crate::store::save::Save;
 use crate::store::stored_event::StoredEvent;
 
-/// A store that is a few ordered maps. Clones share their content.
+/// A store made of ordered maps. Clones share their content.
 #[derive(Debug, Clone, Default)]
 pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
@@ -51,20 +51,20 @@ struct Tables {
 }
 
 impl MemoryStore {
-    /// An empty store.
+    /// Creates an empty store.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The tables, even if a test panicked while it held them: every write below either happens
-    /// as a whole or not at all.
+    /// Returns the tables, even if a test panicked while it held them: every write below happens as
+    /// a whole or not at all.
     fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Tables {
-    /// Whether the writer still holds the term and knows the current version.
+    /// Checks that the writer still holds the term and knows the current version.
     fn check(&self, guard: Guard) -> Result<(), StoreError> {
         if guard.term != self.term {
             return Err(StoreError::Deposed {
@@ -81,7 +81,8 @@ impl Tables {
         Ok(())
     }
 
-    /// The constraint the databases have as a foreign key: an assignment names an instance.
+    /// Checks the constraint that the databases have as a foreign key: an assignment names an
+    /// instance.
     fn check_owners(&self, save: &Save) -> Result<(), StoreError> {
         let gone = |id: &InstanceId| match save.rows.instances.get(id) {
             Some(row) => row.is_none(),
@@ -91,7 +92,8 @@ impl Tables {
             Some(row) => row.as_ref(),
             None => self.places.get(stream),
         };
-        // Rows that are written can break it; rows that stay can only if an instance goes.
+        // Rows that are written can break it; rows that stay can break it only if an instance is
+        // deleted.
         let instance_goes = save.rows.instances.values().any(Option::is_none);
         let staying = self.places.keys().filter(|_| instance_goes);
         for stream in save.rows.places.keys().chain(staying) {
@@ -134,7 +136,7 @@ fn put_rows<K: Ord + Clone, V: Clone>(table: &mut BTreeMap<K, V>, rows: &BTreeMa
     }
 }
 
-/// Deletes at most `left` of the rows that are past their time; fewer are left for the next table.
+/// Deletes at most `left` of the expired rows of a table; `left` is reduced for the next table.
 fn drop_rows<K: Ord + Clone, V>(
     table: &mut BTreeMap<K, V>,
     left: &mut usize,

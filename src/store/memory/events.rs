@@ -1,4 +1,4 @@
-//! The audit trail, with the indexes the databases have: each search walks only what it may find.
+//! The audit trail, with the indexes that the databases have: a search walks only what it may find.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,7 +12,7 @@ use crate::store::stored_event::StoredEvent;
 #[derive(Debug, Default)]
 pub(super) struct EventTable {
     rows: BTreeMap<i64, DatedEvent>,
-    /// The number given out last; those of events that are gone are not given out again.
+    /// The last number that was used; numbers of deleted events are not used again.
     last: i64,
     by_instance: BTreeSet<(InstanceId, i64)>,
     by_stream: BTreeSet<(StreamId, i64)>,
@@ -49,7 +49,7 @@ impl EventTable {
         self.by_time.remove(&(dated.at, sequence));
     }
 
-    /// Deletes up to `most` events whose time is past; returns how many went.
+    /// Deletes up to `most` expired events; returns how many were deleted.
     pub(super) fn prune(&mut self, is_past: impl Fn(WallTime) -> bool, most: usize) -> usize {
         let gone = self.by_time.iter().filter(|(at, _)| is_past(*at));
         let gone: Vec<i64> = gone.map(|(_, sequence)| *sequence).take(most).collect();
@@ -59,7 +59,7 @@ impl EventTable {
         gone.len()
     }
 
-    /// The events a filter wants, in its order, at most `limit`.
+    /// Returns the events that a filter selects, in its order, at most `limit`.
     pub(super) fn find(&self, filter: &EventFilter, limit: usize) -> Vec<StoredEvent> {
         let (least, most) = match (filter.order, filter.after) {
             (_, None) => (i64::MIN, i64::MAX),

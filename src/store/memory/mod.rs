@@ -1,4 +1,4 @@
-//! The fleet in memory: nothing outlives the process. For tests, simulation and trying out.
+//! The fleet in memory: it ends with the process. For tests, simulation and trying out.
 
 mod adapter;
 mod events;

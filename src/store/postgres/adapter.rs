@@ -1,4 +1,4 @@
-//! The store itself: what the trait asks for, in this database.
+//! The store itself: the trait for a PostgreSQL database.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -40,7 +40,7 @@ use crate::store::stored_event::StoredEvent;
 /// Orchestrators that start together take turns with the migrations by this advisory lock.
 const MIGRATION_LOCK: i64 = 0x6f72_6368_6573_7472;
 
-/// How long the end waits for transactions that are under way. None is waited for by a request.
+/// How long the end waits for transactions that are under way. No request waits for them by then.
 const IN_FLIGHT_LIMIT: Duration = Duration::from_millis(300);
 
 /// How long the end waits for the threads of the connections. They have nothing to do by then.
@@ -55,7 +55,7 @@ const SESSION_END_LIMIT: Duration = Duration::from_secs(1);
 /// | absent, `disable`, `allow`, `prefer` | no encryption |
 /// | `require` | encrypted; the server's certificate is not looked at (with `sslrootcert`: as `verify-ca`) |
 /// | `verify-ca` | encrypted; the certificate must come from one of those in the file `sslrootcert` |
-/// | `verify-full` | as `verify-ca`, and it must be made out to the host of the URL |
+/// | `verify-full` | as `verify-ca`, and the certificate must be for the host of the URL |
 pub struct PostgresStore {
     runtime: OwnRuntime,
     pool: Pool<AsyncPgConnection>,
@@ -94,7 +94,7 @@ impl PostgresStore {
                 async move { target.connect(limit).await }.boxed()
             })
         };
-        // The URL is in `target`, out of reach of the pool's own error messages.
+        // `target` has the URL, so the pool's own error messages cannot show it.
         let manager = AsyncDieselConnectionManager::new_with_config(String::new(), manager);
         let pool = Pool::builder(manager)
             .max_size(pool_size.max(1))
@@ -109,7 +109,7 @@ impl PostgresStore {
         })
     }
 
-    /// Runs an operation as one transaction, to its end even if the caller goes away.
+    /// Runs an operation as one transaction, to its end even if the caller is dropped.
     async fn run<T, F>(&self, access: Access, body: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -163,8 +163,9 @@ impl PostgresStore {
     }
 }
 
-/// A connection on loan from the pool. It goes back only after a transaction that came to a clean
-/// end; one that was given up at any other point is closed, so that nobody meets what it left.
+/// A connection on loan from the pool. It is returned only after a transaction that ended cleanly;
+/// a connection that was abandoned at any other point is closed, so that no later operation finds
+/// an open transaction on it.
 struct Lease(Option<Object<AsyncPgConnection>>);
 
 impl Lease {
@@ -193,8 +194,8 @@ impl Lease {
         let last = connection.instrumentation().downcast_ref::<LastError>();
         let last = last.cloned().unwrap_or_default();
         let _ = last.take();
-        // The levels are named so that a server with other defaults behaves the same: a guard
-        // that waited for another transaction must see what that one left.
+        // The levels are named so that a server with other defaults behaves the same: a guard that
+        // waited for another transaction must see the version which that one left.
         connection
             .batch_execute(match access {
                 Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
@@ -225,7 +226,7 @@ impl Lease {
     }
 }
 
-/// The error of a statement: the content's fault if the server says so.
+/// Returns the error of a statement: the content is at fault if the server says so.
 fn blame(error: StoreError, last: &LastError) -> StoreError {
     match (error, last.take()) {
         (StoreError::Unavailable(text), Some(code)) if is_about_content(&code) => {
@@ -235,7 +236,7 @@ fn blame(error: StoreError, last: &LastError) -> StoreError {
     }
 }
 
-/// The error of COMMIT: what the server refuses there is rolled back.
+/// Returns the error of COMMIT: content that the server refuses there is rolled back.
 fn blame_at_commit(error: diesel::result::Error, last: &LastError) -> StoreError {
     match last.take() {
         Some(code) if is_about_content(&code) => StoreError::Refused(error.to_string()),
@@ -252,7 +253,7 @@ impl Drop for Lease {
 }
 
 /// The runtime that drives the connections. Dropping a runtime waits for its threads, which an
-/// async context must not do; this one is told to end by itself.
+/// async context must not do; this one ends by itself after a signal.
 struct OwnRuntime {
     handle: Handle,
     runtime: Mutex<Option<Runtime>>,
@@ -289,7 +290,7 @@ impl OwnRuntime {
         if let Some(runtime) = self.take() {
             let ended =
                 tokio::task::spawn_blocking(move || runtime.shutdown_timeout(SESSION_END_LIMIT));
-            // It cannot panic, and a process that ends needs no more than to have waited.
+            // It cannot panic, and a process that ends only has to wait.
             let _ = ended.await;
         }
     }
@@ -303,7 +304,7 @@ impl Drop for OwnRuntime {
     }
 }
 
-/// Brings the tables of a database up to this release; returns the names of what was missing.
+/// Brings the tables of a database up to this release; returns the names of the missing migrations.
 pub(in crate::store) async fn migrate(
     url: &str,
     limit: Duration,
@@ -318,7 +319,7 @@ pub(in crate::store) async fn migrate(
     taken
 }
 
-/// Takes back the last migration of a database.
+/// Reverts the last migration of a database.
 pub(in crate::store) async fn revert_last(
     url: &str,
     limit: Duration,
@@ -471,7 +472,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) -> Result<(), StoreError> {
-        // What hangs is rolled back by the server when its session ends.
+        // The server rolls a transaction that hangs back when its session ends.
         if let Ok(mut closed) = tokio::time::timeout(IN_FLIGHT_LIMIT, self.closed.write()).await {
             *closed = true;
         }

@@ -1,7 +1,7 @@
-//! The two bulk writes of a failover, as PostgreSQL likes them: one array a column.
+//! The two bulk writes of a failover in PostgreSQL's fastest form: one array a column.
 //!
 //! Ten thousand rows as `VALUES` are a hundred thousand parameters to parse and plan; as arrays
-//! they are ten. (SQLite has no arrays, and does not need them: nothing travels there.)
+//! they are ten. (SQLite has no arrays, and does not need them: it has no network in between.)
 
 use diesel::sql_types::{Array, BigInt, Nullable, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -33,7 +33,7 @@ const APPEND_EVENTS: &str = "\
         AS event (at, kind, instance_id, stream_id, payload, place) \
     ORDER BY place";
 
-/// One column of some rows.
+/// Returns one column of the rows.
 fn column<'r, R, T>(rows: &'r [R], value: impl Fn(&'r R) -> T) -> Vec<T> {
     rows.iter().map(value).collect()
 }

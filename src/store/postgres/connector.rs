@@ -19,13 +19,13 @@ use super::sqlstate::{Followed, FollowedTls, LastError, Plain};
 use super::tls::{self, Verification};
 use crate::store::error::StoreError;
 
-/// What the connections call themselves in `pg_stat_activity`, unless the URL says otherwise.
+/// The name of the connections in `pg_stat_activity`, unless the URL has another.
 const APPLICATION_NAME: &str = "resilient-orchestrator";
 
-/// After how long of silence the operating system asks whether the server is still there.
+/// After how long without traffic the operating system checks that the server is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// How a database keeps its texts.
+/// The encoding in which a database keeps its texts.
 #[derive(QueryableByName)]
 struct Encoding {
     #[diesel(sql_type = Text)]
@@ -79,7 +79,7 @@ impl Connector {
         Ok(Self { config, tls })
     }
 
-    /// `host:port`, to be shown.
+    /// Returns `host:port`, to be shown.
     pub(super) fn address(&self) -> String {
         let (host, port) = self.host_and_port();
         format!("{host}:{port}")
@@ -100,7 +100,7 @@ impl Connector {
         (host, port)
     }
 
-    /// The error of a connection that did not come about.
+    /// Returns the error of a connection that could not be made.
     pub(super) fn unreachable(&self, error: &impl Display) -> StoreError {
         StoreError::Unavailable(format!(
             "cannot connect to PostgreSQL at {}: {error}",
@@ -108,8 +108,8 @@ impl Connector {
         ))
     }
 
-    /// A connection for the pool. The server itself ends what takes longer than `limit`, so a
-    /// connection that was given up does not leave its locks behind for long.
+    /// Makes a connection for the pool. The server itself ends statements that take longer than
+    /// `limit`, so a connection that was abandoned does not keep its locks for long.
     pub(super) async fn connect(
         &self,
         limit: Duration,
@@ -120,7 +120,8 @@ impl Connector {
             Obstacle::Setup(error) => error,
         })?;
         let limit_ms = limit.as_millis().clamp(1, i32::MAX as u128);
-        // Waiting for a lock ends a little earlier, to be told of rather than given up.
+        // A wait for a lock ends a little earlier, so that its error arrives before the call is
+        // abandoned.
         let lock_ms = lock_limit(limit);
         connection
             .batch_execute(&format!(
@@ -133,7 +134,7 @@ impl Connector {
         Ok(connection)
     }
 
-    /// A connection on which migrations may take as long as they take, once it is their turn.
+    /// Makes a connection on which migrations may take any time, once they have the lock.
     pub(super) async fn connect_for_migrations(
         &self,
         limit: Duration,
@@ -158,8 +159,8 @@ impl Connector {
             .unwrap_or_else(|_| Err(self.unreachable(&format!("no answer within {limit:?}"))))
     }
 
-    /// A database with another encoding than UTF-8 holds only some texts. Waiting does not help:
-    /// the encoding of a database is for ever.
+    /// Refuses a database with another encoding than UTF-8, because it can hold only some texts.
+    /// Waiting does not help: the encoding of a database never changes.
     async fn check_encoding(&self, connection: &mut AsyncPgConnection) -> Result<(), StoreError> {
         let Encoding { encoding, database } = diesel::sql_query(
             "SELECT pg_encoding_to_char(encoding)::text AS encoding, datname::text AS database \
@@ -178,7 +179,7 @@ impl Connector {
         )))
     }
 
-    /// A connection whose errors are read along (`sqlstate.rs`), wherever the server is.
+    /// Makes a connection whose errors are recorded (`sqlstate.rs`), wherever the server is.
     async fn establish(&self) -> Result<AsyncPgConnection, Obstacle> {
         let last = LastError::default();
         let mut connection = if let Some(tls) = &self.tls {
@@ -200,7 +201,7 @@ impl Connector {
             });
             AsyncPgConnection::try_from(client).await
         } else if self.config.get_hosts().is_empty() {
-            // An address without a name: the driver accepts no connector for it.
+            // The address has no host name, and the driver accepts no connector for it.
             let (client, driver) = self
                 .config
                 .connect(NoTls)
@@ -208,7 +209,7 @@ impl Connector {
                 .map_err(Obstacle::Connect)?;
             AsyncPgConnection::try_from_client_and_connection(client, driver).await
         } else {
-            // The driver hands its socket over only in order to have it encrypted.
+            // The driver hands its socket over only for encryption.
             let mut config = self.config.clone();
             config.ssl_mode(SslMode::Require);
             config.ssl_negotiation(SslNegotiation::Direct);
@@ -221,7 +222,7 @@ impl Connector {
         Ok(connection)
     }
 
-    /// The socket of a server on this machine, if that is the only way to it.
+    /// Returns the socket of a server on this machine, if that is the only way to it.
     fn socket_path(&self) -> Option<PathBuf> {
         let [Host::Unix(directory)] = self.config.get_hosts() else {
             return None;
@@ -231,13 +232,13 @@ impl Connector {
     }
 }
 
-/// What kept a connection from coming about.
+/// Why a connection could not be made.
 enum Obstacle {
-    /// It was not made.
+    /// The driver could not connect.
     Connect(tokio_postgres::Error),
     /// The socket of a server on this machine could not be opened.
     Socket(std::io::Error),
-    /// It was made, and could not be used.
+    /// The connection was made, and could not be used.
     Setup(ConnectionError),
 }
 
@@ -260,7 +261,7 @@ impl Obstacle {
     }
 }
 
-/// What to do about a refusal, if that is known.
+/// Returns what to do about a refusal, if that is known.
 fn advice(error: &tokio_postgres::Error, database: Option<&str>) -> String {
     match (error.code(), database) {
         (Some(&SqlState::INVALID_CATALOG_NAME), Some(name)) => format!(
@@ -279,7 +280,7 @@ fn advice(error: &tokio_postgres::Error, database: Option<&str>) -> String {
     }
 }
 
-/// Whether a URL says itself when the server is asked for a sign of life.
+/// Returns whether a URL itself sets the keepalive time.
 fn names_keepalives(url: &str) -> bool {
     let (_, query) = url.split_once('?').unwrap_or_default();
     query
@@ -313,7 +314,7 @@ fn take_ssl(url: &str) -> Result<(String, Option<String>, Option<String>), Store
     Ok((rest, ssl_mode, root_file))
 }
 
-/// What is asked of the server's certificate; none if the connection is not to be encrypted.
+/// Returns how the server's certificate is verified; `None` if the connection is not encrypted.
 fn verification<'r>(
     ssl_mode: Option<&str>,
     root_file: Option<&'r str>,
@@ -333,7 +334,7 @@ fn verification<'r>(
     }
 }
 
-/// Undoes `%2F` and its like.
+/// Decodes `%2F` and its like.
 fn percent_decoded(text: &str) -> Result<String, StoreError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
@@ -361,7 +362,7 @@ fn unusable(text: String) -> StoreError {
     StoreError::Unusable(text)
 }
 
-/// An error with its causes, each once. The driver's texts name no user's password.
+/// Returns an error with its causes, each once. The driver's texts name no password.
 fn whole_story(error: &dyn std::error::Error) -> String {
     let mut story = error.to_string();
     let mut cause = error.source();

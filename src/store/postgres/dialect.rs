@@ -1,4 +1,4 @@
-//! What the statements are run on: an asynchronous connection to PostgreSQL.
+//! The connection on which the statements run: an asynchronous one to PostgreSQL.
 
 pub(super) use diesel_async::{AsyncPgConnection as Connection, RunQueryDsl};
 

@@ -1,12 +1,12 @@
 //! The fleet in a PostgreSQL database.
 //!
 //! A connection's driver lives on the runtime that established it, and stands still when that
-//! runtime is busy. So all connections live on a small runtime of the adapter's own: whatever
-//! happens on the arbiters, a transaction that was begun goes on, and its time limit is real time
-//! even where a test has stopped the caller's clock.
+//! runtime is busy. So all connections live on a small runtime of the adapter's own: a transaction
+//! that was begun goes on however busy the arbiters are, and its time limit is real time even where
+//! a test has stopped the caller's clock.
 //!
-//! Certainty: until COMMIT is sent, nothing can have been written, and a connection that is given
-//! up before that never sends it. Only the answer to COMMIT itself can be in doubt.
+//! Certainty: until COMMIT is sent, nothing can have been written, and a connection that is
+//! abandoned before that never sends it. Only the answer to COMMIT itself can be in doubt.
 
 mod adapter;
 mod bulk;

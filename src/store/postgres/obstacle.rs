@@ -1,14 +1,14 @@
 //! Which errors of a connection pass by themselves, so that a start waits, and which never do.
 //!
-//! Told by SQLSTATE where the server said one, by the kind of the I/O error else; never by a text,
-//! which depends on the server's language.
+//! The decision rests on the SQLSTATE if the server sent one, else on the kind of the I/O error;
+//! never on a text, which depends on the server's language.
 
 use std::error::Error as _;
 use std::io;
 
-/// Classes of SQLSTATE that say what somebody has to change: in the URL, in the server's
-/// configuration, or by creating the database. All others pass: the server starts or stops (57P0x),
-/// has no connection free (53300), lost the network (08xxx), is a standby (25006).
+/// Classes of SQLSTATE that an operator has to resolve: in the URL, in the server's configuration,
+/// or by creating the database. All others pass: the server starts or stops (57P0x), has no
+/// connection free (53300), lost the network (08xxx), is a standby (25006).
 const FINAL_CLASSES: [&str; 6] = [
     "0A", // what is asked for is not supported
     "22", // a parameter of the URL has a value that cannot be
@@ -18,7 +18,7 @@ const FINAL_CLASSES: [&str; 6] = [
     "42", // not permitted
 ];
 
-/// Whether a later try may succeed although nobody changes anything.
+/// Returns whether a later try may succeed although nothing is changed.
 pub(super) fn passes_by_itself(error: &tokio_postgres::Error) -> bool {
     match error.code() {
         Some(state) => is_passing_state(state.code()),
@@ -30,9 +30,9 @@ fn is_passing_state(state: &str) -> bool {
     !FINAL_CLASSES.iter().any(|class| state.starts_with(class))
 }
 
-/// Without an answer from the server: refused, timed out, reset, name not resolved. A certificate
-/// that is not trusted is invalid data. A peer that is no PostgreSQL cannot be told from one that
-/// breaks off.
+/// Judges an error without an answer from the server: refused, timed out, reset, name not resolved.
+/// A certificate that is not trusted is invalid data. A peer that is no PostgreSQL cannot be told
+/// from one that closes the connection.
 fn is_passing_io(error: &tokio_postgres::Error) -> bool {
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -3,9 +3,9 @@
 //! Diesel's blocking and asynchronous connections have the same query language but share no trait
 //! that could carry all of it (upserts and multi-row inserts least of all). So this file is
 //! compiled twice: here as it stands, and for SQLite by `build.rs` without `async` and `.await`.
-//! `super::dialect` is what differs: the connection, how it runs a query, and the two operations
-//! that carry ten thousand rows. Transactions, time limits and what a failure means are the
-//! adapters' business; here, an error ends the operation.
+//! `super::dialect` has the differences: the connection, how it runs a query, and the two
+//! operations that carry ten thousand rows. Transactions, time limits and the meaning of a failure
+//! belong to the adapters; here, an error ends the operation.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ pub(super) async fn save(c: &mut Connection, guard: Guard, save: &Save) -> Resul
     write(c, &set).await
 }
 
-/// Whatever a row refers to is written before it, and deleted after it.
+/// A row is written after the rows it refers to, and deleted before them.
 async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
     for rows in set.instances.chunks(rows_per_statement(InstanceRow::WIDTH)) {
         diesel::insert_into(instances::table)
@@ -241,7 +241,7 @@ pub(super) async fn census(c: &mut Connection) -> Result<Census, StoreError> {
 }
 
 pub(super) async fn save_beats(c: &mut Connection, beats: &[LastBeat]) -> Result<(), StoreError> {
-    // One statement must not write a row twice; of several beats the last one counts.
+    // One statement must not write a row twice; of several heartbeats the last one counts.
     let latest: BTreeMap<&InstanceId, &LastBeat> =
         beats.iter().map(|beat| (&beat.instance, beat)).collect();
     let rows: Vec<BeatRow> = latest.into_values().map(BeatRow::from).collect();
@@ -290,8 +290,8 @@ pub(super) async fn metrics(
     Ok(rows.into_iter().map(MetricsRecord::from).collect())
 }
 
-/// Several kinds are several questions, each of which is answered by the index of kinds in
-/// the order that is wanted; a page of each has the page of all.
+/// Reads events of several kinds with one query each, answered by the index of kinds in the
+/// requested order; a page of each contains the page of all.
 pub(super) async fn find_events(
     c: &mut Connection,
     filter: &EventFilter,
@@ -321,7 +321,7 @@ pub(super) async fn find_events(
     Ok(found)
 }
 
-/// Events in the order of an index that begins with what they are narrowed by, or in that of
+/// Returns events in the order of the index that begins with the narrowing column, or in that of
 /// the table.
 async fn indexed_events(
     c: &mut Connection,
@@ -366,9 +366,9 @@ async fn indexed_events(
     Ok(wanted.load(c).await?)
 }
 
-/// Which events of a time come first is read from the index of times alone: the clock may have
-/// been set back, so their order is not that of the table. (`+ 0` keeps the database from
-/// walking the table in its order and throwing away what is of another time.)
+/// Reads events of a span of time from the index of times alone: the clock may have been set back,
+/// so their order is not that of the table. (`+ 0` keeps the database from walking the table in its
+/// order and discarding events of another time.)
 async fn events_of_a_time(
     c: &mut Connection,
     filter: &EventFilter,
@@ -453,7 +453,7 @@ pub(super) async fn incident(
 }
 
 pub(super) async fn save_alerts(c: &mut Connection, alerts: &[Alert]) -> Result<(), StoreError> {
-    // One statement must not write a row twice; the last word on an alert counts.
+    // One statement must not write a row twice; the newest state of an alert counts.
     let latest: BTreeMap<AlertId, &Alert> = alerts.iter().map(|alert| (alert.id, alert)).collect();
     let rows: Vec<AlertRow> = latest.into_values().map(AlertRow::from).collect();
     for rows in rows.chunks(rows_per_statement(AlertRow::WIDTH)) {
@@ -558,7 +558,7 @@ pub(super) async fn prune(c: &mut Connection, expiry: &Expiry) -> Result<u64, St
     Ok(u64::try_from(PRUNE_STEP - left).unwrap_or_default())
 }
 
-/// Who may write, and how many transactions there were.
+/// Returns the current term and version.
 async fn current(c: &mut Connection) -> Result<Guard, StoreError> {
     let (term, version): (i64, i64) = fleet_state::table
         .find(1)
@@ -575,7 +575,7 @@ fn guard(term: i64, version: i64) -> Guard {
     }
 }
 
-/// Why a transaction guarded by `ours` cannot be carried out on `found`.
+/// Returns why a transaction guarded by `ours` cannot be carried out on `found`.
 fn parted(ours: Guard, found: Guard) -> StoreError {
     if found.term == ours.term {
         StoreError::VersionMismatch {

@@ -1,9 +1,9 @@
-//! Which error the server named last, by its five letters.
+//! The SQLSTATE of the last error on a connection.
 //!
-//! Whether an error is about the content of a statement or about the server is decided by its
-//! SQLSTATE. The texts do not tell: they are in the server's language. Neither do the errors of the
-//! query library, which keeps the code of only a few. So the bytes that arrive on a connection are
-//! read along, on this side of any encryption: of each error message its code is remembered, and
+//! Whether an error concerns the content of a statement or the server is decided by its SQLSTATE.
+//! The texts do not show it, because they are in the server's language. Neither do the errors of
+//! the query library, which keeps only a few codes. So the bytes that arrive on a connection are
+//! read along, on this side of any encryption: the code of each error message is remembered, and
 //! nothing else.
 //!
 //! Messages of the protocol are a letter, a length of four bytes that counts itself, and a body.
@@ -27,16 +27,16 @@ const CODE_LENGTH: usize = 5;
 /// A message begins with its kind and its length.
 const HEADER_LENGTH: usize = 5;
 
-/// An error message is read so far at the most; its code is among the first fields.
+/// How much of an error message is read at most; its code is among the first fields.
 const MAX_READ: usize = 1_024;
 
-/// Says whether a code tells of the content of a statement: the same content would be refused
-/// again, and other content would not. Not so the codes of missing rights and missing tables: that
-/// is how the whole database is.
+/// Returns whether a code concerns the content of a statement: the same content would be refused
+/// again, and other content would not. The codes of missing rights and missing tables do not,
+/// because they concern the whole database.
 pub(super) fn is_about_content(code: &[u8; CODE_LENGTH]) -> bool {
     const NOT_OURS: [&[u8; CODE_LENGTH]; 4] = [b"42501", b"42P01", b"42703", b"42883"];
-    // A value, how often a row is touched, a constraint, a view's condition, a type, a size (an
-    // entry too long for its index), a trigger that refuses.
+    // In this order: how often a row is touched, a value, a constraint, a type, a view's condition,
+    // a size (an entry too long for its index), a trigger that refuses.
     const CLASSES: [&[u8; 2]; 7] = [b"21", b"22", b"23", b"42", b"44", b"54", b"P0"];
     let is_of_class = CLASSES.iter().any(|class| code.starts_with(*class));
     is_of_class && !NOT_OURS.contains(&code)
@@ -48,7 +48,7 @@ pub(super) fn is_about_content(code: &[u8; CODE_LENGTH]) -> bool {
 pub(super) struct LastError(Arc<Mutex<Option<[u8; CODE_LENGTH]>>>);
 
 impl LastError {
-    /// The code since the last call, if there was an error.
+    /// Returns the code since the last call, if there was an error.
     pub(super) fn take(&self) -> Option<[u8; CODE_LENGTH]> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
@@ -66,7 +66,7 @@ impl Instrumentation for LastError {
 #[derive(Debug, Default)]
 struct Follower {
     header: Vec<u8>,
-    /// What is left of the body of the message under way.
+    /// How much of the body of the current message is left.
     left: usize,
     is_error: bool,
     error: Vec<u8>,
@@ -92,7 +92,7 @@ impl Follower {
         }
     }
 
-    /// Reads on in a header; returns what follows it.
+    /// Reads a part of a header; returns the bytes after it.
     fn begin<'b>(&mut self, bytes: &'b [u8], last: &LastError) -> &'b [u8] {
         let missing = HEADER_LENGTH - self.header.len();
         let (more, rest) = bytes.split_at(missing.min(bytes.len()));
@@ -121,14 +121,14 @@ impl Follower {
     }
 }
 
-/// The code among the fields of an error.
+/// Returns the code among the fields of an error.
 fn code_of(body: &[u8]) -> Option<[u8; CODE_LENGTH]> {
     let mut fields = body.split(|byte| *byte == 0);
     let field = fields.find(|field| field.first() == Some(&b'C'))?;
     field[1..].try_into().ok()
 }
 
-/// A connection's bytes, read along.
+/// A connection whose bytes are read along.
 pub(super) struct Followed<S> {
     stream: S,
     follower: Follower,
@@ -184,7 +184,7 @@ impl<S: TlsStream + Unpin> TlsStream for Followed<S> {
     }
 }
 
-/// Encrypts as the connector inside does, and reads along what arrives.
+/// Encrypts with the connector inside, and reads along the bytes that arrive.
 #[derive(Clone)]
 pub(super) struct FollowedTls<T> {
     inner: T,
@@ -231,8 +231,8 @@ where
     }
 }
 
-/// Stands where a connector for encryption stands, and encrypts nothing: the driver hands its plain
-/// socket to nobody else.
+/// Takes the place of a connector for encryption, and encrypts nothing: the driver hands its plain
+/// socket to no other type.
 #[derive(Clone)]
 pub(super) struct Plain;
 

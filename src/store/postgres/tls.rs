@@ -14,18 +14,18 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::store::error::StoreError;
 
-/// What is asked of the server's certificate. Files are PEM.
+/// How the server's certificate is verified. Files are PEM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verification<'f> {
-    /// Nothing: the connection is encrypted, to whomever.
+    /// Not at all: the connection is encrypted, and any server is accepted.
     None,
-    /// That it comes from one of those in the file.
+    /// It must come from an issuer in the file.
     Issuer(&'f str),
-    /// That it also is made out to the host of the URL.
+    /// It must also be for the host of the URL.
     IssuerAndHost(&'f str),
 }
 
-/// What the driver needs to encrypt its connections.
+/// Creates the connector with which the driver encrypts its connections.
 pub(super) fn connector(verification: Verification<'_>) -> Result<MakeRustlsConnect, StoreError> {
     let provider = Arc::new(ring::default_provider());
     let verifier: Arc<dyn ServerCertVerifier> = match verification {
@@ -42,7 +42,7 @@ pub(super) fn connector(verification: Verification<'_>) -> Result<MakeRustlsConn
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// The usual verification, with the certificates of a file as the only roots.
+/// Creates the usual verification, with the certificates of a file as the only roots.
 fn webpki(
     file: &str,
     provider: &Arc<CryptoProvider>,
@@ -79,7 +79,7 @@ impl ServerCertVerifier for AnyHost {
         let verdict =
             self.0
                 .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        // The name is looked at last, after the issuer has been found good.
+        // The name is checked last, after the issuer has been accepted.
         match verdict {
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

@@ -162,7 +162,7 @@ pub(in crate::store) struct StreamRow {
     retry_at: Option<i64>,
 }
 
-/// The URL of a stream as a column; printed without its passwords, as [`StreamUrl`] is.
+/// The URL of a stream as a column; it is printed without its passwords, like [`StreamUrl`].
 #[derive(Debug, Clone, AsExpression, FromSqlRow)]
 #[diesel(sql_type = Text)]
 pub(in crate::store) struct UrlText(StreamUrl);
@@ -282,7 +282,7 @@ impl PlacementRow {
     /// How many values one row binds.
     pub(in crate::store) const WIDTH: usize = 17;
 
-    /// The row that says where `stream` is.
+    /// Creates the row for the place of `stream`.
     pub(in crate::store) fn new(stream: StreamId, place: &Place) -> Self {
         let row = Self {
             stream_id: stream.get(),
@@ -368,7 +368,7 @@ impl PlacementRow {
                         self.handover_version
                             .ok_or_else(|| at.missing("handover_version"))?,
                     ),
-                    // Moves that began before the column was there were planned ones.
+                    // Moves that began before the column existed were planned ones.
                     reason: match &self.handover_reason {
                         Some(word) => at.word("handover_reason", word, AssignReason::from_word)?,
                         None => AssignReason::PlannedMove,

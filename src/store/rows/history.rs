@@ -1,4 +1,4 @@
-//! What happened, and what instances said of themselves.
+//! The rows of events, incidents, heartbeats and metrics.
 
 use diesel::prelude::*;
 
@@ -12,7 +12,7 @@ use crate::store::error::StoreError;
 use crate::store::schema::{events, incidents, last_beats, metrics};
 use crate::store::stored_event::StoredEvent;
 
-/// A row of `events` that is to be written; the database numbers it.
+/// A new row of `events`; the database numbers it.
 #[derive(Debug, Clone, Insertable)]
 #[diesel(table_name = events, treat_none_as_default_value = false)]
 pub(in crate::store) struct EventRow {
@@ -27,7 +27,7 @@ impl EventRow {
     /// How many values one row binds.
     pub(in crate::store) const WIDTH: usize = 5;
 
-    /// The row that tells of `event`.
+    /// Creates the row for `event`.
     pub(in crate::store) fn new(at: WallTime, event: &Event) -> Result<Self, StoreError> {
         let payload = serde_json::to_string(event)
             .map_err(|error| StoreError::Refused(format!("an event cannot be kept: {error}")))?;
@@ -112,7 +112,7 @@ impl From<&Incident> for IncidentRow {
             streams_orphaned: i64::from(incident.streams_orphaned),
             attempts: i64::from(incident.attempts),
             state: incident.state().as_str().to_owned(),
-            // Words and numbers under fixed names: nothing in it can fail to be written.
+            // Words and numbers under fixed names, so writing cannot fail.
             steps: serde_json::to_string(&incident.steps).unwrap_or_else(|_| "[]".to_owned()),
             reason: incident.reason.as_ref().map(|reason| reason.text.clone()),
             reason_given: incident
@@ -179,7 +179,7 @@ impl From<&LastBeat> for BeatRow {
         Self {
             instance_id: beat.instance.as_str().to_owned(),
             at: beat.at.as_micros(),
-            // PostgreSQL has no text with NUL in it; one worker's odd word must not spoil the
+            // PostgreSQL has no text with NUL in it; the odd text of one worker must not lose the
             // heartbeats of all the others in its batch.
             reported_status: beat.reported_status.replace('\0', "\u{FFFD}"),
             reported_streams: beat.reported_streams,

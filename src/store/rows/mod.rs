@@ -1,8 +1,9 @@
-//! The rows of the tables, and what they mean to the domain.
+//! The rows of the tables, and their conversion to the domain.
 //!
-//! Writing cannot go wrong: the domain's types fit the columns. Reading can, because a database
-//! may have been edited by hand or by another release: whatever is not understood becomes
-//! [`StoreError::Unusable`](super::StoreError::Unusable) with the table, the row and the word, never a guess.
+//! Writing cannot fail: the domain's types fit the columns. Reading can, because a database may
+//! have been edited by hand or by another release: a value that is not understood becomes
+//! [`StoreError::Unusable`](super::StoreError::Unusable) with the table, the row and the value,
+//! never a guess.
 
 mod fleet;
 mod history;

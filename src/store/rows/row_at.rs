@@ -1,4 +1,4 @@
-//! Where in a database something was read, for the sentence that says what is wrong with it.
+//! The place of a row in the database, for errors about its content.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::fmt;
 use crate::domain::ids::InstanceId;
 use crate::store::error::StoreError;
 
-/// Which row is being read, for the sentence that says what is wrong with it.
+/// The row that is being read, for errors about its content.
 #[derive(Clone, Copy)]
 pub(super) struct RowAt<'r> {
     pub(super) table: &'static str,
@@ -14,7 +14,7 @@ pub(super) struct RowAt<'r> {
 }
 
 impl RowAt<'_> {
-    /// The row has something in `column` that cannot be understood.
+    /// Returns the error for a value of `column` that is not understood.
     pub(super) fn unusable(self, column: &str, value: impl fmt::Display) -> StoreError {
         StoreError::Unusable(format!(
             "table `{}`, row `{}`: `{value}` in column `{column}` is not understood",
@@ -22,7 +22,7 @@ impl RowAt<'_> {
         ))
     }
 
-    /// The row lacks what its other columns require.
+    /// Returns the error for a column that the row's other columns require.
     pub(super) fn missing(self, column: &str) -> StoreError {
         StoreError::Unusable(format!(
             "table `{}`, row `{}`: column `{column}` is empty",
@@ -30,7 +30,7 @@ impl RowAt<'_> {
         ))
     }
 
-    /// A word of a list.
+    /// Reads a word of a list.
     pub(super) fn word<T>(
         self,
         column: &str,
@@ -40,7 +40,7 @@ impl RowAt<'_> {
         from_word(word).ok_or_else(|| self.unusable(column, word))
     }
 
-    /// A number of a narrower type than the column.
+    /// Reads a number of a narrower type than the column.
     pub(super) fn number<N, T>(self, column: &str, number: N) -> Result<T, StoreError>
     where
         N: Copy + fmt::Display,
@@ -49,24 +49,24 @@ impl RowAt<'_> {
         T::try_from(number).map_err(|_| self.unusable(column, number))
     }
 
-    /// Names of instances as they are kept.
+    /// Reads names of instances from a JSON array.
     pub(super) fn ids(self, column: &str, json: &str) -> Result<Vec<InstanceId>, StoreError> {
         serde_json::from_str(json).map_err(|_| self.unusable(column, json))
     }
 
-    /// Labels as they are kept.
+    /// Reads labels from a JSON object.
     pub(super) fn labels(self, json: &str) -> Result<BTreeMap<String, String>, StoreError> {
         serde_json::from_str(json).map_err(|_| self.unusable("labels", json))
     }
 }
 
-/// Names of instances as they are kept: a JSON array.
+/// Writes names of instances as a JSON array.
 pub(super) fn ids_json(ids: &[InstanceId]) -> String {
     let array = ids.iter().map(|id| serde_json::Value::from(id.as_str()));
     serde_json::Value::Array(array.collect()).to_string()
 }
 
-/// Labels as they are kept: a JSON object.
+/// Writes labels as a JSON object.
 pub(super) fn labels_json(labels: &BTreeMap<String, String>) -> String {
     let object = labels
         .iter()

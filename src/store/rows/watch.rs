@@ -1,4 +1,4 @@
-//! What is kept for whoever watches over the system: alerts, and how it was.
+//! The rows of alerts and of the health history.
 
 use diesel::prelude::*;
 

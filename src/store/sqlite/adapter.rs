@@ -1,4 +1,4 @@
-//! The store itself: what the trait asks for, in this database.
+//! The store itself: the trait for a SQLite file.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -40,11 +40,11 @@ pub struct SqliteStore {
 
 impl SqliteStore {
     /// Opens the file, or creates it, and brings its tables up to this release. `owner` says what
-    /// this process does with it, for a second one that is refused: `at 127.0.0.1:8001`.
+    /// this process does with it, for a second process that is refused: `at 127.0.0.1:8001`.
     ///
     /// # Errors
     /// `InUse` if another process has the file, `Unusable` with a sentence if it cannot be opened
-    /// or is not a database of ours.
+    /// or is no database of this program.
     pub async fn open(path: &Path, limit: Duration, owner: &str) -> Result<Self, StoreError> {
         let migrated = on_migrated_file(path, limit, owner, |connection, _| {
             migrations::run_pending(connection, &migrations::SQLITE)
@@ -63,7 +63,8 @@ impl SqliteStore {
     }
 
     /// Runs an operation as one transaction on the connection for that kind of access. One limit
-    /// holds for all of it: waiting for its turn, for another program, and for the work itself.
+    /// holds for all of it: the wait for its turn, the wait for another program, and the work
+    /// itself.
     async fn run<T: Send + 'static>(
         &self,
         access: Access,
@@ -106,7 +107,7 @@ impl SqliteStore {
     }
 }
 
-/// Brings the tables of a file up to this release; returns the names of what was missing.
+/// Brings the tables of a file up to this release; returns the names of the missing migrations.
 pub(in crate::store) async fn migrate(
     path: &Path,
     limit: Duration,
@@ -119,7 +120,7 @@ pub(in crate::store) async fn migrate(
     Ok(migrated.await?.value)
 }
 
-/// Takes back the last migration of a file.
+/// Reverts the last migration of a file.
 pub(in crate::store) async fn revert_last(
     path: &Path,
     limit: Duration,
@@ -132,18 +133,18 @@ pub(in crate::store) async fn revert_last(
     Ok(migrated.await?.value)
 }
 
-/// What a process does with the file that only migrates it.
+/// The `owner` of a process that only migrates the file.
 const MIGRATING: &str = "migrating it";
 
-/// A file whose tables are as they should be. No connection to it is open, and it is still locked.
+/// A file whose tables are up to date. No connection to it is open, and it is still locked.
 struct Migrated<T> {
     value: T,
     place: Arc<Place>,
     lock: FileLock,
 }
 
-/// Migrations have no time limit of their own: half of one is worse than a slow one. The lock
-/// comes before the first look at the file.
+/// Migrates a file. Migrations have no time limit of their own, because half of one is worse than a
+/// slow one. The lock is taken before the file is opened.
 async fn on_migrated_file<T: Send + 'static>(
     path: &Path,
     limit: Duration,

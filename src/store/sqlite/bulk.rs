@@ -1,4 +1,4 @@
-//! The two bulk writes of a failover, as SQLite likes them: plain rows, many to a statement.
+//! The two bulk writes of a failover in SQLite's fastest form: plain rows, many to a statement.
 
 use diesel::{ExpressionMethods, RunQueryDsl, SqliteConnection};
 
@@ -7,7 +7,7 @@ use crate::store::multi_row::{incoming, rows_per_statement};
 use crate::store::rows::{EventRow, PlacementRow};
 use crate::store::schema::{events, placements};
 
-/// Writes where streams are; where nothing travels, plain multi-row inserts will do.
+/// Writes the places of streams: without a network in between, plain multi-row inserts are fast.
 pub(super) fn put_placements(
     c: &mut SqliteConnection,
     rows: &[PlacementRow],

@@ -1,4 +1,4 @@
-//! What the statements are run on: a blocking connection to a file.
+//! The connection on which the statements run: a blocking one to a file.
 
 pub(super) use diesel::{RunQueryDsl, SqliteConnection as Connection};
 

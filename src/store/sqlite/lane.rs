@@ -1,8 +1,8 @@
-//! A connection, how it is opened, used for one transaction after the other, and closed.
+//! A connection: how it is opened, used for one transaction after the other, and closed.
 //!
 //! *Time.* A call has one limit, that of its caller; nothing in here adds another. A transaction
-//! that has to wait for another program asks again and again whether its caller still waits, and
-//! the caller who gives up before COMMIT was begun knows that nothing was written:
+//! that has to wait for another program checks again and again whether its caller still waits, and
+//! a caller that gives up before COMMIT was begun knows that nothing was written:
 //!
 //! ```text
 //!   Open ──the body is done──▶ Committing    from here on the outcome may be unknown
@@ -23,7 +23,7 @@ use super::place::{Place, Presence};
 use crate::store::error::StoreError;
 use crate::store::failure::{Access, at_commit, says_locked};
 
-/// How long one try to begin waits for another program, before the caller is asked again.
+/// How long one try to begin waits for another program before the caller's wait is checked again.
 const BEGIN_SLICE: Duration = Duration::from_millis(100);
 
 /// How long the end waits for other programs that read the file.
@@ -33,17 +33,17 @@ const OPEN: u8 = 0;
 const COMMITTING: u8 = 1;
 const GIVEN_UP: u8 = 2;
 
-/// How far a transaction has come, as its caller and its thread agree on it.
+/// How far a transaction has come, agreed between its caller and its thread.
 #[derive(Debug, Default)]
 pub(super) struct Progress(AtomicU8);
 
 impl Progress {
-    /// The caller waits no longer. Whether nothing was written, and nothing will be.
+    /// Ends the wait of the caller. Returns whether nothing was written, and nothing will be.
     pub(super) fn give_up(&self) -> bool {
         self.leave(GIVEN_UP)
     }
 
-    /// Whether the transaction may still be committed.
+    /// Begins the COMMIT, unless the caller has given up.
     fn begin_commit(&self) -> bool {
         self.leave(COMMITTING)
     }
@@ -59,14 +59,14 @@ impl Progress {
     }
 }
 
-/// A connection and how to get it back. It is given up whenever it may be in the middle of
-/// something, and opened again by the next operation.
+/// A connection that can be replaced. It is dropped whenever it may be in the middle of a
+/// transaction, and opened again by the next operation.
 pub(super) struct Lane {
     place: Arc<Place>,
     access: Access,
     limit: Duration,
     connection: Option<Connected>,
-    /// None once it is closed.
+    /// `None` once it is closed.
     lock: Option<Arc<FileLock>>,
 }
 
@@ -87,7 +87,7 @@ impl std::fmt::Debug for Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        // Before the lock.
+        // The connection ends before the lock.
         self.connection = None;
     }
 }
@@ -113,7 +113,7 @@ impl Lane {
             Some(connected) => Ok(connected),
             None => {
                 let connection = connect(self.place.path(), self.access, self.limit)?;
-                // What was opened by mistake is closed again without a word written.
+                // A file that was opened by mistake is closed again before anything is written.
                 let presence = self.place.opened()?;
                 Ok(Connected {
                     connection,
@@ -136,7 +136,7 @@ impl Lane {
         let mut connected = self.connected()?;
         let connection = &mut connected.connection;
         if let Err(error) = begin(connection, self.access, self.limit, progress) {
-            // What was kept from beginning is in the middle of nothing.
+            // A transaction that could not begin leaves nothing behind.
             if is_locked(&error) {
                 self.connection = Some(connected);
             }
@@ -154,7 +154,7 @@ impl Lane {
         }
         let ended = match &result {
             Ok(_) => connection.batch_execute("COMMIT").map_err(at_commit),
-            // SQLite may have rolled back already; then this fails, and the connection goes.
+            // SQLite may have rolled back already; then this fails, and the connection is dropped.
             Err(_) => connection.batch_execute("ROLLBACK").map_err(Into::into),
         };
         match (result, ended) {
@@ -180,11 +180,11 @@ impl Lane {
         self.lock = None;
     }
 
-    /// Moves what is in the journal into the file, ends the last connection and frees the lock;
-    /// the lane is closed. Every other connection of this process must have ended before.
+    /// Moves the journal into the file, ends the last connection and frees the lock; the lane is
+    /// closed. Every other connection of this process must have ended before.
     ///
     /// # Errors
-    /// If the file under the name does not have everything that was committed.
+    /// Returns an error if the file under the name does not have everything that was committed.
     pub(super) fn close(&mut self) -> Result<(), StoreError> {
         let Some(_lock) = self.lock.take() else {
             return Ok(());
@@ -202,13 +202,13 @@ impl Lane {
     }
 }
 
-/// The file was found to be gone right after a commit.
+/// Returns the error for a file that was found to be gone right after a commit.
 fn committed_elsewhere(error: StoreError) -> StoreError {
     StoreError::InDoubt(format!("it was committed, but {error}"))
 }
 
-/// Begins a transaction. Another program may be in the way for as long as the caller waits, and
-/// for `limit` if the caller was dropped and cannot say that it does not.
+/// Begins a transaction. Waits for another program for as long as the caller waits, and for `limit`
+/// if the caller was dropped.
 fn begin(
     connection: &mut SqliteConnection,
     access: Access,
@@ -229,13 +229,14 @@ fn begin(
     }
 }
 
-/// Whether another connection is in the way.
+/// Returns whether another connection is in the way.
 fn is_locked(error: &diesel::result::Error) -> bool {
     says_locked(&error.to_string())
 }
 
-/// What SQLite says when the file or the machine is at fault. Its texts have one language. Whatever
-/// else a statement of ours meets is about the content: a constraint, a trigger, a size, a type.
+/// The texts of SQLite when the file or the machine is at fault. They have one language. Every
+/// other error of this program's statements concerns the content: a constraint, a trigger, a size,
+/// a type.
 const NOT_ABOUT_CONTENT: [&str; 24] = [
     "access permission denied",
     "attempt to write a readonly database",
@@ -263,7 +264,7 @@ const NOT_ABOUT_CONTENT: [&str; 24] = [
     "unable to ",
 ];
 
-/// The error of a statement: the content's fault unless it is known to be another's.
+/// Returns the error of a statement: the content is at fault unless another cause is known.
 fn blame(error: StoreError) -> StoreError {
     match error {
         StoreError::Unavailable(text)
@@ -277,7 +278,7 @@ fn blame(error: StoreError) -> StoreError {
     }
 }
 
-/// Opens a connection with the settings all of ours have.
+/// Opens a connection with the settings that all of this program's connections have.
 pub(super) fn connect(
     path: &Path,
     access: Access,
@@ -298,10 +299,10 @@ pub(super) fn connect(
         .to_str()
         .ok_or_else(|| unusable(&"its name is not UTF-8"))?;
     let mut connection = SqliteConnection::establish(text).map_err(|error| unusable(&error))?;
-    // Another program that holds the file must be heard of before the caller's time is over.
+    // The error about another program must arrive before the caller's time is over.
     let patience = limit.mul_f64(0.8);
     let settings = match access {
-        // `synchronous = FULL`: what was answered survives a power cut.
+        // `synchronous = FULL`: every acknowledged change survives a power cut.
         Access::Write => format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; {}",
             busy_timeout(patience.min(BEGIN_SLICE))
@@ -314,7 +315,7 @@ pub(super) fn connect(
     Ok(connection)
 }
 
-/// A connection on which migrations may wait and take as long as they take.
+/// Opens a connection on which migrations may take any time.
 pub(super) fn connect_for_migrations(
     path: &Path,
     limit: Duration,
@@ -329,7 +330,7 @@ fn busy_timeout(wait: Duration) -> String {
     format!("PRAGMA busy_timeout = {milliseconds};")
 }
 
-/// Checks that the folder of a database is there, before anything is made in it.
+/// Checks that the folder of a database exists, before any file is created in it.
 pub(super) fn check_folder(path: &Path) -> Result<(), StoreError> {
     match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() && !folder.is_dir() => {
@@ -340,7 +341,7 @@ pub(super) fn check_folder(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// That a file cannot be used, and why.
+/// Returns the error for a file that cannot be used.
 fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unusable(format!(
         "the database file `{}` cannot be used: {reason}",
@@ -348,10 +349,10 @@ fn unusable(path: &Path, reason: &dyn std::fmt::Display) -> StoreError {
     ))
 }
 
-/// What `PRAGMA wal_checkpoint` says.
+/// The result of `PRAGMA wal_checkpoint`.
 #[derive(QueryableByName)]
 struct Checkpoint {
-    /// Pages in the journal; 0 once it is cut off.
+    /// Pages in the journal; 0 once it is truncated.
     #[diesel(sql_type = Integer)]
     log: i32,
     /// How many of them are in the file as well.

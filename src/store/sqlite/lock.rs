@@ -1,17 +1,19 @@
-//! One process a file: the lock that keeps a second one out.
+//! The lock that gives one process a database file to itself.
 //!
 //! ```text
 //!   free ──take──▶ held ──drop, or the end of the process──▶ free
 //!                   └──take by another──▶ `InUse`, at once
 //! ```
 //!
-//! The lock is a `flock` on a file of its own, `FILE.lock`: the kernel frees it with its owner,
-//! however that ends, so nothing has to be cleaned up after a crash. It is not on the database
-//! itself, because SQLite locks that by POSIX locks, and a process loses those when it closes any
-//! descriptor of the file. The file says who holds the lock, for the sentence of who is refused.
+//! The lock is a `flock` on a file of its own, `FILE.lock`: the kernel frees it when its owner
+//! ends, however that happens, so nothing has to be cleaned up after a crash. It is not on the
+//! database itself, because SQLite locks that by POSIX locks, and a process loses those when it
+//! closes any descriptor of the file. The file names the holder of the lock, for the error of a
+//! process that is refused.
 //!
-//! The owner deletes the file before it lets the lock go. Whoever had opened the file before that
-//! may then hold a lock on a file without a name; it finds that out by comparing, and opens again.
+//! The owner deletes the file before it frees the lock. A process that had opened the file before
+//! that may then hold a lock on a file without a name; it detects that by comparing, and opens the
+//! file again.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
@@ -25,10 +27,11 @@ use super::place::{Identity, beside};
 use crate::store::error::StoreError;
 
 /// How often a lock file may disappear between opening and locking it. Each time another process
-/// has come to a clean end in that moment.
+/// has ended cleanly at that moment.
 const MOST_TRIES: usize = 100;
 
-/// What is read of a lock file at the most: it should be one short line, but anybody may write it.
+/// How much of a lock file is read at most: it should be one short line, but any process may write
+/// it.
 const MAX_OWNER_BYTES: u64 = 200;
 
 /// The exclusive right to a database file; ends when it is dropped.
@@ -39,8 +42,8 @@ pub(super) struct FileLock {
 }
 
 impl FileLock {
-    /// Takes the lock of a database. `owner` says what this process does with it, for who is
-    /// refused meanwhile: `at 127.0.0.1:8001`.
+    /// Takes the lock of a database. `owner` says what this process does with it, for a process
+    /// that is refused meanwhile: `at 127.0.0.1:8001`.
     ///
     /// # Errors
     /// `InUse` if another process holds it, `Unusable` if there can be no lock file.
@@ -56,7 +59,7 @@ impl FileLock {
         for _ in 0..MOST_TRIES {
             let mut options = OpenOptions::new();
             options.read(true).write(true).create(true).truncate(false);
-            // What a link leads to is not ours to empty.
+            // A link may lead to a file of another program, which must not be emptied.
             options.custom_flags(OFlags::NOFOLLOW.bits().cast_signed());
             let file = options.open(&path).map_err(|error| unusable(&error))?;
             match flock(&file, FlockOperation::NonBlockingLockExclusive) {
@@ -70,7 +73,7 @@ impl FileLock {
                 path: path.clone(),
             };
             if lock.is_under_its_name() {
-                // What is missing from the file is missing from a sentence, nothing more.
+                // A text that is missing from the file is missing from an error only.
                 let _ = lock.introduce(owner);
                 return Ok(lock);
             }
@@ -92,14 +95,15 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // If it is gone already, another process may have one of that name.
+        // If the file is gone already, another process may have one of that name.
         if self.is_under_its_name() {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// One database has one lock, also if it is reached by a link.
+/// Returns the database's name without links: one database has one lock, also if a link leads to
+/// it.
 fn real_name(database: &Path) -> PathBuf {
     if let Ok(real) = database.canonicalize() {
         return real;

@@ -1,14 +1,15 @@
 //! The fleet in one SQLite file.
 //!
-//! One connection writes and one reads (`sqlite/lane.rs`), so that a long read never holds up a
-//! write (WAL lets both work at once), and two writers never meet (`busy_timeout` does not help
-//! against a deferred transaction that turns into a writing one). Each operation is one
-//! transaction on a blocking thread. A call that runs out of time before its COMMIT was begun is
-//! certainly not written; one that runs out later leaves its transaction running there: it holds
-//! the writer until it is over, so a later `settle` queues behind it and sees what became of it.
+//! One connection writes and one reads (`sqlite/lane.rs`), so that a long read never delays a write
+//! (WAL lets both work at once), and two writers never meet (`busy_timeout` does not help against a
+//! deferred transaction that turns into a writing one). Each operation is one transaction on a
+//! blocking thread. A call whose time is over before its COMMIT was begun is certainly not written.
+//! A call whose time is over later leaves its transaction running: it holds the writer until it
+//! ends, so a later `settle` queues behind it and sees its outcome.
 //!
 //! One process has the file (`sqlite/lock.rs`), and the file has to stay where it is
-//! (`sqlite/place.rs`). [`Store::close`](super::Store::close) leaves one complete file behind, without a journal.
+//! (`sqlite/place.rs`). [`Store::close`](super::Store::close) leaves one complete file behind,
+//! without a journal.
 
 mod adapter;
 mod bulk;

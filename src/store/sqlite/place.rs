@@ -1,4 +1,4 @@
-//! Whether the files that are open are still the ones under their names.
+//! Checks that the open files are still the ones under their names.
 //!
 //! SQLite goes on writing into a file that was deleted, renamed or replaced, and its journal too:
 //! all of it is lost at the next start. So the files are compared by device and inode before each
@@ -29,7 +29,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// The file under a name; none if there is none.
+    /// Returns the file under a name; `None` if there is none.
     pub(super) fn under(path: &Path) -> io::Result<Option<Self>> {
         match fs::metadata(path) {
             Ok(metadata) => Ok(Some(Self::of(&metadata))),
@@ -38,7 +38,7 @@ impl Identity {
         }
     }
 
-    /// A file that is open.
+    /// Returns the identity of an open file.
     pub(super) fn of_open(file: &File) -> io::Result<Self> {
         Ok(Self::of(&file.metadata()?))
     }
@@ -51,7 +51,7 @@ impl Identity {
     }
 }
 
-/// The name of a file with something appended.
+/// Returns the name of a file with a suffix.
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
@@ -68,9 +68,9 @@ pub(super) struct Place {
 
 #[derive(Debug, Default)]
 struct Known {
-    /// None until it was opened for the first time.
+    /// `None` until it was opened for the first time.
     database: Option<Identity>,
-    /// None while no connection has written to it.
+    /// `None` while no connection has written to it.
     journal: Option<Identity>,
     connections: usize,
 }
@@ -92,7 +92,7 @@ impl Place {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Checks that the files that are open are still under their names.
+    /// Checks that the open files are still under their names.
     ///
     /// # Errors
     /// `FileReplaced` with a sentence if one is not.
@@ -105,7 +105,7 @@ impl Place {
         compare(&self.journal, journal, "journal of the database")
     }
 
-    /// A connection was opened: whatever is under the name now is the database, if it was not
+    /// Notes that a connection was opened: the file under the name is the database now, if none was
     /// known before.
     pub(super) fn opened(self: &Arc<Self>) -> Result<Presence, StoreError> {
         self.check()?;
@@ -116,7 +116,7 @@ impl Place {
         Ok(Presence(self.clone()))
     }
 
-    /// A transaction has begun that writes: the journal is there now.
+    /// Notes that a writing transaction has begun, so the journal exists now.
     pub(super) fn note_journal(&self) {
         let mut known = self.known();
         if known.journal.is_none() {
@@ -124,13 +124,13 @@ impl Place {
         }
     }
 
-    /// What the journal is called.
+    /// Returns the name of the journal.
     pub(super) fn journal(&self) -> &Path {
         &self.journal
     }
 }
 
-/// One open connection. The last one takes the journal along: SQLite deletes it then.
+/// One open connection. When the last one ends, SQLite deletes the journal.
 #[derive(Debug)]
 pub(super) struct Presence(Arc<Place>);
 

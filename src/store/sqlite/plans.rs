@@ -1,4 +1,4 @@
-//! How the database finds what it is asked for.
+//! Tests that the database finds events by its indexes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::domain::time::WallTime;
 use crate::store::failure::Access;
 use crate::store::migrations;
 
-/// What an operation asks of a database with our tables, statement by statement.
+/// Returns the plan of each statement of an operation, on a database with this program's tables.
 fn plans_of(filter: &EventFilter) -> Vec<String> {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("fleet.db");

@@ -1,4 +1,4 @@
-//! As much HTTP as a worker's client needs.
+//! The part of HTTP that a worker's client needs.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -10,10 +10,10 @@ use serde_json::Value;
 use super::super::permit::boot_time;
 use super::state::{Call, Mood, Shared, problem};
 
-/// How long it is silent without a look at whether it is still to be.
+/// How long it withholds an answer before it checks whether it still should.
 const A_WHILE: Duration = Duration::from_secs(60);
 
-/// One request for each connection.
+/// Serves one request for each connection.
 pub(super) fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let Some(call) = read_call(&mut reader)? else {

@@ -1,8 +1,8 @@
-//! For the tests of a worker: an orchestrator that does what the test says.
+//! An orchestrator for the tests of a worker, controlled by the test.
 //!
-//! It listens on a free port on loopback and answers `/register`, `/heartbeat`,
-//! `/streams/release`, `DELETE /instances/…` and the question for news like the real one, for one
-//! worker, with nothing behind it. Give it short leases, so that a test need not be long:
+//! It listens on a free port on loopback and answers `/register`, `/heartbeat`, `/streams/release`,
+//! `DELETE /instances/…` and the long poll like the real one, for one worker, with nothing behind
+//! it. With short leases a test is short:
 //!
 //! ```
 //! use std::time::Duration;
@@ -13,7 +13,7 @@
 //! fake.assign([1, 2]);
 //! // Worker::builder(fake.url(), "worker-1").start(runner) …
 //! fake.fall_silent();
-//! // … and after 0.9 s the runner is told to stop both.
+//! // … and after 0.9 s the runner is called to stop both.
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
@@ -35,7 +35,7 @@ use state::{Mood, Shared, State};
 /// How long [`FakeOrchestrator::wait_for`] waits. Nothing takes that long unless it is broken.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// An orchestrator for one worker that does what the test says. It ends when dropped.
+/// An orchestrator for one worker, controlled by the test. It ends when dropped.
 #[derive(Debug)]
 pub struct FakeOrchestrator {
     address: SocketAddr,
@@ -46,7 +46,7 @@ impl FakeOrchestrator {
     /// Begins to listen: heartbeats every 50 ms, leases of a second, no streams.
     ///
     /// # Errors
-    /// If there is no port or no thread left.
+    /// Returns an error if there is no port or no thread left.
     pub fn start() -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -61,7 +61,7 @@ impl FakeOrchestrator {
                     break;
                 }
                 let served = served.clone();
-                // A connection that breaks is the worker's affair.
+                // A broken connection is left to the worker.
                 let _ = thread::Builder::new()
                     .spawn(move || stream.and_then(|stream| http::serve(stream, &served)));
             }
@@ -69,28 +69,28 @@ impl FakeOrchestrator {
         Ok(Self { address, shared })
     }
 
-    /// Where it is reached.
+    /// Returns the URL at which it answers.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// How long the leases are that it grants from now on; zero grants none.
+    /// Sets how long the leases are that it grants from now on; zero grants none.
     pub fn set_lease(&self, lease: Duration) {
         self.shared.lock().lease = lease;
     }
 
-    /// How often who registers from now on is asked to beat.
+    /// Sets the heartbeat interval for workers that register from now on.
     pub fn set_interval(&self, interval: Duration) {
         self.shared.lock().interval = interval;
     }
 
-    /// From now on it knows no such thing as waiting for news, like an older one.
+    /// Switches the long poll off, as in an older orchestrator.
     pub fn have_no_news(&self) {
         self.shared.lock().has_news = false;
         self.shared.changed.notify_all();
     }
 
-    /// Goes back to an older state of its memory: the life of the worker now was never registered.
+    /// Goes back to an older state: the worker's current incarnation was never registered.
     pub fn lose_memory(&self) {
         let mut state = self.shared.lock();
         state.incarnation -= 1;
@@ -99,7 +99,7 @@ impl FakeOrchestrator {
         self.shared.changed.notify_all();
     }
 
-    /// From now on it does not tell what changed, and knows no leases: a worker has to ask.
+    /// Stops sending changes and granting leases: a worker has to request its streams.
     pub fn be_classic(&self) {
         self.shared.lock().is_classic = true;
     }
@@ -115,7 +115,7 @@ impl FakeOrchestrator {
         self.shared.lock().last_epoch
     }
 
-    /// Assigns a stream that goes on while nothing can be reached, under a new epoch.
+    /// Assigns an `overlap` stream, under a new epoch.
     pub fn assign_overlap(&self, id: StreamId) -> Epoch {
         self.assign_stream(StreamAssignment {
             name: format!("stream {id}"),
@@ -144,7 +144,7 @@ impl FakeOrchestrator {
         self.shared.changed.notify_all();
     }
 
-    /// Changes what is worse for a stream, two runners or none; its epoch stays.
+    /// Changes the mode of hand-over of a stream; its epoch stays.
     pub fn set_handoff(&self, id: StreamId, handoff: Handoff) {
         let mut state = self.shared.lock();
         state.changed(id);
@@ -154,7 +154,7 @@ impl FakeOrchestrator {
         self.shared.changed.notify_all();
     }
 
-    /// Forgets what changed: the next answer to a heartbeat is the whole set.
+    /// Forgets all changes: the next answer to a heartbeat is the whole set.
     pub fn tell_everything(&self) {
         let mut state = self.shared.lock();
         state.version += 1;
@@ -162,12 +162,12 @@ impl FakeOrchestrator {
         self.shared.changed.notify_all();
     }
 
-    /// From now on it takes requests and answers none, until [`answer`](Self::answer).
+    /// Takes requests and answers none from now on, until [`answer`](Self::answer).
     pub fn fall_silent(&self) {
         self.set_mood(Mood::Silent);
     }
 
-    /// From now on it answers every request with this status, until [`answer`](Self::answer).
+    /// Answers every request with this status from now on, until [`answer`](Self::answer).
     pub fn refuse(&self, status: u16, retry_after: Option<u64>) {
         self.set_mood(Mood::Refusing {
             status,
@@ -175,7 +175,7 @@ impl FakeOrchestrator {
         });
     }
 
-    /// From now on it answers as it should; requests that were held back are answered too.
+    /// Answers as usual from now on; requests that were withheld are answered too.
     pub fn answer(&self) {
         self.set_mood(Mood::Answering);
     }
@@ -185,7 +185,7 @@ impl FakeOrchestrator {
         self.shared.changed.notify_all();
     }
 
-    /// Forgets the worker: heartbeats get 404 until it registers again, and its streams are gone.
+    /// Deletes the worker: heartbeats get 404 until it registers again, and its streams are gone.
     pub fn forget(&self) {
         let mut state = self.shared.lock();
         state.is_registered = false;
@@ -193,14 +193,14 @@ impl FakeOrchestrator {
         self.shared.changed.notify_all();
     }
 
-    /// Another process registers under the name of the worker, whose heartbeats then get 409.
+    /// Registers another process under the name of the worker, whose heartbeats then get 409.
     pub fn let_another_register(&self) {
         self.shared.lock().register();
         self.shared.changed.notify_all();
     }
 
-    /// The next call, of those not yet looked at, for which this is true; `None` if it does not
-    /// come within half a minute. Calls before it are skipped.
+    /// Returns the next call for which the condition holds, after those returned before; `None` if
+    /// it does not come within half a minute. Calls before it are skipped.
     pub fn wait_for(&self, mut is_it: impl FnMut(&Call) -> bool) -> Option<Call> {
         let mut state = self.shared.lock();
         loop {
@@ -220,12 +220,12 @@ impl FakeOrchestrator {
         }
     }
 
-    /// Waits for the next heartbeat of a worker that says it runs exactly these.
+    /// Waits for the next heartbeat of a worker that reports exactly these streams.
     pub fn wait_until_running(&self, ids: &[StreamId]) -> Option<Call> {
         self.wait_for(|call| call.path == "/heartbeat" && call.body["streams"] == json!(ids))
     }
 
-    /// All calls so far.
+    /// Returns all calls so far.
     pub fn calls(&self) -> Vec<Call> {
         self.shared.lock().calls.clone()
     }
@@ -235,7 +235,7 @@ impl Drop for FakeOrchestrator {
     fn drop(&mut self) {
         self.shared.lock().is_over = true;
         self.set_mood(Mood::Answering);
-        // Wakes the listener, which looks and ends.
+        // Wakes the listener, which then ends.
         let _ = TcpStream::connect(self.address);
     }
 }

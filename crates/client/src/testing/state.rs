@@ -1,4 +1,4 @@
-//! What the test told the orchestrator, and what that one answers therefore.
+//! The state that the test has set, and the answers that follow from it.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,9 +13,9 @@ use super::super::stream::{Epoch, Handoff, StreamAssignment, StreamId};
 pub struct Call {
     /// `POST`, `GET` or `DELETE`.
     pub method: String,
-    /// With a leading slash.
+    /// The path, with a leading slash.
     pub path: String,
-    /// Null if there was none.
+    /// The body; null if there was none.
     pub body: Value,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct State {
     pub(super) incarnation: i64,
     pub(super) is_registered: bool,
     pub(super) version: i64,
-    /// Up to this version the changes are not remembered.
+    /// Changes up to this version are forgotten.
     pub(super) forgotten: i64,
     pub(super) changes: Vec<(i64, StreamId)>,
     pub(super) streams: BTreeMap<StreamId, StreamAssignment>,
@@ -134,7 +134,7 @@ impl State {
         }
     }
 
-    /// What a heartbeat with the version of the question is answered, if it is one for news.
+    /// Answers a long poll with what a heartbeat of the same version would get.
     fn news(&self, path: &str) -> (u16, Value) {
         if !self.has_news {
             return (404, problem(404));
@@ -146,7 +146,7 @@ impl State {
         (200, self.beaten(&json!({"assignment_version": known})))
     }
 
-    /// How long this question may be held; not at all if it is not one for news.
+    /// Returns how long this call may be held; zero if it is no long poll.
     pub(super) fn patience_for(&self, call: &Call) -> Duration {
         let is_held = call.method == "GET" && is_about_news(&call.path) && self.has_news;
         let wait = number(&call.path, "wait").and_then(|wait| u64::try_from(wait).ok());
@@ -222,7 +222,7 @@ fn is_about_news(path: &str) -> bool {
     path.starts_with("/instances/") && path.contains("/assignments?")
 }
 
-/// A number in the query; of seconds with their unit, the seconds.
+/// Reads a number of the query; for seconds with their unit, the number of seconds.
 fn number(path: &str, name: &str) -> Option<i64> {
     let (_, query) = path.split_once('?')?;
     let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));

@@ -1,35 +1,36 @@
-//! Who is late, of how many: what a mass is told by.
+//! Counts how many instances are late, and decides whether so many are a mass failure.
 
 use crate::ids::Incarnation;
 use crate::instance::InstanceStatus;
 use crate::settings::{LivenessThresholds, MassFailureSettings};
 use crate::time::Timestamp;
 
-/// An instance, as far as it matters here.
+/// An instance, with the facts that the count needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Sighting {
-    /// Its current life.
     pub incarnation: Incarnation,
-    /// What it is held to be.
+    /// The state that the orchestrator has saved for it.
     pub status: InstanceStatus,
-    /// How many streams it owns.
+    /// How many streams the instance owns.
     pub held: usize,
-    /// Its last sign of life.
     pub last_beat: Timestamp,
-    /// Since when it serves without interruption, as far as this run of the program knows.
+    /// The moment from which the instance has served without interruption, as far as this run of
+    /// the program knows.
     pub serving_since: Timestamp,
 }
 
-/// What was counted when a mass was looked for.
+/// The result of a count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Census {
-    /// Past the warning threshold.
+    /// Instances past the warning threshold.
     pub late: usize,
-    /// Active one timeout ago, the late ones included.
+    /// Instances that were active one timeout ago, the late ones included.
     pub active: usize,
 }
 
-/// The formula: see the head of `brake/mod.rs`. What last beat up to `newer_than` was counted before.
+/// Counts by the formula in `brake/mod.rs`. Instances whose last heartbeat is not after
+/// `newer_than` were counted before and are left out.
 pub fn count(
     thresholds: &LivenessThresholds,
     newer_than: Option<Timestamp>,
@@ -52,7 +53,7 @@ pub fn count(
     census
 }
 
-/// Whether so many are a mass.
+/// Returns whether so many late instances are a mass failure.
 pub fn is_mass(settings: &MassFailureSettings, census: Census) -> bool {
     let least = usize::try_from(settings.min).unwrap_or(usize::MAX);
     census.late >= least && settings.ratio.is_exceeded_by(census.late, census.active)

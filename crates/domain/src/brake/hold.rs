@@ -1,41 +1,42 @@
-//! A mass that is held.
+//! A mass failure whose recovery is held back.
 
 use std::time::Duration;
 
 use super::census::Census;
 use crate::time::Timestamp;
 
-/// How often a held mass is looked over: if all of it beats again, the hold is over.
+/// How often a held mass is checked: if all its instances send heartbeats again, the hold is over.
 pub const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far in the future the end of a hold may be put.
 pub const MAX_PROLONGATION: Duration = Duration::from_secs(3_600);
 
-/// A brake that is not open, for people.
+/// A brake that is held or released, as operators see it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Engagement {
-    /// When it engaged.
     pub since: Timestamp,
-    /// When the hold ends or ended.
+    /// When the hold ends, or ended.
     pub until: Timestamp,
-    /// What was counted.
+    /// The count that engaged the brake.
     pub census: Census,
-    /// How many are held and not recovered, as of the last look.
+    /// How many instances are held and not recovered, as of the last check.
     pub waiting: usize,
-    /// Whether an operator made it longer, which suspends the promise of 60 seconds.
+    /// Whether an operator prolonged the hold, which suspends the promise of 60 seconds.
     pub is_prolonged: bool,
 }
 
 /// A mass that is held, and until when.
 #[derive(Debug, Clone)]
 pub(super) struct Hold {
-    /// For people.
+    /// The hold, as operators see it.
     pub(super) engaged: Engagement,
-    /// Silences that began up to here are the mass: when it engaged, or when more joined.
+    /// Silences that began up to here are the mass: when the brake engaged, or when more instances
+    /// joined.
     pub(super) upto: Timestamp,
-    /// Silences that began up to here are none of it: they were held before.
+    /// Silences that began up to here are not part of the mass: an earlier hold had them.
     pub(super) after: Option<Timestamp>,
-    /// Whether an operator ended it.
+    /// Whether an operator ended the hold.
     pub(super) is_released: bool,
     next_look: Timestamp,
 }
@@ -51,7 +52,7 @@ impl Hold {
         }
     }
 
-    /// Whether a silence that began then is held, or was released with it.
+    /// Returns whether a silence that began at that moment is held, or was released with this hold.
     pub(super) fn covers(&self, last_beat: Timestamp) -> bool {
         last_beat <= self.upto && self.after.is_none_or(|after| last_beat > after)
     }
@@ -60,7 +61,7 @@ impl Hold {
         self.engaged.until.min(self.next_look)
     }
 
-    /// The mass was looked over: so many are still silent.
+    /// Notes the result of a check: how many instances are still silent.
     pub(super) fn looked(&mut self, waiting: usize, now: Timestamp) {
         self.engaged.waiting = waiting;
         self.next_look = now + LOOK_INTERVAL;
@@ -79,7 +80,7 @@ impl Hold {
         self.next_look = now;
     }
 
-    /// Holds what another one held, too.
+    /// Takes over everything that another hold covers.
     pub(super) fn take_in(&mut self, other: &Self) {
         self.upto = self.upto.max(other.upto);
         self.after = self.after.min(other.after);

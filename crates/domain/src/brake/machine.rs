@@ -1,4 +1,4 @@
-//! The brake itself: when it engages, and when it lets go.
+//! The brake itself: when it engages, and when it releases.
 
 use std::time::Duration;
 
@@ -12,17 +12,17 @@ use super::census::{Census, Sighting, count, is_mass};
 use super::hold::{Engagement, Hold};
 use super::release::Release;
 
-/// How long a count that found no mass is good for.
+/// How long a count that found no mass stays valid.
 pub const COUNT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Whether an expired instance may be recovered now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// Yes.
+    /// The recovery may begin.
     Proceed,
-    /// No: it is part of a mass, and its turn comes.
+    /// The instance is part of a mass, and is released later.
     Held,
-    /// No: its expiry engaged the brake.
+    /// The silence of this instance engaged the brake.
     Engaged(Census),
 }
 
@@ -30,34 +30,35 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Ending {
-    /// All of the mass beats again, or is gone.
+    /// Every instance of the mass sends heartbeats again, or is removed.
     NobodySilent,
-    /// The hold lasted as long as it was to.
+    /// The time of the hold is over.
     TimeOver,
-    /// An operator released it.
+    /// An operator released the brake.
     Released,
 }
 
-/// What a look at the time brought.
+/// The result of a check of the time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Look {
-    /// The hold is over: why, and how many are to be recovered.
+    /// Why the hold ended, if it did, and how many instances are to be recovered.
     pub ended: Option<(Ending, usize)>,
-    /// Whose recovery is due, most loaded first.
+    /// The instances whose recovery is due, most loaded first.
     pub due: Vec<(InstanceId, Incarnation)>,
 }
 
-/// What an operator wants of a brake.
+/// An order of an operator to the brake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// The hold is to end now.
+    /// Ends the hold now.
     Release,
-    /// The hold is to last longer by so much, up to [`MAX_PROLONGATION`](super::MAX_PROLONGATION) from now.
+    /// Prolongs the hold by this much, up to [`MAX_PROLONGATION`](super::MAX_PROLONGATION) from
+    /// now.
     Prolong(Duration),
 }
 
 impl Order {
-    /// Which of the two it is.
+    /// Returns which of the two actions it is.
     pub const fn action(self) -> BrakeAction {
         match self {
             Self::Release => BrakeAction::Release,
@@ -66,18 +67,17 @@ impl Order {
     }
 }
 
-/// What an operator can do with a brake.
+/// An action an operator can order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum BrakeAction {
-    /// End the hold.
     Release,
-    /// Make it longer.
     Prolong,
 }
 
 impl BrakeAction {
-    /// The word on the wire.
+    /// Returns the word used in requests, answers and the audit trail.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -86,33 +86,33 @@ impl BrakeAction {
     }
 }
 
-/// An order that makes no sense at the moment.
+/// Why an order was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrderRefused {
     /// Nothing is held.
     NothingHeld,
-    /// The hold is over already; recoveries are under way.
+    /// The hold has ended already; recoveries are under way.
     AlreadyReleased,
 }
 
-/// What the brake does.
+/// The state of the brake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// Nothing is held.
     Open,
     /// A mass is held.
     Held,
-    /// The hold is over, and the mass is recovered bit by bit.
+    /// The hold is over, and the instances of the mass are recovered one after the other.
     Releasing,
 }
 
-/// The brake.
+/// The mass-failure brake.
 #[derive(Debug, Clone)]
 pub struct Brake {
     settings: MassFailureSettings,
     thresholds: LivenessThresholds,
     hold: Option<Hold>,
-    /// Masses whose hold is over, each with somebody who still waits for its turn.
+    /// Masses whose hold is over and which still have an instance that waits for its recovery.
     releases: Vec<Release>,
     /// Silences that began up to here were held once and are not held again.
     settled: Option<Timestamp>,
@@ -121,7 +121,7 @@ pub struct Brake {
 }
 
 impl Brake {
-    /// A brake that holds nothing.
+    /// Creates a brake that holds nothing.
     pub fn new(settings: MassFailureSettings, thresholds: LivenessThresholds) -> Self {
         Self {
             settings,
@@ -133,8 +133,9 @@ impl Brake {
         }
     }
 
-    /// An instance that last beat at `last_beat` is past its timeout: may it be recovered?
-    /// `fleet` shows every instance, and is asked only if they must be counted.
+    /// Decides whether an instance that last sent a heartbeat at `last_beat`, and is past its
+    /// timeout, may be recovered. `fleet` lists every instance; it is called only if they must be
+    /// counted.
     pub fn expired(
         &mut self,
         id: &InstanceId,
@@ -161,7 +162,7 @@ impl Brake {
         }
     }
 
-    /// Counts silences and signs of life newer than a moment; `None` if they are no mass.
+    /// Counts the silences that began after a moment; returns `None` if they are no mass.
     fn mass(
         &mut self,
         newer_than: Option<Timestamp>,
@@ -197,8 +198,8 @@ impl Brake {
         Verdict::Held
     }
 
-    /// Looks at the time. Safe at any time. `fleet` shows every instance, and is asked only while
-    /// a mass is held.
+    /// Checks the time. May be called at any time. `fleet` lists every instance; it is called only
+    /// while a mass is held.
     pub fn look(
         &mut self,
         now: Timestamp,
@@ -222,7 +223,7 @@ impl Brake {
         Look { ended, due }
     }
 
-    /// Who of the mass is still silent.
+    /// Returns the instances of the mass that are still silent.
     fn mass_of(
         &self,
         hold: &Hold,
@@ -256,7 +257,8 @@ impl Brake {
         } else {
             Ending::TimeOver
         };
-        // Who is late and not past its timeout has its own moment to come, and is not held then.
+        // An instance that is late but not past its timeout is judged at its own timeout, and is
+        // not held then.
         mass.retain(|(_, one)| now.since(one.last_beat) >= self.thresholds.timeout);
         let late_before = now.since(Timestamp::ZERO + self.thresholds.warning);
         let settled = hold.upto.min(Timestamp::ZERO + late_before);
@@ -269,10 +271,10 @@ impl Brake {
         Some((ending, count))
     }
 
-    /// An operator's order; look at the time afterwards.
+    /// Carries out an operator's order. The time must be checked afterwards.
     ///
     /// # Errors
-    /// If there is nothing it could apply to.
+    /// Returns an error if there is nothing the order applies to.
     pub fn order(&mut self, order: Order, now: Timestamp) -> Result<(), OrderRefused> {
         match (order, &mut self.hold) {
             (Order::Release, Some(hold)) => hold.release(now),
@@ -286,7 +288,7 @@ impl Brake {
         Ok(())
     }
 
-    /// Holds on, and calls back those whose turn has not come yet.
+    /// Prolongs the hold, and withdraws the releases that have not begun yet.
     fn hold_all(&mut self, by: Duration, now: Timestamp) {
         for release in std::mem::take(&mut self.releases) {
             self.settled = self.settled.min(release.hold.after);
@@ -300,14 +302,14 @@ impl Brake {
         }
     }
 
-    /// When the time is to be looked at next.
+    /// Returns when the time must be checked next.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let releases = self.releases.iter().map(Release::next);
         let hold = self.hold.iter().map(Hold::next_deadline);
         releases.chain(hold).min()
     }
 
-    /// What the brake does.
+    /// Returns the state of the brake.
     pub fn phase(&self) -> Phase {
         if self.hold.is_some() {
             Phase::Held
@@ -318,7 +320,7 @@ impl Brake {
         }
     }
 
-    /// Since when, until when and why it is not open.
+    /// Returns since when, until when and why the brake is engaged.
     pub fn engagement(&self) -> Option<Engagement> {
         let releasing: usize = self.releases.iter().map(Release::len).sum();
         if let Some(hold) = &self.hold {

@@ -1,4 +1,4 @@
-//! The recoveries of a mass that was held, one after the other.
+//! The recoveries of a held mass after its hold, one after the other.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(super) struct Release {
 }
 
 impl Release {
-    /// The hold of these has ended.
+    /// Begins the release of the instances of a hold that has ended.
     pub(super) fn new(hold: Hold, mut silent: Vec<(InstanceId, Sighting)>, now: Timestamp) -> Self {
         silent.sort_by(|(a, left), (b, right)| right.held.cmp(&left.held).then_with(|| a.cmp(b)));
         let queue: VecDeque<_> = silent
@@ -48,18 +48,18 @@ impl Release {
         }
     }
 
-    /// How many wait for their turn.
+    /// Returns how many instances wait for their recovery.
     pub(super) fn len(&self) -> usize {
         self.queue.len()
     }
 
-    /// Whether this one waits for its turn.
+    /// Returns whether this instance waits for its recovery.
     pub(super) fn contains(&self, id: &InstanceId) -> bool {
         self.queued.contains(id)
     }
 
-    /// When the next one is due: the first at once, the last within the window; several together
-    /// where they are close.
+    /// Returns when the next recovery is due: the first at once, the last within the window.
+    /// Recoveries that are close together share one moment.
     pub(super) fn next(&self) -> Timestamp {
         let offset = self.gap * self.released;
         let step = RELEASE_STEP.as_micros();
@@ -67,7 +67,7 @@ impl Release {
         self.began + RELEASE_STEP * steps
     }
 
-    /// Whose turn has come.
+    /// Moves the instances whose recovery is due to `due`.
     pub(super) fn due(&mut self, now: Timestamp, due: &mut Vec<(InstanceId, Incarnation)>) {
         while self.next() <= now
             && let Some((id, incarnation)) = self.queue.pop_front()
@@ -79,7 +79,7 @@ impl Release {
     }
 }
 
-/// The wait between two of `count` recoveries.
+/// Returns the wait between two of `count` recoveries.
 fn gap(count: usize) -> Duration {
     let count = u32::try_from(count.max(1)).unwrap_or(u32::MAX);
     (RELEASE_WINDOW / count).min(LONGEST_GAP)

@@ -1,5 +1,5 @@
-//! A circuit breaker: after failures in a row something is left alone, and tried again by one
-//! probe at a time.
+//! A circuit breaker: after failures in a row the dependency is no longer called, and one probe at
+//! a time finds out whether it is back.
 //!
 //! ```text
 //!   Closed ──threshold failures in a row──▶ Open ──probe due──▶ HalfOpen
@@ -8,17 +8,18 @@
 //!     └───────────────────── succeeded ────────────────────────────┘
 //! ```
 //!
-//! The first probe is due a second after opening; each further wait doubles, up to a limit. A
-//! probe that has said nothing for [`BreakerSettings::probe_limit`] has failed. Only what is
-//! known to be out counts: content that was refused is an answer, and a call that was given up
-//! without one is a failure; both are for the shell to tell.
+//! The first probe is due a second after opening; each further wait doubles, up to a limit. A probe
+//! without a result for [`BreakerSettings::probe_limit`] has failed. Only an outage counts as a
+//! failure: content that was refused is an answer, and a call that was abandoned without an answer
+//! is a failure. The caller reports which of the two happened.
 //!
-//! A breaker that is closed but has just failed, or whose neighbour did ([`BreakerMachine::suspect`]),
-//! can be looked at by itself, so that nobody has to call in order to find out. That is a
-//! [`BreakerEffect::Probe`] too, and its failures count like any other.
+//! A breaker that is closed but has just failed, or whose neighbour did
+//! ([`BreakerMachine::suspect`]), can be probed by itself, so that an outage is detected without a
+//! call. That is a [`BreakerEffect::Probe`] too, and its failures count like any other.
 //!
-//! A person may force it open or closed. Below the force the machine goes on hearing outcomes,
-//! but probes nothing; when it is released, it is where those outcomes have led it.
+//! An operator may force it open or closed. While it is forced the machine still counts outcomes,
+//! but probes nothing; when the force ends, the breaker is in the state to which those outcomes
+//! have led.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -29,10 +30,10 @@ use serde::{Deserialize, Serialize};
 use super::settings::BreakerSettings;
 use super::time::Timestamp;
 
-/// The wait before the first probe, and before a closed breaker is looked at.
+/// The wait before the first probe, and before a closed breaker is probed.
 const FIRST_PROBE: Duration = Duration::from_secs(1);
 
-/// What a breaker stands before.
+/// The name of a dependency that a breaker protects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct BreakerName(Cow<'static, str>);
@@ -43,12 +44,12 @@ impl BreakerName {
     /// Everything that is written to the store.
     pub const STORE_WRITES: Self = Self(Cow::Borrowed("store_writes"));
 
-    /// Any name; whether there is such a breaker is another question.
+    /// Creates a name. Whether a breaker of this name exists is not checked here.
     pub fn new(name: impl Into<String>) -> Self {
         Self(Cow::Owned(name.into()))
     }
 
-    /// The name as it is shown.
+    /// Returns the name as it is shown.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -60,23 +61,23 @@ impl fmt::Display for BreakerName {
     }
 }
 
-/// The state of a breaker.
+/// Whether calls reach the dependency.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum BreakerState {
-    /// All is well, as far as is known.
+    /// The dependency answers, as far as is known.
     Closed,
-    /// Failing; nobody asks until the next probe.
+    /// The dependency fails; no call is made until the next probe.
     Open,
     /// A probe is under way.
     HalfOpen,
 }
 
 impl BreakerState {
-    /// Every state.
+    /// Every state, in the order of a full cycle.
     pub const ALL: [Self; 3] = [Self::Closed, Self::Open, Self::HalfOpen];
 
-    /// The state as a word.
+    /// Returns the word used in answers, events and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Closed => "closed",
@@ -86,18 +87,18 @@ impl BreakerState {
     }
 }
 
-/// What a person has decided over the machine's head.
+/// The state that an operator has forced upon a breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Force {
-    /// Nothing gets through, and nothing is probed.
+    /// No call is let through, and nothing is probed.
     Open,
-    /// Everything gets through, whatever comes of it.
+    /// Every call is let through, whatever its outcome.
     Closed,
 }
 
 impl Force {
-    /// The force as a word.
+    /// Returns the word used in requests, answers and events.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open => "open",
@@ -106,14 +107,14 @@ impl Force {
     }
 }
 
-/// What the machine noticed.
+/// What the caller must do or announce.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BreakerEffect {
-    /// It opened.
+    /// The breaker opened.
     Opened,
-    /// It closed.
+    /// The breaker closed.
     Closed,
-    /// Probe now, and report how it went.
+    /// Send a probe now, and report its outcome.
     Probe,
 }
 
@@ -134,19 +135,19 @@ enum State {
     HalfOpen { wait: Duration, until: Timestamp },
 }
 
-/// Whether a closed breaker is being looked at.
+/// Whether a closed breaker is being probed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
-    /// There is no need.
+    /// No probe is needed.
     Idle,
     /// A probe is due.
     Due(Timestamp),
-    /// A probe is under way, and has failed if it says nothing until then.
+    /// A probe is under way; without a result by then it has failed.
     UnderWay(Timestamp),
 }
 
 impl BreakerMachine {
-    /// A closed breaker.
+    /// Creates a closed breaker.
     pub const fn new(settings: BreakerSettings) -> Self {
         Self {
             settings,
@@ -157,8 +158,8 @@ impl BreakerMachine {
         }
     }
 
-    /// A closed breaker that has a failure looked at by a probe, instead of waiting for somebody
-    /// to call: for what is called rarely and costs nothing to probe.
+    /// Creates a closed breaker that probes after a failure, instead of waiting for the next call:
+    /// for calls that are rare and cheap to probe.
     pub const fn that_looks_closer(settings: BreakerSettings) -> Self {
         Self {
             looks_closer: true,
@@ -166,7 +167,7 @@ impl BreakerMachine {
         }
     }
 
-    /// The state, as it is in force.
+    /// Returns the state that is in force.
     pub const fn state(&self) -> BreakerState {
         match (self.forced, &self.state) {
             (Some(Force::Open), _) | (None, State::Open { .. }) => BreakerState::Open,
@@ -175,22 +176,22 @@ impl BreakerMachine {
         }
     }
 
-    /// Whether calls are let through. Probes are not asked.
+    /// Returns whether calls are let through. Probes do not need it.
     pub const fn lets_through(&self) -> bool {
         matches!(self.state(), BreakerState::Closed)
     }
 
-    /// How many failures there were since the last success.
+    /// Returns how many failures there were since the last success.
     pub const fn failures(&self) -> u32 {
         self.failures
     }
 
-    /// What a person has decided.
+    /// Returns the state that an operator has forced, if any.
     pub const fn forced(&self) -> Option<Force> {
         self.forced
     }
 
-    /// When an open breaker is probed next; none while it is forced, or probed already.
+    /// Returns when an open breaker is probed next; `None` while it is forced or being probed.
     pub const fn next_probe(&self) -> Option<Timestamp> {
         match (self.forced, &self.state) {
             (None, State::Open { probe_at, .. }) => Some(*probe_at),
@@ -198,8 +199,8 @@ impl BreakerMachine {
         }
     }
 
-    /// Something went well. Only a probe closes an open breaker early on purpose, but a success
-    /// is a success: whoever got through proves that it is back.
+    /// Notes a success. Any success closes an open breaker, because it proves that the dependency
+    /// is back.
     pub fn succeeded(&mut self) -> Option<BreakerEffect> {
         let was_closed = matches!(self.state, State::Closed { .. });
         self.failures = 0;
@@ -207,7 +208,7 @@ impl BreakerMachine {
         (!was_closed).then_some(BreakerEffect::Closed)
     }
 
-    /// Something failed, or was given up without an answer.
+    /// Notes a failure, or a call that was abandoned without an answer.
     pub fn failed(&mut self, now: Timestamp) -> Option<BreakerEffect> {
         self.failures = self.failures.saturating_add(1);
         match self.state {
@@ -229,7 +230,7 @@ impl BreakerMachine {
                 self.open((wait * 2).min(longest), now);
                 None
             }
-            // A call that was under way when it opened.
+            // The call began before the breaker opened.
             State::Open { .. } => None,
         }
     }
@@ -241,8 +242,8 @@ impl BreakerMachine {
         };
     }
 
-    /// Something that is likely to share its fate is out: if it is closed and looks closer, it is
-    /// probed at the next look at the time.
+    /// Notes that a related dependency is out: a closed breaker that probes after failures is
+    /// probed at the next check of the time.
     pub fn suspect(&mut self, now: Timestamp) {
         if self.looks_closer
             && let State::Closed { look } = &mut self.state
@@ -252,12 +253,12 @@ impl BreakerMachine {
         }
     }
 
-    /// Holds it open or closed, or lets it go where its outcomes have led it.
+    /// Forces the breaker open or closed, or ends the force.
     pub fn force(&mut self, force: Option<Force>) {
         self.forced = force;
     }
 
-    /// Looks at the time. Safe at any time.
+    /// Checks the time. May be called at any time.
     pub fn handle_deadline(&mut self, now: Timestamp) -> Option<BreakerEffect> {
         if self.next_deadline().is_none_or(|deadline| now < deadline) {
             return None;
@@ -280,8 +281,8 @@ impl BreakerMachine {
         }
     }
 
-    /// When the time is to be looked at next. A probe under way has its limit although the
-    /// breaker is forced; none is begun.
+    /// Returns when the time must be checked next. A probe under way keeps its limit while the
+    /// breaker is forced; no probe is begun.
     pub const fn next_deadline(&self) -> Option<Timestamp> {
         match (self.forced, &self.state) {
             (_, State::HalfOpen { until, .. }) => Some(*until),

@@ -1,4 +1,4 @@
-//! A worker asks for streams.
+//! A worker requests streams.
 
 use super::command::{Command, Rejection, known};
 use crate::fleet::{Draft, Fleet};
@@ -6,36 +6,34 @@ use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::stream::{AssignReason, Holding};
 
-/// Hands out, in this order and each ascending: what is assigned to the instance and it was
-/// never told of; what it was told of in an earlier life, if it seems to have lost it; unclaimed
-/// streams, as many as it asks for and has room.
+/// Assigns streams in this order, each group ascending: streams that the instance owns and was
+/// never notified of; streams that an earlier incarnation was notified of, if the worker seems to
+/// have lost them; unclaimed streams, as many as are requested and have room.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignStreams {
-    /// Who asks.
+    /// The requester.
     pub id: InstanceId,
-    /// The life it believes to lead, if it says so.
+    /// The incarnation the worker believes to be current, if it sends one.
     pub incarnation: Option<Incarnation>,
-    /// How many more it wants; 0 or less asks only for what is already its own.
+    /// How many more streams the worker requests; 0 or less requests only streams it already owns.
     pub requested: i64,
 }
 
-/// The answer to an instance that asks.
+/// The answer to a request for streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum AssignOutcome {
-    /// These are to be run from now on, each under its epoch.
+    /// The streams to run from now on, each under its epoch.
     Assigned(Vec<Holding>),
-    /// Nothing: it holds as many as it may.
-    Full {
-        /// How many it may hold.
-        max_streams: u32,
-    },
-    /// Nothing: its state does not allow it.
+    /// None: the instance owns as many as it may.
+    Full { max_streams: u32 },
+    /// None: the state of the instance does not allow it.
     NotEligible(InstanceStatus),
-    /// Nothing: it is being emptied, and its lease is not renewed.
+    /// None: the instance is being emptied, and its lease is not renewed.
     Withdrawn,
-    /// Nothing: no stream waits, or none was asked for.
+    /// None: no stream waits, or none was requested.
     NoneWaiting,
-    /// Nothing: all that wait, so many, are paused because they were given back.
+    /// None: every waiting stream is paused because it was given back. Holds their number.
     Paused(usize),
 }
 
@@ -86,8 +84,8 @@ impl Command for AssignStreams {
 }
 
 impl AssignStreams {
-    /// Unclaimed streams, at most so many, ascending; those it gave back itself only if there are no
-    /// others.
+    /// Returns at most `most` unclaimed streams, ascending; streams that this instance gave back
+    /// only if there are no others.
     fn fresh(&self, fleet: &Fleet, most: usize) -> Vec<StreamId> {
         let is_own = |stream: &StreamId| {
             let slot = fleet.stream(*stream);
@@ -110,14 +108,15 @@ impl AssignStreams {
         fresh
     }
 
-    /// What is the instance's own already and it has to be told of.
+    /// Returns the streams that the instance already owns and must be notified of.
     fn owed(&self, draft: &Draft<'_>, instance: &Instance, requested: usize) -> Vec<StreamId> {
         let Some(slot) = draft.fleet().instance(&self.id) else {
             return Vec::new();
         };
         let mut owed: Vec<StreamId> = slot.undelivered().iter().copied().collect();
-        // A worker asks for `max − own count`. One that merely registered again still runs all
-        // it was told of, and must not be told twice: some workers do not remove duplicates.
+        // A worker requests `max − own count`. A worker that merely registered again still runs all
+        // the streams it was notified of, and must not get them twice: some workers do not remove
+        // duplicates.
         let own_count = (instance.max_streams as usize).saturating_sub(requested);
         let told = slot.held().len() - slot.undelivered().len() - slot.releasing().len();
         if own_count < told {

@@ -1,4 +1,4 @@
-//! Streams come into the catalogue, change, and leave it.
+//! Creates, changes and deletes streams of the catalogue.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,42 +13,42 @@ use crate::returns::ReturnsEnd;
 use crate::stream::{AssignReason, Assignment, Place, Stream};
 use crate::stream_url::StreamUrl;
 
-/// What is said about one stream. `None` keeps what is known, or takes the default.
+/// The wanted state of one stream. `None` keeps the saved value, or takes the default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StreamSpec {
-    /// The key; without it the name is the key.
+    /// The key. If it is missing, the name is the key.
     pub id: Option<StreamId>,
-    /// The name; a new stream needs one.
+    /// The name; required for a new stream.
     pub name: Option<Arc<str>>,
-    /// The address; `Some(None)` takes it away.
+    /// The URL; `Some(None)` removes it.
     pub url: Option<Option<StreamUrl>>,
-    /// The labels, all of them.
+    /// All labels; they replace the saved ones.
     pub labels: Option<BTreeMap<String, String>>,
-    /// The priority.
     pub priority: Option<i32>,
-    /// Whether it is to be run.
+    /// Whether the stream should run.
     pub enabled: Option<bool>,
-    /// What comes first when it moves on purpose.
+    /// How a planned move hands the stream over.
     pub handoff: Option<Handoff>,
 }
 
 /// Creates or updates streams, all or none.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct SaveStreams {
-    /// What is said about each.
     pub streams: Vec<StreamSpec>,
 }
 
-/// The catalogue is saved.
+/// The result of a saved [`SaveStreams`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StreamsSaved {
-    /// How many were new.
     pub created: usize,
-    /// How many were known, and differ now.
+    /// Streams that existed and were changed.
     pub updated: usize,
-    /// How many were known as they were said to be.
+    /// Streams that existed and were the same already.
     pub unchanged: usize,
-    /// The id of each, in the order they came.
+    /// The id of each stream, in the order of the request.
     pub ids: Vec<StreamId>,
 }
 
@@ -113,8 +113,8 @@ fn create(
     let last = draft.fleet().last_stream();
     let id = match id {
         Some(id) => id,
-        // Numbers do not wrap: the one after the highest would be the highest again, and its
-        // stream would be overwritten.
+        // Numbers do not wrap: the successor of the highest id would be the highest id again, and
+        // its stream would be overwritten.
         None if last.next() == last => return Err(Rejection::IdsExhausted { index }),
         None => last.next(),
     };
@@ -132,7 +132,7 @@ fn create(
         returns: None,
     });
     draft.tell(Event::StreamCreated { stream: id });
-    // Deleted a moment ago and made again: whoever ran it then may run it still.
+    // It was deleted a moment ago and is created again: its last owner may still run it.
     if draft.fleet().stream(id).is_some_and(is_being_let_go) {
         if enabled {
             draft.begin_release_because(id, None, AssignReason::AutoAssigned);
@@ -151,7 +151,7 @@ fn create(
     Ok(id)
 }
 
-/// Changes a stream; returns whether that made a difference.
+/// Changes a stream; returns whether anything differs now.
 fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
     let after = Stream {
         id: before.id,
@@ -171,7 +171,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
     let (id, enabled, handoff) = (after.id, after.enabled, after.handoff);
     let is_changed = after.url != before.url;
     draft.put_stream(after);
-    // What could not be started may be another thing now.
+    // A URL that could not be started may be valid now.
     if !enabled {
         draft.forget_returns(id, ReturnsEnd::Disabled);
     } else if is_changed {
@@ -182,7 +182,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
         stream: id,
         enabled,
     });
-    // Whoever runs it has to hear of it: it decides what becomes of it when a lease ends.
+    // The owner must learn of it: the mode decides what happens to the stream when a lease ends.
     if before.handoff != handoff {
         draft.tell_anew(id);
     }
@@ -191,7 +191,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
         .is_some_and(|place| may_linger(draft, place, handoff));
     if before.enabled && !enabled {
         withdraw(draft, id);
-        // Its worker may run it until it has heard of this: nobody else gets it before.
+        // The worker may run it until it has learned of this; no other instance gets it before.
         if lingers {
             draft.begin_release(id, None);
         } else {
@@ -216,14 +216,15 @@ fn is_being_let_go(slot: &StreamSlot) -> bool {
     assignment.is_some_and(Assignment::is_releasing)
 }
 
-/// Removes a stream from the catalogue, and from whoever runs it. The reply is the assignment that
-/// ended, if it had one.
+/// Removes a stream from the catalogue, and from its owner. The reply is the assignment that ended,
+/// if there was one.
 ///
-/// Its id is remembered until a leased owner has let go, or its lease is over: otherwise a stream
-/// made again under it could be given to another worker while the first has not heard.
+/// The id is remembered until a leased owner has released the stream, or its lease is over.
+/// Otherwise a stream created again under the id could be assigned to another worker while the
+/// first one still runs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct DeleteStream {
-    /// Which one.
     pub id: StreamId,
 }
 
@@ -252,7 +253,7 @@ impl Command for DeleteStream {
     }
 }
 
-/// Tells that the assignment of a stream ends, and which one, if it has one.
+/// Records that the assignment of a stream ends; returns the assignment, if there is one.
 fn withdraw(draft: &mut Draft<'_>, id: StreamId) -> Option<Assignment> {
     let slot = draft.fleet().stream(id)?;
     let assignment = slot.place().assignment()?.clone();

@@ -1,4 +1,4 @@
-//! What a command is, and why it is refused.
+//! What a command is, and why it is rejected.
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,63 +8,60 @@ use crate::fleet::Draft;
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 
-/// Something that can be done to the fleet.
+/// A change that can be made to the fleet.
 pub trait Command: fmt::Debug + Send + 'static {
-    /// What the caller is told once it is saved.
+    /// What the caller gets once the change is saved.
     type Reply: fmt::Debug + Send + 'static;
 
-    /// Whether its caller is told only when it is certain what was saved, however long that takes:
-    /// doing it twice would show, and nobody waits.
+    /// Whether the caller is answered only when it is certain what was saved, however long that
+    /// takes: repeating the command would have an effect, and no HTTP request waits for it.
     const WAITS_FOR_CERTAINTY: bool = false;
 
     /// Drafts the changes.
     ///
     /// # Errors
-    /// If the command does not fit the fleet as it is. Nothing is changed then.
+    /// Returns an error if the command does not fit the fleet as it is. Nothing is changed then.
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Self::Reply, Rejection>;
 
-    /// Adds to the reply how long it took to decide, for who wants to write that down.
+    /// Adds to the reply how long the decision took, for callers that record it.
     fn timed(_reply: &mut Self::Reply, _took: Duration) {}
 }
 
-/// Why a command was not carried out.
+/// Why a command was rejected.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Rejection {
     /// No instance of that name is registered.
     UnknownInstance(InstanceId),
-    /// There is no stream of that id.
+    /// No stream has that id.
     UnknownStream(StreamId),
-    /// The command is about another life of the instance than the current one.
+    /// The command names another incarnation than the current one.
+    #[expect(missing_docs, reason = "the names say it")]
     OtherIncarnation {
-        /// Which instance.
         instance: InstanceId,
-        /// The life the command names.
         given: Incarnation,
-        /// The life it leads now.
         current: Incarnation,
     },
-    /// The instance is not in a state the command applies to.
+    /// The command does not apply to the state of the instance.
+    #[expect(missing_docs, reason = "the names say it")]
     WrongStatus {
-        /// Which instance.
         instance: InstanceId,
-        /// The state it is in.
         status: InstanceStatus,
     },
     /// The worker of the instance may run its streams under a lease.
     LeaseRuns(InstanceId),
-    /// The stream is not to be run.
+    /// The stream is disabled.
     StreamDisabled(StreamId),
-    /// The instance has no room for one more stream; none: no instance has.
+    /// The instance has no room for one more stream; `None`: no instance has.
     NoRoom(Option<InstanceId>),
     /// Another stream has that name.
     NameTaken {
         /// Position of the entry in the request.
         index: usize,
-        /// The name.
         name: Arc<str>,
-        /// Who has it.
+        /// The stream that has the name.
         owner: StreamId,
-        /// Whether that one was deleted, and may still be run.
+        /// Whether that stream was deleted and may still run.
         is_deleted: bool,
     },
     /// A new stream needs a name.
@@ -79,7 +76,7 @@ pub enum Rejection {
     },
 }
 
-/// Writes the state that is, the state that is needed, and what leads there.
+/// Writes the current state, the state that is needed, and the call that leads there.
 fn write_wrong_status(
     f: &mut fmt::Formatter<'_>,
     instance: &InstanceId,
@@ -191,7 +188,7 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// The instance, if it exists and still leads the life the command is about.
+/// Returns the instance if it is registered and its incarnation is the one of the command.
 pub(super) fn current_life(
     draft: &Draft<'_>,
     id: &InstanceId,
@@ -209,7 +206,7 @@ pub(super) fn current_life(
     }
 }
 
-/// The instance, if it exists.
+/// Returns the instance if it is registered.
 pub(super) fn known(
     draft: &Draft<'_>,
     id: &InstanceId,

@@ -1,4 +1,4 @@
-//! A worker's heartbeat shows that it knows of its streams.
+//! A worker's heartbeat confirms the streams it knows of.
 
 use super::command::{Command, Rejection};
 use crate::fleet::{Draft, let_go};
@@ -10,14 +10,13 @@ use crate::stream::Assignment;
 /// Marks streams as delivered, and moves on those that the worker has released; the rule is in
 /// `domain/lease/release.rs`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ConfirmDelivery {
-    /// Who confirms.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// The last assignment version it has, if it sent one. 0 confirms nothing.
+    /// The last assignment version the worker has, if it sent one. 0 confirms nothing.
     pub version: Option<AssignmentVersion>,
-    /// What it says it runs, if it said so.
+    /// The streams the worker reports as running, if it listed them.
     pub running: Option<Vec<StreamId>>,
 }
 
@@ -60,7 +59,7 @@ impl Command for ConfirmDelivery {
     }
 }
 
-/// The version of the owner's set that leaves out a stream it is to let go of.
+/// Returns the version of the owner's set that leaves out a stream which the owner must release.
 fn left_out_by(draft: &Draft<'_>, stream: StreamId) -> Option<AssignmentVersion> {
     match assignment(draft, stream)?.handover {
         Some(Handover::Releasing { version, .. }) => Some(version),

@@ -13,8 +13,8 @@ use crate::time::WallTime;
 use crate::withdrawal::HandedOver;
 use crate::withdrawal::WithdrawalCause;
 
-/// Writes down that a recovery has begun, before anything is moved: whatever happens from now on,
-/// the next start finds it.
+/// Records that a recovery has begun, before any stream is moved: whatever happens afterwards, the
+/// next start finds the incident.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenIncident {
     confirmed: Confirmed,
@@ -23,7 +23,7 @@ pub struct OpenIncident {
 }
 
 impl OpenIncident {
-    /// The incident of a confirmed failure, with what was done so far.
+    /// Creates the incident of a confirmed failure, with the steps taken so far.
     pub fn new(confirmed: Confirmed, manner: Manner, progress: Progress) -> Self {
         Self {
             confirmed,
@@ -33,12 +33,12 @@ impl OpenIncident {
     }
 }
 
-/// Whether there is something to recover.
+/// Whether there is anything to recover.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opening {
-    /// Yes, and its incident is open.
+    /// The incident is open.
     Opened(Opened),
-    /// No: the instance has failed already and owns nothing.
+    /// The instance has failed already and owns nothing.
     NothingToDo,
 }
 
@@ -89,7 +89,7 @@ impl Command for OpenIncident {
     }
 }
 
-/// Writes down that the attempts of a recovery are used up.
+/// Records that the attempts of a recovery are used up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EscalateIncident {
     opened: Opened,
@@ -98,7 +98,7 @@ pub struct EscalateIncident {
 }
 
 impl EscalateIncident {
-    /// Of an open incident whose attempts were used up at a moment.
+    /// Escalates an open incident whose attempts were used up at that moment.
     pub fn new(opened: Opened, at: WallTime, progress: Progress) -> Self {
         Self {
             opened,
@@ -132,8 +132,8 @@ fn tell_escalated(draft: &mut Draft<'_>, incident: &Incident) {
     });
 }
 
-/// Writes down how an incident ended. It never fails to fit the fleet: the instance may be long
-/// gone.
+/// Records how an incident ended. It is never rejected: the instance may have been removed long
+/// ago.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndIncident {
     incident: Incident,
@@ -141,7 +141,7 @@ pub struct EndIncident {
 }
 
 impl EndIncident {
-    /// Of a recovery that did what it was to do.
+    /// Ends the incident of a recovery that was verified.
     pub fn recovered(verified: Verified) -> Self {
         let outcome = verified.outcome();
         Self {
@@ -150,7 +150,7 @@ impl EndIncident {
         }
     }
 
-    /// Of a recovery that moved nothing.
+    /// Ends the incident of a recovery that moved nothing.
     pub fn unmoved(incident: Incident, ending: Unmoved) -> Self {
         let outcome = match ending {
             Unmoved::Averted => IncidentOutcome::Averted,
@@ -160,7 +160,7 @@ impl EndIncident {
         Self { incident, outcome }
     }
 
-    /// The incident as it is without its end.
+    /// Returns the incident without its end.
     pub fn incident(&self) -> &Incident {
         &self.incident
     }
@@ -191,8 +191,8 @@ impl Command for EndIncident {
 }
 
 impl EndIncident {
-    /// What its worker handed over while the lease of the instance was withdrawn for it, if nothing
-    /// else was moved: a recovery that was carried out has counted that already.
+    /// Returns what the worker handed over while the lease was withdrawn for this incident, if no
+    /// stream was moved otherwise: a recovery that was carried out has counted that already.
     fn handed_over(&self, draft: &mut Draft<'_>) -> HandedOver {
         let (id, life) = (&self.incident.instance, self.incident.incarnation);
         let was_withdrawn = |step: &StepRecord| {

@@ -1,4 +1,4 @@
-//! An instance goes by leases, or its leases end.
+//! Begins and ends the leases of an instance.
 
 use std::time::Duration;
 
@@ -13,15 +13,16 @@ use crate::recovery::{Manner, Opened, Progress};
 use crate::withdrawal::HandedOver;
 use crate::withdrawal::{Withdrawal, WithdrawalCause};
 
-/// The heartbeats of an instance say whether it goes by leases. Saved before the first lease is
-/// granted: an orchestrator that starts anew must know whom it may have granted one.
+/// Saves whether the heartbeats of an instance name its incarnation, so that it holds leases. It is
+/// saved before the first lease is granted: an orchestrator that starts anew must know which
+/// instances may hold one.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct AgreeLease {
-    /// Which one.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// How long the leases are that it is granted from now on; none: it is granted none.
+    /// How long the leases are that the instance is granted from now on; `None`: no lease is
+    /// granted.
     pub lease: Option<Duration>,
 }
 
@@ -30,7 +31,7 @@ impl Command for AgreeLease {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
         let instance = current_life(draft, &self.id, self.incarnation)?;
-        // A longer one that was granted before may not be over yet.
+        // A longer lease that was granted before may not be over yet.
         let lease = self
             .lease
             .map_or(Duration::ZERO, |lease| lease.max(instance.lease));
@@ -47,9 +48,9 @@ impl Command for AgreeLease {
     }
 }
 
-/// Ends the leases of an instance that is fenced. Its worker is told to run nothing; what may be
-/// run twice goes elsewhere at once, the rest when the worker has let go, or its last lease is
-/// over. Doing it again changes nothing, but for the cause.
+/// Withdraws the leases of an instance that is fenced. Its worker is notified to run nothing. Its
+/// `overlap` streams go elsewhere at once; the others when the worker has released them, or when
+/// its last lease is over. Repeating the command changes nothing but the cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WithdrawLease {
     id: InstanceId,
@@ -60,8 +61,8 @@ pub struct WithdrawLease {
 }
 
 impl WithdrawLease {
-    /// For a recovery whose incident is open. What was done so far, and what an operator gave as
-    /// the reason, is saved with it.
+    /// Withdraws the lease for a recovery whose incident is open. The steps taken so far and the
+    /// operator's reason are saved with it.
     pub fn for_recovery(
         opened: Opened,
         manner: &Manner,
@@ -88,7 +89,7 @@ impl WithdrawLease {
         }
     }
 
-    /// For an instance that is to leave for good.
+    /// Withdraws the lease of an instance that leaves for good.
     pub fn for_removal(id: InstanceId, incarnation: Incarnation) -> Self {
         Self {
             id,
@@ -100,12 +101,12 @@ impl WithdrawLease {
     }
 }
 
-/// The leases of an instance end.
+/// The result of a withdrawal.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Withdrawn {
-    /// The incident as it is saved, if it is a recovery's.
+    /// The incident as it is saved, if the withdrawal is part of a recovery.
     pub opened: Option<Opened>,
-    /// What became of the streams that may be run twice.
+    /// Where the `overlap` streams went.
     pub evacuation: Evacuation,
     /// How many streams wait for the end of the last lease.
     pub waiting: usize,
@@ -117,7 +118,7 @@ impl Command for WithdrawLease {
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Withdrawn, Rejection> {
         let instance = current_life(draft, &self.id, self.incarnation)?;
         let before = instance.withdrawn;
-        // Who is to leave still is, whatever else becomes of it.
+        // An instance that is to leave still leaves, whatever else happens to it.
         if before.is_none_or(|before| {
             before.cause != self.cause && before.cause != WithdrawalCause::Removal
         }) {
@@ -161,7 +162,7 @@ impl Command for WithdrawLease {
     }
 }
 
-/// What an instance owns and was not yet told to let go of.
+/// Returns the streams that an instance owns and was not yet asked to release.
 fn kept(draft: &Draft<'_>, id: &InstanceId) -> Vec<StreamId> {
     let slot = draft.fleet().instance(id);
     slot.map(|slot| slot.held().difference(slot.releasing()).copied().collect())

@@ -1,4 +1,4 @@
-//! An operator lets an instance that was taken out of use come back.
+//! An operator ends the maintenance of an instance.
 
 use super::command::{Command, Rejection, current_life};
 use crate::events::Event;
@@ -6,15 +6,14 @@ use crate::fleet::Draft;
 use crate::ids::{Incarnation, InstanceId};
 use crate::instance::InstanceStatus;
 
-/// Ends the maintenance of an instance: one that beats is active again, one that does not has
-/// failed, and its next heartbeat begins its probation.
+/// Ends the maintenance of an instance. An instance that sends heartbeats is active again; another
+/// one has failed, and its next heartbeat begins its probation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct EndMaintenance {
-    /// Which one.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// Whether it beats.
+    /// Whether the instance sends heartbeats.
     pub beats: bool,
 }
 
@@ -26,7 +25,8 @@ impl Command for EndMaintenance {
         if instance.status != InstanceStatus::Maintenance {
             return Ok(instance.status);
         }
-        // Nobody fails from maintenance: it is back for the blink of one decision.
+        // No transition leads from maintenance to failed: the instance is back within this one
+        // decision.
         let way: &[InstanceStatus] = if self.beats {
             &[InstanceStatus::Active]
         } else {

@@ -1,7 +1,7 @@
-//! Everything that can be done to the fleet, one command a file.
+//! Every change that can be made to the fleet, one command a file.
 //!
-//! A command looks at the fleet and either drafts its changes or is rejected; it knows neither
-//! the clock nor the store. Rejections are for the caller to read: each says what is in the way.
+//! A command looks at the fleet and either drafts its changes or is rejected; it knows neither the
+//! clock nor the store. A rejection is written for the caller: it says what stands in the way.
 
 mod assign;
 mod catalogue;

@@ -1,13 +1,13 @@
-//! Something happened that is to be remembered and changes nothing of the fleet.
+//! Records events that change nothing of the fleet.
 
 use super::command::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::Draft;
 
-/// Writes events down, in order, in a transaction of the fleet like all others.
+/// Records events, in order, in a transaction of the fleet like any other.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct RecordEvents {
-    /// What happened.
     pub events: Vec<Event>,
 }
 

@@ -1,5 +1,5 @@
-//! An instance has failed, or is taken out of use: its status and the places of all its streams
-//! change together.
+//! Recovers an instance that has failed or is taken out of use: its status and the places of all
+//! its streams change together.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::time::WallTime;
 use crate::withdrawal::HandedOver;
 use crate::withdrawal::WithdrawalCause;
 
-/// Plans where exactly the streams of a fenced instance go (I4), and moves them.
+/// Plans where each stream of a fenced instance goes (I4), and moves it there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecoverInstance {
     opened: Opened,
@@ -26,8 +26,8 @@ pub struct RecoverInstance {
 }
 
 impl RecoverInstance {
-    /// The next attempt of a recovery whose incident is open, of an instance whose exclusive
-    /// streams nobody runs under a lease any more.
+    /// Creates the next attempt of a recovery whose incident is open. `LeaseOver` proves that no
+    /// worker runs the exclusive streams under a lease any more.
     pub fn new(
         opened: Opened,
         lease: LeaseOver,
@@ -45,18 +45,18 @@ impl RecoverInstance {
     }
 }
 
-/// What a recovery did, for whoever asked for it.
+/// The result of a recovery, for its caller.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recovered {
-    /// The incident it was recorded as; none if there was nothing to do.
+    /// The incident of the recovery; `None` if there was nothing to do.
     pub incident: Option<IncidentId>,
-    /// What became of the streams, as far as they did not leave before.
+    /// Where the streams went, except those that left the instance before.
     pub evacuation: Evacuation,
-    /// How many streams run elsewhere, those its worker handed over before included.
+    /// How many streams run elsewhere, including those that the worker handed over before.
     pub moved: usize,
-    /// How many found no room.
+    /// How many streams found no room.
     pub orphaned: usize,
-    /// Until when streams wait at the most whose worker may still run them.
+    /// The latest moment until which streams wait because their worker may still run them.
     pub waiting_until: Option<WallTime>,
 }
 
@@ -147,7 +147,7 @@ impl RecoverInstance {
         if let Scoring::LoadAlone(because) = &self.scoring {
             planned.push_str(&format!("; placed by load alone: {because}"));
         }
-        // How long both took is known, and added, when they are over.
+        // Both durations are known, and added, when the steps are over.
         let done = |name, detail| {
             let at = (draft.now(), Duration::ZERO);
             step(name, StepResult::Done, self.progress.attempt, at, detail)
@@ -183,8 +183,8 @@ impl RecoverInstance {
     }
 }
 
-/// What left an instance before, since its lease was withdrawn for this; what left it because it is
-/// to be removed belongs to its removal.
+/// Returns what left the instance since its lease was withdrawn for this recovery. What left it
+/// because the instance is being removed belongs to its removal.
 fn handed_over(draft: &mut Draft<'_>, instance: &Instance) -> HandedOver {
     match instance.withdrawn.map(|withdrawal| withdrawal.cause) {
         Some(WithdrawalCause::Failure | WithdrawalCause::Emergency) => {
@@ -194,7 +194,7 @@ fn handed_over(draft: &mut Draft<'_>, instance: &Instance) -> HandedOver {
     }
 }
 
-/// How many streams an instance owns.
+/// Returns how many streams an instance owns.
 pub(super) fn held(draft: &Draft<'_>, id: &InstanceId) -> usize {
     draft
         .fleet()

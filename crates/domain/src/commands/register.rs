@@ -14,22 +14,23 @@ use crate::instance::{Instance, InstanceStatus};
 use crate::stream::{Holding, OrphanReason};
 use crate::withdrawal::WithdrawalCause;
 
-/// Starts a new life of an instance. What it owned it keeps, as far as it still fits.
+/// Begins a new incarnation of an instance. It keeps the streams it owned, as far as they still
+/// fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RegisterInstance {
-    /// Its name.
+    /// The `server_id`.
     pub id: InstanceId,
-    /// Where it says it is.
+    /// Its own address, as the worker reports it.
     pub ip: String,
-    /// The port it says it listens on.
+    /// The port that the worker reports.
     pub port: u16,
-    /// How many streams it will take, at least 1.
+    /// How many streams it may own, at least 1.
     pub max_streams: u32,
-    /// Free-form labels; replaces earlier ones.
+    /// Free-form labels; they replace earlier ones.
     pub labels: BTreeMap<String, String>,
-    /// How often it says it will beat.
+    /// The interval at which the worker says it will send heartbeats.
     pub heartbeat_interval: Option<Duration>,
-    /// Whether unclaimed streams are pushed to it.
+    /// Whether unclaimed streams are assigned to it without a request.
     pub auto_assign: bool,
 }
 
@@ -38,27 +39,27 @@ pub struct RegisterInstance {
 pub struct Registered {
     /// The instance as it is now.
     pub instance: Instance,
-    /// Whether it was known before.
+    /// Whether the instance was registered before.
     pub reregistration: bool,
-    /// The life before this one, if it was at another address.
+    /// The incarnation before this one, if it was at another address.
     pub moved: Option<FormerLife>,
-    /// Whether streams were pushed to it because of this registration.
+    /// Whether streams were assigned to it because of this registration.
     pub auto_rebalanced: bool,
-    /// What it owns now, ascending, each with its epoch.
+    /// The streams it owns now, ascending, each with its epoch.
     pub assignments: Vec<Holding>,
 }
 
-/// The life before a registration.
+/// The incarnation before a registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct FormerLife {
-    /// Which life.
     pub incarnation: Incarnation,
-    /// Where it said it was.
+    /// The address it reported.
     pub address: Address,
 }
 
 impl FormerLife {
-    /// None if it was at the same address.
+    /// Returns `None` if it was at the same address.
     fn elsewhere(before: &Instance, now: &Instance) -> Option<Self> {
         let address = |instance: &Instance| Address {
             ip: instance.ip.clone(),
@@ -73,7 +74,7 @@ impl FormerLife {
 }
 
 impl Registered {
-    /// The streams it owns now, ascending.
+    /// Returns the streams the instance owns now, ascending.
     pub fn assigned_streams(&self) -> Vec<StreamId> {
         self.assignments
             .iter()
@@ -114,7 +115,7 @@ impl Command for RegisterInstance {
             flaps: known.as_ref().map_or(0, |before| before.flaps),
             lease: known.as_ref().map_or(Duration::ZERO, |before| before.lease),
             withdrawn: None,
-            // The incident of the life before takes it; a removal has no incident.
+            // The incident of the earlier incarnation takes the numbers; a removal has no incident.
             handed_over: known.as_ref().and_then(|before| {
                 let is_removal = before
                     .withdrawn
@@ -155,8 +156,9 @@ impl Command for RegisterInstance {
 }
 
 impl RegisterInstance {
-    /// Nothing of what an earlier life was told to let go of, or to run a while longer, is run by
-    /// the new one: moves go on, and what was to be taken from the earlier life stays.
+    /// Ends what depends on the earlier process: the new one runs no stream that the earlier one
+    /// had to release or to run a while longer. Moves go on, and streams that were being taken from
+    /// the earlier process do not come back.
     fn settle_moves(&self, draft: &mut Draft<'_>, before: Option<&Instance>) {
         let was_withdrawn = before.is_some_and(|before| before.withdrawn.is_some());
         for stream in releasing(draft, &self.id) {
@@ -171,8 +173,8 @@ impl RegisterInstance {
         end_overlaps(draft, &self.id);
     }
 
-    /// An instance that registers with less room than it owns streams lets go of those it was
-    /// never told of first, then of the highest ids.
+    /// Removes the excess of an instance that registers with less room than it owns streams: first
+    /// the streams it was never notified of, then the highest ids.
     fn shed_excess(&self, draft: &mut Draft<'_>) {
         let Some(slot) = draft.fleet().instance(&self.id) else {
             return;
@@ -200,8 +202,8 @@ impl RegisterInstance {
     }
 }
 
-/// A registration clears suspicion, ends maintenance and absence, and puts a failed instance on
-/// probation; a drain that is under way goes on.
+/// Returns the status after a registration: it clears suspicion, ends maintenance and absence, and
+/// puts a failed instance on probation. A drain that is under way goes on.
 const fn status_after(before: Option<InstanceStatus>) -> InstanceStatus {
     match before {
         None

@@ -1,4 +1,4 @@
-//! A worker lets go of streams.
+//! A worker releases streams.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -11,19 +11,18 @@ use crate::stream::{Holding, Place};
 
 /// Makes streams of an instance unclaimed. Ids it does not own are passed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ReleaseStreams {
-    /// Who lets go.
     pub id: InstanceId,
-    /// The life it believes to lead, if it says so.
+    /// The incarnation the worker believes to be current, if it sends one.
     pub incarnation: Option<Incarnation>,
-    /// What it lets go of.
     pub streams: Vec<StreamId>,
-    /// Why, if it says so: then it counts as a return however long it owned them
-    /// (`domain/returns.rs`).
+    /// Why, if the worker says so. A release with a reason counts as a return however long the
+    /// instance owned the streams (`returns/mod.rs`).
     pub reason: Option<Arc<str>>,
 }
 
-/// What was really released, ascending, each with the epoch that was given up.
+/// The streams that were released, ascending, each with the epoch that is void now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Released(pub Vec<Holding>);
 
@@ -60,7 +59,7 @@ impl ReleaseStreams {
         if assignment.former() == Some(&self.id) {
             return draft.end_overlap(stream);
         }
-        // It was told to let go, so it is known who is next.
+        // The owner was asked to release it, so its next owner is known.
         if assignment.is_releasing() {
             return let_go(draft, stream);
         }

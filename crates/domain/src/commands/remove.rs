@@ -1,4 +1,4 @@
-//! Instances that leave for good.
+//! Removes instances for good.
 
 use super::command::{Command, Rejection, current_life, known};
 use super::lease::{WithdrawLease, Withdrawn};
@@ -12,9 +12,9 @@ use crate::stream::Place;
 use crate::timeline::Recent;
 use crate::withdrawal::HandedOver;
 
-/// Moves an instance's streams elsewhere and forgets it. As long as its worker may run exclusive
-/// ones under a lease, that lease is withdrawn instead, and the removal is to be repeated once it
-/// is over.
+/// Moves the streams of an instance elsewhere and deletes the instance. While its worker may run
+/// exclusive streams under a lease, that lease is withdrawn instead, and the removal has to be
+/// repeated once the lease is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RemoveInstance {
     id: InstanceId,
@@ -23,7 +23,7 @@ pub struct RemoveInstance {
 }
 
 impl RemoveInstance {
-    /// Who leaves.
+    /// Creates the removal of an instance, whichever incarnation it has.
     pub const fn new(id: InstanceId) -> Self {
         Self {
             id,
@@ -32,7 +32,7 @@ impl RemoveInstance {
         }
     }
 
-    /// Only in this life: one that registers anew meanwhile does not leave.
+    /// Restricts the removal to this incarnation: an instance that registers again meanwhile stays.
     #[must_use]
     pub fn in_life(self, incarnation: Incarnation) -> Self {
         Self {
@@ -41,7 +41,7 @@ impl RemoveInstance {
         }
     }
 
-    /// Nobody runs its exclusive streams under a lease any more.
+    /// Adds the proof that no worker runs the exclusive streams under a lease any more.
     #[must_use]
     pub fn after(self, lease: LeaseOver) -> Self {
         Self {
@@ -54,9 +54,9 @@ impl RemoveInstance {
 /// How far a removal has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Removal {
-    /// It is forgotten, and this became of its streams.
+    /// The instance is deleted. Holds where its streams went.
     Done(Evacuation),
-    /// Its worker has to let go first.
+    /// Its worker must release streams first.
     Waiting(Withdrawn),
 }
 
@@ -76,7 +76,7 @@ impl Command for RemoveInstance {
             let withdraw = WithdrawLease::for_removal(self.id.clone(), instance.incarnation);
             return withdraw.decide(draft).map(Removal::Waiting);
         }
-        // Nothing is pushed to an inactive instance, so none of its streams comes back to it.
+        // No stream is assigned to an inactive instance, so none of its streams comes back to it.
         draft.set_status(&self.id, InstanceStatus::Inactive);
         let before = match instance.withdrawn {
             Some(_) => draft.take_handed_over(&self.id, instance.incarnation),
@@ -102,9 +102,9 @@ impl Command for RemoveInstance {
     }
 }
 
-/// A worker that leaves gives everything back first. When it comes back it is a new one, which may
-/// be the only one with room. What it gave back without a reason was part of its leaving, and pauses
-/// nothing.
+/// Forgets which streams the instance gave back. A worker that leaves gives all its streams back
+/// first; when it comes back it is a new one, and may be the only one with room. A release without
+/// a reason was part of its leaving, and pauses nothing.
 fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
     let fleet = draft.fleet();
     let released = fleet.unclaimed().filter_map(|stream| {
@@ -121,10 +121,10 @@ fn forget_what_it_released(draft: &mut Draft<'_>, id: &InstanceId) {
     }
 }
 
-/// Forgets instances that have been failed, and without streams, for longer than they are kept.
+/// Deletes instances that have been failed, and without streams, for longer than they are kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ForgetFailed {
-    /// The times of failures that are not old enough.
+    /// The times of failures that are too recent for that.
     pub kept: Recent,
 }
 

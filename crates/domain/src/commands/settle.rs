@@ -1,4 +1,5 @@
-//! A worker does not run what it is to run, although it was told again (`domain/reconciliation.rs`).
+//! A worker does not run the streams it should run, although it was notified again
+//! (`reconciliation/mod.rs`).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,42 +13,42 @@ use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::stream::AssignReason;
 
-/// Moves what a worker says it does not run to other active instances with room, and writes down how
-/// much it lacks and has too much.
+/// Moves the streams that a worker reports as not running to other active instances with room, and
+/// records how many streams the worker lacks and how many it has too many.
 ///
-/// A leased worker lets go of an exclusive stream first, like in a planned move: one it does not
-/// run now it might start the moment after. What nobody else has room for stays: it is better
-/// offered to this worker again than to nobody. Doing it again changes nothing more.
+/// A leased worker first releases an exclusive stream, as in a planned move: it might start the
+/// stream a moment later. A stream for which no other instance has room stays: offering it to this
+/// worker again is better than offering it to none. Repeating the command changes nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct SettleDifference {
-    /// Whose worker.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// What it says it runs, ascending; without that, nothing can be said about single streams.
+    /// The streams the worker reports as running, ascending. Without them nothing is known about
+    /// single streams.
     pub running: Option<Arc<[StreamId]>>,
-    /// The version whose streams it was told again: younger ones may be on their way. None if it
-    /// cannot be told: then nothing moves.
+    /// The version whose streams were sent to the worker again: younger streams may be on their
+    /// way. `None` if nothing can be sent to this worker: then no stream moves.
     pub told: Option<AssignmentVersion>,
-    /// Whether it is to be written down.
+    /// Whether the difference is to be recorded.
     pub is_new: bool,
 }
 
-/// How much a worker runs too much and too little.
+/// How many streams a worker runs too many or too few.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Difference {
-    /// What it said was on its way, or has been put right.
+    /// None: the streams in question were on their way, or the difference is gone.
     None,
-    /// So many streams.
+    /// The worker listed its streams.
     Counted {
-        /// That it is to run and does not.
+        /// Streams it should run and does not.
         missing: usize,
-        /// That it runs and is not to.
+        /// Streams it runs and should not.
         surplus: usize,
-        /// How many of the missing ones go elsewhere.
+        /// How many of the missing streams go elsewhere.
         moved: usize,
     },
-    /// It sent a digest only.
+    /// The worker sent a digest only.
     Uncounted,
 }
 
@@ -101,7 +102,7 @@ impl SettleDifference {
     ) -> BTreeSet<StreamId> {
         let is_missing = |id: &StreamId| {
             let place = draft.fleet().stream(*id).map(|stream| stream.place());
-            // One it runs a while longer for its new owner is that one's affair.
+            // A stream that this instance runs beside its new owner is the new owner's affair.
             let own = place
                 .and_then(|place| place.assignment())
                 .filter(|assignment| assignment.instance == self.id);
@@ -121,7 +122,7 @@ impl SettleDifference {
         });
         let mut moved = 0;
         for Move { stream, to } in plan.moves() {
-            // One on probation is no better a place than where it is.
+            // An instance on probation is no better place than the current one.
             let Some(to) = to.as_ref().filter(|to| is_active(draft, to)) else {
                 continue;
             };
@@ -138,7 +139,8 @@ impl SettleDifference {
 }
 
 impl SettleDifference {
-    /// Counts that a stream was not run; whether it is paused now, and nobody's.
+    /// Counts that a stream was not run. Returns whether the stream is paused now, and without an
+    /// owner.
     fn is_paused_for_it(&self, draft: &mut Draft<'_>, stream: StreamId) -> bool {
         let slot = draft.fleet().stream(stream);
         let Some(assignment) = slot.and_then(|slot| slot.place().assignment()) else {

@@ -1,4 +1,4 @@
-//! What is heard, or not heard, of an instance changes its state.
+//! Changes the state of an instance when heartbeats arrive, or do not arrive.
 
 use super::command::{Command, Rejection, current_life};
 use crate::events::Event;
@@ -11,20 +11,19 @@ use crate::instance::{Instance, InstanceStatus};
 pub enum StatusChange {
     /// The state was changed.
     Made,
-    /// The state was already beyond it.
+    /// The state needed no change.
     NotNeeded,
 }
 
-/// Commands that take an instance one step from one state to the next.
+/// Declares commands that take an instance one step from one state to the next.
 macro_rules! steps {
     ($($(#[$text:meta])* $name:ident: $from:ident => $to:ident, $event:ident;)+) => {
         $(
             $(#[$text])*
             #[derive(Debug, Clone, PartialEq, Eq)]
+            #[expect(missing_docs, reason = "the names say it")]
             pub struct $name {
-                /// Which one.
                 pub id: InstanceId,
-                /// In which life.
                 pub incarnation: Incarnation,
             }
 
@@ -52,22 +51,22 @@ macro_rules! steps {
 steps! {
     /// An active instance is late with its heartbeat.
     SuspectInstance: Active => Suspect, InstanceSuspected;
-    /// A late instance has beaten again.
+    /// A late instance has sent a heartbeat again.
     ClearSuspicion: Suspect => Active, InstanceOnTime;
-    /// A failed instance beats again: its probation begins. Its old streams stay where they are.
+    /// A failed instance sends heartbeats again: its probation begins. Its old streams stay where
+    /// they are.
     ReturnInstance: Failed => Recovering, InstanceReturned;
-    /// An instance on probation has beaten steadily for long enough.
+    /// An instance on probation has sent steady heartbeats for long enough.
     TrustInstance: Recovering => Active, InstanceTrusted;
 }
 
-/// A trusted instance has beaten steadily for so long that it has one flap less.
+/// An instance has sent steady heartbeats for so long that one of its flaps is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ForgiveInstance {
-    /// Which one.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// How many flaps it had meanwhile: a repetition forgives nothing.
+    /// The number of flaps before: a repetition removes no further flap.
     pub flaps: u32,
 }
 
@@ -95,8 +94,8 @@ impl Command for ForgiveInstance {
     }
 }
 
-/// Pushes what waits to whoever has room. Every command that changes anything does this anyway;
-/// the sweep asks for it in case something was missed.
+/// Assigns waiting streams to instances with room. Every command that changes anything does this
+/// anyway; the sweep sends this command in case something was missed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlaceWaiting;
 

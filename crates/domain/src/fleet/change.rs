@@ -10,41 +10,32 @@ use crate::instance::Instance;
 use crate::stream::{Place, Stream};
 
 /// One row of the fleet that changed. `None` stands for "no such row".
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// An instance.
     Instance {
-        /// Which one.
         id: InstanceId,
-        /// The row as it was.
         before: Option<Arc<Instance>>,
-        /// The row as it is now.
         after: Option<Arc<Instance>>,
     },
-    /// A stream of the catalogue. A stream that appears is unplaced until its `Place` follows.
+    /// A stream of the catalogue. A stream that appears has no place until its `Place` follows.
     Stream {
-        /// Which one.
         id: StreamId,
-        /// The row as it was.
         before: Option<Arc<Stream>>,
-        /// The row as it is now.
         after: Option<Arc<Stream>>,
     },
     /// Where a stream is.
     Place {
-        /// Which stream.
         stream: StreamId,
-        /// Where it was.
         before: Option<Place>,
-        /// Where it is now.
         after: Option<Place>,
     },
-    /// A record of a recovery. It has no part in decisions and only travels to the store.
+    /// The record of a recovery. It has no part in decisions and only goes to the store.
     Incident(Incident),
 }
 
 impl Change {
-    /// The change that takes this one back.
+    /// Returns the change that undoes this one.
     #[must_use]
     pub fn inverted(self) -> Self {
         match self {
@@ -72,22 +63,20 @@ impl Change {
     }
 }
 
-/// What the rows of a transaction look like at its end: one entry a row, however often it
-/// changed. `None` stands for a row that is to go.
+/// The rows of a transaction at its end: one entry a row, however often it changed. `None` stands
+/// for a row to delete.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Rows {
-    /// Instances by id.
     pub instances: BTreeMap<InstanceId, Option<Arc<Instance>>>,
-    /// Catalogue entries by id.
     pub streams: BTreeMap<StreamId, Option<Arc<Stream>>>,
-    /// Places by stream.
     pub places: BTreeMap<StreamId, Option<Place>>,
-    /// Incidents, in the order they were recorded.
+    /// The incidents, in the order they were recorded.
     pub incidents: Vec<Incident>,
 }
 
 impl Rows {
-    /// Lets later changes of a row replace earlier ones.
+    /// Collects changes; a later change of a row replaces an earlier one.
     pub fn from_changes<'c>(changes: impl IntoIterator<Item = &'c Change>) -> Self {
         let mut rows = Self::default();
         for change in changes {
@@ -107,12 +96,12 @@ impl Rows {
         rows
     }
 
-    /// How many rows are to be written.
+    /// Returns how many rows are to be written.
     pub fn len(&self) -> usize {
         self.instances.len() + self.streams.len() + self.places.len() + self.incidents.len()
     }
 
-    /// Whether there is nothing to write.
+    /// Returns whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

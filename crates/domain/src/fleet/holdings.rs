@@ -1,12 +1,12 @@
-//! The streams somebody runs, each with what proves it.
+//! The streams an instance runs, each with its epoch.
 
 use super::model::{Fleet, InstanceSlot};
 use crate::ids::StreamId;
 use crate::stream::Holding;
 
 impl Fleet {
-    /// Streams with the epochs under which an instance runs them, in the given order; those it has
-    /// nothing to do with are left out.
+    /// Returns streams with the epochs under which an instance runs them, in the given order.
+    /// Streams that the instance does not run are left out.
     pub fn holdings(
         &self,
         of: &InstanceSlot,

@@ -1,11 +1,11 @@
-//! The fleet: who is registered, which streams there are, and who runs what.
+//! The fleet: the registered instances, the streams, and which instance runs which stream.
 //!
 //! `model` holds it and keeps its indexes, `change` is one reversible step of it, `draft` records
 //! the steps a command takes, `recent` remembers which streams came and went, `room` orders
-//! instances by how much they can still take, `placement` decides who gets what, `plan` and `scores`
-//! where the streams of one instance go, and `standing` is what a heartbeat
-//! needs to know of one of them. The commands are in `commands`; `ledger` keeps what is saved
-//! apart from what is being decided.
+//! instances by how much they can still take, `placement` decides which instance gets a stream,
+//! `plan` and `scores` where the streams of one instance go, and `standing` is what a heartbeat
+//! needs to know of one instance. The commands are in `commands`; `ledger` keeps the saved fleet
+//! apart from the one being decided.
 
 mod change;
 mod draft;

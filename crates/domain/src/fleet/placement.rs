@@ -1,4 +1,4 @@
-//! Who gets what: the rules of pushing streams to instances.
+//! The rules by which waiting streams are assigned to instances without a request.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ use crate::returns::Returns;
 use crate::stream::{AssignReason, OrphanReason, Place};
 
 /// Moves every stream of an instance to the lightest instances with room, higher priority first,
-/// then ascending id; what finds no room is orphaned. The instance itself must not be in a state
-/// that is pushed streams.
+/// then ascending id; a stream without room is orphaned. The instance itself must not be in a state
+/// in which streams are assigned to it.
 pub fn evacuate(
     draft: &mut Draft<'_>,
     id: &InstanceId,
     cause: EvacuationCause,
     scoring: &Scoring,
 ) -> Evacuation {
-    // Who waits longest has the first claim on room (there is none while orphans wait, unless
-    // this very command made it).
+    // The streams that wait longest have the first claim on room (there is none while orphans wait,
+    // unless this very command made it).
     place_orphans(draft);
     end_overlaps(draft, id);
     shut_down_disabled(draft, id);
     Plan::make(draft.fleet(), id, scoring).apply(draft, cause)
 }
 
-/// Moves only those streams of an instance that may be run twice for a moment.
+/// Moves only the `overlap` streams of an instance.
 pub fn evacuate_overlapping(
     draft: &mut Draft<'_>,
     id: &InstanceId,
@@ -46,14 +46,14 @@ pub fn evacuate_overlapping(
     Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause)
 }
 
-/// An instance that runs streams a while longer for their new owners does so no more.
+/// Ends every overlap in which the instance is the former owner.
 pub fn end_overlaps(draft: &mut Draft<'_>, id: &InstanceId) {
     for stream in of_instance(draft, id, |slot| slot.lingering().keys().copied().collect()) {
         draft.end_overlap(stream);
     }
 }
 
-/// Streams that were disabled or deleted while their owner might still run them.
+/// Takes away streams that were disabled or deleted while their owner might still run them.
 fn shut_down_disabled(draft: &mut Draft<'_>, id: &InstanceId) {
     for stream in of_instance(draft, id, |slot| slot.releasing().iter().copied().collect()) {
         if !is_enabled(draft, stream) {
@@ -75,9 +75,9 @@ fn is_enabled(draft: &Draft<'_>, stream: StreamId) -> bool {
     slot.is_some_and(|slot| slot.stream().enabled)
 }
 
-/// The owner of a stream that is releasing has let go: the stream goes where it was to go, or to
-/// whoever has room, its owner being the last to be asked. One that was deleted is forgotten, and
-/// one made again meanwhile waits to be asked for. The old epoch is void from here on.
+/// Moves a stream that its owner has released: to its promised owner, or to any instance with room,
+/// its former owner last. A deleted stream is forgotten, and one created again meanwhile is
+/// unclaimed. The old epoch is void from here on.
 pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
     let Some(slot) = draft.fleet().stream(stream) else {
         return;
@@ -149,8 +149,8 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
     }
 }
 
-/// A stream is taken from an owner that did not run it. That is a return, if it was not owned for
-/// long; whether the stream is paused for it, and an orphan until the pause is over.
+/// Takes a stream from an owner that did not run it. That counts as a return, if it was not owned
+/// for long. Returns whether the stream is paused for it, and is an orphan until the pause is over.
 pub fn orphan_if_paused(
     draft: &mut Draft<'_>,
     stream: StreamId,
@@ -169,15 +169,15 @@ pub fn orphan_if_paused(
     is_paused
 }
 
-/// Who gave a stream back lately: they are asked last.
+/// Returns the instances that gave a stream back lately: they are chosen last.
 fn avoided(fleet: &Fleet, stream: StreamId) -> &[InstanceId] {
     let slot = fleet.stream(stream);
     slot.map_or(&[], |slot| slot.stream().returned_by())
 }
 
-/// Pushes what waits to whoever has room: orphans first and to any eligible instance, then
-/// unclaimed streams to instances that registered with `auto_assign`. Streams that are paused are
-/// passed over. Doing it twice changes nothing more.
+/// Assigns waiting streams: first orphans, to any eligible instance; then unclaimed streams, to
+/// instances that registered with `auto_assign`. Paused streams are passed over. Repeating it
+/// changes nothing more.
 pub fn place_waiting(draft: &mut Draft<'_>) {
     place_orphans(draft);
     place_unclaimed(draft);
@@ -197,7 +197,8 @@ fn place_orphans(draft: &mut Draft<'_>) {
     }
 }
 
-/// Walks only as far as there is somebody to push to: with nobody, or nothing, it costs nothing.
+/// Assigns unclaimed streams for as long as an instance takes them; without such an instance, or
+/// without streams, it costs nothing.
 fn place_unclaimed(draft: &mut Draft<'_>) {
     let mut last = StreamId::default();
     while draft.fleet().room().has_auto_assign() {

@@ -16,27 +16,25 @@ use crate::reason::{AssignReason, OrphanReason};
 use crate::stream::Assignment;
 use crate::withdrawal::WithdrawalCause;
 
-/// More candidates than streams are looked at only so far: weights can change the order among the
+/// How many more candidates than streams are considered: weights can change the order among the
 /// lightest, and a large fleet is not walked for one stream.
 const MORE_CANDIDATES: usize = 64;
 
-/// What became of the streams of an instance that lost them.
+/// Where the streams went that an instance lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Evacuation {
-    /// Streams that run elsewhere now, with their new owner, in the order they were placed.
+    /// Streams that were assigned to other instances, in the order they were placed.
     pub moved: Vec<(StreamId, InstanceId)>,
-    /// Streams nobody had room for.
+    /// Streams for which no instance had room.
     pub orphaned: Vec<StreamId>,
 }
 
 /// Why an instance is emptied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum EvacuationCause {
-    /// It failed.
     InstanceFailed,
-    /// It was removed.
     InstanceRemoved,
-    /// It was emptied in an emergency.
     Emergency,
 }
 
@@ -68,16 +66,15 @@ impl EvacuationCause {
     }
 }
 
-/// One stream, and who gets it; none: nobody has room.
+/// One stream and its new owner; `None`: no instance has room.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Move {
-    /// Which stream.
     pub stream: StreamId,
-    /// To whom.
     pub to: Option<InstanceId>,
 }
 
-/// Where the streams of one instance go.
+/// The plan for the streams of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     from: InstanceId,
@@ -90,7 +87,7 @@ impl Plan {
         Self::make_for(fleet, from, scoring, |_, _| true)
     }
 
-    /// Plans for those streams of an instance that are chosen.
+    /// Plans for the chosen streams of an instance.
     pub fn make_for(
         fleet: &Fleet,
         from: &InstanceId,
@@ -126,7 +123,7 @@ impl Plan {
         }
     }
 
-    /// The moves, in order.
+    /// Returns the moves, in order.
     pub fn moves(&self) -> &[Move] {
         &self.moves
     }
@@ -150,14 +147,14 @@ impl Plan {
     }
 }
 
-/// An instance in the order in which it gets streams, and how many it could own now.
+/// A candidate in the order in which instances get streams, and how many streams it could own now.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Target {
     rank: Rank,
     vacant: usize,
 }
 
-/// Those who have room, lightest first; those on probation only when no active one has any, and
+/// The instances with room, lightest first; those on probation only if no active one has room, and
 /// reserved room last.
 struct Targets {
     active: BinaryHeap<Reverse<Target>>,
@@ -166,7 +163,8 @@ struct Targets {
 }
 
 impl Targets {
-    /// For so many streams. What is promised of them is planned anew, and reserves nothing.
+    /// Collects the targets for these streams. Promises of these streams are planned anew, and
+    /// reserve nothing.
     fn of(fleet: &Fleet, from: &InstanceId, scoring: &Scoring, streams: &[StreamId]) -> Self {
         let mut freed: BTreeMap<&InstanceId, u32> = BTreeMap::new();
         for stream in streams {
@@ -218,7 +216,8 @@ impl Targets {
         }
     }
 
-    /// Who gets the next stream; those to be avoided only if nobody else of their kind has room.
+    /// Returns the instance that gets the next stream; an avoided one only if no other of its kind
+    /// has room.
     fn next(&mut self, avoided: &[InstanceId]) -> Option<InstanceId> {
         let is_recovering = self.active.is_empty() && !self.recovering.is_empty();
         let list = if !self.active.is_empty() {

@@ -1,4 +1,5 @@
-//! What changed lately in the set of an instance, so that its worker can be told the difference.
+//! The recent changes of an instance's set of streams, so that its worker can be sent the
+//! difference.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -16,7 +17,7 @@ pub(super) struct RecentChanges {
 }
 
 impl RecentChanges {
-    /// Nothing is known of what came before.
+    /// Creates an empty memory: earlier changes are unknown.
     pub(super) fn starting_at(version: AssignmentVersion) -> Self {
         Self {
             known_from: version,
@@ -24,7 +25,7 @@ impl RecentChanges {
         }
     }
 
-    /// A stream came or went in a version.
+    /// Notes that a stream came or went in a version.
     pub(super) fn note(&mut self, version: AssignmentVersion, stream: StreamId) {
         if self.changes.back() == Some(&(version, stream)) {
             return;
@@ -37,7 +38,7 @@ impl RecentChanges {
         self.changes.push_back((version, stream));
     }
 
-    /// The version of the set moved; if it moved back, what came after never was.
+    /// Follows a change of the version; if it moved back, later changes never happened.
     pub(super) fn follow(&mut self, before: AssignmentVersion, after: AssignmentVersion) {
         if after < before {
             while self
@@ -53,7 +54,8 @@ impl RecentChanges {
         }
     }
 
-    /// What came or went after a version; `None` if that is too long ago to know.
+    /// Returns the streams that came or went after a version; `None` if that is too long ago to
+    /// know.
     pub(super) fn since(&self, version: AssignmentVersion) -> Option<BTreeSet<StreamId>> {
         (version >= self.known_from).then(|| {
             self.changes

@@ -12,34 +12,29 @@ use crate::time::WallTime;
 
 /// Everything a store holds about the fleet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Snapshot {
-    /// The last epoch that was given out.
+    /// The last epoch that was used.
     pub counter: Epoch,
-    /// Every instance.
     pub instances: Vec<Instance>,
-    /// Every stream with its place.
     pub streams: Vec<(Stream, Place)>,
     /// The last saved heartbeat of each instance.
     pub last_beats: Vec<(InstanceId, WallTime)>,
 }
 
-/// What a store holds cannot be a fleet.
+/// The rows of a store cannot be a fleet.
+#[expect(missing_docs, reason = "the names say it")]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SnapshotError {
     /// An assignment names an instance that is not there.
     UnknownOwner {
-        /// The stream.
         stream: StreamId,
-        /// The owner that is not there.
         instance: InstanceId,
     },
     /// Two streams share a name.
     SharedName {
-        /// One of them.
         first: StreamId,
-        /// The other.
         second: StreamId,
-        /// Their name.
         name: Arc<str>,
     },
 }

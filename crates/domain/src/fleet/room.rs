@@ -1,4 +1,4 @@
-//! Who has room, least loaded first: the order in which streams are given out.
+//! The instances with room, least loaded first: the order in which streams are assigned.
 
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
@@ -16,12 +16,12 @@ pub struct Load {
 }
 
 impl Load {
-    /// Whether one more stream fits.
+    /// Returns whether one more stream fits.
     pub const fn has_room(self) -> bool {
         self.held < self.max
     }
 
-    /// How many more streams fit.
+    /// Returns how many more streams fit.
     pub const fn free(self) -> u32 {
         self.max.saturating_sub(self.held)
     }
@@ -31,8 +31,8 @@ impl Ord for Load {
     fn cmp(&self, other: &Self) -> Ordering {
         let left = u64::from(self.held) * u64::from(other.max);
         let right = u64::from(other.held) * u64::from(self.max);
-        // Equal fractions: the larger instance first, it will be fuller by less. The last
-        // comparison only makes the order total.
+        // Equal fractions: the larger instance first, because one more stream fills it by less. The
+        // last comparison only makes the order total.
         left.cmp(&right)
             .then(other.max.cmp(&self.max))
             .then(self.held.cmp(&other.held))
@@ -45,16 +45,16 @@ impl PartialOrd for Load {
     }
 }
 
-/// What an instance is filed by.
+/// The facts by which an instance is filed.
 pub(super) struct Filing<'i> {
     pub(super) instance: &'i Instance,
     /// Streams it owns, and those that are promised to it.
     pub(super) load: usize,
-    /// How many more it could own now, whatever is promised to it.
+    /// How many more streams it could own now, whatever is promised to it.
     pub(super) vacant: usize,
 }
 
-/// The placement policy: the order of the fields is the order of the criteria.
+/// An instance in placement order: the order of the fields is the order of the criteria.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Candidate {
     pub(super) load: Load,
@@ -72,33 +72,33 @@ pub(super) struct Room {
     reserved: BTreeSet<Candidate>,
 }
 
-/// The instances with room, least loaded first, in the order of the lists.
+/// The instances with room, least loaded first, by list.
 pub(super) struct Candidates<A, R, V> {
-    /// Active ones.
+    /// Active instances.
     pub(super) active: A,
-    /// Those on probation, for when no active one has room.
+    /// Instances on probation, for when no active one has room.
     pub(super) recovering: R,
-    /// Active ones with reserved room only, for streams that nobody runs.
+    /// Active instances with reserved room only, for streams without an owner.
     pub(super) reserved: V,
 }
 
 impl Room {
-    /// Takes an instance out of the order, given the load it was filed under.
+    /// Removes an instance, given the load under which it was filed.
     pub(super) fn remove(&mut self, filing: &Filing<'_>) {
         for_each_list(self, filing, |list, candidate| {
             list.remove(&candidate);
         });
     }
 
-    /// Files an instance under its load, if it may be pushed streams and has room.
+    /// Files an instance under its load, if streams may be assigned to it and it has room.
     pub(super) fn insert(&mut self, filing: &Filing<'_>) {
         for_each_list(self, filing, |list, candidate| {
             list.insert(candidate);
         });
     }
 
-    /// Who gets an orphan: the least loaded active instance, or, if none has room, the least
-    /// loaded one on probation, or else one whose room is reserved.
+    /// Returns the instance that gets an orphan: the least loaded active one, or, if none has room,
+    /// the least loaded one on probation, or else one whose room is reserved.
     pub(super) fn for_orphan(&self, avoided: &[InstanceId]) -> Option<&InstanceId> {
         let lists = [&self.active, &self.recovering, &self.reserved];
         lists
@@ -106,7 +106,7 @@ impl Room {
             .find_map(|list| choose(list, None, avoided))
     }
 
-    /// The least loaded active instance that is not this one.
+    /// Returns the least loaded active instance except this one.
     pub(super) fn for_move(
         &self,
         owner: Option<&InstanceId>,
@@ -115,13 +115,14 @@ impl Room {
         choose(&self.active, owner, avoided)
     }
 
-    /// Whether an instance is active and has room, reserved or not: who asks is owed it.
+    /// Returns whether an instance is active and has room, reserved or not: a promised stream may
+    /// use its reservation.
     pub(super) fn is_open(&self, filing: &Filing<'_>) -> bool {
         let candidate = candidate(filing);
         self.active.contains(&candidate) || self.reserved.contains(&candidate)
     }
 
-    /// Those with room.
+    /// Returns the instances with room.
     pub(super) fn candidates(
         &self,
     ) -> Candidates<
@@ -136,8 +137,8 @@ impl Room {
         }
     }
 
-    /// Who gets an unclaimed stream without asking: the least loaded active instance with
-    /// `auto_assign` that is not the one that let go of it.
+    /// Returns the instance that gets an unclaimed stream without a request: the least loaded
+    /// active one with `auto_assign` that is not the one that released the stream.
     pub(super) fn for_unclaimed(
         &self,
         released_by: Option<&InstanceId>,
@@ -146,19 +147,19 @@ impl Room {
         choose(&self.auto_assign, released_by, avoided)
     }
 
-    /// Whether anybody takes orphans.
+    /// Returns whether any instance takes orphans.
     pub(super) fn has_any(&self) -> bool {
         !(self.active.is_empty() && self.recovering.is_empty() && self.reserved.is_empty())
     }
 
-    /// Whether anybody fills itself.
+    /// Returns whether any instance takes unclaimed streams without a request.
     pub(super) fn has_auto_assign(&self) -> bool {
         !self.auto_assign.is_empty()
     }
 }
 
-/// The first of a list, but never `never`, and those that are to be avoided only if there is no
-/// other: then the one that comes first among them. Looks at a few more than are avoided.
+/// Returns the first instance of a list, but never `never`, and an avoided one only if there is no
+/// other: then the first among them. It looks at a few more instances than are avoided.
 fn choose<'r>(
     list: &'r BTreeSet<Candidate>,
     never: Option<&InstanceId>,
@@ -185,7 +186,7 @@ fn candidate(filing: &Filing<'_>) -> Candidate {
     }
 }
 
-/// The lists an instance belongs to, given its state and load.
+/// Calls `apply` for each list an instance belongs to, given its state and load.
 fn for_each_list(
     room: &mut Room,
     filing: &Filing<'_>,
@@ -205,7 +206,8 @@ fn for_each_list(
             }
             apply(&mut room.active, candidate);
         }
-        // What was promised to one that failed meanwhile goes elsewhere: nothing is reserved.
+        // A stream that was promised to an instance which failed meanwhile goes elsewhere: nothing
+        // is reserved.
         InstanceStatus::Recovering => apply(&mut room.recovering, candidate),
         InstanceStatus::Suspect
         | InstanceStatus::Failed

@@ -1,9 +1,8 @@
-//! How heavily an instance's load counts when streams are moved: machines that say they are busy
-//! get fewer of them.
+//! How heavily an instance's load counts when streams are moved: busy machines get fewer streams.
 //!
-//! What a worker says of itself never decides *whether* it is given streams, only who is given
-//! them first. Readings that cannot be true, or take too long to collect, are a ground to go by
-//! the load alone; a recovery never waits for them.
+//! The readings of a worker never decide *whether* it is assigned streams, only in which order. If
+//! readings cannot be true, or take too long to collect, the load alone decides; a recovery never
+//! waits for them.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -17,35 +16,34 @@ use crate::ids::InstanceId;
 /// How long collecting and scoring may take before the load alone decides.
 pub const SCORING_LIMIT: Duration = Duration::from_millis(200);
 
-/// From here on a machine counts as busy, in percent.
+/// From this percentage on a machine counts as busy.
 const BUSY: f32 = 80.0;
 
-/// From here on it counts as nearly exhausted.
+/// From this percentage on a machine counts as nearly exhausted.
 const EXHAUSTED: f32 = 90.0;
 
-/// What a machine last said of itself, in percent; what it left out is unknown.
+/// The last readings of a machine, in percent; a missing one is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Reading {
-    /// Processor use.
     pub cpu: Option<f32>,
-    /// Memory use.
     pub memory: Option<f32>,
 }
 
 /// How heavily a load counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Weight {
-    /// As it is.
+    /// The load as it is.
     #[default]
     Normal,
-    /// Half as much again.
+    /// The load and half as much again.
     Busy,
-    /// Three times.
+    /// Three times the load.
     Exhausted,
 }
 
 impl Weight {
-    /// In halves, so that all of it stays whole numbers.
+    /// Returns the factor in halves, so that the arithmetic stays in whole numbers.
     const fn halves(self) -> u64 {
         match self {
             Self::Normal => 2,
@@ -57,10 +55,9 @@ impl Weight {
 
 /// A reading that cannot be true.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Absurd {
-    /// Who says so.
     pub instance: InstanceId,
-    /// What it says.
     pub percent: f32,
 }
 
@@ -70,15 +67,15 @@ impl fmt::Display for Absurd {
     }
 }
 
-/// The weights of those that are not normal.
+/// The weights of the instances whose weight is not normal.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scores(BTreeMap<InstanceId, Weight>);
 
 impl Scores {
-    /// Scores what machines say of themselves.
+    /// Scores the readings of machines.
     ///
     /// # Errors
-    /// If one of them cannot be true: then none is trusted.
+    /// Returns an error if one of them cannot be true: then none is trusted.
     pub fn of(readings: impl IntoIterator<Item = (InstanceId, Reading)>) -> Result<Self, Absurd> {
         let mut weights = BTreeMap::new();
         for (instance, reading) in readings {
@@ -103,23 +100,23 @@ impl Scores {
         Ok(Self(weights))
     }
 
-    /// How heavily the load of an instance counts.
+    /// Returns how heavily the load of an instance counts.
     pub fn weight(&self, id: &InstanceId) -> Weight {
         self.0.get(id).copied().unwrap_or_default()
     }
 }
 
-/// What placement goes by.
+/// How placement weighs loads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scoring {
     /// The load, weighted.
     Weighted(Arc<Scores>),
-    /// The load alone, because of what the text says.
+    /// The load alone, for the reason in the text.
     LoadAlone(String),
 }
 
 impl Scoring {
-    /// Judges scores that took so long to make.
+    /// Uses scores, unless collecting them took too long.
     pub fn judge(scores: Result<Scores, Absurd>, took: Duration) -> Self {
         match scores {
             Err(absurd) => Self::LoadAlone(absurd.to_string()),
@@ -132,7 +129,7 @@ impl Scoring {
         }
     }
 
-    /// How heavily the load of an instance counts.
+    /// Returns how heavily the load of an instance counts.
     pub fn weight(&self, id: &InstanceId) -> Weight {
         match self {
             Self::Weighted(scores) => scores.weight(id),
@@ -147,7 +144,7 @@ impl Default for Scoring {
     }
 }
 
-/// The place of an instance in the order in which streams are given out: least first.
+/// The place of an instance in the order in which streams are assigned: the least first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Rank {
     pub(super) load: Load,
@@ -157,7 +154,7 @@ pub(super) struct Rank {
 
 impl Ord for Rank {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Without weights this is the order of loads, everywhere the same.
+        // Without weights this is the plain order of loads.
         let left = self.heaviness() * u64::from(other.load.max);
         let right = other.heaviness() * u64::from(self.load.max);
         left.cmp(&right)
@@ -169,8 +166,8 @@ impl Ord for Rank {
 }
 
 impl Rank {
-    /// The weighted number of streams; a busy machine is never as light as an idle one, not even
-    /// without streams.
+    /// Returns the weighted number of streams; a busy machine is never as light as an idle one, not
+    /// even without streams.
     fn heaviness(&self) -> u64 {
         let (weight, normal) = (self.weight.halves(), Weight::Normal.halves());
         u64::from(self.load.held) * weight + (weight - normal)

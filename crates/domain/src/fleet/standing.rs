@@ -1,4 +1,4 @@
-//! Where one instance stands: what a heartbeat needs to know.
+//! The facts about one instance that a heartbeat needs.
 
 use std::time::Duration;
 
@@ -9,45 +9,44 @@ use crate::instance::InstanceStatus;
 use crate::liveness::Saved;
 use crate::withdrawal::WithdrawalCause;
 
-/// Where an instance stands.
+/// The facts about one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Standing {
-    /// Its current life.
     pub incarnation: Incarnation,
-    /// What it is held to be.
     pub status: InstanceStatus,
-    /// How often it failed on probation, as far as it is not forgiven.
+    /// How often it failed on probation, less the flaps that were removed for steady time.
     pub flaps: u32,
     /// The version of its set of streams.
     pub assignment_version: AssignmentVersion,
     /// How many streams it owns.
     pub held: usize,
-    /// How many of them it was never told of.
+    /// How many of them it was never notified of.
     pub undelivered: usize,
-    /// How many of them it was not told of in its current life. While this is 0 a heartbeat has
-    /// nothing to confirm, and needs no command.
+    /// How many of them it was not notified of in its current incarnation. While this is 0 a
+    /// heartbeat has nothing to confirm, and needs no command.
     pub unconfirmed: usize,
     /// Whether it holds leases.
     pub leased: bool,
     /// The longest lease it may have been granted.
     pub lease: Duration,
-    /// Whether its leases end, and why.
+    /// Why its leases are withdrawn, if they are.
     pub withdrawn: Option<WithdrawalCause>,
-    /// How many of its streams it is to let go of. While this is 0 a heartbeat has nothing to let
-    /// go of, and needs no command.
+    /// How many of its streams it must release. While this is 0 a heartbeat releases nothing, and
+    /// needs no command.
     pub releasing: usize,
     /// How many streams it runs beside their new owner until that one does.
     pub lingering: usize,
-    /// How many of its streams nobody else may run meanwhile.
+    /// How many of its streams no other instance may run meanwhile.
     pub exclusive: usize,
-    /// How many streams its worker is to run.
+    /// How many streams its worker should run.
     pub to_run: usize,
-    /// Their digest: what the worker says it runs is compared with it.
+    /// The digest of those streams; a worker's own digest is compared with it.
     pub digest: StreamsDigest,
 }
 
 impl Standing {
-    /// Reads it off the fleet.
+    /// Collects the facts.
     pub fn of(slot: &InstanceSlot) -> Self {
         let instance = slot.instance();
         Self {
@@ -69,7 +68,7 @@ impl Standing {
         }
     }
 
-    /// What the machine that knows its silence needs of it.
+    /// Returns the part that the liveness machine needs.
     pub const fn saved(&self) -> Saved {
         Saved {
             incarnation: self.incarnation,

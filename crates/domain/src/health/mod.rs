@@ -1,6 +1,6 @@
-//! How the whole system is, and the rules that say so.
+//! The health of the whole system, and the rules that decide it.
 //!
-//! `machine` judges, `incidents` remembers the failures it judges by.
+//! `machine` judges, `incidents` remembers the failures by which it judges.
 
 mod incidents;
 mod machine;

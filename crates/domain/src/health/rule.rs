@@ -1,4 +1,4 @@
-//! The levels of health, and the rules that say which it is.
+//! The levels of health, and the rules that decide them.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,15 +6,15 @@ use crate::string_enum::string_enum;
 use crate::time::WallTime;
 
 string_enum! {
-    /// How the whole system is, from good to bad.
+    /// The health of the whole system, from good to bad.
     SystemHealth {
-        /// Nothing to do.
+        /// No rule holds.
         Healthy = "healthy",
-        /// It works, with less to spare.
+        /// The system works, with less to spare.
         Degraded = "degraded",
-        /// It needs somebody.
+        /// The system needs an operator.
         Critical = "critical",
-        /// It needs somebody now.
+        /// The system needs an operator now.
         Emergency = "emergency",
     }
 }
@@ -26,9 +26,9 @@ string_enum! {
         ActiveRatioCritical = "active_ratio_critical",
         /// Fewer active instances than the degraded ratio.
         ActiveRatioDegraded = "active_ratio_degraded",
-        /// More of the instances have failed than may.
+        /// More of the instances have failed than `MAX_INSTANCE_FAILURE_RATE`.
         InstanceFailureRate = "instance_failure_rate",
-        /// More of the capacity is used than should be.
+        /// More of the capacity is used than `MAX_CAPACITY_UTILIZATION`.
         CapacityUtilization = "capacity_utilization",
         /// An emergency recovery is not over.
         EmergencyUnresolved = "emergency_unresolved",
@@ -41,16 +41,15 @@ string_enum! {
     }
 }
 
-/// A point of the system's history.
+/// An entry of the health history.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct HealthRecord {
-    /// When.
     pub at: WallTime,
-    /// How it was.
     pub health: SystemHealth,
     /// The rules that made it so, in their order.
     pub rules: Vec<HealthRule>,
-    /// Instances that could be pushed streams.
+    /// Instances to which streams could be assigned.
     pub active_instances: u32,
     /// Instances that had failed.
     pub failed_instances: u32,

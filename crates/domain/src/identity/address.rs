@@ -37,10 +37,9 @@ const MAX_LEFT: usize = 8;
 
 /// Where a registration says its worker is.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Address {
-    /// A host.
     pub ip: String,
-    /// A port.
     pub port: u16,
 }
 
@@ -54,13 +53,13 @@ impl fmt::Display for Address {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AddressMachine {
     window: Duration,
-    /// The addresses that were left, and when, the last one last.
+    /// The addresses that were left, and when; the newest last.
     left: VecDeque<(Address, Timestamp)>,
     last_return: Option<Timestamp>,
 }
 
 impl AddressMachine {
-    /// Knows of no change.
+    /// Creates a machine that knows of no change.
     pub const fn new(window: Duration) -> Self {
         Self {
             window,
@@ -69,7 +68,7 @@ impl AddressMachine {
         }
     }
 
-    /// A registration leaves `from` for `to`.
+    /// Notes that a registration leaves `from` for `to`.
     pub fn changed(&mut self, from: Address, to: &Address, now: Timestamp) -> Option<Finding> {
         let window = self.window;
         self.left.retain(|(_, at)| now < *at + window);
@@ -90,13 +89,13 @@ impl AddressMachine {
         })
     }
 
-    /// Whether a second process was found.
+    /// Returns whether a second process was found.
     pub const fn is_duplicate(&self) -> bool {
         self.last_return.is_some()
     }
 
-    /// Safe at any time: early, late or repeated calls change nothing. After a finding the machine
-    /// has done its work.
+    /// Checks the time. May be called at any time: early, late or repeated calls change nothing.
+    /// Once it returns a finding, the machine is finished.
     pub fn handle_deadline(&self, now: Timestamp) -> Option<Finding> {
         (now >= self.next_deadline()).then_some(match self.last_return {
             Some(_) => Finding::Over,
@@ -104,7 +103,7 @@ impl AddressMachine {
         })
     }
 
-    /// When a window without a return will be over, and before one was found, without a change.
+    /// Returns when a window without a change back is over.
     pub fn next_deadline(&self) -> Timestamp {
         let last_left = self.left.back().map(|(_, at)| *at);
         let since = self.last_return.or(last_left);

@@ -1,14 +1,14 @@
-//! What a machine that looks for duplicates finds.
+//! The findings of the machines that look for duplicates.
 
-/// What a sighting or the passing of time came to.
+/// The result of a sighting, or of the passing of time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finding {
     /// Two processes are alive under the name.
     Duplicate,
-    /// The one that was found is still there.
+    /// The second process that was found is still there.
     StillThere,
-    /// The one that was found has been silent for long enough.
+    /// The second process that was found has been silent for long enough.
     Over,
-    /// There is nothing to be suspicious of any more.
+    /// The suspicion has ended.
     Cleared,
 }

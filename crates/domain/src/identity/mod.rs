@@ -1,9 +1,9 @@
 //! Do two processes run under one name?
 //!
-//! Each registration begins a new life of an instance, and only the newest is served: a call that
-//! names an older one is refused. One such call proves nothing: it may be the last packet of a
-//! process that is dead, or a process that was replaced and ends when it hears so. A *duplicate*
-//! is a process that goes on:
+//! Each registration begins a new incarnation of an instance, and only the newest is served: a call
+//! that names an older one is refused. One such call proves nothing: it may be the last packet of a
+//! process that is dead, or a process that was replaced and ends when it gets the answer. A
+//! *duplicate* is a process that continues:
 //!
 //! ```text
 //!          sighting              another, apart, the newest life spoke in between
@@ -12,11 +12,11 @@
 //!     └───────────────────┴────────────────────────────────────────────────┘
 //! ```
 //!
-//! A *sighting* is a call of an older life after the newest has itself spoken. Two are apart if
-//! so much time lies between them that a request of the first moment has been given up by its
-//! sender: one late packet, delivered twice, is not two sightings. Lives are not told apart here,
-//! so two processes that take the name from each other again and again, each ending when it is
-//! refused and started anew, are found as well. Finding is told once, however long it lasts.
+//! A *sighting* is a call of an older incarnation after the newest has itself sent a call. Two are
+//! apart if so much time lies between them that the sender of the first has given up its request:
+//! one late packet, delivered twice, is not two sightings. Incarnations are not told apart here, so
+//! two processes that take the name from each other again and again, each ending when it is refused
+//! and started anew, are found as well. A finding is returned once, however long it lasts.
 //!
 //! Workers that send no incarnation are known by the address of their registrations: `address`.
 
@@ -31,20 +31,20 @@ use super::time::Timestamp;
 pub use address::{Address, AddressMachine, WINDOW_TIMEOUTS};
 pub use finding::Finding;
 
-/// The limits this goes by.
+/// The limits by which the machines judge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdentityLimits {
-    /// Two sightings that lie so far apart are not one late request.
+    /// Two sightings that lie at least so far apart are not one late request.
     pub apart: Duration,
-    /// A life that was not sighted for so long is over.
+    /// An older incarnation without a sighting for so long has ended.
     pub quiet: Duration,
     /// How long an address that a registration left is remembered.
     pub address_window: Duration,
 }
 
 impl IdentityLimits {
-    /// As workers are told to behave: a request is given up after its limit, and a life that is
-    /// silent for the timeout is none.
+    /// Derives the limits from the contract of workers: a request is given up after its limit, and
+    /// an incarnation that is silent for the timeout has ended.
     pub fn from_thresholds(thresholds: &LivenessThresholds) -> Self {
         Self {
             apart: WorkerLimits::from_thresholds(thresholds).request_timeout,
@@ -64,8 +64,8 @@ pub struct IdentityMachine {
 }
 
 impl IdentityMachine {
-    /// Begins with a call of an older life; none if that is no sighting, because the newest has
-    /// not spoken. `newest_spoke` is when it last did.
+    /// Begins with a call of an older incarnation. Returns `None` if that is no sighting, because
+    /// the newest has sent no call. `newest_spoke` is the time of its last call.
     pub fn begin(
         limits: IdentityLimits,
         newest_spoke: Option<Timestamp>,
@@ -79,7 +79,7 @@ impl IdentityMachine {
         })
     }
 
-    /// Another call of an older life.
+    /// Notes another call of an older incarnation.
     pub fn sighted(&mut self, newest_spoke: Option<Timestamp>, now: Timestamp) -> Option<Finding> {
         let newest_spoke = newest_spoke?;
         self.last = self.last.max(now);
@@ -91,13 +91,13 @@ impl IdentityMachine {
         self.is_duplicate.then_some(Finding::Duplicate)
     }
 
-    /// Whether a second process was found.
+    /// Returns whether a second process was found.
     pub const fn is_duplicate(&self) -> bool {
         self.is_duplicate
     }
 
-    /// Safe at any time: early, late or repeated calls change nothing. After a finding the
-    /// machine has done its work.
+    /// Checks the time. May be called at any time: early, late or repeated calls change nothing.
+    /// Once it returns a finding, the machine is finished.
     pub fn handle_deadline(&self, now: Timestamp) -> Option<Finding> {
         (now >= self.next_deadline()).then_some(if self.is_duplicate {
             Finding::Over
@@ -106,7 +106,7 @@ impl IdentityMachine {
         })
     }
 
-    /// When silence will have lasted long enough.
+    /// Returns when the silence will have lasted long enough.
     pub fn next_deadline(&self) -> Timestamp {
         self.last + self.limits.quiet
     }

@@ -1,4 +1,4 @@
-//! Is an instance alive? One machine per instance that knows silence and nothing else.
+//! Decides from its silence whether an instance is alive: one machine per instance.
 //!
 //! ```text
 //!             warning            timeout             emergency
@@ -7,16 +7,17 @@
 //!     └───────────────────┴──── heartbeat ────┴──────────────────────┘
 //! ```
 //!
-//! Beside how silent it is, the machine knows what the silence means, its [`Watch`]: an instance
-//! that is *fenced* (its recovery has begun) or *failed* is no longer judged, its next heartbeat
-//! is a return; one on *probation* is judged as always and must beat steadily for as long as
-//! `probation.rs` says; one that is *excused* is not expected to beat at all. Being late, a new
-//! life and the end of a period each start the steady time anew, and so does a new machine: what
-//! nobody watched is not known to have been steady.
+//! Beside the length of the silence, the machine knows what the silence means, its [`Watch`]. An
+//! instance that is *fenced* (its recovery has begun) or *failed* is no longer judged: its next
+//! heartbeat is a return. An instance on *probation* is judged as always and must send steady
+//! heartbeats for as long as `probation.rs` says. An instance that is *excused* is not expected to
+//! send heartbeats. Being late, a new incarnation and the end of a period each start the steady
+//! time anew, and so does a new machine: time that was not watched is not known to have been
+//! steady.
 //!
-//! Failures of the machine's surroundings: a deadline call that comes early, late or twice
-//! changes nothing it should not; a lost effect is found by the sweep, which compares
-//! [`LivenessMachine::silence`] with what is saved.
+//! *Robustness*: a deadline call that comes early, late or twice changes nothing it should not; a
+//! lost effect is found by the sweep, which compares [`LivenessMachine::silence`] with the saved
+//! state.
 
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ use super::probation::probation_for;
 use super::settings::LivenessThresholds;
 use super::time::Timestamp;
 
-/// How long an instance has been silent, in words.
+/// The stages of silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Silence {
     /// Within the warning threshold.
@@ -39,18 +40,17 @@ pub enum Silence {
     Emergency,
 }
 
-/// What is saved about an instance, as far as its silence is concerned.
+/// The saved facts about an instance that its silence is judged with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Saved {
-    /// Its current life.
     pub incarnation: Incarnation,
-    /// What it is held to be.
     pub status: InstanceStatus,
-    /// How often it failed on probation, as far as it is not forgiven.
+    /// How often it failed on probation, less the flaps that were removed.
     pub flaps: u32,
 }
 
-/// What the silence of an instance means.
+/// The meaning of an instance's silence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
     /// Its silence is judged.
@@ -59,30 +59,31 @@ pub enum Watch {
     Fenced,
     /// It failed; the next heartbeat is its return.
     Failed,
-    /// It returned and has to beat steadily; its silence is judged.
+    /// It returned and must send steady heartbeats; its silence is judged.
     Probation,
-    /// Nobody expects it to beat.
+    /// It is not expected to send heartbeats.
     Excused,
 }
 
-/// What the machine noticed.
+/// A change that the caller must act on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
-    /// It is past the warning threshold.
+    /// The instance is past the warning threshold.
     BecameLate,
-    /// It was late, or worse, and beat again before anybody acted on it.
+    /// The instance was late, or worse, and sent a heartbeat before the caller acted on it.
     BackOnTime,
-    /// It is past the timeout: it is to be recovered.
+    /// The instance is past the timeout: it must be recovered.
     BecameSilent,
-    /// It is past the emergency threshold and still not recovered.
+    /// The instance is past the emergency threshold and still not recovered.
     BecameEmergency,
-    /// It failed and beats again.
+    /// The instance failed and sends heartbeats again.
     Returned,
-    /// It has beaten steadily for the whole probation.
+    /// The instance has sent steady heartbeats for the whole probation.
     ProbationServed,
-    /// Trusted again, it has beaten steadily for so long that it is to have one flap less.
+    /// The instance is trusted, and has sent steady heartbeats for so long that one flap is
+    /// removed.
     FlapPaidBack {
-        /// How many it has until then.
+        /// The number of flaps before.
         flaps: u32,
     },
 }
@@ -99,7 +100,7 @@ pub enum FenceGround {
 /// The answer to a fence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FenceAnswer {
-    /// It beat in the meantime; there is nothing to recover.
+    /// The instance sent a heartbeat meanwhile; there is nothing to recover.
     Alive,
     /// From now on its heartbeats count as a return, and grant nothing.
     Fenced,
@@ -113,14 +114,15 @@ pub struct LivenessMachine {
     silence: Silence,
     watch: Watch,
     saved: Saved,
-    /// Since when it has not been late.
+    /// Since when the instance has not been late.
     steady_since: Timestamp,
     beat_while_fenced: bool,
 }
 
 impl LivenessMachine {
-    /// A machine for an instance in a saved state whose last sign of life was at `last_beat`
-    /// (for instances loaded at a start: the start itself, which gives them full grace).
+    /// Creates a machine for an instance in a saved state whose last sign of life was at
+    /// `last_beat` (for instances loaded at a start: the start itself, which gives them a full
+    /// timeout).
     pub fn new(thresholds: LivenessThresholds, saved: Saved, last_beat: Timestamp) -> Self {
         Self {
             thresholds,
@@ -133,22 +135,22 @@ impl LivenessMachine {
         }
     }
 
-    /// How silent the instance is, as far as it was noticed.
+    /// Returns the stage of silence that was reached so far.
     pub fn silence(&self) -> Silence {
         self.silence
     }
 
-    /// What its silence means.
+    /// Returns the meaning of the silence.
     pub fn watch(&self) -> Watch {
         self.watch
     }
 
-    /// Since when it has not been late, as far as this machine knows.
+    /// Returns since when the instance has not been late, as far as this machine knows.
     pub fn steady_since(&self) -> Timestamp {
         self.steady_since
     }
 
-    /// The instance beat.
+    /// Notes a heartbeat.
     pub fn heartbeat(&mut self, now: Timestamp) -> Option<Effect> {
         let was_late = now.since(self.last_beat) >= self.thresholds.warning;
         self.last_beat = self.last_beat.max(now);
@@ -168,12 +170,12 @@ impl LivenessMachine {
         }
     }
 
-    /// A sign of life that may have been heard of already.
+    /// Notes a sign of life that may be known already.
     pub fn heartbeat_if_newer(&mut self, at: Timestamp) -> Option<Effect> {
         (at > self.last_beat).then(|| self.heartbeat(at)).flatten()
     }
 
-    /// Whether a heartbeat renews the instance's lease.
+    /// Returns whether a heartbeat renews the instance's lease.
     pub const fn is_trusted(&self) -> bool {
         match self.watch {
             Watch::Guarded | Watch::Probation => true,
@@ -181,18 +183,18 @@ impl LivenessMachine {
         }
     }
 
-    /// Looks at the time. Safe at any time: early, late or repeated calls change nothing. Each
-    /// call takes one step; call again until it returns `None`.
+    /// Checks the time. May be called at any time: early, late or repeated calls change nothing.
+    /// Each call takes one step; the caller repeats it until it returns `None`.
     pub fn handle_deadline(&mut self, now: Timestamp) -> Option<Effect> {
         match self.watch {
             Watch::Fenced | Watch::Failed | Watch::Excused => None,
-            // Steady beating is noticed at the next beat after its time, so that an instance is
+            // Steadiness is judged at the next heartbeat after its time, so that an instance is
             // never trusted while it might already be late again.
             Watch::Guarded | Watch::Probation => self.judge(now),
         }
     }
 
-    /// When the time is to be looked at next.
+    /// Returns when the time must be checked next.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let silence = match self.silence {
             Silence::OnTime => Some(self.last_beat + self.thresholds.warning),
@@ -231,7 +233,8 @@ impl LivenessMachine {
         }
     }
 
-    /// Somebody said that it failed: recovery begins, beating or not.
+    /// Fences the instance whether it sends heartbeats or not, because a caller reported its
+    /// failure.
     pub fn fence_regardless(&mut self) {
         if self.watch != Watch::Failed {
             self.watch = Watch::Fenced;
@@ -239,8 +242,8 @@ impl LivenessMachine {
         }
     }
 
-    /// Recovery has ended one way or the other, or the saved state changed for another reason:
-    /// `saved` is what is saved now. Returns what was held back meanwhile.
+    /// Takes over the saved state after a recovery has ended, or after another change. Returns the
+    /// effect that was held back meanwhile.
     pub fn adopt(&mut self, saved: Saved, now: Timestamp) -> Option<Effect> {
         let beat_while_fenced = std::mem::take(&mut self.beat_while_fenced);
         let before = (self.watch, self.saved.incarnation, self.saved.flaps);
@@ -274,7 +277,7 @@ impl LivenessMachine {
         })
     }
 
-    /// What its steady time is worth, if it is enough for anything.
+    /// Returns the effect of the steady time, if it is long enough for one.
     fn served(&self) -> Option<Effect> {
         let flaps = self.saved.flaps;
         let effect = match self.watch {
@@ -287,7 +290,7 @@ impl LivenessMachine {
     }
 }
 
-/// How an instance in a saved state is watched.
+/// Returns how an instance in a saved state is watched.
 const fn watch_for(status: InstanceStatus) -> Watch {
     match status {
         InstanceStatus::Active | InstanceStatus::Suspect | InstanceStatus::Draining => {
@@ -299,7 +302,7 @@ const fn watch_for(status: InstanceStatus) -> Watch {
     }
 }
 
-/// How silent an instance is, judged from its last heartbeat alone. The sweep uses it for
+/// Returns the stage of silence, judged from the last heartbeat alone. The sweep uses it for
 /// instances whose actor is gone or missed something.
 pub fn silence_after(thresholds: &LivenessThresholds, silent_for: Duration) -> Silence {
     if silent_for >= thresholds.emergency {

@@ -1,6 +1,6 @@
-//! How likely something is by chance alone.
+//! The probability that something happens by chance alone.
 
-/// The chance of at least `hits` in `tries`, each a hit with chance `p` (binomial).
+/// Returns the chance of at least `hits` in `tries`, each a hit with chance `p` (binomial).
 pub(super) fn at_least(hits: usize, tries: usize, p: f64) -> f64 {
     let logs = LogFactorials::up_to(tries);
     let term = |k: usize| {
@@ -14,8 +14,8 @@ pub(super) fn at_least(hits: usize, tries: usize, p: f64) -> f64 {
     (hits..=tries).map(term).sum::<f64>().min(1.0)
 }
 
-/// The chance that of `drawn` out of `all`, of which `marked` are marked, at least `hits` are
-/// marked (hypergeometric).
+/// Returns the chance that of `drawn` out of `all`, of which `marked` are marked, at least `hits`
+/// are marked (hypergeometric).
 pub(super) fn at_least_of_drawn(hits: usize, drawn: usize, marked: usize, all: usize) -> f64 {
     if drawn > all || marked > all {
         return 1.0;

@@ -1,4 +1,4 @@
-//! Finds what failures have in common.
+//! Finds the properties that failures have in common.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,10 +13,10 @@ use crate::time::WallTime;
 /// How often one instance fails before it is a pattern.
 pub const LEAST_FAILURES: usize = 3;
 
-/// How many instances it takes to share something.
+/// How many instances it takes for a shared property to be a pattern.
 pub const LEAST_INSTANCES: usize = 3;
 
-/// On how many days an hour is unlucky before it is a pattern.
+/// On how many days failures fall into one hour before it is a pattern.
 pub const LEAST_DAYS: usize = 3;
 
 /// How likely a pattern may be by chance.
@@ -25,7 +25,7 @@ pub const CHANCE: f64 = 0.05;
 /// Failures this close together are several at once.
 pub const AT_ONCE: Duration = Duration::from_secs(120);
 
-/// How many patterns of a kind are reported at the most, the clearest ones.
+/// How many patterns of a kind are reported at most, the clearest ones.
 pub const MOST_OF_A_KIND: usize = 50;
 
 const HOURS: u32 = 24;
@@ -33,36 +33,35 @@ pub(super) const HOUR: i64 = 3_600_000_000;
 
 /// What the failures of a pattern have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum PatternKind {
-    /// The instance.
     SameInstance(InstanceId),
     /// The hour of the day, UTC.
     SameHour(u32),
-    /// A label.
     SameLabel(Shared),
-    /// The moment, and more besides.
+    /// The moment, and further properties.
     SeveralAtOnce(Vec<Shared>),
 }
 
-/// A pattern with what it was seen in.
+/// A pattern with the incidents behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Pattern {
-    /// What the failures have in common.
     pub kind: PatternKind,
-    /// What was seen, in a sentence.
+    /// The pattern as a sentence.
     pub sentence: String,
     /// The incidents, oldest first.
     pub incidents: Vec<IncidentId>,
     /// The instances, each once.
     pub instances: Vec<InstanceId>,
-    /// When the first of them was noticed.
+    /// When the first failure was noticed.
     pub first: WallTime,
-    /// When the last of them was noticed.
+    /// When the last failure was noticed.
     pub last: WallTime,
 }
 
 impl Pattern {
-    /// From incidents in order of time; none if there are none.
+    /// Creates a pattern from incidents in order of time; `None` if there are none.
     fn of(kind: PatternKind, sentence: String, incidents: &[&Incident]) -> Option<Self> {
         let instances: BTreeSet<&InstanceId> = incidents.iter().map(|one| &one.instance).collect();
         Some(Self {
@@ -76,7 +75,7 @@ impl Pattern {
     }
 }
 
-/// The patterns in incidents, the clearest of each kind first.
+/// Returns the patterns in incidents, the clearest of each kind first.
 pub fn find_patterns<'a>(
     incidents: impl IntoIterator<Item = &'a Incident>,
     facts: &BTreeMap<InstanceId, InstanceFacts>,
@@ -93,7 +92,7 @@ pub fn find_patterns<'a>(
     patterns
 }
 
-/// Whether nobody ordered it.
+/// Returns whether no operator ordered the recovery.
 const fn happened_by_itself(cause: FailureCause) -> bool {
     match cause {
         FailureCause::HeartbeatTimeout
@@ -104,7 +103,7 @@ const fn happened_by_itself(cause: FailureCause) -> bool {
     }
 }
 
-/// The clearest first: those with most incidents, then the newest.
+/// Keeps the clearest patterns: those with most incidents, then the newest.
 fn clearest(mut patterns: Vec<Pattern>) -> Vec<Pattern> {
     patterns.sort_by_key(|one| std::cmp::Reverse((one.incidents.len(), one.last)));
     patterns.truncate(MOST_OF_A_KIND);
@@ -190,7 +189,7 @@ fn same_label(failures: &[&Incident], facts: &BTreeMap<InstanceId, InstanceFacts
     clearest(found.collect())
 }
 
-/// The labels of instances, with those that have them.
+/// Returns the labels of instances, with the instances that have them.
 fn carriers_of_labels<'a>(
     instances: &BTreeSet<&'a InstanceId>,
     facts: &BTreeMap<InstanceId, InstanceFacts>,

@@ -1,5 +1,5 @@
-//! What failures have in common: recurring ones are recognised from the incidents, and each
-//! pattern is reported with what it was seen in.
+//! Recurring failures: each pattern is recognised in the incidents, and is reported with the
+//! incidents it was seen in.
 //!
 //! | pattern | what it takes |
 //! | --- | --- |
@@ -8,12 +8,12 @@
 //! | same label | [`LEAST_INSTANCES`] instances with one label, and by chance so many of those that failed would have it in at most [`CHANCE`] of all fleets |
 //! | several at once | [`LEAST_INSTANCES`] instances within [`AT_ONCE`] that share an address prefix (/24, /64) or a label |
 //!
-//! What was averted or interrupted is no failure, and what an operator ordered shows no pattern
-//! but theirs; both are left out. *Chance*: failures spread evenly over the hours, or over the
-//! instances. One mass failure is one failure of its hour, however many instances it took. The
-//! chance is multiplied by the number of hours, or of label keys, that were looked at: who looks
-//! at more finds more by chance. Instances that are registered no more have no address and no
-//! labels; they count where neither matters.
+//! Averted and interrupted recoveries are no failures and are left out; so are recoveries that an
+//! operator ordered, because they show no pattern but the operator's. *Chance*: failures spread
+//! evenly over the hours, or over the instances. One mass failure is one failure of its hour,
+//! however many instances it took. The chance is multiplied by the number of hours, or of label
+//! keys, that were examined, because more comparisons find more by chance. Instances that are no
+//! longer registered have no address and no labels; they count where neither matters.
 
 mod chance;
 mod finding;

@@ -1,36 +1,33 @@
-//! What instances can have in common.
+//! The properties that instances can share.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// What has to be known of an instance.
+/// The facts about an instance that are compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct InstanceFacts {
-    /// Where it says it is.
     pub ip: String,
-    /// Its labels.
     pub labels: BTreeMap<String, String>,
 }
 
 use crate::ids::InstanceId;
 
-/// Something several instances may have.
+/// A property that several instances may have.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Trait {
     /// An address within a network: a /24 of IPv4, a /64 of IPv6.
     Network(String),
-    /// A label.
     Label {
-        /// Its name.
         key: String,
-        /// Its value.
         value: String,
     },
 }
 
 impl Trait {
-    /// The network of an address; none if it is a name.
+    /// Returns the network of an address; `None` if the address is a name.
     pub(super) fn network_of(facts: &InstanceFacts) -> Option<Self> {
         let network = match facts.ip.trim().parse::<IpAddr>().ok()?.to_canonical() {
             IpAddr::V4(address) => {
@@ -45,7 +42,7 @@ impl Trait {
         Some(Self::Network(network))
     }
 
-    /// The labels of an instance.
+    /// Returns the labels of an instance.
     pub(super) fn labels_of(facts: &InstanceFacts) -> impl Iterator<Item = Self> {
         facts.labels.iter().map(|(key, value)| Self::Label {
             key: key.clone(),
@@ -69,18 +66,18 @@ impl fmt::Display for Trait {
     }
 }
 
-/// A trait and how many have it.
+/// A property and how many instances have it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Shared {
-    /// What is shared.
     pub what: Trait,
-    /// By how many of those that failed.
+    /// How many of the failed instances have it.
     pub by: usize,
     /// How many of the registered instances have it.
     pub carriers: usize,
 }
 
-/// How many of the registered instances have each trait.
+/// Counts how many of the registered instances have each property.
 pub(super) fn carriers(facts: &BTreeMap<InstanceId, InstanceFacts>) -> BTreeMap<Trait, usize> {
     let mut counts = BTreeMap::new();
     for found in facts.values().flat_map(Trait::all_of) {
@@ -89,8 +86,8 @@ pub(super) fn carriers(facts: &BTreeMap<InstanceId, InstanceFacts>) -> BTreeMap<
     counts
 }
 
-/// What at least so many of some instances share. What explains most comes first: what most of
-/// them have, and fewest others.
+/// Returns the properties that at least so many of some instances share. The property that explains
+/// most comes first: most of these instances have it, and fewest others.
 pub(super) fn shared_by(
     instances: &BTreeSet<&InstanceId>,
     facts: &BTreeMap<InstanceId, InstanceFacts>,

@@ -1,4 +1,4 @@
-//! Who runs what.
+//! Which instance runs which stream.
 
 use std::sync::Arc;
 
@@ -8,23 +8,21 @@ use crate::ids::StreamId;
 use crate::instance::Instance;
 use crate::stream::Assignment;
 
-/// Asks for a page of the assignments, ascending by stream.
+/// A page of the assignments, ascending by stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AssignmentList {
-    /// Only those of streams with a greater id.
+    /// Only streams with a greater id.
     pub after: Option<StreamId>,
-    /// At most so many; all if not given.
+    /// At most so many; `None`: all.
     pub limit: Option<usize>,
 }
 
 /// An assignment with its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct AssignmentLine {
-    /// The stream.
     pub stream: StreamId,
-    /// Its assignment: epoch, reason, when it was made.
     pub assignment: Assignment,
-    /// The owner: where it is.
     pub owner: Arc<Instance>,
 }
 
@@ -34,7 +32,7 @@ impl Query for AssignmentList {
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let lines = fleet.listed_after(start(self.after)).filter_map(|slot| {
             let assignment = slot.place().assignment()?;
-            // A disabled one is only waited for.
+            // A disabled stream is only waiting to be released.
             if !slot.stream().enabled {
                 return None;
             }

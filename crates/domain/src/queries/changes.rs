@@ -1,4 +1,4 @@
-//! What a worker must be told of its set of streams.
+//! The changes that a worker must be sent of its set of streams.
 
 use std::sync::Arc;
 
@@ -8,42 +8,41 @@ use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::stream::Stream;
 
-/// Asks what has changed in the set of an instance since the version its worker has; `None` if
+/// Returns what has changed in the set of an instance since the version its worker has; `None` if
 /// the instance is not registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ChangesSince {
-    /// Which instance.
     pub id: InstanceId,
-    /// The life in which the worker learned the version. One that does not say is believed to
-    /// mean the current one.
+    /// The incarnation in which the worker learned the version; `None` stands for the current one.
     pub incarnation: Option<Incarnation>,
-    /// The version it has; 0 says that it runs nothing and has to be told all.
+    /// The version the worker has; 0 says that it runs nothing and needs the whole set.
     pub version: AssignmentVersion,
 }
 
-/// What a heartbeat is answered.
+/// The content of the answer to a heartbeat.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerUpdate {
-    /// Where the instance stands; its `assignment_version` is the one the worker has once it has
-    /// followed the update.
+    /// The facts about the instance; their `assignment_version` is the one the worker has once it
+    /// has carried out the update.
     pub standing: Standing,
-    /// What the worker is to do.
+    /// The changes the worker must carry out.
     pub update: SetUpdate,
 }
 
 /// How a worker brings its set up to date. Doing it twice is harmless.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SetUpdate {
-    /// It is.
+    /// Nothing is to do.
     UpToDate,
-    /// By following the difference.
+    /// By carrying out the difference.
     Difference {
-        /// To be run under this epoch from now on, ascending.
+        /// Streams to run under this epoch from now on, ascending.
         assign: Vec<(Arc<Stream>, Epoch)>,
-        /// To be stopped, ascending.
+        /// Streams to stop, ascending.
         revoke: Vec<StreamId>,
     },
-    /// By running exactly these, ascending, and stopping everything else.
+    /// By running exactly these streams, ascending, and stopping every other one.
     Full {
         /// The whole set.
         assign: Vec<(Arc<Stream>, Epoch)>,
@@ -88,7 +87,7 @@ impl ChangesSince {
     }
 }
 
-/// Each with the epoch under which this instance runs it.
+/// Returns each stream with the epoch under which this instance runs it.
 pub(super) fn to_run(
     fleet: &Fleet,
     slot: &InstanceSlot,

@@ -1,4 +1,4 @@
-//! Does a worker run what it is believed to run?
+//! Compares the streams that a worker runs with the streams it should run.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -12,47 +12,47 @@ use crate::stream::Holding;
 /// How many streams a sentence names; the full sets are beside it.
 const NAMED_STREAMS: usize = 10;
 
-/// Compares what a worker says it runs with what it is to run; `None` if it is not registered.
+/// Compares a worker's own list with the saved one; `None` if the instance is not registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Diagnose {
-    /// Which instance.
     pub id: InstanceId,
-    /// What the worker says it runs.
+    /// The streams the worker says it runs.
     pub local_streams: Vec<StreamId>,
-    /// How many it says it runs.
+    /// The number of streams the worker says it runs.
     pub local_stream_count: i64,
 }
 
-/// The comparison. All sets ascend.
+/// The result of the comparison. All sets ascend.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Diagnosis {
-    /// What is saved about the instance.
     pub instance: Arc<Instance>,
-    /// What the worker says it runs, each once.
+    /// The streams the worker says it runs, each once.
     pub local: BTreeSet<StreamId>,
-    /// What it is to run.
+    /// The streams it should run.
     pub owned: BTreeSet<StreamId>,
     /// The same, each with its epoch.
     pub assignments: Vec<Holding>,
-    /// How many streams the index of the instance counts; equals `owned` unless memory is
+    /// How many streams the index of the instance counts; equal to `owned` unless memory is
     /// damaged.
     pub counted: usize,
-    /// Run by the worker, and not its own.
+    /// Streams the worker runs and should not run.
     pub only_local: Vec<StreamId>,
-    /// Its own, and not run.
+    /// Streams the worker should run and does not run.
     pub only_orchestrator: Vec<StreamId>,
-    /// Its own, and run.
+    /// Streams the worker should run and runs.
     pub in_sync: Vec<StreamId>,
-    /// Whether the number the worker gives is not the number of streams it names.
+    /// Whether the worker's number differs from the length of its list.
     pub count_mismatch: bool,
-    /// Whether the orchestrator's own count is not the number of assignments.
+    /// Whether the orchestrator's own count differs from the number of assignments.
     pub orchestrator_count_mismatch: bool,
-    /// What to do, as sentences; empty if there is nothing.
+    /// What to do, as sentences; empty if nothing is to do.
     pub recommendations: Vec<String>,
 }
 
 impl Diagnosis {
-    /// Whether both sides agree.
+    /// Returns whether both sides agree.
     pub fn is_synchronized(&self) -> bool {
         self.only_local.is_empty()
             && self.only_orchestrator.is_empty()
@@ -67,7 +67,7 @@ impl Query for Diagnose {
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let slot = fleet.instance(&self.id)?;
         let local: BTreeSet<StreamId> = self.local_streams.iter().copied().collect();
-        // Taken from the places, not from the index: that is what the index is compared with.
+        // The set is read from the places, because the index is compared with it.
         let owned: BTreeSet<StreamId> = slot
             .held()
             .iter()
@@ -160,7 +160,8 @@ impl Diagnose {
     }
 }
 
-/// What the state of an instance asks of its worker, if it stands in the way of anything.
+/// Returns what the state of an instance requires of its worker, if it stands in the way of
+/// anything.
 const fn about_status(status: InstanceStatus) -> Option<&'static str> {
     match status {
         InstanceStatus::Active | InstanceStatus::Recovering | InstanceStatus::Draining => None,

@@ -1,11 +1,11 @@
-//! What lists are narrowed by. Everything that is given must fit.
+//! The conditions that narrow lists. An entry must meet every condition that is given.
 
 use std::collections::BTreeMap;
 
 use crate::ids::InstanceId;
 use crate::stream::{Place, Stream, StreamState};
 
-/// Whether each of the wanted `key:value` is among some labels. Either part may hold colons.
+/// Returns whether each of the wanted `key:value` is among the labels. Either part may hold colons.
 pub(super) fn has_labels(labels: &BTreeMap<String, String>, wanted: &[String]) -> bool {
     wanted.iter().all(|wanted| {
         labels.iter().any(|(key, value)| {
@@ -15,37 +15,37 @@ pub(super) fn has_labels(labels: &BTreeMap<String, String>, wanted: &[String]) -
     })
 }
 
-/// A part of a name, whatever the case of its letters.
+/// A part of a name, in any case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NameFilter(String);
 
 impl NameFilter {
-    /// Wants names that contain `part`.
+    /// Selects names that contain `part`.
     pub fn containing(part: &str) -> Self {
         Self(part.to_lowercase())
     }
 
-    /// Whether it wants this one.
+    /// Returns whether a name contains the part.
     pub fn wants(&self, name: &str) -> bool {
         name.to_lowercase().contains(&self.0)
     }
 }
 
-/// Which streams a list shows.
+/// Selects the streams of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct StreamFilter {
-    /// Only those in this state.
+    /// Only streams in this state.
     pub state: Option<StreamState>,
-    /// Only those this instance owns.
+    /// Only streams that this instance owns.
     pub instance: Option<InstanceId>,
-    /// Only those with such a name.
+    /// Only streams with such a name.
     pub name: Option<NameFilter>,
-    /// Only those with all of these labels, each `key:value`.
+    /// Only streams with all of these labels, each `key:value`.
     pub labels: Vec<String>,
 }
 
 impl StreamFilter {
-    /// Whether it wants this one.
+    /// Returns whether a stream meets the conditions.
     pub fn wants(&self, stream: &Stream, place: &Place) -> bool {
         let owner = place.assignment().map(|assignment| &assignment.instance);
         self.state.is_none_or(|state| place.state() == state)

@@ -1,10 +1,10 @@
-//! Does the fleet keep its invariants?
+//! Checks the invariants of the fleet.
 
 use super::query::Query;
 use crate::fleet::Fleet;
 use crate::invariants::{Check, check_fleet};
 
-/// Asks for the invariants a fleet shows by itself. Walks all of it.
+/// Checks the invariants that the fleet shows by itself. Walks all of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct InspectFleet;
 

@@ -9,28 +9,28 @@ use crate::ids::InstanceId;
 use crate::instance::{Instance, InstanceStatus};
 use crate::stream::Holding;
 
-/// Asks for a page of the instances, newest registration first. One that registers again while
-/// the pages are read moves to the front; no other is passed over.
+/// A page of the instances, newest registration first. An instance that registers again while the
+/// pages are read moves to the front; no other instance is passed over.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct InstanceList {
-    /// Only those that follow this one.
+    /// Only instances that follow this one.
     pub after: Option<InstanceId>,
-    /// At most so many; all if not given.
+    /// At most so many; `None`: all.
     pub limit: Option<usize>,
-    /// Only those in this status.
+    /// Only instances in this status.
     pub status: Option<InstanceStatus>,
-    /// Only those with all of these labels, each `key:value`.
+    /// Only instances with all of these labels, each `key:value`.
     pub labels: Vec<String>,
 }
 
 /// An instance in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct InstanceLine {
-    /// What is saved about it.
     pub instance: Arc<Instance>,
     /// How many streams of the catalogue it owns.
     pub owned: usize,
-    /// How many streams its worker is to run.
+    /// How many streams its worker should run.
     pub to_run: usize,
 }
 
@@ -67,11 +67,11 @@ impl Query for InstanceList {
     }
 }
 
-/// Asks for one instance with the streams it is to run, ascending, each with its epoch; `None` if
-/// it is not registered.
+/// One instance with the streams it should run, ascending, each with its epoch; `None` if it is not
+/// registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct InstanceDetail {
-    /// Which one.
     pub id: InstanceId,
 }
 

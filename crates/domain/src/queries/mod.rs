@@ -1,8 +1,8 @@
-//! Every question that can be asked of the fleet, one a file, and nothing that changes it.
+//! Every question about the fleet, one a file. A query changes nothing.
 //!
-//! A query is plain data that can be sent to whoever holds the fleet; its answer shares the rows
-//! instead of copying them. A question about one instance costs no more than what that instance
-//! holds; only lists, counts and checks walk further.
+//! A query is plain data that can be sent to the actor that holds the fleet; its answer shares the
+//! rows instead of copying them. A question about one instance costs no more than that instance's
+//! streams; only lists, counts and checks walk further.
 
 mod assignments;
 mod changes;

@@ -5,25 +5,25 @@ use std::fmt;
 use crate::fleet::Fleet;
 use crate::ids::{InstanceId, StreamId};
 
-/// A question.
+/// A question about the fleet.
 pub trait Query: fmt::Debug + Send + 'static {
-    /// What is answered.
+    /// The type of the answer.
     type Answer: fmt::Debug + Send + 'static;
 
-    /// Looks it up.
+    /// Returns the answer.
     fn answer(&self, fleet: &Fleet) -> Self::Answer;
 }
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Page<T> {
-    /// What is on it.
     pub items: Vec<T>,
     /// Whether the list goes on: the next page follows the last item.
     pub more: bool,
 }
 
-/// The instance a page was to follow is not registered (any more); the list has to be read from
+/// The instance that a page was to follow is not registered (any more). The list must be read from
 /// its beginning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnknownCursor(pub InstanceId);
@@ -40,7 +40,7 @@ impl fmt::Display for UnknownCursor {
 
 impl std::error::Error for UnknownCursor {}
 
-/// The first `limit` items (none: all), and whether there are more.
+/// Returns the first `limit` items (`None`: all), and whether there are more.
 pub(super) fn page<T>(mut items: impl Iterator<Item = T>, limit: Option<usize>) -> Page<T> {
     let limit = limit.unwrap_or(usize::MAX);
     let mut taken = Vec::new();
@@ -59,7 +59,7 @@ pub(super) fn page<T>(mut items: impl Iterator<Item = T>, limit: Option<usize>) 
     }
 }
 
-/// The least id a stream list starts after: ids begin at 1.
+/// Returns the id after which a list of streams starts: ids begin at 1.
 pub(super) fn start(after: Option<StreamId>) -> StreamId {
     after.unwrap_or_default()
 }

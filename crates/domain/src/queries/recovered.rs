@@ -1,10 +1,10 @@
-//! Whether a recovery did what it was to do.
+//! Verifies a recovery.
 
 use super::query::Query;
 use crate::fleet::Fleet;
 use crate::recovery::{Applied, Unverified, Verified};
 
-/// Compares what is saved with what a recovery was to do.
+/// Compares the saved fleet with the plan of a recovery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct VerifyRecovery(pub Applied);
 

@@ -1,4 +1,4 @@
-//! The catalogue: all streams, those in one state, or one.
+//! The catalogue: all streams, the streams in one state, or one stream.
 
 use std::ops::Bound;
 use std::sync::Arc;
@@ -9,47 +9,46 @@ use crate::fleet::{Fleet, InstanceSlot, StreamSlot};
 use crate::ids::StreamId;
 use crate::stream::{Place, Stream, StreamState};
 
-/// How many streams one answer looks at: finding the few that fit among very many is done in steps,
-/// so that nobody waits for it.
+/// How many streams one answer examines: a search for few matches among very many streams is done
+/// in steps, so that no other caller waits for it.
 const MOST_LOOKED_AT: usize = 5_000;
 
-/// Asks for some of the streams, ascending by id.
+/// A part of the streams, ascending by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StreamList {
-    /// Only those with a greater id.
+    /// Only streams with a greater id.
     pub after: Option<StreamId>,
-    /// At most so many.
     pub most: usize,
-    /// Only those it wants.
+    /// Only streams that meet these conditions.
     pub filter: StreamFilter,
 }
 
-/// Some of the streams.
+/// A part of a list of streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamStretch {
     /// Ascending by id.
     pub items: Vec<StreamLine>,
-    /// What comes after them.
+    /// What follows the part.
     pub rest: Rest,
 }
 
-/// What comes after a stretch of a list.
+/// What follows a part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Rest {
-    /// Nothing.
     None,
-    /// More that fit; they follow the last item.
+    /// More matches; they follow the last item.
     More,
-    /// It is not known yet: nothing more up to this id fits, and the search goes on after it.
+    /// Unknown yet: no further stream up to this id matches, and the search goes on after it.
     After(StreamId),
 }
 
-/// A stream and where it is.
+/// A stream and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StreamLine {
-    /// What the catalogue says.
     pub stream: Arc<Stream>,
-    /// Where it is.
     pub place: Place,
 }
 
@@ -83,7 +82,7 @@ impl Query for StreamList {
 }
 
 impl StreamList {
-    /// Goes through candidates, which ascend.
+    /// Examines candidates, which ascend.
     fn stretch<'f>(&self, candidates: impl Iterator<Item = &'f StreamSlot>) -> StreamStretch {
         let mut items = Vec::new();
         let mut last = start(self.after);
@@ -112,10 +111,10 @@ impl StreamList {
     }
 }
 
-/// Asks for one stream; `None` if it is not in the catalogue.
+/// One stream; `None` if it is not in the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StreamDetail {
-    /// Which one.
     pub id: StreamId,
 }
 

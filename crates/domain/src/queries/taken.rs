@@ -1,4 +1,4 @@
-//! What was taken from an instance, and what of it its worker still reports.
+//! The streams that were taken from an instance, and those of them that its worker still reports.
 
 use std::sync::Arc;
 
@@ -7,19 +7,18 @@ use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::stream::Place;
 
-/// Asks what an instance has to release, and which reported streams it should not run; `None` if
-/// the instance is not registered, or leads another life.
+/// Returns the streams that an instance has to release, and the reported streams that it should not
+/// run; `None` if the instance is not registered, or has a newer incarnation.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct TakenStreams {
-    /// Which instance.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
     /// The streams its worker reports, ascending, if it names any.
     pub running: Option<Arc<[StreamId]>>,
 }
 
-/// What was taken from an instance.
+/// The streams that were taken from an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Taken {
     /// The streams it owns and has to release, ascending.

@@ -1,4 +1,5 @@
-//! What a worker that is out of step must be told, although it has the newest version.
+//! The changes that are sent to a worker again, because it is out of step although it has the
+//! newest version.
 
 use std::sync::Arc;
 
@@ -8,17 +9,16 @@ use super::query::Query;
 use crate::fleet::{Fleet, InstanceSlot, Standing};
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 
-/// Compares what a worker says it runs with what it is to run; `None` if the instance is not
-/// registered.
+/// Compares the streams that a worker reports with the streams it should run; `None` if the
+/// instance is not registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct TellAgain {
-    /// Which instance.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// The version its worker has.
+    /// The version the worker has.
     pub version: AssignmentVersion,
-    /// What it says it runs, ascending; without that it is told all it is to run.
+    /// The streams it reports, ascending; without them it is sent the whole set.
     pub running: Option<Arc<[StreamId]>>,
 }
 
@@ -29,7 +29,7 @@ impl Query for TellAgain {
         let slot = fleet.instance(&self.id)?;
         let instance = slot.instance();
         if instance.incarnation != self.incarnation || instance.assignment_version != self.version {
-            // Something changed meanwhile: of what it runs some may have another epoch by now.
+            // The set changed meanwhile: some of the streams it runs may have another epoch by now.
             let changes = ChangesSince {
                 id: self.id.clone(),
                 incarnation: Some(self.incarnation),

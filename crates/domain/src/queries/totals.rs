@@ -1,4 +1,4 @@
-//! How much there is of everything.
+//! The totals of instances, streams and moves.
 
 use std::collections::BTreeMap;
 
@@ -8,28 +8,28 @@ use crate::instance::InstanceStatus;
 use crate::lease::Leases;
 use crate::stream::StreamState;
 
-/// Asks for the totals. Walks the instances, not the streams.
+/// Counts everything. Walks the instances, not the streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FleetTotals {
-    /// Until when whose streams run.
+    /// The ends of the leases, by which running streams are counted.
     pub leases: Leases,
 }
 
-/// How many streams there are, each told in one way only: the enabled ones are owned or wait, the
-/// owned ones run or do not, the waiting ones are unclaimed or orphaned, and the disabled ones are
-/// beside them. One that was disabled counts as owned until its owner has let go of it; one that was
-/// deleted counts for nothing.
+/// How many streams there are, each counted in one way only: enabled streams are owned or wait,
+/// owned ones run or do not, waiting ones are unclaimed or orphaned, and disabled streams are
+/// counted apart. A stream that was disabled counts as owned until its owner has released it; a
+/// deleted one is not counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StreamCounts {
     /// Streams that an instance owns.
     pub owned: usize,
     /// Those of them that run, as far as the orchestrator can know.
     pub running: usize,
-    /// Streams that wait to be asked for.
+    /// Streams that wait to be requested.
     pub unclaimed: usize,
     /// Streams that lost their instance and wait for room.
     pub orphaned: usize,
-    /// Streams that are not to be run.
+    /// Streams that should not run.
     pub disabled: usize,
 }
 
@@ -52,17 +52,18 @@ impl StreamCounts {
         counts
     }
 
-    /// Streams that are to be run.
+    /// Returns the number of streams that should run.
     pub const fn enabled(&self) -> usize {
         self.owned + self.waiting()
     }
 
-    /// Streams that are to be run, and that nobody owns.
+    /// Returns the number of streams that should run and have no owner.
     pub const fn waiting(&self) -> usize {
         self.unclaimed + self.orphaned
     }
 
-    /// Streams that have an owner which does not run them: its lease is over, or it has failed.
+    /// Returns the number of streams whose owner does not run them: its lease is over, or it has
+    /// failed.
     pub const fn standing(&self) -> usize {
         self.owned.saturating_sub(self.running)
     }
@@ -71,11 +72,11 @@ impl StreamCounts {
 /// How many moves are under way, and how many were accepted and did not happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MoveCounts {
-    /// Streams whose owner is to let go of them.
+    /// Streams that their owner must release.
     pub releasing: usize,
-    /// Streams that run on two instances until the new owner shows that it runs them.
+    /// Streams that run on two instances until the new owner reports that it runs them.
     pub overlapping: usize,
-    /// Streams whose owner did not let go of them, and keeps them.
+    /// Streams that their owner did not release, and keeps.
     pub given_up: usize,
 }
 
@@ -83,7 +84,7 @@ impl MoveCounts {
     fn of(fleet: &Fleet) -> Self {
         let mut counts = Self::default();
         for slot in fleet.instances() {
-            // One that is disabled or deleted goes nowhere.
+            // A disabled or deleted stream goes nowhere.
             let moves = slot.releasing().iter().filter(|id| {
                 let stream = fleet.stream(**id);
                 stream.is_some_and(|slot| slot.stream().enabled && !slot.stream().deleted)
@@ -95,24 +96,23 @@ impl MoveCounts {
         counts
     }
 
-    /// Moves that are under way.
+    /// Returns the number of moves under way.
     pub const fn under_way(&self) -> usize {
         self.releasing + self.overlapping
     }
 }
 
-/// The totals.
+/// The answer to [`FleetTotals`].
 #[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Totals {
-    /// Registered instances.
     pub instances: usize,
     /// Instances by state; every state is there.
     pub by_status: BTreeMap<InstanceStatus, usize>,
     /// Streams by state; every state is there.
     pub by_state: BTreeMap<StreamState, usize>,
-    /// Streams, told apart further.
+    /// Streams, counted by what they do.
     pub streams: StreamCounts,
-    /// Moves.
     pub moves: MoveCounts,
     /// How many streams the serving instances may own.
     pub total_capacity: u64,
@@ -123,22 +123,22 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Instances that are active.
+    /// Returns the number of active instances.
     pub fn active_instances(&self) -> usize {
         self.by_status[&InstanceStatus::Active]
     }
 
-    /// Streams that an instance owns.
+    /// Returns the number of streams that an instance owns.
     pub fn streams_assigned(&self) -> usize {
         self.by_state[&StreamState::Assigned]
     }
 
-    /// Streams that are to be run, and that nobody owns.
+    /// Returns the number of streams that should run and have no owner.
     pub fn streams_available(&self) -> usize {
         self.by_state[&StreamState::Unclaimed] + self.by_state[&StreamState::Orphaned]
     }
 
-    /// Streams that are to be run.
+    /// Returns the number of streams that should run.
     pub fn streams_enabled(&self) -> usize {
         self.streams_assigned() + self.streams_available()
     }

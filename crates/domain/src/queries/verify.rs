@@ -1,33 +1,33 @@
-//! Is a claim to a stream still good? For whoever stores what the workers produce: a former owner
-//! that does not know yet that it lost the stream shows an epoch that is not the current one.
+//! Judges claims to streams, for stores of results: a former owner that has not learned that it
+//! lost the stream shows an epoch that is not the current one.
 
 use super::query::Query;
 use crate::fleet::Fleet;
 use crate::handover::Handover;
 use crate::ids::{Epoch, InstanceId, StreamId};
 
-/// Somebody says that it runs a stream under an epoch.
+/// The claim of a worker that it runs a stream under an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Claim {
-    /// Which stream.
     pub stream: StreamId,
-    /// The epoch of the assignment it goes by.
+    /// The epoch under which the worker runs the stream.
     pub epoch: Epoch,
 }
 
-/// What is to be thought of a claim.
+/// The judgement of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Judgement {
-    /// The claim.
     pub claim: Claim,
-    /// The assignment as it is; none if nobody runs the stream, or there is no such stream.
+    /// The current assignment; `None` if the stream has no owner or does not exist.
     pub current: Option<(Epoch, InstanceId)>,
     /// The epoch of the former owner, as long as it is to go on beside the new one.
     pub former: Option<Epoch>,
 }
 
 impl Judgement {
-    /// Whether the claim is that of the assignment as it is, or of one that overlaps with it.
+    /// Returns whether the claim matches the current assignment, or one that overlaps with it.
     pub fn is_current(&self) -> bool {
         let current = self.current.as_ref().map(|(epoch, _)| *epoch);
         current == Some(self.claim.epoch) || self.former == Some(self.claim.epoch)
@@ -36,8 +36,8 @@ impl Judgement {
 
 /// Judges claims, in their order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct VerifyClaims {
-    /// The claims.
     pub claims: Vec<Claim>,
 }
 
@@ -49,7 +49,7 @@ impl Query for VerifyClaims {
             .iter()
             .map(|claim| {
                 let slot = fleet.stream(claim.stream);
-                // One that was disabled may be assigned until its worker has let go.
+                // A disabled stream may be assigned until its worker has released it.
                 let assignment = slot
                     .filter(|slot| slot.stream().enabled)
                     .and_then(|slot| slot.place().assignment());

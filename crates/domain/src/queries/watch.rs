@@ -1,4 +1,4 @@
-//! What the system's health is judged by, and what is said about failures.
+//! The numbers by which the system's health is judged, and the facts that explain failures.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,25 +16,25 @@ use crate::timeline::Recent;
 /// For how long a failed instance without streams still counts.
 pub const FAILED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
 
-/// Asks for the numbers health is judged by. Walks the instances, not the streams.
+/// Returns the numbers by which health is judged. Walks the instances, not the streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FleetVitals {
     /// The times of failures that are at most [`FAILED_COUNTS_FOR`] ago.
     pub lately: Recent,
-    /// Until when whose streams run.
+    /// The ends of the leases, by which running streams are counted.
     pub leases: Leases,
 }
 
 /// Streams of one instance whose move was accepted and given up.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct GivenUpMoves {
-    /// Who did not let go of them.
+    /// The instance that did not release them.
     pub instance: InstanceId,
-    /// Which ones.
     pub streams: BTreeSet<StreamId>,
 }
 
-/// The numbers. Who counts is explained in `domain/health/machine.rs`.
+/// The numbers. `health/machine/mod.rs` explains which instances count.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Vitals {
     /// Instances that count.
@@ -43,7 +43,7 @@ pub struct Vitals {
     pub active: u32,
     /// Those of them that have failed.
     pub failed: u32,
-    /// All instances that are failed, those that do not count any more too.
+    /// All failed instances, also those that do not count any more.
     pub all_failed: u32,
     /// How many streams the serving instances may own.
     pub capacity: u64,
@@ -53,7 +53,7 @@ pub struct Vitals {
     pub assigned: u64,
     /// Streams that wait for room.
     pub orphaned: u64,
-    /// All streams, told apart.
+    /// All streams, counted by what they do.
     pub streams: StreamCounts,
     /// The moves that were given up, by instance.
     pub given_up: Vec<GivenUpMoves>,
@@ -110,14 +110,14 @@ fn counts(slot: &InstanceSlot, lately: &Recent) -> bool {
     }
 }
 
-/// Asks for the instances that are failed now.
+/// Returns the instances that are failed now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailedInstances;
 
-/// An instance that is failed.
+/// One line of the answer to [`FailedInstances`].
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct FailedInstance {
-    /// The name of the instance.
     pub id: InstanceId,
     /// When it was declared failed.
     pub since: WallTime,
@@ -142,7 +142,7 @@ impl Query for FailedInstances {
     }
 }
 
-/// Asks where the instances are and how they are labelled.
+/// Returns the addresses and labels of the instances.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FleetFacts;
 

@@ -1,4 +1,4 @@
-//! Does a worker run what it is to run? What it says is compared with what is saved.
+//! Compares the streams that a worker reports with the streams it should run.
 //!
 //! ```text
 //!            differs            a grace later           another grace later
@@ -7,21 +7,22 @@
 //!      └──────────────────┴── says what it should ─┴──── for a grace ───────┘ settled again
 //! ```
 //!
-//! *Told again*: its heartbeats are answered with what to start and what to stop, although it has
-//! the newest version. *Settled*: what it still does not run moves to somebody else, and what it
-//! runs and should not is reported; once for each time it falls out of step, however long it
-//! lasts. A worker that comes closer while it starts one stream after the other is given a new
-//! grace each time: nobody who works is disturbed.
+//! *Told again*: the worker's heartbeats are answered with the streams to start and to stop,
+//! although it has the newest version. *Settled*: streams it still does not run move to other
+//! instances, and streams that it runs and should not are reported; once for each time it falls out
+//! of step, however long that lasts. A worker that comes closer while it starts one stream after
+//! the other is given a new grace each time, so a worker that makes progress is not disturbed.
 //!
-//! Not every heartbeat is judged ([`is_judged`](Report::is_judged)): changes on their way are no
-//! difference. A worker that keeps its version has heard all; one that has another is told what
-//! changed anyway. Who beats by leases and names no version is about to stop something. A classic
-//! worker is judged once it was told of all its streams; it cannot be told again, and its streams
-//! are not moved, because it might have begun to run them meanwhile without hearing of that.
+//! Not every heartbeat is judged ([`is_judged`](Report::is_judged)), because changes on their way
+//! are no difference. A worker with the newest version has received all changes; one with another
+//! version is sent the changes anyway. A leased worker that names no version is about to stop
+//! something. A classic worker is judged once it was notified of all its streams; nothing can be
+//! sent to it again, and its streams are not moved, because it might have begun to run them
+//! meanwhile and would not learn of the move.
 //!
 //! What can go wrong: an answer is lost (it is repeated until all is settled); the store is out
-//! (settling is tried again with each heartbeat); the orchestrator ends (the next one sees the same
-//! and begins anew).
+//! (settling is retried with each heartbeat); the orchestrator ends (the next one sees the same
+//! difference and begins anew).
 
 use std::time::Duration;
 
@@ -32,8 +33,8 @@ use super::ids::AssignmentVersion;
 use super::settings::LivenessThresholds;
 use super::time::Timestamp;
 
-/// How long a difference may last before something is done about it: half of the silence that
-/// makes an instance late, which is two heartbeats of a worker that beats as it is told to.
+/// Returns how long a difference may last before it has a consequence: half of the silence that
+/// makes an instance late, which is two heartbeats at the recommended interval.
 pub fn grace(thresholds: &LivenessThresholds) -> Duration {
     thresholds.warning / 2
 }
@@ -41,11 +42,11 @@ pub fn grace(thresholds: &LivenessThresholds) -> Duration {
 /// What a heartbeat says of its worker's streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Report {
-    /// The version it has, if it says so.
+    /// The version it has, if it names one.
     pub version: Option<AssignmentVersion>,
-    /// Of what it runs.
+    /// The digest of the streams it runs.
     pub digest: StreamsDigest,
-    /// How many streams that are.
+    /// The number of the streams it runs.
     pub count: u64,
 }
 
@@ -68,29 +69,30 @@ impl Report {
         }
     }
 
-    /// How many streams are missing or too many at the least.
+    /// Returns how many streams are missing or too many, at least.
     fn distance(&self, standing: &Standing) -> u64 {
         self.count.abs_diff(standing.to_run as u64)
     }
 }
 
-/// What is to be done about a heartbeat.
+/// The consequence of a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Measure {
-    /// Nothing.
     None,
-    /// It is answered with what to start and what to stop.
+    /// The heartbeat is answered with the streams to start and to stop.
     TellAgain,
-    /// The same, and the difference is settled: the machine wants to hear what came of it.
+    /// The same, and the difference is settled: the caller reports the outcome to the machine.
     Settle(Settling),
 }
 
-/// What a difference is settled by.
+/// The facts with which a difference is settled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settling {
-    /// Whether it was not reported since the worker fell out of step.
+    /// Whether the difference was not reported since the worker fell out of step.
     pub is_new: bool,
-    /// The version whose streams the worker was told again; none for one that cannot be told.
+    /// The version whose streams were sent to the worker again; `None` for a worker to which
+    /// nothing can be sent.
     pub told: Option<AssignmentVersion>,
 }
 
@@ -121,7 +123,7 @@ pub struct ReconciliationMachine {
 }
 
 impl ReconciliationMachine {
-    /// Knows of no difference.
+    /// Creates a machine that knows of no difference.
     pub fn new(grace: Duration) -> Self {
         Self {
             grace,
@@ -129,17 +131,17 @@ impl ReconciliationMachine {
         }
     }
 
-    /// Whether it knows of no difference.
+    /// Returns whether it knows of no difference.
     pub fn is_in_step(&self) -> bool {
         self.phase == Phase::InStep
     }
 
-    /// Another life of the instance began, or it serves no more.
+    /// Starts anew: another incarnation of the instance began, or it does not serve any more.
     pub fn forget(&mut self) {
         self.phase = Phase::InStep;
     }
 
-    /// A heartbeat says what runs.
+    /// Judges the report of a heartbeat.
     pub fn heard(&mut self, report: &Report, standing: &Standing, now: Timestamp) -> Measure {
         if !report.is_judged(standing) {
             return Measure::None;
@@ -230,8 +232,8 @@ impl ReconciliationMachine {
         }
     }
 
-    /// What it wanted settled is saved. `version` is the one the worker had then, `differed` whether
-    /// there was anything left that was not on its way.
+    /// Notes that a difference is settled and saved. `version` is the one the worker had then;
+    /// `differed` says whether a difference was left that was not on its way.
     pub fn settled(&mut self, version: Option<AssignmentVersion>, differed: bool, now: Timestamp) {
         self.phase = match self.phase {
             Phase::InStep => Phase::InStep,

@@ -1,37 +1,38 @@
 //! Instances that leave for good and wait for the end of their lease.
 //!
-//! That an instance is to leave is saved with it, so a list that is lost with the process is made
-//! anew by the sweep. Each is tried when its lease is over, and again a while later for as long as
-//! it cannot be saved.
+//! The order to leave is saved with the instance, so the sweep can rebuild a list that is lost with
+//! the process. Each removal is tried when the lease is over, and again after a while for as long
+//! as it cannot be saved.
 
 use std::collections::BTreeMap;
 
 use crate::ids::InstanceId;
 use crate::time::Timestamp;
 
-/// When which instance may be removed.
+/// The moments at which instances may be removed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Departures {
     due: BTreeMap<InstanceId, Timestamp>,
 }
 
 impl Departures {
-    /// An instance may be removed at a moment; a second call moves it.
+    /// Notes when an instance may be removed; a second call moves the moment.
     pub fn wait(&mut self, id: InstanceId, until: Timestamp) {
         self.due.insert(id, until);
     }
 
-    /// Whether an instance waits.
+    /// Returns whether an instance waits.
     pub fn is_waiting(&self, id: &InstanceId) -> bool {
         self.due.contains_key(id)
     }
 
-    /// Its worker has let go: it need not wait any longer. Whether it waited.
+    /// Ends the wait of an instance whose worker has released its streams. Returns whether it
+    /// waited.
     pub fn let_go(&mut self, id: &InstanceId) -> bool {
         self.due.remove(id).is_some()
     }
 
-    /// Takes those whose time has come.
+    /// Takes the instances whose time has come.
     pub fn handle_deadline(&mut self, now: Timestamp) -> Vec<InstanceId> {
         let (due, rest) = std::mem::take(&mut self.due)
             .into_iter()
@@ -40,7 +41,7 @@ impl Departures {
         due.into_keys().collect()
     }
 
-    /// When the next one may be removed.
+    /// Returns when the next instance may be removed.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.due.values().min().copied()
     }

@@ -1,5 +1,5 @@
-//! Which instances are being recovered, and how far each is: one recovery per instance at a
-//! time, in one order.
+//! The recoveries under way, and how far each is: one recovery per instance at a time, always in
+//! the same order of steps.
 //!
 //! ```text
 //!   wake ──▶ Fencing ──Alive──────────────▶ (over: it beats)
@@ -13,11 +13,11 @@
 //!               └──────────────────────────────────┘
 //! ```
 //!
-//! Whatever wakes a recovery (a timeout, a report, the sweep, the store's return) takes the same
-//! path. A second wake-up of the same life joins the first; a wake-up of a newer life replaces
-//! it, because the older life is over. An instance that was fenced stays fenced while it waits:
-//! nothing is granted to it that a saved failure would contradict. A recovery whose attempts are
-//! used up becomes urgent and is tried for ever, at the slowest step.
+//! Every reason for a recovery (a timeout, a report, the sweep, the store's return) takes the same
+//! path. A second reason for the same incarnation joins the first; a reason for a newer incarnation
+//! replaces it, because the older incarnation is over. A fenced instance stays fenced while its
+//! recovery waits: nothing is granted to it that a saved failure would contradict. A recovery whose
+//! attempts are used up becomes urgent and keeps retrying, at the longest delay.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,29 +26,27 @@ use crate::ids::{Incarnation, InstanceId};
 use crate::incident::FailureCause;
 use crate::time::{Timestamp, WallTime};
 
-/// The life of an instance that is to be recovered, and why.
+/// The incarnation of an instance that must be recovered, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Failure {
-    /// Who.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// Why it is held to have failed.
     pub cause: FailureCause,
-    /// When that was noticed.
+    /// When the failure was noticed.
     pub detected_at: WallTime,
 }
 
-/// What the shell is to do next.
+/// The next step of the caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Step {
     /// Fence the instance and report the answer.
     Fence(Failure),
-    /// Have the fleet decide and save, and report the answer.
+    /// Let the fleet decide and save, and report the answer.
     Attempt {
-        /// Which failure.
         failure: Failure,
-        /// Which attempt, from 1.
+        /// The number of the attempt, from 1.
         attempt: u32,
         /// Whether it is an emergency.
         is_urgent: bool,
@@ -83,14 +81,14 @@ impl Recovery {
     }
 }
 
-/// What became of a recovery whose attempt failed.
+/// What follows a failed attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retry {
-    /// It is tried again.
+    /// It is retried.
     Later,
-    /// It is tried again, and its attempts were used up just now.
+    /// It is retried, and its attempts were used up just now.
     Exhausted,
-    /// It is not under way any more.
+    /// The recovery is not under way any more.
     Never,
 }
 
@@ -101,18 +99,18 @@ pub struct Recoveries {
 }
 
 impl Recoveries {
-    /// None.
+    /// Creates an empty list.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A failure was noticed. `None` if its recovery is under way already; an emergency makes that
-    /// one urgent.
+    /// Begins the recovery of a failure. Returns `None` if it is under way already; an emergency
+    /// makes that one urgent.
     pub fn wake(&mut self, failure: Failure) -> Option<Step> {
         self.resume(failure, 0)
     }
 
-    /// A recovery that was begun by an earlier run of the program goes on, after so many attempts.
+    /// Continues a recovery that an earlier run of the program began, after so many attempts.
     pub fn resume(&mut self, failure: Failure, attempts: u32) -> Option<Step> {
         let is_urgent = failure.cause == FailureCause::EmergencyThreshold;
         if let Some(known) = self.under_way.get_mut(&failure.id)
@@ -131,14 +129,15 @@ impl Recoveries {
         Some(Step::Fence(failure))
     }
 
-    /// A recovery is over: it is saved, there was nothing to recover, or the instance beat.
+    /// Ends a recovery: it is saved, there was nothing to recover, or the instance sent a
+    /// heartbeat.
     pub fn ended(&mut self, id: &InstanceId, incarnation: Incarnation) {
         if self.is_recovering(id, incarnation) {
             self.under_way.remove(id);
         }
     }
 
-    /// The instance is fenced.
+    /// Notes that the instance is fenced.
     pub fn fenced(&mut self, id: &InstanceId, incarnation: Incarnation) -> Option<Step> {
         let recovery = self.under_way.get_mut(id)?;
         if recovery.failure.incarnation != incarnation {
@@ -150,8 +149,8 @@ impl Recoveries {
         }
     }
 
-    /// An attempt could not be saved: the next one is due after `delay`. After `most_attempts`
-    /// it is urgent, if `escalates`.
+    /// Notes that an attempt could not be saved: the next one is due after `delay`. After
+    /// `most_attempts` the recovery is urgent, if `escalates`.
     pub fn retry_after(
         &mut self,
         (id, incarnation): (&InstanceId, Incarnation),
@@ -174,8 +173,8 @@ impl Recoveries {
         Retry::Exhausted
     }
 
-    /// The store is known to be out, and nothing was tried: the attempt does not count. It is made
-    /// once the store is back; `delay` is for the case that nobody says so.
+    /// Notes that the store is known to be out and nothing was tried: the attempt does not count.
+    /// It is repeated once the store is back; `delay` applies if its return is not reported.
     pub fn wait_for_store(
         &mut self,
         (id, incarnation): (&InstanceId, Incarnation),
@@ -185,8 +184,8 @@ impl Recoveries {
         self.postpone((id, incarnation), now + delay);
     }
 
-    /// The worker may still run its streams: the attempt does not count, and is made again when
-    /// the lease is over.
+    /// Notes that the worker may still run its streams: the attempt does not count, and is repeated
+    /// when the lease is over.
     pub fn wait_for_lease(
         &mut self,
         (id, incarnation): (&InstanceId, Incarnation),
@@ -205,17 +204,17 @@ impl Recoveries {
         }
     }
 
-    /// The steps whose wait is over. Safe at any time.
+    /// Returns the steps whose wait is over. May be called at any time.
     pub fn handle_deadline(&mut self, now: Timestamp) -> Vec<Step> {
         self.go_on(|until| until <= now)
     }
 
-    /// The store is back: no wait makes sense any more.
+    /// Returns every step that waits: the store is back, so no wait is needed.
     pub fn store_returned(&mut self) -> Vec<Step> {
         self.go_on(|_| true)
     }
 
-    /// Somebody asks for the next attempt of an instance now, if it waits for one.
+    /// Begins the next attempt of an instance now, if it waits for one.
     pub fn hurry(&mut self, id: &InstanceId) -> Option<Step> {
         let recovery = self.under_way.get_mut(id)?;
         match recovery.stage {
@@ -235,7 +234,7 @@ impl Recoveries {
             .collect()
     }
 
-    /// When the next wait is over.
+    /// Returns when the next wait is over.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         self.under_way
             .values()
@@ -246,22 +245,22 @@ impl Recoveries {
             .min()
     }
 
-    /// Whether some life of the instance is being recovered.
+    /// Returns whether any incarnation of the instance is being recovered.
     pub fn concerns(&self, id: &InstanceId) -> bool {
         self.under_way.contains_key(id)
     }
 
-    /// How many are under way.
+    /// Returns how many recoveries are under way.
     pub fn len(&self) -> usize {
         self.under_way.len()
     }
 
-    /// Whether nothing is being recovered.
+    /// Returns whether no recovery is under way.
     pub fn is_empty(&self) -> bool {
         self.under_way.is_empty()
     }
 
-    /// Whether this life of the instance is being recovered.
+    /// Returns whether this incarnation of the instance is being recovered.
     pub fn is_recovering(&self, id: &InstanceId, incarnation: Incarnation) -> bool {
         self.under_way
             .get(id)

@@ -1,11 +1,11 @@
-//! Recovering the streams of an instance that failed: in which order, how often, and what is
-//! written down about it.
+//! Recovers the streams of an instance that failed: in which order, how often, and what is recorded
+//! about it.
 //!
-//! `pipeline` holds the steps as types: each is made by the one before it and by nothing else, so
-//! a recovery that skips one does not compile. `machine` knows which instances are being
-//! recovered, one recovery each, and when the next attempt is due. `progress` is what an incident
-//! is told of the attempts; `departure` knows who leaves for good once its lease is over; `resumption` says
-//! what becomes of those an earlier run of the program left open.
+//! `pipeline` holds the steps as types. Each can be constructed only from the previous one, so a
+//! recovery that skips one does not compile. `machine` knows which instances are being recovered,
+//! one recovery each, and when the next attempt is due. `progress` is the record of the attempts in
+//! an incident; `departure` knows the instances that leave for good once their lease is over;
+//! `resumption` decides how incidents go on that an earlier run of the program left open.
 
 mod departure;
 mod machine;

@@ -8,15 +8,15 @@
 //!                               EndIncident ◀── Verified ◀─────verify── Applied
 //! ```
 //!
-//! A timeout, a report, an operator's order, a restart and the sweep all take this way. None of
-//! these can be made from outside but by the step before:
+//! A timeout, a report, an operator's order, a restart and the sweep all take this way. Each type
+//! can be constructed only from the previous one:
 //!
 //! ```compile_fail,E0308
 //! use orchestrator_domain::commands::OpenIncident;
 //! use orchestrator_domain::recovery::{Detected, Failure, Manner, Progress};
 //!
 //! fn hasty(failure: Failure) -> OpenIncident {
-//!     // Neither looked up anew nor reconfirmed.
+//!     // Neither refreshed nor reconfirmed.
 //!     OpenIncident::new(Detected::new(failure), Manner::Ordinary, Progress::default())
 //! }
 //! ```
@@ -35,7 +35,7 @@
 //! use orchestrator_domain::recovery::{Manner, Opened, Progress};
 //!
 //! fn greedy(opened: Opened) -> RecoverInstance {
-//!     // Its worker may still run the streams: nobody asked for its lease.
+//!     // The worker may still run the streams: its lease was not judged.
 //!     RecoverInstance::new(opened, Manner::Ordinary, Progress::default(), Scoring::default())
 //! }
 //! ```
@@ -79,14 +79,14 @@ use crate::incident::{
 use crate::instance::InstanceStatus;
 use crate::liveness::FenceAnswer;
 
-/// Why there was nothing to recover after all.
+/// Why there is nothing to recover after all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Averted {
     /// The instance is not registered any more.
     Gone,
-    /// It registered again: the life that failed is over.
+    /// The instance registered again: the incarnation that failed is over.
     AnotherLife,
-    /// It beat in the meantime.
+    /// The instance sent a heartbeat meanwhile.
     Beats,
 }
 
@@ -102,20 +102,18 @@ impl fmt::Display for Averted {
 
 /// How a recovery treats the instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Manner {
-    /// It has failed.
+    /// The instance has failed.
     Ordinary,
-    /// It has failed, and it is urgent.
+    /// The instance has failed, and the recovery is urgent.
     Emergency,
-    /// An operator takes it out of use, whether it beats or not.
-    TakenOut {
-        /// Why.
-        reason: OrderReason,
-    },
+    /// An operator takes the instance out of use, whether it sends heartbeats or not.
+    TakenOut { reason: OrderReason },
 }
 
 impl Manner {
-    /// The state the instance is left in.
+    /// Returns the state in which the instance is left.
     pub const fn end_status(&self) -> InstanceStatus {
         match self {
             Self::Ordinary | Self::Emergency => InstanceStatus::Failed,
@@ -123,7 +121,7 @@ impl Manner {
         }
     }
 
-    /// Whether it goes by the four steps of an emergency.
+    /// Returns whether the incident has the four steps of an emergency.
     pub const fn is_emergency(&self) -> bool {
         match self {
             Self::Ordinary => false,
@@ -131,7 +129,7 @@ impl Manner {
         }
     }
 
-    /// Why the operator ordered it.
+    /// Returns why the operator ordered it.
     pub fn reason(&self) -> Option<&OrderReason> {
         match self {
             Self::Ordinary | Self::Emergency => None,
@@ -140,22 +138,22 @@ impl Manner {
     }
 }
 
-/// A failure that was noticed, or told of.
+/// A failure that was noticed or reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Detected {
     failure: Failure,
 }
 
 impl Detected {
-    /// The beginning of every recovery.
+    /// Begins a recovery.
     pub fn new(failure: Failure) -> Self {
         Self { failure }
     }
 
-    /// Looks at what is known of the instance now; none: it is not registered.
+    /// Compares the failure with the instance as it is now; `None`: it is not registered.
     ///
     /// # Errors
-    /// If the life that failed is over.
+    /// Returns an error if the incarnation that failed is over.
     pub fn refresh(self, now: Option<&Standing>) -> Result<Refreshed, Averted> {
         match now {
             None => Err(Averted::Gone),
@@ -169,22 +167,22 @@ impl Detected {
     }
 }
 
-/// A failure of an instance that still leads the life that failed.
+/// A failure whose incarnation is still the current one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refreshed {
     failure: Failure,
 }
 
 impl Refreshed {
-    /// What failed.
+    /// Returns the failure that is being recovered.
     pub fn failure(&self) -> &Failure {
         &self.failure
     }
 
-    /// Hears what came of fencing the instance; none: it leads another life.
+    /// Takes the answer of the fence; `None`: the instance has a newer incarnation.
     ///
     /// # Errors
-    /// If it is not fenced.
+    /// Returns an error if the instance is not fenced.
     pub fn reconfirm(self, answer: Option<FenceAnswer>) -> Result<Confirmed, Averted> {
         match answer {
             Some(FenceAnswer::Fenced) => Ok(Confirmed {
@@ -203,12 +201,12 @@ pub struct Confirmed {
 }
 
 impl Confirmed {
-    /// What failed.
+    /// Returns the failure that is being recovered.
     pub fn failure(&self) -> &Failure {
         &self.failure
     }
 
-    /// Takes up an incident that the store has open for exactly this life.
+    /// Takes up an incident that is open in the store for exactly this incarnation.
     pub fn resume(&self, incident: Incident) -> Option<Opened> {
         let is_its = incident.instance == self.failure.id
             && incident.incarnation == self.failure.incarnation
@@ -224,7 +222,7 @@ impl Confirmed {
     }
 }
 
-/// A confirmed failure whose incident the store has: whatever happens now, it can be resumed.
+/// A confirmed failure whose incident is saved, so that a later start can resume it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opened {
     confirmed: Confirmed,
@@ -232,17 +230,17 @@ pub struct Opened {
 }
 
 impl Opened {
-    /// What failed.
+    /// Returns the failure that is being recovered.
     pub fn failure(&self) -> &Failure {
         &self.confirmed.failure
     }
 
-    /// What is saved about it.
+    /// Returns the saved incident.
     pub fn incident(&self) -> &Incident {
         &self.incident
     }
 
-    /// Only what is saved about it.
+    /// Returns the saved incident alone.
     pub fn into_incident(self) -> Incident {
         self.incident
     }
@@ -258,7 +256,7 @@ pub struct Applied {
     incident: Incident,
     evacuation: Evacuation,
     upto: Epoch,
-    /// How long it took to decide, as whoever had it decided measured.
+    /// How long the decision took, as the caller measured it.
     pub planned_in: Duration,
 }
 
@@ -272,18 +270,19 @@ impl Applied {
         }
     }
 
-    /// What an incident in the store tells: that its moves are saved, if they are.
+    /// Reads from an incident in the store whether its moves are saved.
     pub fn recorded(incident: Incident) -> Option<Self> {
         let is_saved = incident.steps.iter().any(|step| {
             matches!(step.name, StepName::Apply | StepName::Redistribute)
                 && step.result == StepResult::Done
         });
-        // What it owned when the incident was opened has a smaller number than the incident.
+        // The epochs of streams the instance owned when the incident was opened are below the
+        // incident's number.
         let upto = Epoch::new(incident.id.get());
         is_saved.then(|| Self::new(incident, Evacuation::default(), upto))
     }
 
-    /// A recovery that somebody else carried out: the instance has failed and owns nothing.
+    /// Accepts a recovery that was carried out otherwise: the instance has failed and owns nothing.
     pub fn found_done(incident: Incident, now: &Standing) -> Option<Self> {
         let is_done = now.incarnation == incident.incarnation
             && now.status == InstanceStatus::Failed
@@ -292,31 +291,31 @@ impl Applied {
         is_done.then(|| Self::new(incident, Evacuation::default(), upto))
     }
 
-    /// What is saved about it.
+    /// Returns the saved incident.
     pub fn incident(&self) -> &Incident {
         &self.incident
     }
 
-    /// What is saved about it, to be completed with measured durations.
+    /// Returns the saved incident, to be completed with measured durations.
     pub fn incident_mut(&mut self) -> &mut Incident {
         &mut self.incident
     }
 
-    /// What became of the streams.
+    /// Returns where the streams went.
     pub fn evacuation(&self) -> &Evacuation {
         &self.evacuation
     }
 
-    /// Whose recovery it is.
+    /// Returns the instance that was recovered.
     pub fn instance(&self) -> &InstanceId {
         &self.incident.instance
     }
 
-    /// Compares what is saved with what was to be done. The instance may have come back since, and
-    /// own streams again; but none that it owned before.
+    /// Compares the saved fleet with the plan. The instance may have come back since, and own
+    /// streams again; but none that it owned before.
     ///
     /// # Errors
-    /// With everything that is not as it should be.
+    /// Returns everything that is not as planned.
     pub fn verify(self, fleet: &Fleet) -> Result<Verified, Box<Unverified>> {
         let mut found = Vec::new();
         let id = &self.incident.instance;
@@ -350,14 +349,14 @@ impl Applied {
     }
 }
 
-/// A recovery that did what it was to do.
+/// A recovery that did everything it planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verified {
     incident: Incident,
 }
 
 impl Verified {
-    /// How it ended.
+    /// Returns how it ended.
     pub fn outcome(&self) -> IncidentOutcome {
         if self.incident.streams_orphaned == 0 {
             IncidentOutcome::Recovered
@@ -366,22 +365,22 @@ impl Verified {
         }
     }
 
-    /// What is saved about it, to be completed with the steps that followed.
+    /// Returns the saved incident, to be completed with the steps that followed.
     pub fn incident_mut(&mut self) -> &mut Incident {
         &mut self.incident
     }
 
-    /// What is saved about it.
+    /// Returns the saved incident.
     pub fn into_incident(self) -> Incident {
         self.incident
     }
 }
 
-/// A recovery that was saved and did not do what it was to do.
+/// A recovery that was saved and did not do everything it planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Unverified {
-    /// What is saved about it.
     pub incident: Incident,
-    /// What is not as it should be.
+    /// Everything that is not as planned.
     pub found: Vec<String>,
 }

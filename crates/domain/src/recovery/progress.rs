@@ -1,4 +1,4 @@
-//! What is told of the attempts of one recovery.
+//! The record of the attempts of one recovery.
 
 use std::time::Duration;
 
@@ -9,8 +9,8 @@ use crate::time::WallTime;
 /// incident of thousands of them: the newest then stands for those that are left out.
 pub const MOST_FAILED_STEPS: usize = 20;
 
-/// What was done so far, and in which attempt. The domain has no clock: whoever takes a step says
-/// when it began and how long it took.
+/// The steps so far, and the attempt under way. The domain has no clock: the caller that takes a
+/// step reports when it began and how long it took.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The attempt that is under way, from 1.
@@ -22,7 +22,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// What is saved of the attempts so far.
+    /// Reads the progress that is saved with an incident.
     pub fn saved(incident: &Incident) -> Self {
         Self {
             attempt: incident.attempts,
@@ -31,7 +31,7 @@ impl Progress {
         }
     }
 
-    /// Writes down a step of the attempt under way.
+    /// Records a step of the attempt under way.
     pub fn note(
         &mut self,
         name: StepName,
@@ -53,7 +53,7 @@ impl Progress {
     }
 }
 
-/// A step as it is kept.
+/// Creates the record of a step.
 pub(crate) fn step(
     name: StepName,
     result: StepResult,

@@ -1,4 +1,4 @@
-//! What becomes of an incident that an earlier run of the program left open.
+//! How an incident goes on that an earlier run of the program left open.
 
 use crate::fleet::Standing;
 use crate::incident::{FailureCause, Incident, Unmoved};
@@ -6,21 +6,22 @@ use crate::instance::InstanceStatus;
 
 use super::pipeline::Applied;
 
-/// What is to be done with an open incident after a start.
+/// The decision about an open incident after a start.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Resumption {
     /// Its moves are saved: they are verified, and it ends.
     Verify(Box<Applied>),
-    /// Nothing was moved, and nothing is to be: it ends.
+    /// No stream was moved, and none will be: it ends.
     End(Unmoved),
-    /// Its recovery goes on, from the look at what is known now.
+    /// Its recovery goes on; the instance is read again first.
     Resume,
 }
 
-/// Looks at an open incident, and at its instance as it was loaded; none: it is not registered.
+/// Decides about an open incident and its instance as it was loaded; `None`: the instance is not
+/// registered.
 ///
-/// Silence is the orchestrator's own after a start: who was to fail for it is given full grace
-/// (I6). What a person asked for is carried out nevertheless.
+/// After a start, silence is the orchestrator's own: an instance that was about to fail for its
+/// silence has a full timeout again (I6). An operator's order is carried out nevertheless.
 pub fn resumption(incident: &Incident, now: Option<&Standing>) -> Resumption {
     if let Some(applied) = Applied::recorded(incident.clone()) {
         return Resumption::Verify(Box::new(applied));

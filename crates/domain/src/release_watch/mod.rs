@@ -1,4 +1,4 @@
-//! Does a worker release what was taken from it?
+//! Decides whether a worker releases the streams that were taken from it.
 //!
 //! A stream is taken from an instance when it is deleted, disabled or moved, or when the instance
 //! fails. Three clocks run per instance, each from the first look at which the condition held:
@@ -38,7 +38,7 @@ use super::reconciliation::{Report, grace};
 use super::settings::LivenessThresholds;
 use super::time::Timestamp;
 
-/// The limits this goes by.
+/// The limits by which the machine judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReleaseLimits {
     /// The time between two looks at the fleet.
@@ -52,8 +52,8 @@ pub struct ReleaseLimits {
 }
 
 impl ReleaseLimits {
-    /// A worker that reports has as long as one that is judged, and the alert is open within one
-    /// timeout; a release has a whole timeout.
+    /// Derives the limits: a worker has as long to stop reporting a stream as a judged worker has,
+    /// and the alert is open within one timeout; a release has a whole timeout.
     pub fn from_thresholds(thresholds: &LivenessThresholds) -> Self {
         let grace = grace(thresholds);
         Self {
@@ -65,16 +65,16 @@ impl ReleaseLimits {
     }
 }
 
-/// What a heartbeat reports of the streams its worker runs.
+/// What a heartbeat shows about the streams its worker runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hearing {
-    /// Nothing that could be held against it.
+    /// Nothing that is judged.
     Nothing,
     /// Exactly the streams that it should run.
     InStep,
-    /// Others, with the newest version.
+    /// Other streams, with the newest version.
     Judged,
-    /// Others, by name, with an older version or none.
+    /// Other streams, by name, with an older version or none.
     Behind,
     /// So many more than it should run, by a digest, with an older version or none.
     BehindUnnamed(u64),
@@ -103,8 +103,8 @@ impl Hearing {
         }
     }
 
-    /// Of a heartbeat that sends a digest. If the worker does not run more than it should, nothing
-    /// can be said: it may not have begun with something.
+    /// Judges a heartbeat with a digest. If the worker runs no more streams than it should, the
+    /// digest shows nothing: the worker may not have started all of them yet.
     pub fn of_digest(report: &Report, standing: &Standing) -> Self {
         let extra = report.count.saturating_sub(standing.to_run as u64);
         match Self::of_list(report, standing) {
@@ -115,19 +115,19 @@ impl Hearing {
     }
 }
 
-/// What a worker reports and should not run.
+/// The streams that a worker reports and should not run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Surplus {
     /// These streams, ascending.
     Named(Vec<(StreamId, TakenAs)>),
-    /// So many.
+    /// Only their number is known.
     Counted(u64),
 }
 
-/// What has lasted too long.
+/// The conditions that have lasted too long.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overdue {
-    /// Planned moves that are to be given up.
+    /// Planned moves to give up.
     pub abandon: Vec<StreamId>,
     /// Streams that are not released.
     pub refused: Vec<StreamId>,
@@ -153,7 +153,7 @@ pub struct ReleaseWatch {
 }
 
 impl ReleaseWatch {
-    /// Knows of nothing that was taken.
+    /// Creates a machine that knows of no stream that was taken.
     pub const fn new(limits: ReleaseLimits) -> Self {
         Self {
             limits,
@@ -167,29 +167,29 @@ impl ReleaseWatch {
         }
     }
 
-    /// The limits it goes by.
+    /// Returns the limits by which it judges.
     pub const fn limits(&self) -> &ReleaseLimits {
         &self.limits
     }
 
-    /// Whether a surplus is reported.
+    /// Returns whether a surplus is reported.
     pub const fn reports_surplus(&self) -> bool {
         self.reports_surplus
     }
 
-    /// Another life of the instance began, or it serves no more.
+    /// Starts anew: another incarnation of the instance began, or it does not serve any more.
     pub fn forget(&mut self) {
         *self = Self::new(self.limits);
     }
 
-    /// Another alert reports the streams, or they are as they should be.
+    /// Ends the surplus: another alert reports the streams, or the worker runs what it should.
     pub fn forget_surplus(&mut self) {
         self.listed.clear();
         self.unnamed = None;
         self.reports_surplus = false;
     }
 
-    /// What is saved has changed.
+    /// Takes over the saved state after a change.
     pub fn adopt(&mut self, standing: &Standing) {
         if standing.releasing == 0 {
             self.releasing.clear();
@@ -199,11 +199,12 @@ impl ReleaseWatch {
         }
     }
 
-    /// A heartbeat. Returns whether the fleet is to be looked at now.
+    /// Notes a heartbeat. Returns whether the fleet must be looked at now.
     pub fn heard(&mut self, hearing: Hearing, standing: &Standing, now: Timestamp) -> bool {
         self.adopt(standing);
         let is_behind = match hearing {
-            // Other requests and plain heartbeats say nothing, but not for ever.
+            // Other requests and heartbeats without a report show nothing; but the surplus does not
+            // last for ever without one.
             Hearing::Nothing => {
                 let limit = self.limits.overdue_after;
                 if self.last_report.is_some_and(|last| now >= last + limit) {
@@ -246,7 +247,7 @@ impl ReleaseWatch {
         looks
     }
 
-    /// What the look that a heartbeat asked for has found, and what of it has lasted too long.
+    /// Takes the result of a look, and returns the conditions that have lasted too long.
     pub fn looked(
         &mut self,
         hearing: Hearing,
@@ -269,7 +270,7 @@ impl ReleaseWatch {
             refused_after,
             ..
         } = self.limits;
-        // A worker without leases cannot say that it has released anything.
+        // A worker without leases cannot confirm a release.
         let abandon = taken.releasing.iter().filter(|(id, why)| {
             let ends = *why == TakenAs::Releasing || !standing.leased;
             ends && lasted(&self.releasing, id, overdue_after)
@@ -290,7 +291,8 @@ impl ReleaseWatch {
         }
     }
 
-    /// A judged heartbeat starts no clock, but shows what is not reported any more.
+    /// Notes the reported streams. A judged heartbeat starts no clock, but shows which streams are
+    /// not reported any more.
     fn list(&mut self, hearing: Hearing, surplus: &[(StreamId, TakenAs)], now: Timestamp) {
         let before = std::mem::take(&mut self.listed);
         let starts = match hearing {
@@ -324,7 +326,7 @@ impl ReleaseWatch {
     }
 }
 
-/// Those that are there now, each since it was first seen.
+/// Keeps the entries that are still there, each with the moment at which it was first seen.
 fn kept(
     before: &BTreeMap<StreamId, Timestamp>,
     there: impl Iterator<Item = StreamId>,

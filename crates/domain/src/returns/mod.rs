@@ -13,28 +13,29 @@
 //!
 //! *Counted*: a worker released the stream sooner than the warning threshold after it was assigned,
 //! or named a reason; or the stream was moved away because its owner never ran it (`not_run`)
-//! before it had run steadily. A release without a reason of a stream that was owned for longer is
-//! none, so workers that stop gracefully pause nothing. A release that the orchestrator asked for
-//! (a move, a recovery) is none either, and one without a reason is
-//! taken back when its worker leaves for good.
+//! before it had run steadily. A release without a reason of a stream that was owned for longer
+//! does not count, so workers that stop gracefully pause nothing. Neither does a release that the
+//! orchestrator asked for (a move, a recovery); and a return without a reason is taken back when
+//! its worker leaves for good.
 //!
 //! *Paused*: from the second return on the stream waits, [`FIRST_PAUSE`] first and twice as long
-//! with each further return, up to [`LONGEST_PAUSE`]; jitter takes away at most a quarter. Nobody is
-//! given it meanwhile, pushed or asked for. A planned move by an operator ends the pause.
-//! After the first return the stream is not paused: every other instance may have it at once, and
-//! the one that gave it back may be pushed it again after [`FIRST_PAUSE`].
+//! with each further return, up to [`LONGEST_PAUSE`]; jitter takes away at most a quarter. No
+//! instance gets it meanwhile, with or without a request. A planned move by an operator ends the
+//! pause. After the first return the stream is not paused: every other instance may have it at
+//! once, and the one that gave it back may be assigned it again after [`FIRST_PAUSE`].
 //!
-//! *Asked last*: whoever gave the stream back lately is chosen only if no other instance with room is
-//! there, and of several the one whose return is oldest. The only instance gets it again.
+//! *Chosen last*: an instance that gave the stream back lately is chosen only if no other instance
+//! with room is there, and of several the one whose return is oldest. If there is only one
+//! instance, it gets the stream again.
 //!
 //! *Steady*: one owner has held the stream for the whole heartbeat timeout, without giving it back.
-//! Then all is forgotten. It is forgotten too when the stream is disabled or deleted, or its URL is
-//! changed: then it deserves a fresh try.
+//! Then all returns are forgotten. They are forgotten too when the stream is disabled or deleted,
+//! or its URL is changed, because it may be startable now.
 //!
-//! What can go wrong: the process ends (count and pause are saved with the stream, and what is left of
-//! the pause by the clock on the wall, never more than the pause, is waited for again); the clock on
-//! the wall jumps (pauses run on running time: `ReturnTimer`); the end of a pause cannot be
-//! saved (it is tried again every `RETRY_INTERVAL`).
+//! What can go wrong: the process ends (count and pause are saved with the stream, and the rest of
+//! the pause by the wall clock, never more than the pause, is waited for again); the wall clock
+//! jumps (pauses run on running time: `ReturnTimer`); the end of a pause cannot be saved (saving is
+//! retried every `RETRY_INTERVAL`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,20 +62,20 @@ pub const LONGEST_REASON: usize = 512;
 /// From this many returns on a stream is paused, and reported.
 pub const REPORTED_RETURNS: u32 = 2;
 
-/// The reason of a return that the orchestrator found out by itself.
+/// The reason of a return that the orchestrator detected by itself.
 const NOT_RUN: &str = "the worker was told to run it and did not";
 
-/// Which returns count, and when they are forgotten.
+/// Decides which returns count, and when they are forgotten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReturnPolicy {
     /// A release counts if the stream was owned for less than this.
     pub quick: Duration,
-    /// Who has owned a stream for so long runs it steadily.
+    /// An owner that has held a stream for so long runs it steadily.
     pub steady: Duration,
 }
 
 impl ReturnPolicy {
-    /// Quick is less than the warning threshold, steady is the timeout.
+    /// Derives the policy: quick is less than the warning threshold, steady is the timeout.
     pub const fn from_thresholds(thresholds: &LivenessThresholds) -> Self {
         Self {
             quick: thresholds.warning,
@@ -82,12 +83,12 @@ impl ReturnPolicy {
         }
     }
 
-    /// Whether a release counts.
+    /// Returns whether a release counts.
     pub fn counts(&self, owned: Duration, reason: Option<&str>) -> bool {
         owned < self.quick || reason.is_some()
     }
 
-    /// Whether it counts that a stream was not run by its owner.
+    /// Returns whether it counts that the owner did not run the stream.
     pub fn counts_not_run(&self, owned: Duration) -> bool {
         owned < self.steady
     }
@@ -99,7 +100,7 @@ impl Default for ReturnPolicy {
     }
 }
 
-/// How long a stream waits after its `count`th return in a row, before jitter.
+/// Returns how long a stream waits after its `count`th return in a row, before jitter.
 pub(super) fn whole_pause(count: u32) -> Duration {
     let doublings = count.saturating_sub(REPORTED_RETURNS).min(16);
     FIRST_PAUSE
@@ -107,14 +108,14 @@ pub(super) fn whole_pause(count: u32) -> Duration {
         .min(LONGEST_PAUSE)
 }
 
-/// The same with jitter, so that streams that failed together are not tried together. It follows
-/// from the stream and the count: the decision stays the same however often it is made.
+/// Returns the same with jitter, so that streams that failed together are not tried together. The
+/// jitter follows from the stream and the count, so a repeated decision is the same.
 pub fn pause(stream: StreamId, count: u32) -> Duration {
     let seed = stream.get().cast_unsigned() ^ (u64::from(count) << 48);
     whole_pause(count).mul_f64(1.0 - 0.25 * fraction(seed))
 }
 
-/// A number in 0..1 that looks random (the finalizer of SplitMix64).
+/// Returns a number in 0..1 that looks random (the finalizer of SplitMix64).
 fn fraction(seed: u64) -> f64 {
     let mut mixed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -123,23 +124,23 @@ fn fraction(seed: u64) -> f64 {
     f64::from(u32::try_from(mixed >> 32).unwrap_or_default()) / f64::from(u32::MAX)
 }
 
-/// What is remembered of the returns of a stream until it runs steadily.
+/// The returns of a stream, remembered until it runs steadily.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Returns {
     /// How many in a row, at least 1.
     pub count: u32,
-    /// Who gave it back, each once, the last one last; at most [`MOST_WORKERS`].
+    /// The workers that gave it back, each once, the newest last; at most [`MOST_WORKERS`].
     pub workers: Vec<InstanceId>,
     /// The last reason that was given.
     pub reason: Option<Arc<str>>,
-    /// When the last one was.
+    /// The time of the last return.
     pub last_at: WallTime,
-    /// Until when it waits; none once that is over, or somebody owns it.
+    /// Until when it waits; `None` once the wait is over, or the stream has an owner.
     pub retry_at: Option<WallTime>,
 }
 
 impl Returns {
-    /// What is to be remembered after one more return.
+    /// Returns the state after one more return.
     pub fn after(
         before: Option<&Self>,
         stream: StreamId,
@@ -167,7 +168,7 @@ impl Returns {
         }
     }
 
-    /// What is to be remembered if the last return counts no more; nothing if it was the only one.
+    /// Returns the state if the last return counts no more; `None` if it was the only one.
     pub fn without_last(&self) -> Option<Self> {
         let count = self.count.saturating_sub(1);
         let mut workers = self.workers.clone();
@@ -180,17 +181,17 @@ impl Returns {
         })
     }
 
-    /// The reason of a return that no worker announced.
+    /// Returns the reason of a return that no worker announced.
     pub fn not_run() -> Arc<str> {
         NOT_RUN.into()
     }
 
-    /// Whether nobody may have the stream now.
+    /// Returns whether no instance may have the stream now.
     pub const fn is_paused(&self) -> bool {
         self.retry_at.is_some() && self.is_reported()
     }
 
-    /// Whether people are told.
+    /// Returns whether the alert `stream_returned` reports it.
     pub const fn is_reported(&self) -> bool {
         self.count >= REPORTED_RETURNS
     }

@@ -1,4 +1,4 @@
-//! Which wall times this process saw when, on running time.
+//! The wall times that this process saw, on running time.
 //!
 //! The wall clock jumps: a dead battery, a first contact with a time server, a typo. Whatever is
 //! stored carries a wall time, so the age of a row must not be a difference of two wall times. The
@@ -25,17 +25,17 @@ use std::time::Duration;
 
 use super::time::{Timestamp, WallTime};
 
-/// Jumps above this are steps, which an operator is told of. A leap second and the corrections of
-/// a time server that slews are below it.
+/// Larger jumps are steps, and are reported to the operator. A leap second and the corrections of a
+/// time server that slews are below this.
 pub const STEP_THRESHOLD: Duration = Duration::from_secs(2);
 
-/// How far the two clocks may part within a stretch.
+/// How far the two clocks may drift apart within a stretch.
 const STRETCH_TOLERANCE: Duration = Duration::from_secs(1);
 
 /// A slewed clock gains or loses at most one part in so many: more than any time server asks for.
 const SLEW_DIVISOR: i64 = 10;
 
-/// How many stretches are remembered. Beyond, two old ones become one.
+/// How many stretches are remembered. Beyond that, two old ones become one.
 const MAX_STRETCHES: usize = 128;
 
 /// How far apart in their order two stretches may be that become one.
@@ -44,16 +44,16 @@ const MERGE_DISTANCE: usize = 3;
 /// How many spans of wall time a [`Recent`] has: each is a condition of a statement.
 const MAX_SPANS: usize = 8;
 
-/// Running time during which the wall clock went steadily.
+/// A stretch of running time during which the wall clock went steadily.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stretch {
     began: Timestamp,
     ended: Timestamp,
     earliest: WallTime,
     latest: WallTime,
-    /// What the wall clock showed at the end.
+    /// The wall time at its end.
     shown: WallTime,
-    /// Several in one: only its end is known.
+    /// Whether it stands for several stretches: only its end is known.
     is_merged: bool,
 }
 
@@ -73,7 +73,7 @@ impl Stretch {
         (self.earliest..=self.latest).contains(&wall)
     }
 
-    /// The latest moment at which the wall clock may have shown `wall`.
+    /// Returns the latest moment at which the wall clock may have shown `wall`.
     fn moment_of(&self, wall: WallTime) -> Timestamp {
         if self.is_merged {
             return self.ended;
@@ -81,8 +81,8 @@ impl Stretch {
         back(self.ended, self.shown.since(wall)).max(self.began)
     }
 
-    /// How much is lost if a later stretch takes this one in: by how much wall times and moments
-    /// would be mistaken, compared with their age.
+    /// Returns how much precision is lost if a later stretch absorbs this one: by how much wall
+    /// times and moments would be mistaken, compared with their age.
     fn blur_with(&self, later: &Self, now: Timestamp) -> u128 {
         let first = self.earliest.min(later.earliest);
         let width = self.latest.max(later.latest).since(first);
@@ -98,7 +98,7 @@ impl Stretch {
         self.is_merged = true;
     }
 
-    /// The wall times at and after a moment.
+    /// Returns the wall times at and after a moment.
     fn span_from(&self, moment: Timestamp) -> Option<Span> {
         if self.ended < moment {
             return None;
@@ -133,7 +133,8 @@ impl Timeline {
         }
     }
 
-    /// Both clocks were read. Every wall time that is given to anything must pass through here.
+    /// Notes a reading of both clocks. Every wall time that is used anywhere must pass through
+    /// here.
     pub fn note(&mut self, now: Timestamp, wall: WallTime) {
         let expected = self.current.shown + now.since(self.current.ended);
         if apart(expected, wall) > STRETCH_TOLERANCE {
@@ -151,7 +152,7 @@ impl Timeline {
         current.latest = current.latest.max(wall);
     }
 
-    /// How long ago the wall clock showed `wall`: running time if this process saw it.
+    /// Returns how long ago the wall clock showed `wall`: running time if this process saw it.
     pub fn age(&self, wall: WallTime, now: Timestamp) -> Duration {
         let newest_first = std::iter::once(&self.current).chain(self.past.iter().rev());
         let mut seen = newest_first.filter(|stretch| stretch.contains(wall));
@@ -161,7 +162,7 @@ impl Timeline {
         }
     }
 
-    /// The wall times that are at most `within` old.
+    /// Returns the wall times that are at most `within` old.
     pub fn recent(&self, within: Duration, now: Timestamp) -> Recent {
         let running = now.since(Timestamp::ZERO);
         let cutoff = back(now, within);
@@ -171,8 +172,8 @@ impl Timeline {
             .filter_map(|stretch| stretch.span_from(cutoff))
             .collect();
         if let Some(span) = self.current.span_from(cutoff) {
-            // What is stamped while the answer is used is recent too. The margin ends, so that a
-            // row from the future of another clock is not kept for ever.
+            // Rows that are stamped while the answer is used are recent too. The margin ends, so
+            // that a row from the future of another clock is not kept for ever.
             spans.push(Span {
                 last: span.last + within,
                 ..span
@@ -187,9 +188,9 @@ impl Timeline {
         Recent::of(spans)
     }
 
-    /// Keeps the number of stretches bounded: of two only the end of the later one is known
-    /// afterwards. Those that are close to each other for their age are merged first; a clock that
-    /// goes to and fro has its like not next to it, but one further.
+    /// Keeps the number of stretches bounded by merging two: afterwards only the end of the later
+    /// one is known. Stretches that are close to each other for their age are merged first. A clock
+    /// that jumps to and fro has its similar stretch not next to it, but one further.
     fn merge(&mut self, now: Timestamp) {
         while self.past.len() > MAX_STRETCHES {
             let pairs = (0..self.past.len()).flat_map(|index| {
@@ -210,10 +211,9 @@ impl Timeline {
 
 /// Wall times from one to another, both included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Span {
-    /// The first.
     pub first: WallTime,
-    /// The last.
     pub last: WallTime,
 }
 
@@ -225,7 +225,7 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// Everything from a moment on, for a clock that never jumps.
+    /// Selects everything from a moment on, for a clock that never jumps.
     pub fn since(first: WallTime) -> Self {
         Self::of(vec![Span {
             first,
@@ -258,19 +258,19 @@ impl Recent {
         Self { spans: joined }
     }
 
-    /// Whether a moment is recent.
+    /// Returns whether a moment is recent.
     pub fn contains(&self, wall: WallTime) -> bool {
         let mut spans = self.spans.iter();
         spans.any(|span| (span.first..=span.last).contains(&wall))
     }
 
-    /// The earliest wall time that may be recent.
+    /// Returns the earliest wall time that may be recent.
     pub fn earliest(&self) -> WallTime {
         let first = self.spans.first().map(|span| span.first);
         first.unwrap_or(WallTime::from_micros(i64::MAX))
     }
 
-    /// All other wall times, as few spans as possible.
+    /// Returns all other wall times, in as few spans as possible.
     pub fn past(&self) -> Vec<Span> {
         let micro = Duration::from_micros(1);
         let mut past = Vec::with_capacity(self.spans.len() + 1);
@@ -297,15 +297,15 @@ impl Recent {
 pub struct ClockStep {
     /// How many steps there were so far, this one included.
     pub count: u64,
-    /// By how much, in microseconds; negative if the clock went back.
+    /// By how many microseconds; negative if the clock went back.
     pub by_micros: i64,
 }
 
-/// Compares the wall clock with one that never jumps.
+/// Detects steps: compares the wall clock with one that never jumps.
 #[derive(Debug, Clone)]
 pub struct StepDetector {
     read_at: Duration,
-    /// Wall time less the other clock, in microseconds.
+    /// The wall time less the other clock, in microseconds.
     offset: i64,
     last: Option<ClockStep>,
 }
@@ -320,7 +320,7 @@ impl StepDetector {
         }
     }
 
-    /// Both clocks were read at one moment.
+    /// Notes a reading of both clocks at one moment.
     pub fn note(&mut self, reading: Duration, wall: WallTime) {
         let elapsed = reading.saturating_sub(self.read_at);
         let found = offset(reading, wall);
@@ -332,12 +332,12 @@ impl StepDetector {
             let count = self.last.map_or(1, |last| last.count + 1);
             self.last = Some(ClockStep { count, by_micros });
         } else {
-            // Small jumps that add up are a step in the end.
+            // Small jumps that add up are reported as a step in the end.
             self.offset += by_micros.clamp(-slewed, slewed);
         }
     }
 
-    /// The last step, if there was one.
+    /// Returns the last step, if there was one.
     pub const fn last(&self) -> Option<ClockStep> {
         self.last
     }
@@ -355,7 +355,7 @@ fn apart(a: WallTime, b: WallTime) -> Duration {
     a.since(b).max(b.since(a))
 }
 
-/// A moment that was `by` before another; the start if that was before it.
+/// Returns the moment that was `by` before another; the start if that was before it.
 fn back(moment: Timestamp, by: Duration) -> Timestamp {
     let by = u64::try_from(by.as_micros()).unwrap_or(u64::MAX);
     Timestamp::from_micros(moment.as_micros().saturating_sub(by))

@@ -1,8 +1,8 @@
-//! Streams are moved on purpose: the states are in `domain/handover.rs`.
+//! Planned moves of streams; the states are in `handover.rs`.
 //!
 //! Each move is drafted before the next one is decided. A stream that is promised to an instance
-//! weighs there like one it owns, and has its room reserved (`domain/fleet/room.rs`), so the moves
-//! of one command, and of several commands one after the other, spread over the fleet.
+//! weighs there like a stream it owns, and its room is reserved (`fleet/room.rs`), so the moves of
+//! one command, and of several commands one after the other, spread over the fleet.
 
 use std::collections::BTreeSet;
 
@@ -13,44 +13,44 @@ use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::stream::{AssignReason, Assignment, Place};
 
-/// One stream that is to move.
+/// The planned move of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Relocation {
-    /// Which one.
     pub stream: StreamId,
-    /// Where to; none: where it is on its way to already, else the lightest active instance but
-    /// its owner.
+    /// The new owner. `None`: the instance it is on its way to already, else the lightest active
+    /// instance except its owner.
     pub to: Option<InstanceId>,
 }
 
-/// Moves streams on purpose, all or none. What its owner must let go of first moves when it has.
+/// Moves streams on request, all or none. A stream that its owner must release first moves after
+/// that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MoveStreams {
-    /// Which, and where to; each stream once.
+    /// The moves; each stream once.
     pub moves: Vec<Relocation>,
 }
 
 /// How far a move has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MoveProgress {
-    /// It runs there now: its owner, if it had one, cannot confirm anything.
+    /// The stream runs at its new owner: its former owner, if it had one, cannot confirm a release.
     Moved,
-    /// Its owner is told to let go.
+    /// The owner was asked to release the stream.
     Releasing,
-    /// It is assigned there; its former owner goes on until the new one runs it.
+    /// The stream is assigned to its new owner; the former one goes on until the new one runs it.
     Overlapping,
-    /// It is there already.
+    /// The stream is there already.
     Unchanged,
 }
 
 /// A stream that moves.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Relocated {
-    /// Which one.
     pub stream: StreamId,
-    /// Where to.
+    /// The new owner.
     pub to: InstanceId,
-    /// How far it has come.
     pub progress: MoveProgress,
 }
 
@@ -89,7 +89,7 @@ impl Command for MoveStreams {
     }
 }
 
-/// Who gets it, given everything that is drafted so far.
+/// Returns the new owner, given everything that is drafted so far.
 fn target(
     draft: &Draft<'_>,
     wanted: &Relocation,
@@ -98,7 +98,7 @@ fn target(
     let owner_id = owner.map(|owner| &owner.instance);
     let promised_to = owner.and_then(Assignment::promised_to);
     let Some(to) = &wanted.to else {
-        // Asked for again, a move that is under way goes on: its room is reserved.
+        // A move that is requested again keeps its target: its room is reserved.
         if let Some(to) = promised_to.filter(|to| is_open(draft, to)) {
             return Ok(to.clone());
         }
@@ -123,7 +123,7 @@ fn target(
     Ok(to.clone())
 }
 
-/// Whether a stream that is promised to an instance can still go there.
+/// Returns whether a stream that is promised to an instance can still go there.
 fn is_open(draft: &Draft<'_>, id: &InstanceId) -> bool {
     let slot = draft.fleet().instance(id);
     slot.is_some_and(|slot| {
@@ -154,7 +154,7 @@ fn move_one(
             draft.begin_release(stream, Some(to));
             MoveProgress::Releasing
         }
-        // A new owner that never confirms would leave two of them running it for ever.
+        // A new owner that never confirms would leave both workers running the stream for ever.
         Handoff::Overlap if is_leased(to) && !owner.is_releasing() => {
             draft.assign_overlapping(stream, to, reason);
             MoveProgress::Overlapping
@@ -166,14 +166,13 @@ fn move_one(
     }
 }
 
-/// The worker of an instance does not release streams that it has to, although it beats: it keeps
-/// them. Moving them all the same would have them run twice. One that is leased no more
-/// cannot say that it let go, and is asked no longer.
+/// Gives up moves whose owner does not release the streams although it sends heartbeats: the owner
+/// keeps them, because moving them all the same could run them twice. A worker without leases
+/// cannot confirm a release, so its streams are not waited for.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct AbandonHandovers {
-    /// Which instance.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
     /// The streams that are overdue; others are passed over.
     pub streams: Vec<StreamId>,
@@ -184,7 +183,7 @@ impl Command for AbandonHandovers {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<usize, Rejection> {
         let instance = current_life(draft, &self.id, self.incarnation)?;
-        // What waits for the end of a lease that is withdrawn moves then.
+        // Streams that wait for the end of a withdrawn lease move then.
         if instance.withdrawn.is_some() {
             return Ok(0);
         }
@@ -211,19 +210,19 @@ impl Command for AbandonHandovers {
     }
 }
 
-/// What an instance is to let go of.
+/// Returns the streams that an instance must release.
 pub(super) fn releasing(draft: &Draft<'_>, id: &InstanceId) -> Vec<StreamId> {
     let slot = draft.fleet().instance(id);
     slot.map(|slot| slot.releasing().iter().copied().collect())
         .unwrap_or_default()
 }
 
-/// Whether the owner of a stream may run it for a while after it is told to stop.
+/// Returns whether the owner of a stream may run it for a while after it is asked to stop.
 pub(super) fn may_linger(draft: &Draft<'_>, place: &Place, handoff: Handoff) -> bool {
     handoff == Handoff::Exclusive && is_with_leased(draft, place)
 }
 
-/// Whether the owner of a stream goes by leases.
+/// Returns whether the owner of a stream holds leases.
 pub(super) fn is_with_leased(draft: &Draft<'_>, place: &Place) -> bool {
     place.assignment().is_some_and(|assignment| {
         let slot = draft.fleet().instance(&assignment.instance);

@@ -1,4 +1,4 @@
-//! Streams that were given back are tried again, or have run steadily.
+//! Ends the pauses and trials of streams that were given back.
 
 use super::command::{Command, Rejection};
 use crate::fleet::Draft;
@@ -6,16 +6,16 @@ use crate::ids::StreamId;
 use crate::return_timer::Due;
 use crate::returns::ReturnsEnd;
 
-/// Ends the pauses and trials that are over; what is out of date meanwhile is passed over. Streams
-/// whose pause has ended are placed in the same step. Doing it again changes nothing more.
+/// Ends the pauses and trials that are over, and passes over entries that are out of date. Streams
+/// whose pause has ended are placed in the same step. Repeating the command changes nothing more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContinueReturned {
-    /// What is due, of which streams.
+    /// The streams, and what is due for each.
     pub due: Vec<(StreamId, Due)>,
 }
 
 impl Command for ContinueReturned {
-    /// How many it was true of.
+    /// The number of entries that were not out of date.
     type Reply = usize;
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<usize, Rejection> {

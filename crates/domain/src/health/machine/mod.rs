@@ -6,13 +6,13 @@
 //!
 //! Each rule has two limits. It holds from the moment its measure passes the first, until the
 //! measure is back behind the second, so a measure that wobbles around either changes nothing
-//! ([`MARGIN`] lies between those of a ratio). A measure of nothing (no instances, no capacity)
-//! passes no limit: an empty fleet is healthy.
+//! ([`MARGIN`] lies between the two limits of a ratio). A measure of nothing (no instances, no
+//! capacity) passes no limit: an empty fleet is healthy.
 //!
-//! *Who counts.* Instances that are wanted: all but those in maintenance, those that left, those
-//! that are being drained, and those that have failed and were empty for over an hour. What an
-//! operator does on purpose makes nobody ill. *Active* are those in that state: a late one and one
-//! on probation count as instances, not as active ones.
+//! *Which instances count.* All except those in maintenance, those that left, those that are being
+//! drained, and those that have failed and were empty for over an hour. An operator's planned
+//! action never makes the system unhealthy. *Active* instances are those in that state: a late one
+//! and one on probation count as instances, not as active ones.
 
 use std::collections::BTreeSet;
 
@@ -25,22 +25,21 @@ pub const MARGIN: u32 = 50_000;
 /// One, in millionths.
 const WHOLE: u32 = 1_000_000;
 
-/// Below this part of active instances the system is critical, whatever is set.
+/// Below this part of active instances the system is critical, whatever the settings.
 const CRITICAL_ACTIVE: u32 = WHOLE / 2;
 
-/// How much of something there is: on, on its way out, or off.
+/// Whether a condition is present: on, on its way out, or off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Level {
-    /// Not there.
     #[default]
     Off,
-    /// Not over yet: a breaker that is being probed, a mass that is being recovered.
+    /// It is not over yet: a breaker that is being probed, a mass that is being recovered.
     Leaving,
-    /// There.
     On,
 }
 
-/// What the machine judges by.
+/// The numbers by which the machine judges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Observation {
     /// Instances that count and are active.
@@ -55,11 +54,11 @@ pub struct Observation {
     pub load: u64,
     /// Emergencies that are not over.
     pub emergencies: u32,
-    /// The mass-failure brake.
+    /// The state of the mass-failure brake.
     pub mass_failure: Level,
-    /// The worst of the database's breakers.
+    /// The worst state of the database's breakers.
     pub store: Level,
-    /// Critical failures that are not forgotten yet.
+    /// Critical failures within `CRITICAL_FAILURE_RETENTION_HOURS`.
     pub critical_failures: u32,
 }
 
@@ -79,7 +78,7 @@ impl Measured {
         Self::ratio(count, 1)
     }
 
-    /// Compared with so many millionths; none if there is nothing to compare.
+    /// Compares it with a number of millionths; `None` if there is nothing to compare.
     fn compare(self, millionths: u32) -> Option<std::cmp::Ordering> {
         let part = u128::from(self.part) * u128::from(WHOLE);
         let limit = u128::from(self.whole) * u128::from(millionths);
@@ -102,7 +101,7 @@ struct Rule {
     bad: Bad,
     /// The limit that makes it hold, in millionths.
     enter: fn(&HealthLimits) -> u32,
-    /// How far behind that limit it lets go.
+    /// How far behind that limit the rule stops holding.
     margin: u32,
 }
 
@@ -148,7 +147,8 @@ const RULES: [Rule; 8] = [
         enter: |_| 0,
         margin: 0,
     },
-    // Engaged is 2, over is 0: it lets go when the last of the mass is recovered.
+    // Engaged is 2, over is 0: the rule stops holding when the last instance of the mass is
+    // recovered.
     Rule {
         name: HealthRule::MassFailureHeld,
         causes: SystemHealth::Emergency,
@@ -166,7 +166,7 @@ const RULES: [Rule; 8] = [
         enter: |_| WHOLE,
         margin: WHOLE,
     },
-    // Its second limit is time: a failure is remembered for as long as is set.
+    // Its second limit is time: a failure counts for `CRITICAL_FAILURE_RETENTION_HOURS`.
     Rule {
         name: HealthRule::RecentCriticalFailures,
         causes: SystemHealth::Degraded,
@@ -193,16 +193,16 @@ impl Rule {
     }
 }
 
-/// How the system is, and why.
+/// The health of the system, and the rules behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
-    /// The worst that a rule says; healthy if none holds.
+    /// The worst severity of a rule that holds; healthy if none holds.
     pub health: SystemHealth,
     /// The rules that hold, in their order.
     pub rules: Vec<HealthRule>,
 }
 
-/// What a rule makes of the system.
+/// Returns the severity of a rule.
 pub fn severity_of(rule: HealthRule) -> SystemHealth {
     RULES
         .iter()
@@ -210,7 +210,7 @@ pub fn severity_of(rule: HealthRule) -> SystemHealth {
         .map_or(SystemHealth::Healthy, |known| known.causes)
 }
 
-/// Judges, and remembers which rules hold.
+/// Judges the health, and remembers which rules hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HealthMachine {
     limits: HealthLimits,
@@ -218,7 +218,7 @@ pub struct HealthMachine {
 }
 
 impl HealthMachine {
-    /// A machine that has seen nothing yet: no rule holds.
+    /// Creates a machine for which no rule holds yet.
     pub const fn new(limits: HealthLimits) -> Self {
         Self {
             limits,
@@ -226,12 +226,12 @@ impl HealthMachine {
         }
     }
 
-    /// The limits it judges by.
+    /// Returns the limits by which it judges.
     pub const fn limits(&self) -> &HealthLimits {
         &self.limits
     }
 
-    /// Judges what is seen. Judging the same again changes nothing.
+    /// Judges an observation. Judging the same observation again changes nothing.
     pub fn judge(&mut self, seen: &Observation) -> Verdict {
         let holding = RULES
             .iter()
