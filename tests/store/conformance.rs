@@ -65,6 +65,7 @@ conformance! {
     extreme_and_odd_values_survive,
     every_word_of_the_domain_can_be_kept,
     a_later_row_replaces_an_earlier_one,
+    a_later_row_replaces_every_column,
     a_name_may_pass_from_one_stream_to_another_within_a_transaction,
     deleting_takes_everything_along,
     a_stream_without_a_place_is_disabled,
@@ -430,6 +431,46 @@ async fn a_later_row_replaces_an_earlier_one(store: AnyStore) {
     save(&store, guard, Draft::default().place(1, unclaimed())).await;
     let loaded = store.load().await.unwrap();
     assert_eq!(loaded.streams, [(renamed, unclaimed())]);
+}
+
+async fn a_later_row_replaces_every_column(store: AnyStore) {
+    let mut guard = store.begin_term().await.unwrap();
+    let counted = Instance {
+        handed_over: Some(HandedOver {
+            incarnation: Incarnation::new(1),
+            moved: 2,
+            orphaned: 3,
+        }),
+        ..instance("a")
+    };
+    let given_up = |handover| match assigned("a", 1) {
+        Place::Assigned(assignment) => Place::Assigned(Assignment {
+            handover,
+            ..assignment
+        }),
+        other => other,
+    };
+    let stuck = given_up(Some(Handover::GivenUp { since: at(4) }));
+    let releasing = given_up(Some(Handover::Releasing {
+        to: None,
+        version: AssignmentVersion::new(5),
+        reason: AssignReason::PlannedMove,
+        since: at(6),
+    }));
+    let rounds = [
+        (instance("a"), assigned("a", 1)),
+        (counted, stuck),
+        (instance("a"), releasing),
+    ];
+    for (row, place) in rounds {
+        let draft = Draft::default()
+            .instance(row.clone())
+            .stream(stream(1), place.clone());
+        guard = save(&store, guard, draft).await;
+        let loaded = store.load().await.unwrap();
+        assert_eq!(loaded.instances, [row]);
+        assert_eq!(loaded.streams, [(stream(1), place)]);
+    }
 }
 
 async fn a_name_may_pass_from_one_stream_to_another_within_a_transaction(store: AnyStore) {

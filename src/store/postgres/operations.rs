@@ -87,7 +87,8 @@ async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
             .set(
                 incoming!(instances: incarnation, status, status_since, ip, port,
                 max_streams, labels, heartbeat_interval, auto_assign, assignment_version,
-                registered_at, flaps, lease, withdrawn, withdrawn_since),
+                registered_at, flaps, lease, withdrawn, withdrawn_since,
+                handed_over_life, handed_over_moved, handed_over_orphaned),
             )
             .execute(c)
             .await?;
