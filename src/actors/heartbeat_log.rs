@@ -17,13 +17,17 @@ use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
-use crate::domain::ids::InstanceId;
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
+use crate::domain::ids::{InstanceId, Term};
+use crate::domain::time::WallTime;
 use crate::domain::timeline::Recent;
 use crate::store::{Store, StoreError};
 
 /// Metrics kept in memory while the store is out: a bound on memory, not a promise.
 pub const MAX_PENDING_METRICS: usize = 100_000;
+
+/// How old a heartbeat may be that is not in the log yet: it is on its way through a mailbox.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// Saves what heartbeats say.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct HeartbeatLog {
     clock: Clock,
     telemetry: Arc<Telemetry>,
     flush_interval: Duration,
+    /// Up to when the saved heartbeats are complete.
+    watermark: BeatWatermark,
     beats: BTreeMap<InstanceId, LastBeat>,
     metrics: VecDeque<MetricsRecord>,
     in_flight: Arc<[MetricsRecord]>,
@@ -43,13 +49,14 @@ pub struct HeartbeatLog {
 }
 
 impl HeartbeatLog {
-    /// An empty log.
+    /// An empty log of an orchestrator in its `term`.
     pub fn new(
         store: Arc<dyn Store>,
         access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
         flush_interval: Duration,
+        term: Term,
         vital: Vital,
     ) -> Self {
         Self {
@@ -58,6 +65,10 @@ impl HeartbeatLog {
             clock,
             telemetry,
             flush_interval,
+            watermark: BeatWatermark {
+                term,
+                through: WallTime::default(),
+            },
             beats: BTreeMap::new(),
             metrics: VecDeque::new(),
             in_flight: Arc::from([]),
@@ -84,9 +95,17 @@ impl HeartbeatLog {
         let beats: Vec<LastBeat> = std::mem::take(&mut self.beats).into_values().collect();
         self.in_flight = std::mem::take(&mut self.metrics).into_iter().collect();
         let (store, metrics) = (self.store.clone(), self.in_flight.clone());
+        let before = self.watermark;
+        let complete = BeatWatermark {
+            through: self.clock.wall() - ON_ITS_WAY,
+            ..before
+        };
         let save = async move {
             let beats = save_each(&beats, async |rows: &[LastBeat]| {
-                store.save_beats(rows).await
+                // A part of the batch makes nothing complete.
+                let is_whole = rows.len() == beats.len();
+                let watermark = if is_whole { complete } else { before };
+                store.save_beats(rows, watermark).await
             });
             let beats = beats.await;
             let metrics = if beats.result.is_ok() {
@@ -97,10 +116,13 @@ impl HeartbeatLog {
             };
             let result = beats.result.clone().and(metrics.result.clone());
             permit.tell(&result);
-            (beats, metrics, result)
+            (beats, metrics, complete, result)
         };
         let saved = save.into_actor(self);
-        ctx.spawn(saved.map(|(beats, metrics, result), actor, ctx| {
+        ctx.spawn(saved.map(|(beats, metrics, complete, result), actor, ctx| {
+            if beats.result.is_ok() && beats.left.is_empty() {
+                actor.watermark = complete;
+            }
             actor.flushed(beats, metrics, &result, ctx);
         }));
     }

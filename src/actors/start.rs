@@ -414,6 +414,7 @@ pub fn start(
         clock.clone(),
         telemetry.clone(),
         settings.flush_interval,
+        guard.term,
         vital("HeartbeatLog"),
     ));
     supervisor.do_send(Oversee(InstanceLinks {

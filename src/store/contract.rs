@@ -15,7 +15,7 @@ use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
@@ -65,12 +65,21 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// If the store cannot be reached.
     async fn census(&self) -> Result<Census, StoreError>;
 
-    /// Saves last heartbeats; a later one of the same instance replaces an earlier one, also if its
-    /// time is smaller. Not a fleet transaction: heartbeats of forgotten instances are harmless.
+    /// Saves last heartbeats and up to when they are complete, in one transaction; a later one of the
+    /// same instance replaces an earlier one, also if its time is smaller. Not a fleet transaction:
+    /// heartbeats of forgotten instances are harmless.
+    ///
+    /// The heartbeats of one term are of one clock. The first batch of a term should therefore have
+    /// every instance, with its age on the new clock.
     ///
     /// # Errors
-    /// If the store cannot be reached. Repeating is harmless.
-    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError>;
+    /// `Deposed` if a newer term has saved heartbeats; nothing is written then. Else if the store
+    /// cannot be reached. Repeating is harmless.
+    async fn save_beats(
+        &self,
+        beats: &[LastBeat],
+        watermark: BeatWatermark,
+    ) -> Result<(), StoreError>;
 
     /// Appends metrics. An exact repetition of a record is kept once.
     ///

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ids::InstanceId;
+use super::ids::{InstanceId, Term};
 use super::time::WallTime;
 
 /// The machine's own readings. Whatever a worker leaves out is unknown, not zero.
@@ -60,6 +60,16 @@ pub struct LastBeat {
     pub reported_status: String,
     /// How many streams the worker said it runs.
     pub reported_streams: i64,
+}
+
+/// Up to when the saved last heartbeats are complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BeatWatermark {
+    /// The life of the orchestrator that heard them.
+    pub term: Term,
+    /// Every heartbeat heard up to this moment is among the saved ones. The moment and the times of
+    /// those heartbeats are of one clock, so their difference is an age.
+    pub through: WallTime,
 }
 
 /// Metrics with whose they are and when they arrived.

@@ -20,7 +20,7 @@ use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::stream::Place;
@@ -190,6 +190,7 @@ pub(super) async fn load(c: &mut Connection) -> Result<(Guard, Snapshot), StoreE
 
     let mut snapshot = Snapshot {
         counter: Epoch::new(counter),
+        watermark: watermark_of(c).await?,
         ..Snapshot::default()
     };
     for row in instance_rows {
@@ -241,7 +242,12 @@ pub(super) async fn census(c: &mut Connection) -> Result<Census, StoreError> {
     })
 }
 
-pub(super) async fn save_beats(c: &mut Connection, beats: &[LastBeat]) -> Result<(), StoreError> {
+pub(super) async fn save_beats(
+    c: &mut Connection,
+    beats: &[LastBeat],
+    watermark: BeatWatermark,
+) -> Result<(), StoreError> {
+    put_watermark(c, watermark).await?;
     // One statement must not write a row twice; of several beats the last one counts.
     let latest: BTreeMap<&InstanceId, &LastBeat> =
         beats.iter().map(|beat| (&beat.instance, beat)).collect();
@@ -256,6 +262,41 @@ pub(super) async fn save_beats(c: &mut Connection, beats: &[LastBeat]) -> Result
             .await?;
     }
     Ok(())
+}
+
+const PUT_WATERMARK: &str = "\
+    INSERT INTO beat_watermark (id, term, through) VALUES (1, $1, $2) \
+    ON CONFLICT (id) DO UPDATE SET term = excluded.term, through = excluded.through \
+    WHERE beat_watermark.term <= excluded.term";
+
+/// Its row is locked until the heartbeats are written, so those of two terms are never mixed.
+async fn put_watermark(c: &mut Connection, watermark: BeatWatermark) -> Result<(), StoreError> {
+    let moved = diesel::sql_query(PUT_WATERMARK)
+        .bind::<BigInt, _>(watermark.term.get())
+        .bind::<BigInt, _>(watermark.through.as_micros())
+        .execute(c)
+        .await?;
+    if moved > 0 {
+        return Ok(());
+    }
+    let found = watermark_of(c).await?;
+    Err(StoreError::Deposed {
+        ours: watermark.term,
+        current: found.map_or(watermark.term, |found| found.term),
+    })
+}
+
+async fn watermark_of(c: &mut Connection) -> Result<Option<BeatWatermark>, StoreError> {
+    let row: Option<(i64, i64)> = beat_watermark::table
+        .find(1)
+        .select((beat_watermark::term, beat_watermark::through))
+        .first(c)
+        .await
+        .optional()?;
+    Ok(row.map(|(term, through)| BeatWatermark {
+        term: Term::new(term),
+        through: WallTime::from_micros(through),
+    }))
 }
 
 pub(super) async fn save_metrics(

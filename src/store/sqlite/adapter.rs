@@ -16,7 +16,7 @@ use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
@@ -190,9 +190,14 @@ impl Store for SqliteStore {
         self.read(operations::census).await
     }
 
-    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+    async fn save_beats(
+        &self,
+        beats: &[LastBeat],
+        watermark: BeatWatermark,
+    ) -> Result<(), StoreError> {
         let beats = beats.to_vec();
-        self.write(move |c| operations::save_beats(c, &beats)).await
+        self.write(move |c| operations::save_beats(c, &beats, watermark))
+            .await
     }
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {

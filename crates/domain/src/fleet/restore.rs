@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::change::Change;
 use super::model::Fleet;
+use crate::heartbeat::BeatWatermark;
 use crate::ids::{Epoch, InstanceId, StreamId};
 use crate::instance::Instance;
 use crate::stream::{Place, Stream};
@@ -21,6 +22,8 @@ pub struct Snapshot {
     pub streams: Vec<(Stream, Place)>,
     /// The last saved heartbeat of each instance.
     pub last_beats: Vec<(InstanceId, WallTime)>,
+    /// Up to when they are complete; `None` if no orchestrator ever said.
+    pub watermark: Option<BeatWatermark>,
 }
 
 /// What a store holds cannot be a fleet.
