@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::census::Census;
 use super::error::StoreError;
 use super::guard::{Guard, Settlement};
+use super::load::{LoadedFleet, OnProgress};
 use super::retention::Expiry;
 use super::save::Save;
 use super::stored_event::StoredEvent;
@@ -44,6 +46,21 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// As [`Store::load_guarded`].
     async fn load(&self) -> Result<Snapshot, StoreError> {
         Ok(self.load_guarded().await?.1)
+    }
+
+    /// The fleet from one moment, built while its rows come. The whole load takes at most a limit of its
+    /// own, and each part of it as long as any call; `progress` hears after each part how far it is.
+    ///
+    /// # Errors
+    /// As [`Store::load_guarded`].
+    async fn load_fleet(
+        &self,
+        _limit: Duration,
+        progress: OnProgress,
+    ) -> Result<LoadedFleet, StoreError> {
+        // What is in memory is read at once.
+        let (guard, snapshot) = self.load_guarded().await?;
+        LoadedFleet::of(guard, snapshot, progress)
     }
 
     /// Carries out one fleet transaction, all or nothing.

@@ -25,6 +25,7 @@ use crate::store::contract::Store;
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
 use crate::store::guard::{Guard, Settlement};
+use crate::store::load::{FleetSink, LoadedFleet, OnProgress, SnapshotSink, in_steps};
 use crate::store::migrations;
 use crate::store::retention::Expiry;
 use crate::store::save::Save;
@@ -74,13 +75,7 @@ impl SqliteStore {
             Access::Write => self.writer.clone(),
         };
         let progress = Arc::new(Progress::default());
-        let agreed = progress.clone();
-        let call = async {
-            let mut lane = lane.lock_owned().await;
-            tokio::task::spawn_blocking(move || lane.transaction(&agreed, body))
-                .await
-                .unwrap_or_else(|error| Err(access.lost(format!("it ended early: {error}"))))
-        };
+        let call = Self::on_lane(lane, access, progress.clone(), body);
         match tokio::time::timeout(self.limit, call).await {
             Ok(result) => result,
             Err(_) if progress.give_up() => Err(StoreError::Unavailable(format!(
@@ -89,6 +84,18 @@ impl SqliteStore {
             ))),
             Err(_) => Err(access.lost(format!("COMMIT was not over within {:?}", self.limit))),
         }
+    }
+
+    async fn on_lane<T: Send + 'static>(
+        lane: Arc<Mutex<Lane>>,
+        access: Access,
+        agreed: Arc<Progress>,
+        body: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut lane = lane.lock_owned().await;
+        tokio::task::spawn_blocking(move || lane.transaction(&agreed, body))
+            .await
+            .unwrap_or_else(|error| Err(access.lost(format!("it ended early: {error}"))))
     }
 
     async fn read<T: Send + 'static>(
@@ -175,7 +182,33 @@ impl Store for SqliteStore {
     }
 
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
-        self.read(operations::load).await
+        self.read(|c| {
+            let mut sink = SnapshotSink::default();
+            operations::load(c, &mut sink)?;
+            Ok(sink.finish())
+        })
+        .await
+    }
+
+    async fn load_fleet(
+        &self,
+        limit: Duration,
+        progress: OnProgress,
+    ) -> Result<LoadedFleet, StoreError> {
+        let (mut sink, steps) = FleetSink::new(progress);
+        let body = move |c: &mut SqliteConnection| {
+            operations::load(c, &mut sink)?;
+            Ok(sink.finish())
+        };
+        let agreed = Arc::new(Progress::default());
+        let work = Self::on_lane(self.reader.clone(), Access::Read, agreed.clone(), body);
+        let loaded = in_steps(work, steps, self.limit, limit).await;
+        loaded.unwrap_or_else(|over| {
+            agreed.give_up();
+            Err(StoreError::Unavailable(format!(
+                "the fleet could not be loaded: the database took more than {over:?}"
+            )))
+        })
     }
 
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
