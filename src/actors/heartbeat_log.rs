@@ -17,14 +17,18 @@ use super::fatal::Vital;
 use super::store_calls::StoreOp;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
-use crate::domain::ids::InstanceId;
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
+use crate::domain::ids::{InstanceId, Term};
 use crate::domain::outbox::{Excess, Latest, Outbox, Queue};
+use crate::domain::time::WallTime;
 use crate::domain::timeline::Recent;
 use crate::store::Store;
 
 /// Metrics kept in memory while the store is out: a bound on memory, not a promise.
 pub const MAX_PENDING_METRICS: usize = 100_000;
+
+/// How old a heartbeat may be that is not in the log yet: it is on its way through a mailbox.
+const ON_ITS_WAY: Duration = Duration::from_secs(1);
 
 /// Saves what heartbeats say.
 #[derive(Debug)]
@@ -33,6 +37,8 @@ pub struct HeartbeatLog {
     clock: Clock,
     telemetry: Arc<Telemetry>,
     flush_interval: Duration,
+    /// Up to when the saved heartbeats are complete.
+    watermark: BeatWatermark,
     beats: Outbox<Latest<LastBeat>>,
     metrics: Outbox<Queue<MetricsRecord>>,
     refusals: RefusalLog,
@@ -41,12 +47,13 @@ pub struct HeartbeatLog {
 }
 
 impl HeartbeatLog {
-    /// An empty log.
+    /// An empty log of an orchestrator in its `term`.
     pub fn new(
         access: StoreAccess,
         clock: Clock,
         telemetry: Arc<Telemetry>,
         flush_interval: Duration,
+        term: Term,
         vital: Vital,
     ) -> Self {
         Self {
@@ -54,6 +61,10 @@ impl HeartbeatLog {
             clock,
             telemetry,
             flush_interval,
+            watermark: BeatWatermark {
+                term,
+                through: WallTime::default(),
+            },
             // There is one beat an instance.
             beats: Outbox::new(Latest::default(), usize::MAX, Duration::ZERO),
             metrics: Outbox::new(
@@ -71,17 +82,22 @@ impl HeartbeatLog {
         if self.beats.is_saving() || self.metrics.is_saving() {
             return;
         }
-        if self.beats.is_empty() && self.metrics.is_empty() {
+        let complete = BeatWatermark {
+            through: self.clock.wall() - ON_ITS_WAY,
+            ..self.watermark
+        };
+        // That nothing was heard is worth saving too: a start learns from it how long each silence is.
+        let silent_for = complete.through - self.watermark.through;
+        let has_news = !self.beats.is_empty() || !self.metrics.is_empty();
+        if !has_news && silent_for < self.flush_interval {
             return self.tell_waiting();
         }
         let now = self.clock.awake();
         let beats = self.beats.begin(now).unwrap_or_default();
         let metrics = self.metrics.begin(now).unwrap_or_default();
-        let save = |store: Arc<dyn Store>| async move {
-            let beats = save_each(&beats, async |rows: &[LastBeat]| {
-                store.save_beats(rows).await
-            });
-            let beats = beats.await;
+        let before = self.watermark;
+        let save = move |store: Arc<dyn Store>| async move {
+            let beats = save_beats(&store, &beats, before, complete).await;
             let metrics = if beats.result.is_ok() {
                 let save = async |rows: &[MetricsRecord]| store.save_metrics(rows).await;
                 save_each(&metrics, save).await
@@ -97,7 +113,10 @@ impl HeartbeatLog {
             return self.tell_waiting();
         };
         let saved = save.into_actor(self);
-        ctx.spawn(saved.map(|(beats, metrics), actor, ctx| {
+        ctx.spawn(saved.map(move |(beats, metrics), actor, ctx| {
+            if beats.result.is_ok() && beats.left.is_empty() {
+                actor.watermark = complete;
+            }
             actor.flushed(beats, metrics, ctx);
         }));
     }
@@ -161,6 +180,28 @@ impl Actor for HeartbeatLog {
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(self.flush_interval, |actor, ctx| actor.flush(ctx));
     }
+}
+
+/// Saves last heartbeats, and that they are complete up to a moment.
+async fn save_beats(
+    store: &Arc<dyn Store>,
+    beats: &[LastBeat],
+    before: BeatWatermark,
+    complete: BeatWatermark,
+) -> Saved<LastBeat> {
+    if beats.is_empty() {
+        return Saved {
+            result: store.save_beats(&[], complete).await,
+            ..Saved::nothing(beats)
+        };
+    }
+    save_each(beats, async |rows: &[LastBeat]| {
+        // A part of the batch makes nothing complete.
+        let is_whole = rows.len() == beats.len();
+        let watermark = if is_whole { complete } else { before };
+        store.save_beats(rows, watermark).await
+    })
+    .await
 }
 
 /// What a heartbeat said.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 use log::{info, warn};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use super::address::{Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts, KeptAlerts};
@@ -27,7 +27,6 @@ use super::registry::Registry;
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::fleet::Fleet;
 use crate::domain::fleet::Standing;
 use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::identity::IdentityLimits;
@@ -40,7 +39,7 @@ use crate::domain::settings::{
     WorkerLimits,
 };
 use crate::domain::time::WallTime;
-use crate::store::{Guard, Store, StoreError};
+use crate::store::{Guard, LoadProgress, LoadedFleet, Store, StoreError};
 
 /// The numbers the actors go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,25 +164,35 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Takes the term and loads the fleet.
+    /// As [`Loaded::from_store_within`], without a limit for the whole of the load.
     ///
     /// # Errors
-    /// If the store cannot be reached, or holds something that is not a fleet.
+    /// As that.
     pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        Self::from_store_within(store, Duration::MAX).await
+    }
+
+    /// Takes the term and loads the fleet, for at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, takes too long, or holds something that is not a fleet.
+    pub async fn from_store_within(
+        store: Arc<dyn Store>,
+        limit: Duration,
+    ) -> Result<Self, StoreError> {
         let guard = store.begin_term().await?;
-        let snapshot = store.load().await?;
+        let LoadedFleet {
+            fleet, last_beats, ..
+        } = load_fleet(store.as_ref(), limit).await?;
         let most = u32::try_from(MAX_REMEMBERED).unwrap_or(u32::MAX);
         let incidents = store.incidents(&IncidentFilter::default(), most).await?;
         let alerts = KeptAlerts::from_store(store.as_ref()).await?;
-        let fleet = Fleet::from_snapshot(&snapshot)
-            .map_err(|error| StoreError::Unusable(format!("the database is damaged: {error}")))?;
         let (instances, streams) = (fleet.instance_count(), fleet.listed_count());
         info!(term = guard.term.get(), instances, streams;
             "loaded {instances} instances and {streams} streams");
         if instances == 0 && streams == 0 {
             tell_empty(guard);
         }
-        let last_beats = snapshot.last_beats;
         let open_incidents = open_incidents(store.as_ref()).await?;
         Ok(Self {
             store,
@@ -212,6 +221,26 @@ impl Loaded {
             let _ = registry.publish(&instance.id, standing, now, shown);
             if let Some(entry) = registry.get(&instance.id).filter(|_| standing.leased) {
                 entry.grant_until(now + lease.max(standing.lease));
+            }
+        }
+    }
+}
+
+/// How often a load that takes long says in the log how far it is.
+const LOAD_REPORT_INTERVAL: Duration = Duration::from_secs(3);
+
+async fn load_fleet(store: &dyn Store, limit: Duration) -> Result<LoadedFleet, StoreError> {
+    let (progress, seen) = watch::channel(LoadProgress::default());
+    let on_progress = Box::new(move |made| {
+        progress.send_replace(made);
+    });
+    let mut load = store.load_fleet(limit, on_progress);
+    loop {
+        match tokio::time::timeout(LOAD_REPORT_INTERVAL, &mut load).await {
+            Ok(loaded) => return loaded,
+            Err(_) => {
+                let LoadProgress { rows, total } = *seen.borrow();
+                info!(rows, total; "loading the fleet: {rows} of {total} rows");
             }
         }
     }
@@ -424,6 +453,7 @@ pub fn start(
         clock.clone(),
         telemetry.clone(),
         settings.flush_interval,
+        guard.term,
         vital("HeartbeatLog"),
     ));
     let orchestrator = Orchestrator {

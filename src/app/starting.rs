@@ -74,7 +74,7 @@ impl Starting {
             .repeat(async |loading| {
                 let store = open(database, self.address).await?;
                 loading();
-                load(store).await
+                load(store, database.load_timeout).await
             })
             .await?;
         Ok(loaded)
@@ -103,8 +103,8 @@ async fn open(
 }
 
 /// Loads the fleet. A store whose content cannot be used is closed again.
-async fn load(store: Arc<dyn Store>) -> Result<Loaded, StoreError> {
-    let loaded = Loaded::from_store(store.clone()).await;
+async fn load(store: Arc<dyn Store>, limit: Duration) -> Result<Loaded, StoreError> {
+    let loaded = Loaded::from_store_within(store.clone(), limit).await;
     if loaded.is_err() {
         // The error of loading is the reason, not the error of closing.
         let _ = store.close().await;

@@ -13,6 +13,8 @@ pub struct DatabaseSettings {
     pub url: DatabaseUrl,
     /// The longest time one call may take.
     pub timeout: Duration,
+    /// The longest time the load of the whole fleet may take.
+    pub load_timeout: Duration,
     /// How long a start waits for a database that does not answer yet; `None`: without limit.
     pub wait: Option<Duration>,
     /// Connections kept open to PostgreSQL; the other two do not use it.

@@ -48,6 +48,18 @@ const SETTINGS: &[Setting] = &[
         meaning: "Longest time one call to the database may take.",
     },
     Setting {
+        name: "DATABASE_LOAD_TIMEOUT",
+        flag: "database-load-timeout",
+        group: Group::Database,
+        kind: Kind::Duration,
+        default: Derived {
+            from: "DATABASE_TIMEOUT",
+            formula: "12 × DATABASE_TIMEOUT",
+            usually: "1m",
+        },
+        meaning: "Longest time a start may take to load the whole fleet, which is read in parts; each part is bounded by DATABASE_TIMEOUT.",
+    },
+    Setting {
         name: "DATABASE_WAIT",
         flag: "database-wait",
         group: Group::Database,

@@ -2,12 +2,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::census::Census;
 use super::error::StoreError;
 use super::guard::{Guard, Settlement};
+use super::load::{LoadedFleet, OnProgress};
 use super::retention::Expiry;
 use super::save::Save;
 use super::stored_event::StoredEvent;
@@ -15,7 +17,7 @@ use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
@@ -46,6 +48,21 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         Ok(self.load_guarded().await?.1)
     }
 
+    /// The fleet from one moment, built while its rows come. The whole load takes at most a limit of its
+    /// own, and each part of it as long as any call; `progress` hears after each part how far it is.
+    ///
+    /// # Errors
+    /// As [`Store::load_guarded`].
+    async fn load_fleet(
+        &self,
+        _limit: Duration,
+        progress: OnProgress,
+    ) -> Result<LoadedFleet, StoreError> {
+        // What is in memory is read at once.
+        let (guard, snapshot) = self.load_guarded().await?;
+        LoadedFleet::of(guard, snapshot, progress)
+    }
+
     /// Carries out one fleet transaction, all or nothing.
     ///
     /// # Errors
@@ -65,12 +82,21 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// If the store cannot be reached.
     async fn census(&self) -> Result<Census, StoreError>;
 
-    /// Saves last heartbeats; a later one of the same instance replaces an earlier one, also if its
-    /// time is smaller. Not a fleet transaction: heartbeats of forgotten instances are harmless.
+    /// Saves last heartbeats and up to when they are complete, in one transaction; a later one of the
+    /// same instance replaces an earlier one, also if its time is smaller. Not a fleet transaction:
+    /// heartbeats of forgotten instances are harmless.
+    ///
+    /// The heartbeats of one term are of one clock. The first batch of a term should therefore have
+    /// every instance, with its age on the new clock.
     ///
     /// # Errors
-    /// If the store cannot be reached. Repeating is harmless.
-    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError>;
+    /// `Deposed` if a newer term has saved heartbeats; nothing is written then. Else if the store
+    /// cannot be reached. Repeating is harmless.
+    async fn save_beats(
+        &self,
+        beats: &[LastBeat],
+        watermark: BeatWatermark,
+    ) -> Result<(), StoreError>;
 
     /// Appends metrics. An exact repetition of a record is kept once.
     ///

@@ -5,7 +5,7 @@ use crate::domain::ids::{Term, Version};
 /// The state a fleet transaction expects to find: `fleet_state(term, version)`. The transaction
 /// begins with `UPDATE … SET version = version + 1 WHERE term = … AND version = …`; if that
 /// matches nothing, nothing is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Guard {
     /// The term of the orchestrator that writes.
     pub term: Term,

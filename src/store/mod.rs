@@ -5,7 +5,7 @@
 //! whose outcome is unknown can be settled afterwards (`docs/decisions/0002`). One conformance
 //! suite (`tests/store/conformance.rs`) runs on all adapters. May use `domain` and diesel.
 //!
-//! `contract` is the trait, with its types in `guard`, `save`, `census`, `stored_event` and
+//! `contract` is the trait, with its types in `guard`, `load`, `save`, `census`, `stored_event` and
 //! `error`. `target` names a database; `open` turns it into a store. `postgres/operations.rs` holds
 //! every statement, written once; `sqlite` and `postgres` run the statements as transactions with a
 //! time limit, and know what a failure leaves behind (`failure`). `schema`, `rows` and `write_set`
@@ -16,6 +16,7 @@ mod contract;
 mod error;
 mod failure;
 mod guard;
+mod load;
 mod memory;
 mod migrations;
 mod multi_row;
@@ -34,6 +35,7 @@ pub use census::Census;
 pub use contract::Store;
 pub use error::StoreError;
 pub use guard::{Guard, Settlement};
+pub use load::{LoadProgress, LoadedFleet, OnProgress};
 pub use memory::MemoryStore;
 pub use open::{migrate, open, revert_last};
 pub use postgres::PostgresStore;

@@ -122,6 +122,10 @@ pub const TABLES: &[(&str, Owner)] = &[
         Owner::CleanUp("with their instance, at the next clean-up"),
     ),
     (
+        "beat_watermark",
+        Owner::Bounded("at most one row: its key is checked to be 1"),
+    ),
+    (
         "__diesel_schema_migrations",
         Owner::Bounded("one row a migration"),
     ),

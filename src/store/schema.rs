@@ -142,6 +142,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    beat_watermark (id) {
+        id -> Integer,
+        term -> BigInt,
+        through -> BigInt,
+    }
+}
+
+diesel::table! {
     metrics (instance_id, recorded_at) {
         instance_id -> Text,
         recorded_at -> BigInt,

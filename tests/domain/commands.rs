@@ -644,6 +644,7 @@ fn a_failed_instance_that_still_owns_streams_is_emptied() {
             .map(|slot| (slot.stream().as_ref().clone(), slot.place().clone()))
             .collect(),
         last_beats: Vec::new(),
+        watermark: None,
     };
     snapshot.instances[0].status = InstanceStatus::Failed;
     world.ledger = Ledger::new(Fleet::from_snapshot(&snapshot).unwrap());
@@ -1066,6 +1067,7 @@ fn snapshot(world: &World) -> Snapshot {
         instances: instances.collect(),
         streams: streams.collect(),
         last_beats: Vec::new(),
+        watermark: None,
     }
 }
 

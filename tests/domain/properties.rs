@@ -289,6 +289,7 @@ impl Rows {
                 .map(|stream| (stream.clone(), self.places[&stream.id].clone()))
                 .collect(),
             last_beats: Vec::new(),
+            watermark: None,
         })
         .expect("rows are a fleet")
     }

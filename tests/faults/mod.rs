@@ -19,7 +19,7 @@ use resilient_orchestrator::domain::alert::{Alert, AlertFilter};
 use resilient_orchestrator::domain::event_filter::EventFilter;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::health::HealthRecord;
-use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord};
+use resilient_orchestrator::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use resilient_orchestrator::domain::ids::{IncidentId, InstanceId};
 use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
 use resilient_orchestrator::domain::time::WallTime;
@@ -488,7 +488,11 @@ impl Store for FaultyStore {
         self.inner.census().await
     }
 
-    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+    async fn save_beats(
+        &self,
+        beats: &[LastBeat],
+        watermark: BeatWatermark,
+    ) -> Result<(), StoreError> {
         self.weather(Side::Writes).await?;
         let refused = self.state().refused_records.clone();
         if beats
@@ -498,7 +502,7 @@ impl Store for FaultyStore {
             let reason = "a heartbeat that cannot be kept".to_owned();
             return Err(StoreError::Refused(reason));
         }
-        self.inner.save_beats(beats).await
+        self.inner.save_beats(beats, watermark).await
     }
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {

@@ -18,7 +18,7 @@ use resilient_orchestrator::domain::handover::{Handoff, Handover};
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use resilient_orchestrator::domain::ids::{
-    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, StreamId,
+    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, StreamId, Term,
 };
 use resilient_orchestrator::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, OrderReason, StepName, StepRecord,
@@ -34,7 +34,7 @@ use resilient_orchestrator::domain::timeline::{Recent, Timeline};
 use resilient_orchestrator::domain::withdrawal::HandedOver;
 use resilient_orchestrator::store::{Expiry, Guard, Settlement, Store, StoreError, StoredEvent};
 
-use crate::support::fleets::{Draft, assigned, at, instance, stream, unclaimed};
+use crate::support::fleets::{Draft, assigned, at, heard, instance, stream, unclaimed};
 
 /// Turns each case into one test a store.
 macro_rules! conformance {
@@ -65,6 +65,7 @@ conformance! {
     extreme_and_odd_values_survive,
     every_word_of_the_domain_can_be_kept,
     a_later_row_replaces_an_earlier_one,
+    a_later_row_replaces_every_column,
     a_name_may_pass_from_one_stream_to_another_within_a_transaction,
     deleting_takes_everything_along,
     a_stream_without_a_place_is_disabled,
@@ -89,6 +90,8 @@ conformance! {
     pruning_spares_every_recent_span,
     numbers_that_are_none_are_unknown,
     many_beats_at_once,
+    beats_are_complete_up_to_their_watermark,
+    an_older_term_overwrites_no_beats,
     metrics_come_newest_first,
     a_metrics_record_is_kept_once,
     pruning_takes_the_old_in_steps,
@@ -430,6 +433,46 @@ async fn a_later_row_replaces_an_earlier_one(store: AnyStore) {
     save(&store, guard, Draft::default().place(1, unclaimed())).await;
     let loaded = store.load().await.unwrap();
     assert_eq!(loaded.streams, [(renamed, unclaimed())]);
+}
+
+async fn a_later_row_replaces_every_column(store: AnyStore) {
+    let mut guard = store.begin_term().await.unwrap();
+    let counted = Instance {
+        handed_over: Some(HandedOver {
+            incarnation: Incarnation::new(1),
+            moved: 2,
+            orphaned: 3,
+        }),
+        ..instance("a")
+    };
+    let given_up = |handover| match assigned("a", 1) {
+        Place::Assigned(assignment) => Place::Assigned(Assignment {
+            handover,
+            ..assignment
+        }),
+        other => other,
+    };
+    let stuck = given_up(Some(Handover::GivenUp { since: at(4) }));
+    let releasing = given_up(Some(Handover::Releasing {
+        to: None,
+        version: AssignmentVersion::new(5),
+        reason: AssignReason::PlannedMove,
+        since: at(6),
+    }));
+    let rounds = [
+        (instance("a"), assigned("a", 1)),
+        (counted, stuck),
+        (instance("a"), releasing),
+    ];
+    for (row, place) in rounds {
+        let draft = Draft::default()
+            .instance(row.clone())
+            .stream(stream(1), place.clone());
+        guard = save(&store, guard, draft).await;
+        let loaded = store.load().await.unwrap();
+        assert_eq!(loaded.instances, [row]);
+        assert_eq!(loaded.streams, [(stream(1), place)]);
+    }
 }
 
 async fn a_name_may_pass_from_one_stream_to_another_within_a_transaction(store: AnyStore) {
@@ -918,16 +961,19 @@ fn beat(id: &str, moment: i64) -> LastBeat {
 }
 
 async fn the_last_of_several_beats_counts(store: AnyStore) {
-    store.save_beats(&[]).await.unwrap();
+    store.save_beats(&[], heard(0, 0)).await.unwrap();
     let batch = [beat("b", 5), beat("a", 1), beat("b", 7)];
-    store.save_beats(&batch).await.unwrap();
-    store.save_beats(&batch).await.unwrap();
-    store.save_beats(&[beat("a", 9)]).await.unwrap();
+    store.save_beats(&batch, heard(0, 0)).await.unwrap();
+    store.save_beats(&batch, heard(0, 0)).await.unwrap();
+    store
+        .save_beats(&[beat("a", 9)], heard(0, 0))
+        .await
+        .unwrap();
     let odd = LastBeat {
         reported_status: "\0".to_owned(),
         ..beat("c", 4)
     };
-    store.save_beats(&[odd]).await.unwrap();
+    store.save_beats(&[odd], heard(0, 0)).await.unwrap();
     assert_eq!(
         store.load().await.unwrap().last_beats,
         [
@@ -944,8 +990,8 @@ async fn many_beats_at_once(store: AnyStore) {
             .map(|n| beat(&format!("w-{n:05}"), moment))
             .collect()
     };
-    store.save_beats(&batch(1)).await.unwrap();
-    store.save_beats(&batch(2)).await.unwrap();
+    store.save_beats(&batch(1), heard(0, 0)).await.unwrap();
+    store.save_beats(&batch(2), heard(0, 0)).await.unwrap();
     let beats = store.load().await.unwrap().last_beats;
     assert_eq!(beats.len(), 20_000);
     assert!(beats.iter().all(|(_, moment)| *moment == at(2)));
@@ -967,6 +1013,42 @@ fn reading(id: &str, moment: i64) -> MetricsRecord {
             uptime_seconds: Some(1e15),
         },
     }
+}
+
+async fn beats_are_complete_up_to_their_watermark(store: AnyStore) {
+    assert_eq!(store.load().await.unwrap().watermark, None);
+    // The clock of a term may be set back, and a quiet time is known of, too.
+    for (beats, watermark) in [
+        (vec![beat("a", 5)], heard(1, 4)),
+        (vec![], heard(1, 9)),
+        (vec![beat("a", 2)], heard(1, 1)),
+        (vec![beat("a", 8), beat("b", 8)], heard(i64::MAX, i64::MIN)),
+    ] {
+        for _ in 0..2 {
+            store.save_beats(&beats, watermark).await.unwrap();
+            let loaded = store.load().await.unwrap();
+            assert_eq!(loaded.watermark, Some(watermark));
+            let saved = beats.iter().map(|beat| (beat.instance.clone(), beat.at));
+            assert!(saved.clone().all(|beat| loaded.last_beats.contains(&beat)));
+        }
+    }
+}
+
+async fn an_older_term_overwrites_no_beats(store: AnyStore) {
+    let newer = [beat("a", 50)];
+    store.save_beats(&newer, heard(2, 40)).await.unwrap();
+    let older = [beat("a", 60), beat("b", 60)];
+    let error = store.save_beats(&older, heard(1, 55)).await.unwrap_err();
+    let deposed = StoreError::Deposed {
+        ours: Term::new(1),
+        current: Term::new(2),
+    };
+    assert_eq!(error, deposed);
+    let loaded = store.load().await.unwrap();
+    assert_eq!(loaded.last_beats, [("a".into(), at(50))]);
+    assert_eq!(loaded.watermark, Some(heard(2, 40)));
+    store.save_beats(&older, heard(2, 55)).await.unwrap();
+    assert_eq!(store.load().await.unwrap().last_beats.len(), 2);
 }
 
 async fn metrics_come_newest_first(store: AnyStore) {
@@ -1008,7 +1090,7 @@ async fn a_later_beat_with_an_earlier_time_counts(store: AnyStore) {
             reported_status: "active".to_owned(),
             reported_streams: 0,
         };
-        store.save_beats(&[beat]).await.unwrap();
+        store.save_beats(&[beat], heard(0, 0)).await.unwrap();
         let beats = store.load().await.unwrap().last_beats;
         assert_eq!(beats, [("a".into(), at(moment))]);
     }
@@ -1026,7 +1108,10 @@ async fn last_beats_go_with_their_instance(store: AnyStore) {
         reported_status: "active".to_owned(),
         reported_streams: 0,
     };
-    store.save_beats(&[beat("a"), beat("b")]).await.unwrap();
+    store
+        .save_beats(&[beat("a"), beat("b")], heard(0, 0))
+        .await
+        .unwrap();
     assert_eq!(prune_all(&store, &expiry(0, 0)).await, [0_u64; 0]);
     save(&store, guard, Draft::default().without_instance("a")).await;
     assert_eq!(prune_all(&store, &expiry(0, 0)).await, [1]);

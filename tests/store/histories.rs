@@ -268,6 +268,7 @@ fn picture(fleet: &Fleet) -> Snapshot {
             .map(|slot| (slot.stream().as_ref().clone(), slot.place().clone()))
             .collect(),
         last_beats: vec![],
+        watermark: None,
     }
 }
 

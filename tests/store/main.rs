@@ -2,6 +2,7 @@
 
 mod conformance;
 mod histories;
+mod load;
 mod migrations;
 mod postgres;
 mod sqlite;

@@ -14,7 +14,7 @@ use resilient_orchestrator::domain::ids::AlertId;
 use resilient_orchestrator::store::{self, Guard, Settlement, Store, StoreError};
 use tokio_postgres::Client;
 
-use crate::support::fleets::{Draft, at, instance, stream, unclaimed};
+use crate::support::fleets::{Draft, at, heard, instance, stream, unclaimed};
 use crate::support::postgres::{Database, Server};
 use crate::support::stores::PLENTY;
 
@@ -192,7 +192,10 @@ async fn errors_of_content_are_told_from_outages_by_their_code() {
     let long: String = (0..20_000_u32)
         .map(|n| char::from_u32(0x4E00 + n * 7_919 % 20_000).unwrap())
         .collect();
-    assert_refused(store.save_beats(&[beat(&long)]).await, "too long");
+    assert_refused(
+        store.save_beats(&[beat(&long)], heard(0, 0)).await,
+        "too long",
+    );
     // 22021, on reading.
     assert_refused(store.metrics(&"a\0b".into(), at(0), 9).await, "NUL");
     side.batch_execute(
@@ -214,7 +217,10 @@ async fn errors_of_content_are_told_from_outages_by_their_code() {
     named.name = "a name of more than twelve letters".into();
     let draft = Draft::default().stream(named, unclaimed());
     assert_refused(store.save(guard, draft.decided(1, 1)).await, "too long");
-    assert_refused(store.save_beats(&[beat("odd")]).await, "a trigger");
+    assert_refused(
+        store.save_beats(&[beat("odd")], heard(0, 0)).await,
+        "a trigger",
+    );
     let alert = Alert {
         id: AlertId::new(1),
         kind: AlertKind::Flapping,
@@ -227,7 +233,7 @@ async fn errors_of_content_are_told_from_outages_by_their_code() {
     assert_refused(store.save_alerts(&[alert]).await, "a trigger at COMMIT");
     // The connection is as good as before, and so is everything else.
     store.save_metrics(&[measured("a", 50.0)]).await.unwrap();
-    store.save_beats(&[beat("a")]).await.unwrap();
+    store.save_beats(&[beat("a")], heard(0, 0)).await.unwrap();
     let draft = Draft::default().instance(instance("a"));
     store.save(guard, draft.decided(1, 1)).await.unwrap();
 

@@ -16,7 +16,7 @@ use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemM
 use resilient_orchestrator::store::{self, Store, StoreError, Target};
 use tempfile::TempDir;
 
-use crate::support::fleets::{Draft, at, instance};
+use crate::support::fleets::{Draft, at, heard, instance};
 use crate::support::stores::PLENTY;
 
 async fn open(path: &Path, limit: Duration) -> Result<Arc<dyn Store>, StoreError> {
@@ -133,7 +133,7 @@ async fn calls_that_wait_for_each_other_behind_another_program_have_one_limit_ea
     let draft = Draft::default().instance(instance("a")).decided(1, 1);
     // The one that comes second waits for its turn and then for the other program. It runs out
     // of time all the same before it has begun, so that nothing has to be settled.
-    let (beats, saved) = tokio::join!(store.save_beats(&[]), store.save(guard, draft));
+    let (beats, saved) = tokio::join!(store.save_beats(&[], heard(0, 0)), store.save(guard, draft));
     for result in [beats, saved] {
         assert!(
             matches!(result, Err(StoreError::Unavailable(_))),
@@ -177,7 +177,7 @@ async fn a_file_that_is_not_where_it_was_opened_takes_nothing_and_gives_nothing(
         let results = [
             store.save(guard, draft).await,
             store.settle(guard).await.map(|_| ()),
-            store.save_beats(&[]).await,
+            store.save_beats(&[], heard(0, 0)).await,
             store.census().await.map(|_| ()),
             store.ping().await,
         ];
@@ -314,14 +314,17 @@ async fn errors_of_content_are_told_from_outages() {
         recorded_at: at(1),
         metrics: SystemMetrics::default(),
     };
-    let error = store.save_beats(&[beat("odd")]).await.unwrap_err();
+    let error = store
+        .save_beats(&[beat("odd")], heard(0, 0))
+        .await
+        .unwrap_err();
     assert!(
         matches!(&error, StoreError::Refused(text) if text == "not here"),
         "{error:?}"
     );
     let error = store.save_metrics(&[metrics("odd")]).await.unwrap_err();
     assert!(matches!(error, StoreError::Refused(_)), "{error:?}");
-    store.save_beats(&[beat("a")]).await.unwrap();
+    store.save_beats(&[beat("a")], heard(0, 0)).await.unwrap();
     store.save_metrics(&[metrics("a")]).await.unwrap();
     side(&path).batch_execute("DROP TABLE metrics").unwrap();
     let error = store.save_metrics(&[metrics("a")]).await.unwrap_err();

@@ -7,8 +7,9 @@ use std::time::Duration;
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Rows;
 use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::heartbeat::BeatWatermark;
 use resilient_orchestrator::domain::ids::{
-    AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
+    AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId, Term,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::ledger::Batch;
@@ -19,6 +20,14 @@ use resilient_orchestrator::store::Save;
 /// The moment number `micros`.
 pub fn at(micros: i64) -> WallTime {
     WallTime::from_micros(micros)
+}
+
+/// That the heartbeats of a term are saved up to the moment number `micros`.
+pub fn heard(term: i64, micros: i64) -> BeatWatermark {
+    BeatWatermark {
+        term: Term::new(term),
+        through: at(micros),
+    }
 }
 
 /// An ordinary instance.

@@ -154,6 +154,16 @@ impl Keyed for LastBeat {
     }
 }
 
+/// Up to when the saved last heartbeats are complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BeatWatermark {
+    /// The life of the orchestrator that heard them.
+    pub term: Term,
+    /// Every heartbeat heard up to this moment is among the saved ones. The moment and the times of
+    /// those heartbeats are of one clock, so their difference is an age.
+    pub through: WallTime,
+}
+
 /// Metrics with whose they are and when they arrived.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(missing_docs, reason = "the names say it")]

@@ -151,6 +151,8 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
 fn read_database(reader: &mut Reader<'_>) -> Option<DatabaseSettings> {
     let url = reader.database_url("DATABASE_URL");
     let timeout = reader.duration("DATABASE_TIMEOUT");
+    let load_timeout = timeout.map(|timeout| timeout.saturating_mul(12));
+    let load_timeout = reader.derived("DATABASE_LOAD_TIMEOUT", load_timeout);
     let wait = reader.limit("DATABASE_WAIT");
     let pool_size = reader.count("DATABASE_POOL_SIZE");
     if let Some(database::DatabaseUrl::Memory | database::DatabaseUrl::Sqlite(_)) = &url {
@@ -160,6 +162,7 @@ fn read_database(reader: &mut Reader<'_>) -> Option<DatabaseSettings> {
     Some(DatabaseSettings {
         url: url?,
         timeout: timeout?,
+        load_timeout: load_timeout?,
         wait: wait?,
         pool_size: pool_size?,
     })

@@ -12,7 +12,7 @@ use crate::domain::event_filter::EventFilter;
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, StreamId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::instance::Instance;
@@ -44,6 +44,7 @@ struct Tables {
     places: BTreeMap<StreamId, Place>,
     incidents: BTreeMap<IncidentId, Incident>,
     beats: BTreeMap<InstanceId, LastBeat>,
+    watermark: Option<BeatWatermark>,
     metrics: BTreeMap<(InstanceId, WallTime), MetricsRecord>,
     events: EventTable,
     alerts: BTreeMap<AlertId, Alert>,
@@ -195,6 +196,7 @@ impl Store for MemoryStore {
                 .values()
                 .map(|row| (row.instance.clone(), row.at))
                 .collect(),
+            watermark: tables.watermark,
         };
         Ok((guard, snapshot))
     }
@@ -246,8 +248,19 @@ impl Store for MemoryStore {
         })
     }
 
-    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+    async fn save_beats(
+        &self,
+        beats: &[LastBeat],
+        watermark: BeatWatermark,
+    ) -> Result<(), StoreError> {
         let mut tables = self.tables();
+        if let Some(found) = tables.watermark.filter(|found| found.term > watermark.term) {
+            return Err(StoreError::Deposed {
+                ours: watermark.term,
+                current: found.term,
+            });
+        }
+        tables.watermark = Some(watermark);
         for beat in beats {
             tables.beats.insert(beat.instance.clone(), beat.clone());
         }

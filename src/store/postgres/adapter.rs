@@ -14,7 +14,7 @@ use diesel_async::{
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::RwLock;
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use super::connector::Connector;
 use super::operations;
@@ -23,7 +23,7 @@ use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
@@ -32,6 +32,7 @@ use crate::store::contract::Store;
 use crate::store::error::StoreError;
 use crate::store::failure::{Access, at_commit};
 use crate::store::guard::{Guard, Settlement};
+use crate::store::load::{FleetSink, LoadedFleet, OnProgress, SnapshotSink, in_steps};
 use crate::store::migrations;
 use crate::store::retention::Expiry;
 use crate::store::save::Save;
@@ -109,6 +110,14 @@ impl PostgresStore {
         })
     }
 
+    /// Keeps the store from being closed until it is dropped.
+    fn open_for_work(&self) -> Result<OwnedRwLockReadGuard<bool>, StoreError> {
+        let is_open = self.closed.clone().try_read_owned().ok();
+        is_open
+            .filter(|closed| !**closed)
+            .ok_or_else(|| StoreError::Unavailable("it is closed".to_owned()))
+    }
+
     /// Runs an operation as one transaction, to its end even if the caller is dropped.
     async fn run<T, F>(&self, access: Access, body: F) -> Result<T, StoreError>
     where
@@ -117,10 +126,7 @@ impl PostgresStore {
         F: for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         let (pool, target, limit) = (self.pool.clone(), self.target.clone(), self.limit);
-        let is_open = self.closed.clone().try_read_owned().ok();
-        let Some(is_open) = is_open.filter(|closed| !**closed) else {
-            return Err(StoreError::Unavailable("it is closed".to_owned()));
-        };
+        let is_open = self.open_for_work()?;
         let task = self.runtime.spawn(async move {
             let _is_open = is_open;
             let committing = AtomicBool::new(false);
@@ -367,7 +373,55 @@ impl Store for PostgresStore {
     }
 
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
-        self.read(|c| operations::load(c).boxed()).await
+        self.read(|c| {
+            async move {
+                let mut sink = SnapshotSink::default();
+                operations::load(c, &mut sink).await?;
+                Ok(sink.finish())
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn load_fleet(
+        &self,
+        limit: Duration,
+        progress: OnProgress,
+    ) -> Result<LoadedFleet, StoreError> {
+        let (pool, target, step) = (self.pool.clone(), self.target.clone(), self.limit);
+        let is_open = self.open_for_work()?;
+        let (mut sink, steps) = FleetSink::new(progress);
+        let task = self.runtime.spawn(async move {
+            let _is_open = is_open;
+            let committing = AtomicBool::new(false);
+            let work = async {
+                let mut lease = Lease::take(&pool, &target).await?;
+                lease
+                    .transaction(
+                        Access::Read,
+                        move |c| {
+                            async move {
+                                operations::load(c, &mut sink).await?;
+                                Ok(sink.finish())
+                            }
+                            .boxed()
+                        },
+                        &committing,
+                    )
+                    .await
+            };
+            let loaded = in_steps(work, steps, step, limit).await;
+            loaded.unwrap_or_else(|over| {
+                Err(StoreError::Unavailable(format!(
+                    "the fleet could not be loaded: PostgreSQL at {} took more than {over:?}",
+                    target.address()
+                )))
+            })
+        });
+        task.await.unwrap_or_else(|error| {
+            Err(StoreError::Unavailable(format!("it ended early: {error}")))
+        })
     }
 
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
@@ -384,10 +438,16 @@ impl Store for PostgresStore {
         self.read(|c| operations::census(c).boxed()).await
     }
 
-    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+    async fn save_beats(
+        &self,
+        beats: &[LastBeat],
+        watermark: BeatWatermark,
+    ) -> Result<(), StoreError> {
         let beats = beats.to_vec();
-        self.write(move |c| async move { operations::save_beats(c, &beats).await }.boxed())
-            .await
+        self.write(move |c| {
+            async move { operations::save_beats(c, &beats, watermark).await }.boxed()
+        })
+        .await
     }
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {

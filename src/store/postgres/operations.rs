@@ -18,9 +18,8 @@ use diesel::sql_types::BigInt;
 use super::dialect::{Connection, RunQueryDsl, append_events, put_placements};
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::{EventFilter, EventOrder};
-use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::stream::Place;
@@ -28,6 +27,7 @@ use crate::domain::time::WallTime;
 use crate::store::census::Census;
 use crate::store::error::StoreError;
 use crate::store::guard::{Guard, Settlement};
+use crate::store::load::{CHUNK, Head, LoadSink};
 use crate::store::multi_row::{incoming, rows_per_statement};
 use crate::store::retention::Expiry;
 use crate::store::retention::{PRUNE_BEATS, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
@@ -37,8 +37,8 @@ use crate::store::rows::{
 };
 use crate::store::save::Save;
 use crate::store::schema::{
-    alerts, events, fleet_state, health_history, incidents, instances, last_beats, metrics,
-    placements, streams,
+    alerts, beat_watermark, events, fleet_state, health_history, incidents, instances, last_beats,
+    metrics, placements, streams,
 };
 use crate::store::stored_event::StoredEvent;
 use crate::store::write_set::WriteSet;
@@ -87,7 +87,8 @@ async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
             .set(
                 incoming!(instances: incarnation, status, status_since, ip, port,
                 max_streams, labels, heartbeat_interval, auto_assign, assignment_version,
-                registered_at, flaps, lease, withdrawn, withdrawn_since),
+                registered_at, flaps, lease, withdrawn, withdrawn_since,
+                handed_over_life, handed_over_moved, handed_over_orphaned),
             )
             .execute(c)
             .await?;
@@ -165,50 +166,119 @@ pub(super) async fn settle(c: &mut Connection, guard: Guard) -> Result<Settlemen
     }
 }
 
-pub(super) async fn load(c: &mut Connection) -> Result<(Guard, Snapshot), StoreError> {
+/// Reads everything about the fleet, chunk by chunk. The transaction has to be of one moment.
+pub(super) async fn load(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(), StoreError> {
     let guard = current(c).await?;
     let counter: i64 = fleet_state::table
         .find(1)
         .select(fleet_state::epoch)
         .first(c)
         .await?;
-    let instance_rows: Vec<InstanceRow> = instances::table
-        .select(InstanceRow::as_select())
-        .load(c)
-        .await?;
-    let stream_rows: Vec<(StreamRow, Option<PlacementRow>)> = streams::table
-        .left_join(placements::table)
-        .select((StreamRow::as_select(), Option::<PlacementRow>::as_select()))
-        .order(streams::id)
-        .load(c)
-        .await?;
-    let beats: Vec<(String, i64)> = last_beats::table
-        .select((last_beats::instance_id, last_beats::at))
-        .load(c)
-        .await?;
-
-    let mut snapshot = Snapshot {
+    let watermark = watermark_of(c).await?;
+    let mut total: i64 = 0;
+    total += instances::table.count().get_result::<i64>(c).await?;
+    total += streams::table.count().get_result::<i64>(c).await?;
+    total += last_beats::table.count().get_result::<i64>(c).await?;
+    sink.head(Head {
+        guard,
         counter: Epoch::new(counter),
-        ..Snapshot::default()
-    };
-    for row in instance_rows {
-        snapshot.instances.push(row.try_into()?);
+        watermark,
+        total: u64::try_from(total).unwrap_or_default(),
+    });
+    load_instances(c, sink).await?;
+    load_streams(c, sink).await?;
+    load_beats(c, sink).await
+}
+
+async fn load_instances(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(), StoreError> {
+    let mut after: Option<String> = None;
+    loop {
+        let mut wanted = instances::table
+            .order(instances::id)
+            .limit(CHUNK as i64)
+            .select(InstanceRow::as_select())
+            .into_boxed();
+        if let Some(after) = after.take() {
+            wanted = wanted.filter(instances::id.gt(after));
+        }
+        let rows: Vec<InstanceRow> = wanted.load(c).await?;
+        let count = rows.len();
+        after = rows.last().map(|row| row.id().to_owned());
+        for row in rows {
+            sink.instance(row.try_into()?);
+        }
+        sink.chunk(count)?;
+        if count < CHUNK {
+            return Ok(());
+        }
     }
-    for (stream, placement) in stream_rows {
-        let place = match placement {
-            Some(row) => row.try_into()?,
-            None => Place::Disabled,
+}
+
+/// The places of a chunk of streams are those between its first and its last: as two scans of a key
+/// they cost the same in each chunk, which a plan of a join does not promise.
+async fn load_streams(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(), StoreError> {
+    let mut after: Option<i64> = None;
+    loop {
+        let mut wanted = streams::table
+            .order(streams::id)
+            .limit(CHUNK as i64)
+            .select(StreamRow::as_select())
+            .into_boxed();
+        if let Some(after) = after {
+            wanted = wanted.filter(streams::id.gt(after));
+        }
+        let rows: Vec<StreamRow> = wanted.load(c).await?;
+        let count = rows.len();
+        // As a slice, whose first row is no query.
+        let (Some(first), Some(last)) = (rows.as_slice().first(), rows.last()) else {
+            return Ok(());
         };
-        snapshot.streams.push((stream.try_into()?, place));
+        let (first, last) = (first.id(), last.id());
+        let places: Vec<PlacementRow> = placements::table
+            .filter(placements::stream_id.between(first, last))
+            .order(placements::stream_id)
+            .select(PlacementRow::as_select())
+            .load(c)
+            .await?;
+        let mut places = places.into_iter().peekable();
+        for row in rows {
+            let id = row.id();
+            let place = match places.next_if(|place| place.stream_id == id) {
+                Some(place) => place.try_into()?,
+                None => Place::Disabled,
+            };
+            sink.stream(row.try_into()?, place)?;
+        }
+        sink.chunk(count)?;
+        if count < CHUNK {
+            return Ok(());
+        }
+        after = Some(last);
     }
-    snapshot.last_beats = beats
-        .into_iter()
-        .map(|(id, at)| (InstanceId::new(id), WallTime::from_micros(at)))
-        .collect();
-    // In the order of the bytes, which is not that of every database's collation.
-    snapshot.instances.sort_by(|a, b| a.id.cmp(&b.id));
-    snapshot.last_beats.sort();
-    Ok((guard, snapshot))
+}
+
+async fn load_beats(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(), StoreError> {
+    let mut after: Option<String> = None;
+    loop {
+        let mut wanted = last_beats::table
+            .order(last_beats::instance_id)
+            .limit(CHUNK as i64)
+            .select((last_beats::instance_id, last_beats::at))
+            .into_boxed();
+        if let Some(after) = after.take() {
+            wanted = wanted.filter(last_beats::instance_id.gt(after));
+        }
+        let rows: Vec<(String, i64)> = wanted.load(c).await?;
+        let count = rows.len();
+        after = rows.last().map(|(id, _)| id.clone());
+        for (id, at) in rows {
+            sink.beat(InstanceId::new(id), WallTime::from_micros(at));
+        }
+        sink.chunk(count)?;
+        if count < CHUNK {
+            return Ok(());
+        }
+    }
 }
 
 pub(super) async fn census(c: &mut Connection) -> Result<Census, StoreError> {
@@ -240,7 +310,12 @@ pub(super) async fn census(c: &mut Connection) -> Result<Census, StoreError> {
     })
 }
 
-pub(super) async fn save_beats(c: &mut Connection, beats: &[LastBeat]) -> Result<(), StoreError> {
+pub(super) async fn save_beats(
+    c: &mut Connection,
+    beats: &[LastBeat],
+    watermark: BeatWatermark,
+) -> Result<(), StoreError> {
+    put_watermark(c, watermark).await?;
     // One statement must not write a row twice; of several heartbeats the last one counts.
     let latest: BTreeMap<&InstanceId, &LastBeat> =
         beats.iter().map(|beat| (&beat.instance, beat)).collect();
@@ -255,6 +330,41 @@ pub(super) async fn save_beats(c: &mut Connection, beats: &[LastBeat]) -> Result
             .await?;
     }
     Ok(())
+}
+
+const PUT_WATERMARK: &str = "\
+    INSERT INTO beat_watermark (id, term, through) VALUES (1, $1, $2) \
+    ON CONFLICT (id) DO UPDATE SET term = excluded.term, through = excluded.through \
+    WHERE beat_watermark.term <= excluded.term";
+
+/// Its row is locked until the heartbeats are written, so those of two terms are never mixed.
+async fn put_watermark(c: &mut Connection, watermark: BeatWatermark) -> Result<(), StoreError> {
+    let moved = diesel::sql_query(PUT_WATERMARK)
+        .bind::<BigInt, _>(watermark.term.get())
+        .bind::<BigInt, _>(watermark.through.as_micros())
+        .execute(c)
+        .await?;
+    if moved > 0 {
+        return Ok(());
+    }
+    let found = watermark_of(c).await?;
+    Err(StoreError::Deposed {
+        ours: watermark.term,
+        current: found.map_or(watermark.term, |found| found.term),
+    })
+}
+
+async fn watermark_of(c: &mut Connection) -> Result<Option<BeatWatermark>, StoreError> {
+    let row: Option<(i64, i64)> = beat_watermark::table
+        .find(1)
+        .select((beat_watermark::term, beat_watermark::through))
+        .first(c)
+        .await
+        .optional()?;
+    Ok(row.map(|(term, through)| BeatWatermark {
+        term: Term::new(term),
+        through: WallTime::from_micros(through),
+    }))
 }
 
 pub(super) async fn save_metrics(

@@ -49,6 +49,11 @@ pub(in crate::store) struct InstanceRow {
 impl InstanceRow {
     /// How many values one row binds.
     pub(in crate::store) const WIDTH: usize = 19;
+
+    /// Its key.
+    pub(in crate::store) fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 impl From<&Instance> for InstanceRow {
@@ -188,6 +193,11 @@ where
 impl StreamRow {
     /// How many values one row binds.
     pub(in crate::store) const WIDTH: usize = 14;
+
+    /// Its key.
+    pub(in crate::store) const fn id(&self) -> i64 {
+        self.id
+    }
 }
 
 impl From<&Stream> for StreamRow {

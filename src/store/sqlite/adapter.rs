@@ -16,7 +16,7 @@ use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
-use crate::domain::heartbeat::{LastBeat, MetricsRecord};
+use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
@@ -25,6 +25,7 @@ use crate::store::contract::Store;
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
 use crate::store::guard::{Guard, Settlement};
+use crate::store::load::{FleetSink, LoadedFleet, OnProgress, SnapshotSink, in_steps};
 use crate::store::migrations;
 use crate::store::retention::Expiry;
 use crate::store::save::Save;
@@ -75,13 +76,7 @@ impl SqliteStore {
             Access::Write => self.writer.clone(),
         };
         let progress = Arc::new(Progress::default());
-        let agreed = progress.clone();
-        let call = async {
-            let mut lane = lane.lock_owned().await;
-            tokio::task::spawn_blocking(move || lane.transaction(&agreed, body))
-                .await
-                .unwrap_or_else(|error| Err(access.lost(format!("it ended early: {error}"))))
-        };
+        let call = Self::on_lane(lane, access, progress.clone(), body);
         match tokio::time::timeout(self.limit, call).await {
             Ok(result) => result,
             Err(_) if progress.give_up() => Err(StoreError::Unavailable(format!(
@@ -90,6 +85,18 @@ impl SqliteStore {
             ))),
             Err(_) => Err(access.lost(format!("COMMIT was not over within {:?}", self.limit))),
         }
+    }
+
+    async fn on_lane<T: Send + 'static>(
+        lane: Arc<Mutex<Lane>>,
+        access: Access,
+        agreed: Arc<Progress>,
+        body: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let mut lane = lane.lock_owned().await;
+        tokio::task::spawn_blocking(move || lane.transaction(&agreed, body))
+            .await
+            .unwrap_or_else(|error| Err(access.lost(format!("it ended early: {error}"))))
     }
 
     async fn read<T: Send + 'static>(
@@ -176,7 +183,33 @@ impl Store for SqliteStore {
     }
 
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
-        self.read(operations::load).await
+        self.read(|c| {
+            let mut sink = SnapshotSink::default();
+            operations::load(c, &mut sink)?;
+            Ok(sink.finish())
+        })
+        .await
+    }
+
+    async fn load_fleet(
+        &self,
+        limit: Duration,
+        progress: OnProgress,
+    ) -> Result<LoadedFleet, StoreError> {
+        let (mut sink, steps) = FleetSink::new(progress);
+        let body = move |c: &mut SqliteConnection| {
+            operations::load(c, &mut sink)?;
+            Ok(sink.finish())
+        };
+        let agreed = Arc::new(Progress::default());
+        let work = Self::on_lane(self.reader.clone(), Access::Read, agreed.clone(), body);
+        let loaded = in_steps(work, steps, self.limit, limit).await;
+        loaded.unwrap_or_else(|over| {
+            agreed.give_up();
+            Err(StoreError::Unavailable(format!(
+                "the fleet could not be loaded: the database took more than {over:?}"
+            )))
+        })
     }
 
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
@@ -191,9 +224,14 @@ impl Store for SqliteStore {
         self.read(operations::census).await
     }
 
-    async fn save_beats(&self, beats: &[LastBeat]) -> Result<(), StoreError> {
+    async fn save_beats(
+        &self,
+        beats: &[LastBeat],
+        watermark: BeatWatermark,
+    ) -> Result<(), StoreError> {
         let beats = beats.to_vec();
-        self.write(move |c| operations::save_beats(c, &beats)).await
+        self.write(move |c| operations::save_beats(c, &beats, watermark))
+            .await
     }
 
     async fn save_metrics(&self, records: &[MetricsRecord]) -> Result<(), StoreError> {

@@ -20,7 +20,7 @@ pub(super) fn put_placements(
             .set(
                 incoming!(placements: state, instance_id, epoch, version, reason, delivered,
                 released_by, orphaned_from, since, handover, handover_with, handover_version,
-                handover_epoch, handover_since, handover_reason),
+                handover_epoch, handover_since, handover_reason, given_up_since),
             )
             .execute(c)?;
     }

@@ -27,7 +27,7 @@ pub use placement::{
 };
 pub use plan::{Evacuation, EvacuationCause, Move, Plan};
 pub use recent::REMEMBERED_CHANGES;
-pub use restore::{Snapshot, SnapshotError};
+pub use restore::{FleetBuilder, Snapshot, SnapshotError};
 pub use room::Load;
 pub use scores::{Absurd, Reading, SCORING_LIMIT, Scores, Scoring, Weight};
 pub use standing::Standing;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::change::Change;
 use super::model::Fleet;
+use crate::heartbeat::BeatWatermark;
 use crate::ids::{Epoch, InstanceId, StreamId};
 use crate::instance::Instance;
 use crate::stream::{Place, Stream};
@@ -20,6 +21,8 @@ pub struct Snapshot {
     pub streams: Vec<(Stream, Place)>,
     /// The last saved heartbeat of each instance.
     pub last_beats: Vec<(InstanceId, WallTime)>,
+    /// Up to when they are complete; `None` if no orchestrator ever said.
+    pub watermark: Option<BeatWatermark>,
 }
 
 /// The rows of a store cannot be a fleet.
@@ -61,47 +64,85 @@ impl fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
+/// Builds the fleet and its indexes from rows that come part by part: first all instances, then the
+/// streams. What is given is kept as it is, so a large fleet is in memory once.
+#[derive(Debug, Default)]
+pub struct FleetBuilder {
+    fleet: Fleet,
+}
+
+impl FleetBuilder {
+    /// A fleet without rows so far, whose last epoch was `counter`.
+    pub fn new(counter: Epoch) -> Self {
+        Self {
+            fleet: Fleet::new(counter),
+        }
+    }
+
+    /// Adds an instance.
+    pub fn add_instance(&mut self, instance: Instance) {
+        self.fleet.apply(Change::Instance {
+            id: instance.id.clone(),
+            before: None,
+            after: Some(Arc::new(instance)),
+        });
+    }
+
+    /// Adds a stream with its place.
+    ///
+    /// # Errors
+    /// If the row contradicts another in a way the database's own constraints should prevent.
+    pub fn add_stream(&mut self, stream: Stream, mut place: Place) -> Result<(), SnapshotError> {
+        let id = stream.id;
+        if let Place::Assigned(assignment) = &mut place {
+            let Some(owner) = self.fleet.instance(&assignment.instance) else {
+                return Err(SnapshotError::UnknownOwner {
+                    stream: id,
+                    instance: assignment.instance.clone(),
+                });
+            };
+            // One text for all streams of an owner.
+            assignment.instance = owner.instance().id.clone();
+        }
+        if let Some(first) = self.fleet.stream_named(&stream.name) {
+            return Err(SnapshotError::SharedName {
+                first,
+                second: id,
+                name: stream.name,
+            });
+        }
+        self.fleet.apply(Change::Stream {
+            id,
+            before: None,
+            after: Some(Arc::new(stream)),
+        });
+        self.fleet.apply(Change::Place {
+            stream: id,
+            before: None,
+            after: Some(place),
+        });
+        Ok(())
+    }
+
+    /// Ends the building.
+    pub fn finish(self) -> Fleet {
+        self.fleet
+    }
+}
+
 impl Fleet {
     /// Builds the fleet and its indexes.
     ///
     /// # Errors
-    /// If rows contradict each other in a way the database's own constraints should prevent.
+    /// As [`FleetBuilder::add_stream`].
     pub fn from_snapshot(snapshot: &Snapshot) -> Result<Self, SnapshotError> {
-        let mut fleet = Self::new(snapshot.counter);
+        let mut builder = FleetBuilder::new(snapshot.counter);
         for instance in &snapshot.instances {
-            fleet.apply(Change::Instance {
-                id: instance.id.clone(),
-                before: None,
-                after: Some(Arc::new(instance.clone())),
-            });
+            builder.add_instance(instance.clone());
         }
         for (stream, place) in &snapshot.streams {
-            if let Some(assignment) = place.assignment()
-                && fleet.instance(&assignment.instance).is_none()
-            {
-                return Err(SnapshotError::UnknownOwner {
-                    stream: stream.id,
-                    instance: assignment.instance.clone(),
-                });
-            }
-            if let Some(first) = fleet.stream_named(&stream.name) {
-                return Err(SnapshotError::SharedName {
-                    first,
-                    second: stream.id,
-                    name: stream.name.clone(),
-                });
-            }
-            fleet.apply(Change::Stream {
-                id: stream.id,
-                before: None,
-                after: Some(Arc::new(stream.clone())),
-            });
-            fleet.apply(Change::Place {
-                stream: stream.id,
-                before: None,
-                after: Some(place.clone()),
-            });
+            builder.add_stream(stream.clone(), place.clone())?;
         }
-        Ok(fleet)
+        Ok(builder.finish())
     }
 }

@@ -233,6 +233,7 @@ fn promises_survive_the_end_and_the_return_of_their_target() {
                 .map(|slot| (slot.stream().as_ref().clone(), slot.place().clone()))
                 .collect(),
             last_beats: Vec::new(),
+            watermark: None,
         };
         Fleet::from_snapshot(&snapshot).unwrap()
     };

@@ -1,0 +1,1 @@
+DROP TABLE beat_watermark;
