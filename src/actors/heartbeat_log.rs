@@ -87,7 +87,7 @@ impl HeartbeatLog {
             ..self.watermark
         };
         // That nothing was heard is worth saving too: a start learns from it how long each silence is.
-        let silent_for = complete.through - self.watermark.through;
+        let silent_for = complete.through.since(self.watermark.through);
         let has_news = !self.beats.is_empty() || !self.metrics.is_empty();
         if !has_news && silent_for < self.flush_interval {
             return self.tell_waiting();

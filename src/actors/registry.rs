@@ -412,6 +412,23 @@ impl Registry {
         Published::Changed(entry)
     }
 
+    /// Shows what was saved about an instance before the start at `now`. Its last sign of life was
+    /// before that, and is not one since.
+    pub(super) fn restore(
+        &self,
+        id: &InstanceId,
+        standing: Standing,
+        last_beat: Timestamp,
+        now: Timestamp,
+        wall: WallTime,
+    ) {
+        let entry = Arc::new(Entry::new(id.clone(), standing, last_beat, wall));
+        entry.status_seen_at.store(now.as_micros(), Ordering::Release);
+        entry.serving_since.store(now.as_micros(), Ordering::Release);
+        self.entries.insert(id.clone(), entry.clone());
+        self.index().insert(id.clone(), entry);
+    }
+
     fn index(&self) -> RwLockWriteGuard<'_, BTreeMap<InstanceId, Arc<Entry>>> {
         self.by_id.write().unwrap_or_else(PoisonError::into_inner)
     }

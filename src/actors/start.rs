@@ -1,5 +1,6 @@
 //! Brings the actors to life, in an order in which each finds those it talks to.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
 use super::journal::Journal;
+use super::leadership::{Office, renew};
 use super::long_poll::PollsEnd;
 use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
@@ -32,6 +34,7 @@ use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::identity::IdentityLimits;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
+use crate::domain::leadership::carried_silence;
 use crate::domain::ledger::Ledger;
 use crate::domain::returns::ReturnPolicy;
 use crate::domain::settings::{
@@ -157,6 +160,11 @@ pub struct Loaded {
     ledger: Ledger,
     guard: Guard,
     last_beats: Vec<(InstanceId, WallTime)>,
+    /// Up to when the last heartbeats are complete; none before the first flush.
+    watermark: Option<WallTime>,
+    office: Option<Office>,
+    /// How much longer than its lease each worker may run what it was given.
+    hold: Duration,
     incidents: Vec<Incident>,
     alerts: KeptAlerts,
     /// Incidents that were under way when the orchestrator before ended, oldest first.
@@ -164,25 +172,29 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// As [`Loaded::from_store_within`], without a limit for the whole of the load.
+    /// Takes the term of a store that no other process uses, and loads the fleet without a limit.
     ///
     /// # Errors
-    /// As that.
+    /// If the store cannot be reached, or holds something that is not a fleet.
     pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
-        Self::from_store_within(store, Duration::MAX).await
+        let guard = store.begin_term().await?;
+        Self::under(store, guard, Duration::MAX).await
     }
 
-    /// Takes the term and loads the fleet, for at most `limit`.
+    /// Loads the fleet under a guard that was taken, for at most `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached, takes too long, or holds something that is not a fleet.
-    pub async fn from_store_within(
+    pub async fn under(
         store: Arc<dyn Store>,
+        guard: Guard,
         limit: Duration,
     ) -> Result<Self, StoreError> {
-        let guard = store.begin_term().await?;
         let LoadedFleet {
-            fleet, last_beats, ..
+            fleet,
+            last_beats,
+            watermark,
+            ..
         } = load_fleet(store.as_ref(), limit).await?;
         let most = u32::try_from(MAX_REMEMBERED).unwrap_or(u32::MAX);
         let incidents = store.incidents(&IncidentFilter::default(), most).await?;
@@ -199,48 +211,43 @@ impl Loaded {
             ledger: Ledger::new(fleet),
             guard,
             last_beats,
+            watermark,
+            office: None,
+            hold: Duration::ZERO,
             incidents,
             alerts,
             open_incidents,
         })
     }
 
-    /// Every known instance gets full grace: whatever silence there was, was the
-    /// orchestrator's own (I6). Whatever leases were granted, were granted before.
-    fn fill(&self, registry: &Registry, clock: &Clock, lease: Duration) {
-        let now = clock.now();
-        let last_beats: std::collections::BTreeMap<_, _> =
-            self.last_beats.iter().map(|(id, at)| (id, *at)).collect();
-        for slot in self.ledger.saved().instances() {
-            let instance = slot.instance();
-            let shown = last_beats
-                .get(&instance.id)
-                .copied()
-                .unwrap_or(instance.registered_at);
-            let standing = Standing::of(slot);
-            let _ = registry.publish(&instance.id, standing, now, shown);
-            if let Some(entry) = registry.get(&instance.id).filter(|_| standing.leased) {
-                entry.grant_until(now + lease.max(standing.lease));
-            }
+    /// The same, led from this office. Workers may run what they were given for `hold` longer than
+    /// their leases say, because the leader before may still renew them.
+    #[must_use]
+    pub fn led_by(self, office: Office, hold: Duration) -> Self {
+        Self {
+            office: Some(office),
+            hold,
+            ..self
         }
     }
-}
 
-/// How often a load that takes long says in the log how far it is.
-const LOAD_REPORT_INTERVAL: Duration = Duration::from_secs(3);
-
-async fn load_fleet(store: &dyn Store, limit: Duration) -> Result<LoadedFleet, StoreError> {
-    let (progress, seen) = watch::channel(LoadProgress::default());
-    let on_progress = Box::new(move |made| {
-        progress.send_replace(made);
-    });
-    let mut load = store.load_fleet(limit, on_progress);
-    loop {
-        match tokio::time::timeout(LOAD_REPORT_INTERVAL, &mut load).await {
-            Ok(loaded) => return loaded,
-            Err(_) => {
-                let LoadProgress { rows, total } = *seen.borrow();
-                info!(rows, total; "loading the fleet: {rows} of {total} rows");
+    /// Shows every known instance as silent for as long as it was at the end of the orchestrator
+    /// before (`domain/leadership/ages.rs`); the time since then is nobody's silence (I6). Whatever
+    /// leases were granted, were granted before.
+    fn fill(&self, registry: &Registry, clock: &Clock, settings: &SystemSettings) {
+        let now = clock.now();
+        let last_beats: BTreeMap<_, _> = self.last_beats.iter().map(|(id, at)| (id, *at)).collect();
+        for slot in self.ledger.saved().instances() {
+            let instance = slot.instance();
+            let saved = last_beats.get(&instance.id).copied();
+            let shown = saved.unwrap_or(instance.registered_at);
+            let standing = Standing::of(slot);
+            let age = carried_silence(self.watermark, shown, &settings.thresholds);
+            let last_beat = now.earlier_by(age);
+            registry.restore(&instance.id, standing, last_beat, now, shown);
+            if let Some(entry) = registry.get(&instance.id).filter(|_| standing.leased) {
+                let lease = settings.worker_limits.lease.max(standing.lease);
+                entry.grant_until(now + lease + self.hold);
             }
         }
     }
@@ -290,7 +297,7 @@ pub fn start(
     placement: &Placement,
 ) -> (Orchestrator, mpsc::UnboundedReceiver<Fatal>) {
     let registry = Arc::new(Registry::new());
-    loaded.fill(&registry, &clock, settings.worker_limits.lease);
+    loaded.fill(&registry, &clock, settings);
     let (fatal, fatalities) = mpsc::unbounded_channel();
     let fatal = FatalSender(fatal);
     let vital = |name| Vital::new(name, fatal.clone());
@@ -304,7 +311,12 @@ pub fn start(
         alerts,
         open_incidents,
         last_beats: _,
+        watermark: _,
+        hold: _,
+        office,
     } = loaded;
+    let office = office.unwrap_or_else(|| Office::embedded(guard.term, &clock));
+    let (prover, cluster) = (office.prover(), office.view().clone());
     ledger.set_return_policy(ReturnPolicy::from_thresholds(&settings.thresholds));
     let incidents = Arc::new(IncidentMemory::new(incidents));
 
@@ -397,6 +409,7 @@ pub fn start(
         incidents: incidents.clone(),
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
+        prover: prover.clone(),
     };
     placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));
     let journal =
@@ -456,7 +469,12 @@ pub fn start(
         guard.term,
         vital("HeartbeatLog"),
     ));
+    if let Some(renewals) = office.renewals(prover.clone(), alerts.clone(), fatal.clone()) {
+        actix::spawn(renew(renewals));
+    }
     let orchestrator = Orchestrator {
+        prover,
+        cluster,
         change_limit: settings.change_limit,
         limits: settings.worker_limits,
         clock,

@@ -39,9 +39,16 @@ trait Source: Send + Sync {
     /// A reading, the time of day, and a reading again.
     fn moment(&self) -> (Duration, WallTime, Duration);
 
+    /// What running time shows at first.
+    fn begin(&self) -> Timestamp;
+
     /// Running time at a reading, which may end a standstill of the process.
     fn advance(&self, running: &mut RunningTime, reading: Duration) -> Timestamp;
 }
+
+/// What running time shows when a process begins: silences that began before it are moments before
+/// this one, and no silence that counts is longer.
+const ONE_DAY: Timestamp = Timestamp::from_micros(86_400_000_000);
 
 /// The machine this process runs on: the process was suspended if two readings are far apart.
 struct RealMachine;
@@ -53,6 +60,10 @@ impl Source for RealMachine {
 
     fn moment(&self) -> (Duration, WallTime, Duration) {
         (boot_time(), time_of_day(), boot_time())
+    }
+
+    fn begin(&self) -> Timestamp {
+        ONE_DAY
     }
 
     fn advance(&self, running: &mut RunningTime, reading: Duration) -> Timestamp {
@@ -69,10 +80,10 @@ struct Hands {
 }
 
 impl Hands {
-    fn starting_at(reading: Duration, wall: WallTime, grace: Duration) -> Self {
+    fn starting_at(reading: Duration, wall: WallTime, grace: Duration, begin: Timestamp) -> Self {
         Self {
-            running: RunningTime::starting_at(reading, grace),
-            timeline: Timeline::starting_at(Timestamp::ZERO, wall),
+            running: RunningTime::starting_at(reading, grace, begin),
+            timeline: Timeline::starting_at(begin, wall),
             steps: StepDetector::starting_at(reading, wall),
         }
     }
@@ -91,11 +102,12 @@ impl Clock {
 
     fn of(source: impl Source + 'static, grace: Duration) -> Self {
         let (_, wall, made) = source.moment();
+        let hands = Hands::starting_at(made, wall, grace, source.begin());
         Self {
             parts: Arc::new(Parts {
                 source: Box::new(source),
                 made,
-                hands: Mutex::new(Hands::starting_at(made, wall, grace)),
+                hands: Mutex::new(hands),
             }),
         }
     }
@@ -130,7 +142,7 @@ impl Clock {
         look(&mut hands.unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Running time since the clock was made.
+    /// Running time.
     pub fn now(&self) -> Timestamp {
         let source = &self.parts.source;
         // Read inside the lock: readings then arrive in order.
@@ -220,10 +232,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn real_time_moves_forward_from_zero() {
+    fn real_time_moves_forward_from_one_day() {
         let clock = Clock::real(Duration::from_secs(1));
         let first = clock.now();
-        assert!(first < Timestamp::from_micros(60_000_000));
+        assert!(first >= ONE_DAY && first < ONE_DAY + Duration::from_secs(60));
         assert!(clock.now() >= first);
         assert!(clock.wall() > WallTime::from_micros(1_700_000_000_000_000));
     }

@@ -122,6 +122,10 @@ impl Source for Arc<Machine> {
         (reading, wall, reading)
     }
 
+    fn begin(&self) -> Timestamp {
+        Timestamp::ZERO
+    }
+
     /// Only [`VirtualTime::stand_still`] makes the process stand still: nothing has to read its clock
     /// again and again.
     fn advance(&self, running: &mut RunningTime, reading: Duration) -> Timestamp {

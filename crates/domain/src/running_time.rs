@@ -57,12 +57,12 @@ pub struct RunningTime {
 }
 
 impl RunningTime {
-    /// Starts at zero with the first reading.
-    pub const fn starting_at(reading: Duration, grace: Duration) -> Self {
+    /// Shows `begin` at the first reading.
+    pub const fn starting_at(reading: Duration, grace: Duration, begin: Timestamp) -> Self {
         Self {
             grace,
             last_reading: reading,
-            running: Duration::ZERO,
+            running: Duration::from_micros(begin.as_micros()),
             unheard: Duration::ZERO,
             listens: true,
             lost: Duration::ZERO,
@@ -150,7 +150,7 @@ mod tests {
     }
 
     fn starting_at(millis: u64) -> RunningTime {
-        RunningTime::starting_at(ms(millis), ms(GRACE))
+        RunningTime::starting_at(ms(millis), ms(GRACE), Timestamp::ZERO)
     }
 
     fn shown(millis: u64) -> Timestamp {

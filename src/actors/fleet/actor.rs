@@ -15,6 +15,7 @@ use crate::actors::archive::IncidentMemory;
 use crate::actors::db_breaker::StoreAccess;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::actors::instance_link::{Adopt, FenceAfter};
+use crate::actors::leadership::Prover;
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::{Entry, Published, Registry};
 use crate::actors::store_calls::StoreOp;
@@ -46,6 +47,8 @@ pub struct FleetLinks {
     pub(in crate::actors) incidents: Arc<IncidentMemory>,
     pub(in crate::actors) telemetry: Arc<Telemetry>,
     pub(in crate::actors) fatal: FatalSender,
+    /// A saved transaction proves the term as a renewal does.
+    pub(in crate::actors) prover: Prover,
 }
 
 pub(super) enum State {
@@ -190,9 +193,14 @@ impl FleetActor {
             .observe(callers.len() as f64);
         self.state = State::Saving { batch, callers };
         let (guard, rows) = (self.guard, save.clone());
+        let sent = self.links.prover.moment();
         let call = move |store: Arc<dyn Store>| async move { store.save(guard, rows).await };
         let outcome = self.links.access.write_unasked(StoreOp::SaveFleet, call);
         ctx.spawn(outcome.into_actor(self).map(move |result, actor, ctx| {
+            if result.is_ok() {
+                // Before the callers are told: their answers need this proof.
+                actor.links.prover.confirm(sent);
+            }
             actor.saved(&save, result, ctx);
         }));
     }

@@ -14,8 +14,12 @@
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
 //! shrink and answers are withheld; one that finds another term ends the process.
 
+mod office;
 mod prover;
 mod renewals;
+mod view;
 
+pub use office::Office;
 pub use prover::{NotProven, Prover};
-pub(super) use renewals::{Renewals, renew};
+pub(super) use renewals::renew;
+pub use view::{Cluster, ClusterView, Identity, Role, SeenMember};

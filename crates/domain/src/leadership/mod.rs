@@ -2,9 +2,11 @@
 //! needs before an answer may start, stop, deny or judge anything.
 
 mod admission;
+mod ages;
 mod proof;
 mod row;
 
+pub use ages::carried_silence;
 pub use admission::{Admission, AdmissionStep, MemberRow};
 pub use proof::Proof;
 pub use row::{LeadershipRow, NodeName, RowState, RunId};

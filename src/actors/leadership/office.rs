@@ -1,0 +1,102 @@
+//! The office of a leader: what a process holds from its take-over on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::prover::Prover;
+use super::renewals::Renewals;
+use super::view::{ClusterView, Identity, Role};
+use crate::actors::alerts::Alerts;
+use crate::actors::fatal::FatalSender;
+use crate::clock::Clock;
+use crate::domain::ids::Term;
+use crate::domain::leadership::{LeadershipLimits, NodeName, RunId};
+use crate::store::Leadership;
+
+/// A term that was taken, and the row that proves it.
+#[derive(Debug)]
+pub struct Office {
+    row: Option<Arc<dyn Leadership>>,
+    term: Term,
+    limits: LeadershipLimits,
+    anchor: Duration,
+    view: ClusterView,
+}
+
+impl Office {
+    /// The office of a process that shares its store. The take-over was sent at `anchor`.
+    pub fn held(
+        row: Arc<dyn Leadership>,
+        term: Term,
+        limits: LeadershipLimits,
+        anchor: Duration,
+        view: ClusterView,
+    ) -> Self {
+        Self {
+            row: Some(row),
+            term,
+            limits,
+            anchor,
+            view,
+        }
+    }
+
+    /// The office of a process that has its store for itself.
+    pub fn sole(term: Term, view: ClusterView) -> Self {
+        Self {
+            row: None,
+            term,
+            limits: LeadershipLimits::default(),
+            anchor: Duration::ZERO,
+            view,
+        }
+    }
+
+    /// The office of a program that embeds the orchestrator with a store of its own.
+    pub fn embedded(term: Term, clock: &Clock) -> Self {
+        let me = Identity {
+            node: NodeName::new("embedded"),
+            run: RunId::new(1),
+            address: String::new(),
+            public_url: String::new(),
+        };
+        Self::sole(term, ClusterView::new(me, Duration::MAX, clock.clone()))
+    }
+
+    /// Who leads, and who else is there.
+    pub fn view(&self) -> &ClusterView {
+        &self.view
+    }
+
+    /// Gives out the proofs of the term. From here on this process answers as the leader.
+    pub(in crate::actors) fn prover(&self) -> Prover {
+        self.view.change(|known| known.role = Role::Leading);
+        let clock = self.view.clock().clone();
+        match &self.row {
+            None => Prover::alone(clock, self.term),
+            Some(_) => {
+                let proven_for = self.limits.take_over_after;
+                Prover::by_renewals(clock, self.term, proven_for, self.anchor)
+            }
+        }
+    }
+
+    /// What renews the term; none for a process that has its store for itself.
+    pub(in crate::actors) fn renewals(
+        self,
+        prover: Prover,
+        alerts: Alerts,
+        fatal: FatalSender,
+    ) -> Option<Renewals> {
+        Some(Renewals {
+            row: self.row?,
+            term: self.term,
+            limits: self.limits,
+            prover,
+            clock: self.view.clock().clone(),
+            view: self.view,
+            alerts,
+            fatal,
+        })
+    }
+}
