@@ -12,6 +12,12 @@ pub enum Fatal {
     /// Another orchestrator writes to the same database.
     #[error("another orchestrator has taken over this database; this one ends")]
     Deposed,
+    /// The database does not know the term of this orchestrator any more.
+    #[error(
+        "the database went back to an earlier state; this orchestrator ends so that the next start \
+         loads what is there"
+    )]
+    WentBack,
     /// Memory and database have parted ways.
     #[error(
         "the database is not as this orchestrator left it; it ends so that the next start loads what is there"

@@ -144,7 +144,8 @@ impl Entry {
     /// A machine that knows of its silence what this entry knows.
     pub(super) fn liveness(&self, thresholds: LivenessThresholds) -> LivenessMachine {
         let saved = self.standing().saved();
-        let mut machine = LivenessMachine::new(thresholds, saved, self.last_beat());
+        let mut machine = LivenessMachine::new(thresholds, saved, self.last_beat())
+            .watched_since(self.serving_since());
         if self.is_fenced() {
             machine.fence_regardless();
         }

@@ -63,6 +63,9 @@ pub struct Telemetry {
     pub records_dropped: Counter,
     /// Rows the store refused for their content.
     pub records_refused: Counter,
+    /// Answers that were withheld because the database did not confirm in time that this orchestrator
+    /// leads.
+    pub answers_withheld: Counter,
     /// Actors of instances that ended and were replaced.
     pub actor_restarts: Counter,
     /// Times the whole process stood still.
@@ -105,6 +108,7 @@ impl Telemetry {
             queue_length: Gauge::default(),
             records_dropped: Counter::default(),
             records_refused: Counter::default(),
+            answers_withheld: Counter::default(),
             actor_restarts: Counter::default(),
             stalls: Counter::default(),
             stalled_milliseconds: Counter::default(),
@@ -161,6 +165,11 @@ impl Telemetry {
             "records_refused",
             "Rows the database refused for their content",
             self.records_refused.clone(),
+        );
+        registry.register(
+            "answers_withheld",
+            "Answers withheld because the database did not confirm in time that this orchestrator leads",
+            self.answers_withheld.clone(),
         );
         registry.register(
             "actor_restarts",

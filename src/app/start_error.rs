@@ -45,3 +45,10 @@ pub enum StartError {
     )]
     EndedAtOnce(&'static str),
 }
+
+impl StartError {
+    /// Whether the process ended because another orchestrator leads: started again, it is a standby.
+    pub fn is_deposed(&self) -> bool {
+        matches!(self, Self::Fatal(Fatal::Deposed))
+    }
+}

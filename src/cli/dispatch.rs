@@ -40,10 +40,18 @@ fn obey() -> Exit {
             Err(errors) => refuse(&errors),
         },
         Command::Ask(question) => client::ask(question),
-        Command::Serve => run(config::load(flags), app::serve),
-        Command::Migrate(direction) => run(config::load(flags), |config| {
-            app::migrate(config, direction)
+        Command::Serve => run(config::load(flags), app::serve, |error| {
+            if error.is_deposed() {
+                Exit::Deposed
+            } else {
+                Exit::Failed
+            }
         }),
+        Command::Migrate(direction) => run(
+            config::load(flags),
+            |config| app::migrate(config, direction),
+            |_| Exit::Failed,
+        ),
     }
 }
 
@@ -51,6 +59,7 @@ fn obey() -> Exit {
 fn run<E: Display>(
     loaded: Result<Loaded, ConfigErrors>,
     work: impl FnOnce(Config) -> Result<(), E>,
+    exit_of: impl FnOnce(&E) -> Exit,
 ) -> Exit {
     let Loaded {
         config, warnings, ..
@@ -74,7 +83,7 @@ fn run<E: Display>(
             } else {
                 complain(&format!("orchestrator: {error}"));
             }
-            Exit::Failed
+            exit_of(&error)
         }
     }
 }

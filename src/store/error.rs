@@ -14,9 +14,11 @@ pub enum StoreError {
     /// The content of a write was refused (a constraint). Nothing was written.
     #[error("the store refused the content: {0}")]
     Refused(String),
-    /// A newer orchestrator has taken the term. Nothing was written, and nothing ever will be.
+    /// The term of the database is another one: a higher one if a newer orchestrator has taken over,
+    /// a lower one if the database lost its newest transactions. Nothing was written, and nothing ever
+    /// will be.
     #[expect(missing_docs, reason = "the names say it")]
-    #[error("another orchestrator has taken over this database (term {current}, ours was {ours})")]
+    #[error("{}", other_term(*ours, *current))]
     Deposed { ours: Term, current: Term },
     /// The version in the store is not the one this orchestrator left there although the term is
     /// its own: memory and store differ.
@@ -36,7 +38,24 @@ pub enum StoreError {
     FileReplaced(String),
 }
 
+fn other_term(ours: Term, current: Term) -> String {
+    if current > ours {
+        return format!(
+            "another orchestrator has taken over this database (term {current}, ours was {ours})"
+        );
+    }
+    format!(
+        "the database went back to term {current}, ours is {ours}: it was restored from a backup, or a \
+         standby without the newest transactions was promoted; no other orchestrator leads"
+    )
+}
+
 impl StoreError {
+    /// Returns whether the database lost the newest terms.
+    pub fn went_back(&self) -> bool {
+        matches!(self, Self::Deposed { ours, current } if current < ours)
+    }
+
     /// Returns whether the same call may succeed later without an operator: a start waits for that,
     /// and ends at once for every other error.
     pub const fn is_passing(&self) -> bool {

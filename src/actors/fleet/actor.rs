@@ -377,7 +377,9 @@ impl FleetActor {
 
     pub(super) fn end(&mut self, error: &StoreError) {
         error!(error:%; "{error}");
-        let fatal = if matches!(error, StoreError::Deposed { .. }) {
+        let fatal = if error.went_back() {
+            Fatal::WentBack
+        } else if matches!(error, StoreError::Deposed { .. }) {
             Fatal::Deposed
         } else {
             Fatal::PartedWays

@@ -28,8 +28,7 @@ use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{Admission, AdmissionStep, LeadershipLimits, MemberRow};
-use crate::store::StoreError;
-use crate::store::leadership::{Leadership, Renewal};
+use crate::store::{Leadership, Renewal, StoreError};
 
 /// The shortest pause after a renewal that failed, however many answers wait for a proof.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -116,13 +115,18 @@ impl Renewals {
                 Outcome::Renewed
             }
             Ok(Renewal::Deposed(row)) => {
-                error!(
-                    node = row.node.as_str(), term = row.term.get();
-                    "another orchestrator leads: `{}` holds term {} since a take-over; this one ends",
-                    row.node, row.term
-                );
+                let error = StoreError::Deposed {
+                    ours: self.term,
+                    current: row.term,
+                };
+                error!(error:%, node = row.node.as_str(); "{error}");
+                let fatal = if error.went_back() {
+                    Fatal::WentBack
+                } else {
+                    Fatal::Deposed
+                };
                 self.view.saw(row);
-                self.fatal.send(Fatal::Deposed);
+                self.fatal.send(fatal);
                 Outcome::Deposed
             }
             Err(error) => {

@@ -35,6 +35,7 @@ impl AlertKind {
             | Self::OverlapUnfinished
             | Self::HandoverAbandoned
             | Self::ClockStepped
+            | Self::LeaderUnproven
             | Self::StreamReturned
             | Self::StreamsOrphaned
             | Self::InvariantBroken

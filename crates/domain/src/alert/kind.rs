@@ -36,6 +36,8 @@ string_enum! {
         DuplicateIdentity = "duplicate_identity",
         /// The machine's wall clock jumped.
         ClockStepped = "clock_stepped",
+        /// The database has not confirmed lately that this orchestrator leads.
+        LeaderUnproven = "leader_unproven",
         /// A worker does not run what it is to run, although it was told again.
         StreamsDiffer = "streams_differ",
         /// A worker reports streams that it should not run, and does not name the newest version.
@@ -79,6 +81,7 @@ impl AlertKind {
             | Self::InstanceQuarantined
             | Self::DuplicateIdentity
             | Self::ClockStepped
+            | Self::LeaderUnproven
             | Self::StreamsDiffer
             | Self::RunsWhatWasTaken => true,
             Self::RecoveryExhausted
@@ -112,6 +115,7 @@ impl AlertKind {
             | Self::BreakerForced
             | Self::StreamReturned
             | Self::ClockStepped
+            | Self::LeaderUnproven
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,

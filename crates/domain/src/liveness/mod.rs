@@ -121,8 +121,7 @@ pub struct LivenessMachine {
 
 impl LivenessMachine {
     /// Creates a machine for an instance in a saved state whose last sign of life was at
-    /// `last_beat` (for instances loaded at a start: the start itself, which gives them a full
-    /// timeout).
+    /// `last_beat`; for an instance that was loaded at a start, that may lie before the start.
     pub fn new(thresholds: LivenessThresholds, saved: Saved, last_beat: Timestamp) -> Self {
         Self {
             thresholds,
@@ -132,6 +131,16 @@ impl LivenessMachine {
             saved,
             steady_since: last_beat,
             beat_while_fenced: false,
+        }
+    }
+
+    /// The same machine, for an instance that was not watched before `moment`: what was not watched
+    /// is not known to have been steady.
+    #[must_use]
+    pub fn watched_since(self, moment: Timestamp) -> Self {
+        Self {
+            steady_since: self.steady_since.max(moment),
+            ..self
         }
     }
 
