@@ -6,8 +6,9 @@
 //! entry; one that keeps ending is quarantined (`domain/supervision.rs`), and judged by the sweep
 //! meanwhile. `actix::Supervisor` cannot do this: it does not restart an actor that panicked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use log::{error, warn};
@@ -40,9 +41,25 @@ pub struct Supervisor {
     alerts: Alerts,
     links: InstanceLinks,
     children: BTreeMap<InstanceId, Child>,
+    /// Those that keep ending.
+    quarantined: BTreeSet<InstanceId>,
     newest: Generation,
+    /// How far the walk over all instances has come, while one is under way.
+    walk: Option<WalkAt>,
     _vital: Vital,
 }
+
+/// How far a walk has come.
+#[derive(Debug, Default)]
+struct WalkAt {
+    after: Option<InstanceId>,
+}
+
+/// How many instances are looked at in one go. Between two goes heartbeats are taken.
+const SLICE: usize = 256;
+
+/// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
+const PAUSE: Duration = Duration::from_millis(1);
 
 impl Supervisor {
     /// A supervisor that gives every instance in the registry an actor.
@@ -60,6 +77,8 @@ impl Supervisor {
             alerts: links.alerts.clone(),
             links,
             children: BTreeMap::new(),
+            quarantined: BTreeSet::new(),
+            walk: None,
             newest: Generation::default(),
             _vital: vital,
         }
@@ -81,16 +100,47 @@ impl Supervisor {
 
     fn release_quarantined(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
-        let released: Vec<InstanceId> = self
-            .children
-            .iter_mut()
-            .filter_map(|(id, child)| child.history.is_released(now).then(|| id.clone()))
-            .collect();
+        let children = &mut self.children;
+        let is_released = |id: &InstanceId| {
+            let child = children.get_mut(id);
+            child.is_none_or(|child| child.history.is_released(now))
+        };
+        let released: Vec<InstanceId> = self.quarantined.extract_if(.., is_released).collect();
         for id in released {
             self.alerts
                 .clear(AlertKind::InstanceQuarantined, id.as_str());
             if let Some(entry) = self.registry.get(&id) {
                 self.spawn(&entry, ctx);
+            }
+        }
+    }
+
+    /// Sees, some instances at a time, whether each has its actor. A walk that is under way begins
+    /// again.
+    fn begin_walk(&mut self, ctx: &mut Context<Self>) {
+        if self.walk.replace(WalkAt::default()).is_none() {
+            self.walk_on(ctx);
+        }
+    }
+
+    fn walk_on(&mut self, ctx: &mut Context<Self>) {
+        let Some(at) = self.walk.take() else {
+            return;
+        };
+        let page = self.registry.page(at.after.as_ref(), SLICE);
+        if page.len() == SLICE {
+            let after = page.last().map(|entry| entry.id().clone());
+            self.walk = Some(WalkAt { after });
+            ctx.run_later(PAUSE, Self::walk_on);
+        }
+        for entry in page {
+            match self.children.get(entry.id()) {
+                None => self.spawn(&entry, ctx),
+                Some(child) if child.history.is_quarantined() => {}
+                Some(_) if entry.actor().is_none_or(|actor| !actor.is_connected()) => {
+                    self.spawn(&entry, ctx);
+                }
+                Some(_) => {}
             }
         }
     }
@@ -100,9 +150,7 @@ impl Actor for Supervisor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        for entry in self.registry.all() {
-            self.spawn(&entry, ctx);
-        }
+        self.begin_walk(ctx);
     }
 }
 
@@ -133,6 +181,7 @@ impl Supervisor {
     /// An instance is gone for good.
     fn removed(&mut self, entry: &Entry, ctx: &mut Context<Self>) {
         self.children.remove(entry.id());
+        self.quarantined.remove(entry.id());
         if let Some(actor) = entry.actor() {
             actor.retire.do_send(Retire);
         }
@@ -166,6 +215,7 @@ impl Handler<ChildExited> for Supervisor {
             }
             Verdict::Quarantine => {
                 entry.set_actor(None);
+                self.quarantined.insert(exited.id.clone());
                 self.alerts.raise(
                     AlertKind::InstanceQuarantined,
                     Severity::Warning,
@@ -194,15 +244,6 @@ impl Handler<CheckChildren> for Supervisor {
 
     fn handle(&mut self, _: CheckChildren, ctx: &mut Self::Context) {
         self.release_quarantined(ctx);
-        for entry in self.registry.all() {
-            match self.children.get(entry.id()) {
-                None => self.spawn(&entry, ctx),
-                Some(child) if child.history.is_quarantined() => {}
-                Some(_) if entry.actor().is_none_or(|actor| !actor.is_connected()) => {
-                    self.spawn(&entry, ctx);
-                }
-                Some(_) => {}
-            }
-        }
+        self.begin_walk(ctx);
     }
 }
