@@ -101,12 +101,14 @@ impl Supervisor {
     fn release_quarantined(&mut self, ctx: &mut Context<Self>) {
         let now = self.clock.now();
         let children = &mut self.children;
-        let is_released = |id: &InstanceId| {
-            let child = children.get_mut(id);
+        let is_released = |id: &&InstanceId| {
+            let child = children.get_mut(*id);
             child.is_none_or(|child| child.history.is_released(now))
         };
-        let released: Vec<InstanceId> = self.quarantined.extract_if(.., is_released).collect();
+        let released: Vec<InstanceId> =
+            self.quarantined.iter().filter(is_released).cloned().collect();
         for id in released {
+            self.quarantined.remove(&id);
             self.alerts
                 .clear(AlertKind::InstanceQuarantined, id.as_str());
             if let Some(entry) = self.registry.get(&id) {

@@ -10,7 +10,9 @@ use crate::actors::alerts::Alerts;
 use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
 use crate::domain::ids::Term;
-use crate::domain::leadership::{LeadershipLimits, NodeName, RunId};
+use crate::domain::leadership::{
+    Anchor, LeadershipLimits, NodeName, ProofClock, RunId, SteadyTime,
+};
 use crate::store::Leadership;
 
 /// A term that was taken, and the row that proves it.
@@ -19,7 +21,7 @@ pub struct Office {
     row: Option<Arc<dyn Leadership>>,
     term: Term,
     limits: LeadershipLimits,
-    anchor: Duration,
+    anchor: SteadyTime,
     view: ClusterView,
 }
 
@@ -29,7 +31,7 @@ impl Office {
         row: Arc<dyn Leadership>,
         term: Term,
         limits: LeadershipLimits,
-        anchor: Duration,
+        anchor: SteadyTime,
         view: ClusterView,
     ) -> Self {
         Self {
@@ -46,8 +48,8 @@ impl Office {
         Self {
             row: None,
             term,
-            limits: LeadershipLimits::default(),
-            anchor: Duration::ZERO,
+            limits: LeadershipLimits::from_take_over(Duration::MAX),
+            anchor: SteadyTime::default(),
             view,
         }
     }
@@ -72,13 +74,11 @@ impl Office {
     pub(in crate::actors) fn prover(&self) -> Prover {
         self.view.change(|known| known.role = Role::Leading);
         let clock = self.view.clock().clone();
-        match &self.row {
-            None => Prover::alone(clock, self.term),
-            Some(_) => {
-                let proven_for = self.limits.take_over_after;
-                Prover::by_renewals(clock, self.term, proven_for, self.anchor)
-            }
-        }
+        let proofs = match &self.row {
+            None => ProofClock::always(),
+            Some(_) => ProofClock::starting_at(Anchor::sent_at(self.anchor)),
+        };
+        Prover::new(clock, self.term, self.limits, proofs)
     }
 
     /// What renews the term; none for a process that has its store for itself.

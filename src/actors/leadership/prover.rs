@@ -7,7 +7,9 @@ use tokio::sync::{Notify, watch};
 
 use crate::clock::Clock;
 use crate::domain::ids::Term;
-use crate::domain::leadership::Proof;
+use crate::domain::leadership::{
+    Anchor, LeadershipLimits, Proof, ProofClock, ProofStanding, SteadyTime,
+};
 
 /// How long an answer waits for a proof before it is withheld.
 const PROOF_LIMIT: Duration = Duration::from_millis(250);
@@ -22,22 +24,10 @@ pub struct Prover {
 struct Shared {
     clock: Clock,
     term: Term,
-    /// How old the newest proof may be until this orchestrator counts as unproven.
-    proven_for: Duration,
-    source: Source,
-}
-
-#[derive(Debug)]
-enum Source {
-    /// No other process can open the store.
-    Alone,
-    /// Renewals of the leadership row.
-    Row {
-        /// When the newest proof was sent, on steady time.
-        newest: watch::Sender<Duration>,
-        /// An answer waits for a newer one.
-        wanted: Notify,
-    },
+    limits: LeadershipLimits,
+    proofs: watch::Sender<ProofClock>,
+    /// An answer waits for a newer proof.
+    wanted: Notify,
 }
 
 /// There is no proof that this orchestrator leads, as far as can be found out in time.
@@ -46,28 +36,20 @@ enum Source {
 pub struct NotProven;
 
 impl Prover {
-    /// The prover of a process that has its store for itself.
-    pub fn alone(clock: Clock, term: Term) -> Self {
-        Self::with(clock, term, Duration::MAX, Source::Alone)
-    }
-
-    /// The prover of a process that shares its store, whose term was proven at `anchor`. It counts
-    /// as unproven once that, or a later proof, is older than `proven_for`.
-    pub fn by_renewals(clock: Clock, term: Term, proven_for: Duration, anchor: Duration) -> Self {
-        let source = Source::Row {
-            newest: watch::Sender::new(anchor),
-            wanted: Notify::new(),
-        };
-        Self::with(clock, term, proven_for, source)
-    }
-
-    fn with(clock: Clock, term: Term, proven_for: Duration, source: Source) -> Self {
+    /// The prover of a term that was just taken.
+    pub(super) fn new(
+        clock: Clock,
+        term: Term,
+        limits: LeadershipLimits,
+        proofs: ProofClock,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 clock,
                 term,
-                proven_for,
-                source,
+                limits,
+                proofs: watch::Sender::new(proofs),
+                wanted: Notify::new(),
             }),
         }
     }
@@ -77,62 +59,50 @@ impl Prover {
         self.shared.term
     }
 
-    /// The moment of a request, to be compared with proofs.
-    pub fn moment(&self) -> Duration {
-        self.shared.clock.since_made()
+    /// The moment at which a request comes, or a proof is sent.
+    pub fn moment(&self) -> SteadyTime {
+        SteadyTime::new(self.shared.clock.since_made())
     }
 
-    /// A proof that was sent after the request came.
+    /// A proof that was sent after the request came. On the way of a heartbeat that needs none this is
+    /// not called; otherwise all that wait share the next renewal.
     ///
     /// # Errors
     /// If the database gave none within a quarter of a second.
-    pub async fn after(&self, came: Duration) -> Result<Proof, NotProven> {
-        let (newest, wanted) = match &self.shared.source {
-            Source::Alone => return Ok(Proof::of_a_sole_process(came)),
-            Source::Row { newest, wanted } => (newest, wanted),
-        };
-        let mut newest = newest.subscribe();
-        let sent = *newest.borrow_and_update();
-        if let Some(proof) = Proof::after(came, sent) {
+    pub async fn after(&self, came: SteadyTime) -> Result<Proof, NotProven> {
+        let mut proofs = self.shared.proofs.subscribe();
+        let proof = proofs.borrow_and_update().proof_for(came);
+        if let Some(proof) = proof {
             return Ok(proof);
         }
-        wanted.notify_one();
-        let newer = newest.wait_for(|sent| *sent > came);
-        let sent = tokio::time::timeout(PROOF_LIMIT, newer).await;
-        let sent = sent.ok().and_then(Result::ok).map(|sent| *sent);
-        sent.and_then(|sent| Proof::after(came, sent))
+        self.shared.wanted.notify_one();
+        let newer = proofs.wait_for(|proofs| proofs.proof_for(came).is_some());
+        let newer = tokio::time::timeout(PROOF_LIMIT, newer).await;
+        let newer = newer.ok().and_then(Result::ok).map(|proofs| *proofs);
+        newer
+            .and_then(|proofs| proofs.proof_for(came))
             .ok_or(NotProven)
     }
 
     /// How old the newest proof is.
     pub fn age(&self) -> Duration {
-        match &self.shared.source {
-            Source::Alone => Duration::ZERO,
-            Source::Row { newest, .. } => self.moment().saturating_sub(*newest.borrow()),
-        }
+        self.shared.proofs.borrow().age(self.moment())
     }
 
-    /// Whether the newest proof is young enough.
+    /// Whether the newest proof is so young that no other orchestrator takes over.
     pub fn is_proven(&self) -> bool {
-        self.age() <= self.shared.proven_for
+        let proofs = self.shared.proofs.borrow();
+        proofs.standing(&self.shared.limits, self.moment()) != ProofStanding::Unproven
     }
 
     /// The term was confirmed by a transaction that was sent at that moment.
-    pub fn confirm(&self, sent: Duration) {
-        if let Source::Row { newest, .. } = &self.shared.source {
-            newest.send_if_modified(|known| {
-                let is_newer = sent > *known;
-                *known = sent.max(*known);
-                is_newer
-            });
-        }
+    pub fn confirm(&self, sent: SteadyTime) {
+        let anchor = Anchor::sent_at(sent);
+        self.shared.proofs.send_modify(|proofs| proofs.prove(anchor));
     }
 
     /// Returns when an answer waits for a proof.
     pub(super) async fn wanted(&self) {
-        match &self.shared.source {
-            Source::Alone => std::future::pending().await,
-            Source::Row { wanted, .. } => wanted.notified().await,
-        }
+        self.shared.wanted.notified().await;
     }
 }

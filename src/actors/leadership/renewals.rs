@@ -27,11 +27,19 @@ use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::ids::Term;
-use crate::domain::leadership::{Admission, AdmissionStep, LeadershipLimits, MemberRow};
+use crate::domain::leadership::{
+    Admission, AdmissionStep, LeadershipLimits, MemberRow, SteadyTime,
+};
 use crate::store::{Leadership, Renewal, StoreError};
 
 /// The shortest pause after a renewal that failed, however many answers wait for a proof.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
+
+/// How many renewals pass between two looks at the other orchestrators, which write their rows as often.
+const BETWEEN_MEMBERS: u32 = 4;
+
+/// An orchestrator whose row has not changed for so many renewals is away.
+const AWAY_AFTER: u32 = 5 * BETWEEN_MEMBERS;
 
 /// Everything that renewing works with.
 #[derive(Debug)]
@@ -51,14 +59,14 @@ pub(in crate::actors) async fn renew(renewals: Renewals) {
     let _vital = Vital::new("leadership renewals", renewals.fatal.clone());
     let mut state = State {
         admission: Admission::new(
-            renewals.limits.away_after,
+            renewals.limits.renewal_interval * AWAY_AFTER,
             renewals.view.horizon(),
             &[],
             renewals.clock.since_made(),
         ),
         // Until the members were read, somebody may have been admitted under the terms before.
         are_members_known: false,
-        last_renewal: renewals.clock.since_made(),
+        last_renewal: renewals.prover.moment(),
         is_proven: true,
         until_members: 0,
     };
@@ -69,7 +77,7 @@ pub(in crate::actors) async fn renew(renewals: Renewals) {
             Outcome::Deposed => return,
         };
         tokio::time::sleep(pause).await;
-        let interval = renewals.limits.renew_every.saturating_sub(pause);
+        let interval = renewals.limits.renewal_interval.saturating_sub(pause);
         tokio::select! {
             () = tokio::time::sleep(interval) => {}
             () = renewals.prover.wanted() => {}
@@ -81,7 +89,7 @@ struct State {
     admission: Admission,
     are_members_known: bool,
     /// When the newest renewal that was answered was sent.
-    last_renewal: Duration,
+    last_renewal: SteadyTime,
     is_proven: bool,
     /// Renewals until the members are read again.
     until_members: u32,
@@ -95,10 +103,10 @@ enum Outcome {
 
 impl Renewals {
     async fn renew_once(&self, state: &mut State) -> Outcome {
-        let sent = self.clock.since_made();
+        let sent = self.prover.moment();
         let run = self.view.me().run;
         let call = self.row.renew(self.term, run);
-        let renewed = tokio::time::timeout(self.limits.statement, call).await;
+        let renewed = tokio::time::timeout(self.limits.statement_limit, call).await;
         let renewed = renewed.unwrap_or_else(|_| {
             Err(StoreError::Unavailable("the renewal was not answered in time".to_owned()))
         });
@@ -143,10 +151,10 @@ impl Renewals {
             return;
         }
         let read = self.row.members(self.term);
-        let Ok(Ok(rows)) = tokio::time::timeout(self.limits.statement, read).await else {
+        let Ok(Ok(rows)) = tokio::time::timeout(self.limits.statement_limit, read).await else {
             return;
         };
-        state.until_members = self.limits.renewals_between_members;
+        state.until_members = BETWEEN_MEMBERS;
         let now = self.clock.since_made();
         let me = &self.view.me().node;
         let others: Vec<MemberRow> = rows.into_iter().filter(|row| row.node != *me).collect();
@@ -160,7 +168,7 @@ impl Renewals {
                 }
             };
             let write = self.row.admit(self.term, self.view.me().run, &step);
-            let written = tokio::time::timeout(self.limits.statement, write).await;
+            let written = tokio::time::timeout(self.limits.statement_limit, write).await;
             if let Ok(Ok(true)) = written {
                 info!(node = node.as_str(); "the orchestrator `{node}` {what}");
                 state.admission.written(&step, self.clock.since_made());
@@ -176,8 +184,8 @@ impl Renewals {
         self.view.change(|known| known.members = seen);
     }
 
-    fn failed(&self, state: &mut State, sent: Duration, error: &StoreError) {
-        let unproven_for = sent.saturating_sub(state.last_renewal);
+    fn failed(&self, state: &mut State, sent: SteadyTime, error: &StoreError) {
+        let unproven_for = sent.since(state.last_renewal);
         let is_alone = state.are_members_known && state.admission.is_alone();
         if is_alone && unproven_for <= self.view.horizon() {
             // No other process may take over, and none is admitted without the database: what was

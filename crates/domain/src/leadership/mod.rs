@@ -3,10 +3,12 @@
 
 mod admission;
 mod ages;
+mod limits;
 mod proof;
 mod row;
 
 pub use ages::carried_silence;
 pub use admission::{Admission, AdmissionStep, MemberRow};
-pub use proof::Proof;
+pub use limits::{BrokenLimit, LeadershipLimits};
+pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime};
 pub use row::{LeadershipRow, NodeName, RowState, RunId};
