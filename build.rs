@@ -5,7 +5,7 @@ use std::path::Path;
 use std::{env, fs, io};
 
 /// Every statement, as ordinary asynchronous Rust.
-const STATEMENTS: &str = "src/store/postgres/operations.rs";
+const STATEMENTS: [&str; 2] = ["operations", "leading"];
 
 #[expect(
     clippy::disallowed_methods,
@@ -13,8 +13,20 @@ const STATEMENTS: &str = "src/store/postgres/operations.rs";
 )]
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=migrations");
-    println!("cargo:rerun-if-changed={STATEMENTS}");
-    let text = fs::read_to_string(STATEMENTS)?;
+    let folder = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
+    for name in STATEMENTS {
+        let source = format!("src/store/postgres/{name}.rs");
+        println!("cargo:rerun-if-changed={source}");
+        let blocking = blocking(&fs::read_to_string(source)?);
+        fs::write(
+            Path::new(&folder).join(format!("blocking_{name}.rs")),
+            blocking,
+        )?;
+    }
+    Ok(())
+}
+
+fn blocking(text: &str) -> String {
     // An empty line for each of the head: errors then have the same numbers in both.
     let lines = text.lines().map(|line| match line.starts_with("//!") {
         true => "",
@@ -23,9 +35,5 @@ fn main() -> io::Result<()> {
     let blocking: Vec<String> = lines
         .map(|line| line.replace("async fn ", "fn ").replace(".await", ""))
         .collect();
-    let folder = env::var_os("OUT_DIR").ok_or_else(|| io::Error::other("OUT_DIR is not set"))?;
-    fs::write(
-        Path::new(&folder).join("blocking_operations.rs"),
-        blocking.join("\n"),
-    )
+    blocking.join("\n")
 }

@@ -85,7 +85,7 @@ pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>
         role: cluster.role.as_str(),
         node: view.me().node.to_string(),
         term: row.map(|row| row.term.get()),
-        proof_age_ms: age.map(|age| milliseconds(age.as_duration())),
+        proof_age_ms: age.map(milliseconds),
         led_by: row.map(LedBy::from),
         detail: if cluster.role == Role::Leading && !leads {
             format!(
@@ -195,7 +195,7 @@ pub(super) async fn cluster(
         since: Time(row.since),
         state: row.state.as_str(),
         proof_age_ms: milliseconds(match &prover {
-            Some(prover) => prover.age().as_duration(),
+            Some(prover) => prover.age(),
             None => now.saturating_sub(*since),
         }),
     });

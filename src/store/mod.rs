@@ -8,7 +8,8 @@
 //! `contract` is the trait, with its types in `guard`, `load`, `save`, `census`, `stored_event` and
 //! `error`. `target` names a database; `open` turns it into a store. `postgres/operations.rs` holds
 //! every statement, written once; `sqlite` and `postgres` run the statements as transactions with a
-//! time limit, and know what a failure leaves behind (`failure`). `schema`, `rows` and `write_set`
+//! time limit, and know what a failure leaves behind (`failure`). `leadership` is the second trait, of the row that
+//! says who leads. `schema`, `rows` and `write_set`
 //! translate between tables and domain.
 
 mod census;
@@ -16,6 +17,7 @@ mod contract;
 mod error;
 mod failure;
 mod guard;
+mod leadership;
 mod load;
 mod memory;
 mod migrations;
@@ -35,10 +37,13 @@ pub use census::Census;
 pub use contract::Store;
 pub use error::StoreError;
 pub use guard::{Guard, Settlement};
+pub use leadership::{
+    Claim, ClaimRight, Leadership, Look, Member, Origin, Release, Renewal, TakeOver,
+};
 pub use load::{LoadProgress, LoadedFleet, OnProgress};
 pub use memory::MemoryStore;
-pub use open::{migrate, open, revert_last};
-pub use postgres::PostgresStore;
+pub use open::{Identity, migrate, open, revert_last};
+pub use postgres::{PostgresLeadership, PostgresStore};
 pub use retention::{Expiry, Owner, TABLES};
 pub use save::Save;
 pub use sqlite::SqliteStore;

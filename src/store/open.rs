@@ -5,10 +5,21 @@ use std::time::Duration;
 
 use super::contract::Store;
 use super::error::StoreError;
+use super::leadership::Leadership;
 use super::memory::MemoryStore;
-use super::postgres::{self, PostgresStore};
+use super::postgres::{self, PostgresLeadership, PostgresStore};
 use super::sqlite::{self, SqliteStore};
 use super::target::Target;
+use crate::domain::leadership::{NodeName, RunId};
+
+/// Which orchestrator opens a database: other members find its connections by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its stable name.
+    pub node: NodeName,
+    /// Its process.
+    pub run: RunId,
+}
 
 impl Target {
     /// Opens the store, brings its tables up to this release and returns it. `owner` says what this
@@ -32,6 +43,38 @@ impl Target {
             Self::Memory => Arc::new(MemoryStore::new()),
             Self::Sqlite(path) => Arc::new(SqliteStore::open(path, timeout, owner).await?),
             Self::Postgres(url) => Arc::new(PostgresStore::open(url, timeout, pool_size).await?),
+        })
+    }
+
+    /// Opens the store as [`Target::open`] does, and its leadership row. On PostgreSQL the row has a
+    /// connection of its own, on which every statement takes at most `row_limit`; the two others
+    /// belong to one process.
+    ///
+    /// # Errors
+    /// As [`Target::open`].
+    pub async fn open_as(
+        &self,
+        identity: &Identity,
+        owner: &str,
+        timeout: Duration,
+        row_limit: Duration,
+        pool_size: usize,
+    ) -> Result<(Arc<dyn Store>, Arc<dyn Leadership>), StoreError> {
+        Ok(match self {
+            Self::Memory => {
+                let store = Arc::new(MemoryStore::new());
+                (store.clone(), store)
+            }
+            Self::Sqlite(path) => {
+                let store = Arc::new(SqliteStore::open(path, timeout, owner).await?);
+                (store.clone(), store)
+            }
+            Self::Postgres(url) => {
+                let (node, run) = (&identity.node, identity.run);
+                let row = PostgresLeadership::new(url, node, run, row_limit)?;
+                let store = PostgresStore::open_as(url, node, run, timeout, pool_size).await?;
+                (Arc::new(store), Arc::new(row))
+            }
         })
     }
 

@@ -33,10 +33,15 @@ pub(super) const PRUNE_HEALTH_ROWS: &str = "DELETE FROM health_history WHERE at 
      (SELECT MIN(at) FROM (SELECT at FROM health_history ORDER BY at DESC LIMIT $1) AS kept) \
      LIMIT $2)";
 
-/// Deletes one step of the last heartbeats of instances that were removed.
-pub(super) const PRUNE_BEATS: &str = "DELETE FROM last_beats WHERE instance_id IN \
+/// Delete one step of the last heartbeats of instances that were removed.
+pub(super) const PRUNE_FORGOTTEN: [&str; 2] = [
+    "DELETE FROM last_beats WHERE instance_id IN \
      (SELECT instance_id FROM last_beats WHERE NOT EXISTS \
-     (SELECT 1 FROM instances WHERE instances.id = last_beats.instance_id) LIMIT $1)";
+     (SELECT 1 FROM instances WHERE instances.id = last_beats.instance_id) LIMIT $1)",
+    "DELETE FROM witnessed WHERE instance_id IN \
+     (SELECT instance_id FROM witnessed WHERE NOT EXISTS \
+     (SELECT 1 FROM instances WHERE instances.id = witnessed.instance_id) LIMIT $1)",
+];
 
 /// The rows that stay because they are recent, and the most entries of the health history.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,6 +129,18 @@ pub const TABLES: &[(&str, Owner)] = &[
     (
         "beat_watermark",
         Owner::Bounded("at most one row: its key is checked to be 1"),
+    ),
+    (
+        "leadership",
+        Owner::Bounded("exactly one row: its key is checked to be 1"),
+    ),
+    (
+        "members",
+        Owner::Bounded("one row for each orchestrator's stable name"),
+    ),
+    (
+        "witnessed",
+        Owner::CleanUp("with their instance, at the next clean-up"),
     ),
     (
         "__diesel_schema_migrations",

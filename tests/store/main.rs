@@ -2,6 +2,7 @@
 
 mod conformance;
 mod histories;
+mod leadership;
 mod load;
 mod migrations;
 mod postgres;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::events::EventTable;
+use super::seat::Seat;
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::events::DatedEvent;
@@ -35,10 +36,11 @@ pub struct MemoryStore {
 }
 
 #[derive(Debug, Default)]
-struct Tables {
-    term: Term,
-    version: Version,
-    counter: Epoch,
+pub(super) struct Tables {
+    pub(super) term: Term,
+    pub(super) version: Version,
+    pub(super) counter: Epoch,
+    pub(super) seat: Seat,
     instances: BTreeMap<InstanceId, Arc<Instance>>,
     streams: BTreeMap<StreamId, Arc<Stream>>,
     places: BTreeMap<StreamId, Place>,
@@ -59,7 +61,7 @@ impl MemoryStore {
 
     /// Returns the tables, even if a test panicked while it held them: every write below happens as
     /// a whole or not at all.
-    fn tables(&self) -> MutexGuard<'_, Tables> {
+    pub(super) fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -160,6 +162,7 @@ impl Store for MemoryStore {
     async fn begin_term(&self) -> Result<Guard, StoreError> {
         let mut tables = self.tables();
         tables.term = tables.term.next();
+        tables.seat.vacate();
         Ok(Guard {
             term: tables.term,
             version: tables.version,

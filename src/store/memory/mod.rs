@@ -2,5 +2,7 @@
 
 mod adapter;
 mod events;
+mod leadership;
+mod seat;
 
 pub use adapter::MemoryStore;

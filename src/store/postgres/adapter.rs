@@ -17,6 +17,7 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use super::connector::Connector;
+use super::label;
 use super::operations;
 use super::sqlstate::{LastError, is_about_content};
 use crate::domain::alert::{Alert, AlertFilter};
@@ -26,6 +27,7 @@ use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::leadership::{NodeName, RunId};
 use crate::domain::time::WallTime;
 use crate::store::census::Census;
 use crate::store::contract::Store;
@@ -81,7 +83,31 @@ impl PostgresStore {
     /// `Unavailable` if the server cannot be reached within `limit`, `Unusable` if the URL or the
     /// database's content cannot be used.
     pub async fn open(url: &str, limit: Duration, pool_size: usize) -> Result<Self, StoreError> {
-        let target = Arc::new(Connector::parse(url)?);
+        Self::open_by(Connector::parse(url)?, limit, pool_size).await
+    }
+
+    /// As [`PostgresStore::open`], with connections that say which process they belong to. A new leader ends
+    /// the transactions of the leader before by that name.
+    ///
+    /// # Errors
+    /// As that.
+    pub async fn open_as(
+        url: &str,
+        node: &NodeName,
+        run: RunId,
+        limit: Duration,
+        pool_size: usize,
+    ) -> Result<Self, StoreError> {
+        let target = Connector::parse(url)?.named(label::of_fleet(node, run));
+        Self::open_by(target, limit, pool_size).await
+    }
+
+    async fn open_by(
+        target: Connector,
+        limit: Duration,
+        pool_size: usize,
+    ) -> Result<Self, StoreError> {
+        let target = Arc::new(target);
         let runtime = OwnRuntime::start()?;
         on_migrated_database(&runtime, &target, limit, |harness| {
             migrations::run_pending(harness, &migrations::POSTGRES)
@@ -260,13 +286,13 @@ impl Drop for Lease {
 
 /// The runtime that drives the connections. Dropping a runtime waits for its threads, which an
 /// async context must not do; this one ends by itself after a signal.
-struct OwnRuntime {
+pub(super) struct OwnRuntime {
     handle: Handle,
     runtime: Mutex<Option<Runtime>>,
 }
 
 impl OwnRuntime {
-    fn start() -> Result<Self, StoreError> {
+    pub(super) fn start() -> Result<Self, StoreError> {
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .thread_name("postgres")
@@ -279,7 +305,7 @@ impl OwnRuntime {
             .map_err(|error| StoreError::Unusable(format!("no thread for PostgreSQL: {error}")))
     }
 
-    fn spawn<T: Send + 'static>(
+    pub(super) fn spawn<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
     ) -> tokio::task::JoinHandle<T> {

@@ -9,9 +9,9 @@ use diesel::{ConnectionError, QueryableByName};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use log::debug;
 use tokio::net::UnixStream;
-use tokio_postgres::config::{Host, SslMode, SslNegotiation};
+use tokio_postgres::config::{Host, SslMode, SslNegotiation, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, NoTls};
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::obstacle::passes_by_itself;
@@ -66,6 +66,8 @@ impl Connector {
             Some(_) => SslMode::Require,
             None => SslMode::Disable,
         });
+        // A standby would hand out the fleet of an earlier moment.
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         if config.get_application_name().is_none() {
             config.application_name(APPLICATION_NAME);
         }
@@ -77,6 +79,19 @@ impl Connector {
             None => None,
         };
         Ok(Self { config, tls })
+    }
+
+    /// The same, with connections that call themselves `label`.
+    pub(super) fn named(mut self, label: String) -> Self {
+        self.config.application_name(label);
+        self
+    }
+
+    /// The same, with connections that are given up if a server does not answer for `limit`.
+    pub(super) fn hurried(mut self, limit: Duration) -> Self {
+        self.config.connect_timeout(limit);
+        self.config.tcp_user_timeout(limit);
+        self
     }
 
     /// Returns `host:port`, to be shown.
@@ -199,6 +214,7 @@ impl Connector {
                     debug!(error:%; "a connection to PostgreSQL ended: {error}");
                 }
             });
+            check_writable(&client).await?;
             AsyncPgConnection::try_from(client).await
         } else if self.config.get_hosts().is_empty() {
             // The address has no host name, and the driver accepts no connector for it.
@@ -230,6 +246,22 @@ impl Connector {
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
         Some(directory.join(format!(".s.PGSQL.{port}")))
     }
+}
+
+/// Checks what the driver checks of every connection that it makes from the beginning.
+async fn check_writable(client: &Client) -> Result<(), Obstacle> {
+    let answer = client.simple_query("SHOW transaction_read_only").await;
+    let is_read_only = answer
+        .map_err(Obstacle::Connect)?
+        .iter()
+        .any(|message| matches!(message, SimpleQueryMessage::Row(row) if row.get(0) == Some("on")));
+    if is_read_only {
+        return Err(Obstacle::Socket(std::io::Error::new(
+            std::io::ErrorKind::PermissionDenied,
+            "the database does not allow writes",
+        )));
+    }
+    Ok(())
 }
 
 /// Why a connection could not be made.

@@ -12,6 +12,9 @@ mod adapter;
 mod bulk;
 mod connector;
 mod dialect;
+mod label;
+mod leadership;
+mod leading;
 mod obstacle;
 mod operations;
 mod sqlstate;
@@ -19,3 +22,4 @@ mod tls;
 
 pub use adapter::PostgresStore;
 pub(super) use adapter::{migrate, revert_last};
+pub use leadership::PostgresLeadership;

@@ -30,7 +30,7 @@ use crate::store::guard::{Guard, Settlement};
 use crate::store::load::{CHUNK, Head, LoadSink};
 use crate::store::multi_row::{incoming, rows_per_statement};
 use crate::store::retention::Expiry;
-use crate::store::retention::{PRUNE_BEATS, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
+use crate::store::retention::{PRUNE_FORGOTTEN, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
 use crate::store::rows::{
     AlertRow, BeatRow, HealthRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow,
     StoredEventRow, StreamRow,
@@ -48,11 +48,22 @@ pub(super) async fn ping(c: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// The leadership row follows, as released: nobody renews it. It is locked first, as in a take-over.
 pub(super) async fn begin_term(c: &mut Connection) -> Result<Guard, StoreError> {
+    diesel::sql_query(
+        "UPDATE leadership SET node = '', run = 0, beat = 0, state = 'released', \
+         successor = NULL, address = '', public_url = '', since = 0 WHERE id = 1",
+    )
+    .execute(c)
+    .await?;
     let (term, version): (i64, i64) = diesel::update(fleet_state::table.find(1))
         .set(fleet_state::term.eq(fleet_state::term + 1))
         .returning((fleet_state::term, fleet_state::version))
         .get_result(c)
+        .await?;
+    diesel::sql_query("UPDATE leadership SET term = $1 WHERE id = 1")
+        .bind::<BigInt, _>(term)
+        .execute(c)
         .await?;
     Ok(guard(term, version))
 }
@@ -658,12 +669,14 @@ pub(super) async fn prune(c: &mut Connection, expiry: &Expiry) -> Result<u64, St
             .await?;
         left -= i64::try_from(gone).unwrap_or(left);
     }
-    if left > 0 {
-        let gone = diesel::sql_query(PRUNE_BEATS)
-            .bind::<BigInt, _>(left)
-            .execute(c)
-            .await?;
-        left -= i64::try_from(gone).unwrap_or(left);
+    for statement in PRUNE_FORGOTTEN {
+        if left > 0 {
+            let gone = diesel::sql_query(statement)
+                .bind::<BigInt, _>(left)
+                .execute(c)
+                .await?;
+            left -= i64::try_from(gone).unwrap_or(left);
+        }
     }
     Ok(u64::try_from(PRUNE_STEP - left).unwrap_or_default())
 }

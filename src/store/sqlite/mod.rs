@@ -15,6 +15,8 @@ mod adapter;
 mod bulk;
 mod dialect;
 mod lane;
+mod leadership;
+mod leading;
 mod lock;
 mod operations;
 mod place;

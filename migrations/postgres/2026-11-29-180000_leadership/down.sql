@@ -1,0 +1,3 @@
+DROP TABLE witnessed;
+DROP TABLE members;
+DROP TABLE leadership;

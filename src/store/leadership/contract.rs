@@ -1,0 +1,165 @@
+//! What every leadership row can do: the trait that an orchestrator knows.
+
+use std::fmt;
+
+use async_trait::async_trait;
+
+use crate::domain::ids::{Term, Version};
+use crate::domain::leadership::{LeadershipRow, NodeName, RunId};
+use crate::domain::time::WallTime;
+use crate::store::error::StoreError;
+use crate::store::guard::Guard;
+
+/// Which history of which database answered.
+///
+/// A promoted standby goes on with a new timeline, and may lack the end of the old one. Databases
+/// without a write-ahead log of several servers answer zeros.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Origin {
+    /// The identifier that the database got when it was made.
+    pub system: i64,
+    /// The timeline of its write-ahead log.
+    pub timeline: i64,
+}
+
+/// What one read of the row found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// The row.
+    pub row: LeadershipRow,
+    /// Who answered.
+    pub origin: Origin,
+}
+
+/// An orchestrator on this database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Member {
+    /// Its stable name.
+    pub node: NodeName,
+    /// Its process.
+    pub run: RunId,
+    /// Where the other orchestrators reach it.
+    pub address: String,
+    /// Where workers and people reach it.
+    pub public_url: String,
+    /// The release it runs.
+    pub release: String,
+    /// The version of what members say to each other.
+    pub protocol: i64,
+    /// When it said so.
+    pub seen_at: WallTime,
+}
+
+/// Why an orchestrator may take the term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimRight {
+    /// The tables say so: the term is released to the node or to all, the node leads it already, or
+    /// the leader has admitted the node.
+    Tables,
+    /// A person ordered it.
+    Order,
+    /// The leader has been silent for longer than it may lead without the database.
+    Horizon,
+}
+
+/// An orchestrator claims the term that comes after the one it saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Its stable name.
+    pub node: NodeName,
+    /// Its process. [`Leadership::join`] must have been called for it.
+    pub run: RunId,
+    /// Where the other orchestrators reach it.
+    pub address: String,
+    /// Where workers and people reach it.
+    pub public_url: String,
+    /// When it claims.
+    pub since: WallTime,
+    /// The term it saw.
+    pub seen_term: Term,
+    /// The beat it saw.
+    pub seen_beat: i64,
+    /// Why it may take the term.
+    pub right: ClaimRight,
+}
+
+/// What became of a claim.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum TakeOver {
+    /// The claimant leads, with this guard for its first fleet transaction.
+    Won(Guard),
+    /// It does not, and nothing has changed: this is the row. If it is the row that was seen, the
+    /// claimant had no right to it, or a newer process of its node has joined.
+    Lost(LeadershipRow),
+}
+
+/// What became of a renewal.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Renewal {
+    /// The term held when the renewal was carried out.
+    Proven {
+        /// The version of the fleet then.
+        version: Version,
+        /// Who answered.
+        origin: Origin,
+    },
+    /// The term does not hold, or is released: this is the row.
+    Deposed(LeadershipRow),
+}
+
+/// What became of a release.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Release {
+    /// The term is released. The row has this beat until somebody takes it.
+    Released {
+        /// The beat.
+        beat: i64,
+    },
+    /// The term is another's: this is the row.
+    Deposed(LeadershipRow),
+}
+
+/// The leadership row of a database, as one orchestrator sees it.
+///
+/// Every call is bounded in time by the adapter. A call that runs out of it is `Unavailable` if it
+/// changed nothing, `InDoubt` if it may have been carried out.
+#[async_trait]
+pub trait Leadership: Send + Sync + fmt::Debug + 'static {
+    /// Reads the row; `None` if the database has lost it.
+    ///
+    /// # Errors
+    /// If the database cannot be reached. That says nothing about the leader.
+    async fn look(&self) -> Result<Option<Look>, StoreError>;
+
+    /// Writes which process of a node is the newest. An older process of the node takes no term from
+    /// then on. A node that was admitted stays admitted.
+    ///
+    /// # Errors
+    /// If the database cannot be reached. Repeating is harmless.
+    async fn join(&self, member: &Member) -> Result<(), StoreError>;
+
+    /// Takes the term, if the row is still the one that was seen and the claimant may. The terms of
+    /// the row and of the fleet change together, and admitted members stay admitted.
+    ///
+    /// # Errors
+    /// `InDoubt` if the claimant may lead now. The same claim may be repeated until it is answered:
+    /// `Won` if it was carried out before.
+    async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError>;
+
+    /// Proves that the term holds: no take-over was committed before this call was sent.
+    ///
+    /// # Errors
+    /// If the database cannot be reached. That proves nothing.
+    async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError>;
+
+    /// Gives the term up, to `successor` or to everybody.
+    ///
+    /// # Errors
+    /// `InDoubt` if it may be given up. Repeating is harmless.
+    async fn release(
+        &self,
+        term: Term,
+        run: RunId,
+        successor: Option<&NodeName>,
+    ) -> Result<Release, StoreError>;
+}

@@ -1,0 +1,117 @@
+//! The rows of `leadership` and `members` as they are read.
+
+use diesel::QueryableByName;
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use super::contract::{Look, Origin, Renewal};
+use crate::domain::ids::{Term, Version};
+use crate::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use crate::domain::time::WallTime;
+use crate::store::error::StoreError;
+
+/// Who answers.
+#[derive(Debug, QueryableByName)]
+pub(in crate::store) struct OriginFound {
+    #[diesel(sql_type = BigInt)]
+    system: i64,
+    #[diesel(sql_type = BigInt)]
+    timeline: i64,
+}
+
+impl From<OriginFound> for Origin {
+    fn from(found: OriginFound) -> Self {
+        Self {
+            system: found.system,
+            timeline: found.timeline,
+        }
+    }
+}
+
+/// A row of `leadership`, with the version of the fleet.
+#[derive(Debug, QueryableByName)]
+pub(in crate::store) struct LookFound {
+    #[diesel(sql_type = BigInt)]
+    term: i64,
+    #[diesel(sql_type = Text)]
+    node: String,
+    #[diesel(sql_type = BigInt)]
+    run: i64,
+    #[diesel(sql_type = BigInt)]
+    beat: i64,
+    #[diesel(sql_type = Text)]
+    state: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    successor: Option<String>,
+    #[diesel(sql_type = Text)]
+    address: String,
+    #[diesel(sql_type = Text)]
+    public_url: String,
+    #[diesel(sql_type = BigInt)]
+    since: i64,
+    #[diesel(sql_type = BigInt)]
+    version: i64,
+    #[diesel(embed)]
+    origin: OriginFound,
+}
+
+impl TryFrom<LookFound> for Look {
+    type Error = StoreError;
+
+    fn try_from(found: LookFound) -> Result<Self, StoreError> {
+        let state = match found.state.as_str() {
+            "held" => RowState::Held,
+            "released" => RowState::Released,
+            other => {
+                return Err(StoreError::Unusable(format!(
+                    "table `leadership`, row `1`: `{other}` in column `state` is not understood"
+                )));
+            }
+        };
+        Ok(Self {
+            row: LeadershipRow {
+                term: Term::new(found.term),
+                node: NodeName::new(found.node),
+                run: RunId::new(found.run),
+                beat: found.beat,
+                state,
+                successor: found.successor.map(NodeName::new),
+                address: found.address,
+                public_url: found.public_url,
+                since: WallTime::from_micros(found.since),
+                version: Version::new(found.version),
+            },
+            origin: found.origin.into(),
+        })
+    }
+}
+
+/// What a renewal that matched says.
+#[derive(Debug, QueryableByName)]
+pub(in crate::store) struct RenewalFound {
+    #[diesel(sql_type = BigInt)]
+    version: i64,
+    #[diesel(embed)]
+    origin: OriginFound,
+}
+
+impl From<RenewalFound> for Renewal {
+    fn from(found: RenewalFound) -> Self {
+        Self::Proven {
+            version: Version::new(found.version),
+            origin: found.origin.into(),
+        }
+    }
+}
+
+/// Under which term a member was last admitted.
+#[derive(Debug, QueryableByName)]
+pub(in crate::store) struct AdmissionFound {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    admitted: Option<i64>,
+}
+
+impl AdmissionFound {
+    pub(in crate::store) fn term(&self) -> Option<Term> {
+        self.admitted.map(Term::new)
+    }
+}

@@ -1,0 +1,119 @@
+//! The leadership row of a store in memory. Clones of the store share it, so several orchestrators
+//! of one test process can race for it; what one of them sees is made worse by a wrapper of its own.
+
+use async_trait::async_trait;
+
+use super::adapter::{MemoryStore, Tables};
+use super::seat::Membership;
+use crate::domain::ids::Term;
+use crate::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use crate::store::error::StoreError;
+use crate::store::guard::Guard;
+use crate::store::leadership::{
+    Claim, Leadership, Look, Member, Origin, Release, Renewal, Succession, TakeOver, may_take,
+    next_epoch,
+};
+
+impl Tables {
+    fn row(&self) -> LeadershipRow {
+        self.seat.row(self.term, self.version)
+    }
+
+    /// Whether the process leads the term.
+    fn is_held(&self, term: Term, run: RunId) -> bool {
+        self.term == term && self.seat.run == run && self.seat.state == RowState::Held
+    }
+
+    fn guard(&self) -> Guard {
+        Guard {
+            term: self.term,
+            version: self.version,
+        }
+    }
+
+    fn take_over(&mut self, claim: &Claim) -> TakeOver {
+        let row = self.row();
+        if self.is_held(row.term, claim.run) && row.node == claim.node && row.term > claim.seen_term
+        {
+            return TakeOver::Won(self.guard());
+        }
+        let own = self.seat.members.get(&claim.node).copied();
+        let own = own.filter(|own| own.run == claim.run);
+        if !own.is_some_and(|own| may_take(&row, claim, own.admitted)) {
+            return TakeOver::Lost(row);
+        }
+        let succession = Succession::new(row, Origin::default().timeline);
+        self.counter = next_epoch(self.counter, &succession);
+        self.term = succession.term;
+        for (node, member) in &mut self.seat.members {
+            if member.admitted == Some(succession.before.term) || *node == claim.node {
+                member.admitted = Some(self.term);
+            }
+        }
+        self.seat.vacate();
+        self.seat.state = RowState::Held;
+        self.seat.node = claim.node.clone();
+        self.seat.run = claim.run;
+        self.seat.address.clone_from(&claim.address);
+        self.seat.public_url.clone_from(&claim.public_url);
+        self.seat.since = claim.since;
+        TakeOver::Won(self.guard())
+    }
+}
+
+#[async_trait]
+impl Leadership for MemoryStore {
+    async fn look(&self) -> Result<Option<Look>, StoreError> {
+        Ok(Some(Look {
+            row: self.tables().row(),
+            origin: Origin::default(),
+        }))
+    }
+
+    async fn join(&self, member: &Member) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let known = tables.seat.members.get(&member.node);
+        let admitted = known.and_then(|known| known.admitted);
+        let run = member.run;
+        let membership = Membership { run, admitted };
+        tables.seat.members.insert(member.node.clone(), membership);
+        Ok(())
+    }
+
+    async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError> {
+        Ok(self.tables().take_over(claim))
+    }
+
+    async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
+        let mut tables = self.tables();
+        if !tables.is_held(term, run) {
+            return Ok(Renewal::Deposed(tables.row()));
+        }
+        tables.seat.beat += 1;
+        Ok(Renewal::Proven {
+            version: tables.version,
+            origin: Origin::default(),
+        })
+    }
+
+    async fn release(
+        &self,
+        term: Term,
+        run: RunId,
+        successor: Option<&NodeName>,
+    ) -> Result<Release, StoreError> {
+        let mut tables = self.tables();
+        if tables.is_held(term, run) {
+            tables.seat.state = RowState::Released;
+            tables.seat.successor = successor.cloned();
+            tables.seat.beat += 1;
+        }
+        let row = tables.row();
+        let is_ours = row.term == term && row.run == run && row.state == RowState::Released;
+        Ok(if is_ours {
+            Release::Released { beat: row.beat }
+        } else {
+            Release::Deposed(row)
+        })
+    }
+}

@@ -1,0 +1,70 @@
+//! The leadership row and the members, as the tables of a database have them.
+
+use std::collections::BTreeMap;
+
+use crate::domain::ids::{Term, Version};
+use crate::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use crate::domain::time::WallTime;
+
+/// The leadership row without the term, which it shares with the fleet, and the members.
+#[derive(Debug)]
+pub(super) struct Seat {
+    pub(super) node: NodeName,
+    pub(super) run: RunId,
+    pub(super) beat: i64,
+    pub(super) state: RowState,
+    pub(super) successor: Option<NodeName>,
+    pub(super) address: String,
+    pub(super) public_url: String,
+    pub(super) since: WallTime,
+    pub(super) members: BTreeMap<NodeName, Membership>,
+}
+
+/// What a take-over goes by of a member.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Membership {
+    pub(super) run: RunId,
+    pub(super) admitted: Option<Term>,
+}
+
+impl Default for Seat {
+    /// Released to everybody, as a new database has it.
+    fn default() -> Self {
+        Self {
+            node: NodeName::new(""),
+            run: RunId::new(0),
+            beat: 0,
+            state: RowState::Released,
+            successor: None,
+            address: String::new(),
+            public_url: String::new(),
+            since: WallTime::default(),
+            members: BTreeMap::new(),
+        }
+    }
+}
+
+impl Seat {
+    /// Nobody leads the term that begins. The members stay.
+    pub(super) fn vacate(&mut self) {
+        *self = Self {
+            members: std::mem::take(&mut self.members),
+            ..Self::default()
+        };
+    }
+
+    pub(super) fn row(&self, term: Term, version: Version) -> LeadershipRow {
+        LeadershipRow {
+            term,
+            node: self.node.clone(),
+            run: self.run,
+            beat: self.beat,
+            state: self.state,
+            successor: self.successor.clone(),
+            address: self.address.clone(),
+            public_url: self.public_url.clone(),
+            since: self.since,
+            version,
+        }
+    }
+}

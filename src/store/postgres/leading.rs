@@ -1,0 +1,222 @@
+//! The statements of the leadership row, written once as those of `operations.rs` are: compiled here
+//! as they stand, and for SQLite without `async` and `.await`.
+//!
+//! A take-over is three steps of one transaction ([`claim`], [`move_term`], [`admit`]). The adapters run them,
+//! because what to do while the second one waits is a matter of the database. The numbers of bound
+//! values have to ascend in the text: SQLite counts them as they appear.
+
+use diesel::prelude::{ExpressionMethods, OptionalExtension, QueryDsl};
+use diesel::sql_types::{BigInt, Nullable, Text};
+
+use super::dialect::{Connection, ORIGIN, RunQueryDsl};
+use crate::domain::ids::{Epoch, Term, Version};
+use crate::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use crate::store::error::StoreError;
+use crate::store::guard::Guard;
+use crate::store::leadership::{
+    AdmissionFound, Claim, Look, LookFound, Member, Release, Renewal, RenewalFound, Succession,
+    may_take, next_epoch,
+};
+use crate::store::schema::fleet_state;
+
+/// What the first step of a take-over found.
+#[derive(Debug)]
+pub(super) enum Claimed {
+    /// The row is the claimant's; the terms of the fleet and of the members have to follow.
+    Taken(Box<Succession>),
+    /// The same claim was carried out before.
+    Before(Guard),
+    /// The row is another's.
+    Refused(Box<LeadershipRow>),
+}
+
+pub(super) async fn look(c: &mut Connection) -> Result<Option<Look>, StoreError> {
+    let found: Option<LookFound> = diesel::sql_query(format!(
+        "SELECT l.term, l.node, l.run, l.beat, l.state, l.successor, l.address, l.public_url, \
+         l.since, f.version, {ORIGIN} FROM leadership l, fleet_state f WHERE l.id = 1 AND f.id = 1"
+    ))
+    .get_result(c)
+    .await
+    .optional()?;
+    found.map(Look::try_from).transpose()
+}
+
+/// Reads the row when nobody is changing it any more. Until the end of the transaction nobody else
+/// changes it.
+pub(super) async fn look_alone(c: &mut Connection) -> Result<Look, StoreError> {
+    diesel::sql_query("UPDATE leadership SET beat = beat WHERE id = 1")
+        .execute(c)
+        .await?;
+    look(c).await?.ok_or_else(lost)
+}
+
+pub(super) fn lost() -> StoreError {
+    StoreError::Unusable(
+        "the database has lost its row in `leadership`; it cannot be used".to_owned(),
+    )
+}
+
+/// The guard of a claimant whose claim was carried out, if the row says so.
+pub(super) fn won(row: &LeadershipRow, claim: &Claim) -> Option<Guard> {
+    let is_claimants = row.state == RowState::Held
+        && row.run == claim.run
+        && row.node == claim.node
+        && row.term > claim.seen_term;
+    is_claimants.then_some(Guard {
+        term: row.term,
+        version: row.version,
+    })
+}
+
+/// Takes the row, if the claimant may have it.
+pub(super) async fn claim(c: &mut Connection, claim: &Claim) -> Result<Claimed, StoreError> {
+    let Look { row, origin } = look_alone(c).await?;
+    if let Some(guard) = won(&row, claim) {
+        return Ok(Claimed::Before(guard));
+    }
+    // From here on no newer process of the node can join before the end of the transaction.
+    let own: Option<AdmissionFound> = diesel::sql_query(
+        "UPDATE members SET admitted = admitted WHERE node = $1 AND run = $2 RETURNING admitted",
+    )
+    .bind::<Text, _>(claim.node.as_str())
+    .bind::<BigInt, _>(claim.run.get())
+    .get_result(c)
+    .await
+    .optional()?;
+    if !own.is_some_and(|own| may_take(&row, claim, own.term())) {
+        return Ok(Claimed::Refused(Box::new(row)));
+    }
+    let succession = Succession::new(row, origin.timeline);
+    diesel::sql_query(
+        "UPDATE leadership SET term = $1, node = $2, run = $3, beat = 0, state = 'held', \
+         successor = NULL, address = $4, public_url = $5, since = $6 WHERE id = 1",
+    )
+    .bind::<BigInt, _>(succession.term.get())
+    .bind::<Text, _>(claim.node.as_str())
+    .bind::<BigInt, _>(claim.run.get())
+    .bind::<Text, _>(claim.address.as_str())
+    .bind::<Text, _>(claim.public_url.as_str())
+    .bind::<BigInt, _>(claim.since.as_micros())
+    .execute(c)
+    .await?;
+    Ok(Claimed::Taken(Box::new(succession)))
+}
+
+/// Lets the fleet's term follow. Waits for the transaction of the leader before, if one is under way.
+pub(super) async fn move_term(
+    c: &mut Connection,
+    succession: &Succession,
+) -> Result<Guard, StoreError> {
+    let term = succession.term.get();
+    let found: Option<(i64, i64)> = diesel::update(
+        fleet_state::table
+            .find(1)
+            .filter(fleet_state::term.lt(term)),
+    )
+    .set(fleet_state::term.eq(term))
+    .returning((fleet_state::epoch, fleet_state::version))
+    .get_result(c)
+    .await
+    .optional()?;
+    let Some((epoch, version)) = found else {
+        return Err(StoreError::Unusable(format!(
+            "the term of `fleet_state` is not below {term}, though that of `leadership` is: the \
+             database was edited"
+        )));
+    };
+    let epoch = next_epoch(Epoch::new(epoch), succession);
+    diesel::update(fleet_state::table.find(1))
+        .set(fleet_state::epoch.eq(epoch.get()))
+        .execute(c)
+        .await?;
+    Ok(Guard {
+        term: succession.term,
+        version: Version::new(version),
+    })
+}
+
+/// Lets the admissions follow: whom the leader before had admitted is admitted under the new term,
+/// and so is the claimant.
+pub(super) async fn admit(
+    c: &mut Connection,
+    succession: &Succession,
+    node: &NodeName,
+) -> Result<(), StoreError> {
+    diesel::sql_query("UPDATE members SET admitted = $1 WHERE admitted = $2 OR node = $3")
+        .bind::<BigInt, _>(succession.term.get())
+        .bind::<BigInt, _>(succession.before.term.get())
+        .bind::<Text, _>(node.as_str())
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), StoreError> {
+    diesel::sql_query(
+        "INSERT INTO members (node, run, address, public_url, release, protocol, beat, admitted, \
+             prepared, hears, reaches_leader, seen_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, NULL, NULL, 0, FALSE, $7) \
+         ON CONFLICT (node) DO UPDATE SET run = excluded.run, address = excluded.address, \
+             public_url = excluded.public_url, release = excluded.release, \
+             protocol = excluded.protocol, beat = excluded.beat, prepared = excluded.prepared, \
+             hears = excluded.hears, reaches_leader = excluded.reaches_leader, \
+             seen_at = excluded.seen_at",
+    )
+    .bind::<Text, _>(member.node.as_str())
+    .bind::<BigInt, _>(member.run.get())
+    .bind::<Text, _>(member.address.as_str())
+    .bind::<Text, _>(member.public_url.as_str())
+    .bind::<Text, _>(member.release.as_str())
+    .bind::<BigInt, _>(member.protocol)
+    .bind::<BigInt, _>(member.seen_at.as_micros())
+    .execute(c)
+    .await?;
+    Ok(())
+}
+
+/// One statement if the term holds, so that its answer is a proof.
+pub(super) async fn renew(
+    c: &mut Connection,
+    term: Term,
+    run: RunId,
+) -> Result<Renewal, StoreError> {
+    let found: Option<RenewalFound> = diesel::sql_query(format!(
+        "UPDATE leadership SET beat = beat + 1 \
+         WHERE id = 1 AND term = $1 AND run = $2 AND state = 'held' \
+         RETURNING (SELECT version FROM fleet_state WHERE id = 1) AS version, {ORIGIN}"
+    ))
+    .bind::<BigInt, _>(term.get())
+    .bind::<BigInt, _>(run.get())
+    .get_result(c)
+    .await
+    .optional()?;
+    match found {
+        Some(found) => Ok(found.into()),
+        None => Ok(Renewal::Deposed(look(c).await?.ok_or_else(lost)?.row)),
+    }
+}
+
+/// The beat moves too: a term and a beat name one state of the row.
+pub(super) async fn release(
+    c: &mut Connection,
+    term: Term,
+    run: RunId,
+    successor: Option<&NodeName>,
+) -> Result<Release, StoreError> {
+    diesel::sql_query(
+        "UPDATE leadership SET state = 'released', successor = $1, beat = beat + 1 \
+         WHERE id = 1 AND term = $2 AND run = $3 AND state = 'held'",
+    )
+    .bind::<Nullable<Text>, _>(successor.map(NodeName::as_str))
+    .bind::<BigInt, _>(term.get())
+    .bind::<BigInt, _>(run.get())
+    .execute(c)
+    .await?;
+    let row = look(c).await?.ok_or_else(lost)?.row;
+    let is_ours = row.term == term && row.run == run && row.state == RowState::Released;
+    Ok(if is_ours {
+        Release::Released { beat: row.beat }
+    } else {
+        Release::Deposed(row)
+    })
+}

@@ -1,0 +1,54 @@
+//! The leadership row of a file. One process has the file, so nobody races for the row; it is taken
+//! and renewed all the same, so that one orchestrator goes the way of several.
+
+use async_trait::async_trait;
+
+use super::adapter::SqliteStore;
+use super::leading::{self, Claimed};
+use crate::domain::ids::Term;
+use crate::domain::leadership::{NodeName, RunId};
+use crate::store::error::StoreError;
+use crate::store::leadership::{Claim, Leadership, Look, Member, Release, Renewal, TakeOver};
+
+#[async_trait]
+impl Leadership for SqliteStore {
+    async fn look(&self) -> Result<Option<Look>, StoreError> {
+        self.read(leading::look).await
+    }
+
+    async fn join(&self, member: &Member) -> Result<(), StoreError> {
+        let member = member.clone();
+        self.write(move |c| leading::join(c, &member)).await
+    }
+
+    async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError> {
+        let claim = claim.clone();
+        self.write(move |c| {
+            Ok(match leading::claim(c, &claim)? {
+                Claimed::Before(guard) => TakeOver::Won(guard),
+                Claimed::Refused(row) => TakeOver::Lost(*row),
+                Claimed::Taken(succession) => {
+                    let guard = leading::move_term(c, &succession)?;
+                    leading::admit(c, &succession, &claim.node)?;
+                    TakeOver::Won(guard)
+                }
+            })
+        })
+        .await
+    }
+
+    async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
+        self.write(move |c| leading::renew(c, term, run)).await
+    }
+
+    async fn release(
+        &self,
+        term: Term,
+        run: RunId,
+        successor: Option<&NodeName>,
+    ) -> Result<Release, StoreError> {
+        let successor = successor.cloned();
+        self.write(move |c| leading::release(c, term, run, successor.as_ref()))
+            .await
+    }
+}
