@@ -23,7 +23,7 @@ use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
-use crate::domain::stream::Place;
+use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 use crate::store::census::Census;
 use crate::store::error::StoreError;
@@ -195,11 +195,12 @@ pub(super) async fn load(c: &mut Connection) -> Result<(Guard, Snapshot), StoreE
         snapshot.instances.push(row.try_into()?);
     }
     for (stream, placement) in stream_rows {
+        let stream = Stream::try_from(stream)?;
         let place = match placement {
-            Some(row) => row.try_into()?,
+            Some(row) => row.place_of(&stream)?,
             None => Place::Disabled,
         };
-        snapshot.streams.push((stream.try_into()?, place));
+        snapshot.streams.push((stream, place));
     }
     snapshot.last_beats = beats
         .into_iter()

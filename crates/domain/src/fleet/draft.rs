@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::change::Change;
 use super::model::Fleet;
 use crate::events::Event;
-use crate::handover::{AbandonReason, Handover};
+use crate::handover::{AbandonReason, AfterRelease, Handover};
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
@@ -269,22 +269,12 @@ impl<'f> Draft<'f> {
         self.assign_as(stream, to, reason, None, former);
     }
 
-    /// Tells the owner of a stream to let go of it, for `to` or whoever has room then.
-    pub fn begin_release(&mut self, stream: StreamId, to: Option<&InstanceId>) {
-        self.begin_release_because(stream, to, AssignReason::PlannedMove);
-    }
-
-    /// The same, with the reason for which the next owner gets it.
-    pub fn begin_release_because(
-        &mut self,
-        stream: StreamId,
-        to: Option<&InstanceId>,
-        reason: AssignReason,
-    ) {
+    /// Has the owner of a stream release it.
+    pub fn begin_release(&mut self, stream: StreamId, then: AfterRelease) {
         let Some(assignment) = self.assignment(stream) else {
             return;
         };
-        // Who is to let go already has only to hear nothing new.
+        // An owner that is to release it already hears nothing new.
         let told = match &assignment.handover {
             Some(Handover::Releasing { version, since, .. }) => Some((*version, *since)),
             Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
@@ -294,8 +284,8 @@ impl<'f> Draft<'f> {
             stream,
             instance: assignment.instance.clone(),
             epoch: assignment.epoch,
-            to: to.cloned(),
-            reason: Some(reason),
+            to: then.to().cloned(),
+            reason: Some(then.shown_reason()),
         });
         let before = Place::Assigned(assignment.clone());
         // An overlap ends with it, and its former owner has to hear of that.
@@ -307,9 +297,30 @@ impl<'f> Draft<'f> {
             before: Some(before),
             after: Some(Place::Assigned(Assignment {
                 handover: Some(Handover::Releasing {
-                    to: to.cloned(),
+                    then,
                     version,
-                    reason,
+                    since,
+                }),
+                ..assignment
+            })),
+        });
+    }
+
+    /// Changes what becomes of a stream that is being released. Its owner hears nothing new.
+    pub fn redirect_release(&mut self, stream: StreamId, then: AfterRelease) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        let Some(Handover::Releasing { version, since, .. }) = assignment.handover else {
+            return;
+        };
+        self.make(Change::Place {
+            stream,
+            before: Some(Place::Assigned(assignment.clone())),
+            after: Some(Place::Assigned(Assignment {
+                handover: Some(Handover::Releasing {
+                    then,
+                    version,
                     since,
                 }),
                 ..assignment
