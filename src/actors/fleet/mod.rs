@@ -25,11 +25,14 @@ mod census;
 mod committed;
 mod continuing;
 mod pairing;
+mod publishing;
 mod queue;
+mod requests;
 mod returned;
 
-pub use actor::{Ask, Drain, Execute, FleetActor, FleetLinks};
+pub use actor::{FleetActor, FleetLinks};
 pub use census::CompareWithStore;
 pub use committed::Committed;
 pub use pairing::CompareAtVersion;
 pub use queue::{LONGEST_WAIT, MAX_WAITING};
+pub use requests::{Ask, Drain, Execute};
