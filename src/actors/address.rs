@@ -3,6 +3,10 @@
 use actix::dev::channel::{AddressReceiver, channel};
 use actix::prelude::*;
 
+/// How many messages wait in a mailbox before a sender that waits for the answer has to wait for
+/// room too. What is sent without waiting always finds room.
+pub(super) const MAILBOX: usize = 16;
+
 /// The mailbox of an actor that is not started yet. What is sent meanwhile waits in it.
 pub(super) struct Reserved<A: Actor> {
     mailbox: AddressReceiver<A>,

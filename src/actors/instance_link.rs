@@ -4,7 +4,6 @@
 //! without knowing its type; the announcements leave through recipients, so the actor does not know
 //! who listens.
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 
@@ -23,38 +22,24 @@ pub struct InstanceLink {
     pub fence: Recipient<Fence>,
     /// Looks at what is saved.
     pub adopt: Recipient<Adopt>,
-    /// Stops.
-    pub retire: Recipient<Retire>,
-    address: Box<dyn Any + Send + Sync>,
 }
 
 impl InstanceLink {
     /// Leads to the actor at `address`.
-    pub fn new<A>(address: Addr<A>) -> Self
+    pub fn new<A>(address: &Addr<A>) -> Self
     where
-        A: Actor<Context = Context<A>>
-            + Handler<Beat>
-            + Handler<Fence>
-            + Handler<Adopt>
-            + Handler<Retire>,
+        A: Actor<Context = Context<A>> + Handler<Beat> + Handler<Fence> + Handler<Adopt>,
     {
         Self {
             beat: address.clone().recipient(),
             fence: address.clone().recipient(),
             adopt: address.clone().recipient(),
-            retire: address.clone().recipient(),
-            address: Box::new(address),
         }
     }
 
     /// Whether the actor still takes messages.
     pub fn is_connected(&self) -> bool {
         self.beat.connected()
-    }
-
-    /// The address itself, for a caller that knows the type of the actor.
-    pub fn address<A: Actor>(&self) -> Option<Addr<A>> {
-        self.address.downcast_ref::<Addr<A>>().cloned()
     }
 }
 

@@ -24,7 +24,7 @@
 //! The floors, from the top. Each imports only from those below it (`tests/house/circles.rs`):
 //!
 //! ```text
-//! orchestrator, start           what the outside asks; the order in which the actors begin
+//! orchestrator, start, loaded   what the outside asks; the order in which the actors begin
 //! health                        asks recovery, fleet, breakers, alerts
 //! recovery                      asks fleet, supervisor, alerts, journal
 //! supervisor                    creates instance actors
@@ -58,6 +58,7 @@ pub mod identity;
 pub mod instance;
 pub mod instance_link;
 pub mod journal;
+mod loaded;
 pub mod long_poll;
 pub mod orchestrator;
 pub mod recovery;

@@ -5,11 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use log::{info, warn};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 
-use super::address::{Reserved, reserve};
-use super::alerts::{AlertBookActor, Alerts, KeptAlerts};
+use super::address::{MAILBOX, Reserved, reserve};
+use super::alerts::{AlertBookActor, Alerts};
 use super::archive::{Archive, IncidentMemory};
 use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
@@ -29,20 +28,14 @@ use super::registry::Registry;
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::fleet::Standing;
-use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::identity::IdentityLimits;
-use crate::domain::ids::InstanceId;
-use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
-use crate::domain::leadership::carried_silence;
-use crate::domain::ledger::Ledger;
 use crate::domain::returns::ReturnPolicy;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
     WorkerLimits,
 };
-use crate::domain::time::WallTime;
-use crate::store::{Guard, LoadProgress, LoadedFleet, Store, StoreError};
+
+pub use super::loaded::Loaded;
 
 /// The numbers the actors go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,10 +114,6 @@ pub enum Placement {
     },
 }
 
-/// How many messages wait in a mailbox before a sender that waits for the answer has to wait for
-/// room too. What is sent without waiting always finds room.
-const MAILBOX: usize = 16;
-
 impl Placement {
     fn near_heartbeats<A: Actor<Context = Context<A>> + Send>(&self, actor: A) -> Addr<A> {
         let (address, reserved) = reserve(MAILBOX);
@@ -153,141 +142,6 @@ impl Placement {
     }
 }
 
-/// What was found in the store at the start.
-#[derive(Debug)]
-pub struct Loaded {
-    store: Arc<dyn Store>,
-    ledger: Ledger,
-    guard: Guard,
-    last_beats: Vec<(InstanceId, WallTime)>,
-    /// Up to when the last heartbeats are complete; none before the first flush.
-    watermark: Option<WallTime>,
-    office: Option<Office>,
-    /// How much longer than its lease each worker may run what it was given.
-    hold: Duration,
-    incidents: Vec<Incident>,
-    alerts: KeptAlerts,
-    /// Incidents that were under way when the orchestrator before ended, oldest first.
-    open_incidents: Vec<Incident>,
-}
-
-impl Loaded {
-    /// Takes the term of a store that no other process uses, and loads the fleet without a limit.
-    ///
-    /// # Errors
-    /// If the store cannot be reached, or holds something that is not a fleet.
-    pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
-        let guard = store.begin_term().await?;
-        Self::under(store, guard, Duration::MAX).await
-    }
-
-    /// Loads the fleet under a guard that was taken, for at most `limit`.
-    ///
-    /// # Errors
-    /// If the store cannot be reached, takes too long, or holds something that is not a fleet.
-    pub async fn under(
-        store: Arc<dyn Store>,
-        guard: Guard,
-        limit: Duration,
-    ) -> Result<Self, StoreError> {
-        let LoadedFleet {
-            fleet,
-            last_beats,
-            watermark,
-            ..
-        } = load_fleet(store.as_ref(), limit).await?;
-        let most = u32::try_from(MAX_REMEMBERED).unwrap_or(u32::MAX);
-        let incidents = store.incidents(&IncidentFilter::default(), most).await?;
-        let alerts = KeptAlerts::from_store(store.as_ref()).await?;
-        let (instances, streams) = (fleet.instance_count(), fleet.listed_count());
-        info!(term = guard.term.get(), instances, streams;
-            "loaded {instances} instances and {streams} streams");
-        if instances == 0 && streams == 0 {
-            tell_empty(guard);
-        }
-        let open_incidents = open_incidents(store.as_ref()).await?;
-        Ok(Self {
-            store,
-            ledger: Ledger::new(fleet),
-            guard,
-            last_beats,
-            watermark,
-            office: None,
-            hold: Duration::ZERO,
-            incidents,
-            alerts,
-            open_incidents,
-        })
-    }
-
-    /// The same, led from this office. Workers may run what they were given for `hold` longer than
-    /// their leases say, because the leader before may still renew them.
-    #[must_use]
-    pub fn led_by(self, office: Office, hold: Duration) -> Self {
-        Self {
-            office: Some(office),
-            hold,
-            ..self
-        }
-    }
-
-    /// Shows every known instance as silent for as long as it was at the end of the orchestrator
-    /// before (`domain/leadership/ages.rs`); the time since then is nobody's silence (I6). Whatever
-    /// leases were granted, were granted before.
-    fn fill(&self, registry: &Registry, clock: &Clock, settings: &SystemSettings) {
-        let now = clock.now();
-        let last_beats: BTreeMap<_, _> = self.last_beats.iter().map(|(id, at)| (id, *at)).collect();
-        for slot in self.ledger.saved().instances() {
-            let instance = slot.instance();
-            let saved = last_beats.get(&instance.id).copied();
-            let shown = saved.unwrap_or(instance.registered_at);
-            let standing = Standing::of(slot);
-            let age = carried_silence(self.watermark, shown, &settings.thresholds);
-            let last_beat = now.earlier_by(age);
-            registry.restore(&instance.id, standing, last_beat, now, shown);
-            if let Some(entry) = registry.get(&instance.id).filter(|_| standing.leased) {
-                let lease = settings.worker_limits.lease.max(standing.lease);
-                entry.grant_until(now + lease + self.hold);
-            }
-        }
-    }
-}
-
-/// A database without a fleet is what a first start finds, or one that looks in the wrong place.
-fn tell_empty(guard: Guard) {
-    let term = guard.term.get();
-    if term == 1 {
-        warn!(term;
-            "new database, no instances: if a fleet was expected, stop the orchestrator and look at \
-             DATABASE_URL");
-    } else {
-        warn!(term;
-            "empty database, no instances: it was used before, and holds no stream either; if a \
-             fleet was expected, stop the orchestrator and look at DATABASE_URL");
-    }
-}
-
-/// How many incidents are read at once.
-const INCIDENT_PAGE: u32 = 1_000;
-
-async fn open_incidents(store: &dyn Store) -> Result<Vec<Incident>, StoreError> {
-    let mut filter = IncidentFilter {
-        state: Some(IncidentState::Open),
-        ..IncidentFilter::default()
-    };
-    let mut found: Vec<Incident> = Vec::new();
-    loop {
-        let page = store.incidents(&filter, INCIDENT_PAGE).await?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        filter.before = Some(last.id);
-        found.extend(page);
-    }
-    found.reverse();
-    Ok(found)
-}
-
 /// Starts the system with what was loaded. The receiver tells when it cannot go on.
 pub fn start(
     loaded: Loaded,
@@ -297,7 +151,12 @@ pub fn start(
     placement: &Placement,
 ) -> (Orchestrator, mpsc::UnboundedReceiver<Fatal>) {
     let registry = Arc::new(Registry::new());
-    loaded.fill(&registry, &clock, settings);
+    loaded.fill(
+        &registry,
+        &clock,
+        &settings.thresholds,
+        settings.worker_limits.lease,
+    );
     let (fatal, fatalities) = mpsc::unbounded_channel();
     let fatal = FatalSender(fatal);
     let vital = |name| Vital::new(name, fatal.clone());
@@ -310,10 +169,8 @@ pub fn start(
         incidents,
         alerts,
         open_incidents,
-        last_beats: _,
-        watermark: _,
-        hold: _,
         office,
+        ..
     } = loaded;
     let office = office.unwrap_or_else(|| Office::embedded(guard.term, &clock));
     let (prover, cluster) = (office.prover(), office.view().clone());

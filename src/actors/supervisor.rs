@@ -13,6 +13,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{error, warn};
 
+use super::address::{MAILBOX, reserve};
 use super::alerts::Alerts;
 use super::exit_notice::{ChildExited, DeathNotice, Generation};
 use super::fatal::Vital;
@@ -30,6 +31,8 @@ use crate::domain::supervision::{QUARANTINE, RestartHistory, Verdict};
 struct Child {
     generation: Generation,
     history: RestartHistory,
+    /// None: it is quarantined.
+    address: Option<Addr<InstanceActor>>,
 }
 
 /// Supervises the instances' actors.
@@ -90,12 +93,14 @@ impl Supervisor {
         child.generation = self.newest;
         let parent = ctx.address().recipient();
         let notice = DeathNotice::new(entry.id().clone(), child.generation, parent);
-        let actor = InstanceActor::new(entry.clone(), self.links.clone(), notice).start();
-        entry.set_actor(Some(Arc::new(InstanceLink::new(actor.clone()))));
-        // What was saved while there was nobody to tell.
-        actor.do_send(Adopt {
+        let (address, reserved) = reserve(MAILBOX);
+        reserved.start(None, InstanceActor::new(entry.clone(), self.links.clone(), notice));
+        entry.set_actor(Some(Arc::new(InstanceLink::new(&address))));
+        // What was saved while there was no actor to notify.
+        address.do_send(Adopt {
             fence: FenceAfter::Stays,
         });
+        child.address = Some(address);
     }
 
     fn release_quarantined(&mut self, ctx: &mut Context<Self>) {
@@ -182,10 +187,10 @@ impl Supervisor {
 
     /// An instance is gone for good.
     fn removed(&mut self, entry: &Entry, ctx: &mut Context<Self>) {
-        self.children.remove(entry.id());
         self.quarantined.remove(entry.id());
-        if let Some(actor) = entry.actor() {
-            actor.retire.do_send(Retire);
+        let child = self.children.remove(entry.id());
+        if let Some(address) = child.and_then(|child| child.address) {
+            address.do_send(Retire);
         }
         // It may have registered again in the meantime, under a new entry.
         if let Some(successor) = self.registry.get(entry.id()) {
@@ -218,6 +223,7 @@ impl Handler<ChildExited> for Supervisor {
             Verdict::Quarantine => {
                 entry.set_actor(None);
                 self.quarantined.insert(exited.id.clone());
+                child.address = None;
                 self.alerts.raise(
                     AlertKind::InstanceQuarantined,
                     Severity::Warning,
@@ -247,5 +253,18 @@ impl Handler<CheckChildren> for Supervisor {
     fn handle(&mut self, _: CheckChildren, ctx: &mut Self::Context) {
         self.release_quarantined(ctx);
         self.begin_walk(ctx);
+    }
+}
+
+/// Asks for the actor of an instance; none: the instance has no actor at the moment.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "Option<Addr<InstanceActor>>")]
+pub struct FindChild(pub InstanceId);
+
+impl Handler<FindChild> for Supervisor {
+    type Result = Option<Addr<InstanceActor>>;
+
+    fn handle(&mut self, FindChild(id): FindChild, _: &mut Self::Context) -> Self::Result {
+        self.children.get(&id)?.address.clone()
     }
 }

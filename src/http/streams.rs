@@ -159,10 +159,10 @@ impl HandoverAnswer {
     fn of(handover: &Handover) -> Self {
         let state = handover.kind();
         match handover {
-            Handover::Releasing { to, since, .. } => Self {
+            Handover::Releasing { then, since, .. } => Self {
                 state,
                 since: Time(*since),
-                to: to.clone(),
+                to: then.to().cloned(),
                 from: None,
             },
             Handover::Overlapping { from, since, .. } => Self {

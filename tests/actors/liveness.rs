@@ -114,7 +114,7 @@ async fn beat_between_detection_and_fence() -> Rig {
     rig.ask_for("a", 1).await;
     pass(299.9).await;
     assert_eq!(rig.status("a"), InstanceStatus::Suspect);
-    rig.keep_busy("a", 1.0);
+    rig.keep_busy("a", 1.0).await;
     pass(0.5).await;
     rig.entry("a").stamp(rig.clock.now(), rig.clock.wall());
     pass(0.6).await;

@@ -113,7 +113,7 @@ async fn failed_instances_without_streams_are_forgotten_after_their_retention() 
     };
     let rig = Rig::with(settings).await;
     rig.register("a", 1).await;
-    let actor = rig.actor("a").unwrap();
+    let actor = rig.actor("a").await.unwrap();
     pass(300.1 + 3_569.0).await;
     assert_eq!(rig.status("a"), InstanceStatus::Failed);
     pass(62.0).await;

@@ -11,6 +11,7 @@ use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::registry::Entry;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
+use resilient_orchestrator::actors::supervisor::FindChild;
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::commands::{
@@ -210,21 +211,22 @@ impl Rig {
         about.map(Event::kind).collect()
     }
 
-    /// Where the actor of an instance is, if it has one.
-    pub(crate) fn actor(&self, id: &str) -> Option<Addr<InstanceActor>> {
-        self.entry(id).actor()?.address()
+    /// The actor of an instance, if it has one: its supervisor knows.
+    pub(crate) async fn actor(&self, id: &str) -> Option<Addr<InstanceActor>> {
+        let supervisor = self.orchestrator.supervisor();
+        supervisor.send(FindChild(id.into())).await.unwrap()
     }
 
     /// Keeps the actor of an instance from its messages for a while.
-    pub(crate) fn keep_busy(&self, id: &str, seconds: f64) {
-        if let Some(actor) = self.actor(id) {
+    pub(crate) async fn keep_busy(&self, id: &str, seconds: f64) {
+        if let Some(actor) = self.actor(id).await {
             actor.do_send(Busy(Duration::from_secs_f64(seconds)));
         }
     }
 
     /// A panic in the actor of an instance; returns once it is unwound.
     pub(crate) async fn boom(&self, id: &str) {
-        if let Some(actor) = self.actor(id) {
+        if let Some(actor) = self.actor(id).await {
             let _ = actor.send(Boom).await;
         }
     }

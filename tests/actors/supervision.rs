@@ -11,8 +11,8 @@ use resilient_orchestrator::domain::supervision::MAX_RESTARTS;
 
 use crate::rig::{Boom, Rig, pass, settle_down};
 
-fn actor(rig: &Rig, id: &str) -> Option<Addr<InstanceActor>> {
-    rig.actor(id).filter(Addr::connected)
+async fn actor(rig: &Rig, id: &str) -> Option<Addr<InstanceActor>> {
+    rig.actor(id).await.filter(Addr::connected)
 }
 
 fn restarts(rig: &Rig) -> u64 {
@@ -24,7 +24,10 @@ async fn a_panicking_actor_is_re_created_loses_no_heartbeat_and_disturbs_no_sibl
     let rig = Rig::start().await;
     rig.register("a", 1).await;
     rig.register("sibling", 1).await;
-    let (before, sibling) = (actor(&rig, "a").unwrap(), actor(&rig, "sibling").unwrap());
+    let (before, sibling) = (
+        actor(&rig, "a").await.unwrap(),
+        actor(&rig, "sibling").await.unwrap(),
+    );
     pass(100.0).await;
     rig.beat("sibling").await;
     // Stamped while the actor dies with the message still in its mailbox.
@@ -32,9 +35,9 @@ async fn a_panicking_actor_is_re_created_loses_no_heartbeat_and_disturbs_no_sibl
     rig.beat("a").await;
     pass(1.0).await;
 
-    let after = actor(&rig, "a").expect("re-created within a second");
+    let after = actor(&rig, "a").await.expect("re-created within a second");
     assert_ne!(before, after);
-    assert_eq!(actor(&rig, "sibling").as_ref(), Some(&sibling));
+    assert_eq!(actor(&rig, "sibling").await.as_ref(), Some(&sibling));
     assert!(rig.beat("a").await.is_trusted);
     assert_eq!(restarts(&rig), 1);
 
@@ -58,12 +61,12 @@ async fn the_death_of_half_of_a_thousand_actors_at_once_loses_none() {
         rig.register(id, 1).await;
     }
     for id in ids.iter().step_by(2) {
-        actor(&rig, id).unwrap().do_send(Boom);
+        actor(&rig, id).await.unwrap().do_send(Boom);
     }
     pass(1.0).await;
     assert_eq!(restarts(&rig), 500);
     for id in &ids {
-        assert!(actor(&rig, id).is_some(), "{id} has an actor");
+        assert!(actor(&rig, id).await.is_some(), "{id} has an actor");
         assert!(rig.beat(id).await.is_trusted);
     }
 }
@@ -77,7 +80,7 @@ async fn an_actor_that_keeps_panicking_is_left_alone_and_its_instance_is_still_j
     rig.register("b", 1).await;
     rig.keep_beating(&["b"]);
     for _ in 0..=MAX_RESTARTS {
-        assert!(actor(&rig, "a").is_some());
+        assert!(actor(&rig, "a").await.is_some());
         rig.boom("a").await;
         settle_down().await;
     }
@@ -95,7 +98,7 @@ async fn an_actor_that_keeps_panicking_is_left_alone_and_its_instance_is_still_j
     pass(30.0).await;
     assert_eq!(rig.status("a"), InstanceStatus::Active);
     pass(150.0).await;
-    assert!(actor(&rig, "a").is_some(), "the quarantine is over");
+    assert!(actor(&rig, "a").await.is_some(), "the quarantine is over");
     pass(121.0).await;
     assert_eq!(rig.status("a"), InstanceStatus::Failed);
     assert_eq!(rig.held("b").await, [1]);
@@ -151,7 +154,7 @@ async fn an_instance_whose_actor_died_right_before_its_timer_is_still_recovered(
     rig.register("b", 1).await;
     rig.keep_beating(&["b"]);
     pass(299.999).await;
-    actor(&rig, "a").unwrap().do_send(Boom);
+    actor(&rig, "a").await.unwrap().do_send(Boom);
     pass(1.0).await;
     assert_eq!(rig.held("b").await, [1]);
 }
@@ -170,7 +173,7 @@ async fn an_actor_that_has_not_heard_of_the_fence_grants_no_lease() {
 async fn actors_of_removed_instances_end() {
     let rig = Rig::start().await;
     rig.register("a", 1).await;
-    let gone = actor(&rig, "a").unwrap();
+    let gone = actor(&rig, "a").await.unwrap();
     pass(10.0).await;
     rig.orchestrator
         .execute(RemoveInstance::new("a".into()))
@@ -181,7 +184,7 @@ async fn actors_of_removed_instances_end() {
     assert!(rig.orchestrator.registry().is_empty());
     rig.register("a", 1).await;
     settle_down().await;
-    assert!(actor(&rig, "a").is_some());
+    assert!(actor(&rig, "a").await.is_some());
     assert_eq!(restarts(&rig), 0, "it was not replaced, it was retired");
 }
 
@@ -198,7 +201,7 @@ async fn the_end_of_a_retired_actor_is_not_taken_for_its_successors() {
         events: [].into(),
     });
     settle_down().await;
-    assert!(actor(&rig, "a").is_some());
+    assert!(actor(&rig, "a").await.is_some());
     assert_eq!(restarts(&rig), 0);
 }
 

@@ -378,6 +378,22 @@ fn a_deleted_stream_made_again_waits_until_its_last_worker_has_let_go() {
     assert!(world.assignment().epoch > epoch);
 }
 
+#[test]
+fn a_deleted_stream_made_again_as_disabled_is_disabled_when_its_worker_has_released_it() {
+    let mut world = World::new(Handoff::Exclusive);
+    world.delete();
+    let streams = vec![StreamSpec {
+        name: Some("s1".into()),
+        enabled: Some(false),
+        ..spec()
+    }];
+    world.run(SaveStreams { streams });
+    assert_eq!(world.owner(), "a");
+    world.beat("a", &[]);
+    assert_eq!(world.place(), Place::Disabled);
+    assert!(world.is_listed());
+}
+
 /// An overlap stream may have been run by its owner when it was deleted, too.
 #[test]
 fn a_deleted_stream_is_forgotten_when_nobody_runs_it() {

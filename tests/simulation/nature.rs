@@ -3,6 +3,7 @@
 use actix::prelude::*;
 use resilient_orchestrator::actors::instance::InstanceActor;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::actors::supervisor::FindChild;
 use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::breaker::{BreakerName, Force};
 use resilient_orchestrator::domain::ids::InstanceId;
@@ -205,13 +206,12 @@ fn strike_actors(shared: &Shared, orchestrator: &Orchestrator) {
     let number = world.rng.usize(0..count);
     let id = InstanceId::new(world.workers[number].id.clone());
     world.counters.actor_panics += 1;
-    if let Some(actor) = orchestrator
-        .registry()
-        .get(&id)
-        .and_then(|entry| entry.actor()?.address::<InstanceActor>())
-    {
-        actor.do_send(Boom);
-    }
+    let child = orchestrator.supervisor().send(FindChild(id));
+    actix::spawn(async move {
+        if let Ok(Some(actor)) = child.await {
+            actor.do_send(Boom);
+        }
+    });
 }
 
 /// Streams are added, changed, deleted and moved.

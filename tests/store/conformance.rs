@@ -14,7 +14,7 @@ use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Sever
 use resilient_orchestrator::domain::event_filter::{EventFilter, EventOrder};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Snapshot;
-use resilient_orchestrator::domain::handover::{Handoff, Handover};
+use resilient_orchestrator::domain::handover::{AfterRelease, Handoff, Handover, MoveReason};
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use resilient_orchestrator::domain::ids::{
@@ -283,20 +283,32 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         url: Some("".into()),
         ..stream(0)
     };
-    let place = Place::Assigned(Assignment {
-        instance: ODD.into(),
-        epoch: Epoch::new(i64::MAX),
-        reason: AssignReason::RoomAppeared,
-        delivered: None,
-        version: AssignmentVersion::new(i64::MAX),
-        assigned_at: at(i64::MIN),
-        handover: Some(Handover::Releasing {
-            to: Some("other".into()),
+    let releasing = |epoch: i64, then: AfterRelease| {
+        Place::Assigned(Assignment {
+            instance: ODD.into(),
+            epoch: Epoch::new(epoch),
+            reason: AssignReason::RoomAppeared,
+            delivered: None,
             version: AssignmentVersion::new(i64::MAX),
-            reason: AssignReason::NotRun,
-            since: at(-3),
-        }),
-    });
+            assigned_at: at(i64::MIN),
+            handover: Some(Handover::Releasing {
+                then,
+                version: AssignmentVersion::new(i64::MAX),
+                since: at(-3),
+            }),
+        })
+    };
+    let place = releasing(i64::MAX, AfterRelease::Forget);
+    let leaving = Stream {
+        id: StreamId::new(i64::MAX - 2),
+        name: "leaving".into(),
+        ..stream(1)
+    };
+    let then = AfterRelease::MoveTo {
+        to: Some("other".into()),
+        reason: MoveReason::NotRun,
+    };
+    let left = releasing(i64::MAX - 2, then);
     // Its move was given up: its owner keeps it.
     let stuck = Stream {
         id: StreamId::new(i64::MAX - 1),
@@ -317,6 +329,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         .stream(wide.clone(), place.clone())
         .stream(narrow.clone(), Place::Disabled)
         .stream(stuck.clone(), kept.clone())
+        .stream(leaving.clone(), left.clone())
         .stream(empty.clone(), unclaimed())
         .event(Event::InstanceSuspected {
             instance: ODD.into(),
@@ -334,6 +347,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         [
             (narrow, Place::Disabled),
             (empty, unclaimed()),
+            (leaving, left),
             (stuck, kept),
             (wide, place)
         ]

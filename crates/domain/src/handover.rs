@@ -28,7 +28,7 @@
 //! confirm: its streams are moved at once.
 
 use super::ids::{AssignmentVersion, Epoch, InstanceId};
-use super::reason::AssignReason;
+use super::reason::{AssignReason, OrphanReason};
 use super::string_enum::string_enum;
 use super::time::WallTime;
 
@@ -52,15 +52,12 @@ impl Default for Handoff {
 /// A move under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Handover {
-    /// The owner is to let go.
+    /// The owner is to release the stream.
     Releasing {
-        /// Who is to have the stream; none: whoever has room then.
-        to: Option<InstanceId>,
-        /// The owner's version that leaves the stream out: once the worker has it, it has let go.
+        /// What becomes of the stream then.
+        then: AfterRelease,
+        /// The owner's version that leaves the stream out: once the worker has it, it has released it.
         version: AssignmentVersion,
-        /// Why the next one gets it, unless its owner fails or leaves meanwhile: planned, not run, or
-        /// auto-assigned if it was deleted and made again: then it waits to be asked for.
-        reason: AssignReason,
         /// Since when.
         since: WallTime,
     },
@@ -79,6 +76,86 @@ pub enum Handover {
         /// Since when.
         since: WallTime,
     },
+}
+
+/// What becomes of a stream once its owner has released it. If its owner fails or leaves meanwhile,
+/// a stream that was to move moves for that reason instead.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AfterRelease {
+    /// It gets another owner.
+    MoveTo {
+        /// The next owner; none: any instance that has room then.
+        to: Option<InstanceId>,
+        /// Why it moves.
+        reason: MoveReason,
+    },
+    /// It was deleted and created again: it waits to be requested.
+    Unclaim,
+    /// It is disabled.
+    Disable,
+    /// It was deleted: its id is forgotten.
+    Forget,
+}
+
+/// Why a stream moves away from an owner that is well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveReason {
+    /// It is moved on purpose.
+    Planned,
+    /// Its owner does not run it although it was notified of it twice.
+    NotRun,
+}
+
+impl AfterRelease {
+    /// A planned move, to a certain instance or to any.
+    pub const fn planned_move(to: Option<InstanceId>) -> Self {
+        let reason = MoveReason::Planned;
+        Self::MoveTo { to, reason }
+    }
+
+    /// The next owner, if it is known already.
+    pub const fn to(&self) -> Option<&InstanceId> {
+        match self {
+            Self::MoveTo { to, .. } => to.as_ref(),
+            Self::Unclaim | Self::Disable | Self::Forget => None,
+        }
+    }
+
+    /// Whether no instance gets the stream any more.
+    pub const fn is_final(&self) -> bool {
+        match self {
+            Self::Disable | Self::Forget => true,
+            Self::MoveTo { .. } | Self::Unclaim => false,
+        }
+    }
+
+    /// The reason as it is shown and stored. A stream that no instance gets is shown as a planned
+    /// move: what happened to it is an event of its own.
+    pub const fn shown_reason(&self) -> AssignReason {
+        match self {
+            Self::MoveTo { reason, .. } => reason.assign_reason(),
+            Self::Unclaim => AssignReason::AutoAssigned,
+            Self::Disable | Self::Forget => AssignReason::PlannedMove,
+        }
+    }
+}
+
+impl MoveReason {
+    /// Why the next owner has the stream.
+    pub const fn assign_reason(self) -> AssignReason {
+        match self {
+            Self::Planned => AssignReason::PlannedMove,
+            Self::NotRun => AssignReason::NotRun,
+        }
+    }
+
+    /// Why the stream waits for room if there is none.
+    pub const fn orphan_reason(self) -> OrphanReason {
+        match self {
+            Self::Planned => OrphanReason::PlannedMove,
+            Self::NotRun => OrphanReason::NotRun,
+        }
+    }
 }
 
 string_enum! {

@@ -140,7 +140,7 @@ impl Assignment {
     /// Returns the instance that gets it once its owner has released it, if that is known.
     pub const fn promised_to(&self) -> Option<&InstanceId> {
         match &self.handover {
-            Some(Handover::Releasing { to, .. }) => to.as_ref(),
+            Some(Handover::Releasing { then, .. }) => then.to(),
             Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
         }
     }

@@ -1,6 +1,6 @@
 //! The actor that decides, saves and then notifies.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -14,19 +14,13 @@ use crate::actors::alarm::Alarm;
 use crate::actors::archive::IncidentMemory;
 use crate::actors::db_breaker::StoreAccess;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
-use crate::actors::instance_link::{Adopt, FenceAfter};
 use crate::actors::leadership::Prover;
 use crate::actors::refusal::Refusal;
-use crate::actors::registry::{Entry, Published, Registry};
+use crate::actors::registry::Registry;
 use crate::actors::store_calls::StoreOp;
 use crate::actors::telemetry::{OutcomeLabel, Telemetry};
 use crate::clock::Clock;
-use crate::domain::commands::Command;
-use crate::domain::events::DatedEvent;
-use crate::domain::fleet::Standing;
-use crate::domain::ids::InstanceId;
 use crate::domain::ledger::{Batch, Ledger};
-use crate::domain::queries::Query;
 use crate::domain::return_timer::ReturnTimer;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
@@ -325,56 +319,6 @@ impl FleetActor {
         self.proceed(ctx);
     }
 
-    fn commit(&mut self, batch: Batch, save: &Save) {
-        let concerned = batch.instances();
-        self.ledger.commit(batch);
-        let streams = save.rows.streams.keys().chain(save.rows.places.keys());
-        self.follow(streams.copied());
-        let incidents = save.rows.incidents.iter().cloned();
-        self.links.incidents.recent().note(incidents);
-        let (added, removed) = self.publish(&concerned);
-        let events = save.events.iter().map(|event| DatedEvent {
-            at: save.at,
-            event: event.clone(),
-        });
-        let committed = Committed {
-            added: added.into(),
-            removed: removed.into(),
-            events: events.collect(),
-        };
-        for listener in &self.links.listeners {
-            listener.do_send(committed.clone());
-        }
-    }
-
-    /// Shows the registry and the instances' actors what was saved; returns who is new and who is
-    /// gone.
-    fn publish(&self, concerned: &BTreeSet<InstanceId>) -> (Vec<InstanceId>, Vec<Arc<Entry>>) {
-        let (now, wall) = (self.links.clock.now(), self.links.clock.wall());
-        let (mut added, mut removed) = (Vec::new(), Vec::new());
-        for id in concerned {
-            let Some(slot) = self.ledger.saved().instance(id) else {
-                removed.extend(self.links.registry.remove(id));
-                continue;
-            };
-            match self
-                .links
-                .registry
-                .publish(id, Standing::of(slot), now, wall)
-            {
-                Published::New => added.push(id.clone()),
-                Published::Changed(entry) => {
-                    if let Some(actor) = entry.actor() {
-                        actor.adopt.do_send(Adopt {
-                            fence: FenceAfter::Stays,
-                        });
-                    }
-                }
-            }
-        }
-        (added, removed)
-    }
-
     pub(super) fn end(&mut self, error: &StoreError) {
         error!(error:%; "{error}");
         let fatal = if error.went_back() {
@@ -447,61 +391,5 @@ impl Actor for FleetActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.follow_all();
         self.arm_returned(ctx);
-    }
-}
-
-/// Carries out a command; answered once it is saved.
-#[derive(Debug, Clone)]
-pub struct Execute<C>(pub C);
-
-impl<C: Command> Message for Execute<C> {
-    type Result = Result<C::Reply, Refusal>;
-}
-
-impl<C: Command> Handler<Execute<C>> for FleetActor {
-    type Result = ResponseFuture<Result<C::Reply, Refusal>>;
-
-    fn handle(&mut self, Execute(command): Execute<C>, ctx: &mut Self::Context) -> Self::Result {
-        if self.is_draining || matches!(self.state, State::Ended) {
-            return Box::pin(async { Err(Refusal::ShuttingDown) });
-        }
-        let answer = self.queue.push(command, self.links.clock.awake());
-        self.proceed(ctx);
-        Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ShuttingDown)) })
-    }
-}
-
-/// Answers a question from what is saved.
-#[derive(Debug, Clone)]
-pub struct Ask<Q>(pub Q);
-
-impl<Q: Query> Message for Ask<Q> {
-    type Result = Q::Answer;
-}
-
-impl<Q: Query> Handler<Ask<Q>> for FleetActor {
-    type Result = MessageResult<Ask<Q>>;
-
-    fn handle(&mut self, Ask(query): Ask<Q>, _: &mut Self::Context) -> Self::Result {
-        MessageResult(query.answer(self.ledger.saved()))
-    }
-}
-
-/// Takes no more commands; answered when what was waiting is done.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "()")]
-pub struct Drain;
-
-impl Handler<Drain> for FleetActor {
-    type Result = ResponseFuture<()>;
-
-    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
-        self.is_draining = true;
-        let (done, waiter) = oneshot::channel();
-        self.draining.push(done);
-        self.proceed(ctx);
-        Box::pin(async move {
-            let _ = waiter.await;
-        })
     }
 }

@@ -25,10 +25,13 @@ mod census;
 mod committed;
 mod continuing;
 mod pairing;
+mod publishing;
 mod queue;
+mod requests;
 
-pub use actor::{Ask, Drain, Execute, FleetActor, FleetLinks};
+pub use actor::{FleetActor, FleetLinks};
 pub use census::CompareWithStore;
 pub use committed::Committed;
 pub use pairing::CompareAtVersion;
 pub use queue::{LONGEST_WAIT, MAX_WAITING};
+pub use requests::{Ask, Drain, Execute};

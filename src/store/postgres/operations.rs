@@ -22,7 +22,7 @@ use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
-use crate::domain::stream::Place;
+use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 use crate::store::census::Census;
 use crate::store::error::StoreError;
@@ -254,11 +254,12 @@ async fn load_streams(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(),
         let mut places = places.into_iter().peekable();
         for row in rows {
             let id = row.id();
+            let stream = Stream::try_from(row)?;
             let place = match places.next_if(|place| place.stream_id == id) {
-                Some(place) => place.try_into()?,
+                Some(place) => place.place_of(&stream)?,
                 None => Place::Disabled,
             };
-            sink.stream(row.try_into()?, place)?;
+            sink.stream(stream, place)?;
         }
         sink.chunk(count)?;
         if count < CHUNK {

@@ -10,7 +10,7 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 
 use super::row_at::{RowAt, ids_json, labels_json};
-use crate::domain::handover::{Handoff, Handover, HandoverKind};
+use crate::domain::handover::{AfterRelease, Handoff, Handover, HandoverKind, MoveReason};
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::returns::Returns;
@@ -338,16 +338,15 @@ impl PlacementRow {
                 ..self
             },
             Some(Handover::Releasing {
-                to,
+                then,
                 version,
-                reason,
                 since,
             }) => Self {
                 handover: kind,
-                handover_with: to.as_ref().map(|id| id.as_str().to_owned()),
+                handover_with: then.to().map(|id| id.as_str().to_owned()),
                 handover_version: Some(version.get()),
                 handover_since: Some(since.as_micros()),
-                handover_reason: Some(reason.as_str().to_owned()),
+                handover_reason: Some(then.shown_reason().as_str().to_owned()),
                 ..self
             },
             Some(Handover::Overlapping { from, epoch, since }) => Self {
@@ -360,7 +359,41 @@ impl PlacementRow {
         }
     }
 
-    fn handover(&self, at: RowAt<'_>) -> Result<Option<Handover>, StoreError> {
+    /// What becomes of `stream` once it is released. That it is disabled or deleted is in its own
+    /// row; everything else is in the word.
+    fn after_release(
+        &self,
+        at: RowAt<'_>,
+        stream: &Stream,
+        to: Option<InstanceId>,
+    ) -> Result<AfterRelease, StoreError> {
+        if stream.deleted {
+            return Ok(AfterRelease::Forget);
+        }
+        if !stream.enabled {
+            return Ok(AfterRelease::Disable);
+        }
+        let reason = match &self.handover_reason {
+            Some(word) => at.word("handover_reason", word, AssignReason::from_word)?,
+            // Moves that began before the column was there were planned ones.
+            None => AssignReason::PlannedMove,
+        };
+        Ok(match reason {
+            AssignReason::AutoAssigned => AfterRelease::Unclaim,
+            AssignReason::NotRun => AfterRelease::MoveTo {
+                to,
+                reason: MoveReason::NotRun,
+            },
+            AssignReason::PlannedMove
+            | AssignReason::Requested
+            | AssignReason::RoomAppeared
+            | AssignReason::InstanceFailed
+            | AssignReason::InstanceRemoved
+            | AssignReason::Emergency => AfterRelease::planned_move(to),
+        })
+    }
+
+    fn handover(&self, at: RowAt<'_>, stream: &Stream) -> Result<Option<Handover>, StoreError> {
         let Some(kind) = &self.handover else {
             let since = self.given_up_since.map(WallTime::from_micros);
             return Ok(since.map(|since| Handover::GivenUp { since }));
@@ -373,16 +406,11 @@ impl PlacementRow {
         Ok(Some(
             match at.word("handover", kind, HandoverKind::from_word)? {
                 HandoverKind::Releasing => Handover::Releasing {
-                    to: with,
+                    then: self.after_release(at, stream, with)?,
                     version: AssignmentVersion::new(
                         self.handover_version
                             .ok_or_else(|| at.missing("handover_version"))?,
                     ),
-                    // Moves that began before the column existed were planned ones.
-                    reason: match &self.handover_reason {
-                        Some(word) => at.word("handover_reason", word, AssignReason::from_word)?,
-                        None => AssignReason::PlannedMove,
-                    },
                     since,
                 },
                 HandoverKind::Overlapping => Handover::Overlapping {
@@ -399,10 +427,10 @@ impl PlacementRow {
     }
 }
 
-impl TryFrom<PlacementRow> for Place {
-    type Error = StoreError;
-
-    fn try_from(row: PlacementRow) -> Result<Self, StoreError> {
+impl PlacementRow {
+    /// Where `stream` is, whose row this is.
+    pub(in crate::store) fn place_of(self, stream: &Stream) -> Result<Place, StoreError> {
+        let row = self;
         let at = RowAt {
             table: "placements",
             key: &row.stream_id,
@@ -415,8 +443,8 @@ impl TryFrom<PlacementRow> for Place {
         let reason = row.reason.as_deref().unwrap_or_default();
         Ok(
             match at.word("state", &row.state, StreamState::from_word)? {
-                StreamState::Assigned => Self::Assigned(Assignment {
-                    handover: row.handover(at)?,
+                StreamState::Assigned => Place::Assigned(Assignment {
+                    handover: row.handover(at, stream)?,
                     assigned_at: since()?,
                     reason: at.word("reason", reason, AssignReason::from_word)?,
                     epoch: Epoch::new(row.epoch.ok_or_else(|| at.missing("epoch"))?),
@@ -428,11 +456,11 @@ impl TryFrom<PlacementRow> for Place {
                         row.instance_id.ok_or_else(|| at.missing("instance_id"))?,
                     ),
                 }),
-                StreamState::Unclaimed => Self::Unclaimed {
+                StreamState::Unclaimed => Place::Unclaimed {
                     since: since()?,
                     released_by: row.released_by.map(InstanceId::new),
                 },
-                StreamState::Orphaned => Self::Orphaned {
+                StreamState::Orphaned => Place::Orphaned {
                     since: since()?,
                     reason: at.word("reason", reason, OrphanReason::from_word)?,
                     from: InstanceId::new(
@@ -440,7 +468,7 @@ impl TryFrom<PlacementRow> for Place {
                             .ok_or_else(|| at.missing("orphaned_from"))?,
                     ),
                 },
-                StreamState::Disabled => Self::Disabled,
+                StreamState::Disabled => Place::Disabled,
             },
         )
     }
@@ -448,7 +476,24 @@ impl TryFrom<PlacementRow> for Place {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
+
+    fn stream() -> Stream {
+        Stream {
+            id: StreamId::new(1),
+            name: "s".into(),
+            url: None,
+            labels: BTreeMap::new(),
+            priority: 0,
+            enabled: true,
+            handoff: Handoff::Exclusive,
+            created_at: WallTime::from_micros(0),
+            deleted: false,
+            returns: None,
+        }
+    }
 
     #[test]
     fn an_unknown_word_is_named_with_its_table_and_row() {
@@ -457,7 +502,7 @@ mod tests {
             state: "lost".to_owned(),
             ..PlacementRow::default()
         };
-        let StoreError::Unusable(text) = Place::try_from(row).unwrap_err() else {
+        let StoreError::Unusable(text) = row.place_of(&stream()).unwrap_err() else {
             panic!("another kind of error");
         };
         for part in ["placements", "7", "lost", "state"] {
@@ -479,13 +524,13 @@ mod tests {
                 handover: None,
             }),
         );
-        assert!(Place::try_from(whole.clone()).is_ok());
+        assert!(whole.clone().place_of(&stream()).is_ok());
         let without_owner = PlacementRow {
             instance_id: None,
             ..whole.clone()
         };
         assert!(matches!(
-            Place::try_from(without_owner),
+            without_owner.place_of(&stream()),
             Err(StoreError::Unusable(text)) if text.contains("instance_id")
         ));
         let without_epoch = PlacementRow {
@@ -493,8 +538,51 @@ mod tests {
             ..whole
         };
         assert!(matches!(
-            Place::try_from(without_epoch),
+            without_epoch.place_of(&stream()),
             Err(StoreError::Unusable(text)) if text.contains("epoch")
         ));
+    }
+
+    #[test]
+    fn what_becomes_of_a_released_stream_is_in_the_row_of_the_stream_and_in_the_word() {
+        let listed = stream();
+        let disabled = Stream {
+            enabled: false,
+            ..stream()
+        };
+        let deleted = Stream {
+            deleted: true,
+            ..disabled.clone()
+        };
+        let to = || Some(InstanceId::from("b"));
+        let not_run = AfterRelease::MoveTo {
+            to: to(),
+            reason: MoveReason::NotRun,
+        };
+        for (stream, then, word) in [
+            (&listed, AfterRelease::planned_move(to()), "planned_move"),
+            (&listed, AfterRelease::planned_move(None), "planned_move"),
+            (&listed, not_run, "not_run"),
+            (&listed, AfterRelease::Unclaim, "auto_assigned"),
+            (&disabled, AfterRelease::Disable, "planned_move"),
+            (&deleted, AfterRelease::Forget, "planned_move"),
+        ] {
+            let place = Place::Assigned(Assignment {
+                instance: "a".into(),
+                epoch: Epoch::new(2),
+                reason: AssignReason::Requested,
+                delivered: None,
+                version: AssignmentVersion::new(3),
+                assigned_at: WallTime::from_micros(4),
+                handover: Some(Handover::Releasing {
+                    then,
+                    version: AssignmentVersion::new(4),
+                    since: WallTime::from_micros(5),
+                }),
+            });
+            let row = PlacementRow::new(stream.id, &place);
+            assert_eq!(row.handover_reason.as_deref(), Some(word));
+            assert_eq!(row.place_of(stream).unwrap(), place);
+        }
     }
 }

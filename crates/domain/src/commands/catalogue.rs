@@ -7,10 +7,10 @@ use super::command::{Command, Rejection};
 use super::relocate::{is_with_leased, may_linger};
 use crate::events::Event;
 use crate::fleet::{Draft, StreamSlot};
-use crate::handover::{AbandonReason, Handoff};
+use crate::handover::{AbandonReason, AfterRelease, Handoff};
 use crate::ids::StreamId;
 use crate::returns::ReturnsEnd;
-use crate::stream::{AssignReason, Assignment, Place, Stream};
+use crate::stream::{Assignment, Place, Stream};
 use crate::stream_url::StreamUrl;
 
 /// The wanted state of one stream. `None` keeps the saved value, or takes the default.
@@ -135,7 +135,9 @@ fn create(
     // It was deleted a moment ago and is created again: its last owner may still run it.
     if draft.fleet().stream(id).is_some_and(is_being_let_go) {
         if enabled {
-            draft.begin_release_because(id, None, AssignReason::AutoAssigned);
+            draft.begin_release(id, AfterRelease::Unclaim);
+        } else {
+            draft.redirect_release(id, AfterRelease::Disable);
         }
         return Ok(id);
     }
@@ -193,7 +195,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
         withdraw(draft, id);
         // The worker may run it until it has learned of this; no other instance gets it before.
         if lingers {
-            draft.begin_release(id, None);
+            draft.begin_release(id, AfterRelease::Disable);
         } else {
             draft.place(id, Place::Disabled);
         }
@@ -244,7 +246,7 @@ impl Command for DeleteStream {
                 returns: None,
                 ..stream
             });
-            draft.begin_release(self.id, None);
+            draft.begin_release(self.id, AfterRelease::Forget);
         } else {
             draft.remove_stream(self.id);
         }

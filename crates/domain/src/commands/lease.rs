@@ -6,6 +6,7 @@ use super::command::{Command, Rejection, current_life};
 use super::status::StatusChange;
 use crate::events::Event;
 use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate_overlapping};
+use crate::handover::AfterRelease;
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::incident::{FailureCause, Incident};
 use crate::instance::Instance;
@@ -149,7 +150,7 @@ impl Command for WithdrawLease {
             super::recover::count(evacuation.orphaned.len()),
         );
         for stream in kept(draft, &self.id) {
-            draft.begin_release(stream, None);
+            draft.begin_release(stream, AfterRelease::planned_move(None));
         }
         if let Some(opened) = &self.opened {
             draft.record(opened.incident().clone());

@@ -8,10 +8,9 @@ use super::command::{Command, Rejection, current_life};
 use super::recover::count;
 use crate::events::Event;
 use crate::fleet::{Draft, InstanceSlot, Move, Plan, Scoring, orphan_if_paused};
-use crate::handover::Handoff;
+use crate::handover::{AfterRelease, Handoff, MoveReason};
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
-use crate::stream::AssignReason;
 
 /// Moves the streams that a worker reports as not running to other active instances with room, and
 /// records how many streams the worker lacks and how many it has too many.
@@ -126,11 +125,12 @@ impl SettleDifference {
             let Some(to) = to.as_ref().filter(|to| is_active(draft, to)) else {
                 continue;
             };
-            let reason = AssignReason::NotRun;
+            let reason = MoveReason::NotRun;
             if is_leased && handoff(draft, *stream) == Handoff::Exclusive {
-                draft.begin_release_because(*stream, Some(to), reason);
+                let to = Some(to.clone());
+                draft.begin_release(*stream, AfterRelease::MoveTo { to, reason });
             } else if !self.is_paused_for_it(draft, *stream) {
-                draft.assign(*stream, to, reason);
+                draft.assign(*stream, to, reason.assign_reason());
             }
             moved += 1;
         }
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
     use crate::ledger::Ledger;
     use crate::sample;
-    use crate::stream::Place;
+    use crate::stream::{AssignReason, Place};
 
     /// `a` owns streams 1 to 4, of which 4 may overlap; `b` has room for `room`.
     fn ledger(leased: bool, room: u32) -> Ledger {

@@ -7,7 +7,7 @@ use super::model::{Fleet, InstanceSlot};
 use super::plan::{Evacuation, EvacuationCause, Plan};
 use super::scores::Scoring;
 use crate::events::Event;
-use crate::handover::{Handoff, Handover};
+use crate::handover::{AfterRelease, Handoff, Handover, MoveReason};
 use crate::ids::{InstanceId, StreamId};
 use crate::returns::Returns;
 use crate::stream::{AssignReason, OrphanReason, Place};
@@ -56,7 +56,7 @@ pub fn end_overlaps(draft: &mut Draft<'_>, id: &InstanceId) {
 /// Takes away streams that were disabled or deleted while their owner might still run them.
 fn shut_down_disabled(draft: &mut Draft<'_>, id: &InstanceId) {
     for stream in of_instance(draft, id, |slot| slot.releasing().iter().copied().collect()) {
-        if !is_enabled(draft, stream) {
+        if after_release(draft, stream).is_some_and(AfterRelease::is_final) {
             let_go(draft, stream);
         }
     }
@@ -70,52 +70,70 @@ fn of_instance(
     draft.fleet().instance(id).map(streams).unwrap_or_default()
 }
 
-fn is_enabled(draft: &Draft<'_>, stream: StreamId) -> bool {
-    let slot = draft.fleet().stream(stream);
-    slot.is_some_and(|slot| slot.stream().enabled)
+/// What becomes of a stream that its owner is to release.
+fn after_release<'d>(draft: &'d Draft<'_>, stream: StreamId) -> Option<&'d AfterRelease> {
+    let slot = draft.fleet().stream(stream)?;
+    match &slot.place().assignment()?.handover {
+        Some(Handover::Releasing { then, .. }) => Some(then),
+        Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
+    }
 }
 
-/// Moves a stream that its owner has released: to its promised owner, or to any instance with room,
-/// its former owner last. A deleted stream is forgotten, and one created again meanwhile is
-/// unclaimed. The old epoch is void from here on.
+/// Carries out what becomes of a stream that its owner has released. The old epoch is void from here
+/// on.
 pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
-    let Some(slot) = draft.fleet().stream(stream) else {
+    let Some(then) = after_release(draft, stream).cloned() else {
         return;
     };
-    let Some(assignment) = slot.place().assignment() else {
-        return;
-    };
-    let Some(Handover::Releasing { to, reason, .. }) = &assignment.handover else {
-        return;
-    };
-    let (owner, epoch, to) = (assignment.instance.clone(), assignment.epoch, to.clone());
-    let is_not_run = *reason == AssignReason::NotRun;
-    let is_new = *reason == AssignReason::AutoAssigned;
-    let (is_enabled, is_deleted) = (slot.stream().enabled, slot.stream().deleted);
-    let owned = draft.now().since(assignment.assigned_at);
-    if is_new || !is_enabled {
-        draft.tell(Event::StreamReleased {
-            stream,
-            instance: owner,
-            epoch,
-            reason: None,
-        });
-        if is_deleted {
-            draft.remove_stream(stream);
-        } else if is_enabled {
+    match then {
+        AfterRelease::MoveTo { to, reason } => move_on(draft, stream, to, reason),
+        AfterRelease::Unclaim => {
+            tell_released(draft, stream);
             let (released_by, since) = (None, draft.now());
             draft.place(stream, Place::Unclaimed { released_by, since });
-        } else {
+        }
+        AfterRelease::Disable => {
+            tell_released(draft, stream);
             draft.place(stream, Place::Disabled);
         }
-        return;
+        AfterRelease::Forget => {
+            tell_released(draft, stream);
+            draft.remove_stream(stream);
+        }
     }
+}
+
+fn tell_released(draft: &mut Draft<'_>, stream: StreamId) {
+    let slot = draft.fleet().stream(stream);
+    let Some(assignment) = slot.and_then(|slot| slot.place().assignment()) else {
+        return;
+    };
+    let (instance, epoch) = (assignment.instance.clone(), assignment.epoch);
+    draft.tell(Event::StreamReleased {
+        stream,
+        instance,
+        epoch,
+        reason: None,
+    });
+}
+
+/// The stream goes where it was to go, or to any instance that has room, its owner being the last
+/// to be asked.
+fn move_on(draft: &mut Draft<'_>, stream: StreamId, to: Option<InstanceId>, reason: MoveReason) {
+    let slot = draft.fleet().stream(stream);
+    let Some(assignment) = slot.and_then(|slot| slot.place().assignment()) else {
+        return;
+    };
+    let owner = assignment.instance.clone();
+    let owned = draft.now().since(assignment.assigned_at);
+    // An owner that fails or leaves meanwhile is the better reason.
     let cause = draft
         .fleet()
         .instance(&owner)
         .and_then(|slot| slot.instance().withdrawn)
         .map(|withdrawal| EvacuationCause::from(withdrawal.cause));
-    if is_not_run && cause.is_none() && orphan_if_paused(draft, stream, &owner, owned) {
+    let counts = reason == MoveReason::NotRun && cause.is_none();
+    if counts && orphan_if_paused(draft, stream, &owner, owned) {
         return;
     }
     let (fleet, room) = (draft.fleet(), draft.fleet().room());
@@ -129,20 +147,12 @@ pub fn let_go(draft: &mut Draft<'_>, stream: StreamId) {
         .or_else(|| room.for_orphan(avoided).cloned());
     match target {
         Some(target) => {
-            let reason = match is_not_run {
-                true => AssignReason::NotRun,
-                false => AssignReason::PlannedMove,
-            };
-            let reason = cause.map_or(reason, EvacuationCause::assign_reason);
+            let reason = cause.map_or(reason.assign_reason(), EvacuationCause::assign_reason);
             draft.assign(stream, &target, reason);
             draft.count_handed_over(&owner, 1, 0);
         }
         None => {
-            let reason = match is_not_run {
-                true => OrphanReason::NotRun,
-                false => OrphanReason::PlannedMove,
-            };
-            let reason = cause.map_or(reason, EvacuationCause::orphan_reason);
+            let reason = cause.map_or(reason.orphan_reason(), EvacuationCause::orphan_reason);
             draft.orphan(stream, &owner, reason);
             draft.count_handed_over(&owner, 0, 1);
         }

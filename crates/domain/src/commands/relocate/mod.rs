@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::command::{Command, Rejection, current_life};
 use crate::fleet::{Draft, let_go};
-use crate::handover::{AbandonReason, Handoff};
+use crate::handover::{AbandonReason, AfterRelease, Handoff};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::stream::{AssignReason, Assignment, Place};
@@ -151,7 +151,7 @@ fn move_one(
     };
     match handoff {
         Handoff::Exclusive => {
-            draft.begin_release(stream, Some(to));
+            draft.begin_release(stream, AfterRelease::planned_move(Some(to.clone())));
             MoveProgress::Releasing
         }
         // A new owner that never confirms would leave both workers running the stream for ever.

@@ -3,7 +3,7 @@
 use super::Draft;
 use crate::events::Event;
 use crate::fleet::change::Change;
-use crate::handover::{AbandonReason, Handover};
+use crate::handover::{AbandonReason, AfterRelease, Handover};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
 use crate::stream::{AssignReason, Assignment, Place};
@@ -72,22 +72,12 @@ impl Draft<'_> {
         self.assign_as(stream, to, reason, None, former);
     }
 
-    /// Tells the owner of a stream to let go of it, for `to` or whoever has room then.
-    pub fn begin_release(&mut self, stream: StreamId, to: Option<&InstanceId>) {
-        self.begin_release_because(stream, to, AssignReason::PlannedMove);
-    }
-
-    /// The same, with the reason for which the next owner gets it.
-    pub fn begin_release_because(
-        &mut self,
-        stream: StreamId,
-        to: Option<&InstanceId>,
-        reason: AssignReason,
-    ) {
+    /// Has the owner of a stream release it.
+    pub fn begin_release(&mut self, stream: StreamId, then: AfterRelease) {
         let Some(assignment) = self.assignment(stream) else {
             return;
         };
-        // Who is to let go already has only to hear nothing new.
+        // An owner that is to release it already hears nothing new.
         let told = match &assignment.handover {
             Some(Handover::Releasing { version, since, .. }) => Some((*version, *since)),
             Some(Handover::Overlapping { .. } | Handover::GivenUp { .. }) | None => None,
@@ -97,8 +87,8 @@ impl Draft<'_> {
             stream,
             instance: assignment.instance.clone(),
             epoch: assignment.epoch,
-            to: to.cloned(),
-            reason: Some(reason),
+            to: then.to().cloned(),
+            reason: Some(then.shown_reason()),
         });
         let before = Place::Assigned(assignment.clone());
         // An overlap ends with it, and its former owner has to hear of that.
@@ -110,9 +100,30 @@ impl Draft<'_> {
             before: Some(before),
             after: Some(Place::Assigned(Assignment {
                 handover: Some(Handover::Releasing {
-                    to: to.cloned(),
+                    then,
                     version,
-                    reason,
+                    since,
+                }),
+                ..assignment
+            })),
+        });
+    }
+
+    /// Changes what becomes of a stream that is being released. Its owner hears nothing new.
+    pub fn redirect_release(&mut self, stream: StreamId, then: AfterRelease) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        let Some(Handover::Releasing { version, since, .. }) = assignment.handover else {
+            return;
+        };
+        self.make(Change::Place {
+            stream,
+            before: Some(Place::Assigned(assignment.clone())),
+            after: Some(Place::Assigned(Assignment {
+                handover: Some(Handover::Releasing {
+                    then,
+                    version,
                     since,
                 }),
                 ..assignment

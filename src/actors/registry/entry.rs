@@ -1,26 +1,18 @@
-//! Where heartbeats find their instance.
-//!
-//! An entry holds what must survive the instance's actor: the last heartbeat, stamped before any
-//! message is sent, the fence, and what is saved about the instance. The `FleetActor` publishes
-//! what it saved, the `Supervisor` the address of the actor; everybody may look.
+//! What must survive the actor of one instance: the last heartbeat, stamped before any message is
+//! sent, the fence, the last lease, and what is saved about the instance.
 
-use std::collections::BTreeMap;
-use std::ops::Bound;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use dashmap::DashMap;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::instance_link::InstanceLink;
+use crate::actors::instance_link::InstanceLink;
 use crate::clock::Clock;
-use crate::domain::fleet::Reading;
-use crate::domain::fleet::Standing;
+use crate::domain::fleet::{Reading, Standing};
 use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{Incarnation, InstanceId};
-use crate::domain::lease::Leases;
 use crate::domain::liveness::LivenessMachine;
 use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::{Timestamp, WallTime};
@@ -73,7 +65,7 @@ pub struct Entry {
 }
 
 impl Entry {
-    fn new(id: InstanceId, standing: Standing, beat: Timestamp, wall: WallTime) -> Self {
+    pub(super) fn new(id: InstanceId, standing: Standing, beat: Timestamp, wall: WallTime) -> Self {
         Self {
             id,
             last_beat: AtomicU64::new(beat.as_micros()),
@@ -142,7 +134,7 @@ impl Entry {
     }
 
     /// A machine that knows of its silence what this entry knows.
-    pub(super) fn liveness(&self, thresholds: LivenessThresholds) -> LivenessMachine {
+    pub(in crate::actors) fn liveness(&self, thresholds: LivenessThresholds) -> LivenessMachine {
         let saved = self.standing().saved();
         let mut machine = LivenessMachine::new(thresholds, saved, self.last_beat())
             .watched_since(self.serving_since());
@@ -171,7 +163,7 @@ impl Entry {
     }
 
     /// A lease is granted.
-    pub(super) fn grant_until(&self, end: Timestamp) {
+    pub(in crate::actors) fn grant_until(&self, end: Timestamp) {
         self.granted_until
             .fetch_max(end.as_micros(), Ordering::AcqRel);
     }
@@ -246,7 +238,7 @@ impl Entry {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn set_duplicate(&self, duplicate: Option<Duplicate>) {
+    pub(in crate::actors) fn set_duplicate(&self, duplicate: Option<Duplicate>) {
         *self
             .duplicate
             .write()
@@ -255,13 +247,13 @@ impl Entry {
 
     /// What `look` sees, and what completes when the set or the life of the instance changes, or
     /// it is removed, from just before that look on: nothing that comes in between is missed.
-    pub(super) fn look<T>(&self, look: impl FnOnce(&Self) -> T) -> (Notified<'_>, T) {
+    pub(in crate::actors) fn look<T>(&self, look: impl FnOnce(&Self) -> T) -> (Notified<'_>, T) {
         let changed = self.changed.notified();
         (changed, look(self))
     }
 
     /// Counts a poll that begins to wait, and has those before it look whether they may go on.
-    pub(super) fn begin_poll(&self) -> u64 {
+    pub(in crate::actors) fn begin_poll(&self) -> u64 {
         let ticket = self.polls.fetch_add(1, Ordering::SeqCst) + 1;
         if ticket > 1 {
             self.changed.notify_waiters();
@@ -270,7 +262,7 @@ impl Entry {
     }
 
     /// How many polls have begun to wait after the one with this ticket.
-    pub(super) fn polls_after(&self, ticket: u64) -> u64 {
+    pub(in crate::actors) fn polls_after(&self, ticket: u64) -> u64 {
         self.polls.load(Ordering::SeqCst).saturating_sub(ticket)
     }
 
@@ -287,8 +279,53 @@ impl Entry {
             .clone()
     }
 
-    pub(super) fn set_actor(&self, actor: Option<Arc<InstanceLink>>) {
+    pub(in crate::actors) fn set_actor(&self, actor: Option<Arc<InstanceLink>>) {
         *self.actor.write().unwrap_or_else(PoisonError::into_inner) = actor;
+    }
+
+    /// Shows what is saved from `now` on. A new life starts with a sign of life and without a fence.
+    pub(super) fn show(&self, standing: Standing, now: Timestamp, wall: WallTime) {
+        let before = {
+            let mut shown = self
+                .standing
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            std::mem::replace(&mut *shown, standing)
+        };
+        if before.status != standing.status {
+            self.status_seen_at
+                .store(now.as_micros(), Ordering::Release);
+        }
+        if standing.status.is_serving() && !before.status.is_serving() {
+            self.serving_since.store(now.as_micros(), Ordering::Release);
+        }
+        if before.incarnation != standing.incarnation {
+            self.stamp(now, wall);
+            self.named_at.store(NEVER, Ordering::Release);
+            self.measure(&SystemMetrics::default());
+            self.lift_fence();
+        }
+        // Last: whoever is woken sees all of it.
+        if before.incarnation != standing.incarnation
+            || before.assignment_version != standing.assignment_version
+        {
+            self.changed.notify_waiters();
+        }
+    }
+
+    /// What is saved is from before a start at `now`: no sign of life came since.
+    pub(super) fn restored_at(self, now: Timestamp) -> Self {
+        Self {
+            status_seen_at: AtomicU64::new(now.as_micros()),
+            serving_since: AtomicU64::new(now.as_micros()),
+            ..self
+        }
+    }
+
+    /// The instance is removed.
+    pub(super) fn leave(&self) {
+        self.is_gone.store(true, Ordering::SeqCst);
+        self.changed.notify_waiters();
     }
 }
 
@@ -298,255 +335,4 @@ const UNKNOWN: u32 = u32::MAX;
 fn packed(reading: Reading) -> u64 {
     let bits = |percent: Option<f32>| u64::from(percent.map_or(UNKNOWN, f32::to_bits));
     bits(reading.cpu) << 32 | bits(reading.memory)
-}
-
-/// All instances.
-///
-/// Heartbeats find their entry by its hash; walks go by an index in the order of the ids, a page at
-/// a time, so that a walk over the whole fleet holds up nobody.
-#[derive(Debug, Default)]
-pub struct Registry {
-    entries: DashMap<InstanceId, Arc<Entry>>,
-    by_id: RwLock<BTreeMap<InstanceId, Arc<Entry>>>,
-}
-
-impl Registry {
-    /// An empty registry.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The entry of an instance.
-    pub fn get(&self, id: &InstanceId) -> Option<Arc<Entry>> {
-        self.entries.get(id).map(|entry| entry.clone())
-    }
-
-    /// The entries that follow an id, ascending, at most `limit`.
-    pub fn page(&self, after: Option<&InstanceId>, limit: usize) -> Vec<Arc<Entry>> {
-        let by_id = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        by_id
-            .range::<InstanceId, _>((from, Bound::Unbounded))
-            .take(limit)
-            .map(|(_, entry)| entry.clone())
-            .collect()
-    }
-
-    /// Every entry, ascending by id. For callers that nobody waits for: a walk over a large fleet
-    /// takes [`Registry::page`].
-    pub fn all(&self) -> Vec<Arc<Entry>> {
-        self.page(None, usize::MAX)
-    }
-
-    /// What `look` makes of every entry, in no particular order.
-    pub fn map<T>(&self, look: impl Fn(&Entry) -> T) -> Vec<T> {
-        self.entries.iter().map(|entry| look(&entry)).collect()
-    }
-
-    /// The last lease of each instance, as of now.
-    pub fn leases(&self, now: Timestamp) -> Leases {
-        let granted = self.map(|entry| Some((entry.id().clone(), entry.granted_until()?)));
-        Leases::new(now, granted.into_iter().flatten())
-    }
-
-    /// How many instances there are.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// Whether there is no instance.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    /// Shows what is saved about an instance from `now` on. A new life starts with a sign of life
-    /// and without a fence. Returns the entry if it is new.
-    pub(super) fn publish(
-        &self,
-        id: &InstanceId,
-        standing: Standing,
-        now: Timestamp,
-        wall: WallTime,
-    ) -> Published {
-        let mut is_new = false;
-        let entry = self
-            .entries
-            .entry(id.clone())
-            .or_insert_with(|| {
-                is_new = true;
-                Arc::new(Entry::new(id.clone(), standing, now, wall))
-            })
-            .clone();
-        if is_new {
-            self.index().insert(id.clone(), entry);
-            return Published::New;
-        }
-        let before = {
-            let mut shown = entry
-                .standing
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            std::mem::replace(&mut *shown, standing)
-        };
-        if before.status != standing.status {
-            entry
-                .status_seen_at
-                .store(now.as_micros(), Ordering::Release);
-        }
-        if standing.status.is_serving() && !before.status.is_serving() {
-            entry
-                .serving_since
-                .store(now.as_micros(), Ordering::Release);
-        }
-        if before.incarnation != standing.incarnation {
-            entry.stamp(now, wall);
-            entry.named_at.store(NEVER, Ordering::Release);
-            entry.measure(&SystemMetrics::default());
-            entry.lift_fence();
-        }
-        // Last: whoever is woken sees all of it.
-        if before.incarnation != standing.incarnation
-            || before.assignment_version != standing.assignment_version
-        {
-            entry.changed.notify_waiters();
-        }
-        Published::Changed(entry)
-    }
-
-    /// Shows what was saved about an instance before the start at `now`. Its last sign of life was
-    /// before that, and is not one since.
-    pub(super) fn restore(
-        &self,
-        id: &InstanceId,
-        standing: Standing,
-        last_beat: Timestamp,
-        now: Timestamp,
-        wall: WallTime,
-    ) {
-        let entry = Arc::new(Entry::new(id.clone(), standing, last_beat, wall));
-        entry.status_seen_at.store(now.as_micros(), Ordering::Release);
-        entry.serving_since.store(now.as_micros(), Ordering::Release);
-        self.entries.insert(id.clone(), entry.clone());
-        self.index().insert(id.clone(), entry);
-    }
-
-    fn index(&self) -> RwLockWriteGuard<'_, BTreeMap<InstanceId, Arc<Entry>>> {
-        self.by_id.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn remove(&self, id: &InstanceId) -> Option<Arc<Entry>> {
-        let (_, entry) = self.entries.remove(id)?;
-        self.index().remove(id);
-        entry.is_gone.store(true, Ordering::SeqCst);
-        entry.changed.notify_waiters();
-        Some(entry)
-    }
-}
-
-/// What publishing found.
-pub(super) enum Published {
-    /// The instance was not known: it needs an actor.
-    New,
-    /// It was known; its actor is to look at the change.
-    Changed(Arc<Entry>),
-}
-
-#[cfg(test)]
-mod tests {
-    use std::pin::pin;
-    use std::task::{Context, Waker};
-
-    use super::*;
-    use crate::domain::digest::StreamsDigest;
-    use crate::domain::ids::AssignmentVersion;
-    use crate::domain::instance::InstanceStatus;
-
-    fn standing(incarnation: i64, version: i64, status: InstanceStatus) -> Standing {
-        Standing {
-            incarnation: Incarnation::new(incarnation),
-            status,
-            flaps: 0,
-            assignment_version: AssignmentVersion::new(version),
-            held: 0,
-            undelivered: 0,
-            unconfirmed: 0,
-            leased: false,
-            lease: Duration::ZERO,
-            withdrawn: None,
-            releasing: 0,
-            lingering: 0,
-            exclusive: 0,
-            to_run: 0,
-            digest: StreamsDigest::default(),
-        }
-    }
-
-    #[test]
-    fn the_last_heartbeat_is_the_last_also_if_its_wall_time_is_smaller() {
-        let at = Timestamp::from_micros;
-        let shown = standing(1, 1, InstanceStatus::Active);
-        let entry = Entry::new("a".into(), shown, Timestamp::ZERO, WallTime::from_micros(0));
-        for (now, wall) in [(10, 1_000), (20, -500), (30, 7)] {
-            entry.stamp(at(now), WallTime::from_micros(wall));
-            assert_eq!(entry.last_beat_wall(), WallTime::from_micros(wall));
-        }
-        entry.stamp(at(29), WallTime::from_micros(8));
-        assert_eq!(entry.last_beat(), at(30));
-        assert_eq!(entry.last_beat_wall(), WallTime::from_micros(7));
-    }
-
-    #[test]
-    fn pages_follow_each_other_in_the_order_of_the_ids() {
-        let registry = Registry::new();
-        for id in ["c", "a", "d", "b"] {
-            let shown = standing(1, 1, InstanceStatus::Active);
-            let _ = registry.publish(&id.into(), shown, Timestamp::ZERO, WallTime::from_micros(0));
-        }
-        let ids = |page: Vec<Arc<Entry>>| -> Vec<String> {
-            page.iter().map(|entry| entry.id().to_string()).collect()
-        };
-        assert_eq!(ids(registry.page(None, 3)), ["a", "b", "c"]);
-        assert_eq!(ids(registry.page(Some(&"c".into()), 3)), ["d"]);
-        registry.remove(&"b".into());
-        assert_eq!(ids(registry.page(Some(&"a".into()), 1)), ["c"]);
-        assert_eq!(ids(registry.all()), ["a", "c", "d"]);
-        assert!(registry.page(Some(&"d".into()), 1).is_empty());
-    }
-
-    /// Whether something that happens in the middle of a look wakes who looked.
-    fn wakes(happens: impl FnOnce(&Registry)) -> bool {
-        let registry = Registry::new();
-        let publish = |standing| {
-            registry.publish(
-                &"a".into(),
-                standing,
-                Timestamp::ZERO,
-                WallTime::from_micros(0),
-            )
-        };
-        let _ = publish(standing(1, 1, InstanceStatus::Active));
-        let entry = registry.get(&"a".into()).unwrap();
-        let (changed, ()) = entry.look(|_| happens(&registry));
-        let waker = Context::from_waker(Waker::noop());
-        pin!(changed).poll(&mut { waker }).is_ready()
-    }
-
-    #[test]
-    fn what_happens_between_the_look_and_the_wait_wakes() {
-        let publish = |next: Standing| {
-            wakes(move |registry| {
-                let (now, wall) = (Timestamp::ZERO, WallTime::from_micros(0));
-                let _ = registry.publish(&"a".into(), next, now, wall);
-            })
-        };
-        use InstanceStatus::{Active, Suspect};
-        assert!(publish(standing(1, 2, Active)), "another version");
-        assert!(publish(standing(2, 1, Active)), "another life");
-        assert!(
-            !publish(standing(1, 1, Suspect)),
-            "nothing to do for a worker"
-        );
-        assert!(wakes(|registry| drop(registry.remove(&"a".into()))), "gone");
-        assert!(!wakes(|_| {}));
-    }
 }

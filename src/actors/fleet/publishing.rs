@@ -1,0 +1,67 @@
+//! What follows a save: the saved copy, the registry and the listeners learn of it, in that order,
+//! before any caller is answered.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use super::actor::FleetActor;
+use super::committed::Committed;
+use crate::actors::instance_link::{Adopt, FenceAfter};
+use crate::actors::registry::{Entry, Published};
+use crate::domain::events::DatedEvent;
+use crate::domain::fleet::Standing;
+use crate::domain::ids::InstanceId;
+use crate::domain::ledger::Batch;
+use crate::store::Save;
+
+impl FleetActor {
+    pub(super) fn commit(&mut self, batch: Batch, save: &Save) {
+        let concerned = batch.instances();
+        self.ledger.commit(batch);
+        let streams = save.rows.streams.keys().chain(save.rows.places.keys());
+        self.follow(streams.copied());
+        self.links.recent.remember(&save.rows.incidents);
+        let (added, removed) = self.publish(&concerned);
+        let events = save.events.iter().map(|event| DatedEvent {
+            at: save.at,
+            event: event.clone(),
+        });
+        let committed = Committed {
+            added: added.into(),
+            removed: removed.into(),
+            incidents: save.rows.incidents.as_slice().into(),
+            events: events.collect(),
+        };
+        for listener in &self.links.listeners {
+            listener.do_send(committed.clone());
+        }
+    }
+
+    /// Shows the registry and the instances' actors what was saved; returns who is new and who is
+    /// gone.
+    fn publish(&self, concerned: &BTreeSet<InstanceId>) -> (Vec<InstanceId>, Vec<Arc<Entry>>) {
+        let (now, wall) = (self.links.clock.now(), self.links.clock.wall());
+        let (mut added, mut removed) = (Vec::new(), Vec::new());
+        for id in concerned {
+            let Some(slot) = self.ledger.saved().instance(id) else {
+                removed.extend(self.links.registry.remove(id));
+                continue;
+            };
+            match self
+                .links
+                .registry
+                .publish(id, Standing::of(slot), now, wall)
+            {
+                Published::New => added.push(id.clone()),
+                Published::Changed(entry) => {
+                    if let Some(actor) = entry.actor() {
+                        actor.adopt.do_send(Adopt {
+                            fence: FenceAfter::Stays,
+                        });
+                    }
+                }
+            }
+        }
+        (added, removed)
+    }
+}

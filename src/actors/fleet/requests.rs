@@ -1,0 +1,65 @@
+//! What the FleetActor is asked: to carry out a command, to answer a question, to come to an end.
+
+use actix::prelude::*;
+use tokio::sync::oneshot;
+
+use super::actor::{FleetActor, State};
+use crate::actors::refusal::Refusal;
+use crate::domain::commands::Command;
+use crate::domain::queries::Query;
+
+/// Carries out a command; answered once it is saved.
+#[derive(Debug, Clone)]
+pub struct Execute<C>(pub C);
+
+impl<C: Command> Message for Execute<C> {
+    type Result = Result<C::Reply, Refusal>;
+}
+
+impl<C: Command> Handler<Execute<C>> for FleetActor {
+    type Result = ResponseFuture<Result<C::Reply, Refusal>>;
+
+    fn handle(&mut self, Execute(command): Execute<C>, ctx: &mut Self::Context) -> Self::Result {
+        if self.is_draining || matches!(self.state, State::Ended) {
+            return Box::pin(async { Err(Refusal::ShuttingDown) });
+        }
+        let answer = self.queue.push(command, self.links.clock.awake());
+        self.proceed(ctx);
+        Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ShuttingDown)) })
+    }
+}
+
+/// Answers a question from what is saved.
+#[derive(Debug, Clone)]
+pub struct Ask<Q>(pub Q);
+
+impl<Q: Query> Message for Ask<Q> {
+    type Result = Q::Answer;
+}
+
+impl<Q: Query> Handler<Ask<Q>> for FleetActor {
+    type Result = MessageResult<Ask<Q>>;
+
+    fn handle(&mut self, Ask(query): Ask<Q>, _: &mut Self::Context) -> Self::Result {
+        MessageResult(query.answer(self.ledger.saved()))
+    }
+}
+
+/// Takes no more commands; answered when what was waiting is done.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct Drain;
+
+impl Handler<Drain> for FleetActor {
+    type Result = ResponseFuture<()>;
+
+    fn handle(&mut self, _: Drain, ctx: &mut Self::Context) -> Self::Result {
+        self.is_draining = true;
+        let (done, waiter) = oneshot::channel();
+        self.draining.push(done);
+        self.proceed(ctx);
+        Box::pin(async move {
+            let _ = waiter.await;
+        })
+    }
+}

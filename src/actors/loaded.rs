@@ -1,0 +1,176 @@
+//! What a start finds in the store, before there is any actor.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{info, warn};
+use tokio::sync::watch;
+
+use super::alerts::KeptAlerts;
+use super::leadership::Office;
+use super::registry::Registry;
+use crate::clock::Clock;
+use crate::domain::fleet::Standing;
+use crate::domain::health::MAX_REMEMBERED;
+use crate::domain::ids::InstanceId;
+use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
+use crate::domain::leadership::carried_silence;
+use crate::domain::ledger::Ledger;
+use crate::domain::settings::LivenessThresholds;
+use crate::domain::time::WallTime;
+use crate::store::{Guard, LoadProgress, LoadedFleet, Store, StoreError};
+
+/// What was found in the store at the start.
+#[derive(Debug)]
+pub struct Loaded {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) ledger: Ledger,
+    pub(super) guard: Guard,
+    last_beats: Vec<(InstanceId, WallTime)>,
+    /// Up to when the last heartbeats are complete; none before the first flush.
+    watermark: Option<WallTime>,
+    pub(super) office: Option<Office>,
+    /// How much longer than its lease each worker may run what it was given.
+    hold: Duration,
+    pub(super) incidents: Vec<Incident>,
+    pub(super) alerts: KeptAlerts,
+    /// Incidents that were under way when the orchestrator before ended, oldest first.
+    pub(super) open_incidents: Vec<Incident>,
+}
+
+impl Loaded {
+    /// Takes the term of a store that no other process uses, and loads the fleet without a limit.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, or holds something that is not a fleet.
+    pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let guard = store.begin_term().await?;
+        Self::under(store, guard, Duration::MAX).await
+    }
+
+    /// Loads the fleet under a guard that was taken, for at most `limit`.
+    ///
+    /// # Errors
+    /// If the store cannot be reached, takes too long, or holds something that is not a fleet.
+    pub async fn under(
+        store: Arc<dyn Store>,
+        guard: Guard,
+        limit: Duration,
+    ) -> Result<Self, StoreError> {
+        let LoadedFleet {
+            fleet,
+            last_beats,
+            watermark,
+            ..
+        } = load_fleet(store.as_ref(), limit).await?;
+        let most = u32::try_from(MAX_REMEMBERED).unwrap_or(u32::MAX);
+        let incidents = store.incidents(&IncidentFilter::default(), most).await?;
+        let alerts = KeptAlerts::from_store(store.as_ref()).await?;
+        let (instances, streams) = (fleet.instance_count(), fleet.listed_count());
+        info!(term = guard.term.get(), instances, streams;
+            "loaded {instances} instances and {streams} streams");
+        if instances == 0 && streams == 0 {
+            tell_empty(guard);
+        }
+        let open_incidents = open_incidents(store.as_ref()).await?;
+        Ok(Self {
+            store,
+            ledger: Ledger::new(fleet),
+            guard,
+            last_beats,
+            watermark,
+            office: None,
+            hold: Duration::ZERO,
+            incidents,
+            alerts,
+            open_incidents,
+        })
+    }
+
+    /// The same, led from this office. Workers may run what they were given for `hold` longer than
+    /// their leases say, because the leader before may still renew them.
+    #[must_use]
+    pub fn led_by(self, office: Office, hold: Duration) -> Self {
+        Self {
+            office: Some(office),
+            hold,
+            ..self
+        }
+    }
+
+    /// Shows every known instance as silent for as long as it was at the end of the orchestrator
+    /// before (`domain/leadership/ages.rs`); the time since then is nobody's silence (I6). Whatever
+    /// leases were granted, were granted before.
+    pub(super) fn fill(&self, registry: &Registry, clock: &Clock, thresholds: &LivenessThresholds, lease: Duration) {
+        let now = clock.now();
+        let last_beats: BTreeMap<_, _> = self.last_beats.iter().map(|(id, at)| (id, *at)).collect();
+        for slot in self.ledger.saved().instances() {
+            let instance = slot.instance();
+            let saved = last_beats.get(&instance.id).copied();
+            let shown = saved.unwrap_or(instance.registered_at);
+            let standing = Standing::of(slot);
+            let age = carried_silence(self.watermark, shown, thresholds);
+            let last_beat = now.earlier_by(age);
+            let entry = registry.restore(&instance.id, standing, last_beat, now, shown);
+            if standing.leased {
+                entry.grant_until(now + lease.max(standing.lease) + self.hold);
+            }
+        }
+    }
+}
+
+/// A database without a fleet is what a first start finds, or one that looks in the wrong place.
+fn tell_empty(guard: Guard) {
+    let term = guard.term.get();
+    if term == 1 {
+        warn!(term;
+            "new database, no instances: if a fleet was expected, stop the orchestrator and look at \
+             DATABASE_URL");
+    } else {
+        warn!(term;
+            "empty database, no instances: it was used before, and holds no stream either; if a \
+             fleet was expected, stop the orchestrator and look at DATABASE_URL");
+    }
+}
+
+/// How many incidents are read at once.
+const INCIDENT_PAGE: u32 = 1_000;
+
+async fn open_incidents(store: &dyn Store) -> Result<Vec<Incident>, StoreError> {
+    let mut filter = IncidentFilter {
+        state: Some(IncidentState::Open),
+        ..IncidentFilter::default()
+    };
+    let mut found: Vec<Incident> = Vec::new();
+    loop {
+        let page = store.incidents(&filter, INCIDENT_PAGE).await?;
+        let Some(last) = page.last() else {
+            break;
+        };
+        filter.before = Some(last.id);
+        found.extend(page);
+    }
+    found.reverse();
+    Ok(found)
+}
+
+/// How often a load that takes long says in the log how far it is.
+const LOAD_REPORT_INTERVAL: Duration = Duration::from_secs(3);
+
+async fn load_fleet(store: &dyn Store, limit: Duration) -> Result<LoadedFleet, StoreError> {
+    let (progress, seen) = watch::channel(LoadProgress::default());
+    let on_progress = Box::new(move |made| {
+        progress.send_replace(made);
+    });
+    let mut load = store.load_fleet(limit, on_progress);
+    loop {
+        match tokio::time::timeout(LOAD_REPORT_INTERVAL, &mut load).await {
+            Ok(loaded) => return loaded,
+            Err(_) => {
+                let LoadProgress { rows, total } = *seen.borrow();
+                info!(rows, total; "loading the fleet: {rows} of {total} rows");
+            }
+        }
+    }
+}

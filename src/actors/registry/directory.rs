@@ -1,0 +1,135 @@
+//! The entries of all instances.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
+use dashmap::DashMap;
+
+use super::entry::Entry;
+use crate::domain::fleet::Standing;
+use crate::domain::ids::InstanceId;
+use crate::domain::lease::Leases;
+use crate::domain::time::{Timestamp, WallTime};
+
+/// All instances.
+///
+/// Heartbeats find their entry by its hash; walks go by an index in the order of the ids, a page at
+/// a time, so that a walk over the whole fleet holds up nobody.
+#[derive(Debug, Default)]
+pub struct Registry {
+    entries: DashMap<InstanceId, Arc<Entry>>,
+    by_id: RwLock<BTreeMap<InstanceId, Arc<Entry>>>,
+}
+
+impl Registry {
+    /// An empty registry.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The entry of an instance.
+    pub fn get(&self, id: &InstanceId) -> Option<Arc<Entry>> {
+        self.entries.get(id).map(|entry| entry.clone())
+    }
+
+    /// The entries that follow an id, ascending, at most `limit`.
+    pub fn page(&self, after: Option<&InstanceId>, limit: usize) -> Vec<Arc<Entry>> {
+        let by_id = self.by_id.read().unwrap_or_else(PoisonError::into_inner);
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        by_id
+            .range::<InstanceId, _>((from, Bound::Unbounded))
+            .take(limit)
+            .map(|(_, entry)| entry.clone())
+            .collect()
+    }
+
+    /// Every entry, ascending by id. For callers that nobody waits for: a walk over a large fleet
+    /// takes [`Registry::page`].
+    pub fn all(&self) -> Vec<Arc<Entry>> {
+        self.page(None, usize::MAX)
+    }
+
+    /// What `look` makes of every entry, in no particular order.
+    pub fn map<T>(&self, look: impl Fn(&Entry) -> T) -> Vec<T> {
+        self.entries.iter().map(|entry| look(&entry)).collect()
+    }
+
+    /// The last lease of each instance, as of now.
+    pub fn leases(&self, now: Timestamp) -> Leases {
+        let granted = self.map(|entry| Some((entry.id().clone(), entry.granted_until()?)));
+        Leases::new(now, granted.into_iter().flatten())
+    }
+
+    /// How many instances there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there is no instance.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Shows what is saved about an instance from `now` on. A new life starts with a sign of life
+    /// and without a fence. Returns the entry if it is new.
+    pub(in crate::actors) fn publish(
+        &self,
+        id: &InstanceId,
+        standing: Standing,
+        now: Timestamp,
+        wall: WallTime,
+    ) -> Published {
+        let mut is_new = false;
+        let entry = self
+            .entries
+            .entry(id.clone())
+            .or_insert_with(|| {
+                is_new = true;
+                Arc::new(Entry::new(id.clone(), standing, now, wall))
+            })
+            .clone();
+        if is_new {
+            self.index().insert(id.clone(), entry);
+            return Published::New;
+        }
+        entry.show(standing, now, wall);
+        Published::Changed(entry)
+    }
+
+    /// Shows what was saved about an instance before the start at `now`. Its last sign of life was
+    /// before that, and is not one since.
+    pub(in crate::actors) fn restore(
+        &self,
+        id: &InstanceId,
+        standing: Standing,
+        last_beat: Timestamp,
+        now: Timestamp,
+        wall: WallTime,
+    ) -> Arc<Entry> {
+        let entry = Entry::new(id.clone(), standing, last_beat, wall).restored_at(now);
+        let entry = Arc::new(entry);
+        self.entries.insert(id.clone(), entry.clone());
+        self.index().insert(id.clone(), entry.clone());
+        entry
+    }
+
+    fn index(&self) -> RwLockWriteGuard<'_, BTreeMap<InstanceId, Arc<Entry>>> {
+        self.by_id.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(in crate::actors) fn remove(&self, id: &InstanceId) -> Option<Arc<Entry>> {
+        let (_, entry) = self.entries.remove(id)?;
+        self.index().remove(id);
+        entry.leave();
+        Some(entry)
+    }
+}
+
+/// What publishing found.
+pub(in crate::actors) enum Published {
+    /// The instance was not known: it needs an actor.
+    New,
+    /// It was known; its actor is to look at the change.
+    Changed(Arc<Entry>),
+}
