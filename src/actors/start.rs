@@ -15,7 +15,7 @@ use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
-use super::health::{HealthActor, HealthLinks, HealthSettings, Watch};
+use super::health::{HealthActor, HealthLinks, HealthSettings};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
@@ -24,7 +24,7 @@ use super::long_poll::PollsEnd;
 use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
 use super::registry::Registry;
-use super::supervisor::{Oversee, Supervisor};
+use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::fleet::Fleet;
@@ -323,6 +323,14 @@ pub fn start(
                 check_interval: settings.health_check_interval,
             },
             incidents,
+            HealthLinks {
+                access: access.clone(),
+                registry: registry.clone(),
+                fleet: fleet.clone(),
+                recovery: recovery.clone(),
+                breakers: breaker.clone(),
+                alerts: alerts.clone(),
+            },
             clock.clone(),
             telemetry.clone(),
             vital("HealthActor"),
@@ -337,7 +345,15 @@ pub fn start(
         registry.clone(),
         clock.clone(),
         telemetry.clone(),
-        alerts.clone(),
+        InstanceLinks {
+            clock: clock.clone(),
+            thresholds: settings.thresholds,
+            lease: settings.worker_limits.lease,
+            notices: recovery.clone().recipient(),
+            let_go: recovery.clone().recipient(),
+            fleet: fleet.clone(),
+            alerts: alerts.clone(),
+        },
         vital("Supervisor"),
     ));
     let fleet_links = FleetLinks {
@@ -392,14 +408,6 @@ pub fn start(
         reserved_recovery,
         RecoveryActor::new(recovery_links, recovery_settings, open_incidents),
     );
-    health.do_send(Watch(HealthLinks {
-        access: access.clone(),
-        registry: registry.clone(),
-        fleet: fleet.clone(),
-        recovery: recovery.clone(),
-        breakers: breaker.clone(),
-        alerts: alerts.clone(),
-    }));
     placement.near_heartbeats(Cleaner::new(
         access.clone(),
         Memories {
@@ -418,15 +426,6 @@ pub fn start(
         settings.flush_interval,
         vital("HeartbeatLog"),
     ));
-    supervisor.do_send(Oversee(InstanceLinks {
-        clock: clock.clone(),
-        thresholds: settings.thresholds,
-        lease: settings.worker_limits.lease,
-        notices: recovery.clone().recipient(),
-        let_go: recovery.clone().recipient(),
-        fleet: fleet.clone(),
-        alerts: alerts.clone(),
-    }));
     let orchestrator = Orchestrator {
         change_limit: settings.change_limit,
         lease: settings.worker_limits.lease,

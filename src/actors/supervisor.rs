@@ -38,27 +38,27 @@ pub struct Supervisor {
     clock: Clock,
     telemetry: Arc<Telemetry>,
     alerts: Alerts,
-    links: Option<InstanceLinks>,
+    links: InstanceLinks,
     children: BTreeMap<InstanceId, Child>,
     newest: Generation,
     _vital: Vital,
 }
 
 impl Supervisor {
-    /// A supervisor without children; [`Oversee`] gives it all it needs to have some.
+    /// A supervisor that gives every instance in the registry an actor.
     pub fn new(
         registry: Arc<Registry>,
         clock: Clock,
         telemetry: Arc<Telemetry>,
-        alerts: Alerts,
+        links: InstanceLinks,
         vital: Vital,
     ) -> Self {
         Self {
             registry,
             clock,
             telemetry,
-            alerts,
-            links: None,
+            alerts: links.alerts.clone(),
+            links,
             children: BTreeMap::new(),
             newest: Generation::default(),
             _vital: vital,
@@ -66,15 +66,12 @@ impl Supervisor {
     }
 
     fn spawn(&mut self, entry: &Arc<Entry>, ctx: &mut Context<Self>) {
-        let Some(links) = self.links.clone() else {
-            return;
-        };
         let child = self.children.entry(entry.id().clone()).or_default();
         self.newest = self.newest.next();
         child.generation = self.newest;
         let parent = ctx.address().recipient();
         let notice = DeathNotice::new(entry.id().clone(), child.generation, parent);
-        let actor = InstanceActor::new(entry.clone(), links, notice).start();
+        let actor = InstanceActor::new(entry.clone(), self.links.clone(), notice).start();
         entry.set_actor(Some(Arc::new(InstanceLink::new(actor.clone()))));
         // What was saved while there was nobody to tell.
         actor.do_send(Adopt {
@@ -101,22 +98,10 @@ impl Supervisor {
 
 impl Actor for Supervisor {
     type Context = Context<Self>;
-}
 
-/// From now on every instance in the registry has an actor.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Oversee(pub InstanceLinks);
-
-impl Handler<Oversee> for Supervisor {
-    type Result = ();
-
-    fn handle(&mut self, Oversee(links): Oversee, ctx: &mut Self::Context) {
-        self.links = Some(links);
+    fn started(&mut self, ctx: &mut Self::Context) {
         for entry in self.registry.all() {
-            if !self.children.contains_key(entry.id()) {
-                self.spawn(&entry, ctx);
-            }
+            self.spawn(&entry, ctx);
         }
     }
 }

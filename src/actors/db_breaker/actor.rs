@@ -250,7 +250,7 @@ impl Handler<StoreOutcome> for DbBreakerActor {
 impl Handler<ListenToBreakers> for DbBreakerActor {
     type Result = ();
 
-    fn handle(&mut self, ListenToBreakers(who): ListenToBreakers, _: &mut Self::Context) {
-        self.links.listeners.push(who);
+    fn handle(&mut self, ListenToBreakers(listener): ListenToBreakers, _: &mut Self::Context) {
+        self.links.listeners.push(listener);
     }
 }

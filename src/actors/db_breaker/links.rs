@@ -31,7 +31,8 @@ pub struct BreakerChanged {
     pub file_replaced: bool,
 }
 
-/// Who is to hear of every change from now on.
+/// Adds a listener from outside the system. The system's own are known before the breakers
+/// ([`BreakerLinks`]).
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub struct ListenToBreakers(pub Recipient<BreakerChanged>);

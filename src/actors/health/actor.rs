@@ -75,7 +75,7 @@ pub struct HealthActor {
     pub(super) clock: Clock,
     pub(super) telemetry: Arc<Telemetry>,
     pub(super) settings: HealthSettings,
-    pub(super) links: Option<HealthLinks>,
+    pub(super) links: HealthLinks,
     pub(super) machine: HealthMachine,
     pub(super) incidents: RecentIncidents,
     pub(super) report: Option<HealthReport>,
@@ -89,10 +89,11 @@ pub struct HealthActor {
 }
 
 impl HealthActor {
-    /// Watches the process from its start, and the system from [`Watch`] on.
+    /// Watches the process and the system from the start on.
     pub fn new(
         settings: HealthSettings,
         incidents: Vec<Incident>,
+        links: HealthLinks,
         clock: Clock,
         telemetry: Arc<Telemetry>,
         vital: Vital,
@@ -104,7 +105,7 @@ impl HealthActor {
             clock,
             telemetry,
             settings,
-            links: None,
+            links,
             machine: HealthMachine::new(settings.limits),
             incidents: recent,
             report: None,
@@ -128,12 +129,10 @@ impl HealthActor {
     /// One look at a time. Who asks while one is under way is told what the next one brings: the
     /// one under way may be older than the question.
     fn look(&mut self, ctx: &mut Context<Self>) {
-        let Some(links) = self.links.clone() else {
-            return;
-        };
         if self.is_looking {
             return;
         }
+        let links = self.links.clone();
         self.is_looking = true;
         self.looked_at = Some(self.clock.awake());
         let told = std::mem::take(&mut self.waiting);
@@ -237,10 +236,7 @@ impl HealthActor {
     }
 
     fn raise_alerts(&self, seen: &Seen, verdict: &Verdict) {
-        let Some(links) = &self.links else {
-            return;
-        };
-        let alerts = &links.alerts;
+        let alerts = &self.links.alerts;
         for moves in &seen.vitals.given_up {
             let (kind, id) = (AlertKind::HandoverAbandoned, moves.instance.as_str());
             alerts.raise(kind, Severity::Warning, id, given_up(moves));
@@ -318,24 +314,11 @@ impl Actor for HealthActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.run_interval(READING_INTERVAL, |actor, _| {
-            let alerts = actor.links.as_ref().map(|links| &links.alerts);
+            let alerts = &actor.links.alerts;
             actor.process.read(&actor.clock, &actor.telemetry, alerts);
         });
         let period = self.settings.check_interval.min(HISTORY_INTERVAL);
         ctx.run_interval(period, |actor, ctx| actor.look(ctx));
-    }
-}
-
-/// From now on the system is watched.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-pub struct Watch(pub HealthLinks);
-
-impl Handler<Watch> for HealthActor {
-    type Result = ();
-
-    fn handle(&mut self, Watch(links): Watch, ctx: &mut Self::Context) {
-        self.links = Some(links);
         self.look_soon(ctx);
     }
 }

@@ -32,14 +32,12 @@ impl ProcessWatch {
         }
     }
 
-    /// Reads the clocks, and reports what they show. Without `alerts` a jump waits to be reported.
-    pub(super) fn read(&mut self, clock: &Clock, telemetry: &Telemetry, alerts: Option<&Alerts>) {
+    /// Reads the clocks, and reports what they show.
+    pub(super) fn read(&mut self, clock: &Clock, telemetry: &Telemetry, alerts: &Alerts) {
         let now = clock.now();
         let _ = clock.wall();
         self.report_standstill(clock, telemetry);
-        if let Some(alerts) = alerts {
-            self.report_step(now, clock, alerts);
-        }
+        self.report_step(now, clock, alerts);
     }
 
     fn report_standstill(&mut self, clock: &Clock, telemetry: &Telemetry) {

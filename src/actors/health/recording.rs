@@ -40,9 +40,6 @@ impl HealthActor {
 
     pub(super) fn save_history(&mut self, ctx: &mut Context<Self>) {
         let (history, now) = (&mut self.history, self.clock.awake());
-        let Some(links) = &self.links else {
-            return;
-        };
         let Some(records) = history.outbox.begin(now) else {
             let next = history.outbox.next_retry();
             return history.retry.set(next, &self.clock, ctx);
@@ -52,7 +49,7 @@ impl HealthActor {
             let save = async |rows: &[HealthRecord]| store.save_health(rows).await;
             save_each(&rows, save).await
         };
-        let Some(save) = links.access.write(StoreOp::SaveHealth, save) else {
+        let Some(save) = self.links.access.write(StoreOp::SaveHealth, save) else {
             return self.history_settled(records.to_vec(), false, ctx);
         };
         ctx.spawn(save.into_actor(self).map(|saved, actor, ctx| {
@@ -117,11 +114,12 @@ impl Handler<AskHealthHistory> for HealthActor {
 
     fn handle(&mut self, ask: AskHealthHistory, _: &mut Self::Context) -> Self::Result {
         let AskHealthHistory { before, limit } = ask;
-        let read = self.links.as_ref().and_then(|links| {
-            (links.access).read(StoreOp::ReadHealth, move |store| async move {
+        let read = self
+            .links
+            .access
+            .read(StoreOp::ReadHealth, move |store| async move {
                 store.health(before, limit).await
-            })
-        });
+            });
         let read = async move { read?.await.ok() };
         Box::pin(read.into_actor(self).map(move |stored, actor, _| {
             let known = actor.history.known(before);
@@ -131,8 +129,7 @@ impl Handler<AskHealthHistory> for HealthActor {
                 Some(_) => None,
                 // The first failure has opened nothing yet.
                 None => {
-                    let gate = actor.links.as_ref().map(|links| links.access.gate());
-                    let since = gate.and_then(|gate| gate.stale_since());
+                    let since = actor.links.access.gate().stale_since();
                     Some(since.unwrap_or_else(|| actor.clock.wall()))
                 }
             };
