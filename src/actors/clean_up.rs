@@ -15,7 +15,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{info, warn};
 
-use super::archive::RecentIncidents;
+use super::archive::IncidentMemory;
 use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
 use super::store_calls::{Answer, StoreOp};
@@ -65,7 +65,7 @@ impl Retention {
 pub struct Memories {
     pub(super) alerts: Recipient<Forget>,
     pub(super) health: Recipient<Forget>,
-    pub(super) incidents: Arc<RecentIncidents>,
+    pub(super) incidents: Arc<IncidentMemory>,
 }
 
 /// What is past its time is to be forgotten.
@@ -103,7 +103,7 @@ impl Cleaner {
 
     fn clean_up(&self, ctx: &mut Context<Self>) {
         let expiry = Arc::new(self.retention.expiry(&self.clock));
-        self.memories.incidents.forget(&expiry.incidents);
+        self.memories.incidents.recent().forget(&expiry.incidents);
         self.memories.alerts.do_send(Forget(expiry.clone()));
         self.memories.health.do_send(Forget(expiry.clone()));
         let prune = |store: Arc<dyn Store>| async move {

@@ -15,8 +15,7 @@ use super::db_breaker::{AskBreakers, BreakerReport, DbBreakerActor, ForceBreaker
 use super::event_feed::EventFeed;
 use super::fleet::{Ask, Drain, Execute, FleetActor};
 use super::health::{
-    AskFailures, AskHealth, AskHealthHistory, AskRecentIncidents, Failures, HealthActor,
-    HealthPage, HealthReport,
+    AskFailures, AskHealth, AskHealthHistory, Failures, HealthActor, HealthPage, HealthReport,
 };
 use super::heartbeat_log::{AskHistory, Flush, HeartbeatLog, History, Record};
 use super::identity::{AddressChanged, IdentityActor, OlderLife};
@@ -502,8 +501,7 @@ impl Orchestrator {
     pub async fn patterns(&self, within: Duration) -> Result<(Vec<Pattern>, usize), Refusal> {
         let facts = self.ask(FleetFacts).await?;
         let lately = self.clock.recent(within);
-        let incidents = self.health.send(AskRecentIncidents(lately)).await;
-        let mut incidents = incidents.map_err(|_| Refusal::ShuttingDown)?;
+        let mut incidents = self.archive.detected_in(&lately);
         incidents.retain(|incident| facts.contains_key(&incident.instance));
         // Many failures take a while to compare; nobody's request waits for it on this thread.
         let found = tokio::task::spawn_blocking(move || {

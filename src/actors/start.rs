@@ -9,7 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::address::{Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts, KeptAlerts};
-use super::archive::{Archive, MAX_RECENT, RecentIncidents};
+use super::archive::{Archive, IncidentMemory};
 use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
@@ -172,7 +172,7 @@ impl Loaded {
     pub async fn from_store(store: Arc<dyn Store>) -> Result<Self, StoreError> {
         let guard = store.begin_term().await?;
         let snapshot = store.load().await?;
-        let most = u32::try_from(MAX_REMEMBERED.max(MAX_RECENT + 1)).unwrap_or(u32::MAX);
+        let most = u32::try_from(MAX_REMEMBERED).unwrap_or(u32::MAX);
         let incidents = store.incidents(&IncidentFilter::default(), most).await?;
         let alerts = KeptAlerts::from_store(store.as_ref()).await?;
         let fleet = Fleet::from_snapshot(&snapshot)
@@ -277,7 +277,7 @@ pub fn start(
         last_beats: _,
     } = loaded;
     ledger.set_return_policy(ReturnPolicy::from_thresholds(&settings.thresholds));
-    let recent = Arc::new(RecentIncidents::new(incidents.clone()));
+    let incidents = Arc::new(IncidentMemory::new(incidents));
 
     let (book, reserved_book) = reserve::<AlertBookActor>(MAILBOX);
     let (health, reserved_health) = reserve::<HealthActor>(MAILBOX);
@@ -322,9 +322,9 @@ pub fn start(
                 limits: settings.health,
                 check_interval: settings.health_check_interval,
             },
-            incidents,
             HealthLinks {
                 access: access.clone(),
+                incidents: incidents.clone(),
                 registry: registry.clone(),
                 fleet: fleet.clone(),
                 recovery: recovery.clone(),
@@ -365,7 +365,7 @@ pub fn start(
             feed.clone().recipient(),
         ],
         access: access.clone(),
-        recent: recent.clone(),
+        incidents: incidents.clone(),
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
     };
@@ -380,7 +380,7 @@ pub fn start(
         journal.clone(),
         vital("IdentityActor"),
     ));
-    let archive = Archive::new(access.clone(), recent.clone());
+    let archive = Archive::new(access.clone(), incidents.clone());
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
@@ -413,7 +413,7 @@ pub fn start(
         Memories {
             alerts: book.recipient(),
             health: health.clone().recipient(),
-            incidents: recent,
+            incidents,
         },
         clock.clone(),
         settings.retention,

@@ -11,7 +11,7 @@ use super::committed::Committed;
 use super::queue::{Queue, Waiting};
 
 use crate::actors::alarm::Alarm;
-use crate::actors::archive::RecentIncidents;
+use crate::actors::archive::IncidentMemory;
 use crate::actors::db_breaker::StoreAccess;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::actors::instance_link::{Adopt, FenceAfter};
@@ -43,7 +43,7 @@ pub struct FleetLinks {
     /// Who hears of every change.
     pub(in crate::actors) listeners: Vec<Recipient<Committed>>,
     pub(in crate::actors) access: StoreAccess,
-    pub(in crate::actors) recent: Arc<RecentIncidents>,
+    pub(in crate::actors) incidents: Arc<IncidentMemory>,
     pub(in crate::actors) telemetry: Arc<Telemetry>,
     pub(in crate::actors) fatal: FatalSender,
 }
@@ -322,7 +322,8 @@ impl FleetActor {
         self.ledger.commit(batch);
         let streams = save.rows.streams.keys().chain(save.rows.places.keys());
         self.follow(streams.copied());
-        self.links.recent.remember(&save.rows.incidents);
+        let incidents = save.rows.incidents.iter().cloned();
+        self.links.incidents.recent().note(incidents);
         let (added, removed) = self.publish(&concerned);
         let events = save.events.iter().map(|event| DatedEvent {
             at: save.at,
@@ -331,7 +332,6 @@ impl FleetActor {
         let committed = Committed {
             added: added.into(),
             removed: removed.into(),
-            incidents: save.rows.incidents.as_slice().into(),
             events: events.collect(),
         };
         for listener in &self.links.listeners {

@@ -7,7 +7,6 @@ use actix::prelude::*;
 use crate::actors::registry::Entry;
 use crate::domain::events::DatedEvent;
 use crate::domain::ids::InstanceId;
-use crate::domain::incident::Incident;
 
 /// A change of the fleet is saved, and the registry shows it.
 #[derive(Debug, Clone, Message)]
@@ -17,8 +16,6 @@ pub struct Committed {
     pub added: Arc<[InstanceId]>,
     /// The entries of those that are gone for good.
     pub removed: Arc<[Arc<Entry>]>,
-    /// The incidents it saved.
-    pub incidents: Arc<[Incident]>,
     /// What happened, in order.
     pub events: Arc<[DatedEvent]>,
 }

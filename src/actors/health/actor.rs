@@ -13,6 +13,7 @@ use super::report::HealthReport;
 
 use crate::actors::alarm::Alarm;
 use crate::actors::alerts::{Alerts, AskOpen, BookChanged, OpenAlerts};
+use crate::actors::archive::IncidentMemory;
 use crate::actors::db_breaker::{
     AskBreakers, BreakerChanged, BreakerReport, DbBreakerActor, StoreAccess,
 };
@@ -27,10 +28,8 @@ use crate::domain::alert::{AlertKind, FLEET, Severity, untold};
 use crate::domain::brake::Phase;
 use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::health::{
-    HealthMachine, HealthRecord, Level, Observation, RecentIncidents, SystemHealth, Verdict,
-    severity_of,
+    HealthMachine, HealthRecord, Level, Observation, SystemHealth, Verdict, severity_of,
 };
-use crate::domain::incident::Incident;
 use crate::domain::movements::{counted, named as named_streams};
 use crate::domain::queries::{FAILED_COUNTS_FOR, FleetVitals, GivenUpMoves, Vitals};
 use crate::domain::running_time::READING_INTERVAL;
@@ -53,6 +52,7 @@ pub struct HealthSettings {
 #[derive(Debug, Clone)]
 pub struct HealthLinks {
     pub(in crate::actors) access: StoreAccess,
+    pub(in crate::actors) incidents: Arc<IncidentMemory>,
     pub(in crate::actors) registry: Arc<Registry>,
     pub(in crate::actors) fleet: Addr<FleetActor>,
     pub(in crate::actors) recovery: Addr<RecoveryActor>,
@@ -77,7 +77,6 @@ pub struct HealthActor {
     pub(super) settings: HealthSettings,
     pub(super) links: HealthLinks,
     pub(super) machine: HealthMachine,
-    pub(super) incidents: RecentIncidents,
     pub(super) report: Option<HealthReport>,
     pub(super) history: History,
     pub(super) looked_at: Option<Timestamp>,
@@ -92,22 +91,18 @@ impl HealthActor {
     /// Watches the process and the system from the start on.
     pub fn new(
         settings: HealthSettings,
-        incidents: Vec<Incident>,
         links: HealthLinks,
         clock: Clock,
         telemetry: Arc<Telemetry>,
         vital: Vital,
     ) -> Self {
         let process = ProcessWatch::starting_with(&clock);
-        let mut recent = RecentIncidents::default();
-        recent.note(incidents);
         Self {
             clock,
             telemetry,
             settings,
             links,
             machine: HealthMachine::new(settings.limits),
-            incidents: recent,
             report: None,
             history: History::new(),
             looked_at: None,
@@ -210,14 +205,12 @@ impl HealthActor {
     fn observation(&self, seen: &Seen) -> Observation {
         let vitals = &seen.vitals;
         // An emergency is known from its incident or, while that cannot be saved, from its alert.
-        let mut emergencies: std::collections::BTreeSet<&str> = self
-            .incidents
-            .open_emergencies()
-            .map(|id| id.as_str())
-            .collect();
+        let incidents = self.links.incidents.recent();
+        let mut emergencies: std::collections::BTreeSet<&str> =
+            incidents.open_emergencies().map(|id| id.as_str()).collect();
         emergencies.extend(seen.alerts.emergencies.iter().map(String::as_str));
         let retention = self.settings.limits.failure_retention;
-        let critical = self.incidents.critical_in(&self.clock.recent(retention));
+        let critical = incidents.critical_in(&self.clock.recent(retention));
         Observation {
             active: vitals.active,
             failed: vitals.failed,
@@ -326,8 +319,7 @@ impl Actor for HealthActor {
 impl Handler<Committed> for HealthActor {
     type Result = ();
 
-    fn handle(&mut self, committed: Committed, ctx: &mut Self::Context) {
-        self.incidents.note(committed.incidents.iter().cloned());
+    fn handle(&mut self, _: Committed, ctx: &mut Self::Context) {
         self.look_soon(ctx);
     }
 }

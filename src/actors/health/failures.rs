@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use actix::prelude::*;
 
 use super::actor::HealthActor;
+use crate::domain::health::RecentIncidents;
 use crate::domain::ids::InstanceId;
-use crate::domain::incident::{FailureCause, Incident};
+use crate::domain::incident::FailureCause;
 use crate::domain::queries::FailedInstance;
 use crate::domain::time::WallTime;
-use crate::domain::timeline::Recent;
 
 /// What is said about an instance that is failed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,47 +48,28 @@ impl Handler<AskFailures> for HealthActor {
     type Result = MessageResult<AskFailures>;
 
     fn handle(&mut self, AskFailures(failed): AskFailures, _: &mut Self::Context) -> Self::Result {
-        let details = failed.into_iter().map(|one| self.detail(one)).collect();
+        let recent = self.links.incidents.recent();
+        let details = failed.into_iter().map(|one| detail(&recent, one)).collect();
         MessageResult(Failures {
-            counts: self.incidents.failure_counts(),
-            success_rate: self.incidents.success_rate(),
+            counts: recent.failure_counts(),
+            success_rate: recent.success_rate(),
             failed: details,
         })
     }
 }
 
-impl HealthActor {
-    fn detail(&self, failed: FailedInstance) -> FailedDetail {
-        let last = self.incidents.last_of(&failed.id);
-        let incident = last.map(|last| &last.incident);
-        FailedDetail {
-            since: failed.since,
-            cause: incident.map(|incident| incident.cause),
-            streams_affected: incident.map_or_else(
-                || u32::try_from(failed.held).unwrap_or(u32::MAX),
-                |incident| incident.streams_affected,
-            ),
-            attempts: incident.map_or(0, |incident| incident.attempts),
-            last_attempt: last.and_then(|last| last.last_attempt),
-            id: failed.id,
-        }
-    }
-}
-
-/// Asks for the remembered incidents that were detected lately, oldest first, without their steps.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "Vec<Incident>")]
-pub struct AskRecentIncidents(pub Recent);
-
-impl Handler<AskRecentIncidents> for HealthActor {
-    type Result = Vec<Incident>;
-
-    fn handle(&mut self, ask: AskRecentIncidents, _: &mut Self::Context) -> Self::Result {
-        let AskRecentIncidents(lately) = ask;
-        let wanted = self
-            .incidents
-            .iter()
-            .filter(|one| lately.contains(one.incident.detected_at));
-        wanted.map(|one| one.incident.clone()).collect()
+fn detail(recent: &RecentIncidents, failed: FailedInstance) -> FailedDetail {
+    let last = recent.last_of(&failed.id);
+    let incident = last.map(|last| &last.incident);
+    FailedDetail {
+        since: failed.since,
+        cause: incident.map(|incident| incident.cause),
+        streams_affected: incident.map_or_else(
+            || u32::try_from(failed.held).unwrap_or(u32::MAX),
+            |incident| incident.streams_affected,
+        ),
+        attempts: incident.map_or(0, |incident| incident.attempts),
+        last_attempt: last.and_then(|last| last.last_attempt),
+        id: failed.id,
     }
 }

@@ -21,7 +21,7 @@ mod recording;
 mod report;
 
 pub use actor::{AskHealth, HealthActor, HealthLinks, HealthSettings};
-pub use failures::{AskFailures, AskRecentIncidents, FailedDetail, Failures};
+pub use failures::{AskFailures, FailedDetail, Failures};
 pub use history::HISTORY_INTERVAL;
 pub use recording::{AskHealthHistory, HealthPage};
 pub use report::HealthReport;

@@ -21,7 +21,6 @@ impl Handler<Forget> for HealthActor {
     type Result = ();
 
     fn handle(&mut self, Forget(expiry): Forget, _: &mut Self::Context) {
-        self.incidents.forget(&expiry.incidents);
         let recent = &mut self.history.recent;
         recent.retain(|record| expiry.health.contains(record.at));
         let excess = recent

@@ -7,7 +7,8 @@ mod machine;
 mod rule;
 
 pub use incidents::{
-    MAX_REMEMBERED, RecentIncidents, Remembered, is_critical_failure, is_emergency, is_failure,
+    IncidentPage, MAX_REMEMBERED, MAX_WHOLE, RecentIncidents, Remembered, is_critical_failure,
+    is_emergency, is_failure,
 };
 pub use machine::{HealthMachine, Level, MARGIN, Observation, Verdict, severity_of};
 pub use rule::{HealthRecord, HealthRule, SystemHealth};
