@@ -6,10 +6,11 @@ use actix::prelude::*;
 use log::{Level, info, kv, log_enabled, warn};
 use tokio::sync::broadcast;
 
-use super::alerts::{Alerts, HearEvents};
+use super::alerts::Alerts;
 use super::fatal::Vital;
 use super::fleet::Committed;
 use super::telemetry::{EventLabel, Telemetry};
+use crate::domain::alert::news;
 use crate::domain::events::{DatedEvent, Event, EventSeverity};
 use crate::domain::ids::InstanceId;
 use crate::domain::movements::{Movement, movements};
@@ -59,8 +60,8 @@ impl Handler<Committed> for EventFeed {
         for movement in movements(&events) {
             log_movement(&movement);
         }
-        if HearEvents::matter(&events) {
-            self.alerts.book().do_send(HearEvents(events.clone()));
+        for news in events.iter().filter_map(|dated| news(&dated.event)) {
+            self.alerts.update(news);
         }
         // Nobody listening is no error.
         let _ = self.subscribers.send(events);
