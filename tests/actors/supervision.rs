@@ -197,7 +197,6 @@ async fn the_end_of_a_retired_actor_is_not_taken_for_its_successors() {
     rig.orchestrator.supervisor().do_send(Committed {
         added: [].into(),
         removed: [rig.entry("a")].into(),
-        incidents: [].into(),
         events: [].into(),
     });
     settle_down().await;

@@ -1,12 +1,13 @@
 //! The actor that owns the book.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use log::{error, info, warn};
 
+use super::handle::UpdateAlerts;
 use super::saving::{MAX_UNSAVED, RETRY_INTERVAL};
 use crate::actors::alarm::Alarm;
 use crate::actors::batch::RefusalLog;
@@ -15,79 +16,18 @@ use crate::actors::fatal::Vital;
 use crate::actors::telemetry::{KindLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::alert::{
-    Alert, AlertBook, AlertFilter, AlertKind, DATABASE, MAX_CLOSED, News, Raised, Severity, news,
+    Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, News, Raised, Severity, StoreOutages,
+    held_by_hand,
 };
-use crate::domain::breaker::{BreakerName, BreakerState};
-use crate::domain::events::DatedEvent;
 use crate::domain::ids::AlertId;
 use crate::domain::outbox::{Latest, Outbox};
-use crate::domain::time::WallTime;
 use crate::store::{Store, StoreError};
 
 /// How many open alerts are read at the start at the most: more than a fleet has instances.
 const MAX_OPEN: u32 = 100_000;
 
-/// What is said of a database whose file is not where it was opened.
-const FILE_REPLACED: &str = "The database file was moved, deleted or replaced while the \
-     orchestrator had it open: changes are refused, heartbeats are answered from memory. Put the \
-     file back, or restart the orchestrator to go on with what is there.";
-
 /// How often the sentence of an open alert is saved at the most.
 pub const REWORDING_INTERVAL: Duration = Duration::from_secs(30);
-
-/// What a breaker of the store says is wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outage {
-    NoAnswer,
-    FileReplaced,
-}
-
-/// Where alerts are raised and cleared. Clones lead to the same book.
-#[derive(Debug, Clone)]
-pub struct Alerts(Addr<AlertBookActor>);
-
-impl Alerts {
-    /// Leads to `book`.
-    pub fn new(book: Addr<AlertBookActor>) -> Self {
-        Self(book)
-    }
-
-    /// Somebody should look at `subject`.
-    pub fn raise(
-        &self,
-        kind: AlertKind,
-        severity: Severity,
-        subject: impl Into<String>,
-        detail: impl Into<String>,
-    ) {
-        self.0.do_send(Raise {
-            kind,
-            severity,
-            subject: subject.into(),
-            detail: detail.into(),
-        });
-    }
-
-    /// If an alert about `subject` is open, this is how it is now.
-    pub fn reword(&self, kind: AlertKind, subject: impl Into<String>, detail: impl Into<String>) {
-        self.0.do_send(Reword {
-            kind,
-            subject: subject.into(),
-            detail: detail.into(),
-        });
-    }
-
-    /// It is over.
-    pub fn clear(&self, kind: AlertKind, subject: impl Into<String>) {
-        let subject = subject.into();
-        self.0.do_send(Clear { kind, subject });
-    }
-
-    /// The actor itself, for questions.
-    pub(in crate::actors) fn book(&self) -> &Addr<AlertBookActor> {
-        &self.0
-    }
-}
 
 /// What is kept of earlier lives.
 #[derive(Debug, Default)]
@@ -125,8 +65,7 @@ pub struct AlertBookActor {
     /// Open alerts whose newest sentence waits for its turn to be saved.
     pub(super) reworded: BTreeSet<AlertId>,
     rewording: Alarm<Self>,
-    /// The breakers of the database that are open.
-    store_out: BTreeMap<BreakerName, Outage>,
+    outages: StoreOutages,
     pub(super) refusals: RefusalLog,
     pub(super) listeners: Vec<Recipient<BookChanged>>,
     pub(super) retry: Alarm<Self>,
@@ -160,7 +99,7 @@ impl AlertBookActor {
             outbox: Outbox::new(Latest::default(), MAX_UNSAVED, RETRY_INTERVAL),
             reworded: BTreeSet::new(),
             rewording: Alarm::of_waits(|actor| &mut actor.rewording, Self::save_sentences),
-            store_out: BTreeMap::new(),
+            outages: StoreOutages::default(),
             refusals: RefusalLog::default(),
             listeners,
             retry: Alarm::of_waits(|actor| &mut actor.retry, Self::save),
@@ -173,30 +112,41 @@ impl AlertBookActor {
         actor
     }
 
-    fn raise(
-        &mut self,
-        kind: AlertKind,
-        severity: Severity,
-        subject: &str,
-        detail: &str,
-        ctx: &mut Context<Self>,
-    ) {
+    fn update(&mut self, news: News, ctx: &mut Context<Self>) {
         let now = self.clock.wall();
-        let raised = self.book.raise(kind, severity, subject, detail, now);
-        self.raised(raised, ctx);
-        for alert in self.book.join(kind, subject, now) {
-            self.cleared(alert, ctx);
-        }
-    }
-
-    fn reword(&mut self, kind: AlertKind, subject: &str, detail: &str, ctx: &mut Context<Self>) {
-        let reworded = self.book.reword(kind, subject, detail);
-        self.raised(reworded, ctx);
-    }
-
-    fn clear(&mut self, kind: AlertKind, subject: &str, ctx: &mut Context<Self>) {
-        if let Some(alert) = self.book.clear(kind, subject, self.clock.wall()) {
-            self.cleared(alert, ctx);
+        match news {
+            News::Raise {
+                kind,
+                severity,
+                subject,
+                detail,
+            } => {
+                let raised = self.book.raise(kind, severity, &subject, &detail, now);
+                self.raised(raised, ctx);
+                for alert in self.book.join(kind, &subject, now) {
+                    self.cleared(alert, ctx);
+                }
+            }
+            News::Reword {
+                kind,
+                subject,
+                detail,
+            } => {
+                let reworded = self.book.reword(kind, &subject, &detail);
+                self.raised(reworded, ctx);
+            }
+            News::Clear { kinds, subject } => {
+                for kind in kinds {
+                    if let Some(alert) = self.book.clear(kind, &subject, now) {
+                        self.cleared(alert, ctx);
+                    }
+                }
+            }
+            News::Forget { subject } => {
+                for alert in self.book.clear_instance(&subject, now) {
+                    self.cleared(alert, ctx);
+                }
+            }
         }
     }
 
@@ -287,147 +237,11 @@ impl Actor for AlertBookActor {
 #[rtype(result = "()")]
 pub struct BookChanged;
 
-/// Somebody should look at something.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Raise {
-    /// What it is about.
-    pub kind: AlertKind,
-    /// How urgent it is.
-    pub severity: Severity,
-    /// Whom it is about.
-    pub subject: String,
-    /// What happened, in a sentence.
-    pub detail: String,
-}
-
-impl Handler<Raise> for AlertBookActor {
+impl Handler<UpdateAlerts> for AlertBookActor {
     type Result = ();
 
-    fn handle(&mut self, raise: Raise, ctx: &mut Self::Context) {
-        let Raise {
-            kind,
-            severity,
-            subject,
-            detail,
-        } = raise;
-        self.raise(kind, severity, &subject, &detail, ctx);
-    }
-}
-
-/// If an alert is open, this is how it is now.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Reword {
-    /// What it is about.
-    pub kind: AlertKind,
-    /// Whom it is about.
-    pub subject: String,
-    /// How it is, in a sentence.
-    pub detail: String,
-}
-
-impl Handler<Reword> for AlertBookActor {
-    type Result = ();
-
-    fn handle(&mut self, reword: Reword, ctx: &mut Self::Context) {
-        let Reword {
-            kind,
-            subject,
-            detail,
-        } = reword;
-        self.reword(kind, &subject, &detail, ctx);
-    }
-}
-
-/// Something is over.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct Clear {
-    /// What it was about.
-    pub kind: AlertKind,
-    /// Whom it was about.
-    pub subject: String,
-}
-
-impl Handler<Clear> for AlertBookActor {
-    type Result = ();
-
-    fn handle(&mut self, Clear { kind, subject }: Clear, ctx: &mut Self::Context) {
-        self.clear(kind, &subject, ctx);
-    }
-}
-
-/// Things happened and are saved; some of them open or close alerts.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct HearEvents(pub Arc<[DatedEvent]>);
-
-impl HearEvents {
-    /// Whether there is anything to hear: most events are about single streams.
-    pub fn matter(events: &[DatedEvent]) -> bool {
-        events.iter().any(|dated| news(&dated.event).is_some())
-    }
-}
-
-impl Handler<HearEvents> for AlertBookActor {
-    type Result = ();
-
-    fn handle(&mut self, HearEvents(events): HearEvents, ctx: &mut Self::Context) {
-        for dated in events.iter() {
-            match news(&dated.event) {
-                None => {}
-                Some(News::Raise {
-                    kind,
-                    severity,
-                    subject,
-                    detail,
-                }) => self.raise(kind, severity, &subject, &detail, ctx),
-                Some(News::Reword {
-                    kind,
-                    subject,
-                    detail,
-                }) => self.reword(kind, &subject, &detail, ctx),
-                Some(News::Clear { kinds, subject }) => {
-                    for kind in kinds {
-                        self.clear(*kind, &subject, ctx);
-                    }
-                }
-                Some(News::Forget { subject }) => {
-                    let now = self.clock.wall();
-                    for alert in self.book.clear_instance(&subject, now) {
-                        self.cleared(alert, ctx);
-                    }
-                }
-            }
-        }
-    }
-}
-
-impl AlertBookActor {
-    /// One outage is one alert, whichever of the breakers found it.
-    fn tell_of_store(&mut self, ctx: &mut Context<Self>) {
-        let kind = AlertKind::StoreUnavailable;
-        if self
-            .store_out
-            .values()
-            .any(|outage| *outage == Outage::FileReplaced)
-        {
-            return self.raise(kind, Severity::Critical, DATABASE, FILE_REPLACED, ctx);
-        }
-        let is_out = |name: BreakerName| self.store_out.contains_key(&name);
-        let reads = is_out(BreakerName::STORE_READS);
-        let writes = is_out(BreakerName::STORE_WRITES);
-        let what = match (reads, writes) {
-            (false, false) => return self.clear(kind, DATABASE, ctx),
-            (true, true) => "does not answer: changes are refused, what is read comes from memory",
-            (false, true) => "takes no changes: they are refused, reads are answered",
-            (true, false) => "answers no reads: they come from memory, changes are saved",
-        };
-        let detail = format!(
-            "The database {what}, and the system is critical. It is probed until it is back."
-        );
-        self.raise(kind, Severity::Critical, DATABASE, &detail, ctx);
+    fn handle(&mut self, UpdateAlerts(news): UpdateAlerts, ctx: &mut Self::Context) {
+        self.update(news, ctx);
     }
 }
 
@@ -435,90 +249,17 @@ impl Handler<BreakerChanged> for AlertBookActor {
     type Result = ();
 
     fn handle(&mut self, changed: BreakerChanged, ctx: &mut Self::Context) {
-        let name = changed.name.as_str();
-        let of_store = [BreakerName::STORE_READS, BreakerName::STORE_WRITES];
-        if of_store.contains(&changed.name) {
-            match changed.state {
-                BreakerState::Open if changed.file_replaced => {
-                    self.store_out
-                        .insert(changed.name.clone(), Outage::FileReplaced);
-                }
-                BreakerState::Open => {
-                    self.store_out
-                        .insert(changed.name.clone(), Outage::NoAnswer);
-                }
-                // A probe is under way: nothing is known yet.
-                BreakerState::HalfOpen => {}
-                BreakerState::Closed => {
-                    self.store_out.remove(&changed.name);
-                }
-            }
-            self.tell_of_store(ctx);
-        }
-        // Forced the other way is another alert.
-        self.clear(AlertKind::BreakerForced, name, ctx);
-        if let Some(force) = changed.forced {
-            let reason = changed.reason.unwrap_or_default();
-            let detail = format!(
-                "Breaker {name} is held {} by hand: {reason}",
-                force.as_str()
-            );
-            let kind = AlertKind::BreakerForced;
-            self.raise(kind, Severity::Warning, name, &detail, ctx);
+        let BreakerChanged {
+            name,
+            state,
+            forced,
+            reason,
+            file_replaced,
+        } = changed;
+        let outage = self.outages.changed(&name, state, file_replaced);
+        let held = forced.map(|force| (force, reason.as_deref().unwrap_or_default()));
+        for news in outage.into_iter().chain(held_by_hand(&name, held)) {
+            self.update(news, ctx);
         }
     }
-}
-
-/// What is open.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct OpenAlerts {
-    /// How many of each kind; kinds without any are left out.
-    pub counts: BTreeMap<AlertKind, usize>,
-    /// The subjects of those that say an emergency is not over, each once, in order.
-    pub emergencies: Vec<String>,
-    /// The instances with moves that were given up.
-    pub abandoned: Vec<String>,
-}
-
-/// Asks what is open.
-#[derive(Debug, Clone, Copy, Message)]
-#[rtype(result = "OpenAlerts")]
-pub struct AskOpen;
-
-impl Handler<AskOpen> for AlertBookActor {
-    type Result = MessageResult<AskOpen>;
-
-    fn handle(&mut self, _: AskOpen, _: &mut Self::Context) -> Self::Result {
-        let kinds = [AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery];
-        let open = kinds.iter().flat_map(|kind| self.book.open_of(*kind));
-        let emergencies: BTreeSet<String> = open.map(|alert| alert.subject.clone()).collect();
-        MessageResult(OpenAlerts {
-            counts: self.book.open_counts(),
-            emergencies: emergencies.into_iter().collect(),
-            abandoned: self
-                .book
-                .open_of(AlertKind::HandoverAbandoned)
-                .map(|alert| alert.subject.clone())
-                .collect(),
-        })
-    }
-}
-
-/// Asks for a page of alerts, newest first.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "AlertPage")]
-pub struct AskAlerts {
-    /// Which ones.
-    pub filter: AlertFilter,
-    /// How many at the most.
-    pub limit: u32,
-}
-
-/// A page of alerts.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AlertPage {
-    /// Newest first.
-    pub alerts: Vec<Alert>,
-    /// Since when the store does not answer, if it does not: then older closed ones are missing.
-    pub stale_since: Option<WallTime>,
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{debug, warn};
 
-use super::actor::{AlertBookActor, AlertPage, AskAlerts};
+use super::actor::AlertBookActor;
 use crate::actors::batch::{Saved, save_each};
 use crate::actors::clean_up::Forget;
 use crate::actors::store_calls::StoreOp;
-use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::alert::Alert;
 use crate::store::Store;
 
 /// How many alerts are kept for the store at the most while it is out; closed ones are given up
@@ -71,17 +71,6 @@ impl AlertBookActor {
         self.telemetry.records_dropped.inc_by(dropped.len() as u64);
         self.save(ctx);
     }
-
-    /// What memory knows is newer than what the store says.
-    fn page(&self, filter: &AlertFilter, stored: Vec<Alert>, limit: usize) -> Vec<Alert> {
-        let older = stored
-            .into_iter()
-            .filter(|alert| self.book.get(alert.id).is_none());
-        let mut alerts: Vec<Alert> = self.book.wanted(filter).cloned().chain(older).collect();
-        alerts.sort_by_key(|alert| std::cmp::Reverse(alert.id));
-        alerts.truncate(limit);
-        alerts
-    }
 }
 
 impl Handler<Forget> for AlertBookActor {
@@ -89,35 +78,5 @@ impl Handler<Forget> for AlertBookActor {
 
     fn handle(&mut self, Forget(expiry): Forget, _: &mut Self::Context) {
         self.book.forget_closed(&expiry.alerts);
-    }
-}
-
-impl Handler<AskAlerts> for AlertBookActor {
-    type Result = ResponseActFuture<Self, AlertPage>;
-
-    fn handle(&mut self, ask: AskAlerts, _: &mut Self::Context) -> Self::Result {
-        let AskAlerts { filter, limit } = ask;
-        // Those that are wanted by what the store believes and not by what is known here make room.
-        let unsaved = u32::try_from(self.outbox.len()).unwrap_or(u32::MAX);
-        let (most, wanted) = (limit.saturating_add(unsaved), filter.clone());
-        let read = self
-            .access
-            .read(StoreOp::ReadAlerts, move |store| async move {
-                store.alerts(&wanted, most).await
-            });
-        let read = async move { read?.await.ok() };
-        Box::pin(read.into_actor(self).map(move |stored, actor, _| {
-            let stale_since = match stored {
-                Some(_) => None,
-                // The first failure has opened nothing yet.
-                None => {
-                    Some((actor.access.gate().stale_since()).unwrap_or_else(|| actor.clock.wall()))
-                }
-            };
-            AlertPage {
-                alerts: actor.page(&filter, stored.unwrap_or_default(), limit as usize),
-                stale_since,
-            }
-        }))
     }
 }

@@ -15,7 +15,7 @@ use super::kind::AlertKind;
 use crate::health::HealthRule;
 
 /// The subject of the alert about the database, whichever of its breakers is open.
-pub const DATABASE: &str = "database";
+pub(super) const DATABASE: &str = "database";
 
 impl AlertKind {
     /// The kind that tells of the cause of this one, if both are about the same subject.

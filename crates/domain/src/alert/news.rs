@@ -1,4 +1,4 @@
-//! What saved events mean for the alerts.
+//! What is to be done to the book, and what saved events mean for it.
 
 use super::kind::{AlertKind, Severity, subject_of};
 use crate::events::Event;
@@ -30,7 +30,7 @@ pub enum News {
     /// Alerts are over.
     Clear {
         /// What they were about.
-        kinds: &'static [AlertKind],
+        kinds: Vec<AlertKind>,
         /// Which instance or stream.
         subject: String,
     },
@@ -59,7 +59,7 @@ pub fn news(event: &Event) -> Option<News> {
         Event::InstanceForgiven {
             instance, flaps: 0, ..
         } => Some(News::Clear {
-            kinds: &[AlertKind::Flapping],
+            kinds: vec![AlertKind::Flapping],
             subject: instance.as_str().to_owned(),
         }),
         Event::InstanceForgiven {
@@ -94,12 +94,12 @@ pub fn news(event: &Event) -> Option<News> {
             detail: returned(*stream, name, *returns, workers, reason.as_deref()),
         }),
         Event::ReturnsOver { stream, .. } => Some(News::Clear {
-            kinds: &[AlertKind::StreamReturned],
+            kinds: vec![AlertKind::StreamReturned],
             subject: subject_of(*stream),
         }),
         // What found no room has an alert of its own.
         Event::RecoveryEnded { instance, .. } => Some(News::Clear {
-            kinds: &[AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery],
+            kinds: vec![AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery],
             subject: instance.as_str().to_owned(),
         }),
         Event::InstanceRemoved { instance, .. } => Some(News::Forget {
@@ -190,7 +190,7 @@ mod tests {
             because: ReturnsEnd::RanSteadily,
         };
         let cleared = News::Clear {
-            kinds: &[AlertKind::StreamReturned],
+            kinds: vec![AlertKind::StreamReturned],
             subject,
         };
         assert_eq!(news(&over), Some(cleared));
@@ -217,7 +217,7 @@ mod tests {
             Some(News::Reword { detail, .. }) if detail.contains("1 not paid back")
         ));
         let over = News::Clear {
-            kinds: &[AlertKind::Flapping],
+            kinds: vec![AlertKind::Flapping],
             subject: "a".to_owned(),
         };
         assert_eq!(news(&forgiven(0)), Some(over));

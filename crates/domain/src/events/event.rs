@@ -1,20 +1,19 @@
-//! What happened, in the past tense: one vocabulary for the store, the log, the metrics and the
-//! tests. An event is saved in the same transaction as the change it tells of.
+//! The vocabulary of events.
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::brake::{BrakeAction, Ending};
-use super::handover::AbandonReason;
-use super::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
-use super::incident::{FailureCause, IncidentOutcome};
-use super::instance::InstanceStatus;
-use super::reason::{AssignReason, OrphanReason};
-use super::returns::ReturnsEnd;
-use super::string_enum::string_enum;
-use super::time::WallTime;
-use super::withdrawal::WithdrawalCause;
+use crate::brake::{BrakeAction, Ending};
+use crate::handover::AbandonReason;
+use crate::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
+use crate::incident::{FailureCause, IncidentOutcome};
+use crate::instance::InstanceStatus;
+use crate::reason::{AssignReason, OrphanReason};
+use crate::returns::ReturnsEnd;
+use crate::string_enum::string_enum;
+use crate::time::WallTime;
+use crate::withdrawal::WithdrawalCause;
 
 /// One thing that happened to the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -377,162 +376,6 @@ string_enum! {
     }
 }
 
-impl Event {
-    /// Every kind as one word.
-    pub const KINDS: &'static [&'static str] = &[
-        "instance_registered",
-        "instance_suspected",
-        "instance_on_time",
-        "instance_failed",
-        "instance_returned",
-        "instance_trusted",
-        "instance_flapping",
-        "instance_forgiven",
-        "lease_agreed",
-        "lease_withdrawn",
-        "duplicate_identity",
-        "streams_differ",
-        "instance_removed",
-        "mass_failure_held",
-        "mass_failure_ended",
-        "brake_ordered",
-        "emergency_recovered",
-        "maintenance_ended",
-        "recovery_escalated",
-        "recovery_ended",
-        "stream_created",
-        "stream_updated",
-        "stream_deleted",
-        "stream_assigned",
-        "stream_released",
-        "stream_returned",
-        "returns_over",
-        "stream_releasing",
-        "handover_abandoned",
-        "overlap_ended",
-        "stream_orphaned",
-        "stream_withdrawn",
-        "streams_delivered",
-    ];
-
-    /// The kind as one word, as stored and counted.
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::InstanceRegistered { .. } => "instance_registered",
-            Self::InstanceSuspected { .. } => "instance_suspected",
-            Self::InstanceOnTime { .. } => "instance_on_time",
-            Self::InstanceFailed { .. } => "instance_failed",
-            Self::InstanceReturned { .. } => "instance_returned",
-            Self::InstanceTrusted { .. } => "instance_trusted",
-            Self::InstanceFlapping { .. } => "instance_flapping",
-            Self::InstanceForgiven { .. } => "instance_forgiven",
-            Self::LeaseAgreed { .. } => "lease_agreed",
-            Self::LeaseWithdrawn { .. } => "lease_withdrawn",
-            Self::DuplicateIdentity { .. } => "duplicate_identity",
-            Self::StreamsDiffer { .. } => "streams_differ",
-            Self::InstanceRemoved { .. } => "instance_removed",
-            Self::MassFailureHeld { .. } => "mass_failure_held",
-            Self::MassFailureEnded { .. } => "mass_failure_ended",
-            Self::BrakeOrdered { .. } => "brake_ordered",
-            Self::EmergencyRecovered { .. } => "emergency_recovered",
-            Self::MaintenanceEnded { .. } => "maintenance_ended",
-            Self::RecoveryEscalated { .. } => "recovery_escalated",
-            Self::RecoveryEnded { .. } => "recovery_ended",
-            Self::StreamCreated { .. } => "stream_created",
-            Self::StreamUpdated { .. } => "stream_updated",
-            Self::StreamDeleted { .. } => "stream_deleted",
-            Self::StreamAssigned { .. } => "stream_assigned",
-            Self::StreamReleased { .. } => "stream_released",
-            Self::StreamReturned { .. } => "stream_returned",
-            Self::ReturnsOver { .. } => "returns_over",
-            Self::StreamReleasing { .. } => "stream_releasing",
-            Self::HandoverAbandoned { .. } => "handover_abandoned",
-            Self::OverlapEnded { .. } => "overlap_ended",
-            Self::StreamOrphaned { .. } => "stream_orphaned",
-            Self::StreamWithdrawn { .. } => "stream_withdrawn",
-            Self::StreamsDelivered { .. } => "streams_delivered",
-        }
-    }
-
-    /// The instance the event is about.
-    pub const fn instance(&self) -> Option<&InstanceId> {
-        match self {
-            Self::InstanceRegistered { instance, .. }
-            | Self::InstanceSuspected { instance, .. }
-            | Self::InstanceOnTime { instance, .. }
-            | Self::InstanceFailed { instance, .. }
-            | Self::InstanceReturned { instance, .. }
-            | Self::InstanceTrusted { instance, .. }
-            | Self::InstanceFlapping { instance, .. }
-            | Self::InstanceForgiven { instance, .. }
-            | Self::LeaseAgreed { instance, .. }
-            | Self::LeaseWithdrawn { instance, .. }
-            | Self::DuplicateIdentity { instance, .. }
-            | Self::StreamsDiffer { instance, .. }
-            | Self::InstanceRemoved { instance, .. }
-            | Self::EmergencyRecovered { instance, .. }
-            | Self::MaintenanceEnded { instance, .. }
-            | Self::RecoveryEscalated { instance, .. }
-            | Self::RecoveryEnded { instance, .. }
-            | Self::StreamAssigned { instance, .. }
-            | Self::StreamReleased { instance, .. }
-            | Self::StreamReturned { instance, .. }
-            | Self::StreamReleasing { instance, .. }
-            | Self::HandoverAbandoned { instance, .. }
-            | Self::OverlapEnded { instance, .. }
-            | Self::StreamWithdrawn { instance, .. }
-            | Self::StreamsDelivered { instance, .. } => Some(instance),
-            Self::StreamOrphaned { from, .. } => Some(from),
-            Self::MassFailureHeld { .. }
-            | Self::MassFailureEnded { .. }
-            | Self::BrakeOrdered { .. }
-            | Self::StreamCreated { .. }
-            | Self::StreamUpdated { .. }
-            | Self::StreamDeleted { .. }
-            | Self::ReturnsOver { .. } => None,
-        }
-    }
-
-    /// The stream the event is about.
-    pub const fn stream(&self) -> Option<StreamId> {
-        match self {
-            Self::StreamCreated { stream }
-            | Self::StreamUpdated { stream, .. }
-            | Self::StreamDeleted { stream }
-            | Self::StreamAssigned { stream, .. }
-            | Self::StreamReleased { stream, .. }
-            | Self::StreamReturned { stream, .. }
-            | Self::ReturnsOver { stream, .. }
-            | Self::StreamReleasing { stream, .. }
-            | Self::HandoverAbandoned { stream, .. }
-            | Self::OverlapEnded { stream, .. }
-            | Self::StreamOrphaned { stream, .. }
-            | Self::StreamWithdrawn { stream, .. } => Some(*stream),
-            Self::InstanceRegistered { .. }
-            | Self::InstanceSuspected { .. }
-            | Self::InstanceOnTime { .. }
-            | Self::InstanceFailed { .. }
-            | Self::InstanceReturned { .. }
-            | Self::InstanceTrusted { .. }
-            | Self::InstanceFlapping { .. }
-            | Self::InstanceForgiven { .. }
-            | Self::LeaseAgreed { .. }
-            | Self::LeaseWithdrawn { .. }
-            | Self::DuplicateIdentity { .. }
-            | Self::StreamsDiffer { .. }
-            | Self::InstanceRemoved { .. }
-            | Self::MassFailureHeld { .. }
-            | Self::MassFailureEnded { .. }
-            | Self::BrakeOrdered { .. }
-            | Self::EmergencyRecovered { .. }
-            | Self::MaintenanceEnded { .. }
-            | Self::RecoveryEscalated { .. }
-            | Self::RecoveryEnded { .. }
-            | Self::StreamsDelivered { .. } => None,
-        }
-    }
-}
-
 /// An event with the moment it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DatedEvent {
@@ -541,63 +384,4 @@ pub struct DatedEvent {
     /// What.
     #[serde(flatten)]
     pub event: Event,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_kind_in_the_json_is_the_kind_that_is_counted() {
-        let event = Event::StreamAssigned {
-            stream: StreamId::new(4),
-            instance: "a".into(),
-            epoch: Epoch::new(9),
-            reason: AssignReason::Requested,
-            from: None,
-            from_epoch: None,
-        };
-        let json = serde_json::to_value(&event).unwrap();
-        assert_eq!(json["kind"], event.kind());
-        assert_eq!(json["epoch"], 9);
-        assert_eq!(serde_json::from_value::<Event>(json).unwrap(), event);
-        assert_eq!(event.stream(), Some(StreamId::new(4)));
-        assert_eq!(event.instance().unwrap().as_str(), "a");
-    }
-
-    #[test]
-    fn every_kind_of_event_can_be_asked_for() {
-        let error = serde_json::from_str::<Event>(r#"{"kind":"nothing"}"#).unwrap_err();
-        let error = error.to_string();
-        let mut expected: Vec<&str> = error.split('`').skip(3).step_by(2).collect();
-        let mut kinds = Event::KINDS.to_vec();
-        expected.sort_unstable();
-        kinds.sort_unstable();
-        assert_eq!(kinds, expected, "Event::KINDS has every kind, once");
-    }
-
-    #[test]
-    fn events_of_old_versions_are_read_without_the_epochs_they_lack() {
-        let read = |text: &str| serde_json::from_str::<Event>(text).unwrap();
-        let orphaned =
-            read(r#"{"kind":"stream_orphaned","stream":4,"from":"a","reason":"instance_failed"}"#);
-        assert!(matches!(
-            orphaned,
-            Event::StreamOrphaned { epoch: None, .. }
-        ));
-        let delivered =
-            read(r#"{"kind":"streams_delivered","instance":"a","incarnation":2,"streams":[4]}"#);
-        assert!(matches!(&delivered, Event::StreamsDelivered { epochs, .. } if epochs.is_empty()));
-        let assigned = read(
-            r#"{"kind":"stream_assigned","stream":4,"instance":"b","epoch":9,"from":"a",
-                "reason":"instance_failed"}"#,
-        );
-        assert!(matches!(
-            assigned,
-            Event::StreamAssigned {
-                from_epoch: None,
-                ..
-            }
-        ));
-    }
 }

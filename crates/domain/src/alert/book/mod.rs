@@ -1,0 +1,219 @@
+//! The book of alerts: at most one of a kind and subject is open.
+//!
+//! ```text
+//!            raise                    clear
+//!   (none) ────────▶ open (warning) ────────▶ closed ──raised again──▶ another alert
+//!                      │    ▲ raised again: reworded if its sentence is another one
+//!         raised as critical
+//!                      ▼
+//!                    open (critical): never becomes milder
+//! ```
+//!
+//! An alert that is open is as new as the last word on it: its sentence changes, its id and the
+//! moment it was opened do not. One whose cause has an alert of its own (`cause.rs`) is not opened, and
+//! is closed if it is open when that of the cause opens: whoever watches raises it again if it
+//! outlasts its cause.
+//!
+//! Raising and clearing may be repeated at will: whoever watches something says what it sees, and
+//! the book notices what is new. It keeps all open alerts and the newest closed ones.
+
+use std::collections::BTreeMap;
+
+use crate::alert::kind::{Alert, AlertFilter, AlertKind, Severity};
+use crate::ids::AlertId;
+use crate::time::WallTime;
+use crate::timeline::Recent;
+
+/// How many closed alerts are kept in memory.
+pub const MAX_CLOSED: usize = 1_000;
+
+/// What became of an alert that was raised.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Raised {
+    /// It is new.
+    Opened(Alert),
+    /// It was open, and is more urgent now.
+    Escalated(Alert),
+    /// It was open, and its sentence has changed.
+    Reworded(Alert),
+}
+
+impl Raised {
+    /// The alert as it is now.
+    pub const fn alert(&self) -> &Alert {
+        match self {
+            Self::Opened(alert) | Self::Escalated(alert) | Self::Reworded(alert) => alert,
+        }
+    }
+}
+
+/// Open and newest closed alerts.
+#[derive(Debug, Clone, Default)]
+pub struct AlertBook {
+    open: BTreeMap<(AlertKind, String), AlertId>,
+    known: BTreeMap<AlertId, Alert>,
+    newest: AlertId,
+}
+
+impl AlertBook {
+    /// The book as it was kept. Alerts about what ended with the process that opened them are
+    /// closed; those are returned.
+    pub fn restore(kept: impl IntoIterator<Item = Alert>, now: WallTime) -> (Self, Vec<Alert>) {
+        let mut book = Self::default();
+        for alert in kept {
+            book.newest = book.newest.max(alert.id);
+            if alert.is_open() {
+                let key = (alert.kind, alert.subject.clone());
+                book.open.insert(key, alert.id);
+            }
+            book.known.insert(alert.id, alert);
+        }
+        let over: Vec<(AlertKind, String)> = book
+            .open
+            .keys()
+            .filter(|(kind, _)| kind.ends_with_the_process())
+            .cloned()
+            .collect();
+        let closed = over
+            .iter()
+            .filter_map(|(kind, subject)| book.clear(*kind, subject, now))
+            .collect();
+        book.forget();
+        (book, closed)
+    }
+
+    /// Somebody should look at this. `None` if an alert that says so is open already, or one that
+    /// tells of its cause.
+    pub fn raise(
+        &mut self,
+        kind: AlertKind,
+        severity: Severity,
+        subject: &str,
+        detail: &str,
+        now: WallTime,
+    ) -> Option<Raised> {
+        let key = (kind, subject.to_owned());
+        if let Some(alert) = self.open.get(&key).and_then(|id| self.known.get_mut(id)) {
+            // The milder word is not the newer one.
+            if alert.severity > severity {
+                return None;
+            }
+            let is_worse = alert.severity < severity;
+            if !is_worse && alert.detail == detail {
+                return None;
+            }
+            alert.severity = severity;
+            detail.clone_into(&mut alert.detail);
+            return Some(match is_worse {
+                true => Raised::Escalated(alert.clone()),
+                false => Raised::Reworded(alert.clone()),
+            });
+        }
+        let cause = kind.follows_from();
+        if cause.is_some_and(|cause| self.open.contains_key(&(cause, key.1.clone()))) {
+            return None;
+        }
+        self.newest = self.newest.next().max(AlertId::new(now.as_micros()));
+        let alert = Alert {
+            id: self.newest,
+            kind,
+            severity,
+            subject: key.1.clone(),
+            detail: detail.to_owned(),
+            opened_at: now,
+            closed_at: None,
+        };
+        self.open.insert(key, alert.id);
+        self.known.insert(alert.id, alert.clone());
+        Some(Raised::Opened(alert))
+    }
+
+    /// If such an alert is open, this is how it is now.
+    pub fn reword(&mut self, kind: AlertKind, subject: &str, detail: &str) -> Option<Raised> {
+        let id = self.open.get(&(kind, subject.to_owned()))?;
+        let alert = self.known.get_mut(id)?;
+        if alert.detail == detail {
+            return None;
+        }
+        detail.clone_into(&mut alert.detail);
+        Some(Raised::Reworded(alert.clone()))
+    }
+
+    /// What is open about a subject and follows from what an alert of this kind tells of: it joins
+    /// that alert.
+    pub fn join(&mut self, cause: AlertKind, subject: &str, now: WallTime) -> Vec<Alert> {
+        let kinds = AlertKind::ALL.iter().copied();
+        kinds
+            .filter(|kind| kind.follows_from() == Some(cause))
+            .filter_map(|kind| self.clear(kind, subject, now))
+            .collect()
+    }
+
+    /// It is over. `None` if no such alert is open.
+    pub fn clear(&mut self, kind: AlertKind, subject: &str, now: WallTime) -> Option<Alert> {
+        let id = self.open.remove(&(kind, subject.to_owned()))?;
+        let alert = self.known.get_mut(&id)?;
+        // Clocks may go back, time that passed may not.
+        alert.closed_at = Some(now.max(alert.opened_at));
+        let closed = alert.clone();
+        self.forget();
+        Some(closed)
+    }
+
+    /// Everything about an instance is over: it is gone.
+    pub fn clear_instance(&mut self, instance: &str, now: WallTime) -> Vec<Alert> {
+        let kinds = AlertKind::ALL.iter().filter(|kind| kind.is_of_instance());
+        kinds
+            .filter_map(|kind| self.clear(*kind, instance, now))
+            .collect()
+    }
+
+    /// Forgets those that were closed longer ago than alerts are kept.
+    pub fn forget_closed(&mut self, kept: &Recent) {
+        self.known
+            .retain(|_, alert| alert.closed_at.is_none_or(|end| kept.contains(end)));
+    }
+
+    /// What is known of an alert.
+    pub fn get(&self, id: AlertId) -> Option<&Alert> {
+        self.known.get(&id)
+    }
+
+    /// The alerts a filter wants, newest first.
+    pub fn wanted(&self, filter: &AlertFilter) -> impl Iterator<Item = &Alert> {
+        self.known
+            .values()
+            .rev()
+            .filter(move |alert| filter.wants(alert))
+    }
+
+    /// The open ones of a kind.
+    pub fn open_of(&self, kind: AlertKind) -> impl Iterator<Item = &Alert> {
+        let open = self.open.range((kind, String::new())..);
+        open.take_while(move |((other, _), _)| *other == kind)
+            .filter_map(|(_, id)| self.known.get(id))
+    }
+
+    /// How many of each kind are open; kinds without any are left out.
+    pub fn open_counts(&self) -> BTreeMap<AlertKind, usize> {
+        let mut counts = BTreeMap::new();
+        for (kind, _) in self.open.keys() {
+            *counts.entry(*kind).or_default() += 1;
+        }
+        counts
+    }
+
+    fn forget(&mut self) {
+        let closed = self.known.len().saturating_sub(self.open.len());
+        for _ in MAX_CLOSED..closed {
+            let oldest = self.known.values().find(|alert| !alert.is_open());
+            let Some(id) = oldest.map(|alert| alert.id) else {
+                return;
+            };
+            self.known.remove(&id);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

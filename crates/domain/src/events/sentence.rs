@@ -1,0 +1,206 @@
+//! How an event reads in the log, and how loud it is.
+//!
+//! An event about a whole instance is worth a line. Events about single streams are details: a command may
+//! have thousands of them, and the line of the command counts them (`movements.rs`).
+
+use std::borrow::Cow;
+
+use super::event::Event;
+use crate::incident::IncidentOutcome;
+
+/// How loud an event is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EventSeverity {
+    /// A detail.
+    Debug,
+    /// It is as it should be.
+    Info,
+    /// An operator may want to know.
+    Warning,
+    /// An operator has to do something.
+    Error,
+}
+
+impl Event {
+    /// How loud it is in the log.
+    pub const fn severity(&self) -> EventSeverity {
+        match self {
+            Self::InstanceRegistered { .. }
+            | Self::InstanceOnTime { .. }
+            | Self::InstanceReturned { .. }
+            | Self::InstanceTrusted { .. }
+            | Self::InstanceForgiven { .. }
+            | Self::LeaseAgreed { .. }
+            | Self::InstanceRemoved { orphaned: 0, .. }
+            | Self::MaintenanceEnded { .. }
+            | Self::RecoveryEnded {
+                outcome: IncidentOutcome::Recovered,
+                ..
+            }
+            | Self::RecoveryEnded {
+                outcome: IncidentOutcome::Averted | IncidentOutcome::Interrupted,
+                moved: 0,
+                orphaned: 0,
+                ..
+            } => EventSeverity::Info,
+            Self::InstanceSuspected { .. }
+            | Self::InstanceFailed { .. }
+            | Self::InstanceFlapping { .. }
+            | Self::LeaseWithdrawn { .. }
+            | Self::InstanceRemoved { .. }
+            | Self::EmergencyRecovered { .. }
+            | Self::RecoveryEnded { .. } => EventSeverity::Warning,
+            Self::RecoveryEscalated { .. } => EventSeverity::Error,
+            // The alert is the line.
+            Self::StreamsDiffer { .. }
+            | Self::StreamReturned { .. }
+            | Self::ReturnsOver { .. }
+            // The actor that did it has written the line already: it may be saved much later.
+            | Self::DuplicateIdentity { .. }
+            | Self::MassFailureHeld { .. }
+            | Self::MassFailureEnded { .. }
+            | Self::BrakeOrdered { .. }
+            | Self::StreamCreated { .. }
+            | Self::StreamUpdated { .. }
+            | Self::StreamDeleted { .. }
+            | Self::StreamAssigned { .. }
+            | Self::StreamReleased { .. }
+            | Self::StreamReleasing { .. }
+            | Self::HandoverAbandoned { .. }
+            | Self::OverlapEnded { .. }
+            | Self::StreamOrphaned { .. }
+            | Self::StreamWithdrawn { .. }
+            | Self::StreamsDelivered { .. } => EventSeverity::Debug,
+        }
+    }
+
+    /// What happened, in a sentence; the kind for a detail.
+    pub fn sentence(&self) -> Cow<'static, str> {
+        let sentence = match self {
+            Self::InstanceRegistered {
+                instance,
+                reregistration,
+                ..
+            } => {
+                let again = if *reregistration { " again" } else { "" };
+                format!("instance {instance} registered{again}")
+            }
+            Self::InstanceSuspected { instance, .. } => {
+                format!("instance {instance} is late with its heartbeat")
+            }
+            Self::InstanceOnTime { instance, .. } => {
+                format!("instance {instance} beats in time again")
+            }
+            Self::InstanceFailed {
+                instance,
+                cause,
+                streams,
+                ..
+            } => format!("instance {instance} has failed with {streams} streams ({cause})"),
+            Self::InstanceReturned { instance, .. } => {
+                format!("instance {instance} is back, on probation")
+            }
+            Self::InstanceTrusted { instance, .. } => {
+                format!("instance {instance} has served its probation")
+            }
+            Self::InstanceFlapping {
+                instance, flaps, ..
+            } => format!(
+                "instance {instance} failed on probation; its next one is longer ({flaps} flaps)"
+            ),
+            Self::InstanceForgiven {
+                instance, flaps, ..
+            } => format!("instance {instance} beats steadily; {flaps} flaps are left"),
+            Self::LeaseAgreed {
+                instance, leased, ..
+            } => {
+                let kind = if *leased { "leased" } else { "classic" };
+                format!("instance {instance} is {kind}")
+            }
+            Self::LeaseWithdrawn {
+                instance,
+                cause,
+                streams,
+                ..
+            } => format!(
+                "the lease of {instance} is withdrawn ({cause}); its {streams} streams move once \
+                 it is over"
+            ),
+            Self::InstanceRemoved {
+                instance,
+                reason,
+                moved,
+                orphaned,
+            } => match (*moved, *orphaned) {
+                (0, 0) => format!("instance {instance} was removed ({reason})"),
+                (moved, 0) => format!(
+                    "instance {instance} was removed ({reason}); moved {moved} streams off it"
+                ),
+                (moved, orphaned) => format!(
+                    "instance {instance} was removed ({reason}); moved {moved} streams off it, \
+                     {orphaned} wait for room"
+                ),
+            },
+            Self::EmergencyRecovered {
+                instance,
+                status,
+                streams,
+                ..
+            } => format!(
+                "emergency: {streams} streams were taken from {instance}, which is {status} now"
+            ),
+            Self::MaintenanceEnded {
+                instance, status, ..
+            } => format!("the maintenance of {instance} has ended, it is {status}"),
+            Self::RecoveryEscalated {
+                instance, attempts, ..
+            } => format!(
+                "the recovery of {instance} is an emergency after {attempts} failed attempts"
+            ),
+            Self::RecoveryEnded {
+                instance,
+                outcome,
+                moved,
+                orphaned,
+                ..
+            } => match outcome {
+                IncidentOutcome::Recovered => format!("moved {moved} streams off {instance}"),
+                IncidentOutcome::RecoveredPartially => format!(
+                    "moved {moved} streams off {instance}, {orphaned} wait for room ({outcome})"
+                ),
+                IncidentOutcome::Averted | IncidentOutcome::Interrupted
+                    if *moved > 0 || *orphaned > 0 =>
+                {
+                    format!(
+                        "the recovery of {instance} ended early ({outcome}); its worker had \
+                         released {moved} streams that run elsewhere, and {orphaned} that wait for \
+                         room"
+                    )
+                }
+                IncidentOutcome::Averted | IncidentOutcome::Interrupted => {
+                    format!("nothing was moved off {instance} ({outcome})")
+                }
+                IncidentOutcome::Failed => format!("the recovery of {instance} was given up"),
+            },
+            Self::StreamsDiffer { .. }
+            | Self::StreamReturned { .. }
+            | Self::ReturnsOver { .. }
+            | Self::DuplicateIdentity { .. }
+            | Self::MassFailureHeld { .. }
+            | Self::MassFailureEnded { .. }
+            | Self::BrakeOrdered { .. }
+            | Self::StreamCreated { .. }
+            | Self::StreamUpdated { .. }
+            | Self::StreamDeleted { .. }
+            | Self::StreamAssigned { .. }
+            | Self::StreamReleased { .. }
+            | Self::StreamReleasing { .. }
+            | Self::HandoverAbandoned { .. }
+            | Self::OverlapEnded { .. }
+            | Self::StreamOrphaned { .. }
+            | Self::StreamWithdrawn { .. }
+            | Self::StreamsDelivered { .. } => return Cow::Borrowed(self.kind()),
+        };
+        Cow::Owned(sentence)
+    }
+}

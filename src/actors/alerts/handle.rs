@@ -1,0 +1,65 @@
+//! The way to the book, for everybody who watches something.
+
+use actix::prelude::*;
+
+use super::actor::AlertBookActor;
+use crate::domain::alert::{AlertKind, News, Severity};
+
+/// Changes the book.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct UpdateAlerts(pub News);
+
+/// Where alerts are raised and cleared. Clones lead to the same book.
+#[derive(Debug, Clone)]
+pub struct Alerts(Addr<AlertBookActor>);
+
+impl Alerts {
+    /// Leads to `book`.
+    pub const fn new(book: Addr<AlertBookActor>) -> Self {
+        Self(book)
+    }
+
+    /// An operator should look at `subject`.
+    pub fn raise(
+        &self,
+        kind: AlertKind,
+        severity: Severity,
+        subject: impl Into<String>,
+        detail: impl Into<String>,
+    ) {
+        self.update(News::Raise {
+            kind,
+            severity,
+            subject: subject.into(),
+            detail: detail.into(),
+        });
+    }
+
+    /// If an alert about `subject` is open, this is how it is now.
+    pub fn reword(&self, kind: AlertKind, subject: impl Into<String>, detail: impl Into<String>) {
+        self.update(News::Reword {
+            kind,
+            subject: subject.into(),
+            detail: detail.into(),
+        });
+    }
+
+    /// It is over.
+    pub fn clear(&self, kind: AlertKind, subject: impl Into<String>) {
+        self.update(News::Clear {
+            kinds: vec![kind],
+            subject: subject.into(),
+        });
+    }
+
+    /// Changes the book.
+    pub fn update(&self, news: News) {
+        self.0.do_send(UpdateAlerts(news));
+    }
+
+    /// The actor itself, for questions.
+    pub(in crate::actors) const fn book(&self) -> &Addr<AlertBookActor> {
+        &self.0
+    }
+}
