@@ -15,7 +15,7 @@ use crate::domain::fleet::Standing;
 use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
-use crate::domain::leadership::carried_silence;
+use crate::domain::leadership::{carried_silence, last_beat};
 use crate::domain::ledger::Ledger;
 use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::WallTime;
@@ -79,7 +79,7 @@ impl Loaded {
             ledger: Ledger::new(fleet),
             guard,
             last_beats,
-            watermark,
+            watermark: watermark.map(|watermark| watermark.through),
             office: None,
             hold: Duration::ZERO,
             incidents,
@@ -110,8 +110,8 @@ impl Loaded {
             let saved = last_beats.get(&instance.id).copied();
             let shown = saved.unwrap_or(instance.registered_at);
             let standing = Standing::of(slot);
-            let age = carried_silence(self.watermark, shown, thresholds);
-            let last_beat = now.earlier_by(age);
+            let silence = carried_silence(saved, self.watermark, thresholds);
+            let last_beat = last_beat(now, silence);
             let entry = registry.restore(&instance.id, standing, last_beat, now, shown);
             if standing.leased {
                 entry.grant_until(now + lease.max(standing.lease) + self.hold);

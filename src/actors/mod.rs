@@ -58,6 +58,7 @@ pub mod identity;
 pub mod instance;
 pub mod instance_link;
 pub mod journal;
+pub mod leadership;
 mod loaded;
 pub mod long_poll;
 pub mod orchestrator;

@@ -1,6 +1,5 @@
 //! Brings the actors to life, in an order in which each finds those it talks to.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -104,7 +104,10 @@ async fn open(
 
 /// Loads the fleet. A store whose content cannot be used is closed again.
 async fn load(store: Arc<dyn Store>, limit: Duration) -> Result<Loaded, StoreError> {
-    let loaded = Loaded::from_store_within(store.clone(), limit).await;
+    let loaded = match store.begin_term().await {
+        Ok(guard) => Loaded::under(store.clone(), guard, limit).await,
+        Err(error) => Err(error),
+    };
     if loaded.is_err() {
         // The error of loading is the reason, not the error of closing.
         let _ = store.close().await;

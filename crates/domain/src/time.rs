@@ -25,13 +25,6 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns the moment that was so much earlier, or the beginning of time.
-    #[must_use]
-    pub fn earlier_by(self, duration: Duration) -> Self {
-        let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_sub(micros))
-    }
-
     /// Returns how long ago `earlier` was; zero if it is not in the past.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))

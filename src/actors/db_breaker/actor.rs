@@ -8,7 +8,7 @@ use log::{error, info, warn};
 
 use super::breaker::{Breaker, Probe};
 use super::gate::StoreGate;
-use super::links::{BreakerChanged, BreakerLinks, ProbeWrites, StoreReturned};
+use super::links::{BreakerChanged, BreakerLinks, ListenToBreakers, ProbeWrites, StoreReturned};
 use super::outcome::StoreOutcome;
 use crate::actors::alarm::Alarm;
 use crate::actors::fatal::Vital;
@@ -244,5 +244,13 @@ impl Handler<StoreOutcome> for DbBreakerActor {
 
     fn handle(&mut self, outcome: StoreOutcome, ctx: &mut Self::Context) {
         self.heard(&outcome, ctx);
+    }
+}
+
+impl Handler<ListenToBreakers> for DbBreakerActor {
+    type Result = ();
+
+    fn handle(&mut self, ListenToBreakers(listener): ListenToBreakers, _: &mut Self::Context) {
+        self.links.listeners.push(listener);
     }
 }

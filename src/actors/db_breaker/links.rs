@@ -31,6 +31,12 @@ pub struct BreakerChanged {
     pub file_replaced: bool,
 }
 
+/// Adds a listener from outside the system. The system's own are known before the breakers
+/// ([`BreakerLinks`]).
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+pub struct ListenToBreakers(pub Recipient<BreakerChanged>);
+
 /// Who is notified by the breakers.
 #[derive(Debug)]
 pub struct BreakerLinks {

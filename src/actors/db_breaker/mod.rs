@@ -27,5 +27,5 @@ pub use actor::DbBreakerActor;
 pub use breaker::{BreakerReport, GivenForce};
 pub use force::{AskBreakers, ForceBreaker};
 pub use gate::{Gate, StoreGate};
-pub use links::{BreakerChanged, BreakerLinks, ProbeWrites, StoreReturned};
+pub use links::{BreakerChanged, BreakerLinks, ListenToBreakers, ProbeWrites, StoreReturned};
 pub use outcome::StoreOutcome;

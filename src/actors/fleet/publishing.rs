@@ -20,7 +20,8 @@ impl FleetActor {
         self.ledger.commit(batch);
         let streams = save.rows.streams.keys().chain(save.rows.places.keys());
         self.follow(streams.copied());
-        self.links.recent.remember(&save.rows.incidents);
+        let incidents = save.rows.incidents.iter().cloned();
+        self.links.incidents.recent().note(incidents);
         let (added, removed) = self.publish(&concerned);
         let events = save.events.iter().map(|event| DatedEvent {
             at: save.at,
@@ -29,7 +30,6 @@ impl FleetActor {
         let committed = Committed {
             added: added.into(),
             removed: removed.into(),
-            incidents: save.rows.incidents.as_slice().into(),
             events: events.collect(),
         };
         for listener in &self.links.listeners {

@@ -1,7 +1,6 @@
 //! The actor of one instance.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use log::debug;

@@ -22,4 +22,4 @@ mod view;
 pub use office::Office;
 pub use prover::{NotProven, Prover};
 pub(super) use renewals::renew;
-pub use view::{Cluster, ClusterView, Identity, Role, SeenMember};
+pub use view::{Cluster, ClusterView, Identity, SeenMember};

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::prover::Prover;
 use super::renewals::Renewals;
-use super::view::{ClusterView, Identity, Role};
+use super::view::{ClusterView, Identity};
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Anchor, LeadershipLimits, NodeName, ProofClock, RunId, SteadyTime,
+    Anchor, LeadershipLimits, NodeName, ProofClock, Role, RunId, SteadyTime,
 };
 use crate::store::Leadership;
 

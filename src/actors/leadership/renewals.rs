@@ -150,7 +150,7 @@ impl Renewals {
             state.until_members -= 1;
             return;
         }
-        let read = self.row.members(self.term);
+        let read = self.row.members();
         let Ok(Ok(rows)) = tokio::time::timeout(self.limits.statement_limit, read).await else {
             return;
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, RunId};
+use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, Role, RunId};
 
 /// One process and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,31 +19,6 @@ pub struct Identity {
     pub address: String,
     /// Where workers and people reach it.
     pub public_url: String,
-}
-
-/// What a process does at the moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// It waits for the database, or has not read the leadership row yet.
-    Joining,
-    /// Another process leads; this one takes over if the leader ends.
-    Standby,
-    /// It leads, and loads the fleet.
-    Loading,
-    /// It leads.
-    Leading,
-}
-
-impl Role {
-    /// The word for it in answers.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Joining => "joining",
-            Self::Standby => "standby",
-            Self::Loading => "loading",
-            Self::Leading => "leader",
-        }
-    }
 }
 
 /// Another orchestrator, and when its row last changed.

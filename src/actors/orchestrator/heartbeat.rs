@@ -19,6 +19,7 @@ use crate::domain::commands::{AgreeLease, Rejection};
 use crate::domain::heartbeat::{Heartbeat, LastBeat, MetricsRecord};
 use crate::domain::heartbeat_outcome::{HeartbeatOutcome, News, Question};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
+use crate::domain::leadership::SteadyTime;
 use crate::domain::lease::{Agreement, agreement};
 use crate::domain::queries::{Query, WorkerUpdate};
 
@@ -111,7 +112,7 @@ impl Orchestrator {
     }
 
     /// What the answer to a heartbeat that came at `came` tells. The worker has the version `known`.
-    async fn news(&self, question: Question, known: AssignmentVersion, came: Duration) -> News {
+    async fn news(&self, question: Question, known: AssignmentVersion, came: SteadyTime) -> News {
         if !question.needs_proof() {
             return News::None;
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::domain::ids::{Term, Version};
-use crate::domain::leadership::{LeadershipRow, NodeName, RunId};
+use crate::domain::leadership::{AdmissionStep, LeadershipRow, MemberRow, NodeName, RunId};
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
@@ -151,6 +151,24 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// If the database cannot be reached. That proves nothing.
     async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError>;
+
+    /// Reads the rows of all members.
+    ///
+    /// # Errors
+    /// If the database cannot be reached.
+    async fn members(&self) -> Result<Vec<MemberRow>, StoreError>;
+
+    /// Writes, together with a renewal, that a member may or may not take over; returns whether the
+    /// term held. The beat moves, so a claim that saw the row before fails.
+    ///
+    /// # Errors
+    /// `InDoubt` if it may be written. Repeating is harmless.
+    async fn admit(
+        &self,
+        term: Term,
+        run: RunId,
+        step: &AdmissionStep,
+    ) -> Result<bool, StoreError>;
 
     /// Gives the term up, to `successor` or to everybody.
     ///

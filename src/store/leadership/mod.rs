@@ -17,5 +17,5 @@ mod succession;
 pub use contract::{
     Claim, ClaimRight, Leadership, Look, Member, Origin, Release, Renewal, TakeOver,
 };
-pub(super) use rows::{AdmissionFound, LookFound, RenewalFound};
+pub(super) use rows::{AdmissionFound, LookFound, MemberFound, RenewalFound};
 pub(super) use succession::{Succession, may_take, next_epoch};

@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::contract::{Look, Origin, Renewal};
 use crate::domain::ids::{Term, Version};
-use crate::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, RowState, RunId};
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 
@@ -99,6 +99,37 @@ impl From<RenewalFound> for Renewal {
         Self::Proven {
             version: Version::new(found.version),
             origin: found.origin.into(),
+        }
+    }
+}
+
+/// A row of `members`.
+#[derive(Debug, QueryableByName)]
+pub(in crate::store) struct MemberFound {
+    #[diesel(sql_type = Text)]
+    node: String,
+    #[diesel(sql_type = BigInt)]
+    run: i64,
+    #[diesel(sql_type = Text)]
+    address: String,
+    #[diesel(sql_type = Text)]
+    release: String,
+    #[diesel(sql_type = BigInt)]
+    beat: i64,
+    /// 1 if it is admitted to the newest term.
+    #[diesel(sql_type = BigInt)]
+    admitted: i64,
+}
+
+impl From<MemberFound> for MemberRow {
+    fn from(found: MemberFound) -> Self {
+        Self {
+            node: NodeName::new(found.node),
+            run: RunId::new(found.run),
+            address: found.address,
+            release: found.release,
+            beat: found.beat,
+            is_admitted: found.admitted == 1,
         }
     }
 }

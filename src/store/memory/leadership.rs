@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use super::adapter::{MemoryStore, Tables};
 use super::seat::Membership;
 use crate::domain::ids::Term;
-use crate::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use crate::domain::leadership::{
+    AdmissionStep, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+};
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
 use crate::store::leadership::{
@@ -37,7 +39,7 @@ impl Tables {
         {
             return TakeOver::Won(self.guard());
         }
-        let own = self.seat.members.get(&claim.node).copied();
+        let own = self.seat.members.get(&claim.node);
         let own = own.filter(|own| own.run == claim.run);
         if !own.is_some_and(|own| may_take(&row, claim, own.admitted)) {
             return TakeOver::Lost(row);
@@ -74,8 +76,13 @@ impl Leadership for MemoryStore {
         let mut tables = self.tables();
         let known = tables.seat.members.get(&member.node);
         let admitted = known.and_then(|known| known.admitted);
-        let run = member.run;
-        let membership = Membership { run, admitted };
+        let membership = Membership {
+            run: member.run,
+            admitted,
+            address: member.address.clone(),
+            release: member.release.clone(),
+            beat: known.map_or(0, |known| known.beat + 1),
+        };
         tables.seat.members.insert(member.node.clone(), membership);
         Ok(())
     }
@@ -94,6 +101,38 @@ impl Leadership for MemoryStore {
             version: tables.version,
             origin: Origin::default(),
         })
+    }
+
+    async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        let tables = self.tables();
+        let members = tables.seat.members.iter();
+        let row = |(node, member): (&NodeName, &Membership)| MemberRow {
+            node: node.clone(),
+            run: member.run,
+            address: member.address.clone(),
+            release: member.release.clone(),
+            beat: member.beat,
+            is_admitted: member.admitted == Some(tables.term),
+        };
+        Ok(members.map(row).collect())
+    }
+
+    async fn admit(
+        &self,
+        term: Term,
+        run: RunId,
+        step: &AdmissionStep,
+    ) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let (AdmissionStep::Admit(node, of) | AdmissionStep::Dismiss(node, of)) = step;
+        let admitted = matches!(step, AdmissionStep::Admit(..)).then_some(term);
+        if !tables.is_held(term, run) {
+            return Ok(false);
+        }
+        tables.seat.beat += 1;
+        let member = tables.seat.members.get_mut(node);
+        let member = member.filter(|member| member.run == *of);
+        Ok(member.map(|member| member.admitted = admitted).is_some())
     }
 
     async fn release(

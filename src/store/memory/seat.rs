@@ -21,10 +21,13 @@ pub(super) struct Seat {
 }
 
 /// What a take-over goes by of a member.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Membership {
     pub(super) run: RunId,
     pub(super) admitted: Option<Term>,
+    pub(super) address: String,
+    pub(super) release: String,
+    pub(super) beat: i64,
 }
 
 impl Default for Seat {

@@ -25,7 +25,7 @@ use super::connector::Connector;
 use super::label;
 use super::leading::{self, Claimed};
 use crate::domain::ids::Term;
-use crate::domain::leadership::{LeadershipRow, NodeName, RunId};
+use crate::domain::leadership::{AdmissionStep, LeadershipRow, MemberRow, NodeName, RunId};
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
 use crate::store::guard::Guard;
@@ -274,6 +274,32 @@ impl Leadership for PostgresLeadership {
     async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
         self.call(Access::Write, move |c| leading::renew(c, term, run).boxed())
             .await
+    }
+
+    async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        self.call(Access::Read, |c| leading::members(c).boxed())
+            .await
+    }
+
+    async fn admit(
+        &self,
+        term: Term,
+        run: RunId,
+        step: &AdmissionStep,
+    ) -> Result<bool, StoreError> {
+        let step = step.clone();
+        self.call(Access::Write, move |c| {
+            async move {
+                c.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+                    .await?;
+                let is_written = leading::admit_member(c, term, run, &step).await?;
+                let end = if is_written { "COMMIT" } else { "ROLLBACK" };
+                c.batch_execute(end).await?;
+                Ok(is_written)
+            }
+            .boxed()
+        })
+        .await
     }
 
     async fn release(

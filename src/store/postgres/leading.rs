@@ -10,11 +10,13 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::dialect::{Connection, ORIGIN, RunQueryDsl};
 use crate::domain::ids::{Epoch, Term, Version};
-use crate::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use crate::domain::leadership::{
+    AdmissionStep, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+};
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
 use crate::store::leadership::{
-    AdmissionFound, Claim, Look, LookFound, Member, Release, Renewal, RenewalFound, Succession,
+    AdmissionFound, Claim, Look, LookFound, Member, MemberFound, Release, Renewal, RenewalFound, Succession,
     may_take, next_epoch,
 };
 use crate::store::schema::fleet_state;
@@ -158,7 +160,7 @@ pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), Stor
          VALUES ($1, $2, $3, $4, $5, $6, 0, NULL, NULL, 0, FALSE, $7) \
          ON CONFLICT (node) DO UPDATE SET run = excluded.run, address = excluded.address, \
              public_url = excluded.public_url, release = excluded.release, \
-             protocol = excluded.protocol, beat = excluded.beat, prepared = excluded.prepared, \
+             protocol = excluded.protocol, beat = members.beat + 1, prepared = excluded.prepared, \
              hears = excluded.hears, reaches_leader = excluded.reaches_leader, \
              seen_at = excluded.seen_at",
     )
@@ -194,6 +196,49 @@ pub(super) async fn renew(
         Some(found) => Ok(found.into()),
         None => Ok(Renewal::Deposed(look(c).await?.ok_or_else(lost)?.row)),
     }
+}
+
+pub(super) async fn members(c: &mut Connection) -> Result<Vec<MemberRow>, StoreError> {
+    let found: Vec<MemberFound> = diesel::sql_query(
+        "SELECT m.node, m.run, m.address, m.release, m.beat, \
+             CAST(CASE WHEN m.admitted = l.term THEN 1 ELSE 0 END AS BIGINT) AS admitted \
+         FROM members m, leadership l WHERE l.id = 1 ORDER BY m.node",
+    )
+    .load(c)
+    .await?;
+    Ok(found.into_iter().map(MemberRow::from).collect())
+}
+
+/// Two statements of one transaction, which the adapter ends.
+pub(super) async fn admit_member(
+    c: &mut Connection,
+    term: Term,
+    run: RunId,
+    step: &AdmissionStep,
+) -> Result<bool, StoreError> {
+    let led = diesel::sql_query(
+        "UPDATE leadership SET beat = beat + 1 \
+         WHERE id = 1 AND term = $1 AND run = $2 AND state = 'held'",
+    )
+    .bind::<BigInt, _>(term.get())
+    .bind::<BigInt, _>(run.get())
+    .execute(c)
+    .await?;
+    if led == 0 {
+        return Ok(false);
+    }
+    let (AdmissionStep::Admit(node, member) | AdmissionStep::Dismiss(node, member)) = step;
+    let admitted = match step {
+        AdmissionStep::Admit(..) => Some(term.get()),
+        AdmissionStep::Dismiss(..) => None,
+    };
+    let found = diesel::sql_query("UPDATE members SET admitted = $1 WHERE node = $2 AND run = $3")
+        .bind::<Nullable<BigInt>, _>(admitted)
+        .bind::<Text, _>(node.as_str())
+        .bind::<BigInt, _>(member.get())
+        .execute(c)
+        .await?;
+    Ok(found > 0)
 }
 
 /// The beat moves too: a term and a beat name one state of the row.

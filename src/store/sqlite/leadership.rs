@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use super::adapter::SqliteStore;
 use super::leading::{self, Claimed};
 use crate::domain::ids::Term;
-use crate::domain::leadership::{NodeName, RunId};
+use crate::domain::leadership::{AdmissionStep, MemberRow, NodeName, RunId};
 use crate::store::error::StoreError;
 use crate::store::leadership::{Claim, Leadership, Look, Member, Release, Renewal, TakeOver};
 
@@ -39,6 +39,21 @@ impl Leadership for SqliteStore {
 
     async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
         self.write(move |c| leading::renew(c, term, run)).await
+    }
+
+    async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        self.read(leading::members).await
+    }
+
+    async fn admit(
+        &self,
+        term: Term,
+        run: RunId,
+        step: &AdmissionStep,
+    ) -> Result<bool, StoreError> {
+        let step = step.clone();
+        self.write(move |c| leading::admit_member(c, term, run, &step))
+            .await
     }
 
     async fn release(

@@ -59,6 +59,16 @@ pub enum RowState {
     Released,
 }
 
+impl RowState {
+    /// The word for it in the database and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Released => "released",
+        }
+    }
+}
+
 /// The leadership row as one read of it found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeadershipRow {

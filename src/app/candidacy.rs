@@ -1,0 +1,365 @@
+//! From an open database to a term of its own: a process waits as a standby for as long as another
+//! one leads.
+//!
+//! ```text
+//!   join ──▶ look ──wait──▶ look …
+//!              ├─ ask address ──▶ the process behind it: refused, silent, or its run
+//!              ├─ take over ──lost──▶ look
+//!              │       └──won──▶ leads
+//!              └─ an earlier process of this node lives ──▶ ends
+//! ```
+//!
+//! The decisions are those of `domain/leadership/watch`. A look that fails is no verdict: the database
+//! is waited for.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{debug, info, warn};
+use tokio::time::timeout;
+
+use super::start_error::StartError;
+use crate::actors::leadership::{ClusterView, SeenMember};
+use crate::domain::leadership::{
+    AddressAnswer, Candidacy, Eligibility, LeaderWatch, LeadershipLimits, LeadershipRow, NodeName,
+    Role, RunId, SteadyTime, TakeOverCause, WatchDecision,
+};
+use crate::http::{Gate, Phase};
+use crate::store::{Claim, ClaimRight, Guard, Leadership, Member, StoreError, TakeOver};
+
+/// The version of what members say to each other.
+const PROTOCOL: i64 = 1;
+
+/// How many looks pass between two times at which a standby writes its row.
+const LOOKS_A_BEAT: u32 = 4;
+
+/// A term that was won.
+#[derive(Debug)]
+pub(super) struct Won {
+    pub(super) guard: Guard,
+    /// When the take-over was sent.
+    pub(super) sent: SteadyTime,
+    /// Whether the leader before may live and be sure of its term.
+    pub(super) may_be_doubled: bool,
+}
+
+/// A process that wants to lead.
+#[derive(Debug)]
+pub(super) struct Candidate<'a> {
+    row: &'a Arc<dyn Leadership>,
+    view: &'a ClusterView,
+    gate: &'a Gate,
+    limits: LeadershipLimits,
+    /// How long a row must be unchanged before a process takes it that no leader has admitted.
+    newcomer_wait: Duration,
+    watch: LeaderWatch,
+    candidacy: Candidacy,
+    /// What was said last about who leads.
+    said: Option<NodeName>,
+}
+
+impl<'a> Candidate<'a> {
+    pub(super) fn new(
+        row: &'a Arc<dyn Leadership>,
+        view: &'a ClusterView,
+        gate: &'a Gate,
+        limits: LeadershipLimits,
+    ) -> Self {
+        let (node, run) = (view.me().node.clone(), view.me().run);
+        let newcomer_wait = view.horizon() + view.horizon() / 10;
+        Self {
+            row,
+            view,
+            gate,
+            limits,
+            newcomer_wait,
+            watch: LeaderWatch::new(node, run, limits),
+            candidacy: Candidacy {
+                eligibility: Eligibility::Newcomer {
+                    after: newcomer_wait,
+                },
+                rank: 0,
+            },
+            said: None,
+        }
+    }
+
+    /// Returns once this process leads.
+    ///
+    /// # Errors
+    /// If the database cannot be used, or if it did not answer the first look; a later look that
+    /// fails is repeated. If another process of this node lives.
+    pub(super) async fn lead(mut self) -> Result<Won, StartError> {
+        self.row.join(&self.member()).await?;
+        let mut has_looked = false;
+        let mut looks: u32 = 0;
+        loop {
+            if looks % LOOKS_A_BEAT == 0 {
+                self.write_own_row(has_looked).await;
+                self.read_members().await;
+            }
+            looks = looks.wrapping_add(1);
+            let decision = match self.look().await {
+                Ok(decision) => {
+                    has_looked = true;
+                    decision
+                }
+                Err(error) if has_looked && error.is_passing() => {
+                    self.watch.look_failed();
+                    debug!(error:%; "the leadership row could not be read: {error}");
+                    WatchDecision::Wait
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if let Some(won) = self.follow(decision).await? {
+                return Ok(won);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.limits.renewal_interval) => {}
+                reason = self.view.ordered() => {
+                    info!(reason; "taking over, as ordered: {reason}");
+                    let decision = self.watch.order(self.candidacy);
+                    if let Some(won) = self.follow(decision).await? {
+                        return Ok(won);
+                    }
+                    tokio::time::sleep(self.limits.renewal_interval).await;
+                }
+            }
+        }
+    }
+
+    fn member(&self) -> Member {
+        let me = self.view.me();
+        Member {
+            node: me.node.clone(),
+            run: me.run,
+            address: me.address.clone(),
+            public_url: me.public_url.clone(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            protocol: PROTOCOL,
+            seen_at: self.view.clock().wall(),
+        }
+    }
+
+    /// The leader admits a process whose row goes on changing.
+    async fn write_own_row(&self, has_looked: bool) {
+        if !has_looked {
+            return;
+        }
+        let joined = timeout(self.limits.statement_limit, self.row.join(&self.member())).await;
+        if let Ok(Err(error)) = joined {
+            debug!(error:%; "this standby could not write its row: {error}");
+        }
+    }
+
+    async fn read_members(&mut self) {
+        let read = timeout(self.limits.statement_limit, self.row.members()).await;
+        let Ok(Ok(rows)) = read else {
+            return;
+        };
+        let me = &self.view.me().node;
+        let leader = self.view.now().leader.map(|(row, _)| row.node);
+        let is_admitted = rows.iter().any(|row| row.node == *me && row.is_admitted);
+        let goes_first = |node: &NodeName| node < me && Some(node) != leader.as_ref();
+        let admitted = rows.iter().filter(|row| row.is_admitted);
+        let before = admitted.filter(|row| goes_first(&row.node)).count();
+        self.candidacy = Candidacy {
+            eligibility: if is_admitted {
+                Eligibility::Admitted
+            } else {
+                Eligibility::Newcomer {
+                    after: self.newcomer_wait,
+                }
+            },
+            rank: u32::try_from(before).unwrap_or(u32::MAX),
+        };
+        let others = rows.into_iter().filter(|row| row.node != *me);
+        let others = others.map(|row| SeenMember {
+            row,
+            unchanged_for: Duration::ZERO,
+        });
+        let others = others.collect();
+        self.view.change(|known| known.members = others);
+    }
+
+    async fn look(&mut self) -> Result<WatchDecision, StoreError> {
+        let asked = self.moment();
+        let look = timeout(self.limits.statement_limit, self.row.look()).await;
+        let look = look.unwrap_or_else(|_| {
+            let reason = "the leadership row was not read in time".to_owned();
+            Err(StoreError::Unavailable(reason))
+        })?;
+        let answered = self.moment();
+        let look = look.ok_or_else(|| {
+            let reason = "the database has lost its row in `leadership`; it cannot be used";
+            StoreError::Unusable(reason.to_owned())
+        })?;
+        self.view.saw(look.row.clone());
+        self.view
+            .change(|known| known.timeline = Some(look.origin.timeline));
+        let decision = self.watch.look(&look.row, asked, answered, self.candidacy);
+        if decision == WatchDecision::Wait {
+            self.wait_as_standby(&look.row);
+        }
+        Ok(decision)
+    }
+
+    fn wait_as_standby(&mut self, row: &LeadershipRow) {
+        self.view.change(|known| known.role = Role::Standby);
+        self.gate.set(Phase::Standby);
+        if self.said.as_ref() != Some(&row.node) {
+            self.said = Some(row.node.clone());
+            let (node, term) = (row.node.as_str(), row.term.get());
+            let url = row.public_url.as_str();
+            info!(node, term, url;
+                "standby: `{node}` leads this database at {url}; this orchestrator takes over if it ends");
+        }
+    }
+
+    /// Does what was decided; the term, once it is won.
+    async fn follow(&mut self, decision: WatchDecision) -> Result<Option<Won>, StartError> {
+        let mut decision = decision;
+        loop {
+            decision = match decision {
+                WatchDecision::Wait => return Ok(None),
+                WatchDecision::AskAddress {
+                    term,
+                    beat,
+                    address,
+                } => {
+                    let answer = ask(address, self.limits.statement_limit).await;
+                    self.watch
+                        .address_answered(term, beat, &answer, self.candidacy)
+                }
+                WatchDecision::EndDuplicate { run, address } => {
+                    return Err(StartError::DuplicateNode {
+                        node: self.view.me().node.to_string(),
+                        address,
+                        other: run.get(),
+                        run: self.view.me().run.get(),
+                    });
+                }
+                WatchDecision::Lead { .. } => {
+                    let row = self.view.now().leader.map(|(row, _)| row);
+                    let Some(row) = row else {
+                        return Ok(None);
+                    };
+                    let guard = Guard {
+                        term: row.term,
+                        version: row.version,
+                    };
+                    return Ok(Some(self.won(guard, self.moment(), false)));
+                }
+                WatchDecision::TakeOver { term, beat, cause } => {
+                    let claim = self.claim(term.get(), beat, cause);
+                    let sent = self.moment();
+                    self.view.change(|known| known.role = Role::Candidate);
+                    match self.row.take_over(&claim).await {
+                        Ok(TakeOver::Won(guard)) => {
+                            let term = guard.term.get();
+                            info!(term, cause:? = cause; "taking over: {}", words(cause));
+                            let doubled = cause.needs_workers_word();
+                            return Ok(Some(self.won(guard, sent, doubled)));
+                        }
+                        Ok(TakeOver::Lost(row)) => {
+                            let node = row.node.as_str();
+                            debug!(node; "the row was taken or renewed meanwhile");
+                            self.view.saw(row);
+                            self.view.change(|known| known.role = Role::Standby);
+                            return Ok(None);
+                        }
+                        Err(error) if error.is_passing() => {
+                            warn!(error:%; "the take-over was not confirmed: {error}");
+                            return Ok(None);
+                        }
+                        Err(error) => return Err(error.into()),
+                    }
+                }
+            };
+        }
+    }
+
+    fn won(&self, guard: Guard, sent: SteadyTime, may_be_doubled: bool) -> Won {
+        self.view.change(|known| known.role = Role::Loading);
+        Won {
+            guard,
+            sent,
+            may_be_doubled,
+        }
+    }
+
+    fn claim(&self, term: i64, beat: i64, cause: TakeOverCause) -> Claim {
+        let me = self.view.me();
+        let is_newcomer = matches!(self.candidacy.eligibility, Eligibility::Newcomer { .. });
+        Claim {
+            node: me.node.clone(),
+            run: me.run,
+            address: me.address.clone(),
+            public_url: me.public_url.clone(),
+            since: self.view.clock().wall(),
+            seen_term: crate::domain::ids::Term::new(term),
+            seen_beat: beat,
+            right: match cause {
+                TakeOverCause::Ordered => ClaimRight::Order,
+                TakeOverCause::Unchanged if is_newcomer => ClaimRight::Horizon,
+                TakeOverCause::Unchanged
+                | TakeOverCause::Released
+                | TakeOverCause::LeaderRefused
+                | TakeOverCause::OwnRow
+                | TakeOverCause::OwnRowSilent => ClaimRight::Tables,
+            },
+        }
+    }
+
+    fn moment(&self) -> SteadyTime {
+        SteadyTime::new(self.view.clock().since_made())
+    }
+}
+
+/// Why a process takes over, in words.
+const fn words(cause: TakeOverCause) -> &'static str {
+    match cause {
+        TakeOverCause::Released => "the term is free",
+        TakeOverCause::Unchanged => "the leader has not renewed its row",
+        TakeOverCause::LeaderRefused => {
+            "the leader has not renewed its row, and no process listens at its address"
+        }
+        TakeOverCause::OwnRow => "an earlier process of this node led, and is gone",
+        TakeOverCause::OwnRowSilent => {
+            "an earlier process of this node led and does not answer; exclusive streams move on a \
+             worker's word only until it cannot lead any more"
+        }
+        TakeOverCause::Ordered => "an operator ordered it",
+    }
+}
+
+/// Asks which process listens at an address.
+async fn ask(address: String, limit: Duration) -> AddressAnswer {
+    let asked = tokio::task::spawn_blocking(move || {
+        let agent: ureq::Agent = ureq::Agent::config_builder()
+            .timeout_global(Some(limit))
+            .proxy(None)
+            .http_status_as_error(false)
+            .build()
+            .into();
+        let answer = agent.get(format!("http://{address}/cluster")).call();
+        match answer {
+            Ok(mut answer) => {
+                let body: Option<serde_json::Value> = answer.body_mut().read_json().ok();
+                let process = body.and_then(|body| {
+                    let node = NodeName::new(body["node"].as_str()?);
+                    let run = RunId::new(body["run"].as_i64()?);
+                    Some(AddressAnswer::Process { node, run })
+                });
+                process.unwrap_or(AddressAnswer::Silent)
+            }
+            Err(ureq::Error::Io(error))
+                if error.kind() == std::io::ErrorKind::ConnectionRefused =>
+            {
+                AddressAnswer::Refused
+            }
+            Err(_) => AddressAnswer::Silent,
+        }
+    });
+    asked.await.unwrap_or(AddressAnswer::Silent)
+}
