@@ -7,13 +7,28 @@
 //! | `limits` | the durations, and the inequalities between them |
 //! | `proof` | how old the newest proof of a term is, and which lease follows from it |
 //! | `answer` | what each kind of answer needs |
+//! | `watch` | when an orchestrator that does not lead takes over |
+//! | `takeover` | the numbers that a new term begins with |
+//! | `ages` | the silence that is carried over to a new leader |
+//! | `role` | what a process is, and what changes it |
 
+mod ages;
 mod answer;
 mod limits;
 mod proof;
+mod role;
 mod row;
+mod takeover;
+mod watch;
 
+pub use ages::{carried_silence, last_beat};
 pub use answer::{AnswerKind, BeatFacts, ProofNeed, Unmet};
 pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_PROMISE};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
+pub use role::{IllegalTransition, Role, RoleEvent};
 pub use row::{LeadershipRow, NodeName, RowState, RunId};
+pub use takeover::{NumbersUsedUp, TermEnd, WalTimeline, next_epoch, next_term};
+pub use watch::{
+    AddressAnswer, Candidacy, Eligibility, LeaderWatch, RANK_WAIT, SUCCESSOR_WAIT, TakeOverCause,
+    WatchDecision,
+};

@@ -1,0 +1,404 @@
+//! The observer: when an orchestrator that does not lead takes over.
+//!
+//! It looks at the leadership row at regular intervals and times how long the beat stays the same,
+//! on its own clock. No other machine's clock matters. The time counts only between looks that were
+//! answered in time: if the database stands still, the leader cannot renew the row, and the observer
+//! cannot see that it does, so a failed look is never a verdict.
+//!
+//! Nothing here carries safety. A take-over that comes too early costs a load of the fleet and some
+//! seconds of waiting; what keeps the leader before harmless is its missing proof (`proof`).
+//!
+//! | the row | the observer takes over |
+//! | --- | --- |
+//! | released to it, or to all | at once |
+//! | released to another node | after one second, if that node does not |
+//! | held by an earlier process of its own node | once the row's address refuses or stays silent |
+//! | held by another node whose address refuses | after two looks without a beat |
+//! | held by another node | after the time before a take-over without a beat |
+//!
+//! If an earlier process of the observer's own node still lives, the observer ends: a node is one
+//! process. It lives if it answers under the row's address, or if its beat goes on.
+
+use std::time::Duration;
+
+use super::limits::LeadershipLimits;
+use super::proof::SteadyTime;
+use super::row::{LeadershipRow, NodeName, RowState, RunId};
+use crate::ids::Term;
+
+/// How long another node has to take a row that was released to it.
+pub const SUCCESSOR_WAIT: Duration = Duration::from_secs(1);
+
+/// How much longer each observer waits than the one before it in rank.
+pub const RANK_WAIT: Duration = Duration::from_millis(200);
+
+/// Looks without a beat after which the leader's address is asked.
+const LOOKS_BEFORE_ASKING: u32 = 2;
+
+/// Beats of another process of the observer's own node after which that process lives for sure. One
+/// beat may be a renewal that a dead process left on its way.
+const BEATS_OF_A_LIVING_PROCESS: u32 = 2;
+
+/// Whether an observer may take the row of another node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Eligibility {
+    /// The leader knows it.
+    Admitted,
+    /// No leader has admitted it yet: the beat must be unchanged for so long.
+    Newcomer {
+        /// Longer than any leader can stay proven without the database.
+        after: Duration,
+    },
+    /// It may not lead: for example its release is too old for the database.
+    Barred,
+}
+
+/// The observer among the others that may take over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Candidacy {
+    /// Whether it may.
+    pub eligibility: Eligibility,
+    /// How many observers go first.
+    pub rank: u32,
+}
+
+/// What the leader's address did when it was asked which process is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AddressAnswer {
+    /// The machine refused the connection: no process listens there. This says something about the
+    /// leader only if the address is the process's own, not a balancer's.
+    Refused,
+    /// No answer within the limit of a statement.
+    Silent,
+    /// A process answered.
+    Process {
+        /// Its node.
+        node: NodeName,
+        /// Its run.
+        run: RunId,
+    },
+}
+
+/// Why an orchestrator takes over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TakeOverCause {
+    /// The row was released.
+    Released,
+    /// The beat did not change for the time before a take-over.
+    Unchanged,
+    /// The beat did not change for two looks, and the leader's address refuses.
+    LeaderRefused,
+    /// The row is held by an earlier process of the same node, which is gone.
+    OwnRow,
+    /// The row is held by an earlier process of the same node, of which nothing is known.
+    OwnRowSilent,
+    /// An operator ordered it.
+    Ordered,
+}
+
+impl TakeOverCause {
+    /// Whether the leader before may live, cut off from the database and sure of its term, for
+    /// longer than its leases: exclusive streams are then given away on a worker's word only.
+    pub const fn needs_workers_word(self) -> bool {
+        matches!(self, Self::OwnRowSilent)
+    }
+}
+
+/// What an observer does after a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WatchDecision {
+    /// It looks again after the renewal interval.
+    Wait,
+    /// The row names this very process: a take-over whose outcome was unknown succeeded.
+    Lead {
+        /// The term that it leads.
+        term: Term,
+    },
+    /// It asks the row's address which process is there, and goes on looking meanwhile.
+    AskAddress {
+        /// The term of the row.
+        term: Term,
+        /// The beat of the row.
+        beat: i64,
+        /// The address.
+        address: String,
+    },
+    /// It takes the row, if that still has this term and this beat.
+    TakeOver {
+        /// The term of the row.
+        term: Term,
+        /// The beat of the row.
+        beat: i64,
+        /// Why.
+        cause: TakeOverCause,
+    },
+    /// Another process of its node lives: this one ends.
+    EndDuplicate {
+        /// The other process.
+        run: RunId,
+        /// The address in the row.
+        address: String,
+    },
+}
+
+/// What is known of the process behind the row's address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Neighbour {
+    NotAsked,
+    Asked,
+    Gone,
+    Silent,
+    Lives(RunId),
+}
+
+#[derive(Debug, Clone)]
+struct SeenRow {
+    row: LeadershipRow,
+    /// How long term and beat were the same, as far as looks were answered in time.
+    unchanged: Duration,
+    /// Up to when that is counted; none: the last look failed or was late.
+    counted_to: Option<SteadyTime>,
+    /// Looks that found the same beat.
+    looks: u32,
+    /// Changes of the beat under the same term and run.
+    beats: u32,
+    neighbour: Neighbour,
+}
+
+/// The observer of one process.
+#[derive(Debug, Clone)]
+pub struct LeaderWatch {
+    node: NodeName,
+    run: RunId,
+    limits: LeadershipLimits,
+    seen: Option<SeenRow>,
+    is_ordered: bool,
+}
+
+impl LeaderWatch {
+    /// An observer that has not looked yet.
+    pub const fn new(node: NodeName, run: RunId, limits: LeadershipLimits) -> Self {
+        Self {
+            node,
+            run,
+            limits,
+            seen: None,
+            is_ordered: false,
+        }
+    }
+
+    /// For how long the beat was unchanged, for people.
+    pub fn unchanged_for(&self) -> Duration {
+        self.seen
+            .as_ref()
+            .map_or(Duration::ZERO, |seen| seen.unchanged)
+    }
+
+    /// A look that was asked and answered at these moments found `row`.
+    pub fn look(
+        &mut self,
+        row: &LeadershipRow,
+        asked: SteadyTime,
+        answered: SteadyTime,
+        candidacy: Candidacy,
+    ) -> WatchDecision {
+        let is_late = answered.since(asked) > self.limits.statement_limit;
+        if self.went_back(row) {
+            self.look_failed();
+            return WatchDecision::Wait;
+        }
+        self.note(row, asked, answered, is_late);
+        if is_late {
+            return WatchDecision::Wait;
+        }
+        self.decide(candidacy)
+    }
+
+    /// A look was not answered: what passes until the next answered one does not count.
+    pub fn look_failed(&mut self) {
+        if let Some(seen) = &mut self.seen {
+            seen.counted_to = None;
+        }
+    }
+
+    /// The row's address was asked, for the row with this term and beat.
+    pub fn address_answered(
+        &mut self,
+        term: Term,
+        beat: i64,
+        answer: &AddressAnswer,
+        candidacy: Candidacy,
+    ) -> WatchDecision {
+        let Some(seen) = &mut self.seen else {
+            return WatchDecision::Wait;
+        };
+        let is_own_node = seen.row.node == self.node;
+        let is_current = seen.row.term == term && (seen.row.beat == beat || is_own_node);
+        if !is_current || seen.neighbour != Neighbour::Asked {
+            return WatchDecision::Wait;
+        }
+        seen.neighbour = match answer {
+            AddressAnswer::Refused => Neighbour::Gone,
+            // The leader may be slow; it is asked again with the next look.
+            AddressAnswer::Silent | AddressAnswer::Process { .. } if !is_own_node => {
+                Neighbour::NotAsked
+            }
+            // The address is this process's own by now, so the earlier process does not have it.
+            AddressAnswer::Process { node, run } if *node == self.node && *run == self.run => {
+                Neighbour::Gone
+            }
+            AddressAnswer::Process { node, run } if *node == self.node => Neighbour::Lives(*run),
+            // Another node's answer says nothing about the earlier process.
+            AddressAnswer::Silent | AddressAnswer::Process { .. } => Neighbour::Silent,
+        };
+        if seen.neighbour == Neighbour::NotAsked {
+            return WatchDecision::Wait;
+        }
+        self.decide(candidacy)
+    }
+
+    /// An operator orders a take-over, whoever leads.
+    pub fn order(&mut self, candidacy: Candidacy) -> WatchDecision {
+        self.is_ordered = true;
+        self.decide(candidacy)
+    }
+
+    /// A lower term than before: the database has lost transactions, or was replaced. No observer
+    /// takes over below a term that it has seen.
+    fn went_back(&self, row: &LeadershipRow) -> bool {
+        self.seen
+            .as_ref()
+            .is_some_and(|seen| row.term < seen.row.term)
+    }
+
+    fn note(
+        &mut self,
+        row: &LeadershipRow,
+        asked: SteadyTime,
+        answered: SteadyTime,
+        is_late: bool,
+    ) {
+        let longest_gap = self.limits.renewal_interval + self.limits.statement_limit;
+        let Some(seen) = &mut self.seen else {
+            self.seen = Some(SeenRow::new(row, answered, is_late));
+            return;
+        };
+        let is_same_office = (seen.row.term, seen.row.run) == (row.term, row.run);
+        let is_same = is_same_office && (seen.row.beat, seen.row.state) == (row.beat, row.state);
+        if is_same {
+            // The observer itself stood still if the gap is longer.
+            let gap = seen.counted_to.map(|from| asked.since(from));
+            seen.unchanged += gap
+                .filter(|gap| *gap <= longest_gap)
+                .unwrap_or(Duration::ZERO);
+            let counted_to = if gap.is_some() { asked } else { answered };
+            seen.counted_to = (!is_late).then_some(counted_to);
+            seen.looks += u32::from(!is_late);
+            seen.row = row.clone();
+            return;
+        }
+        // An order is for the term that the operator saw.
+        self.is_ordered &= seen.row.term == row.term;
+        let mut next = SeenRow::new(row, answered, is_late);
+        if is_same_office {
+            next.beats = seen.beats + 1;
+            // A process of another node that goes on renewing is asked anew when it stops.
+            if row.node == self.node {
+                next.neighbour = seen.neighbour;
+            }
+        }
+        *seen = next;
+    }
+
+    fn decide(&mut self, candidacy: Candidacy) -> WatchDecision {
+        let Some(seen) = &mut self.seen else {
+            return WatchDecision::Wait;
+        };
+        let (term, beat) = (seen.row.term, seen.row.beat);
+        let take_over = |cause| WatchDecision::TakeOver { term, beat, cause };
+        let is_own_node = seen.row.node == self.node;
+        if is_own_node && seen.row.run == self.run {
+            return WatchDecision::Lead { term };
+        }
+        if candidacy.eligibility == Eligibility::Barred {
+            return WatchDecision::Wait;
+        }
+        if self.is_ordered {
+            return take_over(TakeOverCause::Ordered);
+        }
+        let rank_wait = RANK_WAIT * candidacy.rank;
+        if seen.row.state == RowState::Released {
+            let is_for_another = seen
+                .row
+                .successor
+                .as_ref()
+                .is_some_and(|to| *to != self.node);
+            let is_due = !is_for_another || seen.unchanged >= SUCCESSOR_WAIT + rank_wait;
+            return if is_due {
+                take_over(TakeOverCause::Released)
+            } else {
+                WatchDecision::Wait
+            };
+        }
+        if is_own_node {
+            return match seen.neighbour {
+                Neighbour::Lives(run) => seen.duplicate(run),
+                _ if seen.beats >= BEATS_OF_A_LIVING_PROCESS => seen.duplicate(seen.row.run),
+                Neighbour::Gone => take_over(TakeOverCause::OwnRow),
+                Neighbour::Silent => take_over(TakeOverCause::OwnRowSilent),
+                Neighbour::Asked => WatchDecision::Wait,
+                Neighbour::NotAsked => seen.ask(),
+            };
+        }
+        let is_admitted = candidacy.eligibility == Eligibility::Admitted;
+        let needed = match candidacy.eligibility {
+            Eligibility::Newcomer { after } => after.max(self.limits.take_over_after),
+            Eligibility::Admitted | Eligibility::Barred => self.limits.take_over_after,
+        };
+        if seen.unchanged >= needed + rank_wait {
+            return take_over(TakeOverCause::Unchanged);
+        }
+        if !is_admitted || seen.looks < LOOKS_BEFORE_ASKING {
+            return WatchDecision::Wait;
+        }
+        match seen.neighbour {
+            Neighbour::Gone if seen.counted_to.is_some() => take_over(TakeOverCause::LeaderRefused),
+            Neighbour::NotAsked => seen.ask(),
+            Neighbour::Gone | Neighbour::Asked | Neighbour::Silent | Neighbour::Lives(_) => {
+                WatchDecision::Wait
+            }
+        }
+    }
+}
+
+impl SeenRow {
+    fn new(row: &LeadershipRow, answered: SteadyTime, is_late: bool) -> Self {
+        Self {
+            row: row.clone(),
+            unchanged: Duration::ZERO,
+            counted_to: (!is_late).then_some(answered),
+            looks: 0,
+            beats: 0,
+            neighbour: Neighbour::NotAsked,
+        }
+    }
+
+    fn ask(&mut self) -> WatchDecision {
+        self.neighbour = Neighbour::Asked;
+        WatchDecision::AskAddress {
+            term: self.row.term,
+            beat: self.row.beat,
+            address: self.row.address.clone(),
+        }
+    }
+
+    fn duplicate(&self, run: RunId) -> WatchDecision {
+        WatchDecision::EndDuplicate {
+            run,
+            address: self.row.address.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
