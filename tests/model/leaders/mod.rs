@@ -198,7 +198,7 @@ fn holds_when_registrations_are_late() {
         in_flight: 2,
         ..FAIR
     };
-    holds(setting, 30_000);
+    holds(setting, 75_000);
 }
 
 #[test]

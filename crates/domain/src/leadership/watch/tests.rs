@@ -1,3 +1,5 @@
+//! The rules of the observer, look by look.
+
 use proptest::prelude::*;
 
 use super::*;
