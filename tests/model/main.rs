@@ -26,6 +26,7 @@
     reason = "how many states were looked at is worth knowing"
 )]
 
+mod leaders;
 mod world;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};

@@ -1,0 +1,50 @@
+//! Who this process is among the orchestrators of its database.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+
+use crate::actors::leadership::Identity;
+use crate::config::{Config, DatabaseUrl};
+use crate::domain::leadership::{NodeName, RunId};
+
+/// The name of a process, and how it is reached, from the settings and the port that was bound.
+pub(super) fn identity(config: &Config, bound: SocketAddr) -> Identity {
+    let cluster = &config.cluster;
+    let address = cluster.address.clone().unwrap_or_else(|| {
+        let ip = match bound.ip() {
+            ip if ip.is_unspecified() => towards_database(config).unwrap_or(ip),
+            ip => ip,
+        };
+        SocketAddr::new(ip, bound.port()).to_string()
+    });
+    let public_url = cluster.public_url.clone();
+    let configured_port = config.server.bind_address.port();
+    Identity {
+        node: NodeName::new(cluster.node.clone().unwrap_or_else(|| {
+            format!("{}:{configured_port}", host_name())
+        })),
+        run: RunId::new(fastrand::i64(1..1 << 53)),
+        public_url: public_url.unwrap_or_else(|| format!("http://{address}")),
+        address,
+    }
+}
+
+fn host_name() -> String {
+    let name = rustix::system::uname();
+    let name = name.nodename().to_string_lossy().into_owned();
+    if name.is_empty() { "localhost".to_owned() } else { name }
+}
+
+/// The address of this machine on the way to the database. Nothing is sent.
+fn towards_database(config: &Config) -> Option<IpAddr> {
+    let DatabaseUrl::Postgres(url) = &config.database.url else {
+        return None;
+    };
+    let target = url.host_and_port()?.to_socket_addrs().ok()?.next()?;
+    let any: SocketAddr = match target {
+        SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
+        SocketAddr::V6(_) => ([0_u16; 8], 0).into(),
+    };
+    let socket = UdpSocket::bind(any).ok()?;
+    socket.connect(target).ok()?;
+    Some(socket.local_addr().ok()?.ip())
+}
