@@ -19,6 +19,7 @@
 
 mod alerts;
 mod answer;
+mod assignments;
 mod body;
 mod brake;
 mod breakers;

@@ -9,8 +9,8 @@ use actix_web::{guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, brake, breakers, diagnostic, health, instances, long_poll, moves, patterns, recovery,
-    resilience, status, streams, workers,
+    alerts, assignments, brake, breakers, diagnostic, health, instances, long_poll, moves,
+    patterns, recovery, resilience, status, streams, workers,
 };
 
 /// Who depends on a route.
@@ -77,7 +77,7 @@ static ROUTES: &[Route] = routes![
         "Assigns streams to the instance that requests them.";
     Classic POST "/streams/release" [Ignored] workers::release,
         "Returns streams of an instance; the optional `reason` is shown to operators.";
-    Classic GET "/streams/assignments" [Read] streams::assignments,
+    Classic GET "/streams/assignments" [Read] assignments::list,
         "Lists the assignments: which instance runs which stream; pages by `limit` and `after`.";
     Ours POST "/streams" [None] streams::save,
         "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`.";

@@ -12,8 +12,10 @@ mod adapter;
 mod bulk;
 mod connector;
 mod dialect;
+mod loan;
 mod obstacle;
 mod operations;
+mod own_runtime;
 mod sqlstate;
 mod tls;
 

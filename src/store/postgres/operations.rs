@@ -6,6 +6,8 @@
 //! `super::dialect` is what differs: the connection, how it runs a query, and the two operations
 //! that carry ten thousand rows. Transactions, time limits and what a failure means are the
 //! adapters' business; here, an error ends the operation.
+//!
+//! It is one file of this length because `build.rs` makes the second one of it.
 
 use std::collections::BTreeMap;
 

@@ -1,0 +1,192 @@
+//! Rows of `placements`.
+
+use diesel::prelude::*;
+
+use crate::domain::handover::{Handover, HandoverKind};
+use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use crate::domain::stream::{AssignReason, Assignment, OrphanReason, Place, StreamState};
+use crate::domain::time::WallTime;
+use crate::store::error::StoreError;
+use crate::store::rows::row_at::RowAt;
+use crate::store::schema::placements;
+
+/// A row of `placements`.
+#[derive(Debug, Clone, Default, Queryable, Selectable, Insertable)]
+#[diesel(table_name = placements, treat_none_as_default_value = false)]
+pub(in crate::store) struct PlacementRow {
+    pub(in crate::store) stream_id: i64,
+    pub(in crate::store) state: String,
+    pub(in crate::store) instance_id: Option<String>,
+    pub(in crate::store) epoch: Option<i64>,
+    pub(in crate::store) version: Option<i64>,
+    pub(in crate::store) reason: Option<String>,
+    pub(in crate::store) delivered: Option<i64>,
+    pub(in crate::store) released_by: Option<String>,
+    pub(in crate::store) orphaned_from: Option<String>,
+    pub(in crate::store) since: Option<i64>,
+    pub(in crate::store) handover: Option<String>,
+    pub(in crate::store) handover_with: Option<String>,
+    pub(in crate::store) handover_version: Option<i64>,
+    pub(in crate::store) handover_epoch: Option<i64>,
+    pub(in crate::store) handover_since: Option<i64>,
+    pub(in crate::store) handover_reason: Option<String>,
+    pub(in crate::store) given_up_since: Option<i64>,
+}
+
+impl PlacementRow {
+    /// How many values one row binds.
+    pub(in crate::store) const WIDTH: usize = 17;
+
+    /// The row that says where `stream` is.
+    pub(in crate::store) fn new(stream: StreamId, place: &Place) -> Self {
+        let row = Self {
+            stream_id: stream.get(),
+            state: place.state().as_str().to_owned(),
+            ..Self::default()
+        };
+        let text = |id: &InstanceId| id.as_str().to_owned();
+        match place {
+            Place::Assigned(assignment) => Self {
+                instance_id: Some(text(&assignment.instance)),
+                epoch: Some(assignment.epoch.get()),
+                version: Some(assignment.version.get()),
+                reason: Some(assignment.reason.as_str().to_owned()),
+                delivered: assignment.delivered.map(Incarnation::get),
+                since: Some(assignment.assigned_at.as_micros()),
+                ..row.handed_over(assignment.handover.as_ref())
+            },
+            Place::Unclaimed { released_by, since } => Self {
+                released_by: released_by.as_ref().map(text),
+                since: Some(since.as_micros()),
+                ..row
+            },
+            Place::Orphaned {
+                reason,
+                from,
+                since,
+            } => Self {
+                reason: Some(reason.as_str().to_owned()),
+                orphaned_from: Some(text(from)),
+                since: Some(since.as_micros()),
+                ..row
+            },
+            Place::Disabled => row,
+        }
+    }
+
+    fn handed_over(self, handover: Option<&Handover>) -> Self {
+        let kind = handover.map(|handover| handover.kind().as_str().to_owned());
+        match handover {
+            None => self,
+            Some(Handover::GivenUp { since }) => Self {
+                given_up_since: Some(since.as_micros()),
+                ..self
+            },
+            Some(Handover::Releasing {
+                to,
+                version,
+                reason,
+                since,
+            }) => Self {
+                handover: kind,
+                handover_with: to.as_ref().map(|id| id.as_str().to_owned()),
+                handover_version: Some(version.get()),
+                handover_since: Some(since.as_micros()),
+                handover_reason: Some(reason.as_str().to_owned()),
+                ..self
+            },
+            Some(Handover::Overlapping { from, epoch, since }) => Self {
+                handover: kind,
+                handover_with: Some(from.as_str().to_owned()),
+                handover_epoch: Some(epoch.get()),
+                handover_since: Some(since.as_micros()),
+                ..self
+            },
+        }
+    }
+
+    fn handover(&self, at: RowAt<'_>) -> Result<Option<Handover>, StoreError> {
+        let Some(kind) = &self.handover else {
+            let since = self.given_up_since.map(WallTime::from_micros);
+            return Ok(since.map(|since| Handover::GivenUp { since }));
+        };
+        let with = self.handover_with.as_deref().map(InstanceId::from);
+        let since = WallTime::from_micros(
+            self.handover_since
+                .ok_or_else(|| at.missing("handover_since"))?,
+        );
+        Ok(Some(
+            match at.word("handover", kind, HandoverKind::from_word)? {
+                HandoverKind::Releasing => Handover::Releasing {
+                    to: with,
+                    version: AssignmentVersion::new(
+                        self.handover_version
+                            .ok_or_else(|| at.missing("handover_version"))?,
+                    ),
+                    // Moves that began before the column was there were planned ones.
+                    reason: match &self.handover_reason {
+                        Some(word) => at.word("handover_reason", word, AssignReason::from_word)?,
+                        None => AssignReason::PlannedMove,
+                    },
+                    since,
+                },
+                HandoverKind::Overlapping => Handover::Overlapping {
+                    from: with.ok_or_else(|| at.missing("handover_with"))?,
+                    epoch: Epoch::new(
+                        self.handover_epoch
+                            .ok_or_else(|| at.missing("handover_epoch"))?,
+                    ),
+                    since,
+                },
+                HandoverKind::GivenUp => Handover::GivenUp { since },
+            },
+        ))
+    }
+}
+
+impl TryFrom<PlacementRow> for Place {
+    type Error = StoreError;
+
+    fn try_from(row: PlacementRow) -> Result<Self, StoreError> {
+        let at = RowAt {
+            table: "placements",
+            key: &row.stream_id,
+        };
+        let since = || {
+            row.since
+                .map(WallTime::from_micros)
+                .ok_or_else(|| at.missing("since"))
+        };
+        let reason = row.reason.as_deref().unwrap_or_default();
+        Ok(
+            match at.word("state", &row.state, StreamState::from_word)? {
+                StreamState::Assigned => Self::Assigned(Assignment {
+                    handover: row.handover(at)?,
+                    assigned_at: since()?,
+                    reason: at.word("reason", reason, AssignReason::from_word)?,
+                    epoch: Epoch::new(row.epoch.ok_or_else(|| at.missing("epoch"))?),
+                    version: AssignmentVersion::new(
+                        row.version.ok_or_else(|| at.missing("version"))?,
+                    ),
+                    delivered: row.delivered.map(Incarnation::new),
+                    instance: InstanceId::new(
+                        row.instance_id.ok_or_else(|| at.missing("instance_id"))?,
+                    ),
+                }),
+                StreamState::Unclaimed => Self::Unclaimed {
+                    since: since()?,
+                    released_by: row.released_by.map(InstanceId::new),
+                },
+                StreamState::Orphaned => Self::Orphaned {
+                    since: since()?,
+                    reason: at.word("reason", reason, OrphanReason::from_word)?,
+                    from: InstanceId::new(
+                        row.orphaned_from
+                            .ok_or_else(|| at.missing("orphaned_from"))?,
+                    ),
+                },
+                StreamState::Disabled => Self::Disabled,
+            },
+        )
+    }
+}
