@@ -4,11 +4,15 @@
 //! may have been edited by hand or by another release: whatever is not understood becomes
 //! [`StoreError::Unusable`](super::StoreError::Unusable) with the table, the row and the word, never a guess.
 
-mod fleet;
 mod history;
+mod instance;
+mod placement;
 mod row_at;
+mod stream;
 mod watch;
 
-pub(super) use fleet::{InstanceRow, PlacementRow, StreamRow};
 pub(super) use history::{BeatRow, EventRow, IncidentRow, MetricsRow, StoredEventRow};
+pub(super) use instance::InstanceRow;
+pub(super) use placement::PlacementRow;
+pub(super) use stream::StreamRow;
 pub(super) use watch::{AlertRow, HealthRow};

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
+use super::row_at::{RowAt, labels_json};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::time::WallTime;
 use crate::domain::withdrawal::{HandedOver, Withdrawal, WithdrawalCause};
 use crate::store::error::StoreError;
-use crate::store::rows::row_at::{RowAt, labels_json};
 use crate::store::schema::instances;
 
 /// A row of `instances`.

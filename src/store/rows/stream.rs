@@ -7,6 +7,7 @@ use diesel::prelude::*;
 use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 
+use super::row_at::{RowAt, ids_json, labels_json};
 use crate::domain::handover::Handoff;
 use crate::domain::ids::StreamId;
 use crate::domain::returns::Returns;
@@ -14,7 +15,6 @@ use crate::domain::stream::Stream;
 use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
-use crate::store::rows::row_at::{RowAt, ids_json, labels_json};
 use crate::store::schema::streams;
 
 /// A row of `streams`.
