@@ -35,7 +35,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut ledger = Ledger::new(Fleet::new(Epoch::new(0)));
-    let thresholds = LivenessThresholds::default();
+    let thresholds = LivenessThresholds::from_timeout(Duration::from_secs(300));
     let mut machines: BTreeMap<InstanceId, LivenessMachine> = BTreeMap::new();
     for number in 0..INSTANCES {
         let id = InstanceId::new(format!("worker-{number:04}"));

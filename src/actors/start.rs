@@ -70,34 +70,6 @@ pub struct SystemSettings {
     pub jitter_seed: u64,
 }
 
-impl Default for SystemSettings {
-    fn default() -> Self {
-        let day = Duration::from_secs(86_400);
-        Self {
-            thresholds: LivenessThresholds::default(),
-            worker_limits: WorkerLimits::from_thresholds(&LivenessThresholds::default()),
-            retry: RetryPolicy::default(),
-            emergency_enabled: true,
-            breaker: BreakerSettings::default(),
-            mass_failure: MassFailureSettings::default(),
-            health: HealthLimits::default(),
-            change_limit: Duration::from_millis(5_500),
-            health_check_interval: Duration::from_secs(60),
-            sweep_interval: Duration::from_secs(30),
-            flush_interval: Duration::from_secs(5),
-            instance_retention: day,
-            retention: Retention {
-                metrics: day * 7,
-                events: day * 30,
-                incidents: day * 30,
-                health: day * 30,
-                most_health_rows: 100_000,
-            },
-            jitter_seed: 0,
-        }
-    }
-}
-
 /// Where the actors live.
 #[derive(Debug)]
 pub enum Placement {

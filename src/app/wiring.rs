@@ -42,19 +42,88 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
     }
 }
 
+/// What holds if nothing is set, for tests and benchmarks: the jitter is the same each time.
+impl Default for SystemSettings {
+    fn default() -> Self {
+        Self {
+            jitter_seed: 0,
+            ..system_settings(&Config::default())
+        }
+    }
+}
+
+/// What holds if nothing is set.
+impl Default for HttpSettings {
+    fn default() -> Self {
+        http_settings(&Config::default())
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::domain::settings::{
+        BreakerSettings, Fraction, HealthLimits, LivenessThresholds, MassFailureSettings,
+        RetryPolicy, WorkerLimits,
+    };
 
     #[test]
     fn what_actors_and_handlers_take_for_defaults_are_those_of_the_settings() {
-        let config = Config::from_pairs([]).unwrap();
-        let defaults = SystemSettings::default();
-        let of_the_settings = SystemSettings {
-            jitter_seed: defaults.jitter_seed,
-            ..system_settings(&config)
+        let second = Duration::from_secs(1);
+        let day = 86_400 * second;
+        let thresholds = LivenessThresholds::from_timeout(300 * second);
+        let worker_limits = WorkerLimits::from_thresholds(&thresholds);
+        let actors = SystemSettings {
+            thresholds,
+            worker_limits,
+            retry: RetryPolicy {
+                max_attempts: 3,
+                delay: 5 * second,
+                exponential: true,
+            },
+            emergency_enabled: true,
+            breaker: BreakerSettings {
+                threshold: 5,
+                max_probe_interval: 60 * second,
+                probe_limit: 6 * second,
+            },
+            mass_failure: MassFailureSettings {
+                min: 3,
+                ratio: Fraction::HALF,
+                hold: 30 * second,
+            },
+            health: HealthLimits {
+                min_active: Fraction::new(0.8).unwrap(),
+                max_failed: Fraction::HALF,
+                max_utilization: Fraction::new(0.9).unwrap(),
+                failure_retention: day,
+            },
+            change_limit: Duration::from_millis(5_500),
+            health_check_interval: 60 * second,
+            sweep_interval: 30 * second,
+            flush_interval: 5 * second,
+            instance_retention: day,
+            retention: Retention {
+                metrics: day * 7,
+                events: day * 30,
+                incidents: day * 30,
+                health: day * 30,
+                most_health_rows: 100_000,
+            },
+            jitter_seed: 0,
         };
-        assert_eq!(of_the_settings, defaults);
-        assert_eq!(http_settings(&config), HttpSettings::default());
+        assert_eq!(SystemSettings::default(), actors);
+        let handlers = HttpSettings {
+            default_max_streams: 20,
+            worker_limits,
+            thresholds,
+            check_interval: 30 * second,
+            max_missed_heartbeats: 3,
+            limits: RequestLimits::default(),
+            client: ClientLimits::default(),
+        };
+        assert_eq!(HttpSettings::default(), handlers);
     }
 }

@@ -20,6 +20,7 @@
 
 mod alerts;
 mod answer;
+mod assignments;
 mod authority;
 mod body;
 mod brake;

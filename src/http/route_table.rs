@@ -10,8 +10,8 @@ use super::authority::Authority;
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves, patterns, recovery,
-    resilience, status, streams, workers,
+    alerts, assignments, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves,
+    patterns, recovery, resilience, status, streams, workers,
 };
 
 /// The contract that a route belongs to.
@@ -81,7 +81,7 @@ static ROUTES: &[Route] = routes![
         "Assigns streams to the instance that requests them.";
     Classic Told POST "/streams/release" [Ignored] workers::release,
         "Returns streams of an instance; the optional `reason` is shown to operators.";
-    Classic Shown GET "/streams/assignments" [Read] streams::assignments,
+    Classic Shown GET "/streams/assignments" [Read] assignments::list,
         "Lists the assignments: which instance runs which stream; pages by `limit` and `after`.";
     Ours Ordered POST "/streams" [None] streams::save,
         "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`.";

@@ -34,21 +34,6 @@ pub struct HttpSettings {
     pub client: ClientLimits,
 }
 
-impl Default for HttpSettings {
-    fn default() -> Self {
-        let thresholds = LivenessThresholds::default();
-        Self {
-            default_max_streams: 20,
-            worker_limits: WorkerLimits::from_thresholds(&thresholds),
-            thresholds,
-            check_interval: Duration::from_secs(30),
-            max_missed_heartbeats: 3,
-            limits: RequestLimits::default(),
-            client: ClientLimits::default(),
-        }
-    }
-}
-
 /// How many requests of a kind may be under way at once; more are answered 503. Heartbeats and
 /// probes have no limit: they cost next to nothing, and refusing them does harm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -138,7 +138,7 @@ fn holding_past_the_emergency_threshold(emergency_enabled: bool) -> SystemSettin
     SystemSettings {
         thresholds: LivenessThresholds {
             emergency: Duration::from_secs(310),
-            ..LivenessThresholds::default()
+            ..SystemSettings::default().thresholds
         },
         mass_failure: MassFailureSettings {
             min: 1,

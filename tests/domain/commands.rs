@@ -37,7 +37,7 @@ use resilient_orchestrator::domain::stream::{
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 use resilient_orchestrator::domain::timeline::Recent;
 
-use crate::orders::{registration, spec};
+use crate::orders::{self, registration};
 
 const fn at(seconds: i64) -> WallTime {
     WallTime::from_micros(seconds * 1_000_000)
@@ -215,6 +215,13 @@ impl World {
 
     fn state(&self, id: i64) -> StreamState {
         self.place(id).state()
+    }
+}
+
+fn spec(id: i64) -> StreamSpec {
+    StreamSpec {
+        name: Some(format!("s{id}").into()),
+        ..orders::spec(id)
     }
 }
 

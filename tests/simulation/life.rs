@@ -70,7 +70,7 @@ fn settings(world: &mut World) -> SystemSettings {
         worker_limits,
         breaker: BreakerSettings {
             max_probe_interval: Duration::from_secs(8),
-            ..BreakerSettings::default()
+            ..SystemSettings::default().breaker
         },
         sweep_interval: Duration::from_secs(3),
         flush_interval: Duration::from_secs(1),

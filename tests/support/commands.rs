@@ -36,7 +36,7 @@ pub fn self_filling(id: impl Into<InstanceId>, max_streams: u32) -> RegisterInst
 pub fn spec(id: i64) -> StreamSpec {
     StreamSpec {
         id: Some(StreamId::new(id)),
-        name: Some(format!("s{id}").into()),
+        name: Some(format!("stream-{id}").into()),
         ..StreamSpec::default()
     }
 }

@@ -1,4 +1,4 @@
-//! A small fleet with one of everything.
+//! A small fleet with one of everything, and numbers to try the rules with.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -16,7 +16,9 @@ use crate::lease::{LeaseOver, lease};
 use crate::ledger::Ledger;
 use crate::liveness::FenceAnswer;
 use crate::recovery::{Detected, Failure, Manner, Progress};
-use crate::settings::{LivenessThresholds, WorkerLimits};
+use crate::settings::{
+    Fraction, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy, WorkerLimits,
+};
 use crate::time::{Timestamp, WallTime};
 
 pub(crate) const NOW: WallTime = WallTime::from_micros(1_000_000);
@@ -135,5 +137,42 @@ pub(crate) fn standing() -> Standing {
         exclusive: 0,
         to_run: 0,
         digest: StreamsDigest::default(),
+    }
+}
+
+impl Default for LivenessThresholds {
+    fn default() -> Self {
+        Self::from_timeout(Duration::from_secs(300))
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max_attempts: 3,
+            delay: Duration::from_secs(5),
+            exponential: true,
+        }
+    }
+}
+
+impl Default for MassFailureSettings {
+    fn default() -> Self {
+        Self {
+            min: 3,
+            ratio: Fraction::HALF,
+            hold: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for HealthLimits {
+    fn default() -> Self {
+        Self {
+            min_active: Fraction::new(0.8).expect("a fraction"),
+            max_failed: Fraction::HALF,
+            max_utilization: Fraction::new(0.9).expect("a fraction"),
+            failure_retention: Duration::from_secs(24 * 3_600),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The numbers by which the rules decide.
 //!
-//! Plain data: `config/` reads and checks it, the machines take it as an argument.
+//! Plain data: `config/` reads and checks it, and has the defaults; the machines take what they need
+//! as an argument.
 
 use std::time::Duration;
 
@@ -30,12 +31,6 @@ impl LivenessThresholds {
             emergency: timeout * 2,
             probation: warning,
         }
-    }
-}
-
-impl Default for LivenessThresholds {
-    fn default() -> Self {
-        Self::from_timeout(Duration::from_secs(300))
     }
 }
 
@@ -108,16 +103,6 @@ pub struct RetryPolicy {
     pub exponential: bool,
 }
 
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            max_attempts: 3,
-            delay: Duration::from_secs(5),
-            exponential: true,
-        }
-    }
-}
-
 /// When a circuit breaker opens, and the longest wait between its probes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BreakerSettings {
@@ -133,16 +118,6 @@ impl BreakerSettings {
     /// Returns the limit of a probe of something whose calls may take so long.
     pub fn probe_limit_for_calls(call_limit: Duration) -> Duration {
         call_limit + Duration::from_secs(1)
-    }
-}
-
-impl Default for BreakerSettings {
-    fn default() -> Self {
-        Self {
-            threshold: 5,
-            max_probe_interval: Duration::from_secs(60),
-            probe_limit: Self::probe_limit_for_calls(Duration::from_secs(5)),
-        }
     }
 }
 
@@ -193,16 +168,6 @@ pub struct MassFailureSettings {
     pub hold: Duration,
 }
 
-impl Default for MassFailureSettings {
-    fn default() -> Self {
-        Self {
-            min: 3,
-            ratio: Fraction::HALF,
-            hold: Duration::from_secs(30),
-        }
-    }
-}
-
 /// When the whole system is less than healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthLimits {
@@ -214,19 +179,4 @@ pub struct HealthLimits {
     pub max_utilization: Fraction,
     /// How long a critical failure keeps the system degraded.
     pub failure_retention: Duration,
-}
-
-impl Default for HealthLimits {
-    fn default() -> Self {
-        Self {
-            min_active: Fraction {
-                millionths: 800_000,
-            },
-            max_failed: Fraction::HALF,
-            max_utilization: Fraction {
-                millionths: 900_000,
-            },
-            failure_retention: Duration::from_secs(24 * 3_600),
-        }
-    }
 }

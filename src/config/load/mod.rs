@@ -58,6 +58,17 @@ impl Config {
     }
 }
 
+/// What holds if nothing is set.
+impl Default for Config {
+    fn default() -> Self {
+        match from_pairs([]) {
+            Ok(config) => config,
+            // A test reads every default of the table.
+            Err(errors) => unreachable!("a default of the table is no valid value: {errors}"),
+        }
+    }
+}
+
 fn from_pairs<'a>(
     pairs: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<Config, ConfigErrors> {

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::{DatabaseUrl, Fallback, LogFormat, sample};
+use crate::domain::settings::Fraction;
 
 fn refused(pairs: &[(&str, &str)]) -> Vec<String> {
     let errors = Config::from_pairs(pairs.iter().copied()).unwrap_err();
@@ -9,21 +10,38 @@ fn refused(pairs: &[(&str, &str)]) -> Vec<String> {
 }
 
 #[test]
-fn nothing_set_gives_the_defaults_of_the_domain() {
+fn nothing_set_gives_the_defaults() {
     let config = Config::from_pairs([]).unwrap();
     assert_eq!(config.server.bind_address.as_str(), "127.0.0.1:8001");
     assert_eq!(
         config.database.url,
         DatabaseUrl::Sqlite("orchestrator.db".into())
     );
-    assert_eq!(config.liveness, LivenessThresholds::default());
+    let second = Duration::from_secs(1);
+    let thresholds = LivenessThresholds::from_timeout(300 * second);
+    assert_eq!(config.liveness, thresholds);
     assert_eq!(
         config.worker_limits,
         WorkerLimits::from_thresholds(&config.liveness)
     );
-    assert_eq!(config.recovery.retry, RetryPolicy::default());
-    assert_eq!(config.mass_failure, MassFailureSettings::default());
-    assert_eq!(config.breaker, BreakerSettings::default());
+    let retry = RetryPolicy {
+        max_attempts: 3,
+        delay: 5 * second,
+        exponential: true,
+    };
+    assert_eq!(config.recovery.retry, retry);
+    let mass_failure = MassFailureSettings {
+        min: 3,
+        ratio: Fraction::HALF,
+        hold: 30 * second,
+    };
+    assert_eq!(config.mass_failure, mass_failure);
+    let breaker = BreakerSettings {
+        threshold: 5,
+        max_probe_interval: 60 * second,
+        probe_limit: 6 * second,
+    };
+    assert_eq!(config.breaker, breaker);
     assert_eq!(config.log.format, LogFormat::Text);
 }
 

@@ -1,25 +1,23 @@
 //! The store itself: the trait for a PostgreSQL database.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use diesel_async::pooled_connection::deadpool::{Object, Pool, PoolError};
-use diesel_async::pooled_connection::{self, AsyncDieselConnectionManager, ManagerConfig};
-use diesel_async::{
-    AsyncConnection, AsyncMigrationHarness, AsyncPgConnection, SimpleAsyncConnection,
-};
+use diesel_async::pooled_connection::deadpool::Pool;
+use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
+use diesel_async::{AsyncMigrationHarness, AsyncPgConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
-use tokio::runtime::{Handle, Runtime};
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
 use super::connector::Connector;
 use super::label;
+use super::loan::Loan;
 use super::operations;
-use super::sqlstate::{LastError, is_about_content};
+use super::own_runtime::OwnRuntime;
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::fleet::Snapshot;
@@ -32,7 +30,7 @@ use crate::domain::time::WallTime;
 use crate::store::census::Census;
 use crate::store::contract::Store;
 use crate::store::error::StoreError;
-use crate::store::failure::{Access, at_commit};
+use crate::store::failure::Access;
 use crate::store::guard::{Guard, Settlement};
 use crate::store::load::{FleetSink, LoadedFleet, OnProgress, SnapshotSink, in_steps};
 use crate::store::migrations;
@@ -45,9 +43,6 @@ const MIGRATION_LOCK: i64 = 0x6f72_6368_6573_7472;
 
 /// How long the end waits for transactions that are under way. No request waits for them by then.
 const IN_FLIGHT_LIMIT: Duration = Duration::from_millis(300);
-
-/// How long the end waits for the threads of the connections. They have nothing to do by then.
-const SESSION_END_LIMIT: Duration = Duration::from_secs(1);
 
 /// A store that is a PostgreSQL database.
 ///
@@ -157,7 +152,7 @@ impl PostgresStore {
             let _is_open = is_open;
             let committing = AtomicBool::new(false);
             let work = async {
-                let mut lease = Lease::take(&pool, &target).await?;
+                let mut lease = Loan::take(&pool, &target).await?;
                 let value = lease.transaction(access, body, &committing).await?;
                 Ok(value)
             };
@@ -192,147 +187,6 @@ impl PostgresStore {
         F: for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>,
     {
         self.run(Access::Write, body).await
-    }
-}
-
-/// A connection on loan from the pool. It is returned only after a transaction that ended cleanly;
-/// a connection that was abandoned at any other point is closed, so that no later operation finds
-/// an open transaction on it.
-struct Lease(Option<Object<AsyncPgConnection>>);
-
-impl Lease {
-    async fn take(pool: &Pool<AsyncPgConnection>, target: &Connector) -> Result<Self, StoreError> {
-        match pool.get().await {
-            Ok(connection) => Ok(Self(Some(connection))),
-            Err(PoolError::Backend(pooled_connection::PoolError::ConnectionError(error))) => {
-                Err(target.unreachable(&error))
-            }
-            Err(other) => Err(target.unreachable(&other)),
-        }
-    }
-
-    async fn transaction<T, F>(
-        &mut self,
-        access: Access,
-        body: F,
-        committing: &AtomicBool,
-    ) -> Result<T, StoreError>
-    where
-        F: for<'c> FnOnce(&'c mut AsyncPgConnection) -> BoxFuture<'c, Result<T, StoreError>>,
-    {
-        let Some(connection) = self.0.as_mut() else {
-            return Err(StoreError::Unavailable("the connection is gone".to_owned()));
-        };
-        let last = connection.instrumentation().downcast_ref::<LastError>();
-        let last = last.cloned().unwrap_or_default();
-        let _ = last.take();
-        // The levels are named so that a server with other defaults behaves the same: a guard that
-        // waited for another transaction must see the version which that one left.
-        connection
-            .batch_execute(match access {
-                Access::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-                Access::Write => "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE",
-            })
-            .await?;
-        let result = body(connection).await.map_err(|error| blame(error, &last));
-        let ended = match &result {
-            Ok(_) => {
-                committing.store(true, Ordering::Relaxed);
-                let committed = connection.batch_execute("COMMIT").await;
-                committed.map_err(|error| blame_at_commit(error, &last))
-            }
-            Err(_) => connection
-                .batch_execute("ROLLBACK")
-                .await
-                .map_err(Into::into),
-        };
-        match (result, ended) {
-            (result, Ok(())) => {
-                drop(self.0.take());
-                result
-            }
-            (Ok(_), Err(lost)) if access == Access::Write => Err(lost),
-            (Ok(value), Err(_)) => Ok(value),
-            (Err(error), Err(_)) => Err(error),
-        }
-    }
-}
-
-/// Returns the error of a statement: the content is at fault if the server says so.
-fn blame(error: StoreError, last: &LastError) -> StoreError {
-    match (error, last.take()) {
-        (StoreError::Unavailable(text), Some(code)) if is_about_content(&code) => {
-            StoreError::Refused(text)
-        }
-        (error, _) => error,
-    }
-}
-
-/// Returns the error of COMMIT: content that the server refuses there is rolled back.
-fn blame_at_commit(error: diesel::result::Error, last: &LastError) -> StoreError {
-    match last.take() {
-        Some(code) if is_about_content(&code) => StoreError::Refused(error.to_string()),
-        _ => at_commit(error),
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        if let Some(connection) = self.0.take() {
-            drop(Object::take(connection));
-        }
-    }
-}
-
-/// The runtime that drives the connections. Dropping a runtime waits for its threads, which an
-/// async context must not do; this one ends by itself after a signal.
-pub(super) struct OwnRuntime {
-    handle: Handle,
-    runtime: Mutex<Option<Runtime>>,
-}
-
-impl OwnRuntime {
-    pub(super) fn start() -> Result<Self, StoreError> {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("postgres")
-            .enable_all()
-            .build()
-            .map(|runtime| Self {
-                handle: runtime.handle().clone(),
-                runtime: Mutex::new(Some(runtime)),
-            })
-            .map_err(|error| StoreError::Unusable(format!("no thread for PostgreSQL: {error}")))
-    }
-
-    pub(super) fn spawn<T: Send + 'static>(
-        &self,
-        work: impl Future<Output = T> + Send + 'static,
-    ) -> tokio::task::JoinHandle<T> {
-        self.handle.spawn(work)
-    }
-
-    fn take(&self) -> Option<Runtime> {
-        let mut runtime = self.runtime.lock().unwrap_or_else(PoisonError::into_inner);
-        runtime.take()
-    }
-
-    /// Ends it; returns once every connection's driver is gone, and with it the connection.
-    async fn end(&self) {
-        if let Some(runtime) = self.take() {
-            let ended =
-                tokio::task::spawn_blocking(move || runtime.shutdown_timeout(SESSION_END_LIMIT));
-            // It cannot panic, and a process that ends only has to wait.
-            let _ = ended.await;
-        }
-    }
-}
-
-impl Drop for OwnRuntime {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.take() {
-            runtime.shutdown_background();
-        }
     }
 }
 

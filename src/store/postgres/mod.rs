@@ -15,8 +15,10 @@ mod dialect;
 mod label;
 mod leadership;
 mod leading;
+mod loan;
 mod obstacle;
 mod operations;
+mod own_runtime;
 mod sqlstate;
 mod tls;
 

@@ -6,6 +6,8 @@
 //! `super::dialect` has the differences: the connection, how it runs a query, and the two
 //! operations that carry ten thousand rows. Transactions, time limits and the meaning of a failure
 //! belong to the adapters; here, an error ends the operation.
+//!
+//! It is one file of this length because `build.rs` makes the second one of it.
 
 use std::collections::BTreeMap;
 

@@ -5,11 +5,15 @@
 //! [`StoreError::Unusable`](super::StoreError::Unusable) with the table, the row and the value,
 //! never a guess.
 
-mod fleet;
 mod history;
+mod instance;
+mod placement;
 mod row_at;
+mod stream;
 mod watch;
 
-pub(super) use fleet::{InstanceRow, PlacementRow, StreamRow};
 pub(super) use history::{BeatRow, EventRow, IncidentRow, MetricsRow, StoredEventRow};
+pub(super) use instance::InstanceRow;
+pub(super) use placement::PlacementRow;
+pub(super) use stream::StreamRow;
 pub(super) use watch::{AlertRow, HealthRow};

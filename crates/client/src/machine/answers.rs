@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use super::super::stream::{Ending, StreamAssignment, StreamId};
-use super::phase::{Life, Naming, Phase};
+use super::phase::{Life, Naming, Phase, SHORTEST_WAIT};
 use super::words::{Answer, Beat, Changes, Ticket};
 use super::{
     FALLBACK_LEASE, FAREWELLS, FIRST_WAIT, Kind, LONGEST_RETRY_AFTER, Lease, Machine,
-    REGISTER_WAITS, SHORTEST_WAIT,
+    REGISTER_WAITS,
 };
 
 impl Machine {

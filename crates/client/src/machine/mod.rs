@@ -23,6 +23,7 @@
 //!
 //! `now` is the time since any fixed moment, on a clock that goes on while the machine sleeps.
 
+mod agenda;
 mod answers;
 mod digest;
 mod phase;
@@ -36,8 +37,8 @@ use std::time::Duration;
 pub use digest::digest;
 pub use words::{Action, Answer, Beat, Changes, Outcome, Request, Running, Ticket};
 
+use self::agenda::Plan;
 use self::phase::{Life, Phase};
-use self::plan::Plan;
 use super::stream::{Epoch, Handoff, StreamAssignment, StreamId};
 
 /// The lease of who grants heartbeats without a word about leases: that of the default timeout.
@@ -50,8 +51,8 @@ const LONGEST_REQUEST: Duration = Duration::from_secs(10);
 /// The first wait before a registration is tried again, and the longest.
 const REGISTER_WAITS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
 
-/// The first wait before a heartbeat is tried again is a part of the interval within these.
-const SHORTEST_WAIT: Duration = Duration::from_millis(50);
+/// The first wait before a heartbeat is tried again is a part of the interval, from
+/// [`SHORTEST_WAIT`](phase::SHORTEST_WAIT) to this.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 
 /// A longer `Retry-After` than this is not believed.

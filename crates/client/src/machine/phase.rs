@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use super::super::stream::{Ending, StopReason};
-use super::SHORTEST_WAIT;
+
+/// No heartbeat follows another one sooner.
+pub(super) const SHORTEST_WAIT: Duration = Duration::from_millis(50);
 
 /// The states of a worker. What exists in one state only is a part of that state.
 #[derive(Debug)]

@@ -1,39 +1,10 @@
 //! What has to be stopped, and what started.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::stream::{Handoff, StopReason, StreamAssignment, StreamId};
+use super::super::stream::{StopReason, StreamAssignment, StreamId};
+use super::agenda::{Plan, Standing};
 use super::{CallKind, Machine};
-
-/// Whether exclusive streams may run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Standing {
-    Leased,
-    Lapsed,
-}
-
-/// What has to be done, as of the last change; made anew when something changes.
-#[derive(Debug, Default)]
-pub(super) struct Plan {
-    /// Under which standing it was made; `None` if something has changed since.
-    made: Option<Standing>,
-    pub(super) bindings: VecDeque<(StreamId, Handoff)>,
-    pub(super) stops: VecDeque<(StreamId, StopReason)>,
-    pub(super) starts: VecDeque<StreamId>,
-}
-
-impl Plan {
-    /// Something has changed.
-    pub(super) fn discard(&mut self) {
-        self.made = None;
-    }
-
-    /// Whether it does not consider the end of the lease yet.
-    pub(super) fn expects_lease_end(&self) -> bool {
-        self.made != Some(Standing::Lapsed)
-    }
-}
 
 impl Machine {
     pub(super) fn plan_as_of(&mut self, now: Duration) {

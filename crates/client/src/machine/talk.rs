@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::super::stream::{StreamAssignment, StreamId};
-use super::phase::{Life, Naming, Phase};
+use super::phase::{Life, Naming, Phase, SHORTEST_WAIT};
 use super::words::{Action, Request, Running};
-use super::{FALLBACK_LEASE, Kind, Machine, SHORTEST_WAIT, UnderWay, digest};
+use super::{FALLBACK_LEASE, Kind, Machine, UnderWay, digest};
 
 /// Heartbeats name up to this many streams; a larger set goes as a digest, unless the orchestrator
 /// has told all of it again to a worker that had the newest version.

@@ -94,9 +94,10 @@ impl ReturnPolicy {
     }
 }
 
+/// That of a timeout of five minutes, until a fleet is given another one.
 impl Default for ReturnPolicy {
     fn default() -> Self {
-        Self::from_thresholds(&LivenessThresholds::default())
+        Self::from_thresholds(&LivenessThresholds::from_timeout(Duration::from_secs(300)))
     }
 }
 

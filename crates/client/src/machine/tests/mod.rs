@@ -1,5 +1,6 @@
 //! The rules, one by one.
 
+use super::phase::SHORTEST_WAIT;
 use super::*;
 
 mod beginnings;

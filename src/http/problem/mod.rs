@@ -5,6 +5,8 @@
 //! texts here are for the client: no panic message, no SQL, nothing of the machine. Bad input is
 //! the client's fault and is not logged.
 
+mod kind;
+
 use std::fmt;
 
 use actix_web::body::BoxBody;
@@ -13,6 +15,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
+use self::kind::Kind;
 use crate::actors::refusal::Refusal;
 use crate::domain::brake::OrderRefused;
 use crate::domain::breaker::BreakerName;
@@ -24,13 +27,6 @@ pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
 
 /// How many bad fields `detail` spells out.
 const FIELDS_IN_DETAIL: usize = 5;
-
-/// Seconds after which a request should be repeated that met an overload or a shutdown.
-const RETRY_SOON: u32 = 1;
-
-/// Seconds after which a request should be repeated that found the database out, if the next probe
-/// of the breaker (`retry.rs`) is not later.
-const RETRY_LATER: u32 = 5;
 
 /// A field that was refused, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -49,130 +45,6 @@ pub struct Problem {
     errors: Vec<FieldError>,
     allow: Option<String>,
     current_incarnation: Option<Incarnation>,
-}
-
-/// The kinds of errors, each with its status, title and `type`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    MalformedRequest,
-    UnknownRoute,
-    UnknownInstance,
-    UnknownStream,
-    UnknownIncident,
-    UnknownBreaker,
-    MethodNotAllowed,
-    RequestTimeout,
-    Conflict,
-    BodyTooLarge,
-    UnsupportedEncoding,
-    InvalidField,
-    StoreUnavailable,
-    Overloaded,
-    Starting,
-    Standby,
-    NotProven,
-    ShuttingDown,
-    Internal,
-}
-
-impl Kind {
-    const fn status(self) -> StatusCode {
-        match self {
-            Self::MalformedRequest => StatusCode::BAD_REQUEST,
-            Self::UnknownRoute
-            | Self::UnknownInstance
-            | Self::UnknownStream
-            | Self::UnknownIncident
-            | Self::UnknownBreaker => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-            Self::Conflict => StatusCode::CONFLICT,
-            Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::InvalidField => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::StoreUnavailable
-            | Self::Overloaded
-            | Self::Starting
-            | Self::Standby
-            | Self::NotProven
-            | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// Returns the `type`, which tells problems of one status apart; stable, so that a program may
-    /// compare it.
-    const fn uri(self) -> &'static str {
-        match self {
-            Self::MalformedRequest => "/problems/malformed-request",
-            Self::UnknownRoute => "/problems/unknown-route",
-            Self::UnknownInstance => "/problems/unknown-instance",
-            Self::UnknownStream => "/problems/unknown-stream",
-            Self::UnknownIncident => "/problems/unknown-incident",
-            Self::UnknownBreaker => "/problems/unknown-breaker",
-            Self::MethodNotAllowed => "/problems/method-not-allowed",
-            Self::RequestTimeout => "/problems/request-timeout",
-            Self::Conflict => "/problems/conflict",
-            Self::BodyTooLarge => "/problems/body-too-large",
-            Self::UnsupportedEncoding => "/problems/unsupported-encoding",
-            Self::InvalidField => "/problems/invalid-field",
-            Self::StoreUnavailable => "/problems/database-unavailable",
-            Self::Overloaded => "/problems/overloaded",
-            Self::Starting => "/problems/starting",
-            Self::Standby => "/problems/standby",
-            Self::NotProven => "/problems/leadership-unproven",
-            Self::ShuttingDown => "/problems/shutting-down",
-            Self::Internal => "/problems/internal-error",
-        }
-    }
-
-    const fn title(self) -> &'static str {
-        match self {
-            Self::MalformedRequest => "Malformed request",
-            Self::UnknownRoute => "Unknown route",
-            Self::UnknownInstance => "Unknown instance",
-            Self::UnknownStream => "Unknown stream",
-            Self::UnknownIncident => "Unknown incident",
-            Self::UnknownBreaker => "Unknown circuit breaker",
-            Self::MethodNotAllowed => "Method not allowed",
-            Self::RequestTimeout => "Request timed out",
-            Self::Conflict => "Conflict with the current state",
-            Self::BodyTooLarge => "Body too large",
-            Self::UnsupportedEncoding => "Unsupported content encoding",
-            Self::InvalidField => "Invalid field",
-            Self::StoreUnavailable => "Database unavailable",
-            Self::Overloaded => "Overloaded",
-            Self::Starting => "Starting",
-            Self::Standby => "Standby",
-            Self::NotProven => "Leadership not proven",
-            Self::ShuttingDown => "Shutting down",
-            Self::Internal => "Internal error",
-        }
-    }
-
-    const fn retry_after(self) -> Option<u32> {
-        match self {
-            Self::StoreUnavailable => Some(RETRY_LATER),
-            Self::Overloaded
-            | Self::Starting
-            | Self::Standby
-            | Self::NotProven
-            | Self::ShuttingDown => Some(RETRY_SOON),
-            Self::MalformedRequest
-            | Self::UnknownRoute
-            | Self::UnknownInstance
-            | Self::UnknownStream
-            | Self::UnknownIncident
-            | Self::UnknownBreaker
-            | Self::MethodNotAllowed
-            | Self::RequestTimeout
-            | Self::Conflict
-            | Self::BodyTooLarge
-            | Self::UnsupportedEncoding
-            | Self::InvalidField
-            | Self::Internal => None,
-        }
-    }
 }
 
 impl Problem {
@@ -456,87 +328,4 @@ impl ResponseError for Problem {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::ids::{Incarnation, StreamId};
-    use crate::domain::instance::InstanceStatus;
-
-    fn status_of(refusal: Refusal) -> (u16, bool) {
-        let response = Problem::from(refusal).error_response();
-        let retry = response.headers().contains_key(header::RETRY_AFTER);
-        assert_eq!(
-            response.headers().get(header::CONTENT_TYPE).unwrap(),
-            "application/problem+json"
-        );
-        (response.status().as_u16(), retry)
-    }
-
-    #[test]
-    fn every_refusal_has_its_status_and_only_passing_ones_ask_to_be_repeated() {
-        let rejected = Refusal::Rejected;
-        let table = [
-            (rejected(Rejection::UnknownInstance("a".into())), 404, false),
-            (
-                rejected(Rejection::UnknownStream(StreamId::new(1))),
-                404,
-                false,
-            ),
-            (
-                rejected(Rejection::OtherIncarnation {
-                    instance: "a".into(),
-                    given: Incarnation::new(1),
-                    current: Incarnation::new(2),
-                }),
-                409,
-                false,
-            ),
-            (
-                rejected(Rejection::WrongStatus {
-                    instance: "a".into(),
-                    status: InstanceStatus::Inactive,
-                }),
-                409,
-                false,
-            ),
-            (
-                rejected(Rejection::NameTaken {
-                    index: 0,
-                    name: "n".into(),
-                    owner: StreamId::new(1),
-                    is_deleted: false,
-                }),
-                409,
-                false,
-            ),
-            (rejected(Rejection::NameMissing { index: 3 }), 422, false),
-            (rejected(Rejection::IdsExhausted { index: 3 }), 422, false),
-            (Refusal::RefusedByStore, 422, false),
-            (Refusal::StoreUnavailable, 503, true),
-            (Refusal::DatabaseReplaced, 503, true),
-            (Refusal::OutcomeUnknown, 503, true),
-            (Refusal::Overloaded, 503, true),
-            (Refusal::ShuttingDown, 503, true),
-        ];
-        for (refusal, status, retry) in table {
-            assert_eq!(status_of(refusal.clone()), (status, retry), "{refusal:?}");
-        }
-    }
-
-    #[test]
-    fn the_detail_names_some_fields_and_counts_the_rest() {
-        let error = |number| FieldError {
-            field: format!("streams[{number}].id"),
-            reason: "is bad".to_owned(),
-        };
-        let one = Problem::invalid(vec![error(0)], 1);
-        assert_eq!(one.detail, "`streams[0].id` is bad.");
-        let six = Problem::invalid((0..6).map(error).collect(), 6);
-        assert!(
-            six.detail
-                .ends_with("`streams[4].id` is bad; and one more.")
-        );
-        let many = Problem::invalid((0..2_000).map(error).collect(), 5_000);
-        assert_eq!(many.errors.len(), MAX_NAMED_FIELDS);
-        assert!(many.detail.ends_with("; and 4995 more."));
-    }
-}
+mod tests;
