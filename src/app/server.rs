@@ -58,6 +58,7 @@ impl Server {
             gate,
             http,
             serving,
+            view: _,
         } = starting;
         let arbiters = [Arbiter::new(), Arbiter::new()];
         let placement = Placement::Apart {

@@ -35,6 +35,18 @@ pub enum StartError {
     #[expect(missing_docs, reason = "the names say it")]
     #[error("{error}; gave up after {} s (DATABASE_WAIT)", waited.as_secs())]
     WaitedInVain { waited: Duration, error: StoreError },
+    /// Another living process has the name of this one.
+    #[error(
+        "another orchestrator called `{node}` is alive at {address} (run {other}, this one is run \
+         {run}); stop it, or give this one a CLUSTER_NODE of its own"
+    )]
+    #[expect(missing_docs, reason = "the names say it")]
+    DuplicateNode {
+        node: String,
+        address: String,
+        other: i64,
+        run: i64,
+    },
     /// It served, and had to end.
     #[error("{0}")]
     Fatal(#[from] Fatal),

@@ -13,24 +13,28 @@ use actix_web::dev::ServerHandle;
 use log::{info, warn};
 use tokio::task::JoinHandle;
 
+use super::candidacy::Candidate;
+use super::cluster::identity;
 use super::database::target;
 use super::port::listen;
 use super::start_error::StartError;
 use super::stop_limits::{ANSWER_LIMIT, WRITE_GRACE};
+use crate::actors::leadership::{ClusterView, Office};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseSettings};
+use crate::config::{Config, DatabaseUrl};
 use crate::domain::running_time::grace_for;
 use crate::domain::startup::{AfterFailure, DatabaseWait};
 use crate::domain::time::WallTime;
 use crate::http::{self, Awaited, Gate, Phase};
-use crate::store::{Store, StoreError};
+use crate::store::{Identity as Process, Leadership, Store, StoreError};
 
 /// An orchestrator that has its port and no fleet yet.
 #[derive(Debug)]
 pub(super) struct Starting {
     pub(super) address: SocketAddr,
     pub(super) clock: Clock,
+    pub(super) view: ClusterView,
     pub(super) gate: Gate,
     pub(super) http: ServerHandle,
     pub(super) serving: JoinHandle<std::io::Result<()>>,
@@ -42,8 +46,10 @@ impl Starting {
         let clock = Clock::real(grace_for(&config.liveness));
         clock.stop_listening();
         let (listener, address) = listen(config.server.bind_address.as_str())?;
+        let me = identity(config, address);
+        let view = ClusterView::new(me, config.cluster.failsafe, clock.clone());
         let gate = Gate::new(
-            clock.clone(),
+            view.clone(),
             phase(&clock, Awaited::Database, clock.wall()),
         );
         let server = http::serve(listener, gate.clone()).map_err(|reason| StartError::System {
@@ -55,13 +61,15 @@ impl Starting {
         Ok(Self {
             address,
             clock,
+            view,
             gate,
             http,
             serving: actix::spawn(server),
         })
     }
 
-    /// Loads the fleet, and waits for the database for as long as the settings allow.
+    /// Waits for the database as long as the settings allow, then as a standby for the term, and
+    /// loads the fleet.
     pub(super) async fn load(&self, config: &Config) -> Result<Loaded, StartError> {
         let database = &config.database;
         let mut starting = Start {
@@ -70,14 +78,83 @@ impl Starting {
             database: database.url.to_string(),
             wait: DatabaseWait::new(database.wait),
         };
-        let loaded = starting
-            .repeat(async |loading| {
-                let store = open(database, self.address).await?;
-                loading();
-                load(store, database.load_timeout).await
-            })
+        starting
+            .repeat(async |loading| self.lead_and_load(config, loading).await)
+            .await
+    }
+
+    /// One try. A store whose content cannot be used is closed again.
+    async fn lead_and_load(
+        &self,
+        config: &Config,
+        loading: &dyn Fn(),
+    ) -> Result<Loaded, StartError> {
+        let me = Process {
+            node: self.view.me().node.clone(),
+            run: self.view.me().run,
+        };
+        let database = &config.database;
+        let pool_size = usize::try_from(database.pool_size).unwrap_or(usize::MAX);
+        let owner = format!("at {}", self.address);
+        let row_limit = config.cluster.limits.statement_limit;
+        let (store, row) = target(&database.url)
+            .open_as(&me, &owner, database.timeout, row_limit, pool_size)
             .await?;
-        Ok(loaded)
+        info!(database:% = database.url; "using {}", database.url);
+        let loaded = match database.url {
+            DatabaseUrl::Postgres(_) => self.load_shared(config, &store, row, loading).await,
+            DatabaseUrl::Memory | DatabaseUrl::Sqlite(_) => {
+                self.load_own(config, &store, loading).await
+            }
+        };
+        if loaded.is_err() {
+            // The error of loading is the reason, not the error of closing.
+            let _ = store.close().await;
+        }
+        loaded
+    }
+
+    /// Loads from a store that no other process can open.
+    async fn load_own(
+        &self,
+        config: &Config,
+        store: &Arc<dyn Store>,
+        loading: &dyn Fn(),
+    ) -> Result<Loaded, StartError> {
+        loading();
+        let guard = store.begin_term().await?;
+        let limit = config.database.load_timeout;
+        let loaded = Loaded::under(store.clone(), guard, limit).await?;
+        let office = Office::sole(guard.term, self.view.clone());
+        Ok(loaded.led_by(office, Duration::ZERO))
+    }
+
+    /// Loads from a store that others may lead.
+    async fn load_shared(
+        &self,
+        config: &Config,
+        store: &Arc<dyn Store>,
+        row: Arc<dyn Leadership>,
+        loading: &dyn Fn(),
+    ) -> Result<Loaded, StartError> {
+        let limits = config.cluster.limits;
+        let won = Candidate::new(&row, &self.view, &self.gate, limits)
+            .lead()
+            .await?;
+        loading();
+        let office = Office::held(row, won.guard.term, limits, won.sent, self.view.clone());
+        // The term is renewed while the fleet is loaded: otherwise a standby would take over.
+        let keeper = office.keep();
+        let limit = config.database.load_timeout;
+        let loaded = Loaded::under(store.clone(), won.guard, limit).await;
+        keeper.abort();
+        // A leader before that is cut off, and sure that it is alone, goes on for its horizon.
+        let hold = if won.may_be_doubled {
+            self.view.horizon()
+        } else {
+            Duration::ZERO
+        };
+        Ok(loaded?.led_by(office, hold))
     }
 
     /// Stops HTTP again.
@@ -87,32 +164,6 @@ impl Starting {
         tokio::time::sleep(WRITE_GRACE).await;
         self.http.stop(false).await;
     }
-}
-
-async fn open(
-    database: &DatabaseSettings,
-    address: SocketAddr,
-) -> Result<Arc<dyn Store>, StoreError> {
-    let pool_size = usize::try_from(database.pool_size).unwrap_or(usize::MAX);
-    let owner = format!("at {address}");
-    let store = target(&database.url)
-        .open(&owner, database.timeout, pool_size)
-        .await?;
-    info!(database:% = database.url; "using {}", database.url);
-    Ok(store)
-}
-
-/// Loads the fleet. A store whose content cannot be used is closed again.
-async fn load(store: Arc<dyn Store>, limit: Duration) -> Result<Loaded, StoreError> {
-    let loaded = match store.begin_term().await {
-        Ok(guard) => Loaded::under(store.clone(), guard, limit).await,
-        Err(error) => Err(error),
-    };
-    if loaded.is_err() {
-        // The error of loading is the reason, not the error of closing.
-        let _ = store.close().await;
-    }
-    loaded
 }
 
 /// Returns the phase of a start that waits for something and goes on at once.
@@ -138,7 +189,7 @@ impl Start<'_> {
     /// answers and only the fleet is missing.
     async fn repeat<T>(
         &mut self,
-        mut attempt: impl AsyncFnMut(&dyn Fn()) -> Result<T, StoreError>,
+        mut attempt: impl AsyncFnMut(&dyn Fn()) -> Result<T, StartError>,
     ) -> Result<T, StartError> {
         let (since, began) = (self.clock.wall(), self.clock.since_made());
         let mut has_waited = false;
@@ -154,8 +205,8 @@ impl Start<'_> {
                     }
                     return Ok(loaded);
                 }
-                Err(error) if error.is_passing() => error,
-                Err(error) => return Err(error.into()),
+                Err(StartError::Store(error)) if error.is_passing() => error,
+                Err(error) => return Err(error),
             };
             let waited = self.clock.since_made() - began;
             match self.wait.failed(waited, &error.to_string()) {
@@ -222,7 +273,7 @@ mod tests {
         tokio::time::pause();
         let clock = VirtualTime::starting_at(NEW_YEAR).clock();
         clock.stop_listening();
-        let gate = Gate::new(clock.clone(), phase(&clock, Awaited::Database, NEW_YEAR));
+        let gate = Gate::new(view(&clock), phase(&clock, Awaited::Database, NEW_YEAR));
         let mut start = Start {
             clock: &clock,
             gate: &gate,
@@ -234,7 +285,7 @@ mod tests {
             .repeat(async |loading| {
                 tries.push(clock.since_made());
                 match errors.next() {
-                    Some(error) => Err(error),
+                    Some(error) => Err(error.into()),
                     None => {
                         loading();
                         Ok(())

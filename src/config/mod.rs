@@ -8,6 +8,7 @@
 //! Uses `domain::settings`, where the numbers of the rules live, and nothing else of the program.
 
 mod address;
+mod cluster;
 mod database;
 mod dotenv;
 mod duration;
@@ -28,6 +29,7 @@ mod typo;
 mod values;
 
 pub use address::BindAddress;
+pub use cluster::ClusterSettings;
 pub use database::{DatabaseSettings, DatabaseUrl};
 pub use listing::{markdown_table, sample};
 pub use load::{Loaded, load};

@@ -68,6 +68,18 @@ impl PostgresUrl {
         &self.0
     }
 
+    /// Returns the first host and its port, if it is reached over a network.
+    pub fn host_and_port(&self) -> Option<(String, u16)> {
+        use tokio_postgres::config::Host;
+
+        let (base, _) = self.0.split_once('?').unwrap_or((&self.0, ""));
+        let config: tokio_postgres::Config = base.parse().ok()?;
+        let Host::Tcp(host) = config.get_hosts().first()? else {
+            return None;
+        };
+        Some((host.clone(), config.get_ports().first().copied().unwrap_or(5_432)))
+    }
+
     /// Reads the part after `scheme://`.
     ///
     /// # Errors

@@ -62,6 +62,19 @@ impl<'a> Reader<'a> {
         Some(url)
     }
 
+    /// Reads a text by a form of its own; `None` inside: `auto`.
+    pub(super) fn name_or_auto(
+        &mut self,
+        name: &'static str,
+        parse: impl Fn(&str) -> Result<Option<String>, String>,
+    ) -> Option<Option<String>> {
+        self.read(
+            name,
+            |text, _| parse(text),
+            |value| value.clone().unwrap_or_else(|| "auto".to_owned()),
+        )
+    }
+
     pub(super) fn log_format(&mut self, name: &'static str) -> Option<log::LogFormat> {
         self.read(
             name,

@@ -28,6 +28,8 @@ pub enum Group {
     Server,
     /// The database of the fleet.
     Database,
+    /// Several orchestrators on one database.
+    Cluster,
     /// The thresholds of silence.
     Heartbeats,
     /// Leases, and the limits that workers are given.
@@ -47,6 +49,7 @@ impl Group {
         match self {
             Self::Server => "Server",
             Self::Database => "Database",
+            Self::Cluster => "Several orchestrators",
             Self::Heartbeats => "Heartbeats",
             Self::Leases => "Leases",
             Self::Recovery => "Recovery",
@@ -77,6 +80,8 @@ pub enum Kind {
     Fraction,
     /// Yes or no.
     Switch,
+    /// A text with a form of its own, or `auto`.
+    Name,
     /// `text` or `json`.
     LogFormat,
     /// A filter in the language of `RUST_LOG`.
@@ -93,6 +98,7 @@ impl Kind {
             Self::Count { .. } => "NUMBER",
             Self::Fraction => "FRACTION",
             Self::Switch => "BOOL",
+            Self::Name => "TEXT",
             Self::LogFormat => "FORMAT",
             Self::LogFilter => "FILTER",
         }

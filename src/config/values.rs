@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::address::BindAddress;
+use super::cluster::ClusterSettings;
 use super::database::DatabaseSettings;
 use super::log::LogSettings;
 use crate::domain::settings::{
@@ -23,6 +24,8 @@ pub struct Config {
     /// How heartbeats are handled beside the thresholds.
     pub heartbeats: HeartbeatSettings,
     pub recovery: RecoverySettings,
+    /// What this process is among the orchestrators of its database.
+    pub cluster: ClusterSettings,
     /// When silences at the same time are held back.
     pub mass_failure: MassFailureSettings,
     /// When the database is only probed.

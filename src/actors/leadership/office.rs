@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinHandle;
+
 use super::prover::Prover;
 use super::renewals::Renewals;
 use super::view::{ClusterView, Identity};
@@ -68,6 +70,19 @@ impl Office {
     /// Who leads, and who else is there.
     pub fn view(&self) -> &ClusterView {
         &self.view
+    }
+
+    /// Renews the row while the fleet is loaded, until it is aborted. What it finds is found again
+    /// afterwards.
+    pub fn keep(&self) -> JoinHandle<()> {
+        let (row, term, run) = (self.row.clone(), self.term, self.view.me().run);
+        let limits = self.limits;
+        actix::spawn(async move {
+            while let Some(row) = &row {
+                let _ = tokio::time::timeout(limits.statement_limit, row.renew(term, run)).await;
+                tokio::time::sleep(limits.renewal_interval).await;
+            }
+        })
     }
 
     /// Gives out the proofs of the term. From here on this process answers as the leader.

@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::cluster::{self, ClusterSettings};
 use super::database::DatabaseSettings;
 use super::log::LogSettings;
 use super::origin::Origin;
@@ -17,6 +18,7 @@ use super::values::{
     RetentionSettings, ServerSettings,
 };
 use super::{database, rules, table, typo};
+use crate::domain::leadership::LeadershipLimits;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
     WorkerLimits,
@@ -126,6 +128,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let bind_address = reader.address("BIND_ADDRESS");
     let database = read_database(reader);
     let liveness = read_liveness(reader);
+    let cluster = read_cluster(reader, liveness.timeout);
     let worker_limits = read_worker_limits(reader, &liveness);
     let heartbeats = read_heartbeats(reader);
     let recovery = read_recovery(reader);
@@ -141,6 +144,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
             bind_address: bind_address?,
         },
         database: database?,
+        cluster: cluster?,
         liveness: liveness.complete()?,
         worker_limits: worker_limits?,
         heartbeats: heartbeats?,
@@ -196,6 +200,22 @@ impl Thresholds {
             probation: self.probation?,
         })
     }
+}
+
+fn read_cluster(reader: &mut Reader<'_>, timeout: Option<Duration>) -> Option<ClusterSettings> {
+    let node = reader.name_or_auto("CLUSTER_NODE", cluster::parse_node);
+    let address = reader.name_or_auto("CLUSTER_ADDRESS", cluster::parse_address);
+    let public_url = reader.name_or_auto("CLUSTER_PUBLIC_URL", cluster::parse_public_url);
+    let derived = timeout.map(|timeout| LeadershipLimits::from_timeout(timeout).take_over_after);
+    let take_over_after = reader.derived("CLUSTER_TAKEOVER_AFTER", derived);
+    let failsafe = reader.duration("CLUSTER_FAILSAFE");
+    Some(ClusterSettings {
+        node: node?,
+        address: address?,
+        public_url: public_url?,
+        limits: LeadershipLimits::from_take_over(take_over_after?),
+        failsafe: failsafe?,
+    })
 }
 
 fn read_liveness(reader: &mut Reader<'_>) -> Thresholds {

@@ -276,7 +276,7 @@ impl Store for PostgresStore {
             let _is_open = is_open;
             let committing = AtomicBool::new(false);
             let work = async {
-                let mut lease = Lease::take(&pool, &target).await?;
+                let mut lease = Loan::take(&pool, &target).await?;
                 lease
                     .transaction(
                         Access::Read,

@@ -20,10 +20,10 @@ use log::warn;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::adapter::OwnRuntime;
 use super::connector::Connector;
 use super::label;
 use super::leading::{self, Claimed};
+use super::own_runtime::OwnRuntime;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{AdmissionStep, LeadershipRow, MemberRow, NodeName, RunId};
 use crate::store::error::StoreError;

@@ -40,6 +40,11 @@ pub(in crate::store) struct InstanceRow {
 impl InstanceRow {
     /// How many values one row binds.
     pub(in crate::store) const WIDTH: usize = 19;
+
+    /// Its key.
+    pub(in crate::store) fn id(&self) -> &str {
+        &self.id
+    }
 }
 
 impl From<&Instance> for InstanceRow {

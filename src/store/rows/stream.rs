@@ -63,6 +63,11 @@ where
 impl StreamRow {
     /// How many values one row binds.
     pub(in crate::store) const WIDTH: usize = 14;
+
+    /// Its key.
+    pub(in crate::store) const fn id(&self) -> i64 {
+        self.id
+    }
 }
 
 impl From<&Stream> for StreamRow {
