@@ -321,7 +321,7 @@ macro_rules! required {
 pub(super) use required as required_types;
 required!(i64, u16, String, InstanceId, StreamId, Epoch);
 
-/// A field that must be there.
+/// Settles a field that must be there.
 pub(super) fn required<T>(slot: Slot<T>, name: &str, refused: &mut Refused) -> Option<T> {
     let slot = slot.unwrap_or_else(|| Err(Refused::because("is missing")));
     slot.map_err(|part| refused.add(name, part)).ok()

@@ -59,7 +59,7 @@ impl<'f> Draft<'f> {
         self.now
     }
 
-    /// Returns which returns of streams count.
+    /// Returns the policy that decides which returns of streams count.
     pub fn return_policy(&self) -> ReturnPolicy {
         self.policy
     }
@@ -275,7 +275,8 @@ impl<'f> Draft<'f> {
         self.begin_release_because(stream, to, AssignReason::PlannedMove);
     }
 
-    /// The same, with the reason for which the next owner gets it.
+    /// Does the same as [`begin_release`](Self::begin_release), with the reason for which the next
+    /// owner gets it.
     pub fn begin_release_because(
         &mut self,
         stream: StreamId,
@@ -534,7 +535,8 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// The same, if the stream itself is about to be replaced.
+    /// Records that the returns of a stream are forgotten, if the stream itself is about to be
+    /// replaced.
     pub fn tell_returns_over(&mut self, stream: &Stream, because: ReturnsEnd) {
         let returns = stream.returns.as_ref();
         if let Some(returns) = returns.filter(|returns| returns.is_reported()) {
@@ -583,8 +585,8 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// An owner that must release a stream was notified of that: after the release it needs no
-    /// further notification.
+    /// Moves the version of the owner that loses a stream, unless the owner had to release it: then it
+    /// was notified already.
     fn touch_loser(&mut self, place: &Place) {
         if !place.assignment().is_some_and(Assignment::is_releasing) {
             self.touch_owner(place);
