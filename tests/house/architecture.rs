@@ -251,8 +251,8 @@ fn is_file_name(word: &str) -> bool {
 
 #[test]
 fn the_guides_name_files_that_exist() {
-    let mut count = 0;
     for guide in GUIDES {
+        let mut count = 0;
         let text = fs::read_to_string(root().join(guide)).unwrap();
         for path in text
             .split('`')
@@ -267,8 +267,13 @@ fn the_guides_name_files_that_exist() {
             );
             count += 1;
         }
+        let least = if guide == "docs/ARCHITECTURE.md" {
+            20
+        } else {
+            2
+        };
+        assert!(count > least, "{guide} leads through the code by file name");
     }
-    assert!(count > 100, "the guides lead through the code by file name");
 }
 
 /// Each name that a document places in a file, as in `NAME` in `FILE` or `NAME` (`FILE`).
