@@ -99,7 +99,7 @@ impl Line {
         line
     }
 
-    /// One object: `timestamp`, `level`, `target`, `message`, then the fields.
+    /// Returns one object: `timestamp`, `level`, `target`, `message`, then the fields.
     fn json(&self, level: &str) -> serde_json::Result<String> {
         const OURS: [&str; 4] = ["timestamp", "level", "target", "message"];
         let mut bytes = Vec::new();
@@ -149,7 +149,7 @@ fn field_value(value: &Value<'_>) -> serde_json::Value {
     }
 }
 
-/// A field in a text line: bare when that is unambiguous, else in quotes.
+/// Returns a field for a text line: bare when that is unambiguous, else in quotes.
 fn field_text(value: &serde_json::Value) -> String {
     match value {
         serde_json::Value::String(text) if is_bare(text) => text.clone(),

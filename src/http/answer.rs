@@ -92,12 +92,12 @@ pub(super) fn seconds(duration: Duration) -> Value {
     }
 }
 
-/// Whole milliseconds.
+/// Returns whole milliseconds.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Milliseconds to the microsecond.
+/// Returns milliseconds, exact to the microsecond.
 pub(super) fn in_milliseconds(microseconds: u64) -> f64 {
     microseconds as f64 / 1e3
 }

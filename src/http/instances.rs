@@ -292,7 +292,7 @@ pub(super) async fn failure(
     }))
 }
 
-/// How many instances received streams.
+/// Returns how many instances received streams.
 fn receivers(evacuation: &Evacuation) -> usize {
     let receivers: BTreeSet<&InstanceId> = evacuation.moved.iter().map(|(_, to)| to).collect();
     receivers.len()

@@ -157,7 +157,7 @@ static ROUTES: &[Route] = routes![
         "Counters and gauges in the OpenMetrics text format, for Prometheus.";
 ];
 
-/// Every route that is served.
+/// Returns every route that is served.
 pub fn route_table() -> &'static [Route] {
     ROUTES
 }

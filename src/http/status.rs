@@ -61,7 +61,7 @@ struct Services {
     database: &'static str,
 }
 
-/// The answer of `GET /ready` before the fleet is loaded.
+/// Returns the answer of `GET /ready` before the fleet is loaded.
 pub(super) fn not_ready_yet(
     now: WallTime,
     has_database: bool,

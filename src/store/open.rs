@@ -120,7 +120,7 @@ pub async fn open(
         .await
 }
 
-/// [`Target::parse`], then [`Target::migrate`].
+/// Does the same as [`Target::parse`], then [`Target::migrate`].
 ///
 /// # Errors
 /// As those.
@@ -128,7 +128,7 @@ pub async fn migrate(url: &str, timeout: Duration) -> Result<Vec<String>, StoreE
     Target::parse(url)?.migrate(timeout).await
 }
 
-/// [`Target::parse`], then [`Target::revert_last`].
+/// Does the same as [`Target::parse`], then [`Target::revert_last`].
 ///
 /// # Errors
 /// As those.

@@ -227,35 +227,78 @@ fn every_room_says_what_it_is_for() {
     }
 }
 
+/// Documents that lead through the code by file name.
+const GUIDES: [&str; 5] = [
+    "docs/ARCHITECTURE.md",
+    "CONTRIBUTING.md",
+    "docs/GUARANTEES.md",
+    "docs/FAILURES.md",
+    "docs/WORKERS.md",
+];
+
+fn is_file_name(word: &str) -> bool {
+    let folders = [
+        "src/",
+        "crates/",
+        "tests/",
+        "docs/",
+        "migrations/",
+        "examples/",
+        "benches/",
+    ];
+    folders.iter().any(|folder| word.starts_with(folder))
+}
+
 #[test]
-fn the_documents_of_the_architecture_name_files_that_exist() {
-    let text = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
-    let named = text.split('`').skip(1).step_by(2).filter(|word| {
-        [
-            "src/",
-            "crates/",
-            "tests/",
-            "docs/",
-            "migrations/",
-            "examples/",
-            "benches/",
-        ]
-        .iter()
-        .any(|folder| word.starts_with(folder))
-    });
-    let mut count = 0;
-    for path in named {
-        let path = path.split([':', '#']).next().unwrap();
-        assert!(
-            root().join(path).exists(),
-            "docs/ARCHITECTURE.md names `{path}`: not there"
-        );
-        count += 1;
+fn the_guides_name_files_that_exist() {
+    for guide in GUIDES {
+        let mut count = 0;
+        let text = fs::read_to_string(root().join(guide)).unwrap();
+        for path in text
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|w| is_file_name(w))
+        {
+            let path = path.split([':', '#']).next().unwrap();
+            assert!(
+                root().join(path).exists(),
+                "{guide} names `{path}`: not there"
+            );
+            count += 1;
+        }
+        let least = if guide == "docs/ARCHITECTURE.md" {
+            20
+        } else {
+            2
+        };
+        assert!(count > least, "{guide} leads through the code by file name");
     }
-    assert!(
-        count > 20,
-        "docs/ARCHITECTURE.md walks its stories by file name"
-    );
+}
+
+/// Each name that a document places in a file, as in `NAME` in `FILE` or `NAME` (`FILE`).
+fn placed_names(text: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<&str> = text.split('`').collect();
+    let codes = (1..parts.len().saturating_sub(2)).step_by(2);
+    codes
+        .filter(|at| matches!(parts[at + 1].trim(), "in" | "("))
+        .map(|at| (parts[at], parts[at + 2]))
+        .filter(|(name, file)| !is_file_name(name) && is_file_name(file) && !file.ends_with('/'))
+        .collect()
+}
+
+#[test]
+fn the_checklists_name_what_is_in_the_files() {
+    let text = fs::read_to_string(root().join("CONTRIBUTING.md")).unwrap();
+    let placed = placed_names(&text);
+    assert!(placed.len() > 15, "{placed:?}");
+    for (name, file) in placed {
+        let code = fs::read_to_string(root().join(file)).unwrap();
+        assert!(
+            words(&code).contains(name),
+            "CONTRIBUTING.md places `{name}` in {file}: not there"
+        );
+    }
 }
 
 #[test]

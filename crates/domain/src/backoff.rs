@@ -10,7 +10,7 @@ const MAX_DOUBLINGS: u32 = 6;
 /// Jitter takes away at most this part of a wait, so that many waiters do not move as one.
 const JITTER_SHARE: f64 = 0.25;
 
-/// The wait before retry `retry` (1 for the first), at most 64 times the first wait.
+/// Returns the wait before retry `retry` (1 for the first), at most 64 times the first wait.
 ///
 /// `jitter` in 0..=1 shortens it by up to a quarter; it is an argument so that this function stays
 /// arithmetic. Once the attempts of the policy are used up, the wait stays at the longest delay.

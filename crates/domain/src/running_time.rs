@@ -33,8 +33,8 @@ pub const READING_INTERVAL: Duration = Duration::from_millis(100);
 /// The longest grace: enough to read what ten thousand workers sent.
 pub const LONGEST_GRACE: Duration = Duration::from_secs(1);
 
-/// How long running time goes on standing still after a gap: a second, or a tenth of a timeout
-/// that is shorter than ten.
+/// Returns how long running time stands still after a gap: a second, or a tenth of a timeout that is
+/// shorter than ten seconds.
 pub fn grace_for(thresholds: &LivenessThresholds) -> Duration {
     LONGEST_GRACE.min(thresholds.timeout / 10)
 }

@@ -81,7 +81,7 @@ pub(super) fn show(answer: &Value) -> String {
     aligned(&lines) + &alerts(answer)
 }
 
-/// `degraded: capacity utilization`
+/// Returns the health with its reasons: `degraded: capacity utilization`.
 fn health(resilience: &Value) -> String {
     let health = words(&resilience["system_health"]);
     let rules = entries(&resilience["rules"]).iter();
@@ -190,7 +190,7 @@ fn of_streams(streams: &Value) -> String {
     }
 }
 
-/// `3 under way, 2 given up`
+/// Returns `3 under way, 2 given up`; `None` without moves.
 fn moves(moves: &Value) -> Option<String> {
     let (under_way, given_up) = (moves["under_way"].as_u64()?, moves["given_up"].as_u64()?);
     (under_way + given_up > 0).then(|| match given_up {

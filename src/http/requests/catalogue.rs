@@ -130,7 +130,7 @@ request! {
     }
 }
 
-/// Two targets for one stream are a mistake of the sender.
+/// Refuses two targets for one stream, which are a mistake of the sender.
 fn repeated_moves(drafts: &[Taken<<MoveEntry as Record>::Draft>]) -> Refused {
     let streams = first_with_same(drafts, |draft| {
         draft.as_ref().ok()?.stream_id.as_ref()?.as_ref().ok()

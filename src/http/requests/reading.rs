@@ -332,7 +332,7 @@ required!(
     AssignmentVersion
 );
 
-/// A field that must be there.
+/// Settles a field that must be there.
 pub(super) fn required<T>(slot: Slot<T>, name: &str, refused: &mut Refused) -> Option<T> {
     let slot = slot.unwrap_or_else(|| Err(Refused::because("is missing")));
     slot.map_err(|part| refused.add(name, part)).ok()

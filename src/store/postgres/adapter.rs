@@ -220,8 +220,9 @@ pub(in crate::store) async fn revert_last(
     reverted
 }
 
-/// Connecting and taking turns is bounded by `limit`; the migrations themselves are not: half of
-/// one is worse than a slow one. The harness blocks, so it gets a thread for blocking work.
+/// Migrates a database. Connecting and waiting for the lock are bounded by `limit`; the migrations
+/// themselves are not, because half of one is worse than a slow one. The harness blocks, so it gets a
+/// thread for blocking work.
 async fn on_migrated_database<T: Send + 'static>(
     runtime: &OwnRuntime,
     target: &Arc<Connector>,

@@ -90,7 +90,7 @@ pub(super) async fn save(c: &mut Connection, guard: Guard, save: &Save) -> Resul
     write(c, &set).await
 }
 
-/// A row is written after the rows it refers to, and deleted before them.
+/// Writes each row after the rows it refers to, and deletes it before them.
 async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
     for rows in set.instances.chunks(rows_per_statement(InstanceRow::WIDTH)) {
         diesel::insert_into(instances::table)

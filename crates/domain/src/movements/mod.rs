@@ -170,7 +170,7 @@ fn part(event: &Event) -> Option<Part<'_>> {
     }
 }
 
-/// `1 stream`, `12 streams`
+/// Returns `1 stream` or `12 streams`.
 pub fn counted(streams: usize) -> String {
     match streams {
         1 => "1 stream".to_owned(),
@@ -178,7 +178,7 @@ pub fn counted(streams: usize) -> String {
     }
 }
 
-/// `stream 4`, `streams 4, 5 and 6`, `streams 1, 2, 3, 4, 5 and 7 more`
+/// Returns `stream 4`, `streams 4, 5 and 6` or `streams 1, 2, 3, 4, 5 and 7 more`.
 pub fn named(streams: &BTreeSet<StreamId>) -> String {
     let ids: Vec<String> = streams.iter().map(StreamId::to_string).collect();
     let (first, rest) = ids.split_at(ids.len().min(NAMED_STREAMS));

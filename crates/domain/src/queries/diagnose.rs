@@ -185,7 +185,7 @@ fn owner(fleet: &Fleet, stream: StreamId) -> Option<&InstanceId> {
     Some(&assignment.instance)
 }
 
-/// "stream 4", "streams 4, 7" or "streams 1, 2, … and 90 more".
+/// Returns "stream 4", "streams 4, 7" or "streams 1, 2, … and 90 more".
 fn named(ids: &[StreamId]) -> String {
     let first: Vec<String> = ids
         .iter()

@@ -34,7 +34,7 @@ pub struct StreamCounts {
 }
 
 impl StreamCounts {
-    /// Counts. Walks the instances, not the streams.
+    /// Counts the streams. Walks the instances, not the streams.
     pub fn of(fleet: &Fleet, leases: &Leases) -> Self {
         let mut counts = Self {
             unclaimed: fleet.unclaimed().len(),
