@@ -332,3 +332,30 @@ fn the_tables_of_actors_name_every_actor() {
         );
     }
 }
+
+/// Whether a file declares a type with a field that holds the store.
+fn holds_the_store(text: &str) -> bool {
+    code(text).any(|(_, line)| {
+        // The parameter of a constructor is indented more.
+        line.ends_with("store: Arc<dyn Store>,") && !line.starts_with("        ")
+    })
+}
+
+#[test]
+fn only_the_way_to_the_store_and_the_breaker_hold_it() {
+    let holders: Vec<String> = sources("src/actors")
+        .into_iter()
+        .filter(|(_, text)| holds_the_store(text))
+        .map(|(path, _)| path.strip_prefix(root()).unwrap().display().to_string())
+        .collect();
+    let allowed = [
+        "src/actors/db_breaker/access.rs",
+        "src/actors/db_breaker/actor.rs",
+        // What was read before the actors began.
+        "src/actors/start.rs",
+    ];
+    assert_eq!(
+        holders, allowed,
+        "an actor calls the store through StoreAccess, which counts calls and reports outcomes"
+    );
+}

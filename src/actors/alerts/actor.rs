@@ -7,8 +7,6 @@ use std::time::Duration;
 use actix::prelude::*;
 use log::{error, info, warn};
 
-use super::handle::UpdateAlerts;
-use super::saving::{MAX_UNSAVED, RETRY_INTERVAL};
 use crate::actors::alarm::Alarm;
 use crate::actors::batch::RefusalLog;
 use crate::actors::db_breaker::{BreakerChanged, StoreAccess};
@@ -25,6 +23,13 @@ use crate::store::{Store, StoreError};
 
 /// How many open alerts are read at the start at the most: more than a fleet has instances.
 const MAX_OPEN: u32 = 100_000;
+
+/// How many alerts are kept for the store at the most while it is out; closed ones are given up
+/// first.
+const MAX_UNSAVED: usize = 10_000;
+
+/// How soon what could not be saved is tried again.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How often the sentence of an open alert is saved at the most.
 pub const REWORDING_INTERVAL: Duration = Duration::from_secs(30);
@@ -236,6 +241,11 @@ impl Actor for AlertBookActor {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct BookChanged;
+
+/// Changes the book.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct UpdateAlerts(pub News);
 
 impl Handler<UpdateAlerts> for AlertBookActor {
     type Result = ();

@@ -2,13 +2,8 @@
 
 use actix::prelude::*;
 
-use super::actor::AlertBookActor;
+use super::actor::{AlertBookActor, UpdateAlerts};
 use crate::domain::alert::{AlertKind, News, Severity};
-
-/// Changes the book.
-#[derive(Debug, Clone, Message)]
-#[rtype(result = "()")]
-pub struct UpdateAlerts(pub News);
 
 /// Where alerts are raised and cleared. Clones lead to the same book.
 #[derive(Debug, Clone)]

@@ -15,6 +15,6 @@ mod handle;
 mod questions;
 mod saving;
 
-pub use actor::{AlertBookActor, BookChanged, KeptAlerts, REWORDING_INTERVAL};
-pub use handle::{Alerts, UpdateAlerts};
+pub use actor::{AlertBookActor, BookChanged, KeptAlerts, REWORDING_INTERVAL, UpdateAlerts};
+pub use handle::Alerts;
 pub use questions::{AlertPage, AskAlerts, AskOpen, OpenAlerts};

@@ -1,7 +1,6 @@
 //! The way between the book and the store.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix::prelude::*;
 use log::{debug, warn};
@@ -12,13 +11,6 @@ use crate::actors::clean_up::Forget;
 use crate::actors::store_calls::StoreOp;
 use crate::domain::alert::Alert;
 use crate::store::Store;
-
-/// How many alerts are kept for the store at the most while it is out; closed ones are given up
-/// first.
-pub(super) const MAX_UNSAVED: usize = 10_000;
-
-/// How soon what could not be saved is tried again.
-pub(super) const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 
 impl AlertBookActor {
     /// Takes an alert that the store does not know as it is now.

@@ -79,6 +79,8 @@ pub struct HealthActor {
     pub(super) machine: HealthMachine,
     pub(super) report: Option<HealthReport>,
     pub(super) history: History,
+    /// Rings when the history is saved again.
+    pub(super) retry: Alarm<Self>,
     pub(super) looked_at: Option<Timestamp>,
     pub(super) is_looking: bool,
     hint: Alarm<Self>,
@@ -105,6 +107,7 @@ impl HealthActor {
             machine: HealthMachine::new(settings.limits),
             report: None,
             history: History::new(),
+            retry: Alarm::of_waits(|actor| &mut actor.retry, Self::save_history),
             looked_at: None,
             is_looking: false,
             hint: Alarm::of_waits(|actor| &mut actor.hint, Self::look),

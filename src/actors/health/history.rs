@@ -3,8 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::actor::HealthActor;
-use crate::actors::alarm::Alarm;
 use crate::domain::health::HealthRecord;
 use crate::domain::outbox::{Excess, Outbox, Queue};
 use crate::domain::time::WallTime;
@@ -27,7 +25,6 @@ pub(super) struct History {
     pub(super) recent: VecDeque<HealthRecord>,
     pub(super) outbox: Outbox<Queue<HealthRecord>>,
     pub(super) refusal_logged: bool,
-    pub(super) retry: Alarm<HealthActor>,
 }
 
 impl History {
@@ -37,7 +34,6 @@ impl History {
             recent: VecDeque::new(),
             outbox: Outbox::new(queue, MAX_UNSAVED, RETRY_INTERVAL),
             refusal_logged: false,
-            retry: Alarm::of_waits(|actor| &mut actor.history.retry, HealthActor::save_history),
         }
     }
 

@@ -41,7 +41,7 @@ impl HealthActor {
         let (history, now) = (&mut self.history, self.clock.awake());
         let Some(records) = history.outbox.begin(now) else {
             let next = history.outbox.next_retry();
-            return history.retry.set(next, &self.clock, ctx);
+            return self.retry.set(next, &self.clock, ctx);
         };
         let rows = records.clone();
         let save = |store: Arc<dyn Store>| async move {

@@ -1,3 +1,5 @@
+//! How events are stored, and how they read.
+
 use super::*;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::IncidentOutcome;

@@ -1,3 +1,5 @@
+//! Which alerts the book opens, rewords, joins, closes and forgets.
+
 use super::*;
 use proptest::prelude::*;
 

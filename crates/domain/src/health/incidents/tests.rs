@@ -1,3 +1,5 @@
+//! What is remembered of incidents, what is cut, and what it says of failures.
+
 use std::time::Duration;
 
 use super::*;
