@@ -239,6 +239,18 @@ fn telling_without_a_proof_is_found() {
 }
 
 #[test]
+fn telling_by_a_proof_sent_before_the_request_is_found() {
+    let setting = Setting {
+        mutation: Mutation::TellsByYoungProof,
+        time_passes: false,
+        take_overs: 1,
+        moves: 1,
+        ..FAIR
+    };
+    is_found(setting, &[RUNNERS, OWNER]);
+}
+
+#[test]
 fn denying_without_a_proof_is_found() {
     let setting = Setting {
         mutation: Mutation::DeniesWithoutProof,

@@ -206,7 +206,12 @@ impl World {
         };
         let fleet = orchestrator.fleet;
         let is_newest = version == fleet.versions[who];
-        let may_tell = reach != Reach::Memory || mutation == Mutation::TellsWithoutProof;
+        let is_broken = match mutation {
+            Mutation::TellsWithoutProof => true,
+            Mutation::TellsByYoungProof => lease > 0,
+            _ => false,
+        };
+        let may_tell = reach != Reach::Memory || is_broken;
         if (is_newest && lease == 0) || (!is_newest && !may_tell) {
             return None;
         }

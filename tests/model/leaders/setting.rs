@@ -8,6 +8,8 @@ pub(crate) enum Mutation {
     LeaseNotShortened,
     /// A heartbeat with another version is answered with the streams to run, without a proof.
     TellsWithoutProof,
+    /// A young proof is enough, although it was sent before the request came.
+    TellsByYoungProof,
     /// An unknown life is denied without a proof.
     DeniesWithoutProof,
     /// A proof counts from the moment its answer arrived.

@@ -42,6 +42,9 @@ pub fn last_beat(judging_from: Timestamp, carried: Duration) -> Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Incarnation;
+    use crate::instance::InstanceStatus;
+    use crate::liveness::{Effect, LivenessMachine, Saved, Silence};
     use proptest::prelude::*;
 
     /// A day: what running time begins with.
@@ -105,6 +108,56 @@ mod tests {
         // Nothing is known of it: a full timeout.
         assert_eq!(fails_at(None, Some(1_000), from), running(DAY + 300));
         assert_eq!(fails_at(Some(900), None, from), running(DAY + 300));
+    }
+
+    /// The machine of an instance that had been silent for `silent_for` seconds at the watermark.
+    fn machine(silent_for: i64, from: Timestamp) -> LivenessMachine {
+        let saved = Saved {
+            incarnation: Incarnation::new(1),
+            status: InstanceStatus::Active,
+            flaps: 0,
+        };
+        let last = wall(1_000 - silent_for);
+        let carried = carried_silence(Some(last), Some(wall(1_000)), &thresholds());
+        LivenessMachine::new(thresholds(), saved, last_beat(from, carried))
+    }
+
+    #[test]
+    fn an_instance_that_is_heard_starts_anew() {
+        let mut machine = machine(290, running(DAY));
+        assert_eq!(
+            machine.handle_deadline(running(DAY)),
+            Some(Effect::BecameLate)
+        );
+        assert_eq!(machine.handle_deadline(running(DAY + 119)), None);
+        assert_eq!(
+            machine.heartbeat(running(DAY + 119)),
+            Some(Effect::BackOnTime)
+        );
+        assert_eq!(machine.handle_deadline(running(DAY + 238)), None);
+        let late = machine.handle_deadline(running(DAY + 418));
+        assert_eq!(late, Some(Effect::BecameLate));
+        assert_eq!(machine.handle_deadline(running(DAY + 418)), None);
+        let failed = machine.handle_deadline(running(DAY + 419));
+        assert_eq!(
+            failed,
+            Some(Effect::BecameSilent),
+            "a full timeout after it was heard"
+        );
+    }
+
+    #[test]
+    fn all_instances_that_are_not_heard_are_late_before_the_first_can_fail() {
+        let from = running(DAY);
+        let mut fleet: Vec<_> = (0..=300)
+            .step_by(10)
+            .map(|age| machine(age, from))
+            .collect();
+        for machine in &mut fleet {
+            machine.handle_deadline(running(DAY + 120));
+        }
+        let late = fleet.iter().filter(|one| one.silence() >= Silence::Late);
+        assert_eq!(late.count(), fleet.len(), "a mass is seen as one");
     }
 
     #[test]
