@@ -84,6 +84,7 @@ impl<A: Actor> fmt::Debug for Alarm<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::testing::VirtualTime;
     use crate::domain::time::WallTime;
 
     struct Sleeper {
@@ -131,7 +132,7 @@ mod tests {
     }
 
     async fn rings(orders: impl IntoIterator<Item = Order>) -> Vec<u64> {
-        let clock = Clock::of_runtime(WallTime::default());
+        let clock = VirtualTime::starting_at(WallTime::default()).clock();
         let sleeper = Sleeper {
             clock,
             rang_at: Vec::new(),

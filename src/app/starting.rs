@@ -264,6 +264,12 @@ mod tests {
 
     const NEW_YEAR: WallTime = WallTime::from_micros(1_767_225_600_000_000);
 
+    fn view(clock: &Clock) -> ClusterView {
+        use crate::domain::ids::Term;
+
+        Office::embedded(Term::new(1), clock).view().clone()
+    }
+
     /// A start whose tries fail with these errors and then succeed: how it ended, and when each try
     /// came.
     async fn start(

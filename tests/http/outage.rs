@@ -9,7 +9,10 @@ use crate::support_http::{NEW_YEAR, World};
 use crate::support_http::{assert_has, ids, pass, settle};
 use actix_web::http::header;
 use actix_web::{body, test};
+use resilient_orchestrator::actors::leadership::{ClusterView, Office};
+use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::clock::testing::VirtualTime;
+use resilient_orchestrator::domain::ids::Term;
 use resilient_orchestrator::http::{self, Awaited, Gate, Phase, Starting, route_table};
 use serde_json::{Value, json};
 
@@ -140,6 +143,11 @@ async fn silence_during_an_outage_is_acted_on_when_the_store_is_back() {
     assert_eq!(ids(&world.assign("b", 0).await["assigned_streams"]), [1, 2]);
 }
 
+/// The view of a process that has its store for itself.
+fn view(clock: &Clock) -> ClusterView {
+    Office::embedded(Term::new(1), clock).view().clone()
+}
+
 /// A start that waits, and goes on in `seconds`.
 fn starting(clock: &resilient_orchestrator::clock::Clock, awaited: Awaited, seconds: u64) -> Phase {
     Phase::Starting(Starting {
@@ -172,7 +180,7 @@ async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_bac
     tokio::time::pause();
     let clock = VirtualTime::starting_at(NEW_YEAR).clock();
     for awaited in [Awaited::Database, Awaited::Fleet] {
-        let gate = Gate::new(clock.clone(), starting(&clock, awaited, 7));
+        let gate = Gate::new(view(&clock), starting(&clock, awaited, 7));
         let known = route_table();
         let known = known
             .iter()
@@ -207,7 +215,7 @@ async fn before_the_fleet_is_loaded_the_process_is_alive_and_not_ready() {
         (Awaited::Database, "unavailable"),
         (Awaited::Fleet, "available"),
     ] {
-        let gate = Gate::new(clock.clone(), starting(&clock, awaited, 0));
+        let gate = Gate::new(view(&clock), starting(&clock, awaited, 0));
         let (status, _, _, alive) = ask(&gate, "GET", "/livez").await;
         assert_eq!((status, &alive["status"]), (200, &json!("alive")));
         assert_eq!(ask(&gate, "HEAD", "/livez").await.0, 200);
@@ -227,7 +235,7 @@ async fn the_gate_opens_for_a_loaded_fleet_and_may_close_again() {
     let world = World::start().await;
     world.register("a", 3).await;
     let clock = world.orchestrator.clock().clone();
-    let gate = Gate::new(clock.clone(), starting(&clock, Awaited::Fleet, 0));
+    let gate = Gate::new(view(&clock), starting(&clock, Awaited::Fleet, 0));
     assert_eq!(ask(&gate, "GET", "/instances/a").await.0, 503);
     gate.set(Phase::Serving(world.state.clone()));
     let (status, _, _, answer) = ask(&gate, "GET", "/instances/a").await;

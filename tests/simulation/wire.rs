@@ -11,7 +11,7 @@ use resilient_orchestrator::domain::commands::{AssignStreams, Rejection, Release
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::StreamId;
-use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId};
+use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, Term};
 use resilient_orchestrator::domain::lease::Grant;
 use resilient_orchestrator::domain::queries::SetUpdate;
 use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};
@@ -37,6 +37,8 @@ pub(crate) async fn serve(link: Link, request: Request) -> Option<Answer> {
             incarnation,
             version,
             running,
+            term,
+            resuming,
         } => {
             let running: Vec<StreamId> = match running {
                 Running::Streams(ids) => ids.into_iter().map(StreamId::new).collect(),
@@ -47,6 +49,8 @@ pub(crate) async fn serve(link: Link, request: Request) -> Option<Answer> {
                 version: version.map(AssignmentVersion::new),
                 current_streams: i64::try_from(running.len()).unwrap_or(0),
                 streams: Some(ReportedStreams::listed(running)),
+                term: term.map(Term::new),
+                resuming,
                 ..Heartbeat::of(link.id())
             };
             heartbeat(&link, &orchestrator, said).await
@@ -140,6 +144,7 @@ async fn heartbeat(
     link.note_sign_of_life(orchestrator, &id);
     let told = |time: fn(Grant) -> Duration| Some(outcome.granted.map_or(Duration::ZERO, time));
     Ok(Answer::Beaten(Beat {
+        term: Some(orchestrator.prover().term().get()),
         lease: told(|granted| granted.lease),
         stop_after: told(|granted| granted.stop_after),
         version: Some(outcome.version.get()),

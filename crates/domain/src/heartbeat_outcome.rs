@@ -132,6 +132,11 @@ impl HeartbeatOutcome {
         news: News,
     ) -> Self {
         let is_withheld = matches!(news, News::Withheld(_));
+        // Another process may have registered since the lease was granted.
+        let granted = match &news {
+            News::Update(update, _) if update.standing.incarnation != standing.incarnation => None,
+            News::None | News::Update(..) | News::Withheld(_) => granted,
+        };
         let (standing, set, version, update) = match news {
             News::None => {
                 let version = standing.assignment_version;
@@ -158,6 +163,7 @@ impl HeartbeatOutcome {
 mod tests {
     use super::*;
     use crate::heartbeat::ReportedStreams;
+    use crate::leadership::{ProofClock, SteadyTime};
     use crate::sample;
 
     const TERM: Term = Term::new(5);
@@ -221,7 +227,8 @@ mod tests {
             lease: limits.lease,
             stop_after: limits.worker_stop,
         });
-        let proof = Proof::of_a_sole_process(Duration::ZERO);
+        let at = SteadyTime::default();
+        let proof = ProofClock::always().proof_for(at).unwrap();
         let full = SetUpdate::Full { assign: Vec::new() };
         let update = WorkerUpdate {
             standing: standing(8),

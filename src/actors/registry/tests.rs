@@ -90,7 +90,7 @@ fn pages_follow_each_other_in_the_order_of_the_ids() {
         let shown = standing(1, 1, InstanceStatus::Active);
         let _ = registry.publish(&id.into(), shown, Timestamp::ZERO, WallTime::from_micros(0));
     }
-    let ids = |page: Vec<Arc<Entry>>| -> Vec<String> {
+    let ids = |page: Vec<std::sync::Arc<Entry>>| -> Vec<String> {
         page.iter().map(|entry| entry.id().to_string()).collect()
     };
     assert_eq!(ids(registry.page(None, 3)), ["a", "b", "c"]);
