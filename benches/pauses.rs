@@ -131,7 +131,10 @@ fn load(address: SocketAddr, instances: usize, during: Duration) -> Vec<Answered
                 for number in 0..count {
                     tokio::time::sleep_until((began + due(number)).into()).await;
                     let request = heartbeat(ids.next().unwrap_or_default());
-                    writer.write_all(request.as_bytes()).await.expect("a request");
+                    writer
+                        .write_all(request.as_bytes())
+                        .await
+                        .expect("a request");
                 }
                 writer
             };
@@ -175,7 +178,10 @@ async fn read_answers(
 /// The length of the first answer of a buffer, if all of it is there.
 fn answer_length(buffer: &[u8]) -> Option<usize> {
     let head = buffer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
-    assert!(buffer.starts_with(b"HTTP/1.1 200 OK"), "not answered with 200");
+    assert!(
+        buffer.starts_with(b"HTTP/1.1 200 OK"),
+        "not answered with 200"
+    );
     let text = std::str::from_utf8(&buffer[..head]).expect("a head of text");
     let body = text.lines().find_map(|line| {
         let (name, value) = line.split_once(':')?;
@@ -207,7 +213,12 @@ fn line(what: &str, mut latencies: Vec<Duration>) {
     let at = |share: f64| {
         let last = latencies.len().saturating_sub(1);
         let index = (last as f64 * share) as usize;
-        latencies.get(index).copied().unwrap_or_default().as_secs_f64() * 1e3
+        latencies
+            .get(index)
+            .copied()
+            .unwrap_or_default()
+            .as_secs_f64()
+            * 1e3
     };
     println!(
         "{what:<28} p50 {:>7.2} ms   p99 {:>7.2}   p99.9 {:>7.2}   longest {:>7.2}",

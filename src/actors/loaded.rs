@@ -102,7 +102,13 @@ impl Loaded {
     /// Shows every known instance as silent for as long as it was at the end of the orchestrator
     /// before (`domain/leadership/ages.rs`); the time since then is nobody's silence (I6). Whatever
     /// leases were granted, were granted before.
-    pub(super) fn fill(&self, registry: &Registry, clock: &Clock, thresholds: &LivenessThresholds, lease: Duration) {
+    pub(super) fn fill(
+        &self,
+        registry: &Registry,
+        clock: &Clock,
+        thresholds: &LivenessThresholds,
+        lease: Duration,
+    ) {
         let now = clock.now();
         let last_beats: BTreeMap<_, _> = self.last_beats.iter().map(|(id, at)| (id, *at)).collect();
         for slot in self.ledger.saved().instances() {

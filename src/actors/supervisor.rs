@@ -94,7 +94,10 @@ impl Supervisor {
         let parent = ctx.address().recipient();
         let notice = DeathNotice::new(entry.id().clone(), child.generation, parent);
         let (address, reserved) = reserve(MAILBOX);
-        reserved.start(None, InstanceActor::new(entry.clone(), self.links.clone(), notice));
+        reserved.start(
+            None,
+            InstanceActor::new(entry.clone(), self.links.clone(), notice),
+        );
         entry.set_actor(Some(Arc::new(InstanceLink::new(&address))));
         // What was saved while there was no actor to notify.
         address.do_send(Adopt {
@@ -110,8 +113,12 @@ impl Supervisor {
             let child = children.get_mut(*id);
             child.is_none_or(|child| child.history.is_released(now))
         };
-        let released: Vec<InstanceId> =
-            self.quarantined.iter().filter(is_released).cloned().collect();
+        let released: Vec<InstanceId> = self
+            .quarantined
+            .iter()
+            .filter(is_released)
+            .cloned()
+            .collect();
         for id in released {
             self.quarantined.remove(&id);
             self.alerts

@@ -19,9 +19,12 @@ pub(super) fn identity(config: &Config, bound: SocketAddr) -> Identity {
     let public_url = cluster.public_url.clone();
     let configured_port = config.server.bind_address.port();
     Identity {
-        node: NodeName::new(cluster.node.clone().unwrap_or_else(|| {
-            format!("{}:{configured_port}", host_name())
-        })),
+        node: NodeName::new(
+            cluster
+                .node
+                .clone()
+                .unwrap_or_else(|| format!("{}:{configured_port}", host_name())),
+        ),
         run: RunId::new(fastrand::i64(1..1 << 53)),
         public_url: public_url.unwrap_or_else(|| format!("http://{address}")),
         address,
@@ -31,7 +34,11 @@ pub(super) fn identity(config: &Config, bound: SocketAddr) -> Identity {
 fn host_name() -> String {
     let name = rustix::system::uname();
     let name = name.nodename().to_string_lossy().into_owned();
-    if name.is_empty() { "localhost".to_owned() } else { name }
+    if name.is_empty() {
+        "localhost".to_owned()
+    } else {
+        name
+    }
 }
 
 /// The address of this machine on the way to the database. Nothing is sent.

@@ -48,10 +48,7 @@ impl Starting {
         let (listener, address) = listen(config.server.bind_address.as_str())?;
         let me = identity(config, address);
         let view = ClusterView::new(me, config.cluster.failsafe, clock.clone());
-        let gate = Gate::new(
-            view.clone(),
-            phase(&clock, Awaited::Database, clock.wall()),
-        );
+        let gate = Gate::new(view.clone(), phase(&clock, Awaited::Database, clock.wall()));
         let server = http::serve(listener, gate.clone()).map_err(|reason| StartError::System {
             what: "serve HTTP",
             reason,

@@ -64,7 +64,9 @@ pub(super) fn parse_public_url(text: &str) -> Result<Option<String>, String> {
     if text == AUTO {
         return Ok(None);
     }
-    let rest = text.strip_prefix("http://").or(text.strip_prefix("https://"));
+    let rest = text
+        .strip_prefix("http://")
+        .or(text.strip_prefix("https://"));
     let is_url = rest.is_some_and(|rest| {
         !rest.is_empty()
             && !rest.contains(['@', '?', '#'])
@@ -73,8 +75,10 @@ pub(super) fn parse_public_url(text: &str) -> Result<Option<String>, String> {
     if is_url {
         Ok(Some(text.trim_end_matches('/').to_owned()))
     } else {
-        Err("must be a URL without a password, as in http://orchestrator.example:8001, or auto"
-            .to_owned())
+        Err(
+            "must be a URL without a password, as in http://orchestrator.example:8001, or auto"
+                .to_owned(),
+        )
     }
 }
 
@@ -97,12 +101,25 @@ mod tests {
         }
         let address = parse_address("db.example:8001").unwrap();
         assert_eq!(address.as_deref(), Some("db.example:8001"));
-        for bad in ["host", ":8001", "host:0", "host:99999", "http://host:1", "a b:1"] {
+        for bad in [
+            "host",
+            ":8001",
+            "host:0",
+            "host:99999",
+            "http://host:1",
+            "a b:1",
+        ] {
             assert!(parse_address(bad).is_err(), "{bad}");
         }
         let url = parse_public_url("https://a.example/base/").unwrap();
         assert_eq!(url.as_deref(), Some("https://a.example/base"));
-        for bad in ["a.example", "ftp://a", "http://", "http://u:p@a", "http://a b"] {
+        for bad in [
+            "a.example",
+            "ftp://a",
+            "http://",
+            "http://u:p@a",
+            "http://a b",
+        ] {
             assert!(parse_public_url(bad).is_err(), "{bad}");
         }
     }

@@ -77,7 +77,10 @@ impl PostgresUrl {
         let Host::Tcp(host) = config.get_hosts().first()? else {
             return None;
         };
-        Some((host.clone(), config.get_ports().first().copied().unwrap_or(5_432)))
+        Some((
+            host.clone(),
+            config.get_ports().first().copied().unwrap_or(5_432),
+        ))
     }
 
     /// Reads the part after `scheme://`.

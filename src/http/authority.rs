@@ -119,7 +119,10 @@ fn authority(answer: &ServiceResponse<BoxBody>) -> Option<Authority> {
         method => method,
     };
     let is_it = |route: &&Route| route.path == pattern && route.method == *method;
-    route_table().iter().find(is_it).map(|route| route.authority)
+    route_table()
+        .iter()
+        .find(is_it)
+        .map(|route| route.authority)
 }
 
 #[cfg(test)]

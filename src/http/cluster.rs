@@ -82,15 +82,19 @@ pub(super) fn who_leads(view: &ClusterView, cluster: &Cluster) -> String {
 }
 
 fn shown(url: &str) -> &str {
-    if url.is_empty() { "an unknown address" } else { url }
+    if url.is_empty() {
+        "an unknown address"
+    } else {
+        url
+    }
 }
 
 /// `GET /leader`: 200 on the orchestrator that leads and has proven it lately.
 pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>) -> HttpResponse {
     let cluster = view.now();
     let age = prover.as_ref().map(|prover| prover.age());
-    let leads = cluster.role == Role::Leading
-        && prover.as_ref().is_some_and(|prover| prover.is_proven());
+    let leads =
+        cluster.role == Role::Leading && prover.as_ref().is_some_and(|prover| prover.is_proven());
     let row = cluster.leader.as_ref().map(|(row, _)| row);
     let answer = LeaderAnswer {
         leader: leads,
@@ -257,9 +261,11 @@ pub(super) async fn take_over(
     let cluster = view.now();
     let me = &view.me().node;
     match cluster.role {
-        Role::Leading | Role::Unproven | Role::Loading | Role::Deposed => Err(Problem::conflict(format!(
-            "`{me}` leads already; a take-over is ordered at a standby. GET /cluster lists them."
-        ))),
+        Role::Leading | Role::Unproven | Role::Loading | Role::Deposed => {
+            Err(Problem::conflict(format!(
+                "`{me}` leads already; a take-over is ordered at a standby. GET /cluster lists them."
+            )))
+        }
         Role::Standby | Role::Candidate | Role::Joining => {
             warn!(reason = query.reason.as_str();
                 "an operator ordered this orchestrator to take over: {}", query.reason);
@@ -267,9 +273,10 @@ pub(super) async fn take_over(
             Ok(Json(TakeOverAnswer {
                 status: "ordered",
                 node: me.to_string(),
-                message: "This orchestrator takes over as soon as the database answers. GET /leader \
+                message:
+                    "This orchestrator takes over as soon as the database answers. GET /leader \
                           answers 200 once it leads."
-                    .to_owned(),
+                        .to_owned(),
             }))
         }
     }

@@ -269,7 +269,10 @@ pub(super) async fn through_the_gate(
 
 /// Whether an orchestrator answers a path for itself, whoever leads.
 fn is_own_page(path: &str) -> bool {
-    matches!(path, "/livez" | "/leader" | "/cluster" | "/cluster/take-over")
+    matches!(
+        path,
+        "/livez" | "/leader" | "/cluster" | "/cluster/take-over"
+    )
 }
 
 fn finish(

@@ -130,7 +130,11 @@ pub(super) async fn heartbeat(
     let orchestrator = state.orchestrator();
     let outcome = orchestrator.heartbeat(heartbeat).await?;
     let prover = orchestrator.prover();
-    Ok(Json(BeatAnswer::new(outcome, prover.term(), prover.is_proven())))
+    Ok(Json(BeatAnswer::new(
+        outcome,
+        prover.term(),
+        prover.is_proven(),
+    )))
 }
 
 impl BeatAnswer {

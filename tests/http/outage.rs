@@ -149,7 +149,7 @@ fn view(clock: &Clock) -> ClusterView {
 }
 
 /// A start that waits, and goes on in `seconds`.
-fn starting(clock: &resilient_orchestrator::clock::Clock, awaited: Awaited, seconds: u64) -> Phase {
+fn starting(clock: &Clock, awaited: Awaited, seconds: u64) -> Phase {
     Phase::Starting(Starting {
         awaited,
         since: NEW_YEAR,

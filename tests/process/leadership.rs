@@ -55,7 +55,10 @@ fn orchestrator(folder: &Path, url: &str, node: &str, more: &[(&str, &str)]) -> 
     launch(folder, &settings)
 }
 
-#[expect(clippy::disallowed_methods, reason = "real processes live in real time")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real processes live in real time"
+)]
 fn now() -> Instant {
     Instant::now()
 }
@@ -146,7 +149,10 @@ fn a_leader_cut_off_from_its_database_starts_denies_and_judges_nothing_after_a_t
     // The old one renews nothing that outlives its proof, and hands nothing out.
     let (status, renewed) = beat(&old, "w1", &life, version);
     assert_eq!(status, 200, "{renewed}");
-    assert!(renewed["lease_seconds"].as_f64().unwrap() < 48.0, "{renewed}");
+    assert!(
+        renewed["lease_seconds"].as_f64().unwrap() < 48.0,
+        "{renewed}"
+    );
     let (status, told) = beat(&old, "w1", &life, 0);
     assert_eq!(status, 200, "{told}");
     assert_eq!(told["lease_seconds"], 0, "{told}");
@@ -189,8 +195,11 @@ fn a_suspended_leader_that_wakes_after_a_take_over_ends_as_deposed() {
     assert!(term(&new) > before);
     old.signal(Signal::CONT);
     // Whatever it answers in its last moments, it denies nobody.
-    if let Some((status, answer)) = old.try_post("/heartbeat", &json!({
-        "server_id": "unknown", "current_streams": 0, "status": "active"})) {
+    if let Some((status, answer)) = old.try_post(
+        "/heartbeat",
+        &json!({
+        "server_id": "unknown", "current_streams": 0, "status": "active"}),
+    ) {
         assert_eq!(status, 503, "{answer}");
     }
     let ended = old.wait();
@@ -236,12 +245,23 @@ fn a_standby_answers_503_and_says_who_leads() {
     let mut standby = orchestrator(folder.path(), &url, "b", &[]);
     standby.wait_for_line("standby");
     assert_eq!(standby.get("/livez").0, 200);
-    for path in ["/ready", "/leader", "/status", "/instances/w1", "/instances/nobody"] {
+    for path in [
+        "/ready",
+        "/leader",
+        "/status",
+        "/instances/w1",
+        "/instances/nobody",
+    ] {
         let (status, answer) = standby.get(path);
         assert_eq!(status, 503, "{path}: {answer}");
         assert!(answer.to_string().contains("`a`"), "{path}: {answer}");
     }
-    for path in ["/heartbeat", "/register", "/streams/assign", "/no/such/route"] {
+    for path in [
+        "/heartbeat",
+        "/register",
+        "/streams/assign",
+        "/no/such/route",
+    ] {
         let (status, answer) = standby.post(path, &json!({"server_id": "w1"}));
         assert_eq!(status, 503, "{path}: {answer}");
     }
@@ -350,7 +370,9 @@ fn an_outage_of_the_database_leaves_one_leader_and_moves_nothing() {
     );
     assert_eq!(status, 503, "{beaten}");
     ground.server.start_again();
-    until("the leader is proven again", || leads(&leader).then_some(()));
+    until("the leader is proven again", || {
+        leads(&leader).then_some(())
+    });
     assert_eq!(term(&leader), before);
     assert!(!leads(&standby));
 }

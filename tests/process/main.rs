@@ -2,6 +2,7 @@
 
 mod failover;
 mod handover;
+mod leadership;
 mod life;
 mod outage;
 mod restart;

@@ -11,7 +11,9 @@ use resilient_orchestrator::domain::commands::{AssignStreams, Rejection, Release
 use resilient_orchestrator::domain::handover::Handoff;
 use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::StreamId;
-use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, Term};
+use resilient_orchestrator::domain::ids::{
+    AssignmentVersion, Epoch, Incarnation, InstanceId, Term,
+};
 use resilient_orchestrator::domain::lease::Grant;
 use resilient_orchestrator::domain::queries::SetUpdate;
 use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits};

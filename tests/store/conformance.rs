@@ -468,9 +468,8 @@ async fn a_later_row_replaces_every_column(store: AnyStore) {
     };
     let stuck = given_up(Some(Handover::GivenUp { since: at(4) }));
     let releasing = given_up(Some(Handover::Releasing {
-        to: None,
+        then: AfterRelease::planned_move(None),
         version: AssignmentVersion::new(5),
-        reason: AssignReason::PlannedMove,
         since: at(6),
     }));
     let rounds = [

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use resilient_orchestrator::domain::ids::{Epoch, Term};
-use resilient_orchestrator::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use resilient_orchestrator::domain::leadership::{
+    AdmissionStep, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+};
 use resilient_orchestrator::store::{
     Claim, ClaimRight, Guard, Identity, Leadership, Look, Member, MemoryStore, Origin,
     PostgresLeadership, Release, Renewal, Store, StoreError, TakeOver, Target,
@@ -107,6 +109,7 @@ conformance! {
     a_claim_that_is_repeated_has_the_same_answer,
     a_node_takes_its_own_term_again_and_its_older_process_does_not,
     a_held_term_is_taken_by_the_admitted_and_by_order,
+    a_member_is_admitted_and_dismissed_in_a_renewal,
     a_claimant_that_has_not_joined_takes_nothing,
     a_term_that_began_without_the_row_is_led_by_nobody,
 }
@@ -360,6 +363,43 @@ async fn a_node_takes_its_own_term_again_and_its_older_process_does_not(world: W
     assert_eq!(world.a.take_over(&late).await.unwrap(), TakeOver::Lost(row));
 }
 
+async fn a_member_is_admitted_and_dismissed_in_a_renewal(world: World) {
+    let (a, b) = (identity("a", 1), identity("b", 2));
+    let guard = lead(&world.a, &a).await;
+    join(&world.b, &b).await;
+    join(&world.b, &b).await;
+    let of_b = async |leadership: &Arc<dyn Leadership>| -> MemberRow {
+        let rows = leadership.members().await.unwrap();
+        rows.into_iter().find(|row| row.node == b.node).unwrap()
+    };
+    let row = of_b(&world.a).await;
+    assert_eq!((row.run, row.beat, row.is_admitted), (b.run, 1, false));
+    assert_eq!(
+        (row.address.as_str(), row.release.as_str()),
+        ("b:8001", "0.1.0")
+    );
+    let beat = found(&world.b).await.row.beat;
+    let early = claim(&b, &found(&world.b).await.row);
+    let admit = AdmissionStep::Admit(b.node.clone(), b.run);
+    assert!(world.a.admit(guard.term, a.run, &admit).await.unwrap());
+    assert!(of_b(&world.b).await.is_admitted);
+    assert_eq!(found(&world.b).await.row.beat, beat + 1, "it is a renewal");
+    let lost = world.b.take_over(&early).await.unwrap();
+    assert!(matches!(lost, TakeOver::Lost(_)), "the beat has moved");
+    // Another process of the node is not the one that was seen.
+    let other = AdmissionStep::Admit(b.node.clone(), RunId::new(99));
+    assert!(!world.a.admit(guard.term, a.run, &other).await.unwrap());
+    let dismiss = AdmissionStep::Dismiss(b.node.clone(), b.run);
+    assert!(world.a.admit(guard.term, a.run, &dismiss).await.unwrap());
+    assert!(!of_b(&world.b).await.is_admitted);
+    let row = found(&world.b).await.row;
+    let lost = world.b.take_over(&claim(&b, &row)).await.unwrap();
+    assert_eq!(lost, TakeOver::Lost(row));
+    // Who does not lead admits nobody.
+    assert!(!world.b.admit(guard.term, b.run, &admit).await.unwrap());
+    assert!(!of_b(&world.b).await.is_admitted);
+}
+
 async fn a_held_term_is_taken_by_the_admitted_and_by_order(world: World) {
     let (a, b, c) = (identity("a", 1), identity("b", 2), identity("c", 3));
     lead(&world.a, &a).await;
@@ -435,6 +475,19 @@ impl Leadership for Cable {
 
     async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
         self.pass()?.renew(term, run).await
+    }
+
+    async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        self.pass()?.members().await
+    }
+
+    async fn admit(
+        &self,
+        term: Term,
+        run: RunId,
+        step: &AdmissionStep,
+    ) -> Result<bool, StoreError> {
+        self.pass()?.admit(term, run, step).await
     }
 
     async fn release(

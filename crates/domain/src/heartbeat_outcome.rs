@@ -249,7 +249,8 @@ mod tests {
                 update,
                 hides_status: false,
             };
-            let found = HeartbeatOutcome::new(standing(7), true, granted, Duration::ZERO, news.clone());
+            let found =
+                HeartbeatOutcome::new(standing(7), true, granted, Duration::ZERO, news.clone());
             assert_eq!(found, expected, "{news:?}");
             let none = HeartbeatOutcome::new(standing(7), true, None, Duration::ZERO, news.clone());
             assert_eq!(none.granted, None, "{news:?}");
@@ -286,7 +287,13 @@ mod tests {
         // what shows it, standing, heartbeat, whether the last lease runs, whether a proof is needed
         let table = [
             ("renewed", leased, current.clone(), true, false),
-            ("renewed after its lease", leased, current.clone(), false, false),
+            (
+                "renewed after its lease",
+                leased,
+                current.clone(),
+                false,
+                false,
+            ),
             ("no version, lease runs", leased, beat.clone(), true, false),
             ("no version, lease over", leased, beat.clone(), false, true),
             ("classic", standing(7), beat, false, false),

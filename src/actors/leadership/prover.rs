@@ -98,7 +98,9 @@ impl Prover {
     /// The term was confirmed by a transaction that was sent at that moment.
     pub fn confirm(&self, sent: SteadyTime) {
         let anchor = Anchor::sent_at(sent);
-        self.shared.proofs.send_modify(|proofs| proofs.prove(anchor));
+        self.shared
+            .proofs
+            .send_modify(|proofs| proofs.prove(anchor));
     }
 
     /// Returns when an answer waits for a proof.

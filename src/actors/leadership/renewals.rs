@@ -108,7 +108,9 @@ impl Renewals {
         let call = self.row.renew(self.term, run);
         let renewed = tokio::time::timeout(self.limits.statement_limit, call).await;
         let renewed = renewed.unwrap_or_else(|_| {
-            Err(StoreError::Unavailable("the renewal was not answered in time".to_owned()))
+            Err(StoreError::Unavailable(
+                "the renewal was not answered in time".to_owned(),
+            ))
         });
         match renewed {
             Ok(Renewal::Proven { origin, .. }) => {
@@ -163,9 +165,10 @@ impl Renewals {
         for step in steps {
             let (what, node) = match &step {
                 AdmissionStep::Admit(node, _) => ("may take over from now on", node.clone()),
-                AdmissionStep::Dismiss(node, _) => {
-                    ("has not been seen for a while and may not take over", node.clone())
-                }
+                AdmissionStep::Dismiss(node, _) => (
+                    "has not been seen for a while and may not take over",
+                    node.clone(),
+                ),
             };
             let write = self.row.admit(self.term, self.view.me().run, &step);
             let written = tokio::time::timeout(self.limits.statement_limit, write).await;

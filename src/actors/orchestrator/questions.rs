@@ -6,8 +6,7 @@ use super::facade::{Orchestrator, ask};
 use crate::actors::alerts::{AlertPage, AskAlerts};
 use crate::actors::consistency;
 use crate::actors::health::{
-    AskFailures, AskHealth, AskHealthHistory, Failures, HealthPage,
-    HealthReport,
+    AskFailures, AskHealth, AskHealthHistory, Failures, HealthPage, HealthReport,
 };
 use crate::actors::heartbeat_log::{AskHistory, History};
 use crate::actors::refusal::Refusal;

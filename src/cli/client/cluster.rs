@@ -19,10 +19,7 @@ pub(super) fn show(answer: &Value) -> String {
         let proof_ms = leader["proof_age_ms"].as_f64().unwrap_or_default();
         lines.push(line("leader", cell(&leader["node"])));
         lines.push(line("reached at", cell(&leader["url"])));
-        lines.push(line(
-            "since",
-            format!("{} UTC", time(&leader["since"])),
-        ));
+        lines.push(line("since", format!("{} UTC", time(&leader["since"]))));
         lines.push(line(
             "proof",
             format!("{:.1} s old, {}", proof_ms / 1e3, words(&leader["state"])),
@@ -31,7 +28,8 @@ pub(super) fn show(answer: &Value) -> String {
     if answer["failsafe"]["active"] == true {
         lines.push(line(
             "failsafe",
-            "active: the database does not answer, and no other orchestrator may take over".to_owned(),
+            "active: the database does not answer, and no other orchestrator may take over"
+                .to_owned(),
         ));
     }
     aligned(&lines) + &members(answer)
@@ -43,7 +41,17 @@ fn members(answer: &Value) -> String {
     if members.is_empty() {
         return String::new();
     }
-    let mut rows = vec![["NODE", "ROLE", "MAY TAKE OVER", "SEEN", "RELEASE", "ADDRESS"].map(str::to_owned)];
+    let mut rows = vec![
+        [
+            "NODE",
+            "ROLE",
+            "MAY TAKE OVER",
+            "SEEN",
+            "RELEASE",
+            "ADDRESS",
+        ]
+        .map(str::to_owned),
+    ];
     rows.extend(members.iter().map(|member| {
         let seen_ms = member["seen_ms"].as_f64().unwrap_or_default();
         let may = match member["admitted"].as_bool() {
@@ -88,7 +96,13 @@ mod tests {
             "failsafe": { "active": false },
         });
         let shown = show(&answer);
-        for part in ["a:8001, leader", "0.2 s old, held", "b:8001", "yes", "1.2 s ago"] {
+        for part in [
+            "a:8001, leader",
+            "0.2 s old, held",
+            "b:8001",
+            "yes",
+            "1.2 s ago",
+        ] {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }
         assert!(!shown.contains("failsafe"));
@@ -96,8 +110,13 @@ mod tests {
 
     #[test]
     fn a_standby_without_members_is_shown_without_a_table() {
-        let shown = show(&json!({ "node": "b", "role": "joining", "term": null, "leader": null,
-            "members": [], "failsafe": { "active": true } }));
-        assert!(shown.contains("failsafe") && !shown.contains("NODE"), "{shown}");
+        let shown = show(
+            &json!({ "node": "b", "role": "joining", "term": null, "leader": null,
+            "members": [], "failsafe": { "active": true } }),
+        );
+        assert!(
+            shown.contains("failsafe") && !shown.contains("NODE"),
+            "{shown}"
+        );
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::collections::{StreamIds, Triple, inner};
 use super::limits::MAX_SAFE_INTEGER;
 use super::request::request;
-use super::rules::{assignment_version, digest, flag, incarnation, integer, number, server_id, text};
+use super::rules::{
+    assignment_version, digest, flag, incarnation, integer, number, server_id, text,
+};
 use crate::domain::digest::StreamsDigest;
 use crate::domain::heartbeat::{Heartbeat, ReportedStreams, SystemMetrics};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId, Term};

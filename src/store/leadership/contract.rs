@@ -163,12 +163,8 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
     ///
     /// # Errors
     /// `InDoubt` if it may be written. Repeating is harmless.
-    async fn admit(
-        &self,
-        term: Term,
-        run: RunId,
-        step: &AdmissionStep,
-    ) -> Result<bool, StoreError>;
+    async fn admit(&self, term: Term, run: RunId, step: &AdmissionStep)
+    -> Result<bool, StoreError>;
 
     /// Gives the term up, to `successor` or to everybody.
     ///

@@ -225,19 +225,30 @@ impl Link {
         Ok(found.iter().filter(|session| session.ended).count())
     }
 
-    /// Finds out what became of a take-over in doubt: whoever may read the row alone sees its end.
+    /// Finds out what became of a take-over in doubt. It holds the row until it ends, so a process that
+    /// can lock the row sees what it left.
     async fn settle(
         &self,
         slot: &mut Option<AsyncPgConnection>,
         claim: &Claim,
+        doubt: String,
     ) -> Result<TakeOver, StoreError> {
-        let mut connection = self.bounded(self.connected(None)).await?;
-        let Look { row, .. } = self.bounded(leading::look_alone(&mut connection)).await?;
-        *slot = Some(connection);
-        Ok(match leading::won(&row, claim) {
-            Some(guard) => TakeOver::Won(guard),
-            None => TakeOver::Lost(row),
-        })
+        let found = async {
+            let mut connection = self.bounded(self.connected(None)).await?;
+            let look = self.bounded(leading::look_alone(&mut connection)).await?;
+            *slot = Some(connection);
+            Ok::<_, StoreError>(look.row)
+        };
+        let Ok(row) = found.await else {
+            return Err(StoreError::InDoubt(doubt));
+        };
+        if let Some(guard) = leading::won(&row, claim) {
+            Ok(TakeOver::Won(guard))
+        } else if row.term == claim.seen_term && row.beat == claim.seen_beat {
+            Err(StoreError::Unavailable(doubt))
+        } else {
+            Ok(TakeOver::Lost(row))
+        }
     }
 }
 
@@ -260,10 +271,7 @@ impl Leadership for PostgresLeadership {
         let task = self.runtime.spawn(async move {
             let mut slot = link.connection.lock().await;
             match link.take_over(&mut slot, &claim).await {
-                Err(StoreError::InDoubt(reason)) => {
-                    let settled = link.settle(&mut slot, &claim).await;
-                    settled.map_err(|_| StoreError::InDoubt(reason))
-                }
+                Err(StoreError::InDoubt(doubt)) => link.settle(&mut slot, &claim, doubt).await,
                 result => result,
             }
         });

@@ -16,8 +16,8 @@ use crate::domain::leadership::{
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
 use crate::store::leadership::{
-    AdmissionFound, Claim, Look, LookFound, Member, MemberFound, Release, Renewal, RenewalFound, Succession,
-    may_take, next_epoch,
+    AdmissionFound, Claim, Look, LookFound, Member, MemberFound, Release, Renewal, RenewalFound,
+    Succession, may_take, next_epoch,
 };
 use crate::store::schema::fleet_state;
 

@@ -186,9 +186,9 @@ impl Admission {
 
     /// How long the row of a node has not changed.
     pub fn unchanged_for(&self, node: &NodeName, now: Duration) -> Duration {
-        self.members
-            .get(node)
-            .map_or(Duration::ZERO, |member| now.saturating_sub(member.beat_since))
+        self.members.get(node).map_or(Duration::ZERO, |member| {
+            now.saturating_sub(member.beat_since)
+        })
     }
 
     /// Whether a node may take over now, as far as the database says so.

@@ -78,7 +78,9 @@ impl Grant {
 
 /// Rounded down: a lease must not be told longer than it is.
 const fn whole_millis(time: Duration) -> Duration {
-    time.saturating_sub(Duration::from_nanos((time.subsec_nanos() % 1_000_000) as u64))
+    time.saturating_sub(Duration::from_nanos(
+        (time.subsec_nanos() % 1_000_000) as u64,
+    ))
 }
 
 #[cfg(test)]
@@ -170,7 +172,11 @@ mod tests {
         assert_eq!(millis(300, 0), Some((239_700, 215_700)));
         assert_eq!(millis(300, 1), Some((239_699, 215_699)), "rounded down");
         assert_eq!(millis(108_000, 0), Some((132_000, 108_000)));
-        assert_eq!(millis(108_000, 1), None, "half of the time to the stop is gone");
+        assert_eq!(
+            millis(108_000, 1),
+            None,
+            "half of the time to the stop is gone"
+        );
         assert_eq!(millis(1_000_000, 0), None);
     }
 }
