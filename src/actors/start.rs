@@ -297,12 +297,13 @@ pub fn start(
         guard.term,
         vital("HeartbeatLog"),
     ));
-    if let Some(renewals) = office.renewals(prover.clone(), alerts.clone(), fatal.clone()) {
-        actix::spawn(renew(renewals));
-    }
+    let renewals = office.renewals(prover.clone(), alerts.clone(), fatal.clone());
+    let renewing = renewals.map(|renewals| actix::spawn(renew(renewals)).abort_handle());
+    let seat = renewing.and_then(|renewing| office.seat(renewing));
     let orchestrator = Orchestrator {
         prover,
         cluster,
+        seat,
         change_limit: settings.change_limit,
         limits: settings.worker_limits,
         clock,

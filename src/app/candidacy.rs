@@ -12,17 +12,22 @@
 //! The decisions are those of `domain/leadership/watch`. A look that fails is no verdict: the database
 //! is waited for.
 
+use std::io::ErrorKind;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::{debug, info, warn};
+use serde_json::Value;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::start_error::StartError;
 use crate::actors::leadership::{ClusterView, SeenMember};
+use crate::domain::ids::Term;
 use crate::domain::leadership::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, LeadershipLimits, LeadershipRow, NodeName,
-    Role, RunId, SteadyTime, TakeOverCause, WatchDecision,
+    Role, RowState, RunId, SteadyTime, TakeOverCause, WatchDecision,
 };
 use crate::http::{Gate, Phase};
 use crate::store::{Claim, ClaimRight, Guard, Leadership, Member, StoreError, TakeOver};
@@ -56,7 +61,13 @@ pub(super) struct Candidate<'a> {
     candidacy: Candidacy,
     /// What was said last about who leads.
     said: Option<NodeName>,
+    /// The row's address is being asked.
+    asking: Option<Asking>,
+    is_ordered: bool,
 }
+
+/// A question to the address of the row with this term and beat.
+type Asking = JoinHandle<(Term, i64, AddressAnswer)>;
 
 impl<'a> Candidate<'a> {
     pub(super) fn new(
@@ -81,6 +92,8 @@ impl<'a> Candidate<'a> {
                 rank: 0,
             },
             said: None,
+            asking: None,
+            is_ordered: false,
         }
     }
 
@@ -114,16 +127,30 @@ impl<'a> Candidate<'a> {
             if let Some(won) = self.follow(decision).await? {
                 return Ok(won);
             }
-            tokio::select! {
-                () = tokio::time::sleep(self.limits.renewal_interval) => {}
-                reason = self.view.ordered() => {
-                    info!(reason; "taking over, as ordered: {reason}");
-                    let decision = self.watch.order(self.candidacy);
-                    if let Some(won) = self.follow(decision).await? {
-                        return Ok(won);
-                    }
-                    tokio::time::sleep(self.limits.renewal_interval).await;
+            if let Some(won) = self.wait_for_news().await? {
+                return Ok(won);
+            }
+        }
+    }
+
+    /// Waits until the next look is due. An answer of the row's address, or an order, comes sooner.
+    async fn wait_for_news(&mut self) -> Result<Option<Won>, StartError> {
+        let mut next_look = pin!(tokio::time::sleep(self.limits.renewal_interval));
+        loop {
+            let decision = tokio::select! {
+                () = &mut next_look => return Ok(None),
+                (term, beat, answer) = answered(&mut self.asking) => {
+                    self.asking = None;
+                    self.watch.address_answered(term, beat, &answer, self.candidacy)
                 }
+                reason = self.view.ordered(), if !self.is_ordered => {
+                    info!(reason; "taking over, as ordered: {reason}");
+                    self.is_ordered = true;
+                    self.watch.order(self.candidacy)
+                }
+            };
+            if let Some(won) = self.follow(decision).await? {
+                return Ok(Some(won));
             }
         }
     }
@@ -218,68 +245,79 @@ impl<'a> Candidate<'a> {
 
     /// Does what was decided; the term, once it is won.
     async fn follow(&mut self, decision: WatchDecision) -> Result<Option<Won>, StartError> {
-        let mut decision = decision;
-        loop {
-            decision = match decision {
-                WatchDecision::Wait => return Ok(None),
-                WatchDecision::AskAddress {
-                    term,
-                    beat,
-                    address,
-                } => {
-                    let answer = ask(address, self.limits.statement_limit).await;
-                    self.watch
-                        .address_answered(term, beat, &answer, self.candidacy)
-                }
-                WatchDecision::EndDuplicate { run, address } => {
-                    return Err(StartError::DuplicateNode {
-                        node: self.view.me().node.to_string(),
-                        address,
-                        other: run.get(),
-                        run: self.view.me().run.get(),
-                    });
-                }
-                WatchDecision::Lead { .. } => {
-                    let row = self.view.now().leader.map(|(row, _)| row);
-                    let Some(row) = row else {
-                        return Ok(None);
-                    };
-                    let guard = Guard {
-                        term: row.term,
-                        version: row.version,
-                    };
-                    return Ok(Some(self.won(guard, self.moment(), false)));
-                }
-                WatchDecision::TakeOver { term, beat, cause } => {
-                    let claim = self.claim(term.get(), beat, cause);
-                    let sent = self.moment();
-                    self.view.change(|known| known.role = Role::Candidate);
-                    match self.row.take_over(&claim).await {
-                        Ok(TakeOver::Won(guard)) => {
-                            let term = guard.term.get();
-                            info!(term, cause:? = cause; "taking over: {}", words(cause));
-                            let doubled = cause.needs_workers_word();
-                            return Ok(Some(self.won(guard, sent, doubled)));
-                        }
-                        Ok(TakeOver::Lost(row)) => {
-                            let node = row.node.as_str();
-                            debug!(node; "the row was taken or renewed meanwhile");
-                            self.view.saw(row);
-                            self.view.change(|known| known.role = Role::Standby);
-                            return Ok(None);
-                        }
-                        Err(error) if error.is_passing() => {
-                            warn!(error:%; "the take-over was not confirmed: {error}");
-                            return Ok(None);
-                        }
-                        Err(error) => return Err(error.into()),
+        match decision {
+            WatchDecision::Wait => Ok(None),
+            WatchDecision::AskAddress {
+                term,
+                beat,
+                address,
+            } => {
+                // Looks go on meanwhile: an address that does not answer must not stop the clock.
+                let limit = self.limits.statement_limit;
+                self.asking = Some(tokio::task::spawn_blocking(move || {
+                    (term, beat, ask(&address, limit))
+                }));
+                Ok(None)
+            }
+            WatchDecision::EndDuplicate { run, address } => Err(StartError::DuplicateNode {
+                node: self.view.me().node.to_string(),
+                address,
+                other: run.get(),
+                run: self.view.me().run.get(),
+            }),
+            WatchDecision::Lead { .. } => {
+                let row = self.view.now().leader.map(|(row, _)| row);
+                let Some(row) = row else {
+                    return Ok(None);
+                };
+                let guard = Guard {
+                    term: row.term,
+                    version: row.version,
+                };
+                Ok(Some(self.won(guard, self.moment(), false)))
+            }
+            WatchDecision::TakeOver { term, beat, cause } => {
+                let claim = self.claim(term, beat, cause);
+                let sent = self.moment();
+                self.view.change(|known| known.role = Role::Candidate);
+                match self.row.take_over(&claim).await {
+                    Ok(TakeOver::Won(guard)) => {
+                        let term = guard.term.get();
+                        info!(term, cause:? = cause; "taking over: {}", words(cause));
+                        let doubled = cause.needs_workers_word();
+                        Ok(Some(self.won(guard, sent, doubled)))
                     }
+                    Ok(TakeOver::Lost(row)) => {
+                        let node = row.node.as_str();
+                        debug!(node; "the row was taken or renewed meanwhile");
+                        self.view.saw(row);
+                        self.view.change(|known| known.role = Role::Standby);
+                        Ok(None)
+                    }
+                    Err(error) if error.is_passing() => {
+                        warn!(error:%; "the take-over was not confirmed: {error}");
+                        Ok(None)
+                    }
+                    Err(error) => Err(error.into()),
                 }
-            };
+            }
         }
     }
 
     fn won(&self, guard: Guard, sent: SteadyTime, may_be_doubled: bool) -> Won {
+        let me = self.view.me();
+        self.view.saw(LeadershipRow {
+            term: guard.term,
+            node: me.node.clone(),
+            run: me.run,
+            beat: 0,
+            state: RowState::Held,
+            successor: None,
+            address: me.address.clone(),
+            public_url: me.public_url.clone(),
+            since: self.view.clock().wall(),
+            version: guard.version,
+        });
         self.view.change(|known| known.role = Role::Loading);
         Won {
             guard,
@@ -288,7 +326,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn claim(&self, term: i64, beat: i64, cause: TakeOverCause) -> Claim {
+    fn claim(&self, term: Term, beat: i64, cause: TakeOverCause) -> Claim {
         let me = self.view.me();
         let is_newcomer = matches!(self.candidacy.eligibility, Eligibility::Newcomer { .. });
         Claim {
@@ -297,7 +335,7 @@ impl<'a> Candidate<'a> {
             address: me.address.clone(),
             public_url: me.public_url.clone(),
             since: self.view.clock().wall(),
-            seen_term: crate::domain::ids::Term::new(term),
+            seen_term: term,
             seen_beat: beat,
             right: match cause {
                 TakeOverCause::Ordered => ClaimRight::Order,
@@ -333,33 +371,41 @@ const fn words(cause: TakeOverCause) -> &'static str {
     }
 }
 
+/// Returns the answer of an address that is being asked; never, if none is.
+async fn answered(asking: &mut Option<Asking>) -> (Term, i64, AddressAnswer) {
+    match asking {
+        Some(task) => match task.await {
+            Ok(answer) => answer,
+            Err(_) => {
+                *asking = None;
+                std::future::pending().await
+            }
+        },
+        None => std::future::pending().await,
+    }
+}
+
 /// Asks which process listens at an address.
-async fn ask(address: String, limit: Duration) -> AddressAnswer {
-    let asked = tokio::task::spawn_blocking(move || {
-        let agent: ureq::Agent = ureq::Agent::config_builder()
-            .timeout_global(Some(limit))
-            .proxy(None)
-            .http_status_as_error(false)
-            .build()
-            .into();
-        let answer = agent.get(format!("http://{address}/cluster")).call();
-        match answer {
-            Ok(mut answer) => {
-                let body: Option<serde_json::Value> = answer.body_mut().read_json().ok();
-                let process = body.and_then(|body| {
-                    let node = NodeName::new(body["node"].as_str()?);
-                    let run = RunId::new(body["run"].as_i64()?);
-                    Some(AddressAnswer::Process { node, run })
-                });
-                process.unwrap_or(AddressAnswer::Silent)
-            }
-            Err(ureq::Error::Io(error))
-                if error.kind() == std::io::ErrorKind::ConnectionRefused =>
-            {
-                AddressAnswer::Refused
-            }
-            Err(_) => AddressAnswer::Silent,
+fn ask(address: &str, limit: Duration) -> AddressAnswer {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(limit))
+        .proxy(None)
+        .http_status_as_error(false)
+        .build()
+        .into();
+    match agent.get(format!("http://{address}/cluster")).call() {
+        Ok(mut answer) => {
+            let body: Option<Value> = answer.body_mut().read_json().ok();
+            let process = body.and_then(|body| {
+                let node = NodeName::new(body["node"].as_str()?);
+                let run = RunId::new(body["run"].as_i64()?);
+                Some(AddressAnswer::Process { node, run })
+            });
+            process.unwrap_or(AddressAnswer::Silent)
         }
-    });
-    asked.await.unwrap_or(AddressAnswer::Silent)
+        Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {
+            AddressAnswer::Refused
+        }
+        Err(_) => AddressAnswer::Silent,
+    }
 }

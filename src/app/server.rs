@@ -178,5 +178,6 @@ async fn stop_in_order(
         arbiters.map(Arbiter::join)
     });
     let _ = ended.await;
+    orchestrator.release_leadership().await;
     orchestrator.close_store().await
 }

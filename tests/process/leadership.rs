@@ -121,7 +121,8 @@ fn a_leader_cut_off_from_its_database_starts_denies_and_judges_nothing_after_a_t
     assert_eq!(old.post("/streams", &streams).0, 200);
     let life = register(&old, "w1")["incarnation"].clone();
     let (_, first) = beat(&old, "w1", &life, 0);
-    assert_eq!(first["lease_seconds"].as_f64(), Some(48.0), "{first}");
+    let lease = first["lease_seconds"].as_f64().unwrap();
+    assert!(lease > 44.0 && lease <= 48.0, "{first}");
     let ask = json!({"server_id": "w1", "requested_count": 1, "incarnation": life});
     let (_, taken) = old.post("/streams/assign", &ask);
     assert_eq!(taken["assigned_streams"], json!([1]), "{taken}");

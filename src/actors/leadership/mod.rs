@@ -20,6 +20,7 @@ mod renewals;
 mod view;
 
 pub use office::Office;
+pub(super) use office::Seat;
 pub use prover::{NotProven, Prover};
 pub(super) use renewals::renew;
 pub use view::{Cluster, ClusterView, Identity, SeenMember};

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use log::{info, warn};
+use tokio::task::{AbortHandle, JoinHandle};
 
 use super::prover::Prover;
 use super::renewals::Renewals;
@@ -15,7 +16,7 @@ use crate::domain::ids::Term;
 use crate::domain::leadership::{
     Anchor, LeadershipLimits, NodeName, ProofClock, Role, RunId, SteadyTime,
 };
-use crate::store::Leadership;
+use crate::store::{Leadership, Release};
 
 /// A term that was taken, and the row that proves it.
 #[derive(Debug)]
@@ -96,22 +97,59 @@ impl Office {
         Prover::new(clock, self.term, self.limits, proofs)
     }
 
+    /// The way to give the term up; none for a process that has its store for itself.
+    pub(in crate::actors) fn seat(&self, renewing: AbortHandle) -> Option<Seat> {
+        Some(Seat {
+            row: self.row.clone()?,
+            term: self.term,
+            run: self.view.me().run,
+            limit: self.limits.statement_limit,
+            renewing,
+        })
+    }
+
     /// What renews the term; none for a process that has its store for itself.
     pub(in crate::actors) fn renewals(
-        self,
+        &self,
         prover: Prover,
         alerts: Alerts,
         fatal: FatalSender,
     ) -> Option<Renewals> {
         Some(Renewals {
-            row: self.row?,
+            row: self.row.clone()?,
             term: self.term,
             limits: self.limits,
             prover,
             clock: self.view.clock().clone(),
-            view: self.view,
+            view: self.view.clone(),
             alerts,
             fatal,
         })
+    }
+}
+
+/// The way to give a term up.
+#[derive(Debug, Clone)]
+pub(in crate::actors) struct Seat {
+    row: Arc<dyn Leadership>,
+    term: Term,
+    run: RunId,
+    limit: Duration,
+    renewing: AbortHandle,
+}
+
+impl Seat {
+    /// Gives the term up to everybody: a standby takes over at once. Without it, it does so after it
+    /// has waited for a renewal.
+    pub(in crate::actors) async fn release(&self) {
+        self.renewing.abort();
+        let released = self.row.release(self.term, self.run, None);
+        match tokio::time::timeout(self.limit, released).await {
+            Ok(Ok(Release::Released { .. })) => info!("gave up the leadership of this database"),
+            // Another process leads already.
+            Ok(Ok(Release::Deposed(_))) => {}
+            Ok(Err(error)) => warn!(error:%; "the leadership could not be given up: {error}"),
+            Err(_) => warn!("the leadership could not be given up in time"),
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::actors::fleet::{Ask, Drain, Execute, FleetActor};
 use crate::actors::health::HealthActor;
 use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
 use crate::actors::identity::IdentityActor;
-use crate::actors::leadership::{ClusterView, Prover};
+use crate::actors::leadership::{ClusterView, Prover, Seat};
 use crate::actors::long_poll::PollsEnd;
 use crate::actors::recovery::RecoveryActor;
 use crate::actors::refusal::Refusal;
@@ -50,6 +50,7 @@ pub struct Orchestrator {
     pub(in crate::actors) polls_end: Arc<PollsEnd>,
     pub(in crate::actors) prover: Prover,
     pub(in crate::actors) cluster: ClusterView,
+    pub(in crate::actors) seat: Option<Seat>,
 }
 
 /// Asks an actor. Without an answer, the system is ending.
@@ -161,6 +162,13 @@ impl Orchestrator {
     /// Returns when the last heartbeats are saved, or could not be.
     pub async fn flush(&self) {
         let _ = self.heartbeats.send(Flush).await;
+    }
+
+    /// Gives up the leadership of the database, so that a standby takes over at once.
+    pub async fn release_leadership(&self) {
+        if let Some(seat) = &self.seat {
+            seat.release().await;
+        }
     }
 
     /// Ends the work with the store; nothing can be saved or read afterwards.
