@@ -57,12 +57,12 @@ impl IncidentMemory {
 
 /// The store, to be read. Clones read the same.
 #[derive(Debug, Clone)]
-pub struct Archive {
+pub struct StoreReader {
     access: StoreAccess,
     memory: Arc<IncidentMemory>,
 }
 
-impl Archive {
+impl StoreReader {
     /// Reads through `access`.
     pub(super) const fn new(access: StoreAccess, memory: Arc<IncidentMemory>) -> Self {
         Self { access, memory }
@@ -82,7 +82,7 @@ impl Archive {
         Ok(page.incidents)
     }
 
-    /// As [`Archive::incidents`], and whether there is more. What is remembered may end before
+    /// As [`StoreReader::incidents`], and whether there is more. What is remembered may end before
     /// what there is: then there is more, although nobody can say what.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use actix::Addr;
 use log::error;
 
 use super::alerts::Alerts;
-use super::archive::Archive;
+use super::archive::StoreReader;
 use super::fleet::{Ask, CompareAtVersion, FleetActor};
 use super::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};
@@ -30,7 +30,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// The check itself, for whoever needs it inside.
 pub(super) async fn check(
     fleet: &Addr<FleetActor>,
-    archive: &Archive,
+    archive: &StoreReader,
     alerts: &Alerts,
 ) -> Result<Consistency, Refusal> {
     let found = look(fleet, archive).await?;
@@ -65,7 +65,7 @@ fn broken(check: &Check) -> String {
     )
 }
 
-async fn look(fleet: &Addr<FleetActor>, archive: &Archive) -> Result<Consistency, Refusal> {
+async fn look(fleet: &Addr<FleetActor>, archive: &StoreReader) -> Result<Consistency, Refusal> {
     for reading in 0..READINGS {
         if reading > 0 {
             tokio::time::sleep(PAUSE).await;

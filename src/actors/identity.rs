@@ -13,8 +13,8 @@ use actix::prelude::*;
 
 use super::alarm::Alarm;
 use super::alerts::Alerts;
+use super::event_outbox::{EventOutbox, Note};
 use super::fatal::Vital;
-use super::journal::{Journal, Note};
 use super::registry::{Duplicate, Registry};
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, Severity};
@@ -69,7 +69,7 @@ pub struct IdentityActor {
     registry: Arc<Registry>,
     clock: Clock,
     alerts: Alerts,
-    journal: Addr<Journal>,
+    event_outbox: Addr<EventOutbox>,
     alarm: Alarm<Self>,
     _vital: Vital,
 }
@@ -81,7 +81,7 @@ impl IdentityActor {
         registry: Arc<Registry>,
         clock: Clock,
         alerts: Alerts,
-        journal: Addr<Journal>,
+        event_outbox: Addr<EventOutbox>,
         vital: Vital,
     ) -> Self {
         Self {
@@ -90,7 +90,7 @@ impl IdentityActor {
             registry,
             clock,
             alerts,
-            journal,
+            event_outbox,
             alarm: Alarm::new(|actor| &mut actor.alarm, Self::on_timer),
             _vital: vital,
         }
@@ -155,7 +155,7 @@ impl IdentityActor {
         detail: String,
     ) {
         match finding {
-            Finding::Duplicate => self.journal.do_send(Note(Event::DuplicateIdentity {
+            Finding::Duplicate => self.event_outbox.do_send(Note(Event::DuplicateIdentity {
                 instance: id.clone(),
                 incarnation: newest,
                 older,

@@ -21,14 +21,14 @@ pub struct InstanceLink {
     /// Fences the instance.
     pub fence: Recipient<Fence>,
     /// Looks at what is saved.
-    pub adopt: Recipient<Adopt>,
+    pub adopt: Recipient<StandingChanged>,
 }
 
 impl InstanceLink {
     /// Leads to the actor at `address`.
     pub fn new<A>(address: &Addr<A>) -> Self
     where
-        A: Actor<Context = Context<A>> + Handler<Beat> + Handler<Fence> + Handler<Adopt>,
+        A: Actor<Context = Context<A>> + Handler<Beat> + Handler<Fence> + Handler<StandingChanged>,
     {
         Self {
             beat: address.clone().recipient(),
@@ -82,7 +82,7 @@ pub struct Fence {
 /// What is saved about the instance has changed, or a recovery came to nothing: look again.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
-pub struct Adopt {
+pub struct StandingChanged {
     /// Whether a fence ends with it.
     pub fence: FenceAfter,
 }
@@ -104,7 +104,7 @@ pub struct Retire;
 /// An instance's actor noticed something.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct Noticed {
+pub struct LivenessChanged {
     /// Of whom.
     pub id: InstanceId,
     /// In which life.
@@ -116,7 +116,7 @@ pub struct Noticed {
 /// The worker of an instance whose lease is withdrawn runs nothing exclusive any more.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct LetGo {
+pub struct StreamsReleased {
     /// Which instance.
     pub id: InstanceId,
 }

@@ -129,7 +129,7 @@ impl Loaded {
 /// A database without a fleet is what a first start finds, or one that looks in the wrong place.
 fn tell_empty(guard: Guard) {
     let term = guard.term.get();
-    if term == 1 {
+    if guard.version.get() == 0 {
         warn!(term;
             "new database, no instances: if a fleet was expected, stop the orchestrator and look at \
              DATABASE_URL");

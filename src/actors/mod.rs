@@ -16,7 +16,7 @@
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
 //! | [`health`] | process | judges the whole system, observes the process itself |
 //! | [`alerts`] | process | keeps the book of alerts |
-//! | [`journal`] | process | saves events that no transaction of the fleet carries |
+//! | [`event_outbox`] | process | saves events that no transaction of the fleet carries |
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`clean_up`] | process | deletes what is past its retention |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
@@ -26,11 +26,11 @@
 //! ```text
 //! orchestrator, start, loaded   what the outside asks; the order in which the actors begin
 //! health                        asks recovery, fleet, breakers, alerts
-//! recovery                      asks fleet, supervisor, alerts, journal
+//! recovery                      asks fleet, supervisor, alerts, event_outbox
 //! supervisor                    creates instance actors
 //! instance, identity,           one listener, or one question, each
 //! event_feed, consistency
-//! alerts, journal               what is saved beside the fleet's transactions
+//! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
 //! archive, heartbeat_log,       past the breakers to the store; past the registry to who waits
 //! long_poll
@@ -49,6 +49,7 @@ pub mod clean_up;
 mod consistency;
 pub mod db_breaker;
 pub mod event_feed;
+pub mod event_outbox;
 pub mod exit_notice;
 pub mod fatal;
 pub mod fleet;
@@ -57,7 +58,6 @@ pub mod heartbeat_log;
 pub mod identity;
 pub mod instance;
 pub mod instance_link;
-pub mod journal;
 pub mod leadership;
 mod loaded;
 pub mod long_poll;

@@ -8,17 +8,17 @@ use tokio::sync::{Semaphore, mpsc};
 
 use super::address::{MAILBOX, Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts};
-use super::archive::{Archive, IncidentMemory};
+use super::archive::{IncidentMemory, StoreReader};
 use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
+use super::event_outbox::EventOutbox;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
 use super::health::{HealthActor, HealthLinks, HealthSettings};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
-use super::journal::Journal;
 use super::leadership::{Office, renew};
 use super::long_poll::PollsEnd;
 use super::orchestrator::Orchestrator;
@@ -240,23 +240,26 @@ pub fn start(
         prover: prover.clone(),
     };
     placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));
-    let journal =
-        placement.near_heartbeats(Journal::new(fleet.clone(), clock.clone(), vital("Journal")));
+    let event_outbox = placement.near_heartbeats(EventOutbox::new(
+        fleet.clone(),
+        clock.clone(),
+        vital("EventOutbox"),
+    ));
     let identity = placement.near_heartbeats(IdentityActor::new(
         IdentityLimits::from_thresholds(&settings.thresholds),
         registry.clone(),
         clock.clone(),
         alerts.clone(),
-        journal.clone(),
+        event_outbox.clone(),
         vital("IdentityActor"),
     ));
-    let archive = Archive::new(access.clone(), incidents.clone());
+    let archive = StoreReader::new(access.clone(), incidents.clone());
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
         lease_margin: settings.worker_limits.lease_margin,
         gate: gate.clone(),
-        journal,
+        event_outbox,
         clock: clock.clone(),
         registry: registry.clone(),
         fleet: fleet.clone(),

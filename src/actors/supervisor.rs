@@ -19,7 +19,7 @@ use super::exit_notice::{ChildExited, DeathNotice, Generation};
 use super::fatal::Vital;
 use super::fleet::Committed;
 use super::instance::{InstanceActor, InstanceLinks};
-use super::instance_link::{Adopt, FenceAfter, InstanceLink, Retire};
+use super::instance_link::{FenceAfter, InstanceLink, Retire, StandingChanged};
 use super::registry::{Entry, Registry};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
@@ -100,7 +100,7 @@ impl Supervisor {
         );
         entry.set_actor(Some(Arc::new(InstanceLink::new(&address))));
         // What was saved while there was no actor to notify.
-        address.do_send(Adopt {
+        address.do_send(StandingChanged {
             fence: FenceAfter::Stays,
         });
         child.address = Some(address);

@@ -55,6 +55,6 @@ pub use body::MAX_BODY;
 pub use connection::ClientLimits;
 pub use gate::{Awaited, Gate, Phase, Starting};
 pub use problem::{FieldError, Problem};
-pub use route_table::{Origin, Parameters, Route, configure, markdown_route_table, route_table};
+pub use route_table::{Contract, Parameters, Route, configure, markdown_route_table, route_table};
 pub use server::{app, bind, serve};
 pub use state::{AppState, HttpSettings, Readiness, RequestLimits};

@@ -16,11 +16,11 @@ use super::{
 
 /// The contract that a route belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub enum Contract {
     /// Workers in the field use it: its names, types and words never change.
     Classic,
     /// The current contract, which may change.
-    Ours,
+    Current,
 }
 
 /// How a route treats the parameters of its query.
@@ -44,7 +44,7 @@ pub struct Route {
     pub path: &'static str,
     /// What the route does, in one line.
     pub meaning: &'static str,
-    pub origin: Origin,
+    pub origin: Contract,
     /// What its answers do to those who get them.
     pub authority: Authority,
     /// What becomes of the parameters of its query.
@@ -64,7 +64,7 @@ macro_rules! routes {
             method: Method::$method,
             path: $path,
             meaning: $meaning,
-            origin: Origin::$origin,
+            origin: Contract::$origin,
             authority: Authority::$authority,
             parameters: Parameters::$parameters,
             handler: || web::route().to($handler),
@@ -83,25 +83,25 @@ static ROUTES: &[Route] = routes![
         "Returns streams of an instance; the optional `reason` is shown to operators.";
     Classic Shown GET "/streams/assignments" [Read] assignments::list,
         "Lists the assignments: which instance runs which stream; pages by `limit` and `after`.";
-    Ours Ordered POST "/streams" [None] streams::save,
+    Current Ordered POST "/streams" [None] streams::save,
         "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`.";
-    Ours Judged POST "/streams/verify" [None] streams::verify,
+    Current Judged POST "/streams/verify" [None] streams::verify,
         "Reports which claims to streams are current; for sinks that refuse results of a former owner.";
-    Ours Ordered POST "/streams/move" [None] moves::begin,
+    Current Ordered POST "/streams/move" [None] moves::begin,
         "Moves up to 10,000 streams on request, all or none. A leased owner of an exclusive stream releases it first; `to` is optional.";
-    Ours Shown GET "/streams" [Read] streams::list,
+    Current Shown GET "/streams" [Read] streams::list,
         "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `name` (a part of it), `label` (`key:value`).";
-    Ours Shown GET "/streams/{id}" [None] streams::detail,
+    Current Shown GET "/streams/{id}" [None] streams::detail,
         "Shows a stream, its owner, and why it waits.";
-    Ours Ordered DELETE "/streams/{id}" [None] streams::delete,
+    Current Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
     Classic Shown GET "/instances" [Read] instances::list,
         "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
     Classic ShownToWorker GET "/instances/{server_id}" [None] instances::detail,
         "Shows an instance and the streams assigned to it.";
-    Ours Told GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
+    Current Told GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
         "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
-    Ours Ordered DELETE "/instances/{server_id}" [Read] instances::delete,
+    Current Ordered DELETE "/instances/{server_id}" [Read] instances::delete,
         "Removes an instance; its streams move at once, or when its lease is over.";
     Classic Shown GET "/instances/{server_id}/metrics" [Read] instances::metrics,
         "Lists what an instance reported about its machine; `hours` (default 24), the newest 10,000 records.";
@@ -113,37 +113,37 @@ static ROUTES: &[Route] = routes![
         "Health of the whole system with the rules that decide it, failures, breakers, brake and alerts.";
     Classic Shown GET "/resilience/health" [None] health::health,
         "Health of the whole system, in short.";
-    Ours Shown GET "/resilience/history" [Read] health::history,
+    Current Shown GET "/resilience/history" [Read] health::history,
         "Health history, newest first; `limit` (default 100), `before`.";
-    Ours Shown GET "/resilience/alerts" [Read] alerts::alerts,
+    Current Shown GET "/resilience/alerts" [Read] alerts::alerts,
         "Alerts, newest first; `limit` (default 100), `after`, `open`, `kind`.";
-    Ours Shown GET "/resilience/patterns" [Read] patterns::patterns,
+    Current Shown GET "/resilience/patterns" [Read] patterns::patterns,
         "Reports what failures have in common, with the evidence; `days` (default 7, at most 30).";
     Classic Ordered POST "/resilience/recovery/{server_id}" [None] recovery::force,
         "Forces the recovery of a failed instance now, or ends its maintenance.";
     Classic Ordered POST "/resilience/emergency/{server_id}" [Read] recovery::emergency,
         "Takes all streams from an instance, even from one that sends heartbeats, and takes it out of use; `reason`.";
-    Ours Shown GET "/resilience/consistency" [None] resilience::consistency,
+    Current Shown GET "/resilience/consistency" [None] resilience::consistency,
         "Checks the invariants, and compares memory with the database; null means unknown.";
-    Ours Shown GET "/resilience/incidents" [Read] resilience::incidents,
+    Current Shown GET "/resilience/incidents" [Read] resilience::incidents,
         "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `state`, `from`, `to`.";
-    Ours Shown GET "/resilience/incidents/{id}" [None] resilience::incident,
+    Current Shown GET "/resilience/incidents/{id}" [None] resilience::incident,
         "Shows a recovery with its steps.";
-    Ours Shown GET "/resilience/events" [Read] resilience::events,
+    Current Shown GET "/resilience/events" [Read] resilience::events,
         "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `kind` (several: commas), `from`, `to`.";
-    Ours Shown GET "/resilience/brake" [None] brake::report,
+    Current Shown GET "/resilience/brake" [None] brake::report,
         "Shows whether the recovery of a mass failure is held back, since and until when, and why.";
-    Ours Ordered POST "/resilience/brake" [None] brake::order,
+    Current Ordered POST "/resilience/brake" [None] brake::order,
         "Releases or prolongs the hold of a mass failure; needs a reason.";
-    Ours Shown GET "/resilience/breakers" [None] breakers::list,
+    Current Shown GET "/resilience/breakers" [None] breakers::list,
         "Lists the circuit breakers: state, failures, next probe, what was forced and why.";
-    Ours Ordered POST "/resilience/breakers/{name}" [None] breakers::force,
+    Current Ordered POST "/resilience/breakers/{name}" [None] breakers::force,
         "Forces a breaker `open` or `closed`, or releases it with `none`; needs a reason.";
-    Ours Own GET "/leader" [Ignored] cluster::leader,
+    Current Own GET "/leader" [Ignored] cluster::leader,
         "200 on the orchestrator that leads and has proven it lately, 503 with the leader's address on any other; for load balancers.";
-    Ours Own GET "/cluster" [None] cluster::cluster,
+    Current Own GET "/cluster" [None] cluster::cluster,
         "Shows who leads, since when, how fresh the proof is, and the standbys.";
-    Ours Own POST "/cluster/take-over" [Read] cluster::take_over,
+    Current Own POST "/cluster/take-over" [Read] cluster::take_over,
         "Orders a standby to take over; `reason`, which must be given.";
     Classic Shown GET "/status" [None] status::status,
         "Shows totals of instances, streams and load.";
@@ -151,9 +151,9 @@ static ROUTES: &[Route] = routes![
         "200 as long as heartbeats are answered, with or without database.";
     Classic Own GET "/ready" [Ignored] status::ready,
         "200 while traffic is welcome, 503 before and after.";
-    Ours Own GET "/livez" [Ignored] status::livez,
+    Current Own GET "/livez" [Ignored] status::livez,
         "200 while the process runs.";
-    Ours Own GET "/metrics" [None] status::metrics,
+    Current Own GET "/metrics" [None] status::metrics,
         "Counters and gauges in the OpenMetrics text format, for Prometheus.";
 ];
 
@@ -168,8 +168,8 @@ pub fn markdown_route_table() -> String {
         String::from("| method | path | what it does | spoken by |\n| --- | --- | --- | --- |\n");
     for route in ROUTES {
         let origin = match route.origin {
-            Origin::Classic => "classic workers",
-            Origin::Ours => "",
+            Contract::Classic => "classic workers",
+            Contract::Current => "",
         };
         table.push_str(&format!(
             "| {} | `{}` | {} | {origin} |\n",

@@ -16,7 +16,7 @@ use super::requests::{SaveRequest, StreamsQuery, VerifyRequest, read_query};
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::commands::{DeleteStream, Rejection, SaveStreams};
-use crate::domain::handover::{Handoff, Handover, HandoverKind};
+use crate::domain::handover::{Handover, HandoverKind, HandoverMode};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{
     Judgement, Page, Rest, StreamDetail, StreamFilter, StreamLine, StreamList, VerifyClaims,
@@ -106,7 +106,7 @@ struct StreamAnswer {
     reason: Option<&'static str>,
     /// Since when it has no owner.
     waiting_since: Option<Time>,
-    handoff: Handoff,
+    handoff: HandoverMode,
     /// The move that is under way, or was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     handover: Option<HandoverAnswer>,

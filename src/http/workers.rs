@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::requests::{AssignRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest};
 use super::state::{AppState, Load};
 use crate::domain::commands::{AssignOutcome, AssignStreams, Rejection, ReleaseStreams};
-use crate::domain::handover::Handoff;
+use crate::domain::handover::HandoverMode;
 use crate::domain::heartbeat::Heartbeat;
 use crate::domain::heartbeat_outcome::HeartbeatOutcome;
 use crate::domain::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId, Term};
@@ -106,7 +106,7 @@ pub(super) struct AssignLine {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "whole_url")]
     url: Option<StreamUrl>,
     name: std::sync::Arc<str>,
-    handoff: Handoff,
+    handoff: HandoverMode,
 }
 
 impl AssignLine {

@@ -7,7 +7,7 @@ use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind};
 use resilient_orchestrator::domain::commands::{
     MoveProgress, MoveStreams, Rejection, Relocation, SaveStreams, StreamSpec,
 };
-use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::heartbeat::ReportedStreams;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate, Totals};
@@ -19,7 +19,7 @@ async fn fleet() -> Rig {
     let rig = Rig::start().await;
     rig.streams(4).await;
     let overlap = StreamSpec {
-        handoff: Some(Handoff::Overlap),
+        handoff: Some(HandoverMode::Overlap),
         ..spec(4)
     };
     save(&rig, overlap).await;

@@ -8,7 +8,7 @@ use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, Recovered, ReleaseStreams, SaveStreams, StreamSpec,
 };
 use resilient_orchestrator::domain::events::Event;
-use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::{
     FailureCause, Incident, IncidentOutcome, StepName, StepResult,
@@ -183,7 +183,7 @@ async fn what_may_be_run_twice_does_not_wait() {
     let rig = fleet().await;
     let overlap = SaveStreams {
         streams: vec![StreamSpec {
-            handoff: Some(Handoff::Overlap),
+            handoff: Some(HandoverMode::Overlap),
             ..spec(2)
         }],
     };
@@ -203,7 +203,7 @@ async fn room_of_one_that_is_to_let_go_is_no_room() {
     rig.orchestrator.remove("b".into()).await.unwrap();
     let overlap = SaveStreams {
         streams: vec![StreamSpec {
-            handoff: Some(Handoff::Overlap),
+            handoff: Some(HandoverMode::Overlap),
             ..spec(2)
         }],
     };

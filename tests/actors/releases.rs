@@ -9,7 +9,7 @@ use resilient_orchestrator::domain::commands::{
     DeleteStream, MoveStreams, Relocation, SaveStreams, StreamSpec,
 };
 use resilient_orchestrator::domain::digest::StreamsDigest;
-use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::{AssignmentVersion, StreamId};
 
@@ -38,7 +38,7 @@ async fn fleet_in_paused_time() -> Rig {
     let rig = Rig::in_paused_time(SystemSettings::default()).await;
     rig.streams(6).await;
     let overlap = StreamSpec {
-        handoff: Some(Handoff::Overlap),
+        handoff: Some(HandoverMode::Overlap),
         ..spec(6)
     };
     save(&rig, overlap).await;

@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 enum Happened {
     Started(StreamId, Epoch, Permit),
     Stopped(StreamId, Epoch, StopReason),
-    Noticed(Notice),
+    LivenessChanged(Notice),
 }
 
 /// Tells the test what it is told.
@@ -49,7 +49,7 @@ impl Runner for Teller {
     }
 
     fn notice(&mut self, notice: &Notice) {
-        let _ = self.tell.send(Happened::Noticed(notice.clone()));
+        let _ = self.tell.send(Happened::LivenessChanged(notice.clone()));
     }
 }
 
@@ -65,7 +65,7 @@ impl Story {
         loop {
             match self.next() {
                 Happened::Started(id, epoch, permit) => return (id, epoch, permit),
-                Happened::Noticed(_) => {}
+                Happened::LivenessChanged(_) => {}
                 Happened::Stopped(id, _, reason) => panic!("{id} stopped: {reason}"),
             }
         }
@@ -75,7 +75,7 @@ impl Story {
         loop {
             match self.next() {
                 Happened::Stopped(id, epoch, reason) => return (id, epoch, reason),
-                Happened::Noticed(_) => {}
+                Happened::LivenessChanged(_) => {}
                 Happened::Started(id, ..) => panic!("{id} started"),
             }
         }
@@ -84,8 +84,8 @@ impl Story {
     fn noticed(&self, wanted: &Notice) {
         loop {
             match self.next() {
-                Happened::Noticed(notice) if notice == *wanted => return,
-                Happened::Noticed(_) => {}
+                Happened::LivenessChanged(notice) if notice == *wanted => return,
+                Happened::LivenessChanged(_) => {}
                 other => panic!("{other:?} instead of {wanted}"),
             }
         }
@@ -94,7 +94,7 @@ impl Story {
     /// Starts and stops that nobody looked at.
     fn rest(&self) -> Vec<Happened> {
         let rest = self.0.try_iter();
-        rest.filter(|happened| !matches!(happened, Happened::Noticed(_)))
+        rest.filter(|happened| !matches!(happened, Happened::LivenessChanged(_)))
             .collect()
     }
 }
@@ -200,7 +200,7 @@ fn a_short_silence_stops_nothing() {
     story.started();
     fake.fall_silent();
     let reachable = loop {
-        if let Happened::Noticed(notice) = story.next()
+        if let Happened::LivenessChanged(notice) = story.next()
             && matches!(notice, Notice::Unreachable(_))
         {
             fake.answer();
@@ -320,7 +320,8 @@ fn nobody_there_is_no_reason_to_give_up_but_leaving_is() {
         panics: false,
     };
     let worker = Worker::builder(url, "w").start(teller).unwrap();
-    let Ok(Happened::Noticed(Notice::Unreachable(why))) = story.recv_timeout(PATIENCE) else {
+    let Ok(Happened::LivenessChanged(Notice::Unreachable(why))) = story.recv_timeout(PATIENCE)
+    else {
         panic!("it says that nobody is there");
     };
     assert!(!why.is_empty());

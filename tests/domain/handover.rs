@@ -14,7 +14,7 @@ use resilient_orchestrator::domain::commands::{
 };
 use resilient_orchestrator::domain::fleet::Standing;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Scoring};
-use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::invariants::check_fleet;
@@ -50,7 +50,7 @@ struct World {
 }
 
 impl World {
-    fn new(handoff: Handoff) -> Self {
+    fn new(handoff: HandoverMode) -> Self {
         let mut world = Self {
             ledger: Ledger::new(Fleet::default()),
         };
@@ -223,7 +223,7 @@ fn spec() -> StreamSpec {
 /// already leave the stream out.
 #[test]
 fn who_says_that_it_runs_a_stream_has_not_let_go_of_it() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     world.move_to("b");
     world.beat("a", &[STREAM]);
     assert_eq!(world.owner(), "a", "it still runs it");
@@ -233,7 +233,7 @@ fn who_says_that_it_runs_a_stream_has_not_let_go_of_it() {
 
 #[test]
 fn who_is_to_leave_still_is_when_it_fails() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     world.run(WithdrawLease::for_removal("a".into(), world.life("a")));
     world.fail("a");
     let withdrawn = world.slot("a").instance().withdrawn.expect("withdrawn");
@@ -242,13 +242,13 @@ fn who_is_to_leave_still_is_when_it_fails() {
 
 #[test]
 fn a_disabled_stream_is_started_by_nobody_when_its_owner_fails() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     world.save(StreamSpec {
         enabled: Some(false),
         ..spec()
     });
     world.save(StreamSpec {
-        handoff: Some(Handoff::Overlap),
+        handoff: Some(HandoverMode::Overlap),
         ..spec()
     });
     world.fail("a");
@@ -263,7 +263,7 @@ fn a_disabled_stream_is_started_by_nobody_when_its_owner_fails() {
 /// It was judged as a classic one; before anything is decided it begins to go by leases.
 #[test]
 fn who_gets_its_first_lease_meanwhile_keeps_its_streams() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     world.register("a");
     world.run(AgreeLease {
         id: "a".into(),
@@ -286,7 +286,7 @@ fn who_gets_its_first_lease_meanwhile_keeps_its_streams() {
 
 #[test]
 fn who_registers_anew_while_it_is_removed_stays() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     let removal = RemoveInstance::new("a".into()).in_life(world.life("a"));
     world.register("a");
     let refused = world.try_run(removal.after(LeaseOver::said_by_worker()));
@@ -296,7 +296,7 @@ fn who_registers_anew_while_it_is_removed_stays() {
 
 #[test]
 fn who_asks_for_streams_before_it_beats_ends_the_overlap_all_the_same() {
-    let mut world = World::new(Handoff::Overlap);
+    let mut world = World::new(HandoverMode::Overlap);
     world.move_to("b");
     let handed_out = world.ask("b");
     assert!(matches!(handed_out, AssignOutcome::Assigned(_)));
@@ -309,11 +309,11 @@ fn who_asks_for_streams_before_it_beats_ends_the_overlap_all_the_same() {
 /// What may be run twice goes on beyond the lease: its worker must hear when that has an end.
 #[test]
 fn a_changed_handoff_is_told_to_whoever_runs_the_stream() {
-    let mut world = World::new(Handoff::Overlap);
+    let mut world = World::new(HandoverMode::Overlap);
     world.move_to("b");
     let known = ["a", "b"].map(|id| world.version(id));
     world.save(StreamSpec {
-        handoff: Some(Handoff::Exclusive),
+        handoff: Some(HandoverMode::Exclusive),
         ..spec()
     });
     for (id, known) in ["a", "b"].into_iter().zip(known) {
@@ -321,7 +321,7 @@ fn a_changed_handoff_is_told_to_whoever_runs_the_stream() {
             panic!("nothing is told to {id}");
         };
         let told: Vec<_> = assign.iter().map(|(stream, _)| stream.handoff).collect();
-        assert_eq!((told, revoke), (vec![Handoff::Exclusive], vec![]));
+        assert_eq!((told, revoke), (vec![HandoverMode::Exclusive], vec![]));
     }
 }
 
@@ -352,7 +352,7 @@ impl World {
 
 #[test]
 fn a_deleted_stream_made_again_waits_until_its_last_worker_has_let_go() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     let epoch = world.assignment().epoch;
     world.delete();
     assert!(!world.is_listed(), "to everybody it is gone");
@@ -380,7 +380,7 @@ fn a_deleted_stream_made_again_waits_until_its_last_worker_has_let_go() {
 
 #[test]
 fn a_deleted_stream_made_again_as_disabled_is_disabled_when_its_worker_has_released_it() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     world.delete();
     let streams = vec![StreamSpec {
         name: Some("s1".into()),
@@ -397,7 +397,7 @@ fn a_deleted_stream_made_again_as_disabled_is_disabled_when_its_worker_has_relea
 /// An overlap stream may have been run by its owner when it was deleted, too.
 #[test]
 fn a_deleted_stream_is_forgotten_when_nobody_runs_it() {
-    for handoff in Handoff::ALL.iter().copied() {
+    for handoff in HandoverMode::ALL.iter().copied() {
         let mut world = World::new(handoff);
         world.delete();
         assert!(world.is_remembered());
@@ -419,7 +419,7 @@ fn a_deleted_stream_is_forgotten_when_nobody_runs_it() {
 
 #[test]
 fn a_deleted_stream_that_no_lease_guards_is_forgotten_at_once() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     world.run(AgreeLease {
         id: "a".into(),
         incarnation: world.life("a"),
@@ -432,7 +432,7 @@ fn a_deleted_stream_that_no_lease_guards_is_forgotten_at_once() {
 /// It can say that it has let go no more.
 #[test]
 fn who_is_leased_no_more_is_asked_no_longer_to_let_go() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     world.delete();
     let stop_waiting = |world: &mut World| {
         world.run(AbandonHandovers {
@@ -455,7 +455,7 @@ fn who_is_leased_no_more_is_asked_no_longer_to_let_go() {
 /// It is no stream of theirs to count, to list, to move, or to name another after.
 #[test]
 fn a_deleted_stream_is_in_no_answer() {
-    let mut world = World::new(Handoff::Exclusive);
+    let mut world = World::new(HandoverMode::Exclusive);
     world.delete();
     let fleet = world.ledger.saved();
     let page = StreamList {

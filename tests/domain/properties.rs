@@ -26,7 +26,7 @@ use resilient_orchestrator::domain::fleet::Standing;
 use resilient_orchestrator::domain::fleet::{
     Fleet, InstanceSlot, Reading, Scores, Scoring, Snapshot,
 };
-use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
 };
@@ -176,7 +176,7 @@ fn step() -> impl Strategy<Value = Step> {
         1..=STREAMS + 2,
         prop::option::of(-2..3_i32),
         prop::option::weighted(0.4, any::<bool>()),
-        prop::option::weighted(0.4, prop::sample::select(Handoff::ALL)),
+        prop::option::weighted(0.4, prop::sample::select(HandoverMode::ALL)),
     )
         .prop_map(|(id, number, priority, enabled, handoff)| StreamSpec {
             handoff,
@@ -332,7 +332,7 @@ fn set(slot: &InstanceSlot, fleet: &Fleet) -> BTreeMap<StreamId, Told> {
 }
 
 /// What a worker is told of a stream.
-type Told = (Epoch, Handoff);
+type Told = (Epoch, HandoverMode);
 
 fn told(assign: &[(Arc<Stream>, Epoch)]) -> impl Iterator<Item = (StreamId, Told)> {
     let told = assign.iter();

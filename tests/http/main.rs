@@ -3,11 +3,11 @@
 mod bad_input;
 mod brake;
 mod breakers;
+mod catalogue;
 mod classic;
 mod epochs;
 mod health;
 mod long_poll;
-mod ours;
 mod outage;
 mod reconcile;
 mod recovery;

@@ -9,7 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::fleet::Fleet;
-use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::ids::{Epoch, StreamId};
 use resilient_orchestrator::domain::queries::{Claim, Query, VerifyClaims};
 use resilient_orchestrator::domain::stream::Place;
@@ -25,11 +25,11 @@ pub(crate) const LONGEST_STOP: Duration = Duration::from_millis(40);
 pub(crate) const MOST_STREAMS: u32 = 8;
 
 /// Every fourth stream is better run twice than not at all.
-pub(crate) fn handoff_of(stream: i64) -> Handoff {
+pub(crate) fn handoff_of(stream: i64) -> HandoverMode {
     if stream % 4 == 0 {
-        Handoff::Overlap
+        HandoverMode::Overlap
     } else {
-        Handoff::Exclusive
+        HandoverMode::Exclusive
     }
 }
 
@@ -214,7 +214,7 @@ impl Watch {
         let bound = |runner: &&&Runner| runner.is_leased && !runner.is_woken;
         if runners.len() < 2 {
             None
-        } else if handoff_of(stream) == Handoff::Overlap {
+        } else if handoff_of(stream) == HandoverMode::Overlap {
             Some(Class::Overlap)
         } else if runners.iter().filter(bound).count() > 1 {
             Some(Class::Exclusive)
@@ -281,7 +281,7 @@ impl Watch {
                 continue;
             }
             self.tally.writes_refused += 1;
-            if !runner.is_woken && handoff_of(stream) == Handoff::Exclusive {
+            if !runner.is_woken && handoff_of(stream) == HandoverMode::Exclusive {
                 let violation = format!(
                     "lease: worker {worker} still wrote to stream {stream} under epoch {} \
                      after a write under {highest}",

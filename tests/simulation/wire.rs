@@ -8,7 +8,7 @@ use orchestrator_client::{Handoff as ClientHandoff, StreamAssignment};
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::commands::{AssignStreams, Rejection, ReleaseStreams};
-use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::StreamId;
 use resilient_orchestrator::domain::ids::{
@@ -181,8 +181,8 @@ fn line((stream, epoch): (std::sync::Arc<Stream>, Epoch)) -> StreamAssignment {
     StreamAssignment {
         epoch: epoch.get(),
         handoff: match stream.handoff {
-            Handoff::Exclusive => ClientHandoff::Exclusive,
-            Handoff::Overlap => ClientHandoff::Overlap,
+            HandoverMode::Exclusive => ClientHandoff::Exclusive,
+            HandoverMode::Overlap => ClientHandoff::Overlap,
         },
         ..StreamAssignment::new(stream.id.get())
     }

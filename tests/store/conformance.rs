@@ -14,7 +14,7 @@ use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Sever
 use resilient_orchestrator::domain::event_filter::{EventFilter, EventOrder};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Snapshot;
-use resilient_orchestrator::domain::handover::{AfterRelease, Handoff, Handover, MoveReason};
+use resilient_orchestrator::domain::handover::{AfterRelease, Handover, HandoverMode, MoveReason};
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use resilient_orchestrator::domain::ids::{
@@ -252,7 +252,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         labels: BTreeMap::from([("k".to_owned(), long.clone())]),
         priority: i32::MAX,
         enabled: false,
-        handoff: Handoff::Overlap,
+        handoff: HandoverMode::Overlap,
         created_at: at(i64::MIN),
         deleted: true,
         returns: Some(Box::new(Returns {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Rows;
-use resilient_orchestrator::domain::handover::Handoff;
+use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::heartbeat::BeatWatermark;
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId, Term,
@@ -61,7 +61,7 @@ pub fn stream(id: i64) -> Stream {
         labels: BTreeMap::new(),
         priority: 0,
         enabled: true,
-        handoff: Handoff::Exclusive,
+        handoff: HandoverMode::Exclusive,
         created_at: at(5),
         deleted: false,
         returns: None,

@@ -34,7 +34,7 @@ use super::time::WallTime;
 
 string_enum! {
     /// What comes first when a stream moves on purpose.
-    Handoff {
+    HandoverMode {
         /// The old owner stops: never two runners.
         Exclusive = "exclusive",
         /// The new owner starts: never none, if it can be helped.
@@ -42,7 +42,7 @@ string_enum! {
     }
 }
 
-impl Default for Handoff {
+impl Default for HandoverMode {
     /// Two runners are what this program exists to prevent.
     fn default() -> Self {
         Self::Exclusive

@@ -22,7 +22,7 @@ use super::ids::{AssignmentVersion, Term};
 use super::instance::InstanceStatus;
 use super::leadership::Proof;
 use super::lease::{Grant, WorkerSet, told};
-use super::queries::{ChangesSince, SetUpdate, TellAgain, WorkerUpdate};
+use super::queries::{ChangesSince, Resync, SetUpdate, WorkerUpdate};
 
 /// What is to be asked before a heartbeat can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub enum Question {
     Changes(ChangesSince),
     /// What a worker with the newest version does not run, or runs beside. An answer that does not
     /// come in time does no harm: the next heartbeat asks again.
-    Again(TellAgain),
+    Again(Resync),
     /// Nothing, but the answer confirms the worker's own set to a worker that runs less than it, or
     /// says that its instance has failed.
     Confirmation,
@@ -76,7 +76,7 @@ impl Question {
         if !tells_again {
             return unless_it_may_start;
         }
-        Self::Again(TellAgain {
+        Self::Again(Resync {
             id,
             incarnation,
             version,
@@ -207,7 +207,7 @@ mod tests {
                     incarnation: Some(incarnation),
                     version,
                 }),
-                (Some(false), Some(version)) => Question::Again(TellAgain {
+                (Some(false), Some(version)) => Question::Again(Resync {
                     id,
                     incarnation,
                     version,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::handover::{Handoff, Handover};
+use super::handover::{Handover, HandoverMode};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use super::returns::Returns;
 use super::stream_url::StreamUrl;
@@ -30,7 +30,7 @@ pub struct Stream {
     /// Whether it should run at all.
     pub enabled: bool,
     /// How a planned move hands it over.
-    pub handoff: Handoff,
+    pub handoff: HandoverMode,
     /// When it was created.
     pub created_at: WallTime,
     /// Whether it was deleted: it is in no list any more, and is remembered, as a stream that its

@@ -8,7 +8,7 @@ use log::{debug, error, warn};
 use tokio::sync::oneshot;
 
 use super::committed::Committed;
-use super::queue::{Queue, Waiting};
+use super::queue::{PendingCommand, Queue};
 
 use crate::actors::alarm::Alarm;
 use crate::actors::archive::IncidentMemory;
@@ -49,7 +49,7 @@ pub(super) enum State {
     Idle,
     Saving {
         batch: Batch,
-        callers: Vec<Box<dyn Waiting>>,
+        callers: Vec<Box<dyn PendingCommand>>,
     },
     InDoubt {
         batch: Batch,
@@ -65,15 +65,15 @@ pub struct FleetActor {
     pub(super) links: FleetLinks,
     pub(super) queue: Queue,
     /// Commands of a refused batch, to be tried in smaller and smaller groups.
-    pub(super) suspects: Queue,
+    pub(super) retry_singly: Queue,
     /// How many of them are tried together next.
-    pub(super) suspect_groups: VecDeque<usize>,
+    pub(super) retry_groups: VecDeque<usize>,
     pub(super) state: State,
     expiry: Alarm<Self>,
     pub(super) is_settling: bool,
     pub(super) settling: Alarm<Self>,
     /// Callers of the transaction in doubt who were not told that it is.
-    pub(super) patient: Vec<Box<dyn Waiting>>,
+    pub(super) awaiting_settlement: Vec<Box<dyn PendingCommand>>,
     pub(super) draining: Vec<oneshot::Sender<()>>,
     pub(super) is_draining: bool,
     /// Streams that were given back.
@@ -101,13 +101,13 @@ impl FleetActor {
             guard,
             links,
             queue: Queue::default(),
-            suspects: Queue::default(),
-            suspect_groups: VecDeque::new(),
+            retry_singly: Queue::default(),
+            retry_groups: VecDeque::new(),
             state: State::Idle,
             expiry: Alarm::of_waits(|actor| &mut actor.expiry, Self::expire_waiting),
             is_settling: false,
             settling: Alarm::of_waits(|actor| &mut actor.settling, Self::settle_again),
-            patient: Vec::new(),
+            awaiting_settlement: Vec::new(),
             draining: Vec::new(),
             is_draining: false,
             returned: ReturnTimer::default(),
@@ -119,7 +119,7 @@ impl FleetActor {
     /// Decides what waits and saves it, unless something is being saved already.
     pub(super) fn proceed(&mut self, ctx: &mut Context<Self>) {
         if !self.links.access.gate().writes().lets_through() {
-            self.turn_away();
+            self.refuse_queued();
         }
         while matches!(self.state, State::Idle) {
             let callers = self.decide_next();
@@ -128,7 +128,7 @@ impl FleetActor {
             }
             let batch = self.ledger.take_batch();
             if batch.is_empty() {
-                callers.into_iter().for_each(Waiting::tell);
+                callers.into_iter().for_each(PendingCommand::tell);
                 continue;
             }
             let save = Save::from(&batch);
@@ -148,13 +148,13 @@ impl FleetActor {
     }
 
     /// Decides the next commands: a group of those under suspicion, else as many as fit.
-    fn decide_next(&mut self) -> Vec<Box<dyn Waiting>> {
+    fn decide_next(&mut self) -> Vec<Box<dyn PendingCommand>> {
         let now = self.links.clock.wall();
         let mut callers = Vec::new();
         // Some may have waited too long meanwhile: then groups are smaller than they were to be.
-        let group = self.suspect_groups.pop_front().unwrap_or(1);
+        let group = self.retry_groups.pop_front().unwrap_or(1);
         while callers.len() < group
-            && let Some(mut suspect) = self.suspects.pop()
+            && let Some(mut suspect) = self.retry_singly.pop()
         {
             suspect.decide(&mut self.ledger, now, &self.links.clock);
             callers.push(suspect);
@@ -162,7 +162,7 @@ impl FleetActor {
         if !callers.is_empty() {
             return callers;
         }
-        self.suspect_groups.clear();
+        self.retry_groups.clear();
         while callers.len() < MAX_BATCH_COMMANDS
             && self.ledger.open_changes() < MAX_BATCH_CHANGES
             && let Some(mut waiting) = self.queue.pop()
@@ -177,7 +177,7 @@ impl FleetActor {
         &mut self,
         batch: Batch,
         save: Save,
-        callers: Vec<Box<dyn Waiting>>,
+        callers: Vec<Box<dyn PendingCommand>>,
         ctx: &mut Context<Self>,
     ) {
         let save = Arc::new(save);
@@ -209,7 +209,7 @@ impl FleetActor {
             Ok(()) => {
                 self.guard = self.guard.after_save();
                 self.commit(batch, save);
-                callers.into_iter().for_each(Waiting::tell);
+                callers.into_iter().for_each(PendingCommand::tell);
             }
             Err(StoreError::Refused(reason)) => {
                 self.ledger.undo(batch);
@@ -246,7 +246,7 @@ impl FleetActor {
 
     /// Finds the culprits: commands that were refused together are tried by halves, so that one
     /// among two thousand costs its neighbours a few transactions.
-    fn refused(&mut self, mut callers: Vec<Box<dyn Waiting>>, reason: &str) {
+    fn refused(&mut self, mut callers: Vec<Box<dyn PendingCommand>>, reason: &str) {
         if callers.len() == 1 {
             if let Some(culprit) = callers.pop() {
                 warn!(reason; "the store refused {:?}", culprit.name());
@@ -254,17 +254,21 @@ impl FleetActor {
             }
         } else {
             let half = callers.len() / 2;
-            self.suspect_groups.extend([half, callers.len() - half]);
+            self.retry_groups.extend([half, callers.len() - half]);
             let now = self.links.clock.awake();
             for caller in callers {
-                self.suspects.push_again(caller, now);
+                self.retry_singly.push_again(caller, now);
             }
         }
     }
 
     /// Asks the store what became of a transaction in doubt, until it answers. Whoever waits for
     /// it is told after the first try, whatever it brought.
-    pub(super) fn settle(&mut self, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
+    pub(super) fn settle(
+        &mut self,
+        callers: Vec<Box<dyn PendingCommand>>,
+        ctx: &mut Context<Self>,
+    ) {
         self.is_settling = true;
         let guard = self.guard;
         let call = move |store: Arc<dyn Store>| async move { store.settle(guard).await };
@@ -277,20 +281,22 @@ impl FleetActor {
     fn settled(
         &mut self,
         result: Result<Settlement, StoreError>,
-        callers: Vec<Box<dyn Waiting>>,
+        callers: Vec<Box<dyn PendingCommand>>,
         ctx: &mut Context<Self>,
     ) {
         self.is_settling = false;
         let State::InDoubt { batch } = std::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
-        let callers = callers.into_iter().chain(std::mem::take(&mut self.patient));
+        let callers = callers
+            .into_iter()
+            .chain(std::mem::take(&mut self.awaiting_settlement));
         match result {
             Ok(Settlement::Committed) => {
                 self.guard = self.guard.after_save();
                 let save = Save::from(&batch);
                 self.commit(batch, &save);
-                callers.for_each(Waiting::tell);
+                callers.for_each(PendingCommand::tell);
             }
             Ok(Settlement::Defeated) => {
                 self.guard = self.guard.after_defeat();
@@ -330,7 +336,7 @@ impl FleetActor {
         };
         self.state = State::Ended;
         self.queue.clear(&Refusal::ShuttingDown);
-        self.suspects.clear(&Refusal::ShuttingDown);
+        self.retry_singly.clear(&Refusal::ShuttingDown);
         self.links.fatal.send(fatal);
     }
 
@@ -357,7 +363,10 @@ impl FleetActor {
 
     /// One timer for the command that has waited longest.
     fn arm_expiry(&mut self, ctx: &mut Context<Self>) {
-        let deadlines = [self.queue.next_deadline(), self.suspects.next_deadline()];
+        let deadlines = [
+            self.queue.next_deadline(),
+            self.retry_singly.next_deadline(),
+        ];
         if let Some(deadline) = deadlines.into_iter().flatten().min() {
             self.expiry.set_by(deadline, &self.links.clock, ctx);
         }
@@ -374,12 +383,12 @@ impl FleetActor {
         };
         let now = self.links.clock.awake();
         self.queue.expire(now, &refusal);
-        self.suspects.expire(now, &refusal);
+        self.retry_singly.expire(now, &refusal);
         self.arm_expiry(ctx);
     }
 }
 
-fn refuse_all(callers: impl IntoIterator<Item = Box<dyn Waiting>>, refusal: &Refusal) {
+fn refuse_all(callers: impl IntoIterator<Item = Box<dyn PendingCommand>>, refusal: &Refusal) {
     callers
         .into_iter()
         .for_each(|caller| caller.refuse(refusal.clone()));

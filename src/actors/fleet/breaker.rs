@@ -10,7 +10,7 @@ use std::time::Duration;
 use actix::prelude::*;
 
 use super::actor::{FleetActor, State};
-use super::queue::Waiting;
+use super::queue::PendingCommand;
 use crate::actors::db_breaker::ProbeWrites;
 use crate::actors::refusal::Refusal;
 use crate::domain::fleet::Rows;
@@ -22,7 +22,7 @@ const SETTLE_INTERVAL: Duration = Duration::from_secs(1);
 
 impl FleetActor {
     /// Answers everything that waits without saving anything.
-    pub(super) fn turn_away(&mut self) {
+    pub(super) fn refuse_queued(&mut self) {
         let can_decide = match &self.state {
             State::Idle => true,
             // The draft is ahead of what is saved, unless a probe is all there is.
@@ -31,7 +31,7 @@ impl FleetActor {
         };
         let now = self.links.clock.wall();
         let refusal = self.links.access.gate().writes().refusal();
-        while let Some(mut waiting) = self.suspects.pop().or_else(|| self.queue.pop()) {
+        while let Some(mut waiting) = self.retry_singly.pop().or_else(|| self.queue.pop()) {
             if can_decide {
                 waiting.decide(&mut self.ledger, now, &self.links.clock);
                 let batch = self.ledger.take_batch();
@@ -46,7 +46,11 @@ impl FleetActor {
     }
 
     /// A transaction has just come to be in doubt.
-    pub(super) fn settle_first(&mut self, callers: Vec<Box<dyn Waiting>>, ctx: &mut Context<Self>) {
+    pub(super) fn settle_first(
+        &mut self,
+        callers: Vec<Box<dyn PendingCommand>>,
+        ctx: &mut Context<Self>,
+    ) {
         if self.links.access.gate().writes().lets_through() {
             self.settle(callers, ctx);
         } else {
@@ -57,10 +61,10 @@ impl FleetActor {
 
     /// Tells the callers of a transaction in doubt that nobody knows; those who want to be certain
     /// wait on.
-    pub(super) fn tell_unknown(&mut self, callers: Vec<Box<dyn Waiting>>) {
+    pub(super) fn tell_unknown(&mut self, callers: Vec<Box<dyn PendingCommand>>) {
         for caller in callers {
             if caller.waits_for_certainty() {
-                self.patient.push(caller);
+                self.awaiting_settlement.push(caller);
             } else {
                 caller.refuse(Refusal::OutcomeUnknown);
             }

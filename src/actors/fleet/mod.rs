@@ -33,5 +33,5 @@ pub use actor::{FleetActor, FleetLinks};
 pub use census::CompareWithStore;
 pub use committed::Committed;
 pub use pairing::CompareAtVersion;
-pub use queue::{LONGEST_WAIT, MAX_WAITING};
+pub use queue::{COMMAND_WAIT_LIMIT, MAX_WAITING};
 pub use requests::{Ask, Drain, Execute};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::actor::FleetActor;
 use super::committed::Committed;
-use crate::actors::instance_link::{Adopt, FenceAfter};
+use crate::actors::instance_link::{FenceAfter, StandingChanged};
 use crate::actors::registry::{Entry, Published};
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Standing;
@@ -55,7 +55,7 @@ impl FleetActor {
                 Published::New => added.push(id.clone()),
                 Published::Changed(entry) => {
                     if let Some(actor) = entry.actor() {
-                        actor.adopt.do_send(Adopt {
+                        actor.adopt.do_send(StandingChanged {
                             fence: FenceAfter::Stays,
                         });
                     }

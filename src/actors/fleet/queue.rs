@@ -13,13 +13,13 @@ use crate::domain::ledger::Ledger;
 use crate::domain::time::{Timestamp, WallTime};
 
 /// How long a command waits to be decided before it is refused.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(3);
+pub const COMMAND_WAIT_LIMIT: Duration = Duration::from_secs(3);
 
-/// How many commands may wait. More could not be decided within [`LONGEST_WAIT`] anyway.
+/// How many commands may wait. More could not be decided within [`COMMAND_WAIT_LIMIT`] anyway.
 pub const MAX_WAITING: usize = 20_000;
 
 /// A command of any kind, with whoever waits for its answer.
-pub(super) trait Waiting: Send {
+pub(super) trait PendingCommand: Send {
     /// Decides it on the draft. Whether it has to be answered at once is seen from the ledger.
     fn decide(&mut self, ledger: &mut Ledger, now: WallTime, clock: &Clock);
 
@@ -42,7 +42,7 @@ struct Caller<C: Command> {
     answer: oneshot::Sender<Result<C::Reply, Refusal>>,
 }
 
-impl<C: Command> Waiting for Caller<C> {
+impl<C: Command> PendingCommand for Caller<C> {
     fn decide(&mut self, ledger: &mut Ledger, now: WallTime, clock: &Clock) {
         let began = clock.now();
         let mut decided = ledger.decide(&self.command, now);
@@ -85,7 +85,7 @@ pub(super) type Answer<C> = oneshot::Receiver<Result<<C as Command>::Reply, Refu
 /// Commands in the order they arrived.
 #[derive(Default)]
 pub(super) struct Queue {
-    waiting: VecDeque<(Timestamp, Box<dyn Waiting>)>,
+    waiting: VecDeque<(Timestamp, Box<dyn PendingCommand>)>,
 }
 
 impl Queue {
@@ -106,19 +106,19 @@ impl Queue {
     }
 
     /// Lets a command wait that was decided before, and is to be decided again.
-    pub(super) fn push_again(&mut self, waiting: Box<dyn Waiting>, now: Timestamp) {
+    pub(super) fn push_again(&mut self, waiting: Box<dyn PendingCommand>, now: Timestamp) {
         self.waiting.push_back((now, waiting));
     }
 
     /// The next command that has not waited too long.
-    pub(super) fn pop(&mut self) -> Option<Box<dyn Waiting>> {
+    pub(super) fn pop(&mut self) -> Option<Box<dyn PendingCommand>> {
         self.waiting.pop_front().map(|(_, waiting)| waiting)
     }
 
     /// Refuses everything that has waited too long.
     pub(super) fn expire(&mut self, now: Timestamp, refusal: &Refusal) {
         while let Some((since, _)) = self.waiting.front()
-            && now.since(*since) >= LONGEST_WAIT
+            && now.since(*since) >= COMMAND_WAIT_LIMIT
         {
             if let Some((_, waiting)) = self.waiting.pop_front() {
                 waiting.refuse(refusal.clone());
@@ -135,7 +135,9 @@ impl Queue {
 
     /// When the next command will have waited too long.
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
-        self.waiting.front().map(|(since, _)| *since + LONGEST_WAIT)
+        self.waiting
+            .front()
+            .map(|(since, _)| *since + COMMAND_WAIT_LIMIT)
     }
 
     pub(super) fn len(&self) -> usize {

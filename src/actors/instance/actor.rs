@@ -12,7 +12,9 @@ use crate::actors::alarm::Alarm;
 use crate::actors::alerts::Alerts;
 use crate::actors::exit_notice::DeathNotice;
 use crate::actors::fleet::{Execute, FleetActor};
-use crate::actors::instance_link::{Adopt, Beat, Fence, FenceAfter, LetGo, Noticed, Pulse, Retire};
+use crate::actors::instance_link::{
+    Beat, Fence, FenceAfter, LivenessChanged, Pulse, Retire, StandingChanged, StreamsReleased,
+};
 use crate::actors::registry::Entry;
 
 use crate::clock::Clock;
@@ -28,8 +30,8 @@ pub struct InstanceLinks {
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) thresholds: LivenessThresholds,
     pub(in crate::actors) limits: WorkerLimits,
-    pub(in crate::actors) notices: Recipient<Noticed>,
-    pub(in crate::actors) let_go: Recipient<LetGo>,
+    pub(in crate::actors) notices: Recipient<LivenessChanged>,
+    pub(in crate::actors) let_go: Recipient<StreamsReleased>,
     pub(in crate::actors) fleet: Addr<FleetActor>,
     pub(in crate::actors) alerts: Alerts,
 }
@@ -70,7 +72,7 @@ impl InstanceActor {
 
     fn notice(&self, effect: Effect) {
         debug!(server_id = self.entry.id().as_str(); "noticed {effect:?}");
-        self.links.notices.do_send(Noticed {
+        self.links.notices.do_send(LivenessChanged {
             id: self.entry.id().clone(),
             incarnation: self.entry.standing().incarnation,
             effect,
@@ -126,7 +128,7 @@ impl InstanceActor {
     /// Nothing has to wait for the end of a lease under which nothing runs any more.
     fn tell_if_let_go(&self) {
         if is_rid_of_all(&self.entry.standing()) {
-            self.links.let_go.do_send(LetGo {
+            self.links.let_go.do_send(StreamsReleased {
                 id: self.entry.id().clone(),
             });
         }
@@ -197,10 +199,10 @@ impl Handler<Fence> for InstanceActor {
     }
 }
 
-impl Handler<Adopt> for InstanceActor {
+impl Handler<StandingChanged> for InstanceActor {
     type Result = ();
 
-    fn handle(&mut self, adopt: Adopt, ctx: &mut Self::Context) {
+    fn handle(&mut self, adopt: StandingChanged, ctx: &mut Self::Context) {
         let standing = self.entry.standing();
         self.forget_what_is_over(&standing);
         let saved = standing.saved();

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   Beat ─────────▶ machine.heartbeat ──┐
-//!   timer fires ──▶ machine.handle_deadline ─▶ Noticed { effect } to the RecoveryActor
+//!   timer fires ──▶ machine.handle_deadline ─▶ LivenessChanged { effect } to the RecoveryActor
 //!   Fence ────────▶ machine.fence ──▶ Alive | Fenced
-//!   Adopt ────────▶ machine.adopt (what is saved has changed)
+//!   StandingChanged ────────▶ machine.adopt (what is saved has changed)
 //! ```
 //!
 //! One timer at a time: when it fires early, because the instance beat meanwhile or because

@@ -33,7 +33,7 @@ impl InstanceActor {
         self.clear_if_in_step();
         match measure {
             Measure::None => return false,
-            Measure::TellAgain => {}
+            Measure::Resync => {}
             Measure::Settle(settling) => self.settle(settling, heartbeat, &standing, ctx),
         }
         // Who names no version does not know what to do with changes.

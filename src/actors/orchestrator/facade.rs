@@ -8,7 +8,7 @@ use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
 
 use crate::actors::alerts::Alerts;
-use crate::actors::archive::Archive;
+use crate::actors::archive::StoreReader;
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
 use crate::actors::fleet::{Ask, Drain, Execute, FleetActor};
@@ -41,7 +41,7 @@ pub struct Orchestrator {
     pub(in crate::actors) heartbeats: Addr<HeartbeatLog>,
     pub(in crate::actors) feed: Addr<EventFeed>,
     pub(in crate::actors) breaker: Addr<DbBreakerActor>,
-    pub(in crate::actors) archive: Archive,
+    pub(in crate::actors) archive: StoreReader,
     pub(in crate::actors) health: Addr<HealthActor>,
     pub(in crate::actors) alerts: Alerts,
     pub(in crate::actors) limits: WorkerLimits,
@@ -149,7 +149,7 @@ impl Orchestrator {
     }
 
     /// What only the store remembers.
-    pub fn archive(&self) -> &Archive {
+    pub fn archive(&self) -> &StoreReader {
         &self.archive
     }
 

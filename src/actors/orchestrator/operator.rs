@@ -4,7 +4,7 @@ use super::facade::{Orchestrator, ask};
 use crate::actors::db_breaker::{AskBreakers, BreakerReport, ForceBreaker};
 use crate::actors::recovery::{
     AskBrake, BrakeReport, Departure, EmergencyReport, ForceRecovery, Forced, OrderBrake, Remove,
-    ReportFailure, TakeOut,
+    ReportFailure, StartEmergency,
 };
 use crate::actors::refusal::Refusal;
 use crate::domain::brake::OrderRefused;
@@ -69,7 +69,8 @@ impl Orchestrator {
     ) -> Result<EmergencyReport, Refusal> {
         self.check_store_for(&id)?;
         let reason = reason.into();
-        self.change(&self.recovery, TakeOut { id, reason }).await
+        self.change(&self.recovery, StartEmergency { id, reason })
+            .await
     }
 
     /// What the mass-failure brake does.

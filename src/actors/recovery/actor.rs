@@ -15,7 +15,7 @@ use crate::actors::alarm::Alarm;
 use crate::actors::db_breaker::StoreReturned;
 use crate::actors::fatal::Vital;
 use crate::actors::fleet::Execute;
-use crate::actors::instance_link::Noticed;
+use crate::actors::instance_link::LivenessChanged;
 use crate::actors::registry::Entry;
 use crate::domain::brake::Verdict;
 use crate::domain::commands::{
@@ -62,7 +62,7 @@ impl RecoveryActor {
             links.registry.clone(),
             links.telemetry.clone(),
             links.alerts.clone(),
-            links.journal.clone(),
+            links.event_outbox.clone(),
         );
         Self {
             brake,
@@ -230,11 +230,11 @@ impl Actor for RecoveryActor {
     }
 }
 
-impl Handler<Noticed> for RecoveryActor {
+impl Handler<LivenessChanged> for RecoveryActor {
     type Result = ();
 
-    fn handle(&mut self, noticed: Noticed, ctx: &mut Self::Context) {
-        let Noticed {
+    fn handle(&mut self, noticed: LivenessChanged, ctx: &mut Self::Context) {
+        let LivenessChanged {
             id,
             incarnation,
             effect,

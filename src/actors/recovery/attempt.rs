@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::fleet_calls::{execute, settle};
 use super::links::RecoveryLinks;
 use super::stopwatch::Stopwatch;
-use crate::actors::archive::Archive;
+use crate::actors::archive::StoreReader;
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::domain::commands::{
@@ -254,7 +254,7 @@ pub(super) async fn look_up(
 }
 
 /// The incident that was opened for this failure, if it was.
-async fn find_open(archive: &Archive, failure: &Failure) -> Result<Option<Incident>, Refusal> {
+async fn find_open(archive: &StoreReader, failure: &Failure) -> Result<Option<Incident>, Refusal> {
     let filter = IncidentFilter {
         instance: Some(failure.id.clone()),
         state: Some(IncidentState::Open),

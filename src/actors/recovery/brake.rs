@@ -1,6 +1,6 @@
 //! The RecoveryActor's mass-failure brake: shows the machine (`domain/brake.rs`) the registry,
 //! tells people what it does, and takes their orders. What it did and was told to do goes to the
-//! journal too, which has it saved when that is possible; the brake itself waits for no store.
+//! event_outbox too, which has it saved when that is possible; the brake itself waits for no store.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use actix::prelude::*;
 use log::warn;
 
 use crate::actors::alerts::Alerts;
-use crate::actors::journal::{Journal, Note};
+use crate::actors::event_outbox::{EventOutbox, Note};
 use crate::actors::registry::{Entry, Registry};
 use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
@@ -57,7 +57,7 @@ pub(super) struct MassFailureBrake {
     registry: Arc<Registry>,
     telemetry: Arc<Telemetry>,
     alerts: Alerts,
-    journal: Addr<Journal>,
+    event_outbox: Addr<EventOutbox>,
 }
 
 impl MassFailureBrake {
@@ -68,7 +68,7 @@ impl MassFailureBrake {
         registry: Arc<Registry>,
         telemetry: Arc<Telemetry>,
         alerts: Alerts,
-        journal: Addr<Journal>,
+        event_outbox: Addr<EventOutbox>,
     ) -> Self {
         Self {
             machine: Brake::new(settings, thresholds),
@@ -78,7 +78,7 @@ impl MassFailureBrake {
             registry,
             telemetry,
             alerts,
-            journal,
+            event_outbox,
         }
     }
 
@@ -106,7 +106,7 @@ impl MassFailureBrake {
         let Some(held) = self.machine.engagement() else {
             return;
         };
-        self.journal.do_send(Note(Event::MassFailureHeld {
+        self.event_outbox.do_send(Note(Event::MassFailureHeld {
             late: count(held.census.late),
             active: count(held.census.active),
             held_at: self.clock.wall(),
@@ -149,7 +149,7 @@ impl MassFailureBrake {
         if let Some((ending, silent)) = look.ended {
             self.telemetry.brake_engaged.set(0);
             self.alerts.clear(AlertKind::MassFailure, FLEET);
-            self.journal.do_send(Note(Event::MassFailureEnded {
+            self.event_outbox.do_send(Note(Event::MassFailureEnded {
                 ending,
                 silent: count(silent),
                 ended_at: self.clock.wall(),
@@ -178,7 +178,7 @@ impl MassFailureBrake {
         self.machine.order(order, self.clock.now())?;
         let until = self.machine.engagement().map(|held| held.until);
         let at = self.clock.wall();
-        self.journal.do_send(Note(Event::BrakeOrdered {
+        self.event_outbox.do_send(Note(Event::BrakeOrdered {
             action: order.action(),
             until: until.map_or(at, |until| self.wall_at(until)),
             reason: reason.clone(),

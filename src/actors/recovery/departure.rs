@@ -6,7 +6,7 @@ use log::warn;
 
 use super::actor::RecoveryActor;
 use super::fleet_calls::execute;
-use crate::actors::instance_link::{Adopt, Fence, FenceAfter, LetGo};
+use crate::actors::instance_link::{Fence, FenceAfter, StandingChanged, StreamsReleased};
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::domain::backoff::retry_delay;
@@ -110,7 +110,7 @@ impl RecoveryActor {
             return;
         }
         match entry.actor() {
-            Some(actor) => actor.adopt.do_send(Adopt {
+            Some(actor) => actor.adopt.do_send(StandingChanged {
                 fence: FenceAfter::Lifted,
             }),
             None => entry.lift_fence(),
@@ -173,10 +173,10 @@ impl RecoveryActor {
     }
 }
 
-impl Handler<LetGo> for RecoveryActor {
+impl Handler<StreamsReleased> for RecoveryActor {
     type Result = ();
 
-    fn handle(&mut self, LetGo { id }: LetGo, ctx: &mut Context<Self>) {
+    fn handle(&mut self, StreamsReleased { id }: StreamsReleased, ctx: &mut Context<Self>) {
         if self.departures.let_go(&id) {
             self.depart(id, ctx);
         } else if let Some(step) = self.recoveries.hurry(&id) {

@@ -31,17 +31,21 @@ const STEPS: [StepName; 4] = [
 /// are saved.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "EmergencyOutcome")]
-pub struct TakeOut {
+pub struct StartEmergency {
     /// Which instance.
     pub id: InstanceId,
     /// Why.
     pub reason: OrderReason,
 }
 
-impl Handler<TakeOut> for RecoveryActor {
+impl Handler<StartEmergency> for RecoveryActor {
     type Result = ResponseFuture<EmergencyOutcome>;
 
-    fn handle(&mut self, TakeOut { id, reason }: TakeOut, ctx: &mut Context<Self>) -> Self::Result {
+    fn handle(
+        &mut self,
+        StartEmergency { id, reason }: StartEmergency,
+        ctx: &mut Context<Self>,
+    ) -> Self::Result {
         if self.links.registry.get(&id).is_none() {
             let rejection = Rejection::UnknownInstance(id);
             return Box::pin(async { Err(Refusal::Rejected(rejection)) });

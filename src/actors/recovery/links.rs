@@ -7,11 +7,11 @@ use actix::Addr;
 use tokio::sync::Semaphore;
 
 use crate::actors::alerts::Alerts;
-use crate::actors::archive::Archive;
+use crate::actors::archive::StoreReader;
 use crate::actors::db_breaker::StoreGate;
+use crate::actors::event_outbox::EventOutbox;
 use crate::actors::fatal::FatalSender;
 use crate::actors::fleet::FleetActor;
-use crate::actors::journal::Journal;
 use crate::actors::registry::{Entry, Registry};
 use crate::actors::supervisor::Supervisor;
 use crate::actors::telemetry::Telemetry;
@@ -26,10 +26,10 @@ pub struct RecoveryLinks {
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) registry: Arc<Registry>,
     pub(in crate::actors) fleet: Addr<FleetActor>,
-    pub(in crate::actors) journal: Addr<Journal>,
+    pub(in crate::actors) event_outbox: Addr<EventOutbox>,
     pub(in crate::actors) supervisor: Addr<Supervisor>,
     pub(in crate::actors) gate: Arc<StoreGate>,
-    pub(in crate::actors) archive: Archive,
+    pub(in crate::actors) archive: StoreReader,
     pub(in crate::actors) telemetry: Arc<Telemetry>,
     pub(in crate::actors) alerts: Alerts,
     pub(in crate::actors) fatal: FatalSender,

@@ -34,7 +34,7 @@ pub use actor::RecoveryActor;
 pub use brake::{BrakeReport, GivenOrder};
 pub use brake_orders::{AskBrake, OrderBrake};
 pub use departure::{Departure, Remove};
-pub use emergency::TakeOut;
+pub use emergency::StartEmergency;
 pub use links::{RecoveryLinks, RecoverySettings};
 pub use orders::{ForceRecovery, ReportFailure};
 pub use waiters::{EmergencyReport, Forced};

@@ -7,7 +7,7 @@ use super::actor::RecoveryActor;
 use super::attempt::{Achieved, Attempt, Case};
 use super::emergency::tell_waiting;
 use super::waiters::RecoveryOutcome;
-use crate::actors::instance_link::{Adopt, FenceAfter};
+use crate::actors::instance_link::{FenceAfter, StandingChanged};
 use crate::actors::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::backoff::retry_delay;
@@ -236,7 +236,7 @@ impl RecoveryActor {
         }
         if let Some(entry) = self.links.registry.get(&failure.id) {
             match entry.actor() {
-                Some(actor) => actor.adopt.do_send(Adopt {
+                Some(actor) => actor.adopt.do_send(StandingChanged {
                     fence: FenceAfter::Lifted,
                 }),
                 None => entry.lift_fence(),

@@ -9,7 +9,7 @@ use super::reading::{Record, Refused, Taken};
 use super::request::request;
 use super::rules::{flag, integer, server_id, text, word};
 use crate::domain::commands::{MoveStreams, Relocation, SaveStreams, StreamSpec};
-use crate::domain::handover::Handoff;
+use crate::domain::handover::HandoverMode;
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{Claim, VerifyClaims};
 use crate::domain::stream_url::StreamUrl;
@@ -55,7 +55,7 @@ request! {
         enabled: Option<bool> = flag(),
         /// How the stream is handed over in a planned move: `exclusive` stops it at the old owner
         /// first, `overlap` starts it at the new owner first.
-        handoff: Option<Handoff> = word(Handoff::ALL, Handoff::as_str),
+        handoff: Option<HandoverMode> = word(HandoverMode::ALL, HandoverMode::as_str),
     }
     check id_or_name
 }

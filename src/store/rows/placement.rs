@@ -224,7 +224,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::domain::handover::Handoff;
+    use crate::domain::handover::HandoverMode;
 
     fn stream() -> Stream {
         Stream {
@@ -234,7 +234,7 @@ mod tests {
             labels: BTreeMap::new(),
             priority: 0,
             enabled: true,
-            handoff: Handoff::Exclusive,
+            handoff: HandoverMode::Exclusive,
             created_at: WallTime::from_micros(0),
             deleted: false,
             returns: None,

@@ -8,7 +8,7 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 
 use super::row_at::{RowAt, ids_json, labels_json};
-use crate::domain::handover::Handoff;
+use crate::domain::handover::HandoverMode;
 use crate::domain::ids::StreamId;
 use crate::domain::returns::Returns;
 use crate::domain::stream::Stream;
@@ -128,7 +128,7 @@ impl TryFrom<StreamRow> for Stream {
             url: row.url.map(|url| url.0),
             priority: row.priority,
             enabled: row.enabled,
-            handoff: at.word("handoff", &row.handoff, Handoff::from_word)?,
+            handoff: at.word("handoff", &row.handoff, HandoverMode::from_word)?,
             deleted: row.deleted,
             created_at: WallTime::from_micros(row.created_at),
         })

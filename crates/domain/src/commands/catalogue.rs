@@ -7,7 +7,7 @@ use super::command::{Command, Rejection};
 use super::relocate::{is_with_leased, may_linger};
 use crate::events::Event;
 use crate::fleet::{Draft, StreamSlot};
-use crate::handover::{AbandonReason, AfterRelease, Handoff};
+use crate::handover::{AbandonReason, AfterRelease, HandoverMode};
 use crate::ids::StreamId;
 use crate::returns::ReturnsEnd;
 use crate::stream::{Assignment, Place, Stream};
@@ -29,7 +29,7 @@ pub struct StreamSpec {
     /// Whether the stream should run.
     pub enabled: Option<bool>,
     /// How a planned move hands the stream over.
-    pub handoff: Option<Handoff>,
+    pub handoff: Option<HandoverMode>,
 }
 
 /// Creates or updates streams, all or none.

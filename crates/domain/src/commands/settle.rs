@@ -8,7 +8,7 @@ use super::command::{Command, Rejection, current_life};
 use super::recover::count;
 use crate::events::Event;
 use crate::fleet::{Draft, InstanceSlot, Move, Plan, Scoring, orphan_if_paused};
-use crate::handover::{AfterRelease, Handoff, MoveReason};
+use crate::handover::{AfterRelease, HandoverMode, MoveReason};
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 
@@ -126,7 +126,7 @@ impl SettleDifference {
                 continue;
             };
             let reason = MoveReason::NotRun;
-            if is_leased && handoff(draft, *stream) == Handoff::Exclusive {
+            if is_leased && handoff(draft, *stream) == HandoverMode::Exclusive {
                 let to = Some(to.clone());
                 draft.begin_release(*stream, AfterRelease::MoveTo { to, reason });
             } else if !self.is_paused_for_it(draft, *stream) {
@@ -156,7 +156,7 @@ fn is_active(draft: &Draft<'_>, id: &InstanceId) -> bool {
     slot.is_some_and(|slot| slot.instance().status == InstanceStatus::Active)
 }
 
-fn handoff(draft: &Draft<'_>, stream: StreamId) -> Handoff {
+fn handoff(draft: &Draft<'_>, stream: StreamId) -> HandoverMode {
     let slot = draft.fleet().stream(stream);
     slot.map(|slot| slot.stream().handoff).unwrap_or_default()
 }
@@ -175,7 +175,7 @@ mod tests {
         sample::run(&mut ledger, sample::streams(1..=4));
         let overlap = StreamSpec {
             id: Some(StreamId::new(4)),
-            handoff: Some(Handoff::Overlap),
+            handoff: Some(HandoverMode::Overlap),
             ..StreamSpec::default()
         };
         let streams = vec![overlap];

@@ -7,7 +7,7 @@ use super::model::{Fleet, InstanceSlot};
 use super::plan::{Evacuation, EvacuationCause, Plan};
 use super::scores::Scoring;
 use crate::events::Event;
-use crate::handover::{AfterRelease, Handoff, Handover, MoveReason};
+use crate::handover::{AfterRelease, Handover, HandoverMode, MoveReason};
 use crate::ids::{InstanceId, StreamId};
 use crate::returns::Returns;
 use crate::stream::{AssignReason, OrphanReason, Place};
@@ -41,7 +41,7 @@ pub fn evacuate_overlapping(
     let may_overlap = |fleet: &Fleet, stream| {
         let slot = fleet.stream(stream);
         slot.map(|slot| slot.stream())
-            .is_some_and(|stream| stream.enabled && stream.handoff == Handoff::Overlap)
+            .is_some_and(|stream| stream.enabled && stream.handoff == HandoverMode::Overlap)
     };
     Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause)
 }

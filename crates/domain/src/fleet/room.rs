@@ -64,7 +64,7 @@ pub(super) struct Candidate {
 /// The instances with room, kept in placement order as the fleet changes: finding the next
 /// target costs O(log n), however many instances there are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Room {
+pub(super) struct CapacityIndex {
     active: BTreeSet<Candidate>,
     recovering: BTreeSet<Candidate>,
     auto_assign: BTreeSet<Candidate>,
@@ -82,7 +82,7 @@ pub(super) struct Candidates<A, R, V> {
     pub(super) reserved: V,
 }
 
-impl Room {
+impl CapacityIndex {
     /// Removes an instance, given the load under which it was filed.
     pub(super) fn remove(&mut self, filing: &Filing<'_>) {
         for_each_list(self, filing, |list, candidate| {
@@ -188,7 +188,7 @@ fn candidate(filing: &Filing<'_>) -> Candidate {
 
 /// Calls `apply` for each list an instance belongs to, given its state and load.
 fn for_each_list(
-    room: &mut Room,
+    room: &mut CapacityIndex,
     filing: &Filing<'_>,
     apply: impl Fn(&mut BTreeSet<Candidate>, Candidate),
 ) {

@@ -29,7 +29,7 @@ pub use query::{Page, Query, UnknownCursor};
 pub use recovered::VerifyRecovery;
 pub use streams::{Rest, StreamDetail, StreamLine, StreamList, StreamStretch};
 pub use taken::{Taken, TakenAs, TakenStreams};
-pub use tell_again::TellAgain;
+pub use tell_again::Resync;
 pub use totals::{FleetTotals, MoveCounts, StreamCounts, Totals};
 pub use verify::{Claim, Judgement, VerifyClaims};
 pub use watch::{

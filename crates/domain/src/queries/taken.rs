@@ -98,7 +98,7 @@ mod tests {
         AgreeLease, DeleteStream, MoveStreams, ReleaseStreams, Relocation, SaveStreams, StreamSpec,
         WithdrawLease,
     };
-    use crate::handover::Handoff;
+    use crate::handover::HandoverMode;
     use crate::ledger::Ledger;
     use crate::sample;
 
@@ -106,7 +106,9 @@ mod tests {
     fn ledger() -> Ledger {
         let mut ledger = sample::ledger();
         sample::run(&mut ledger, sample::streams(1..=6));
-        edit(&mut ledger, 6, |spec| spec.handoff = Some(Handoff::Overlap));
+        edit(&mut ledger, 6, |spec| {
+            spec.handoff = Some(HandoverMode::Overlap)
+        });
         sample::run(&mut ledger, sample::register("a", 9));
         sample::run(&mut ledger, sample::ask("a", 6));
         sample::run(&mut ledger, sample::register("b", 9));

@@ -13,7 +13,7 @@ use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 /// instance is not registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
-pub struct TellAgain {
+pub struct Resync {
     pub id: InstanceId,
     pub incarnation: Incarnation,
     /// The version the worker has.
@@ -22,7 +22,7 @@ pub struct TellAgain {
     pub running: Option<Arc<[StreamId]>>,
 }
 
-impl Query for TellAgain {
+impl Query for Resync {
     type Answer = Option<WorkerUpdate>;
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
@@ -44,7 +44,7 @@ impl Query for TellAgain {
     }
 }
 
-impl TellAgain {
+impl Resync {
     fn update(&self, fleet: &Fleet, slot: &InstanceSlot) -> SetUpdate {
         let Some(running) = &self.running else {
             return SetUpdate::Full {
@@ -69,7 +69,7 @@ mod tests {
 
     fn told(ledger: &Ledger, version: i64, running: Option<&[i64]>) -> (Vec<i64>, Vec<StreamId>) {
         let running = running.map(|ids| sample::ids(ids.iter().copied()).into());
-        let query = TellAgain {
+        let query = Resync {
             id: "a".into(),
             incarnation: sample::life(ledger, "a"),
             version: AssignmentVersion::new(version),
@@ -109,7 +109,7 @@ mod tests {
             told(&ledger, version - 1, Some(&[1, 2, 3])),
             (vec![1, 2, 3], vec![])
         );
-        let unknown = TellAgain {
+        let unknown = Resync {
             id: "z".into(),
             incarnation: Incarnation::new(1),
             version: AssignmentVersion::new(1),

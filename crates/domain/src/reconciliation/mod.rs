@@ -81,7 +81,7 @@ impl Report {
 pub enum Measure {
     None,
     /// The heartbeat is answered with the streams to start and to stop.
-    TellAgain,
+    Resync,
     /// The same, and the difference is settled: the caller reports the outcome to the machine.
     Settle(Settling),
 }
@@ -197,7 +197,7 @@ impl ReconciliationMachine {
                     closest: *closest,
                     version,
                 };
-                Measure::TellAgain
+                Measure::Resync
             }
             Phase::Told {
                 since,
@@ -208,7 +208,7 @@ impl ReconciliationMachine {
                     (*since, *closest) = (now, distance);
                 }
                 if now < *since + self.grace {
-                    return Measure::TellAgain;
+                    return Measure::Resync;
                 }
                 Measure::Settle(Settling {
                     is_new: true,

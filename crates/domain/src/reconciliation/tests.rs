@@ -78,7 +78,7 @@ type Case<'a> = (&'a str, &'a [&'a [i64]], &'a [Measure]);
 
 #[test]
 fn a_difference_that_lasts_is_told_again_and_then_settled_each_grace() {
-    use Measure::{None, TellAgain};
+    use Measure::{None, Resync};
     let (all, less): (&[i64], &[i64]) = (&[1, 2, 3, 4], &[1, 2]);
     let (more, other): (&[i64], &[i64]) = (&[1, 2, 3, 4, 5], &[1, 2, 3, 5]);
     let told: &[Case<'_>] = &[
@@ -87,24 +87,18 @@ fn a_difference_that_lasts_is_told_again_and_then_settled_each_grace() {
         (
             "missing",
             &[less; 9],
-            &[
-                None, None, TellAgain, TellAgain, FIRST, None, AGAIN, None, AGAIN,
-            ],
+            &[None, None, Resync, Resync, FIRST, None, AGAIN, None, AGAIN],
         ),
-        (
-            "too many",
-            &[more; 5],
-            &[None, None, TellAgain, TellAgain, FIRST],
-        ),
+        ("too many", &[more; 5], &[None, None, Resync, Resync, FIRST]),
         (
             "one instead of the other",
             &[other; 5],
-            &[None, None, TellAgain, TellAgain, FIRST],
+            &[None, None, Resync, Resync, FIRST],
         ),
         (
             "it helps to be told",
             &[less, less, less, all, less, less],
-            &[None, None, TellAgain, None, None, None],
+            &[None, None, Resync, None, None, None],
         ),
         (
             "now and then",
@@ -120,7 +114,7 @@ fn a_difference_that_lasts_is_told_again_and_then_settled_each_grace() {
             "in step for a moment only, after it was reported",
             &[less, less, less, less, less, all, less, less, all, less],
             &[
-                None, None, TellAgain, TellAgain, FIRST, None, AGAIN, None, None, AGAIN,
+                None, None, Resync, Resync, FIRST, None, AGAIN, None, None, AGAIN,
             ],
         ),
         (
@@ -129,8 +123,8 @@ fn a_difference_that_lasts_is_told_again_and_then_settled_each_grace() {
                 less, less, less, less, less, all, all, all, less, less, less, less, less,
             ],
             &[
-                None, None, TellAgain, TellAgain, FIRST, None, None, None, None, None, TellAgain,
-                TellAgain, FIRST,
+                None, None, Resync, Resync, FIRST, None, None, None, None, None, Resync, Resync,
+                FIRST,
             ],
         ),
     ];
@@ -166,7 +160,7 @@ fn what_is_on_its_way_is_no_difference() {
     machine.heard(&report(&[1, 2], Some(VERSION - 1)), &should, at(30));
     machine.heard(&report(&[1, 2], None), &should, at(45));
     let measure = machine.heard(&report(&[1], Some(VERSION)), &should, at(60));
-    assert_eq!(measure, Measure::TellAgain);
+    assert_eq!(measure, Measure::Resync);
 }
 
 #[test]
@@ -174,13 +168,13 @@ fn until_it_is_saved_it_is_settled_with_each_heartbeat() {
     let (mut machine, should) = (machine(), standing(&[1, 2]));
     let beat = report(&[1], Some(VERSION));
     machine.heard(&beat, &should, at(0));
-    assert_eq!(machine.heard(&beat, &should, at(60)), Measure::TellAgain);
+    assert_eq!(machine.heard(&beat, &should, at(60)), Measure::Resync);
     assert_eq!(machine.heard(&beat, &should, at(120)), FIRST);
     assert_eq!(machine.heard(&beat, &should, at(121)), FIRST);
     // What differed was on its way, as those who look closer say.
     machine.settled(TOLD, false, at(122));
     assert_eq!(machine.heard(&beat, &should, at(150)), Measure::None);
-    assert_eq!(machine.heard(&beat, &should, at(182)), Measure::TellAgain);
+    assert_eq!(machine.heard(&beat, &should, at(182)), Measure::Resync);
     assert_eq!(machine.heard(&beat, &should, at(242)), FIRST);
     machine.settled(TOLD, true, at(243));
     assert!(!machine.is_in_step());
@@ -239,7 +233,7 @@ proptest! {
             let since = *out_since.get_or_insert(now);
             match measure {
                 Measure::None => {}
-                Measure::TellAgain => {
+                Measure::Resync => {
                     prop_assert!(!is_settled && now >= since + GRACE);
                     told_since.get_or_insert(now);
                 }

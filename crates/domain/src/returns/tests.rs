@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::handover::Handoff;
+use crate::handover::HandoverMode;
 use crate::ids::Epoch;
 use crate::ids::{AssignmentVersion, Incarnation};
 use crate::return_timer::{Deadline, Due, ReturnTimer, deadline};
@@ -44,7 +44,7 @@ fn stream(returns: Option<Returns>) -> Stream {
         labels: BTreeMap::new(),
         priority: 0,
         enabled: true,
-        handoff: Handoff::Exclusive,
+        handoff: HandoverMode::Exclusive,
         created_at: at(0),
         deleted: false,
         returns: returns.map(Box::new),

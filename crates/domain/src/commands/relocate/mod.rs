@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::command::{Command, Rejection, current_life};
 use crate::fleet::{Draft, let_go};
-use crate::handover::{AbandonReason, AfterRelease, Handoff};
+use crate::handover::{AbandonReason, AfterRelease, HandoverMode};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::stream::{AssignReason, Assignment, Place};
@@ -136,7 +136,7 @@ fn is_open(draft: &Draft<'_>, id: &InstanceId) -> bool {
 fn move_one(
     draft: &mut Draft<'_>,
     stream: StreamId,
-    handoff: Handoff,
+    handoff: HandoverMode,
     owner: Option<Assignment>,
     to: &InstanceId,
 ) -> MoveProgress {
@@ -150,16 +150,16 @@ fn move_one(
         return MoveProgress::Moved;
     };
     match handoff {
-        Handoff::Exclusive => {
+        HandoverMode::Exclusive => {
             draft.begin_release(stream, AfterRelease::planned_move(Some(to.clone())));
             MoveProgress::Releasing
         }
         // A new owner that never confirms would leave both workers running the stream for ever.
-        Handoff::Overlap if is_leased(to) && !owner.is_releasing() => {
+        HandoverMode::Overlap if is_leased(to) && !owner.is_releasing() => {
             draft.assign_overlapping(stream, to, reason);
             MoveProgress::Overlapping
         }
-        Handoff::Overlap => {
+        HandoverMode::Overlap => {
             draft.assign(stream, to, reason);
             MoveProgress::Moved
         }
@@ -218,8 +218,8 @@ pub(super) fn releasing(draft: &Draft<'_>, id: &InstanceId) -> Vec<StreamId> {
 }
 
 /// Returns whether the owner of a stream may run it for a while after it is asked to stop.
-pub(super) fn may_linger(draft: &Draft<'_>, place: &Place, handoff: Handoff) -> bool {
-    handoff == Handoff::Exclusive && is_with_leased(draft, place)
+pub(super) fn may_linger(draft: &Draft<'_>, place: &Place, handoff: HandoverMode) -> bool {
+    handoff == HandoverMode::Exclusive && is_with_leased(draft, place)
 }
 
 /// Returns whether the owner of a stream holds leases.

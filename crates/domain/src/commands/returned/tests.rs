@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::*;
 use crate::events::Event;
-use crate::handover::Handoff;
+use crate::handover::HandoverMode;
 use crate::ids::InstanceId;
 use crate::invariants::check_fleet;
 use crate::ledger::Ledger;
@@ -414,7 +414,7 @@ fn does_not_run(world: &mut World) -> String {
 
 #[test]
 fn a_stream_that_nobody_runs_although_told_to_is_paused_too() {
-    for handoff in Handoff::ALL.iter().copied() {
+    for handoff in HandoverMode::ALL.iter().copied() {
         let mut world = World::with(&["a", "b", "c"], true);
         for id in ["a", "b", "c"] {
             lease(&mut world, id);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::room::Room;
+use super::room::CapacityIndex;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
 
@@ -36,7 +36,7 @@ pub struct Fleet {
     orphaned: BTreeSet<OrphanRank>,
     /// Those of them that are not paused.
     ready_orphans: BTreeSet<OrphanRank>,
-    room: Room,
+    room: CapacityIndex,
     /// What is promised to instances that are not registered (any more).
     promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
     counter: Epoch,
@@ -193,7 +193,7 @@ impl Fleet {
         self.room.for_move(owner, avoided)
     }
 
-    pub(super) fn room(&self) -> &Room {
+    pub(super) fn room(&self) -> &CapacityIndex {
         &self.room
     }
 

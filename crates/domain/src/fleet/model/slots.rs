@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::digest::StreamsDigest;
 use crate::fleet::recent::RecentChanges;
 use crate::fleet::room::Filing;
-use crate::handover::Handoff;
+use crate::handover::HandoverMode;
 use crate::ids::{AssignmentVersion, Epoch, StreamId};
 use crate::instance::Instance;
 use crate::stream::{Assignment, Place, Stream};
@@ -186,8 +186,8 @@ impl InstanceSlot {
     /// Files an owned stream by what comes first when it moves.
     pub(super) fn file_handoff(&mut self, stream: &Stream) {
         match stream.handoff {
-            Handoff::Overlap => self.overlap.insert(stream.id),
-            Handoff::Exclusive => self.overlap.remove(&stream.id),
+            HandoverMode::Overlap => self.overlap.insert(stream.id),
+            HandoverMode::Exclusive => self.overlap.remove(&stream.id),
         };
     }
 

@@ -6,7 +6,9 @@
 )]
 
 use crate::support_http::{Answer, World, assert_begins_with, assert_has, ids, pass, settle};
-use resilient_orchestrator::http::{HttpSettings, Origin, Parameters, RequestLimits, route_table};
+use resilient_orchestrator::http::{
+    Contract, HttpSettings, Parameters, RequestLimits, route_table,
+};
 use serde_json::{Value, json};
 
 #[actix_web::test]
@@ -606,7 +608,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
     assert_eq!(
         table
             .iter()
-            .filter(|route| route.origin == Origin::Ours)
+            .filter(|route| route.origin == Contract::Current)
             .count(),
         21
     );

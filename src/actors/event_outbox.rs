@@ -30,7 +30,7 @@ const MAX_WAITING: usize = 1_000;
 
 /// Keeps the events that are not saved yet.
 #[derive(Debug)]
-pub struct Journal {
+pub struct EventOutbox {
     fleet: Addr<FleetActor>,
     clock: Clock,
     outbox: Outbox<Queue<Event>>,
@@ -38,7 +38,7 @@ pub struct Journal {
     _vital: Vital,
 }
 
-impl Journal {
+impl EventOutbox {
     /// An empty one.
     pub fn new(fleet: Addr<FleetActor>, clock: Clock, vital: Vital) -> Self {
         let queue = Queue::dropping(Excess::Newest);
@@ -94,7 +94,7 @@ fn log_left_out(events: &[Event]) {
     }
 }
 
-impl Actor for Journal {
+impl Actor for EventOutbox {
     type Context = Context<Self>;
 }
 
@@ -103,7 +103,7 @@ impl Actor for Journal {
 #[rtype(result = "()")]
 pub struct Note(pub Event);
 
-impl Handler<Note> for Journal {
+impl Handler<Note> for EventOutbox {
     type Result = ();
 
     fn handle(&mut self, Note(event): Note, ctx: &mut Self::Context) {
