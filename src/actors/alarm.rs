@@ -84,6 +84,7 @@ impl<A: Actor> fmt::Debug for Alarm<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ONE_DAY;
     use crate::clock::testing::VirtualTime;
     use crate::domain::time::WallTime;
 
@@ -109,7 +110,7 @@ mod tests {
     struct WhenItRang;
 
     fn second(at: u64) -> Timestamp {
-        Timestamp::from_micros(at * 1_000_000)
+        ONE_DAY + Duration::from_secs(at)
     }
 
     impl Handler<Order> for Sleeper {
@@ -139,8 +140,8 @@ mod tests {
             alarm: Alarm::new(
                 |actor| &mut actor.alarm,
                 |actor, _| {
-                    let now = actor.clock.now().as_micros();
-                    actor.rang_at.push(now / 1_000_000);
+                    let since = actor.clock.now().since(ONE_DAY);
+                    actor.rang_at.push(since.as_secs());
                 },
             ),
         };

@@ -129,7 +129,8 @@ impl Loaded {
 /// A database without a fleet is what a first start finds, or one that looks in the wrong place.
 fn tell_empty(guard: Guard) {
     let term = guard.term.get();
-    if guard.version.get() == 0 {
+    // On PostgreSQL the timeline of the database stands above the number.
+    if term & i64::from(u32::MAX) == 1 {
         warn!(term;
             "new database, no instances: if a fleet was expected, stop the orchestrator and look at \
              DATABASE_URL");

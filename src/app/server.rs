@@ -164,10 +164,8 @@ async fn stop_in_order(
         error!("what was under way could not be finished before the shutdown");
     }
     http.stop(false).await;
-    if tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush())
-        .await
-        .is_err()
-    {
+    let flushed = tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush()).await;
+    if flushed.is_err() {
         warn!("the last heartbeats could not be saved before the shutdown");
     }
     // Actors go on for a moment after their arbiters were asked to end.
@@ -178,6 +176,9 @@ async fn stop_in_order(
         arbiters.map(Arbiter::join)
     });
     let _ = ended.await;
-    orchestrator.release_leadership().await;
+    // A database that hangs takes no release either.
+    if flushed.is_ok() {
+        orchestrator.release_leadership().await;
+    }
     orchestrator.close_store().await
 }

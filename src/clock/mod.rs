@@ -39,16 +39,13 @@ trait Source: Send + Sync {
     /// A reading, the time of day, and a reading again.
     fn moment(&self) -> (Duration, WallTime, Duration);
 
-    /// What running time shows at first.
-    fn begin(&self) -> Timestamp;
-
     /// Running time at a reading, which may end a standstill of the process.
     fn advance(&self, running: &mut RunningTime, reading: Duration) -> Timestamp;
 }
 
 /// What running time shows when a process begins: silences that began before it are moments before
 /// this one, and no silence that counts is longer.
-const ONE_DAY: Timestamp = Timestamp::from_micros(86_400_000_000);
+pub const ONE_DAY: Timestamp = Timestamp::from_micros(86_400_000_000);
 
 /// The machine this process runs on: the process was suspended if two readings are far apart.
 struct RealMachine;
@@ -60,10 +57,6 @@ impl Source for RealMachine {
 
     fn moment(&self) -> (Duration, WallTime, Duration) {
         (boot_time(), time_of_day(), boot_time())
-    }
-
-    fn begin(&self) -> Timestamp {
-        ONE_DAY
     }
 
     fn advance(&self, running: &mut RunningTime, reading: Duration) -> Timestamp {
@@ -80,10 +73,10 @@ struct Hands {
 }
 
 impl Hands {
-    fn starting_at(reading: Duration, wall: WallTime, grace: Duration, begin: Timestamp) -> Self {
+    fn starting_at(reading: Duration, wall: WallTime, grace: Duration) -> Self {
         Self {
-            running: RunningTime::starting_at(reading, grace, begin),
-            timeline: Timeline::starting_at(begin, wall),
+            running: RunningTime::starting_at(reading, grace, ONE_DAY),
+            timeline: Timeline::starting_at(ONE_DAY, wall),
             steps: StepDetector::starting_at(reading, wall),
         }
     }
@@ -102,7 +95,7 @@ impl Clock {
 
     fn of(source: impl Source + 'static, grace: Duration) -> Self {
         let (_, wall, made) = source.moment();
-        let hands = Hands::starting_at(made, wall, grace, source.begin());
+        let hands = Hands::starting_at(made, wall, grace);
         Self {
             parts: Arc::new(Parts {
                 source: Box::new(source),

@@ -479,7 +479,8 @@ async fn bad_paths_and_queries() {
 }
 
 /// Every POST that reads no body.
-const WITHOUT_BODY: [&str; 3] = [
+const WITHOUT_BODY: [&str; 4] = [
+    "/cluster/take-over",
     "/instances/{server_id}/failure",
     "/resilience/recovery/{server_id}",
     "/resilience/emergency/{server_id}",

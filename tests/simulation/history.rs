@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::incident::FailureCause;
+use resilient_orchestrator::domain::settings::LivenessThresholds;
 use resilient_orchestrator::domain::stream::{AssignReason, OrphanReason};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
@@ -340,8 +341,10 @@ impl History {
         ) {
             return Ok(());
         }
+        // The silence before the start counts, up to a bound that leaves everybody this long.
+        let grace = LivenessThresholds::from_timeout(TIMEOUT).warning;
         let since_start = self.heard(self.life_began, at);
-        if since_start < TIMEOUT {
+        if since_start < grace {
             return Err(format!("I6: {id} failed {since_start:?} after the start"));
         }
         let silent = self.trusted.get(id).map(|beat| self.heard(*beat, at));

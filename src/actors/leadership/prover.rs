@@ -103,6 +103,13 @@ impl Prover {
             .send_modify(|proofs| proofs.prove(anchor));
     }
 
+    /// Until when no other process can take over although the database does not answer.
+    pub(super) fn set_alone_until(&self, until: Option<SteadyTime>) {
+        self.shared
+            .proofs
+            .send_modify(|proofs| proofs.set_alone_until(until));
+    }
+
     /// Returns when an answer waits for a proof.
     pub(super) async fn wanted(&self) {
         self.shared.wanted.notified().await;

@@ -116,6 +116,7 @@ impl Renewals {
             Ok(Renewal::Proven { origin, .. }) => {
                 state.last_renewal = sent;
                 self.prover.confirm(sent);
+                self.prover.set_alone_until(None);
                 self.view.change(|known| {
                     known.timeline = Some(origin.timeline);
                     known.failsafe = false;
@@ -193,7 +194,8 @@ impl Renewals {
         if is_alone && unproven_for <= self.view.horizon() {
             // No other process may take over, and none is admitted without the database: what was
             // true at the last renewal is true now.
-            self.prover.confirm(sent);
+            let until = state.last_renewal + self.view.horizon();
+            self.prover.set_alone_until(Some(until));
             self.view.change(|known| known.failsafe = true);
             return;
         }

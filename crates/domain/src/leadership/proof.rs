@@ -116,6 +116,8 @@ enum Source {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProofClock {
     source: Source,
+    /// Failsafe: no other process can take over until then, although the database does not answer.
+    alone_until: Option<SteadyTime>,
 }
 
 impl ProofClock {
@@ -124,6 +126,7 @@ impl ProofClock {
     pub const fn always() -> Self {
         Self {
             source: Source::Always,
+            alone_until: None,
         }
     }
 
@@ -131,6 +134,7 @@ impl ProofClock {
     pub const fn starting_at(take_over: Anchor) -> Self {
         Self {
             source: Source::Newest(take_over),
+            alone_until: None,
         }
     }
 
@@ -141,11 +145,23 @@ impl ProofClock {
         }
     }
 
-    /// How long ago the newest proof was sent.
+    /// Notes until when no other process can take over, although the database does not answer; none:
+    /// the database answers again, or another process may take over.
+    ///
+    /// Each moment up to then is proven: if no other process may take the term, and none is admitted
+    /// without the database, then none had taken it.
+    pub fn set_alone_until(&mut self, until: Option<SteadyTime>) {
+        self.alone_until = until;
+    }
+
+    /// How long ago the newest proof was sent, or the last moment was that failsafe covers.
     pub fn age(&self, now: SteadyTime) -> Duration {
         match self.source {
             Source::Always => Duration::ZERO,
-            Source::Newest(Anchor(at)) => now.since(at),
+            Source::Newest(Anchor(at)) => {
+                let alone = self.alone_until.unwrap_or(at);
+                now.since(at.max(alone))
+            }
         }
     }
 
@@ -153,7 +169,11 @@ impl ProofClock {
     pub fn proof_for(&self, request_came: SteadyTime) -> Option<Proof> {
         match self.source {
             Source::Always => Some(Proof { at: request_came }),
-            Source::Newest(newest) => Proof::after(request_came, newest),
+            Source::Newest(newest) => {
+                let alone = self.alone_until.filter(|until| request_came <= *until);
+                let alone = alone.map(|_| Proof { at: request_came });
+                Proof::after(request_came, newest).or(alone)
+            }
         }
     }
 
@@ -295,6 +315,20 @@ mod tests {
         assert_eq!(clock.proof_for(late).map(Proof::at), Some(late));
         assert_eq!(clock.standing(&limits, late), ProofStanding::Normal);
         assert_eq!(clock.lease(&workers(300_000), late).lease, ms(240_000));
+    }
+
+    #[test]
+    fn failsafe_proves_each_moment_up_to_its_end_and_is_taken_back() {
+        let mut clock = ProofClock::starting_at(sent(1_000));
+        clock.set_alone_until(Some(at(5_000)));
+        assert_eq!(clock.age(at(4_000)), Duration::ZERO);
+        assert_eq!(clock.age(at(5_000)), Duration::ZERO);
+        assert_eq!(clock.age(at(7_000)), ms(2_000), "counted from its end");
+        assert_eq!(clock.proof_for(at(4_000)).map(Proof::at), Some(at(4_000)));
+        assert_eq!(clock.proof_for(at(5_001)), None);
+        clock.set_alone_until(None);
+        assert_eq!(clock.age(at(4_000)), ms(3_000));
+        assert_eq!(clock.proof_for(at(4_000)), None);
     }
 
     proptest! {

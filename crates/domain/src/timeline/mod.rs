@@ -118,6 +118,8 @@ impl Stretch {
 /// The stretches of one process, oldest first.
 #[derive(Debug, Clone)]
 pub struct Timeline {
+    /// What running time showed at the start.
+    began: Timestamp,
     started_at: WallTime,
     past: Vec<Stretch>,
     current: Stretch,
@@ -127,6 +129,7 @@ impl Timeline {
     /// Starts with the first reading of both clocks.
     pub const fn starting_at(now: Timestamp, wall: WallTime) -> Self {
         Self {
+            began: now,
             started_at: wall,
             past: Vec::new(),
             current: Stretch::starting_at(now, wall),
@@ -158,13 +161,13 @@ impl Timeline {
         let mut seen = newest_first.filter(|stretch| stretch.contains(wall));
         match seen.next() {
             Some(stretch) => now.since(stretch.moment_of(wall)),
-            None => self.started_at.since(wall) + now.since(Timestamp::ZERO),
+            None => self.started_at.since(wall) + now.since(self.began),
         }
     }
 
     /// Returns the wall times that are at most `within` old.
     pub fn recent(&self, within: Duration, now: Timestamp) -> Recent {
-        let running = now.since(Timestamp::ZERO);
+        let running = now.since(self.began);
         let cutoff = back(now, within);
         let mut spans: Vec<Span> = self
             .past
