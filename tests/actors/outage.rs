@@ -6,7 +6,6 @@ use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::instance::InstanceStatus;
-use resilient_orchestrator::domain::time::Timestamp;
 
 use crate::faults::{Fault, Outage, Side};
 use crate::rig::{Rig, pass, settle_down};
