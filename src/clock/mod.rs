@@ -1,6 +1,6 @@
 //! The only reader of time.
 //!
-//! Everybody else is handed a [`Clock`]. It shows *running time* (see `domain/running_time.rs`) read
+//! Every other part of the program gets a [`Clock`]. It shows *running time* (see `domain/running_time.rs`) read
 //! from the boot-time clock, which goes on while the machine sleeps, so that sleep is seen and
 //! subtracted. Tests read it from a virtual machine ([`testing`]).
 //!
@@ -105,7 +105,7 @@ impl Clock {
         }
     }
 
-    /// Nobody can be heard from now on: running time stands still, and no deadline runs out.
+    /// Notes that no heartbeat can arrive from now on: running time stands still, and no deadline runs out.
     pub fn stop_listening(&self) {
         self.now();
         self.hands(|hands| hands.running.stop_listening());
@@ -117,7 +117,7 @@ impl Clock {
         self.hands(|hands| hands.running.start_listening());
     }
 
-    /// The time for waits of callers: it goes on while the program closes and nobody new is heard.
+    /// The time for waits of callers: it goes on while the program closes and no new heartbeat is heard.
     /// Never to be compared with running time.
     pub fn awake(&self) -> Timestamp {
         self.now();

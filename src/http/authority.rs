@@ -1,11 +1,12 @@
-//! Withholds what a deposed orchestrator must not answer.
+//! Which answers a deposed orchestrator must not give.
 //!
 //! Two orchestrators may believe at the same time that they lead: the newer one does, and the older
 //! one has not heard of it. An answer of the older one does harm if it denies a worker (404 and 409
 //! make a worker stop everything), hands streams out, judges a claim or confirms an order from
 //! memory. Each of these answers needs a [`Proof`](crate::domain::leadership::Proof) that was sent
 //! after the request came: if a newer orchestrator had taken over before the request, then the proof
-//! would not exist, because the same row of the database gives it. Without a proof the answer is 503.
+//! would not exist, because the same row of the database gives it. Without a proof the answer is 503
+//! (`src/http/withholding.rs`).
 //!
 //! | kind of route | which answers need a proof |
 //! | --- | --- |
@@ -17,16 +18,7 @@
 //! | `Judged` | 2xx |
 //! | `Ordered` | 2xx, 404 and 409 |
 
-use actix_web::body::BoxBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Next;
-use actix_web::web::Data;
-use actix_web::{Error, ResponseError};
-
-use super::problem::Problem;
-use super::route_table::{Route, route_table};
-use super::state::AppState;
+use actix_web::http::StatusCode;
 
 /// What the answers of a route do to those who get them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,56 +65,6 @@ impl Authority {
             Self::Told | Self::Judged | Self::Ordered => Needed::Nothing,
         }
     }
-}
-
-/// Middleware: answers 503 instead of what needs a proof that the database does not give in time.
-pub(super) async fn withhold_without_proof(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let state = request.app_data::<Data<AppState>>().cloned();
-    let came = state
-        .as_ref()
-        .map(|state| state.orchestrator().prover().moment());
-    let answer = next.call(request).await?;
-    let (Some(state), Some(came)) = (state, came) else {
-        return Ok(answer);
-    };
-    let needed = authority(&answer).map_or(Needed::Nothing, |authority| {
-        authority.needs(answer.status())
-    });
-    let prover = state.orchestrator().prover();
-    let since = match needed {
-        Needed::Nothing => return Ok(answer),
-        Needed::AfterRequest => came,
-        Needed::AfterVerdict => prover.moment(),
-    };
-    match prover.after(since).await {
-        Ok(_proof) => Ok(answer),
-        Err(_) => {
-            state.orchestrator().telemetry().answers_withheld.inc();
-            Ok(answer.into_response(Problem::not_proven().error_response()))
-        }
-    }
-}
-
-/// The kind of the route that answered; none if there is no such route.
-fn authority(answer: &ServiceResponse<BoxBody>) -> Option<Authority> {
-    let request = answer.request();
-    // Nearly all requests: they must not cost a search.
-    if request.path() == "/heartbeat" {
-        return Some(Authority::Beat);
-    }
-    let pattern = request.match_pattern()?;
-    let method = match request.method() {
-        &Method::HEAD => &Method::GET,
-        method => method,
-    };
-    let is_it = |route: &&Route| route.path == pattern && route.method == *method;
-    route_table()
-        .iter()
-        .find(is_it)
-        .map(|route| route.authority)
 }
 
 #[cfg(test)]

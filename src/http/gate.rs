@@ -267,7 +267,7 @@ pub(super) async fn through_the_gate(
     Ok(finish(answer, &gate, under_way))
 }
 
-/// Whether an orchestrator answers a path for itself, whoever leads.
+/// Returns whether an orchestrator answers a path for itself, also while another one leads.
 fn is_own_page(path: &str) -> bool {
     matches!(
         path,

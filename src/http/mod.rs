@@ -12,7 +12,8 @@
 //! `alerts`, `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
-//! way. `pieces` writes long lists while the client reads them, `connection` bounds every wait on a
+//! way. `authority` says which answers need a proof that this process leads, and `withholding` answers
+//! 503 instead without one. `cluster` has the pages that a standby answers too. `pieces` writes long lists while the client reads them, `connection` bounds every wait on a
 //! client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
@@ -48,6 +49,7 @@ mod server;
 mod state;
 mod status;
 mod streams;
+mod withholding;
 mod workers;
 
 pub use authority::{Authority, Needed};

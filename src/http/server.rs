@@ -13,12 +13,12 @@ use actix_web::dev::{
 use actix_web::{App, Error, middleware};
 use tokio::net::TcpStream;
 
-use super::authority::withhold_without_proof;
 use super::connection::{Guarded, tell_the_connection};
 use super::gate::{Gate, through_the_gate};
 use super::panics::answer_panics;
 use super::retry::name_the_next_probe;
 use super::route_table::configure;
+use super::withholding::withhold_without_proof;
 
 /// Two: handlers only pass messages on, and this program runs on small machines.
 const WORKERS: usize = 2;

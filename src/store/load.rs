@@ -72,7 +72,7 @@ pub(super) trait LoadSink: Send {
     /// A chunk is over.
     ///
     /// # Errors
-    /// If nobody waits for the load any more.
+    /// If the start does not wait for the load any more.
     fn chunk(&mut self, rows: usize) -> Result<(), StoreError>;
 }
 

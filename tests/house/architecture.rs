@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 use crate::sources::{code, root, sources};
 
@@ -352,10 +353,25 @@ fn only_the_way_to_the_store_and_the_breaker_hold_it() {
         "src/actors/db_breaker/access.rs",
         "src/actors/db_breaker/actor.rs",
         // What was read before the actors began.
-        "src/actors/start.rs",
+        "src/actors/loaded.rs",
     ];
     assert_eq!(
         holders, allowed,
         "an actor calls the store through StoreAccess, which counts calls and reports outcomes"
     );
+}
+
+#[test]
+fn only_the_room_of_the_leader_holds_the_leadership_row() {
+    let room = root().join("src/actors/leadership");
+    let holds_it = |text: &str| code(text).any(|(_, line)| line.contains("dyn Leadership"));
+    let files = sources("src/actors").into_iter();
+    let (inside, outside): (Vec<PathBuf>, Vec<PathBuf>) = files
+        .filter(|(_, text)| holds_it(text))
+        .map(|(path, _)| path)
+        .partition(|path| path.starts_with(&room));
+    assert!(!inside.is_empty());
+    // The row has a connection of its own and is no part of the fleet's store: a renewal is neither
+    // admitted nor counted by the breaker, because it has to be sent while the breaker is open.
+    assert_eq!(outside, [] as [PathBuf; 0]);
 }

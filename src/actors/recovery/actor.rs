@@ -8,7 +8,6 @@ use super::attempt::Case;
 use super::brake::MassFailureBrake;
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
-use super::sweep::SweepAt;
 use super::waiters::Waiters;
 
 use crate::actors::alarm::Alarm;
@@ -27,6 +26,12 @@ use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::liveness::{Effect, FenceGround, Silence, silence_after};
 use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
 use crate::domain::withdrawal::WithdrawalCause;
+
+/// The last instance that a sweep has compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct SweepAt {
+    pub(super) after: Option<InstanceId>,
+}
 
 /// Coordinates recoveries.
 #[derive(Debug)]

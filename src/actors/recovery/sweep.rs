@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::actor::RecoveryActor;
+use super::actor::{RecoveryActor, SweepAt};
 use super::links::RecoveryLinks;
 use crate::actors::alerts::AskOpen;
 use crate::actors::consistency;
@@ -16,7 +16,6 @@ use crate::domain::alert::AlertKind;
 use crate::domain::commands::{
     ClearSuspicion, ForgetFailed, PlaceWaiting, ReturnInstance, SuspectInstance,
 };
-use crate::domain::ids::InstanceId;
 use crate::domain::incident::FailureCause;
 use crate::domain::liveness::silence_after;
 use crate::domain::sweep::{Belief, Correction, correction};
@@ -27,12 +26,6 @@ const SLICE: usize = 256;
 
 /// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
 const PAUSE: Duration = Duration::from_millis(1);
-
-/// How far a sweep has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SweepAt {
-    after: Option<InstanceId>,
-}
 
 impl RecoveryActor {
     /// Puts right what a lost message left behind. One that is under way begins again.

@@ -26,10 +26,7 @@ pub(in crate::cli) enum Subject {
     /// Who leads, and who else is there.
     Cluster,
     /// That a standby takes over.
-    TakeOver {
-        /// Why.
-        reason: String,
-    },
+    TakeOver { reason: String },
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.

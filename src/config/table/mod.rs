@@ -106,7 +106,7 @@ const SETTINGS: &[Setting] = &[
         kind: Kind::Duration,
         default: Derived {
             from: "HEARTBEAT_TIMEOUT",
-            formula: "0.05 × HEARTBEAT_TIMEOUT, from 1s to 3s",
+            formula: "from 1s to 3s, 0.05 × HEARTBEAT_TIMEOUT",
             usually: "3s",
         },
         meaning: "A standby takes over after the leader has not renewed its row for this long. It is renewed every sixth of it.",

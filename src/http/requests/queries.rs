@@ -115,7 +115,7 @@ request! {
 }
 
 request! {
-    /// `DELETE /instances/{server_id}`: who asks.
+    /// `DELETE /instances/{server_id}`: the process that leaves.
     pub(in crate::http) struct RemovalQuery {
         /// Incarnation of the worker, if it takes its own leave.
         incarnation: Option<Incarnation> = position(Incarnation::new),

@@ -110,7 +110,7 @@ pub enum Renewal {
 /// What became of a release.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Release {
-    /// The term is released. The row has this beat until somebody takes it.
+    /// The term is released. The row has this beat until a take-over.
     Released {
         /// The beat.
         beat: i64,
@@ -166,7 +166,7 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
     async fn admit(&self, term: Term, run: RunId, step: &AdmissionStep)
     -> Result<bool, StoreError>;
 
-    /// Gives the term up, to `successor` or to everybody.
+    /// Releases the term, to `successor` or to any orchestrator.
     ///
     /// # Errors
     /// `InDoubt` if it may be given up. Repeating is harmless.

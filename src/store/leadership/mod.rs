@@ -1,7 +1,7 @@
 //! The leadership row: which of several orchestrators on one database leads.
 //!
 //! One trait, [`Leadership`], beside the one of the fleet. The row and `fleet_state` change their terms
-//! in one transaction, so whoever has the row is the one whose fleet transactions are guarded by the
+//! in one transaction, so the fleet transactions of the process that has the row are those that carry the
 //! newest term. Rows are locked in the order leadership, members, fleet_state; a renewal needs only the first
 //! and a fleet transaction only the last, so no two wait for each other.
 //!

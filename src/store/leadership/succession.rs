@@ -11,8 +11,8 @@ const TIMELINE_BITS_OF_TERM: u32 = 32;
 /// The same in an epoch.
 const TIMELINE_BITS_OF_EPOCH: u32 = 40;
 
-/// How far the epochs jump when the leader before did not hand over: what it gave out and was lost
-/// is given out to nobody else.
+/// How far the epochs jump when the leader before did not hand over: an epoch that it assigned, and
+/// whose transaction was lost, is not assigned again.
 const EPOCH_JUMP: i64 = 1 << 20;
 
 /// A take-over under way: the row that was found, and the term that comes next.

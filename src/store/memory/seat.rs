@@ -31,7 +31,7 @@ pub(super) struct Membership {
 }
 
 impl Default for Seat {
-    /// Released to everybody, as a new database has it.
+    /// Released to any orchestrator, as in a new database.
     fn default() -> Self {
         Self {
             node: NodeName::new(""),
@@ -48,7 +48,7 @@ impl Default for Seat {
 }
 
 impl Seat {
-    /// Nobody leads the term that begins. The members stay.
+    /// Releases the row for the term that begins. The members stay.
     pub(super) fn vacate(&mut self) {
         *self = Self {
             members: std::mem::take(&mut self.members),

@@ -43,8 +43,8 @@ pub(super) async fn look(c: &mut Connection) -> Result<Option<Look>, StoreError>
     found.map(Look::try_from).transpose()
 }
 
-/// Reads the row when nobody is changing it any more. Until the end of the transaction nobody else
-/// changes it.
+/// Waits until no other transaction is changing the row, and reads it. Until the end of the transaction
+/// no other one changes it.
 pub(super) async fn look_alone(c: &mut Connection) -> Result<Look, StoreError> {
     diesel::sql_query("UPDATE leadership SET beat = beat WHERE id = 1")
         .execute(c)

@@ -12,7 +12,7 @@ use crate::store::error::StoreError;
 use crate::store::failure::{Access, at_commit};
 
 /// A connection on loan from the pool. It goes back only after a transaction that came to a clean
-/// end; one that was given up at any other point is closed, so that nobody meets what it left.
+/// end; one that was given up at any other point is closed, so that the next borrower does not meet what it left.
 pub(super) struct Loan(Option<Object<AsyncPgConnection>>);
 
 impl Loan {

@@ -50,7 +50,8 @@ pub(super) async fn ping(c: &mut Connection) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The leadership row follows, as released: nobody renews it. It is locked first, as in a take-over.
+/// The leadership row follows, as released, because no process renews it. It is locked first, as in a
+/// take-over.
 pub(super) async fn begin_term(c: &mut Connection) -> Result<Guard, StoreError> {
     diesel::sql_query(
         "UPDATE leadership SET node = '', run = 0, beat = 0, state = 'released', \

@@ -1,5 +1,5 @@
-//! The leadership row of a file. One process has the file, so nobody races for the row; it is taken
-//! and renewed all the same, so that one orchestrator goes the way of several.
+//! The leadership row of a file. One process has the file, so no other one races for the row; it is
+//! taken and renewed all the same, so that one orchestrator goes the way of several.
 
 use async_trait::async_trait;
 

@@ -18,10 +18,10 @@ use crate::withdrawal::WithdrawalCause;
 /// One thing that happened to the fleet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Event {
     /// A worker registered, for the first time or again.
     InstanceRegistered {
-        /// Which one.
         instance: InstanceId,
         /// The life that began.
         incarnation: Incarnation,
@@ -32,78 +32,58 @@ pub enum Event {
     },
     /// An instance is late with its heartbeat.
     InstanceSuspected {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
     },
     /// A late instance beat again in time.
     InstanceOnTime {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
     },
     /// An instance was declared failed.
     InstanceFailed {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
-        /// Why.
         cause: FailureCause,
         /// How many streams it owned at that moment, or when its lease was withdrawn.
         streams: u32,
     },
     /// A failed instance beats again and is on probation.
     InstanceReturned {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
     },
     /// An instance has served its probation.
     InstanceTrusted {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
     },
     /// An instance failed while it was on probation: its next one is longer.
     InstanceFlapping {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
         /// How often, as far as it is not forgiven.
         flaps: u32,
     },
     /// A trusted instance beat steadily for so long that one of its flaps is forgiven.
     InstanceForgiven {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
         /// How many are left.
         flaps: u32,
     },
     /// The first heartbeat of an instance's life said whether it goes by leases.
     LeaseAgreed {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
         /// Whether it does.
         leased: bool,
     },
-    /// The lease of an instance is not renewed any more; its streams go elsewhere once it is over,
-    /// or its worker has let go of them.
+    /// The lease of an instance is not renewed any more; its streams move once it is over, or
+    /// once its worker has released them.
     LeaseWithdrawn {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
-        /// Why.
         cause: WithdrawalCause,
         /// How many streams it owns.
         streams: u32,
@@ -122,7 +102,6 @@ pub enum Event {
     StreamsDiffer {
         /// Whose worker.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
         /// How many streams it is to run and does not; unknown if it sent a digest only.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -133,9 +112,7 @@ pub enum Event {
     },
     /// An instance left for good.
     InstanceRemoved {
-        /// Which one.
         instance: InstanceId,
-        /// Why.
         reason: RemovalReason,
         /// How many of its streams run elsewhere. Unknown in events of old versions.
         #[serde(default)]
@@ -153,12 +130,11 @@ pub enum Event {
         active: u32,
         /// When that was found.
         held_at: WallTime,
-        /// Until when it is held unless somebody orders otherwise.
+        /// Until when it is held unless an operator orders otherwise.
         until: WallTime,
     },
     /// A hold of a mass failure is over.
     MassFailureEnded {
-        /// Why.
         ending: Ending,
         /// How many stayed silent and are recovered now.
         silent: u32,
@@ -167,7 +143,6 @@ pub enum Event {
     },
     /// An operator gave the mass-failure brake an order, which was carried out.
     BrakeOrdered {
-        /// Which one.
         action: BrakeAction,
         /// When the hold ends since then.
         until: WallTime,
@@ -180,9 +155,7 @@ pub enum Event {
     EmergencyRecovered {
         /// The incident it belongs to.
         incident: IncidentId,
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
         /// The state it was put into.
         status: InstanceStatus,
@@ -191,9 +164,7 @@ pub enum Event {
     },
     /// An operator ended the maintenance of an instance.
     MaintenanceEnded {
-        /// Which one.
         instance: InstanceId,
-        /// In which life.
         incarnation: Incarnation,
         /// The state it is in now.
         status: InstanceStatus,
@@ -217,35 +188,25 @@ pub enum Event {
         outcome: IncidentOutcome,
         /// Streams that run elsewhere now.
         moved: u32,
-        /// Streams nobody had room for.
+        /// Streams for which no instance had room.
         orphaned: u32,
     },
     /// A stream came into the catalogue.
-    StreamCreated {
-        /// Which one.
-        stream: StreamId,
-    },
+    StreamCreated { stream: StreamId },
     /// What the catalogue says of a stream changed.
     StreamUpdated {
-        /// Which one.
         stream: StreamId,
         /// Whether it is to be run now.
         enabled: bool,
     },
     /// A stream left the catalogue.
-    StreamDeleted {
-        /// Which one.
-        stream: StreamId,
-    },
+    StreamDeleted { stream: StreamId },
     /// A stream was given to an instance.
     StreamAssigned {
-        /// Which one.
         stream: StreamId,
-        /// To whom.
         instance: InstanceId,
         /// The fencing token of the assignment.
         epoch: Epoch,
-        /// Why.
         reason: AssignReason,
         /// Who ran it immediately before, if it was moved.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -254,9 +215,8 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from_epoch: Option<Epoch>,
     },
-    /// An instance let go of a stream.
+    /// An instance released a stream.
     StreamReleased {
-        /// Which one.
         stream: StreamId,
         /// By whom.
         instance: InstanceId,
@@ -268,7 +228,6 @@ pub enum Event {
     },
     /// A stream was given back again before it ran steadily; it is paused.
     StreamReturned {
-        /// Which one.
         stream: StreamId,
         /// Its name.
         name: Arc<str>,
@@ -287,16 +246,13 @@ pub enum Event {
     },
     /// That a stream was given back again and again is forgotten.
     ReturnsOver {
-        /// Which one.
         stream: StreamId,
         /// How often it was, in a row.
         returns: u32,
-        /// Why.
         because: ReturnsEnd,
     },
-    /// The owner of a stream is told to let go of it, so that it can move.
+    /// The owner of a stream is asked to release it, so that it can move.
     StreamReleasing {
-        /// Which one.
         stream: StreamId,
         /// The owner.
         instance: InstanceId,
@@ -310,42 +266,36 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<AssignReason>,
     },
-    /// The owner of a stream that was to let go of it keeps it.
+    /// The owner of a stream that was to release it keeps it.
     HandoverAbandoned {
-        /// Which one.
         stream: StreamId,
         /// The owner.
         instance: InstanceId,
         /// The fencing token of the owner.
         epoch: Epoch,
-        /// Why.
         #[serde(default)]
         reason: AbandonReason,
     },
     /// A stream that two instances ran while it moved is run by its new owner alone.
     OverlapEnded {
-        /// Which one.
         stream: StreamId,
         /// The former owner.
         instance: InstanceId,
         /// The fencing token that is void now.
         epoch: Epoch,
     },
-    /// A stream lost its instance and nobody had room.
+    /// A stream lost its instance, and no other one had room.
     StreamOrphaned {
-        /// Which one.
         stream: StreamId,
         /// Whom it lost.
         from: InstanceId,
         /// The fencing token that is void now. Unknown in events of old versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epoch: Option<Epoch>,
-        /// Why.
         reason: OrphanReason,
     },
     /// The assignment of a stream ended because it was disabled or deleted.
     StreamWithdrawn {
-        /// Which one.
         stream: StreamId,
         /// From whom.
         instance: InstanceId,
@@ -358,7 +308,6 @@ pub enum Event {
         instance: InstanceId,
         /// In which of its lives.
         incarnation: Incarnation,
-        /// Which ones.
         streams: Vec<StreamId>,
         /// The fencing token of each, in the same order. Empty in events of old versions.
         #[serde(default)]
@@ -369,7 +318,7 @@ pub enum Event {
 string_enum! {
     /// Why an instance left for good.
     RemovalReason {
-        /// Somebody asked for it.
+        /// An operator or the worker requested it.
         Requested = "requested",
         /// It had failed, owned nothing, and its retention was over.
         RetentionOver = "retention_over",
@@ -378,10 +327,9 @@ string_enum! {
 
 /// An event with the moment it happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct DatedEvent {
-    /// When.
     pub at: WallTime,
-    /// What.
     #[serde(flatten)]
     pub event: Event,
 }

@@ -134,7 +134,7 @@ fn none_lost(fleet: &Fleet) -> Check {
     violations.into_check()
 }
 
-/// Whether a stream in this state is to be run, and nobody runs it.
+/// Returns whether a stream in this state is to be run and has no owner.
 const fn waits(state: StreamState) -> bool {
     matches!(state, StreamState::Unclaimed | StreamState::Orphaned)
 }
@@ -144,8 +144,8 @@ fn has_vacancy(slot: &InstanceSlot) -> bool {
     slot.held().len() + slot.lingering().len() < slot.instance().max_streams as usize
 }
 
-/// Whether orphans may be pushed to it, as far as its state goes.
-/// Whose leases end is to let go of streams, not to be given any.
+/// Returns whether orphans may be assigned to an instance, as far as its state goes. An instance whose
+/// lease is withdrawn is to release its streams, so it gets none.
 const fn is_eligible(instance: &Instance) -> bool {
     instance.withdrawn.is_none()
         && matches!(

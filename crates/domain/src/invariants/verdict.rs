@@ -26,7 +26,7 @@ pub enum Invariant {
     /// No assignment names an instance that cannot run it.
     #[serde(rename = "I5")]
     OwnersServe,
-    /// Nobody fails for the orchestrator's own silence.
+    /// No instance fails for the orchestrator's own silence.
     #[serde(rename = "I6")]
     OwnSilenceHarmsNobody,
     /// Memory and database agree.
@@ -99,8 +99,8 @@ impl fmt::Display for Invariant {
 
 /// The result of looking at one invariant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Check {
-    /// Which one.
     pub invariant: Invariant,
     /// Whether it holds.
     pub holds: bool,

@@ -11,7 +11,7 @@
 //! | `agreement` | Does the instance go by leases, and must that be saved first? |
 //! | `grant` | Is a heartbeat granted a lease, and is that lease told? |
 //! | `release` | Which streams does a heartbeat show to be started or released? |
-//! | `over` | May somebody still run the exclusive streams of the instance? |
+//! | `over` | May a worker still run the exclusive streams of the instance? |
 
 mod agreement;
 mod grant;

@@ -1,4 +1,4 @@
-//! When a lease is over: whether somebody may still run the exclusive streams of an instance.
+//! When a lease is over: whether a worker may still run the exclusive streams of an instance.
 //!
 //! ```text
 //!   Granted until T ──beat──▶ Granted until T' ...
@@ -19,12 +19,12 @@ use crate::ids::InstanceId;
 use crate::instance::{Instance, InstanceStatus};
 use crate::time::Timestamp;
 
-/// Shows that nobody runs the exclusive streams of an instance under a lease any more. Made by
-/// [`lease`], or on the word of the worker.
+/// Shows that no worker runs the exclusive streams of an instance under a lease any more. Constructed by
+/// [`lease`], or from the worker's report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseOver(Ground);
 
-/// How it is known that nobody does.
+/// How it is known that no worker does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ground {
     /// The last lease has run out, or the worker said so.
@@ -33,10 +33,10 @@ enum Ground {
     NothingBound,
 }
 
-/// Whether somebody may still run the exclusive streams of an instance.
+/// Whether a worker may still run the exclusive streams of an instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lease {
-    /// Nobody does.
+    /// No worker runs them.
     Over(LeaseOver),
     /// Its worker may, until then; the margin is included.
     Runs {
@@ -62,7 +62,7 @@ impl LeaseOver {
 }
 
 impl Lease {
-    /// The proof that nobody does, if so.
+    /// Returns the proof that no worker runs them, if so.
     pub const fn over(self) -> Option<LeaseOver> {
         match self {
             Self::Over(over) => Some(over),
@@ -73,7 +73,7 @@ impl Lease {
 
 /// Whether the streams an instance owns run, as far as the orchestrator can know: a leased one runs
 /// them while its lease does, a classic one until it fails. The margin of a lease is for drifting
-/// clocks; nobody is entitled to run anything in it.
+/// clocks; no worker is entitled to run a stream in it.
 pub fn runs(
     status: InstanceStatus,
     is_leased: bool,
@@ -122,7 +122,7 @@ pub fn lease(
 ) -> Lease {
     let until = granted_until.map(|granted| granted + margin);
     match until.filter(|until| now < *until) {
-        // Only what is exclusive and was not let go of is bound by the lease.
+        // Only exclusive streams that were not released are bound by the lease.
         Some(until) if standing.exclusive > 0 => Lease::Runs { until },
         Some(_) => Lease::Over(LeaseOver(Ground::NothingBound)),
         None if standing.leased => Lease::Over(LeaseOver(Ground::Ended)),

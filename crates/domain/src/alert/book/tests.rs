@@ -128,6 +128,7 @@ fn what_ended_with_the_process_is_closed_at_the_next_start() {
             AlertKind::InstanceQuarantined,
             AlertKind::DuplicateIdentity,
             AlertKind::ClockStepped,
+            AlertKind::LeaderUnproven,
             AlertKind::StreamsDiffer,
             AlertKind::RunsWhatWasTaken,
         ]

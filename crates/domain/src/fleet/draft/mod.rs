@@ -244,7 +244,8 @@ impl<'f> Draft<'f> {
         });
     }
 
-    /// Who is to let go of a stream was told so: when it has, there is nothing new to tell it.
+    /// Touches the owner that loses a stream, unless it is releasing the stream: then it was notified
+    /// before, and its set does not change again.
     fn touch_loser(&mut self, place: &Place) {
         if !place.assignment().is_some_and(Assignment::is_releasing) {
             self.touch_owner(place);

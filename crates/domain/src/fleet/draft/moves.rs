@@ -14,7 +14,7 @@ impl Draft<'_> {
         self.assign_as(stream, to, reason, None, None);
     }
 
-    /// Gives a stream to an instance that is being told of it in the same breath.
+    /// Assigns a stream to an instance that learns of it with the same answer.
     pub fn assign_delivered(&mut self, stream: StreamId, to: &Instance, reason: AssignReason) {
         self.assign_as(stream, &to.id, reason, Some(to.incarnation), None);
     }
@@ -131,9 +131,9 @@ impl Draft<'_> {
         });
     }
 
-    /// The owner of a stream keeps it after all, under the same epoch. If it did not let go of it,
-    /// that is remembered; if the move is called off, an earlier one that was given up is
-    /// forgotten too.
+    /// Leaves a stream with its owner after all, under the same epoch. If the owner did not release it,
+    /// that is noted; if the move is cancelled, the note of an earlier one that was given up is removed
+    /// too.
     pub fn abandon_release(&mut self, stream: StreamId, reason: AbandonReason) {
         let Some(assignment) = self.assignment(stream) else {
             return;
@@ -191,12 +191,12 @@ impl Draft<'_> {
         );
     }
 
-    /// Whoever runs a stream is to hear what it is like now, under the epoch it has.
+    /// Notifies the workers that run a stream of its new description, under the epoch it has.
     pub fn tell_anew(&mut self, stream: StreamId) {
         let Some(assignment) = self.assignment(stream) else {
             return;
         };
-        // Who is to let go of it hears nothing of it any more.
+        // An owner that is releasing the stream is not notified of it again.
         if assignment.is_releasing() {
             return;
         }

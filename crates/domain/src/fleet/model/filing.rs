@@ -155,7 +155,7 @@ impl Fleet {
         }
     }
 
-    /// Takes a stream that nobody runs out of the lists of those that wait.
+    /// Removes a stream without an owner from the lists of those that wait.
     fn unfile_waiting(&mut self, stream: &Stream, place: &Place) {
         match place {
             Place::Unclaimed { .. } => {
@@ -170,7 +170,7 @@ impl Fleet {
         }
     }
 
-    /// Files a stream that nobody runs by how it is given out, and whether it may be now.
+    /// Files a stream without an owner by how it is assigned, and whether it may be now.
     fn file_waiting(&mut self, stream: &Stream, place: &Place) {
         let is_ready = !stream.is_paused();
         match place {

@@ -112,11 +112,11 @@ impl Fleet {
         self.streams.len() - self.deleted.len()
     }
 
-    /// How many streams of the catalogue an instance owns. What was deleted takes its room until
-    /// nobody runs it, and is no stream any more.
+    /// How many streams of the catalogue an instance owns. A deleted stream takes room until
+    /// no worker runs it, but is no stream of the catalogue any more.
     pub fn owned(&self, slot: &InstanceSlot) -> usize {
         let is_deleted = |id: &&StreamId| self.deleted.contains(*id);
-        // It is one its owner is to let go of.
+        // A deleted stream is one of those that its owner is releasing.
         slot.held.len() - slot.releasing.iter().filter(is_deleted).count()
     }
 
@@ -170,7 +170,7 @@ impl Fleet {
         self.ready_orphans.first().map(|rank| rank.id)
     }
 
-    /// How many of the streams that nobody runs are paused.
+    /// How many of the streams without an owner are paused.
     pub fn paused_count(&self) -> usize {
         let all = self.unclaimed.len() + self.orphaned.len();
         all - self.ready_unclaimed.len() - self.ready_orphans.len()

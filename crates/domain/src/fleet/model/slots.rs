@@ -51,7 +51,7 @@ impl InstanceSlot {
         &self.unconfirmed
     }
 
-    /// The streams it owns and is told to let go of, ascending.
+    /// The streams it owns and is to release, ascending.
     pub fn releasing(&self) -> &BTreeSet<StreamId> {
         &self.releasing
     }
@@ -61,7 +61,7 @@ impl InstanceSlot {
         &self.lingering
     }
 
-    /// The streams it owns whose move was given up, because it did not let go of them, ascending.
+    /// The streams it owns whose move was given up, because it did not release them, ascending.
     pub fn given_up(&self) -> &BTreeSet<StreamId> {
         &self.given_up
     }
@@ -71,13 +71,13 @@ impl InstanceSlot {
         &self.promised
     }
 
-    /// How many of the streams it owns may be run by nobody else meanwhile.
+    /// How many of the streams it owns may run on no other instance meanwhile.
     pub fn exclusive(&self) -> usize {
         self.held.len() - self.overlap.len()
     }
 
-    /// Whether its worker is to run a stream: it owns it and is not to let go of it, or it runs it
-    /// until the new owner does. One whose lease is withdrawn is to run nothing.
+    /// Whether its worker is to run a stream: the instance owns it and is not releasing it, or runs it
+    /// until the new owner does. An instance whose lease is withdrawn is to run nothing.
     pub fn is_to_run(&self, id: StreamId) -> bool {
         self.instance.withdrawn.is_none() && self.is_filed_to_run(id)
     }
@@ -121,8 +121,8 @@ impl InstanceSlot {
         self.held.len() + self.lingering.len()
     }
 
-    /// How many streams it has to find room for, those promised to it included: what it is weighed
-    /// by when somebody is chosen to get the next one.
+    /// How many streams it has to find room for, those promised to it included: its weight when the
+    /// owner of the next stream is chosen.
     pub(in crate::fleet) fn load(&self) -> usize {
         self.occupied() + self.promised.len()
     }
@@ -132,7 +132,7 @@ impl InstanceSlot {
         (self.instance.max_streams as usize).saturating_sub(self.load())
     }
 
-    /// How many more streams it could own now. Only streams that nobody runs may take reserved
+    /// How many more streams it could own now. Only streams without an owner may take reserved
     /// room: a planned move finds another target, a stream without an owner cannot wait.
     pub fn vacant_room(&self) -> usize {
         (self.instance.max_streams as usize).saturating_sub(self.occupied())
@@ -158,8 +158,8 @@ impl InstanceSlot {
         }
     }
 
-    /// Files an owned stream by whether its owner was told of it, ever and in its current life, and
-    /// whether it is to let go of it: then it is told of it no more.
+    /// Files an owned stream by whether its owner was notified of it, ever and in its current life, and
+    /// whether the owner is releasing it: then it is not notified again.
     pub(super) fn file_delivery(&mut self, id: StreamId, assignment: &Assignment) {
         match assignment.given_up_since() {
             Some(_) => self.given_up.insert(id),
