@@ -9,11 +9,11 @@
 //! seconds, whatever hangs. `app/signals.rs` has the signals, `app/hearing.rs` stops the deadlines
 //! while no heartbeat can arrive.
 
-mod candidacy;
 mod cluster;
 mod database;
 mod hearing;
 mod migration;
+mod neighbours;
 mod port;
 mod serve;
 mod server;

@@ -13,13 +13,12 @@ use actix_web::dev::ServerHandle;
 use log::{info, warn};
 use tokio::task::JoinHandle;
 
-use super::candidacy::Candidate;
 use super::cluster::identity;
 use super::database::target;
 use super::port::listen;
 use super::start_error::StartError;
 use super::stop_limits::{ANSWER_LIMIT, WRITE_GRACE};
-use crate::actors::leadership::{ClusterView, Office};
+use crate::actors::leadership::{CandidacyError, Candidate, ClusterView, Office};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
@@ -137,7 +136,8 @@ impl Starting {
         let limits = config.cluster.limits;
         let won = Candidate::new(&row, &self.view, &self.gate, limits)
             .lead()
-            .await?;
+            .await
+            .map_err(|error| self.no_candidate(error))?;
         loading();
         let office = Office::held(row, won.guard.term, limits, won.sent, self.view.clone());
         // The term is renewed while the fleet is loaded: otherwise a standby would take over.
@@ -152,6 +152,19 @@ impl Starting {
             Duration::ZERO
         };
         Ok(loaded?.led_by(office, hold))
+    }
+
+    fn no_candidate(&self, error: CandidacyError) -> StartError {
+        let me = self.view.me();
+        match error {
+            CandidacyError::Store(error) => StartError::Store(error),
+            CandidacyError::DuplicateNode { address, run } => StartError::DuplicateNode {
+                node: me.node.to_string(),
+                address,
+                other: run.get(),
+                run: me.run.get(),
+            },
+        }
     }
 
     /// Stops HTTP again.

@@ -5,6 +5,8 @@
 //!                                      └──────── wakes ────────────────────▲
 //! ```
 //!
+//! A process becomes the leader as a [`Candidate`], and holds its term as an [`Office`].
+//!
 //! [`Prover`] holds the moment at which the newest renewal was sent that found the term unchanged.
 //! Every answer that starts, stops, denies or judges something asks it for a proof that is younger
 //! than the request ([`Prover::after`]); everything else reads how old the newest proof is.
@@ -14,11 +16,13 @@
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
 //! shrink and answers are withheld; one that finds another term ends the process.
 
+mod candidacy;
 mod office;
 mod prover;
 mod renewals;
 mod view;
 
+pub use candidacy::{CandidacyError, Candidate, Surroundings, Won};
 pub use office::Office;
 pub(super) use office::Seat;
 pub use prover::{NotProven, Prover};

@@ -12,24 +12,21 @@
 //! The decisions are those of `domain/leadership/watch`. A look that fails is no verdict: the database
 //! is waited for.
 
-use std::io::ErrorKind;
-use std::pin::pin;
+use std::fmt;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::{debug, info, warn};
-use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::start_error::StartError;
-use crate::actors::leadership::{ClusterView, SeenMember};
+use super::view::{ClusterView, SeenMember};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, LeadershipLimits, LeadershipRow, NodeName,
     Role, RowState, RunId, SteadyTime, TakeOverCause, WatchDecision,
 };
-use crate::http::{Gate, Phase};
 use crate::store::{Claim, ClaimRight, Guard, Leadership, Member, StoreError, TakeOver};
 
 /// The version of what members say to each other.
@@ -38,22 +35,53 @@ const PROTOCOL: i64 = 1;
 /// How many looks pass between two times at which a standby writes its row.
 const LOOKS_A_BEAT: u32 = 4;
 
+/// What lies around a candidate: the processes at other addresses, and the callers of this one.
+pub trait Surroundings: fmt::Debug {
+    /// Callers learn that another process leads and this one waits.
+    fn stand_by(&self);
+
+    /// Asks which process listens at an address, for at most `limit`.
+    fn ask(&self, address: String, limit: Duration)
+    -> Pin<Box<dyn Future<Output = AddressAnswer>>>;
+}
+
+/// Why a candidate gives up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CandidacyError {
+    /// The database cannot be used.
+    Store(StoreError),
+    /// Another living process has the name of this one.
+    DuplicateNode {
+        /// Its address.
+        address: String,
+        /// Its run.
+        run: RunId,
+    },
+}
+
+impl From<StoreError> for CandidacyError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
 /// A term that was won.
 #[derive(Debug)]
-pub(super) struct Won {
-    pub(super) guard: Guard,
+pub struct Won {
+    /// For the first transaction of the fleet.
+    pub guard: Guard,
     /// When the take-over was sent.
-    pub(super) sent: SteadyTime,
+    pub sent: SteadyTime,
     /// Whether the leader before may live and be sure of its term.
-    pub(super) may_be_doubled: bool,
+    pub may_be_doubled: bool,
 }
 
 /// A process that wants to lead.
 #[derive(Debug)]
-pub(super) struct Candidate<'a> {
+pub struct Candidate<'a> {
     row: &'a Arc<dyn Leadership>,
     view: &'a ClusterView,
-    gate: &'a Gate,
+    surroundings: &'a dyn Surroundings,
     limits: LeadershipLimits,
     /// How long a row must be unchanged before a process takes it that no leader has admitted.
     newcomer_wait: Duration,
@@ -70,10 +98,11 @@ pub(super) struct Candidate<'a> {
 type Asking = JoinHandle<(Term, i64, AddressAnswer)>;
 
 impl<'a> Candidate<'a> {
-    pub(super) fn new(
+    /// A process that has not looked at the row yet.
+    pub fn new(
         row: &'a Arc<dyn Leadership>,
         view: &'a ClusterView,
-        gate: &'a Gate,
+        surroundings: &'a dyn Surroundings,
         limits: LeadershipLimits,
     ) -> Self {
         let (node, run) = (view.me().node.clone(), view.me().run);
@@ -81,7 +110,7 @@ impl<'a> Candidate<'a> {
         Self {
             row,
             view,
-            gate,
+            surroundings,
             limits,
             newcomer_wait,
             watch: LeaderWatch::new(node, run, limits),
@@ -102,7 +131,7 @@ impl<'a> Candidate<'a> {
     /// # Errors
     /// If the database cannot be used, or if it did not answer the first look; a later look that
     /// fails is repeated. If another process of this node lives.
-    pub(super) async fn lead(mut self) -> Result<Won, StartError> {
+    pub async fn lead(mut self) -> Result<Won, CandidacyError> {
         self.row.join(&self.member()).await?;
         let mut has_looked = false;
         let mut looks: u32 = 0;
@@ -134,7 +163,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Waits until the next look is due. An answer of the row's address, or an order, comes sooner.
-    async fn wait_for_news(&mut self) -> Result<Option<Won>, StartError> {
+    async fn wait_for_news(&mut self) -> Result<Option<Won>, CandidacyError> {
         let mut next_look = pin!(tokio::time::sleep(self.limits.renewal_interval));
         loop {
             let decision = tokio::select! {
@@ -233,7 +262,7 @@ impl<'a> Candidate<'a> {
 
     fn wait_as_standby(&mut self, row: &LeadershipRow) {
         self.view.change(|known| known.role = Role::Standby);
-        self.gate.set(Phase::Standby);
+        self.surroundings.stand_by();
         if self.said.as_ref() != Some(&row.node) {
             self.said = Some(row.node.clone());
             let (node, term) = (row.node.as_str(), row.term.get());
@@ -244,7 +273,7 @@ impl<'a> Candidate<'a> {
     }
 
     /// Does what was decided; the term, once it is won.
-    async fn follow(&mut self, decision: WatchDecision) -> Result<Option<Won>, StartError> {
+    async fn follow(&mut self, decision: WatchDecision) -> Result<Option<Won>, CandidacyError> {
         match decision {
             WatchDecision::Wait => Ok(None),
             WatchDecision::AskAddress {
@@ -254,17 +283,13 @@ impl<'a> Candidate<'a> {
             } => {
                 // Looks go on meanwhile: an address that does not answer must not stop the clock.
                 let limit = self.limits.statement_limit;
-                self.asking = Some(tokio::task::spawn_blocking(move || {
-                    (term, beat, ask(&address, limit))
-                }));
+                let answer = self.surroundings.ask(address, limit);
+                self.asking = Some(actix::spawn(async move { (term, beat, answer.await) }));
                 Ok(None)
             }
-            WatchDecision::EndDuplicate { run, address } => Err(StartError::DuplicateNode {
-                node: self.view.me().node.to_string(),
-                address,
-                other: run.get(),
-                run: self.view.me().run.get(),
-            }),
+            WatchDecision::EndDuplicate { run, address } => {
+                Err(CandidacyError::DuplicateNode { address, run })
+            }
             WatchDecision::Lead { .. } => {
                 let row = self.view.now().leader.map(|(row, _)| row);
                 let Some(row) = row else {
@@ -382,30 +407,5 @@ async fn answered(asking: &mut Option<Asking>) -> (Term, i64, AddressAnswer) {
             }
         },
         None => std::future::pending().await,
-    }
-}
-
-/// Asks which process listens at an address.
-fn ask(address: &str, limit: Duration) -> AddressAnswer {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_global(Some(limit))
-        .proxy(None)
-        .http_status_as_error(false)
-        .build()
-        .into();
-    match agent.get(format!("http://{address}/cluster")).call() {
-        Ok(mut answer) => {
-            let body: Option<Value> = answer.body_mut().read_json().ok();
-            let process = body.and_then(|body| {
-                let node = NodeName::new(body["node"].as_str()?);
-                let run = RunId::new(body["run"].as_i64()?);
-                Some(AddressAnswer::Process { node, run })
-            });
-            process.unwrap_or(AddressAnswer::Silent)
-        }
-        Err(ureq::Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused => {
-            AddressAnswer::Refused
-        }
-        Err(_) => AddressAnswer::Silent,
     }
 }
