@@ -18,6 +18,12 @@ pub enum Fatal {
          loads what is there"
     )]
     WentBack,
+    /// Another database answers under the same address.
+    #[error(
+        "another database answers under DATABASE_URL than at the start; this orchestrator ends so that \
+         the next start loads what is there"
+    )]
+    OtherDatabase,
     /// Memory and database have parted ways.
     #[error(
         "the database is not as this orchestrator left it; it ends so that the next start loads what is there"

@@ -55,6 +55,8 @@ pub enum Problem {
         /// What to change.
         remedy: String,
     },
+    /// Values that contradict each other, in a sentence that names both and what to do.
+    Contradiction { sentence: String },
     /// A `.env` that cannot be used.
     DotEnv {
         /// The file and, where known, the line.
@@ -86,6 +88,7 @@ impl fmt::Display for Problem {
             } => {
                 write!(formatter, "{rule}, but {values}. {remedy}.")
             }
+            Self::Contradiction { sentence } => formatter.write_str(sentence),
             Self::DotEnv { place, reason } => write!(formatter, "{place}: {reason}."),
         }
     }

@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{Time, list as answer_list, seconds};
+use super::answer::{Time, Told, list as answer_list, seconds};
 use super::body::Body;
 use super::problem::Problem;
 use super::requests::DiagnosticRequest;
@@ -77,6 +77,7 @@ pub(super) async fn compare(state: Data<AppState>, body: Body) -> Result<HttpRes
     let question = Diagnose::from(body.read::<DiagnosticRequest>().await?);
     let orchestrator = state.orchestrator();
     let (id, local_count) = (question.id.clone(), question.local_stream_count);
+    let came = orchestrator.prover().moment();
     let diagnosis = orchestrator.ask(question).await?;
     let Some(diagnosis) = diagnosis else {
         return Err(Rejection::UnknownInstance(id).into());
@@ -87,7 +88,11 @@ pub(super) async fn compare(state: Data<AppState>, body: Body) -> Result<HttpRes
         age: entry.silence(orchestrator.clock()),
     });
     let rows = diagnosis.local.len() + diagnosis.owned.len();
-    answer_list(rows, move || answer(diagnosis, local_count, now, beat)).await
+    let stale_since = state.unproven_since(came).await;
+    answer_list(rows, move || {
+        Told::new(answer(diagnosis, local_count, now, beat), stale_since)
+    })
+    .await
 }
 
 fn answer(

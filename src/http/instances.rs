@@ -149,6 +149,7 @@ pub(super) async fn detail(
     let id = params::server_id(&request)?;
     let _permit = state.admit(Load::Read)?;
     let orchestrator = state.orchestrator();
+    let came = orchestrator.prover().moment();
     let found = orchestrator.ask(InstanceDetail { id: id.clone() }).await?;
     let (line, assignments) = found.ok_or(Rejection::UnknownInstance(id))?;
     let entry = orchestrator.registry().get(&line.instance.id);
@@ -160,7 +161,11 @@ pub(super) async fn detail(
     let mut before = b"{\"status\":\"success\",\"data\":".to_vec();
     before.append(&mut opening(&data, "assigned_streams")?);
     let mut after = closing(&end)?;
-    let stale_since = PageEnd::<StreamId>::new(None, state.stale_since());
+    let stale_since = match state.stale_since() {
+        Some(since) => Some(since),
+        None => state.unproven_since(came).await,
+    };
+    let stale_since = PageEnd::<StreamId>::new(None, stale_since);
     after.append(&mut closing(&stale_since)?.split_off(1));
     let assigned_streams: Vec<StreamId> = assignments.iter().map(|one| one.stream).collect();
     let streams = Rows::between(before, assigned_streams, b"],".to_vec());

@@ -12,6 +12,7 @@ use super::connection::ClientLimits;
 use super::gauges::FleetGauges;
 use super::problem::Problem;
 use crate::actors::orchestrator::Orchestrator;
+use crate::domain::leadership::SteadyTime;
 use crate::domain::settings::{LivenessThresholds, WorkerLimits};
 use crate::domain::time::WallTime;
 
@@ -165,6 +166,17 @@ impl AppState {
     /// Returns since when answers come from memory alone.
     pub(super) fn stale_since(&self) -> Option<WallTime> {
         self.orchestrator().store_gate().stale_since()
+    }
+
+    /// Returns since when an answer to a worker may be stale because another orchestrator may lead;
+    /// none if it is proven that none did when the request came.
+    pub(super) async fn unproven_since(&self, came: SteadyTime) -> Option<WallTime> {
+        let orchestrator = self.orchestrator();
+        let prover = orchestrator.prover();
+        match prover.after(came).await {
+            Ok(_proof) => None,
+            Err(_) => Some(orchestrator.clock().wall() - prover.age()),
+        }
     }
 
     /// Returns an answer that says so if it comes from memory alone.

@@ -238,3 +238,44 @@ fn on_postgres_a_restarted_worker_gets_its_streams_back() {
     let database = database();
     a_restarted_worker_gets_its_streams_back(&database.url());
 }
+
+/// A worker that had been silent before a restart is found sooner than a whole timeout after it.
+fn silence_is_carried_over_a_restart(url: &str) {
+    let folder = tempdir().unwrap();
+    let settings = [
+        ("DATABASE_URL", url),
+        ("HEARTBEAT_TIMEOUT", "10s"),
+        ("HEARTBEAT_FLUSH_INTERVAL", "100ms"),
+    ];
+    let orchestrator = start(folder.path(), &settings);
+    let body = json!({"server_id": "dies", "ip": "127.0.0.1", "port": 9000});
+    assert_eq!(orchestrator.post("/register", &body).0, 200);
+    let beat = json!({"server_id": "dies", "current_streams": 0});
+    assert_eq!(orchestrator.post("/heartbeat", &beat).0, 200);
+    // Late is what it is after four seconds; the log says so.
+    let mut orchestrator = orchestrator;
+    orchestrator.wait_for_line("is late with its heartbeat");
+    orchestrator.kill();
+    let mut again = start(folder.path(), &settings);
+    let began = written_at(&again.line_seen("ready on "));
+    let failed = written_at(&again.wait_for_line("has failed"));
+    let after = failed.duration_since(began).unwrap();
+    assert!(
+        after >= Duration::from_millis(3_900),
+        "it is listened for: {after:?}"
+    );
+    assert!(
+        after < Duration::from_millis(8_500),
+        "not a whole timeout: {after:?}"
+    );
+}
+
+#[test]
+fn on_sqlite_silence_is_carried_over_a_restart() {
+    silence_is_carried_over_a_restart("sqlite://fleet.db");
+}
+
+#[test]
+fn on_postgres_silence_is_carried_over_a_restart() {
+    silence_is_carried_over_a_restart(&database().url());
+}

@@ -63,6 +63,13 @@ impl Answer {
         self.json()
     }
 
+    /// The body of an answer that is no problem and has a status.
+    #[track_caller]
+    pub fn ok_or_status(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.json()
+    }
+
     /// The body of an answer that must be a problem of a status.
     #[track_caller]
     pub fn problem(&self, status: u16) -> Value {
@@ -134,6 +141,15 @@ impl World {
     /// A system on a store that may hold a fleet already.
     pub(crate) async fn on(store: FaultyStore, settings: HttpSettings) -> Self {
         let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
+        Self::on_loaded(store, loaded, settings).await
+    }
+
+    /// A system with what was loaded from a store.
+    pub(crate) async fn on_loaded(
+        store: FaultyStore,
+        loaded: Loaded,
+        settings: HttpSettings,
+    ) -> Self {
         let mut registry = Registry::default();
         let telemetry = Telemetry::new(&mut registry);
         let (orchestrator, _) = start(

@@ -68,6 +68,7 @@ pub(in crate::actors) async fn renew(renewals: Renewals) {
         are_members_known: false,
         last_renewal: renewals.prover.moment(),
         is_proven: true,
+        system: None,
         until_members: 0,
     };
     loop {
@@ -91,6 +92,8 @@ struct State {
     /// When the newest renewal that was answered was sent.
     last_renewal: SteadyTime,
     is_proven: bool,
+    /// Which database answered the first renewal.
+    system: Option<i64>,
     /// Renewals until the members are read again.
     until_members: u32,
 }
@@ -113,7 +116,18 @@ impl Renewals {
             ))
         });
         match renewed {
+            Ok(Renewal::Proven { origin, .. })
+                if state.system.is_some_and(|system| system != origin.system) =>
+            {
+                let found = origin.system;
+                error!(found;
+                    "another database answers under the same address: its system identifier is \
+                     {found}");
+                self.fatal.send(Fatal::OtherDatabase);
+                Outcome::Deposed
+            }
             Ok(Renewal::Proven { origin, .. }) => {
+                state.system = Some(origin.system);
                 state.last_renewal = sent;
                 self.prover.confirm(sent);
                 self.prover.set_alone_until(None);

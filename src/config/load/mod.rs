@@ -103,6 +103,9 @@ fn from_sources(sources: &Sources) -> Result<Loaded, ConfigErrors> {
         ..
     } = reader;
     problems.extend(rules::check(&lengths));
+    if let Some(config) = &config {
+        problems.extend(cluster::check(config));
+    }
     match config {
         Some(config) if problems.is_empty() => {
             effective.sort_by_key(|value| position(value.name));

@@ -202,3 +202,69 @@ fn a_lease_that_ended_does_not_begin_again_before_it_is_told_what_changed() {
     answer(&mut machine, at(501), difference(9, vec![], vec![2]), 0.0);
     assert_eq!(one(&mut machine, at(501)), "start 1@11");
 }
+
+/// What the next heartbeat says of terms and of a lapse.
+fn next_word(machine: &mut Machine, now: Duration) -> (Option<i64>, bool) {
+    loop {
+        match machine.next(now) {
+            Some(Action::Send(_, Request::Heartbeat { term, resuming, .. })) => {
+                return (term, resuming);
+            }
+            Some(Action::Stop(..) | Action::Start(_)) => {
+                machine.done(Outcome::Done);
+            }
+            Some(_) => {}
+            None => panic!("no heartbeat is due"),
+        }
+    }
+}
+
+#[test]
+fn a_worker_names_the_highest_term_it_has_heard() {
+    let mut machine = Machine::new(5);
+    assert_eq!(one(&mut machine, at(0)), "register");
+    let registered = Answer::Registered {
+        incarnation: 1,
+        interval: INTERVAL,
+        request_limit: None,
+    };
+    answer(&mut machine, at(0), registered, 0.0);
+    assert_eq!(next_word(&mut machine, at(0)), (None, false));
+    let heard = |term| {
+        Answer::Beaten(Beat {
+            lease: Some(LEASE),
+            version: Some(1),
+            changes: Some(Changes::Full(vec![])),
+            term,
+            ..Beat::default()
+        })
+    };
+    for (told, named) in [(Some(7), 7), (None, 7), (Some(6), 7), (Some(8), 8)] {
+        let ticket = machine.last_ticket;
+        machine.answered(ticket, at(0), heard(told), 0.0);
+        machine.phase.life_mut().unwrap().next_beat = at(0);
+        assert_eq!(next_word(&mut machine, at(0)).0, Some(named), "{told:?}");
+    }
+}
+
+#[test]
+fn a_worker_whose_lease_has_lapsed_says_that_it_resumes() {
+    let mut machine = Machine::new(5);
+    assert_eq!(one(&mut machine, at(0)), "register");
+    let registered = Answer::Registered {
+        incarnation: 1,
+        interval: INTERVAL,
+        request_limit: None,
+    };
+    answer(&mut machine, at(0), registered, 0.0);
+    assert!(!next_word(&mut machine, at(0)).1, "it never had a lease");
+    let ticket = machine.last_ticket;
+    machine.answered(ticket, at(0), full(1, vec![]), 0.0);
+    let stop_at = machine.stop_at();
+    machine.phase.life_mut().unwrap().next_beat = at(0);
+    assert!(!next_word(&mut machine, stop_at - Duration::from_millis(1)).1);
+    let ticket = machine.last_ticket;
+    let failed = Answer::Failed { retry_after: None };
+    machine.answered(ticket, stop_at, failed, 0.0);
+    assert!(next_word(&mut machine, stop_at + at(60)).1);
+}

@@ -1,0 +1,278 @@
+//! What an orchestrator that cannot prove that it leads does not answer.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test panics when the ground it stands on gives way"
+)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::support_http::{World, pass};
+use async_trait::async_trait;
+use resilient_orchestrator::actors::leadership::{ClusterView, Identity, Office};
+use resilient_orchestrator::actors::start::Loaded;
+use resilient_orchestrator::clock::testing::VirtualTime;
+use resilient_orchestrator::domain::ids::Term;
+use resilient_orchestrator::domain::leadership::{
+    AdmissionStep, LeadershipLimits, MemberRow, NodeName, RunId, SteadyTime,
+};
+use resilient_orchestrator::http::{Authority, HttpSettings, Needed, route_table};
+use resilient_orchestrator::store::{
+    Claim, ClaimRight, Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError,
+    TakeOver,
+};
+use serde_json::{Value, json};
+
+const NODE: &str = "a";
+const RUN: RunId = RunId::new(7);
+
+/// A row behind a cable that can be cut.
+#[derive(Debug, Default)]
+struct Cable {
+    row: MemoryStore,
+    is_cut: AtomicBool,
+}
+
+impl Cable {
+    fn pass(&self) -> Result<&MemoryStore, StoreError> {
+        if self.is_cut.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("on purpose".to_owned()));
+        }
+        Ok(&self.row)
+    }
+}
+
+#[async_trait]
+impl Leadership for Cable {
+    async fn look(&self) -> Result<Option<Look>, StoreError> {
+        self.pass()?.look().await
+    }
+
+    async fn join(&self, member: &Member) -> Result<(), StoreError> {
+        self.pass()?.join(member).await
+    }
+
+    async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError> {
+        self.pass()?.take_over(claim).await
+    }
+
+    async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
+        self.pass()?.renew(term, run).await
+    }
+
+    async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        self.pass()?.members().await
+    }
+
+    async fn admit(
+        &self,
+        term: Term,
+        run: RunId,
+        step: &AdmissionStep,
+    ) -> Result<bool, StoreError> {
+        self.pass()?.admit(term, run, step).await
+    }
+
+    async fn release(
+        &self,
+        term: Term,
+        run: RunId,
+        successor: Option<&NodeName>,
+    ) -> Result<Release, StoreError> {
+        self.pass()?.release(term, run, successor).await
+    }
+}
+
+fn member(node: &str, run: RunId) -> Member {
+    Member {
+        node: NodeName::new(node),
+        run,
+        address: format!("{node}:1"),
+        public_url: String::new(),
+        release: "1".to_owned(),
+        protocol: 1,
+        seen_at: crate::support_http::NEW_YEAR,
+    }
+}
+
+/// A system whose leader has a standby, and the cable to its row.
+async fn led() -> (World, Arc<Cable>) {
+    tokio::time::pause();
+    let cable = Arc::new(Cable::default());
+    cable.join(&member(NODE, RUN)).await.unwrap();
+    let row = cable.look().await.unwrap().unwrap().row;
+    let claim = Claim {
+        node: NodeName::new(NODE),
+        run: RUN,
+        address: String::new(),
+        public_url: String::new(),
+        since: crate::support_http::NEW_YEAR,
+        seen_term: row.term,
+        seen_beat: row.beat,
+        right: ClaimRight::Tables,
+    };
+    let TakeOver::Won(guard) = cable.take_over(&claim).await.unwrap() else {
+        panic!("a free row is taken");
+    };
+    let me = Identity {
+        node: NodeName::new(NODE),
+        run: RUN,
+        address: String::new(),
+        public_url: String::new(),
+    };
+    let clock = VirtualTime::starting_at(crate::support_http::NEW_YEAR).clock();
+    let view = ClusterView::new(me, Duration::from_secs(3_600), clock);
+    let limits = LeadershipLimits::from_take_over(Duration::from_secs(3));
+    let office = Office::held(
+        cable.clone(),
+        guard.term,
+        limits,
+        SteadyTime::default(),
+        view,
+    );
+    let store = World::empty_store();
+    let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
+    let loaded = loaded.led_by(office, Duration::ZERO);
+    let world = World::on_loaded(store, loaded, HttpSettings::default()).await;
+    // A standby that beats is admitted: from then on this leader is not alone.
+    for _ in 0..10 {
+        cable.join(&member("b", RunId::new(8))).await.unwrap();
+        pass(1).await;
+    }
+    let members = cable.members().await.unwrap();
+    assert!(
+        members.iter().all(|member| member.is_admitted),
+        "{members:?}"
+    );
+    (world, cable)
+}
+
+fn cut(cable: &Cable, is_cut: bool) {
+    cable.is_cut.store(is_cut, Ordering::Relaxed);
+}
+
+/// The path of a route with names that are not there.
+fn concrete(path: &str) -> String {
+    path.replace("{server_id}", "nobody")
+        .replace("{id}", "77")
+        .replace("{name}", "none")
+}
+
+#[actix_web::test]
+async fn without_a_proof_no_route_denies_confirms_or_judges() {
+    let (world, cable) = led().await;
+    cut(&cable, true);
+    pass(5).await;
+    for route in route_table() {
+        let bodies = [
+            json!({}),
+            json!({"server_id": "nobody", "current_streams": 0}),
+        ];
+        for body in bodies {
+            let path = concrete(route.path);
+            let bytes = serde_json::to_vec(&body).unwrap();
+            let answer = world.send_bytes(route.method.as_str(), &path, bytes).await;
+            let status = answer.status.try_into().unwrap();
+            let needed = route.authority.needs(status);
+            assert_eq!(needed, Needed::Nothing, "{route:?}: {answer:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn each_route_that_changes_something_says_what_its_answers_do() {
+    for route in route_table() {
+        if route.method != "GET" && route.path != "/cluster/take-over" {
+            let is_shown = matches!(route.authority, Authority::Own | Authority::Shown);
+            assert!(!is_shown, "{route:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_leader_cut_off_from_its_row_renews_and_tells_nothing() {
+    let (world, cable) = led().await;
+    world.streams(1..=2).await;
+    let life = world.register("w", 5).await["incarnation"].clone();
+    let beat = |version: Value| {
+        json!({"server_id": "w", "current_streams": 0, "incarnation": life,
+            "assignment_version": version})
+    };
+    world.post("/heartbeat", beat(json!(0))).await.ok();
+    world.assign("w", 2).await;
+    let told = world.post("/heartbeat", beat(json!(0))).await.ok();
+    assert_eq!(told["assign"].as_array().unwrap().len(), 2, "{told}");
+    assert_eq!(told["proven"], true);
+    let version = told["assignment_version"].clone();
+
+    cut(&cable, true);
+    pass(10).await;
+    let renewed = world.post("/heartbeat", beat(version.clone())).await.ok();
+    let lease = renewed["lease_seconds"].as_f64().unwrap();
+    assert!(
+        lease > 0.0 && lease < 231.0,
+        "counted from the proof: {renewed}"
+    );
+    assert_eq!(renewed["proven"], false, "{renewed}");
+    let withheld = world.post("/heartbeat", beat(json!(0))).await.ok();
+    assert_eq!(withheld["lease_seconds"], 0, "{withheld}");
+    assert_eq!(withheld["assignment_version"], 0, "{withheld}");
+    assert!(withheld["assign"].is_null(), "{withheld}");
+    let mut resuming = beat(version.clone());
+    resuming["resuming"] = json!(true);
+    let withheld = world.post("/heartbeat", resuming).await.ok();
+    assert_eq!(withheld["lease_seconds"], 0, "{withheld}");
+    let mut wiser = beat(version.clone());
+    wiser["term"] = json!(told["term"].as_i64().unwrap() + 1);
+    let withheld = world.post("/heartbeat", wiser).await.ok();
+    assert_eq!(withheld["lease_seconds"], 0, "{withheld}");
+    // What is owed already is handed out from memory, without a transaction: not now.
+    let ask = json!({"server_id": "w", "requested_count": 0});
+    world
+        .post("/streams/assign", ask.clone())
+        .await
+        .problem(503);
+    let claims = json!({"claims": [{"stream_id": 1, "epoch": 1}]});
+    world
+        .post("/streams/verify", claims.clone())
+        .await
+        .problem(503);
+    world.get("/leader").await.ok_or_status(503);
+    let shown = world.get("/instances/w").await.ok();
+    assert!(shown["stale_since"].is_string(), "{shown}");
+
+    cut(&cable, false);
+    pass(1).await;
+    world.post("/streams/assign", ask).await.ok();
+    world.post("/streams/verify", claims).await.ok();
+    let told = world.post("/heartbeat", beat(json!(0))).await.ok();
+    assert_eq!(told["proven"], true);
+    assert!(told["lease_seconds"].as_f64().unwrap() > 238.0, "{told}");
+    let shown = world.get("/instances/w").await.ok();
+    assert!(shown["stale_since"].is_null(), "{shown}");
+}
+
+#[actix_web::test]
+async fn half_of_the_time_to_a_stop_after_the_last_proof_no_lease_is_told() {
+    let (world, cable) = led().await;
+    let life = world.register("w", 5).await["incarnation"].clone();
+    let beat = json!({"server_id": "w", "current_streams": 0, "incarnation": life,
+        "assignment_version": 1});
+    world.post("/heartbeat", beat.clone()).await.ok();
+    cut(&cable, true);
+    let mut ends = Vec::new();
+    for _ in 0..10 {
+        pass(10).await;
+        let told = world.post("/heartbeat", beat.clone()).await.ok();
+        ends.push(told["lease_seconds"].as_f64().unwrap());
+    }
+    assert!(
+        ends.windows(2).all(|two| two[1] < two[0] - 9.0),
+        "one end: {ends:?}"
+    );
+    pass(10).await;
+    let told = world.post("/heartbeat", beat).await.ok();
+    assert_eq!(told["lease_seconds"], 0, "{told}");
+}
