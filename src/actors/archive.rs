@@ -1,7 +1,7 @@
 //! Reads what only the store remembers: incidents, the audit trail, the fleet as it is kept.
 //!
-//! No actor: these reads need none of their state, so whoever asks waits by itself and nobody
-//! else does. How each read went is told to the breaker; while that is open nothing is asked, and
+//! No actor: these reads need none of their state, so each caller waits by itself and delays
+//! no other. How each read went is told to the breaker; while that is open nothing is asked, and
 //! the most recent incidents are answered from memory ([`IncidentMemory`]). A read goes on when
 //! who asked leaves, so that impatient clients do not look like a store that is out.
 
@@ -24,7 +24,7 @@ pub use crate::domain::health::IncidentPage;
 pub use crate::store::StoredEvent;
 
 /// How many instances and streams are built into a fleet right away, in about a millisecond. A larger
-/// one takes a while, and is built on another thread: nobody's request waits for it.
+/// one takes a while, and is built on another thread: no other request waits for it.
 const BUILT_AT_ONCE: usize = 1_000;
 
 /// What a store held, and the guard it held it under.
@@ -36,7 +36,7 @@ pub struct Stored {
     pub fleet: Result<Fleet, String>,
 }
 
-/// The recent incidents, for whoever shows or judges them. Filled at the start, and with every
+/// The recent incidents, for the callers that show or judge them. Filled at the start, and with every
 /// transaction that is saved, before its callers are answered.
 #[derive(Debug, Default)]
 pub struct IncidentMemory(Mutex<RecentIncidents>);
@@ -83,7 +83,7 @@ impl StoreReader {
     }
 
     /// As [`StoreReader::incidents`], and whether there is more. What is remembered may end before
-    /// what there is: then there is more, although nobody can say what.
+    /// what there is: then there is more, although its content is unknown.
     ///
     /// # Errors
     /// If the store does not answer, and none of them is remembered.

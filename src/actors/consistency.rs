@@ -3,7 +3,7 @@
 //! The store is read apart from the FleetActor, which goes on working meanwhile; then the two are
 //! paired by their version. A fleet that has moved on is read again, a bounded number of times.
 //!
-//! What does not hold is an alert, whoever asked; it is over when a later check finds that it
+//! An invariant that does not hold is an alert, whatever the reason for the check; it is over when a later check finds that it
 //! holds. The sweep checks when its own count differs, and while such an alert is open.
 
 use std::time::Duration;
@@ -27,7 +27,7 @@ const READINGS: u32 = 5;
 /// The wait between two readings: long enough for a transaction that was under way to end.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The check itself, for whoever needs it inside.
+/// The check itself, for other actors.
 pub(super) async fn check(
     fleet: &Addr<FleetActor>,
     archive: &StoreReader,

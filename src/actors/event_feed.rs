@@ -1,4 +1,4 @@
-//! Hands what happened to whoever wants to know: the log, the counters, subscribers.
+//! Passes saved events on to the log, the counters and the subscribers.
 
 use std::sync::Arc;
 
@@ -63,7 +63,7 @@ impl Handler<Committed> for EventFeed {
         for news in events.iter().filter_map(|dated| news(&dated.event)) {
             self.alerts.update(news);
         }
-        // Nobody listening is no error.
+        // Without a subscriber it fails, which is no error.
         let _ = self.subscribers.send(events);
     }
 }

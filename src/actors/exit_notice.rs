@@ -19,10 +19,10 @@ impl Generation {
 /// Sent when an actor is dropped, for whatever reason.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ChildExited {
     /// Whose actor it was.
     pub id: InstanceId,
-    /// Which one.
     pub generation: Generation,
     /// Whether it panicked.
     pub panicked: bool,

@@ -1,7 +1,7 @@
 //! When the process cannot go on: who notices, and how it ends.
 //!
-//! Only the instances' actors are replaced when they panic. All others are one of a kind and know
-//! things nobody else knows, so the process ends and the next start loads what is saved
+//! Only the instances' actors are replaced when they panic. All others are one of a kind and have
+//! knowledge of their own, so the process ends and the next start loads what is saved
 //! (`docs/decisions/0003-vital-actors-end-the-process.md`).
 
 use tokio::sync::mpsc;
@@ -29,7 +29,7 @@ pub enum Fatal {
         "the database is not as this orchestrator left it; it ends so that the next start loads what is there"
     )]
     PartedWays,
-    /// An actor nobody can do without has panicked.
+    /// An actor that exists once has panicked.
     #[error("the {0} ended unexpectedly; a restart loads what is saved")]
     ActorEnded(&'static str),
 }
@@ -41,7 +41,7 @@ pub struct FatalSender(pub mpsc::UnboundedSender<Fatal>);
 impl FatalSender {
     /// Says why.
     pub fn send(&self, fatal: Fatal) {
-        // If nobody listens any more the process is ending already.
+        // Without a receiver the process is ending already.
         let _ = self.0.send(fatal);
     }
 }

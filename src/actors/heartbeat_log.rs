@@ -247,8 +247,8 @@ impl Handler<Flush> for HeartbeatLog {
 /// The metrics of an instance, newest first, saved or not.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "History")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct AskHistory {
-    /// Whose.
     pub instance: InstanceId,
     /// How far back.
     pub within: Duration,

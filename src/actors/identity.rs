@@ -75,7 +75,7 @@ pub struct IdentityActor {
 }
 
 impl IdentityActor {
-    /// Suspects nobody.
+    /// An actor without a suspicion.
     pub fn new(
         limits: IdentityLimits,
         registry: Arc<Registry>,
@@ -210,8 +210,8 @@ impl Actor for IdentityActor {
 /// A call named an older life than the newest, and was refused.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct OlderLife {
-    /// Whose.
     pub id: InstanceId,
     /// The life it named.
     pub older: Incarnation,
@@ -233,8 +233,8 @@ impl Handler<OlderLife> for IdentityActor {
 /// A registration named another address than the life before it.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct AddressChanged {
-    /// Whose.
     pub id: InstanceId,
     /// The life that begins with it.
     pub newest: Incarnation,

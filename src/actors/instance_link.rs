@@ -1,6 +1,6 @@
 //! How an instance's actor is asked, and what it announces.
 //!
-//! The registry's entry holds an [`InstanceLink`], so whoever finds the entry can ask the actor
+//! The registry's entry holds an [`InstanceLink`], so every caller that has the entry can ask the actor
 //! without knowing its type; the announcements leave through recipients, so the actor does not know
 //! who listens.
 
@@ -72,10 +72,10 @@ pub struct Pulse {
 /// Recovery of a life of the instance begins. `None` if it leads another life.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Option<FenceAnswer>")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Fence {
     /// Which life.
     pub incarnation: Incarnation,
-    /// Why.
     pub ground: FenceGround,
 }
 
@@ -104,12 +104,11 @@ pub struct Retire;
 /// An instance's actor noticed something.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct LivenessChanged {
     /// Of whom.
     pub id: InstanceId,
-    /// In which life.
     pub incarnation: Incarnation,
-    /// What.
     pub effect: Effect,
 }
 

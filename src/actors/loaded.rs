@@ -100,8 +100,8 @@ impl Loaded {
     }
 
     /// Shows every known instance as silent for as long as it was at the end of the orchestrator
-    /// before (`domain/leadership/ages.rs`); the time since then is nobody's silence (I6). Whatever
-    /// leases were granted, were granted before.
+    /// before (`domain/leadership/ages.rs`); the time since then counts for no instance (I6). Each
+    /// lease that may run was granted before, so it counts as fresh.
     pub(super) fn fill(
         &self,
         registry: &Registry,

@@ -12,8 +12,8 @@
 //! it looks, so what happens in between wakes it too.
 //!
 //! Two polls of an instance wait at the most; when a third comes, the oldest is answered that there
-//! is nothing new. Who asks again because it gave up waiting leaves a request behind that nobody
-//! reads any more, and HTTP does not always notice: so such requests are few.
+//! is nothing new. A worker that gave up waiting and polls again leaves a request behind whose
+//! answer it does not read, and HTTP does not always notice: the limit keeps such requests few.
 //!
 //! A poll is no sign of life and renews no lease: a worker whose heartbeats fail must not seem
 //! alive because something else in its process still asks.
@@ -55,7 +55,7 @@ pub struct PollsEnd {
 }
 
 impl PollsEnd {
-    /// From now on nobody waits.
+    /// Ends all waits, and those that come later.
     pub fn end(&self) {
         self.is_over.store(true, Ordering::SeqCst);
         self.over.notify_waiters();

@@ -35,7 +35,7 @@
 //! archive, heartbeat_log,       past the breakers to the store; past the registry to who waits
 //! long_poll
 //! db_breaker, registry          whether the store answers; where an instance is found
-//! refusal, fatal, telemetry,    messages and handles that everybody may hold
+//! refusal, fatal, telemetry,    messages and handles that every actor may hold
 //! instance_link, exit_notice, batch, address, alarm,
 //! store_calls
 //! ```

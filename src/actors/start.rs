@@ -78,7 +78,7 @@ pub enum Placement {
     /// The FleetActor apart from the rest: long decisions and saves never delay a heartbeat,
     /// because arbiters have no fairness.
     Apart {
-        /// Everybody who hears of heartbeats.
+        /// The actors that receive heartbeats.
         heartbeats: ArbiterHandle,
         /// The FleetActor.
         fleet: ArbiterHandle,

@@ -1,8 +1,8 @@
 //! The parent of the instances' actors.
 //!
 //! It spawns one actor per registered instance and hears of each one's end, however it ended: a
-//! panicking actor is unwound, and its `DeathNotice` (`exit_notice.rs`) is sent while that happens. Whoever ended
-//! although the instance is still registered is created again at once, from the registry's
+//! panicking actor is unwound, and its `DeathNotice` (`exit_notice.rs`) is sent while that happens. An actor that ended
+//! although its instance is still registered is created again at once, from the registry's
 //! entry; one that keeps ending is quarantined (`domain/supervision.rs`), and judged by the sweep
 //! meanwhile. `actix::Supervisor` cannot do this: it does not restart an actor that panicked.
 
@@ -61,7 +61,7 @@ struct WalkAt {
 /// How many instances are looked at in one go. Between two goes heartbeats are taken.
 const SLICE: usize = 256;
 
-/// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
+/// The pause between two goes: the shortest one in which every other actor of the arbiter has a turn.
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl Supervisor {

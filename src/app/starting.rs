@@ -1,7 +1,8 @@
 //! From a bound port to a loaded fleet, however long the database takes to answer.
 //!
 //! The port is bound and HTTP answers 503 (`http/gate.rs`) before anything else happens. Then the
-//! database is opened, migrated and loaded; an error that passes by itself leads to another try
+//! database is opened and migrated, the term is taken (`app/candidacy.rs` waits for it while another
+//! process leads), and the fleet is loaded; an error that passes by itself leads to another try
 //! after a pause (`domain/startup.rs`), every other error ends the start. No heartbeat can arrive
 //! until HTTP is served, so the clock stands still for all deadlines.
 

@@ -65,7 +65,7 @@ const NOT_FOR_USERS: &[(&str, &str)] = &[
     ("looks alike", "looks the same"),
 ];
 
-/// In no comment of the rooms that are written in plain English.
+/// In no comment of the program.
 const NOT_IN_COMMENTS: &[(&str, &str)] = &[
     ("whoever", "name who: caller, worker, operator, program"),
     ("somebody", "name who, or use the passive"),
@@ -85,15 +85,6 @@ const NOT_IN_COMMENTS: &[(&str, &str)] = &[
         "in the same breath",
         "in the same heartbeat, request or answer",
     ),
-];
-
-/// Files whose comments are still to be rewritten; an entry goes once its comments are.
-const STILL_IN_RIDDLES: &[&str] = &[
-    "src/actors/",
-    "crates/client/src/machine/",
-    "crates/domain/src/alert/",
-    "crates/domain/src/handover.rs",
-    "crates/domain/src/leadership/",
 ];
 
 /// Whole comments that only repeat or question the name below them.
@@ -172,14 +163,16 @@ fn program() -> Vec<(PathBuf, String)> {
     let is_test =
         |path: &Path| path.ends_with("tests.rs") || path.iter().any(|part| part == "tests");
     let files = sources("src").into_iter().chain(sources("crates"));
-    files
+    let files: Vec<_> = files
         .filter(|(path, _)| !is_test(path.strip_prefix(root()).unwrap()))
         .map(|(path, text)| {
             let end = text.find("#[cfg(test)]\nmod tests {");
             let text = text[..end.unwrap_or(text.len())].to_owned();
             (path, text)
         })
-        .collect()
+        .collect();
+    assert!(files.len() > 100, "{}", files.len());
+    files
 }
 
 /// A line for each phrase of the list that a text has.
@@ -218,21 +211,10 @@ fn texts_and_comments_of_the_program_have_none_of_the_phrases_that_were_replaced
     assert!(found.is_empty(), "write it plainly:\n{}", found.join("\n"));
 }
 
-/// The files whose comments are in plain English.
-fn plain_files() -> Vec<(PathBuf, String)> {
-    let mut files = program();
-    files.retain(|(path, _)| {
-        let path = path.strip_prefix(root()).unwrap();
-        !STILL_IN_RIDDLES.iter().any(|room| path.starts_with(room))
-    });
-    assert!(files.len() > 100, "{}", files.len());
-    files
-}
-
 #[test]
 fn comments_have_a_noun_as_their_subject() {
     let mut found = Vec::new();
-    for (path, text) in plain_files() {
+    for (path, text) in program() {
         let is_comment = |line: &str| line.trim_start().starts_with("//");
         let comments: Vec<&str> = text
             .lines()
@@ -247,7 +229,7 @@ fn comments_have_a_noun_as_their_subject() {
 #[test]
 fn a_comment_says_more_than_the_name_below_it() {
     let mut found = Vec::new();
-    for (path, text) in plain_files() {
+    for (path, text) in program() {
         let path = path.strip_prefix(root()).unwrap().display().to_string();
         for (line, number) in text.lines().zip(1..) {
             let comment = line.trim_start().strip_prefix("/// ");

@@ -1,26 +1,26 @@
 //! How a stream goes from one worker to another while both are well.
 //!
 //! ```text
-//!   exclusive:  Assigned(a) ──move──▶ Releasing(a) ──let go──▶ Assigned(b)
+//!   exclusive:  Assigned(a) ──move──▶ Releasing(a) ──released──▶ Assigned(b)
 //!   overlap:    Assigned(a) ──move──▶ Overlapping(b, a runs it still) ──b confirms──▶ Assigned(b)
 //! ```
 //!
 //! A stream that is *releasing* still belongs to its owner, under the same epoch, and is no longer
-//! in the set the owner is told to run. It is let go of when the owner's worker shows that it has
+//! in the set the owner is to run. It is released when the owner's worker shows that it has
 //! followed (a heartbeat with the version that left it out, or `/streams/release`), when the
-//! owner registers anew, and when its lease is over. In the same transaction it goes to whoever is
-//! to have it, or to any other if that one has no room any more; without any, it is orphaned.
+//! owner registers anew, and when its lease is over. In the same transaction it goes to its
+//! target, or to any other instance if that one has no room any more; without any, it is orphaned.
 //!
 //! A stream that is *overlapping* belongs to its new owner; the former one is told to go on until
 //! the new one shows that it runs it, and then to stop.
 //!
-//! A stream whose owner does not run it, although it was told to twice, is let go of in the same
+//! A stream whose owner does not run it, although it was sent twice, is released in the same
 //! way: that it does not run it now is no promise that it will not begin to.
 //!
 //! What can go wrong: the owner never confirms although it beats (after a timeout the move is *given
 //! up*, and the stream stays where it is: two runners are worse than a move that fails; that it was
 //! given up is remembered, and is an alert, until the stream moves, a new move of it begins or
-//! somebody says that it is to stay; a stream that was deleted or disabled stays releasing, and an
+//! an operator orders that it stays; a stream that was deleted or disabled stays releasing, and an
 //! alert says so, `release_watch.rs`); the new owner of an overlap never confirms (both run it, and
 //! an alert says so); the owner falls silent
 //! (its recovery takes the stream along); the new owner falls silent (its recovery does); the
@@ -51,6 +51,7 @@ impl Default for HandoverMode {
 
 /// A move under way.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Handover {
     /// The owner is to release the stream.
     Releasing {
@@ -58,7 +59,6 @@ pub enum Handover {
         then: AfterRelease,
         /// The owner's version that leaves the stream out: once the worker has it, it has released it.
         version: AssignmentVersion,
-        /// Since when.
         since: WallTime,
     },
     /// The former owner runs it until the new one does.
@@ -67,15 +67,11 @@ pub enum Handover {
         from: InstanceId,
         /// Its epoch.
         epoch: Epoch,
-        /// Since when.
         since: WallTime,
     },
-    /// The owner did not let go in time and keeps the stream: the move was accepted and did not
-    /// happen. Over when the stream moves, or an operator says that it is to stay.
-    GivenUp {
-        /// Since when.
-        since: WallTime,
-    },
+    /// The owner did not release the stream in time and keeps it: the move was accepted and did not
+    /// happen. Over when the stream moves, or an operator orders that it stays.
+    GivenUp { since: WallTime },
 }
 
 /// What becomes of a stream once its owner has released it. If its owner fails or leaves meanwhile,
@@ -161,11 +157,11 @@ impl MoveReason {
 string_enum! {
     /// A kind of move, as one word.
     HandoverKind {
-        /// The owner is to let go.
+        /// The owner is to release the stream.
         Releasing = "releasing",
         /// The former owner runs it until the new one does.
         Overlapping = "overlapping",
-        /// The owner did not let go in time and keeps the stream.
+        /// The owner did not release the stream in time and keeps it.
         GivenUp = "given_up",
     }
 }
@@ -192,7 +188,7 @@ impl Handover {
 string_enum! {
     /// Why a stream that was to be released stays with its owner.
     AbandonReason {
-        /// The owner beat and did not let go of it in time.
+        /// The owner sent heartbeats and did not release it in time.
         NotReleased = "not_released",
         /// Its move was called off: an operator wants it where it is, or its owner began a new
         /// life before its lease was over.

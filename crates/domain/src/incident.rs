@@ -36,8 +36,8 @@ string_enum! {
         /// The instance came back, registered again or was removed before the recovery was carried
         /// out. Streams that its worker had released by then run elsewhere.
         Averted = "averted",
-        /// The orchestrator ended before the recovery was carried out; at its next start the
-        /// instance was given a full timeout again.
+        /// The orchestrator ended before the recovery was carried out; after its next start the
+        /// instance was judged anew.
         Interrupted = "interrupted",
         /// It was given up: the order cannot be carried out.
         Failed = "failed",
@@ -225,7 +225,7 @@ impl IncidentFilter {
 pub enum Unmoved {
     /// The instance is gone, or has a newer incarnation.
     Averted,
-    /// The orchestrator ended before, and gave the instance a full timeout again.
+    /// The orchestrator ended before, and the instance was judged anew after the next start.
     Interrupted,
     /// The order cannot be carried out.
     Failed,

@@ -89,8 +89,7 @@ impl AlertBookActor {
     ) -> Self {
         let (book, over) = AlertBook::restore(kept.alerts, clock.wall());
         for alert in &over {
-            // What it told of is not so any more, or nobody knows: what somebody ordered is to be
-            // ordered again.
+            // Its condition is over, or unknown: an order of an operator has to be given again.
             let (kind, subject, detail) = (alert.kind.as_str(), &alert.subject, &alert.detail);
             warn!(alert = alert.id.get(), kind, subject = subject.as_str();
                 "alert {kind} of {subject} ended with the last run of the orchestrator, and what it \

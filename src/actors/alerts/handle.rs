@@ -1,4 +1,4 @@
-//! The way to the book, for everybody who watches something.
+//! The way to the book, for every actor that watches a condition.
 
 use actix::prelude::*;
 

@@ -8,7 +8,7 @@
 //! again; pages are then made from memory, which holds all open and the newest closed alerts.
 //!
 //! What is lost when the process dies before a save: alerts that are still true are raised again
-//! by whoever watches; those that are not would have been closed.
+//! by the actor that watches; those that are not would have been closed.
 
 mod actor;
 mod handle;

@@ -47,8 +47,8 @@ impl Handler<AskOpen> for AlertBookActor {
 /// Asks for a page of alerts, newest first.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "AlertPage")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct AskAlerts {
-    /// Which ones.
     pub filter: AlertFilter,
     /// How many at the most.
     pub limit: u32,

@@ -43,7 +43,7 @@ impl DbBreakerActor {
         vital: Vital,
     ) -> Self {
         let now = clock.wall();
-        // Reads are rare: nobody would find out soon that they fail. Writes are not, and a probe
+        // Reads are rare: without probes a failure of reads would be detected late. Writes are not, and a probe
         // of them is a transaction.
         let reads = BreakerMachine::that_looks_closer(settings);
         let writes = BreakerMachine::new(settings);

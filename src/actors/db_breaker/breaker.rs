@@ -64,23 +64,23 @@ impl Breaker {
 
 /// A force a person has given.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct GivenForce {
     /// Which way.
     pub force: Force,
     /// Why, in that person's words.
     pub reason: String,
-    /// When.
     pub since: WallTime,
 }
 
 /// A breaker as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct BreakerReport {
     /// Which.
     pub name: BreakerName,
     /// Its state, as it is in force.
     pub state: BreakerState,
-    /// Since when.
     pub since: WallTime,
     /// Failures since the last success.
     pub failures: u32,

@@ -27,12 +27,12 @@ impl Handler<AskBreakers> for DbBreakerActor {
 /// Forces a breaker, or releases it; none if there is no such breaker.
 #[derive(Debug, Clone, PartialEq, Eq, Message)]
 #[rtype(result = "Option<BreakerReport>")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct ForceBreaker {
     /// Which.
     pub name: BreakerName,
     /// Which way; none: it is released.
     pub force: Option<Force>,
-    /// Why.
     pub reason: String,
 }
 

@@ -1,4 +1,4 @@
-//! What the breakers of the store show to everybody, readable without asking.
+//! The state of the store's breakers, readable by every caller without a message.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
@@ -87,7 +87,7 @@ impl Gate {
     }
 }
 
-/// Whether the store answers, for everybody to see without asking.
+/// Whether the store answers, readable by every caller without a message.
 #[derive(Debug)]
 pub struct StoreGate {
     reads: Gate,

@@ -2,7 +2,7 @@
 //!
 //! Independent breakers (`domain/breaker.rs`) stand before what is read from the store and what
 //! is written to it, kept in a map by name so that others can join. What each shows is published
-//! (`gate.rs`), so that a call that would fail is refused at once and by whoever would make it.
+//! (`gate.rs`), so that a caller refuses a call that would fail at once, without asking.
 //!
 //! | what happened | then |
 //! | --- | --- |

@@ -18,7 +18,7 @@ pub struct StoreOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Failure {
     pub(super) reason: String,
-    /// Whether it will fail until somebody puts the file of the store back.
+    /// Whether it will fail until an operator puts the file of the store back.
     pub(super) file_replaced: bool,
 }
 

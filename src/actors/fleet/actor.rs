@@ -262,8 +262,8 @@ impl FleetActor {
         }
     }
 
-    /// Asks the store what became of a transaction in doubt, until it answers. Whoever waits for
-    /// it is told after the first try, whatever it brought.
+    /// Asks the store what became of a transaction in doubt, until it answers. The callers
+    /// that wait are answered after the first try, whatever its result.
     pub(super) fn settle(
         &mut self,
         callers: Vec<Box<dyn PendingCommand>>,

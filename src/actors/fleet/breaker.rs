@@ -59,8 +59,8 @@ impl FleetActor {
         }
     }
 
-    /// Tells the callers of a transaction in doubt that nobody knows; those who want to be certain
-    /// wait on.
+    /// Answers the callers of a transaction in doubt that its outcome is unknown; callers that need
+    /// certainty wait on.
     pub(super) fn tell_unknown(&mut self, callers: Vec<Box<dyn PendingCommand>>) {
         for caller in callers {
             if caller.waits_for_certainty() {

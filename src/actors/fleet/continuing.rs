@@ -2,7 +2,7 @@
 //! has run steadily.
 //!
 //! One timer for all of them, armed for the first deadline. What is due becomes a command in the
-//! queue like any other, so it is decided and saved with its neighbours. Nobody waits for its answer:
+//! queue like any other, so it is decided and saved with its neighbours. No caller waits for its answer:
 //! if it is not saved, it is due again soon. Deadlines follow what is saved, never a draft.
 
 use actix::prelude::*;

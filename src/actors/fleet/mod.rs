@@ -13,8 +13,8 @@
 //! Commands that arrive while a transaction is under way wait in the queue and are then decided
 //! in order and saved together. While the breaker of the store's writes is open, nothing but its
 //! probes is saved: a command that would change something is refused at once (`breaker.rs`).
-//! Questions are answered at any time, from what is saved. Whoever
-//! asked is told only after the save. The registry shows it before that, and then [`Committed`]
+//! Questions are answered at any time, from what is saved. The
+//! caller of a command is answered only after the save. The registry shows it before that, and then [`Committed`]
 //! announces it to every listener. If
 //! another orchestrator has taken the term, or the store has moved without us, the process ends:
 //! what it believes is worth nothing any more, and the next start loads the truth.

@@ -9,7 +9,7 @@ use crate::domain::invariants::{Check, Invariant, check_fleet, compare};
 
 /// Checks the saved fleet, and compares it with the store as it was at the same version; none if
 /// the fleet has another version by now. Walks both fleets, which takes as long as they are large,
-/// during which commands wait. The store is read before, by who asks.
+/// during which commands wait. The caller reads the store before.
 #[derive(Debug, Message)]
 #[rtype(result = "Option<Consistency>")]
 pub struct CompareAtVersion(pub Stored);

@@ -18,7 +18,7 @@ pub const COMMAND_WAIT_LIMIT: Duration = Duration::from_secs(3);
 /// How many commands may wait. More could not be decided within [`COMMAND_WAIT_LIMIT`] anyway.
 pub const MAX_WAITING: usize = 20_000;
 
-/// A command of any kind, with whoever waits for its answer.
+/// A command of any kind, with the caller that waits for its answer.
 pub(super) trait PendingCommand: Send {
     /// Decides it on the draft. Whether it has to be answered at once is seen from the ledger.
     fn decide(&mut self, ledger: &mut Ledger, now: WallTime, clock: &Clock);
@@ -29,7 +29,7 @@ pub(super) trait PendingCommand: Send {
     /// Tells the caller that it was not carried out.
     fn refuse(self: Box<Self>, refusal: Refusal);
 
-    /// Whether the caller is told nothing as long as nobody knows what was saved.
+    /// Whether the caller gets no answer while it is unknown what was saved.
     fn waits_for_certainty(&self) -> bool;
 
     /// What it is, for the log.

@@ -124,8 +124,8 @@ impl HealthActor {
         self.hint.set_by(next, &self.clock, ctx);
     }
 
-    /// One look at a time. Who asks while one is under way is told what the next one brings: the
-    /// one under way may be older than the question.
+    /// Looks, one look at a time. A question that comes during a look is answered by the next one,
+    /// because the one under way may be older than the question.
     fn look(&mut self, ctx: &mut Context<Self>) {
         if self.is_looking {
             return;
@@ -153,7 +153,7 @@ impl HealthActor {
         };
         ctx.spawn(look.into_actor(self).map(move |seen, actor, ctx| {
             actor.is_looking = false;
-            // Nobody answers while the system ends.
+            // No actor answers while the system ends.
             if let Some(seen) = seen {
                 actor.judge(seen, ctx);
             }
@@ -343,7 +343,7 @@ impl Handler<BookChanged> for HealthActor {
     }
 }
 
-/// How is the system? Answered after a look; none while nobody could be asked yet.
+/// Asks for the health of the system. Answered after a look; none while no actor could be asked yet.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Option<HealthReport>")]
 pub struct AskHealth;

@@ -13,10 +13,9 @@ use crate::domain::time::WallTime;
 
 /// What is said about an instance that is failed now.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct FailedDetail {
-    /// Which one.
     pub id: InstanceId,
-    /// Since when.
     pub since: WallTime,
     /// Why; none if its incident is not remembered.
     pub cause: Option<FailureCause>,

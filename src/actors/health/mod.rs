@@ -4,7 +4,7 @@
 //! `domain/health/machine.rs` judge them, and says what it sees: history on every change and at
 //! least every [`HISTORY_INTERVAL`] (`history.rs`), alerts for orphaned streams, for moves that were
 //! given up and for a system that is critical or worse for a reason that has no alert of its own. It looks within a second of whatever may have changed the verdict,
-//! at least once a [`HealthSettings::check_interval`], and whenever somebody asks.
+//! at least once a [`HealthSettings::check_interval`], and with each question.
 //!
 //! A hint that is lost is made up for by the next look; a look that is not answered leaves the
 //! last verdict standing. It never needs the store.

@@ -139,8 +139,8 @@ pub(in crate::actors) struct Seat {
 }
 
 impl Seat {
-    /// Gives the term up to everybody: a standby takes over at once. Without it, it does so after it
-    /// has waited for a renewal.
+    /// Releases the term to any orchestrator, so that a standby takes over at once instead of waiting
+    /// for a renewal that does not come.
     pub(in crate::actors) async fn release(&self) {
         self.renewing.abort();
         let released = self.row.release(self.term, self.run, None);

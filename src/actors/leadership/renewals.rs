@@ -64,7 +64,7 @@ pub(in crate::actors) async fn renew(renewals: Renewals) {
             &[],
             renewals.clock.since_made(),
         ),
-        // Until the members were read, somebody may have been admitted under the terms before.
+        // Until the members were read, one may be admitted since an earlier term.
         are_members_known: false,
         last_renewal: renewals.prover.moment(),
         is_proven: true,

@@ -118,7 +118,7 @@ impl Orchestrator {
         &self.registry
     }
 
-    /// The clock everybody goes by.
+    /// The clock of the whole program.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }

@@ -1,12 +1,12 @@
-//! The running system, as everybody outside sees it: handles of the actors, and no actor itself.
+//! The running system, as seen from outside: handles of the actors, and no actor itself.
 //!
 //! | file | calls of |
 //! | --- | --- |
 //! | `heartbeat` | a worker that beats, or shows otherwise that it lives |
 //! | `worker` | a worker that registers, leaves, or waits for changes |
 //! | `operator` | an operator who gives an order |
-//! | `questions` | anybody who asks how things are |
-//! | `facade` | everybody: commands, queries, and the handles themselves |
+//! | `questions` | any caller that reads the state |
+//! | `facade` | every caller: commands, queries, and the handles themselves |
 
 mod facade;
 mod heartbeat;

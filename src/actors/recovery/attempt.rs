@@ -33,7 +33,7 @@ pub(super) struct Case {
     pub(super) progress: Progress,
     /// Whether the outcome of a transaction is unknown: what is saved has to be looked up.
     pub(super) in_doubt: bool,
-    /// Whether whoever asked for it was told that it could not be done: unless its moves turn out
+    /// Whether its caller was answered that it could not be done: unless its moves turn out
     /// to be saved, nothing of it is done later.
     pub(super) is_given_up: bool,
     /// Whether the lease was withdrawn for it: it is carried out whatever happens.
@@ -58,7 +58,7 @@ pub(super) enum Achieved {
         /// What may be run twice, and did not wait.
         evacuation: Evacuation,
     },
-    /// Nothing was saved of what nobody waits for any more.
+    /// Nothing was saved, and no caller waits for it any more.
     GivenUp,
     /// The moves are saved.
     Moves(Box<Applied>),
@@ -221,7 +221,7 @@ pub(super) fn manner_of(incident: &Incident) -> Manner {
     }
 }
 
-/// Adds how long planning and saving took, which nobody knew while they were saved.
+/// Adds how long planning and saving took, which was not known while they were saved.
 fn complete(applied: &mut Applied, took: Duration) {
     let planned = applied.planned_in;
     let saved = took.saturating_sub(planned);

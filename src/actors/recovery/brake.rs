@@ -23,12 +23,11 @@ use crate::domain::time::{Timestamp, WallTime};
 
 /// An order that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct GivenOrder {
     /// What was to be done.
     pub order: Order,
-    /// Why.
     pub reason: String,
-    /// When.
     pub at: WallTime,
 }
 
@@ -144,7 +143,7 @@ impl MassFailureBrake {
         let look = self.machine.look(self.clock.now(), || {
             registry.map(|entry| (entry.id().clone(), sighting(entry)))
         });
-        // Whoever beats again meanwhile is silent no more.
+        // An instance that sends a heartbeat meanwhile is not silent any more.
         self.raise_held();
         if let Some((ending, silent)) = look.ended {
             self.telemetry.brake_engaged.set(0);

@@ -22,10 +22,10 @@ impl Handler<AskBrake> for RecoveryActor {
 /// An operator's order.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<BrakeReport, OrderRefused>")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct OrderBrake {
     /// What is to be done.
     pub order: Order,
-    /// Why.
     pub reason: String,
 }
 

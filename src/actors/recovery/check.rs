@@ -15,7 +15,7 @@ use crate::domain::recovery::{Manner, Progress};
 const CHECK_LIMIT: Duration = Duration::from_secs(3);
 
 /// Checks the invariants over memory and store, and notes what was found. Only what is known to be
-/// wrong is a failure. Of many emergencies at once, only those somebody waits for check.
+/// wrong is a failure. Of many emergencies at once, only those with a waiting caller check.
 pub(super) async fn check_consistency(
     links: &RecoveryLinks,
     manner: &Manner,

@@ -1,5 +1,5 @@
 //! An instance is to leave for good: its lease is withdrawn, and once it is over, or its worker has
-//! let go, the instance is forgotten.
+//! released its streams, the instance is deleted.
 
 use actix::prelude::*;
 use log::warn;
@@ -27,11 +27,11 @@ pub struct Departure {
     pub waiting_until: Option<WallTime>,
 }
 
-/// Somebody wants an instance to leave for good; answered when that is saved.
+/// Requests that an instance leaves for good; answered when that is saved.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Departure, Refusal>")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Remove {
-    /// Which one.
     pub id: InstanceId,
     /// Whether its own worker says so, which has stopped everything.
     pub by_worker: bool,
@@ -104,7 +104,7 @@ impl Handler<Remove> for RecoveryActor {
 }
 
 impl RecoveryActor {
-    /// A removal could not be saved: the instance goes on as if nobody had asked.
+    /// Lifts the fence after a removal that could not be saved: the instance goes on as before.
     fn unfence(&self, entry: &Entry) {
         if self.recoveries.concerns(entry.id()) {
             return;
@@ -130,7 +130,7 @@ impl RecoveryActor {
         }
     }
 
-    /// The wait of an instance that is to leave is over, or its worker has let go.
+    /// Removes an instance whose wait is over, or whose worker has released its streams.
     pub(super) fn depart(&mut self, id: InstanceId, ctx: &mut Context<Self>) {
         let Some(entry) = self.links.registry.get(&id) else {
             return;

@@ -31,10 +31,10 @@ const STEPS: [StepName; 4] = [
 /// are saved.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "EmergencyOutcome")]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct StartEmergency {
     /// Which instance.
     pub id: InstanceId,
-    /// Why.
     pub reason: OrderReason,
 }
 

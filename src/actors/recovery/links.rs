@@ -59,7 +59,7 @@ pub struct RecoverySettings {
 }
 
 impl RecoveryLinks {
-    /// Whether somebody may still run the exclusive streams of an instance.
+    /// Returns whether a worker may still run the exclusive streams of an instance.
     pub(super) fn lease_of(&self, entry: &Entry) -> Lease {
         let now = self.clock.now();
         lease(

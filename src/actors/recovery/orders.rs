@@ -61,7 +61,7 @@ impl RecoveryActor {
         count
     }
 
-    /// Tells everybody that the recovery was refused; returns how many that were.
+    /// Answers every waiting caller that the recovery was refused; returns their number.
     pub(super) fn refuse(
         &mut self,
         id: &InstanceId,
@@ -107,7 +107,7 @@ impl RecoveryActor {
         }
     }
 
-    /// Whoever asks joins the recovery that is under way, and cuts its wait short.
+    /// Joins the recovery that is under way, and cuts its wait short.
     pub(super) fn join_or_wake(
         &mut self,
         id: &InstanceId,
@@ -127,7 +127,7 @@ impl RecoveryActor {
     }
 }
 
-/// Somebody says that an instance has failed; answered when its streams are moved.
+/// Reports that an instance has failed; answered when its streams are moved.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "RecoveryOutcome")]
 pub struct ReportFailure {
@@ -154,7 +154,7 @@ impl Handler<ReportFailure> for RecoveryActor {
     }
 }
 
-/// Somebody wants an attempt now; answered when it is over.
+/// Requests an attempt now; answered when it is over.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "ForcedOutcome")]
 pub struct ForceRecovery {

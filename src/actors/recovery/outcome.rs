@@ -33,7 +33,7 @@ impl RecoveryActor {
             return self.wait_for_store(case, ctx);
         }
         case.progress.attempt = attempt;
-        // Somebody asks anew.
+        // A caller requests it anew.
         case.is_given_up &= !self.waiting.contains_key(&failure.id);
         let manner = self.manner(&case, is_urgent);
         if manner.is_emergency() {
@@ -74,7 +74,7 @@ impl RecoveryActor {
         );
     }
 
-    /// Somebody who orders it decides; else how urgent it is.
+    /// Returns the manner that was ordered; without an order, the one that the urgency asks for.
     fn manner(&self, case: &Case, is_urgent: bool) -> Manner {
         let incident = case.opened.as_ref().map(|opened| opened.incident());
         let saved = incident.and_then(|incident| incident.reason.as_ref());
@@ -89,7 +89,7 @@ impl RecoveryActor {
         }
     }
 
-    /// Whoever asked was told that it could not be done.
+    /// Ends a case whose callers were answered that it could not be done.
     fn give_up(&mut self, case: Case, ctx: &mut Context<Self>) {
         let failure = case.failure().clone();
         self.over(&failure);
@@ -109,8 +109,8 @@ impl RecoveryActor {
         self.serve_waiting(&failure.id, ctx);
     }
 
-    /// The worker of the instance may still run its streams: nothing exclusive moves before its
-    /// lease is over. Whoever asked hears until when.
+    /// The worker of the instance may still run its streams: no exclusive stream moves before its
+    /// lease is over. The callers are answered with that time.
     fn wait_for_lease(
         &mut self,
         case: Case,
@@ -142,15 +142,15 @@ impl RecoveryActor {
             "the streams of {server_id} move in {wait_ms} ms, when its lease is over");
         let is_wanted = self.waiting.contains_key(&failure.id);
         self.cases.insert(failure.id.clone(), case);
-        // Somebody asked for more meanwhile.
+        // A caller requested more meanwhile.
         if is_wanted && let Some(step) = self.recoveries.hurry(&failure.id) {
             return self.take(step, ctx);
         }
         self.arm(ctx);
     }
 
-    /// The breaker of the store is open: nothing is tried before it closes. Somebody who asked is
-    /// told so.
+    /// The breaker of the store is open: nothing is tried before it closes. The callers are
+    /// answered so.
     fn wait_for_store(&mut self, mut case: Case, ctx: &mut Context<Self>) {
         let failure = case.failure().clone();
         let refusal = self.links.gate.writes().refusal();
@@ -170,8 +170,8 @@ impl RecoveryActor {
         self.arm(ctx);
     }
 
-    /// An attempt could not be saved. Somebody who asked is told so, and decides whether to ask
-    /// again; what nobody asked for is tried again until it is done.
+    /// An attempt could not be saved. Its callers are answered so, and decide whether to request it
+    /// again; a recovery without a caller is tried again until it is done.
     fn failed(&mut self, mut case: Case, refusal: &Refusal, ctx: &mut Context<Self>) {
         let failure = case.failure().clone();
         let is_current = self

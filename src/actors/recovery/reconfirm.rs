@@ -111,7 +111,7 @@ impl RecoveryActor {
         Some(answer)
     }
 
-    /// There was nothing to recover; but somebody who joined meanwhile meant it.
+    /// There was nothing to recover; a caller that joined meanwhile still wants its recovery.
     fn averted(
         &mut self,
         failure: &Failure,

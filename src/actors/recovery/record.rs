@@ -139,7 +139,8 @@ impl RecoveryActor {
     }
 }
 
-/// Whoever ordered an emergency recovery was told that it is carried out once a lease is over.
+/// Notes that an emergency recovery was not done although its caller was answered that it would be
+/// carried out once a lease is over.
 fn tell_not_done(case: &Case) {
     let incident = case.opened.as_ref().map(|opened| opened.incident());
     let Some(incident) = incident.filter(|_| case.is_promised && !case.in_doubt) else {

@@ -24,7 +24,7 @@ use crate::domain::withdrawal::WithdrawalCause;
 /// How many instances are looked at in one go. Between two goes heartbeats are taken.
 const SLICE: usize = 256;
 
-/// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
+/// The pause between two goes: the shortest one in which every other actor of the arbiter has a turn.
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl RecoveryActor {

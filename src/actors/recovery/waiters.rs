@@ -31,7 +31,7 @@ impl EmergencyReport {
 /// How an emergency recovery went.
 pub(super) type EmergencyOutcome = Result<EmergencyReport, Refusal>;
 
-/// Somebody who ordered one, and why.
+/// A caller that ordered one, and its reason.
 #[derive(Debug)]
 pub(super) struct Order {
     pub(super) reason: OrderReason,
@@ -56,7 +56,7 @@ pub enum Forced {
 /// How a forced recovery went.
 pub(super) type ForcedOutcome = Result<Forced, Refusal>;
 
-/// Everybody who waits for the recovery of one instance.
+/// The callers that wait for the recovery of one instance.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     pub(super) reports: Vec<oneshot::Sender<RecoveryOutcome>>,

@@ -15,7 +15,7 @@ use crate::domain::time::{Timestamp, WallTime};
 /// All instances.
 ///
 /// Heartbeats find their entry by its hash; walks go by an index in the order of the ids, a page at
-/// a time, so that a walk over the whole fleet holds up nobody.
+/// a time, so that a walk over the whole fleet delays no heartbeat.
 #[derive(Debug, Default)]
 pub struct Registry {
     entries: DashMap<InstanceId, Arc<Entry>>,
@@ -44,7 +44,7 @@ impl Registry {
             .collect()
     }
 
-    /// Every entry, ascending by id. For callers that nobody waits for: a walk over a large fleet
+    /// Every entry, ascending by id. For work that no caller waits for: a walk over a large fleet
     /// takes [`Registry::page`].
     pub fn all(&self) -> Vec<Arc<Entry>> {
         self.page(None, usize::MAX)

@@ -305,7 +305,7 @@ impl Entry {
             self.measure(&SystemMetrics::default());
             self.lift_fence();
         }
-        // Last: whoever is woken sees all of it.
+        // Last: a poll that is woken sees all of it.
         if before.incarnation != standing.incarnation
             || before.assignment_version != standing.assignment_version
         {
@@ -329,7 +329,7 @@ impl Entry {
     }
 }
 
-/// Stands for a use nobody told; no number has these bits but one of the many that are none.
+/// Stands for a use that was not reported; no number has these bits but one of the many that are none.
 const UNKNOWN: u32 = u32::MAX;
 
 fn packed(reading: Reading) -> u64 {

@@ -1,7 +1,7 @@
 //! Where heartbeats find their instance.
 //!
 //! There is one entry per instance. The `FleetActor` publishes what it saved into it, the
-//! `Supervisor` the link to the instance's actor; everybody may look.
+//! `Supervisor` the link to the instance's actor; every caller may read it.
 
 mod directory;
 mod entry;

@@ -178,7 +178,7 @@ impl Machine {
         self.assigned.insert(stream.id, stream);
     }
 
-    /// The orchestrator knows nothing of this worker: its streams are somebody else's.
+    /// The orchestrator knows nothing of this worker: its streams belong to others.
     fn forget(&mut self, now: Duration, jitter: f64) {
         self.assigned.clear();
         self.give_back.clear();

@@ -1,8 +1,8 @@
 //! The rules of a worker, and nothing else: no clock, no network, no thread, no chance.
 //!
 //! The shell (`keeper.rs`) does one [`Action`] at a time and reads the clock again before it asks
-//! for the next, so that whoever was suspended in between learns first what it has lost
-//! meanwhile. In this order:
+//! for the next, so that a worker that was suspended in between learns first what it has
+//! lost meanwhile. In this order:
 //!
 //! 1. stop what must not run (any more),
 //! 2. send what is due, one request at a time,
@@ -16,7 +16,7 @@
 //!   what was told nor learn anything new, and nothing else is sent. They renew a lease that holds,
 //!   and none that has ended: what was lost meanwhile is not known yet;
 //! - a call that takes longer than a lease counts as hung, and heartbeats end with it: the
-//!   streams of a worker that cannot let go are given to others.
+//!   streams of a worker that cannot stop are given to others.
 //!
 //! Requests have numbers ([`Ticket`]). An answer to any other than the one under way is not heard,
 //! however late it comes.

@@ -105,7 +105,7 @@ impl Phase {
         match self {
             Self::Serving(life) => Self::Leaving(life),
             Self::Registering if awaits_answer => Self::Withdrawing,
-            // A worker that never registered has nobody to say goodbye to.
+            // A worker that never registered needs no goodbye.
             Self::Registering => Self::Ending(Ending::Left),
             Self::Withdrawing | Self::Leaving(_) | Self::Ending(_) | Self::Ended => self,
         }

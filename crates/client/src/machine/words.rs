@@ -36,12 +36,12 @@ pub enum Outcome {
 
 /// What a worker says that it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum Running {
     /// All of them, ascending.
     Streams(Vec<StreamId>),
     /// A set too large to be listed each time.
     Digest {
-        /// How many.
         count: usize,
         /// See [`digest`](super::digest()).
         digest: u64,

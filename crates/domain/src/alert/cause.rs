@@ -44,7 +44,7 @@ impl AlertKind {
     }
 }
 
-/// The alert that is opened by whoever notices the cause of a rule, if there is one. Rules that only
+/// The alert that the actor opens which detects the cause of a rule, if there is one. Rules that only
 /// degrade the system open no alert at all.
 const fn told_by(rule: HealthRule) -> Option<AlertKind> {
     match rule {

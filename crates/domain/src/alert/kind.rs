@@ -46,7 +46,7 @@ string_enum! {
         ReleaseRefused = "release_refused",
         /// A new owner does not report a stream, so its former owner runs it as well.
         OverlapUnfinished = "overlap_unfinished",
-        /// A move was accepted and did not happen: the owner did not let go of its streams.
+        /// A move was accepted and did not happen: the owner did not release its streams.
         HandoverAbandoned = "handover_abandoned",
         /// A stream is given back again and again before it runs steadily.
         StreamReturned = "stream_returned",
@@ -70,9 +70,9 @@ string_enum! {
 }
 
 impl AlertKind {
-    /// Whether what it tells of is over when the process that noticed it has ended: the next one
-    /// starts with an open brake, closed breakers, actors nobody has seen end and workers that have not
-    /// said yet what they run.
+    /// Whether its condition is over when the process that noticed it has ended: the next one starts
+    /// with an open brake, closed breakers, a proven term, actors that have not ended and workers that
+    /// have not reported yet what they run.
     pub const fn ends_with_the_process(self) -> bool {
         match self {
             Self::MassFailure
@@ -125,6 +125,7 @@ impl AlertKind {
 
 /// One alert. At most one of a kind and subject is open at a time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
 pub struct Alert {
     /// Its key.
     pub id: AlertId,
@@ -136,7 +137,6 @@ pub struct Alert {
     pub subject: String,
     /// How it is, in a sentence: while it is open the numbers in it are the newest.
     pub detail: String,
-    /// Since when.
     pub opened_at: WallTime,
     /// Until when; none while it is open.
     pub closed_at: Option<WallTime>,

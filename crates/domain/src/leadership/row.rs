@@ -55,7 +55,8 @@ impl fmt::Display for RunId {
 pub enum RowState {
     /// The leader renews the row, or ended without a word.
     Held,
-    /// The leader gave the row up: the successor may take it at once, or anybody if there is none.
+    /// The leader released the row: the successor may take it at once, or any orchestrator if there is
+    /// none.
     Released,
 }
 

@@ -20,8 +20,8 @@ pub enum Resumption {
 /// Decides about an open incident and its instance as it was loaded; `None`: the instance is not
 /// registered.
 ///
-/// After a start, silence is the orchestrator's own: an instance that was about to fail for its
-/// silence has a full timeout again (I6). An operator's order is carried out nevertheless.
+/// The silence of a start is the orchestrator's own: an instance that was about to fail for its
+/// silence is judged anew, at the earliest after the warning threshold (I6). An operator's order is carried out nevertheless.
 pub fn resumption(incident: &Incident, now: Option<&Standing>) -> Resumption {
     if let Some(applied) = Applied::recorded(incident.clone()) {
         return Resumption::Verify(Box::new(applied));

@@ -11,10 +11,10 @@
 //!
 //! An alert that is open is as new as the last word on it: its sentence changes, its id and the
 //! moment it was opened do not. One whose cause has an alert of its own (`cause.rs`) is not opened, and
-//! is closed if it is open when that of the cause opens: whoever watches raises it again if it
+//! is closed if it is open when that of the cause opens: its watcher raises it again if it
 //! outlasts its cause.
 //!
-//! Raising and clearing may be repeated at will: whoever watches something says what it sees, and
+//! Raising and clearing may be repeated at will: each watcher reports what it sees, and
 //! the book notices what is new. It keeps all open alerts and the newest closed ones.
 
 use std::collections::BTreeMap;
@@ -82,7 +82,7 @@ impl AlertBook {
         (book, closed)
     }
 
-    /// Somebody should look at this. `None` if an alert that says so is open already, or one that
+    /// Raises an alert. `None` if an alert that says so is open already, or one that
     /// tells of its cause.
     pub fn raise(
         &mut self,

@@ -106,6 +106,7 @@ impl TakeOverCause {
 
 /// What an observer does after a look.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum WatchDecision {
     /// It looks again after the renewal interval.
     Wait,
@@ -129,7 +130,6 @@ pub enum WatchDecision {
         term: Term,
         /// The beat of the row.
         beat: i64,
-        /// Why.
         cause: TakeOverCause,
     },
     /// Another process of its node lives: this one ends.
@@ -257,7 +257,7 @@ impl LeaderWatch {
         self.decide(candidacy)
     }
 
-    /// An operator orders a take-over, whoever leads.
+    /// Takes an operator's order to take over, also while a leader renews the row.
     pub fn order(&mut self, candidacy: Candidacy) -> WatchDecision {
         self.is_ordered = true;
         self.decide(candidacy)
