@@ -27,6 +27,8 @@ use actix_web::{Error, ResponseError};
 use super::problem::Problem;
 use super::route_table::{Route, route_table};
 use super::state::AppState;
+use crate::actors::leadership::{NotProven, Prover};
+use crate::domain::leadership::SteadyTime;
 
 /// What the answers of a route do to those who get them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,6 +77,21 @@ impl Authority {
     }
 }
 
+impl Needed {
+    /// Returns once an answer may leave that was just decided, to a request that came at `came`.
+    ///
+    /// # Errors
+    /// If the database does not prove in time that this orchestrator leads.
+    pub async fn met(self, prover: &Prover, came: SteadyTime) -> Result<(), NotProven> {
+        let since = match self {
+            Self::Nothing => return Ok(()),
+            Self::AfterRequest => came,
+            Self::AfterVerdict => prover.moment(),
+        };
+        prover.after(since).await.map(|_proof| ())
+    }
+}
+
 /// Middleware: answers 503 instead of what needs a proof that the database does not give in time.
 pub(super) async fn withhold_without_proof(
     request: ServiceRequest,
@@ -91,15 +108,9 @@ pub(super) async fn withhold_without_proof(
     let needed = authority(&answer).map_or(Needed::Nothing, |authority| {
         authority.needs(answer.status())
     });
-    let prover = state.orchestrator().prover();
-    let since = match needed {
-        Needed::Nothing => return Ok(answer),
-        Needed::AfterRequest => came,
-        Needed::AfterVerdict => prover.moment(),
-    };
-    match prover.after(since).await {
-        Ok(_proof) => Ok(answer),
-        Err(_) => {
+    match needed.met(state.orchestrator().prover(), came).await {
+        Ok(()) => Ok(answer),
+        Err(NotProven) => {
             state.orchestrator().telemetry().answers_withheld.inc();
             Ok(answer.into_response(Problem::not_proven().error_response()))
         }
