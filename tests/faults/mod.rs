@@ -62,6 +62,15 @@ struct State {
     is_halted: bool,
     acknowledged: Snapshot,
     acknowledgements: u64,
+    committed: Vec<Committed>,
+}
+
+/// A fleet transaction that happened.
+#[derive(Debug, Clone)]
+pub(crate) struct Committed {
+    pub(crate) at: WallTime,
+    pub(crate) guard: Guard,
+    pub(crate) save: Arc<Save>,
 }
 
 impl State {
@@ -96,8 +105,13 @@ async fn unreachable() -> StoreError {
 impl FaultyStore {
     /// A store without faults so far; `seed` decides its weather once there is some.
     pub(crate) fn new(clock: Clock, seed: u64) -> Self {
+        Self::over(MemoryStore::new(), clock, seed)
+    }
+
+    /// The same over a store that others use too: what goes wrong here does not go wrong for them.
+    pub(crate) fn over(inner: MemoryStore, clock: Clock, seed: u64) -> Self {
         Self {
-            inner: MemoryStore::new(),
+            inner,
             state: Arc::new(Mutex::new(State {
                 clock,
                 save_script: VecDeque::new(),
@@ -118,6 +132,7 @@ impl FaultyStore {
                 is_halted: false,
                 acknowledged: Snapshot::default(),
                 acknowledgements: 0,
+                committed: Vec::new(),
             })),
         }
     }
@@ -207,6 +222,12 @@ impl FaultyStore {
         self.state().acknowledged.clone()
     }
 
+    /// The fleet transactions that happened here since this was last asked.
+    pub(crate) fn take_committed(&self) -> Vec<Committed> {
+        self.land_due();
+        std::mem::take(&mut self.state().committed)
+    }
+
     /// How often that changed.
     pub(crate) fn acknowledgements(&self) -> u64 {
         self.state().acknowledgements
@@ -274,8 +295,8 @@ impl FaultyStore {
             due
         };
         for write in due {
-            let result = self.inner.save(write.guard, write.save.clone());
-            let result = result.now_or_never().expect("the memory store never waits");
+            let result = self.commit(write.guard, write.save.clone()).now_or_never();
+            let result = result.expect("the memory store never waits");
             if result.is_err() && self.has_flaw(Flaw::DefeatedWritesLand) {
                 let guard = self.guard();
                 let _ = self.inner.save(guard, write.save).now_or_never();
@@ -296,9 +317,17 @@ impl FaultyStore {
     async fn write(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
         let save = self.spoil(save);
         match save {
-            Some(save) => self.inner.save(guard, save).await,
+            Some(save) => self.commit(guard, save).await,
             None => Ok(()),
         }
+    }
+
+    async fn commit(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {
+        self.inner.save(guard, save.clone()).await?;
+        let mut state = self.state();
+        let at = state.clock.wall();
+        state.committed.push(Committed { at, guard, save });
+        Ok(())
     }
 
     /// What a flawed store makes of a transaction. A flaw that spoils does so once.
@@ -321,7 +350,8 @@ impl FaultyStore {
                 Flaw::LosesPlaces
                 | Flaw::ForgetsSave
                 | Flaw::DefeatedWritesLand
-                | Flaw::DeniesCommitted,
+                | Flaw::DeniesCommitted
+                | Flaw::HidesLeases,
             )
             | None => Some(save),
         }
@@ -414,8 +444,13 @@ impl Store for FaultyStore {
 
     async fn load_guarded(&self) -> Result<(Guard, Snapshot), StoreError> {
         self.weather(Side::Reads).await?;
-        let snapshot = self.inner.load_guarded().await?;
+        let mut snapshot = self.inner.load_guarded().await?;
         let mut state = self.state();
+        if state.flaw == Some(Flaw::HidesLeases) {
+            for instance in &mut snapshot.1.instances {
+                instance.lease = Duration::ZERO;
+            }
+        }
         // The consistency check reads, too, and may see what nobody was told of yet.
         if !state.is_saving && !state.is_in_doubt {
             state.acknowledge(snapshot.1.clone());

@@ -64,6 +64,8 @@ pub(crate) enum Flaw {
     InventsMoves,
     /// The ends of incidents are acknowledged and never written.
     KeepsIncidentsOpen,
+    /// Whoever loads the fleet reads that no instance was ever granted a lease.
+    HidesLeases,
 }
 
 /// What somebody makes of the database while no orchestrator looks.

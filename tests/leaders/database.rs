@@ -1,0 +1,253 @@
+//! One process's view of the leadership row: statements are late, lost, or carried out without an
+//! answer. What arrived is carried out by the database, also while the process that sent it is stopped
+//! or after it was killed.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt;
+use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::ids::Term;
+use resilient_orchestrator::domain::leadership::{AdmissionStep, MemberRow, NodeName, RunId};
+use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::store::{
+    Claim, Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver,
+};
+use tokio::sync::{oneshot, watch};
+use tokio::time::{sleep, timeout};
+
+/// When each term was taken, by true time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Truth {
+    terms: Arc<Mutex<BTreeMap<Term, WallTime>>>,
+}
+
+impl Truth {
+    fn terms(&self) -> MutexGuard<'_, BTreeMap<Term, WallTime>> {
+        self.terms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The newest term; zero before the first.
+    pub(crate) fn newest(&self) -> Term {
+        let terms = self.terms();
+        let newest = terms.last_key_value();
+        newest.map_or(Term::new(0), |(term, _)| *term)
+    }
+
+    /// When the next term after this one was taken, if it was.
+    pub(crate) fn ended(&self, term: Term) -> Option<WallTime> {
+        let terms = self.terms();
+        let mut newer = terms.range(Term::new(term.get() + 1)..);
+        newer.next().map(|(_, at)| *at)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.terms().len()
+    }
+
+    /// Terms that were not taken in their order.
+    pub(crate) fn disorder(&self) -> Option<String> {
+        let terms = self.terms();
+        let mut pairs = terms.iter().zip(terms.iter().skip(1));
+        let broken = pairs.find(|((_, earlier), (_, later))| earlier > later);
+        broken.map(|pair| format!("I12: terms were taken out of order: {pair:?}"))
+    }
+}
+
+/// The cable between one process and the database.
+#[derive(Debug)]
+struct Cable {
+    rng: fastrand::Rng,
+    is_cut: bool,
+    /// How many statements of a thousand are slow or lost.
+    storminess: u32,
+}
+
+/// The row as one process sees it. Clones see the same.
+#[derive(Debug, Clone)]
+pub(crate) struct Row {
+    database: MemoryStore,
+    truth: Truth,
+    /// True time.
+    clock: Clock,
+    limit: Duration,
+    cable: Arc<Mutex<Cable>>,
+    /// Counts the renewals that were answered.
+    renewed: watch::Sender<u64>,
+}
+
+impl Row {
+    pub(crate) fn new(
+        database: MemoryStore,
+        truth: Truth,
+        clock: Clock,
+        limit: Duration,
+        seed: u64,
+    ) -> Self {
+        Self {
+            database,
+            truth,
+            clock,
+            limit,
+            cable: Arc::new(Mutex::new(Cable {
+                rng: fastrand::Rng::with_seed(seed),
+                is_cut: false,
+                storminess: 0,
+            })),
+            renewed: watch::Sender::new(0),
+        }
+    }
+
+    fn cable(&self) -> MutexGuard<'_, Cable> {
+        self.cable.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the leader lets the node take over.
+    pub(crate) fn admits(&self, node: &NodeName) -> bool {
+        let members = self.database.members().now_or_never();
+        let members = members.and_then(Result::ok).unwrap_or_default();
+        let mut admitted = members.iter().filter(|member| member.is_admitted);
+        admitted.any(|member| member.node == *node)
+    }
+
+    pub(crate) fn cut(&self, is_cut: bool) {
+        self.cable().is_cut = is_cut;
+    }
+
+    pub(crate) fn set_storminess(&self, storminess: u32) {
+        self.cable().storminess = storminess;
+    }
+
+    /// Hears of each renewal that is answered.
+    pub(crate) fn renewals(&self) -> watch::Receiver<u64> {
+        self.renewed.subscribe()
+    }
+
+    /// How long a statement or an answer is on its way; none if it is lost.
+    fn way(&self) -> Option<Duration> {
+        let mut cable = self.cable();
+        let (is_cut, storminess) = (cable.is_cut, cable.storminess);
+        let dice = cable.rng.u32(0..1_000);
+        let millis = if dice < storminess {
+            cable.rng.u64(0..1_000)
+        } else {
+            cable.rng.u64(1..30)
+        };
+        let is_lost = is_cut || dice < storminess / 4;
+        (!is_lost).then(|| Duration::from_millis(millis))
+    }
+
+    /// Sends a statement; none if it was not answered within the limit.
+    async fn send<T, F>(
+        &self,
+        statement: impl FnOnce(MemoryStore) -> F + Send + 'static,
+    ) -> Option<Result<T, StoreError>>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let (sender, answer) = oneshot::channel();
+        let (way, view) = (self.way(), self.clone());
+        // In none of the processes: this is the network and the database.
+        tokio::spawn(async move {
+            let mut sender = sender;
+            let Some(way) = way else {
+                return sender.closed().await;
+            };
+            sleep(way).await;
+            let result = statement(view.database.clone()).await;
+            let Some(way) = view.way() else {
+                return sender.closed().await;
+            };
+            sleep(way).await;
+            let _ = sender.send(result);
+        });
+        timeout(self.limit, answer).await.ok()?.ok()
+    }
+
+    async fn read<T, F>(
+        &self,
+        statement: impl FnOnce(MemoryStore) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let lost = || StoreError::Unavailable("not answered in time".to_owned());
+        self.send(statement).await.ok_or_else(lost)?
+    }
+
+    async fn write<T, F>(
+        &self,
+        statement: impl FnOnce(MemoryStore) -> F + Send + 'static,
+    ) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let lost = || StoreError::InDoubt("not answered in time".to_owned());
+        self.send(statement).await.ok_or_else(lost)?
+    }
+}
+
+#[async_trait]
+impl Leadership for Row {
+    async fn look(&self) -> Result<Option<Look>, StoreError> {
+        self.read(|row| async move { row.look().await }).await
+    }
+
+    async fn join(&self, member: &Member) -> Result<(), StoreError> {
+        let member = member.clone();
+        self.write(|row| async move { row.join(&member).await })
+            .await
+    }
+
+    async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError> {
+        let (claim, truth, clock) = (claim.clone(), self.truth.clone(), self.clock.clone());
+        self.write(|row| async move {
+            let outcome = row.take_over(&claim).await?;
+            if let TakeOver::Won(guard) = &outcome {
+                truth.terms().entry(guard.term).or_insert(clock.wall());
+            }
+            Ok(outcome)
+        })
+        .await
+    }
+
+    async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
+        let renewal = self.write(move |row| async move { row.renew(term, run).await });
+        let renewal = renewal.await;
+        if matches!(renewal, Ok(Renewal::Proven { .. })) {
+            self.renewed.send_modify(|count| *count += 1);
+        }
+        renewal
+    }
+
+    async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
+        self.read(|row| async move { row.members().await }).await
+    }
+
+    async fn admit(
+        &self,
+        term: Term,
+        run: RunId,
+        step: &AdmissionStep,
+    ) -> Result<bool, StoreError> {
+        let step = step.clone();
+        self.write(move |row| async move { row.admit(term, run, &step).await })
+            .await
+    }
+
+    async fn release(
+        &self,
+        term: Term,
+        run: RunId,
+        successor: Option<&NodeName>,
+    ) -> Result<Release, StoreError> {
+        let successor = successor.cloned();
+        self.write(move |row| async move { row.release(term, run, successor.as_ref()).await })
+            .await
+    }
+}

@@ -1,0 +1,90 @@
+//! Two orchestrators on one database, in virtual time: the real actors, the real candidacy and the
+//! real machine of the worker library. Each process has its own faulty view of the database, is
+//! stopped, woken and killed; workers have a list of both.
+//!
+//! | file | holds |
+//! | --- | --- |
+//! | `process.rs` | a process that can be stopped and killed |
+//! | `node.rs` | what an orchestrator does in one: candidacy, load, office, restart |
+//! | `database.rs` | one process's view of the leadership row |
+//! | `worker.rs`, `network.rs`, `wire.rs` | workers, cables, and what HTTP makes of their requests |
+//! | `nature.rs` | what goes wrong, and what an operator orders |
+//! | `oracle.rs` | what must hold, judged by true time |
+
+#![expect(
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test says what it found by failing"
+)]
+
+mod database;
+#[path = "../faults/mod.rs"]
+mod faults;
+mod mutations;
+mod nature;
+mod network;
+mod node;
+mod oracle;
+#[path = "../support/commands.rs"]
+mod orders;
+mod process;
+mod run;
+mod scene;
+#[path = "../simulation/watch.rs"]
+#[expect(dead_code, reason = "no classic worker is here")]
+mod watch;
+mod wire;
+mod worker;
+mod world;
+
+use std::ops::Range;
+use std::time::Duration;
+
+use run::simulate;
+use scene::Scene;
+
+/// How long things go wrong in one world.
+const FAULTS: Duration = Duration::from_secs(20 * 60);
+
+/// The seed to run alone, if one is asked for.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one setting of the simulation; the program's configuration has no part in it"
+)]
+fn chosen_seed() -> Option<u64> {
+    let seed = std::env::var("SIM_SEED").ok()?;
+    Some(seed.parse().expect("SIM_SEED is a number"))
+}
+
+fn run_all(seeds: Range<u64>) {
+    let seeds = chosen_seed().map_or(seeds, |seed| seed..seed + 1);
+    for seed in seeds {
+        match simulate(Scene::usual(seed, FAULTS)) {
+            Ok(summary) => println!("seed {seed}: {summary}, ok"),
+            Err(violation) => panic!(
+                "seed {seed}: {violation}\nrun it alone: \
+                 SIM_SEED={seed} cargo nextest run --test leaders first"
+            ),
+        }
+    }
+}
+
+#[test]
+fn first_quarter_of_the_seeds() {
+    run_all(0..25);
+}
+
+#[test]
+fn second_quarter_of_the_seeds() {
+    run_all(25..50);
+}
+
+#[test]
+fn third_quarter_of_the_seeds() {
+    run_all(50..75);
+}
+
+#[test]
+fn last_quarter_of_the_seeds() {
+    run_all(75..100);
+}

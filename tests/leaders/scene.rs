@@ -1,0 +1,44 @@
+//! What a world is made with, and the ways in which it can be made wrong on purpose.
+
+use std::time::Duration;
+
+/// One world.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Scene {
+    pub(crate) seed: u64,
+    /// How long things go wrong.
+    pub(crate) faults: Duration,
+    pub(crate) mutation: Option<Mutation>,
+}
+
+impl Scene {
+    /// A sound program among the usual misfortunes.
+    pub(crate) fn usual(seed: u64, faults: Duration) -> Self {
+        Self {
+            seed,
+            faults,
+            mutation: None,
+        }
+    }
+
+    pub(crate) fn breaks(&self, mutation: Mutation) -> bool {
+        self.mutation == Some(mutation)
+    }
+}
+
+/// A rule that is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mutation {
+    /// A lease is told in full, however old the proof is.
+    LeaseNotShortened,
+    /// Workers are told of changes without a proof.
+    TellsUnproven,
+    /// Workers are denied without a proof.
+    DeniesUnproven,
+    /// A proof counts from the moment its renewal was answered.
+    AnchoredAtTheAnswer,
+    /// A new leader does not know that leases were granted.
+    ForgetsLeases,
+    /// All of the silence that was saved is carried over.
+    CarriesAllSilence,
+}
