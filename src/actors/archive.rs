@@ -171,9 +171,9 @@ impl StoreReader {
             })
             .await?;
         let fleet = if snapshot.streams.len() + snapshot.instances.len() <= BUILT_AT_ONCE {
-            Fleet::from_snapshot(&snapshot)
+            Fleet::from_rows(snapshot)
         } else {
-            let built = tokio::task::spawn_blocking(move || Fleet::from_snapshot(&snapshot)).await;
+            let built = tokio::task::spawn_blocking(move || Fleet::from_rows(snapshot)).await;
             built.map_err(|error| StoreError::Unavailable(error.to_string()))?
         };
         Ok(Stored {

@@ -1,6 +1,8 @@
 //! The fleet in memory: every instance, every stream, where it is, and the indexes that keep
-//! each question cheaper than a walk over all of them. `filing` keeps the indexes.
+//! each question cheaper than a walk over all of them. `filing` keeps the indexes, `assembly` builds
+//! them at a start.
 
+mod assembly;
 mod filing;
 mod slots;
 
@@ -13,6 +15,7 @@ use super::room::CapacityIndex;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
 
+pub(super) use assembly::Assembly;
 pub use slots::{InstanceSlot, StreamSlot};
 
 /// Orphans in the order they are placed: higher priority first, then ascending id.
