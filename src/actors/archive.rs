@@ -25,7 +25,7 @@ pub use crate::store::StoredEvent;
 
 /// How many instances and streams are built into a fleet right away, in about a millisecond. A larger
 /// one takes a while, and is built on another thread: nobody's request waits for it.
-const BUILT_AT_ONCE: usize = 1_000;
+pub(super) const BUILT_AT_ONCE: usize = 1_000;
 
 /// What a store held, and the guard it held it under.
 #[derive(Debug)]
