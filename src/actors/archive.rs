@@ -25,7 +25,7 @@ pub use crate::store::StoredEvent;
 
 /// How many instances and streams are built into a fleet right away, in about a millisecond. A larger
 /// one takes a while, and is built on another thread: no other request waits for it.
-const BUILT_AT_ONCE: usize = 1_000;
+pub(super) const BUILT_AT_ONCE: usize = 1_000;
 
 /// What a store held, and the guard it held it under.
 #[derive(Debug)]
@@ -171,9 +171,9 @@ impl StoreReader {
             })
             .await?;
         let fleet = if snapshot.streams.len() + snapshot.instances.len() <= BUILT_AT_ONCE {
-            Fleet::from_snapshot(&snapshot)
+            Fleet::from_rows(snapshot)
         } else {
-            let built = tokio::task::spawn_blocking(move || Fleet::from_snapshot(&snapshot)).await;
+            let built = tokio::task::spawn_blocking(move || Fleet::from_rows(snapshot)).await;
             built.map_err(|error| StoreError::Unavailable(error.to_string()))?
         };
         Ok(Stored {

@@ -1,7 +1,8 @@
 //! The consistency check: the saved fleet by itself, and against the store.
 //!
-//! The store is read apart from the FleetActor, which goes on working meanwhile; then the two are
-//! paired by their version. A fleet that has moved on is read again, a bounded number of times.
+//! The store is read apart from the FleetActor, which goes on working meanwhile; then it copies the
+//! saved fleet, if that has the same version, and the two are compared on another thread. A fleet
+//! that has moved on is read again, a bounded number of times.
 //!
 //! An invariant that does not hold is an alert, whatever the reason for the check; it is over when a later check finds that it
 //! holds. The sweep checks when its own count differs, and while such an alert is open.
@@ -12,13 +13,12 @@ use actix::Addr;
 use log::error;
 
 use super::alerts::Alerts;
-use super::archive::StoreReader;
-use super::fleet::{Ask, CompareAtVersion, FleetActor};
+use super::archive::{BUILT_AT_ONCE, StoreReader, Stored};
+use super::fleet::{CopySaved, FleetActor, SavedCopy};
 use super::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::consistency::{Consistency, Incomparable};
-use crate::domain::invariants::Check;
-use crate::domain::queries::InspectFleet;
+use crate::domain::invariants::{Check, Invariant, check_fleet, compare};
 use crate::store::StoreError;
 
 /// How often the store is read at the most.
@@ -78,19 +78,59 @@ async fn look(fleet: &Addr<FleetActor>, archive: &StoreReader) -> Result<Consist
             }
             Err(_) => return inspected(fleet, Incomparable::StoreUnavailable).await,
         };
-        let paired = fleet.send(CompareAtVersion(stored)).await;
-        if let Some(found) = paired.map_err(|_| Refusal::ShuttingDown)? {
-            return Ok(found);
+        let under = Some(stored.guard);
+        let saved = fleet.send(CopySaved { under }).await;
+        if let Some(saved) = saved.map_err(|_| Refusal::ShuttingDown)? {
+            return apart(saved.rows.len(), move || paired(saved, &stored)).await;
         }
     }
     inspected(fleet, Incomparable::KeptChanging).await
 }
 
+/// The saved fleet beside what the store held under the same guard.
+fn paired(saved: SavedCopy, stored: &Stored) -> Consistency {
+    let fleet = saved.rows.into_fleet();
+    let agrees = if stored.guard.term != saved.guard.term {
+        violated("another orchestrator has taken over the database".to_owned())
+    } else {
+        match &stored.fleet {
+            Ok(stored) => compare(&fleet, stored),
+            Err(reason) => violated(format!("the store does not hold a fleet: {reason}")),
+        }
+    };
+    Consistency {
+        fleet: check_fleet(&fleet),
+        store: Ok(agrees),
+    }
+}
+
+fn violated(violation: String) -> Check {
+    Check {
+        invariant: Invariant::MemoryEqualsStore,
+        holds: false,
+        violations: vec![violation],
+    }
+}
+
 /// The fleet by itself, when the store could not be compared.
 async fn inspected(fleet: &Addr<FleetActor>, reason: Incomparable) -> Result<Consistency, Refusal> {
-    let inspected = fleet.send(Ask(InspectFleet)).await;
-    Ok(Consistency {
-        fleet: inspected.map_err(|_| Refusal::ShuttingDown)?,
+    let saved = fleet.send(CopySaved { under: None }).await;
+    let saved = saved.ok().flatten().ok_or(Refusal::ShuttingDown)?;
+    apart(saved.rows.len(), move || Consistency {
+        fleet: check_fleet(&saved.rows.into_fleet()),
         store: Err(reason),
     })
+    .await
+}
+
+/// Does work that takes as long as a fleet has rows: on another thread, unless they are few.
+async fn apart<T: Send + 'static>(
+    rows: usize,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Refusal> {
+    if rows <= BUILT_AT_ONCE {
+        return Ok(work());
+    }
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(|_| Refusal::ShuttingDown)
 }

@@ -18,22 +18,10 @@
 //! | `Judged` | 2xx |
 //! | `Ordered` | 2xx, 404 and 409 |
 
-<<<<<<< HEAD
 use actix_web::http::StatusCode;
-=======
-use actix_web::body::BoxBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode};
-use actix_web::middleware::Next;
-use actix_web::web::Data;
-use actix_web::{Error, ResponseError};
 
-use super::problem::Problem;
-use super::route_table::{Route, route_table};
-use super::state::AppState;
 use crate::actors::leadership::{NotProven, Prover};
 use crate::domain::leadership::SteadyTime;
->>>>>>> h2/sim
 
 /// What the answers of a route do to those who get them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +70,6 @@ impl Authority {
     }
 }
 
-<<<<<<< HEAD
-=======
 impl Needed {
     /// Returns once an answer may leave that was just decided, to a request that came at `came`.
     ///
@@ -98,52 +84,6 @@ impl Needed {
         prover.after(since).await.map(|_proof| ())
     }
 }
-
-/// Middleware: answers 503 instead of what needs a proof that the database does not give in time.
-pub(super) async fn withhold_without_proof(
-    request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let state = request.app_data::<Data<AppState>>().cloned();
-    let came = state
-        .as_ref()
-        .map(|state| state.orchestrator().prover().moment());
-    let answer = next.call(request).await?;
-    let (Some(state), Some(came)) = (state, came) else {
-        return Ok(answer);
-    };
-    let needed = authority(&answer).map_or(Needed::Nothing, |authority| {
-        authority.needs(answer.status())
-    });
-    match needed.met(state.orchestrator().prover(), came).await {
-        Ok(()) => Ok(answer),
-        Err(NotProven) => {
-            state.orchestrator().telemetry().answers_withheld.inc();
-            Ok(answer.into_response(Problem::not_proven().error_response()))
-        }
-    }
-}
-
-/// The kind of the route that answered; none if there is no such route.
-fn authority(answer: &ServiceResponse<BoxBody>) -> Option<Authority> {
-    let request = answer.request();
-    // Nearly all requests: they must not cost a search.
-    if request.path() == "/heartbeat" {
-        return Some(Authority::Beat);
-    }
-    let pattern = request.match_pattern()?;
-    let method = match request.method() {
-        &Method::HEAD => &Method::GET,
-        method => method,
-    };
-    let is_it = |route: &&Route| route.path == pattern && route.method == *method;
-    route_table()
-        .iter()
-        .find(is_it)
-        .map(|route| route.authority)
-}
-
->>>>>>> h2/sim
 #[cfg(test)]
 mod tests {
     use super::*;

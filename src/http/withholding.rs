@@ -13,6 +13,7 @@ use super::authority::{Authority, Needed};
 use super::problem::Problem;
 use super::route_table::{Route, route_table};
 use super::state::AppState;
+use crate::actors::leadership::NotProven;
 
 /// Middleware: answers 503 instead of what needs a proof that the database does not give in time.
 pub(super) async fn withhold_without_proof(
@@ -30,15 +31,9 @@ pub(super) async fn withhold_without_proof(
     let needed = authority(&answer).map_or(Needed::Nothing, |authority| {
         authority.needs(answer.status())
     });
-    let prover = state.orchestrator().prover();
-    let since = match needed {
-        Needed::Nothing => return Ok(answer),
-        Needed::AfterRequest => came,
-        Needed::AfterVerdict => prover.moment(),
-    };
-    match prover.after(since).await {
-        Ok(_proof) => Ok(answer),
-        Err(_) => {
+    match needed.met(state.orchestrator().prover(), came).await {
+        Ok(()) => Ok(answer),
+        Err(NotProven) => {
             state.orchestrator().telemetry().answers_withheld.inc();
             Ok(answer.into_response(Problem::not_proven().error_response()))
         }

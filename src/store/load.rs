@@ -104,7 +104,7 @@ impl LoadedFleet {
         }
         Ok(Self {
             guard,
-            fleet: builder.finish(),
+            fleet: builder.finish().map_err(|error| damaged(&error))?,
             last_beats: snapshot.last_beats,
             watermark: snapshot.watermark,
         })
@@ -191,14 +191,25 @@ impl FleetSink {
         (sink, made)
     }
 
-    pub(super) fn finish(mut self) -> LoadedFleet {
+    /// Builds the fleet on another thread. The database has done its part by then, so none of its
+    /// limits holds.
+    ///
+    /// # Errors
+    /// `Unusable` if the rows are no fleet.
+    pub(super) async fn build(self) -> Result<LoadedFleet, StoreError> {
+        let built = tokio::task::spawn_blocking(|| self.finish()).await;
+        built.unwrap_or_else(|error| Err(StoreError::Unavailable(error.to_string())))
+    }
+
+    fn finish(mut self) -> Result<LoadedFleet, StoreError> {
         self.last_beats.sort();
-        LoadedFleet {
+        let fleet = self.builder.finish().map_err(|error| damaged(&error))?;
+        Ok(LoadedFleet {
             guard: self.guard,
-            fleet: self.builder.finish(),
+            fleet,
             last_beats: self.last_beats,
             watermark: self.watermark,
-        }
+        })
     }
 }
 

@@ -31,13 +31,13 @@ pub struct Batch {
 impl Batch {
     /// Returns the rows to write.
     pub fn rows(&self) -> Rows {
-        Rows::from_changes(self.decisions.iter().flat_map(|decision| &decision.changes))
+        Rows::from_changes(self.changes())
     }
 
     /// Returns the instances of which something changed: the saved row, or the streams they own.
     pub fn instances(&self) -> BTreeSet<InstanceId> {
         let mut concerned = BTreeSet::new();
-        for change in self.decisions.iter().flat_map(|decision| &decision.changes) {
+        for change in self.changes() {
             match change {
                 Change::Instance { id, .. } => {
                     concerned.insert(id.clone());
@@ -57,6 +57,11 @@ impl Batch {
     /// Returns the events to write, in order.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.decisions.iter().flat_map(|decision| &decision.events)
+    }
+
+    /// Returns the changes, in the order they were made.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        self.decisions.iter().flat_map(|decision| &decision.changes)
     }
 
     /// Returns the moment at which its commands were decided.

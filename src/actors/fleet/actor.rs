@@ -8,6 +8,7 @@ use log::{debug, error, warn};
 use tokio::sync::oneshot;
 
 use super::committed::Committed;
+use super::pairing::Copying;
 use super::queue::{PendingCommand, Queue};
 
 use crate::actors::alarm::Alarm;
@@ -76,6 +77,8 @@ pub struct FleetActor {
     pub(super) awaiting_settlement: Vec<Box<dyn PendingCommand>>,
     pub(super) draining: Vec<oneshot::Sender<()>>,
     pub(super) is_draining: bool,
+    /// Copies of the saved fleet that were asked for; the first one is under way.
+    pub(super) copies: VecDeque<Copying>,
     /// Streams that were given back.
     pub(super) returned: ReturnTimer,
     /// Armed for the first of their deadlines.
@@ -110,6 +113,7 @@ impl FleetActor {
             awaiting_settlement: Vec::new(),
             draining: Vec::new(),
             is_draining: false,
+            copies: VecDeque::new(),
             returned: ReturnTimer::default(),
             returns: Alarm::new(|actor| &mut actor.returns, Self::continue_returned),
             _vital: vital,

@@ -32,6 +32,6 @@ mod requests;
 pub use actor::{FleetActor, FleetLinks};
 pub use census::CompareWithStore;
 pub use committed::Committed;
-pub use pairing::CompareAtVersion;
+pub use pairing::{CopySaved, SavedCopy};
 pub use queue::{COMMAND_WAIT_LIMIT, MAX_WAITING};
 pub use requests::{Ask, Drain, Execute};

@@ -1,50 +1,102 @@
-//! The saved fleet beside what the store held at the same moment.
+//! A copy of the saved fleet, to be checked on another thread and compared with the store.
+//!
+//! The copy is taken in slices between which commands are decided and saved; what they change is
+//! copied again at the end (`domain/fleet/copy.rs`). So no command waits for a check.
+
+use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::sync::oneshot;
 
 use super::actor::FleetActor;
-use crate::actors::archive::Stored;
-use crate::domain::consistency::Consistency;
-use crate::domain::invariants::{Check, Invariant, check_fleet, compare};
+use crate::domain::fleet::{CopiedFleet, FleetCopy};
+use crate::domain::ledger::Batch;
+use crate::store::Guard;
 
-/// Checks the saved fleet, and compares it with the store as it was at the same version; none if
-/// the fleet has another version by now. Walks both fleets, which takes as long as they are large,
-/// during which commands wait. The caller reads the store before.
-#[derive(Debug, Message)]
-#[rtype(result = "Option<Consistency>")]
-pub struct CompareAtVersion(pub Stored);
+/// How many rows are copied in one go: about a millisecond.
+const SLICE: usize = 2_000;
 
-impl Handler<CompareAtVersion> for FleetActor {
-    type Result = Option<Consistency>;
+/// The pause between two slices: the shortest one in which commands have their turn.
+const PAUSE: Duration = Duration::from_millis(1);
 
-    fn handle(
-        &mut self,
-        CompareAtVersion(stored): CompareAtVersion,
-        _: &mut Self::Context,
-    ) -> Self::Result {
-        if stored.guard.term == self.guard.term && stored.guard.version != self.guard.version {
-            return None;
-        }
-        let saved = self.ledger.saved();
-        let agrees = if stored.guard.term != self.guard.term {
-            violated("another orchestrator has taken over the database".to_owned())
-        } else {
-            match &stored.fleet {
-                Ok(stored) => compare(saved, stored),
-                Err(reason) => violated(format!("the store does not hold a fleet: {reason}")),
-            }
-        };
-        Some(Consistency {
-            fleet: check_fleet(saved),
-            store: Ok(agrees),
-        })
+/// Asks for a copy of the saved fleet; with a guard, only as it was under that guard. None: the
+/// fleet has another version by now. A fleet of another term is copied, because it differs anyway.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Option<SavedCopy>")]
+pub struct CopySaved {
+    /// What the store held it under.
+    pub under: Option<Guard>,
+}
+
+/// The saved fleet as it was at one moment.
+#[derive(Debug)]
+pub struct SavedCopy {
+    /// What it was saved under.
+    pub guard: Guard,
+    /// Its rows.
+    pub rows: CopiedFleet,
+}
+
+/// A copy that was asked for.
+pub(super) struct Copying {
+    under: Option<Guard>,
+    copy: FleetCopy,
+    done: oneshot::Sender<SavedCopy>,
+}
+
+impl Copying {
+    /// Whether nothing can come of it any more.
+    fn is_over(&self, guard: Guard) -> bool {
+        let has_moved = |under: &Guard| under.term == guard.term && under.version != guard.version;
+        self.done.is_closed() || self.under.as_ref().is_some_and(has_moved)
     }
 }
 
-fn violated(violation: String) -> Check {
-    Check {
-        invariant: Invariant::MemoryEqualsStore,
-        holds: false,
-        violations: vec![violation],
+impl Handler<CopySaved> for FleetActor {
+    type Result = ResponseFuture<Option<SavedCopy>>;
+
+    fn handle(&mut self, CopySaved { under }: CopySaved, ctx: &mut Self::Context) -> Self::Result {
+        let (done, copied) = oneshot::channel();
+        self.copies.push_back(Copying {
+            under,
+            copy: FleetCopy::default(),
+            done,
+        });
+        if self.copies.len() == 1 {
+            self.copy_on(ctx);
+        }
+        Box::pin(async move { copied.await.ok() })
+    }
+}
+
+impl FleetActor {
+    /// Copies the next slice of the first copy that was asked for.
+    fn copy_on(&mut self, ctx: &mut Context<Self>) {
+        let (guard, saved) = (self.guard, self.ledger.saved());
+        while self
+            .copies
+            .front()
+            .is_some_and(|copying| copying.is_over(guard))
+        {
+            self.copies.pop_front();
+        }
+        if let Some(copying) = self.copies.front_mut()
+            && copying.copy.proceed(saved, SLICE)
+            && let Some(Copying { copy, done, .. }) = self.copies.pop_front()
+        {
+            let rows = copy.finish(saved);
+            // A caller that left does not need it.
+            let _ = done.send(SavedCopy { guard, rows });
+        }
+        if !self.copies.is_empty() {
+            ctx.run_later(PAUSE, Self::copy_on);
+        }
+    }
+
+    /// Notes for the copy under way what is about to change.
+    pub(super) fn note_for_copy(&mut self, batch: &Batch) {
+        if let Some(copying) = self.copies.front_mut() {
+            batch.changes().for_each(|change| copying.copy.note(change));
+        }
     }
 }

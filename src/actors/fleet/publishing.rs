@@ -17,6 +17,7 @@ use crate::store::Save;
 impl FleetActor {
     pub(super) fn commit(&mut self, batch: Batch, save: &Save) {
         let concerned = batch.instances();
+        self.note_for_copy(&batch);
         self.ledger.commit(batch);
         let streams = save.rows.streams.keys().chain(save.rows.places.keys());
         self.follow(streams.copied());

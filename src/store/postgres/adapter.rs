@@ -284,7 +284,7 @@ impl Store for PostgresStore {
                         move |c| {
                             async move {
                                 operations::load(c, &mut sink).await?;
-                                Ok(sink.finish())
+                                Ok(sink)
                             }
                             .boxed()
                         },
@@ -293,12 +293,13 @@ impl Store for PostgresStore {
                     .await
             };
             let loaded = in_steps(work, steps, step, limit).await;
-            loaded.unwrap_or_else(|over| {
+            let loaded = loaded.unwrap_or_else(|over| {
                 Err(StoreError::Unavailable(format!(
                     "the fleet could not be loaded: PostgreSQL at {} took more than {over:?}",
                     target.address()
                 )))
-            })
+            });
+            loaded?.build().await
         });
         task.await.unwrap_or_else(|error| {
             Err(StoreError::Unavailable(format!("it ended early: {error}")))

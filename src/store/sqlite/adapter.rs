@@ -199,17 +199,18 @@ impl Store for SqliteStore {
         let (mut sink, steps) = FleetSink::new(progress);
         let body = move |c: &mut SqliteConnection| {
             operations::load(c, &mut sink)?;
-            Ok(sink.finish())
+            Ok(sink)
         };
         let agreed = Arc::new(Progress::default());
         let work = Self::on_lane(self.reader.clone(), Access::Read, agreed.clone(), body);
         let loaded = in_steps(work, steps, self.limit, limit).await;
-        loaded.unwrap_or_else(|over| {
+        let loaded = loaded.unwrap_or_else(|over| {
             agreed.give_up();
             Err(StoreError::Unavailable(format!(
                 "the fleet could not be loaded: the database took more than {over:?}"
             )))
-        })
+        });
+        loaded?.build().await
     }
 
     async fn save(&self, guard: Guard, save: Arc<Save>) -> Result<(), StoreError> {

@@ -3,11 +3,12 @@
 //! `model` holds it and keeps its indexes, `change` is one reversible step of it, `draft` records
 //! the steps a command takes, `recent` remembers which streams came and went, `room` orders
 //! instances by how much they can still take, `placement` decides which instance gets a stream,
-//! `plan` and `scores` where the streams of one instance go, and `standing` is what a heartbeat
+//! `plan` and `scores` where the streams of one instance go, `copy` is taken for the invariants, and `standing` is what a heartbeat
 //! needs to know of one instance. The commands are in `commands`; `ledger` keeps the saved fleet
 //! apart from the one being decided.
 
 mod change;
+mod copy;
 mod draft;
 mod holdings;
 mod model;
@@ -20,6 +21,7 @@ mod scores;
 mod standing;
 
 pub use change::{Change, Rows};
+pub use copy::{CopiedFleet, FleetCopy};
 pub use draft::Draft;
 pub use model::{Fleet, InstanceSlot, StreamSlot};
 pub use placement::{

@@ -3,8 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::change::Change;
-use super::model::Fleet;
+use super::model::{Assembly, Fleet};
 use crate::heartbeat::BeatWatermark;
 use crate::ids::{Epoch, InstanceId, StreamId};
 use crate::instance::Instance;
@@ -64,69 +63,52 @@ impl fmt::Display for SnapshotError {
 
 impl std::error::Error for SnapshotError {}
 
-/// Builds the fleet and its indexes from rows that come part by part: first all instances, then the
-/// streams. What is given is kept as it is, so a large fleet is in memory once.
+/// Builds the fleet from rows that come part by part: first all instances, then the streams. What
+/// is given is kept as it is, so a large fleet is in memory once. The indexes are built at the end,
+/// each in one go.
 #[derive(Debug, Default)]
 pub struct FleetBuilder {
-    fleet: Fleet,
+    rows: Assembly,
 }
 
 impl FleetBuilder {
     /// A fleet without rows so far, whose last epoch was `counter`.
     pub fn new(counter: Epoch) -> Self {
         Self {
-            fleet: Fleet::new(counter),
+            rows: Assembly::new(counter),
         }
     }
 
     /// Adds an instance.
     pub fn add_instance(&mut self, instance: Instance) {
-        self.fleet.apply(Change::Instance {
-            id: instance.id.clone(),
-            before: None,
-            after: Some(Arc::new(instance)),
-        });
+        self.rows.add_instance(instance);
     }
 
     /// Adds a stream with its place.
     ///
     /// # Errors
-    /// If the row contradicts another in a way the database's own constraints should prevent.
+    /// If the stream's owner is not among the instances.
     pub fn add_stream(&mut self, stream: Stream, mut place: Place) -> Result<(), SnapshotError> {
-        let id = stream.id;
         if let Place::Assigned(assignment) = &mut place {
-            let Some(owner) = self.fleet.instance(&assignment.instance) else {
+            let Some(owner) = self.rows.instance(&assignment.instance) else {
                 return Err(SnapshotError::UnknownOwner {
-                    stream: id,
+                    stream: stream.id,
                     instance: assignment.instance.clone(),
                 });
             };
             // One text for all streams of an owner.
-            assignment.instance = owner.instance().id.clone();
+            assignment.instance = owner.id.clone();
         }
-        if let Some(first) = self.fleet.stream_named(&stream.name) {
-            return Err(SnapshotError::SharedName {
-                first,
-                second: id,
-                name: stream.name,
-            });
-        }
-        self.fleet.apply(Change::Stream {
-            id,
-            before: None,
-            after: Some(Arc::new(stream)),
-        });
-        self.fleet.apply(Change::Place {
-            stream: id,
-            before: None,
-            after: Some(place),
-        });
+        self.rows.add_stream(stream, place);
         Ok(())
     }
 
-    /// Ends the building.
-    pub fn finish(self) -> Fleet {
-        self.fleet
+    /// Builds the indexes.
+    ///
+    /// # Errors
+    /// If two streams share a name, which the database's own constraints do not prevent.
+    pub fn finish(self) -> Result<Fleet, SnapshotError> {
+        self.rows.finish()
     }
 }
 
@@ -134,15 +116,23 @@ impl Fleet {
     /// Builds the fleet and its indexes.
     ///
     /// # Errors
-    /// As [`FleetBuilder::add_stream`].
+    /// As [`FleetBuilder::add_stream`] and [`FleetBuilder::finish`].
     pub fn from_snapshot(snapshot: &Snapshot) -> Result<Self, SnapshotError> {
+        Self::from_rows(snapshot.clone())
+    }
+
+    /// Builds the fleet of rows that are not needed any more.
+    ///
+    /// # Errors
+    /// As [`Fleet::from_snapshot`].
+    pub fn from_rows(snapshot: Snapshot) -> Result<Self, SnapshotError> {
         let mut builder = FleetBuilder::new(snapshot.counter);
-        for instance in &snapshot.instances {
-            builder.add_instance(instance.clone());
+        for instance in snapshot.instances {
+            builder.add_instance(instance);
         }
-        for (stream, place) in &snapshot.streams {
-            builder.add_stream(stream.clone(), place.clone())?;
+        for (stream, place) in snapshot.streams {
+            builder.add_stream(stream, place)?;
         }
-        Ok(builder.finish())
+        builder.finish()
     }
 }

@@ -83,6 +83,15 @@ pub(super) struct Candidates<A, R, V> {
 }
 
 impl CapacityIndex {
+    /// Files these instances.
+    pub(super) fn of<'i>(filings: impl Iterator<Item = Filing<'i>>) -> Self {
+        let mut index = Self::default();
+        for filing in filings {
+            index.insert(&filing);
+        }
+        index
+    }
+
     /// Removes an instance, given the load under which it was filed.
     pub(super) fn remove(&mut self, filing: &Filing<'_>) {
         for_each_list(self, filing, |list, candidate| {

@@ -268,7 +268,7 @@ impl Fleet {
     }
 }
 
-fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId) {
+pub(super) fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId) {
     (Reverse(instance.incarnation), instance.id.clone())
 }
 
@@ -289,7 +289,7 @@ fn unconfirmed(
         .collect()
 }
 
-fn orphan_rank(stream: &Stream) -> OrphanRank {
+pub(super) fn orphan_rank(stream: &Stream) -> OrphanRank {
     OrphanRank {
         priority: Reverse(stream.priority),
         id: stream.id,

@@ -1,6 +1,9 @@
 //! The fleet in memory: every instance, every stream, where it is, and the indexes that keep
-//! each question cheaper than a walk over all of them. `filing` keeps the indexes.
+//! each question cheaper than a walk over all of them. `filing` keeps the indexes, `assembly` builds
+//! them at a start, `copied` copies what the invariants look at.
 
+mod assembly;
+mod copied;
 mod filing;
 mod slots;
 
@@ -13,6 +16,8 @@ use super::room::CapacityIndex;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
 
+pub(super) use assembly::Assembly;
+pub(super) use copied::CopiedRows;
 pub use slots::{InstanceSlot, StreamSlot};
 
 /// Orphans in the order they are placed: higher priority first, then ascending id.
