@@ -58,8 +58,9 @@ struct WalkAt {
     after: Option<InstanceId>,
 }
 
-/// How many instances are looked at in one go. Between two goes heartbeats are taken.
-const SLICE: usize = 256;
+/// How many instances are looked at in one go, and get an actor at a start: about a millisecond.
+/// Between two goes heartbeats are taken.
+const SLICE: usize = 64;
 
 /// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
 const PAUSE: Duration = Duration::from_millis(1);

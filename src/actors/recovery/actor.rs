@@ -8,7 +8,7 @@ use super::attempt::Case;
 use super::brake::MassFailureBrake;
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
-use super::sweep::SweepAt;
+use super::sweep::{PAUSE, SLICE, SweepAt};
 use super::waiters::Waiters;
 
 use crate::actors::alarm::Alarm;
@@ -209,6 +209,23 @@ pub(super) const fn ground(cause: FailureCause) -> FenceGround {
     }
 }
 
+impl RecoveryActor {
+    /// Finds the instances that leave, some at a time.
+    fn find_departures(&mut self, after: Option<InstanceId>, ctx: &mut Context<Self>) {
+        let page = self.links.registry.page(after.as_ref(), SLICE);
+        for entry in &page {
+            if entry.standing().withdrawn == Some(WithdrawalCause::Removal) {
+                self.find_departure(entry);
+            }
+        }
+        self.arm(ctx);
+        if page.len() == SLICE {
+            let after = page.last().map(|entry| entry.id().clone());
+            ctx.run_later(PAUSE, |actor, ctx| actor.find_departures(after, ctx));
+        }
+    }
+}
+
 impl Actor for RecoveryActor {
     type Context = Context<Self>;
 
@@ -217,16 +234,7 @@ impl Actor for RecoveryActor {
         for incident in std::mem::take(&mut self.left_open) {
             self.take_up(incident, ctx);
         }
-        let leaving = self.links.registry.map(|entry| {
-            let is_leaving = entry.standing().withdrawn == Some(WithdrawalCause::Removal);
-            is_leaving.then(|| entry.id().clone())
-        });
-        for id in leaving.into_iter().flatten() {
-            if let Some(entry) = self.links.registry.get(&id) {
-                self.find_departure(&entry);
-            }
-        }
-        self.arm(ctx);
+        self.find_departures(None, ctx);
     }
 }
 

@@ -23,10 +23,10 @@ use crate::domain::sweep::{Belief, Correction, correction};
 use crate::domain::withdrawal::WithdrawalCause;
 
 /// How many instances are looked at in one go. Between two goes heartbeats are taken.
-const SLICE: usize = 256;
+pub(super) const SLICE: usize = 256;
 
 /// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
-const PAUSE: Duration = Duration::from_millis(1);
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
 /// How far a sweep has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
