@@ -1,5 +1,6 @@
 //! The actor of one instance.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -23,6 +24,9 @@ use crate::domain::heartbeat::Heartbeat;
 use crate::domain::lease::{Grant, grant, is_rid_of_all, shows_news};
 use crate::domain::liveness::{Effect, FenceAnswer, FenceGround, LivenessMachine};
 use crate::domain::settings::{LivenessThresholds, WorkerLimits};
+
+/// The part of the time to the first deadline over which first timers are spread: a quarter.
+const EARLY_SHARE: u32 = 4;
 
 /// What every instance's actor shares.
 #[derive(Debug, Clone)]
@@ -91,6 +95,23 @@ impl InstanceActor {
         self.arm(ctx);
     }
 
+    /// Arms the first timer before the first deadline, by a share that depends on the name. After a
+    /// start all instances have one deadline; a hundred thousand timers that fire at once would
+    /// delay every heartbeat. A timer that finds nothing due is armed again, and by then each
+    /// instance has its own heartbeat to count from.
+    fn arm_early(&mut self, ctx: &mut Context<Self>) {
+        let Some(deadline) = self.machine.next_deadline() else {
+            return;
+        };
+        let now = self.links.clock.now();
+        let spread = deadline.since(now) / EARLY_SHARE;
+        let mut hasher = DefaultHasher::new();
+        self.entry.id().hash(&mut hasher);
+        let share = (hasher.finish() % 1_000) as u32;
+        let wait = deadline.since(now) - spread * share / 1_000;
+        self.alarm.set_by(now + wait, &self.links.clock, ctx);
+    }
+
     /// Sees to it that the timer fires no later than the next deadline.
     fn arm(&mut self, ctx: &mut Context<Self>) {
         if let Some(deadline) = self.machine.next_deadline() {
@@ -155,6 +176,7 @@ impl Actor for InstanceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.arm_early(ctx);
         self.on_timer(ctx);
     }
 }
