@@ -29,7 +29,7 @@ use crate::domain::settings::{LivenessThresholds, WorkerLimits};
 const EARLY_SHARE: u32 = 4;
 
 /// What every instance's actor shares.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct InstanceLinks {
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) thresholds: LivenessThresholds,
@@ -45,7 +45,7 @@ pub struct InstanceLinks {
 pub struct InstanceActor {
     pub(super) entry: Arc<Entry>,
     pub(super) machine: LivenessMachine,
-    pub(super) links: InstanceLinks,
+    pub(super) links: Arc<InstanceLinks>,
     alarm: Alarm<Self>,
     pub(super) confirming: bool,
     pub(super) reconciler: Reconciler,
@@ -56,7 +56,7 @@ pub struct InstanceActor {
 impl InstanceActor {
     pub(in crate::actors) fn new(
         entry: Arc<Entry>,
-        links: InstanceLinks,
+        links: Arc<InstanceLinks>,
         notice: DeathNotice,
     ) -> Self {
         let machine = entry.liveness(links.thresholds);
