@@ -177,10 +177,11 @@ async fn fleet(metrics: &mut Registry) -> Orchestrator {
         .await
         .expect("a store");
     let loaded = Loaded::from_store(store).await.expect("an empty fleet");
-    let arbiters = [actix::Arbiter::new(), actix::Arbiter::new()];
+    let arbiters: [actix::Arbiter; 3] = std::array::from_fn(|_| actix::Arbiter::new());
     let placement = Placement::Apart {
         heartbeats: arbiters[0].handle(),
-        fleet: arbiters[1].handle(),
+        records: arbiters[1].handle(),
+        fleet: arbiters[2].handle(),
     };
     let clock = Clock::real(Duration::ZERO);
     let telemetry = Telemetry::new(metrics);

@@ -7,7 +7,11 @@
 //! HTTP server and the same requests, answered by a handler that knows nothing. Generator and
 //! servers share the machine, so only the comparison means something.
 //!
-//! `cargo bench --bench pauses [-- INSTANCES STREAMS SECONDS]`
+//! At the end it checks the consistency of all of it twice, and measures how long commands wait
+//! meanwhile: first commands that are rejected, so that nothing changes, then registrations.
+//!
+//! `cargo bench --bench pauses [-- INSTANCES STREAMS SECONDS [FILE]]`; a FILE that an earlier run
+//! left is not filled again.
 
 #![expect(
     clippy::expect_used,
@@ -17,7 +21,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -25,13 +29,15 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::future::join_all;
 use prometheus_client::registry::Registry;
+use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::app::Server;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::config::Config;
-use resilient_orchestrator::domain::commands::{RegisterInstance, SaveStreams, StreamSpec};
-use resilient_orchestrator::domain::ids::InstanceId;
+use resilient_orchestrator::domain::commands::{
+    RegisterInstance, RemoveInstance, SaveStreams, StreamSpec,
+};
 use resilient_orchestrator::{http, store};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -40,6 +46,7 @@ const CONNECTIONS: usize = 64;
 const HEARTBEATS_A_SECOND: u64 = 10_000;
 const STREAMS_A_REQUEST: usize = 10_000;
 const WINDOW: Duration = Duration::from_secs(10);
+const LONG: Duration = Duration::from_millis(20);
 const ECHO_FOR: Duration = Duration::from_secs(20);
 
 fn main() {
@@ -49,16 +56,19 @@ fn main() {
     let during = Duration::from_secs(numbers.next().unwrap_or(120) as u64);
 
     let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("fleet.db");
+    let kept = std::env::args().find(|argument| argument.ends_with(".db"));
+    let file = kept.map_or_else(|| folder.path().join("fleet.db"), PathBuf::from);
     // A process of its own would be cleaner; this one gives back what filling the file took.
     let began = now();
-    thread::scope(|scope| {
-        scope.spawn(|| fill(&file, instances, streams));
-    });
-    println!(
-        "{instances} instances and {streams} streams written in {:.1} s",
-        now().duration_since(began).as_secs_f64()
-    );
+    if !file.exists() {
+        thread::scope(|scope| {
+            scope.spawn(|| fill(&file, instances, streams));
+        });
+        println!(
+            "{instances} instances and {streams} streams written in {:.1} s",
+            now().duration_since(began).as_secs_f64()
+        );
+    }
     let idle = resident();
 
     let echo = serve_echo();
@@ -66,18 +76,62 @@ fn main() {
     report("echo", ECHO_FOR, load(echo, instances, ECHO_FOR));
 
     let began = now();
-    let orchestrator = serve_orchestrator(&file);
+    let (address, orchestrator) = serve_orchestrator(&file);
     println!(
         "ready {:.2} s after its start; {} MiB resident more than before, {} MiB at the most in all",
         now().duration_since(began).as_secs_f64(),
         status_kib("VmRSS:").saturating_sub(idle) / 1_024,
         status_kib("VmHWM:") / 1_024,
     );
-    report("heartbeats", during, load(orchestrator, instances, during));
+    report("heartbeats", during, load(address, instances, during));
     println!(
         "{} MiB resident more than before the start",
         status_kib("VmRSS:").saturating_sub(idle) / 1_024
     );
+    check(&orchestrator);
+}
+
+/// Checks the consistency while commands are carried out one after the other.
+fn check(orchestrator: &Orchestrator) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        for is_changing in [false, true] {
+            let checker = orchestrator.clone();
+            let began = now();
+            let check = tokio::spawn(async move { checker.consistency().await });
+            let mut waits = Vec::new();
+            while !check.is_finished() {
+                let sent = now();
+                if is_changing {
+                    let id = format!("new-{:06}", waits.len());
+                    let registered = orchestrator.execute(registration(&id)).await;
+                    registered.expect("a registration");
+                } else {
+                    let unknown = RemoveInstance::new("nobody".into());
+                    let rejected = orchestrator.execute(unknown).await;
+                    assert!(rejected.is_err());
+                }
+                waits.push(now().duration_since(sent));
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let found = check.await.expect("an end").expect("a result");
+            println!(
+                "consistency: {:?} in {:.2} s",
+                found.verdict(),
+                now().duration_since(began).as_secs_f64()
+            );
+            let what = if is_changing {
+                "registrations"
+            } else {
+                "commands"
+            };
+            line(&format!("{what} during a check"), waits);
+        }
+    });
 }
 
 fn name(number: usize) -> String {
@@ -201,11 +255,39 @@ fn report(what: &str, during: Duration, answered: Vec<Answered>) {
             part.map(|answer| answer.latency).collect(),
         );
     }
+    let pauses = pauses(&answered);
+    if !pauses.is_empty() {
+        println!("{what}, pauses: {}", pauses.join(", "));
+    }
     let rate = answered.len() as f64 / during.as_secs_f64();
     line(
         &format!("{what}, all, {rate:.0}/s"),
         answered.into_iter().map(|answer| answer.latency).collect(),
     );
+}
+
+/// When heartbeats waited for more than [`LONG`], and how long the first of them waited.
+fn pauses(answered: &[Answered]) -> Vec<String> {
+    let mut late: Vec<Answered> = (answered.iter().copied())
+        .filter(|answer| answer.latency > LONG)
+        .collect();
+    late.sort_unstable_by_key(|answer| answer.due);
+    let mut found: Vec<(Duration, Duration, Duration)> = Vec::new();
+    for Answered { due, latency } in late {
+        let end = due + latency;
+        match found.last_mut() {
+            Some((_, until, longest)) if due <= *until => {
+                *until = end.max(*until);
+                *longest = latency.max(*longest);
+            }
+            Some(_) | None => found.push((due, end, latency)),
+        }
+    }
+    let shown = found.into_iter().map(|(due, _, longest)| {
+        let (at, ms) = (due.as_secs_f64(), longest.as_millis());
+        format!("{at:.2} s ({ms} ms)")
+    });
+    shown.collect()
 }
 
 fn line(what: &str, mut latencies: Vec<Duration>) {
@@ -274,8 +356,8 @@ fn url(file: &Path) -> String {
 }
 
 /// The program itself, as `serve` starts it.
-fn serve_orchestrator(file: &Path) -> SocketAddr {
-    let (ready, address) = mpsc::channel();
+fn serve_orchestrator(file: &Path) -> (SocketAddr, Orchestrator) {
+    let (ready, serving) = mpsc::channel();
     let url = url(file);
     thread::spawn(move || {
         actix::System::new().block_on(async move {
@@ -285,12 +367,27 @@ fn serve_orchestrator(file: &Path) -> SocketAddr {
             ])
             .expect("settings");
             let mut server = Server::start(&config).await.expect("it starts");
-            ready.send(server.address()).expect("it is waited for");
+            let orchestrator = server.orchestrator().clone();
+            ready
+                .send((server.address(), orchestrator))
+                .expect("it is waited for");
             let fatal = server.failed().await;
             println!("{fatal}");
         });
     });
-    address.recv().expect("an address")
+    serving.recv().expect("a server")
+}
+
+fn registration(id: &str) -> RegisterInstance {
+    RegisterInstance {
+        id: id.into(),
+        ip: "127.0.0.1".into(),
+        port: 9_000,
+        max_streams: 20,
+        labels: BTreeMap::new(),
+        heartbeat_interval: None,
+        auto_assign: true,
+    }
 }
 
 /// Registers the instances and saves the streams, which are assigned at once.
@@ -300,10 +397,11 @@ fn fill(file: &Path, instances: usize, streams: usize) {
             .await
             .expect("a store");
         let loaded = Loaded::from_store(store).await.expect("an empty fleet");
-        let arbiters = [actix::Arbiter::new(), actix::Arbiter::new()];
+        let arbiters: [actix::Arbiter; 3] = std::array::from_fn(|_| actix::Arbiter::new());
         let placement = Placement::Apart {
             heartbeats: arbiters[0].handle(),
-            fleet: arbiters[1].handle(),
+            records: arbiters[1].handle(),
+            fleet: arbiters[2].handle(),
         };
         let clock = Clock::real(Duration::ZERO);
         let telemetry = Telemetry::new(&mut Registry::default());
@@ -315,17 +413,8 @@ fn fill(file: &Path, instances: usize, streams: usize) {
         let orchestrator = Arc::new(orchestrator);
         let numbers: Vec<usize> = (0..instances).collect();
         for part in numbers.chunks(1_000) {
-            let registrations = part.iter().map(|number| {
-                orchestrator.execute(RegisterInstance {
-                    id: InstanceId::new(name(*number)),
-                    ip: "127.0.0.1".into(),
-                    port: 9_000,
-                    max_streams: 20,
-                    labels: BTreeMap::new(),
-                    heartbeat_interval: None,
-                    auto_assign: true,
-                })
-            });
+            let registrations =
+                (part.iter()).map(|number| orchestrator.execute(registration(&name(*number))));
             for registered in join_all(registrations).await {
                 registered.expect("a registration");
             }

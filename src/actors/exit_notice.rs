@@ -1,5 +1,7 @@
 //! How a parent hears of the end of a child, however it ended.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 
 use crate::domain::ids::InstanceId;
@@ -36,7 +38,7 @@ pub struct ChildExited {
 pub struct DeathNotice {
     id: InstanceId,
     generation: Generation,
-    parent: Recipient<ChildExited>,
+    parent: Arc<Recipient<ChildExited>>,
 }
 
 impl DeathNotice {
@@ -44,7 +46,7 @@ impl DeathNotice {
     pub(super) fn new(
         id: InstanceId,
         generation: Generation,
-        parent: Recipient<ChildExited>,
+        parent: Arc<Recipient<ChildExited>>,
     ) -> Self {
         Self {
             id,

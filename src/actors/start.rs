@@ -75,11 +75,13 @@ pub struct SystemSettings {
 pub enum Placement {
     /// All on the current arbiter: for tests, whose virtual time is that arbiter's.
     Here,
-    /// The FleetActor apart from the rest: long decisions and saves never delay a heartbeat,
+    /// Work that grows with the fleet apart from heartbeats: no decision, save or walk delays one,
     /// because arbiters have no fairness.
     Apart {
-        /// The actors that receive heartbeats.
+        /// The actors that answer heartbeats, and those that talk to them.
         heartbeats: ArbiterHandle,
+        /// The actors that walk the fleet or its rows: the HeartbeatLog and the HealthActor.
+        records: ArbiterHandle,
         /// The FleetActor.
         fleet: ArbiterHandle,
     },
@@ -99,6 +101,16 @@ impl Placement {
         match self {
             Self::Here => reserved.start(None, actor),
             Self::Apart { heartbeats, .. } => reserved.start(Some(heartbeats), actor),
+        }
+    }
+
+    fn begin_with_records<A>(&self, reserved: Reserved<A>, actor: A)
+    where
+        A: Actor<Context = Context<A>> + Send,
+    {
+        match self {
+            Self::Here => reserved.start(None, actor),
+            Self::Apart { records, .. } => reserved.start(Some(records), actor),
         }
     }
 
@@ -184,7 +196,7 @@ pub fn start(
         ),
     );
     let alerts = Alerts::new(book.clone());
-    placement.begin_near_heartbeats(
+    placement.begin_with_records(
         reserved_health,
         HealthActor::new(
             HealthSettings {
@@ -292,14 +304,18 @@ pub fn start(
         settings.retention,
         vital("Cleaner"),
     ));
-    let heartbeats = placement.near_heartbeats(HeartbeatLog::new(
-        access,
-        clock.clone(),
-        telemetry.clone(),
-        settings.flush_interval,
-        guard.term,
-        vital("HeartbeatLog"),
-    ));
+    let (heartbeats, reserved_log) = reserve::<HeartbeatLog>(MAILBOX);
+    placement.begin_with_records(
+        reserved_log,
+        HeartbeatLog::new(
+            access,
+            clock.clone(),
+            telemetry.clone(),
+            settings.flush_interval,
+            guard.term,
+            vital("HeartbeatLog"),
+        ),
+    );
     let renewals = office.renewals(prover.clone(), alerts.clone(), fatal.clone());
     let renewing = renewals.map(|renewals| actix::spawn(renew(renewals)).abort_handle());
     let seat = renewing.and_then(|renewing| office.seat(renewing));

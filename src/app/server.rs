@@ -35,7 +35,7 @@ pub struct Server {
     http: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     fatalities: UnboundedReceiver<Fatal>,
-    arbiters: [Arbiter; 2],
+    arbiters: [Arbiter; 3],
 }
 
 impl Server {
@@ -60,10 +60,11 @@ impl Server {
             serving,
             view: _,
         } = starting;
-        let arbiters = [Arbiter::new(), Arbiter::new()];
+        let arbiters = [Arbiter::new(), Arbiter::new(), Arbiter::new()];
         let placement = Placement::Apart {
             heartbeats: arbiters[0].handle(),
-            fleet: arbiters[1].handle(),
+            records: arbiters[1].handle(),
+            fleet: arbiters[2].handle(),
         };
         let mut metrics = MetricsRegistry::default();
         let telemetry = Telemetry::new(&mut metrics);
@@ -146,7 +147,7 @@ async fn stop_in_order(
     orchestrator: Orchestrator,
     gate: Gate,
     http: ServerHandle,
-    arbiters: [Arbiter; 2],
+    arbiters: [Arbiter; 3],
 ) -> Result<(), StoreError> {
     let finish = async {
         tokio::time::sleep(LAST_CALL).await;

@@ -319,10 +319,11 @@ async fn no_change_is_missed_whenever_it_comes() {
 #[actix::test]
 async fn no_change_is_missed_between_threads() {
     let limit = Duration::from_secs(20);
-    let arbiters = [Arbiter::new(), Arbiter::new()];
+    let arbiters = [Arbiter::new(), Arbiter::new(), Arbiter::new()];
     let placement = Placement::Apart {
         heartbeats: arbiters[0].handle(),
-        fleet: arbiters[1].handle(),
+        records: arbiters[1].handle(),
+        fleet: arbiters[2].handle(),
     };
     let store = store::open("memory:", limit, 2).await.unwrap();
     let (orchestrator, _fatal) = start(

@@ -1,18 +1,21 @@
 //! The way to the book, for every actor that watches a condition.
 
+use std::sync::Arc;
+
 use actix::prelude::*;
 
 use super::actor::{AlertBookActor, UpdateAlerts};
 use crate::domain::alert::{AlertKind, News, Severity};
 
-/// Where alerts are raised and cleared. Clones lead to the same book.
+/// Where alerts are raised and cleared. Clones lead to the same book; there are some per instance,
+/// and a clone of an address costs more than a hundred bytes, so they share one.
 #[derive(Debug, Clone)]
-pub struct Alerts(Addr<AlertBookActor>);
+pub struct Alerts(Arc<Addr<AlertBookActor>>);
 
 impl Alerts {
     /// Leads to `book`.
-    pub const fn new(book: Addr<AlertBookActor>) -> Self {
-        Self(book)
+    pub fn new(book: Addr<AlertBookActor>) -> Self {
+        Self(Arc::new(book))
     }
 
     /// An operator should look at `subject`.
@@ -54,7 +57,7 @@ impl Alerts {
     }
 
     /// The actor itself, for questions.
-    pub(in crate::actors) const fn book(&self) -> &Addr<AlertBookActor> {
+    pub(in crate::actors) fn book(&self) -> &Addr<AlertBookActor> {
         &self.0
     }
 }

@@ -67,13 +67,16 @@ impl FleetActor {
     fn differences(&self, census: &Census) -> Vec<String> {
         let fleet = self.ledger.saved();
         let mut differences = Vec::new();
-        let mut compare = |what: &str, memory: i64, stored: i64| {
+        let mut compare = |what: &dyn Fn() -> String, memory: i64, stored: i64| {
             if memory != stored {
+                let what = what();
                 differences.push(format!("{what}: {memory} in memory, {stored} stored"));
             }
         };
-        compare("instances", count(fleet.instance_count()), census.instances);
-        compare("streams", count(fleet.stream_count()), census.streams);
+        let instances = || "instances".to_owned();
+        compare(&instances, count(fleet.instance_count()), census.instances);
+        let streams = || "streams".to_owned();
+        compare(&streams, count(fleet.stream_count()), census.streams);
         let stored: BTreeMap<&InstanceId, i64> = census
             .owned
             .iter()
@@ -81,9 +84,8 @@ impl FleetActor {
             .collect();
         for slot in fleet.instances() {
             let id = &slot.instance().id;
-            let what = format!("streams of instance {id}");
             compare(
-                &what,
+                &|| format!("streams of instance {id}"),
                 count(slot.held().len()),
                 stored.get(id).copied().unwrap_or(0),
             );

@@ -135,8 +135,9 @@ impl HealthActor {
         self.looked_at = Some(self.clock.awake());
         let told = std::mem::take(&mut self.waiting);
         let lately = self.clock.recent(FAILED_COUNTS_FOR);
-        let leases = links.registry.leases(self.clock.now());
+        let now = self.clock.now();
         let look = async move {
+            let leases = links.registry.leases(now).await;
             let (vitals, brake, breakers, alerts) = futures_util::future::join4(
                 links.fleet.send(Ask(FleetVitals { lately, leases })),
                 links.recovery.send(AskBrake),

@@ -1,5 +1,6 @@
 //! The actor of one instance.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use actix::prelude::*;
@@ -24,8 +25,11 @@ use crate::domain::lease::{Grant, grant, is_rid_of_all, shows_news};
 use crate::domain::liveness::{Effect, FenceAnswer, FenceGround, LivenessMachine};
 use crate::domain::settings::{LivenessThresholds, WorkerLimits};
 
+/// The part of the time to the first deadline over which first timers are spread: a quarter.
+const EARLY_SHARE: u32 = 4;
+
 /// What every instance's actor shares.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct InstanceLinks {
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) thresholds: LivenessThresholds,
@@ -41,7 +45,7 @@ pub struct InstanceLinks {
 pub struct InstanceActor {
     pub(super) entry: Arc<Entry>,
     pub(super) machine: LivenessMachine,
-    pub(super) links: InstanceLinks,
+    pub(super) links: Arc<InstanceLinks>,
     alarm: Alarm<Self>,
     pub(super) confirming: bool,
     pub(super) reconciler: Reconciler,
@@ -52,7 +56,7 @@ pub struct InstanceActor {
 impl InstanceActor {
     pub(in crate::actors) fn new(
         entry: Arc<Entry>,
-        links: InstanceLinks,
+        links: Arc<InstanceLinks>,
         notice: DeathNotice,
     ) -> Self {
         let machine = entry.liveness(links.thresholds);
@@ -89,6 +93,23 @@ impl InstanceActor {
             self.notice(effect);
         }
         self.arm(ctx);
+    }
+
+    /// Arms the first timer before the first deadline, by a share that depends on the name. After a
+    /// start all instances have one deadline; a hundred thousand timers that fire at once would
+    /// delay every heartbeat. A timer that finds nothing due is armed again, and by then each
+    /// instance has its own heartbeat to count from.
+    fn arm_early(&mut self, ctx: &mut Context<Self>) {
+        let Some(deadline) = self.machine.next_deadline() else {
+            return;
+        };
+        let now = self.links.clock.now();
+        let spread = deadline.since(now) / EARLY_SHARE;
+        let mut hasher = DefaultHasher::new();
+        self.entry.id().hash(&mut hasher);
+        let share = (hasher.finish() % 1_000) as u32;
+        let wait = deadline.since(now) - spread * share / 1_000;
+        self.alarm.set_by(now + wait, &self.links.clock, ctx);
     }
 
     /// Sees to it that the timer fires no later than the next deadline.
@@ -155,6 +176,7 @@ impl Actor for InstanceActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
+        self.arm_early(ctx);
         self.on_timer(ctx);
     }
 }

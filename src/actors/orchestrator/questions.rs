@@ -22,7 +22,7 @@ impl Orchestrator {
     /// # Errors
     /// Only while the system ends.
     pub async fn totals(&self) -> Result<Totals, Refusal> {
-        let leases = self.registry.leases(self.clock.now());
+        let leases = self.registry.leases(self.clock.now()).await;
         self.ask(FleetTotals { leases }).await
     }
 

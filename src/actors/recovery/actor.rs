@@ -1,6 +1,7 @@
 //! The actor that coordinates recoveries.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix::prelude::*;
 
@@ -26,6 +27,12 @@ use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::liveness::{Effect, FenceGround, Silence, silence_after};
 use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
 use crate::domain::withdrawal::WithdrawalCause;
+
+/// How many instances are looked at in one go. Between two goes heartbeats are taken.
+pub(super) const SLICE: usize = 256;
+
+/// The pause between two goes: the shortest one in which every other actor of the arbiter has a turn.
+pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
 /// The last instance that a sweep has compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,6 +221,23 @@ pub(super) const fn ground(cause: FailureCause) -> FenceGround {
     }
 }
 
+impl RecoveryActor {
+    /// Finds the instances that leave, some at a time.
+    fn find_departures(&mut self, after: Option<InstanceId>, ctx: &mut Context<Self>) {
+        let page = self.links.registry.page(after.as_ref(), SLICE);
+        for entry in &page {
+            if entry.standing().withdrawn == Some(WithdrawalCause::Removal) {
+                self.find_departure(entry);
+            }
+        }
+        self.arm(ctx);
+        if page.len() == SLICE {
+            let after = page.last().map(|entry| entry.id().clone());
+            ctx.run_later(PAUSE, |actor, ctx| actor.find_departures(after, ctx));
+        }
+    }
+}
+
 impl Actor for RecoveryActor {
     type Context = Context<Self>;
 
@@ -222,16 +246,7 @@ impl Actor for RecoveryActor {
         for incident in std::mem::take(&mut self.left_open) {
             self.take_up(incident, ctx);
         }
-        let leaving = self.links.registry.map(|entry| {
-            let is_leaving = entry.standing().withdrawn == Some(WithdrawalCause::Removal);
-            is_leaving.then(|| entry.id().clone())
-        });
-        for id in leaving.into_iter().flatten() {
-            if let Some(entry) = self.links.registry.get(&id) {
-                self.find_departure(&entry);
-            }
-        }
-        self.arm(ctx);
+        self.find_departures(None, ctx);
     }
 }
 

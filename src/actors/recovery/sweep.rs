@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::prelude::*;
 
-use super::actor::{RecoveryActor, SweepAt};
+use super::actor::{PAUSE, RecoveryActor, SLICE, SweepAt};
 use super::links::RecoveryLinks;
 use crate::actors::alerts::AskOpen;
 use crate::actors::consistency;
@@ -20,12 +20,6 @@ use crate::domain::incident::FailureCause;
 use crate::domain::liveness::silence_after;
 use crate::domain::sweep::{Belief, Correction, correction};
 use crate::domain::withdrawal::WithdrawalCause;
-
-/// How many instances are looked at in one go. Between two goes heartbeats are taken.
-const SLICE: usize = 256;
-
-/// The pause between two goes: the shortest one in which every other actor of the arbiter has a turn.
-const PAUSE: Duration = Duration::from_millis(1);
 
 impl RecoveryActor {
     /// Puts right what a lost message left behind. One that is under way begins again.

@@ -12,6 +12,9 @@ use crate::domain::ids::InstanceId;
 use crate::domain::lease::Leases;
 use crate::domain::time::{Timestamp, WallTime};
 
+/// How many entries are walked in one go: some hundred microseconds.
+const WALKED_AT_ONCE: usize = 1_000;
+
 /// All instances.
 ///
 /// Heartbeats find their entry by its hash; walks go by an index in the order of the ids, a page at
@@ -55,10 +58,28 @@ impl Registry {
         self.entries.iter().map(|entry| look(&entry)).collect()
     }
 
-    /// The last lease of each instance, as of now.
-    pub fn leases(&self, now: Timestamp) -> Leases {
-        let granted = self.map(|entry| Some((entry.id().clone(), entry.granted_until()?)));
-        Leases::new(now, granted.into_iter().flatten())
+    /// The last lease of each instance, as of now. A walk over a large fleet is made on another
+    /// thread, and holds up nobody.
+    pub async fn leases(self: &Arc<Self>, now: Timestamp) -> Leases {
+        if self.len() <= WALKED_AT_ONCE {
+            return self.granted(now);
+        }
+        let registry = self.clone();
+        let walk = tokio::task::spawn_blocking(move || registry.granted(now));
+        // Refused only while the system ends.
+        walk.await.unwrap_or_default()
+    }
+
+    fn granted(&self, now: Timestamp) -> Leases {
+        let mut granted = Vec::new();
+        let mut page = self.page(None, WALKED_AT_ONCE);
+        while let Some(last) = page.last() {
+            let after = last.id().clone();
+            let leases = page.iter().map(|entry| (entry.id(), entry.granted_until()));
+            granted.extend(leases.filter_map(|(id, until)| Some((id.clone(), until?))));
+            page = self.page(Some(&after), WALKED_AT_ONCE);
+        }
+        Leases::new(now, granted)
     }
 
     /// How many instances there are.
@@ -80,21 +101,16 @@ impl Registry {
         now: Timestamp,
         wall: WallTime,
     ) -> Published {
-        let mut is_new = false;
-        let entry = self
-            .entries
-            .entry(id.clone())
-            .or_insert_with(|| {
-                is_new = true;
-                Arc::new(Entry::new(id.clone(), standing, now, wall))
-            })
-            .clone();
-        if is_new {
-            self.index().insert(id.clone(), entry);
-            return Published::New;
+        // Only the FleetActor adds entries, so none appears between the look and the insertion. A
+        // look keeps no heartbeat from its entry.
+        if let Some(entry) = self.get(id) {
+            entry.show(standing, now, wall);
+            return Published::Changed(entry);
         }
-        entry.show(standing, now, wall);
-        Published::Changed(entry)
+        let entry = Arc::new(Entry::new(id.clone(), standing, now, wall));
+        self.entries.insert(id.clone(), entry.clone());
+        self.index().insert(id.clone(), entry);
+        Published::New
     }
 
     /// Shows what was saved about an instance before the start at `now`. Its last sign of life was
