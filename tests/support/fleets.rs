@@ -81,7 +81,7 @@ pub fn assigned(to: &str, epoch: i64) -> Place {
     })
 }
 
-/// A stream nobody runs yet.
+/// A stream without an owner.
 pub fn unclaimed() -> Place {
     Place::Unclaimed {
         released_by: None,
@@ -137,7 +137,7 @@ impl Draft {
         self
     }
 
-    /// Tells what happened.
+    /// Reports what happened.
     pub fn event(mut self, event: Event) -> Self {
         self.events.push(event);
         self

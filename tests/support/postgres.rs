@@ -22,7 +22,7 @@ const MISSING: &str = "no PostgreSQL server to test with: install the server's b
     (apt-get install postgresql) or set TEST_DATABASE_URL to a server where databases may be \
     created";
 
-/// Somebody other than root: PostgreSQL refuses to run as root.
+/// A user other than root: PostgreSQL refuses to run as root.
 #[derive(Debug, Clone, Copy)]
 struct User {
     uid: u32,

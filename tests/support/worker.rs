@@ -41,7 +41,7 @@ pub struct WorkerProcess {
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
-    /// What it wrote and nobody looked at.
+    /// The lines it wrote that no test has read yet.
     pub rest: Vec<String>,
     pub error: String,
 }
@@ -138,7 +138,7 @@ impl WorkerProcess {
         }
     }
 
-    /// What it wrote about streams that nobody looked at.
+    /// The lines about streams that no test has read yet.
     pub fn unexpected(&mut self) -> Vec<String> {
         let lines = self.lines.try_iter();
         lines.filter_map(|line| about_a_stream(&line)).collect()
@@ -149,7 +149,7 @@ impl WorkerProcess {
         kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
     }
 
-    /// Tells it to leave, each kind in its own way, and waits for its end.
+    /// Asks it to leave, each kind in its own way, and waits for its end.
     pub fn leave(mut self) -> Ended {
         match self.kind {
             Kind::Fenced => unreachable!("nobody tells it to"),

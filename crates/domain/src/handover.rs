@@ -11,7 +11,7 @@
 //! owner registers anew, and when its lease is over. In the same transaction it goes to its
 //! target, or to any other instance if that one has no room any more; without any, it is orphaned.
 //!
-//! A stream that is *overlapping* belongs to its new owner; the former one is told to go on until
+//! A stream that is *overlapping* belongs to its new owner; the former one goes on until
 //! the new one shows that it runs it, and then to stop.
 //!
 //! A stream whose owner does not run it, although it was sent twice, is released in the same
@@ -197,7 +197,7 @@ string_enum! {
 }
 
 impl Default for AbandonReason {
-    /// What the events of older versions tell of.
+    /// The reason in events of older versions, which had only this one.
     fn default() -> Self {
         Self::NotReleased
     }

@@ -68,13 +68,13 @@ impl Office {
         Self::sole(term, ClusterView::new(me, Duration::MAX, clock.clone()))
     }
 
-    /// Who leads, and who else is there.
+    /// Returns the view of the leader and the members.
     pub fn view(&self) -> &ClusterView {
         &self.view
     }
 
-    /// Renews the row while the fleet is loaded, until it is aborted. What it finds is found again
-    /// afterwards.
+    /// Renews the row while the fleet is loaded, until it is aborted. Another term that it finds is found
+    /// again by the renewals afterwards.
     pub fn keep(&self) -> JoinHandle<()> {
         let (row, term, run) = (self.row.clone(), self.term, self.view.me().run);
         let limits = self.limits;
@@ -86,7 +86,7 @@ impl Office {
         })
     }
 
-    /// Gives out the proofs of the term. From here on this process answers as the leader.
+    /// Returns the prover of the term. From here on this process answers as the leader.
     pub(in crate::actors) fn prover(&self) -> Prover {
         self.view.change(|known| known.role = Role::Leading);
         let clock = self.view.clock().clone();
@@ -97,7 +97,7 @@ impl Office {
         Prover::new(clock, self.term, self.limits, proofs)
     }
 
-    /// The way to give the term up; none for a process that has its store for itself.
+    /// Returns the way to release the term; none for a process that has its store for itself.
     pub(in crate::actors) fn seat(&self, renewing: AbortHandle) -> Option<Seat> {
         Some(Seat {
             row: self.row.clone()?,
@@ -108,7 +108,7 @@ impl Office {
         })
     }
 
-    /// What renews the term; none for a process that has its store for itself.
+    /// Returns the renewals of the term; none for a process that has its store for itself.
     pub(in crate::actors) fn renewals(
         &self,
         prover: Prover,
@@ -128,7 +128,7 @@ impl Office {
     }
 }
 
-/// The way to give a term up.
+/// The way to release a term.
 #[derive(Debug, Clone)]
 pub(in crate::actors) struct Seat {
     row: Arc<dyn Leadership>,

@@ -1,4 +1,4 @@
-//! The newest proof, and those who wait for a newer one.
+//! The newest proof, and the answers that wait for a newer one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,18 +54,18 @@ impl Prover {
         }
     }
 
-    /// The term that is proven.
+    /// Returns the term that is proven.
     pub fn term(&self) -> Term {
         self.shared.term
     }
 
-    /// The moment at which a request comes, or a proof is sent.
+    /// Returns the moment at which a request comes, or a proof is sent.
     pub fn moment(&self) -> SteadyTime {
         SteadyTime::new(self.shared.clock.since_made())
     }
 
-    /// A proof that was sent after the request came. On the way of a heartbeat that needs none this is
-    /// not called; otherwise all that wait share the next renewal.
+    /// Returns a proof that was sent after the request came. A heartbeat that needs none does not call
+    /// this; all answers that wait share the next renewal.
     ///
     /// # Errors
     /// If the database gave none within a quarter of a second.
@@ -84,18 +84,18 @@ impl Prover {
             .ok_or(NotProven)
     }
 
-    /// How old the newest proof is.
+    /// Returns how old the newest proof is.
     pub fn age(&self) -> Duration {
         self.shared.proofs.borrow().age(self.moment())
     }
 
-    /// Whether the newest proof is so young that no other orchestrator takes over.
+    /// Returns whether the newest proof is so young that no other orchestrator takes over.
     pub fn is_proven(&self) -> bool {
         let proofs = self.shared.proofs.borrow();
         proofs.standing(&self.shared.limits, self.moment()) != ProofStanding::Unproven
     }
 
-    /// The term was confirmed by a transaction that was sent at that moment.
+    /// Notes that a transaction which was sent at that moment confirmed the term.
     pub fn confirm(&self, sent: SteadyTime) {
         let anchor = Anchor::sent_at(sent);
         self.shared

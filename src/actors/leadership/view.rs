@@ -1,4 +1,4 @@
-//! What this process knows of who leads: shown by `GET /leader` and `GET /cluster`.
+//! What this process knows of the leader and the members: shown by `GET /leader` and `GET /cluster`.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -122,7 +122,7 @@ impl ClusterView {
         change(&mut self.known.write().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// The leadership row was read.
+    /// Notes that the leadership row was read.
     pub fn saw(&self, row: LeadershipRow) {
         let now = self.clock.since_made();
         self.change(|known| {

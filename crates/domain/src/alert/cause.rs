@@ -9,7 +9,7 @@
 //! | a recovery used up its attempts | `recovery_exhausted` of the instance | `emergency_recovery` of it, health rule `emergency_unresolved` |
 //! | an emergency recovery | `emergency_recovery` of the instance | health rule `emergency_unresolved` |
 //!
-//! `system_health` is left for what no other alert tells of.
+//! `system_health` is left for causes without another alert.
 
 use super::kind::AlertKind;
 use crate::health::HealthRule;
@@ -18,7 +18,7 @@ use crate::health::HealthRule;
 pub(super) const DATABASE: &str = "database";
 
 impl AlertKind {
-    /// The kind that tells of the cause of this one, if both are about the same subject.
+    /// The kind of the cause of this one, if both are about the same subject.
     pub const fn follows_from(self) -> Option<Self> {
         match self {
             Self::EmergencyRecovery => Some(Self::RecoveryExhausted),
@@ -74,7 +74,7 @@ fn follows(rule: HealthRule, holding: &[HealthRule]) -> bool {
     }
 }
 
-/// The rules among those that hold which no other alert tells of.
+/// The rules among those that hold which have no other alert.
 pub fn untold(holding: &[HealthRule]) -> impl Iterator<Item = HealthRule> {
     let rules = holding.iter().copied();
     rules.filter(|rule| told_by(*rule).is_none() && !follows(*rule, holding))

@@ -38,7 +38,7 @@ string_enum! {
         ClockStepped = "clock_stepped",
         /// The database has not confirmed lately that this orchestrator leads.
         LeaderUnproven = "leader_unproven",
-        /// A worker does not run what it is to run, although it was told again.
+        /// A worker does not run its streams, although they were sent again.
         StreamsDiffer = "streams_differ",
         /// A worker reports streams that it should not run, and does not name the newest version.
         RunsWhatWasTaken = "runs_what_was_taken",
@@ -54,7 +54,7 @@ string_enum! {
         StreamsOrphaned = "streams_orphaned",
         /// An invariant of the fleet does not hold.
         InvariantBroken = "invariant_broken",
-        /// The whole system is critical or in an emergency, and no other alert tells why.
+        /// The whole system is critical or in an emergency, and no other alert has the reason.
         SystemHealth = "system_health",
     }
 }

@@ -88,7 +88,7 @@ pub enum Event {
         /// How many streams it owns.
         streams: u32,
     },
-    /// Two processes live under one name; told once, however long it lasts.
+    /// Two processes live under one name; recorded once, however long it lasts.
     DuplicateIdentity {
         /// Which name.
         instance: InstanceId,
@@ -97,7 +97,7 @@ pub enum Event {
         /// The older one: it goes on calling and is refused, or its address has come back.
         older: Incarnation,
     },
-    /// A worker does not run what it is to run, although it was told again; told once, however
+    /// A worker does not run its streams, although they were sent again; recorded once, however
     /// long it lasts.
     StreamsDiffer {
         /// Whose worker.
@@ -302,7 +302,7 @@ pub enum Event {
         /// The fencing token that is void now.
         epoch: Epoch,
     },
-    /// Streams were told to, or confirmed by, the instance that runs them.
+    /// Streams were delivered to, or confirmed by, the instance that runs them.
     StreamsDelivered {
         /// By whom.
         instance: InstanceId,

@@ -1,5 +1,5 @@
 //! What happened, in the past tense: one vocabulary for the store, the log, the metrics and the
-//! tests. An event is saved in the same transaction as the change it tells of.
+//! tests. An event is saved in the same transaction as its change.
 //!
 //! `event` has the events, `kind` says what each is about, and `sentence` how it reads in the log.
 

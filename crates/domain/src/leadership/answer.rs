@@ -2,7 +2,7 @@
 //!
 //! The reason is the same in each row: if an orchestrator was replaced without knowing it, its
 //! memory is a beginning of the newest history. Such an orchestrator may repeat what a worker
-//! knows already. It may not tell a worker anything else, because that may be out of date.
+//! knows already. It may not say anything else to a worker, because that may be out of date.
 
 use crate::ids::AssignmentVersion;
 

@@ -177,12 +177,12 @@ impl ProofClock {
         }
     }
 
-    /// The lease that a heartbeat is answered with at `now`: shorter by the age of the newest
+    /// Returns the lease that a heartbeat is answered with at `now`: shorter by the age of the newest
     /// proof, rounded down to a millisecond. So each lease ends within one lease of its proof,
     /// however late the answer is.
     ///
     /// If the proof is older than half of the worker's stop, no lease is granted: the worker's
-    /// heartbeats before brought the same end, and workers that are told short leases send
+    /// heartbeats before brought the same end, and workers with short leases send
     /// heartbeats too often.
     pub fn lease(&self, limits: &WorkerLimits, now: SteadyTime) -> ToldLease {
         let age = self.age(now);

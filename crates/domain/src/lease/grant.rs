@@ -1,4 +1,4 @@
-//! Which lease a heartbeat is granted, and whether the answer tells it.
+//! Which lease a heartbeat is granted, and whether the answer reports it.
 
 use std::time::Duration;
 
@@ -47,8 +47,8 @@ pub fn grant(
     })
 }
 
-/// The lease that the answer tells the worker, `proof_age` after the newest proof that this
-/// orchestrator leads was sent. A worker whose set stays outdated is told none: otherwise it could
+/// Returns the lease that the answer reports, `proof_age` after the newest proof that this
+/// orchestrator leads was sent. A worker whose set stays outdated gets none: otherwise it could
 /// restart streams that have been reassigned.
 pub fn told(granted: Option<Grant>, set: WorkerSet, proof_age: Duration) -> Option<Grant> {
     match set {
@@ -76,7 +76,7 @@ impl Grant {
     }
 }
 
-/// Rounded down: a lease must not be told longer than it is.
+/// Rounded down: a lease must not be reported longer than it is.
 const fn whole_millis(time: Duration) -> Duration {
     time.saturating_sub(Duration::from_nanos(
         (time.subsec_nanos() % 1_000_000) as u64,

@@ -9,7 +9,7 @@
 //! | rule | question |
 //! | --- | --- |
 //! | `agreement` | Does the instance go by leases, and must that be saved first? |
-//! | `grant` | Is a heartbeat granted a lease, and is that lease told? |
+//! | `grant` | Is a heartbeat granted a lease, and is that lease reported? |
 //! | `release` | Which streams does a heartbeat show to be started or released? |
 //! | `over` | May a worker still run the exclusive streams of the instance? |
 

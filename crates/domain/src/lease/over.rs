@@ -4,7 +4,7 @@
 //!   Granted until T ──beat──▶ Granted until T' ...
 //!        │ failure, emergency, removal
 //!        ▼
-//!   Withdrawn (no renewal, the worker is told to run nothing) ──T + margin, or released──▶ Over
+//!   Withdrawn (no renewal, the worker is to run nothing) ──T + margin, or released──▶ Over
 //! ```
 //!
 //! T is on running time, which is never faster than the worker's clock: while the orchestrator

@@ -82,8 +82,8 @@ impl AlertBook {
         (book, closed)
     }
 
-    /// Raises an alert. `None` if an alert that says so is open already, or one that
-    /// tells of its cause.
+    /// Raises an alert. `None` if the same alert is open already, or the alert of its
+    /// cause.
     pub fn raise(
         &mut self,
         kind: AlertKind,
@@ -139,8 +139,8 @@ impl AlertBook {
         Some(Raised::Reworded(alert.clone()))
     }
 
-    /// What is open about a subject and follows from what an alert of this kind tells of: it joins
-    /// that alert.
+    /// Closes the open alerts about a subject that follow from an alert of this kind: they join that
+    /// alert.
     pub fn join(&mut self, cause: AlertKind, subject: &str, now: WallTime) -> Vec<Alert> {
         let kinds = AlertKind::ALL.iter().copied();
         kinds

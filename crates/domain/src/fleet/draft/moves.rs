@@ -1,4 +1,4 @@
-//! Streams that come to an owner, and are told to leave it.
+//! Streams that are assigned to an owner, and that an owner is to release.
 
 use super::Draft;
 use crate::events::Event;
@@ -215,7 +215,7 @@ impl Draft<'_> {
         slot.place().assignment().cloned()
     }
 
-    /// Marks streams as told to, or confirmed by, the instance that owns them.
+    /// Marks streams as delivered to, or confirmed by, the instance that owns them.
     pub fn deliver(&mut self, to: &Instance, streams: &[StreamId]) {
         let (mut delivered, mut epochs) = (Vec::new(), Vec::new());
         for id in streams {

@@ -115,7 +115,7 @@ impl Fleet {
         self.file(&stream, &after);
     }
 
-    /// The same assignment, told or confirmed: nothing came or went.
+    /// Files the same assignment anew, delivered or confirmed: the set of the owner does not change.
     fn refile_delivery(&mut self, id: StreamId, assignment: &Assignment) {
         let Some(slot) = self.instances.get_mut(&assignment.instance) else {
             return;
@@ -272,7 +272,7 @@ pub(super) fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId
     (Reverse(instance.incarnation), instance.id.clone())
 }
 
-/// What an instance that begins another life was not told of in it.
+/// Returns the streams of which an instance was not notified in the life that begins.
 fn unconfirmed(
     instance: &Instance,
     held: &BTreeSet<StreamId>,

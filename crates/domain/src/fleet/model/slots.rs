@@ -39,13 +39,13 @@ impl InstanceSlot {
         &self.held
     }
 
-    /// The streams it owns and was never told of, ascending.
+    /// The streams it owns and was never notified of, ascending.
     pub fn undelivered(&self) -> &BTreeSet<StreamId> {
         &self.undelivered
     }
 
-    /// The streams it owns and was not told of in its current life, ascending: the undelivered
-    /// ones and those only an earlier life was told of. Empty for an instance that is settled,
+    /// The streams it owns and was not notified of in its current life, ascending: the undelivered
+    /// ones and those of which only an earlier life was notified. Empty for an instance that is settled,
     /// so a heartbeat that confirms what it has costs nothing.
     pub fn unconfirmed(&self) -> &BTreeSet<StreamId> {
         &self.unconfirmed
