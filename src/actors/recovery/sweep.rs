@@ -1,8 +1,6 @@
 //! The safety sweep: compares what the instances' last heartbeats say with what is saved, some
 //! instances at a time.
 
-use std::time::Duration;
-
 use actix::prelude::*;
 
 use super::actor::{PAUSE, RecoveryActor, SLICE, SweepAt};
