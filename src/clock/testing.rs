@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::{Clock, Source};
+use super::{Clock, ONE_DAY, Source};
 use crate::domain::running_time::{LONGEST_GRACE, RunningTime};
 use crate::domain::time::{Timestamp, WallTime};
 
@@ -25,6 +25,7 @@ pub struct VirtualTime {
 
 struct Machine {
     started: Instant,
+    begin: Timestamp,
     wall_at_start: WallTime,
     process: Mutex<Process>,
 }
@@ -40,11 +41,22 @@ struct Process {
 }
 
 impl VirtualTime {
-    /// Starts now, at a wall time.
-    #[expect(clippy::disallowed_methods, reason = "this is a reader of time")]
+    /// Starts now, at a wall time. Running time begins with zero.
     pub fn starting_at(wall: WallTime) -> Self {
+        Self::beginning_with(Timestamp::ZERO, wall)
+    }
+
+    /// The same, but running time begins with what a real process begins with, so that silences that
+    /// began before fit below it.
+    pub fn of_a_process(wall: WallTime) -> Self {
+        Self::beginning_with(ONE_DAY, wall)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is a reader of time")]
+    fn beginning_with(begin: Timestamp, wall: WallTime) -> Self {
         let machine = Arc::new(Machine {
             started: Instant::now(),
+            begin,
             wall_at_start: wall,
             process: Mutex::default(),
         });
@@ -123,7 +135,7 @@ impl Source for Arc<Machine> {
     }
 
     fn begin(&self) -> Timestamp {
-        Timestamp::ZERO
+        self.begin
     }
 
     /// Only [`VirtualTime::stand_still`] makes the process stand still: nothing has to read its clock
