@@ -63,6 +63,7 @@ struct Cable {
     is_cut: bool,
     /// How many statements of a thousand are slow or lost.
     storminess: u32,
+    loses_claims: bool,
 }
 
 /// The row as one process sees it. Clones see the same.
@@ -95,6 +96,7 @@ impl Row {
                 rng: fastrand::Rng::with_seed(seed),
                 is_cut: false,
                 storminess: 0,
+                loses_claims: false,
             })),
             renewed: watch::Sender::new(0),
         }
@@ -114,6 +116,11 @@ impl Row {
 
     pub(crate) fn cut(&self, is_cut: bool) {
         self.cable().is_cut = is_cut;
+    }
+
+    /// Claims are carried out from now on, and not answered.
+    pub(crate) fn lose_answers_of_claims(&self) {
+        self.cable().loses_claims = true;
     }
 
     pub(crate) fn set_storminess(&self, storminess: u32) {
@@ -206,14 +213,18 @@ impl Leadership for Row {
 
     async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError> {
         let (claim, truth, clock) = (claim.clone(), self.truth.clone(), self.clock.clone());
-        self.write(|row| async move {
+        let outcome = self.write(|row| async move {
             let outcome = row.take_over(&claim).await?;
             if let TakeOver::Won(guard) = &outcome {
                 truth.terms().entry(guard.term).or_insert(clock.wall());
             }
             Ok(outcome)
-        })
-        .await
+        });
+        let outcome = outcome.await;
+        if self.cable().loses_claims {
+            return Err(StoreError::InDoubt("not answered".to_owned()));
+        }
+        outcome
     }
 
     async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {

@@ -18,6 +18,7 @@
 )]
 
 mod database;
+mod doubt;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod mutations;

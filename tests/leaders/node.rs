@@ -93,7 +93,7 @@ impl World {
     fn begin_life(&mut self, number: usize) -> Life {
         let now = self.now();
         let node = &self.nodes[number];
-        let clock = VirtualTime::starting_at(now + node.skew);
+        let clock = VirtualTime::of_a_process(now + node.skew);
         let me = Identity {
             node: node.name.clone(),
             run: RunId::new(self.rng.i64(1..1 << 53)),
@@ -128,7 +128,8 @@ impl World {
     fn settings(&mut self) -> SystemSettings {
         let mut thresholds = thresholds();
         if self.scene.breaks(Mutation::CarriesAllSilence) {
-            thresholds.warning = Duration::ZERO;
+            // What is carried over is at most the timeout less this.
+            thresholds.warning /= 3;
         }
         SystemSettings {
             thresholds,
@@ -189,6 +190,18 @@ impl Surroundings for Around {
             sleep(if is_silent { limit } else { way }).await;
             answer
         })
+    }
+}
+
+/// No other process is anywhere.
+#[derive(Debug)]
+pub(crate) struct Deserted;
+
+impl Surroundings for Deserted {
+    fn stand_by(&self) {}
+
+    fn ask(&self, _: String, _: Duration) -> Pin<Box<dyn Future<Output = AddressAnswer>>> {
+        Box::pin(async { AddressAnswer::Refused })
     }
 }
 

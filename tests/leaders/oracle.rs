@@ -167,7 +167,8 @@ impl Oracle {
         };
         let thresholds = thresholds();
         let heard = office.heard.get(instance).into_iter().flatten();
-        let heard = heard.filter(|heard| **heard <= at).max().copied();
+        // What comes in the same moment came too late, and counts as a return.
+        let heard = heard.filter(|heard| **heard < at).max().copied();
         let own = office.listened(heard.unwrap_or_default(), at) + TICK;
         let carried = match heard {
             Some(_) => Duration::ZERO,

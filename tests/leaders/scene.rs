@@ -39,6 +39,7 @@ pub(crate) enum Mutation {
     AnchoredAtTheAnswer,
     /// A new leader does not know that leases were granted.
     ForgetsLeases,
-    /// All of the silence that was saved is carried over.
+    /// So much of the silence that was saved is carried over that a new leader listens for a third of
+    /// the warning threshold before it fails an instance.
     CarriesAllSilence,
 }

@@ -21,7 +21,7 @@ use log::{debug, info, warn};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::view::{ClusterView, SeenMember};
+use super::view::{Claimed, ClusterView, SeenMember};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, LeadershipLimits, LeadershipRow, NodeName,
@@ -292,29 +292,34 @@ impl<'a> Candidate<'a> {
             }
             WatchDecision::Lead { .. } => {
                 let row = self.view.now().leader.map(|(row, _)| row);
-                let Some(row) = row else {
+                // The row names this process only after a claim of it.
+                let (Some(row), Some(claimed)) = (row, self.view.claimed()) else {
                     return Ok(None);
                 };
                 let guard = Guard {
                     term: row.term,
                     version: row.version,
                 };
-                Ok(Some(self.won(guard, self.moment(), false)))
+                Ok(Some(self.won(guard, claimed.sent, claimed.may_be_doubled)))
             }
             WatchDecision::TakeOver { term, beat, cause } => {
                 let claim = self.claim(term, beat, cause);
-                let sent = self.moment();
+                let claimed = Claimed {
+                    sent: self.moment(),
+                    may_be_doubled: cause.needs_workers_word(),
+                };
+                let claimed = self.view.claims(claimed);
                 self.view.change(|known| known.role = Role::Candidate);
                 match self.row.take_over(&claim).await {
                     Ok(TakeOver::Won(guard)) => {
                         let term = guard.term.get();
                         info!(term, cause:? = cause; "taking over: {}", words(cause));
-                        let doubled = cause.needs_workers_word();
-                        Ok(Some(self.won(guard, sent, doubled)))
+                        Ok(Some(self.won(guard, claimed.sent, claimed.may_be_doubled)))
                     }
                     Ok(TakeOver::Lost(row)) => {
                         let node = row.node.as_str();
                         debug!(node; "the row was taken or renewed meanwhile");
+                        self.view.claims_nothing();
                         self.view.saw(row);
                         self.view.change(|known| known.role = Role::Standby);
                         Ok(None)

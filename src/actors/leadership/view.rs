@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, Role, RunId};
+use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, Role, RunId, SteadyTime};
 
 /// One process and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +45,16 @@ pub struct Cluster {
     pub failsafe: bool,
 }
 
+/// The claims of this process since the last one that failed for certain. If the row names this
+/// process, then one of them was carried out, and it is not known which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Claimed {
+    /// When the first of them was sent: the term of this process began later.
+    pub(super) sent: SteadyTime,
+    /// Whether the leader before one of them may live and be sure of its term.
+    pub(super) may_be_doubled: bool,
+}
+
 /// The shared view. Clones show the same.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
@@ -53,6 +63,7 @@ pub struct ClusterView {
     horizon: Duration,
     clock: Clock,
     known: Arc<RwLock<Cluster>>,
+    claimed: Arc<RwLock<Option<Claimed>>>,
     /// The reason of the newest order to take over.
     order: Arc<watch::Sender<Option<String>>>,
 }
@@ -71,8 +82,29 @@ impl ClusterView {
                 timeline: None,
                 failsafe: false,
             })),
+            claimed: Arc::default(),
             order: Arc::new(watch::Sender::new(None)),
         }
+    }
+
+    /// The claims that may have been carried out.
+    pub(super) fn claimed(&self) -> Option<Claimed> {
+        *self.claimed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One more claim is sent; returns what is certain of it and of those before.
+    pub(super) fn claims(&self, claim: Claimed) -> Claimed {
+        let mut claimed = self.claimed.write().unwrap_or_else(PoisonError::into_inner);
+        let first = claimed.unwrap_or(claim);
+        *claimed.insert(Claimed {
+            sent: first.sent,
+            may_be_doubled: first.may_be_doubled || claim.may_be_doubled,
+        })
+    }
+
+    /// No claim was carried out, and none is under way.
+    pub(super) fn claims_nothing(&self) {
+        *self.claimed.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Orders this process to take over, with the reason of the operator.
