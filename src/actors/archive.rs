@@ -1,7 +1,7 @@
 //! Reads what only the store remembers: incidents, the audit trail, the fleet as it is kept.
 //!
 //! No actor: these reads need none of their state, so each caller waits by itself and delays
-//! no other. How each read went is told to the breaker; while that is open nothing is asked, and
+//! no other. The outcome of each read is reported to the breaker; while that is open nothing is asked, and
 //! the most recent incidents are answered from memory ([`IncidentMemory`]). A read goes on when
 //! who asked leaves, so that impatient clients do not look like a store that is out.
 

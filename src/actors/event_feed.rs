@@ -15,7 +15,7 @@ use crate::domain::events::{DatedEvent, Event, EventSeverity};
 use crate::domain::ids::InstanceId;
 use crate::domain::movements::{Movement, movements};
 
-/// How many batches a subscriber may lag behind before it misses some (and is told so).
+/// How many batches a subscriber may lag behind before it misses some (and is notified of that).
 const SUBSCRIBER_BACKLOG: usize = 256;
 
 /// Receives events after they were saved.
@@ -68,7 +68,7 @@ impl Handler<Committed> for EventFeed {
     }
 }
 
-/// Asks to be told of everything from now on.
+/// Subscribes to all events from now on.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "broadcast::Receiver<Arc<[DatedEvent]>>")]
 pub struct Subscribe;

@@ -30,7 +30,7 @@ pub struct ChildExited {
     pub panicked: bool,
 }
 
-/// A field of every child; tells the parent when the child is gone.
+/// A field of every child; notifies the parent when the child is gone.
 ///
 /// Its `Drop` runs during unwinding, where a second panic would end the process: it only puts a
 /// message into a mailbox.

@@ -46,7 +46,7 @@ impl FatalSender {
     }
 }
 
-/// A field of an actor the process cannot do without: tells when it is unwound.
+/// A field of an actor the process cannot do without: reports that it is unwound.
 #[derive(Debug)]
 pub struct Vital {
     name: &'static str,

@@ -65,7 +65,7 @@ pub struct Pulse {
     pub is_trusted: bool,
     /// The lease that it is granted.
     pub granted: Option<Grant>,
-    /// Whether its worker is to be told again what to run, although it has the newest version.
+    /// Whether its worker is to be sent its streams again, although it has the newest version.
     pub tells_again: bool,
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A waiting poll is a future and nothing else: no timer of an actor, no message, no question to
-//! the FleetActor until there is something to tell. It is woken by the registry's entry when the
+//! the FleetActor until there is something new. It is woken by the registry's entry when the
 //! FleetActor publishes a new version or a new life, or removes the instance. It listens before
 //! it looks, so what happens in between wakes it too.
 //!
@@ -34,7 +34,7 @@ use crate::domain::queries::ChangesSince;
 /// How many polls of one instance wait at the same time.
 const MOST_PER_INSTANCE: u64 = 2;
 
-/// What a worker wants to be told of.
+/// The change that a worker waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AssignmentPoll {
     /// Which instance.

@@ -9,7 +9,7 @@
 //! | --- | --- | --- |
 //! | [`supervisor`] | process | creates instance actors, and again when they end |
 //! | [`instance`] | registered instance | knows how long its instance has been silent |
-//! | [`fleet`] | process | decides, saves and tells every change of the fleet |
+//! | [`fleet`] | process | decides, saves and announces every change of the fleet |
 //! | [`identity`] | process | reports two processes that live under one name |
 //! | [`recovery`] | process | decides whether, when and how fast to recover |
 //! | `recovery/brake` | (part of recovery) | holds recovery back when most of the fleet falls silent |

@@ -125,7 +125,7 @@ impl Placement {
     }
 }
 
-/// Starts the system with what was loaded. The receiver tells when it cannot go on.
+/// Starts the system with what was loaded. The receiver gets the reason when it cannot go on.
 pub fn start(
     loaded: Loaded,
     settings: &SystemSettings,

@@ -42,7 +42,7 @@ pub struct BreakerLabel {
     pub state: &'static str,
 }
 
-/// The counters. Each is updated by the one actor it tells of.
+/// The counters. Each is updated by the one actor that it is about.
 #[derive(Debug)]
 pub struct Telemetry {
     /// Heartbeats that were answered 200.

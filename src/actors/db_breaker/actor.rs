@@ -157,7 +157,7 @@ impl DbBreakerActor {
         }
     }
 
-    /// Shows what a breaker is now, and tells who waits for it.
+    /// Publishes the state of a breaker, and notifies the actors that wait for it.
     pub(super) fn publish(&mut self, name: &BreakerName, effect: Option<BreakerEffect>) {
         let wall = self.clock.wall();
         let Some(breaker) = self.breakers.get_mut(name) else {

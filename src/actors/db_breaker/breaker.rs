@@ -15,7 +15,7 @@ pub(super) enum Probe {
     Guarded,
 }
 
-/// One breaker with what is told of it.
+/// One breaker with what is published of it.
 #[derive(Debug)]
 pub(super) struct Breaker {
     pub(super) machine: BreakerMachine,
@@ -26,7 +26,7 @@ pub(super) struct Breaker {
     pub(super) forced: Option<GivenForce>,
     /// Whether the last answer was that the file of the store is not where it was opened.
     pub(super) file_replaced: bool,
-    /// What listeners and gauges were told last.
+    /// The state that listeners and gauges got last.
     pub(super) told: (BreakerState, Option<Force>, bool),
     pub(super) since: WallTime,
 }

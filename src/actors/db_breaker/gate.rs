@@ -63,7 +63,7 @@ impl Gate {
         self.answers.load(Ordering::Acquire)
     }
 
-    /// What a caller is told who is refused because of it.
+    /// Returns the answer to a caller that is refused because of it.
     pub fn refusal(&self) -> Refusal {
         if self.file_replaced.load(Ordering::Acquire) {
             Refusal::DatabaseReplaced

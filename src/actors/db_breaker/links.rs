@@ -5,7 +5,7 @@ use actix::prelude::*;
 use crate::domain::breaker::{BreakerName, BreakerState, Force};
 
 /// Find out whether the store takes writes: by what is under way, or by a transaction that changes
-/// nothing. How that went is told like any other outcome.
+/// nothing. Its outcome is reported like any other.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct ProbeWrites;

@@ -10,7 +10,7 @@
 //! | a breaker opened | what shares its fate is looked at |
 //! | a probe is due | reads: a ping; writes: [`ProbeWrites`] to the FleetActor, whose transaction is the probe and is heard of like any other |
 //! | writes are let through again | recovery is woken |
-//! | a state or a force changed | gate, gauges and listeners are told |
+//! | a state or a force changed | gate, gauges and listeners are notified |
 //!
 //! A message that is lost is the outcome of a probe at the worst; the machine gives it a limit.
 

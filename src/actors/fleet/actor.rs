@@ -59,7 +59,7 @@ pub(super) enum State {
     Ended,
 }
 
-/// Decides, saves, then tells.
+/// Decides, saves, then answers.
 pub struct FleetActor {
     pub(super) ledger: Ledger,
     pub(super) guard: Guard,
@@ -73,7 +73,7 @@ pub struct FleetActor {
     expiry: Alarm<Self>,
     pub(super) is_settling: bool,
     pub(super) settling: Alarm<Self>,
-    /// Callers of the transaction in doubt who were not told that it is.
+    /// Callers of the transaction in doubt that have no answer yet.
     pub(super) awaiting_settlement: Vec<Box<dyn PendingCommand>>,
     pub(super) draining: Vec<oneshot::Sender<()>>,
     pub(super) is_draining: bool,
@@ -196,7 +196,7 @@ impl FleetActor {
         let outcome = self.links.access.write_unasked(StoreOp::SaveFleet, call);
         ctx.spawn(outcome.into_actor(self).map(move |result, actor, ctx| {
             if result.is_ok() {
-                // Before the callers are told: their answers need this proof.
+                // Before the callers are answered: their answers need this proof.
                 actor.links.prover.confirm(sent);
             }
             actor.saved(&save, result, ctx);

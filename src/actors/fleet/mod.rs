@@ -1,7 +1,7 @@
 //! The single writer of everything that is saved about the fleet.
 //!
 //! ```text
-//!            command                     Ok            batch committed, callers told
+//!            command                     Ok            batch committed, callers answered
 //!   Idle ─────────────▶ Saving ────────────────────▶ Idle, or Saving the next batch
 //!                         │ certainly not saved        batch undone, callers refused
 //!                         │ content refused            batch undone, commands tried one by one

@@ -1,4 +1,4 @@
-//! Commands that wait to be decided, and what their callers are told.
+//! Commands that wait to be decided, and the answers to their callers.
 
 use std::collections::VecDeque;
 use std::fmt;

@@ -10,7 +10,7 @@
 //! [`Prover`] holds the moment at which the newest renewal was sent that found the term unchanged.
 //! Every answer that starts, stops, denies or judges something asks it for a proof that is younger
 //! than the request ([`Prover::after`]); everything else reads how old the newest proof is.
-//! [`renew`] renews the row of the database, at a fixed pace and at once for an answer that waits. A
+//! `renew` renews the row of the database, at a fixed pace and at once for an answer that waits. A
 //! store with one process only (SQLite, memory) needs no renewals: there the proof is always now.
 //!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases

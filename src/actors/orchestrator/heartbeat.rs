@@ -61,7 +61,7 @@ impl Orchestrator {
             standing,
             pulse.is_trusted,
             pulse.granted,
-            // Read last: the lease is told as it is when the answer leaves.
+            // Read last: the lease is reported as it is when the answer leaves.
             self.prover.age(),
             news,
         ))
@@ -111,7 +111,8 @@ impl Orchestrator {
         let _ = timeout(AGREEMENT_LIMIT, self.execute(agreement)).await;
     }
 
-    /// What the answer to a heartbeat that came at `came` tells. The worker has the version `known`.
+    /// Returns the changes in the answer to a heartbeat that came at `came`. The worker has the version
+    /// `known`.
     async fn news(&self, question: Question, known: AssignmentVersion, came: SteadyTime) -> News {
         if !question.needs_proof() {
             return News::None;

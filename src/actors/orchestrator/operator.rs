@@ -81,7 +81,7 @@ impl Orchestrator {
         ask(&self.recovery, AskBrake).await
     }
 
-    /// Releases or prolongs a hold; the inner error tells that there is none.
+    /// Releases or prolongs a hold; the inner error means that there is none.
     ///
     /// # Errors
     /// Only while the system ends.

@@ -107,7 +107,7 @@ impl Orchestrator {
     /// Checks the invariants of the saved fleet, and that the store holds the same.
     ///
     /// # Errors
-    /// Only while the system ends. A store that could not be read is told of in the report.
+    /// Only while the system ends. A store that could not be read is named in the report.
     pub async fn consistency(&self) -> Result<Consistency, Refusal> {
         consistency::check(&self.fleet, &self.archive, &self.alerts).await
     }

@@ -46,7 +46,7 @@ pub struct BrakeReport {
     pub settings: MassFailureSettings,
 }
 
-/// The machine and what it is told about.
+/// The machine and its surroundings.
 #[derive(Debug)]
 pub(super) struct MassFailureBrake {
     machine: Brake,

@@ -1,4 +1,4 @@
-//! What people ask of the mass-failure brake, and tell it.
+//! Questions and orders of operators to the mass-failure brake.
 
 use actix::prelude::*;
 

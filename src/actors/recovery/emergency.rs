@@ -1,7 +1,7 @@
-//! Emergency recovery: what the operator who ordered one is told, step by step.
+//! Emergency recovery: the report to the operator that ordered one, step by step.
 //!
 //! The streams are taken and given to others in one transaction with the instance's state, so
-//! that none is without an owner in the store; it is told as two steps.
+//! that none is without an owner in the store; it is reported as two steps.
 
 use actix::prelude::*;
 use tokio::sync::oneshot;
