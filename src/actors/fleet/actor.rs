@@ -8,7 +8,7 @@ use log::{debug, error, warn};
 use tokio::sync::oneshot;
 
 use super::committed::Committed;
-use super::pairing::Copying;
+use super::copying::Copying;
 use super::queue::{PendingCommand, Queue};
 
 use crate::actors::alarm::Alarm;

@@ -1,7 +1,7 @@
 //! A copy of the saved fleet, to be checked on another thread and compared with the store.
 //!
 //! The copy is taken in slices between which commands are decided and saved; what they change is
-//! copied again at the end (`domain/fleet/copy.rs`). So no command waits for a check.
+//! copied again at the end (`domain/fleet/copy/mod.rs`). So no command waits for a check.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::actor::FleetActor;
-use crate::domain::fleet::{CopiedFleet, FleetCopy};
+use super::copying::{Copying, SavedCopy};
+use crate::domain::fleet::FleetCopy;
 use crate::domain::ledger::Batch;
 use crate::store::Guard;
 
@@ -26,30 +27,6 @@ const PAUSE: Duration = Duration::from_millis(1);
 pub struct CopySaved {
     /// What the store held it under.
     pub under: Option<Guard>,
-}
-
-/// The saved fleet as it was at one moment.
-#[derive(Debug)]
-pub struct SavedCopy {
-    /// What it was saved under.
-    pub guard: Guard,
-    /// Its rows.
-    pub rows: CopiedFleet,
-}
-
-/// A copy that was asked for.
-pub(super) struct Copying {
-    under: Option<Guard>,
-    copy: FleetCopy,
-    done: oneshot::Sender<SavedCopy>,
-}
-
-impl Copying {
-    /// Whether nothing can come of it any more.
-    fn is_over(&self, guard: Guard) -> bool {
-        let has_moved = |under: &Guard| under.term == guard.term && under.version != guard.version;
-        self.done.is_closed() || self.under.as_ref().is_some_and(has_moved)
-    }
 }
 
 impl Handler<CopySaved> for FleetActor {

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::model::{Assembly, Fleet};
+use super::model::Fleet;
+use super::model::assembly::{Assembly, NameClash};
 use crate::heartbeat::BeatWatermark;
 use crate::ids::{Epoch, InstanceId, StreamId};
 use crate::instance::Instance;
@@ -88,19 +89,16 @@ impl FleetBuilder {
     ///
     /// # Errors
     /// If the stream's owner is not among the instances.
-    pub fn add_stream(&mut self, stream: Stream, mut place: Place) -> Result<(), SnapshotError> {
-        if let Place::Assigned(assignment) = &mut place {
-            let Some(owner) = self.rows.instance(&assignment.instance) else {
-                return Err(SnapshotError::UnknownOwner {
-                    stream: stream.id,
-                    instance: assignment.instance.clone(),
-                });
-            };
-            // One text for all streams of an owner.
-            assignment.instance = owner.id.clone();
+    pub fn add_stream(&mut self, stream: Stream, place: Place) -> Result<(), SnapshotError> {
+        let id = stream.id;
+        let owner = place.assignment().map(|owner| owner.instance.clone());
+        match (self.rows.add_stream(stream, place), owner) {
+            (false, Some(instance)) => Err(SnapshotError::UnknownOwner {
+                stream: id,
+                instance,
+            }),
+            _ => Ok(()),
         }
-        self.rows.add_stream(stream, place);
-        Ok(())
     }
 
     /// Builds the indexes.
@@ -108,7 +106,12 @@ impl FleetBuilder {
     /// # Errors
     /// If two streams share a name, which the database's own constraints do not prevent.
     pub fn finish(self) -> Result<Fleet, SnapshotError> {
-        self.rows.finish()
+        let shared = |clash: NameClash| SnapshotError::SharedName {
+            first: clash.first,
+            second: clash.second,
+            name: clash.name,
+        };
+        self.rows.finish().map_err(shared)
     }
 }
 
@@ -134,5 +137,70 @@ impl Fleet {
             builder.add_stream(stream, place)?;
         }
         builder.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sample;
+
+    /// The rows of streams with these names, whose ids count from 1.
+    fn named(names: &[&str]) -> Snapshot {
+        let mut ledger = sample::ledger();
+        let count = i64::try_from(names.len()).unwrap();
+        sample::run(&mut ledger, sample::streams(1..=count));
+        let fleet = ledger.saved();
+        let rows = fleet.streams().zip(names).map(|(slot, name)| {
+            let mut stream = slot.stream().as_ref().clone();
+            stream.name = (*name).into();
+            (stream, slot.place().clone())
+        });
+        Snapshot {
+            counter: fleet.counter(),
+            streams: rows.collect(),
+            ..Snapshot::default()
+        }
+    }
+
+    #[test]
+    fn every_stream_is_found_by_its_name() {
+        let names = [
+            "camera",
+            "camera-of-the-northern-gate-2",
+            "camera-of-the-northern-gate-10",
+            "camera-of-the-northern-gate-1",
+            "camera-of-the",
+            "camera-",
+            "cameras",
+            "camera\u{e9}",
+        ];
+        let fleet = Fleet::from_snapshot(&named(&names)).unwrap();
+        for (id, name) in (1..).zip(names) {
+            assert_eq!(fleet.stream_named(name), Some(StreamId::new(id)));
+        }
+        assert_eq!(fleet.stream_named("camera-of"), None);
+    }
+
+    #[test]
+    fn two_streams_of_one_name_are_no_fleet() {
+        for names in [&["b", "a", "b", "a"][..], &["b", "", "b"]] {
+            let refused = Fleet::from_snapshot(&named(names)).err();
+            let shared = SnapshotError::SharedName {
+                first: StreamId::new(1),
+                second: StreamId::new(3),
+                name: "b".into(),
+            };
+            assert_eq!(refused, Some(shared));
+        }
+    }
+
+    #[test]
+    fn rows_may_come_in_any_order() {
+        let ascending = named(&["a", "b", "c"]);
+        let mut other = ascending.clone();
+        other.streams.reverse();
+        let fleets = [&ascending, &other].map(|rows| Fleet::from_snapshot(rows).unwrap());
+        assert!(fleets[0] == fleets[1]);
     }
 }

@@ -2,8 +2,8 @@
 //! each question cheaper than a walk over all of them. `filing` keeps the indexes, `assembly` builds
 //! them at a start, `copied` copies what the invariants look at.
 
-mod assembly;
-mod copied;
+pub(super) mod assembly;
+pub(super) mod copied;
 mod filing;
 mod slots;
 
@@ -16,8 +16,6 @@ use super::room::CapacityIndex;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
 
-pub(super) use assembly::Assembly;
-pub(super) use copied::CopiedRows;
 pub use slots::{InstanceSlot, StreamSlot};
 
 /// Orphans in the order they are placed: higher priority first, then ascending id.

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use super::change::Change;
-use super::model::{CopiedRows, Fleet};
+use super::model::Fleet;
+use super::model::copied::CopiedRows;
 use crate::ids::{InstanceId, StreamId};
 use crate::stream::Place;
 
