@@ -29,7 +29,7 @@ async fn lead_after_doubt(view: &ClusterView, row: Row) -> Won {
 async fn a_take_over_in_doubt_proves_nothing_after_it_was_sent() {
     tokio::task::LocalSet::new()
         .run_until(async {
-            let clock = VirtualTime::of_a_process(WallTime::default()).clock();
+            let clock = VirtualTime::starting_at(WallTime::default()).clock();
             let me = Identity {
                 node: NodeName::new("node-0"),
                 run: RunId::new(7),

@@ -93,7 +93,7 @@ impl World {
     fn begin_life(&mut self, number: usize) -> Life {
         let now = self.now();
         let node = &self.nodes[number];
-        let clock = VirtualTime::of_a_process(now + node.skew);
+        let clock = VirtualTime::starting_at(now + node.skew);
         let me = Identity {
             node: node.name.clone(),
             run: RunId::new(self.rng.i64(1..1 << 53)),
