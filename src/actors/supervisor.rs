@@ -64,7 +64,7 @@ struct WalkAt {
 /// Between two goes heartbeats are taken.
 const SLICE: usize = 64;
 
-/// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
+/// The pause between two goes: the shortest one in which the other actors of the arbiter have a turn.
 const PAUSE: Duration = Duration::from_millis(1);
 
 impl Supervisor {

@@ -8,8 +8,8 @@ use super::attempt::Case;
 use super::brake::MassFailureBrake;
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
-use super::sweep::{PAUSE, SLICE, SweepAt};
 use super::waiters::Waiters;
+use super::walk::{PAUSE, SLICE, SweepAt};
 
 use crate::actors::alarm::Alarm;
 use crate::actors::db_breaker::StoreReturned;

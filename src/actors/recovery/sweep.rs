@@ -1,12 +1,11 @@
 //! The safety sweep: compares what the instances' last heartbeats say with what is saved, some
 //! instances at a time.
 
-use std::time::Duration;
-
 use actix::prelude::*;
 
 use super::actor::RecoveryActor;
 use super::links::RecoveryLinks;
+use super::walk::{PAUSE, SLICE, SweepAt};
 use crate::actors::alerts::AskOpen;
 use crate::actors::consistency;
 use crate::actors::fleet::{CompareWithStore, Execute};
@@ -16,23 +15,10 @@ use crate::domain::alert::AlertKind;
 use crate::domain::commands::{
     ClearSuspicion, ForgetFailed, PlaceWaiting, ReturnInstance, SuspectInstance,
 };
-use crate::domain::ids::InstanceId;
 use crate::domain::incident::FailureCause;
 use crate::domain::liveness::silence_after;
 use crate::domain::sweep::{Belief, Correction, correction};
 use crate::domain::withdrawal::WithdrawalCause;
-
-/// How many instances are looked at in one go. Between two goes heartbeats are taken.
-pub(super) const SLICE: usize = 256;
-
-/// The pause between two goes: the shortest one that lets everybody else on the arbiter have a turn.
-pub(super) const PAUSE: Duration = Duration::from_millis(1);
-
-/// How far a sweep has come.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SweepAt {
-    after: Option<InstanceId>,
-}
 
 impl RecoveryActor {
     /// Puts right what a lost message left behind. One that is under way begins again.
