@@ -10,6 +10,7 @@ use super::brake::MassFailureBrake;
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
 use super::waiters::Waiters;
+use super::walk::{PAUSE, SLICE, SweepAt};
 
 use crate::actors::alarm::Alarm;
 use crate::actors::db_breaker::StoreReturned;

@@ -29,6 +29,7 @@ mod scorer;
 mod stopwatch;
 mod sweep;
 mod waiters;
+mod walk;
 
 pub use actor::RecoveryActor;
 pub use brake::{BrakeReport, GivenOrder};

@@ -5,6 +5,7 @@ use actix::prelude::*;
 
 use super::actor::{PAUSE, RecoveryActor, SLICE, SweepAt};
 use super::links::RecoveryLinks;
+use super::walk::{PAUSE, SLICE, SweepAt};
 use crate::actors::alerts::AskOpen;
 use crate::actors::consistency;
 use crate::actors::fleet::{CompareWithStore, Execute};

@@ -59,7 +59,7 @@ impl Registry {
     }
 
     /// The last lease of each instance, as of now. A walk over a large fleet is made on another
-    /// thread, and holds up nobody.
+    /// thread.
     pub async fn leases(self: &Arc<Self>, now: Timestamp) -> Leases {
         if self.len() <= WALKED_AT_ONCE {
             return self.granted(now);
