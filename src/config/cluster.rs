@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::database::DatabaseUrl;
 use super::problem::Problem;
-use super::values::Config;
 use crate::domain::leadership::{BrokenLimit, LeadershipLimits};
+use crate::domain::settings::{LivenessThresholds, WorkerLimits};
 
 /// The longest name of a node, in characters.
 const LONGEST_NAME: usize = 128;
@@ -90,12 +90,16 @@ const USUAL_LOAD: Duration = Duration::from_millis(700);
 
 /// The inequalities that several orchestrators depend on and that do not hold. On a database that
 /// one process has for itself they have no meaning.
-pub(super) fn check(config: &Config) -> Vec<Problem> {
-    let DatabaseUrl::Postgres(_) = &config.database.url else {
+pub(super) fn check(
+    limits: &LeadershipLimits,
+    url: &DatabaseUrl,
+    liveness: &LivenessThresholds,
+    workers: &WorkerLimits,
+) -> Vec<Problem> {
+    let DatabaseUrl::Postgres(_) = url else {
         return Vec::new();
     };
-    let limits = config.cluster.limits;
-    let broken = limits.check(&config.liveness, &config.worker_limits, USUAL_LOAD);
+    let broken = limits.check(liveness, workers, USUAL_LOAD);
     let problem = |broken: BrokenLimit| Problem::Contradiction {
         sentence: broken.to_string(),
     };
@@ -105,28 +109,6 @@ pub(super) fn check(config: &Config) -> Vec<Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn contradictions_are_named_with_both_values_on_a_database_for_several() {
-        let refused = |url: &str, takeover: &str| {
-            let pairs = [("DATABASE_URL", url), ("CLUSTER_TAKEOVER_AFTER", takeover)];
-            let errors = Config::from_pairs(pairs).err();
-            errors.map(|errors| errors.to_string()).unwrap_or_default()
-        };
-        let postgres = "postgres://u@127.0.0.1/db";
-        assert_eq!(refused(postgres, "3s"), "");
-        assert_eq!(refused("sqlite://x.db", "300s"), "", "one process only");
-        let sentence = refused(postgres, "300s");
-        assert!(
-            sentence.contains("216s"),
-            "the stop of a worker: {sentence}"
-        );
-        assert!(
-            sentence.contains("345.7s") || sentence.contains("445"),
-            "{sentence}"
-        );
-        assert!(refused(postgres, "10s").contains("5s"), "the promise");
-    }
 
     #[test]
     fn auto_leaves_the_value_to_the_program() {

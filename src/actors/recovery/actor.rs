@@ -1,7 +1,6 @@
 //! The actor that coordinates recoveries.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use actix::prelude::*;
 
@@ -28,18 +27,6 @@ use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::liveness::{Effect, FenceGround, Silence, silence_after};
 use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
 use crate::domain::withdrawal::WithdrawalCause;
-
-/// How many instances are looked at in one go. Between two goes heartbeats are taken.
-pub(super) const SLICE: usize = 256;
-
-/// The pause between two goes: the shortest one in which every other actor of the arbiter has a turn.
-pub(super) const PAUSE: Duration = Duration::from_millis(1);
-
-/// The last instance that a sweep has compared.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SweepAt {
-    pub(super) after: Option<InstanceId>,
-}
 
 /// Coordinates recoveries.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 
 use actix::prelude::*;
 
-use super::actor::{PAUSE, RecoveryActor, SLICE, SweepAt};
+use super::actor::RecoveryActor;
 use super::links::RecoveryLinks;
 use super::walk::{PAUSE, SLICE, SweepAt};
 use crate::actors::alerts::AskOpen;

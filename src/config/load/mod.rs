@@ -104,7 +104,12 @@ fn from_sources(sources: &Sources) -> Result<Loaded, ConfigErrors> {
     } = reader;
     problems.extend(rules::check(&lengths));
     if let Some(config) = &config {
-        problems.extend(cluster::check(config));
+        problems.extend(cluster::check(
+            &config.cluster.limits,
+            &config.database.url,
+            &config.liveness,
+            &config.worker_limits,
+        ));
     }
     match config {
         Some(config) if problems.is_empty() => {

@@ -220,3 +220,25 @@ fn all_problems_come_at_once_and_guesses_are_left_out() {
 fn an_unknown_name_in_a_list_is_a_mistake() {
     assert!(refused(&[("HEARTBEAT_TIMOUT", "3")])[0].contains("HEARTBEAT_TIMOUT"));
 }
+
+#[test]
+fn contradictions_are_named_with_both_values_on_a_database_for_several() {
+    let refused = |url: &str, takeover: &str| {
+        let pairs = [("DATABASE_URL", url), ("CLUSTER_TAKEOVER_AFTER", takeover)];
+        let errors = Config::from_pairs(pairs).err();
+        errors.map(|errors| errors.to_string()).unwrap_or_default()
+    };
+    let postgres = "postgres://u@127.0.0.1/db";
+    assert_eq!(refused(postgres, "3s"), "");
+    assert_eq!(refused("sqlite://x.db", "300s"), "", "one process only");
+    let sentence = refused(postgres, "300s");
+    assert!(
+        sentence.contains("216s"),
+        "the stop of a worker: {sentence}"
+    );
+    assert!(
+        sentence.contains("345.7s") || sentence.contains("445"),
+        "{sentence}"
+    );
+    assert!(refused(postgres, "10s").contains("5s"), "the promise");
+}
