@@ -7,25 +7,34 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::FutureExt;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::ids::Term;
 use resilient_orchestrator::domain::leadership::{AdmissionStep, MemberRow, NodeName, RunId};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
-    Claim, Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver,
+    Claim, ClaimRight, Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError,
+    TakeOver,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
-/// When each term was taken, by true time.
+use crate::world::HORIZON;
+
+/// When a term was taken, by true time, and for how long the leader before may be sure of its own.
+#[derive(Debug, Clone, Copy)]
+struct Taken {
+    at: WallTime,
+    hold: Duration,
+}
+
+/// Who led when.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Truth {
-    terms: Arc<Mutex<BTreeMap<Term, WallTime>>>,
+    terms: Arc<Mutex<BTreeMap<Term, Taken>>>,
 }
 
 impl Truth {
-    fn terms(&self) -> MutexGuard<'_, BTreeMap<Term, WallTime>> {
+    fn terms(&self) -> MutexGuard<'_, BTreeMap<Term, Taken>> {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -36,11 +45,12 @@ impl Truth {
         newest.map_or(Term::new(0), |(term, _)| *term)
     }
 
-    /// When the next term after this one was taken, if it was.
+    /// When this term ended, if it did: the next one was taken, and its leader cannot be sure of it any
+    /// more.
     pub(crate) fn ended(&self, term: Term) -> Option<WallTime> {
         let terms = self.terms();
         let mut newer = terms.range(Term::new(term.get() + 1)..);
-        newer.next().map(|(_, at)| *at)
+        newer.next().map(|(_, taken)| taken.at + taken.hold)
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -51,7 +61,7 @@ impl Truth {
     pub(crate) fn disorder(&self) -> Option<String> {
         let terms = self.terms();
         let mut pairs = terms.iter().zip(terms.iter().skip(1));
-        let broken = pairs.find(|((_, earlier), (_, later))| earlier > later);
+        let broken = pairs.find(|((_, earlier), (_, later))| earlier.at > later.at);
         broken.map(|pair| format!("I12: terms were taken out of order: {pair:?}"))
     }
 }
@@ -104,14 +114,6 @@ impl Row {
 
     fn cable(&self) -> MutexGuard<'_, Cable> {
         self.cable.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the leader lets the node take over.
-    pub(crate) fn admits(&self, node: &NodeName) -> bool {
-        let members = self.database.members().now_or_never();
-        let members = members.and_then(Result::ok).unwrap_or_default();
-        let mut admitted = members.iter().filter(|member| member.is_admitted);
-        admitted.any(|member| member.node == *node)
     }
 
     pub(crate) fn cut(&self, is_cut: bool) {
@@ -214,9 +216,23 @@ impl Leadership for Row {
     async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError> {
         let (claim, truth, clock) = (claim.clone(), self.truth.clone(), self.clock.clone());
         let outcome = self.write(|row| async move {
+            let members = row.members().await?;
+            let is_known = members
+                .iter()
+                .any(|member| member.node == claim.node && member.is_admitted);
             let outcome = row.take_over(&claim).await?;
             if let TakeOver::Won(guard) = &outcome {
-                truth.terms().entry(guard.term).or_insert(clock.wall());
+                // A leader that thinks it is alone is sure of its term for so long.
+                let hold = if claim.right == ClaimRight::Order && !is_known {
+                    HORIZON
+                } else {
+                    Duration::ZERO
+                };
+                let taken = Taken {
+                    at: clock.wall(),
+                    hold,
+                };
+                truth.terms().entry(guard.term).or_insert(taken);
             }
             Ok(outcome)
         });

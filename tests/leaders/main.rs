@@ -10,6 +10,7 @@
 //! | `worker.rs`, `network.rs`, `wire.rs` | workers, cables, and what HTTP makes of their requests |
 //! | `nature.rs` | what goes wrong, and what an operator orders |
 //! | `oracle.rs` | what must hold, judged by true time |
+//! | `doubt.rs`, `overtaken.rs` | what it found, each as a test of its own |
 
 #![expect(
     clippy::expect_used,
@@ -28,6 +29,7 @@ mod node;
 mod oracle;
 #[path = "../support/commands.rs"]
 mod orders;
+mod overtaken;
 mod process;
 mod run;
 mod scene;
@@ -88,4 +90,11 @@ fn third_quarter_of_the_seeds() {
 #[test]
 fn last_quarter_of_the_seeds() {
     run_all(75..100);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_world() {
+    let simulate = |seed| simulate(Scene::usual(seed, FAULTS / 4)).expect("nothing is wrong");
+    assert_eq!(simulate(7), simulate(7));
+    assert_ne!(simulate(7), simulate(8));
 }

@@ -65,7 +65,7 @@ fn strike_process(world: &mut World, number: usize) {
     } else if life.leads.is_some() && world.chance(200) {
         world.counters.releases += 1;
         life.leave();
-    } else if life.leads.is_none() && world.chance(100) && life.row.admits(&life.view.me().node) {
+    } else if life.leads.is_none() && world.chance(150) {
         world.counters.orders += 1;
         life.view.order_take_over("a person wants it".to_owned());
     }

@@ -23,6 +23,11 @@ const RUN_WITHIN: Duration = Duration::from_secs(40 * 60);
 
 /// Runs a world; returns what happened in a line, or what was wrong.
 pub(crate) fn simulate(scene: Scene) -> Result<String, String> {
+    in_a_runtime(live(scene))
+}
+
+/// Runs something in paused time.
+pub(crate) fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
     hush();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -31,7 +36,7 @@ pub(crate) fn simulate(scene: Scene) -> Result<String, String> {
         .expect("a runtime without I/O needs nothing that could be missing");
     let handle = runtime.handle().clone();
     let system = actix::System::with_tokio_rt(|| runtime);
-    let result = system.block_on(live(scene));
+    let result = system.block_on(work);
     // An actor that was never polled is started when it is dropped, and asks for its timers then.
     let _timers = handle.enter();
     drop(system);

@@ -136,7 +136,7 @@ impl<'a> Candidate<'a> {
         let mut has_looked = false;
         let mut looks: u32 = 0;
         loop {
-            if looks % LOOKS_A_BEAT == 0 {
+            if looks.is_multiple_of(LOOKS_A_BEAT) {
                 self.write_own_row(has_looked).await;
                 self.read_members().await;
             }
@@ -306,7 +306,7 @@ impl<'a> Candidate<'a> {
                 let claim = self.claim(term, beat, cause);
                 let claimed = Claimed {
                     sent: self.moment(),
-                    may_be_doubled: cause.needs_workers_word(),
+                    may_be_doubled: cause.needs_workers_word(self.candidacy.eligibility),
                 };
                 let claimed = self.view.claims(claimed);
                 self.view.change(|known| known.role = Role::Candidate);

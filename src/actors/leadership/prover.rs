@@ -1,6 +1,7 @@
 //! The newest proof, and the answers that wait for a newer one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -28,6 +29,8 @@ struct Shared {
     proofs: watch::Sender<ProofClock>,
     /// An answer waits for a newer proof.
     wanted: Notify,
+    /// A worker has named a higher term.
+    is_overtaken: AtomicBool,
 }
 
 /// There is no proof that this orchestrator leads, as far as can be found out in time.
@@ -50,6 +53,7 @@ impl Prover {
                 limits,
                 proofs: watch::Sender::new(proofs),
                 wanted: Notify::new(),
+                is_overtaken: AtomicBool::new(false),
             }),
         }
     }
@@ -108,6 +112,20 @@ impl Prover {
         self.shared
             .proofs
             .send_modify(|proofs| proofs.set_alone_until(until));
+    }
+
+    /// A worker has heard of this term. If it is a higher one, another process has taken over, and being
+    /// alone proves nothing any more; what the database proves stays proven.
+    pub(in crate::actors) fn hear_of(&self, term: Term) {
+        if term > self.shared.term {
+            self.shared.is_overtaken.store(true, Ordering::Release);
+            self.set_alone_until(None);
+        }
+    }
+
+    /// Whether a worker has named a higher term.
+    pub(super) fn is_overtaken(&self) -> bool {
+        self.shared.is_overtaken.load(Ordering::Acquire)
     }
 
     /// Returns when an answer waits for a proof.

@@ -205,7 +205,8 @@ impl Renewals {
     fn failed(&self, state: &mut State, sent: SteadyTime, error: &StoreError) {
         let unproven_for = sent.since(state.last_renewal);
         let is_alone = state.are_members_known && state.admission.is_alone();
-        if is_alone && unproven_for <= self.view.horizon() {
+        let is_overtaken = self.prover.is_overtaken();
+        if is_alone && !is_overtaken && unproven_for <= self.view.horizon() {
             // No other process may take over, and none is admitted without the database: what was
             // true at the last renewal is true now.
             let until = state.last_renewal + self.view.horizon();
@@ -213,6 +214,9 @@ impl Renewals {
             self.view.change(|known| known.failsafe = true);
             return;
         }
+        // Failsafe is over: it lasted too long, or another process has taken over.
+        self.prover.set_alone_until(None);
+        self.view.change(|known| known.failsafe = false);
         if !state.is_proven || unproven_for <= self.limits.take_over_after {
             return;
         }

@@ -44,6 +44,9 @@ impl Orchestrator {
             return Err(Rejection::UnknownInstance(heartbeat.id));
         };
         self.check_life(&entry, heartbeat.incarnation)?;
+        if let Some(heard) = heartbeat.term {
+            self.prover.hear_of(heard);
+        }
         self.note(&entry, &heartbeat);
         self.agree_lease(&entry, heartbeat.incarnation).await;
         let now = self.clock.now();

@@ -266,7 +266,25 @@ fn a_row_of_its_own_node_is_taken_once_the_earlier_process_is_gone_or_silent() {
         assert_eq!(answer(&mut watch, 5, &said), expected, "{said:?}");
         assert_eq!(look(&mut watch, &row("b", 5), 1_000), expected, "later too");
     }
-    assert!(OwnRowSilent.needs_workers_word() && !OwnRow.needs_workers_word());
+}
+
+#[test]
+fn a_leader_that_may_live_and_be_sure_of_its_term_keeps_its_streams_until_workers_speak() {
+    let newcomer = Eligibility::Newcomer {
+        after: Duration::from_secs(3_600),
+    };
+    let admitted = Eligibility::Admitted;
+    let table = [
+        (TakeOverCause::OwnRowSilent, admitted, true),
+        (TakeOverCause::OwnRow, admitted, false),
+        (TakeOverCause::Ordered, admitted, false),
+        (TakeOverCause::Ordered, newcomer, true),
+        // It has waited for longer than any leader is sure of its term.
+        (TakeOverCause::Unchanged, newcomer, false),
+    ];
+    for (cause, eligibility, expected) in table {
+        assert_eq!(cause.needs_workers_word(eligibility), expected, "{cause:?}");
+    }
 }
 
 #[test]
