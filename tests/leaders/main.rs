@@ -91,10 +91,3 @@ fn third_quarter_of_the_seeds() {
 fn last_quarter_of_the_seeds() {
     run_all(75..100);
 }
-
-#[test]
-fn the_same_seed_gives_the_same_world() {
-    let simulate = |seed| simulate(Scene::usual(seed, FAULTS / 4)).expect("nothing is wrong");
-    assert_eq!(simulate(7), simulate(7));
-    assert_ne!(simulate(7), simulate(8));
-}
