@@ -167,6 +167,7 @@ impl<'a> Candidate<'a> {
         let mut next_look = pin!(tokio::time::sleep(self.limits.renewal_interval));
         loop {
             let decision = tokio::select! {
+                biased;
                 () = &mut next_look => return Ok(None),
                 (term, beat, answer) = answered(&mut self.asking) => {
                     self.asking = None;

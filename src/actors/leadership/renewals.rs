@@ -80,6 +80,7 @@ pub(in crate::actors) async fn renew(renewals: Renewals) {
         tokio::time::sleep(pause).await;
         let interval = renewals.limits.renewal_interval.saturating_sub(pause);
         tokio::select! {
+            biased;
             () = tokio::time::sleep(interval) => {}
             () = renewals.prover.wanted() => {}
         }
