@@ -151,6 +151,19 @@ pub enum BrokenLimit {
     },
 }
 
+impl BrokenLimit {
+    /// Whether two workers could run one stream, or a living instance could fail; the other
+    /// inequalities say how soon an orchestrator is replaced.
+    pub const fn is_about_safety(&self) -> bool {
+        match self {
+            Self::NoTimeToListen { .. } | Self::ShortMargin { .. } | Self::LongLease { .. } => true,
+            Self::LostRenewal { .. } | Self::SlowTakeOver { .. } | Self::StopsMeanwhile { .. } => {
+                false
+            }
+        }
+    }
+}
+
 impl fmt::Display for BrokenLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

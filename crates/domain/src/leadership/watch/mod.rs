@@ -99,7 +99,7 @@ pub enum TakeOverCause {
 impl TakeOverCause {
     /// Whether the leader before may live, cut off from the database and sure of its term, for
     /// longer than its leases: exclusive streams are then given away on a worker's word only. A leader
-    /// that has admitted nobody is sure of it for a while without the database, and does not hear of
+    /// that has admitted no other process is sure of it for a while without the database, and does not hear of
     /// an order to a process that it has not admitted.
     pub const fn needs_workers_word(self, eligibility: Eligibility) -> bool {
         match self {
