@@ -106,9 +106,20 @@ pub(super) fn check(
         broken.retain(BrokenLimit::is_about_safety);
     }
     let problem = |broken: BrokenLimit| Problem::Contradiction {
-        sentence: broken.to_string(),
+        sentence: format!("{}: {broken}", setting_of(&broken)),
     };
     broken.into_iter().map(problem).collect()
+}
+
+/// The setting that an operator changes first.
+const fn setting_of(broken: &BrokenLimit) -> &'static str {
+    match broken {
+        BrokenLimit::LostRenewal { .. }
+        | BrokenLimit::SlowTakeOver { .. }
+        | BrokenLimit::StopsMeanwhile { .. } => "CLUSTER_TAKEOVER_AFTER",
+        BrokenLimit::NoTimeToListen { .. } => "HEARTBEAT_WARNING_THRESHOLD",
+        BrokenLimit::ShortMargin { .. } | BrokenLimit::LongLease { .. } => "LEASE_MARGIN",
+    }
 }
 
 #[cfg(test)]
