@@ -2,7 +2,7 @@
 //! it to do. For the audit trail, and for subscribers of events.
 //!
 //! The sender of an event does not wait: an order takes effect whether or not the store responds.
-//! Events that could not be saved wait in order (`domain/outbox.rs`) and are tried again: each event once.
+//! Events that could not be saved wait in order (`domain/outbox`) and are tried again: each event once.
 //! Of a save whose outcome is unknown the answer is waited for, however long that takes. Waiting events are
 //! lost only if the process ends before the store is back. If the store refuses several for their
 //! content, they are saved one by one, so that only the culprit is lost.

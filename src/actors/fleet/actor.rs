@@ -9,8 +9,7 @@ use tokio::sync::oneshot;
 
 use super::committed::Committed;
 use super::copying::Copying;
-use super::queue::{PendingCommand, Queue};
-
+use super::queue::{PendingCommand, Queue, refuse_all};
 use crate::actors::alarm::Alarm;
 use crate::actors::archive::IncidentMemory;
 use crate::actors::db_breaker::StoreAccess;
@@ -19,7 +18,7 @@ use crate::actors::leadership::Prover;
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Registry;
 use crate::actors::store_calls::StoreOp;
-use crate::actors::telemetry::{OutcomeLabel, Telemetry};
+use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::ledger::{Batch, Ledger};
 use crate::domain::return_timer::ReturnTimer;
@@ -344,27 +343,6 @@ impl FleetActor {
         self.links.fatal.send(fatal);
     }
 
-    fn count(&self, result: &Result<(), StoreError>) {
-        let outcome = match result {
-            Ok(()) => "saved",
-            Err(StoreError::Unavailable(_)) => "unavailable",
-            Err(StoreError::InDoubt(_)) => "in_doubt",
-            Err(StoreError::Refused(_)) => "refused",
-            Err(StoreError::Deposed { .. }) => "deposed",
-            Err(
-                StoreError::VersionMismatch { .. }
-                | StoreError::Unusable(_)
-                | StoreError::InUse(_)
-                | StoreError::FileReplaced(_),
-            ) => "unusable",
-        };
-        self.links
-            .telemetry
-            .saves
-            .get_or_create(&OutcomeLabel { outcome })
-            .inc();
-    }
-
     /// One timer for the command that has waited longest.
     fn arm_expiry(&mut self, ctx: &mut Context<Self>) {
         let deadlines = [
@@ -390,12 +368,6 @@ impl FleetActor {
         self.retry_singly.expire(now, &refusal);
         self.arm_expiry(ctx);
     }
-}
-
-fn refuse_all(callers: impl IntoIterator<Item = Box<dyn PendingCommand>>, refusal: &Refusal) {
-    callers
-        .into_iter()
-        .for_each(|caller| caller.refuse(refusal.clone()));
 }
 
 impl Actor for FleetActor {

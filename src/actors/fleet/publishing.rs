@@ -8,13 +8,36 @@ use super::actor::FleetActor;
 use super::committed::Committed;
 use crate::actors::instance_link::{FenceAfter, StandingChanged};
 use crate::actors::registry::{Entry, Published};
+use crate::actors::telemetry::OutcomeLabel;
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Standing;
 use crate::domain::ids::InstanceId;
 use crate::domain::ledger::Batch;
-use crate::store::Save;
+use crate::store::{Save, StoreError};
 
 impl FleetActor {
+    /// Counts a save by what the store answered.
+    pub(super) fn count(&self, result: &Result<(), StoreError>) {
+        let outcome = match result {
+            Ok(()) => "saved",
+            Err(StoreError::Unavailable(_)) => "unavailable",
+            Err(StoreError::InDoubt(_)) => "in_doubt",
+            Err(StoreError::Refused(_)) => "refused",
+            Err(StoreError::Deposed { .. }) => "deposed",
+            Err(
+                StoreError::VersionMismatch { .. }
+                | StoreError::Unusable(_)
+                | StoreError::InUse(_)
+                | StoreError::FileReplaced(_),
+            ) => "unusable",
+        };
+        self.links
+            .telemetry
+            .saves
+            .get_or_create(&OutcomeLabel { outcome })
+            .inc();
+    }
+
     pub(super) fn commit(&mut self, batch: Batch, save: &Save) {
         let concerned = batch.instances();
         self.note_for_copy(&batch);

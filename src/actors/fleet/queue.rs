@@ -150,3 +150,13 @@ impl fmt::Debug for Queue {
         write!(f, "{} waiting commands", self.waiting.len())
     }
 }
+
+/// Refuses every caller.
+pub(super) fn refuse_all(
+    callers: impl IntoIterator<Item = Box<dyn PendingCommand>>,
+    refusal: &Refusal,
+) {
+    callers
+        .into_iter()
+        .for_each(|caller| caller.refuse(refusal.clone()));
+}

@@ -314,7 +314,7 @@ impl<'a> Candidate<'a> {
                 match self.row.take_over(&claim).await {
                     Ok(TakeOver::Won(guard)) => {
                         let term = guard.term.get();
-                        info!(term, cause:? = cause; "taking over: {}", words(cause));
+                        info!(term, cause:? = cause; "taking over: {}", cause.reason());
                         Ok(Some(self.won(guard, claimed.sent, claimed.may_be_doubled)))
                     }
                     Ok(TakeOver::Lost(row)) => {
@@ -382,23 +382,6 @@ impl<'a> Candidate<'a> {
 
     fn moment(&self) -> SteadyTime {
         SteadyTime::new(self.view.clock().since_made())
-    }
-}
-
-/// Why a process takes over, in words.
-const fn words(cause: TakeOverCause) -> &'static str {
-    match cause {
-        TakeOverCause::Released => "the term is free",
-        TakeOverCause::Unchanged => "the leader has not renewed its row",
-        TakeOverCause::LeaderRefused => {
-            "the leader has not renewed its row, and no process listens at its address"
-        }
-        TakeOverCause::OwnRow => "an earlier process of this node led, and is gone",
-        TakeOverCause::OwnRowSilent => {
-            "an earlier process of this node led and does not answer; exclusive streams move on a \
-             worker's word only until it cannot lead any more"
-        }
-        TakeOverCause::Ordered => "an operator ordered it",
     }
 }
 

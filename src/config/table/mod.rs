@@ -1,6 +1,7 @@
 //! The one list of every setting.
 //!
-//! A default written here is the default: it is read like a value that was set.
+//! A default written here is the default: it is read like a value that was set. The file is long because
+//! a list in two files would be two lists, and the second would be forgotten.
 
 use super::setting::Fallback::{Derived, Text};
 use super::setting::{Group, Kind, Setting};

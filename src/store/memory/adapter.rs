@@ -6,15 +6,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::events::EventTable;
-use super::seat::Seat;
+use super::tables::{Tables, drop_rows};
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
-use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, StreamId, Term, Version};
+use crate::domain::ids::{IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::instance::Instance;
 use crate::domain::stream::{Place, Stream};
@@ -35,24 +33,6 @@ pub struct MemoryStore {
     tables: Arc<Mutex<Tables>>,
 }
 
-#[derive(Debug, Default)]
-pub(super) struct Tables {
-    pub(super) term: Term,
-    pub(super) version: Version,
-    pub(super) counter: Epoch,
-    pub(super) seat: Seat,
-    instances: BTreeMap<InstanceId, Arc<Instance>>,
-    streams: BTreeMap<StreamId, Arc<Stream>>,
-    places: BTreeMap<StreamId, Place>,
-    incidents: BTreeMap<IncidentId, Incident>,
-    beats: BTreeMap<InstanceId, LastBeat>,
-    watermark: Option<BeatWatermark>,
-    metrics: BTreeMap<(InstanceId, WallTime), MetricsRecord>,
-    events: EventTable,
-    alerts: BTreeMap<AlertId, Alert>,
-    health: BTreeMap<WallTime, HealthRecord>,
-}
-
 impl MemoryStore {
     /// Creates an empty store.
     pub fn new() -> Self {
@@ -64,97 +44,6 @@ impl MemoryStore {
     pub(super) fn tables(&self) -> MutexGuard<'_, Tables> {
         self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Tables {
-    /// Checks that the writer still holds the term and knows the current version.
-    fn check(&self, guard: Guard) -> Result<(), StoreError> {
-        if guard.term != self.term {
-            return Err(StoreError::Deposed {
-                ours: guard.term,
-                current: self.term,
-            });
-        }
-        if guard.version != self.version {
-            return Err(StoreError::VersionMismatch {
-                expected: guard.version,
-                found: self.version,
-            });
-        }
-        Ok(())
-    }
-
-    /// Checks the constraint that the databases have as a foreign key: an assignment names an
-    /// instance.
-    fn check_owners(&self, save: &Save) -> Result<(), StoreError> {
-        let gone = |id: &InstanceId| match save.rows.instances.get(id) {
-            Some(row) => row.is_none(),
-            None => !self.instances.contains_key(id),
-        };
-        let place_of = |stream: &StreamId| match save.rows.places.get(stream) {
-            Some(row) => row.as_ref(),
-            None => self.places.get(stream),
-        };
-        // Rows that are written can break it; rows that stay can break it only if an instance is
-        // deleted.
-        let instance_goes = save.rows.instances.values().any(Option::is_none);
-        let staying = self.places.keys().filter(|_| instance_goes);
-        for stream in save.rows.places.keys().chain(staying) {
-            if let Some(assignment) = place_of(stream).and_then(Place::assignment)
-                && gone(&assignment.instance)
-            {
-                return Err(StoreError::Refused(format!(
-                    "stream {stream} would belong to `{}`, which is not registered",
-                    assignment.instance
-                )));
-            }
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, save: &Save) {
-        self.version = self.version.next();
-        self.counter = save.counter;
-        put_rows(&mut self.instances, &save.rows.instances);
-        put_rows(&mut self.streams, &save.rows.streams);
-        put_rows(&mut self.places, &save.rows.places);
-        for incident in &save.rows.incidents {
-            self.incidents.insert(incident.id, incident.clone());
-        }
-        for event in &save.events {
-            self.events.append(DatedEvent {
-                at: save.at,
-                event: event.clone(),
-            });
-        }
-    }
-}
-
-fn put_rows<K: Ord + Clone, V: Clone>(table: &mut BTreeMap<K, V>, rows: &BTreeMap<K, Option<V>>) {
-    for (key, row) in rows {
-        match row {
-            Some(row) => table.insert(key.clone(), row.clone()),
-            None => table.remove(key),
-        };
-    }
-}
-
-/// Deletes at most `left` of the expired rows of a table; `left` is reduced for the next table.
-fn drop_rows<K: Ord + Clone, V>(
-    table: &mut BTreeMap<K, V>,
-    left: &mut usize,
-    is_past: impl Fn(&K, &V) -> bool,
-) {
-    let gone: Vec<K> = table
-        .iter()
-        .filter(|(key, row)| is_past(key, row))
-        .take(*left)
-        .map(|(key, _)| key.clone())
-        .collect();
-    for key in &gone {
-        table.remove(key);
-    }
-    *left -= gone.len();
 }
 
 #[async_trait]

@@ -3,8 +3,9 @@
 
 use async_trait::async_trait;
 
-use super::adapter::{MemoryStore, Tables};
+use super::adapter::MemoryStore;
 use super::seat::Membership;
+use super::tables::Tables;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     AdmissionStep, LeadershipRow, MemberRow, NodeName, RowState, RunId,

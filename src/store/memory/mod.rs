@@ -4,5 +4,6 @@ mod adapter;
 mod events;
 mod leadership;
 mod seat;
+mod tables;
 
 pub use adapter::MemoryStore;

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use diesel_async::AsyncPgConnection;
 use diesel_async::pooled_connection::deadpool::Pool;
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig};
-use diesel_async::{AsyncMigrationHarness, AsyncPgConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
@@ -16,6 +16,7 @@ use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 use super::connector::Connector;
 use super::label;
 use super::loan::Loan;
+use super::migrate::on_migrated_database;
 use super::operations;
 use super::own_runtime::OwnRuntime;
 use crate::domain::alert::{Alert, AlertFilter};
@@ -37,9 +38,6 @@ use crate::store::migrations;
 use crate::store::retention::Expiry;
 use crate::store::save::Save;
 use crate::store::stored_event::StoredEvent;
-
-/// Orchestrators that start together take turns with the migrations by this advisory lock.
-const MIGRATION_LOCK: i64 = 0x6f72_6368_6573_7472;
 
 /// How long the end waits for transactions that are under way. No request waits for them by then.
 const IN_FLIGHT_LIMIT: Duration = Duration::from_millis(300);
@@ -188,63 +186,6 @@ impl PostgresStore {
     {
         self.run(Access::Write, body).await
     }
-}
-
-/// Brings the tables of a database up to this release; returns the names of the missing migrations.
-pub(in crate::store) async fn migrate(
-    url: &str,
-    limit: Duration,
-) -> Result<Vec<String>, StoreError> {
-    let target = Arc::new(Connector::parse(url)?);
-    let runtime = OwnRuntime::start()?;
-    let taken = on_migrated_database(&runtime, &target, limit, |harness| {
-        migrations::run_pending(harness, &migrations::POSTGRES)
-    })
-    .await;
-    runtime.end().await;
-    taken
-}
-
-/// Reverts the last migration of a database.
-pub(in crate::store) async fn revert_last(
-    url: &str,
-    limit: Duration,
-) -> Result<Option<String>, StoreError> {
-    let target = Arc::new(Connector::parse(url)?);
-    let runtime = OwnRuntime::start()?;
-    let reverted = on_migrated_database(&runtime, &target, limit, |harness| {
-        migrations::revert_last(harness, &migrations::POSTGRES)
-    })
-    .await;
-    runtime.end().await;
-    reverted
-}
-
-/// Migrates a database. Connecting and waiting for the lock are bounded by `limit`; the migrations
-/// themselves are not, because half of one is worse than a slow one. The harness blocks, so it gets a
-/// thread for blocking work.
-async fn on_migrated_database<T: Send + 'static>(
-    runtime: &OwnRuntime,
-    target: &Arc<Connector>,
-    limit: Duration,
-    body: impl FnOnce(&mut AsyncMigrationHarness<AsyncPgConnection>) -> Result<T, StoreError>
-    + Send
-    + 'static,
-) -> Result<T, StoreError> {
-    let ended_early =
-        |error: tokio::task::JoinError| StoreError::Unavailable(format!("it ended early: {error}"));
-    let connection = {
-        let target = target.clone();
-        runtime
-            .spawn(async move { target.connect_for_migrations(limit, MIGRATION_LOCK).await })
-            .await
-            .map_err(ended_early)??
-    };
-    runtime
-        .handle
-        .spawn_blocking(move || body(&mut AsyncMigrationHarness::new(connection)))
-        .await
-        .map_err(ended_early)?
 }
 
 #[async_trait]

@@ -16,12 +16,14 @@ mod label;
 mod leadership;
 mod leading;
 mod loan;
+mod migrate;
 mod obstacle;
 mod operations;
 mod own_runtime;
 mod sqlstate;
 mod tls;
+mod url;
 
 pub use adapter::PostgresStore;
-pub(super) use adapter::{migrate, revert_last};
 pub use leadership::PostgresLeadership;
+pub(super) use migrate::{migrate, revert_last};

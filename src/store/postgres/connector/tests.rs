@@ -1,6 +1,7 @@
 //! How a database is connected to.
 
 use super::*;
+use crate::store::postgres::tls::Verification;
 
 #[test]
 fn the_address_is_shown_and_the_password_is_not() {

@@ -19,8 +19,11 @@
 //! If an earlier process of the observer's own node still lives, the observer ends: a node is one
 //! process. It lives if it answers under the row's address, or if its beat goes on.
 
+mod seen_row;
+
 use std::time::Duration;
 
+use self::seen_row::{Neighbour, SeenRow};
 use super::limits::LeadershipLimits;
 use super::proof::SteadyTime;
 use super::row::{LeadershipRow, NodeName, RowState, RunId};
@@ -97,6 +100,23 @@ pub enum TakeOverCause {
 }
 
 impl TakeOverCause {
+    /// The reason in words, for a log line.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::Released => "the term is free",
+            Self::Unchanged => "the leader has not renewed its row",
+            Self::LeaderRefused => {
+                "the leader has not renewed its row, and no process listens at its address"
+            }
+            Self::OwnRow => "an earlier process of this node led, and is gone",
+            Self::OwnRowSilent => {
+                "an earlier process of this node led and does not answer; exclusive streams move on a \
+             worker's word only until it cannot lead any more"
+            }
+            Self::Ordered => "an operator ordered it",
+        }
+    }
+
     /// Whether the leader before may live, cut off from the database and sure of its term, for
     /// longer than its leases: exclusive streams are then given away on a worker's word only. A leader
     /// that has admitted no other process is sure of it for a while without the database, and does not hear of
@@ -145,30 +165,6 @@ pub enum WatchDecision {
         /// The address in the row.
         address: String,
     },
-}
-
-/// What is known of the process behind the row's address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Neighbour {
-    NotAsked,
-    Asked,
-    Gone,
-    Silent,
-    Lives(RunId),
-}
-
-#[derive(Debug, Clone)]
-struct SeenRow {
-    row: LeadershipRow,
-    /// How long term and beat were the same, as far as looks were answered in time.
-    unchanged: Duration,
-    /// Up to when that is counted; none: the last look failed or was late.
-    counted_to: Option<SteadyTime>,
-    /// Looks that found the same beat.
-    looks: u32,
-    /// Changes of the beat under the same term and run.
-    beats: u32,
-    neighbour: Neighbour,
 }
 
 /// The observer of one process.
@@ -378,17 +374,6 @@ impl LeaderWatch {
 }
 
 impl SeenRow {
-    fn new(row: &LeadershipRow, answered: SteadyTime, is_late: bool) -> Self {
-        Self {
-            row: row.clone(),
-            unchanged: Duration::ZERO,
-            counted_to: (!is_late).then_some(answered),
-            looks: 0,
-            beats: 0,
-            neighbour: Neighbour::NotAsked,
-        }
-    }
-
     fn ask(&mut self) -> WatchDecision {
         self.neighbour = Neighbour::Asked;
         WatchDecision::AskAddress {
