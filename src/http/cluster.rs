@@ -10,7 +10,7 @@ use super::answer::{Time, milliseconds, seconds};
 use super::problem::Problem;
 use super::requests::{TakeOverQuery, read_query};
 use crate::actors::leadership::{Cluster, ClusterView, Prover, SeenMember};
-use crate::domain::leadership::{LeadershipRow, Role};
+use crate::domain::leadership::{LeadershipRow, Role, WalTimeline};
 
 /// Seconds after which a caller that found no proven leader asks again.
 const RETRY_SOON: &str = "1";
@@ -48,22 +48,11 @@ impl From<&LeadershipRow> for LedBy {
     }
 }
 
-/// The word for a role in answers.
-const fn word_for(role: Role) -> &'static str {
-    match role {
-        Role::Joining => "joining",
-        Role::Standby | Role::Candidate => "standby",
-        Role::Loading => "loading",
-        Role::Leading | Role::Unproven => "leader",
-        Role::Deposed => "deposed",
-    }
-}
-
 /// One sentence about who leads, for a caller that came to the wrong place.
 pub(super) fn who_leads(view: &ClusterView, cluster: &Cluster) -> String {
     let me = &view.me().node;
     match (cluster.role, &cluster.leader) {
-        (Role::Leading | Role::Unproven, _) => format!("`{me}` leads."),
+        (Role::Leading, _) => format!("`{me}` leads."),
         (Role::Loading, _) => format!("`{me}` has taken over and loads the fleet."),
         (Role::Standby | Role::Candidate, Some((row, since))) => {
             let unchanged = view.clock().since_made().saturating_sub(*since);
@@ -74,7 +63,6 @@ pub(super) fn who_leads(view: &ClusterView, cluster: &Cluster) -> String {
                 unchanged.as_secs_f64()
             )
         }
-        (Role::Deposed, _) => format!("`{me}` was replaced by another orchestrator and ends."),
         (Role::Standby | Role::Candidate | Role::Joining, _) => {
             format!("`{me}` is starting and has not seen yet who leads.")
         }
@@ -98,7 +86,7 @@ pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>
     let row = cluster.leader.as_ref().map(|(row, _)| row);
     let answer = LeaderAnswer {
         leader: leads,
-        role: word_for(cluster.role),
+        role: cluster.role.as_str(),
         node: view.me().node.to_string(),
         term: row.map(|row| row.term.get()),
         proof_age_ms: age.map(milliseconds),
@@ -141,7 +129,7 @@ pub(super) fn standby(view: &ClusterView, path: &str) -> HttpResponse {
             .json(StandbyReady {
                 status: "standby",
                 timestamp: Time(view.clock().wall()),
-                role: word_for(cluster.role),
+                role: cluster.role.as_str(),
                 led_by: cluster.leader.as_ref().map(|(row, _)| LedBy::from(row)),
                 detail,
             });
@@ -187,7 +175,7 @@ struct MemberLine {
 
 #[derive(Debug, Serialize)]
 struct DatabaseLine {
-    timeline: Option<i64>,
+    timeline: Option<u32>,
 }
 
 #[derive(Debug, Serialize)]
@@ -222,8 +210,8 @@ pub(super) async fn cluster(
         address: member.row.address.clone(),
         release: member.row.release.clone(),
         role: match &cluster.leader {
-            Some((row, _)) if row.node == member.row.node => word_for(Role::Leading),
-            Some(_) | None => word_for(Role::Standby),
+            Some((row, _)) if row.node == member.row.node => Role::Leading.as_str(),
+            Some(_) | None => Role::Standby.as_str(),
         },
         admitted: member.row.is_admitted,
         seen_ms: milliseconds(member.unchanged_for),
@@ -231,12 +219,12 @@ pub(super) async fn cluster(
     Json(ClusterAnswer {
         node: me.node.to_string(),
         run: me.run.get(),
-        role: word_for(cluster.role),
+        role: cluster.role.as_str(),
         term: cluster.leader.as_ref().map(|(row, _)| row.term.get()),
         leader,
         members: cluster.members.iter().map(line).collect(),
         database: DatabaseLine {
-            timeline: cluster.timeline,
+            timeline: cluster.timeline.map(WalTimeline::get),
         },
         failsafe: FailsafeLine {
             horizon_seconds: seconds(view.horizon()),
@@ -261,11 +249,9 @@ pub(super) async fn take_over(
     let cluster = view.now();
     let me = &view.me().node;
     match cluster.role {
-        Role::Leading | Role::Unproven | Role::Loading | Role::Deposed => {
-            Err(Problem::conflict(format!(
-                "`{me}` leads already; a take-over is ordered at a standby. GET /cluster lists them."
-            )))
-        }
+        Role::Leading | Role::Loading => Err(Problem::conflict(format!(
+            "`{me}` leads already; a take-over is ordered at a standby. GET /cluster lists them."
+        ))),
         Role::Standby | Role::Candidate | Role::Joining => {
             warn!(reason = query.reason.as_str();
                 "an operator ordered this orchestrator to take over: {}", query.reason);

@@ -12,9 +12,9 @@
 //! `alerts`, `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
-//! way. `authority` says which answers need a proof that this process leads, and `withholding` answers
-//! 503 instead without one. `cluster` has the pages that a standby answers too. `pieces` writes long lists while the client reads them, `connection` bounds every wait on a
-//! client, `server` runs it all.
+//! way. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
+//! none. `cluster` has the pages that a standby answers too. `pieces` writes long lists while the
+//! client reads them, `connection` bounds every wait on a client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`src/app` fills `HttpSettings`).
@@ -22,7 +22,6 @@
 mod alerts;
 mod answer;
 mod assignments;
-mod authority;
 mod body;
 mod brake;
 mod breakers;
@@ -52,7 +51,6 @@ mod streams;
 mod withholding;
 mod workers;
 
-pub use authority::{Authority, Needed};
 pub use body::MAX_BODY;
 pub use connection::ClientLimits;
 pub use gate::{Awaited, Gate, Phase, Starting};
@@ -60,3 +58,4 @@ pub use problem::{FieldError, Problem};
 pub use route_table::{Contract, Parameters, Route, configure, markdown_route_table, route_table};
 pub use server::{app, bind, serve};
 pub use state::{AppState, HttpSettings, Readiness, RequestLimits};
+pub use withholding::verdict;

@@ -6,13 +6,13 @@ use std::fmt;
 use actix_web::http::Method;
 use actix_web::{guard, middleware, web};
 
-use super::authority::Authority;
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
     alerts, assignments, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves,
     patterns, recovery, resilience, status, streams, workers,
 };
+use crate::domain::leadership::Authority;
 
 /// The contract that a route belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

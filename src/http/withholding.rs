@@ -4,16 +4,16 @@
 
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
 use actix_web::{Error, ResponseError};
 
-use super::authority::{Authority, Needed};
 use super::problem::Problem;
 use super::route_table::{Route, route_table};
 use super::state::AppState;
 use crate::actors::leadership::NotProven;
+use crate::domain::leadership::{Authority, Needed, Verdict};
 
 /// Middleware: answers 503 instead of what needs a proof that the database does not give in time.
 pub(super) async fn withhold_without_proof(
@@ -29,9 +29,9 @@ pub(super) async fn withhold_without_proof(
         return Ok(answer);
     };
     let needed = authority(&answer).map_or(Needed::Nothing, |authority| {
-        authority.needs(answer.status())
+        authority.needs(verdict(answer.status()))
     });
-    match needed.met(state.orchestrator().prover(), came).await {
+    match state.orchestrator().prover().meets(needed, came).await {
         Ok(()) => Ok(answer),
         Err(NotProven) => {
             state.orchestrator().telemetry().answers_withheld.inc();
@@ -57,4 +57,38 @@ fn authority(answer: &ServiceResponse<BoxBody>) -> Option<Authority> {
         .iter()
         .find(is_it)
         .map(|route| route.authority)
+}
+
+/// What an answer with this status says, as far as a proof is concerned.
+pub fn verdict(status: StatusCode) -> Verdict {
+    if status.is_success() {
+        Verdict::Granted
+    } else if [StatusCode::NOT_FOUND, StatusCode::CONFLICT].contains(&status) {
+        Verdict::Denied
+    } else {
+        Verdict::Failed
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bad_input_and_outages_say_nothing_about_the_fleet() {
+        let table = [
+            (StatusCode::OK, Verdict::Granted),
+            (StatusCode::CREATED, Verdict::Granted),
+            (StatusCode::NOT_MODIFIED, Verdict::Failed),
+            (StatusCode::BAD_REQUEST, Verdict::Failed),
+            (StatusCode::NOT_FOUND, Verdict::Denied),
+            (StatusCode::CONFLICT, Verdict::Denied),
+            (StatusCode::UNPROCESSABLE_ENTITY, Verdict::Failed),
+            (StatusCode::INTERNAL_SERVER_ERROR, Verdict::Failed),
+            (StatusCode::SERVICE_UNAVAILABLE, Verdict::Failed),
+        ];
+        for (status, expected) in table {
+            assert_eq!(verdict(status), expected, "{status}");
+        }
+    }
 }

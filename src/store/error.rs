@@ -1,6 +1,7 @@
 //! Why a store did not carry out a call, and what is certain then.
 
 use crate::domain::ids::{Term, Version};
+use crate::domain::leadership::NumbersUsedUp;
 
 /// Why a store did not carry out a call. The texts are for the log, never for an HTTP answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +37,12 @@ pub enum StoreError {
     /// nothing will be, unless it is put back.
     #[error("{0}")]
     FileReplaced(String),
+}
+
+impl From<NumbersUsedUp> for StoreError {
+    fn from(used_up: NumbersUsedUp) -> Self {
+        Self::Unusable(used_up.to_string())
+    }
 }
 
 fn other_term(ours: Term, current: Term) -> String {

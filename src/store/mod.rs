@@ -37,9 +37,7 @@ pub use census::Census;
 pub use contract::Store;
 pub use error::StoreError;
 pub use guard::{Guard, Settlement};
-pub use leadership::{
-    Claim, ClaimRight, Leadership, Look, Member, Origin, Release, Renewal, TakeOver,
-};
+pub use leadership::{Leadership, Look, Member, Origin, Release, Renewal, TakeOver};
 pub use load::{LoadProgress, LoadedFleet, OnProgress};
 pub use memory::MemoryStore;
 pub use open::{Identity, migrate, open, revert_last};

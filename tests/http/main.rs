@@ -4,6 +4,8 @@ mod authority;
 mod bad_input;
 mod brake;
 mod breakers;
+#[path = "../support/cable.rs"]
+mod cable;
 mod catalogue;
 mod classic;
 mod epochs;

@@ -9,11 +9,12 @@ use std::time::Duration;
 use async_trait::async_trait;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::ids::Term;
-use resilient_orchestrator::domain::leadership::{AdmissionStep, MemberRow, NodeName, RunId};
+use resilient_orchestrator::domain::leadership::{
+    AdmissionStep, Claim, ClaimRight, MemberRow, NodeName, RunId,
+};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
-    Claim, ClaimRight, Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError,
-    TakeOver,
+    Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};

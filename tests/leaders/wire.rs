@@ -1,5 +1,5 @@
 //! What the HTTP layer of an orchestrator makes of a worker's request, without the wire: the gate, the
-//! handler, and the rule that withholds answers (`Authority::needs`, `Needed::met`).
+//! handler, and the rule that withholds answers (`Authority::needs`, `Prover::meets`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,11 @@ use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::{
     AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId, Term,
 };
+use resilient_orchestrator::domain::leadership::Authority;
 use resilient_orchestrator::domain::lease::Grant;
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate};
 use resilient_orchestrator::domain::stream::Stream;
-use resilient_orchestrator::http::{Authority, Problem};
+use resilient_orchestrator::http::{Problem, verdict};
 
 use crate::network::Letter;
 use crate::node::Leads;
@@ -65,9 +66,8 @@ pub(crate) async fn serve(world: Shared, letter: Letter) -> Answer {
         };
         scene.breaks(mutation)
     };
-    let proven = authority
-        .needs(status)
-        .met(orchestrator.prover(), request_came);
+    let needed = authority.needs(verdict(status));
+    let proven = orchestrator.prover().meets(needed, request_came);
     if !is_told_anyway && proven.await.is_err() {
         world.borrow_mut().counters.withheld += 1;
         return UNAVAILABLE;

@@ -7,19 +7,18 @@
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use resilient_orchestrator::domain::ids::{Epoch, Term};
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+    AdmissionStep, Claim, ClaimRight, LeadershipRow, MemberRow, NodeName, RowState, RunId,
 };
 use resilient_orchestrator::store::{
-    Claim, ClaimRight, Guard, Identity, Leadership, Look, Member, MemoryStore, Origin,
-    PostgresLeadership, Release, Renewal, Store, StoreError, TakeOver, Target,
+    Guard, Identity, Leadership, Look, Member, MemoryStore, Origin, PostgresLeadership, Release,
+    Renewal, Store, StoreError, TakeOver, Target,
 };
 
+use crate::support::cable::Cable;
 use crate::support::fleets::{Draft, at, instance};
 use crate::support::postgres::Database;
 use crate::support::stores::PLENTY;
@@ -270,10 +269,10 @@ async fn terms_and_epochs_grow(world: World) {
     let Origin { timeline, .. } = found(&world.a).await.origin;
     let counter = async || world.store.census().await.unwrap().counter.get();
     let first = lead(&world.a, &a).await;
-    assert_eq!(first.term.get(), (timeline << 32) + 1);
+    assert_eq!(first.term.get(), (i64::from(timeline.get()) << 32) + 1);
     // Nobody handed the first term of a timeline over.
     let begun = counter().await;
-    assert_eq!(begun, timeline << 40);
+    assert_eq!(begun, i64::from(timeline.get()) << 40);
     let draft = Draft::default().decided(1, begun + 9);
     world.store.save(first, draft).await.unwrap();
 
@@ -443,83 +442,21 @@ async fn a_term_that_began_without_the_row_is_led_by_nobody(world: World) {
     assert_eq!(lead(&world.a, &a).await.term, other.term.next());
 }
 
-/// A view of the row that can be cut off.
-#[derive(Debug)]
-struct Cable {
-    end: MemoryStore,
-    is_cut: AtomicBool,
-}
-
-impl Cable {
-    fn pass(&self) -> Result<&MemoryStore, StoreError> {
-        if self.is_cut.load(Ordering::Relaxed) {
-            return Err(StoreError::Unavailable("on purpose".to_owned()));
-        }
-        Ok(&self.end)
-    }
-}
-
-#[async_trait]
-impl Leadership for Cable {
-    async fn look(&self) -> Result<Option<Look>, StoreError> {
-        self.pass()?.look().await
-    }
-
-    async fn join(&self, member: &Member) -> Result<(), StoreError> {
-        self.pass()?.join(member).await
-    }
-
-    async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError> {
-        self.pass()?.take_over(claim).await
-    }
-
-    async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
-        self.pass()?.renew(term, run).await
-    }
-
-    async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
-        self.pass()?.members().await
-    }
-
-    async fn admit(
-        &self,
-        term: Term,
-        run: RunId,
-        step: &AdmissionStep,
-    ) -> Result<bool, StoreError> {
-        self.pass()?.admit(term, run, step).await
-    }
-
-    async fn release(
-        &self,
-        term: Term,
-        run: RunId,
-        successor: Option<&NodeName>,
-    ) -> Result<Release, StoreError> {
-        self.pass()?.release(term, run, successor).await
-    }
-}
-
 #[tokio::test]
 async fn orchestrators_in_one_process_share_a_store_and_not_their_views() {
     let store = MemoryStore::new();
-    let cable = || {
-        Arc::new(Cable {
-            end: store.clone(),
-            is_cut: AtomicBool::new(false),
-        })
-    };
+    let cable = || Arc::new(Cable::to(store.clone()));
     let (first, second) = (cable(), cable());
     let (a, b) = (identity("a", 1), identity("b", 2));
     let views: [Arc<dyn Leadership>; 2] = [first.clone(), second];
     let guard = lead(&views[0], &a).await;
-    first.is_cut.store(true, Ordering::Relaxed);
+    first.cut(true);
     views[0].renew(guard.term, a.run).await.unwrap_err();
     join(&views[1], &b).await;
     let row = found(&views[1]).await.row;
     let won = views[1].take_over(&by_order(claim(&b, &row))).await;
     assert!(matches!(won, Ok(TakeOver::Won(_))), "{won:?}");
-    first.is_cut.store(false, Ordering::Relaxed);
+    first.cut(false);
     let renewal = views[0].renew(guard.term, a.run).await.unwrap();
     assert!(matches!(renewal, Renewal::Deposed(row) if row.node == b.node));
 }
@@ -621,7 +558,7 @@ async fn a_take_over_in_doubt_is_settled_by_the_row() {
     assert_eq!(won, TakeOver::Won(guard));
     // It was carried out once.
     let Origin { timeline, .. } = found(&leadership).await.origin;
-    assert_eq!(row.term.get(), (timeline << 32) + 1);
+    assert_eq!(row.term.get(), (i64::from(timeline.get()) << 32) + 1);
 }
 
 #[tokio::test]
@@ -695,7 +632,10 @@ async fn an_ordinary_role_is_told_which_history_answers() {
     let plain: Arc<dyn Leadership> = Arc::new(seen_by(&url, &b, PLENTY));
     let origin = found(&plain).await.origin;
     assert_eq!(origin, found(&leadership).await.origin);
-    assert!(origin.system != 0 && origin.timeline > 0, "{origin:?}");
+    assert!(
+        origin.system != 0 && origin.timeline.get() > 0,
+        "{origin:?}"
+    );
     let guard = lead(&plain, &b).await;
     let renewal = plain.renew(guard.term, b.run).await.unwrap();
     let version = guard.version;

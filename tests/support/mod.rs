@@ -12,6 +12,7 @@
     reason = "a helper that cannot do its work fails the test that needs it"
 )]
 
+pub mod cable;
 pub mod commands;
 pub mod fleets;
 pub mod postgres;

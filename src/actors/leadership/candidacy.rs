@@ -24,10 +24,10 @@ use tokio::time::timeout;
 use super::view::{Claimed, ClusterView, SeenMember};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AddressAnswer, Candidacy, Eligibility, LeaderWatch, LeadershipLimits, LeadershipRow, NodeName,
-    Role, RowState, RunId, SteadyTime, TakeOverCause, WatchDecision,
+    AddressAnswer, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch, LeadershipLimits,
+    LeadershipRow, NodeName, Role, RowState, RunId, SteadyTime, TakeOverCause, WatchDecision,
 };
-use crate::store::{Claim, ClaimRight, Guard, Leadership, Member, StoreError, TakeOver};
+use crate::store::{Guard, Leadership, Member, StoreError, TakeOver};
 
 /// The version of what members say to each other.
 const PROTOCOL: i64 = 1;

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use crate::clock::Clock;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Anchor, LeadershipLimits, Proof, ProofClock, ProofStanding, SteadyTime,
+    Anchor, LeadershipLimits, Needed, Proof, ProofClock, ProofStanding, SteadyTime,
 };
 
 /// How long an answer waits for a proof before it is withheld.
@@ -86,6 +86,19 @@ impl Prover {
         newer
             .and_then(|proofs| proofs.proof_for(came))
             .ok_or(NotProven)
+    }
+
+    /// Returns once an answer may leave that was just decided, to a request that came at `came`.
+    ///
+    /// # Errors
+    /// If the database gave no proof within a quarter of a second.
+    pub async fn meets(&self, needed: Needed, came: SteadyTime) -> Result<(), NotProven> {
+        let since = match needed {
+            Needed::Nothing => return Ok(()),
+            Needed::AfterRequest => came,
+            Needed::AfterVerdict => self.moment(),
+        };
+        self.after(since).await.map(|_proof| ())
     }
 
     /// Returns how old the newest proof is.

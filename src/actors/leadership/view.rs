@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, Role, RunId, SteadyTime};
+use crate::domain::leadership::{
+    LeadershipRow, MemberRow, NodeName, Role, RunId, SteadyTime, WalTimeline,
+};
 
 /// One process and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,7 +42,7 @@ pub struct Cluster {
     /// The other orchestrators on this database.
     pub members: Vec<SeenMember>,
     /// The timeline of the database's write-ahead log; PostgreSQL counts its promotions with it.
-    pub timeline: Option<i64>,
+    pub timeline: Option<WalTimeline>,
     /// Whether leases go on without the database, because no other process can take over.
     pub failsafe: bool,
 }

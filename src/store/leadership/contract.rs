@@ -5,7 +5,9 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::domain::ids::{Term, Version};
-use crate::domain::leadership::{AdmissionStep, LeadershipRow, MemberRow, NodeName, RunId};
+use crate::domain::leadership::{
+    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, RunId, WalTimeline,
+};
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
@@ -19,7 +21,7 @@ pub struct Origin {
     /// The identifier that the database got when it was made.
     pub system: i64,
     /// The timeline of its write-ahead log.
-    pub timeline: i64,
+    pub timeline: WalTimeline,
 }
 
 /// What one read of the row found.
@@ -48,39 +50,6 @@ pub struct Member {
     pub protocol: i64,
     /// When it said so.
     pub seen_at: WallTime,
-}
-
-/// Why an orchestrator may take the term.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimRight {
-    /// The tables say so: the term is released to the node or to all, the node leads it already, or
-    /// the leader has admitted the node.
-    Tables,
-    /// A person ordered it.
-    Order,
-    /// The leader has been silent for longer than it may lead without the database.
-    Horizon,
-}
-
-/// An orchestrator claims the term that comes after the one it saw.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Claim {
-    /// Its stable name.
-    pub node: NodeName,
-    /// Its process. [`Leadership::join`] must have been called for it.
-    pub run: RunId,
-    /// Where the other orchestrators reach it.
-    pub address: String,
-    /// Where workers and people reach it.
-    pub public_url: String,
-    /// When it claims.
-    pub since: WallTime,
-    /// The term it saw.
-    pub seen_term: Term,
-    /// The beat it saw.
-    pub seen_beat: i64,
-    /// Why it may take the term.
-    pub right: ClaimRight,
 }
 
 /// What became of a claim.

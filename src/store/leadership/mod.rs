@@ -5,17 +5,13 @@
 //! newest term. Rows are locked in the order leadership, members, fleet_state; a renewal needs only the first
 //! and a fleet transaction only the last, so no two wait for each other.
 //!
-//! `contract` is the trait with its words, `succession` the rules of a take-over, `rows` the way from the
+//! `contract` is the trait with its words, `rows` the way from the
 //! tables to the domain. On PostgreSQL the row is reached by a connection of its own
 //! (`postgres/leadership.rs`): a pool that is busy would delay renewals. A file of SQLite and a store in
 //! memory have the row too, so that one process goes the same way as several.
 
 mod contract;
 mod rows;
-mod succession;
 
-pub use contract::{
-    Claim, ClaimRight, Leadership, Look, Member, Origin, Release, Renewal, TakeOver,
-};
+pub use contract::{Leadership, Look, Member, Origin, Release, Renewal, TakeOver};
 pub(super) use rows::{AdmissionFound, LookFound, MemberFound, RenewalFound};
-pub(super) use succession::{Succession, may_take, next_epoch};

@@ -5,7 +5,7 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::contract::{Look, Origin, Renewal};
 use crate::domain::ids::{Term, Version};
-use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, RowState, RunId};
+use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, RowState, RunId, WalTimeline};
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 
@@ -22,7 +22,8 @@ impl From<OriginFound> for Origin {
     fn from(found: OriginFound) -> Self {
         Self {
             system: found.system,
-            timeline: found.timeline,
+            // Eight hexadecimal digits of a file's name: it always fits.
+            timeline: WalTimeline::new(u32::try_from(found.timeline).unwrap_or(u32::MAX)),
         }
     }
 }

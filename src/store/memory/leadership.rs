@@ -8,14 +8,11 @@ use super::seat::Membership;
 use super::tables::Tables;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AdmissionStep, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, RowState, RunId, Succession,
 };
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
-use crate::store::leadership::{
-    Claim, Leadership, Look, Member, Origin, Release, Renewal, Succession, TakeOver, may_take,
-    next_epoch,
-};
+use crate::store::leadership::{Leadership, Look, Member, Origin, Release, Renewal, TakeOver};
 
 impl Tables {
     fn row(&self) -> LeadershipRow {
@@ -34,22 +31,21 @@ impl Tables {
         }
     }
 
-    fn take_over(&mut self, claim: &Claim) -> TakeOver {
+    fn take_over(&mut self, claim: &Claim) -> Result<TakeOver, StoreError> {
         let row = self.row();
-        if self.is_held(row.term, claim.run) && row.node == claim.node && row.term > claim.seen_term
-        {
-            return TakeOver::Won(self.guard());
+        if claim.is_won(&row) {
+            return Ok(TakeOver::Won(self.guard()));
         }
         let own = self.seat.members.get(&claim.node);
         let own = own.filter(|own| own.run == claim.run);
-        if !own.is_some_and(|own| may_take(&row, claim, own.admitted)) {
-            return TakeOver::Lost(row);
+        if !own.is_some_and(|own| claim.may_take(&row, own.admitted)) {
+            return Ok(TakeOver::Lost(row));
         }
-        let succession = Succession::new(row, Origin::default().timeline);
-        self.counter = next_epoch(self.counter, &succession);
-        self.term = succession.term;
+        let succession = Succession::new(row, Origin::default().timeline)?;
+        self.counter = succession.next_epoch(self.counter)?;
+        self.term = succession.term();
         for (node, member) in &mut self.seat.members {
-            if member.admitted == Some(succession.before.term) || *node == claim.node {
+            if member.admitted == Some(succession.before().term) || *node == claim.node {
                 member.admitted = Some(self.term);
             }
         }
@@ -60,7 +56,7 @@ impl Tables {
         self.seat.address.clone_from(&claim.address);
         self.seat.public_url.clone_from(&claim.public_url);
         self.seat.since = claim.since;
-        TakeOver::Won(self.guard())
+        Ok(TakeOver::Won(self.guard()))
     }
 }
 
@@ -89,7 +85,7 @@ impl Leadership for MemoryStore {
     }
 
     async fn take_over(&self, claim: &Claim) -> Result<TakeOver, StoreError> {
-        Ok(self.tables().take_over(claim))
+        self.tables().take_over(claim)
     }
 
     async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {

@@ -25,13 +25,13 @@ use super::label;
 use super::leading::{self, Claimed};
 use super::own_runtime::OwnRuntime;
 use crate::domain::ids::Term;
-use crate::domain::leadership::{AdmissionStep, LeadershipRow, MemberRow, NodeName, RunId};
+use crate::domain::leadership::{
+    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, RunId, Succession,
+};
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
 use crate::store::guard::Guard;
-use crate::store::leadership::{
-    Claim, Leadership, Look, Member, Release, Renewal, Succession, TakeOver,
-};
+use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver};
 
 /// How long a take-over waits for a transaction of the leader before. A leader that was stopped in
 /// the middle of one holds its locks for as long as the server lets it.
@@ -200,7 +200,7 @@ impl Link {
         if let Ok(moved) = timeout(PATIENCE, &mut moving).await {
             return moved;
         }
-        let before = &succession.before;
+        let before = succession.before();
         let ended = self.bounded(self.end_transactions_of(before)).await;
         let (node, run) = (before.node.as_str(), before.run.get());
         match ended {

@@ -11,13 +11,12 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use super::dialect::{Connection, ORIGIN, RunQueryDsl};
 use crate::domain::ids::{Epoch, Term, Version};
 use crate::domain::leadership::{
-    AdmissionStep, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, RowState, RunId, Succession,
 };
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
 use crate::store::leadership::{
-    AdmissionFound, Claim, Look, LookFound, Member, MemberFound, Release, Renewal, RenewalFound,
-    Succession, may_take, next_epoch,
+    AdmissionFound, Look, LookFound, Member, MemberFound, Release, Renewal, RenewalFound,
 };
 use crate::store::schema::fleet_state;
 
@@ -60,11 +59,7 @@ pub(super) fn lost() -> StoreError {
 
 /// The guard of a claimant whose claim was carried out, if the row says so.
 pub(super) fn won(row: &LeadershipRow, claim: &Claim) -> Option<Guard> {
-    let is_claimants = row.state == RowState::Held
-        && row.run == claim.run
-        && row.node == claim.node
-        && row.term > claim.seen_term;
-    is_claimants.then_some(Guard {
+    claim.is_won(row).then_some(Guard {
         term: row.term,
         version: row.version,
     })
@@ -85,15 +80,15 @@ pub(super) async fn claim(c: &mut Connection, claim: &Claim) -> Result<Claimed, 
     .get_result(c)
     .await
     .optional()?;
-    if !own.is_some_and(|own| may_take(&row, claim, own.term())) {
+    if !own.is_some_and(|own| claim.may_take(&row, own.term())) {
         return Ok(Claimed::Refused(Box::new(row)));
     }
-    let succession = Succession::new(row, origin.timeline);
+    let succession = Succession::new(row, origin.timeline)?;
     diesel::sql_query(
         "UPDATE leadership SET term = $1, node = $2, run = $3, beat = 0, state = 'held', \
          successor = NULL, address = $4, public_url = $5, since = $6 WHERE id = 1",
     )
-    .bind::<BigInt, _>(succession.term.get())
+    .bind::<BigInt, _>(succession.term().get())
     .bind::<Text, _>(claim.node.as_str())
     .bind::<BigInt, _>(claim.run.get())
     .bind::<Text, _>(claim.address.as_str())
@@ -109,7 +104,7 @@ pub(super) async fn move_term(
     c: &mut Connection,
     succession: &Succession,
 ) -> Result<Guard, StoreError> {
-    let term = succession.term.get();
+    let term = succession.term().get();
     let found: Option<(i64, i64)> = diesel::update(
         fleet_state::table
             .find(1)
@@ -126,13 +121,13 @@ pub(super) async fn move_term(
              database was edited"
         )));
     };
-    let epoch = next_epoch(Epoch::new(epoch), succession);
+    let epoch = succession.next_epoch(Epoch::new(epoch))?;
     diesel::update(fleet_state::table.find(1))
         .set(fleet_state::epoch.eq(epoch.get()))
         .execute(c)
         .await?;
     Ok(Guard {
-        term: succession.term,
+        term: succession.term(),
         version: Version::new(version),
     })
 }
@@ -145,8 +140,8 @@ pub(super) async fn admit(
     node: &NodeName,
 ) -> Result<(), StoreError> {
     diesel::sql_query("UPDATE members SET admitted = $1 WHERE admitted = $2 OR node = $3")
-        .bind::<BigInt, _>(succession.term.get())
-        .bind::<BigInt, _>(succession.before.term.get())
+        .bind::<BigInt, _>(succession.term().get())
+        .bind::<BigInt, _>(succession.before().term.get())
         .bind::<Text, _>(node.as_str())
         .execute(c)
         .await?;

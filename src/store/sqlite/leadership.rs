@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use super::adapter::SqliteStore;
 use super::leading::{self, Claimed};
 use crate::domain::ids::Term;
-use crate::domain::leadership::{AdmissionStep, MemberRow, NodeName, RunId};
+use crate::domain::leadership::{AdmissionStep, Claim, MemberRow, NodeName, RunId};
 use crate::store::error::StoreError;
-use crate::store::leadership::{Claim, Leadership, Look, Member, Release, Renewal, TakeOver};
+use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver};
 
 #[async_trait]
 impl Leadership for SqliteStore {

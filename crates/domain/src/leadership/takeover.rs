@@ -1,11 +1,15 @@
-//! The numbers that a new term begins with: its own, and the counter of epochs.
+//! Who may take a term, and the numbers that it begins with: its own, and the counter of epochs.
 //!
 //! Terms and epochs must not come back. After a fail-over, a PostgreSQL that was promoted may have
 //! lost the last transactions, and with them a term or epochs that were handed out. Its *timeline*
 //! is higher than that of the primary before. If the timeline is in the high bits of each number,
 //! then no number comes back, because whatever the new history counts, it counts above the old one.
 
+use std::fmt;
+
+use super::row::{LeadershipRow, NodeName, RowState, RunId};
 use crate::ids::{Epoch, Term};
+use crate::time::WallTime;
 
 /// Terms of one timeline: 2^32.
 const TERMS_OF_A_TIMELINE: i64 = 1 << 32;
@@ -42,48 +46,124 @@ impl WalTimeline {
     }
 }
 
-/// How the term before ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TermEnd {
-    /// Its leader gave the row up after its last change.
-    Released,
-    /// Not by its leader.
-    Unreleased,
+/// Why an orchestrator may take the term.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimRight {
+    /// The tables say so: the term is released to the node or to all, the node leads it already, or
+    /// the leader has admitted the node.
+    Tables,
+    /// A person ordered it.
+    Order,
+    /// The leader has been silent for longer than it may lead without the database.
+    Horizon,
+}
+
+/// An orchestrator claims the term that comes after the one it saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    /// Its stable name.
+    pub node: NodeName,
+    /// Its process, which must have joined the members.
+    pub run: RunId,
+    /// Where the other orchestrators reach it.
+    pub address: String,
+    /// Where workers and people reach it.
+    pub public_url: String,
+    /// When it claims.
+    pub since: WallTime,
+    /// The term it saw.
+    pub seen_term: Term,
+    /// The beat it saw.
+    pub seen_beat: i64,
+    /// Why it may take the term.
+    pub right: ClaimRight,
+}
+
+impl Claim {
+    /// Whether the claim is for this row, and the claimant may have it. `admitted` is the term under
+    /// which it was last admitted.
+    pub fn may_take(&self, row: &LeadershipRow, admitted: Option<Term>) -> bool {
+        if row.term != self.seen_term || row.beat != self.seen_beat {
+            return false;
+        }
+        let is_released = row.state == RowState::Released
+            && row.successor.as_ref().is_none_or(|to| *to == self.node);
+        match self.right {
+            ClaimRight::Order | ClaimRight::Horizon => true,
+            ClaimRight::Tables => {
+                is_released || row.node == self.node || admitted == Some(row.term)
+            }
+        }
+    }
+
+    /// Whether the row says that this claim was carried out before.
+    pub fn is_won(&self, row: &LeadershipRow) -> bool {
+        row.state == RowState::Held
+            && row.run == self.run
+            && row.node == self.node
+            && row.term > self.seen_term
+    }
 }
 
 /// The next term, or the epochs of it, would reach 2^53.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumbersUsedUp;
 
-/// The term after `term` on a database with this timeline.
-///
-/// # Errors
-/// If it would reach 2^53, which is timeline 2,097,152.
-pub fn next_term(term: Term, timeline: WalTimeline) -> Result<Term, NumbersUsedUp> {
-    let base = i64::from(timeline.0).saturating_mul(TERMS_OF_A_TIMELINE);
-    let next = term.next().get().max(base.saturating_add(1));
-    below_limit(next).map(Term::new)
+impl fmt::Display for NumbersUsedUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the numbers of terms or epochs in the database are used up (2^53)")
+    }
 }
 
-/// What the counter of epochs is moved to when the term after `term` is taken on a database with
-/// this timeline.
-///
-/// # Errors
-/// If it would reach 2^53, which is timeline 8,192, or about 2^33 take-overs.
-pub fn next_epoch(
-    epoch: Epoch,
-    term: Term,
+impl std::error::Error for NumbersUsedUp {}
+
+/// A take-over under way: the row that was found, and the term that comes next.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Succession {
+    before: LeadershipRow,
     timeline: WalTimeline,
-    end: TermEnd,
-) -> Result<Epoch, NumbersUsedUp> {
-    let is_same_timeline = WalTimeline::of_term(term) == timeline;
-    let next = if end == TermEnd::Released && is_same_timeline {
-        epoch.get()
-    } else {
-        let least = i64::from(timeline.0).saturating_mul(EPOCHS_OF_A_TIMELINE);
-        epoch.get().saturating_add(EPOCH_JUMP).max(least)
-    };
-    below_limit(next).map(Epoch::new)
+    term: Term,
+}
+
+impl Succession {
+    /// Follows the term of `before` on a database with this timeline.
+    ///
+    /// # Errors
+    /// If the next term would reach 2^53, which is timeline 2,097,152.
+    pub fn new(before: LeadershipRow, timeline: WalTimeline) -> Result<Self, NumbersUsedUp> {
+        let base = i64::from(timeline.0).saturating_mul(TERMS_OF_A_TIMELINE);
+        let next = before.term.get().saturating_add(1);
+        let term = below_limit(next.max(base.saturating_add(1))).map(Term::new)?;
+        Ok(Self {
+            before,
+            timeline,
+            term,
+        })
+    }
+
+    /// The row before.
+    pub const fn before(&self) -> &LeadershipRow {
+        &self.before
+    }
+
+    /// The next term.
+    pub const fn term(&self) -> Term {
+        self.term
+    }
+
+    /// What the counter of epochs is moved to. If the leader before released its term on the same
+    /// timeline, it saved every epoch that it assigned, and the counter stays.
+    ///
+    /// # Errors
+    /// If it would reach 2^53, which is timeline 8,192, or about 2^33 take-overs.
+    pub fn next_epoch(&self, epoch: Epoch) -> Result<Epoch, NumbersUsedUp> {
+        let is_same_timeline = WalTimeline::of_term(self.before.term) == self.timeline;
+        if self.before.state == RowState::Released && is_same_timeline {
+            return below_limit(epoch.get()).map(Epoch::new);
+        }
+        let least = i64::from(self.timeline.0).saturating_mul(EPOCHS_OF_A_TIMELINE);
+        below_limit(epoch.get().saturating_add(EPOCH_JUMP).max(least)).map(Epoch::new)
+    }
 }
 
 fn below_limit(number: i64) -> Result<i64, NumbersUsedUp> {
@@ -97,9 +177,96 @@ fn below_limit(number: i64) -> Result<i64, NumbersUsedUp> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Version;
     use proptest::prelude::*;
 
     const ONE: i64 = TERMS_OF_A_TIMELINE;
+
+    fn row(term: i64, state: RowState) -> LeadershipRow {
+        LeadershipRow {
+            term: Term::new(term),
+            node: NodeName::new("a"),
+            run: RunId::new(1),
+            beat: 5,
+            state,
+            successor: None,
+            address: String::new(),
+            public_url: String::new(),
+            since: WallTime::default(),
+            version: Version::default(),
+        }
+    }
+
+    fn next_term(term: i64, timeline: u32) -> Result<Term, NumbersUsedUp> {
+        let succession = Succession::new(row(term, RowState::Held), WalTimeline::new(timeline));
+        succession.map(|succession| succession.term())
+    }
+
+    fn claim(node: &str, right: ClaimRight) -> Claim {
+        Claim {
+            node: NodeName::new(node),
+            run: RunId::new(2),
+            address: String::new(),
+            public_url: String::new(),
+            since: WallTime::default(),
+            seen_term: Term::new(3),
+            seen_beat: 5,
+            right,
+        }
+    }
+
+    #[test]
+    fn a_row_is_taken_by_who_has_a_right_to_it() {
+        use ClaimRight::{Horizon, Order, Tables};
+        use RowState::{Held, Released};
+        // the row's state and successor, the claimant, its right, its admission, may take
+        let table = [
+            (Held, None, "b", Tables, None, false),
+            (Held, None, "b", Tables, Some(2), false),
+            (Held, None, "b", Tables, Some(3), true),
+            (Held, None, "a", Tables, None, true),
+            (Held, None, "b", Order, None, true),
+            (Held, None, "b", Horizon, None, true),
+            (Released, None, "b", Tables, None, true),
+            (Released, Some("b"), "b", Tables, None, true),
+            (Released, Some("c"), "b", Tables, None, false),
+            (Released, Some("c"), "b", Tables, Some(3), true),
+        ];
+        for (state, successor, node, right, admitted, expected) in table {
+            let row = LeadershipRow {
+                successor: successor.map(NodeName::new),
+                ..row(3, state)
+            };
+            let may_take = claim(node, right).may_take(&row, admitted.map(Term::new));
+            assert_eq!(may_take, expected, "{row:?} by {node}, {right:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_that_moved_since_it_was_seen_is_taken_by_nobody() {
+        let claim = claim("a", ClaimRight::Order);
+        let seen = row(3, RowState::Held);
+        assert!(claim.may_take(&seen, None));
+        let renewed = LeadershipRow { beat: 6, ..seen };
+        assert!(!claim.may_take(&renewed, None));
+        assert!(!claim.may_take(&row(4, RowState::Held), None));
+    }
+
+    #[test]
+    fn a_claim_is_won_if_the_row_is_the_claimants_under_a_newer_term() {
+        let claim = claim("a", ClaimRight::Tables);
+        let own = |term, state| LeadershipRow {
+            run: claim.run,
+            ..row(term, state)
+        };
+        assert!(claim.is_won(&own(4, RowState::Held)));
+        assert!(!claim.is_won(&own(3, RowState::Held)));
+        assert!(!claim.is_won(&own(4, RowState::Released)));
+        assert!(
+            !claim.is_won(&row(4, RowState::Held)),
+            "another process of the node"
+        );
+    }
 
     #[test]
     fn a_term_is_one_more_and_above_its_timeline() {
@@ -118,34 +285,35 @@ mod tests {
             (i64::MAX, 0, None),
         ];
         for (term, timeline, expected) in table {
-            let next = next_term(Term::new(term), WalTimeline::new(timeline));
+            let next = next_term(term, timeline);
             assert_eq!(next.ok(), expected.map(Term::new), "{term}, {timeline}");
         }
     }
 
     #[test]
     fn epochs_jump_unless_the_term_was_released_on_the_same_timeline() {
-        use TermEnd::{Released, Unreleased};
+        use RowState::{Held, Released};
         const JUMP: i64 = EPOCH_JUMP;
         const EPOCHS: i64 = EPOCHS_OF_A_TIMELINE;
         // epoch, term before, timeline, end, next
         let table = [
-            (5, 3, 0, Unreleased, Some(5 + JUMP)),
+            (5, 3, 0, Held, Some(5 + JUMP)),
             (5, 3, 0, Released, Some(5)),
             (5, ONE + 3, 1, Released, Some(5)),
-            (5, ONE + 3, 1, Unreleased, Some(EPOCHS)),
-            (EPOCHS + 5, ONE + 3, 1, Unreleased, Some(EPOCHS + 5 + JUMP)),
-            (EPOCHS + 5, ONE + 3, 2, Unreleased, Some(2 * EPOCHS)),
+            (5, ONE + 3, 1, Held, Some(EPOCHS)),
+            (EPOCHS + 5, ONE + 3, 1, Held, Some(EPOCHS + 5 + JUMP)),
+            (EPOCHS + 5, ONE + 3, 2, Held, Some(2 * EPOCHS)),
             (EPOCHS + 5, ONE + 3, 2, Released, Some(2 * EPOCHS)),
-            (5, 3, 8_191, Unreleased, Some(8_191 * EPOCHS)),
-            (5, 3, 8_192, Unreleased, None),
-            (LIMIT - JUMP, 3, 0, Unreleased, None),
-            (LIMIT - JUMP - 1, 3, 0, Unreleased, Some(LIMIT - 1)),
-            (i64::MAX, 3, 0, Unreleased, None),
+            (5, 3, 8_191, Held, Some(8_191 * EPOCHS)),
+            (5, 3, 8_192, Held, None),
+            (LIMIT - JUMP, 3, 0, Held, None),
+            (LIMIT - JUMP - 1, 3, 0, Held, Some(LIMIT - 1)),
+            (i64::MAX, 3, 0, Held, None),
         ];
         for (epoch, term, timeline, end, expected) in table {
             let timeline = WalTimeline::new(timeline);
-            let next = next_epoch(Epoch::new(epoch), Term::new(term), timeline, end);
+            let succession = Succession::new(row(term, end), timeline).unwrap();
+            let next = succession.next_epoch(Epoch::new(epoch));
             assert_eq!(next.ok(), expected.map(Epoch::new), "{epoch}, {timeline:?}");
         }
     }
@@ -159,10 +327,11 @@ mod tests {
             first in 1_u32..100,
         ) {
             let (old, new) = (WalTimeline::new(first), WalTimeline::new(first + 1));
-            let take = |(term, epoch), timeline| (
-                next_term(term, timeline).unwrap(),
-                next_epoch(epoch, term, timeline, TermEnd::Unreleased).unwrap(),
-            );
+            let take = |(term, epoch): (Term, Epoch), timeline| {
+                let before = row(term.get(), RowState::Held);
+                let succession = Succession::new(before, timeline).unwrap();
+                (succession.term(), succession.next_epoch(epoch).unwrap())
+            };
             let start = (Term::new(0), Epoch::new(0));
             let kept = (0..before).fold(start, |numbers, _| take(numbers, old));
             let highest = (0..lost).fold(kept, |numbers, _| take(numbers, old));
