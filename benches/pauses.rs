@@ -384,6 +384,7 @@ fn registration(id: &str) -> RegisterInstance {
         ip: "127.0.0.1".into(),
         port: 9_000,
         max_streams: 20,
+        capacity: None,
         labels: BTreeMap::new(),
         heartbeat_interval: None,
         auto_assign: true,

@@ -100,6 +100,7 @@ fn registration(id: InstanceId) -> RegisterInstance {
         ip: "192.0.2.1".into(),
         port: 9_000,
         max_streams: 20,
+        capacity: None,
         labels: BTreeMap::new(),
         heartbeat_interval: Some(BEAT),
         auto_assign: true,

@@ -38,6 +38,8 @@ struct InstanceAnswer {
     ip: String,
     port: u16,
     max_streams: u32,
+    /// The sum of the weights of the streams it may own, if that is limited.
+    capacity: Option<u32>,
     /// How many streams its worker should run; the worker's own number is `reported_streams`.
     current_streams: usize,
     /// How many streams it owns, including those it must release.
@@ -70,6 +72,7 @@ impl InstanceAnswer {
             ip: instance.ip.clone(),
             port: instance.port,
             max_streams: instance.max_streams,
+            capacity: instance.capacity,
             current_streams: line.to_run,
             owned: line.owned,
             running: if orchestrator.runs(&instance.id) {

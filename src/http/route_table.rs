@@ -90,7 +90,7 @@ static ROUTES: &[Route] = routes![
     Current Ordered POST "/streams/move" [None] moves::begin,
         "Moves up to 10,000 streams on request, all or none. A leased owner of an exclusive stream releases it first; `to` is optional.";
     Current Shown GET "/streams" [Read] streams::list,
-        "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `name` (a part of it), `label` (`key:value`).";
+        "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `group`, `name` (a part of it), `label` (`key:value`).";
     Current Shown GET "/streams/{id}" [None] streams::detail,
         "Shows a stream, its owner, and why it waits.";
     Current Ordered DELETE "/streams/{id}" [None] streams::delete,

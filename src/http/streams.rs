@@ -107,6 +107,10 @@ struct StreamAnswer {
     /// Since when it has no owner.
     waiting_since: Option<Time>,
     handoff: HandoverMode,
+    weight: u32,
+    requires: BTreeMap<String, String>,
+    group: Option<Arc<str>>,
+    pinned: Option<InstanceId>,
     /// The move that is under way, or was given up.
     #[serde(skip_serializing_if = "Option::is_none")]
     handover: Option<HandoverAnswer>,
@@ -207,6 +211,10 @@ impl StreamAnswer {
             reason,
             waiting_since,
             handoff: stream.handoff,
+            weight: stream.weight,
+            requires: stream.requires().cloned().unwrap_or_default(),
+            group: stream.group().cloned(),
+            pinned: stream.pinned().cloned(),
             handover: assignment
                 .and_then(|assignment| assignment.handover.as_ref())
                 .map(HandoverAnswer::of),

@@ -30,6 +30,7 @@ diesel::table! {
         handed_over_life -> Nullable<BigInt>,
         handed_over_moved -> BigInt,
         handed_over_orphaned -> BigInt,
+        capacity -> Nullable<BigInt>,
     }
 }
 
@@ -49,6 +50,10 @@ diesel::table! {
         return_reason -> Nullable<Text>,
         returned_at -> Nullable<BigInt>,
         retry_at -> Nullable<BigInt>,
+        weight -> BigInt,
+        requires -> Nullable<Text>,
+        spread_group -> Nullable<Text>,
+        pinned -> Nullable<Text>,
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
+use resilient_orchestrator::domain::constraints::Constraints;
 use resilient_orchestrator::domain::event_filter::{EventFilter, EventOrder};
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Snapshot;
@@ -231,6 +232,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         assignment_version: AssignmentVersion::new(i64::MIN),
         registered_at: at(i64::MAX),
         flaps: u32::MAX,
+        capacity: Some(u32::MAX),
         handed_over: Some(HandedOver {
             incarnation: Incarnation::new(i64::MIN),
             moved: u32::MAX,
@@ -241,6 +243,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
     let least = Instance {
         port: 0,
         max_streams: 0,
+        capacity: Some(1),
         heartbeat_interval: None,
         labels: BTreeMap::new(),
         ..instance(" ")
@@ -251,6 +254,13 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         url: Some(long.as_str().into()),
         labels: BTreeMap::from([("k".to_owned(), long.clone())]),
         priority: i32::MAX,
+        weight: 1_000,
+        constraints: Constraints {
+            requires: BTreeMap::from([(ODD.to_owned(), long.clone())]),
+            group: Some(long.as_str().into()),
+            pinned: Some(ODD.into()),
+        }
+        .boxed(),
         enabled: false,
         handoff: HandoverMode::Overlap,
         created_at: at(i64::MIN),
@@ -268,6 +278,11 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         name: long.as_str().into(),
         url: None,
         priority: i32::MIN,
+        constraints: Constraints {
+            group: Some(ODD.into()),
+            ..Constraints::default()
+        }
+        .boxed(),
         returns: Some(Box::new(Returns {
             count: 1,
             workers: Vec::new(),

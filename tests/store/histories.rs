@@ -156,6 +156,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
                 priority: Some(i32::from(label) - 10),
                 enabled: Some(enabled),
                 handoff: None,
+                ..StreamSpec::default()
             };
             decide(
                 ledger,

@@ -18,6 +18,7 @@ pub fn registration(id: impl Into<InstanceId>, max_streams: u32) -> RegisterInst
         ip: "192.0.2.1".to_owned(),
         port: 9_000,
         max_streams,
+        capacity: None,
         labels: BTreeMap::new(),
         heartbeat_interval: None,
         auto_assign: false,

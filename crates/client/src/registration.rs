@@ -15,6 +15,8 @@ pub(super) struct Registration {
     /// The address of the worker; `None`: the address it has on the way to the orchestrator.
     pub(super) address: Option<(String, u16)>,
     pub(super) max_streams: u32,
+    /// `None`: only the number of its streams is limited.
+    pub(super) capacity: Option<u32>,
     pub(super) labels: BTreeMap<String, String>,
     /// `None`: as the orchestrator asks.
     pub(super) heartbeat_interval: Option<Duration>,

@@ -122,6 +122,9 @@ impl Wire {
             "labels": registration.labels,
             "auto_assign": registration.auto_assign,
         });
+        if let Some(capacity) = registration.capacity {
+            body["capacity"] = json!(capacity);
+        }
         if let Some(interval) = registration.heartbeat_interval {
             body["heartbeat_interval"] = json!(interval.as_secs_f64());
         }

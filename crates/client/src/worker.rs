@@ -80,6 +80,13 @@ impl Builder {
         self
     }
 
+    /// Limits the sum of the weights of its streams, beside their number; not limited by default.
+    #[must_use]
+    pub fn capacity(mut self, weight: u32) -> Self {
+        self.registration.capacity = Some(weight);
+        self
+    }
+
     /// Adds labels (rack, zone, version), by which the orchestrator finds what failures have in
     /// common.
     #[must_use]
@@ -140,6 +147,7 @@ impl Worker {
             server_id: server_id.into(),
             address: None,
             max_streams: 20,
+            capacity: None,
             labels: BTreeMap::new(),
             heartbeat_interval: None,
             auto_assign: true,

@@ -144,6 +144,9 @@ pub struct Instance {
     pub port: u16,
     /// How many streams it may own at most, 1 to 100,000.
     pub max_streams: u32,
+    /// The sum of the weights of the streams it may own at most, at least 1; none: only their number
+    /// is limited.
+    pub capacity: Option<u32>,
     /// Free-form labels.
     pub labels: BTreeMap<String, String>,
     /// The interval at which the worker says it sends heartbeats, if it said so.
@@ -171,6 +174,15 @@ impl Instance {
     /// Returns whether it holds leases.
     pub const fn is_leased(&self) -> bool {
         !self.lease.is_zero()
+    }
+
+    /// Returns the limit by which its load is compared with that of other instances: its capacity, or
+    /// else the number of streams it may own.
+    pub const fn limit(&self) -> u32 {
+        match self.capacity {
+            Some(capacity) => capacity,
+            None => self.max_streams,
+        }
     }
 }
 

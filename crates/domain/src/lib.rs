@@ -22,7 +22,7 @@
 //! | question | module |
 //! | --- | --- |
 //! | what is there | [`instance`], [`stream`], [`fleet`], [`ledger`] (its saved copy and its draft), [`ids`] |
-//! | which instance gets a stream | [`fleet`], [`returns`] and [`return_timer`] (streams that are given back), [`reason`] |
+//! | which instance gets a stream | [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`reason`] |
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
 //! | what happens after a failure | [`recovery`], [`incident`], [`endings`], [`backoff`], [`brake`] |
@@ -43,6 +43,7 @@ pub mod brake;
 pub mod breaker;
 pub mod commands;
 pub mod consistency;
+pub mod constraints;
 pub mod digest;
 pub mod endings;
 pub mod event_filter;

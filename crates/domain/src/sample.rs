@@ -41,6 +41,7 @@ pub(crate) fn register(id: &str, max_streams: u32) -> RegisterInstance {
         ip: format!("ip-of-{id}"),
         port: 8080,
         max_streams,
+        capacity: None,
         labels: BTreeMap::new(),
         heartbeat_interval: None,
         auto_assign: false,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::constraints::Constraints;
 use super::handover::{Handover, HandoverMode};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use super::returns::Returns;
@@ -27,6 +28,10 @@ pub struct Stream {
     pub labels: BTreeMap<String, String>,
     /// The order of orphaned streams: higher before lower, default 0.
     pub priority: i32,
+    /// What it costs its owner, 1 to 1,000, default 1.
+    pub weight: u32,
+    /// The conditions on its owner.
+    pub constraints: Option<Box<Constraints>>,
     /// Whether it should run at all.
     pub enabled: bool,
     /// How a planned move hands it over.
@@ -47,6 +52,25 @@ impl Stream {
         self.returns
             .as_ref()
             .is_some_and(|returns| returns.is_paused())
+    }
+
+    /// Returns the labels that its owner must have, if any are required.
+    pub fn requires(&self) -> Option<&BTreeMap<String, String>> {
+        let requires = self
+            .constraints
+            .as_ref()
+            .map(|constraints| &constraints.requires);
+        requires.filter(|requires| !requires.is_empty())
+    }
+
+    /// Returns the group whose streams are kept apart.
+    pub fn group(&self) -> Option<&Arc<str>> {
+        self.constraints.as_ref()?.group.as_ref()
+    }
+
+    /// Returns the instance it belongs on.
+    pub fn pinned(&self) -> Option<&InstanceId> {
+        self.constraints.as_ref()?.pinned.as_ref()
     }
 
     /// Returns the instances that gave it back lately and are chosen last; the oldest return first.

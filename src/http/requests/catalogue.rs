@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::collections::{Labels, Records, first_with_same};
-use super::limits::{MAX_SAFE_INTEGER, NAME_LENGTH};
-use super::reading::{Record, Refused, Taken};
+use super::limits::{GROUP_LENGTH, MAX_SAFE_INTEGER, NAME_LENGTH};
+use super::reading::{Record, Refused, Rule, Taken};
 use super::request::request;
-use super::rules::{flag, integer, server_id, text, word};
+use super::rules::{flag, integer, server_id, server_id_or_none, text, word};
 use crate::domain::commands::{MoveStreams, Relocation, SaveStreams, StreamSpec};
+use crate::domain::constraints::STREAM_WEIGHTS;
 use crate::domain::handover::HandoverMode;
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{Claim, VerifyClaims};
@@ -56,8 +57,26 @@ request! {
         /// How the stream is handed over in a planned move: `exclusive` stops it at the old owner
         /// first, `overlap` starts it at the new owner first.
         handoff: Option<HandoverMode> = word(HandoverMode::ALL, HandoverMode::as_str),
+        /// What the stream costs its instance, 1 to 1,000; 1 for a new stream without it.
+        weight: Option<u32> = weight(),
+        /// Labels that its instance must have: at most 64, names of 1 to 128 characters, values of up
+        /// to 512. They replace all earlier ones; `{}` removes them.
+        requires: Option<BTreeMap<String, String>> = Labels,
+        /// Group whose streams are kept on different instances where there is a choice, up to 128
+        /// characters; an empty text takes the stream out of its group.
+        group: Option<Arc<str>> = text(0..=*GROUP_LENGTH.end()),
+        /// Name of the instance the stream belongs on, up to 128 characters; an empty text lets it run
+        /// on any.
+        pinned: Option<InstanceId> = server_id_or_none(),
     }
     check id_or_name
+}
+
+fn weight() -> impl Rule<Value = u32> {
+    let range = i64::from(*STREAM_WEIGHTS.start())..=i64::from(*STREAM_WEIGHTS.end());
+    integer(range, |weight| {
+        u32::try_from(weight).unwrap_or(*STREAM_WEIGHTS.end())
+    })
 }
 
 fn id_or_name(draft: &<StreamEntry as Record>::Draft) -> Refused {
@@ -108,6 +127,12 @@ impl From<StreamEntry> for StreamSpec {
             priority: entry.priority,
             enabled: entry.enabled,
             handoff: entry.handoff,
+            weight: entry.weight,
+            requires: entry.requires,
+            group: entry
+                .group
+                .map(|group| (!group.is_empty()).then_some(group)),
+            pinned: (entry.pinned).map(|id| (!id.as_str().is_empty()).then_some(id)),
         }
     }
 }

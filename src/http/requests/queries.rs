@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::limits::{MAX_SAFE_INTEGER, NAME_LENGTH, check_text};
+use super::limits::{GROUP_LENGTH, MAX_SAFE_INTEGER, NAME_LENGTH, check_text};
 use super::reading::{Record, Refused, Slot};
 use super::request::request;
 use super::rules::{parsed, server_id, text, word};
@@ -45,6 +45,11 @@ request! {
         state: Option<StreamState> = word(StreamState::ALL, StreamState::as_str),
         /// Only streams this instance owns.
         instance: Option<InstanceId> = server_id(),
+        /// Only streams of this group, 1 to 128 characters.
+        group: Option<String> = parsed(|text| {
+            check_text(text, &GROUP_LENGTH)?;
+            Ok(text.to_owned())
+        }),
         /// Only streams whose name has this in it, 1 to 256 characters.
         name: Option<NameFilter> = parsed(|text| {
             check_text(text, &NAME_LENGTH)?;
@@ -60,6 +65,7 @@ impl From<StreamsQuery> for StreamFilter {
         Self {
             state: query.state,
             instance: query.instance,
+            group: query.group,
             name: query.name,
             labels: query.label.unwrap_or_default(),
         }

@@ -119,6 +119,11 @@ pub(super) fn server_id() -> impl Rule<Value = InstanceId> {
     plain(|json| checked(json, &SERVER_ID_LENGTH).map(InstanceId::new))
 }
 
+/// Accepts the name of an instance, or an empty text.
+pub(super) fn server_id_or_none() -> impl Rule<Value = InstanceId> {
+    plain(|json| checked(json, &(0..=*SERVER_ID_LENGTH.end())).map(InstanceId::new))
+}
+
 /// An integer within a range, made into something.
 pub(super) fn integer<T>(
     range: RangeInclusive<i64>,

@@ -16,6 +16,9 @@ use crate::domain::returns::LONGEST_REASON;
 /// How many streams an instance may own at most.
 const MAX_STREAMS: i64 = 100_000;
 
+/// The greatest sum of weights of the streams of an instance.
+const MAX_CAPACITY: i64 = 1_000_000_000;
+
 /// How many streams a worker gets that does not say how many it requests.
 const DEFAULT_REQUESTED: i64 = 20;
 
@@ -31,6 +34,10 @@ request! {
         /// Number of streams the instance can hold, 1 to 100,000. `DEFAULT_MAX_STREAMS` if absent.
         max_streams: Option<u32> =
             integer(1..=MAX_STREAMS, |most| u32::try_from(most).unwrap_or(u32::MAX)),
+        /// Sum of the weights of the streams the instance can hold, 1 to 1,000,000,000; not limited if
+        /// absent.
+        capacity: Option<u32> =
+            integer(1..=MAX_CAPACITY, |most| u32::try_from(most).unwrap_or(u32::MAX)),
         /// Texts by name: at most 64, names of 1 to 128 characters, values of up to 512.
         labels: Option<BTreeMap<String, String>> = Labels,
         /// Time between two heartbeats, as the worker wants it: seconds as a number, or a text like
@@ -49,6 +56,7 @@ impl RegisterRequest {
             ip: self.ip,
             port: self.port,
             max_streams: self.max_streams.unwrap_or(default_max_streams),
+            capacity: self.capacity,
             labels: self.labels.unwrap_or_default(),
             heartbeat_interval: self.heartbeat_interval,
             auto_assign: self.auto_assign.unwrap_or(false),

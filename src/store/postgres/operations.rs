@@ -102,7 +102,7 @@ async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
                 incoming!(instances: incarnation, status, status_since, ip, port,
                 max_streams, labels, heartbeat_interval, auto_assign, assignment_version,
                 registered_at, flaps, lease, withdrawn, withdrawn_since,
-                handed_over_life, handed_over_moved, handed_over_orphaned),
+                handed_over_life, handed_over_moved, handed_over_orphaned, capacity),
             )
             .execute(c)
             .await?;
@@ -115,7 +115,7 @@ async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
             .set(
                 incoming!(streams: name, url, labels, priority, enabled, created_at,
                 handoff, deleted, returns, returned_by, return_reason, returned_at,
-                retry_at),
+                retry_at, weight, requires, spread_group, pinned),
             )
             .execute(c)
             .await?;

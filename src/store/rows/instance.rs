@@ -35,11 +35,12 @@ pub(in crate::store) struct InstanceRow {
     handed_over_life: Option<i64>,
     handed_over_moved: i64,
     handed_over_orphaned: i64,
+    capacity: Option<i64>,
 }
 
 impl InstanceRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 19;
+    pub(in crate::store) const WIDTH: usize = 20;
 
     /// Its key.
     pub(in crate::store) fn id(&self) -> &str {
@@ -81,6 +82,7 @@ impl From<&Instance> for InstanceRow {
             handed_over_orphaned: instance
                 .handed_over
                 .map_or(0, |handed_over| i64::from(handed_over.orphaned)),
+            capacity: instance.capacity.map(i64::from),
         }
     }
 }
@@ -117,7 +119,9 @@ impl TryFrom<InstanceRow> for Instance {
             }),
             None => None,
         };
+        let capacity = row.capacity.map(|most| at.number("capacity", most));
         Ok(Self {
+            capacity: capacity.transpose()?,
             handed_over,
             lease: Duration::from_micros(at.number("lease", row.lease)?),
             withdrawn,

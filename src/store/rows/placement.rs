@@ -233,6 +233,8 @@ mod tests {
             url: None,
             labels: BTreeMap::new(),
             priority: 0,
+            weight: 1,
+            constraints: None,
             enabled: true,
             handoff: HandoverMode::Exclusive,
             created_at: WallTime::from_micros(0),

@@ -8,8 +8,9 @@ use diesel::serialize::{self, Output, ToSql};
 use diesel::sql_types::Text;
 
 use super::row_at::{RowAt, ids_json, labels_json};
+use crate::domain::constraints::Constraints;
 use crate::domain::handover::HandoverMode;
-use crate::domain::ids::StreamId;
+use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::returns::Returns;
 use crate::domain::stream::Stream;
 use crate::domain::stream_url::StreamUrl;
@@ -35,6 +36,10 @@ pub(in crate::store) struct StreamRow {
     return_reason: Option<String>,
     returned_at: Option<i64>,
     retry_at: Option<i64>,
+    weight: i64,
+    requires: Option<String>,
+    spread_group: Option<String>,
+    pinned: Option<String>,
 }
 
 /// The URL of a stream as a column; printed without its passwords, as [`StreamUrl`] is.
@@ -62,7 +67,7 @@ where
 
 impl StreamRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 14;
+    pub(in crate::store) const WIDTH: usize = 18;
 
     /// Its key.
     pub(in crate::store) const fn id(&self) -> i64 {
@@ -88,6 +93,10 @@ impl From<&Stream> for StreamRow {
             return_reason: returns.and_then(|returns| returns.reason.as_deref().map(str::to_owned)),
             returned_at: returns.map(|returns| returns.last_at.as_micros()),
             retry_at: returns.and_then(|returns| returns.retry_at.map(WallTime::as_micros)),
+            weight: i64::from(stream.weight),
+            requires: stream.requires().map(labels_json),
+            spread_group: stream.group().map(|group| group.as_ref().to_owned()),
+            pinned: stream.pinned().map(|pinned| pinned.as_str().to_owned()),
         }
     }
 }
@@ -112,6 +121,18 @@ impl StreamRow {
     }
 }
 
+impl StreamRow {
+    fn constraints(&self, at: RowAt<'_>) -> Result<Option<Box<Constraints>>, StoreError> {
+        let requires = self.requires.as_deref().map(|text| at.labels(text));
+        let constraints = Constraints {
+            requires: requires.transpose()?.unwrap_or_default(),
+            group: self.spread_group.as_deref().map(Into::into),
+            pinned: self.pinned.as_deref().map(InstanceId::from),
+        };
+        Ok(constraints.boxed())
+    }
+}
+
 impl TryFrom<StreamRow> for Stream {
     type Error = StoreError;
 
@@ -122,6 +143,8 @@ impl TryFrom<StreamRow> for Stream {
         };
         Ok(Self {
             returns: row.returns(at)?,
+            weight: at.number("weight", row.weight)?,
+            constraints: row.constraints(at)?,
             labels: at.labels(&row.labels)?,
             id: StreamId::new(row.id),
             name: row.name.into(),

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::command::{Command, Rejection};
 use super::relocate::{is_with_leased, may_linger};
+use crate::constraints::{Constraints, DEFAULT_WEIGHT};
 use crate::events::Event;
 use crate::fleet::{Draft, StreamSlot};
 use crate::handover::{AbandonReason, AfterRelease, HandoverMode};
-use crate::ids::StreamId;
+use crate::ids::{InstanceId, StreamId};
 use crate::returns::ReturnsEnd;
 use crate::stream::{Assignment, Place, Stream};
 use crate::stream_url::StreamUrl;
@@ -30,6 +31,27 @@ pub struct StreamSpec {
     pub enabled: Option<bool>,
     /// How a planned move hands the stream over.
     pub handoff: Option<HandoverMode>,
+    /// What it costs its owner, 1 to 1,000.
+    pub weight: Option<u32>,
+    /// All labels that its owner must have; they replace the saved ones.
+    pub requires: Option<BTreeMap<String, String>>,
+    /// The group whose streams are kept apart; `Some(None)` takes it out of its group.
+    pub group: Option<Option<Arc<str>>>,
+    /// The instance it belongs on; `Some(None)`: any.
+    pub pinned: Option<Option<InstanceId>>,
+}
+
+impl StreamSpec {
+    /// Returns the conditions on the owner of a stream that has had `before`.
+    fn constraints(&self, before: Option<&Constraints>) -> Option<Box<Constraints>> {
+        let before = before.cloned().unwrap_or_default();
+        let after = Constraints {
+            requires: self.requires.clone().unwrap_or(before.requires),
+            group: self.group.clone().unwrap_or(before.group),
+            pinned: self.pinned.clone().unwrap_or(before.pinned),
+        };
+        after.boxed()
+    }
 }
 
 /// Creates or updates streams, all or none.
@@ -125,6 +147,8 @@ fn create(
         url: spec.url.clone().flatten(),
         labels: spec.labels.clone().unwrap_or_default(),
         priority: spec.priority.unwrap_or(0),
+        weight: spec.weight.unwrap_or(DEFAULT_WEIGHT),
+        constraints: spec.constraints(None),
         enabled,
         handoff: spec.handoff.unwrap_or_default(),
         created_at: draft.now(),
@@ -161,6 +185,8 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
         url: spec.url.clone().unwrap_or_else(|| before.url.clone()),
         labels: spec.labels.clone().unwrap_or_else(|| before.labels.clone()),
         priority: spec.priority.unwrap_or(before.priority),
+        weight: spec.weight.unwrap_or(before.weight),
+        constraints: spec.constraints(before.constraints.as_deref()),
         enabled: spec.enabled.unwrap_or(before.enabled),
         handoff: spec.handoff.unwrap_or(before.handoff),
         created_at: before.created_at,

@@ -26,6 +26,8 @@ pub struct RegisterInstance {
     pub port: u16,
     /// How many streams it may own, at least 1.
     pub max_streams: u32,
+    /// The sum of the weights of the streams it may own, at least 1, if that is limited.
+    pub capacity: Option<u32>,
     /// Free-form labels; they replace earlier ones.
     pub labels: BTreeMap<String, String>,
     /// The interval at which the worker says it will send heartbeats.
@@ -105,6 +107,7 @@ impl Command for RegisterInstance {
             ip: self.ip.clone(),
             port: self.port,
             max_streams: self.max_streams,
+            capacity: self.capacity,
             labels: self.labels.clone(),
             heartbeat_interval: self.heartbeat_interval,
             auto_assign: self.auto_assign,

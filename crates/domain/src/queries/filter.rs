@@ -38,6 +38,8 @@ pub struct StreamFilter {
     pub state: Option<StreamState>,
     /// Only streams that this instance owns.
     pub instance: Option<InstanceId>,
+    /// Only streams of this group.
+    pub group: Option<String>,
     /// Only streams with such a name.
     pub name: Option<NameFilter>,
     /// Only streams with all of these labels, each `key:value`.
@@ -50,6 +52,7 @@ impl StreamFilter {
         let owner = place.assignment().map(|assignment| &assignment.instance);
         self.state.is_none_or(|state| place.state() == state)
             && (self.instance.is_none() || self.instance.as_ref() == owner)
+            && (self.group.is_none() || self.group.as_deref() == stream.group().map(AsRef::as_ref))
             && has_labels(&stream.labels, &self.labels)
             && self
                 .name

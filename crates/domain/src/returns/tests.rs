@@ -43,6 +43,8 @@ fn stream(returns: Option<Returns>) -> Stream {
         url: None,
         labels: BTreeMap::new(),
         priority: 0,
+        weight: 1,
+        constraints: None,
         enabled: true,
         handoff: HandoverMode::Exclusive,
         created_at: at(0),
