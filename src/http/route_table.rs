@@ -83,8 +83,8 @@ static ROUTES: &[Route] = routes![
         "Returns streams of an instance; the optional `reason` is shown to operators.";
     Classic Shown GET "/streams/assignments" [Read] assignments::list,
         "Lists the assignments: which instance runs which stream; pages by `limit` and `after`.";
-    Current Ordered POST "/streams" [None] streams::save,
-        "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`.";
+    Current Ordered POST "/streams" [Read] streams::save,
+        "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`. `dry_run=true` only says what would happen.";
     Current Judged POST "/streams/verify" [None] streams::verify,
         "Reports which claims to streams are current; for sinks that refuse results of a former owner.";
     Current Ordered POST "/streams/move" [None] moves::begin,

@@ -12,7 +12,7 @@ use super::body::Body;
 use super::params;
 use super::pieces::{self, Nothing, Onward, Part, Parts, Rows, Walk, closing, json, opening};
 use super::problem::Problem;
-use super::requests::{SaveRequest, StreamsQuery, VerifyRequest, read_query};
+use super::requests::{DryRunQuery, SaveRequest, StreamsQuery, VerifyRequest, read_query};
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::commands::{DeleteStream, Rejection, SaveStreams};
@@ -32,6 +32,9 @@ const DEFAULT_PAGE: usize = 1_000;
 #[derive(Debug, Serialize)]
 pub(super) struct SaveAnswer {
     status: &'static str,
+    /// Set if nothing was saved: the counts say what would be.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     created: usize,
     updated: usize,
     unchanged: usize,
@@ -40,12 +43,21 @@ pub(super) struct SaveAnswer {
 }
 
 /// `POST /streams`
-pub(super) async fn save(state: Data<AppState>, body: Body) -> Result<Json<SaveAnswer>, Problem> {
+pub(super) async fn save(
+    state: Data<AppState>,
+    request: HttpRequest,
+    body: Body,
+) -> Result<Json<SaveAnswer>, Problem> {
+    let dry_run = read_query::<DryRunQuery>(&request)?.is_asked();
     let _permit = state.admit(Load::Write)?;
     let command = SaveStreams::from(body.read::<SaveRequest>().await?);
-    let saved = state.orchestrator().execute(command).await?;
+    let saved = state
+        .orchestrator()
+        .execute_or_try(command, dry_run)
+        .await?;
     Ok(Json(SaveAnswer {
-        status: "saved",
+        status: if dry_run { "checked" } else { "saved" },
+        dry_run,
         created: saved.created,
         updated: saved.updated,
         unchanged: saved.unchanged,

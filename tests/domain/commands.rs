@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, ClearSuspicion, Command, ConfirmDelivery, Confirmed,
-    DeleteStream, EndIncident, EndMaintenance, EscalateIncident, ForgetFailed, ForgiveInstance,
-    OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance, Registered,
-    Rejection, ReleaseStreams, Released, Removal, RemoveInstance, ReturnInstance, SaveStreams,
-    StatusChange, StreamSpec, StreamsSaved, SuspectInstance, TrustInstance,
+    DeleteStream, DryRun, EndIncident, EndMaintenance, EscalateIncident, ForgetFailed,
+    ForgiveInstance, OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered,
+    RegisterInstance, Registered, Rejection, ReleaseStreams, Released, Removal, RemoveInstance,
+    ReturnInstance, SaveStreams, StatusChange, StreamSpec, StreamsSaved, SuspectInstance,
+    TrustInstance,
 };
 use resilient_orchestrator::domain::events::Event;
 use resilient_orchestrator::domain::fleet::Standing;
@@ -969,6 +970,51 @@ fn one_bad_entry_saves_none() {
         assert_eq!(world.try_run(SaveStreams { streams }), Err(refused));
         assert!(before == *world.ledger.saved() && before == *world.ledger.draft());
     }
+}
+
+#[test]
+fn every_bad_entry_is_named_and_the_first_one_first() {
+    let mut world = World::with_streams(2);
+    let named = |id: i64, name: &str| StreamSpec {
+        name: Some(name.into()),
+        ..spec(id)
+    };
+    let taken = |index: usize, name: &str, owner: i64| Rejection::NameTaken {
+        index,
+        name: name.into(),
+        owner: StreamId::new(owner),
+        is_deleted: false,
+    };
+    let streams = vec![named(8, "s2"), named(3, "new"), named(9, "s1")];
+    let refused = world.try_run(SaveStreams { streams }).unwrap_err();
+    let all = vec![taken(0, "s2", 2), taken(2, "s1", 1)];
+    assert_eq!(refused, Rejection::SeveralEntries(all));
+    assert!(refused.to_string().contains("One more entry"), "{refused}");
+}
+
+#[test]
+fn a_dry_run_says_what_would_happen_and_changes_nothing() {
+    let mut world = World::with_streams(2);
+    let before = world.ledger.saved().clone();
+    let streams = vec![
+        spec(1),
+        spec(7),
+        StreamSpec {
+            priority: Some(3),
+            ..spec(2)
+        },
+    ];
+    let command = SaveStreams { streams };
+    let tried = world.try_run(DryRun(command.clone()));
+    assert!(before == *world.ledger.saved() && before == *world.ledger.draft());
+    assert_eq!(tried, world.try_run(command));
+    let counts = tried.map(|saved| (saved.created, saved.updated, saved.unchanged));
+    assert_eq!(counts, Ok((1, 1, 1)));
+    let unknown = DryRun(DeleteStream {
+        id: StreamId::new(99),
+    });
+    let refused = Err(Rejection::UnknownStream(StreamId::new(99)));
+    assert_eq!(world.try_run(unknown), refused);
 }
 
 /// Found by reading: the number after the highest is the highest, and its stream was overwritten.

@@ -16,10 +16,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 use resilient_orchestrator::domain::commands::{
     AbandonHandovers, AgreeLease, AssignStreams, ClearSuspicion, Command, ConfirmDelivery,
-    ContinueReturned, DeleteStream, EndIncident, EndMaintenance, ForgetFailed, ForgiveInstance,
-    MoveStreams, OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered, RegisterInstance,
-    Rejection, ReleaseStreams, Relocation, RemoveInstance, ReturnInstance, SaveStreams,
-    SettleDifference, StreamSpec, SuspectInstance, TrustInstance,
+    ContinueReturned, DeleteStream, DryRun, EndIncident, EndMaintenance, ForgetFailed,
+    ForgiveInstance, MoveStreams, OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered,
+    RegisterInstance, Rejection, ReleaseStreams, Relocation, RemoveInstance, ReturnInstance,
+    SaveStreams, SettleDifference, StreamSpec, SuspectInstance, TrustInstance,
 };
 use resilient_orchestrator::domain::digest::StreamsDigest;
 use resilient_orchestrator::domain::fleet::Standing;
@@ -752,9 +752,16 @@ impl World {
     }
 
     /// What must hold of every command, and of deciding what waits again after it.
-    fn decide<C: Command>(&mut self, command: &C) -> Result<C::Reply, Rejection> {
+    fn decide<C: Command + Clone>(&mut self, command: &C) -> Result<C::Reply, Rejection> {
         let before = self.ledger.draft().clone();
+        let open = self.ledger.open_changes();
+        let tried = self.ledger.decide(&DryRun(command.clone()), self.now());
+        assert!(
+            before == *self.ledger.draft() && open == self.ledger.open_changes(),
+            "a dry run of {command:?} changed something"
+        );
         let reply = self.ledger.decide(command, self.now());
+        assert_eq!(format!("{tried:?}"), format!("{reply:?}"), "{command:?}");
         let after = self.ledger.draft();
         if reply.is_err() {
             assert!(

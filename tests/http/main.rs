@@ -16,5 +16,6 @@ mod reconcile;
 mod recovery;
 mod resilience;
 mod returning;
+mod streams;
 #[path = "../support_http/mod.rs"]
 mod support_http;

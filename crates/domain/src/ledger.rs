@@ -123,8 +123,8 @@ impl Ledger {
     }
 
     /// Decides a command on the fleet with everything decided before it. A rejected command leaves
-    /// no trace. A command that makes room also places streams that wait for room, in the same
-    /// step.
+    /// no trace, and neither does a dry run. A command that makes room also places streams that wait
+    /// for room, in the same step.
     pub fn decide<C: Command + ?Sized>(
         &mut self,
         command: &C,
@@ -133,12 +133,13 @@ impl Ledger {
         let counter = self.draft.counter();
         let mut draft = Draft::new(&mut self.draft, now, self.policy);
         let result = command.decide(&mut draft);
-        if result.is_ok() && draft.has_changes() {
+        let is_undone = result.is_err() || C::IS_DRY_RUN;
+        if !is_undone && draft.has_changes() {
             place_waiting(&mut draft);
         }
         let (changes, events) = draft.into_parts();
         // A command that only records events is saved too.
-        if result.is_err() || (changes.is_empty() && events.is_empty()) {
+        if is_undone || (changes.is_empty() && events.is_empty()) {
             undo(&mut self.draft, changes);
             self.draft.set_counter(counter);
         } else {

@@ -23,7 +23,7 @@ use crate::actors::registry::Registry;
 use crate::actors::supervisor::Supervisor;
 use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::commands::Command;
+use crate::domain::commands::{Command, DryRun};
 use crate::domain::queries::Query;
 use crate::domain::settings::WorkerLimits;
 use crate::store::StoreError;
@@ -88,6 +88,23 @@ impl Orchestrator {
     /// If it was not, with the reason.
     pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, Refusal> {
         self.change(&self.fleet, Execute(command)).await
+    }
+
+    /// Has a command carried out, or only tried: `is_dry_run` says which. Nothing is changed by a
+    /// command that is tried, and its reply says what it would do.
+    ///
+    /// # Errors
+    /// If it was not carried out, or would not be, with the reason.
+    pub async fn execute_or_try<C: Command>(
+        &self,
+        command: C,
+        is_dry_run: bool,
+    ) -> Result<C::Reply, Refusal> {
+        if is_dry_run {
+            self.execute(DryRun(command)).await
+        } else {
+            self.execute(command).await
+        }
     }
 
     /// Asks about the saved fleet.

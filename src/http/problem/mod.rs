@@ -205,8 +205,53 @@ impl Problem {
     }
 }
 
+/// Returns the bad field of an entry of a list; `None` if the rejection is about something else.
+fn entry_error(rejection: &Rejection) -> Option<FieldError> {
+    let (index, field, reason) = match rejection {
+        Rejection::NameMissing { index } => (
+            index,
+            "name",
+            "is missing; a new stream needs one".to_owned(),
+        ),
+        Rejection::IdsExhausted { index } => (
+            index,
+            "id",
+            "is missing, and cannot be chosen: the highest possible one is taken".to_owned(),
+        ),
+        Rejection::NameTaken {
+            index,
+            owner,
+            is_deleted: false,
+            ..
+        } => (
+            index,
+            "name",
+            format!(
+                "belongs to stream {owner}; choose another name, or update that stream by its id"
+            ),
+        ),
+        Rejection::NameTaken { index, owner, .. } => (
+            index,
+            "name",
+            format!(
+                "belongs to stream {owner}, which was deleted and may still be run by its last \
+                 worker; create it again under that id, or try again in a while"
+            ),
+        ),
+        _ => return None,
+    };
+    Some(FieldError {
+        field: format!("streams[{index}].{field}"),
+        reason,
+    })
+}
+
 impl From<Rejection> for Problem {
     fn from(rejection: Rejection) -> Self {
+        let mut errors: Vec<FieldError> = match &rejection {
+            Rejection::SeveralEntries(entries) => entries.iter().filter_map(entry_error).collect(),
+            one => entry_error(one).into_iter().collect(),
+        };
         let kind = match &rejection {
             Rejection::UnknownInstance(_) => Kind::UnknownInstance,
             Rejection::UnknownStream(_) => Kind::UnknownStream,
@@ -216,24 +261,27 @@ impl From<Rejection> for Problem {
             | Rejection::StreamDisabled(_)
             | Rejection::NoRoom(_)
             | Rejection::NameTaken { .. } => Kind::Conflict,
-            Rejection::NameMissing { index } => {
-                return Self::invalid_field(
-                    format!("streams[{index}].name"),
-                    "is missing; a new stream needs one",
-                );
+            Rejection::SeveralEntries(entries)
+                if entries
+                    .iter()
+                    .any(|entry| matches!(entry, Rejection::NameTaken { .. })) =>
+            {
+                Kind::Conflict
             }
-            Rejection::IdsExhausted { index } => {
-                return Self::invalid_field(
-                    format!("streams[{index}].id"),
-                    "is missing, and cannot be chosen: the highest possible one is taken",
-                );
+            Rejection::NameMissing { .. }
+            | Rejection::IdsExhausted { .. }
+            | Rejection::SeveralEntries(_) => {
+                let total = errors.len();
+                return Self::invalid(errors, total);
             }
         };
+        errors.truncate(MAX_NAMED_FIELDS);
         let current_incarnation = match &rejection {
             Rejection::OtherIncarnation { current, .. } => Some(*current),
             _ => None,
         };
         Self {
+            errors,
             current_incarnation,
             ..Self::new(kind, rejection.to_string())
         }

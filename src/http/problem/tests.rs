@@ -53,6 +53,14 @@ fn every_refusal_has_its_status_and_only_passing_ones_ask_to_be_repeated() {
         ),
         (rejected(Rejection::NameMissing { index: 3 }), 422, false),
         (rejected(Rejection::IdsExhausted { index: 3 }), 422, false),
+        (
+            rejected(Rejection::SeveralEntries(vec![
+                Rejection::NameMissing { index: 3 },
+                Rejection::NameMissing { index: 4 },
+            ])),
+            422,
+            false,
+        ),
         (Refusal::RefusedByStore, 422, false),
         (Refusal::StoreUnavailable, 503, true),
         (Refusal::DatabaseReplaced, 503, true),

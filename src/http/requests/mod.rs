@@ -31,9 +31,9 @@ pub(super) use heartbeat::HeartbeatRequest;
 pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
 pub(super) use orders::{BrakeRequest, ForceRequest};
 pub(super) use queries::{
-    AlertsQuery, AssignmentsQuery, ChangesQuery, EmergencyQuery, EventsQuery, HistoryQuery,
-    IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, RemovalQuery, StreamsQuery,
-    TakeOverQuery,
+    AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
+    HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, RemovalQuery,
+    StreamsQuery, TakeOverQuery,
 };
 pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{Record, read_json};

@@ -8,7 +8,7 @@ use super::reading::{Record, Refused, Slot};
 use super::request::request;
 use super::rules::{parsed, server_id, text, word};
 use super::texts::{
-    LabelFilters, digits, page_limit, position, stored_page_limit, time, wait, words,
+    LabelFilters, digits, page_limit, position, stored_page_limit, time, truth, wait, words,
 };
 use crate::domain::alert::{AlertFilter, AlertKind};
 use crate::domain::event_filter::{EventFilter, EventOrder};
@@ -33,6 +33,21 @@ const MAX_HOURS: f64 = 8_760.0;
 const MAX_DAYS: i64 = 30;
 
 const REASON_LENGTH: RangeInclusive<usize> = 1..=1_000;
+
+request! {
+    /// A route that can be tried: whether it is.
+    pub(in crate::http) struct DryRunQuery {
+        /// Whether the answer only says what would happen.
+        dry_run: Option<bool> = truth(),
+    }
+}
+
+impl DryRunQuery {
+    /// Returns whether nothing may be changed.
+    pub(in crate::http) fn is_asked(&self) -> bool {
+        self.dry_run.unwrap_or(false)
+    }
+}
 
 request! {
     /// `GET /streams`: a page, and what narrows the list.
@@ -184,11 +199,7 @@ request! {
         /// The alert the page follows.
         after: Option<AlertId> = position(AlertId::new),
         /// Only open alerts, or only closed ones.
-        open: Option<bool> = parsed(|word| match word {
-            "true" => Ok(true),
-            "false" => Ok(false),
-            _ => Err("must be true or false".to_owned()),
-        }),
+        open: Option<bool> = truth(),
         /// Only alerts of this kind.
         kind: Option<AlertKind> = word(AlertKind::ALL, AlertKind::as_str),
     }

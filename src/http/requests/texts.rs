@@ -70,6 +70,15 @@ pub(super) fn stored_page_limit() -> impl Rule<Value = u32> {
     })
 }
 
+/// `true` or `false`.
+pub(super) fn truth() -> impl Rule<Value = bool> {
+    parsed(|word| match word {
+        "true" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    })
+}
+
 /// A moment.
 pub(super) fn time() -> impl Rule<Value = WallTime> {
     parsed(parse_time)

@@ -84,44 +84,58 @@ impl Command for SaveStreams {
             unchanged: 0,
             ids: Vec::with_capacity(self.streams.len()),
         };
+        let mut rejected = Vec::new();
         for (index, spec) in self.streams.iter().enumerate() {
-            let id = spec.id.or_else(|| {
-                spec.name
-                    .as_ref()
-                    .and_then(|name| draft.fleet().stream_named(name))
-            });
-            let known = id
-                .and_then(|id| draft.fleet().stream(id))
-                .map(|slot| slot.stream().clone());
-            if let Some(name) = &spec.name
-                && let Some(owner) = draft.fleet().stream_named(name)
-                && id != Some(owner)
-            {
-                let owner_slot = draft.fleet().stream(owner);
-                return Err(Rejection::NameTaken {
-                    index,
-                    name: name.clone(),
-                    owner,
-                    is_deleted: owner_slot.is_some_and(|slot| slot.stream().deleted),
-                });
-            }
-            match known.filter(|known| !known.deleted) {
-                Some(before) => {
-                    if update(draft, &before, spec) {
-                        saved.updated += 1;
-                    } else {
-                        saved.unchanged += 1;
-                    }
-                    saved.ids.push(before.id);
-                }
-                None => {
-                    saved.ids.push(create(draft, id, spec, index)?);
-                    saved.created += 1;
-                }
+            if let Err(rejection) = save(draft, spec, index, &mut saved) {
+                rejected.push(rejection);
             }
         }
-        Ok(saved)
+        Rejection::of_entries(rejected).map_or(Ok(saved), Err)
     }
+}
+
+/// Creates or updates one stream, and counts it.
+fn save(
+    draft: &mut Draft<'_>,
+    spec: &StreamSpec,
+    index: usize,
+    saved: &mut StreamsSaved,
+) -> Result<(), Rejection> {
+    let id = spec.id.or_else(|| {
+        spec.name
+            .as_ref()
+            .and_then(|name| draft.fleet().stream_named(name))
+    });
+    let known = id
+        .and_then(|id| draft.fleet().stream(id))
+        .map(|slot| slot.stream().clone());
+    if let Some(name) = &spec.name
+        && let Some(owner) = draft.fleet().stream_named(name)
+        && id != Some(owner)
+    {
+        let owner_slot = draft.fleet().stream(owner);
+        return Err(Rejection::NameTaken {
+            index,
+            name: name.clone(),
+            owner,
+            is_deleted: owner_slot.is_some_and(|slot| slot.stream().deleted),
+        });
+    }
+    match known.filter(|known| !known.deleted) {
+        Some(before) => {
+            if update(draft, &before, spec) {
+                saved.updated += 1;
+            } else {
+                saved.unchanged += 1;
+            }
+            saved.ids.push(before.id);
+        }
+        None => {
+            saved.ids.push(create(draft, id, spec, index)?);
+            saved.created += 1;
+        }
+    }
+    Ok(())
 }
 
 /// Creates a stream; returns its id.

@@ -17,6 +17,9 @@ pub trait Command: fmt::Debug + Send + 'static {
     /// takes: repeating the command would have an effect, and no HTTP request waits for it.
     const WAITS_FOR_CERTAINTY: bool = false;
 
+    /// Whether the changes are undone as soon as they are decided ([`DryRun`](super::DryRun)).
+    const IS_DRY_RUN: bool = false;
+
     /// Drafts the changes.
     ///
     /// # Errors
@@ -74,6 +77,18 @@ pub enum Rejection {
         /// Position of the entry in the request.
         index: usize,
     },
+    /// Several entries of one request are rejected, in the order of the request.
+    SeveralEntries(Vec<Rejection>),
+}
+
+impl Rejection {
+    /// Returns the rejection of a whole request for those of its entries; none without any.
+    pub(super) fn of_entries(mut rejected: Vec<Self>) -> Option<Self> {
+        if rejected.len() > 1 {
+            return Some(Self::SeveralEntries(rejected));
+        }
+        rejected.pop()
+    }
 }
 
 /// Writes the current state, the state that is needed, and the call that leads there.
@@ -182,6 +197,16 @@ impl fmt::Display for Rejection {
                 f,
                 "streams[{index}] needs an `id` of its own: the highest possible one is taken."
             ),
+            Self::SeveralEntries(rejected) => {
+                let others = rejected.len().saturating_sub(1);
+                if let Some(first) = rejected.first() {
+                    write!(f, "{first} ")?;
+                }
+                match others {
+                    1 => f.write_str("One more entry is rejected; `errors` names both."),
+                    others => write!(f, "{others} more entries are rejected; `errors` names them."),
+                }
+            }
         }
     }
 }
