@@ -1,10 +1,5 @@
 //! Requests about streams that are only tried, and the URLs of streams in answers.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test panics when the ground it stands on gives way"
-)]
-
 use crate::support_http::{World, assert_has};
 use serde_json::json;
 
