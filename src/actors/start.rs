@@ -30,8 +30,8 @@ use crate::clock::Clock;
 use crate::domain::identity::IdentityLimits;
 use crate::domain::returns::ReturnPolicy;
 use crate::domain::settings::{
-    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
-    WorkerLimits,
+    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
+    RetryPolicy, WorkerLimits,
 };
 
 pub use super::loaded::Loaded;
@@ -51,6 +51,8 @@ pub struct SystemSettings {
     pub breaker: BreakerSettings,
     /// When silences that come together are held back.
     pub mass_failure: MassFailureSettings,
+    /// How planned work is done.
+    pub planned: PlannedSettings,
     /// When the system is less than healthy.
     pub health: HealthLimits,
     /// After how long at the most a request that changes something is answered, whatever it has
@@ -325,6 +327,7 @@ pub fn start(
         seat,
         change_limit: settings.change_limit,
         limits: settings.worker_limits,
+        planned: settings.planned,
         clock,
         registry,
         gate,

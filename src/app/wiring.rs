@@ -13,6 +13,7 @@ pub(super) fn system_settings(config: &Config) -> SystemSettings {
         emergency_enabled: config.recovery.emergency_enabled,
         breaker: config.breaker,
         mass_failure: config.mass_failure,
+        planned: config.planned,
         health: config.health.limits,
         change_limit: config.database.timeout.mul_f64(1.1),
         health_check_interval: config.health.check_interval,
@@ -64,9 +65,10 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::domain::pace::MovePace;
     use crate::domain::settings::{
         BreakerSettings, Fraction, HealthLimits, LivenessThresholds, MassFailureSettings,
-        RetryPolicy, WorkerLimits,
+        PlannedSettings, RetryPolicy, WorkerLimits,
     };
 
     #[test]
@@ -93,6 +95,13 @@ mod tests {
                 min: 3,
                 ratio: Fraction::HALF,
                 hold: 30 * second,
+            },
+            planned: PlannedSettings {
+                drain_deadline: 3_600 * second,
+                pace: MovePace {
+                    per_target: 10,
+                    in_all: 100,
+                },
             },
             health: HealthLimits {
                 min_active: Fraction::new(0.8).unwrap(),

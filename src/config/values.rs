@@ -7,8 +7,8 @@ use super::cluster::ClusterSettings;
 use super::database::DatabaseSettings;
 use super::log::LogSettings;
 use crate::domain::settings::{
-    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
-    WorkerLimits,
+    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
+    RetryPolicy, WorkerLimits,
 };
 
 /// Every setting, checked one by one and against the others.
@@ -28,6 +28,7 @@ pub struct Config {
     pub cluster: ClusterSettings,
     /// When silences at the same time are held back.
     pub mass_failure: MassFailureSettings,
+    pub planned: PlannedSettings,
     /// When the database is only probed.
     pub breaker: BreakerSettings,
     pub health: HealthSettings,

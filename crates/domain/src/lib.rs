@@ -25,6 +25,7 @@
 //! | which instance gets a stream | [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`reason`] |
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
+//! | how fast do planned moves go | [`pace`] |
 //! | what happens after a failure | [`recovery`], [`incident`], [`endings`], [`backoff`], [`brake`] |
 //! | does a worker run what it should | [`reconciliation`], [`digest`], [`identity`] |
 //! | does the database answer | [`breaker`], [`startup`] |
@@ -65,6 +66,7 @@ pub mod liveness;
 pub mod masked_url;
 pub mod movements;
 pub mod outbox;
+pub mod pace;
 pub mod patterns;
 pub mod probation;
 pub mod queries;

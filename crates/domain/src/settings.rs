@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use super::pace::MovePace;
+
 /// When silence becomes lateness, failure and emergency, measured from the last heartbeat on
 /// running time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -179,4 +181,13 @@ pub struct HealthLimits {
     pub max_utilization: Fraction,
     /// How long a critical failure keeps the system degraded.
     pub failure_retention: Duration,
+}
+
+/// How planned work is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlannedSettings {
+    /// How long a drain may take if its request does not say.
+    pub drain_deadline: Duration,
+    /// How many moves may be under way.
+    pub pace: MovePace,
 }

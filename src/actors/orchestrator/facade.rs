@@ -25,7 +25,7 @@ use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::commands::{Command, DryRun};
 use crate::domain::queries::Query;
-use crate::domain::settings::WorkerLimits;
+use crate::domain::settings::{PlannedSettings, WorkerLimits};
 use crate::store::StoreError;
 
 /// The running system. Clones are the same system.
@@ -45,6 +45,7 @@ pub struct Orchestrator {
     pub(in crate::actors) health: Addr<HealthActor>,
     pub(in crate::actors) alerts: Alerts,
     pub(in crate::actors) limits: WorkerLimits,
+    pub(in crate::actors) planned: PlannedSettings,
     pub(in crate::actors) change_limit: Duration,
     pub(in crate::actors) identity: Addr<IdentityActor>,
     pub(in crate::actors) polls_end: Arc<PollsEnd>,
@@ -113,6 +114,11 @@ impl Orchestrator {
     /// Only while the system ends.
     pub async fn ask<Q: Query>(&self, query: Q) -> Result<Q::Answer, Refusal> {
         ask(&self.fleet, Ask(query)).await
+    }
+
+    /// How planned work is done.
+    pub const fn planned(&self) -> PlannedSettings {
+        self.planned
     }
 
     /// Where alerts are raised and cleared.

@@ -19,9 +19,10 @@ use super::values::{
 };
 use super::{database, rules, table, typo};
 use crate::domain::leadership::LeadershipLimits;
+use crate::domain::pace::MovePace;
 use crate::domain::settings::{
-    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, RetryPolicy,
-    WorkerLimits,
+    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
+    RetryPolicy, WorkerLimits,
 };
 
 /// A configuration and the remarks about it.
@@ -141,6 +142,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let heartbeats = read_heartbeats(reader);
     let recovery = read_recovery(reader);
     let mass_failure = read_mass_failure(reader);
+    let planned = read_planned(reader);
     let breaker = read_breaker(reader, database.as_ref());
     let health = read_health(reader);
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
@@ -158,6 +160,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         heartbeats: heartbeats?,
         recovery: recovery?,
         mass_failure: mass_failure?,
+        planned: planned?,
         breaker: breaker?,
         health: health?,
         registration: RegistrationSettings {
@@ -307,6 +310,19 @@ fn read_mass_failure(reader: &mut Reader<'_>) -> Option<MassFailureSettings> {
         min: min?,
         ratio: ratio?,
         hold: hold?,
+    })
+}
+
+fn read_planned(reader: &mut Reader<'_>) -> Option<PlannedSettings> {
+    let drain_deadline = reader.duration("DRAIN_DEADLINE");
+    let per_target = reader.count("MAX_MOVES_PER_TARGET");
+    let in_all = reader.count("MAX_CONCURRENT_MOVES");
+    Some(PlannedSettings {
+        drain_deadline: drain_deadline?,
+        pace: MovePace {
+            per_target: per_target? as usize,
+            in_all: in_all? as usize,
+        },
     })
 }
 

@@ -308,6 +308,36 @@ const SETTINGS: &[Setting] = &[
         meaning: "How long the recovery of a mass failure is held back, so that the instances can come back; above 40s, streams may be moved later than a minute after the failure.",
     },
     Setting {
+        name: "DRAIN_DEADLINE",
+        flag: "drain-deadline",
+        group: Group::Recovery,
+        kind: Kind::Duration,
+        default: Text("1h"),
+        meaning: "How long a drain may take if its request names no deadline.",
+    },
+    Setting {
+        name: "MAX_MOVES_PER_TARGET",
+        flag: "max-moves-per-target",
+        group: Group::Recovery,
+        kind: Kind::Count {
+            min: 1,
+            max: 100_000,
+        },
+        default: Text("10"),
+        meaning: "Planned moves (1-100000) that may be under way to one instance at a time; a recovery does not wait for it.",
+    },
+    Setting {
+        name: "MAX_CONCURRENT_MOVES",
+        flag: "max-concurrent-moves",
+        group: Group::Recovery,
+        kind: Kind::Count {
+            min: 1,
+            max: 1_000_000,
+        },
+        default: Text("100"),
+        meaning: "Planned moves (1-1000000) that may be under way in the whole fleet at a time; a recovery does not wait for it.",
+    },
+    Setting {
         name: "CIRCUIT_BREAKER_THRESHOLD",
         flag: "circuit-breaker-threshold",
         group: Group::Limits,

@@ -3,7 +3,8 @@
 //! `model` holds it and keeps its indexes, `change` is one reversible step of it, `draft` records
 //! the steps a command takes, `recent` remembers which streams came and went, `room` orders
 //! instances by how much they can still take, `placement` decides which instance gets a stream,
-//! `plan` and `scores` where the streams of one instance go, `copy` is taken for the invariants, and `standing` is what a heartbeat
+//! `plan` and `scores` where the streams of one instance go, `under_way` counts the moves that are
+//! not over, `copy` is taken for the invariants, and `standing` is what a heartbeat
 //! needs to know of one instance. The commands are in `commands`; `ledger` keeps the saved fleet
 //! apart from the one being decided.
 
@@ -19,6 +20,7 @@ mod restore;
 mod room;
 mod scores;
 mod standing;
+mod under_way;
 
 pub use change::{Change, Rows};
 pub use copy::{CopiedFleet, FleetCopy};
