@@ -55,8 +55,8 @@ impl<T> Told<T> {
     }
 }
 
-/// Writes the URL of a stream with its passwords. Only answers to the worker that runs the stream
-/// and the answers of the catalogue may use it.
+/// Writes the URL of a stream with its passwords. Only answers to the worker that runs the stream may
+/// use it; `shown_url` is for the answers of the catalogue.
 pub(super) fn whole_url<S: Serializer>(
     url: &Option<StreamUrl>,
     serializer: S,

@@ -45,6 +45,7 @@ mod resilience;
 mod retry;
 mod route_table;
 mod server;
+mod shown_url;
 mod state;
 mod status;
 mod streams;

@@ -90,9 +90,9 @@ static ROUTES: &[Route] = routes![
     Current Ordered POST "/streams/move" [None] moves::begin,
         "Moves up to 10,000 streams on request, all or none. A leased owner of an exclusive stream releases it first; `to` is optional.";
     Current Shown GET "/streams" [Read] streams::list,
-        "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `group`, `name` (a part of it), `label` (`key:value`).";
-    Current Shown GET "/streams/{id}" [None] streams::detail,
-        "Shows a stream, its owner, and why it waits.";
+        "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `group`, `name` (a part of it), `label` (`key:value`). URLs are masked without `urls=full`.";
+    Current Shown GET "/streams/{id}" [Read] streams::detail,
+        "Shows a stream, its owner, and why it waits. Its URL is masked without `urls=full`.";
     Current Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
     Classic Shown GET "/instances" [Read] instances::list,

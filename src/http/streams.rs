@@ -7,12 +7,15 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, whole_url};
+use super::answer::Time;
 use super::body::Body;
 use super::params;
 use super::pieces::{self, Nothing, Onward, Part, Parts, Rows, Walk, closing, json, opening};
 use super::problem::Problem;
-use super::requests::{DryRunQuery, SaveRequest, StreamsQuery, VerifyRequest, read_query};
+use super::requests::{
+    DryRunQuery, SaveRequest, StreamQuery, StreamsQuery, VerifyRequest, read_query,
+};
+use super::shown_url::{ShownUrl, Urls};
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::commands::{DeleteStream, Rejection, SaveStreams};
@@ -23,7 +26,6 @@ use crate::domain::queries::{
 };
 use crate::domain::returns::Returns;
 use crate::domain::stream::{Place, StreamState};
-use crate::domain::stream_url::StreamUrl;
 use crate::domain::time::WallTime;
 
 /// How many streams a page has that does not say.
@@ -101,8 +103,7 @@ pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResp
 struct StreamAnswer {
     id: StreamId,
     name: Arc<str>,
-    #[serde(serialize_with = "whole_url")]
-    url: Option<StreamUrl>,
+    url: Option<ShownUrl>,
     labels: BTreeMap<String, String>,
     priority: i32,
     enabled: bool,
@@ -197,7 +198,7 @@ impl HandoverAnswer {
 }
 
 impl StreamAnswer {
-    fn of(line: StreamLine, orchestrator: &Orchestrator) -> Self {
+    fn of(line: StreamLine, urls: Urls, orchestrator: &Orchestrator) -> Self {
         let StreamLine { stream, place } = line;
         let assignment = place.assignment();
         let (reason, waiting_since) = match &place {
@@ -209,7 +210,7 @@ impl StreamAnswer {
         Self {
             id: stream.id,
             name: stream.name.clone(),
-            url: stream.url.clone(),
+            url: stream.url.clone().map(|url| urls.show(url)),
             labels: stream.labels.clone(),
             priority: stream.priority,
             enabled: stream.enabled,
@@ -247,6 +248,7 @@ struct CatalogueEnd {
 struct CatalogueParts {
     state: Data<AppState>,
     filter: StreamFilter,
+    urls: Urls,
     stale_since: Option<WallTime>,
 }
 
@@ -279,7 +281,10 @@ impl Parts for CatalogueParts {
     }
 
     fn row(&self, text: &mut Vec<u8>, line: StreamLine) -> Result<(), Problem> {
-        json(text, &StreamAnswer::of(line, self.state.orchestrator()))
+        json(
+            text,
+            &StreamAnswer::of(line, self.urls, self.state.orchestrator()),
+        )
     }
 
     fn closing(&self, next: Option<StreamId>) -> Result<Vec<u8>, Problem> {
@@ -299,6 +304,7 @@ pub(super) async fn list(
     let _permit = state.admit(Load::List)?;
     let (after, limit) = (query.after, query.limit.unwrap_or(DEFAULT_PAGE));
     let parts = CatalogueParts {
+        urls: query.urls.unwrap_or_default(),
         filter: query.into(),
         stale_since: state.stale_since(),
         state: state.clone(),
@@ -324,12 +330,15 @@ pub(super) async fn detail(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = params::stream_id(&request)?;
+    let urls = read_query::<StreamQuery>(&request)?
+        .urls
+        .unwrap_or_default();
     let _permit = state.admit(Load::Read)?;
     let line = state.orchestrator().ask(StreamDetail { id }).await?;
     let line = line.ok_or(Rejection::UnknownStream(id))?;
     Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
-        data: StreamAnswer::of(line, state.orchestrator()),
+        data: StreamAnswer::of(line, urls, state.orchestrator()),
     })))
 }
 

@@ -402,7 +402,7 @@ async fn streams_are_created_updated_and_keep_what_is_not_said() {
         json!({"status": "saved", "created": 0, "updated": 1, "unchanged": 1, "ids": [7, 8]}),
         "what was said of the first is what it was"
     );
-    let seven = world.get("/streams/7").await.ok();
+    let seven = world.get("/streams/7?urls=full").await.ok();
     assert_eq!(seven["status"], "success");
     assert_has(
         &seven["data"],

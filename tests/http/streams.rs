@@ -47,3 +47,78 @@ async fn a_dry_run_refuses_what_the_save_would_refuse_and_names_each_entry() {
         .await;
     assert_eq!(word.bad_fields(), ["dry_run"]);
 }
+
+#[actix_web::test]
+async fn urls_are_masked_unless_the_caller_asks_for_them() {
+    let world = World::start().await;
+    let url = "rtsp://admin:geheim@10.0.0.8/cam";
+    let body = json!({"streams": [{"name": "camera", "url": url}, {"name": "none"}]});
+    world.post("/streams", body).await.ok();
+    for path in [
+        "/streams",
+        "/streams?urls=masked",
+        "/streams/1",
+        "/streams/1?urls=masked",
+    ] {
+        let answer = world.get(path).await;
+        answer.ok();
+        assert!(answer.text.contains("rtsp://10.0.0.8/…"), "{}", answer.text);
+        assert!(!answer.text.contains("geheim"), "{}", answer.text);
+    }
+    let list = world.get("/streams?urls=full").await.ok();
+    assert_eq!(list["streams"][0]["url"], url);
+    assert_eq!(list["streams"][1]["url"], json!(null));
+    let one = world.get("/streams/1?urls=full").await.ok();
+    assert_eq!(one["data"]["url"], url);
+    for path in ["/streams?urls=all", "/streams/1?urls=all"] {
+        assert_eq!(world.get(path).await.bad_fields(), ["urls"]);
+    }
+}
+
+#[actix_web::test]
+async fn a_masked_url_that_comes_back_replaces_nothing() {
+    let world = World::start().await;
+    let url = "rtsp://admin:geheim@10.0.0.8/cam";
+    let body = json!({"streams": [{"name": "camera", "url": url}]});
+    world.post("/streams", body).await.ok();
+    let mut read = world.get("/streams/1").await.ok()["data"].take();
+    let back = json!({ "streams": [read] });
+    let refused = world.post("/streams", back).await;
+    assert_eq!(refused.bad_fields(), ["streams[0].url"]);
+    read = world.get("/streams/1?urls=full").await.ok()["data"].take();
+    assert_eq!(read["url"], url);
+    let back = world.post("/streams", json!({ "streams": [read] })).await;
+    assert_has(&back.ok(), &json!({"unchanged": 1}));
+}
+
+#[actix_web::test]
+async fn no_password_is_in_what_everybody_may_read() {
+    let world = World::start().await;
+    let url = "rtsp://admin:geheim@10.0.0.8/cam";
+    let body = json!({"streams": [{"id": 1, "name": "camera", "url": url}]});
+    world.post("/streams", body).await.ok();
+    world.register("a", 2).await;
+    world.assign("a", 2).await;
+    let taken = json!({"streams": [{"id": 2, "name": "camera", "url": url},
+        {"id": 3, "name": "\u{1}", "url": format!("{url}\u{1}"), "priority": url}]});
+    let refused = world.post("/streams", taken).await;
+    assert!(!refused.text.contains("geheim"), "{}", refused.text);
+    for path in [
+        "/streams",
+        "/streams/1",
+        "/streams/assignments",
+        "/instances",
+        "/instances/a",
+        "/resilience/events",
+        "/resilience/status",
+        "/resilience/alerts",
+        "/metrics",
+        "/status",
+    ] {
+        let answer = world.get(path).await;
+        assert_eq!(answer.status, 200, "{path}");
+        assert!(!answer.text.contains("geheim"), "{path}: {}", answer.text);
+    }
+    let worker = world.get("/instances/a/assignments?version=0").await;
+    assert!(worker.text.contains(url), "{}", worker.text);
+}

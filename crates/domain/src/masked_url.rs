@@ -52,6 +52,12 @@ pub fn masked_url(text: &str) -> String {
     format!("{scheme}://{shown}{rest}")
 }
 
+/// Returns whether a text is a masked URL, of which a part is missing. Saving it would replace the URL
+/// that it stands for.
+pub fn is_masked(text: &str) -> bool {
+    text.ends_with("/…") || text.ends_with(HIDDEN)
+}
+
 /// Returns a sentence with each URL in it masked: a media program that cannot open a stream repeats
 /// the URL as it was given.
 pub fn with_masked_urls(sentence: &str) -> String {
@@ -111,6 +117,8 @@ mod tests {
             ("http://h", "http://h"),
         ] {
             assert_eq!(masked_url(text), shown, "{text}");
+            assert_eq!(is_masked(shown), shown != text, "{text}");
+            assert!(!is_masked(text), "{text}");
         }
     }
 
@@ -126,6 +134,7 @@ mod tests {
             "user:geheim@rtsp://host",
         ] {
             assert_eq!(masked_url(text), "(hidden)", "{text}");
+            assert!(is_masked(&masked_url(text)), "{text}");
         }
         for text in [
             "rtsp://user:geheim@more@host/x",

@@ -9,7 +9,8 @@ use crate::masked_url::masked_url;
 ///
 /// `Debug` and `Display` show scheme and host; there is no conversion to text, to a slice or to
 /// JSON but [`StreamUrl::expose`], so each place that shows the whole URL can be found by that
-/// name: the answers to workers, the answers of the catalogue, and the rows of the store.
+/// name: the answers to workers, the answers to callers that ask for whole URLs, and the rows of the
+/// store.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StreamUrl(Arc<str>);
 

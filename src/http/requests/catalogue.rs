@@ -7,7 +7,7 @@ use super::collections::{Labels, Records, first_with_same};
 use super::limits::{GROUP_LENGTH, MAX_SAFE_INTEGER, NAME_LENGTH};
 use super::reading::{Record, Refused, Rule, Taken};
 use super::request::request;
-use super::rules::{flag, integer, server_id, server_id_or_none, text, word};
+use super::rules::{flag, integer, server_id, server_id_or_none, stream_url, text, word};
 use crate::domain::commands::{MoveStreams, Relocation, SaveStreams, StreamSpec};
 use crate::domain::constraints::STREAM_WEIGHTS;
 use crate::domain::handover::HandoverMode;
@@ -44,7 +44,7 @@ request! {
         /// Name, 1 to 256 characters; a new stream needs one.
         name: Option<Arc<str>> = text(NAME_LENGTH),
         /// Address, up to 4,096 characters; an empty text takes the address away.
-        url: Option<StreamUrl> = text(0..=4_096),
+        url: Option<StreamUrl> = stream_url(),
         /// Texts by name: at most 64, names of 1 to 128 characters, values of up to 512. They replace
         /// all labels of the stream.
         labels: Option<BTreeMap<String, String>> = Labels,

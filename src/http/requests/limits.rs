@@ -15,6 +15,9 @@ pub(super) const GROUP_LENGTH: RangeInclusive<usize> = 1..=128;
 /// How long the name of a stream may be, in characters.
 pub(super) const NAME_LENGTH: RangeInclusive<usize> = 1..=256;
 
+/// How long the URL of a stream may be, in characters.
+pub(super) const URL_LENGTH: RangeInclusive<usize> = 0..=4_096;
+
 /// A worker that beats less often than once a day is not watched by heartbeats.
 pub(super) const LONGEST_INTERVAL: Duration = Duration::from_secs(86_400);
 

@@ -33,7 +33,7 @@ pub(super) use orders::{BrakeRequest, ForceRequest};
 pub(super) use queries::{
     AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
     HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, RemovalQuery,
-    StreamsQuery, TakeOverQuery,
+    StreamQuery, StreamsQuery, TakeOverQuery,
 };
 pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{Record, read_json};

@@ -21,6 +21,7 @@ use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{InstanceList, NameFilter, StreamFilter};
 use crate::domain::stream::StreamState;
 use crate::domain::time::WallTime;
+use crate::http::shown_url::Urls;
 
 /// The longest wait; a longer one is cut to it. Proxies and clients give up on requests that
 /// take much longer, and a worker that went away without a word holds its place no longer.
@@ -72,6 +73,16 @@ request! {
         }),
         /// Only streams with all of these labels, at most 16.
         label: Option<Vec<String>> = LabelFilters,
+        /// Whether URLs are shown masked or in full.
+        urls: Option<Urls> = word(Urls::ALL, Urls::as_str),
+    }
+}
+
+request! {
+    /// `GET /streams/{id}`: how it is shown.
+    pub(in crate::http) struct StreamQuery {
+        /// Whether the URL is shown masked or in full.
+        urls: Option<Urls> = word(Urls::ALL, Urls::as_str),
     }
 }
 

@@ -4,10 +4,14 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, describe_range, whole_number};
+use super::limits::{
+    MAX_SAFE_INTEGER, SERVER_ID_LENGTH, URL_LENGTH, check_text, describe_range, whole_number,
+};
 use super::reading::{Json, Refused, Rule, Taken};
 use crate::domain::digest::StreamsDigest;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
+use crate::domain::masked_url::is_masked;
+use crate::domain::stream_url::StreamUrl;
 
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
 
@@ -38,6 +42,20 @@ fn checked<'a>(json: Json<'a>, length: &RangeInclusive<usize>) -> Result<&'a str
         return Err("must be text".to_owned());
     };
     check_text(text, length).map(|()| text)
+}
+
+/// Accepts the URL of a stream, and refuses one that an answer has masked.
+pub(super) fn stream_url() -> impl Rule<Value = StreamUrl> {
+    plain(|json| {
+        let url = checked(json, &URL_LENGTH)?;
+        if is_masked(url) {
+            return Err(
+                "is masked, and would replace the whole URL; GET /streams?urls=full shows whole URLs"
+                    .to_owned(),
+            );
+        }
+        Ok(StreamUrl::from(url))
+    })
 }
 
 /// Accepts `true` or `false`.
