@@ -37,6 +37,7 @@ impl AlertKind {
             | Self::ClockStepped
             | Self::LeaderUnproven
             | Self::StreamReturned
+            | Self::StreamQuarantined
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => None,

@@ -3,8 +3,9 @@
 //! `model` holds it and keeps its indexes, `change` is one reversible step of it, `draft` records
 //! the steps a command takes, `recent` remembers which streams came and went, `room` orders
 //! instances by how much they can still take, `placement` decides which instance gets a stream,
-//! `plan` and `scores` where the streams of one instance go, `under_way` counts the moves that are
-//! not over, `copy` is taken for the invariants, and `standing` is what a heartbeat
+//! `plan` and `scores` where the streams of one instance go, `suspects` which of them may have caused
+//! its failure, `policies` are the numbers it all goes by, `under_way` counts the moves that are not
+//! over, `copy` is taken for the invariants, and `standing` is what a heartbeat
 //! needs to know of one instance. The commands are in `commands`; `ledger` keeps the saved fleet
 //! apart from the one being decided.
 
@@ -15,11 +16,13 @@ mod holdings;
 mod model;
 mod placement;
 mod plan;
+mod policies;
 mod recent;
 mod restore;
 mod room;
 mod scores;
 mod standing;
+mod suspects;
 mod under_way;
 
 pub use change::{Change, Rows};
@@ -27,11 +30,14 @@ pub use copy::{CopiedFleet, FleetCopy};
 pub use draft::Draft;
 pub use model::{Fleet, InstanceSlot, StreamSlot};
 pub use placement::{
-    end_overlaps, evacuate, evacuate_overlapping, let_go, orphan_if_paused, place_waiting,
+    end_overlaps, evacuate, evacuate_overlapping, is_overlapping, let_go, orphan_if_paused,
+    place_waiting,
 };
 pub use plan::{Evacuation, EvacuationCause, Move, Plan};
+pub use policies::Policies;
 pub use recent::REMEMBERED_CHANGES;
 pub use restore::{FleetBuilder, Snapshot, SnapshotError};
 pub use room::Load;
 pub use scores::{Absurd, Reading, SCORING_LIMIT, Scores, Scoring, Weight};
 pub use standing::Standing;
+pub use suspects::{blame_owned, blame_return, try_quarantined};

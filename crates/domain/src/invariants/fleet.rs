@@ -103,6 +103,9 @@ fn none_lost(fleet: &Fleet) -> Check {
         if slot.stream().is_paused() && !waits(state) {
             violations.add(|| format!("stream {id} is paused, and is {state}"));
         }
+        if slot.stream().is_quarantined() && state == StreamState::Disabled {
+            violations.add(|| format!("stream {id} is quarantined, and not to be run"));
+        }
         if unclaimed.contains(&id) != (state == StreamState::Unclaimed)
             || orphaned.contains(&id) != (state == StreamState::Orphaned)
         {
@@ -120,7 +123,7 @@ fn none_lost(fleet: &Fleet) -> Check {
     if let Some(room) = room {
         let ready = orphaned.iter().filter(|id| {
             let slot = fleet.stream(**id);
-            slot.is_none_or(|slot| !slot.stream().is_paused())
+            slot.is_none_or(|slot| !slot.stream().is_withheld())
         });
         for id in ready {
             violations.add(|| {

@@ -11,7 +11,7 @@ use crate::fleet::{Draft, let_go};
 use crate::handover::{AbandonReason, AfterRelease, HandoverMode};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
-use crate::stream::{AssignReason, Assignment, Place};
+use crate::stream::{AssignReason, Assignment, Place, StreamState};
 
 /// The planned move of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,6 +67,9 @@ impl Command for MoveStreams {
                 .ok_or(Rejection::UnknownStream(stream))?;
             if !slot.stream().enabled {
                 return Err(Rejection::StreamDisabled(stream));
+            }
+            if slot.stream().state_at(slot.place()) == StreamState::Quarantined {
+                return Err(Rejection::StreamQuarantined(stream));
             }
             let handoff = slot.stream().handoff;
             let owner = slot.place().assignment().cloned();

@@ -2,18 +2,19 @@
 
 mod moves;
 mod returned;
+mod suspected;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::change::Change;
 use super::model::Fleet;
+use super::policies::Policies;
 use crate::events::Event;
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
 use crate::probation::flapped;
-use crate::returns::ReturnPolicy;
 use crate::stream::{Assignment, OrphanReason, Place, Stream};
 use crate::time::WallTime;
 use crate::withdrawal::HandedOver;
@@ -25,18 +26,18 @@ use crate::withdrawal::WithdrawalCause;
 pub struct Draft<'f> {
     fleet: &'f mut Fleet,
     now: WallTime,
-    policy: ReturnPolicy,
+    policies: Policies,
     changes: Vec<Change>,
     events: Vec<Event>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
 }
 
 impl<'f> Draft<'f> {
-    pub(crate) fn new(fleet: &'f mut Fleet, now: WallTime, policy: ReturnPolicy) -> Self {
+    pub(crate) fn new(fleet: &'f mut Fleet, now: WallTime, policies: Policies) -> Self {
         Self {
             fleet,
             now,
-            policy,
+            policies,
             changes: Vec::new(),
             events: Vec::new(),
             touched: BTreeMap::new(),
@@ -61,9 +62,9 @@ impl<'f> Draft<'f> {
         self.now
     }
 
-    /// Which returns count.
-    pub fn return_policy(&self) -> ReturnPolicy {
-        self.policy
+    /// The numbers it goes by.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// The next epoch; also the source of incarnations and incident ids.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::filing::{age_rank, orphan_rank};
-use super::{Fleet, InstanceSlot, StreamSlot};
+use super::{Fleet, InstanceSlot, StreamSlot, SuspectIndex};
 use crate::digest::StreamsDigest;
 use crate::fleet::recent::RecentChanges;
 use crate::fleet::room::CapacityIndex;
@@ -137,9 +137,14 @@ impl Assembly {
         };
         fleet.deleted = ids(|slot| slot.stream.deleted);
         fleet.unclaimed = ids(is_unclaimed);
-        fleet.ready_unclaimed = ids(|slot| is_unclaimed(slot) && !slot.stream.is_paused());
+        fleet.ready_unclaimed = ids(|slot| is_unclaimed(slot) && !slot.stream.is_withheld());
         fleet.orphaned = ranks(is_orphaned);
-        fleet.ready_orphans = ranks(|slot| is_orphaned(slot) && !slot.stream.is_paused());
+        fleet.ready_orphans = ranks(|slot| is_orphaned(slot) && !slot.stream.is_withheld());
+        fleet.suspects = SuspectIndex {
+            unclaimed: ids(|slot| is_unclaimed(slot) && slot.stream.is_quarantined()),
+            orphaned: ids(|slot| is_orphaned(slot) && slot.stream.is_quarantined()),
+            on_trial: ids(|slot| slot.place.assignment().is_some() && slot.stream.is_quarantined()),
+        };
         fleet.promised_to_absent = absent;
         fleet.newest = (self.instances.iter())
             .map(|instance| age_rank(instance))

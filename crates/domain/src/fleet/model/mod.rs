@@ -25,6 +25,20 @@ struct OrphanRank {
     id: StreamId,
 }
 
+/// The quarantined streams, by where they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct SuspectIndex {
+    unclaimed: BTreeSet<StreamId>,
+    orphaned: BTreeSet<StreamId>,
+    on_trial: BTreeSet<StreamId>,
+}
+
+impl SuspectIndex {
+    fn waiting(&self) -> usize {
+        self.unclaimed.len() + self.orphaned.len()
+    }
+}
+
 /// The whole fleet.
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
@@ -34,11 +48,13 @@ pub struct Fleet {
     names: BTreeMap<Arc<str>, StreamId>,
     deleted: BTreeSet<StreamId>,
     unclaimed: BTreeSet<StreamId>,
-    /// Those of them that are not paused.
+    /// Those of them that are not withheld.
     ready_unclaimed: BTreeSet<StreamId>,
     orphaned: BTreeSet<OrphanRank>,
-    /// Those of them that are not paused.
+    /// Those of them that are not withheld.
     ready_orphans: BTreeSet<OrphanRank>,
+    /// Streams whose owners failed (`quarantine/mod.rs`).
+    suspects: SuspectIndex,
     room: CapacityIndex,
     /// What is promised to instances that are not registered (any more).
     promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
@@ -157,12 +173,12 @@ impl Fleet {
             .copied()
     }
 
-    /// Streams that wait to be asked for and are not paused, ascending.
+    /// Streams that wait to be asked for and are not withheld, ascending.
     pub fn ready_unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
         self.ready_unclaimed.iter().copied()
     }
 
-    /// The first stream after `after` that waits to be asked for and is not paused.
+    /// The first stream after `after` that waits to be asked for and is not withheld.
     pub(super) fn ready_after(&self, after: StreamId) -> Option<StreamId> {
         let rest = (Bound::Excluded(after), Bound::Unbounded);
         self.ready_unclaimed.range(rest).next().copied()
@@ -176,7 +192,25 @@ impl Fleet {
     /// How many of the streams without an owner are paused.
     pub fn paused_count(&self) -> usize {
         let all = self.unclaimed.len() + self.orphaned.len();
-        all - self.ready_unclaimed.len() - self.ready_orphans.len()
+        let ready = self.ready_unclaimed.len() + self.ready_orphans.len();
+        all - ready - self.suspects.waiting()
+    }
+
+    /// The quarantined streams, first those that wait to be asked for, ascending in each list.
+    pub fn quarantined(&self) -> impl Iterator<Item = StreamId> {
+        let suspects = &self.suspects;
+        suspects.unclaimed.iter().chain(&suspects.orphaned).copied()
+    }
+
+    /// How many of the streams that wait to be asked for, and of those that lost their instance, are
+    /// quarantined.
+    pub fn quarantined_counts(&self) -> (usize, usize) {
+        (self.suspects.unclaimed.len(), self.suspects.orphaned.len())
+    }
+
+    /// The quarantined streams that are on trial: an instance owns them.
+    pub fn on_trial(&self) -> impl Iterator<Item = StreamId> {
+        self.suspects.on_trial.iter().copied()
     }
 
     /// Streams that lost their instance, in the order they are placed.
@@ -245,6 +279,7 @@ impl PartialEq for Fleet {
             && self.ready_unclaimed == other.ready_unclaimed
             && self.orphaned == other.orphaned
             && self.ready_orphans == other.ready_orphans
+            && self.suspects == other.suspects
             && self.room == other.room
             && self.promised_to_absent == other.promised_to_absent
     }
