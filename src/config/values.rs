@@ -8,7 +8,7 @@ use super::database::DatabaseSettings;
 use super::log::LogSettings;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
-    RetryPolicy, WorkerLimits,
+    QuarantineSettings, RetryPolicy, WorkerLimits,
 };
 
 /// Every setting, checked one by one and against the others.
@@ -29,6 +29,8 @@ pub struct Config {
     /// When silences at the same time are held back.
     pub mass_failure: MassFailureSettings,
     pub planned: PlannedSettings,
+    /// When a stream whose owners fail is kept away from the fleet.
+    pub quarantine: QuarantineSettings,
     /// When the database is only probed.
     pub breaker: BreakerSettings,
     pub health: HealthSettings,

@@ -39,6 +39,7 @@ mod params;
 mod patterns;
 mod pieces;
 mod problem;
+mod quarantine;
 mod recovery;
 mod requests;
 mod resilience;

@@ -22,6 +22,7 @@ use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::ledger::{Batch, Ledger};
 use crate::domain::return_timer::ReturnTimer;
+use crate::domain::trial_timer::TrialTimer;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 /// How many commands one transaction takes at the most: it bounds how long it can last.
@@ -80,8 +81,10 @@ pub struct FleetActor {
     pub(super) copies: VecDeque<Copying>,
     /// Streams that were given back.
     pub(super) returned: ReturnTimer,
-    /// Armed for the first of their deadlines.
-    pub(super) returns: Alarm<Self>,
+    /// Streams against which something speaks.
+    pub(super) suspected: TrialTimer,
+    /// Armed for the first deadline of both.
+    pub(super) continuing: Alarm<Self>,
     _vital: Vital,
 }
 
@@ -114,7 +117,8 @@ impl FleetActor {
             is_draining: false,
             copies: VecDeque::new(),
             returned: ReturnTimer::default(),
-            returns: Alarm::new(|actor| &mut actor.returns, Self::continue_returned),
+            suspected: TrialTimer::default(),
+            continuing: Alarm::new(|actor| &mut actor.continuing, Self::continue_streams),
             _vital: vital,
         }
     }
@@ -142,7 +146,7 @@ impl FleetActor {
             .queue_length
             .set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
         self.arm_expiry(ctx);
-        self.arm_returned(ctx);
+        self.arm_continuing(ctx);
         if matches!(self.state, State::Idle | State::Ended) && self.queue.len() == 0 {
             self.draining.drain(..).for_each(|waiter| {
                 let _ = waiter.send(());
@@ -375,6 +379,6 @@ impl Actor for FleetActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.follow_all();
-        self.arm_returned(ctx);
+        self.arm_continuing(ctx);
     }
 }

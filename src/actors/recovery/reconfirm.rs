@@ -28,7 +28,7 @@ impl RecoveryActor {
         if let Some(case) = self.cases.remove(&failure.id) {
             self.abandon(case, ctx);
         }
-        let clock = &self.links.clock;
+        let clock = &self.links.clock.clone();
         let mut progress = earlier.as_ref().map(Progress::saved).unwrap_or_default();
         progress.attempt = progress.attempt.saturating_add(1);
         if earlier.is_none() {
@@ -61,6 +61,11 @@ impl RecoveryActor {
             incarnation: failure.incarnation,
             ground: ground(failure.cause),
         };
+        let culpable = match earlier {
+            // How the time before this start was, this process does not know.
+            Some(_) => None,
+            None => self.culpable(&failure, &entry),
+        };
         let watch = Stopwatch::start(clock);
         let actor = entry.actor();
         let request = async move {
@@ -83,6 +88,7 @@ impl RecoveryActor {
                 opened,
                 progress,
                 in_doubt: false,
+                culpable,
                 is_given_up: false,
                 is_promised: false,
             };

@@ -22,7 +22,7 @@ use crate::domain::leadership::LeadershipLimits;
 use crate::domain::pace::MovePace;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
-    RetryPolicy, WorkerLimits,
+    QuarantineSettings, RetryPolicy, WorkerLimits,
 };
 
 /// A configuration and the remarks about it.
@@ -143,6 +143,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let recovery = read_recovery(reader);
     let mass_failure = read_mass_failure(reader);
     let planned = read_planned(reader);
+    let quarantine = read_quarantine(reader);
     let breaker = read_breaker(reader, database.as_ref());
     let health = read_health(reader);
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
@@ -161,6 +162,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         recovery: recovery?,
         mass_failure: mass_failure?,
         planned: planned?,
+        quarantine: quarantine?,
         breaker: breaker?,
         health: health?,
         registration: RegistrationSettings {
@@ -323,6 +325,15 @@ fn read_planned(reader: &mut Reader<'_>) -> Option<PlannedSettings> {
             per_target: per_target? as usize,
             in_all: in_all? as usize,
         },
+    })
+}
+
+fn read_quarantine(reader: &mut Reader<'_>) -> Option<QuarantineSettings> {
+    let after = reader.count("QUARANTINE_AFTER");
+    let window = reader.duration("QUARANTINE_WINDOW");
+    Some(QuarantineSettings {
+        after: after?,
+        window: window?,
     })
 }
 

@@ -42,6 +42,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ids::InstanceId;
+use super::settings::{LivenessThresholds, QuarantineSettings};
 use super::string_enum::string_enum;
 use super::time::WallTime;
 
@@ -63,6 +64,18 @@ pub struct QuarantinePolicy {
 }
 
 impl QuarantinePolicy {
+    /// Derives the policy: the first wait is the heartbeat timeout.
+    pub const fn from_settings(
+        settings: &QuarantineSettings,
+        thresholds: &LivenessThresholds,
+    ) -> Self {
+        Self {
+            after: settings.after,
+            window: settings.window,
+            first_wait: thresholds.timeout,
+        }
+    }
+
     /// Returns how long a stream waits after so many retries that failed.
     pub fn wait(&self, retries: u32) -> Duration {
         self.first_wait
