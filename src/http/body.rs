@@ -58,7 +58,7 @@ impl Body {
     /// # Errors
     /// As [`Body::read`].
     pub(super) async fn read_or_default<T: Record + Send + 'static>(self) -> Result<T, Problem> {
-        if self.0.is_empty() {
+        if self.0.iter().all(u8::is_ascii_whitespace) {
             return parse(b"{}");
         }
         self.read().await

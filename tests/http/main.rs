@@ -12,6 +12,7 @@ mod epochs;
 mod health;
 mod long_poll;
 mod outage;
+mod quarantine;
 mod reconcile;
 mod recovery;
 mod resilience;
