@@ -6,7 +6,7 @@ use actix::prelude::*;
 
 use super::attempt::Case;
 use super::brake::MassFailureBrake;
-use super::culprits::Deafness;
+use super::deafness::Deafness;
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
 use super::waiters::Waiters;

@@ -10,9 +10,10 @@ use super::stopwatch::Stopwatch;
 use crate::actors::instance_link::Fence;
 use crate::actors::registry::Entry;
 use crate::domain::commands::EndIncident;
-use crate::domain::incident::Unmoved;
+use crate::domain::incident::{FailureCause, Unmoved};
 use crate::domain::incident::{Incident, StepName, StepResult};
 use crate::domain::liveness::FenceAnswer;
+use crate::domain::quarantine::Culpable;
 use crate::domain::recovery::{Averted, Detected, Failure, Progress};
 
 impl RecoveryActor {
@@ -132,5 +133,28 @@ impl RecoveryActor {
         }
         self.recoveries.ended(&failure.id, failure.incarnation);
         self.serve_waiting(&failure.id, ctx);
+    }
+}
+
+impl RecoveryActor {
+    /// Returns what a failure says about the streams of the instance, if it says anything.
+    fn culpable(&mut self, failure: &Failure, entry: &Entry) -> Option<Culpable> {
+        let clock = &self.links.clock;
+        self.deafness.look(clock);
+        let last_beat = entry.last_beat();
+        if self.brake.is_of_mass(last_beat) {
+            return None;
+        }
+        match failure.cause {
+            FailureCause::HeartbeatTimeout | FailureCause::EmergencyThreshold => {
+                let silence = clock.now().since(last_beat);
+                let at = clock.wall() - silence;
+                (!self.deafness.covers(last_beat)).then_some(Culpable { at })
+            }
+            FailureCause::Reported => Some(Culpable {
+                at: failure.detected_at,
+            }),
+            FailureCause::FoundFailed | FailureCause::Forced | FailureCause::Emergency => None,
+        }
     }
 }
