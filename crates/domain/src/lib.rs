@@ -22,7 +22,7 @@
 //! | question | module |
 //! | --- | --- |
 //! | what is there | [`instance`], [`stream`], [`fleet`], [`ledger`] (its saved copy and its draft), [`ids`] |
-//! | which instance gets a stream | [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`quarantine`] and [`trial_timer`] (streams whose owners fail), [`stream_timer`], [`reason`] |
+//! | which instance gets a stream | [`fleet`], [`constraints`], [`balance`] (what moves so that each instance has its share), [`returns`] and [`return_timer`] (streams that are given back), [`quarantine`] and [`trial_timer`] (streams whose owners fail), [`stream_timer`], [`reason`] |
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
 //! | how fast do planned moves go | [`pace`] |
@@ -40,6 +40,7 @@
 
 pub mod alert;
 pub mod backoff;
+pub mod balance;
 pub mod brake;
 pub mod breaker;
 pub mod commands;
