@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::input::{BalanceInput, BalanceInstance, BalanceMeasure, BalanceRole, BalanceStream};
-use super::outcome::{BalanceMove, BalancePlan, BalanceReason};
 use super::shares::{Band, Shares};
 
 /// A stream of the snapshot: the instance that held it, and its place there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct StreamRef {
-    instance: u32,
+    pub(super) instance: u32,
     place: u32,
 }
 
@@ -34,9 +33,10 @@ pub(super) struct Node {
     pub(super) band: Band,
     /// What it holds, by the measure of the shares; of one that leaves, only what is to move.
     pub(super) held: i64,
-    first_excess: i64,
-    streams: i64,
-    weight: i64,
+    /// How far it was outside of its band at first.
+    pub(super) first_excess: i64,
+    pub(super) streams: i64,
+    pub(super) weight: i64,
     pub(super) movable: BTreeMap<Kind, Vec<StreamRef>>,
     /// How many streams of a group it holds.
     groups: BTreeMap<u32, u32>,
@@ -44,10 +44,10 @@ pub(super) struct Node {
 
 /// A stream that has moved: where it is, and when it moved.
 #[derive(Debug, Clone, Copy)]
-struct Moved {
-    to: u32,
-    step: u32,
-    makes_room: bool,
+pub(super) struct Moved {
+    pub(super) to: u32,
+    pub(super) step: u32,
+    pub(super) makes_room: bool,
 }
 
 /// The whole.
@@ -144,7 +144,7 @@ impl<'i> Board<'i> {
         u32::try_from(self.nodes.len()).unwrap_or(u32::MAX)
     }
 
-    fn instance(&self, node: u32) -> &'i BalanceInstance {
+    pub(super) fn instance(&self, node: u32) -> &'i BalanceInstance {
         &self.input.instances()[node as usize]
     }
 
@@ -241,7 +241,7 @@ impl<'i> Board<'i> {
         }
     }
 
-    fn stream(&self, stream: StreamRef) -> BalanceStream {
+    pub(super) fn stream(&self, stream: StreamRef) -> BalanceStream {
         self.input.instances()[stream.instance as usize].streams[stream.place as usize]
     }
 
@@ -333,12 +333,10 @@ impl<'i> Board<'i> {
         }
     }
 
-    /// Returns the streams that have moved, each with where it is and where it was.
-    pub(super) fn moved(&self) -> Vec<(StreamRef, u32, u32)> {
+    /// Returns the streams that are not where they were.
+    pub(super) fn moved(&self) -> Vec<(StreamRef, Moved)> {
         let moved = self.moved.iter();
-        moved
-            .map(|(stream, moved)| (*stream, moved.to, stream.instance))
-            .collect()
+        moved.map(|(stream, moved)| (*stream, *moved)).collect()
     }
 
     /// Returns the kind of a stream and its place in the list of its kind.
@@ -347,87 +345,6 @@ impl<'i> Board<'i> {
         let refs = self.get(at)?.movable.get(&kind)?;
         let place = refs.iter().rposition(|other| *other == stream)?;
         Some((kind, place))
-    }
-
-    /// Returns the plan: where each stream went that is not where it was.
-    pub(super) fn into_plan(self) -> BalancePlan {
-        let mut moved: Vec<(StreamRef, Moved)> = self
-            .moved
-            .iter()
-            .map(|(stream, moved)| (*stream, *moved))
-            .collect();
-        moved.sort_by_key(|(_, moved)| moved.step);
-        let ordered = self.in_order(moved);
-        let moves = ordered.into_iter().map(|(stream, moved)| {
-            let from = self.instance(stream.instance);
-            BalanceMove {
-                stream: self.stream(stream).id,
-                from: from.id.clone(),
-                to: self.instance(moved.to).id.clone(),
-                reason: self.reason(from.role, stream.instance, moved),
-            }
-        });
-        BalancePlan {
-            moves: moves.collect(),
-        }
-    }
-
-    /// Orders moves so that each finds room once those before it are done. Moves that wait for each
-    /// other's room are left out.
-    fn in_order(&self, mut moved: Vec<(StreamRef, Moved)>) -> Vec<(StreamRef, Moved)> {
-        // What has come to an instance and left it so far.
-        let mut shifts: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
-        let end = |node: u32| {
-            let node = self.get(node);
-            node.map_or((0, 0), |node| (node.streams, node.weight))
-        };
-        for (stream, to) in moved.iter().map(|(stream, moved)| (*stream, moved.to)) {
-            let weight = i64::from(self.stream(stream).weight);
-            let at_home = shifts.entry(stream.instance).or_default();
-            *at_home = (at_home.0 + 1, at_home.1 + weight);
-            let there = shifts.entry(to).or_default();
-            *there = (there.0 - 1, there.1 - weight);
-        }
-        let mut ordered = Vec::with_capacity(moved.len());
-        loop {
-            let before = ordered.len();
-            moved.retain(|(stream, moved)| {
-                let weight = i64::from(self.stream(*stream).weight);
-                let shift = shifts.get(&moved.to).copied().unwrap_or_default();
-                let (streams, total) = end(moved.to);
-                let instance = self.instance(moved.to);
-                let fits = streams + shift.0 < i64::from(instance.max_streams)
-                    && instance
-                        .capacity
-                        .is_none_or(|most| total + shift.1 + weight <= i64::from(most));
-                if fits {
-                    let there = shifts.entry(moved.to).or_default();
-                    *there = (there.0 + 1, there.1 + weight);
-                    let at_home = shifts.entry(stream.instance).or_default();
-                    *at_home = (at_home.0 - 1, at_home.1 - weight);
-                    ordered.push((*stream, *moved));
-                }
-                !fits
-            });
-            if ordered.len() == before {
-                return ordered;
-            }
-        }
-    }
-
-    fn reason(&self, role: BalanceRole, from: u32, moved: Moved) -> BalanceReason {
-        let was = |node: u32| self.get(node).map_or(0, |node| node.first_excess);
-        if role == BalanceRole::Leaves {
-            BalanceReason::Leaves
-        } else if was(from) > 0 {
-            BalanceReason::AboveShare
-        } else if moved.makes_room {
-            BalanceReason::MakesRoom
-        } else if was(moved.to) < 0 {
-            BalanceReason::BelowShare
-        } else {
-            BalanceReason::MakesRoom
-        }
     }
 }
 

@@ -32,6 +32,7 @@
 mod board;
 mod chains;
 mod input;
+mod order;
 mod outcome;
 mod planner;
 mod search;

@@ -258,7 +258,8 @@ fn around(board: &Board<'_>, node: u32, ideal: i64) -> BTreeSet<Kind> {
 
 /// Puts streams back where they were, as long as that makes nothing worse.
 pub(super) fn call_off_needless(board: &mut Board<'_>) {
-    for (stream, at, home) in board.moved() {
+    for (stream, moved) in board.moved() {
+        let (at, home) = (moved.to, stream.instance);
         let Some((kind, place)) = board.find(stream, at) else {
             continue;
         };
