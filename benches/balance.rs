@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use divan::{Bencher, black_box};
 use resilient_orchestrator::domain::balance::{
-    BalanceInput, BalanceInstance, BalanceLimits, BalanceMeasure, BalancePlan, BalanceRole,
-    BalanceStream, plan,
+    BalanceInput, BalanceInstance, BalanceMeasure, BalancePlan, BalanceRole, BalanceStream, plan,
 };
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
+use resilient_orchestrator::domain::settings::BalanceLimits;
 
 fn main() {
     divan::main();

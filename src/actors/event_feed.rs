@@ -9,7 +9,7 @@ use tokio::sync::broadcast;
 use super::alerts::Alerts;
 use super::fatal::Vital;
 use super::fleet::Committed;
-use super::telemetry::{EventLabel, Telemetry};
+use super::telemetry::{EventLabel, ReasonLabel, Telemetry};
 use crate::domain::alert::news;
 use crate::domain::events::{DatedEvent, Event, EventSeverity};
 use crate::domain::ids::InstanceId;
@@ -55,6 +55,16 @@ impl Handler<Committed> for EventFeed {
                     kind: dated.event.kind(),
                 })
                 .inc();
+            if let Event::StreamAssigned {
+                reason,
+                from: Some(_),
+                ..
+            } = &dated.event
+            {
+                let reason = reason.as_str();
+                let moves = &self.telemetry.moves;
+                moves.get_or_create(&ReasonLabel { reason }).inc();
+            }
             log_event(&dated.event);
         }
         for movement in movements(&events) {

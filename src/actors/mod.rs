@@ -44,6 +44,7 @@ mod address;
 mod alarm;
 pub mod alerts;
 pub mod archive;
+pub mod balance;
 mod batch;
 pub mod clean_up;
 mod consistency;

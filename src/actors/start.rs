@@ -9,6 +9,7 @@ use tokio::sync::{Semaphore, mpsc};
 use super::address::{MAILBOX, Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts};
 use super::archive::{IncidentMemory, StoreReader};
+use super::balance::{BalanceActor, BalanceLinks};
 use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
@@ -31,8 +32,8 @@ use crate::domain::identity::IdentityLimits;
 use crate::domain::quarantine::QuarantinePolicy;
 use crate::domain::returns::ReturnPolicy;
 use crate::domain::settings::{
-    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
-    QuarantineSettings, RetryPolicy, WorkerLimits,
+    BalanceSettings, BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings,
+    PlannedSettings, QuarantineSettings, RetryPolicy, WorkerLimits,
 };
 
 pub use super::loaded::Loaded;
@@ -56,6 +57,8 @@ pub struct SystemSettings {
     pub planned: PlannedSettings,
     /// When a stream whose owners fail is kept away from the fleet.
     pub quarantine: QuarantineSettings,
+    /// When and how the fleet is balanced.
+    pub balance: BalanceSettings,
     /// When the system is less than healthy.
     pub health: HealthLimits,
     /// After how long at the most a request that changes something is answered, whatever it has
@@ -173,6 +176,7 @@ pub fn start(
     let (health, reserved_health) = reserve::<HealthActor>(MAILBOX);
     let (fleet, reserved_fleet) = reserve::<FleetActor>(MAX_WAITING);
     let (recovery, reserved_recovery) = reserve::<RecoveryActor>(MAILBOX);
+    let (balance, reserved_balance) = reserve::<BalanceActor>(MAILBOX);
     let breaker = placement.near_heartbeats(DbBreakerActor::new(
         settings.breaker,
         store.clone(),
@@ -253,6 +257,7 @@ pub fn start(
             health.clone().recipient(),
             supervisor.clone().recipient(),
             feed.clone().recipient(),
+            balance.clone().recipient(),
         ],
         access: access.clone(),
         incidents: incidents.clone(),
@@ -261,6 +266,16 @@ pub fn start(
         prover: prover.clone(),
     };
     placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));
+    let balance_links = BalanceLinks {
+        clock: clock.clone(),
+        fleet: fleet.clone(),
+        recovery: recovery.clone(),
+        health: health.clone(),
+    };
+    placement.begin_with_records(
+        reserved_balance,
+        BalanceActor::new(settings.balance, balance_links, vital("BalanceActor")),
+    );
     let event_outbox = placement.near_heartbeats(EventOutbox::new(
         fleet.clone(),
         clock.clone(),
@@ -349,6 +364,7 @@ pub fn start(
         health,
         alerts,
         identity,
+        balance,
         polls_end: Arc::new(PollsEnd::default()),
     };
     (orchestrator, fatalities)

@@ -26,6 +26,13 @@ pub struct KindLabel {
     pub kind: &'static str,
 }
 
+/// The reason of a move.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// `AssignReason::as_str`.
+    pub reason: &'static str,
+}
+
 /// How something ended.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct OutcomeLabel {
@@ -51,6 +58,8 @@ pub struct Telemetry {
     pub heartbeats_unknown: Counter,
     /// Domain events by kind.
     pub events: Family<EventLabel, Counter>,
+    /// Streams that went from one instance to another, by reason.
+    pub moves: Family<ReasonLabel, Counter>,
     /// Fleet transactions by outcome.
     pub saves: Family<OutcomeLabel, Counter>,
     /// Commands saved together in one transaction.
@@ -102,6 +111,7 @@ impl Telemetry {
             heartbeats: Counter::default(),
             heartbeats_unknown: Counter::default(),
             events: Family::default(),
+            moves: Family::default(),
             saves: Family::default(),
             batch_commands: Histogram::new(exponential_buckets(1.0, 4.0, 6)),
             recovery_seconds: Histogram::new(exponential_buckets(0.005, 4.0, 8)),
@@ -140,6 +150,11 @@ impl Telemetry {
             self.heartbeats_unknown.clone(),
         );
         registry.register("events", "Domain events by kind", self.events.clone());
+        registry.register(
+            "moves",
+            "Streams that went from one instance to another, by reason",
+            self.moves.clone(),
+        );
         registry.register("saves", "Fleet transactions by outcome", self.saves.clone());
         registry.register(
             "batch_commands",

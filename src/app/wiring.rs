@@ -15,6 +15,7 @@ pub(super) fn system_settings(config: &Config) -> SystemSettings {
         mass_failure: config.mass_failure,
         planned: config.planned,
         quarantine: config.quarantine,
+        balance: config.balance,
         health: config.health.limits,
         change_limit: config.database.timeout.mul_f64(1.1),
         health_check_interval: config.health.check_interval,
@@ -68,8 +69,9 @@ mod tests {
     use super::*;
     use crate::domain::pace::MovePace;
     use crate::domain::settings::{
-        BreakerSettings, Fraction, HealthLimits, LivenessThresholds, MassFailureSettings,
-        PlannedSettings, QuarantineSettings, RetryPolicy, WorkerLimits,
+        BalanceLimits, BalanceSettings, BreakerSettings, Fraction, HealthLimits,
+        LivenessThresholds, MassFailureSettings, PlannedSettings, QuarantineSettings, RetryPolicy,
+        WorkerLimits,
     };
 
     #[test]
@@ -107,6 +109,15 @@ mod tests {
             quarantine: QuarantineSettings {
                 after: 3,
                 window: 600 * second,
+            },
+            balance: BalanceSettings {
+                automatic: true,
+                limits: BalanceLimits {
+                    max_stream_difference: 2,
+                    imbalance_threshold: Fraction::new(0.2).unwrap(),
+                },
+                cooldown: 300 * second,
+                pace: MovePace::default(),
             },
             health: HealthLimits {
                 min_active: Fraction::new(0.8).unwrap(),

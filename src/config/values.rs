@@ -7,8 +7,8 @@ use super::cluster::ClusterSettings;
 use super::database::DatabaseSettings;
 use super::log::LogSettings;
 use crate::domain::settings::{
-    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
-    QuarantineSettings, RetryPolicy, WorkerLimits,
+    BalanceSettings, BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings,
+    PlannedSettings, QuarantineSettings, RetryPolicy, WorkerLimits,
 };
 
 /// Every setting, checked one by one and against the others.
@@ -31,6 +31,7 @@ pub struct Config {
     pub planned: PlannedSettings,
     /// When a stream whose owners fail is kept away from the fleet.
     pub quarantine: QuarantineSettings,
+    pub balance: BalanceSettings,
     /// When the database is only probed.
     pub breaker: BreakerSettings,
     pub health: HealthSettings,

@@ -40,6 +40,7 @@ mod patterns;
 mod pieces;
 mod problem;
 mod quarantine;
+mod rebalance;
 mod recovery;
 mod requests;
 mod resilience;

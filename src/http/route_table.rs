@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
     alerts, assignments, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves,
-    patterns, quarantine, recovery, resilience, status, streams, workers,
+    patterns, quarantine, rebalance, recovery, resilience, status, streams, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -107,6 +107,14 @@ static ROUTES: &[Route] = routes![
         "Removes an instance; its streams move at once, or when its lease is over.";
     Classic Shown GET "/instances/{server_id}/metrics" [Read] instances::metrics,
         "Lists what an instance reported about its machine; `hours` (default 24), the newest 10,000 records.";
+    Classic Shown GET "/rebalance/check" [None] rebalance::check,
+        "Shows how far each instance is from its fair share of the streams, and whether moves would help.";
+    Classic Ordered POST "/rebalance/smart" [Read] rebalance::smart,
+        "Balances the fleet by the weights of the streams, with the fewest moves; `reason`, `dry_run`.";
+    Classic Ordered POST "/rebalance/basic" [Read] rebalance::basic,
+        "Balances the fleet by the number of streams; `reason`, `dry_run`.";
+    Classic Shown GET "/rebalance/stats" [None] rebalance::stats,
+        "Counts the rebalances since the start of the program.";
     Classic Ordered POST "/instances/{server_id}/failure" [None] instances::failure,
         "Reports that an instance has failed; its streams move at once, or when its lease is over.";
     Classic ShownToWorker POST "/diagnostic" [Ignored] diagnostic::compare,

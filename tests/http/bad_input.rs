@@ -479,9 +479,11 @@ async fn bad_paths_and_queries() {
 }
 
 /// Every POST that reads no body.
-const WITHOUT_BODY: [&str; 4] = [
+const WITHOUT_BODY: [&str; 6] = [
     "/cluster/take-over",
     "/instances/{server_id}/failure",
+    "/rebalance/basic",
+    "/rebalance/smart",
     "/resilience/recovery/{server_id}",
     "/resilience/emergency/{server_id}",
 ];

@@ -519,10 +519,25 @@ async fn a_later_row_replaces_every_column(store: AnyStore) {
         version: AssignmentVersion::new(5),
         since: at(6),
     }));
+    let balanced = match given_up(Some(Handover::Releasing {
+        then: AfterRelease::MoveTo {
+            to: Some("b".into()),
+            reason: MoveReason::Balance,
+        },
+        version: AssignmentVersion::new(5),
+        since: at(6),
+    })) {
+        Place::Assigned(assignment) => Place::Assigned(Assignment {
+            reason: AssignReason::Rebalance,
+            ..assignment
+        }),
+        other => other,
+    };
     let rounds = [
         (instance("a"), assigned("a", 1)),
         (counted, stuck),
         (instance("a"), releasing),
+        (instance("a"), balanced),
     ];
     for (row, place) in rounds {
         let draft = Draft::default()

@@ -98,6 +98,8 @@ pub enum AfterRelease {
 pub enum MoveReason {
     /// It is moved on purpose.
     Planned,
+    /// It is moved so that each instance has its fair share.
+    Balance,
     /// Its owner does not run it although it was notified of it twice.
     NotRun,
 }
@@ -141,6 +143,7 @@ impl MoveReason {
     pub const fn assign_reason(self) -> AssignReason {
         match self {
             Self::Planned => AssignReason::PlannedMove,
+            Self::Balance => AssignReason::Rebalance,
             Self::NotRun => AssignReason::NotRun,
         }
     }
@@ -148,8 +151,31 @@ impl MoveReason {
     /// Why the stream waits for room if there is none.
     pub const fn orphan_reason(self) -> OrphanReason {
         match self {
-            Self::Planned => OrphanReason::PlannedMove,
+            Self::Planned | Self::Balance => OrphanReason::PlannedMove,
             Self::NotRun => OrphanReason::NotRun,
+        }
+    }
+}
+
+/// How far a move has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveProgress {
+    /// The stream runs at its new owner: its former owner, if it had one, cannot confirm a release.
+    Moved,
+    /// The owner was asked to release the stream.
+    Releasing,
+    /// The stream is assigned to its new owner; the former one goes on until the new one runs it.
+    Overlapping,
+    /// The stream is there already.
+    Unchanged,
+}
+
+impl MoveProgress {
+    /// Returns whether the move has begun and is not over.
+    pub const fn is_under_way(self) -> bool {
+        match self {
+            Self::Releasing | Self::Overlapping => true,
+            Self::Moved | Self::Unchanged => false,
         }
     }
 }

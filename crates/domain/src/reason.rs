@@ -1,4 +1,4 @@
-//! The reasons why a stream is assigned to its owner, or has none.
+//! The reasons why a stream is assigned to its owner, or has none, and why a fleet is rebalanced.
 
 use super::string_enum::string_enum;
 
@@ -21,6 +21,8 @@ string_enum! {
         PlannedMove = "planned_move",
         /// Moved off an instance that did not run it although it was notified.
         NotRun = "not_run",
+        /// It moved so that each instance has its fair share.
+        Rebalance = "rebalance",
     }
 }
 
@@ -39,5 +41,31 @@ string_enum! {
         PlannedMove = "planned_move",
         /// Its instance did not run it, and no other instance had room.
         NotRun = "not_run",
+    }
+}
+
+string_enum! {
+    /// What counts when a fleet is balanced.
+    RebalanceMethod {
+        /// The weights of the streams.
+        Smart = "smart",
+        /// Their number.
+        Basic = "basic",
+    }
+}
+
+string_enum! {
+    /// Why a fleet is balanced.
+    RebalanceReason {
+        /// An operator ordered it.
+        Manual = "manual",
+        /// An instance joined or returned.
+        NewInstance = "new_instance",
+        /// An instance failed.
+        InstanceFailure = "instance_failure",
+        /// The loads differ.
+        LoadImbalance = "load_imbalance",
+        /// An instance is slow.
+        PerformanceDegradation = "performance_degradation",
     }
 }

@@ -135,6 +135,11 @@ impl Fraction {
         millionths: 500_000,
     };
 
+    /// One fifth.
+    pub const FIFTH: Self = Self {
+        millionths: 200_000,
+    };
+
     /// Converts a number from 0 to 1, rounded to a millionth; `None` for any other.
     pub fn new(number: f64) -> Option<Self> {
         (0.0..=1.0).contains(&number).then(|| Self {
@@ -198,6 +203,37 @@ pub struct HealthLimits {
 pub struct PlannedSettings {
     /// How long a drain may take if its request does not say.
     pub drain_deadline: Duration,
+    /// How many moves may be under way.
+    pub pace: MovePace,
+}
+
+/// How far an instance may be from its share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BalanceLimits {
+    /// The number of streams (of average weight) by which it may differ, at least 1.
+    pub max_stream_difference: u32,
+    /// The greatest difference of two relative loads.
+    pub imbalance_threshold: Fraction,
+}
+
+impl Default for BalanceLimits {
+    fn default() -> Self {
+        Self {
+            max_stream_difference: 2,
+            imbalance_threshold: Fraction::FIFTH,
+        }
+    }
+}
+
+/// When and how the fleet is balanced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BalanceSettings {
+    /// Whether it is balanced by itself after an instance joined or returned.
+    pub automatic: bool,
+    /// How far an instance may be from its share.
+    pub limits: BalanceLimits,
+    /// The time between two rebalances that begin by themselves.
+    pub cooldown: Duration,
     /// How many moves may be under way.
     pub pace: MovePace,
 }

@@ -9,6 +9,7 @@ use actix::{Actor, Addr, Handler, Message};
 
 use crate::actors::alerts::Alerts;
 use crate::actors::archive::StoreReader;
+use crate::actors::balance::BalanceActor;
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
 use crate::actors::fleet::{Ask, Drain, Execute, FleetActor};
@@ -48,6 +49,7 @@ pub struct Orchestrator {
     pub(in crate::actors) planned: PlannedSettings,
     pub(in crate::actors) change_limit: Duration,
     pub(in crate::actors) identity: Addr<IdentityActor>,
+    pub(in crate::actors) balance: Addr<BalanceActor>,
     pub(in crate::actors) polls_end: Arc<PollsEnd>,
     pub(in crate::actors) prover: Prover,
     pub(in crate::actors) cluster: ClusterView,

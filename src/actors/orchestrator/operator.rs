@@ -1,12 +1,16 @@
 //! An operator gives orders.
 
 use super::facade::{Orchestrator, ask};
+use crate::actors::balance::{
+    AskBalance, AskBalanceStats, BalanceRefusal, BalanceState, OrderRebalance, Rebalanced,
+};
 use crate::actors::db_breaker::{AskBreakers, BreakerReport, ForceBreaker};
 use crate::actors::recovery::{
     AskBrake, BrakeReport, Departure, EmergencyReport, ForceRecovery, Forced, OrderBrake, Remove,
     ReportFailure, StartEmergency,
 };
 use crate::actors::refusal::Refusal;
+use crate::domain::balance::BalanceStats;
 use crate::domain::brake::OrderRefused;
 use crate::domain::commands::Recovered;
 use crate::domain::ids::InstanceId;
@@ -90,6 +94,33 @@ impl Orchestrator {
         order: OrderBrake,
     ) -> Result<Result<BrakeReport, OrderRefused>, Refusal> {
         ask(&self.recovery, order).await
+    }
+
+    /// Balances the fleet, or plans it.
+    ///
+    /// # Errors
+    /// If something more urgent is under way, or nothing could be saved.
+    pub async fn rebalance(&self, order: OrderRebalance) -> Result<Rebalanced, BalanceRefusal> {
+        if !order.is_dry_run && !self.gate.writes().lets_through() {
+            return Err(self.gate.writes().refusal().into());
+        }
+        ask(&self.balance, order).await?
+    }
+
+    /// How balanced the fleet is.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn balance(&self) -> Result<BalanceState, Refusal> {
+        ask(&self.balance, AskBalance).await?
+    }
+
+    /// What rebalances have done since the start of the program.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn balance_stats(&self) -> Result<BalanceStats, Refusal> {
+        ask(&self.balance, AskBalanceStats).await
     }
 
     /// The circuit breakers.

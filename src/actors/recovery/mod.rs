@@ -29,6 +29,7 @@ mod record;
 mod scorer;
 mod stopwatch;
 mod sweep;
+mod under_way;
 mod waiters;
 mod walk;
 
@@ -39,4 +40,5 @@ pub use departure::{Departure, Remove};
 pub use emergency::StartEmergency;
 pub use links::{RecoveryLinks, RecoverySettings};
 pub use orders::{ForceRecovery, ReportFailure};
+pub use under_way::AskUnderWay;
 pub use waiters::{EmergencyReport, Forced};

@@ -14,6 +14,7 @@ use super::client::{Question, Subject};
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use super::stream_arguments;
 use crate::app::MigrationDirection;
+use crate::domain::reason::RebalanceReason;
 
 /// The parsed command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -101,6 +102,14 @@ where
             Some((order, asked)) => Command::Ask(question(Subject::Streams(order), asked)),
             None => Command::Serve,
         },
+        Some(("rebalance", asked)) => {
+            let reason = asked.get_one::<String>("reason").cloned();
+            let reason = reason.map(|reason| ("reason", reason));
+            let is_dry_run = asked.get_flag("dry-run");
+            let dry_run = is_dry_run.then(|| ("dry_run", "true".to_owned()));
+            let parameters = reason.into_iter().chain(dry_run).collect();
+            Command::Ask(question(Subject::Rebalance(parameters), asked))
+        }
         Some(("recover", asked)) => {
             Command::Ask(question(Subject::Recover(text(asked, "id")), asked))
         }
@@ -204,6 +213,26 @@ pub(super) fn command_line() -> clap::Command {
                 ),
         )
         .subcommand(stream_arguments::streams())
+        .subcommand(
+            asking("rebalance")
+                .about(
+                    "Has a running orchestrator balance its fleet with the fewest moves, and shows \
+                     them",
+                )
+                .arg(
+                    Arg::new("dry-run")
+                        .long("dry-run")
+                        .action(ArgAction::SetTrue)
+                        .help("Only shows the moves"),
+                )
+                .arg(
+                    Arg::new("reason")
+                        .long("reason")
+                        .value_name("WORD")
+                        .value_parser(RebalanceReason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>())
+                        .help("Why; shown in the event [default: manual]"),
+                ),
+        )
         .subcommand(
             asking("recover")
                 .about(

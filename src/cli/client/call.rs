@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::question::{Question, Subject};
-use super::{cluster, consistency, incidents, recovery, status, streams};
+use super::{cluster, consistency, incidents, rebalance, recovery, status, streams};
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
@@ -43,6 +43,10 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             connection.post("/cluster/take-over", &[("reason", reason.clone())]),
             cluster::show_order,
         ),
+        Subject::Rebalance(parameters) => (
+            connection.post("/rebalance/smart", parameters),
+            rebalance::show,
+        ),
         Subject::Recover(id) => (
             connection.post(&recovery::path("recovery", id), &[]),
             recovery::show,
@@ -76,6 +80,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         | Subject::Incident(_)
         | Subject::Cluster
         | Subject::Streams(_)
+        | Subject::Rebalance(_)
         | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,

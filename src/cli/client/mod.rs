@@ -10,6 +10,7 @@ mod connection;
 mod consistency;
 mod incidents;
 mod question;
+mod rebalance;
 mod recovery;
 mod routes;
 mod status;

@@ -31,6 +31,8 @@ pub(in crate::cli) enum Subject {
     TakeOver { reason: String },
     /// The catalogue.
     Streams(StreamsOrder),
+    /// That the fleet is balanced, or how it would be; with the parameters of the call.
+    Rebalance(Vec<(&'static str, String)>),
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.

@@ -21,8 +21,8 @@ use super::{database, rules, table, typo};
 use crate::domain::leadership::LeadershipLimits;
 use crate::domain::pace::MovePace;
 use crate::domain::settings::{
-    BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
-    QuarantineSettings, RetryPolicy, WorkerLimits,
+    BalanceLimits, BalanceSettings, BreakerSettings, HealthLimits, LivenessThresholds,
+    MassFailureSettings, PlannedSettings, QuarantineSettings, RetryPolicy, WorkerLimits,
 };
 
 /// A configuration and the remarks about it.
@@ -144,6 +144,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let mass_failure = read_mass_failure(reader);
     let planned = read_planned(reader);
     let quarantine = read_quarantine(reader);
+    let balance = read_balance(reader, planned.as_ref());
     let breaker = read_breaker(reader, database.as_ref());
     let health = read_health(reader);
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
@@ -163,6 +164,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         mass_failure: mass_failure?,
         planned: planned?,
         quarantine: quarantine?,
+        balance: balance?,
         breaker: breaker?,
         health: health?,
         registration: RegistrationSettings {
@@ -334,6 +336,25 @@ fn read_quarantine(reader: &mut Reader<'_>) -> Option<QuarantineSettings> {
     Some(QuarantineSettings {
         after: after?,
         window: window?,
+    })
+}
+
+fn read_balance(
+    reader: &mut Reader<'_>,
+    planned: Option<&PlannedSettings>,
+) -> Option<BalanceSettings> {
+    let automatic = reader.switch("REBALANCE");
+    let imbalance_threshold = reader.fraction("IMBALANCE_THRESHOLD");
+    let max_stream_difference = reader.count("MAX_STREAM_DIFFERENCE");
+    let cooldown = reader.duration("REBALANCE_COOLDOWN");
+    Some(BalanceSettings {
+        automatic: automatic?,
+        limits: BalanceLimits {
+            max_stream_difference: max_stream_difference?,
+            imbalance_threshold: imbalance_threshold?,
+        },
+        cooldown: cooldown?,
+        pace: planned?.pace,
     })
 }
 

@@ -16,6 +16,7 @@ use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
 use self::kind::Kind;
+use crate::actors::balance::BalanceRefusal;
 use crate::actors::refusal::Refusal;
 use crate::domain::brake::OrderRefused;
 use crate::domain::breaker::BreakerName;
@@ -302,6 +303,15 @@ impl From<Refusal> for Problem {
             Refusal::ShuttingDown => Kind::ShuttingDown,
         };
         Self::new(kind, refusal.to_string())
+    }
+}
+
+impl From<BalanceRefusal> for Problem {
+    fn from(refusal: BalanceRefusal) -> Self {
+        match refusal {
+            BalanceRefusal::Blocked(blocked) => Self::conflict(blocked.to_string()),
+            BalanceRefusal::Refused(refusal) => refusal.into(),
+        }
     }
 }
 

@@ -32,8 +32,8 @@ pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
 pub(super) use orders::{BrakeRequest, ForceRequest, ReleaseQuarantineRequest};
 pub(super) use queries::{
     AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
-    HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, RemovalQuery,
-    StreamQuery, StreamsQuery, TakeOverQuery,
+    HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, RebalanceQuery,
+    RemovalQuery, StreamQuery, StreamsQuery, TakeOverQuery,
 };
 pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{Record, read_json};

@@ -19,6 +19,7 @@ use crate::domain::ids::{
 use crate::domain::incident::{IncidentFilter, IncidentState};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{InstanceList, NameFilter, StreamFilter};
+use crate::domain::reason::RebalanceReason;
 use crate::domain::stream::StreamState;
 use crate::domain::time::WallTime;
 use crate::http::shown_url::Urls;
@@ -171,6 +172,16 @@ request! {
     pub(in crate::http) struct EmergencyQuery {
         /// 1 to 1,000 characters.
         reason: Option<String> = text(REASON_LENGTH),
+    }
+}
+
+request! {
+    /// `POST /rebalance/smart` and `/basic`: why, and whether it is only planned.
+    pub(in crate::http) struct RebalanceQuery {
+        /// One word.
+        reason: Option<RebalanceReason> = word(RebalanceReason::ALL, RebalanceReason::as_str),
+        /// Whether nothing is to be changed.
+        dry_run: Option<bool> = truth(),
     }
 }
 

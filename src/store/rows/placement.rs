@@ -129,6 +129,10 @@ impl PlacementRow {
                 to,
                 reason: MoveReason::NotRun,
             },
+            AssignReason::Rebalance => AfterRelease::MoveTo {
+                to,
+                reason: MoveReason::Balance,
+            },
             AssignReason::PlannedMove
             | AssignReason::Requested
             | AssignReason::RoomAppeared
@@ -310,10 +314,15 @@ mod tests {
             to: to(),
             reason: MoveReason::NotRun,
         };
+        let balance = AfterRelease::MoveTo {
+            to: to(),
+            reason: MoveReason::Balance,
+        };
         for (stream, then, word) in [
             (&listed, AfterRelease::planned_move(to()), "planned_move"),
             (&listed, AfterRelease::planned_move(None), "planned_move"),
             (&listed, not_run, "not_run"),
+            (&listed, balance, "rebalance"),
             (&listed, AfterRelease::Unclaim, "auto_assigned"),
             (&disabled, AfterRelease::Disable, "planned_move"),
             (&deleted, AfterRelease::Forget, "planned_move"),

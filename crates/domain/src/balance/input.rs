@@ -7,30 +7,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ids::{InstanceId, StreamId};
-use crate::settings::Fraction;
-
-/// How far an instance may be from its share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BalanceLimits {
-    /// The number of streams (of average weight) by which it may differ, at least 1.
-    pub max_stream_difference: u32,
-    /// The greatest difference of two relative loads.
-    pub imbalance_threshold: Fraction,
-}
-
-impl BalanceLimits {
-    /// The difference of relative loads that is allowed without a setting.
-    pub const DEFAULT_THRESHOLD: f64 = 0.2;
-}
-
-impl Default for BalanceLimits {
-    fn default() -> Self {
-        Self {
-            max_stream_difference: 2,
-            imbalance_threshold: Fraction::new(Self::DEFAULT_THRESHOLD).unwrap_or(Fraction::HALF),
-        }
-    }
-}
 
 /// What counts as load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

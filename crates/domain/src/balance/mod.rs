@@ -4,7 +4,7 @@
 //!
 //! The *share* of an instance is the total weight × its limit / the sum of limits, over the
 //! instances that take streams; its limit is `capacity`, else `max_streams`. An instance is *in
-//! its band* if what it holds differs from its share by at most [`BalanceLimits`] allow
+//! its band* if what it holds differs from its share by at most [`crate::settings::BalanceLimits`] allow
 //! (`shares.rs`): two streams, less on a small instance. A fleet is balanced if every
 //! instance is in its band.
 //!
@@ -29,21 +29,32 @@
 //! A fleet that changes after the snapshot makes single moves wrong, so each one is checked again
 //! when it begins.
 
+mod balancer;
+mod blocked;
 mod board;
 mod chains;
 mod input;
 mod order;
 mod outcome;
+mod patience;
 mod planner;
+mod report;
+mod running;
 mod search;
 mod shares;
+mod stats;
+mod survey;
 
-pub use input::{
-    BalanceInput, BalanceInstance, BalanceLimits, BalanceMeasure, BalanceRole, BalanceStream,
-};
-pub use outcome::{BalanceMove, BalancePlan, BalanceReason};
+pub use balancer::{Balancer, Due};
+pub use blocked::Blocked;
+pub use input::{BalanceInput, BalanceInstance, BalanceMeasure, BalanceRole, BalanceStream};
+pub use outcome::{BalanceMove, BalancePlan, BalanceReason, MoveState};
 pub use planner::plan;
+pub use report::{BalanceReport, InstanceBalance};
+pub use running::{NextMoves, Rebalance};
 pub use shares::{Band, FairShare, Shares};
+pub use stats::BalanceStats;
+pub use survey::{BalanceScope, survey};
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
 //! The plan: which streams move, from where to where, and why.
 
+use crate::handover::MoveProgress;
 use crate::ids::{InstanceId, StreamId};
 use crate::string_enum::string_enum;
 
@@ -33,4 +34,15 @@ pub struct BalanceMove {
 pub struct BalancePlan {
     /// The moves; each stream once.
     pub moves: Vec<BalanceMove>,
+}
+
+/// What became of a move when it was to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MoveState {
+    /// It has begun.
+    Begun(MoveProgress),
+    /// Too many moves are under way, or its target has no room yet.
+    Waiting,
+    /// The stream is not where it was, or must not go where it should.
+    Dropped,
 }

@@ -2,10 +2,11 @@
 
 use super::board::Board;
 use super::chains::chain;
-use super::input::{BalanceInput, BalanceLimits, BalanceMeasure};
+use super::input::{BalanceInput, BalanceMeasure};
 use super::outcome::BalancePlan;
 use super::search::{call_off_needless, settle};
 use super::shares::Shares;
+use crate::settings::BalanceLimits;
 
 /// Plans the moves after which the fleet of a snapshot is balanced, or as near to that as its hard
 /// limits allow.

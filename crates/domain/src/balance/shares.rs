@@ -5,7 +5,8 @@
 //! less, but by one stream in any case: then no two relative loads differ by more than is allowed,
 //! as far as whole streams can achieve that.
 
-use super::input::{BalanceInput, BalanceInstance, BalanceLimits, BalanceMeasure, BalanceRole};
+use super::input::{BalanceInput, BalanceInstance, BalanceMeasure, BalanceRole};
+use crate::settings::BalanceLimits;
 
 /// Parts of a whole stream in which shares are shown.
 const PARTS: i128 = 1_000_000;

@@ -4,6 +4,7 @@
 //! clock nor the store. A rejection is written for the caller: it says what stands in the way.
 
 mod assign;
+mod balance;
 mod catalogue;
 mod command;
 mod confirm;
@@ -22,7 +23,9 @@ mod settle;
 mod status;
 mod suspected;
 
+pub use crate::handover::MoveProgress;
 pub use assign::{AssignOutcome, AssignStreams};
+pub use balance::{BalanceStep, BalanceStreams};
 pub use catalogue::{DeleteStream, SaveStreams, StreamSpec, StreamsSaved};
 pub use command::{Command, Rejection};
 pub use confirm::{ConfirmDelivery, Confirmed};
@@ -34,7 +37,7 @@ pub use record::RecordEvents;
 pub use recover::{RecoverInstance, Recovered};
 pub use register::{FormerLife, RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};
-pub use relocate::{AbandonHandovers, MoveProgress, MoveStreams, Relocated, Relocation};
+pub use relocate::{AbandonHandovers, MoveStreams, Relocated, Relocation};
 pub use remove::{ForgetFailed, Removal, RemoveInstance};
 pub use returned::ContinueReturned;
 pub use settle::{Difference, SettleDifference};

@@ -10,7 +10,7 @@ use crate::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use crate::incident::{FailureCause, IncidentOutcome};
 use crate::instance::InstanceStatus;
 use crate::quarantine::{OwnerFailure, QuarantineEnd};
-use crate::reason::{AssignReason, OrphanReason};
+use crate::reason::{AssignReason, OrphanReason, RebalanceMethod, RebalanceReason};
 use crate::returns::ReturnsEnd;
 use crate::string_enum::string_enum;
 use crate::time::WallTime;
@@ -151,6 +151,15 @@ pub enum Event {
         reason: String,
         /// When it was given.
         ordered_at: WallTime,
+    },
+    /// Streams begin to move so that each instance has its fair share.
+    RebalanceBegun {
+        method: RebalanceMethod,
+        reason: RebalanceReason,
+        /// How many streams are to move.
+        moves: u32,
+        /// How many instances give or get some.
+        instances: u32,
     },
     /// An instance was emptied and taken out of use, or failed, in an emergency.
     EmergencyRecovered {

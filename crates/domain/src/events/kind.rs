@@ -22,6 +22,7 @@ impl Event {
         "mass_failure_held",
         "mass_failure_ended",
         "brake_ordered",
+        "rebalance_begun",
         "emergency_recovered",
         "maintenance_ended",
         "recovery_escalated",
@@ -63,6 +64,7 @@ impl Event {
             Self::MassFailureHeld { .. } => "mass_failure_held",
             Self::MassFailureEnded { .. } => "mass_failure_ended",
             Self::BrakeOrdered { .. } => "brake_ordered",
+            Self::RebalanceBegun { .. } => "rebalance_begun",
             Self::EmergencyRecovered { .. } => "emergency_recovered",
             Self::MaintenanceEnded { .. } => "maintenance_ended",
             Self::RecoveryEscalated { .. } => "recovery_escalated",
@@ -119,6 +121,7 @@ impl Event {
             Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::RebalanceBegun { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
@@ -162,6 +165,7 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::RebalanceBegun { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }
             | Self::RecoveryEscalated { .. }

@@ -32,6 +32,7 @@ impl Event {
             | Self::InstanceForgiven { .. }
             | Self::LeaseAgreed { .. }
             | Self::InstanceRemoved { orphaned: 0, .. }
+            | Self::RebalanceBegun { .. }
             | Self::MaintenanceEnded { .. }
             | Self::RecoveryEnded {
                 outcome: IncidentOutcome::Recovered,
@@ -144,6 +145,15 @@ impl Event {
                      {orphaned} wait for room"
                 ),
             },
+            Self::RebalanceBegun {
+                method,
+                reason,
+                moves,
+                instances,
+            } => format!(
+                "balance ({method}, {reason}): {moves} streams are to move between {instances} \
+                 instances"
+            ),
             Self::EmergencyRecovered {
                 instance,
                 status,

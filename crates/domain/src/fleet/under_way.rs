@@ -22,7 +22,12 @@ impl Fleet {
         let moved_here = |id: &&crate::ids::StreamId| {
             let stream = self.stream(**id);
             let assignment = stream.and_then(|stream| stream.place().assignment());
-            assignment.is_some_and(|assignment| assignment.reason == AssignReason::PlannedMove)
+            assignment.is_some_and(|assignment| {
+                matches!(
+                    assignment.reason,
+                    AssignReason::PlannedMove | AssignReason::Rebalance
+                )
+            })
         };
         slot.unconfirmed().iter().filter(moved_here).count()
     }

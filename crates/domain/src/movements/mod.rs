@@ -21,10 +21,14 @@ pub const NAMED_STREAMS: usize = 5;
 pub enum Act {
     /// Their owner must release them first: they move on request.
     ReleasingOnRequest,
+    /// Their owner must release them first: they move so that each instance has its share.
+    ReleasingForBalance,
     /// Their owner must release them first: it does not run them.
     ReleasingNotRun,
     /// They were moved on request.
     MovedOnRequest,
+    /// They were moved so that each instance has its share.
+    MovedForBalance,
     /// They were moved because their owner did not run them.
     MovedNotRun,
     /// They waited for room, and were placed.
@@ -52,8 +56,10 @@ impl Act {
             | Self::NotRunWithoutRoom
             | Self::ShedWithoutRoom => true,
             Self::ReleasingOnRequest
+            | Self::ReleasingForBalance
             | Self::ReleasingNotRun
             | Self::MovedOnRequest
+            | Self::MovedForBalance
             | Self::MovedNotRun
             | Self::PlacedOrphans
             | Self::GivenUnclaimed
@@ -114,6 +120,7 @@ fn part(event: &Event) -> Option<Part<'_>> {
             // sentence.
             let (act, from) = match reason {
                 AssignReason::PlannedMove => (Act::MovedOnRequest, from.as_ref()),
+                AssignReason::Rebalance => (Act::MovedForBalance, from.as_ref()),
                 AssignReason::NotRun => (Act::MovedNotRun, from.as_ref()),
                 AssignReason::RoomAppeared => (Act::PlacedOrphans, None),
                 AssignReason::AutoAssigned => (Act::GivenUnclaimed, None),
@@ -134,6 +141,7 @@ fn part(event: &Event) -> Option<Part<'_>> {
         } => {
             let act = match reason {
                 Some(AssignReason::NotRun) => Act::ReleasingNotRun,
+                Some(AssignReason::Rebalance) => Act::ReleasingForBalance,
                 _ => Act::ReleasingOnRequest,
             };
             Some((act, Some(instance), *stream, to.as_ref()))
@@ -202,6 +210,11 @@ impl fmt::Display for Movement {
                 f,
                 "{from} is to release {streams} first, which move to {to} on request"
             ),
+            Act::ReleasingForBalance => write!(
+                f,
+                "{from} is to release {streams} first, which move to {to} for balance"
+            ),
+            Act::MovedForBalance => write!(f, "moved {streams} off {from} to {to} for balance"),
             Act::ReleasingNotRun => write!(
                 f,
                 "{from} is to release {streams} first, which it does not run and which move to {to}"

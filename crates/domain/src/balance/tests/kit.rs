@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::super::*;
 use crate::ids::StreamId;
+use crate::settings::BalanceLimits;
 
 /// A stream of a fleet in a test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,10 +8,10 @@ use std::collections::BTreeSet;
 
 use super::command::{Command, Rejection, current_life};
 use crate::fleet::{Draft, let_go};
-use crate::handover::{AbandonReason, AfterRelease, HandoverMode};
+use crate::handover::{AbandonReason, AfterRelease, HandoverMode, MoveProgress, MoveReason};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
-use crate::stream::{AssignReason, Assignment, Place, StreamState};
+use crate::stream::{Assignment, Place, StreamState};
 
 /// The planned move of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,19 +29,6 @@ pub struct Relocation {
 pub struct MoveStreams {
     /// The moves; each stream once.
     pub moves: Vec<Relocation>,
-}
-
-/// How far a move has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MoveProgress {
-    /// The stream runs at its new owner: its former owner, if it had one, cannot confirm a release.
-    Moved,
-    /// The owner was asked to release the stream.
-    Releasing,
-    /// The stream is assigned to its new owner; the former one goes on until the new one runs it.
-    Overlapping,
-    /// The stream is there already.
-    Unchanged,
 }
 
 /// A stream that moves.
@@ -80,7 +67,7 @@ impl Command for MoveStreams {
                 draft.end_overlap(stream);
                 MoveProgress::Unchanged
             } else {
-                move_one(draft, stream, handoff, owner, &to)
+                move_one(draft, stream, handoff, owner, &to, MoveReason::Planned)
             };
             relocated.push(Relocated {
                 stream,
@@ -93,7 +80,7 @@ impl Command for MoveStreams {
 }
 
 /// Returns the new owner, given everything that is drafted so far.
-fn target(
+pub(super) fn target(
     draft: &Draft<'_>,
     wanted: &Relocation,
     owner: Option<&Assignment>,
@@ -136,14 +123,15 @@ fn is_open(draft: &Draft<'_>, id: &InstanceId) -> bool {
     })
 }
 
-fn move_one(
+pub(super) fn move_one(
     draft: &mut Draft<'_>,
     stream: StreamId,
     handoff: HandoverMode,
     owner: Option<Assignment>,
     to: &InstanceId,
+    why: MoveReason,
 ) -> MoveProgress {
-    let reason = AssignReason::PlannedMove;
+    let reason = why.assign_reason();
     let is_leased = |id: &InstanceId| {
         let slot = draft.fleet().instance(id);
         slot.is_some_and(|slot| slot.instance().is_leased() && slot.instance().status.is_serving())
@@ -154,7 +142,8 @@ fn move_one(
     };
     match handoff {
         HandoverMode::Exclusive => {
-            draft.begin_release(stream, AfterRelease::planned_move(Some(to.clone())));
+            let to = Some(to.clone());
+            draft.begin_release(stream, AfterRelease::MoveTo { to, reason: why });
             MoveProgress::Releasing
         }
         // A new owner that never confirms would leave both workers running the stream for ever.

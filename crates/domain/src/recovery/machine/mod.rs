@@ -104,6 +104,11 @@ impl Recoveries {
         Self::default()
     }
 
+    /// Returns the first instance that is being recovered, by name.
+    pub fn first(&self) -> Option<&InstanceId> {
+        self.under_way.keys().next()
+    }
+
     /// Begins the recovery of a failure. Returns `None` if it is under way already; an emergency
     /// makes that one urgent.
     pub fn wake(&mut self, failure: Failure) -> Option<Step> {

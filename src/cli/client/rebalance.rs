@@ -1,0 +1,50 @@
+//! What `rebalance` prints: what was done in a sentence, then the moves as a table.
+
+use serde_json::Value;
+
+use super::table::{aligned, cell, words};
+
+/// Returns the sentence and the moves, if there are any.
+pub(super) fn show(answer: &Value) -> String {
+    let text = format!("{}\n", cell(&answer["message"]));
+    let moves = answer["moves"].as_array().map_or(&[][..], Vec::as_slice);
+    if moves.is_empty() {
+        return text;
+    }
+    let mut rows = vec![["STREAM", "FROM", "TO", "BECAUSE", "STATE"].map(str::to_owned)];
+    rows.extend(moves.iter().map(|planned| {
+        [
+            cell(&planned["stream_id"]),
+            cell(&planned["from"]),
+            cell(&planned["to"]),
+            words(&planned["reason"]),
+            cell(&planned["progress"]),
+        ]
+    }));
+    text + &aligned(&rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_plan_is_a_sentence_and_a_table() {
+        let answer = json!({
+            "message": "Dry run: 1 stream would move.",
+            "moves": [{
+                "stream_id": 12, "from": "a", "to": "c", "reason": "above_fair_share",
+                "progress": "planned",
+            }],
+        });
+        assert_eq!(
+            show(&answer),
+            "Dry run: 1 stream would move.\n\
+             STREAM  FROM  TO  BECAUSE           STATE\n\
+             12      a     c   above fair share  planned\n"
+        );
+        let nothing = json!({"message": "Nothing to do.", "moves": []});
+        assert_eq!(show(&nothing), "Nothing to do.\n");
+    }
+}
