@@ -62,8 +62,8 @@ impl Handler<Committed> for EventFeed {
             } = &dated.event
             {
                 let reason = reason.as_str();
-                let moves = &self.telemetry.moves;
-                moves.get_or_create(&ReasonLabel { reason }).inc();
+                let moved = &self.telemetry.streams_moved;
+                moved.get_or_create(&ReasonLabel { reason }).inc();
             }
             log_event(&dated.event);
         }

@@ -13,6 +13,7 @@
 //! | [`identity`] | process | reports two processes that live under one name |
 //! | [`recovery`] | process | decides whether, when and how fast to recover |
 //! | `recovery/brake` | (part of recovery) | holds recovery back when most of the fleet falls silent |
+//! | [`balance`] | process | moves streams until each instance has its fair share |
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
 //! | [`health`] | process | judges the whole system, observes the process itself |
 //! | [`alerts`] | process | keeps the book of alerts |
@@ -25,6 +26,7 @@
 //!
 //! ```text
 //! orchestrator, start, loaded   what the outside asks; the order in which the actors begin
+//! balance                       asks recovery, health, fleet
 //! health                        asks recovery, fleet, breakers, alerts
 //! recovery                      asks fleet, supervisor, alerts, event_outbox
 //! supervisor                    creates instance actors

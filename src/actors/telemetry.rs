@@ -59,7 +59,7 @@ pub struct Telemetry {
     /// Domain events by kind.
     pub events: Family<EventLabel, Counter>,
     /// Streams that went from one instance to another, by reason.
-    pub moves: Family<ReasonLabel, Counter>,
+    pub streams_moved: Family<ReasonLabel, Counter>,
     /// Fleet transactions by outcome.
     pub saves: Family<OutcomeLabel, Counter>,
     /// Commands saved together in one transaction.
@@ -111,7 +111,7 @@ impl Telemetry {
             heartbeats: Counter::default(),
             heartbeats_unknown: Counter::default(),
             events: Family::default(),
-            moves: Family::default(),
+            streams_moved: Family::default(),
             saves: Family::default(),
             batch_commands: Histogram::new(exponential_buckets(1.0, 4.0, 6)),
             recovery_seconds: Histogram::new(exponential_buckets(0.005, 4.0, 8)),
@@ -151,9 +151,9 @@ impl Telemetry {
         );
         registry.register("events", "Domain events by kind", self.events.clone());
         registry.register(
-            "moves",
+            "streams_moved",
             "Streams that went from one instance to another, by reason",
-            self.moves.clone(),
+            self.streams_moved.clone(),
         );
         registry.register("saves", "Fleet transactions by outcome", self.saves.clone());
         registry.register(

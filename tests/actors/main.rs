@@ -7,6 +7,7 @@
 )]
 
 mod alerts;
+mod balance;
 mod batches;
 mod brake;
 mod breakers;

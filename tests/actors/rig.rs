@@ -73,13 +73,26 @@ impl Rig {
         Self::on(FaultyStore::new(clock.clock(), 0), settings, clock).await
     }
 
+    /// A system that is balanced by itself; in any other, no test waits for moves it did not order.
+    pub(crate) async fn balanced() -> Self {
+        tokio::time::pause();
+        let clock = VirtualTime::starting_at(START);
+        let store = FaultyStore::new(clock.clock(), 0);
+        Self::on_exactly(store, SystemSettings::default(), clock).await
+    }
+
     /// Another life on the same store. The life before it must be over.
     pub(crate) async fn again(self, settings: SystemSettings) -> Self {
         let clock = VirtualTime::starting_at(self.clock.wall());
         Self::on(self.store, settings, clock).await
     }
 
-    async fn on(store: FaultyStore, settings: SystemSettings, clock: VirtualTime) -> Self {
+    async fn on(store: FaultyStore, mut settings: SystemSettings, clock: VirtualTime) -> Self {
+        settings.balance.automatic = false;
+        Self::on_exactly(store, settings, clock).await
+    }
+
+    async fn on_exactly(store: FaultyStore, settings: SystemSettings, clock: VirtualTime) -> Self {
         store.set_clock(clock.clock());
         let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
         let telemetry = Telemetry::new(&mut Metrics::default());

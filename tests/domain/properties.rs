@@ -14,12 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use resilient_orchestrator::domain::balance::{BalanceMeasure, BalanceScope, plan, survey};
 use resilient_orchestrator::domain::commands::{
-    AbandonHandovers, AgreeLease, AssignStreams, ClearSuspicion, Command, ConfirmDelivery,
-    ContinueReturned, DeleteStream, DryRun, EndIncident, EndMaintenance, ForgetFailed,
-    ForgiveInstance, MoveStreams, OpenIncident, Opening, PlaceWaiting, RecoverInstance, Recovered,
-    RegisterInstance, Rejection, ReleaseStreams, Relocation, RemoveInstance, ReturnInstance,
-    SaveStreams, SettleDifference, StreamSpec, SuspectInstance, TrustInstance,
+    AbandonHandovers, AgreeLease, AssignStreams, BalanceStreams, ClearSuspicion, Command,
+    ConfirmDelivery, ContinueReturned, DeleteStream, DryRun, EndIncident, EndMaintenance,
+    ForgetFailed, ForgiveInstance, MoveStreams, OpenIncident, Opening, PlaceWaiting,
+    RecoverInstance, Recovered, RegisterInstance, Rejection, ReleaseStreams, Relocation,
+    RemoveInstance, ReturnInstance, SaveStreams, SettleDifference, StreamSpec, SuspectInstance,
+    TrustInstance,
 };
 use resilient_orchestrator::domain::digest::StreamsDigest;
 use resilient_orchestrator::domain::fleet::Standing;
@@ -36,9 +38,11 @@ use resilient_orchestrator::domain::invariants::{check_epochs, check_fleet, comp
 use resilient_orchestrator::domain::lease::lease;
 use resilient_orchestrator::domain::ledger::{Batch, Ledger};
 use resilient_orchestrator::domain::liveness::FenceAnswer;
+use resilient_orchestrator::domain::pace::MovePace;
 use resilient_orchestrator::domain::queries::{ChangesSince, Query, SetUpdate};
 use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progress};
 use resilient_orchestrator::domain::return_timer::deadline;
+use resilient_orchestrator::domain::settings::BalanceLimits;
 use resilient_orchestrator::domain::stream::{Place, Stream};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 use resilient_orchestrator::domain::timeline::Recent;
@@ -137,6 +141,10 @@ enum Step {
         streams: Vec<i64>,
         to: Option<usize>,
     },
+    Balance {
+        scope: BalanceScope,
+        per_target: usize,
+    },
     Settle {
         who: usize,
         running: Vec<i64>,
@@ -230,6 +238,10 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(|who| Step::Abandon { who }),
         4 => (ids(), prop::option::of(who))
             .prop_map(|(streams, to)| Step::Move { streams, to }),
+        2 => (any::<bool>(), 1_usize..4).prop_map(|(all, per_target)| Step::Balance {
+            scope: if all { BalanceScope::All } else { BalanceScope::Leased },
+            per_target,
+        }),
     ]
 }
 
@@ -653,6 +665,21 @@ impl World {
                     id: name(who),
                     incarnation,
                     streams: releasing.unwrap_or_default(),
+                });
+            }
+            Step::Balance { scope, per_target } => {
+                let input = survey(self.ledger.draft(), scope, &BTreeSet::new());
+                let limits = BalanceLimits::default();
+                let moves = plan(&input, limits, BalanceMeasure::Weight).moves;
+                let pace = MovePace {
+                    per_target,
+                    in_all: 5,
+                };
+                let _ = self.decide(&BalanceStreams {
+                    moves,
+                    scope,
+                    pace,
+                    announced: None,
                 });
             }
             Step::Move { ref streams, to } => {

@@ -623,7 +623,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
         "/streams/1/2",
         "/instances/a/",
         "/instances/a/b",
-        "/rebalance/check",
+        "/rebalance/nothing",
         "/resilience/nothing",
         "/openapi.json",
         "/streams/verify/x",

@@ -13,6 +13,7 @@ mod health;
 mod long_poll;
 mod outage;
 mod quarantine;
+mod rebalance;
 mod reconcile;
 mod recovery;
 mod resilience;

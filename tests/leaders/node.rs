@@ -15,7 +15,7 @@ use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::ids::Term;
 use resilient_orchestrator::domain::leadership::{AddressAnswer, NodeName, RunId};
-use resilient_orchestrator::domain::settings::BreakerSettings;
+use resilient_orchestrator::domain::settings::{BalanceSettings, BreakerSettings};
 use resilient_orchestrator::store::{Leadership, Store};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -132,6 +132,10 @@ impl World {
             thresholds.warning /= 3;
         }
         SystemSettings {
+            balance: BalanceSettings {
+                automatic: false,
+                ..SystemSettings::default().balance
+            },
             thresholds,
             worker_limits: limits(),
             breaker: BreakerSettings {

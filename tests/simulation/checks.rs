@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::fleet::{Fleet, Snapshot};
+use resilient_orchestrator::domain::handover::{AfterRelease, Handover, MoveReason};
 use resilient_orchestrator::domain::ids::InstanceId;
 use resilient_orchestrator::domain::incident::{Incident, IncidentState};
 use resilient_orchestrator::domain::instance::InstanceStatus;
@@ -25,6 +26,9 @@ impl Query for Whole {
         fleet.clone()
     }
 }
+
+/// The most moves for balance that may be under way to one instance.
+pub(crate) const MOST_BALANCE_MOVES: usize = 1;
 
 type Held<'f> = BTreeMap<&'f str, BTreeSet<i64>>;
 
@@ -59,6 +63,7 @@ pub(crate) async fn check(shared: &Shared, orchestrator: &Orchestrator) -> Resul
         return Err(format!("I7: shown is not what was saved: {difference:?}"));
     }
     fleet_holds(&fleet)?;
+    balance_is_paced(&fleet)?;
     world.fleet = fleet.clone();
     if let Some(broken) = check_fleet(&fleet).into_iter().find(|check| !check.holds) {
         return Err(format!("{broken:?}"));
@@ -73,6 +78,34 @@ pub(crate) async fn check(shared: &Shared, orchestrator: &Orchestrator) -> Resul
         events_hold(&world, &stored)?;
     }
     Ok(())
+}
+
+/// No instance is to start many streams at once because the fleet is balanced.
+fn balance_is_paced(fleet: &Fleet) -> Result<(), String> {
+    let mut arriving: BTreeMap<&InstanceId, usize> = BTreeMap::new();
+    for slot in fleet.streams() {
+        let handover = slot
+            .place()
+            .assignment()
+            .and_then(|owned| owned.handover.as_ref());
+        let Some(Handover::Releasing { then, .. }) = handover else {
+            continue;
+        };
+        if let AfterRelease::MoveTo {
+            to: Some(to),
+            reason: MoveReason::Balance,
+        } = then
+        {
+            *arriving.entry(to).or_default() += 1;
+        }
+    }
+    match arriving
+        .into_iter()
+        .find(|(_, count)| *count > MOST_BALANCE_MOVES)
+    {
+        None => Ok(()),
+        Some((to, count)) => Err(format!("pace: {count} streams move to {to} for balance")),
+    }
 }
 
 fn fleet_of(rows: &Snapshot) -> Result<Fleet, String> {

@@ -11,14 +11,15 @@ use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::testing::VirtualTime;
+use resilient_orchestrator::domain::pace::MovePace;
 use resilient_orchestrator::domain::settings::{
-    BreakerSettings, LivenessThresholds, QuarantineSettings,
+    BalanceSettings, BreakerSettings, LivenessThresholds, QuarantineSettings,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::checks::check;
+use crate::checks::{MOST_BALANCE_MOVES, check};
 use crate::nature;
 use crate::scene::Mutation;
 use crate::standstill::perhaps_stand_still;
@@ -62,12 +63,22 @@ pub(crate) fn in_a_runtime<T>(work: impl Future<Output = T>) -> T {
 fn settings(world: &mut World) -> SystemSettings {
     let mut timeout = TIMEOUT;
     let mut worker_limits = limits();
+    let mut pace = MovePace {
+        per_target: MOST_BALANCE_MOVES,
+        in_all: 4,
+    };
     match world.scene.mutation {
+        Some(Mutation::Stampedes) => pace.per_target = 100,
         Some(Mutation::NoMargin) => worker_limits.lease_margin = Duration::ZERO,
         Some(Mutation::Impatient) => timeout = TIMEOUT / 3,
         Some(_) | None => {}
     }
     SystemSettings {
+        balance: BalanceSettings {
+            cooldown: Duration::from_secs(20),
+            pace,
+            ..SystemSettings::default().balance
+        },
         thresholds: LivenessThresholds::from_timeout(timeout),
         worker_limits,
         breaker: BreakerSettings {

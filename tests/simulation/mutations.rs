@@ -160,3 +160,8 @@ fn a_stream_that_nobody_can_start_and_that_is_forgotten_is_noticed() {
 fn hand_over_confirmed_by_a_worker_that_has_not_stopped_is_noticed() {
     is_noticed_with(Weather::AtTheEdge, Mutation::ConfirmsTooEarly, &LEASES);
 }
+
+#[test]
+fn an_orchestrator_that_moves_many_streams_at_once_for_balance_is_noticed() {
+    is_noticed(Mutation::Stampedes, &["pace"]);
+}

@@ -72,6 +72,8 @@ pub(crate) enum Mutation {
     ClaimsTooMuchRoom,
     /// The orchestrator waits for a third of the time that was agreed.
     Impatient,
+    /// The orchestrator begins as many moves for balance at once as it likes.
+    Stampedes,
     /// The orchestrator takes its own standstills for silence of others.
     CountsStandstills,
 }

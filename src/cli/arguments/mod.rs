@@ -14,7 +14,6 @@ use super::client::{Question, Subject};
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use super::stream_arguments;
 use crate::app::MigrationDirection;
-use crate::domain::reason::RebalanceReason;
 
 /// The parsed command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -229,8 +228,10 @@ pub(super) fn command_line() -> clap::Command {
                     Arg::new("reason")
                         .long("reason")
                         .value_name("WORD")
-                        .value_parser(RebalanceReason::ALL.iter().map(|reason| reason.as_str()).collect::<Vec<_>>())
-                        .help("Why; shown in the event [default: manual]"),
+                        .help(
+                            "Why: manual, new_instance, instance_failure, load_imbalance or \
+                             performance_degradation [default: manual]",
+                        ),
                 ),
         )
         .subcommand(

@@ -126,7 +126,8 @@ impl Balancer {
                         }
                     }
                 }
-                Event::StreamReleased { stream, .. }
+                Event::OverlapEnded { stream, .. }
+                | Event::StreamReleased { stream, .. }
                 | Event::StreamOrphaned { stream, .. }
                 | Event::StreamWithdrawn { stream, .. } => {
                     self.ended(*stream, now);

@@ -105,3 +105,158 @@ impl BalanceStreams {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::balance::{BalanceMeasure, BalanceReason, plan, survey};
+    use crate::commands::{AgreeLease, ConfirmDelivery, MoveStreams};
+    use crate::handover::MoveProgress;
+    use crate::ids::StreamId;
+    use crate::ledger::Ledger;
+    use crate::sample;
+    use crate::settings::BalanceLimits;
+    use crate::stream::AssignReason;
+
+    /// `a` owns streams 1 to 12; `b` has room for all of them.
+    fn ledger() -> Ledger {
+        let mut ledger = sample::ledger();
+        sample::run(&mut ledger, sample::streams(1..=12));
+        sample::run(&mut ledger, sample::register("a", 20));
+        sample::run(&mut ledger, sample::ask("a", 12));
+        sample::run(&mut ledger, sample::register("b", 20));
+        ledger
+    }
+
+    fn lease(ledger: &mut Ledger, id: &str) {
+        let agreement = AgreeLease {
+            id: id.into(),
+            incarnation: sample::life(ledger, id),
+            lease: Some(Duration::from_secs(240)),
+        };
+        sample::run(ledger, agreement);
+        follow(ledger, id);
+    }
+
+    fn follow(ledger: &mut Ledger, id: &str) {
+        let slot = ledger.saved().instance(&id.into()).unwrap();
+        let command = ConfirmDelivery {
+            id: id.into(),
+            incarnation: slot.instance().incarnation,
+            version: Some(slot.instance().assignment_version),
+            running: Some(slot.to_run()),
+        };
+        sample::run(ledger, command);
+    }
+
+    fn planned(ledger: &Ledger, scope: BalanceScope) -> Vec<BalanceMove> {
+        let input = survey(ledger.saved(), scope, &BTreeSet::new());
+        plan(&input, BalanceLimits::default(), BalanceMeasure::Weight).moves
+    }
+
+    fn command(moves: Vec<BalanceMove>) -> BalanceStreams {
+        BalanceStreams {
+            moves,
+            scope: BalanceScope::All,
+            pace: MovePace::default(),
+            announced: None,
+        }
+    }
+
+    fn of_stream(stream: i64) -> BalanceMove {
+        BalanceMove {
+            stream: StreamId::new(stream),
+            from: "a".into(),
+            to: "b".into(),
+            reason: BalanceReason::AboveShare,
+        }
+    }
+
+    #[test]
+    fn streams_of_a_classic_owner_move_at_once_and_of_a_leased_one_after_the_release() {
+        let mut classic = ledger();
+        assert_eq!(planned(&classic, BalanceScope::Leased), []);
+        let moves = planned(&classic, BalanceScope::All);
+        assert_eq!(moves.len(), 4);
+        let step = sample::run(&mut classic, command(moves.clone()));
+        assert_eq!(step.states, [MoveState::Begun(MoveProgress::Moved); 4]);
+
+        let mut leased = ledger();
+        lease(&mut leased, "a");
+        lease(&mut leased, "b");
+        assert_eq!(planned(&leased, BalanceScope::Leased), moves);
+        let step = sample::run(&mut leased, command(moves));
+        assert_eq!(step.states, [MoveState::Begun(MoveProgress::Releasing); 4]);
+        assert_eq!(step.under_way, 4);
+        assert_eq!(
+            planned(&leased, BalanceScope::Leased),
+            [],
+            "they count as done"
+        );
+        follow(&mut leased, "a");
+        for ledger in [&classic, &leased] {
+            let slot = ledger.saved().instance(&"b".into()).unwrap();
+            assert_eq!(slot.held().len(), 4);
+            for id in slot.held() {
+                let place = ledger.saved().stream(*id).unwrap().place();
+                let reason = place.assignment().map(|assignment| assignment.reason);
+                assert_eq!(reason, Some(AssignReason::Rebalance));
+            }
+        }
+    }
+
+    #[test]
+    fn a_move_waits_for_its_turn_and_is_dropped_if_its_premises_are_gone() {
+        let mut ledger = ledger();
+        lease(&mut ledger, "a");
+        let two = BalanceStreams {
+            pace: MovePace {
+                per_target: 2,
+                in_all: 100,
+            },
+            ..command([1, 2, 3].map(of_stream).into())
+        };
+        let step = sample::run(&mut ledger, two.clone());
+        let begun = MoveState::Begun(MoveProgress::Releasing);
+        assert_eq!(step.states, [begun, begun, MoveState::Waiting]);
+        let again = sample::run(&mut ledger, two);
+        let gone = MoveState::Dropped;
+        assert_eq!(
+            again.states,
+            [gone, gone, MoveState::Waiting],
+            "they move already"
+        );
+        let unknown = BalanceMove {
+            to: "x".into(),
+            ..of_stream(4)
+        };
+        let moves = vec![of_stream(99), unknown];
+        assert_eq!(sample::run(&mut ledger, command(moves)).states, [gone; 2]);
+        let leased_only = BalanceStreams {
+            scope: BalanceScope::Leased,
+            ..command(vec![BalanceMove {
+                from: "b".into(),
+                to: "a".into(),
+                ..of_stream(1)
+            }])
+        };
+        follow(&mut ledger, "a");
+        assert_eq!(
+            sample::run(&mut ledger, leased_only).states,
+            [gone],
+            "`b` is classic"
+        );
+        let operator = MoveStreams {
+            moves: vec![super::Relocation {
+                stream: StreamId::new(5),
+                to: Some("b".into()),
+            }],
+        };
+        sample::run(&mut ledger, operator);
+        let moves = vec![of_stream(5)];
+        assert_eq!(sample::run(&mut ledger, command(moves)).states, [gone]);
+    }
+}

@@ -1,0 +1,186 @@
+//! Balance by itself: when it begins, whose streams move, how fast, and what is given up.
+
+use resilient_orchestrator::actors::balance::OrderRebalance;
+use resilient_orchestrator::domain::balance::BalanceStats;
+use resilient_orchestrator::domain::events::Event;
+use resilient_orchestrator::domain::heartbeat::ReportedStreams;
+use resilient_orchestrator::domain::ids::StreamId;
+use resilient_orchestrator::domain::reason::{AssignReason, RebalanceMethod, RebalanceReason};
+
+use crate::rig::{Rig, pass, report, settle_down};
+
+/// A leased worker's heartbeat. It has heard of everything, and runs what it is to run, and
+/// what else it is said to keep.
+async fn follow_but_keep(rig: &Rig, id: &str, kept: &[i64]) {
+    let standing = rig.entry(id).standing();
+    let fleet = rig.fleet().await;
+    let mut running = fleet.instance(&id.into()).unwrap().to_run();
+    running.extend(kept.iter().copied().map(StreamId::new));
+    running.sort_unstable();
+    running.dedup();
+    let mut heartbeat = report(id);
+    heartbeat.incarnation = Some(standing.incarnation);
+    heartbeat.version = Some(standing.assignment_version);
+    heartbeat.streams = Some(ReportedStreams::listed(running));
+    rig.orchestrator.heartbeat(heartbeat).await.unwrap();
+    settle_down().await;
+}
+
+async fn follow(rig: &Rig, id: &str) {
+    follow_but_keep(rig, id, &[]).await;
+}
+
+/// Lets time pass in which the workers follow, half a minute at a time.
+async fn live(rig: &Rig, ids: &[&str], seconds: u64) {
+    for _ in 0..seconds / 10 {
+        for id in ids {
+            follow(rig, id).await;
+        }
+        pass(10.0).await;
+    }
+}
+
+async fn leased(rig: &Rig, id: &str, max_streams: u32) {
+    rig.register(id, max_streams).await;
+    follow(rig, id).await;
+}
+
+async fn stats(rig: &Rig) -> BalanceStats {
+    rig.orchestrator.balance_stats().await.unwrap()
+}
+
+async fn counts(rig: &Rig, ids: &[&str]) -> Vec<usize> {
+    let mut counts = Vec::new();
+    for id in ids {
+        counts.push(rig.held(id).await.len());
+    }
+    counts
+}
+
+#[actix::test]
+async fn an_instance_that_joins_gets_its_share_from_leased_owners() {
+    let rig = Rig::balanced().await;
+    rig.streams(16).await;
+    leased(&rig, "a", 20).await;
+    rig.ask_for("a", 16).await;
+    live(&rig, &["a"], 20).await;
+    leased(&rig, "b", 20).await;
+    assert_eq!(counts(&rig, &["a", "b"]).await, [16, 0], "it settles first");
+    live(&rig, &["a", "b"], 40).await;
+    assert_eq!(counts(&rig, &["a", "b"]).await, [10, 6]);
+    let reasons = rig.events().into_iter().filter_map(|event| match event {
+        Event::StreamAssigned {
+            reason,
+            from: Some(_),
+            ..
+        } => Some(reason),
+        _ => None,
+    });
+    assert!(
+        reasons
+            .into_iter()
+            .all(|reason| reason == AssignReason::Rebalance)
+    );
+    let stats = stats(&rig).await;
+    assert_eq!((stats.begun, stats.successful, stats.moved), (1, 1, 6));
+    rig.invariants_hold().await;
+}
+
+#[actix::test]
+async fn streams_of_classic_owners_move_only_on_order() {
+    let rig = Rig::balanced().await;
+    rig.streams(16).await;
+    rig.register("a", 20).await;
+    rig.ask_for("a", 16).await;
+    rig.register("b", 20).await;
+    rig.keep_beating(&["a", "b"]);
+    pass(60.0).await;
+    assert_eq!(counts(&rig, &["a", "b"]).await, [16, 0]);
+    let order = OrderRebalance {
+        method: RebalanceMethod::Smart,
+        reason: RebalanceReason::Manual,
+        is_dry_run: false,
+    };
+    let done = rig.orchestrator.rebalance(order).await.unwrap();
+    assert_eq!(done.begun, 6);
+    assert_eq!(counts(&rig, &["a", "b"]).await, [10, 6]);
+}
+
+#[actix::test]
+async fn it_begins_by_itself_at_most_once_in_the_cooldown() {
+    let rig = Rig::balanced().await;
+    rig.streams(18).await;
+    leased(&rig, "a", 20).await;
+    rig.ask_for("a", 18).await;
+    leased(&rig, "b", 20).await;
+    live(&rig, &["a", "b"], 60).await;
+    assert_eq!(stats(&rig).await.begun, 1);
+    leased(&rig, "c", 20).await;
+    live(&rig, &["a", "b", "c"], 180).await;
+    assert_eq!(stats(&rig).await.begun, 1, "it cools down");
+    assert_eq!(rig.held("c").await.len(), 0);
+    live(&rig, &["a", "b", "c"], 120).await;
+    assert_eq!(stats(&rig).await.begun, 2);
+    let shares = counts(&rig, &["a", "b", "c"]).await;
+    assert!(
+        shares.iter().all(|held| (4..=8).contains(held)),
+        "{shares:?}"
+    );
+}
+
+#[actix::test]
+async fn no_more_moves_are_under_way_to_an_instance_than_it_may_get_at_a_time() {
+    let rig = Rig::balanced().await;
+    rig.streams(60).await;
+    leased(&rig, "a", 100).await;
+    rig.ask_for("a", 60).await;
+    leased(&rig, "b", 100).await;
+    let mut most = 0;
+    for _ in 0..60 {
+        pass(1.0).await;
+        let fleet = rig.fleet().await;
+        let slot = fleet.instance(&"b".into()).unwrap();
+        most = most.max(fleet.arriving(slot));
+        follow(&rig, "a").await;
+        follow(&rig, "b").await;
+    }
+    assert_eq!(most, 10);
+    assert_eq!(counts(&rig, &["a", "b"]).await, [32, 28]);
+}
+
+#[actix::test]
+async fn a_move_that_is_given_up_is_counted_and_not_tried_again_for_a_while() {
+    let rig = Rig::balanced().await;
+    rig.streams(8).await;
+    leased(&rig, "a", 20).await;
+    rig.ask_for("a", 8).await;
+    leased(&rig, "b", 20).await;
+    let kept: Vec<i64> = (1..=8).collect();
+    // It hears of everything, and goes on running everything.
+    for _ in 0..60 {
+        follow_but_keep(&rig, "a", &kept).await;
+        follow(&rig, "b").await;
+        pass(10.0).await;
+    }
+    let after = stats(&rig).await;
+    assert_eq!((after.given_up, after.moved, after.successful), (2, 0, 0));
+    assert_eq!(rig.held("a").await.len(), 8);
+    let order = OrderRebalance {
+        method: RebalanceMethod::Smart,
+        reason: RebalanceReason::Manual,
+        is_dry_run: true,
+    };
+    let planned = rig.orchestrator.rebalance(order).await.unwrap();
+    let held_back: Vec<i64> = rig
+        .events()
+        .iter()
+        .filter_map(|event| match event {
+            Event::HandoverAbandoned { stream, .. } => Some(stream.get()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(held_back.len(), 2);
+    for (planned, _) in planned.moves {
+        assert!(!held_back.contains(&planned.stream.get()));
+    }
+}
