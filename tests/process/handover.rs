@@ -79,7 +79,9 @@ impl Ground {
     }
 
     fn start(&self) -> Orchestrator {
-        let settings = [TIMEOUT, ("DATABASE_URL", self.url.as_str())];
+        // Only the moves that are ordered here.
+        let balance = ("REBALANCE", "off");
+        let settings = [TIMEOUT, balance, ("DATABASE_URL", self.url.as_str())];
         let orchestrator = start(self.folder.path(), &settings);
         let port = orchestrator.address().rsplit(':').next().unwrap();
         self.proxy.redirect(port.parse().unwrap());

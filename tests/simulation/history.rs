@@ -266,6 +266,7 @@ impl History {
             | Event::MassFailureHeld { .. }
             | Event::MassFailureEnded { .. }
             | Event::BrakeOrdered { .. }
+            | Event::RebalanceBegun { .. }
             | Event::LeaseAgreed { .. }
             | Event::OverlapEnded { .. }
             | Event::DuplicateIdentity { .. }

@@ -68,7 +68,12 @@ fn settings(world: &mut World) -> SystemSettings {
         in_all: 4,
     };
     match world.scene.mutation {
-        Some(Mutation::Stampedes) => pace.per_target = 100,
+        Some(Mutation::Stampedes) => {
+            pace = MovePace {
+                per_target: 100,
+                in_all: 100,
+            }
+        }
         Some(Mutation::NoMargin) => worker_limits.lease_margin = Duration::ZERO,
         Some(Mutation::Impatient) => timeout = TIMEOUT / 3,
         Some(_) | None => {}

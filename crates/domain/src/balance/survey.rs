@@ -21,7 +21,7 @@ pub enum BalanceScope {
 }
 
 /// Returns the snapshot of a fleet. Moves that are under way count as done; the streams that are
-/// held back stay where they are.
+/// held back stay where they are, and so do those that were given back or whose owners failed lately.
 pub fn survey(fleet: &Fleet, scope: BalanceScope, held_back: &BTreeSet<StreamId>) -> BalanceInput {
     let mut input = BalanceInput::default();
     for slot in fleet.instances() {
@@ -82,6 +82,7 @@ fn add_held(
         let handover = assignment.and_then(|assignment| assignment.handover.as_ref());
         let is_settled = !handover.is_some_and(Handover::is_under_way)
             && stream.returns.is_none()
+            && stream.suspicion.is_none()
             && stream.pinned() != Some(&surveyed.id);
         let stream = numbered(input, stream, is_settled && may_move(*id));
         surveyed.streams.push(stream);
