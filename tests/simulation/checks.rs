@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::domain::fleet::{Fleet, Snapshot};
 use resilient_orchestrator::domain::handover::{AfterRelease, Handover, MoveReason};
-use resilient_orchestrator::domain::ids::InstanceId;
+use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::{Incident, IncidentState};
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::{check_fleet, compare};
@@ -278,8 +278,14 @@ pub(crate) fn has_converged(world: &World, kinds: &[Kind]) -> Result<(), String>
             if waiting > 0 && slot.free_room() > 0 {
                 return Err(format!("{waiting} streams wait although {id} has room"));
             }
-            let runs = worker.runs();
-            let held: Vec<i64> = slot.held().iter().map(|stream| stream.get()).collect();
+            // A fleet that is balanced by itself may be moving streams at any moment.
+            let is_moving = |stream: &StreamId| {
+                slot.releasing().contains(stream) || slot.unconfirmed().contains(stream)
+            };
+            let mut runs = worker.runs();
+            runs.retain(|stream| !is_moving(&StreamId::new(*stream)));
+            let held = slot.held().iter().filter(|stream| !is_moving(stream));
+            let held: Vec<i64> = held.map(|stream| stream.get()).collect();
             if runs != held {
                 return Err(format!("{id} runs {runs:?}, and holds {held:?}"));
             }
