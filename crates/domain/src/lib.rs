@@ -22,7 +22,7 @@
 //! | question | module |
 //! | --- | --- |
 //! | what is there | [`instance`], [`stream`], [`fleet`], [`ledger`] (its saved copy and its draft), [`ids`] |
-//! | which instance gets a stream | [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`reason`] |
+//! | which instance gets a stream | [`placement`] (rules and policies), [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`reason`] |
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
 //! | how fast do planned moves go | [`pace`] |
@@ -68,6 +68,7 @@ pub mod movements;
 pub mod outbox;
 pub mod pace;
 pub mod patterns;
+pub mod placement;
 pub mod probation;
 pub mod queries;
 pub mod reason;

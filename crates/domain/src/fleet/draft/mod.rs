@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::change::Change;
+use super::filling::Filling;
 use super::model::Fleet;
 use crate::events::Event;
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
@@ -26,17 +27,24 @@ pub struct Draft<'f> {
     fleet: &'f mut Fleet,
     now: WallTime,
     policy: ReturnPolicy,
+    filling: Filling,
     changes: Vec<Change>,
     events: Vec<Event>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
 }
 
 impl<'f> Draft<'f> {
-    pub(crate) fn new(fleet: &'f mut Fleet, now: WallTime, policy: ReturnPolicy) -> Self {
+    pub(crate) fn new(
+        fleet: &'f mut Fleet,
+        now: WallTime,
+        policy: ReturnPolicy,
+        filling: Filling,
+    ) -> Self {
         Self {
             fleet,
             now,
             policy,
+            filling,
             changes: Vec::new(),
             events: Vec::new(),
             touched: BTreeMap::new(),
@@ -64,6 +72,16 @@ impl<'f> Draft<'f> {
     /// Which returns count.
     pub fn return_policy(&self) -> ReturnPolicy {
         self.policy
+    }
+
+    /// Whether unclaimed streams wait.
+    pub fn filling(&self) -> Filling {
+        self.filling
+    }
+
+    /// Lets unclaimed streams wait for more instances, or more streams, to come.
+    pub fn delay_fill(&mut self) {
+        self.filling.delay();
     }
 
     /// The next epoch; also the source of incarnations and incident ids.

@@ -11,6 +11,7 @@ use crate::fleet::recent::RecentChanges;
 use crate::handover::Handover;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
+use crate::placement::{Need, Strain};
 use crate::stream::{Assignment, Place, Stream};
 
 impl Fleet {
@@ -49,7 +50,7 @@ impl Fleet {
                 self.room.insert(&slot.filing());
             }
             None => {
-                let slot = InstanceSlot {
+                let mut slot = InstanceSlot {
                     recent: RecentChanges::starting_at(after.assignment_version),
                     instance: after,
                     held: BTreeSet::new(),
@@ -60,8 +61,12 @@ impl Fleet {
                     lingering: BTreeMap::new(),
                     given_up: BTreeSet::new(),
                     promised: self.promised_to_absent.remove(&id).unwrap_or_default(),
+                    weight: 0,
+                    promised_weight: 0,
+                    strain: Strain::default(),
                     digest: StreamsDigest::default(),
                 };
+                slot.promised_weight = weight_of(&self.streams, &slot.promised);
                 self.room.insert(&slot.filing());
                 self.instances.insert(id, slot);
             }
@@ -74,6 +79,7 @@ impl Fleet {
                 self.names.remove(&slot.stream.name);
                 self.deleted.remove(&id);
                 self.unfile_waiting(&slot.stream, &slot.place);
+                self.discount(&slot.stream, &slot.place);
                 slot.place
             }
             None => Place::Disabled,
@@ -93,6 +99,7 @@ impl Fleet {
             slot.file_handoff(&stream);
         }
         self.file_waiting(&stream, &place);
+        self.count(&stream, &place);
         self.streams.insert(id, StreamSlot { stream, place });
     }
 
@@ -112,7 +119,62 @@ impl Fleet {
             return self.refile_delivery(id, new);
         }
         self.unfile(&stream, &before);
+        self.discount(&stream, &before);
         self.file(&stream, &after);
+        self.count(&stream, &after);
+    }
+
+    /// Counts an assigned stream where it weighs: at its owner, at an instance that runs it a while
+    /// longer, and at the one it is promised to.
+    fn count(&mut self, stream: &Stream, place: &Place) {
+        let Some(assignment) = place.assignment() else {
+            return;
+        };
+        let weight = u64::from(stream.weight);
+        self.weigh(&assignment.instance, |slot| slot.weight += weight);
+        if let Some(from) = assignment.former() {
+            self.weigh(from, |slot| slot.weight += weight);
+        }
+        if let Some(to) = assignment.promised_to() {
+            self.weigh(to, |slot| slot.promised_weight += weight);
+        }
+        self.apart.add(stream, assignment);
+    }
+
+    /// Takes back what [`Fleet::count`] counted.
+    fn discount(&mut self, stream: &Stream, place: &Place) {
+        let Some(assignment) = place.assignment() else {
+            return;
+        };
+        let weight = u64::from(stream.weight);
+        self.weigh(&assignment.instance, |slot| slot.weight -= weight);
+        if let Some(from) = assignment.former() {
+            self.weigh(from, |slot| slot.weight -= weight);
+        }
+        if let Some(to) = assignment.promised_to() {
+            self.weigh(to, |slot| slot.promised_weight -= weight);
+        }
+        self.apart.remove(stream, assignment);
+    }
+
+    fn weigh(&mut self, id: &InstanceId, change: impl FnOnce(&mut InstanceSlot)) {
+        if let Some(slot) = self.instances.get_mut(id) {
+            self.room.remove(&slot.filing());
+            change(slot);
+            self.room.insert(&slot.filing());
+        }
+    }
+
+    /// Notes how strained the machines of the instances are; one that is not named is not.
+    pub fn set_strain(&mut self, strain_of: impl Fn(&InstanceId) -> Strain) {
+        for (id, slot) in &mut self.instances {
+            let strain = strain_of(id);
+            if slot.strain != strain {
+                self.room.remove(&slot.filing());
+                slot.strain = strain;
+                self.room.insert(&slot.filing());
+            }
+        }
     }
 
     /// Files the same assignment anew, delivered or confirmed: the set of the owner does not change.
@@ -160,11 +222,12 @@ impl Fleet {
         match place {
             Place::Unclaimed { .. } => {
                 self.unclaimed.remove(&stream.id);
-                self.ready_unclaimed.remove(&stream.id);
+                self.ready_unclaimed.remove(&Need::of(stream), &stream.id);
             }
             Place::Orphaned { .. } => {
                 self.orphaned.remove(&orphan_rank(stream));
-                self.ready_orphans.remove(&orphan_rank(stream));
+                self.ready_orphans
+                    .remove(&Need::of(stream), &orphan_rank(stream));
             }
             Place::Assigned(_) | Place::Disabled => {}
         }
@@ -177,13 +240,14 @@ impl Fleet {
             Place::Unclaimed { .. } => {
                 self.unclaimed.insert(stream.id);
                 if is_ready {
-                    self.ready_unclaimed.insert(stream.id);
+                    self.ready_unclaimed.insert(Need::of(stream), stream.id);
                 }
             }
             Place::Orphaned { .. } => {
                 self.orphaned.insert(orphan_rank(stream));
                 if is_ready {
-                    self.ready_orphans.insert(orphan_rank(stream));
+                    self.ready_orphans
+                        .insert(Need::of(stream), orphan_rank(stream));
                 }
             }
             Place::Assigned(_) | Place::Disabled => {}
@@ -266,6 +330,16 @@ impl Fleet {
             }
         }
     }
+}
+
+/// Returns the sum of the weights of streams.
+pub(super) fn weight_of(streams: &BTreeMap<StreamId, StreamSlot>, ids: &BTreeSet<StreamId>) -> u64 {
+    let weight = |id| {
+        streams
+            .get(id)
+            .map_or(0, |slot: &StreamSlot| u64::from(slot.stream.weight))
+    };
+    ids.iter().map(weight).sum()
 }
 
 pub(super) fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId) {
