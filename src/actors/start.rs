@@ -28,6 +28,7 @@ use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::identity::IdentityLimits;
+use crate::domain::placement::PlacementSettings;
 use crate::domain::returns::ReturnPolicy;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
@@ -37,7 +38,7 @@ use crate::domain::settings::{
 pub use super::loaded::Loaded;
 
 /// The numbers the actors go by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemSettings {
     /// When silence is lateness, failure, emergency.
     pub thresholds: LivenessThresholds,
@@ -53,6 +54,8 @@ pub struct SystemSettings {
     pub mass_failure: MassFailureSettings,
     /// How planned work is done.
     pub planned: PlannedSettings,
+    /// Which instance gets a stream.
+    pub placement: PlacementSettings,
     /// When the system is less than healthy.
     pub health: HealthLimits,
     /// After how long at the most a request that changes something is answered, whatever it has
@@ -159,6 +162,7 @@ pub fn start(
     } = loaded;
     let office = office.unwrap_or_else(|| Office::embedded(guard.term, &clock));
     let (prover, cluster) = (office.prover(), office.view().clone());
+    ledger.set_placement(settings.placement.clone());
     ledger.set_return_policy(ReturnPolicy::from_thresholds(&settings.thresholds));
     let incidents = Arc::new(IncidentMemory::new(incidents));
 

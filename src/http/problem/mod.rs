@@ -260,6 +260,7 @@ impl From<Rejection> for Problem {
             | Rejection::LeaseRuns(_)
             | Rejection::StreamDisabled(_)
             | Rejection::NoRoom(_)
+            | Rejection::DoesNotFit { .. }
             | Rejection::NameTaken { .. } => Kind::Conflict,
             Rejection::SeveralEntries(entries)
                 if entries

@@ -1,5 +1,7 @@
 //! The policies: how an instance's score follows from the facts about it.
 
+use std::time::Duration;
+
 use super::score::{BalancedScore, BasicScore, Facts, LoadAwareScore, Score, Strain};
 use crate::string_enum::string_enum;
 
@@ -92,6 +94,9 @@ pub struct PlacementSettings {
     pub spread_label: String,
     /// How many streams may be on their way to one instance because they are pinned to it.
     pub moves_per_target: usize,
+    /// How long it must be quiet before unclaimed streams are spread (`AUTO_ASSIGN_SETTLE`); zero: they
+    /// are assigned at once.
+    pub settle: Duration,
 }
 
 impl Default for PlacementSettings {
@@ -100,6 +105,7 @@ impl Default for PlacementSettings {
             policy: PlacementPolicy::default(),
             spread_label: "zone".to_owned(),
             moves_per_target: 10,
+            settle: Duration::ZERO,
         }
     }
 }
