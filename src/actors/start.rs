@@ -15,6 +15,7 @@ use super::event_feed::EventFeed;
 use super::event_outbox::EventOutbox;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
+use super::headroom::HeadroomActor;
 use super::health::{HealthActor, HealthLinks, HealthSettings};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
@@ -228,6 +229,17 @@ pub fn start(
         alerts.clone(),
         vital("EventFeed"),
     ));
+    let (headroom, reserved_headroom) = reserve::<HeadroomActor>(MAILBOX);
+    placement.begin_with_records(
+        reserved_headroom,
+        HeadroomActor::new(
+            fleet.clone(),
+            alerts.clone(),
+            telemetry.clone(),
+            clock.clone(),
+            vital("HeadroomActor"),
+        ),
+    );
     let supervisor = placement.near_heartbeats(Supervisor::new(
         registry.clone(),
         clock.clone(),
@@ -250,6 +262,7 @@ pub fn start(
             health.clone().recipient(),
             supervisor.clone().recipient(),
             feed.clone().recipient(),
+            headroom.clone().recipient(),
         ],
         access: access.clone(),
         incidents: incidents.clone(),
@@ -344,6 +357,7 @@ pub fn start(
         breaker,
         archive,
         health,
+        headroom,
         alerts,
         identity,
         polls_end: Arc::new(PollsEnd::default()),

@@ -9,8 +9,8 @@ use actix_web::{guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves,
-    patterns, recovery, resilience, status, streams, workers,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, health, instances,
+    long_poll, moves, patterns, recovery, resilience, status, streams, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -95,6 +95,8 @@ static ROUTES: &[Route] = routes![
         "Shows a stream, its owner, and why it waits. Its URL is masked without `urls=full`.";
     Current Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
+    Current Shown GET "/capacity" [None] capacity::show,
+        "Shows whether the loss of any one instance, or of all with one value of a label, could be absorbed, and how many streams would have no home.";
     Classic Shown GET "/instances" [Read] instances::list,
         "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
     Classic ShownToWorker GET "/instances/{server_id}" [None] instances::detail,

@@ -16,6 +16,7 @@ mod doubt;
 mod emergency;
 #[path = "../faults/mod.rs"]
 mod faults;
+mod filling;
 mod flapping;
 mod handover;
 mod health;

@@ -30,7 +30,7 @@
 //! | does a worker run what it should | [`reconciliation`], [`digest`], [`identity`] |
 //! | does the database answer | [`breaker`], [`startup`] |
 //! | may this orchestrator decide | [`leadership`] |
-//! | how is the whole | [`health`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
+//! | how is the whole | [`health`], [`headroom`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
 //! | what happened | [`events`], [`event_filter`], [`movements`] |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
@@ -51,6 +51,7 @@ pub mod event_filter;
 pub mod events;
 pub mod fleet;
 pub mod handover;
+pub mod headroom;
 pub mod health;
 pub mod heartbeat;
 pub mod heartbeat_outcome;

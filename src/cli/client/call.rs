@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::question::{Question, Subject};
-use super::{cluster, consistency, incidents, recovery, status};
+use super::{capacity, cluster, consistency, incidents, recovery, status};
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
@@ -37,6 +37,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             connection.get("/resilience/consistency", &[]),
             consistency::show,
         ),
+        Subject::Capacity => (connection.get("/capacity", &[]), capacity::show),
         Subject::Cluster => (connection.get("/cluster", &[]), cluster::show),
         Subject::TakeOver { reason } => (
             connection.post("/cluster/take-over", &[("reason", reason.clone())]),
@@ -73,6 +74,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         Subject::Status
         | Subject::Incidents(_)
         | Subject::Incident(_)
+        | Subject::Capacity
         | Subject::Cluster
         | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {

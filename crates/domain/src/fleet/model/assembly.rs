@@ -54,6 +54,7 @@ struct Lists {
     lingering: Vec<(StreamId, Epoch)>,
     given_up: Vec<StreamId>,
     promised: Vec<StreamId>,
+    choosy: BTreeMap<Need, usize>,
     weight: u64,
     promised_weight: u64,
 }
@@ -248,6 +249,10 @@ impl Assembly {
         if let (Some(owner), Some(list)) = (instance, list) {
             list.held.push(id);
             list.weight += u64::from(stream.weight);
+            let need = Need::of(stream);
+            if !need.is_plain() {
+                *list.choosy.entry(need).or_default() += 1;
+            }
             if assignment.given_up_since().is_some() {
                 list.given_up.push(id);
             }
@@ -305,6 +310,7 @@ impl Lists {
             lingering: self.lingering.into_iter().collect(),
             given_up: set(self.given_up),
             promised: set(self.promised),
+            choosy: self.choosy,
             weight: self.weight,
             promised_weight: self.promised_weight,
             strain: Strain::default(),

@@ -175,6 +175,7 @@ fn copy_of(slot: &InstanceSlot) -> InstanceSlot {
         lingering: slot.lingering.clone(),
         given_up: slot.given_up.clone(),
         promised: slot.promised.clone(),
+        choosy: slot.choosy.clone(),
         weight: slot.weight,
         promised_weight: slot.promised_weight,
         strain: slot.strain,

@@ -61,6 +61,7 @@ impl Fleet {
                     lingering: BTreeMap::new(),
                     given_up: BTreeSet::new(),
                     promised: self.promised_to_absent.remove(&id).unwrap_or_default(),
+                    choosy: BTreeMap::new(),
                     weight: 0,
                     promised_weight: 0,
                     strain: Strain::default(),
@@ -131,7 +132,13 @@ impl Fleet {
             return;
         };
         let weight = u64::from(stream.weight);
-        self.weigh(&assignment.instance, |slot| slot.weight += weight);
+        self.weigh(&assignment.instance, |slot| {
+            slot.weight += weight;
+            let need = Need::of(stream);
+            if !need.is_plain() {
+                *slot.choosy.entry(need).or_default() += 1;
+            }
+        });
         if let Some(from) = assignment.former() {
             self.weigh(from, |slot| slot.weight += weight);
         }
@@ -147,7 +154,10 @@ impl Fleet {
             return;
         };
         let weight = u64::from(stream.weight);
-        self.weigh(&assignment.instance, |slot| slot.weight -= weight);
+        self.weigh(&assignment.instance, |slot| {
+            slot.weight -= weight;
+            slot.forget_need(&Need::of(stream));
+        });
         if let Some(from) = assignment.former() {
             self.weigh(from, |slot| slot.weight -= weight);
         }

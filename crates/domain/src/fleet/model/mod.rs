@@ -263,6 +263,7 @@ impl PartialEq for Fleet {
                         && a.lingering == b.lingering
                         && a.given_up == b.given_up
                         && a.promised == b.promised
+                        && a.choosy == b.choosy
                         && a.weight == b.weight
                         && a.promised_weight == b.promised_weight
                         && a.digest == b.digest

@@ -9,7 +9,7 @@ use crate::fleet::room::Filing;
 use crate::handover::HandoverMode;
 use crate::ids::{AssignmentVersion, Epoch, StreamId};
 use crate::instance::Instance;
-use crate::placement::{Facts, Load, Room, Strain};
+use crate::placement::{Facts, Load, Need, Room, Strain};
 use crate::stream::{Assignment, Place, Stream};
 
 /// An instance and what follows from the places of the streams.
@@ -24,6 +24,8 @@ pub struct InstanceSlot {
     pub(super) lingering: BTreeMap<StreamId, Epoch>,
     pub(super) given_up: BTreeSet<StreamId>,
     pub(super) promised: BTreeSet<StreamId>,
+    /// How many of the streams it owns need more than a place, by what they need.
+    pub(super) choosy: BTreeMap<Need, usize>,
     /// Of the streams it owns or runs a while longer.
     pub(super) weight: u64,
     /// Of the streams that are promised to it.
@@ -128,9 +130,24 @@ impl InstanceSlot {
         self.held.len() + self.lingering.len()
     }
 
+    /// How many of the streams it owns need more than a place, by what they need.
+    pub fn choosy(&self) -> &BTreeMap<Need, usize> {
+        &self.choosy
+    }
+
     /// The sum of the weights of the streams it owns or runs a while longer.
     pub fn weight(&self) -> u64 {
         self.weight
+    }
+
+    /// Counts one stream less that needs more than a place.
+    pub(super) fn forget_need(&mut self, need: &Need) {
+        if let Some(count) = self.choosy.get_mut(need) {
+            *count -= 1;
+            if *count == 0 {
+                self.choosy.remove(need);
+            }
+        }
     }
 
     /// What it may be given. Room for what is promised to it is reserved.
