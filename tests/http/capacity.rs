@@ -52,8 +52,8 @@ async fn bad_conditions_are_named_one_by_one() {
     let stream = json!({"name": "s", "weight": 0, "requires": {"gpu": 1}, "group": 7,
         "pinned": "x".repeat(129)});
     let refused = world.post("/streams", json!({"streams": [stream]})).await;
-    assert_eq!(refused.status, 422);
-    let errors = refused.body["errors"].as_array().unwrap();
+    let problem = refused.problem(422);
+    let errors = problem["errors"].as_array().unwrap();
     let fields: Vec<&str> = errors
         .iter()
         .map(|error| error["field"].as_str().unwrap())
@@ -61,7 +61,7 @@ async fn bad_conditions_are_named_one_by_one() {
     let expected = ["weight", "requires.gpu", "group", "pinned"];
     assert_eq!(fields, expected.map(|field| format!("streams[0].{field}")));
     let body = json!({"server_id": "a", "ip": "h", "port": 1, "capacity": 0});
-    assert_eq!(world.post("/register", body).await.status, 422);
+    world.post("/register", body).await.problem(422);
 }
 
 #[actix_web::test]
@@ -81,8 +81,8 @@ async fn a_move_against_a_hard_rule_says_which() {
     world.assign("a", 1).await;
     let moves = json!({"moves": [{"stream_id": 1, "to": "b"}]});
     let refused = world.post("/streams/move", moves).await;
-    assert_eq!(refused.status, 409);
-    let detail = refused.body["detail"].as_str().unwrap();
+    let problem = refused.problem(409);
+    let detail = problem["detail"].as_str().unwrap();
     assert!(detail.contains("no capacity left"), "{detail}");
     assert_has(
         &world.get("/instances/b").await.ok()["data"],
@@ -115,7 +115,7 @@ async fn room_for_failure_is_known_and_its_lack_is_an_alert() {
         &short,
         &json!({"survives_one_instance": false, "headroom_streams": -2}),
     );
-    pass(6.0).await;
+    pass(6).await;
     let open = "/resilience/alerts?open=true&kind=no_room_for_failure";
     let alerts = world.get(open).await.ok();
     let detail = alerts["alerts"][0]["detail"].as_str().unwrap();
@@ -124,7 +124,7 @@ async fn room_for_failure_is_known_and_its_lack_is_an_alert() {
         "{detail}"
     );
     register(&world, json!({"server_id": "d", "max_streams": 5})).await;
-    pass(6.0).await;
+    pass(6).await;
     assert!(
         world.get(open).await.ok()["alerts"]
             .as_array()

@@ -75,16 +75,26 @@ impl Fleet {
     }
 
     fn apply_stream(&mut self, id: StreamId, after: Option<Arc<Stream>>) {
+        let mut before = None;
         let place = match self.streams.remove(&id) {
             Some(slot) => {
                 self.names.remove(&slot.stream.name);
                 self.deleted.remove(&id);
                 self.unfile_waiting(&slot.stream, &slot.place);
-                self.discount(&slot.stream, &slot.place);
+                before = Some(slot.stream);
                 slot.place
             }
             None => Place::Disabled,
         };
+        let weighs_as_before = match (before.as_deref(), after.as_deref()) {
+            (Some(before), Some(after)) => {
+                before.weight == after.weight && before.constraints == after.constraints
+            }
+            _ => false,
+        };
+        if let Some(before) = before.filter(|_| !weighs_as_before) {
+            self.discount(&before, &place);
+        }
         let Some(stream) = after else {
             return;
         };
@@ -100,7 +110,9 @@ impl Fleet {
             slot.file_handoff(&stream);
         }
         self.file_waiting(&stream, &place);
-        self.count(&stream, &place);
+        if !weighs_as_before {
+            self.count(&stream, &place);
+        }
         self.streams.insert(id, StreamSlot { stream, place });
     }
 
@@ -120,25 +132,17 @@ impl Fleet {
             return self.refile_delivery(id, new);
         }
         self.unfile(&stream, &before);
-        self.discount(&stream, &before);
         self.file(&stream, &after);
-        self.count(&stream, &after);
     }
 
-    /// Counts an assigned stream where it weighs: at its owner, at an instance that runs it a while
-    /// longer, and at the one it is promised to.
+    /// Counts an assigned stream whose catalogue entry changes: at its owner, at an instance that runs it
+    /// a while longer, and at the one it is promised to.
     fn count(&mut self, stream: &Stream, place: &Place) {
         let Some(assignment) = place.assignment() else {
             return;
         };
         let weight = u64::from(stream.weight);
-        self.weigh(&assignment.instance, |slot| {
-            slot.weight += weight;
-            let need = Need::of(stream);
-            if !need.is_plain() {
-                *slot.choosy.entry(need).or_default() += 1;
-            }
-        });
+        self.weigh(&assignment.instance, |slot| slot.count(stream));
         if let Some(from) = assignment.former() {
             self.weigh(from, |slot| slot.weight += weight);
         }
@@ -154,10 +158,7 @@ impl Fleet {
             return;
         };
         let weight = u64::from(stream.weight);
-        self.weigh(&assignment.instance, |slot| {
-            slot.weight -= weight;
-            slot.forget_need(&Need::of(stream));
-        });
+        self.weigh(&assignment.instance, |slot| slot.discount(stream));
         if let Some(from) = assignment.former() {
             self.weigh(from, |slot| slot.weight -= weight);
         }
@@ -204,7 +205,9 @@ impl Fleet {
                 };
                 self.room.remove(&slot.filing());
                 slot.refile(stream.id, |slot| {
-                    slot.held.remove(&stream.id);
+                    if slot.held.remove(&stream.id) {
+                        slot.discount(stream);
+                    }
                     slot.undelivered.remove(&stream.id);
                     slot.unconfirmed.remove(&stream.id);
                     slot.releasing.remove(&stream.id);
@@ -214,12 +217,15 @@ impl Fleet {
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.filing());
-                self.linger(stream.id, assignment, |lingering, id, _| {
-                    lingering.remove(&id);
+                self.linger(stream.id, assignment, |slot, id, _| {
+                    if slot.lingering.remove(&id).is_some() {
+                        slot.weight -= u64::from(stream.weight);
+                    }
                 });
                 if let Some(to) = assignment.promised_to() {
-                    self.withdraw_promise(stream.id, to);
+                    self.withdraw_promise(stream, to);
                 }
+                self.apart.remove(stream, assignment);
             }
             Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
                 self.unfile_waiting(stream, place);
@@ -269,7 +275,7 @@ impl Fleet {
         &mut self,
         id: StreamId,
         assignment: &Assignment,
-        change: impl FnOnce(&mut BTreeMap<StreamId, Epoch>, StreamId, Epoch),
+        change: impl FnOnce(&mut InstanceSlot, StreamId, Epoch),
     ) {
         let Some(Handover::Overlapping { from, epoch, .. }) = &assignment.handover else {
             return;
@@ -278,34 +284,38 @@ impl Fleet {
             return;
         };
         self.room.remove(&slot.filing());
-        slot.refile(id, |slot| change(&mut slot.lingering, id, *epoch));
+        slot.refile(id, |slot| change(slot, id, *epoch));
         slot.recent.note(slot.instance.assignment_version, id);
         self.room.insert(&slot.filing());
     }
 
     /// Reserves room for a stream at the instance it goes to.
-    fn promise(&mut self, id: StreamId, to: &InstanceId) {
+    fn promise(&mut self, stream: &Stream, to: &InstanceId) {
         match self.instances.get_mut(to) {
             Some(slot) => {
                 self.room.remove(&slot.filing());
-                slot.promised.insert(id);
+                if slot.promised.insert(stream.id) {
+                    slot.promised_weight += u64::from(stream.weight);
+                }
                 self.room.insert(&slot.filing());
             }
             None => {
                 let promised = self.promised_to_absent.entry(to.clone()).or_default();
-                promised.insert(id);
+                promised.insert(stream.id);
             }
         }
     }
 
     /// Frees the room that was reserved for a stream.
-    fn withdraw_promise(&mut self, id: StreamId, to: &InstanceId) {
+    fn withdraw_promise(&mut self, stream: &Stream, to: &InstanceId) {
         if let Some(slot) = self.instances.get_mut(to) {
             self.room.remove(&slot.filing());
-            slot.promised.remove(&id);
+            if slot.promised.remove(&stream.id) {
+                slot.promised_weight -= u64::from(stream.weight);
+            }
             self.room.insert(&slot.filing());
         } else if let Some(promised) = self.promised_to_absent.get_mut(to) {
-            promised.remove(&id);
+            promised.remove(&stream.id);
             if promised.is_empty() {
                 self.promised_to_absent.remove(to);
             }
@@ -321,19 +331,24 @@ impl Fleet {
                 };
                 self.room.remove(&slot.filing());
                 slot.refile(stream.id, |slot| {
-                    slot.held.insert(stream.id);
+                    if slot.held.insert(stream.id) {
+                        slot.count(stream);
+                    }
                     slot.file_delivery(stream.id, assignment);
                     slot.file_handoff(stream);
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.filing());
-                self.linger(stream.id, assignment, |lingering, id, epoch| {
-                    lingering.insert(id, epoch);
+                self.linger(stream.id, assignment, |slot, id, epoch| {
+                    if slot.lingering.insert(id, epoch).is_none() {
+                        slot.weight += u64::from(stream.weight);
+                    }
                 });
                 if let Some(to) = assignment.promised_to() {
-                    self.promise(stream.id, to);
+                    self.promise(stream, to);
                 }
+                self.apart.add(stream, assignment);
             }
             Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
                 self.file_waiting(stream, place);

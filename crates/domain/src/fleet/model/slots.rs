@@ -140,12 +140,23 @@ impl InstanceSlot {
         self.weight
     }
 
-    /// Counts one stream less that needs more than a place.
-    pub(super) fn forget_need(&mut self, need: &Need) {
-        if let Some(count) = self.choosy.get_mut(need) {
+    /// Counts a stream it owns.
+    pub(super) fn count(&mut self, stream: &Stream) {
+        self.weight += u64::from(stream.weight);
+        let need = Need::of(stream);
+        if !need.is_plain() {
+            *self.choosy.entry(need).or_default() += 1;
+        }
+    }
+
+    /// Counts a stream it does not own any more.
+    pub(super) fn discount(&mut self, stream: &Stream) {
+        self.weight -= u64::from(stream.weight);
+        let need = Need::of(stream);
+        if let Some(count) = self.choosy.get_mut(&need) {
             *count -= 1;
             if *count == 0 {
-                self.choosy.remove(need);
+                self.choosy.remove(&need);
             }
         }
     }
