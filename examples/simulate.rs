@@ -31,6 +31,8 @@ mod network;
 mod operator;
 #[path = "../tests/support/commands.rs"]
 mod orders;
+#[path = "../tests/simulation/quarantined.rs"]
+mod quarantined;
 #[path = "../tests/simulation/report.rs"]
 mod report;
 #[path = "../tests/simulation/returned.rs"]

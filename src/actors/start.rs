@@ -30,10 +30,11 @@ use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::identity::IdentityLimits;
 use crate::domain::placement::PlacementSettings;
+use crate::domain::quarantine::QuarantinePolicy;
 use crate::domain::returns::ReturnPolicy;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
-    RetryPolicy, WorkerLimits,
+    QuarantineSettings, RetryPolicy, WorkerLimits,
 };
 
 pub use super::loaded::Loaded;
@@ -57,6 +58,8 @@ pub struct SystemSettings {
     pub planned: PlannedSettings,
     /// Which instance gets a stream.
     pub placement: PlacementSettings,
+    /// When a stream whose owners fail is kept away from the fleet.
+    pub quarantine: QuarantineSettings,
     /// When the system is less than healthy.
     pub health: HealthLimits,
     /// After how long at the most a request that changes something is answered, whatever it has
@@ -165,6 +168,10 @@ pub fn start(
     let (prover, cluster) = (office.prover(), office.view().clone());
     ledger.set_placement(settings.placement.clone());
     ledger.set_return_policy(ReturnPolicy::from_thresholds(&settings.thresholds));
+    ledger.set_quarantine_policy(QuarantinePolicy::from_settings(
+        &settings.quarantine,
+        &settings.thresholds,
+    ));
     let incidents = Arc::new(IncidentMemory::new(incidents));
 
     let (book, reserved_book) = reserve::<AlertBookActor>(MAILBOX);

@@ -18,6 +18,7 @@ pub(super) fn system_settings(config: &Config) -> SystemSettings {
         mass_failure: config.mass_failure,
         planned: config.planned,
         placement: config.placement.clone(),
+        quarantine: config.quarantine,
         health: config.health.limits,
         change_limit: config.database.timeout.mul_f64(1.1),
         health_check_interval: config.health.check_interval,
@@ -76,7 +77,7 @@ mod tests {
     use crate::domain::pace::MovePace;
     use crate::domain::settings::{
         BreakerSettings, Fraction, HealthLimits, LivenessThresholds, MassFailureSettings,
-        PlannedSettings, RetryPolicy, WorkerLimits,
+        PlannedSettings, QuarantineSettings, RetryPolicy, WorkerLimits,
     };
 
     #[test]
@@ -111,6 +112,10 @@ mod tests {
                     per_target: 10,
                     in_all: 100,
                 },
+            },
+            quarantine: QuarantineSettings {
+                after: 3,
+                window: 600 * second,
             },
             health: HealthLimits {
                 min_active: Fraction::new(0.8).unwrap(),

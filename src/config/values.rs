@@ -9,7 +9,7 @@ use super::log::LogSettings;
 use crate::domain::placement::PlacementSettings;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
-    RetryPolicy, WorkerLimits,
+    QuarantineSettings, RetryPolicy, WorkerLimits,
 };
 
 /// Every setting, checked one by one and against the others.
@@ -32,6 +32,8 @@ pub struct Config {
     pub planned: PlannedSettings,
     /// Which instance gets a stream.
     pub placement: PlacementSettings,
+    /// When a stream whose owners fail is kept away from the fleet.
+    pub quarantine: QuarantineSettings,
     /// When the database is only probed.
     pub breaker: BreakerSettings,
     pub health: HealthSettings,

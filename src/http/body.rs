@@ -52,6 +52,19 @@ impl Body {
     }
 }
 
+impl Body {
+    /// Reads a body that may be left out, which is the same as `{}`.
+    ///
+    /// # Errors
+    /// As [`Body::read`].
+    pub(super) async fn read_or_default<T: Record + Send + 'static>(self) -> Result<T, Problem> {
+        if self.0.iter().all(u8::is_ascii_whitespace) {
+            return parse(b"{}");
+        }
+        self.read().await
+    }
+}
+
 /// U+FEFF as UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 

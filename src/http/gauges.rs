@@ -23,6 +23,7 @@ pub(super) struct FleetGauges {
     instances: Family<StatusLabel, Gauge>,
     streams: Family<StateLabel, Gauge>,
     running: Gauge,
+    quarantined: Gauge,
     moves: Family<StateLabel, Gauge>,
     capacity: Gauge,
     load: Gauge,
@@ -37,6 +38,7 @@ impl FleetGauges {
             instances: Family::default(),
             streams: Family::default(),
             running: Gauge::default(),
+            quarantined: Gauge::default(),
             moves: Family::default(),
             capacity: Gauge::default(),
             load: Gauge::default(),
@@ -52,6 +54,11 @@ impl FleetGauges {
             "streams_running",
             "Assigned streams whose owner runs them: its lease is not over, or it is classic",
             gauges.running.clone(),
+        );
+        registry.register(
+            "quarantined_streams",
+            "Streams that are kept away from the fleet, because their owners failed",
+            gauges.quarantined.clone(),
         );
         registry.register(
             "moves",
@@ -96,6 +103,8 @@ impl FleetGauges {
                 .set(gauge(*count as u64));
         }
         self.running.set(gauge(totals.streams.running as u64));
+        let quarantined = totals.streams.quarantined as u64;
+        self.quarantined.set(gauge(quarantined));
         let moves = [
             ("releasing", totals.moves.releasing),
             ("overlapping", totals.moves.overlapping),

@@ -40,6 +40,7 @@ mod params;
 mod patterns;
 mod pieces;
 mod problem;
+mod quarantine;
 mod recovery;
 mod requests;
 mod resilience;

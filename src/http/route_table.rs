@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
     alerts, assignments, brake, breakers, capacity, cluster, diagnostic, health, instances,
-    long_poll, moves, patterns, recovery, resilience, status, streams, workers,
+    long_poll, moves, patterns, quarantine, recovery, resilience, status, streams, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -95,6 +95,8 @@ static ROUTES: &[Route] = routes![
         "Shows a stream, its owner, and why it waits. Its URL is masked without `urls=full`.";
     Current Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
+    Current Ordered POST "/streams/{id}/release-quarantine" [None] quarantine::release,
+        "Releases a quarantined stream: what speaks against it is forgotten, and it is placed at once; optional `reason`.";
     Current Shown GET "/capacity" [None] capacity::show,
         "Shows whether the loss of any one instance, or of all with one value of a label, could be absorbed, and how many streams would have no home.";
     Classic Shown GET "/instances" [Read] instances::list,

@@ -156,6 +156,8 @@ struct StreamTotals {
     running: usize,
     /// Streams that should run and have no owner; classic clients call them `available`.
     waiting: usize,
+    /// Those of them that are kept away from the fleet, because their owners failed.
+    quarantined: usize,
     by_state: BTreeMap<StreamState, usize>,
 }
 
@@ -200,6 +202,7 @@ pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnsw
             owned: totals.streams.owned,
             running: totals.streams.running,
             waiting: totals.streams.waiting(),
+            quarantined: totals.streams.quarantined,
             by_state: totals.by_state.clone(),
         },
         moves: MoveTotals {

@@ -12,6 +12,7 @@ use super::body::Body;
 use super::params;
 use super::pieces::{self, Nothing, Onward, Part, Parts, Rows, Walk, closing, json, opening};
 use super::problem::Problem;
+use super::quarantine::QuarantineAnswer;
 use super::requests::{
     DryRunQuery, SaveRequest, StreamQuery, StreamsQuery, VerifyRequest, read_query,
 };
@@ -130,6 +131,9 @@ struct StreamAnswer {
     /// Set if workers gave it back, and it has not run steadily since.
     #[serde(skip_serializing_if = "Option::is_none")]
     returned: Option<ReturnedAnswer>,
+    /// Set if it is quarantined, or on trial.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quarantine: Option<QuarantineAnswer>,
 }
 
 #[derive(Debug, Serialize)]
@@ -215,7 +219,7 @@ impl StreamAnswer {
             priority: stream.priority,
             enabled: stream.enabled,
             created_at: Time(stream.created_at),
-            state: place.state(),
+            state: stream.state_at(&place),
             server_id: assignment.map(|assignment| assignment.instance.clone()),
             epoch: assignment.map(|assignment| assignment.epoch),
             assigned_at: assignment.map(|assignment| Time(assignment.assigned_at)),
@@ -232,6 +236,7 @@ impl StreamAnswer {
                 .and_then(|assignment| assignment.handover.as_ref())
                 .map(HandoverAnswer::of),
             returned: stream.returns.as_deref().map(ReturnedAnswer::of),
+            quarantine: stream.suspicion.as_deref().and_then(QuarantineAnswer::of),
         }
     }
 }

@@ -54,6 +54,10 @@ diesel::table! {
         requires -> Nullable<Text>,
         spread_group -> Nullable<Text>,
         pinned -> Nullable<Text>,
+        owner_failures -> Nullable<Text>,
+        quarantined_since -> Nullable<BigInt>,
+        quarantine_retries -> Nullable<BigInt>,
+        quarantine_retry_at -> Nullable<BigInt>,
     }
 }
 

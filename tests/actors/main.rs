@@ -28,6 +28,7 @@ mod long_poll;
 #[path = "../support/commands.rs"]
 mod orders;
 mod outage;
+mod quarantine;
 mod reconcile;
 mod recovery_attempts;
 mod recovery_placement;

@@ -37,12 +37,16 @@ async fn owner(rig: &Rig) -> Option<String> {
 
 /// Whoever owns the stream gives it back at once.
 async fn bounce(rig: &Rig) -> String {
+    give_back(rig, None).await
+}
+
+async fn give_back(rig: &Rig, reason: Option<&str>) -> String {
     let owner = owner(rig).await.expect("somebody owns it");
     let release = ReleaseStreams {
         id: owner.as_str().into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],
-        reason: Some("no signal".into()),
+        reason: reason.map(Into::into),
     };
     rig.orchestrator.execute(release).await.unwrap();
     owner
@@ -118,7 +122,7 @@ async fn an_alert_names_the_stream_the_workers_and_the_reason_until_it_runs_stea
     bounce(&rig).await;
     settle_down().await;
     assert_eq!(alerts(&rig).await, [], "once is nothing");
-    bounce(&rig).await;
+    give_back(&rig, Some("no signal")).await;
     settle_down().await;
     let [alert] = alerts(&rig).await.try_into().unwrap();
     assert!(alert.is_open());

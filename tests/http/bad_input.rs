@@ -486,12 +486,15 @@ const WITHOUT_BODY: [&str; 4] = [
     "/resilience/emergency/{server_id}",
 ];
 
+/// Every POST whose body may be left out.
+const WITH_OPTIONAL_BODY: [&str; 1] = ["/streams/1/release-quarantine"];
+
 /// Every route that reads a body: a new one is tested without being written down here.
 fn with_body() -> Vec<String> {
     let posts = route_table().iter().filter(|route| route.method == "POST");
     let with = posts.filter(|route| !WITHOUT_BODY.contains(&route.path));
-    with.map(|route| route.path.replace("{name}", "store_reads"))
-        .collect()
+    let path = |path: &str| path.replace("{name}", "store_reads").replace("{id}", "1");
+    with.map(|route| path(route.path)).collect()
 }
 
 #[actix_web::test]
@@ -598,6 +601,9 @@ async fn malformed_bodies() {
             "{\"a\":1e999}",
             &deep,
         ] {
+            if body.trim().is_empty() && WITH_OPTIONAL_BODY.contains(&path) {
+                continue;
+            }
             let answer = world.send_bytes("POST", path, body.into()).await;
             let detail = answer.problem(400)["detail"].as_str().unwrap().to_owned();
             assert!(

@@ -13,6 +13,7 @@ mod epochs;
 mod health;
 mod long_poll;
 mod outage;
+mod quarantine;
 mod reconcile;
 mod recovery;
 mod resilience;

@@ -97,7 +97,8 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
         }
         // Nobody is given what is given back again and again, until its pause is over.
         let is_paused = slot.stream().is_paused();
-        is_orphan_waiting |= matches!(slot.place(), Place::Orphaned { .. }) && !is_paused;
+        let is_withheld = slot.stream().is_withheld();
+        is_orphan_waiting |= matches!(slot.place(), Place::Orphaned { .. }) && !is_withheld;
         if is_paused && slot.place().assignment().is_some() {
             return Err(format!(
                 "I3: stream {id} is paused, and is {:?}",
@@ -203,7 +204,7 @@ fn events_hold(world: &World, stored: &Fleet) -> Result<(), String> {
 /// How many streams this worker could have. A leased one does not ask, and is not pushed what it
 /// has given back.
 fn waiting_for(fleet: &Fleet, worker: &Worker) -> usize {
-    // What is paused waits for the end of its pause.
+    // What is paused or quarantined waits for the end of that.
     let unclaimed = fleet.ready_unclaimed().filter(|stream| {
         let place = fleet.stream(*stream).map(|slot| slot.place());
         match place {
@@ -216,7 +217,7 @@ fn waiting_for(fleet: &Fleet, worker: &Worker) -> usize {
     });
     let orphaned = fleet.orphaned().filter(|stream| {
         let slot = fleet.stream(*stream);
-        slot.is_some_and(|slot| !slot.stream().is_paused())
+        slot.is_some_and(|slot| !slot.stream().is_withheld())
     });
     unclaimed.count() + orphaned.count()
 }

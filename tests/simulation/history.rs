@@ -12,6 +12,7 @@ use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
 use resilient_orchestrator::store::StoredEvent;
 
+use crate::quarantined::Quarantined;
 use crate::returned::Returned;
 use crate::world::TIMEOUT;
 
@@ -59,6 +60,7 @@ pub(crate) struct History {
     /// When it stood still.
     pub(crate) standstills: Vec<Standstill>,
     returned: Returned,
+    quarantined: Quarantined,
     /// The last answered sign of life of an instance that was not fenced.
     pub(crate) trusted: BTreeMap<String, WallTime>,
 }
@@ -98,6 +100,7 @@ impl History {
         format!("{:?}", stored.event).hash(&mut self.hasher);
         let at = stored.event.at;
         self.returned.follow(at, &stored.event.event)?;
+        self.quarantined.follow(at, &stored.event.event)?;
         match &stored.event.event {
             Event::StreamAssigned {
                 stream,
@@ -272,6 +275,9 @@ impl History {
             | Event::StreamDeleted { .. }
             | Event::StreamReturned { .. }
             | Event::ReturnsOver { .. }
+            | Event::StreamQuarantined { .. }
+            | Event::QuarantineRetried { .. }
+            | Event::QuarantineOver { .. }
             | Event::StreamsDelivered { .. } => {}
         }
         Ok(())

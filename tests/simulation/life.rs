@@ -11,7 +11,9 @@ use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::testing::VirtualTime;
-use resilient_orchestrator::domain::settings::{BreakerSettings, LivenessThresholds};
+use resilient_orchestrator::domain::settings::{
+    BreakerSettings, LivenessThresholds, QuarantineSettings,
+};
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
@@ -71,6 +73,10 @@ fn settings(world: &mut World) -> SystemSettings {
         breaker: BreakerSettings {
             max_probe_interval: Duration::from_secs(8),
             ..SystemSettings::default().breaker
+        },
+        quarantine: QuarantineSettings {
+            after: 3,
+            window: TIMEOUT * 2,
         },
         sweep_interval: Duration::from_secs(3),
         flush_interval: Duration::from_secs(1),

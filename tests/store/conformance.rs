@@ -26,6 +26,7 @@ use resilient_orchestrator::domain::incident::{
     StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
+use resilient_orchestrator::domain::quarantine::{OwnerFailure, OwnerFault, Quarantine, Suspicion};
 use resilient_orchestrator::domain::returns::Returns;
 use resilient_orchestrator::domain::stream::{
     AssignReason, Assignment, OrphanReason, Place, Stream,
@@ -272,6 +273,29 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
             last_at: at(i64::MIN),
             retry_at: Some(at(i64::MAX)),
         })),
+        suspicion: Some(Box::new(Suspicion {
+            failures: vec![
+                OwnerFailure {
+                    server_id: ODD.into(),
+                    at: at(i64::MIN),
+                    what: OwnerFault::GaveBack,
+                    owned_ms: u64::MAX,
+                    reason: Some(ODD.into()),
+                },
+                OwnerFailure {
+                    server_id: long.as_str().into(),
+                    at: at(i64::MAX),
+                    what: OwnerFault::Failed,
+                    owned_ms: 0,
+                    reason: None,
+                },
+            ],
+            quarantine: Some(Quarantine {
+                since: at(i64::MIN),
+                retries: u32::MAX,
+                retry_at: Some(at(i64::MAX)),
+            }),
+        })),
     };
     let narrow = Stream {
         id: StreamId::new(i64::MIN),
@@ -289,6 +313,14 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
             reason: None,
             last_at: at(0),
             retry_at: None,
+        })),
+        suspicion: Some(Box::new(Suspicion {
+            failures: Vec::new(),
+            quarantine: Some(Quarantine {
+                since: at(0),
+                retries: 0,
+                retry_at: None,
+            }),
         })),
         ..wide.clone()
     };

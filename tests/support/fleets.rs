@@ -68,6 +68,7 @@ pub fn stream(id: i64) -> Stream {
         created_at: at(5),
         deleted: false,
         returns: None,
+        suspicion: None,
     }
 }
 

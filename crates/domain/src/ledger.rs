@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 
 use crate::commands::{Command, Rejection};
 use crate::events::Event;
-use crate::fleet::{Change, Draft, Filling, Fleet, Rows, place_waiting};
+use crate::fleet::{Change, Draft, Filling, Fleet, Policies, Rows, place_waiting};
 use crate::ids::{Epoch, InstanceId};
 use crate::placement::{PlacementSettings, Strain};
+use crate::quarantine::QuarantinePolicy;
 use crate::returns::ReturnPolicy;
 use crate::time::WallTime;
 
@@ -88,7 +89,7 @@ pub struct Ledger {
     saved: Fleet,
     draft: Fleet,
     open: Batch,
-    policy: ReturnPolicy,
+    policies: Policies,
     filling: Filling,
 }
 
@@ -99,19 +100,29 @@ impl Ledger {
             draft: fleet.clone(),
             saved: fleet,
             open: Batch::default(),
-            policy: ReturnPolicy::default(),
+            policies: Policies::default(),
             filling: Filling::default(),
         }
     }
 
     /// Sets the policy that decides which returns of streams count.
     pub fn set_return_policy(&mut self, policy: ReturnPolicy) {
-        self.policy = policy;
+        self.policies.returns = policy;
+    }
+
+    /// Sets the policy that decides when a stream is quarantined.
+    pub fn set_quarantine_policy(&mut self, policy: QuarantinePolicy) {
+        self.policies.quarantine = policy;
+    }
+
+    /// Returns the policy that decides when a stream is quarantined.
+    pub fn quarantine_policy(&self) -> &QuarantinePolicy {
+        &self.policies.quarantine
     }
 
     /// Returns the policy that decides which returns of streams count.
     pub fn return_policy(&self) -> &ReturnPolicy {
-        &self.policy
+        &self.policies.returns
     }
 
     /// Sets how streams are placed from now on.
@@ -158,7 +169,7 @@ impl Ledger {
         now: WallTime,
     ) -> Result<C::Reply, Rejection> {
         let counter = self.draft.counter();
-        let mut draft = Draft::new(&mut self.draft, now, self.policy, self.filling);
+        let mut draft = Draft::new(&mut self.draft, now, self.policies, self.filling);
         let result = command.decide(&mut draft);
         let is_undone = result.is_err() || C::IS_DRY_RUN;
         if !is_undone && draft.has_changes() {

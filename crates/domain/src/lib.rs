@@ -22,7 +22,7 @@
 //! | question | module |
 //! | --- | --- |
 //! | what is there | [`instance`], [`stream`], [`fleet`], [`ledger`] (its saved copy and its draft), [`ids`] |
-//! | which instance gets a stream | [`placement`] (rules and policies), [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`reason`] |
+//! | which instance gets a stream | [`placement`] (rules and policies), [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`quarantine`] and [`trial_timer`] (streams whose owners fail), [`stream_timer`], [`reason`] |
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
 //! | how fast do planned moves go | [`pace`] |
@@ -71,6 +71,7 @@ pub mod pace;
 pub mod patterns;
 pub mod placement;
 pub mod probation;
+pub mod quarantine;
 pub mod queries;
 pub mod reason;
 pub mod reconciliation;
@@ -85,10 +86,12 @@ pub mod settings;
 pub mod spelling;
 pub mod startup;
 pub mod stream;
+pub mod stream_timer;
 pub mod stream_url;
 mod string_enum;
 pub mod supervision;
 pub mod sweep;
 pub mod time;
 pub mod timeline;
+pub mod trial_timer;
 pub mod withdrawal;

@@ -170,6 +170,16 @@ pub struct MassFailureSettings {
     pub hold: Duration,
 }
 
+/// When a stream whose owners fail is kept away from the fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QuarantineSettings {
+    /// How many owners in a row must fail; 0: no stream is quarantined.
+    pub after: u32,
+    /// How soon after getting the stream each must fail; an owner that keeps it for longer runs it
+    /// steadily.
+    pub window: Duration,
+}
+
 /// When the whole system is less than healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HealthLimits {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::constraints::Constraints;
 use super::handover::{Handover, HandoverMode};
 use super::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use super::quarantine::Suspicion;
 use super::returns::Returns;
 use super::stream_url::StreamUrl;
 use super::string_enum::string_enum;
@@ -44,14 +45,42 @@ pub struct Stream {
     pub deleted: bool,
     /// Its returns, remembered until it runs steadily.
     pub returns: Option<Box<Returns>>,
+    /// What speaks against it, remembered until one owner has kept it for long.
+    pub suspicion: Option<Box<Suspicion>>,
 }
 
 impl Stream {
-    /// Returns whether no instance may have it now, because it was given back again and again.
+    /// Returns whether no instance may have it now, with or without a request, although it has no
+    /// owner and is to run: the one rule of the lists from which streams are placed.
+    pub fn is_withheld(&self) -> bool {
+        self.is_paused() || self.is_quarantined()
+    }
+
+    /// Returns whether it waits because it was given back again and again.
     pub fn is_paused(&self) -> bool {
         self.returns
             .as_ref()
             .is_some_and(|returns| returns.is_paused())
+    }
+
+    /// Returns whether it is quarantined, or on trial if it has an owner.
+    pub fn is_quarantined(&self) -> bool {
+        self.suspicion
+            .as_ref()
+            .is_some_and(|suspicion| suspicion.quarantine.is_some())
+    }
+
+    /// Returns the state of the stream at a place, as one word.
+    pub fn state_at(&self, place: &Place) -> StreamState {
+        match place {
+            Place::Unclaimed { .. } | Place::Orphaned { .. } if self.is_quarantined() => {
+                StreamState::Quarantined
+            }
+            Place::Assigned(_)
+            | Place::Unclaimed { .. }
+            | Place::Orphaned { .. }
+            | Place::Disabled => place.state(),
+        }
     }
 
     /// Returns the labels that its owner must have, if any are required.
@@ -117,7 +146,8 @@ impl Place {
         }
     }
 
-    /// Returns the state as one word.
+    /// Returns the place as one word. Whether the stream is quarantined there is known to the stream
+    /// ([`Stream::state_at`]).
     pub fn state(&self) -> StreamState {
         match self {
             Self::Assigned(_) => StreamState::Assigned,
@@ -208,6 +238,8 @@ string_enum! {
         Orphaned = "orphaned",
         /// Not to be run.
         Disabled = "disabled",
+        /// Without an owner, and kept away from the fleet, because its owners failed.
+        Quarantined = "quarantined",
     }
 }
 

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::domain::fleet::{FillTimer, Filling};
 use crate::domain::ledger::{Batch, Ledger};
 use crate::domain::return_timer::ReturnTimer;
+use crate::domain::trial_timer::TrialTimer;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 /// How many commands one transaction takes at the most: it bounds how long it can last.
@@ -81,8 +82,10 @@ pub struct FleetActor {
     pub(super) copies: VecDeque<Copying>,
     /// Streams that were given back.
     pub(super) returned: ReturnTimer,
-    /// Armed for the first of their deadlines.
-    pub(super) returns: Alarm<Self>,
+    /// Streams against which something speaks.
+    pub(super) suspected: TrialTimer,
+    /// Armed for the first deadline of both.
+    pub(super) continuing: Alarm<Self>,
     /// When unclaimed streams have waited for company long enough.
     pub(super) fill: FillTimer,
     pub(super) filling: Alarm<Self>,
@@ -122,7 +125,8 @@ impl FleetActor {
             is_draining: false,
             copies: VecDeque::new(),
             returned: ReturnTimer::default(),
-            returns: Alarm::new(|actor| &mut actor.returns, Self::continue_returned),
+            suspected: TrialTimer::default(),
+            continuing: Alarm::new(|actor| &mut actor.continuing, Self::continue_streams),
             fill: FillTimer::new(settle),
             filling: Alarm::new(|actor| &mut actor.filling, Self::fill),
             weighing: Alarm::new(|actor| &mut actor.weighing, Self::weigh),
@@ -153,7 +157,7 @@ impl FleetActor {
             .queue_length
             .set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
         self.arm_expiry(ctx);
-        self.arm_returned(ctx);
+        self.arm_continuing(ctx);
         self.arm_filling(ctx);
         if matches!(self.state, State::Idle | State::Ended) && self.queue.len() == 0 {
             self.draining.drain(..).for_each(|waiter| {
@@ -387,7 +391,7 @@ impl Actor for FleetActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.follow_all();
-        self.arm_returned(ctx);
+        self.arm_continuing(ctx);
         self.weigh(ctx);
     }
 }

@@ -6,6 +6,7 @@ use actix::prelude::*;
 
 use super::attempt::Case;
 use super::brake::MassFailureBrake;
+use super::deafness::Deafness;
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
 use super::waiters::Waiters;
@@ -43,6 +44,7 @@ pub struct RecoveryActor {
     pub(super) left_open: Vec<Incident>,
     pub(super) brake: MassFailureBrake,
     pub(super) scorer: Scorer,
+    pub(super) deafness: Deafness,
     pub(super) jitter: fastrand::Rng,
     pub(super) waiting: BTreeMap<InstanceId, Waiters>,
     alarm: Alarm<Self>,
@@ -65,6 +67,7 @@ impl RecoveryActor {
             links.event_outbox.clone(),
         );
         Self {
+            deafness: Deafness::starting(&links.clock),
             brake,
             links,
             settings,

@@ -17,6 +17,7 @@ use crate::domain::commands::{
 use crate::domain::fleet::{Evacuation, Scoring};
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState, StepName, StepResult};
 use crate::domain::lease::Lease;
+use crate::domain::quarantine::Culpable;
 use crate::domain::recovery::{Applied, Confirmed, Failure, Manner, Opened, Progress};
 use crate::domain::time::Timestamp;
 use crate::domain::withdrawal::WithdrawalCause;
@@ -36,6 +37,8 @@ pub(super) struct Case {
     /// Whether its caller was answered that it could not be done: unless its moves turn out
     /// to be saved, nothing of it is done later.
     pub(super) is_given_up: bool,
+    /// Set if the failure is evidence against the streams of the instance.
+    pub(super) culpable: Option<Culpable>,
     /// Whether the lease was withdrawn for it: it is carried out whatever happens.
     pub(super) is_promised: bool,
 }
@@ -147,7 +150,8 @@ impl Attempt {
             self.manner.clone(),
             case.progress.clone(),
             self.scoring.clone(),
-        );
+        )
+        .blaming(case.culpable);
         let watch = Stopwatch::start(&self.links.clock);
         let mut applied = match execute(fleet, command).await {
             // It had no lease, or nothing exclusive, when it was looked at.
@@ -197,7 +201,8 @@ impl Attempt {
         let at = watch.read(&self.links.clock);
         progress.note(StepName::AwaitLease, StepResult::Done, at, detail);
         let scoring = self.scoring.clone();
-        let command = WithdrawLease::for_recovery(opened, &self.manner, &progress, scoring);
+        let command = WithdrawLease::for_recovery(opened, &self.manner, &progress, scoring)
+            .blaming(case.culpable);
         let withdrawn = execute(&self.links.fleet, command).await?;
         case.progress = progress;
         case.opened = withdrawn.opened;

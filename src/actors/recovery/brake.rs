@@ -168,6 +168,11 @@ impl MassFailureBrake {
         look
     }
 
+    /// Whether a silence that began after this heartbeat belongs to a mass.
+    pub(super) fn is_of_mass(&self, last_beat: Timestamp) -> bool {
+        self.machine.is_of_mass(last_beat)
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Timestamp> {
         self.machine.next_deadline()
     }

@@ -10,9 +10,10 @@ use super::stopwatch::Stopwatch;
 use crate::actors::instance_link::Fence;
 use crate::actors::registry::Entry;
 use crate::domain::commands::EndIncident;
-use crate::domain::incident::Unmoved;
+use crate::domain::incident::{FailureCause, Unmoved};
 use crate::domain::incident::{Incident, StepName, StepResult};
 use crate::domain::liveness::FenceAnswer;
+use crate::domain::quarantine::Culpable;
 use crate::domain::recovery::{Averted, Detected, Failure, Progress};
 
 impl RecoveryActor {
@@ -28,7 +29,7 @@ impl RecoveryActor {
         if let Some(case) = self.cases.remove(&failure.id) {
             self.abandon(case, ctx);
         }
-        let clock = &self.links.clock;
+        let clock = &self.links.clock.clone();
         let mut progress = earlier.as_ref().map(Progress::saved).unwrap_or_default();
         progress.attempt = progress.attempt.saturating_add(1);
         if earlier.is_none() {
@@ -61,6 +62,11 @@ impl RecoveryActor {
             incarnation: failure.incarnation,
             ground: ground(failure.cause),
         };
+        let culpable = match earlier {
+            // How the time before this start was, this process does not know.
+            Some(_) => None,
+            None => self.culpable(&failure, &entry),
+        };
         let watch = Stopwatch::start(clock);
         let actor = entry.actor();
         let request = async move {
@@ -83,6 +89,7 @@ impl RecoveryActor {
                 opened,
                 progress,
                 in_doubt: false,
+                culpable,
                 is_given_up: false,
                 is_promised: false,
             };
@@ -126,5 +133,28 @@ impl RecoveryActor {
         }
         self.recoveries.ended(&failure.id, failure.incarnation);
         self.serve_waiting(&failure.id, ctx);
+    }
+}
+
+impl RecoveryActor {
+    /// Returns what a failure says about the streams of the instance, if it says anything.
+    fn culpable(&mut self, failure: &Failure, entry: &Entry) -> Option<Culpable> {
+        let clock = &self.links.clock;
+        self.deafness.look(clock);
+        let last_beat = entry.last_beat();
+        if self.brake.is_of_mass(last_beat) {
+            return None;
+        }
+        match failure.cause {
+            FailureCause::HeartbeatTimeout | FailureCause::EmergencyThreshold => {
+                let silence = clock.now().since(last_beat);
+                let at = clock.wall() - silence;
+                (!self.deafness.covers(last_beat)).then_some(Culpable { at })
+            }
+            FailureCause::Reported => Some(Culpable {
+                at: failure.detected_at,
+            }),
+            FailureCause::FoundFailed | FailureCause::Forced | FailureCause::Emergency => None,
+        }
     }
 }

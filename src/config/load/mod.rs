@@ -23,7 +23,7 @@ use crate::domain::pace::MovePace;
 use crate::domain::placement::PlacementSettings;
 use crate::domain::settings::{
     BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings, PlannedSettings,
-    RetryPolicy, WorkerLimits,
+    QuarantineSettings, RetryPolicy, WorkerLimits,
 };
 
 /// A configuration and the remarks about it.
@@ -145,6 +145,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let mass_failure = read_mass_failure(reader);
     let planned = read_planned(reader);
     let placement = read_placement(reader, planned.as_ref());
+    let quarantine = read_quarantine(reader);
     let breaker = read_breaker(reader, database.as_ref());
     let health = read_health(reader);
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
@@ -164,6 +165,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         mass_failure: mass_failure?,
         planned: planned?,
         placement: placement?,
+        quarantine: quarantine?,
         breaker: breaker?,
         health: health?,
         registration: RegistrationSettings {
@@ -341,6 +343,15 @@ fn read_planned(reader: &mut Reader<'_>) -> Option<PlannedSettings> {
             per_target: per_target? as usize,
             in_all: in_all? as usize,
         },
+    })
+}
+
+fn read_quarantine(reader: &mut Reader<'_>) -> Option<QuarantineSettings> {
+    let after = reader.count("QUARANTINE_AFTER");
+    let window = reader.duration("QUARANTINE_WINDOW");
+    Some(QuarantineSettings {
+        after: after?,
+        window: window?,
     })
 }
 

@@ -338,6 +338,22 @@ const SETTINGS: &[Setting] = &[
         meaning: "Planned moves (1-1000000) that may be under way in the whole fleet at a time; a recovery does not wait for it.",
     },
     Setting {
+        name: "QUARANTINE_AFTER",
+        flag: "quarantine-after",
+        group: Group::Recovery,
+        kind: Kind::Count { min: 0, max: 10 },
+        default: Text("3"),
+        meaning: "Owners in a row (1-10) that fail soon after they get a stream before the stream is quarantined; 0 quarantines none.",
+    },
+    Setting {
+        name: "QUARANTINE_WINDOW",
+        flag: "quarantine-window",
+        group: Group::Recovery,
+        kind: Kind::Duration,
+        default: Text("600"),
+        meaning: "How soon after getting a stream its owner must fail for that to count against the stream; an owner that keeps it for longer clears it.",
+    },
+    Setting {
         name: "PLACEMENT_POLICY",
         flag: "placement-policy",
         group: Group::Placement,

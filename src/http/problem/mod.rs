@@ -259,6 +259,8 @@ impl From<Rejection> for Problem {
             | Rejection::WrongStatus { .. }
             | Rejection::LeaseRuns(_)
             | Rejection::StreamDisabled(_)
+            | Rejection::StreamQuarantined(_)
+            | Rejection::NotQuarantined { .. }
             | Rejection::NoRoom(_)
             | Rejection::DoesNotFit { .. }
             | Rejection::NameTaken { .. } => Kind::Conflict,

@@ -29,7 +29,7 @@ pub(super) use catalogue::{MoveRequest, SaveRequest, VerifyRequest};
 pub(super) use collections::whole;
 pub(super) use heartbeat::HeartbeatRequest;
 pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
-pub(super) use orders::{BrakeRequest, ForceRequest};
+pub(super) use orders::{BrakeRequest, ForceRequest, ReleaseQuarantineRequest};
 pub(super) use queries::{
     AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
     HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, RemovalQuery,

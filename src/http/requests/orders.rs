@@ -9,6 +9,10 @@ use crate::actors::db_breaker::ForceBreaker;
 use crate::actors::recovery::OrderBrake;
 use crate::domain::brake::{MAX_PROLONGATION, Order};
 use crate::domain::breaker::{BreakerName, Force};
+use crate::domain::commands::ReleaseQuarantine;
+use crate::domain::ids::StreamId;
+use crate::domain::masked_url::with_masked_urls;
+use crate::domain::returns::LONGEST_REASON;
 
 /// The action on a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,6 +96,24 @@ request! {
         }),
         /// Why, 1 to 1,000 characters.
         reason: String = text(1..=1_000),
+    }
+}
+
+request! {
+    /// `POST /streams/{id}/release-quarantine`: releases a stream; the body may be left out.
+    pub(in crate::http) struct ReleaseQuarantineRequest {
+        /// Why, 1 to 512 characters.
+        reason: Option<String> = text(1..=LONGEST_REASON),
+    }
+}
+
+impl ReleaseQuarantineRequest {
+    /// Returns the command for the stream of that id.
+    pub(in crate::http) fn command(self, stream: StreamId) -> ReleaseQuarantine {
+        ReleaseQuarantine {
+            stream,
+            reason: self.reason.map(|reason| with_masked_urls(&reason).into()),
+        }
     }
 }
 

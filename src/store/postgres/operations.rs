@@ -115,7 +115,8 @@ async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
             .set(
                 incoming!(streams: name, url, labels, priority, enabled, created_at,
                 handoff, deleted, returns, returned_by, return_reason, returned_at,
-                retry_at, weight, requires, spread_group, pinned),
+                retry_at, weight, requires, spread_group, pinned, owner_failures,
+                quarantined_since, quarantine_retries, quarantine_retry_at),
             )
             .execute(c)
             .await?;

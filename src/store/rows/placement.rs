@@ -214,6 +214,8 @@ impl PlacementRow {
                     ),
                 },
                 StreamState::Disabled => Place::Disabled,
+                // That a stream is quarantined is in its own row.
+                StreamState::Quarantined => return Err(at.unusable("state", &row.state)),
             },
         )
     }
@@ -240,6 +242,7 @@ mod tests {
             created_at: WallTime::from_micros(0),
             deleted: false,
             returns: None,
+            suspicion: None,
         }
     }
 

@@ -11,6 +11,7 @@ use super::row_at::{RowAt, ids_json, labels_json};
 use crate::domain::constraints::Constraints;
 use crate::domain::handover::HandoverMode;
 use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::quarantine::{OwnerFailure, Quarantine, Suspicion};
 use crate::domain::returns::Returns;
 use crate::domain::stream::Stream;
 use crate::domain::stream_url::StreamUrl;
@@ -40,6 +41,10 @@ pub(in crate::store) struct StreamRow {
     requires: Option<String>,
     spread_group: Option<String>,
     pinned: Option<String>,
+    owner_failures: Option<String>,
+    quarantined_since: Option<i64>,
+    quarantine_retries: Option<i64>,
+    quarantine_retry_at: Option<i64>,
 }
 
 /// The URL of a stream as a column; printed without its passwords, as [`StreamUrl`] is.
@@ -67,7 +72,7 @@ where
 
 impl StreamRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 18;
+    pub(in crate::store) const WIDTH: usize = 22;
 
     /// Its key.
     pub(in crate::store) const fn id(&self) -> i64 {
@@ -78,6 +83,8 @@ impl StreamRow {
 impl From<&Stream> for StreamRow {
     fn from(stream: &Stream) -> Self {
         let returns = stream.returns.as_deref();
+        let suspicion = stream.suspicion.as_deref();
+        let quarantine = suspicion.and_then(|suspicion| suspicion.quarantine);
         Self {
             id: stream.id.get(),
             name: stream.name.as_ref().to_owned(),
@@ -97,6 +104,11 @@ impl From<&Stream> for StreamRow {
             requires: stream.requires().map(labels_json),
             spread_group: stream.group().map(|group| group.as_ref().to_owned()),
             pinned: stream.pinned().map(|pinned| pinned.as_str().to_owned()),
+            owner_failures: suspicion.map(|suspicion| failures_json(&suspicion.failures)),
+            quarantined_since: quarantine.map(|quarantine| quarantine.since.as_micros()),
+            quarantine_retries: quarantine.map(|quarantine| i64::from(quarantine.retries)),
+            quarantine_retry_at: quarantine
+                .and_then(|quarantine| quarantine.retry_at.map(WallTime::as_micros)),
         }
     }
 }
@@ -119,6 +131,30 @@ impl StreamRow {
             retry_at: self.retry_at.map(WallTime::from_micros),
         })))
     }
+
+    fn suspicion(&self, at: RowAt<'_>) -> Result<Option<Box<Suspicion>>, StoreError> {
+        let Some(failures) = &self.owner_failures else {
+            return Ok(None);
+        };
+        let quarantine = match self.quarantined_since {
+            None => None,
+            Some(since) => Some(Quarantine {
+                since: WallTime::from_micros(since),
+                retries: at.number("quarantine_retries", self.quarantine_retries.unwrap_or(0))?,
+                retry_at: self.quarantine_retry_at.map(WallTime::from_micros),
+            }),
+        };
+        Ok(Some(Box::new(Suspicion {
+            failures: serde_json::from_str(failures)
+                .map_err(|_| at.unusable("owner_failures", failures))?,
+            quarantine,
+        })))
+    }
+}
+
+fn failures_json(failures: &[OwnerFailure]) -> String {
+    // Texts and numbers can always be written.
+    serde_json::to_string(failures).unwrap_or_else(|_| "[]".to_owned())
 }
 
 impl StreamRow {
@@ -145,6 +181,7 @@ impl TryFrom<StreamRow> for Stream {
             returns: row.returns(at)?,
             weight: at.number("weight", row.weight)?,
             constraints: row.constraints(at)?,
+            suspicion: row.suspicion(at)?,
             labels: at.labels(&row.labels)?,
             id: StreamId::new(row.id),
             name: row.name.into(),

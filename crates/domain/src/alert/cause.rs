@@ -38,6 +38,7 @@ impl AlertKind {
             | Self::LeaderUnproven
             | Self::NoRoomForFailure
             | Self::StreamReturned
+            | Self::StreamQuarantined
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => None,

@@ -50,6 +50,8 @@ string_enum! {
         HandoverAbandoned = "handover_abandoned",
         /// A stream is given back again and again before it runs steadily.
         StreamReturned = "stream_returned",
+        /// The last owners of a stream failed: it is kept away from the fleet.
+        StreamQuarantined = "stream_quarantined",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
         /// The loss of one instance would leave streams without an owner.
@@ -94,6 +96,7 @@ impl AlertKind {
             | Self::OverlapUnfinished
             | Self::HandoverAbandoned
             | Self::StreamReturned
+            | Self::StreamQuarantined
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,
@@ -117,6 +120,7 @@ impl AlertKind {
             | Self::StoreUnavailable
             | Self::BreakerForced
             | Self::StreamReturned
+            | Self::StreamQuarantined
             | Self::ClockStepped
             | Self::LeaderUnproven
             | Self::NoRoomForFailure

@@ -1,8 +1,11 @@
 //! What is to be done to the book, and what saved events mean for it.
 
+use std::time::Duration;
+
 use super::kind::{AlertKind, Severity, subject_of};
 use crate::events::Event;
 use crate::ids::{InstanceId, StreamId};
+use crate::quarantine::{OwnerFailure, OwnerFault};
 
 /// What is to be done to the book.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +100,22 @@ pub fn news(event: &Event) -> Option<News> {
             kinds: vec![AlertKind::StreamReturned],
             subject: subject_of(*stream),
         }),
+        Event::StreamQuarantined {
+            stream,
+            name,
+            failures,
+            suspects,
+            ..
+        } => Some(News::Raise {
+            kind: AlertKind::StreamQuarantined,
+            severity: Severity::Critical,
+            subject: subject_of(*stream),
+            detail: quarantined(*stream, name, failures, *suspects),
+        }),
+        Event::QuarantineOver { stream, .. } => Some(News::Clear {
+            kinds: vec![AlertKind::StreamQuarantined],
+            subject: subject_of(*stream),
+        }),
         // What found no room has an alert of its own.
         Event::RecoveryEnded { instance, .. } => Some(News::Clear {
             kinds: vec![AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery],
@@ -145,6 +164,44 @@ fn returned(
          {because}",
         workers.join(", ")
     )
+}
+
+fn quarantined(stream: StreamId, name: &str, failures: &[OwnerFailure], suspects: u32) -> String {
+    let evidence: Vec<String> = failures.iter().map(evidence).collect();
+    let fellows = match suspects.saturating_sub(1) {
+        0 => String::new(),
+        1 => " One other stream had the same owners and is suspected with it.".to_owned(),
+        others => {
+            format!(" {others} other streams had the same owners and are suspected with it.")
+        }
+    };
+    format!(
+        "Stream {stream} (`{name}`) is quarantined, because its last owners failed with it: {}.\
+         {fellows} It runs nowhere until it is retried alone, or released with POST \
+         /streams/{stream}/release-quarantine.",
+        evidence.join("; ")
+    )
+}
+
+/// What one owner did, in a few words.
+fn evidence(failure: &OwnerFailure) -> String {
+    let OwnerFailure {
+        server_id,
+        what,
+        owned_ms,
+        reason,
+        ..
+    } = failure;
+    let did = match what {
+        OwnerFault::Failed => "failed",
+        OwnerFault::GaveBack => "gave it back",
+        OwnerFault::NotRun => "did not run it",
+    };
+    let seconds = Duration::from_millis(*owned_ms).as_secs_f64().round();
+    match reason {
+        Some(reason) => format!("{server_id} {did} after {seconds} s ({reason})"),
+        None => format!("{server_id} {did} after {seconds} s"),
+    }
 }
 
 #[cfg(test)]

@@ -302,6 +302,17 @@ impl Brake {
         }
     }
 
+    /// Returns whether a silence that began after this heartbeat belongs to a mass that is held or was
+    /// held.
+    pub fn is_of_mass(&self, last_beat: Timestamp) -> bool {
+        let held = self
+            .hold
+            .iter()
+            .chain(self.releases.iter().map(|release| &release.hold));
+        self.settled.is_some_and(|settled| last_beat <= settled)
+            || held.into_iter().any(|hold| hold.covers(last_beat))
+    }
+
     /// Returns when the time must be checked next.
     pub fn next_deadline(&self) -> Option<Timestamp> {
         let releases = self.releases.iter().map(Release::next);

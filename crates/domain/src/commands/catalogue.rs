@@ -10,6 +10,7 @@ use crate::events::Event;
 use crate::fleet::{Draft, StreamSlot};
 use crate::handover::{AbandonReason, AfterRelease, HandoverMode};
 use crate::ids::{InstanceId, StreamId};
+use crate::quarantine::QuarantineEnd;
 use crate::returns::ReturnsEnd;
 use crate::stream::{Assignment, Place, Stream};
 use crate::stream_url::StreamUrl;
@@ -168,6 +169,7 @@ fn create(
         created_at: draft.now(),
         deleted: false,
         returns: None,
+        suspicion: None,
     });
     draft.tell(Event::StreamCreated { stream: id });
     // It was deleted a moment ago and is created again: its last owner may still run it.
@@ -207,6 +209,7 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
         created_at: before.created_at,
         deleted: false,
         returns: before.returns.clone(),
+        suspicion: before.suspicion.clone(),
     };
     if after == *before {
         return false;
@@ -217,8 +220,10 @@ fn update(draft: &mut Draft<'_>, before: &Stream, spec: &StreamSpec) -> bool {
     // A URL that could not be started may be valid now.
     if !enabled {
         draft.forget_returns(id, ReturnsEnd::Disabled);
+        draft.forget_suspicion(id, QuarantineEnd::Disabled, None);
     } else if is_changed {
         draft.forget_returns(id, ReturnsEnd::Changed);
+        draft.forget_suspicion(id, QuarantineEnd::Changed, None);
     }
     let place = draft.fleet().stream(id).map(|slot| slot.place().clone());
     draft.tell(Event::StreamUpdated {
@@ -280,11 +285,13 @@ impl Command for DeleteStream {
         let (stream, place) = (Stream::clone(slot.stream()), slot.place().clone());
         let ended = withdraw(draft, self.id);
         draft.tell_returns_over(&stream, ReturnsEnd::Deleted);
+        draft.tell_quarantine_over(&stream, QuarantineEnd::Deleted, None);
         if is_with_leased(draft, &place) {
             draft.put_stream(Stream {
                 enabled: false,
                 deleted: true,
                 returns: None,
+                suspicion: None,
                 ..stream
             });
             draft.begin_release(self.id, AfterRelease::Forget);

@@ -8,6 +8,7 @@ use crate::fleet::Draft;
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::placement::Exclusion;
+use crate::stream::StreamState;
 
 /// A change that can be made to the fleet.
 pub trait Command: fmt::Debug + Send + 'static {
@@ -56,6 +57,14 @@ pub enum Rejection {
     LeaseRuns(InstanceId),
     /// The stream is disabled.
     StreamDisabled(StreamId),
+    /// The stream is quarantined.
+    StreamQuarantined(StreamId),
+    /// The stream is not quarantined.
+    #[expect(missing_docs, reason = "the names say it")]
+    NotQuarantined {
+        stream: StreamId,
+        state: StreamState,
+    },
     /// The instance has no room for one more stream; `None`: no instance has.
     NoRoom(Option<InstanceId>),
     /// A hard rule of placement keeps the stream from the instance.
@@ -150,6 +159,16 @@ impl fmt::Display for Rejection {
                     "Stream {id} is disabled and cannot be moved; POST /streams with `enabled: true` enables it."
                 )
             }
+            Self::StreamQuarantined(id) => write!(
+                f,
+                "Stream {id} is `quarantined`, because its last owners failed; only a stream that is \
+                 not can be moved. POST /streams/{id}/release-quarantine releases it."
+            ),
+            Self::NotQuarantined { stream, state } => write!(
+                f,
+                "Stream {stream} is `{state}`; only a `quarantined` stream, or one on trial, can be \
+                 released. GET /streams?state=quarantined lists them."
+            ),
             Self::LeaseRuns(id) => write!(
                 f,
                 "The worker of instance `{id}` may still run its streams: its lease is not over. Try \

@@ -5,11 +5,14 @@ use std::time::Duration;
 use super::command::{Command, Rejection, current_life};
 use super::status::StatusChange;
 use crate::events::Event;
-use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate_overlapping};
+use crate::fleet::{
+    Draft, Evacuation, EvacuationCause, Scoring, blame_owned, evacuate_overlapping, is_overlapping,
+};
 use crate::handover::AfterRelease;
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::incident::{FailureCause, Incident};
 use crate::instance::Instance;
+use crate::quarantine::Culpable;
 use crate::recovery::{Manner, Opened, Progress};
 use crate::withdrawal::HandedOver;
 use crate::withdrawal::{Withdrawal, WithdrawalCause};
@@ -59,6 +62,7 @@ pub struct WithdrawLease {
     cause: WithdrawalCause,
     scoring: Scoring,
     opened: Option<Opened>,
+    culpable: Option<Culpable>,
 }
 
 impl WithdrawLease {
@@ -87,7 +91,15 @@ impl WithdrawLease {
             cause,
             scoring,
             opened: Some(opened.with(incident)),
+            culpable: None,
         }
+    }
+
+    /// Counts the failure against the `overlap` streams that the instance had just been given
+    /// (`quarantine/mod.rs`), if it is evidence. It counts against the others once they move.
+    #[must_use]
+    pub fn blaming(self, culpable: Option<Culpable>) -> Self {
+        Self { culpable, ..self }
     }
 
     /// Withdraws the lease of an instance that leaves for good.
@@ -98,6 +110,7 @@ impl WithdrawLease {
             cause: WithdrawalCause::Removal,
             scoring: Scoring::default(),
             opened: None,
+            culpable: None,
         }
     }
 }
@@ -143,7 +156,12 @@ impl Command for WithdrawLease {
             });
         }
         let cause = EvacuationCause::from(self.cause);
-        let evacuation = evacuate_overlapping(draft, &self.id, cause, &self.scoring);
+        let culpable = (self.culpable).filter(|_| self.cause == WithdrawalCause::Failure);
+        let quarantined = culpable.map_or_else(Vec::new, |culpable| {
+            blame_owned(draft, &self.id, culpable, is_overlapping)
+        });
+        let mut evacuation = evacuate_overlapping(draft, &self.id, cause, &self.scoring);
+        evacuation.orphaned.extend(quarantined);
         draft.count_handed_over(
             &self.id,
             super::recover::count(evacuation.moved.len()),

@@ -20,6 +20,7 @@ mod remove;
 mod returned;
 mod settle;
 mod status;
+mod suspected;
 
 pub use assign::{AssignOutcome, AssignStreams};
 pub use catalogue::{DeleteStream, SaveStreams, StreamSpec, StreamsSaved};
@@ -41,3 +42,4 @@ pub use status::{
     ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,
     TrustInstance,
 };
+pub use suspected::{ContinueSuspected, ReleaseQuarantine};

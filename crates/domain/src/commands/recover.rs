@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::command::{Command, Rejection};
 use crate::events::Event;
-use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
+use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, blame_owned, evacuate};
 use crate::ids::{IncidentId, InstanceId};
 use crate::incident::{FailureCause, Incident, StepName, StepResult};
 use crate::instance::{Instance, InstanceStatus};
 use crate::lease::LeaseOver;
+use crate::quarantine::Culpable;
 use crate::recovery::{Applied, Manner, Opened, Progress, step};
 use crate::time::WallTime;
 use crate::withdrawal::HandedOver;
@@ -23,6 +24,7 @@ pub struct RecoverInstance {
     manner: Manner,
     progress: Progress,
     scoring: Scoring,
+    culpable: Option<Culpable>,
 }
 
 impl RecoverInstance {
@@ -41,7 +43,15 @@ impl RecoverInstance {
             manner,
             progress,
             scoring,
+            culpable: None,
         }
+    }
+
+    /// Counts the failure against the streams that the instance had just been given
+    /// (`quarantine/mod.rs`), if it is evidence.
+    #[must_use]
+    pub fn blaming(self, culpable: Option<Culpable>) -> Self {
+        Self { culpable, ..self }
     }
 }
 
@@ -117,8 +127,13 @@ impl Command for RecoverInstance {
         } else {
             EvacuationCause::InstanceFailed
         };
-        let evacuation = evacuate(draft, id, cause, &self.scoring);
-        let incident = self.record(draft, streams, before, &evacuation);
+        let culpable = self.culpable.filter(|_| status == InstanceStatus::Failed);
+        let quarantined = culpable.map_or_else(Vec::new, |culpable| {
+            blame_owned(draft, id, culpable, |_, _| true)
+        });
+        let mut evacuation = evacuate(draft, id, cause, &self.scoring);
+        evacuation.orphaned.extend(&quarantined);
+        let incident = self.record(draft, streams, before, &evacuation, quarantined.len());
         let upto = draft.fleet().counter();
         Ok(Applied::new(incident, evacuation, upto))
     }
@@ -135,9 +150,14 @@ impl RecoverInstance {
         streams: u32,
         before: HandedOver,
         evacuation: &Evacuation,
+        quarantined: usize,
     ) -> Incident {
         let (moved, orphaned) = (evacuation.moved.len(), evacuation.orphaned.len());
-        let mut planned = format!("{moved} to move, {orphaned} without room");
+        let without_room = orphaned.saturating_sub(quarantined);
+        let mut planned = format!("{moved} to move, {without_room} without room");
+        if quarantined > 0 {
+            planned.push_str(&format!(", {quarantined} quarantined"));
+        }
         if before.moved > 0 || before.orphaned > 0 {
             planned.push_str(&format!(
                 "; before that {} moved and {} found no room as the worker released them",

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::command::{Command, Rejection, known};
 use crate::events::Event;
-use crate::fleet::{Draft, let_go};
+use crate::fleet::{Draft, blame_return, let_go};
 use crate::ids::{Incarnation, InstanceId, StreamId};
+use crate::quarantine::OwnerFault;
 use crate::stream::{Holding, Place};
 
 /// Makes streams of an instance unclaimed. Ids it does not own are passed over.
@@ -65,7 +66,7 @@ impl ReleaseStreams {
         }
         let since = draft.now();
         let owned = since.since(assignment.assigned_at);
-        let counts = draft.return_policy().counts(owned, self.reason.as_deref());
+        let counts = (draft.policies().returns).counts(owned, self.reason.as_deref());
         draft.place(
             stream,
             Place::Unclaimed {
@@ -79,7 +80,11 @@ impl ReleaseStreams {
             epoch,
             reason: self.reason.clone(),
         });
-        if counts {
+        let is_quarantined = self.reason.as_ref().is_some_and(|reason| {
+            let (fault, reason) = (OwnerFault::GaveBack, Some(reason.clone()));
+            blame_return(draft, stream, &self.id, owned, fault, reason)
+        });
+        if counts && !is_quarantined {
             draft.count_return(stream, &self.id, self.reason.clone());
         }
     }

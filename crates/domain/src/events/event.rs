@@ -9,6 +9,7 @@ use crate::handover::AbandonReason;
 use crate::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use crate::incident::{FailureCause, IncidentOutcome};
 use crate::instance::InstanceStatus;
+use crate::quarantine::{OwnerFailure, QuarantineEnd};
 use crate::reason::{AssignReason, OrphanReason};
 use crate::returns::ReturnsEnd;
 use crate::string_enum::string_enum;
@@ -250,6 +251,35 @@ pub enum Event {
         /// How often it was, in a row.
         returns: u32,
         because: ReturnsEnd,
+    },
+    /// The last owners of a stream failed: it is kept away from the fleet, or is so again after a
+    /// retry.
+    StreamQuarantined {
+        stream: StreamId,
+        /// Its name.
+        name: Arc<str>,
+        /// The evidence, the newest last.
+        failures: Vec<OwnerFailure>,
+        /// How many streams share all of it, this one included.
+        suspects: u32,
+        /// How many retries failed.
+        retries: u32,
+        /// When it is retried.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        retry_at: Option<WallTime>,
+    },
+    /// A quarantined stream is tried on an instance.
+    QuarantineRetried {
+        stream: StreamId,
+        instance: InstanceId,
+    },
+    /// A stream has left its quarantine.
+    QuarantineOver {
+        stream: StreamId,
+        because: QuarantineEnd,
+        /// Why, in the operator's words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<Arc<str>>,
     },
     /// The owner of a stream is asked to release it, so that it can move.
     StreamReleasing {

@@ -33,6 +33,9 @@ impl Event {
         "stream_released",
         "stream_returned",
         "returns_over",
+        "stream_quarantined",
+        "quarantine_retried",
+        "quarantine_over",
         "stream_releasing",
         "handover_abandoned",
         "overlap_ended",
@@ -71,6 +74,9 @@ impl Event {
             Self::StreamReleased { .. } => "stream_released",
             Self::StreamReturned { .. } => "stream_returned",
             Self::ReturnsOver { .. } => "returns_over",
+            Self::StreamQuarantined { .. } => "stream_quarantined",
+            Self::QuarantineRetried { .. } => "quarantine_retried",
+            Self::QuarantineOver { .. } => "quarantine_over",
             Self::StreamReleasing { .. } => "stream_releasing",
             Self::HandoverAbandoned { .. } => "handover_abandoned",
             Self::OverlapEnded { .. } => "overlap_ended",
@@ -103,6 +109,7 @@ impl Event {
             | Self::StreamAssigned { instance, .. }
             | Self::StreamReleased { instance, .. }
             | Self::StreamReturned { instance, .. }
+            | Self::QuarantineRetried { instance, .. }
             | Self::StreamReleasing { instance, .. }
             | Self::HandoverAbandoned { instance, .. }
             | Self::OverlapEnded { instance, .. }
@@ -115,6 +122,8 @@ impl Event {
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
+            | Self::StreamQuarantined { .. }
+            | Self::QuarantineOver { .. }
             | Self::ReturnsOver { .. } => None,
         }
     }
@@ -129,6 +138,9 @@ impl Event {
             | Self::StreamReleased { stream, .. }
             | Self::StreamReturned { stream, .. }
             | Self::ReturnsOver { stream, .. }
+            | Self::StreamQuarantined { stream, .. }
+            | Self::QuarantineRetried { stream, .. }
+            | Self::QuarantineOver { stream, .. }
             | Self::StreamReleasing { stream, .. }
             | Self::HandoverAbandoned { stream, .. }
             | Self::OverlapEnded { stream, .. }

@@ -55,6 +55,9 @@ impl Event {
             Self::StreamsDiffer { .. }
             | Self::StreamReturned { .. }
             | Self::ReturnsOver { .. }
+            | Self::StreamQuarantined { .. }
+            | Self::QuarantineRetried { .. }
+            | Self::QuarantineOver { .. }
             // The actor that did it has written the line already: it may be saved much later.
             | Self::DuplicateIdentity { .. }
             | Self::MassFailureHeld { .. }
@@ -185,6 +188,9 @@ impl Event {
             Self::StreamsDiffer { .. }
             | Self::StreamReturned { .. }
             | Self::ReturnsOver { .. }
+            | Self::StreamQuarantined { .. }
+            | Self::QuarantineRetried { .. }
+            | Self::QuarantineOver { .. }
             | Self::DuplicateIdentity { .. }
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }

@@ -8,9 +8,11 @@ use super::draft::Draft;
 use super::model::{Fleet, InstanceSlot};
 use super::plan::{Evacuation, EvacuationCause, Plan};
 use super::scores::Scoring;
+use super::suspects::blame_return;
 use crate::events::Event;
 use crate::handover::{AfterRelease, Handover, HandoverMode, MoveReason};
 use crate::ids::{InstanceId, StreamId};
+use crate::quarantine::OwnerFault;
 use crate::returns::Returns;
 use crate::stream::{AssignReason, OrphanReason, Place};
 
@@ -40,12 +42,14 @@ pub fn evacuate_overlapping(
 ) -> Evacuation {
     place_orphans(draft);
     end_overlaps(draft, id);
-    let may_overlap = |fleet: &Fleet, stream| {
-        let slot = fleet.stream(stream);
-        slot.map(|slot| slot.stream())
-            .is_some_and(|stream| stream.enabled && stream.handoff == HandoverMode::Overlap)
-    };
-    Plan::make_for(draft.fleet(), id, scoring, may_overlap).apply(draft, cause)
+    Plan::make_for(draft.fleet(), id, scoring, is_overlapping).apply(draft, cause)
+}
+
+/// Returns whether a stream may run on two instances while it moves.
+pub fn is_overlapping(fleet: &Fleet, stream: StreamId) -> bool {
+    let slot = fleet.stream(stream);
+    slot.map(|slot| slot.stream())
+        .is_some_and(|stream| stream.enabled && stream.handoff == HandoverMode::Overlap)
 }
 
 /// Ends every overlap in which the instance is the former owner.
@@ -158,23 +162,25 @@ fn move_on(draft: &mut Draft<'_>, stream: StreamId, to: Option<InstanceId>, reas
 }
 
 /// Takes a stream from an owner that did not run it. That counts as a return, if it was not owned
-/// for long. Returns whether the stream is paused for it, and is an orphan until the pause is over.
+/// for long. Returns whether the stream is withheld for it, and is an orphan meanwhile.
 pub fn orphan_if_paused(
     draft: &mut Draft<'_>,
     stream: StreamId,
     owner: &InstanceId,
     owned: Duration,
 ) -> bool {
-    if !draft.return_policy().counts_not_run(owned) {
+    if !draft.policies().returns.counts_not_run(owned) {
         return false;
     }
-    draft.count_return(stream, owner, Some(Returns::not_run()));
+    if !blame_return(draft, stream, owner, owned, OwnerFault::NotRun, None) {
+        draft.count_return(stream, owner, Some(Returns::not_run()));
+    }
     let slot = draft.fleet().stream(stream);
-    let is_paused = slot.is_some_and(|slot| slot.stream().is_paused());
-    if is_paused {
+    let is_withheld = slot.is_some_and(|slot| slot.stream().is_withheld());
+    if is_withheld {
         draft.orphan(stream, owner, OrphanReason::NotRun);
     }
-    is_paused
+    is_withheld
 }
 
 /// Assigns waiting streams: first orphans, to any eligible instance; then unclaimed streams, to

@@ -103,6 +103,9 @@ fn none_lost(fleet: &Fleet) -> Check {
         if slot.stream().is_paused() && !waits(state) {
             violations.add(|| format!("stream {id} is paused, and is {state}"));
         }
+        if slot.stream().is_quarantined() && state == StreamState::Disabled {
+            violations.add(|| format!("stream {id} is quarantined, and not to be run"));
+        }
         if unclaimed.contains(&id) != (state == StreamState::Unclaimed)
             || orphaned.contains(&id) != (state == StreamState::Orphaned)
         {
@@ -119,7 +122,7 @@ fn none_lost(fleet: &Fleet) -> Check {
         let Some(stream) = fleet.stream(*id).map(|slot| slot.stream()) else {
             continue;
         };
-        if stream.is_paused() {
+        if stream.is_withheld() {
             continue;
         }
         let need = Need::of(stream);

@@ -50,7 +50,8 @@ impl StreamFilter {
     /// Returns whether a stream meets the conditions.
     pub fn wants(&self, stream: &Stream, place: &Place) -> bool {
         let owner = place.assignment().map(|assignment| &assignment.instance);
-        self.state.is_none_or(|state| place.state() == state)
+        self.state
+            .is_none_or(|state| stream.state_at(place) == state)
             && (self.instance.is_none() || self.instance.as_ref() == owner)
             && (self.group.is_none() || self.group.as_deref() == stream.group().map(AsRef::as_ref))
             && has_labels(&stream.labels, &self.labels)

@@ -74,9 +74,18 @@ impl Query for StreamList {
                 ids.sort_unstable();
                 self.stretch(ids.into_iter().filter_map(by_id))
             }
-            Some(StreamState::Assigned | StreamState::Disabled | StreamState::Orphaned) | None => {
-                self.stretch(fleet.listed_after(after))
+            Some(StreamState::Quarantined) if fleet.quarantined().count() <= MOST_LOOKED_AT => {
+                let mut ids: Vec<StreamId> = fleet.quarantined().filter(|id| *id > after).collect();
+                ids.sort_unstable();
+                self.stretch(ids.into_iter().filter_map(by_id))
             }
+            Some(
+                StreamState::Assigned
+                | StreamState::Disabled
+                | StreamState::Orphaned
+                | StreamState::Quarantined,
+            )
+            | None => self.stretch(fleet.listed_after(after)),
         }
     }
 }

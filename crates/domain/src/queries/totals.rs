@@ -29,6 +29,8 @@ pub struct StreamCounts {
     pub unclaimed: usize,
     /// Streams that lost their instance and wait for room.
     pub orphaned: usize,
+    /// Streams without an owner that are kept away from the fleet, because their owners failed.
+    pub quarantined: usize,
     /// Streams that should not run.
     pub disabled: usize,
 }
@@ -36,9 +38,11 @@ pub struct StreamCounts {
 impl StreamCounts {
     /// Counts the streams. Walks the instances, not the streams.
     pub fn of(fleet: &Fleet, leases: &Leases) -> Self {
+        let (unclaimed, orphaned) = fleet.quarantined_counts();
         let mut counts = Self {
-            unclaimed: fleet.unclaimed().len(),
-            orphaned: fleet.orphaned().len(),
+            unclaimed: fleet.unclaimed().len() - unclaimed,
+            orphaned: fleet.orphaned().len() - orphaned,
+            quarantined: unclaimed + orphaned,
             ..Self::default()
         };
         for slot in fleet.instances() {
@@ -59,7 +63,7 @@ impl StreamCounts {
 
     /// Returns the number of streams that should run and have no owner.
     pub const fn waiting(&self) -> usize {
-        self.unclaimed + self.orphaned
+        self.unclaimed + self.orphaned + self.quarantined
     }
 
     /// Returns the number of streams whose owner does not run them: its lease is over, or it has
@@ -135,7 +139,7 @@ impl Totals {
 
     /// Returns the number of streams that should run and have no owner.
     pub fn streams_available(&self) -> usize {
-        self.by_state[&StreamState::Unclaimed] + self.by_state[&StreamState::Orphaned]
+        self.streams.waiting()
     }
 
     /// Returns the number of streams that should run.
@@ -167,6 +171,7 @@ impl Query for FleetTotals {
                 (StreamState::Unclaimed, streams.unclaimed),
                 (StreamState::Orphaned, streams.orphaned),
                 (StreamState::Disabled, streams.disabled),
+                (StreamState::Quarantined, streams.quarantined),
             ]),
             streams,
             moves: MoveCounts::of(fleet),
@@ -224,8 +229,8 @@ mod tests {
         assert_eq!(totals.load_percentage, 100.0);
         assert_eq!(
             totals.by_state.into_values().collect::<Vec<_>>(),
-            [4, 2, 3, 1],
-            "assigned, unclaimed, orphaned, disabled"
+            [4, 2, 3, 1, 0],
+            "assigned, unclaimed, orphaned, disabled, quarantined"
         );
     }
 }

@@ -209,6 +209,8 @@ string_enum! {
         Disabled = "disabled",
         /// It was deleted.
         Deleted = "deleted",
+        /// It is quarantined instead (`quarantine/mod.rs`).
+        Quarantined = "quarantined",
         /// The worker that gave it back last left for good.
         WorkerLeft = "worker_left",
     }

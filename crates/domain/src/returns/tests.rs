@@ -50,6 +50,7 @@ fn stream(returns: Option<Returns>) -> Stream {
         created_at: at(0),
         deleted: false,
         returns: returns.map(Box::new),
+        suspicion: None,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::handover::{AbandonReason, AfterRelease, HandoverMode};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::placement::Exclusion;
-use crate::stream::{AssignReason, Assignment, Place};
+use crate::stream::{AssignReason, Assignment, Place, StreamState};
 
 /// The planned move of one stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +68,9 @@ impl Command for MoveStreams {
                 .ok_or(Rejection::UnknownStream(stream))?;
             if !slot.stream().enabled {
                 return Err(Rejection::StreamDisabled(stream));
+            }
+            if slot.stream().state_at(slot.place()) == StreamState::Quarantined {
+                return Err(Rejection::StreamQuarantined(stream));
             }
             let handoff = slot.stream().handoff;
             let owner = slot.place().assignment().cloned();

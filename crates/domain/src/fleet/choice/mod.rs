@@ -189,16 +189,33 @@ impl Fleet {
     /// Returns the instance that gets an orphan: the best active one, or, if none has room, the best one
     /// on probation, or else one whose room is reserved.
     pub(in crate::fleet) fn target_for_orphan(&self, stream: StreamId) -> Option<&InstanceId> {
+        self.target_without_owner(self.seeker(stream)?)
+    }
+
+    /// Returns the instance that gets a quarantined stream for a trial, as if it were an orphan; those
+    /// that failed with the stream before are chosen last.
+    pub(in crate::fleet) fn target_for_trial<'f>(
+        &'f self,
+        stream: StreamId,
+        failed: &'f [InstanceId],
+    ) -> Option<&'f InstanceId> {
         let seeker = self.seeker(stream)?;
+        self.target_without_owner(Seeker {
+            gave_it_back: failed,
+            ..seeker
+        })
+    }
+
+    fn target_without_owner<'f>(&'f self, seeker: Seeker<'f>) -> Option<&'f InstanceId> {
         let room = self.room();
-        [
+        let mut lists = [
             (room.active(), Claim::Free),
             (room.recovering(), Claim::Vacant),
             (room.active(), Claim::Vacant),
             (room.reserved(), Claim::Vacant),
         ]
-        .into_iter()
-        .find_map(|(list, claim)| seeker.choose(list, claim, None))
+        .into_iter();
+        lists.find_map(|(list, claim)| seeker.choose(list, claim, None))
     }
 
     /// Returns the instance that gets a stream which is moved away from its owner: the best active one

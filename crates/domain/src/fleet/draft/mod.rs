@@ -2,6 +2,7 @@
 
 mod moves;
 mod returned;
+mod suspected;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,12 +10,12 @@ use std::sync::Arc;
 use super::change::Change;
 use super::filling::Filling;
 use super::model::Fleet;
+use super::policies::Policies;
 use crate::events::Event;
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
 use crate::probation::flapped;
-use crate::returns::ReturnPolicy;
 use crate::stream::{Assignment, OrphanReason, Place, Stream};
 use crate::time::WallTime;
 use crate::withdrawal::HandedOver;
@@ -26,7 +27,7 @@ use crate::withdrawal::WithdrawalCause;
 pub struct Draft<'f> {
     fleet: &'f mut Fleet,
     now: WallTime,
-    policy: ReturnPolicy,
+    policies: Policies,
     filling: Filling,
     changes: Vec<Change>,
     events: Vec<Event>,
@@ -37,13 +38,13 @@ impl<'f> Draft<'f> {
     pub(crate) fn new(
         fleet: &'f mut Fleet,
         now: WallTime,
-        policy: ReturnPolicy,
+        policies: Policies,
         filling: Filling,
     ) -> Self {
         Self {
             fleet,
             now,
-            policy,
+            policies,
             filling,
             changes: Vec::new(),
             events: Vec::new(),
@@ -69,9 +70,9 @@ impl<'f> Draft<'f> {
         self.now
     }
 
-    /// Which returns count.
-    pub fn return_policy(&self) -> ReturnPolicy {
-        self.policy
+    /// The numbers it goes by.
+    pub fn policies(&self) -> &Policies {
+        &self.policies
     }
 
     /// Whether unclaimed streams wait.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::filing::{age_rank, orphan_rank};
 use super::waiting::WaitingList;
-use super::{Fleet, InstanceSlot, StreamSlot};
+use super::{Fleet, InstanceSlot, StreamSlot, SuspectIndex};
 use crate::digest::StreamsDigest;
 use crate::fleet::recent::RecentChanges;
 use crate::fleet::room::CapacityIndex;
@@ -140,7 +140,7 @@ impl Assembly {
         fleet.unclaimed = ids(is_unclaimed);
         let orphaned = self.slots().filter(|slot| is_orphaned(slot));
         fleet.orphaned = orphaned.map(|slot| orphan_rank(&slot.stream)).collect();
-        let ready = || self.slots().filter(|slot| !slot.stream.is_paused());
+        let ready = || self.slots().filter(|slot| !slot.stream.is_withheld());
         let unclaimed = ready().filter(|slot| is_unclaimed(slot));
         fleet.ready_unclaimed =
             WaitingList::of(unclaimed.map(|slot| (Need::of(&slot.stream), slot.stream.id)));
@@ -153,6 +153,11 @@ impl Assembly {
                 fleet.apart.add(&slot.stream, assignment);
             }
         }
+        fleet.suspects = SuspectIndex {
+            unclaimed: ids(|slot| is_unclaimed(slot) && slot.stream.is_quarantined()),
+            orphaned: ids(|slot| is_orphaned(slot) && slot.stream.is_quarantined()),
+            on_trial: ids(|slot| slot.place.assignment().is_some() && slot.stream.is_quarantined()),
+        };
         fleet.promised_to_absent = absent;
         fleet.newest = (self.instances.iter())
             .map(|instance| age_rank(instance))

@@ -226,6 +226,7 @@ impl Fleet {
                     self.withdraw_promise(stream, to);
                 }
                 self.apart.remove(stream, assignment);
+                self.unfile_waiting(stream, place);
             }
             Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
                 self.unfile_waiting(stream, place);
@@ -233,30 +234,39 @@ impl Fleet {
         }
     }
 
-    /// Removes a stream without an owner from the lists of those that wait.
+    /// Removes a stream from the lists of those that wait, and of those on trial.
     fn unfile_waiting(&mut self, stream: &Stream, place: &Place) {
         match place {
             Place::Unclaimed { .. } => {
                 self.unclaimed.remove(&stream.id);
                 self.ready_unclaimed.remove(&Need::of(stream), &stream.id);
+                self.suspects.unclaimed.remove(&stream.id);
             }
             Place::Orphaned { .. } => {
                 self.orphaned.remove(&orphan_rank(stream));
                 self.ready_orphans
                     .remove(&Need::of(stream), &orphan_rank(stream));
+                self.suspects.orphaned.remove(&stream.id);
             }
-            Place::Assigned(_) | Place::Disabled => {}
+            Place::Assigned(_) => {
+                self.suspects.on_trial.remove(&stream.id);
+            }
+            Place::Disabled => {}
         }
     }
 
-    /// Files a stream without an owner by how it is assigned, and whether it may be now.
+    /// Files a stream without an owner by how it is assigned, and whether it may be now; one with an
+    /// owner by whether it is on trial.
     fn file_waiting(&mut self, stream: &Stream, place: &Place) {
-        let is_ready = !stream.is_paused();
+        let (is_ready, is_quarantined) = (!stream.is_withheld(), stream.is_quarantined());
         match place {
             Place::Unclaimed { .. } => {
                 self.unclaimed.insert(stream.id);
                 if is_ready {
                     self.ready_unclaimed.insert(Need::of(stream), stream.id);
+                }
+                if is_quarantined {
+                    self.suspects.unclaimed.insert(stream.id);
                 }
             }
             Place::Orphaned { .. } => {
@@ -265,6 +275,12 @@ impl Fleet {
                     self.ready_orphans
                         .insert(Need::of(stream), orphan_rank(stream));
                 }
+                if is_quarantined {
+                    self.suspects.orphaned.insert(stream.id);
+                }
+            }
+            Place::Assigned(_) if is_quarantined => {
+                self.suspects.on_trial.insert(stream.id);
             }
             Place::Assigned(_) | Place::Disabled => {}
         }
@@ -349,6 +365,7 @@ impl Fleet {
                     self.promise(stream, to);
                 }
                 self.apart.add(stream, assignment);
+                self.file_waiting(stream, place);
             }
             Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
                 self.file_waiting(stream, place);

@@ -30,6 +30,20 @@ pub(super) struct OrphanRank {
     pub(super) id: StreamId,
 }
 
+/// The quarantined streams, by where they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+struct SuspectIndex {
+    unclaimed: BTreeSet<StreamId>,
+    orphaned: BTreeSet<StreamId>,
+    on_trial: BTreeSet<StreamId>,
+}
+
+impl SuspectIndex {
+    fn waiting(&self) -> usize {
+        self.unclaimed.len() + self.orphaned.len()
+    }
+}
+
 /// The whole fleet.
 #[derive(Debug, Clone, Default)]
 pub struct Fleet {
@@ -39,11 +53,13 @@ pub struct Fleet {
     names: BTreeMap<Arc<str>, StreamId>,
     deleted: BTreeSet<StreamId>,
     unclaimed: BTreeSet<StreamId>,
-    /// Those of them that are not paused.
+    /// Those of them that are not withheld.
     ready_unclaimed: WaitingList<StreamId>,
     orphaned: BTreeSet<OrphanRank>,
-    /// Those of them that are not paused.
+    /// Those of them that are not withheld.
     ready_orphans: WaitingList<OrphanRank>,
+    /// Streams whose owners failed (`quarantine/mod.rs`).
+    suspects: SuspectIndex,
     room: CapacityIndex,
     apart: Apart,
     settings: PlacementSettings,
@@ -164,12 +180,12 @@ impl Fleet {
             .copied()
     }
 
-    /// Streams that wait to be asked for and are not paused, ascending.
+    /// Streams that wait to be asked for and are not withheld, ascending.
     pub fn ready_unclaimed(&self) -> impl Iterator<Item = StreamId> {
         self.ready_unclaimed.iter()
     }
 
-    /// Streams that wait to be asked for, are not paused and have a need that an instance meets,
+    /// Streams that wait to be asked for, are not withheld and have a need that an instance meets,
     /// ascending.
     pub fn ready_for(&self, slot: &InstanceSlot) -> impl Iterator<Item = StreamId> {
         let (labels, room) = (slot.instance().labels.clone(), slot.free());
@@ -190,7 +206,25 @@ impl Fleet {
     /// How many of the streams without an owner are paused.
     pub fn paused_count(&self) -> usize {
         let all = self.unclaimed.len() + self.orphaned.len();
-        all - self.ready_unclaimed.len() - self.ready_orphans.len()
+        let ready = self.ready_unclaimed.len() + self.ready_orphans.len();
+        all - ready - self.suspects.waiting()
+    }
+
+    /// The quarantined streams, first those that wait to be asked for, ascending in each list.
+    pub fn quarantined(&self) -> impl Iterator<Item = StreamId> {
+        let suspects = &self.suspects;
+        suspects.unclaimed.iter().chain(&suspects.orphaned).copied()
+    }
+
+    /// How many of the streams that wait to be asked for, and of those that lost their instance, are
+    /// quarantined.
+    pub fn quarantined_counts(&self) -> (usize, usize) {
+        (self.suspects.unclaimed.len(), self.suspects.orphaned.len())
+    }
+
+    /// The quarantined streams that are on trial: an instance owns them.
+    pub fn on_trial(&self) -> impl Iterator<Item = StreamId> {
+        self.suspects.on_trial.iter().copied()
     }
 
     /// Streams that lost their instance, in the order they are placed.
@@ -280,6 +314,7 @@ impl PartialEq for Fleet {
             && self.ready_unclaimed == other.ready_unclaimed
             && self.orphaned == other.orphaned
             && self.ready_orphans == other.ready_orphans
+            && self.suspects == other.suspects
             && self.room == other.room
             && self.apart == other.apart
             && self.promised_to_absent == other.promised_to_absent
