@@ -41,13 +41,14 @@
 //! | [`store`] | one trait; memory, SQLite, PostgreSQL |
 //! | [`domain`] | every rule, as a package of its own: `crates/domain` |
 //!
-//! Beside them, [`config`] is the only reader of the environment and [`clock`] the only reader of
+//! Beside them, `catalogue` reads and writes files with streams for [`cli`], [`config`] is the only reader of the environment and [`clock`] the only reader of
 //! time. The library for authors of workers, `crates/client`, is a package of its own too; of the
 //! domain it uses only the masking of URLs. `docs/ARCHITECTURE.md` follows four stories through
 //! the code.
 
 pub mod actors;
 pub mod app;
+mod catalogue;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -48,7 +48,8 @@ impl Exit {
                 "could not start, had to end, could not close the SQLite file completely, or got a \
                  second signal during its stop; the last line of the log has the reason",
                 "failed; one sentence on standard error has the reason",
-                "no answer, or not done; `consistency`: an invariant is violated",
+                "no answer, or not done; `consistency`: an invariant is violated; `streams import`: a row \
+                 cannot be imported",
             ],
             Self::Misused => [
                 "the command line or a setting is wrong; nothing was started",
@@ -74,7 +75,7 @@ impl From<Exit> for ExitCode {
 /// Returns the exit codes as a table for OPERATIONS.
 pub fn markdown_exit_codes() -> String {
     let mut table = String::from(
-        "| code | the server | `migrate`, `config` | `status`, `capacity`, `cluster`, `incidents`, `consistency`, `recover`, `emergency` |\n\
+        "| code | the server | `migrate`, `config` | `status`, `capacity`, `cluster`, `incidents`, `consistency`, `recover`, `emergency`, `streams` |\n\
          | --- | --- | --- | --- |\n",
     );
     for exit in Exit::ALL {

@@ -3,6 +3,7 @@
 //! The exit codes are in `exit`. Uses `app` and `config`, nothing else.
 
 mod arguments;
+mod asking;
 mod check;
 mod client;
 mod dispatch;
@@ -11,6 +12,7 @@ mod exit;
 mod flags;
 mod logging;
 mod output;
+mod stream_arguments;
 
 pub use dispatch::main;
 pub use exit::markdown_exit_codes;

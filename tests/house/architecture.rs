@@ -132,6 +132,25 @@ fn the_configuration_knows_only_the_numbers_of_the_rules() {
 }
 
 #[test]
+fn files_of_the_catalogue_are_read_without_a_program_around_them() {
+    assert_absent(
+        "src/catalogue",
+        &[
+            "crate::actors",
+            "crate::app",
+            "crate::cli",
+            "crate::clock",
+            "crate::config",
+            "crate::http",
+            "crate::store",
+            "tokio",
+            "ureq",
+        ],
+        "catalogue/ turns bytes into rows and back; it neither opens files nor calls anybody",
+    );
+}
+
+#[test]
 fn the_command_line_goes_through_the_app() {
     assert_absent(
         "src/cli",

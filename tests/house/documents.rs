@@ -86,7 +86,7 @@ fn commands(text: &str, heading: &str) -> Vec<String> {
 fn a_workers_life_by_curl_works_word_for_word() {
     let text = document("README.md");
     let blocks = commands(&text, "## Try it");
-    let [serve, first, second, third, fourth, example, demo] = blocks.as_slice() else {
+    let [serve, import, first, second, third, fourth, example, demo] = blocks.as_slice() else {
         panic!("the story has other blocks: {blocks:#?}");
     };
     assert_eq!(serve, "HEARTBEAT_TIMEOUT=6 cargo run --release\n");
@@ -96,25 +96,37 @@ fn a_workers_life_by_curl_works_word_for_word() {
     let folder = tempdir().unwrap();
     let orchestrator = start(folder.path(), &[("HEARTBEAT_TIMEOUT", "6")]);
     let address = orchestrator.address().trim_start_matches("http://");
-    let run = |block: &String| -> Vec<Value> {
-        let script = block.replace("localhost:8001", address);
+    let printed = |block: &String| -> String {
+        let script = block.replace("localhost:8001", address).replace(
+            "target/release/orchestrator",
+            env!("CARGO_BIN_EXE_orchestrator"),
+        );
         let output = Command::new("bash")
             .args(["-euo", "pipefail", "-c", &script])
+            .current_dir(folder.path())
+            .env("ORCHESTRATOR_URL", orchestrator.address())
             .output()
             .expect("bash and curl are there");
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(output.status.success(), "{script}\n{text}");
+        text
+    };
+    let run = |block: &String| -> Vec<Value> {
+        let text = printed(block);
         serde_json::Deserializer::from_str(&text)
             .into_iter()
             .collect::<Result<_, _>>()
             .unwrap_or_else(|error| panic!("{error}: {text}"))
     };
 
+    let text = printed(import);
+    assert!(text.starts_with("6 created, 0 updated"), "{text}");
+    assert!(text.contains("6   soul  unclaimed"), "{text}");
+
     let answers = run(first);
-    assert_eq!(answers[0]["created"], 6);
-    assert_eq!(answers[1]["status"], "registered");
+    assert_eq!(answers[0]["status"], "registered");
     assert_eq!(
-        answers[2]["assigned_streams"],
+        answers[1]["assigned_streams"],
         serde_json::json!([1, 2, 3, 4, 5, 6])
     );
 

@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, ArgMatches, value_parser};
+use clap::{Arg, ArgAction};
 
+use super::asking::{asking, question, text};
 use super::client::{Question, Subject};
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
+use super::stream_arguments;
 use crate::app::MigrationDirection;
-use crate::config::{DEFAULT_SERVER_URL, SERVER_URL};
 
 /// The parsed command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -97,6 +98,10 @@ where
             }
             _ => Command::Ask(question(Subject::Cluster, cluster)),
         },
+        Some(("streams", streams)) => match stream_arguments::order(streams) {
+            Some((order, asked)) => Command::Ask(question(Subject::Streams(order), asked)),
+            None => Command::Serve,
+        },
         Some(("recover", asked)) => {
             Command::Ask(question(Subject::Recover(text(asked, "id")), asked))
         }
@@ -128,19 +133,6 @@ fn without_urls(error: clap::Error, arguments: &[OsString]) -> clap::Error {
         "an argument that is a URL is not understood where it stands (it is not repeated here, as \
          it may hold a password); a database is named with --database-url or DATABASE_URL",
     )
-}
-
-/// Returns a text that the parser requires.
-fn text(asked: &ArgMatches, name: &str) -> String {
-    asked.get_one::<String>(name).cloned().unwrap_or_default()
-}
-
-fn question(subject: Subject, asked: &ArgMatches) -> Question {
-    Question {
-        subject,
-        url: asked.get_one::<OsString>(SERVER_URL).cloned(),
-        json: asked.get_flag("json"),
-    }
 }
 
 pub(super) fn command_line() -> clap::Command {
@@ -216,6 +208,7 @@ pub(super) fn command_line() -> clap::Command {
                         ),
                 ),
         )
+        .subcommand(stream_arguments::streams())
         .subcommand(
             asking("recover")
                 .about(
@@ -269,26 +262,6 @@ fn instance() -> Arg {
         .value_name("ID")
         .required(true)
         .help("The instance's server_id")
-}
-
-/// Returns a subcommand that calls a running orchestrator.
-fn asking(name: &'static str) -> clap::Command {
-    clap::Command::new(name)
-        .arg(
-            Arg::new(SERVER_URL)
-                .long("url")
-                .value_name("URL")
-                .value_parser(value_parser!(OsString))
-                .help(format!(
-                    "Where it answers\n[env: {SERVER_URL}] [default: {DEFAULT_SERVER_URL}]"
-                )),
-        )
-        .arg(
-            Arg::new("json")
-                .long("json")
-                .action(ArgAction::SetTrue)
-                .help("Prints the answer as JSON"),
-        )
 }
 
 #[cfg(test)]

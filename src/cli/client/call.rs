@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::question::{Question, Subject};
-use super::{capacity, cluster, consistency, incidents, recovery, status};
+use super::{capacity, cluster, consistency, incidents, recovery, status, streams};
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
@@ -24,6 +24,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
     }
     let connection = Connection::to(url);
     let (answer, show): (_, fn(&Value) -> String) = match &question.subject {
+        Subject::Streams(order) => return streams::carry_out(&connection, order, question.json),
         Subject::Status => (status::ask(&connection), status::show),
         Subject::Incident(id) => (
             connection.get(&recovery::path("incidents", id), &[]),
@@ -76,6 +77,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         | Subject::Incident(_)
         | Subject::Capacity
         | Subject::Cluster
+        | Subject::Streams(_)
         | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,

@@ -17,8 +17,17 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// A host that is not there is given up sooner.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
-/// How much of an answer is read.
-const MAX_ANSWER: u64 = 16 * 1024 * 1024;
+/// How much of an answer is read: more than the longest page of the catalogue has.
+const MAX_ANSWER: u64 = 256 * 1024 * 1024;
+
+/// The answer of an orchestrator that did not do what it was asked to.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    /// The reason.
+    pub(super) sentence: String,
+    /// The bad fields, as the answer names them.
+    pub(super) errors: Value,
+}
 
 /// The address of the orchestrator, and the agent that calls it.
 #[derive(Debug)]
@@ -67,22 +76,55 @@ impl Connection {
         self.read(request.send_empty())
     }
 
+    /// Sends a POST with a JSON body; returns the body of a 200.
+    ///
+    /// # Errors
+    /// Returns one sentence if there is no answer, and the refusal if there is another one.
+    pub(super) fn post_json(
+        &self,
+        path: &str,
+        body: &str,
+    ) -> Result<Result<Value, Refusal>, String> {
+        let request = self.agent.post(format!("{}{path}", self.url.expose()));
+        self.answer(request.content_type("application/json").send(body))
+    }
+
+    /// Sends a DELETE; returns the body of a 200.
+    ///
+    /// # Errors
+    /// Returns one sentence that says what happened.
+    pub(super) fn delete(&self, path: &str) -> Result<Value, String> {
+        let request = self.agent.delete(format!("{}{path}", self.url.expose()));
+        self.read(request.call())
+    }
+
     fn read(&self, answer: Result<Response<Body>, Error>) -> Result<Value, String> {
+        self.answer(answer)?.map_err(|refusal| refusal.sentence)
+    }
+
+    fn answer(
+        &self,
+        answer: Result<Response<Body>, Error>,
+    ) -> Result<Result<Value, Refusal>, String> {
         let mut answer = answer.map_err(|error| self.unreachable(&error))?;
         let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(MAX_ANSWER);
-        let body: Value = body.read_json().map_err(|error| match error {
+        let mut body: Value = body.read_json().map_err(|error| match error {
             Error::Timeout(_) | Error::Io(_) => self.unreachable(&error),
             _ => self.stranger(status),
         })?;
         if status == 200 {
-            return Ok(body);
+            return Ok(Ok(body));
         }
         let detail = body["detail"].as_str().filter(|detail| !detail.is_empty());
-        Err(detail.map_or_else(
+        let sentence = detail.map_or_else(
             || self.stranger(status),
             |detail| in_commands(&escaped(detail)),
-        ))
+        );
+        Ok(Err(Refusal {
+            sentence,
+            errors: body["errors"].take(),
+        }))
     }
 
     fn unreachable(&self, error: &Error) -> String {

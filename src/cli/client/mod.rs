@@ -14,7 +14,10 @@ mod question;
 mod recovery;
 mod routes;
 mod status;
+mod stream_order;
+mod streams;
 mod table;
 
 pub(super) use call::ask;
 pub(super) use question::{Question, Subject};
+pub(super) use stream_order::{ImportOrder, StreamsOrder};

@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use super::stream_order::StreamsOrder;
+
 /// A question or an order to a running orchestrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Question {
@@ -29,6 +31,8 @@ pub(in crate::cli) enum Subject {
     Cluster,
     /// That a standby takes over.
     TakeOver { reason: String },
+    /// The catalogue.
+    Streams(StreamsOrder),
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.
