@@ -6,22 +6,25 @@ use std::hash::{BuildHasher, Hash, RandomState};
 use super::fault::Fault;
 use super::row::{Key, Row};
 
-/// Keeps a fingerprint of 128 bits for each key and each name, so that a million rows need some tens
-/// of megabytes. The fingerprints are made anew in each process; two keys with the same one are less
-/// likely than a fault of the memory.
+/// 128 bits of a key or a name.
+type Fingerprint = [u64; 2];
+
+/// Keeps a fingerprint for each key and each name, so that a million rows need about 100 MB whatever
+/// they contain. The fingerprints are made anew in each process; that two keys have the same one is
+/// less likely than a fault of the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     hashers: [RandomState; 2],
     /// The line of each key.
-    lines: HashMap<u128, u64>,
+    lines: HashMap<Fingerprint, u64>,
     /// The line of each name.
-    names: HashMap<u128, u64>,
+    names: HashMap<Fingerprint, u64>,
 }
 
 impl Keys {
-    fn fingerprint(&self, text: impl Hash) -> u128 {
-        let [high, low] = &self.hashers;
-        (u128::from(high.hash_one(&text)) << 64) | u128::from(low.hash_one(&text))
+    fn fingerprint(&self, text: impl Hash) -> Fingerprint {
+        let hash = |hasher: &RandomState| hasher.hash_one(&text);
+        self.hashers.each_ref().map(hash)
     }
 
     /// Notes a row.

@@ -1,6 +1,8 @@
 //! What is understood, refused, and listed as help.
 
 use super::*;
+use crate::catalogue::Format;
+use crate::cli::client::{ImportOrder, StreamsOrder};
 use crate::config::settings;
 
 fn invocation(arguments: &[&str]) -> Invocation {
@@ -91,6 +93,57 @@ fn questions_to_a_running_orchestrator() {
             json: true,
         }
     );
+}
+
+#[test]
+fn an_order_about_the_catalogue_is_read_with_its_flags() {
+    let order = |arguments: &[&str]| match invocation(arguments).command {
+        Command::Ask(Question {
+            subject: Subject::Streams(order),
+            ..
+        }) => order,
+        other => panic!("{other:?}"),
+    };
+    let import = ImportOrder {
+        file: "-".into(),
+        format: Some(Format::M3u),
+        dry_run: false,
+        keep_going: true,
+        prune: true,
+        yes: true,
+    };
+    let given = "streams import - --format m3u --keep-going --prune --yes --url http://a";
+    let given: Vec<&str> = given.split(' ').collect();
+    assert_eq!(order(&given), StreamsOrder::Import(import));
+    assert_eq!(
+        order(&["streams", "export"]),
+        StreamsOrder::Export(Format::Csv)
+    );
+    assert_eq!(
+        order(&["streams", "delete", "7", "8", "7"]),
+        StreamsOrder::Delete(vec![7, 8])
+    );
+    let conditions = [("limit", "1"), ("label", "a:b"), ("label", "c:d")];
+    assert_eq!(
+        order(&[
+            "streams", "list", "--label", "a:b", "--limit", "1", "--label", "c:d"
+        ]),
+        StreamsOrder::List(
+            conditions
+                .map(|(name, value)| (name, value.to_owned()))
+                .to_vec()
+        )
+    );
+    for wrong in [
+        &["orchestrator", "streams"] as &[&str],
+        &["orchestrator", "streams", "import"],
+        &["orchestrator", "streams", "enable", "news"],
+        &["orchestrator", "streams", "disable", "0"],
+        &["orchestrator", "streams", "export", "--format", "m3u"],
+        &["orchestrator", "streams", "export", "--json"],
+    ] {
+        assert!(parse(wrong).is_err(), "{wrong:?}");
+    }
 }
 
 #[test]
