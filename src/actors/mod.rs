@@ -15,6 +15,7 @@
 //! | `recovery/brake` | (part of recovery) | holds recovery back when most of the fleet falls silent |
 //! | [`balance`] | process | moves streams until each instance has its fair share |
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
+//! | [`headroom`] | process | knows whether the loss of an instance could be absorbed |
 //! | [`health`] | process | judges the whole system, observes the process itself |
 //! | [`alerts`] | process | keeps the book of alerts |
 //! | [`event_outbox`] | process | saves events that no transaction of the fleet carries |
@@ -31,7 +32,8 @@
 //! recovery                      asks fleet, supervisor, alerts, event_outbox
 //! supervisor                    creates instance actors
 //! instance, identity,           one listener, or one question, each
-//! event_feed, consistency
+//! event_feed, consistency,
+//! headroom
 //! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
 //! archive, heartbeat_log,       past the breakers to the store; past the registry to who waits
@@ -56,6 +58,7 @@ pub mod event_outbox;
 pub mod exit_notice;
 pub mod fatal;
 pub mod fleet;
+pub mod headroom;
 pub mod health;
 pub mod heartbeat_log;
 pub mod identity;

@@ -16,6 +16,7 @@ use super::event_feed::EventFeed;
 use super::event_outbox::EventOutbox;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
+use super::headroom::HeadroomActor;
 use super::health::{HealthActor, HealthLinks, HealthSettings};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
@@ -29,6 +30,7 @@ use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::identity::IdentityLimits;
+use crate::domain::placement::PlacementSettings;
 use crate::domain::quarantine::QuarantinePolicy;
 use crate::domain::returns::ReturnPolicy;
 use crate::domain::settings::{
@@ -39,7 +41,7 @@ use crate::domain::settings::{
 pub use super::loaded::Loaded;
 
 /// The numbers the actors go by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemSettings {
     /// When silence is lateness, failure, emergency.
     pub thresholds: LivenessThresholds,
@@ -55,6 +57,8 @@ pub struct SystemSettings {
     pub mass_failure: MassFailureSettings,
     /// How planned work is done.
     pub planned: PlannedSettings,
+    /// Which instance gets a stream.
+    pub placement: PlacementSettings,
     /// When a stream whose owners fail is kept away from the fleet.
     pub quarantine: QuarantineSettings,
     /// When and how the fleet is balanced.
@@ -165,6 +169,7 @@ pub fn start(
     } = loaded;
     let office = office.unwrap_or_else(|| Office::embedded(guard.term, &clock));
     let (prover, cluster) = (office.prover(), office.view().clone());
+    ledger.set_placement(settings.placement.clone());
     ledger.set_return_policy(ReturnPolicy::from_thresholds(&settings.thresholds));
     ledger.set_quarantine_policy(QuarantinePolicy::from_settings(
         &settings.quarantine,
@@ -235,6 +240,17 @@ pub fn start(
         alerts.clone(),
         vital("EventFeed"),
     ));
+    let (headroom, reserved_headroom) = reserve::<HeadroomActor>(MAILBOX);
+    placement.begin_with_records(
+        reserved_headroom,
+        HeadroomActor::new(
+            fleet.clone(),
+            alerts.clone(),
+            telemetry.clone(),
+            clock.clone(),
+            vital("HeadroomActor"),
+        ),
+    );
     let supervisor = placement.near_heartbeats(Supervisor::new(
         registry.clone(),
         clock.clone(),
@@ -258,6 +274,7 @@ pub fn start(
             supervisor.clone().recipient(),
             feed.clone().recipient(),
             balance.clone().recipient(),
+            headroom.clone().recipient(),
         ],
         access: access.clone(),
         incidents: incidents.clone(),
@@ -362,6 +379,7 @@ pub fn start(
         breaker,
         archive,
         health,
+        headroom,
         alerts,
         identity,
         balance,

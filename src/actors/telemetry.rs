@@ -95,6 +95,9 @@ pub struct Telemetry {
     pub system_health: Gauge,
     /// Alerts that were opened, by kind.
     pub alerts_opened: Family<KindLabel, Counter>,
+    /// How many more streams the fleet could take and still absorb the loss of any one instance;
+    /// negative if it cannot absorb it.
+    pub headroom_streams: Gauge,
     /// Alerts that are open, by kind.
     pub alerts_open: Family<KindLabel, Gauge>,
     /// Differences the sweep found between actors, memory and store.
@@ -128,6 +131,7 @@ impl Telemetry {
             brake_engaged: Gauge::default(),
             brake_engagements: Counter::default(),
             system_health: Gauge::default(),
+            headroom_streams: Gauge::default(),
             alerts_opened: Family::default(),
             alerts_open: Family::default(),
             sweep_differences: Counter::default(),
@@ -200,6 +204,11 @@ impl Telemetry {
             "stalled_milliseconds",
             "Milliseconds for which the process stood still",
             self.stalled_milliseconds.clone(),
+        );
+        registry.register(
+            "capacity_headroom_streams",
+            "Streams the fleet could take and still absorb the loss of any one instance; negative if it cannot",
+            self.headroom_streams.clone(),
         );
         registry.register(
             "store_up",

@@ -1,8 +1,11 @@
 //! Hands each setting to the part of the program that uses it.
 
+use std::time::Duration;
+
 use crate::actors::clean_up::Retention;
 use crate::actors::start::SystemSettings;
 use crate::config::Config;
+use crate::domain::placement::PlacementSettings;
 use crate::http::{ClientLimits, HttpSettings, RequestLimits};
 
 pub(super) fn system_settings(config: &Config) -> SystemSettings {
@@ -14,6 +17,7 @@ pub(super) fn system_settings(config: &Config) -> SystemSettings {
         breaker: config.breaker,
         mass_failure: config.mass_failure,
         planned: config.planned,
+        placement: config.placement.clone(),
         quarantine: config.quarantine,
         balance: config.balance,
         health: config.health.limits,
@@ -45,12 +49,18 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
     }
 }
 
-/// What holds if nothing is set, for tests and benchmarks: the jitter is the same each time.
+/// What holds if nothing is set, for tests and benchmarks: the jitter is the same each time, and
+/// unclaimed streams are assigned at once.
 impl Default for SystemSettings {
     fn default() -> Self {
+        let settings = system_settings(&Config::default());
         Self {
             jitter_seed: 0,
-            ..system_settings(&Config::default())
+            placement: PlacementSettings {
+                settle: Duration::ZERO,
+                ..settings.placement
+            },
+            ..settings
         }
     }
 }
@@ -64,8 +74,6 @@ impl Default for HttpSettings {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::domain::pace::MovePace;
     use crate::domain::settings::{
@@ -99,6 +107,7 @@ mod tests {
                 ratio: Fraction::HALF,
                 hold: 30 * second,
             },
+            placement: PlacementSettings::default(),
             planned: PlannedSettings {
                 drain_deadline: 3_600 * second,
                 pace: MovePace {

@@ -9,6 +9,7 @@ use super::setting::{Fallback, Kind, Setting};
 use super::sources::Sources;
 use super::{address, database, duration, log, scalar, table};
 use crate::domain::masked_url::masked_url;
+use crate::domain::placement::PlacementPolicy;
 use crate::domain::settings::Fraction;
 
 /// The value of one setting, and its origin.
@@ -84,6 +85,24 @@ impl<'a> Reader<'a> {
                 log::LogFormat::Json => "json".to_owned(),
             },
         )
+    }
+
+    /// Reads a policy of placement.
+    pub(super) fn policy(&mut self, name: &'static str) -> Option<PlacementPolicy> {
+        self.read(
+            name,
+            |text, _| {
+                let words = PlacementPolicy::ALL.iter().map(|policy| policy.as_str());
+                let known = PlacementPolicy::from_word(&text.to_ascii_lowercase());
+                known.ok_or_else(|| format!("must be {}", words.collect::<Vec<_>>().join(", ")))
+            },
+            |policy| policy.as_str().to_owned(),
+        )
+    }
+
+    /// Reads the name of a label.
+    pub(super) fn label(&mut self, name: &'static str) -> Option<String> {
+        self.read(name, |text, _| scalar::parse_label(text), String::clone)
     }
 
     pub(super) fn log_filter(&mut self, name: &'static str) -> Option<String> {

@@ -22,6 +22,20 @@ pub(super) fn parse_fraction(text: &str) -> Result<Fraction, String> {
         .ok_or_else(|| "must be a number from 0 to 1, such as 0.5".to_owned())
 }
 
+/// Reads the name of a label.
+pub(super) fn parse_label(text: &str) -> Result<String, String> {
+    let is_plain = !text.chars().any(char::is_control) && !text.contains(':');
+    let length = text.chars().count();
+    if is_plain && (1..=128).contains(&length) {
+        Ok(text.to_owned())
+    } else {
+        Err(
+            "must be the name of a label, 1 to 128 characters without colons, such as zone"
+                .to_owned(),
+        )
+    }
+}
+
 /// Reads a yes or no in any of the usual spellings.
 pub(super) fn parse_switch(text: &str) -> Result<bool, String> {
     match text.to_ascii_lowercase().as_str() {

@@ -36,6 +36,8 @@ pub enum Group {
     Leases,
     /// How streams are moved, and how often a failed recovery is retried.
     Recovery,
+    /// Which instance gets a stream.
+    Placement,
     /// Limits for parts that fail or grow.
     Limits,
     /// How long records are kept.
@@ -53,6 +55,7 @@ impl Group {
             Self::Heartbeats => "Heartbeats",
             Self::Leases => "Leases",
             Self::Recovery => "Recovery",
+            Self::Placement => "Placement",
             Self::Limits => "Limits",
             Self::Retention => "Retention",
             Self::Log => "Log",
@@ -82,6 +85,10 @@ pub enum Kind {
     Switch,
     /// A text with a form of its own, or `auto`.
     Name,
+    /// The name of a label.
+    Label,
+    /// A policy of placement.
+    Policy,
     /// `text` or `json`.
     LogFormat,
     /// A filter in the language of `RUST_LOG`.
@@ -98,7 +105,8 @@ impl Kind {
             Self::Count { .. } => "NUMBER",
             Self::Fraction => "FRACTION",
             Self::Switch => "BOOL",
-            Self::Name => "TEXT",
+            Self::Name | Self::Label => "TEXT",
+            Self::Policy => "POLICY",
             Self::LogFormat => "FORMAT",
             Self::LogFilter => "FILTER",
         }

@@ -6,6 +6,7 @@ use super::address::BindAddress;
 use super::cluster::ClusterSettings;
 use super::database::DatabaseSettings;
 use super::log::LogSettings;
+use crate::domain::placement::PlacementSettings;
 use crate::domain::settings::{
     BalanceSettings, BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings,
     PlannedSettings, QuarantineSettings, RetryPolicy, WorkerLimits,
@@ -29,6 +30,8 @@ pub struct Config {
     /// When silences at the same time are held back.
     pub mass_failure: MassFailureSettings,
     pub planned: PlannedSettings,
+    /// Which instance gets a stream.
+    pub placement: PlacementSettings,
     /// When a stream whose owners fail is kept away from the fleet.
     pub quarantine: QuarantineSettings,
     pub balance: BalanceSettings,

@@ -39,6 +39,7 @@ struct InstanceAnswer {
     port: u16,
     max_streams: u32,
     /// The sum of the weights of the streams it may own, if that is limited.
+    #[serde(skip_serializing_if = "Option::is_none")]
     capacity: Option<u32>,
     /// How many streams its worker should run; the worker's own number is `reported_streams`.
     current_streams: usize,

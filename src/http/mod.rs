@@ -25,6 +25,7 @@ mod assignments;
 mod body;
 mod brake;
 mod breakers;
+mod capacity;
 mod cluster;
 mod connection;
 mod diagnostic;

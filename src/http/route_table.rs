@@ -9,8 +9,9 @@ use actix_web::{guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, cluster, diagnostic, health, instances, long_poll, moves,
-    patterns, quarantine, rebalance, recovery, resilience, status, streams, workers,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, health, instances,
+    long_poll, moves, patterns, quarantine, rebalance, recovery, resilience, status, streams,
+    workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -97,6 +98,8 @@ static ROUTES: &[Route] = routes![
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
     Current Ordered POST "/streams/{id}/release-quarantine" [None] quarantine::release,
         "Releases a quarantined stream: what speaks against it is forgotten, and it is placed at once; optional `reason`.";
+    Current Shown GET "/capacity" [None] capacity::show,
+        "Shows whether the loss of any one instance, or of all with one value of a label, could be absorbed, and how many streams would have no home.";
     Classic Shown GET "/instances" [Read] instances::list,
         "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
     Classic ShownToWorker GET "/instances/{server_id}" [None] instances::detail,

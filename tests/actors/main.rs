@@ -17,6 +17,7 @@ mod doubt;
 mod emergency;
 #[path = "../faults/mod.rs"]
 mod faults;
+mod filling;
 mod flapping;
 mod handover;
 mod health;

@@ -6,6 +6,7 @@ mod brake;
 mod breakers;
 #[path = "../support/cable.rs"]
 mod cable;
+mod capacity;
 mod catalogue;
 mod classic;
 mod epochs;

@@ -31,41 +31,11 @@ impl Constraints {
     pub fn boxed(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))
     }
-
-    /// Returns whether an instance with these labels has every label that is required.
-    pub fn are_met_by(&self, labels: &BTreeMap<String, String>) -> bool {
-        (self.requires.iter()).all(|(key, value)| labels.get(key) == Some(value))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
-        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
-        pairs.iter().map(owned).collect()
-    }
-
-    #[test]
-    fn every_required_label_must_be_there_with_its_value() {
-        let constraints = Constraints {
-            requires: labels(&[("zone", "north"), ("gpu", "yes")]),
-            ..Constraints::default()
-        };
-        for (given, is_met) in [
-            (
-                &[("zone", "north"), ("gpu", "yes"), ("rack", "r1")][..],
-                true,
-            ),
-            (&[("zone", "north"), ("gpu", "no")], false),
-            (&[("zone", "north")], false),
-            (&[], false),
-        ] {
-            assert_eq!(constraints.are_met_by(&labels(given)), is_met, "{given:?}");
-        }
-        assert!(Constraints::default().are_met_by(&labels(&[])));
-    }
 
     #[test]
     fn a_stream_without_conditions_holds_nothing() {

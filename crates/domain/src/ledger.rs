@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use crate::commands::{Command, Rejection};
 use crate::events::Event;
-use crate::fleet::{Change, Draft, Fleet, Policies, Rows, place_waiting};
+use crate::fleet::{Change, Draft, Filling, Fleet, Policies, Rows, place_waiting};
 use crate::ids::{Epoch, InstanceId};
+use crate::placement::{PlacementSettings, Strain};
 use crate::quarantine::QuarantinePolicy;
 use crate::returns::ReturnPolicy;
 use crate::time::WallTime;
@@ -89,6 +90,7 @@ pub struct Ledger {
     draft: Fleet,
     open: Batch,
     policies: Policies,
+    filling: Filling,
 }
 
 impl Ledger {
@@ -99,6 +101,7 @@ impl Ledger {
             saved: fleet,
             open: Batch::default(),
             policies: Policies::default(),
+            filling: Filling::default(),
         }
     }
 
@@ -122,6 +125,30 @@ impl Ledger {
         &self.policies.returns
     }
 
+    /// Sets how streams are placed from now on.
+    pub fn set_placement(&mut self, settings: PlacementSettings) {
+        self.draft.set_placement(settings.clone());
+        self.saved.set_placement(settings);
+    }
+
+    /// Notes how strained the machines of the instances are. It is not saved: it is a hint for the
+    /// placements to come.
+    pub fn set_strain(&mut self, strain_of: impl Fn(&InstanceId) -> Strain) {
+        self.draft.set_strain(&strain_of);
+        self.saved.set_strain(strain_of);
+    }
+
+    /// Sets whether unclaimed streams wait after a registration with `auto_assign` and after a new
+    /// stream.
+    pub fn set_filling(&mut self, filling: Filling) {
+        self.filling = filling;
+    }
+
+    /// Whether unclaimed streams wait.
+    pub fn filling(&mut self) -> &mut Filling {
+        &mut self.filling
+    }
+
     /// Returns the fleet as it is saved.
     pub fn saved(&self) -> &Fleet {
         &self.saved
@@ -142,11 +169,14 @@ impl Ledger {
         now: WallTime,
     ) -> Result<C::Reply, Rejection> {
         let counter = self.draft.counter();
-        let mut draft = Draft::new(&mut self.draft, now, self.policies);
+        let mut draft = Draft::new(&mut self.draft, now, self.policies, self.filling);
         let result = command.decide(&mut draft);
         let is_undone = result.is_err() || C::IS_DRY_RUN;
         if !is_undone && draft.has_changes() {
             place_waiting(&mut draft);
+        }
+        if result.is_ok() {
+            self.filling = draft.filling();
         }
         let (changes, events) = draft.into_parts();
         // A command that only records events is saved too.

@@ -22,7 +22,7 @@
 //! | question | module |
 //! | --- | --- |
 //! | what is there | [`instance`], [`stream`], [`fleet`], [`ledger`] (its saved copy and its draft), [`ids`] |
-//! | which instance gets a stream | [`fleet`], [`constraints`], [`balance`] (what moves so that each instance has its share), [`returns`] and [`return_timer`] (streams that are given back), [`quarantine`] and [`trial_timer`] (streams whose owners fail), [`stream_timer`], [`reason`] |
+//! | which instance gets a stream | [`placement`] (rules and policies), [`fleet`], [`constraints`], [`balance`] (what moves so that each instance has its share), [`returns`] and [`return_timer`] (streams that are given back), [`quarantine`] and [`trial_timer`] (streams whose owners fail), [`stream_timer`], [`reason`] |
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
 //! | how fast do planned moves go | [`pace`] |
@@ -30,7 +30,7 @@
 //! | does a worker run what it should | [`reconciliation`], [`digest`], [`identity`] |
 //! | does the database answer | [`breaker`], [`startup`] |
 //! | may this orchestrator decide | [`leadership`] |
-//! | how is the whole | [`health`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
+//! | how is the whole | [`health`], [`headroom`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
 //! | what happened | [`events`], [`event_filter`], [`movements`] |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
@@ -52,6 +52,7 @@ pub mod event_filter;
 pub mod events;
 pub mod fleet;
 pub mod handover;
+pub mod headroom;
 pub mod health;
 pub mod heartbeat;
 pub mod heartbeat_outcome;
@@ -69,6 +70,7 @@ pub mod movements;
 pub mod outbox;
 pub mod pace;
 pub mod patterns;
+pub mod placement;
 pub mod probation;
 pub mod quarantine;
 pub mod queries;

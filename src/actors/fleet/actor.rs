@@ -20,6 +20,7 @@ use crate::actors::registry::Registry;
 use crate::actors::store_calls::StoreOp;
 use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
+use crate::domain::fleet::{FillTimer, Filling};
 use crate::domain::ledger::{Batch, Ledger};
 use crate::domain::return_timer::ReturnTimer;
 use crate::domain::trial_timer::TrialTimer;
@@ -85,6 +86,11 @@ pub struct FleetActor {
     pub(super) suspected: TrialTimer,
     /// Armed for the first deadline of both.
     pub(super) continuing: Alarm<Self>,
+    /// When unclaimed streams have waited for company long enough.
+    pub(super) fill: FillTimer,
+    pub(super) filling: Alarm<Self>,
+    /// When the readings of the machines are collected again, if the policy uses them.
+    pub(super) weighing: Alarm<Self>,
     _vital: Vital,
 }
 
@@ -99,7 +105,9 @@ impl std::fmt::Debug for FleetActor {
 
 impl FleetActor {
     /// Starts with what was loaded from the store under the guard.
-    pub fn new(ledger: Ledger, guard: Guard, links: FleetLinks) -> Self {
+    pub fn new(mut ledger: Ledger, guard: Guard, links: FleetLinks) -> Self {
+        let settle = ledger.saved().placement().settle;
+        ledger.set_filling(Filling::new(!settle.is_zero()));
         let vital = Vital::new("FleetActor", links.fatal.clone());
         Self {
             ledger,
@@ -119,6 +127,9 @@ impl FleetActor {
             returned: ReturnTimer::default(),
             suspected: TrialTimer::default(),
             continuing: Alarm::new(|actor| &mut actor.continuing, Self::continue_streams),
+            fill: FillTimer::new(settle),
+            filling: Alarm::new(|actor| &mut actor.filling, Self::fill),
+            weighing: Alarm::new(|actor| &mut actor.weighing, Self::weigh),
             _vital: vital,
         }
     }
@@ -147,6 +158,7 @@ impl FleetActor {
             .set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
         self.arm_expiry(ctx);
         self.arm_continuing(ctx);
+        self.arm_filling(ctx);
         if matches!(self.state, State::Idle | State::Ended) && self.queue.len() == 0 {
             self.draining.drain(..).for_each(|waiter| {
                 let _ = waiter.send(());
@@ -380,5 +392,6 @@ impl Actor for FleetActor {
     fn started(&mut self, ctx: &mut Self::Context) {
         self.follow_all();
         self.arm_continuing(ctx);
+        self.weigh(ctx);
     }
 }

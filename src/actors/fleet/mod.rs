@@ -25,6 +25,7 @@ mod census;
 mod committed;
 mod continuing;
 mod copying;
+mod filling;
 mod pairing;
 mod publishing;
 mod queue;

@@ -13,6 +13,7 @@ use crate::actors::balance::BalanceActor;
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
 use crate::actors::fleet::{Ask, Drain, Execute, FleetActor};
+use crate::actors::headroom::HeadroomActor;
 use crate::actors::health::HealthActor;
 use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
 use crate::actors::identity::IdentityActor;
@@ -44,6 +45,7 @@ pub struct Orchestrator {
     pub(in crate::actors) breaker: Addr<DbBreakerActor>,
     pub(in crate::actors) archive: StoreReader,
     pub(in crate::actors) health: Addr<HealthActor>,
+    pub(in crate::actors) headroom: Addr<HeadroomActor>,
     pub(in crate::actors) alerts: Alerts,
     pub(in crate::actors) limits: WorkerLimits,
     pub(in crate::actors) planned: PlannedSettings,

@@ -1,16 +1,19 @@
 //! How things are: totals, health, failures, alerts, metrics, invariants.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::facade::{Orchestrator, ask};
 use crate::actors::alerts::{AlertPage, AskAlerts};
 use crate::actors::consistency;
+use crate::actors::headroom::AskHeadroom;
 use crate::actors::health::{
     AskFailures, AskHealth, AskHealthHistory, Failures, HealthPage, HealthReport,
 };
 use crate::actors::heartbeat_log::{AskHistory, History};
 use crate::actors::refusal::Refusal;
 use crate::domain::consistency::Consistency;
+use crate::domain::headroom::Headroom;
 use crate::domain::ids::InstanceId;
 use crate::domain::lease::runs;
 use crate::domain::patterns::{Pattern, find_patterns};
@@ -86,6 +89,15 @@ impl Orchestrator {
             (find_patterns(&incidents, &facts), incidents.len())
         });
         found.await.map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// What the fleet can absorb, as of now.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn headroom(&self) -> Result<Arc<Headroom>, Refusal> {
+        let headroom = ask(&self.headroom, AskHeadroom).await?;
+        headroom.ok_or(Refusal::ShuttingDown)
     }
 
     /// A page of alerts.

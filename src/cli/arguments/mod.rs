@@ -80,6 +80,7 @@ where
             _ => Command::ConfigCheck,
         },
         Some(("status", asked)) => Command::Ask(question(Subject::Status, asked)),
+        Some(("capacity", asked)) => Command::Ask(question(Subject::Capacity, asked)),
         Some(("consistency", asked)) => Command::Ask(question(Subject::Consistency, asked)),
         Some(("incidents", asked)) if asked.contains_id("id") => {
             Command::Ask(question(Subject::Incident(text(asked, "id")), asked))
@@ -195,6 +196,10 @@ pub(super) fn command_line() -> clap::Command {
                  3 if one is unknown",
             ),
         )
+        .subcommand(asking("capacity").about(
+            "Shows whether the loss of any one instance, or of all with one value of a label, could \
+             be absorbed",
+        ))
         .subcommand(
             asking("cluster")
                 .about("Shows which orchestrator leads, how fresh its proof is, and the standbys")

@@ -48,6 +48,7 @@ fn questions_to_a_running_orchestrator() {
         json: false,
     };
     assert_eq!(asked(&["status"]), plain(Subject::Status));
+    assert_eq!(asked(&["capacity"]), plain(Subject::Capacity));
     assert_eq!(asked(&["consistency"]), plain(Subject::Consistency));
     assert_eq!(asked(&["incidents"]), plain(Subject::Incidents(vec![])));
     assert_eq!(

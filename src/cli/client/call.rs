@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::question::{Question, Subject};
-use super::{cluster, consistency, incidents, rebalance, recovery, status, streams};
+use super::{capacity, cluster, consistency, incidents, rebalance, recovery, status, streams};
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
@@ -38,6 +38,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             connection.get("/resilience/consistency", &[]),
             consistency::show,
         ),
+        Subject::Capacity => (connection.get("/capacity", &[]), capacity::show),
         Subject::Cluster => (connection.get("/cluster", &[]), cluster::show),
         Subject::TakeOver { reason } => (
             connection.post("/cluster/take-over", &[("reason", reason.clone())]),
@@ -78,6 +79,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         Subject::Status
         | Subject::Incidents(_)
         | Subject::Incident(_)
+        | Subject::Capacity
         | Subject::Cluster
         | Subject::Streams(_)
         | Subject::Rebalance(_)

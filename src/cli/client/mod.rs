@@ -5,6 +5,7 @@
 //! deceive a reader are written as `\u202e` there.
 
 mod call;
+mod capacity;
 mod cluster;
 mod connection;
 mod consistency;

@@ -25,6 +25,8 @@ pub(in crate::cli) enum Subject {
     Incident(String),
     /// Whether the invariants hold.
     Consistency,
+    /// Whether the loss of an instance could be absorbed.
+    Capacity,
     /// Who leads, and who else is there.
     Cluster,
     /// That a standby takes over.

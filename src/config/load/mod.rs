@@ -20,6 +20,7 @@ use super::values::{
 use super::{database, rules, table, typo};
 use crate::domain::leadership::LeadershipLimits;
 use crate::domain::pace::MovePace;
+use crate::domain::placement::PlacementSettings;
 use crate::domain::settings::{
     BalanceLimits, BalanceSettings, BreakerSettings, HealthLimits, LivenessThresholds,
     MassFailureSettings, PlannedSettings, QuarantineSettings, RetryPolicy, WorkerLimits,
@@ -143,6 +144,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let recovery = read_recovery(reader);
     let mass_failure = read_mass_failure(reader);
     let planned = read_planned(reader);
+    let placement = read_placement(reader, planned.as_ref());
     let quarantine = read_quarantine(reader);
     let balance = read_balance(reader, planned.as_ref());
     let breaker = read_breaker(reader, database.as_ref());
@@ -163,6 +165,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         recovery: recovery?,
         mass_failure: mass_failure?,
         planned: planned?,
+        placement: placement?,
         quarantine: quarantine?,
         balance: balance?,
         breaker: breaker?,
@@ -314,6 +317,21 @@ fn read_mass_failure(reader: &mut Reader<'_>) -> Option<MassFailureSettings> {
         min: min?,
         ratio: ratio?,
         hold: hold?,
+    })
+}
+
+fn read_placement(
+    reader: &mut Reader<'_>,
+    planned: Option<&PlannedSettings>,
+) -> Option<PlacementSettings> {
+    let policy = reader.policy("PLACEMENT_POLICY");
+    let spread_label = reader.label("SPREAD_LABEL");
+    let settle = reader.duration("AUTO_ASSIGN_SETTLE");
+    Some(PlacementSettings {
+        policy: policy?,
+        spread_label: spread_label?,
+        moves_per_target: planned?.pace.per_target,
+        settle: settle?,
     })
 }
 

@@ -263,6 +263,7 @@ impl From<Rejection> for Problem {
             | Rejection::StreamQuarantined(_)
             | Rejection::NotQuarantined { .. }
             | Rejection::NoRoom(_)
+            | Rejection::DoesNotFit { .. }
             | Rejection::NameTaken { .. } => Kind::Conflict,
             Rejection::SeveralEntries(entries)
                 if entries

@@ -36,6 +36,7 @@ impl AlertKind {
             | Self::HandoverAbandoned
             | Self::ClockStepped
             | Self::LeaderUnproven
+            | Self::NoRoomForFailure
             | Self::StreamReturned
             | Self::StreamQuarantined
             | Self::StreamsOrphaned

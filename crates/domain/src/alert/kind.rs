@@ -54,6 +54,8 @@ string_enum! {
         StreamQuarantined = "stream_quarantined",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
+        /// The loss of one instance would leave streams without an owner.
+        NoRoomForFailure = "no_room_for_failure",
         /// An invariant of the fleet does not hold.
         InvariantBroken = "invariant_broken",
         /// The whole system is critical or in an emergency, and no other alert has the reason.
@@ -85,6 +87,7 @@ impl AlertKind {
             | Self::ClockStepped
             | Self::LeaderUnproven
             | Self::StreamsDiffer
+            | Self::NoRoomForFailure
             | Self::RunsWhatWasTaken => true,
             Self::RecoveryExhausted
             | Self::EmergencyRecovery
@@ -120,6 +123,7 @@ impl AlertKind {
             | Self::StreamQuarantined
             | Self::ClockStepped
             | Self::LeaderUnproven
+            | Self::NoRoomForFailure
             | Self::StreamsOrphaned
             | Self::InvariantBroken
             | Self::SystemHealth => false,

@@ -1,9 +1,10 @@
 //! A worker requests streams.
 
 use super::command::{Command, Rejection, known};
-use crate::fleet::{Draft, Fleet};
+use crate::fleet::{Draft, Fleet, Suits};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
+use crate::placement::Room;
 use crate::stream::{AssignReason, Holding};
 
 /// Assigns streams in this order, each group ascending: streams that the instance owns and was
@@ -55,11 +56,9 @@ impl Command for AssignStreams {
         let mut handed_out = self.owed(draft, &instance, requested);
         draft.deliver(&instance, &handed_out);
 
-        let free = draft
-            .fleet()
-            .instance(&self.id)
-            .map_or(0, |slot| slot.free_room());
-        let fresh = self.fresh(draft.fleet(), free.min(requested));
+        let free = draft.fleet().instance(&self.id).map(|slot| slot.free());
+        let is_full = free.is_none_or(Room::is_full);
+        let fresh = self.fresh(draft.fleet(), requested);
         for stream in &fresh {
             draft.assign_delivered(*stream, &instance, AssignReason::Requested);
         }
@@ -70,7 +69,7 @@ impl Command for AssignStreams {
             let slot = fleet.instance(&self.id);
             let holdings = slot.map(|slot| fleet.holdings(slot, handed_out).collect());
             AssignOutcome::Assigned(holdings.unwrap_or_default())
-        } else if free == 0 {
+        } else if is_full {
             AssignOutcome::Full {
                 max_streams: instance.max_streams,
             }
@@ -84,26 +83,34 @@ impl Command for AssignStreams {
 }
 
 impl AssignStreams {
-    /// Returns at most `most` unclaimed streams, ascending; streams that this instance gave back
-    /// only if there are no others.
+    /// Returns at most `most` unclaimed streams that the instance can have, ascending. Streams that it
+    /// gave back, and streams whose group it has already, come only if there are no others; a stream
+    /// that is pinned to another instance which takes streams does not come.
     fn fresh(&self, fleet: &Fleet, most: usize) -> Vec<StreamId> {
-        let is_own = |stream: &StreamId| {
-            let slot = fleet.stream(*stream);
-            slot.is_some_and(|slot| slot.stream().returned_by().contains(&self.id))
+        let Some(slot) = fleet.instance(&self.id) else {
+            return Vec::new();
         };
-        let (mut fresh, mut own) = (Vec::new(), Vec::new());
-        for stream in fleet.ready_unclaimed() {
+        let mut room = slot.free();
+        let most = most.min(room.streams as usize);
+        let mut fresh = Vec::new();
+        let (mut crowded, mut own) = (Vec::new(), Vec::new());
+        for stream in fleet.ready_for(slot) {
             if fresh.len() == most {
                 break;
             }
-            if !is_own(&stream) {
-                fresh.push(stream);
-            } else if own.len() < most {
-                own.push(stream);
+            let suits = fleet.suits_on_request(stream, slot);
+            match suits {
+                Suits::Well => take(fleet, stream, &mut room, &mut fresh),
+                Suits::Crowded if crowded.len() < most => crowded.push(stream),
+                Suits::GaveItBack if own.len() < most => own.push(stream),
+                Suits::Crowded | Suits::GaveItBack | Suits::BelongsElsewhere => {}
             }
         }
-        own.truncate(most - fresh.len());
-        fresh.extend(own);
+        for stream in crowded.into_iter().chain(own) {
+            if fresh.len() < most {
+                take(fleet, stream, &mut room, &mut fresh);
+            }
+        }
         fresh.sort_unstable();
         fresh
     }
@@ -123,5 +130,14 @@ impl AssignStreams {
             owed.extend(slot.unconfirmed().difference(slot.undelivered()));
         }
         owed
+    }
+}
+
+/// Adds a stream, if there is room for its weight.
+fn take(fleet: &Fleet, stream: StreamId, room: &mut Room, taken: &mut Vec<StreamId>) {
+    let weight = fleet.stream(stream).map_or(0, |slot| slot.stream().weight);
+    if room.streams > 0 && weight <= room.weight {
+        *room = room.beside(weight);
+        taken.push(stream);
     }
 }

@@ -8,6 +8,7 @@ use crate::events::Event;
 use crate::fleet::Draft;
 use crate::handover::{Handover, MoveReason};
 use crate::pace::{MoveBudget, MovePace};
+use crate::placement::Exclusion;
 
 /// Begins moves of a plan, as many as the limits of planned moves allow.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,7 +79,13 @@ impl BalanceStreams {
         };
         match target(draft, &wanted, owner.as_ref()) {
             Ok(_) => {}
-            Err(Rejection::NoRoom(_)) => return MoveState::Waiting,
+            Err(
+                Rejection::NoRoom(_)
+                | Rejection::DoesNotFit {
+                    exclusion: Exclusion::NoCapacity,
+                    ..
+                },
+            ) => return MoveState::Waiting,
             Err(_) => return MoveState::Dropped,
         }
         let arriving = draft

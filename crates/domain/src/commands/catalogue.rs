@@ -181,6 +181,7 @@ fn create(
         }
         return Ok(id);
     }
+    draft.delay_fill();
     let place = if enabled {
         Place::Unclaimed {
             released_by: None,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::fleet::Draft;
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
+use crate::placement::Exclusion;
 use crate::stream::StreamState;
 
 /// A change that can be made to the fleet.
@@ -66,6 +67,13 @@ pub enum Rejection {
     },
     /// The instance has no room for one more stream; `None`: no instance has.
     NoRoom(Option<InstanceId>),
+    /// A hard rule of placement keeps the stream from the instance.
+    #[expect(missing_docs, reason = "the names say it")]
+    DoesNotFit {
+        stream: StreamId,
+        instance: InstanceId,
+        exclusion: Exclusion,
+    },
     /// Another stream has that name.
     NameTaken {
         /// Position of the entry in the request.
@@ -174,6 +182,16 @@ impl fmt::Display for Rejection {
             Self::NoRoom(None) => f.write_str(
                 "No active instance has room for another stream. Start a worker, or register one with \
                  a larger `max_streams`.",
+            ),
+            Self::DoesNotFit {
+                stream,
+                instance,
+                exclusion,
+            } => write!(
+                f,
+                "Instance `{instance}` cannot have stream {stream}: it {}. Choose another instance, or \
+                 omit `to`: GET /streams/{stream} shows what the stream requires.",
+                exclusion.sentence()
             ),
             Self::OtherIncarnation {
                 instance,

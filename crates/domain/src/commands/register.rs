@@ -11,6 +11,7 @@ use crate::handover::AbandonReason;
 use crate::identity::Address;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
+use crate::placement::Need;
 use crate::stream::{Holding, OrphanReason};
 use crate::withdrawal::WithdrawalCause;
 
@@ -143,6 +144,9 @@ impl Command for RegisterInstance {
         }
         self.settle_moves(draft, known.as_deref());
         self.shed_excess(draft);
+        if self.auto_assign {
+            draft.delay_fill();
+        }
         let kept = held(draft, &self.id).len();
         place_waiting(draft);
         let assignments = held(draft, &self.id);
@@ -177,28 +181,44 @@ impl RegisterInstance {
     }
 
     /// Removes the excess of an instance that registers with less room than it owns streams: first
-    /// the streams it was never notified of, then the highest ids.
+    /// the streams it was never notified of, then the highest ids. Streams whose required labels it
+    /// lost go in any case.
     fn shed_excess(&self, draft: &mut Draft<'_>) {
-        let Some(slot) = draft.fleet().instance(&self.id) else {
+        let fleet = draft.fleet();
+        let Some(slot) = fleet.instance(&self.id) else {
             return;
         };
-        let excess = slot.held().len().saturating_sub(self.max_streams as usize);
-        if excess == 0 {
-            return;
-        }
+        let stream = |id: &StreamId| fleet.stream(*id).map(|slot| slot.stream());
+        let (mut count, mut weight) = (slot.held().len(), slot.weight());
+        let limit = self.capacity.map_or(u64::MAX, u64::from);
         let told = slot
             .held()
             .iter()
             .rev()
             .filter(|id| !slot.undelivered().contains(id));
-        let chosen: Vec<StreamId> = slot
-            .undelivered()
-            .iter()
-            .rev()
-            .chain(told)
-            .copied()
-            .take(excess)
-            .collect();
+        let mut chosen = Vec::new();
+        let mut candidates: Vec<StreamId> = Vec::new();
+        for id in slot.undelivered().iter().rev().chain(told) {
+            let Some(stream) = stream(id) else {
+                continue;
+            };
+            if Need::of(stream).is_met_by(&self.labels) {
+                candidates.push(*id);
+            } else {
+                chosen.push(*id);
+                count -= 1;
+                weight = weight.saturating_sub(u64::from(stream.weight));
+            }
+        }
+        for id in candidates {
+            if count <= self.max_streams as usize && weight <= limit {
+                break;
+            }
+            chosen.push(id);
+            count -= 1;
+            let lighter = stream(&id).map_or(0, |stream| u64::from(stream.weight));
+            weight = weight.saturating_sub(lighter);
+        }
         for stream in chosen {
             draft.orphan(stream, &self.id, OrphanReason::RoomReduced);
         }

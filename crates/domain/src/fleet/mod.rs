@@ -2,16 +2,19 @@
 //!
 //! `model` holds it and keeps its indexes, `change` is one reversible step of it, `draft` records
 //! the steps a command takes, `recent` remembers which streams came and went, `room` orders
-//! instances by how much they can still take, `placement` decides which instance gets a stream,
-//! `plan` and `scores` where the streams of one instance go, `suspects` which of them may have caused
-//! its failure, `policies` are the numbers it all goes by, `under_way` counts the moves that are not
-//! over, `copy` is taken for the invariants, and `standing` is what a heartbeat
+//! instances by how much they can still take, `choice` chooses the instance for one stream, `placement`
+//! places the streams that wait (`filling` says when), `plan`, `targets` and `scores` where the streams
+//! of one instance go, `suspects` which of them may have caused its failure, `policies` are the numbers
+//! it all goes by, `under_way` counts the moves that are not over, `copy` is taken for the invariants,
+//! and `standing` is what a heartbeat
 //! needs to know of one instance. The commands are in `commands`; `ledger` keeps the saved fleet
 //! apart from the one being decided.
 
 mod change;
+mod choice;
 mod copy;
 mod draft;
+mod filling;
 mod holdings;
 mod model;
 mod placement;
@@ -23,11 +26,14 @@ mod room;
 mod scores;
 mod standing;
 mod suspects;
+mod targets;
 mod under_way;
 
 pub use change::{Change, Rows};
+pub use choice::Suits;
 pub use copy::{CopiedFleet, FleetCopy};
 pub use draft::Draft;
+pub use filling::{FillTimer, Filling};
 pub use model::{Fleet, InstanceSlot, StreamSlot};
 pub use placement::{
     end_overlaps, evacuate, evacuate_overlapping, is_overlapping, let_go, orphan_if_paused,
@@ -37,7 +43,6 @@ pub use plan::{Evacuation, EvacuationCause, Move, Plan};
 pub use policies::Policies;
 pub use recent::REMEMBERED_CHANGES;
 pub use restore::{FleetBuilder, Snapshot, SnapshotError};
-pub use room::Load;
-pub use scores::{Absurd, Reading, SCORING_LIMIT, Scores, Scoring, Weight};
+pub use scores::{Absurd, Reading, SCORING_LIMIT, Scores, Scoring};
 pub use standing::Standing;
 pub use suspects::{blame_owned, blame_return, try_quarantined};

@@ -1,5 +1,7 @@
 //! The rules by which waiting streams are assigned to instances without a request.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Duration;
 
 use super::draft::Draft;
@@ -140,15 +142,11 @@ fn move_on(draft: &mut Draft<'_>, stream: StreamId, to: Option<InstanceId>, reas
     if counts && orphan_if_paused(draft, stream, &owner, owned) {
         return;
     }
-    let (fleet, room) = (draft.fleet(), draft.fleet().room());
-    let avoided = avoided(fleet, stream);
+    let fleet = draft.fleet();
     let target = to
-        .filter(|id| {
-            let slot = fleet.instance(id);
-            slot.is_some_and(|slot| room.is_open(&slot.filing()))
-        })
-        .or_else(|| room.for_move(Some(&owner), avoided).cloned())
-        .or_else(|| room.for_orphan(avoided).cloned());
+        .filter(|id| fleet.is_open_for(stream, id))
+        .or_else(|| fleet.target_for_move(stream, Some(&owner)).cloned())
+        .or_else(|| fleet.target_for_orphan(stream).cloned());
     match target {
         Some(target) => {
             let reason = cause.map_or(reason.assign_reason(), EvacuationCause::assign_reason);
@@ -185,51 +183,122 @@ pub fn orphan_if_paused(
     is_withheld
 }
 
-/// Returns the instances that gave a stream back lately: they are chosen last.
-fn avoided(fleet: &Fleet, stream: StreamId) -> &[InstanceId] {
-    let slot = fleet.stream(stream);
-    slot.map_or(&[], |slot| slot.stream().returned_by())
-}
-
 /// Assigns waiting streams: first orphans, to any eligible instance; then unclaimed streams, to
-/// instances that registered with `auto_assign`. Paused streams are passed over. Repeating it
-/// changes nothing more.
+/// instances that registered with `auto_assign`, unless they wait (`filling.rs`). Paused streams are passed over. Then streams that are
+/// away from where they are pinned begin to go back. Repeating it changes nothing more.
 pub fn place_waiting(draft: &mut Draft<'_>) {
     place_orphans(draft);
     place_unclaimed(draft);
+    return_pinned(draft);
 }
 
+/// Assigns orphans for as long as an instance has room. If no instance meets the need of an orphan,
+/// the others with this need are passed over.
 fn place_orphans(draft: &mut Draft<'_>) {
+    if !draft.fleet().room().has_any() {
+        return;
+    }
+    let heads = draft.fleet().waiting_orphans().heads();
+    let mut heads: BinaryHeap<Reverse<_>> = heads.map(Reverse).collect();
     while draft.fleet().room().has_any() {
-        let fleet = draft.fleet();
-        let Some(stream) = fleet.next_orphan() else {
+        let Some(Reverse((rank, need))) = heads.pop() else {
             return;
         };
-        let target = fleet.room().for_orphan(avoided(fleet, stream)).cloned();
-        let Some(target) = target else {
-            return;
+        let Some(target) = draft.fleet().target_for_orphan(rank.id).cloned() else {
+            continue;
         };
-        draft.assign(stream, &target, AssignReason::RoomAppeared);
+        draft.assign(rank.id, &target, AssignReason::RoomAppeared);
+        let next = draft.fleet().waiting_orphans().next(&need, rank);
+        heads.extend(next.map(|next| Reverse((next, need))));
     }
 }
 
 /// Assigns unclaimed streams for as long as an instance takes them; without such an instance, or
 /// without streams, it costs nothing.
 fn place_unclaimed(draft: &mut Draft<'_>) {
-    let mut last = StreamId::default();
-    while draft.fleet().room().has_auto_assign() {
-        let fleet = draft.fleet();
-        let Some(stream) = fleet.ready_after(last) else {
+    if draft.filling().is_delayed() || !draft.fleet().room().takes_unclaimed() {
+        return;
+    }
+    let heads = draft.fleet().waiting_unclaimed().heads();
+    let mut heads: BinaryHeap<Reverse<_>> = heads.map(Reverse).collect();
+    while draft.fleet().room().takes_unclaimed() {
+        let Some(Reverse((stream, need))) = heads.pop() else {
             return;
         };
-        last = stream;
-        let released_by = match fleet.stream(stream).map(|slot| slot.place()) {
-            Some(Place::Unclaimed { released_by, .. }) => released_by.as_ref(),
-            Some(Place::Assigned(_) | Place::Orphaned { .. } | Place::Disabled) | None => continue,
+        let fleet = draft.fleet();
+        let Some(slot) = fleet.stream(stream) else {
+            continue;
         };
-        let avoided = avoided(fleet, stream);
-        if let Some(target) = fleet.room().for_unclaimed(released_by, avoided).cloned() {
+        let Place::Unclaimed { released_by, .. } = slot.place() else {
+            continue;
+        };
+        let is_choosy = released_by.is_some() || slot.stream().pinned().is_some();
+        if let Some(target) = fleet
+            .target_for_unclaimed(stream, released_by.as_ref())
+            .cloned()
+        {
             draft.assign(stream, &target, AssignReason::AutoAssigned);
+        } else if !is_choosy {
+            // No instance meets this need.
+            continue;
         }
+        let next = draft.fleet().waiting_unclaimed().next(&need, stream);
+        heads.extend(next.map(|next| Reverse((next, need))));
+    }
+}
+
+/// Moves streams back to the instances they are pinned to, as far as these take streams and not too
+/// many are on their way to them. A stream that its instance gave back lately stays away.
+fn return_pinned(draft: &mut Draft<'_>) {
+    let fleet = draft.fleet();
+    let most = fleet.placement().moves_per_target;
+    let mut homeward: Vec<(StreamId, InstanceId)> = Vec::new();
+    for (home, away) in fleet.away() {
+        let Some(slot) = fleet.instance(home) else {
+            continue;
+        };
+        if !fleet.room().is_open(&slot.filing()) {
+            continue;
+        }
+        let begun = slot.promised().len();
+        let wanted = away.iter().copied().filter(|stream| {
+            let slot = fleet.stream(*stream);
+            slot.is_some_and(|slot| !slot.stream().returned_by().contains(home))
+        });
+        let next = wanted.take(most.saturating_sub(begun));
+        homeward.extend(next.map(|stream| (stream, home.clone())));
+    }
+    for (stream, home) in homeward {
+        move_home(draft, stream, &home);
+    }
+}
+
+fn move_home(draft: &mut Draft<'_>, stream: StreamId, home: &InstanceId) {
+    let fleet = draft.fleet();
+    let Some(slot) = fleet.stream(stream).filter(|slot| slot.stream().enabled) else {
+        return;
+    };
+    let Some(owner) = slot.place().assignment() else {
+        return;
+    };
+    let has_room =
+        (fleet.instance(home)).is_some_and(|slot| fleet.exclusion(stream, slot).is_none());
+    if !has_room {
+        return;
+    }
+    let is_leased = |id: &InstanceId| {
+        let slot = fleet.instance(id);
+        slot.is_some_and(|slot| slot.instance().is_leased() && slot.instance().status.is_serving())
+    };
+    let (from_leased, to_leased) = (is_leased(&owner.instance), is_leased(home));
+    let reason = AssignReason::PlannedMove;
+    match slot.stream().handoff {
+        HandoverMode::Exclusive if from_leased => {
+            draft.begin_release(stream, AfterRelease::planned_move(Some(home.clone())));
+        }
+        HandoverMode::Overlap if from_leased && to_leased => {
+            draft.assign_overlapping(stream, home, reason);
+        }
+        HandoverMode::Exclusive | HandoverMode::Overlap => draft.assign(stream, home, reason),
     }
 }

@@ -180,7 +180,7 @@ pub fn try_quarantined(draft: &mut Draft<'_>, stream: StreamId) -> bool {
     };
     let owners = slot.stream().suspicion.as_deref().map(Suspicion::owners);
     let avoided = owners.unwrap_or_default();
-    let Some(target) = fleet.room().for_orphan(&avoided).cloned() else {
+    let Some(target) = fleet.target_for_trial(stream, &avoided).cloned() else {
         return false;
     };
     draft.begin_trial(stream, &target);

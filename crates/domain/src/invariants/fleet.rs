@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::verdict::{Check, Invariant, Violations};
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::{Epoch, StreamId};
-use crate::instance::{Instance, InstanceStatus};
+use crate::placement::{Exclusion, Need};
 use crate::stream::{Assignment, Place, StreamState};
 
 /// Checks what a fleet shows by itself: I1, I2, I3 and I5. Walks all of it.
@@ -117,19 +117,24 @@ fn none_lost(fleet: &Fleet) -> Check {
             violations.add(|| format!("stream {id} waits, and is not in the catalogue"));
         }
     }
-    let room = fleet
-        .instances()
-        .find(|slot| is_eligible(slot.instance()) && has_vacancy(slot));
-    if let Some(room) = room {
-        let ready = orphaned.iter().filter(|id| {
-            let slot = fleet.stream(**id);
-            slot.is_none_or(|slot| !slot.stream().is_withheld())
+    let mut taker_of: BTreeMap<Need, Option<&InstanceSlot>> = BTreeMap::new();
+    for id in &orphaned {
+        let Some(stream) = fleet.stream(*id).map(|slot| slot.stream()) else {
+            continue;
+        };
+        if stream.is_withheld() {
+            continue;
+        }
+        let need = Need::of(stream);
+        let taker = *taker_of.entry(need.clone()).or_insert_with(|| {
+            let mut instances = fleet.instances();
+            instances.find(|slot| Exclusion::of(slot.instance(), slot.vacant(), &need).is_none())
         });
-        for id in ready {
+        if let Some(taker) = taker {
             violations.add(|| {
                 format!(
                     "stream {id} is orphaned while `{}` has room",
-                    room.instance().id
+                    taker.instance().id
                 )
             });
         }
@@ -140,21 +145,6 @@ fn none_lost(fleet: &Fleet) -> Check {
 /// Returns whether a stream in this state is to be run and has no owner.
 const fn waits(state: StreamState) -> bool {
     matches!(state, StreamState::Unclaimed | StreamState::Orphaned)
-}
-
-/// Whether it could own one more stream now, whatever is promised to it.
-fn has_vacancy(slot: &InstanceSlot) -> bool {
-    slot.held().len() + slot.lingering().len() < slot.instance().max_streams as usize
-}
-
-/// Returns whether orphans may be assigned to an instance, as far as its state goes. An instance whose
-/// lease is withdrawn is to release its streams, so it gets none.
-const fn is_eligible(instance: &Instance) -> bool {
-    instance.withdrawn.is_none()
-        && matches!(
-            instance.status,
-            InstanceStatus::Active | InstanceStatus::Recovering
-        )
 }
 
 fn owners_serve(fleet: &Fleet) -> Check {

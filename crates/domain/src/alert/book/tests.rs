@@ -131,6 +131,7 @@ fn what_ended_with_the_process_is_closed_at_the_next_start() {
             AlertKind::LeaderUnproven,
             AlertKind::StreamsDiffer,
             AlertKind::RunsWhatWasTaken,
+            AlertKind::NoRoomForFailure,
         ]
     );
     assert_eq!(

@@ -11,6 +11,7 @@ use crate::fleet::{Draft, let_go};
 use crate::handover::{AbandonReason, AfterRelease, HandoverMode, MoveProgress, MoveReason};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
+use crate::placement::Exclusion;
 use crate::stream::{Assignment, Place, StreamState};
 
 /// The planned move of one stream.
@@ -89,7 +90,7 @@ pub(super) fn target(
     let promised_to = owner.and_then(Assignment::promised_to);
     let Some(to) = &wanted.to else {
         // A move that is requested again keeps its target: its room is reserved.
-        if let Some(to) = promised_to.filter(|to| is_open(draft, to)) {
+        if let Some(to) = promised_to.filter(|to| draft.fleet().is_open_for(wanted.stream, to)) {
             return Ok(to.clone());
         }
         let target = draft.fleet().target_for_move(wanted.stream, owner_id);
@@ -106,21 +107,19 @@ pub(super) fn target(
             status: instance.status,
         });
     }
-    let has_room = slot.free_room() > 0 || (promised_to == Some(to) && slot.vacant_room() > 0);
-    if owner_id != Some(to) && !has_room {
-        return Err(Rejection::NoRoom(Some(to.clone())));
+    let is_promised = promised_to == Some(to) && draft.fleet().is_open_for(wanted.stream, to);
+    if owner_id == Some(to) || is_promised {
+        return Ok(to.clone());
     }
-    Ok(to.clone())
-}
-
-/// Returns whether a stream that is promised to an instance can still go there.
-fn is_open(draft: &Draft<'_>, id: &InstanceId) -> bool {
-    let slot = draft.fleet().instance(id);
-    slot.is_some_and(|slot| {
-        let instance = slot.instance();
-        let is_taking = instance.status == InstanceStatus::Active && instance.withdrawn.is_none();
-        is_taking && slot.vacant_room() > 0
-    })
+    match draft.fleet().exclusion(wanted.stream, slot) {
+        None => Ok(to.clone()),
+        Some(Exclusion::NoRoom) => Err(Rejection::NoRoom(Some(to.clone()))),
+        Some(exclusion) => Err(Rejection::DoesNotFit {
+            stream: wanted.stream,
+            instance: to.clone(),
+            exclusion,
+        }),
+    }
 }
 
 pub(super) fn move_one(

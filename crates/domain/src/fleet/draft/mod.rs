@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::change::Change;
+use super::filling::Filling;
 use super::model::Fleet;
 use super::policies::Policies;
 use crate::events::Event;
@@ -27,17 +28,24 @@ pub struct Draft<'f> {
     fleet: &'f mut Fleet,
     now: WallTime,
     policies: Policies,
+    filling: Filling,
     changes: Vec<Change>,
     events: Vec<Event>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
 }
 
 impl<'f> Draft<'f> {
-    pub(crate) fn new(fleet: &'f mut Fleet, now: WallTime, policies: Policies) -> Self {
+    pub(crate) fn new(
+        fleet: &'f mut Fleet,
+        now: WallTime,
+        policies: Policies,
+        filling: Filling,
+    ) -> Self {
         Self {
             fleet,
             now,
             policies,
+            filling,
             changes: Vec::new(),
             events: Vec::new(),
             touched: BTreeMap::new(),
@@ -65,6 +73,16 @@ impl<'f> Draft<'f> {
     /// The numbers it goes by.
     pub fn policies(&self) -> &Policies {
         &self.policies
+    }
+
+    /// Whether unclaimed streams wait.
+    pub fn filling(&self) -> Filling {
+        self.filling
+    }
+
+    /// Lets unclaimed streams wait for more instances, or more streams, to come.
+    pub fn delay_fill(&mut self) {
+        self.filling.delay();
     }
 
     /// The next epoch; also the source of incarnations and incident ids.

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::filing::{age_rank, orphan_rank};
+use super::waiting::WaitingList;
 use super::{Fleet, InstanceSlot, StreamSlot, SuspectIndex};
 use crate::digest::StreamsDigest;
 use crate::fleet::recent::RecentChanges;
@@ -14,6 +15,7 @@ use crate::fleet::room::CapacityIndex;
 use crate::handover::{Handover, HandoverMode};
 use crate::ids::{Epoch, InstanceId, StreamId};
 use crate::instance::Instance;
+use crate::placement::{Need, Strain};
 use crate::stream::{Assignment, Place, Stream};
 
 /// Rows of a fleet, before its indexes are built.
@@ -52,6 +54,9 @@ struct Lists {
     lingering: Vec<(StreamId, Epoch)>,
     given_up: Vec<StreamId>,
     promised: Vec<StreamId>,
+    choosy: BTreeMap<Need, usize>,
+    weight: u64,
+    promised_weight: u64,
 }
 
 /// A name, in the order of the names: the order of the fields is that of the criteria.
@@ -131,15 +136,23 @@ impl Assembly {
             let found = self.slots().filter(|slot| wanted(slot));
             found.map(|slot| slot.stream.id).collect()
         };
-        let ranks = |wanted: fn(&StreamSlot) -> bool| {
-            let found = self.slots().filter(|slot| wanted(slot));
-            found.map(|slot| orphan_rank(&slot.stream)).collect()
-        };
         fleet.deleted = ids(|slot| slot.stream.deleted);
         fleet.unclaimed = ids(is_unclaimed);
-        fleet.ready_unclaimed = ids(|slot| is_unclaimed(slot) && !slot.stream.is_withheld());
-        fleet.orphaned = ranks(is_orphaned);
-        fleet.ready_orphans = ranks(|slot| is_orphaned(slot) && !slot.stream.is_withheld());
+        let orphaned = self.slots().filter(|slot| is_orphaned(slot));
+        fleet.orphaned = orphaned.map(|slot| orphan_rank(&slot.stream)).collect();
+        let ready = || self.slots().filter(|slot| !slot.stream.is_withheld());
+        let unclaimed = ready().filter(|slot| is_unclaimed(slot));
+        fleet.ready_unclaimed =
+            WaitingList::of(unclaimed.map(|slot| (Need::of(&slot.stream), slot.stream.id)));
+        let orphans = ready().filter(|slot| is_orphaned(slot));
+        fleet.ready_orphans = WaitingList::of(
+            orphans.map(|slot| (Need::of(&slot.stream), orphan_rank(&slot.stream))),
+        );
+        for slot in self.slots() {
+            if let Place::Assigned(assignment) = &slot.place {
+                fleet.apart.add(&slot.stream, assignment);
+            }
+        }
         fleet.suspects = SuspectIndex {
             unclaimed: ids(|slot| is_unclaimed(slot) && slot.stream.is_quarantined()),
             orphaned: ids(|slot| is_orphaned(slot) && slot.stream.is_quarantined()),
@@ -154,7 +167,7 @@ impl Assembly {
             .map(|(instance, lists)| (instance.id.clone(), lists.into_slot(instance)))
             .collect();
         let filings = fleet.instances.values().map(InstanceSlot::filing);
-        fleet.room = CapacityIndex::of(filings);
+        fleet.room = CapacityIndex::of(fleet.settings.policy, filings);
         fleet.names = names;
         let streams = self.streams.into_iter();
         fleet.streams = streams.map(|row| (row.slot.stream.id, row.slot)).collect();
@@ -240,6 +253,11 @@ impl Assembly {
         let list = owner.and_then(|owner| lists.get_mut(owner));
         if let (Some(owner), Some(list)) = (instance, list) {
             list.held.push(id);
+            list.weight += u64::from(stream.weight);
+            let need = Need::of(stream);
+            if !need.is_plain() {
+                *list.choosy.entry(need).or_default() += 1;
+            }
             if assignment.given_up_since().is_some() {
                 list.given_up.push(id);
             }
@@ -261,10 +279,14 @@ impl Assembly {
             && let Some(list) = position(from).and_then(|from| lists.get_mut(from))
         {
             list.lingering.push((id, *epoch));
+            list.weight += u64::from(stream.weight);
         }
         if let Some(to) = assignment.promised_to() {
             match position(to).and_then(|to| lists.get_mut(to)) {
-                Some(list) => list.promised.push(id),
+                Some(list) => {
+                    list.promised.push(id);
+                    list.promised_weight += u64::from(stream.weight);
+                }
                 None => {
                     absent.entry(to.clone()).or_default().insert(id);
                 }
@@ -293,6 +315,10 @@ impl Lists {
             lingering: self.lingering.into_iter().collect(),
             given_up: set(self.given_up),
             promised: set(self.promised),
+            choosy: self.choosy,
+            weight: self.weight,
+            promised_weight: self.promised_weight,
+            strain: Strain::default(),
             digest: StreamsDigest::default(),
         };
         let owned = slot.held.difference(&slot.releasing).copied();

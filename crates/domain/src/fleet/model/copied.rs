@@ -175,6 +175,10 @@ fn copy_of(slot: &InstanceSlot) -> InstanceSlot {
         lingering: slot.lingering.clone(),
         given_up: slot.given_up.clone(),
         promised: slot.promised.clone(),
+        choosy: slot.choosy.clone(),
+        weight: slot.weight,
+        promised_weight: slot.promised_weight,
+        strain: slot.strain,
         digest: slot.digest,
         recent: RecentChanges::starting_at(slot.instance.assignment_version),
     }

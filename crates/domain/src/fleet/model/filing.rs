@@ -11,6 +11,7 @@ use crate::fleet::recent::RecentChanges;
 use crate::handover::Handover;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
+use crate::placement::{Need, Strain};
 use crate::stream::{Assignment, Place, Stream};
 
 impl Fleet {
@@ -49,7 +50,7 @@ impl Fleet {
                 self.room.insert(&slot.filing());
             }
             None => {
-                let slot = InstanceSlot {
+                let mut slot = InstanceSlot {
                     recent: RecentChanges::starting_at(after.assignment_version),
                     instance: after,
                     held: BTreeSet::new(),
@@ -60,8 +61,13 @@ impl Fleet {
                     lingering: BTreeMap::new(),
                     given_up: BTreeSet::new(),
                     promised: self.promised_to_absent.remove(&id).unwrap_or_default(),
+                    choosy: BTreeMap::new(),
+                    weight: 0,
+                    promised_weight: 0,
+                    strain: Strain::default(),
                     digest: StreamsDigest::default(),
                 };
+                slot.promised_weight = weight_of(&self.streams, &slot.promised);
                 self.room.insert(&slot.filing());
                 self.instances.insert(id, slot);
             }
@@ -69,15 +75,26 @@ impl Fleet {
     }
 
     fn apply_stream(&mut self, id: StreamId, after: Option<Arc<Stream>>) {
+        let mut before = None;
         let place = match self.streams.remove(&id) {
             Some(slot) => {
                 self.names.remove(&slot.stream.name);
                 self.deleted.remove(&id);
                 self.unfile_waiting(&slot.stream, &slot.place);
+                before = Some(slot.stream);
                 slot.place
             }
             None => Place::Disabled,
         };
+        let weighs_as_before = match (before.as_deref(), after.as_deref()) {
+            (Some(before), Some(after)) => {
+                before.weight == after.weight && before.constraints == after.constraints
+            }
+            _ => false,
+        };
+        if let Some(before) = before.filter(|_| !weighs_as_before) {
+            self.discount(&before, &place);
+        }
         let Some(stream) = after else {
             return;
         };
@@ -93,6 +110,9 @@ impl Fleet {
             slot.file_handoff(&stream);
         }
         self.file_waiting(&stream, &place);
+        if !weighs_as_before {
+            self.count(&stream, &place);
+        }
         self.streams.insert(id, StreamSlot { stream, place });
     }
 
@@ -115,6 +135,59 @@ impl Fleet {
         self.file(&stream, &after);
     }
 
+    /// Counts an assigned stream whose catalogue entry changes: at its owner, at an instance that runs it
+    /// a while longer, and at the one it is promised to.
+    fn count(&mut self, stream: &Stream, place: &Place) {
+        let Some(assignment) = place.assignment() else {
+            return;
+        };
+        let weight = u64::from(stream.weight);
+        self.weigh(&assignment.instance, |slot| slot.count(stream));
+        if let Some(from) = assignment.former() {
+            self.weigh(from, |slot| slot.weight += weight);
+        }
+        if let Some(to) = assignment.promised_to() {
+            self.weigh(to, |slot| slot.promised_weight += weight);
+        }
+        self.apart.add(stream, assignment);
+    }
+
+    /// Takes back what [`Fleet::count`] counted.
+    fn discount(&mut self, stream: &Stream, place: &Place) {
+        let Some(assignment) = place.assignment() else {
+            return;
+        };
+        let weight = u64::from(stream.weight);
+        self.weigh(&assignment.instance, |slot| slot.discount(stream));
+        if let Some(from) = assignment.former() {
+            self.weigh(from, |slot| slot.weight -= weight);
+        }
+        if let Some(to) = assignment.promised_to() {
+            self.weigh(to, |slot| slot.promised_weight -= weight);
+        }
+        self.apart.remove(stream, assignment);
+    }
+
+    fn weigh(&mut self, id: &InstanceId, change: impl FnOnce(&mut InstanceSlot)) {
+        if let Some(slot) = self.instances.get_mut(id) {
+            self.room.remove(&slot.filing());
+            change(slot);
+            self.room.insert(&slot.filing());
+        }
+    }
+
+    /// Notes how strained the machines of the instances are; one that is not named is not.
+    pub fn set_strain(&mut self, strain_of: impl Fn(&InstanceId) -> Strain) {
+        for (id, slot) in &mut self.instances {
+            let strain = strain_of(id);
+            if slot.strain != strain {
+                self.room.remove(&slot.filing());
+                slot.strain = strain;
+                self.room.insert(&slot.filing());
+            }
+        }
+    }
+
     /// Files the same assignment anew, delivered or confirmed: the set of the owner does not change.
     fn refile_delivery(&mut self, id: StreamId, assignment: &Assignment) {
         let Some(slot) = self.instances.get_mut(&assignment.instance) else {
@@ -132,7 +205,9 @@ impl Fleet {
                 };
                 self.room.remove(&slot.filing());
                 slot.refile(stream.id, |slot| {
-                    slot.held.remove(&stream.id);
+                    if slot.held.remove(&stream.id) {
+                        slot.discount(stream);
+                    }
                     slot.undelivered.remove(&stream.id);
                     slot.unconfirmed.remove(&stream.id);
                     slot.releasing.remove(&stream.id);
@@ -142,12 +217,15 @@ impl Fleet {
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.filing());
-                self.linger(stream.id, assignment, |lingering, id, _| {
-                    lingering.remove(&id);
+                self.linger(stream.id, assignment, |slot, id, _| {
+                    if slot.lingering.remove(&id).is_some() {
+                        slot.weight -= u64::from(stream.weight);
+                    }
                 });
                 if let Some(to) = assignment.promised_to() {
-                    self.withdraw_promise(stream.id, to);
+                    self.withdraw_promise(stream, to);
                 }
+                self.apart.remove(stream, assignment);
                 self.unfile_waiting(stream, place);
             }
             Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
@@ -161,12 +239,13 @@ impl Fleet {
         match place {
             Place::Unclaimed { .. } => {
                 self.unclaimed.remove(&stream.id);
-                self.ready_unclaimed.remove(&stream.id);
+                self.ready_unclaimed.remove(&Need::of(stream), &stream.id);
                 self.suspects.unclaimed.remove(&stream.id);
             }
             Place::Orphaned { .. } => {
                 self.orphaned.remove(&orphan_rank(stream));
-                self.ready_orphans.remove(&orphan_rank(stream));
+                self.ready_orphans
+                    .remove(&Need::of(stream), &orphan_rank(stream));
                 self.suspects.orphaned.remove(&stream.id);
             }
             Place::Assigned(_) => {
@@ -184,7 +263,7 @@ impl Fleet {
             Place::Unclaimed { .. } => {
                 self.unclaimed.insert(stream.id);
                 if is_ready {
-                    self.ready_unclaimed.insert(stream.id);
+                    self.ready_unclaimed.insert(Need::of(stream), stream.id);
                 }
                 if is_quarantined {
                     self.suspects.unclaimed.insert(stream.id);
@@ -193,7 +272,8 @@ impl Fleet {
             Place::Orphaned { .. } => {
                 self.orphaned.insert(orphan_rank(stream));
                 if is_ready {
-                    self.ready_orphans.insert(orphan_rank(stream));
+                    self.ready_orphans
+                        .insert(Need::of(stream), orphan_rank(stream));
                 }
                 if is_quarantined {
                     self.suspects.orphaned.insert(stream.id);
@@ -211,7 +291,7 @@ impl Fleet {
         &mut self,
         id: StreamId,
         assignment: &Assignment,
-        change: impl FnOnce(&mut BTreeMap<StreamId, Epoch>, StreamId, Epoch),
+        change: impl FnOnce(&mut InstanceSlot, StreamId, Epoch),
     ) {
         let Some(Handover::Overlapping { from, epoch, .. }) = &assignment.handover else {
             return;
@@ -220,34 +300,38 @@ impl Fleet {
             return;
         };
         self.room.remove(&slot.filing());
-        slot.refile(id, |slot| change(&mut slot.lingering, id, *epoch));
+        slot.refile(id, |slot| change(slot, id, *epoch));
         slot.recent.note(slot.instance.assignment_version, id);
         self.room.insert(&slot.filing());
     }
 
     /// Reserves room for a stream at the instance it goes to.
-    fn promise(&mut self, id: StreamId, to: &InstanceId) {
+    fn promise(&mut self, stream: &Stream, to: &InstanceId) {
         match self.instances.get_mut(to) {
             Some(slot) => {
                 self.room.remove(&slot.filing());
-                slot.promised.insert(id);
+                if slot.promised.insert(stream.id) {
+                    slot.promised_weight += u64::from(stream.weight);
+                }
                 self.room.insert(&slot.filing());
             }
             None => {
                 let promised = self.promised_to_absent.entry(to.clone()).or_default();
-                promised.insert(id);
+                promised.insert(stream.id);
             }
         }
     }
 
     /// Frees the room that was reserved for a stream.
-    fn withdraw_promise(&mut self, id: StreamId, to: &InstanceId) {
+    fn withdraw_promise(&mut self, stream: &Stream, to: &InstanceId) {
         if let Some(slot) = self.instances.get_mut(to) {
             self.room.remove(&slot.filing());
-            slot.promised.remove(&id);
+            if slot.promised.remove(&stream.id) {
+                slot.promised_weight -= u64::from(stream.weight);
+            }
             self.room.insert(&slot.filing());
         } else if let Some(promised) = self.promised_to_absent.get_mut(to) {
-            promised.remove(&id);
+            promised.remove(&stream.id);
             if promised.is_empty() {
                 self.promised_to_absent.remove(to);
             }
@@ -263,19 +347,24 @@ impl Fleet {
                 };
                 self.room.remove(&slot.filing());
                 slot.refile(stream.id, |slot| {
-                    slot.held.insert(stream.id);
+                    if slot.held.insert(stream.id) {
+                        slot.count(stream);
+                    }
                     slot.file_delivery(stream.id, assignment);
                     slot.file_handoff(stream);
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.filing());
-                self.linger(stream.id, assignment, |lingering, id, epoch| {
-                    lingering.insert(id, epoch);
+                self.linger(stream.id, assignment, |slot, id, epoch| {
+                    if slot.lingering.insert(id, epoch).is_none() {
+                        slot.weight += u64::from(stream.weight);
+                    }
                 });
                 if let Some(to) = assignment.promised_to() {
-                    self.promise(stream.id, to);
+                    self.promise(stream, to);
                 }
+                self.apart.add(stream, assignment);
                 self.file_waiting(stream, place);
             }
             Place::Unclaimed { .. } | Place::Orphaned { .. } | Place::Disabled => {
@@ -283,6 +372,16 @@ impl Fleet {
             }
         }
     }
+}
+
+/// Returns the sum of the weights of streams.
+pub(super) fn weight_of(streams: &BTreeMap<StreamId, StreamSlot>, ids: &BTreeSet<StreamId>) -> u64 {
+    let weight = |id| {
+        streams
+            .get(id)
+            .map_or(0, |slot: &StreamSlot| u64::from(slot.stream.weight))
+    };
+    ids.iter().map(weight).sum()
 }
 
 pub(super) fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId) {

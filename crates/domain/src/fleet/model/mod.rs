@@ -2,10 +2,12 @@
 //! each question cheaper than a walk over all of them. `filing` keeps the indexes, `assembly` builds
 //! them at a start, `copied` copies what the invariants look at.
 
+mod apart;
 pub(super) mod assembly;
 pub(super) mod copied;
 mod filing;
 mod slots;
+mod waiting;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,14 +17,17 @@ use std::sync::Arc;
 use super::room::CapacityIndex;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
+use crate::placement::{Need, PlacementSettings};
+use apart::Apart;
+use waiting::WaitingList;
 
 pub use slots::{InstanceSlot, StreamSlot};
 
 /// Orphans in the order they are placed: higher priority first, then ascending id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct OrphanRank {
-    priority: Reverse<i32>,
-    id: StreamId,
+pub(super) struct OrphanRank {
+    pub(super) priority: Reverse<i32>,
+    pub(super) id: StreamId,
 }
 
 /// The quarantined streams, by where they are.
@@ -49,13 +54,15 @@ pub struct Fleet {
     deleted: BTreeSet<StreamId>,
     unclaimed: BTreeSet<StreamId>,
     /// Those of them that are not withheld.
-    ready_unclaimed: BTreeSet<StreamId>,
+    ready_unclaimed: WaitingList<StreamId>,
     orphaned: BTreeSet<OrphanRank>,
     /// Those of them that are not withheld.
-    ready_orphans: BTreeSet<OrphanRank>,
+    ready_orphans: WaitingList<OrphanRank>,
     /// Streams whose owners failed (`quarantine/mod.rs`).
     suspects: SuspectIndex,
     room: CapacityIndex,
+    apart: Apart,
+    settings: PlacementSettings,
     /// What is promised to instances that are not registered (any more).
     promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
     counter: Epoch,
@@ -174,19 +181,26 @@ impl Fleet {
     }
 
     /// Streams that wait to be asked for and are not withheld, ascending.
-    pub fn ready_unclaimed(&self) -> impl ExactSizeIterator<Item = StreamId> {
-        self.ready_unclaimed.iter().copied()
+    pub fn ready_unclaimed(&self) -> impl Iterator<Item = StreamId> {
+        self.ready_unclaimed.iter()
     }
 
-    /// The first stream after `after` that waits to be asked for and is not withheld.
-    pub(super) fn ready_after(&self, after: StreamId) -> Option<StreamId> {
-        let rest = (Bound::Excluded(after), Bound::Unbounded);
-        self.ready_unclaimed.range(rest).next().copied()
+    /// Streams that wait to be asked for, are not withheld and have a need that an instance meets,
+    /// ascending.
+    pub fn ready_for(&self, slot: &InstanceSlot) -> impl Iterator<Item = StreamId> {
+        let (labels, room) = (slot.instance().labels.clone(), slot.free());
+        let is_met = move |need: &Need| need.is_met_by(&labels) && need.weight <= room.weight;
+        self.ready_unclaimed.of_needs(is_met)
     }
 
-    /// The next orphan to be placed.
-    pub(super) fn next_orphan(&self) -> Option<StreamId> {
-        self.ready_orphans.first().map(|rank| rank.id)
+    /// Streams that wait to be asked for and are not paused, by need.
+    pub(super) fn waiting_unclaimed(&self) -> &WaitingList<StreamId> {
+        &self.ready_unclaimed
+    }
+
+    /// Orphans that are not paused, by need, in the order they are placed.
+    pub(super) fn waiting_orphans(&self) -> &WaitingList<OrphanRank> {
+        &self.ready_orphans
     }
 
     /// How many of the streams without an owner are paused.
@@ -218,16 +232,34 @@ impl Fleet {
         self.orphaned.iter().map(|rank| rank.id)
     }
 
-    /// Who would get a stream that is moved away from its owner: the least loaded active instance
-    /// with room, one that gave it back last.
-    pub fn target_for_move(
+    /// How many streams of a group an instance owns or is promised, for each that has any.
+    pub(super) fn owners_of_group(
         &self,
-        stream: StreamId,
-        owner: Option<&InstanceId>,
-    ) -> Option<&InstanceId> {
-        let slot = self.stream(stream);
-        let avoided = slot.map_or(&[][..], |slot| slot.stream().returned_by());
-        self.room.for_move(owner, avoided)
+        group: &str,
+    ) -> impl Iterator<Item = (&InstanceId, usize)> {
+        self.apart.owners_of_group(group)
+    }
+
+    /// Streams that are away from where they are pinned, by their pin.
+    pub(super) fn away(&self) -> impl Iterator<Item = (&InstanceId, &BTreeSet<StreamId>)> {
+        self.apart.away()
+    }
+
+    /// How streams are placed.
+    pub fn placement(&self) -> &PlacementSettings {
+        &self.settings
+    }
+
+    /// The label under whose values the streams of a group are spread.
+    pub(super) fn spread_label(&self) -> &str {
+        &self.settings.spread_label
+    }
+
+    /// Changes how streams are placed from now on.
+    pub fn set_placement(&mut self, settings: PlacementSettings) {
+        let filings = self.instances.values().map(InstanceSlot::filing);
+        self.room = CapacityIndex::of(settings.policy, filings);
+        self.settings = settings;
     }
 
     pub(super) fn room(&self) -> &CapacityIndex {
@@ -265,6 +297,9 @@ impl PartialEq for Fleet {
                         && a.lingering == b.lingering
                         && a.given_up == b.given_up
                         && a.promised == b.promised
+                        && a.choosy == b.choosy
+                        && a.weight == b.weight
+                        && a.promised_weight == b.promised_weight
                         && a.digest == b.digest
                 })
             && self.newest == other.newest
@@ -281,6 +316,7 @@ impl PartialEq for Fleet {
             && self.ready_orphans == other.ready_orphans
             && self.suspects == other.suspects
             && self.room == other.room
+            && self.apart == other.apart
             && self.promised_to_absent == other.promised_to_absent
     }
 }

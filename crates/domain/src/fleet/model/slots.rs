@@ -9,6 +9,7 @@ use crate::fleet::room::Filing;
 use crate::handover::HandoverMode;
 use crate::ids::{AssignmentVersion, Epoch, StreamId};
 use crate::instance::Instance;
+use crate::placement::{Facts, Load, Need, Room, Strain};
 use crate::stream::{Assignment, Place, Stream};
 
 /// An instance and what follows from the places of the streams.
@@ -23,6 +24,14 @@ pub struct InstanceSlot {
     pub(super) lingering: BTreeMap<StreamId, Epoch>,
     pub(super) given_up: BTreeSet<StreamId>,
     pub(super) promised: BTreeSet<StreamId>,
+    /// How many of the streams it owns need more than a place, by what they need.
+    pub(super) choosy: BTreeMap<Need, usize>,
+    /// Of the streams it owns or runs a while longer.
+    pub(super) weight: u64,
+    /// Of the streams that are promised to it.
+    pub(super) promised_weight: u64,
+    /// By the readings of its machine; not saved.
+    pub(super) strain: Strain,
     /// Of what it is to run unless its lease is withdrawn.
     pub(super) digest: StreamsDigest,
     pub(super) recent: RecentChanges,
@@ -121,29 +130,81 @@ impl InstanceSlot {
         self.held.len() + self.lingering.len()
     }
 
-    /// How many streams it has to find room for, those promised to it included: its weight when the
-    /// owner of the next stream is chosen.
-    pub(in crate::fleet) fn load(&self) -> usize {
-        self.occupied() + self.promised.len()
+    /// How many of the streams it owns need more than a place, by what they need.
+    pub fn choosy(&self) -> &BTreeMap<Need, usize> {
+        &self.choosy
     }
 
-    /// How many more streams it may be given. Room for what is promised to it is reserved.
+    /// The sum of the weights of the streams it owns or runs a while longer.
+    pub fn weight(&self) -> u64 {
+        self.weight
+    }
+
+    /// Counts a stream it owns.
+    pub(super) fn count(&mut self, stream: &Stream) {
+        self.weight += u64::from(stream.weight);
+        let need = Need::of(stream);
+        if !need.is_plain() {
+            *self.choosy.entry(need).or_default() += 1;
+        }
+    }
+
+    /// Counts a stream it does not own any more.
+    pub(super) fn discount(&mut self, stream: &Stream) {
+        self.weight -= u64::from(stream.weight);
+        let need = Need::of(stream);
+        if let Some(count) = self.choosy.get_mut(&need) {
+            *count -= 1;
+            if *count == 0 {
+                self.choosy.remove(&need);
+            }
+        }
+    }
+
+    /// What it may be given. Room for what is promised to it is reserved.
+    pub fn free(&self) -> Room {
+        self.room_beside(
+            self.occupied() + self.promised.len(),
+            self.weight + self.promised_weight,
+        )
+    }
+
+    /// What it could own now. Only streams without an owner may take reserved room: a planned move finds
+    /// another target, a stream without an owner cannot wait.
+    pub fn vacant(&self) -> Room {
+        self.room_beside(self.occupied(), self.weight)
+    }
+
+    fn room_beside(&self, streams: usize, weight: u64) -> Room {
+        let instance = &self.instance;
+        Room::left(instance.max_streams, instance.capacity, streams, weight)
+    }
+
+    /// How many more streams it may be given.
     pub fn free_room(&self) -> usize {
-        (self.instance.max_streams as usize).saturating_sub(self.load())
+        self.free().streams as usize
     }
 
-    /// How many more streams it could own now. Only streams without an owner may take reserved
-    /// room: a planned move finds another target, a stream without an owner cannot wait.
-    pub fn vacant_room(&self) -> usize {
-        (self.instance.max_streams as usize).saturating_sub(self.occupied())
+    /// What its score is computed from: the streams promised to it count like those it owns.
+    pub fn facts(&self) -> Facts {
+        let count = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+        Facts {
+            load: Load {
+                held: count(self.weight + self.promised_weight),
+                max: self.instance.limit(),
+            },
+            streams: count((self.occupied() + self.promised.len()) as u64),
+            strain: self.strain,
+        }
     }
 
     /// What the capacity index files it by.
     pub(in crate::fleet) fn filing(&self) -> Filing<'_> {
         Filing {
             instance: &self.instance,
-            load: self.load(),
-            vacant: self.vacant_room(),
+            facts: self.facts(),
+            free: self.free(),
+            vacant: self.vacant(),
         }
     }
 

@@ -1,0 +1,393 @@
+//! What decides besides the load: required labels, weights, groups, pins and the policy.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::commands::{
+    AgreeLease, AssignOutcome, ConfirmDelivery, MoveStreams, RegisterInstance, Rejection,
+    Relocation, RemoveInstance, SaveStreams, StreamSpec,
+};
+use crate::ids::{InstanceId, StreamId};
+use crate::invariants::check_fleet;
+use crate::ledger::Ledger;
+use crate::placement::{Exclusion, PlacementPolicy, PlacementSettings, Strain};
+use crate::sample;
+use crate::stream::StreamState;
+
+fn texts(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+    pairs.iter().map(owned).collect()
+}
+
+fn save(ledger: &mut Ledger, specs: impl IntoIterator<Item = StreamSpec>) {
+    let streams = specs.into_iter().collect();
+    sample::run(ledger, SaveStreams { streams });
+    assert_sound(ledger);
+}
+
+fn spec(id: i64) -> StreamSpec {
+    StreamSpec {
+        id: Some(StreamId::new(id)),
+        name: Some(format!("s{id}").into()),
+        ..StreamSpec::default()
+    }
+}
+
+fn weighing(id: i64, weight: u32) -> StreamSpec {
+    StreamSpec {
+        weight: Some(weight),
+        ..spec(id)
+    }
+}
+
+fn requiring(id: i64, pairs: &[(&str, &str)]) -> StreamSpec {
+    StreamSpec {
+        requires: Some(texts(pairs)),
+        ..spec(id)
+    }
+}
+
+fn grouped(id: i64, group: &str) -> StreamSpec {
+    StreamSpec {
+        group: Some(Some(group.into())),
+        ..spec(id)
+    }
+}
+
+fn pinned(id: i64, to: &str) -> StreamSpec {
+    StreamSpec {
+        pinned: Some(Some(to.into())),
+        ..spec(id)
+    }
+}
+
+/// An instance that takes streams without a request.
+fn taker(id: &str, max_streams: u32) -> RegisterInstance {
+    RegisterInstance {
+        auto_assign: true,
+        ..sample::register(id, max_streams)
+    }
+}
+
+fn register(ledger: &mut Ledger, instance: RegisterInstance) {
+    sample::run(ledger, instance);
+    assert_sound(ledger);
+}
+
+fn remove(ledger: &mut Ledger, id: &str) {
+    sample::run(ledger, RemoveInstance::new(id.into()));
+    assert_sound(ledger);
+}
+
+fn held(ledger: &Ledger, id: &str) -> Vec<i64> {
+    let slot = ledger.saved().instance(&id.into()).unwrap();
+    slot.held().iter().map(|stream| stream.get()).collect()
+}
+
+fn state(ledger: &Ledger, id: i64) -> StreamState {
+    let slot = ledger.saved().stream(StreamId::new(id)).unwrap();
+    slot.place().state()
+}
+
+fn owner(ledger: &Ledger, id: i64) -> Option<&str> {
+    let slot = ledger.saved().stream(StreamId::new(id)).unwrap();
+    let assignment = slot.place().assignment();
+    assignment.map(|assignment| assignment.instance.as_str())
+}
+
+fn assert_sound(ledger: &Ledger) {
+    for check in check_fleet(ledger.saved()) {
+        assert!(check.holds, "{check:?}");
+    }
+    for slot in ledger.saved().instances() {
+        if let Some(capacity) = slot.instance().capacity {
+            assert!(
+                slot.weight() <= u64::from(capacity),
+                "{}",
+                slot.instance().id
+            );
+        }
+    }
+}
+
+fn to(ledger: &mut Ledger, id: i64, target: &str) -> Result<(), Rejection> {
+    let moves = vec![Relocation {
+        stream: StreamId::new(id),
+        to: Some(target.into()),
+    }];
+    let decided = ledger
+        .decide(&MoveStreams { moves }, sample::NOW)
+        .map(|_| ());
+    let batch = ledger.take_batch();
+    ledger.commit(batch);
+    decided
+}
+
+#[test]
+fn a_stream_waits_for_an_instance_with_the_labels_it_requires_and_holds_up_no_other() {
+    let mut ledger = sample::ledger();
+    register(&mut ledger, sample::register("a", 9));
+    save(&mut ledger, [requiring(1, &[("gpu", "yes")]), spec(2)]);
+    let asked = sample::run(&mut ledger, sample::ask("a", 9));
+    assert!(matches!(asked, AssignOutcome::Assigned(_)));
+    assert_eq!(held(&ledger, "a"), [2], "a request brings only what fits");
+    let mut gpu = sample::register("g", 9);
+    gpu.labels = texts(&[("gpu", "yes")]);
+    register(&mut ledger, gpu.clone());
+    sample::run(&mut ledger, sample::ask("g", 9));
+    assert_eq!(held(&ledger, "g"), [1]);
+    remove(&mut ledger, "g");
+    assert_eq!(state(&ledger, 1), StreamState::Orphaned);
+    remove(&mut ledger, "a");
+    register(&mut ledger, sample::register("b", 9));
+    assert_eq!(
+        held(&ledger, "b"),
+        [2],
+        "the orphan that waits blocks no other"
+    );
+    let refused = to(&mut ledger, 1, "b").unwrap_err();
+    let exclusion = Exclusion::Requires;
+    let (stream, instance) = (StreamId::new(1), InstanceId::from("b"));
+    assert_eq!(
+        refused,
+        Rejection::DoesNotFit {
+            stream,
+            instance,
+            exclusion
+        }
+    );
+    register(&mut ledger, gpu);
+    assert_eq!(held(&ledger, "g"), [1]);
+}
+
+#[test]
+fn an_instance_that_loses_a_required_label_loses_the_stream() {
+    let mut ledger = sample::ledger();
+    let mut gpu = sample::register("g", 9);
+    gpu.labels = texts(&[("gpu", "yes")]);
+    register(&mut ledger, gpu.clone());
+    save(&mut ledger, [requiring(1, &[("gpu", "yes")]), spec(2)]);
+    sample::run(&mut ledger, sample::ask("g", 9));
+    gpu.labels = texts(&[("gpu", "no")]);
+    register(&mut ledger, gpu);
+    assert_eq!(held(&ledger, "g"), [2]);
+    assert_eq!(state(&ledger, 1), StreamState::Orphaned);
+}
+
+#[test]
+fn capacity_limits_the_sum_of_weights() {
+    let mut ledger = sample::ledger();
+    let small = RegisterInstance {
+        capacity: Some(10),
+        ..sample::register("a", 9)
+    };
+    register(&mut ledger, small.clone());
+    save(
+        &mut ledger,
+        [weighing(1, 6), weighing(2, 6), weighing(3, 4), spec(4)],
+    );
+    sample::run(&mut ledger, sample::ask("a", 9));
+    assert_eq!(held(&ledger, "a"), [1, 3], "6 and 4 fill it");
+    register(&mut ledger, sample::register("b", 9));
+    sample::run(&mut ledger, sample::ask("b", 9));
+    assert_eq!(held(&ledger, "b"), [2, 4]);
+    let refused = to(&mut ledger, 2, "a").unwrap_err();
+    assert!(matches!(
+        refused,
+        Rejection::DoesNotFit {
+            exclusion: Exclusion::NoCapacity,
+            ..
+        }
+    ));
+    remove(&mut ledger, "b");
+    assert_eq!(state(&ledger, 2), StreamState::Orphaned);
+    assert_eq!(state(&ledger, 4), StreamState::Orphaned);
+    let smaller = RegisterInstance {
+        capacity: Some(7),
+        ..small
+    };
+    register(&mut ledger, smaller);
+    let weight = ledger.saved().instance(&"a".into()).unwrap().weight();
+    assert!(weight <= 7, "{weight}");
+}
+
+#[test]
+fn the_lighter_instance_by_weight_gets_the_next_stream() {
+    let mut ledger = sample::ledger();
+    for id in ["a", "b"] {
+        register(&mut ledger, taker(id, 20));
+    }
+    save(&mut ledger, [weighing(1, 9)]);
+    assert_eq!(owner(&ledger, 1), Some("a"));
+    save(&mut ledger, (2..=6).map(spec));
+    assert_eq!(
+        held(&ledger, "b"),
+        [2, 3, 4, 5, 6],
+        "five light ones weigh less than a heavy one"
+    );
+}
+
+#[test]
+fn basic_counts_and_balanced_weighs() {
+    let chosen = |policy| {
+        let mut ledger = sample::ledger();
+        ledger.set_placement(PlacementSettings {
+            policy,
+            ..PlacementSettings::default()
+        });
+        for id in ["a", "b"] {
+            register(&mut ledger, taker(id, 20));
+        }
+        save(&mut ledger, [weighing(1, 9), spec(2), spec(3)]);
+        owner(&ledger, 3).map(str::to_owned)
+    };
+    assert_eq!(chosen(PlacementPolicy::Balanced).as_deref(), Some("b"));
+    assert_eq!(chosen(PlacementPolicy::Basic).as_deref(), Some("a"));
+}
+
+#[test]
+fn load_aware_avoids_a_strained_machine() {
+    let mut ledger = sample::ledger();
+    let policy = PlacementPolicy::LoadAware;
+    ledger.set_placement(PlacementSettings {
+        policy,
+        ..PlacementSettings::default()
+    });
+    for id in ["a", "b"] {
+        register(&mut ledger, taker(id, 20));
+    }
+    ledger.set_strain(|id| {
+        if id.as_str() == "a" {
+            Strain::Exhausted
+        } else {
+            Strain::Normal
+        }
+    });
+    save(&mut ledger, [spec(1)]);
+    assert_eq!(owner(&ledger, 1), Some("b"));
+    ledger.set_strain(|_| Strain::Normal);
+    save(&mut ledger, [spec(2)]);
+    assert_eq!(owner(&ledger, 2), Some("a"));
+}
+
+#[test]
+fn streams_of_a_group_are_kept_apart_where_there_is_a_choice() {
+    let mut ledger = sample::ledger();
+    for (id, zone) in [("a", "x"), ("b", "x"), ("c", "y")] {
+        let labels = texts(&[("zone", zone)]);
+        register(
+            &mut ledger,
+            RegisterInstance {
+                labels,
+                ..taker(id, 20)
+            },
+        );
+    }
+    // `a` has the first, and `c` is the fullest.
+    save(&mut ledger, [grouped(1, "g")]);
+    assert_eq!(owner(&ledger, 1), Some("a"));
+    save(&mut ledger, (11..=16).map(spec));
+    for id in 11..=16 {
+        to(&mut ledger, id, "c").unwrap();
+    }
+    save(
+        &mut ledger,
+        [grouped(2, "g"), grouped(3, "g"), grouped(4, "g")],
+    );
+    assert_eq!(
+        owner(&ledger, 2),
+        Some("c"),
+        "another zone before another load"
+    );
+    assert_eq!(
+        owner(&ledger, 3),
+        Some("b"),
+        "another instance of the same zone"
+    );
+    assert!(
+        owner(&ledger, 4).is_some(),
+        "never a reason to have no owner"
+    );
+    // The group goes apart again when an instance is emptied.
+    remove(&mut ledger, "c");
+    for id in 1..=4 {
+        assert!(owner(&ledger, id).is_some());
+    }
+    let of_group = |instance: &str| {
+        let held = held(&ledger, instance);
+        held.into_iter().filter(|id| *id < 10).count()
+    };
+    assert_eq!((of_group("a"), of_group("b")), (2, 2));
+}
+
+fn lease(ledger: &mut Ledger, id: &str) {
+    let agreement = AgreeLease {
+        id: id.into(),
+        incarnation: sample::life(ledger, id),
+        lease: Some(Duration::from_secs(240)),
+    };
+    sample::run(ledger, agreement);
+}
+
+/// The worker has followed its newest version.
+fn follow(ledger: &mut Ledger, id: &str) {
+    let slot = ledger.saved().instance(&id.into()).unwrap();
+    let command = ConfirmDelivery {
+        id: id.into(),
+        incarnation: slot.instance().incarnation,
+        version: Some(slot.instance().assignment_version),
+        running: Some(slot.to_run()),
+    };
+    sample::run(ledger, command);
+    assert_sound(ledger);
+}
+
+#[test]
+fn a_pinned_stream_goes_back_when_its_instance_is_there_again() {
+    let mut ledger = sample::ledger();
+    register(&mut ledger, sample::register("a", 9));
+    register(&mut ledger, taker("b", 9));
+    save(&mut ledger, [pinned(1, "a"), spec(2)]);
+    assert_eq!(held(&ledger, "b"), [2], "the other belongs elsewhere");
+    sample::run(&mut ledger, sample::ask("a", 9));
+    assert_eq!(owner(&ledger, 1), Some("a"));
+    remove(&mut ledger, "a");
+    assert_eq!(owner(&ledger, 1), Some("b"));
+    lease(&mut ledger, "b");
+    register(&mut ledger, sample::register("a", 9));
+    assert_eq!(
+        owner(&ledger, 1),
+        Some("b"),
+        "its leased owner has to release it first"
+    );
+    follow(&mut ledger, "b");
+    assert_eq!(owner(&ledger, 1), Some("a"));
+    assert_eq!(owner(&ledger, 2), Some("b"));
+}
+
+#[test]
+fn an_unclaimed_pinned_stream_waits_for_the_request_of_its_instance() {
+    let mut ledger = sample::ledger();
+    for id in ["a", "b"] {
+        register(&mut ledger, sample::register(id, 9));
+    }
+    save(&mut ledger, [pinned(1, "b"), spec(2)]);
+    sample::run(&mut ledger, sample::ask("a", 9));
+    assert_eq!(held(&ledger, "a"), [2]);
+    sample::run(&mut ledger, sample::ask("b", 9));
+    assert_eq!(held(&ledger, "b"), [1]);
+}
+
+#[test]
+fn only_so_many_pinned_streams_are_on_their_way_at_a_time() {
+    let mut ledger = sample::ledger();
+    register(&mut ledger, sample::register("b", 99));
+    save(&mut ledger, (1..=25).map(|id| pinned(id, "a")));
+    sample::run(&mut ledger, sample::ask("b", 99));
+    lease(&mut ledger, "b");
+    register(&mut ledger, sample::register("a", 99));
+    for moved in [0, 10, 20, 25] {
+        assert_eq!(held(&ledger, "a").len(), moved);
+        follow(&mut ledger, "b");
+    }
+}

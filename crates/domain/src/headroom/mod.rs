@@ -1,0 +1,253 @@
+//! Room for failure: could the fleet absorb the loss of an instance, or of all instances with one value
+//! of a label?
+//!
+//! The hard rules of placement decide, nothing else. Streams are counted by what they need of an owner.
+//! The lost streams are put where they fit, those that need most first: required labels before none, and
+//! heavy before light. For streams of equal weight the number without a home is the least possible. For
+//! mixed weights it may be a little higher, never lower, because packing weights exactly takes too long.
+//!
+//! Nothing here walks the streams: the fleet keeps the counts. An instance costs as many steps as it has
+//! kinds of needs, and a search for room per kind only if the streams do not all fit the free places.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::ids::InstanceId;
+use crate::instance::{Instance, InstanceStatus};
+use crate::placement::{Need, Room};
+
+/// A label with more values than this is the name of something, not a place that can be lost.
+const MOST_VALUES: usize = 1_000;
+
+/// What is known of one instance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// What is saved about it.
+    pub instance: Arc<Instance>,
+    /// How many streams it owns that need nothing.
+    pub plain: usize,
+    /// Its other streams, by what they need.
+    pub choosy: BTreeMap<Need, usize>,
+    /// What it may be given.
+    pub free: Room,
+    /// Whether the instance takes streams of a lost one.
+    pub takes_streams: bool,
+}
+
+impl Holder {
+    /// Returns how many streams it owns.
+    pub fn streams(&self) -> usize {
+        self.plain + self.choosy.values().sum::<usize>()
+    }
+
+    /// Returns how many streams that need nothing it may be given.
+    fn places(&self) -> usize {
+        if self.takes_streams {
+            self.free.streams.min(self.free.weight) as usize
+        } else {
+            0
+        }
+    }
+}
+
+/// The streams that would have no home.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct InstanceLoss {
+    pub instance: InstanceId,
+    /// How many streams it owns.
+    pub streams: usize,
+    /// How many of them would have no home.
+    pub homeless: usize,
+}
+
+/// The loss of all instances with one value of a label.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct LabelLoss {
+    pub label: String,
+    pub value: String,
+    /// How many streams they own.
+    pub streams: usize,
+    /// How many of them would have no home.
+    pub homeless: usize,
+}
+
+/// What the fleet can absorb.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Headroom {
+    /// How many streams the instances that take streams may own.
+    pub max_streams: u64,
+    /// How many streams all instances own.
+    pub assigned: usize,
+    /// How many more streams the instances that take streams may be given.
+    pub free: usize,
+    /// The loss that leaves most streams without a home; among equal ones that of most streams.
+    pub worst: Option<InstanceLoss>,
+    /// Each value of each label that several instances have, by label and value.
+    pub by_label: Vec<LabelLoss>,
+}
+
+impl Headroom {
+    /// Computes what a fleet of these instances can absorb.
+    pub fn of(holders: &[Holder]) -> Self {
+        let taking = || holders.iter().filter(|holder| holder.takes_streams);
+        let limits = taking().map(|holder| u64::from(holder.instance.max_streams));
+        let mut headroom = Self {
+            max_streams: limits.sum(),
+            assigned: holders.iter().map(Holder::streams).sum(),
+            free: holders.iter().map(Holder::places).sum(),
+            ..Self::default()
+        };
+        let fleet = Takers::of(holders, headroom.free);
+        let losses = holders
+            .iter()
+            .enumerate()
+            .map(|(index, holder)| InstanceLoss {
+                instance: holder.instance.id.clone(),
+                streams: holder.streams(),
+                homeless: fleet.homeless(&[index]),
+            });
+        headroom.worst = losses
+            .filter(|loss| loss.streams > 0)
+            .max_by_key(|loss| (loss.homeless, loss.streams, Reverse(loss.instance.clone())));
+        headroom.by_label = shared_labels(holders)
+            .into_iter()
+            .map(|((label, value), lost)| LabelLoss {
+                label: label.to_owned(),
+                value: value.to_owned(),
+                streams: lost
+                    .iter()
+                    .filter_map(|index| holders.get(*index))
+                    .map(Holder::streams)
+                    .sum(),
+                homeless: fleet.homeless(&lost),
+            })
+            .collect();
+        headroom
+    }
+
+    /// Returns whether the loss of any one instance could be absorbed.
+    pub fn survives_one_instance(&self) -> bool {
+        self.worst.as_ref().is_none_or(|worst| worst.homeless == 0)
+    }
+
+    /// Returns how many more streams the fleet could take and still absorb the loss of any one instance;
+    /// negative if it cannot absorb it now.
+    pub fn spare_streams(&self) -> i64 {
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        match &self.worst {
+            Some(worst) if worst.homeless > 0 => -count(worst.homeless),
+            Some(worst) => count(self.free).saturating_sub(count(worst.streams)).max(0),
+            None => count(self.free),
+        }
+    }
+}
+
+/// Returns the instances with each value of each label that several have.
+fn shared_labels(holders: &[Holder]) -> BTreeMap<(&str, &str), Vec<usize>> {
+    let mut by_value: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
+    for (index, holder) in holders.iter().enumerate() {
+        for (key, value) in &holder.instance.labels {
+            by_value.entry((key, value)).or_default().push(index);
+        }
+    }
+    let mut values: BTreeMap<&str, usize> = BTreeMap::new();
+    for (label, _) in by_value.keys() {
+        *values.entry(label).or_default() += 1;
+    }
+    by_value.retain(|(label, _), lost| {
+        lost.len() > 1 && values.get(label).is_some_and(|count| *count <= MOST_VALUES)
+    });
+    by_value
+}
+
+/// The instances that take streams, those with most room first.
+struct Takers<'h> {
+    holders: &'h [Holder],
+    by_room: Vec<usize>,
+    places: usize,
+}
+
+impl<'h> Takers<'h> {
+    fn of(holders: &'h [Holder], places: usize) -> Self {
+        let mut by_room: Vec<usize> = (0..holders.len()).collect();
+        by_room.retain(|index| {
+            holders
+                .get(*index)
+                .is_some_and(|holder| holder.places() > 0)
+        });
+        by_room.sort_by_key(|index| Reverse(holders.get(*index).map(Holder::places)));
+        Self {
+            holders,
+            by_room,
+            places,
+        }
+    }
+
+    /// Returns how many streams of the lost instances would have no home.
+    fn homeless(&self, lost: &[usize]) -> usize {
+        let lost_holders = || lost.iter().filter_map(|index| self.holders.get(*index));
+        let plain: usize = lost_holders().map(|holder| holder.plain).sum();
+        let mut choosy: BTreeMap<&Need, usize> = BTreeMap::new();
+        for holder in lost_holders() {
+            for (need, count) in &holder.choosy {
+                *choosy.entry(need).or_default() += count;
+            }
+        }
+        let mut places = self.places - lost_holders().map(Holder::places).sum::<usize>();
+        let mut needs: Vec<(&Need, usize)> = choosy.into_iter().collect();
+        needs.sort_by_key(|(need, _)| Reverse((need.requires.len(), need.weight)));
+        let is_lost: BTreeSet<usize> = lost.iter().copied().collect();
+        let mut filled: BTreeMap<usize, Room> = BTreeMap::new();
+        let mut homeless = 0;
+        for (need, count) in needs {
+            let mut left = count;
+            for index in self.by_room.iter().filter(|index| !is_lost.contains(index)) {
+                if left == 0 {
+                    break;
+                }
+                let Some(holder) = self.holders.get(*index) else {
+                    continue;
+                };
+                if !need.is_met_by(&holder.instance.labels) {
+                    continue;
+                }
+                let room = filled.get(index).copied().unwrap_or(holder.free);
+                let fit = room.streams.min(room.weight / need.weight.max(1));
+                let taken = left.min(fit as usize);
+                if taken == 0 {
+                    continue;
+                }
+                let after = beside(room, taken, need.weight);
+                places -=
+                    (room.streams.min(room.weight) - after.streams.min(after.weight)) as usize;
+                filled.insert(*index, after);
+                left -= taken;
+            }
+            homeless += left;
+        }
+        homeless + plain.saturating_sub(places)
+    }
+}
+
+fn beside(room: Room, streams: usize, weight: u32) -> Room {
+    let streams = u32::try_from(streams).unwrap_or(u32::MAX);
+    Room {
+        streams: room.streams.saturating_sub(streams),
+        weight: if room.weight == u32::MAX {
+            u32::MAX
+        } else {
+            room.weight.saturating_sub(streams.saturating_mul(weight))
+        },
+    }
+}
+
+/// Returns whether an instance takes streams of a lost one.
+pub fn takes_streams(instance: &Instance) -> bool {
+    instance.status == InstanceStatus::Active && instance.withdrawn.is_none()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! Unclaimed streams wait until it is quiet, and are then spread over all instances that take them.
+
+use std::time::Duration;
+
+use resilient_orchestrator::actors::start::SystemSettings;
+use resilient_orchestrator::domain::commands::RegisterInstance;
+use resilient_orchestrator::domain::placement::PlacementSettings;
+use resilient_orchestrator::domain::stream::StreamState;
+
+use crate::orders::self_filling;
+use crate::rig::{Rig, pass};
+
+async fn settling() -> Rig {
+    let defaults = SystemSettings::default();
+    Rig::with(SystemSettings {
+        placement: PlacementSettings {
+            settle: Duration::from_secs(1),
+            ..defaults.placement.clone()
+        },
+        ..defaults
+    })
+    .await
+}
+
+async fn join(rig: &Rig, instance: RegisterInstance) {
+    rig.orchestrator.register(instance).await.unwrap();
+}
+
+#[actix::test]
+async fn workers_that_start_one_after_the_other_are_filled_level() {
+    let rig = settling().await;
+    rig.streams(30).await;
+    for id in ["a", "b", "c"] {
+        join(&rig, self_filling(id, 20)).await;
+        pass(0.9).await;
+        assert!(rig.held(id).await.is_empty(), "it waits for others");
+    }
+    pass(0.2).await;
+    for id in ["a", "b", "c"] {
+        assert_eq!(rig.held(id).await.len(), 10, "{id}");
+    }
+    rig.memory_equals_store().await;
+}
+
+#[actix::test]
+async fn a_request_and_an_orphan_do_not_wait() {
+    let rig = settling().await;
+    rig.streams(3).await;
+    join(&rig, self_filling("a", 20)).await;
+    rig.ask_for("a", 1).await;
+    assert_eq!(rig.held("a").await, [1]);
+    rig.register("gone", 1).await;
+    rig.ask_for("gone", 1).await;
+    rig.orchestrator.remove("gone".into()).await.unwrap();
+    assert_eq!(rig.held("a").await, [1, 2]);
+    assert_eq!(rig.place(3).await, StreamState::Unclaimed);
+    pass(1.1).await;
+    assert_eq!(rig.held("a").await, [1, 2, 3]);
+}
+
+#[actix::test]
+async fn newcomers_without_end_do_not_keep_streams_waiting() {
+    let rig = settling().await;
+    rig.streams(4).await;
+    for number in 0..12 {
+        join(&rig, self_filling(format!("w{number}").as_str(), 1)).await;
+        pass(0.9).await;
+    }
+    assert_eq!(rig.place(1).await, StreamState::Assigned);
+}
