@@ -257,7 +257,7 @@ mod tests {
             "`b` is classic"
         );
         let operator = MoveStreams {
-            moves: vec![super::Relocation {
+            moves: vec![Relocation {
                 stream: StreamId::new(5),
                 to: Some("b".into()),
             }],
