@@ -22,7 +22,7 @@
 //! | question | module |
 //! | --- | --- |
 //! | what is there | [`instance`], [`stream`], [`fleet`], [`ledger`] (its saved copy and its draft), [`ids`] |
-//! | which instance gets a stream | [`placement`] (rules and policies), [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`quarantine`] and [`trial_timer`] (streams whose owners fail), [`stream_timer`], [`reason`] |
+//! | which instance gets a stream | [`placement`] (rules and policies), [`fleet`], [`constraints`], [`returns`] and [`return_timer`] (streams that are given back), [`quarantine`] and [`trial_timer`] (streams whose owners fail), [`stream_timer`], [`reason`], [`explain`] (why it has it) |
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
 //! | how fast do planned moves go | [`pace`] |
@@ -49,6 +49,7 @@ pub mod digest;
 pub mod endings;
 pub mod event_filter;
 pub mod events;
+pub mod explain;
 pub mod fleet;
 pub mod handover;
 pub mod headroom;
