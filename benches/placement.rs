@@ -15,10 +15,11 @@ use std::time::Duration;
 
 use divan::{Bencher, black_box};
 use resilient_orchestrator::domain::commands::{
-    AssignStreams, Command, OpenIncident, Opening, RecoverInstance, SaveStreams, StreamSpec,
+    AssignStreams, Command, OpenIncident, Opening, PlaceWaiting, RecoverInstance, SaveStreams,
+    StreamSpec,
 };
 use resilient_orchestrator::domain::fleet::Standing;
-use resilient_orchestrator::domain::fleet::{Fleet, Reading, Scores, Scoring};
+use resilient_orchestrator::domain::fleet::{Filling, Fleet, Reading, Scores, Scoring};
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::lease::lease;
@@ -28,7 +29,7 @@ use resilient_orchestrator::domain::recovery::{Detected, Failure, Manner, Progre
 use resilient_orchestrator::domain::stream::Place;
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 
-use orders::registration;
+use orders::{registration, self_filling};
 
 const STREAMS: i64 = 10_000;
 const SURVIVORS: usize = 100;
@@ -162,4 +163,61 @@ fn yardstick_insert_10_000_places_into_a_map(bencher: Bencher<'_, '_>) {
             }
             map
         });
+}
+
+/// Streams that wait, and instances that take them once the delay is over.
+fn waiting(streams: i64, instances: usize) -> Ledger {
+    let mut ledger = Ledger::new(Fleet::default());
+    ledger.set_filling(Filling::new(true));
+    let specs = (1..=streams).map(|id| StreamSpec {
+        id: Some(StreamId::new(id)),
+        name: Some(format!("stream-{id}").into()),
+        ..StreamSpec::default()
+    });
+    let streams_each = u32::try_from(streams).expect("few") / 100;
+    run(
+        &mut ledger,
+        SaveStreams {
+            streams: specs.collect(),
+        },
+    );
+    for number in 0..instances {
+        run(
+            &mut ledger,
+            self_filling(format!("worker-{number:05}").as_str(), streams_each),
+        );
+    }
+    ledger.filling().end();
+    ledger
+}
+
+fn place(bencher: Bencher<'_, '_>, streams: i64, instances: usize) {
+    let fleet = waiting(streams, instances).saved().clone();
+    bencher
+        .with_inputs(|| Ledger::new(fleet.clone()))
+        .bench_refs(|ledger| {
+            ledger
+                .decide(black_box(&PlaceWaiting), NOW)
+                .expect("accepted");
+            assert_eq!(ledger.draft().ready_unclaimed().next(), None);
+        });
+}
+
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn place_100_000_waiting_streams_on_1_000_instances(bencher: Bencher<'_, '_>) {
+    place(bencher, 100_000, 1_000);
+}
+
+#[divan::bench(sample_count = 2, sample_size = 1)]
+fn place_1_000_000_waiting_streams_on_10_000_instances(bencher: Bencher<'_, '_>) {
+    place(bencher, 1_000_000, 10_000);
+}
+
+/// The yardstick: as many rows in a map.
+#[divan::bench(sample_count = 10, sample_size = 1)]
+fn fill_a_map_with_100_000_rows(bencher: Bencher<'_, '_>) {
+    bencher.bench(|| {
+        let rows = (1..=100_000_i64).map(|id| (StreamId::new(id), InstanceId::from("worker")));
+        rows.collect::<BTreeMap<StreamId, InstanceId>>()
+    });
 }

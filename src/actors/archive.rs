@@ -13,9 +13,10 @@ use super::db_breaker::StoreAccess;
 use super::refusal::Refusal;
 use super::store_calls::StoreOp;
 use crate::domain::event_filter::EventFilter;
+use crate::domain::explain::Placing;
 use crate::domain::fleet::Fleet;
 use crate::domain::health::RecentIncidents;
-use crate::domain::ids::IncidentId;
+use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::timeline::Recent;
 use crate::store::{Guard, Store, StoreError};
@@ -133,6 +134,22 @@ impl StoreReader {
             })
             .await,
         )
+    }
+
+    /// The reasons of the placement that gave a stream to an instance under this epoch, if they are
+    /// kept.
+    ///
+    /// # Errors
+    /// If the store does not answer.
+    pub async fn placing(
+        &self,
+        instance: &InstanceId,
+        epoch: Epoch,
+    ) -> Result<Option<Placing>, Refusal> {
+        let instance = instance.clone();
+        let read =
+            move |store: Arc<dyn Store>| async move { store.placing(&instance, epoch).await };
+        told(self.read(StoreOp::ReadPlacing, read).await)
     }
 
     /// The events a filter wants, in its order, at most `limit`.

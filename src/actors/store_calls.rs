@@ -36,13 +36,15 @@ pub enum StoreOp {
     ReadIncidents,
     /// A page of events.
     ReadEvents,
+    /// The reasons of a placement.
+    ReadPlacing,
     /// Deletion of what is past its retention.
     Prune,
 }
 
 impl StoreOp {
     /// Every operation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SaveFleet,
         Self::SettleFleet,
         Self::LoadFleet,
@@ -55,6 +57,7 @@ impl StoreOp {
         Self::ReadHealth,
         Self::ReadIncidents,
         Self::ReadEvents,
+        Self::ReadPlacing,
         Self::Prune,
     ];
 
@@ -73,6 +76,7 @@ impl StoreOp {
             Self::ReadHealth => "read_health",
             Self::ReadIncidents => "read_incidents",
             Self::ReadEvents => "read_events",
+            Self::ReadPlacing => "read_placing",
             Self::Prune => "prune",
         }
     }

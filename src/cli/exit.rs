@@ -75,7 +75,7 @@ impl From<Exit> for ExitCode {
 /// Returns the exit codes as a table for OPERATIONS.
 pub fn markdown_exit_codes() -> String {
     let mut table = String::from(
-        "| code | the server | `migrate`, `config` | `status`, `capacity`, `cluster`, `incidents`, `consistency`, `recover`, `emergency`, `streams` |\n\
+        "| code | the server | `migrate`, `config` | `status`, `capacity`, `explain`, `cluster`, `incidents`, `consistency`, `recover`, `emergency`, `streams` |\n\
          | --- | --- | --- | --- |\n",
     );
     for exit in Exit::ALL {

@@ -29,6 +29,7 @@ mod capacity;
 mod cluster;
 mod connection;
 mod diagnostic;
+mod explain;
 mod gate;
 mod gauges;
 mod health;

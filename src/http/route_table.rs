@@ -9,9 +9,9 @@ use actix_web::{guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, health, instances,
-    long_poll, moves, patterns, quarantine, rebalance, recovery, resilience, status, streams,
-    workers,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, explain, health,
+    instances, long_poll, moves, patterns, quarantine, rebalance, recovery, resilience, status,
+    streams, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -94,6 +94,8 @@ static ROUTES: &[Route] = routes![
         "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `group`, `name` (a part of it), `label` (`key:value`). URLs are masked without `urls=full`.";
     Current Shown GET "/streams/{id}" [Read] streams::detail,
         "Shows a stream, its owner, and why it waits. Its URL is masked without `urls=full`.";
+    Current Shown GET "/streams/{id}/explain" [None] explain::stream,
+        "Explains why a stream is where it is, where it could go now, and which way it came.";
     Current Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
     Current Ordered POST "/streams/{id}/release-quarantine" [None] quarantine::release,
@@ -104,6 +106,8 @@ static ROUTES: &[Route] = routes![
         "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
     Classic ShownToWorker GET "/instances/{server_id}" [None] instances::detail,
         "Shows an instance and the streams assigned to it.";
+    Current Shown GET "/instances/{server_id}/explain" [None] explain::instance,
+        "Explains whether an instance gets streams, which waiting ones it could have, and its fair share.";
     Current Told GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
         "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
     Current Ordered DELETE "/instances/{server_id}" [Read] instances::delete,

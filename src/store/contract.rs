@@ -15,10 +15,11 @@ use super::save::Save;
 use super::stored_event::StoredEvent;
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
+use crate::domain::explain::Placing;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use crate::domain::ids::{IncidentId, InstanceId};
+use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
 
@@ -149,6 +150,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// If the store cannot be reached.
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError>;
+
+    /// Returns the reasons of the placement that gave a stream to an instance under this epoch; `None`
+    /// if they are not kept.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn placing(
+        &self,
+        instance: &InstanceId,
+        epoch: Epoch,
+    ) -> Result<Option<Placing>, StoreError>;
 
     /// Saves alerts; a newer state of an alert replaces an older one. Not a fleet transaction.
     ///

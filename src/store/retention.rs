@@ -24,6 +24,13 @@ const PRUNE_ALERTS: &str = "DELETE FROM alerts WHERE id IN \
 const PRUNE_INCIDENTS: &str = "DELETE FROM incidents WHERE id IN \
      (SELECT id FROM incidents WHERE ended_at >= $1 AND ended_at <= $2 LIMIT $3)";
 
+/// Placings stay for as long as one of their assignments lasts.
+const PRUNE_PLACINGS: &str = "DELETE FROM placings WHERE first_epoch IN \
+     (SELECT first_epoch FROM placings WHERE at >= $1 AND at <= $2 AND NOT EXISTS \
+     (SELECT 1 FROM placements WHERE placements.instance_id = placings.instance_id \
+     AND placements.epoch >= placings.first_epoch AND placements.epoch <= placings.last_epoch) \
+     LIMIT $3)";
+
 const PRUNE_HEALTH: &str = "DELETE FROM health_history WHERE at IN \
      (SELECT at FROM health_history WHERE at >= $1 AND at <= $2 LIMIT $3)";
 
@@ -66,6 +73,7 @@ pub(super) fn outdated(expiry: &Expiry) -> Vec<(&'static str, Span)> {
     let tables = [
         (PRUNE_METRICS, &expiry.metrics),
         (PRUNE_EVENTS, &expiry.events),
+        (PRUNE_PLACINGS, &expiry.events),
         (PRUNE_ALERTS, &expiry.alerts),
         (PRUNE_INCIDENTS, &expiry.incidents),
         (PRUNE_HEALTH, &expiry.health),
@@ -108,6 +116,10 @@ pub const TABLES: &[(&str, Owner)] = &[
         ),
     ),
     ("placements", Owner::Fleet("each goes with its stream")),
+    (
+        "placings",
+        Owner::CleanUp("EVENT_RETENTION, once none of their assignments lasts"),
+    ),
     ("events", Owner::CleanUp("EVENT_RETENTION")),
     (
         "incidents",

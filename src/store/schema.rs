@@ -159,6 +159,17 @@ diesel::table! {
 }
 
 diesel::table! {
+    placings (first_epoch) {
+        first_epoch -> BigInt,
+        last_epoch -> BigInt,
+        instance_id -> Text,
+        at -> BigInt,
+        reason -> Text,
+        candidates -> Text,
+    }
+}
+
+diesel::table! {
     metrics (instance_id, recorded_at) {
         instance_id -> Text,
         recorded_at -> BigInt,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::error::StoreError;
-use super::rows::{EventRow, IncidentRow, InstanceRow, PlacementRow, StreamRow};
+use super::rows::{EventRow, IncidentRow, InstanceRow, PlacementRow, PlacingRow, StreamRow};
 use super::save::Save;
 use crate::domain::fleet::Rows;
 use crate::domain::stream::Stream;
@@ -15,6 +15,7 @@ pub(super) struct WriteSet {
     pub(super) instances: Vec<InstanceRow>,
     pub(super) streams: Vec<StreamRow>,
     pub(super) placements: Vec<PlacementRow>,
+    pub(super) placings: Vec<PlacingRow>,
     pub(super) incidents: Vec<IncidentRow>,
     pub(super) events: Vec<EventRow>,
     pub(super) gone_instances: Vec<String>,
@@ -45,6 +46,7 @@ impl WriteSet {
                 None => set.gone_placements.push(id.get()),
             }
         }
+        set.placings = save.rows.placings.iter().map(PlacingRow::from).collect();
         // One statement must not write a row twice; the newest state of an incident counts.
         let incidents: BTreeMap<_, _> = save
             .rows

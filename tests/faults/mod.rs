@@ -17,10 +17,11 @@ use futures_util::FutureExt;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter};
 use resilient_orchestrator::domain::event_filter::EventFilter;
+use resilient_orchestrator::domain::explain::Placing;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::health::HealthRecord;
 use resilient_orchestrator::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use resilient_orchestrator::domain::ids::{IncidentId, InstanceId};
+use resilient_orchestrator::domain::ids::{Epoch, IncidentId, InstanceId};
 use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
@@ -588,6 +589,15 @@ impl Store for FaultyStore {
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
         self.weather(Side::Reads).await?;
         self.inner.incident(id).await
+    }
+
+    async fn placing(
+        &self,
+        instance: &InstanceId,
+        epoch: Epoch,
+    ) -> Result<Option<Placing>, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.placing(instance, epoch).await
     }
 
     async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {

@@ -106,8 +106,9 @@ async fn room_for_failure_is_known_and_its_lack_is_an_alert() {
             "waiting": {"unclaimed": 2, "orphaned": 0}, "survives_one_instance": true,
             "headroom_streams": 0,
             "worst_instance": {"server_id": "a", "streams": 5, "streams_without_home": 0},
-            "by_label": [{"label": "zone", "value": "x", "streams": 10,
-                "streams_without_home": 5}]})
+            "by_label": [
+                {"label": "zone", "value": "x", "streams": 10, "streams_without_home": 5},
+                {"label": "zone", "value": "y", "streams": 0, "streams_without_home": 0}]})
     );
     world.assign("c", 2).await;
     let short = world.get("/capacity").await.ok();

@@ -10,6 +10,7 @@ mod capacity;
 mod catalogue;
 mod classic;
 mod epochs;
+mod explain;
 mod health;
 mod long_poll;
 mod outage;

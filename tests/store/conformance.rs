@@ -14,6 +14,9 @@ use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Sever
 use resilient_orchestrator::domain::constraints::Constraints;
 use resilient_orchestrator::domain::event_filter::{EventFilter, EventOrder};
 use resilient_orchestrator::domain::events::Event;
+use resilient_orchestrator::domain::explain::{
+    Candidate, Placed, Placing, ShownScore, ShownStrain,
+};
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::handover::{AfterRelease, Handover, HandoverMode, MoveReason};
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
@@ -26,6 +29,7 @@ use resilient_orchestrator::domain::incident::{
     StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
+use resilient_orchestrator::domain::placement::Exclusion;
 use resilient_orchestrator::domain::quarantine::{OwnerFailure, OwnerFault, Quarantine, Suspicion};
 use resilient_orchestrator::domain::returns::Returns;
 use resilient_orchestrator::domain::stream::{
@@ -97,6 +101,7 @@ conformance! {
     metrics_come_newest_first,
     a_metrics_record_is_kept_once,
     pruning_takes_the_old_in_steps,
+    the_reasons_of_a_placement_are_kept_while_an_assignment_lasts,
     alerts_are_kept_until_they_are_closed_and_old,
     the_health_history_is_bounded_by_time_and_rows,
     the_census_counts,
@@ -1318,6 +1323,75 @@ fn expiry(metrics_since: i64, events_since: i64) -> Expiry {
         health: everything(),
         most_health_rows: 1_000,
     }
+}
+
+/// Why `a` got streams under these epochs.
+fn placing(first: i64, last: i64) -> Placing {
+    let candidate = |id: &str, rank: Option<u32>, excluded_by| Candidate {
+        server_id: id.into(),
+        chosen: rank == Some(1),
+        rank,
+        score: Some(ShownScore {
+            held: u32::MAX,
+            limit: 1,
+            streams: 0,
+            strain: ShownStrain::Busy,
+        }),
+        excluded_by,
+    };
+    Placing {
+        instance: "a".into(),
+        first: Epoch::new(first),
+        last: Epoch::new(last),
+        placed: Placed {
+            at: at(first),
+            reason: AssignReason::InstanceFailed,
+            candidates: vec![
+                candidate("a", Some(1), None),
+                candidate("b \u{fc}", None, Some(Exclusion::NoRoom)),
+            ],
+        },
+    }
+}
+
+async fn the_reasons_of_a_placement_are_kept_while_an_assignment_lasts(store: AnyStore) {
+    let guard = store.begin_term().await.unwrap();
+    let placings = vec![placing(2, 4), placing(7, 7), placing(9, 12)];
+    let draft = Draft::default()
+        .instance(instance("a"))
+        .stream(stream(1), assigned("a", 3))
+        .stream(stream(2), assigned("a", 9))
+        .with(|rows| rows.placings.clone_from(&placings));
+    store.save(guard, draft.decided(1, 12)).await.unwrap();
+    let read = async |instance: &str, epoch| {
+        let found = store.placing(&instance.into(), Epoch::new(epoch)).await;
+        found.unwrap().map(|placing| placing.first.get())
+    };
+    assert_eq!(
+        store.placing(&"a".into(), Epoch::new(3)).await.unwrap(),
+        Some(placings[0].clone())
+    );
+    for (epoch, first) in [
+        (1, None),
+        (2, Some(2)),
+        (4, Some(2)),
+        (5, None),
+        (7, Some(7)),
+        (8, None),
+        (12, Some(9)),
+        (13, None),
+    ] {
+        assert_eq!(read("a", epoch).await, first, "{epoch}");
+    }
+    assert_eq!(read("b", 3).await, None, "another instance");
+    let old = Expiry {
+        events: Recent::since(at(8)),
+        ..expiry(0, 0)
+    };
+    assert_eq!(store.prune(&old).await.unwrap(), 1, "nobody has epoch 7");
+    assert_eq!(store.prune(&old).await.unwrap(), 0);
+    assert_eq!(read("a", 7).await, None);
+    assert_eq!(read("a", 3).await, Some(2), "it lasts");
 }
 
 fn alert(id: i64, kind: AlertKind, closed_at: Option<i64>) -> Alert {

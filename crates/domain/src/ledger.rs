@@ -50,7 +50,7 @@ impl Batch {
                         concerned.extend(owner.map(|owner| owner.instance.clone()));
                     }
                 }
-                Change::Stream { .. } | Change::Incident(_) => {}
+                Change::Stream { .. } | Change::Incident(_) | Change::Placing(_) => {}
             }
         }
         concerned

@@ -50,6 +50,7 @@ pub mod digest;
 pub mod endings;
 pub mod event_filter;
 pub mod events;
+pub mod explain;
 pub mod fleet;
 pub mod handover;
 pub mod headroom;

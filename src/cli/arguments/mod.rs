@@ -81,6 +81,9 @@ where
         },
         Some(("status", asked)) => Command::Ask(question(Subject::Status, asked)),
         Some(("capacity", asked)) => Command::Ask(question(Subject::Capacity, asked)),
+        Some(("explain", asked)) => {
+            Command::Ask(question(Subject::Explain(text(asked, "id")), asked))
+        }
         Some(("consistency", asked)) => Command::Ask(question(Subject::Consistency, asked)),
         Some(("incidents", asked)) if asked.contains_id("id") => {
             Command::Ask(question(Subject::Incident(text(asked, "id")), asked))
@@ -200,6 +203,19 @@ pub(super) fn command_line() -> clap::Command {
             "Shows whether the loss of any one instance, or of all with one value of a label, could \
              be absorbed",
         ))
+        .subcommand(
+            asking("explain")
+                .about(
+                    "Explains why a stream is where it is, and where it could go, or why an instance \
+                     gets streams or does not",
+                )
+                .arg(
+                    Arg::new("id")
+                        .value_name("STREAM|INSTANCE")
+                        .required(true)
+                        .help("The number of a stream, or the name of an instance"),
+                ),
+        )
         .subcommand(
             asking("cluster")
                 .about("Shows which orchestrator leads, how fresh its proof is, and the standbys")

@@ -49,6 +49,10 @@ fn questions_to_a_running_orchestrator() {
     };
     assert_eq!(asked(&["status"]), plain(Subject::Status));
     assert_eq!(asked(&["capacity"]), plain(Subject::Capacity));
+    assert_eq!(
+        asked(&["explain", "cam-7"]),
+        plain(Subject::Explain("cam-7".to_owned()))
+    );
     assert_eq!(asked(&["consistency"]), plain(Subject::Consistency));
     assert_eq!(asked(&["incidents"]), plain(Subject::Incidents(vec![])));
     assert_eq!(

@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::question::{Question, Subject};
-use super::{capacity, cluster, consistency, incidents, rebalance, recovery, status, streams};
+use super::{
+    capacity, cluster, consistency, explain, incidents, rebalance, recovery, status, streams,
+};
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
@@ -39,6 +41,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             consistency::show,
         ),
         Subject::Capacity => (connection.get("/capacity", &[]), capacity::show),
+        Subject::Explain(id) => (connection.get(&explain::path(id), &[]), explain::show),
         Subject::Cluster => (connection.get("/cluster", &[]), cluster::show),
         Subject::TakeOver { reason } => (
             connection.post("/cluster/take-over", &[("reason", reason.clone())]),
@@ -80,6 +83,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         | Subject::Incidents(_)
         | Subject::Incident(_)
         | Subject::Capacity
+        | Subject::Explain(_)
         | Subject::Cluster
         | Subject::Streams(_)
         | Subject::Rebalance(_)

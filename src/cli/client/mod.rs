@@ -9,6 +9,7 @@ mod capacity;
 mod cluster;
 mod connection;
 mod consistency;
+mod explain;
 mod incidents;
 mod question;
 mod rebalance;

@@ -27,6 +27,8 @@ pub(in crate::cli) enum Subject {
     Consistency,
     /// Whether the loss of an instance could be absorbed.
     Capacity,
+    /// Why a stream is where it is, by its id, or why an instance gets streams or does not, by its name.
+    Explain(String),
     /// Who leads, and who else is there.
     Cluster,
     /// That a standby takes over.

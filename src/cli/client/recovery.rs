@@ -7,7 +7,12 @@ use super::table::{aligned, cell, words};
 
 /// Returns the path of an order about an instance, whose name may hold any character.
 pub(super) fn path(order: &str, id: &str) -> String {
-    let mut path = format!("/resilience/{order}/");
+    format!("/resilience/{order}/{}", encoded(id))
+}
+
+/// Returns a name as one segment of a path.
+pub(super) fn encoded(id: &str) -> String {
+    let mut path = String::new();
     for byte in id.bytes() {
         if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
             path.push(char::from(byte));

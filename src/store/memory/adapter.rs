@@ -1,6 +1,6 @@
 //! The store itself: the trait for maps in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,10 +9,11 @@ use async_trait::async_trait;
 use super::tables::{Tables, drop_rows};
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
+use crate::domain::explain::Placing;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use crate::domain::ids::{IncidentId, InstanceId};
+use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::instance::Instance;
 use crate::domain::stream::{Place, Stream};
@@ -215,6 +216,18 @@ impl Store for MemoryStore {
         Ok(self.tables().incidents.get(&id).cloned())
     }
 
+    async fn placing(
+        &self,
+        instance: &InstanceId,
+        epoch: Epoch,
+    ) -> Result<Option<Placing>, StoreError> {
+        let tables = self.tables();
+        let upto = ..=(instance.clone(), epoch);
+        let newest = tables.placings.range(upto).next_back();
+        let placing = newest.map(|(_, placing)| placing.clone());
+        Ok(placing.filter(|placing| placing.covers(instance, epoch)))
+    }
+
     async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {
         let mut tables = self.tables();
         for alert in alerts {
@@ -271,6 +284,14 @@ impl Store for MemoryStore {
             is_past(&expiry.metrics, *at)
         });
         left -= tables.events.prune(|at| is_past(&expiry.events, at), left);
+        let owned = tables.places.values().filter_map(Place::assignment);
+        let owned: BTreeSet<(InstanceId, Epoch)> = owned
+            .map(|assignment| (assignment.instance.clone(), assignment.epoch))
+            .collect();
+        drop_rows(&mut tables.placings, &mut left, |(instance, first), row| {
+            let covered = (instance.clone(), *first)..=(instance.clone(), row.last);
+            is_past(&expiry.events, row.placed.at) && owned.range(covered).next().is_none()
+        });
         drop_rows(&mut tables.alerts, &mut left, |_, alert| {
             alert
                 .closed_at

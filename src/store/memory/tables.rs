@@ -7,6 +7,7 @@ use super::events::EventTable;
 use super::seat::Seat;
 use crate::domain::alert::Alert;
 use crate::domain::events::DatedEvent;
+use crate::domain::explain::Placing;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, StreamId, Term, Version};
@@ -28,6 +29,7 @@ pub(super) struct Tables {
     pub(super) instances: BTreeMap<InstanceId, Arc<Instance>>,
     pub(super) streams: BTreeMap<StreamId, Arc<Stream>>,
     pub(super) places: BTreeMap<StreamId, Place>,
+    pub(super) placings: BTreeMap<(InstanceId, Epoch), Placing>,
     pub(super) incidents: BTreeMap<IncidentId, Incident>,
     pub(super) beats: BTreeMap<InstanceId, LastBeat>,
     pub(super) watermark: Option<BeatWatermark>,
@@ -90,6 +92,10 @@ impl Tables {
         put_rows(&mut self.instances, &save.rows.instances);
         put_rows(&mut self.streams, &save.rows.streams);
         put_rows(&mut self.places, &save.rows.places);
+        for placing in &save.rows.placings {
+            let key = (placing.instance.clone(), placing.first);
+            self.placings.insert(key, placing.clone());
+        }
         for incident in &save.rows.incidents {
             self.incidents.insert(incident.id, incident.clone());
         }

@@ -21,10 +21,11 @@ use super::operations;
 use super::own_runtime::OwnRuntime;
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
+use crate::domain::explain::Placing;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use crate::domain::ids::{IncidentId, InstanceId};
+use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::leadership::{NodeName, RunId};
 use crate::domain::time::WallTime;
@@ -314,6 +315,16 @@ impl Store for PostgresStore {
 
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
         self.read(move |c| operations::incident(c, id).boxed())
+            .await
+    }
+
+    async fn placing(
+        &self,
+        instance: &InstanceId,
+        epoch: Epoch,
+    ) -> Result<Option<Placing>, StoreError> {
+        let instance = instance.clone();
+        self.read(move |c| async move { operations::placing(c, &instance, epoch).await }.boxed())
             .await
     }
 

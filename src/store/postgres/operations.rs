@@ -20,6 +20,7 @@ use diesel::sql_types::BigInt;
 use super::dialect::{Connection, RunQueryDsl, append_events, put_placements};
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::{EventFilter, EventOrder};
+use crate::domain::explain::Placing;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, Term, Version};
@@ -34,13 +35,13 @@ use crate::store::multi_row::{incoming, rows_per_statement};
 use crate::store::retention::Expiry;
 use crate::store::retention::{PRUNE_FORGOTTEN, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
 use crate::store::rows::{
-    AlertRow, BeatRow, HealthRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow,
+    AlertRow, BeatRow, HealthRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, PlacingRow,
     StoredEventRow, StreamRow,
 };
 use crate::store::save::Save;
 use crate::store::schema::{
     alerts, beat_watermark, events, fleet_state, health_history, incidents, instances, last_beats,
-    metrics, placements, streams,
+    metrics, placements, placings, streams,
 };
 use crate::store::stored_event::StoredEvent;
 use crate::store::write_set::WriteSet;
@@ -123,6 +124,12 @@ async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
     }
     if !set.placements.is_empty() {
         put_placements(c, &set.placements).await?;
+    }
+    for rows in set.placings.chunks(rows_per_statement(PlacingRow::WIDTH)) {
+        diesel::insert_into(placings::table)
+            .values(rows)
+            .execute(c)
+            .await?;
     }
     for ids in set.gone_placements.chunks(rows_per_statement(1)) {
         diesel::delete(placements::table.filter(placements::stream_id.eq_any(ids)))
@@ -576,6 +583,24 @@ pub(super) async fn incident(
         .await
         .optional()?;
     row.map(Incident::try_from).transpose()
+}
+
+/// The newest placing that begins at this epoch or before; it may have ended before.
+pub(super) async fn placing(
+    c: &mut Connection,
+    instance: &InstanceId,
+    epoch: Epoch,
+) -> Result<Option<Placing>, StoreError> {
+    let row: Option<PlacingRow> = placings::table
+        .filter(placings::instance_id.eq(instance.as_str()))
+        .filter(placings::first_epoch.le(epoch.get()))
+        .order(placings::first_epoch.desc())
+        .select(PlacingRow::as_select())
+        .first(c)
+        .await
+        .optional()?;
+    let placing = row.map(Placing::try_from).transpose()?;
+    Ok(placing.filter(|placing| placing.covers(instance, epoch)))
 }
 
 pub(super) async fn save_alerts(c: &mut Connection, alerts: &[Alert]) -> Result<(), StoreError> {

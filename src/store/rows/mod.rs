@@ -8,6 +8,7 @@
 mod history;
 mod instance;
 mod placement;
+mod placing;
 mod row_at;
 mod stream;
 mod watch;
@@ -15,5 +16,6 @@ mod watch;
 pub(super) use history::{BeatRow, EventRow, IncidentRow, MetricsRow, StoredEventRow};
 pub(super) use instance::InstanceRow;
 pub(super) use placement::PlacementRow;
+pub(super) use placing::PlacingRow;
 pub(super) use stream::StreamRow;
 pub(super) use watch::{AlertRow, HealthRow};

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::explain::Placing;
 use crate::ids::{InstanceId, StreamId};
 use crate::incident::Incident;
 use crate::instance::Instance;
@@ -32,6 +33,8 @@ pub enum Change {
     },
     /// The record of a recovery. It has no part in decisions and only goes to the store.
     Incident(Incident),
+    /// The reasons of placements, for the store too.
+    Placing(Placing),
 }
 
 impl Change {
@@ -59,6 +62,7 @@ impl Change {
                 after: before,
             },
             Self::Incident(incident) => Self::Incident(incident),
+            Self::Placing(placing) => Self::Placing(placing),
         }
     }
 }
@@ -73,6 +77,8 @@ pub struct Rows {
     pub places: BTreeMap<StreamId, Option<Place>>,
     /// The incidents, in the order they were recorded.
     pub incidents: Vec<Incident>,
+    /// The reasons of placements.
+    pub placings: Vec<Placing>,
 }
 
 impl Rows {
@@ -91,6 +97,7 @@ impl Rows {
                     rows.places.insert(*stream, after.clone());
                 }
                 Change::Incident(incident) => rows.incidents.push(incident.clone()),
+                Change::Placing(placing) => rows.placings.push(placing.clone()),
             }
         }
         rows
@@ -98,7 +105,8 @@ impl Rows {
 
     /// Returns how many rows are to be written.
     pub fn len(&self) -> usize {
-        self.instances.len() + self.streams.len() + self.places.len() + self.incidents.len()
+        let fleet = self.instances.len() + self.streams.len() + self.places.len();
+        fleet + self.incidents.len() + self.placings.len()
     }
 
     /// Returns whether there is nothing to write.

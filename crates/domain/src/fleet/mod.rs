@@ -4,8 +4,8 @@
 //! the steps a command takes, `recent` remembers which streams came and went, `room` orders
 //! instances by how much they can still take, `choice` chooses the instance for one stream, `placement`
 //! places the streams that wait (`filling` says when), `plan`, `targets` and `scores` where the streams
-//! of one instance go, `suspects` which of them may have caused its failure, `policies` are the numbers
-//! it all goes by, `under_way` counts the moves that are not over, `copy` is taken for the invariants,
+//! of one instance go, `suspects` which of them may have caused its failure, `explained` why a stream is where it is,
+//! `policies` are the numbers it all goes by, `under_way` counts the moves that are not over, `copy` is taken for the invariants,
 //! and `standing` is what a heartbeat
 //! needs to know of one instance. The commands are in `commands`; `ledger` keeps the saved fleet
 //! apart from the one being decided.
@@ -14,6 +14,7 @@ mod change;
 mod choice;
 mod copy;
 mod draft;
+mod explained;
 mod filling;
 mod holdings;
 mod model;
@@ -33,6 +34,7 @@ pub use change::{Change, Rows};
 pub use choice::Suits;
 pub use copy::{CopiedFleet, FleetCopy};
 pub use draft::Draft;
+pub use explained::Outlook;
 pub use filling::{FillTimer, Filling};
 pub use model::{Fleet, InstanceSlot, StreamSlot};
 pub use placement::{

@@ -20,6 +20,9 @@ use crate::placement::{Need, Room};
 /// A label with more values than this is the name of something, not a place that can be lost.
 const MOST_VALUES: usize = 1_000;
 
+/// So is a label with more values than this of which each instance has one of its own.
+const MOST_UNSHARED_VALUES: usize = 20;
+
 /// What is known of one instance.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
@@ -85,7 +88,7 @@ pub struct Headroom {
     pub free: usize,
     /// The loss that leaves most streams without a home; among equal ones that of most streams.
     pub worst: Option<InstanceLoss>,
-    /// Each value of each label that several instances have, by label and value.
+    /// Each value of each label, by label and value; without labels that are names of instances.
     pub by_label: Vec<LabelLoss>,
 }
 
@@ -112,7 +115,7 @@ impl Headroom {
         headroom.worst = losses
             .filter(|loss| loss.streams > 0)
             .max_by_key(|loss| (loss.homeless, loss.streams, Reverse(loss.instance.clone())));
-        headroom.by_label = shared_labels(holders)
+        headroom.by_label = places(holders)
             .into_iter()
             .map(|((label, value), lost)| LabelLoss {
                 label: label.to_owned(),
@@ -145,20 +148,28 @@ impl Headroom {
     }
 }
 
-/// Returns the instances with each value of each label that several have.
-fn shared_labels(holders: &[Holder]) -> BTreeMap<(&str, &str), Vec<usize>> {
+/// Returns the instances with each value of each label, without labels that name an instance.
+fn places(holders: &[Holder]) -> BTreeMap<(&str, &str), Vec<usize>> {
     let mut by_value: BTreeMap<(&str, &str), Vec<usize>> = BTreeMap::new();
     for (index, holder) in holders.iter().enumerate() {
         for (key, value) in &holder.instance.labels {
             by_value.entry((key, value)).or_default().push(index);
         }
     }
-    let mut values: BTreeMap<&str, usize> = BTreeMap::new();
-    for (label, _) in by_value.keys() {
-        *values.entry(label).or_default() += 1;
+    let mut labels: BTreeMap<&str, (usize, bool)> = BTreeMap::new();
+    for ((label, _), carriers) in &by_value {
+        let (values, is_shared) = labels.entry(label).or_default();
+        *values += 1;
+        *is_shared |= carriers.len() > 1;
     }
-    by_value.retain(|(label, _), lost| {
-        lost.len() > 1 && values.get(label).is_some_and(|count| *count <= MOST_VALUES)
+    by_value.retain(|(label, _), _| {
+        let (values, is_shared) = labels.get(label).copied().unwrap_or_default();
+        values
+            <= if is_shared {
+                MOST_VALUES
+            } else {
+                MOST_UNSHARED_VALUES
+            }
     });
     by_value
 }

@@ -7,6 +7,7 @@
 mod assignments;
 mod changes;
 mod diagnose;
+mod explain;
 mod filter;
 mod headroom;
 mod instances;
@@ -22,6 +23,7 @@ mod watch;
 pub use assignments::{AssignmentLine, AssignmentList};
 pub use changes::{ChangesSince, SetUpdate, WorkerUpdate};
 pub use diagnose::{Diagnose, Diagnosis};
+pub use explain::{ExplainInstance, ExplainStream, InstanceExplained, StreamExplained};
 pub use filter::{NameFilter, StreamFilter};
 pub use headroom::HeadroomFacts;
 pub use instances::{InstanceDetail, InstanceLine, InstanceList};

@@ -14,10 +14,11 @@ use super::operations;
 use super::place::Place;
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::event_filter::EventFilter;
+use crate::domain::explain::Placing;
 use crate::domain::fleet::Snapshot;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use crate::domain::ids::{IncidentId, InstanceId};
+use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::time::WallTime;
 use crate::store::census::Census;
@@ -274,6 +275,16 @@ impl Store for SqliteStore {
 
     async fn incident(&self, id: IncidentId) -> Result<Option<Incident>, StoreError> {
         self.read(move |c| operations::incident(c, id)).await
+    }
+
+    async fn placing(
+        &self,
+        instance: &InstanceId,
+        epoch: Epoch,
+    ) -> Result<Option<Placing>, StoreError> {
+        let instance = instance.clone();
+        self.read(move |c| operations::placing(c, &instance, epoch))
+            .await
     }
 
     async fn save_alerts(&self, alerts: &[Alert]) -> Result<(), StoreError> {

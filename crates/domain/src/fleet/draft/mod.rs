@@ -12,6 +12,7 @@ use super::filling::Filling;
 use super::model::Fleet;
 use super::policies::Policies;
 use crate::events::Event;
+use crate::explain::Placing;
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
@@ -32,6 +33,8 @@ pub struct Draft<'f> {
     changes: Vec<Change>,
     events: Vec<Event>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
+    /// The reasons of its placements, by the instance that got the streams.
+    placings: BTreeMap<InstanceId, Placing>,
 }
 
 impl<'f> Draft<'f> {
@@ -49,10 +52,13 @@ impl<'f> Draft<'f> {
             changes: Vec::new(),
             events: Vec::new(),
             touched: BTreeMap::new(),
+            placings: BTreeMap::new(),
         }
     }
 
-    pub(crate) fn into_parts(self) -> (Vec<Change>, Vec<Event>) {
+    pub(crate) fn into_parts(mut self) -> (Vec<Change>, Vec<Event>) {
+        let placings = self.placings.into_values();
+        self.changes.extend(placings.map(Change::Placing));
         (self.changes, self.events)
     }
 

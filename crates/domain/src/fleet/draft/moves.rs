@@ -2,6 +2,7 @@
 
 use super::Draft;
 use crate::events::Event;
+use crate::explain::Placing;
 use crate::fleet::change::Change;
 use crate::handover::{AbandonReason, AfterRelease, Handover};
 use crate::ids::{Incarnation, InstanceId, StreamId};
@@ -33,8 +34,12 @@ impl Draft<'_> {
             .and_then(|slot| slot.place().assignment())
             .map(|assignment| (assignment.instance.clone(), assignment.epoch))
             .unzip();
+        self.explain(stream, to, reason);
         self.end_pause(stream);
         let epoch = self.next_epoch();
+        if let Some(placing) = self.placings.get_mut(to) {
+            placing.last = epoch;
+        }
         let version = self.touch(to);
         self.place(
             stream,
@@ -56,6 +61,21 @@ impl Draft<'_> {
             from,
             from_epoch,
         });
+    }
+
+    /// Notes why an instance gets a stream, unless it got one by this command already.
+    fn explain(&mut self, stream: StreamId, to: &InstanceId, reason: AssignReason) {
+        if self.placings.contains_key(to) {
+            return;
+        }
+        let first = self.fleet.counter().next();
+        let placing = Placing {
+            instance: to.clone(),
+            first,
+            last: first,
+            placed: self.fleet.placed(stream, to, reason, self.now),
+        };
+        self.placings.insert(to.clone(), placing);
     }
 
     /// Gives a stream to an instance while its former owner goes on until the new one runs it.

@@ -21,7 +21,7 @@ impl Fleet {
             Change::Instance { id, after, .. } => self.apply_instance(id, after),
             Change::Stream { id, after, .. } => self.apply_stream(id, after),
             Change::Place { stream, after, .. } => self.apply_place(stream, after),
-            Change::Incident(_) => {}
+            Change::Incident(_) | Change::Placing(_) => {}
         }
     }
 
