@@ -4,7 +4,9 @@ use serde_json::Value;
 
 use super::connection::Connection;
 use super::question::{Question, Subject};
-use super::{capacity, cluster, consistency, explain, incidents, recovery, status, streams};
+use super::{
+    capacity, cluster, consistency, explain, incidents, planned, recovery, status, streams,
+};
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
@@ -45,6 +47,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             connection.post("/cluster/take-over", &[("reason", reason.clone())]),
             cluster::show_order,
         ),
+        Subject::Planned(order) => return planned::carry_out(&connection, order, question.json),
         Subject::Recover(id) => (
             connection.post(&recovery::path("recovery", id), &[]),
             recovery::show,
@@ -80,6 +83,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         | Subject::Explain(_)
         | Subject::Cluster
         | Subject::Streams(_)
+        | Subject::Planned(_)
         | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,

@@ -24,6 +24,12 @@ impl Event {
         "brake_ordered",
         "emergency_recovered",
         "maintenance_ended",
+        "instance_cordoned",
+        "instance_uncordoned",
+        "drain_started",
+        "drain_ended",
+        "maintenance_started",
+        "roll_changed",
         "recovery_escalated",
         "recovery_ended",
         "stream_created",
@@ -65,6 +71,12 @@ impl Event {
             Self::BrakeOrdered { .. } => "brake_ordered",
             Self::EmergencyRecovered { .. } => "emergency_recovered",
             Self::MaintenanceEnded { .. } => "maintenance_ended",
+            Self::InstanceCordoned { .. } => "instance_cordoned",
+            Self::InstanceUncordoned { .. } => "instance_uncordoned",
+            Self::DrainStarted { .. } => "drain_started",
+            Self::DrainEnded { .. } => "drain_ended",
+            Self::MaintenanceStarted { .. } => "maintenance_started",
+            Self::RollChanged { .. } => "roll_changed",
             Self::RecoveryEscalated { .. } => "recovery_escalated",
             Self::RecoveryEnded { .. } => "recovery_ended",
             Self::StreamCreated { .. } => "stream_created",
@@ -104,6 +116,11 @@ impl Event {
             | Self::InstanceRemoved { instance, .. }
             | Self::EmergencyRecovered { instance, .. }
             | Self::MaintenanceEnded { instance, .. }
+            | Self::InstanceCordoned { instance, .. }
+            | Self::InstanceUncordoned { instance, .. }
+            | Self::DrainStarted { instance, .. }
+            | Self::DrainEnded { instance, .. }
+            | Self::MaintenanceStarted { instance, .. }
             | Self::RecoveryEscalated { instance, .. }
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
@@ -119,6 +136,7 @@ impl Event {
             Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::RollChanged { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
@@ -164,6 +182,12 @@ impl Event {
             | Self::BrakeOrdered { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }
+            | Self::InstanceCordoned { .. }
+            | Self::InstanceUncordoned { .. }
+            | Self::DrainStarted { .. }
+            | Self::DrainEnded { .. }
+            | Self::MaintenanceStarted { .. }
+            | Self::RollChanged { .. }
             | Self::RecoveryEscalated { .. }
             | Self::RecoveryEnded { .. }
             | Self::StreamsDelivered { .. } => None,
