@@ -31,6 +31,8 @@ mod network;
 mod operator;
 #[path = "../tests/support/commands.rs"]
 mod orders;
+#[path = "../tests/simulation/planned.rs"]
+mod planned;
 #[path = "../tests/simulation/quarantined.rs"]
 mod quarantined;
 #[path = "../tests/simulation/report.rs"]

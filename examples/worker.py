@@ -1,8 +1,9 @@
 """A complete worker in Python: the contract of docs/WORKERS.md, with the standard library only.
 
-    python3 examples/worker.py http://localhost:8001 worker-1
+    python3 examples/worker.py http://localhost:8001 worker-1 [BACK_IN]
 
-Ctrl-C or SIGTERM: it gives its streams back and ends. Put your work into `run`. Needs Linux.
+Ctrl-C or SIGTERM: it gives its streams back and ends. With BACK_IN (60s): it ends, and its streams
+are reserved for so long. Put your work into `run`. Needs Linux.
 """
 import json
 import math
@@ -16,6 +17,7 @@ import urllib.parse
 import urllib.request
 
 URL, NAME = sys.argv[1].rstrip("/"), sys.argv[2]
+BACK_IN = sys.argv[3] if len(sys.argv) > 3 else ""
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to the own network
 
 
@@ -246,9 +248,12 @@ class Worker:
         if self.incarnation is None:
             return
         try:  # the release says which life leaves: it is refused if a newer process lives
-            call("POST", "/streams/release", {"server_id": NAME, "stream_ids": held,
-                                              "incarnation": self.incarnation})
-            call("DELETE", f"/instances/{urllib.parse.quote(NAME, safe='')}?incarnation={self.incarnation}")
+            if not BACK_IN:
+                call("POST", "/streams/release", {"server_id": NAME, "stream_ids": held,
+                                                  "incarnation": self.incarnation})
+            back = f"&back_in={urllib.parse.quote(BACK_IN)}" if BACK_IN else ""
+            name = urllib.parse.quote(NAME, safe="")
+            call("DELETE", f"/instances/{name}?incarnation={self.incarnation}{back}")
         except (OSError, ValueError, Refused) as error:
             print(f"left without goodbye: {error}", flush=True)
 

@@ -47,10 +47,13 @@ impl Runner for Radios {
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, url, name] = arguments.as_slice() else {
-        return Err("usage: worker URL NAME".into());
+    let (url, name, most) = match arguments.as_slice() {
+        [_, url, name] => (url, name, 20),
+        [_, url, name, most] => (url, name, most.parse()?),
+        _ => return Err("usage: worker URL NAME [MAX_STREAMS]".into()),
     };
-    let worker = Worker::builder(url, name).start(Radios::default())?;
+    let worker = Worker::builder(url, name).max_streams(most);
+    let worker = worker.start(Radios::default())?;
     let handle = worker.handle();
     thread::spawn(move || {
         let mut lines = std::io::stdin().lines().map_while(Result::ok);

@@ -280,6 +280,7 @@ pub fn start(
         incidents: incidents.clone(),
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
+        pace: settings.planned.pace,
         prover: prover.clone(),
     };
     placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));

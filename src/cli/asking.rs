@@ -44,3 +44,11 @@ pub(super) fn calling(name: &'static str) -> clap::Command {
             )),
     )
 }
+
+/// Returns the argument that names an instance.
+pub(super) fn instance() -> Arg {
+    Arg::new("id")
+        .value_name("ID")
+        .required(true)
+        .help("The instance's server_id")
+}

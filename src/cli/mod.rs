@@ -12,6 +12,7 @@ mod exit;
 mod flags;
 mod logging;
 mod output;
+mod planned_arguments;
 mod stream_arguments;
 
 pub use dispatch::main;

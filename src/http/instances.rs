@@ -19,12 +19,14 @@ use super::streams::next_of;
 use crate::actors::heartbeat_log::AskHistory;
 use crate::actors::orchestrator::Orchestrator;
 use crate::actors::registry::Duplicate;
-use crate::domain::commands::Rejection;
+use crate::domain::commands::{Rejection, SayGoodbye};
 use crate::domain::fleet::Evacuation;
 use crate::domain::heartbeat::MetricsRecord;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
+use crate::domain::planned::{Cordon, Requester};
 use crate::domain::queries::{InstanceDetail, InstanceLine, InstanceList};
+use crate::domain::time::WallTime;
 
 /// The most records of metrics in one answer: a day of heartbeats every 9 s.
 const MAX_RECORDS: u32 = 10_000;
@@ -48,6 +50,8 @@ struct InstanceAnswer {
     /// How many of the owned streams run: none when its lease is over, or it has failed.
     running: usize,
     status: InstanceStatus,
+    /// Whether it may be given streams that it does not own, as far as its state and its cordon go.
+    schedulable: bool,
     registered_at: Time,
     last_heartbeat: Option<Time>,
     reported_status: Option<Arc<str>>,
@@ -60,6 +64,34 @@ struct InstanceAnswer {
     heartbeat_interval_seconds: Option<Value>,
     auto_assign: bool,
     labels: BTreeMap<String, String>,
+    /// The cordon that keeps it from getting streams.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cordon: Option<CordonAnswer>,
+    /// Until when its silence is expected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    absent_until: Option<Time>,
+}
+
+/// A cordon, as it is shown beside the state.
+#[derive(Debug, Serialize)]
+struct CordonAnswer {
+    since: Time,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
+    by: Requester,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl CordonAnswer {
+    fn of(cordon: &Cordon) -> Self {
+        Self {
+            since: Time(cordon.since),
+            until: cordon.until.map(Time),
+            by: cordon.by,
+            reason: cordon.reason.clone(),
+        }
+    }
 }
 
 impl InstanceAnswer {
@@ -82,6 +114,7 @@ impl InstanceAnswer {
                 0
             },
             status: instance.status,
+            schedulable: instance.is_schedulable(),
             registered_at: Time(instance.registered_at),
             last_heartbeat: entry.map(|entry| Time(entry.last_beat_wall())),
             reported_status: reported.status,
@@ -93,6 +126,8 @@ impl InstanceAnswer {
             heartbeat_interval_seconds: instance.heartbeat_interval.map(seconds),
             auto_assign: instance.auto_assign,
             labels: instance.labels.clone(),
+            cordon: instance.cordon().map(CordonAnswer::of),
+            absent_until: instance.absence().map(|absence| Time(absence.until)),
         }
     }
 }
@@ -317,6 +352,27 @@ pub(super) struct RemovalAnswer {
     /// When the lease of its worker is over, and the rest of its streams move.
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_until: Option<Time>,
+    /// How many streams are reserved for a worker that comes back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    streams_reserved: Option<usize>,
+    /// When it is removed unless it is back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
+}
+
+impl RemovalAnswer {
+    fn away(server_id: InstanceId, reserved: usize, until: WallTime) -> Self {
+        Self {
+            status: "maintenance",
+            server_id,
+            streams_redistributed: 0,
+            instances_affected: 0,
+            streams_orphaned: 0,
+            waiting_until: None,
+            streams_reserved: Some(reserved),
+            until: Some(Time(until)),
+        }
+    }
 }
 
 /// `DELETE /instances/{server_id}`
@@ -328,6 +384,17 @@ pub(super) async fn delete(
     let query: RemovalQuery = read_query(&request)?;
     let _permit = state.admit(Load::Write)?;
     let orchestrator = state.orchestrator();
+    if let (Some(incarnation), Some(back_in)) = (query.incarnation, query.back_in) {
+        let until = orchestrator.clock().wall() + back_in;
+        let goodbye = SayGoodbye {
+            id: id.clone(),
+            incarnation,
+            until,
+            reason: query.reason,
+        };
+        let reserved = orchestrator.leave_until(goodbye).await?;
+        return Ok(Json(RemovalAnswer::away(id, reserved, until)));
+    }
     // Who names its life is the worker itself, and has stopped everything.
     let departure = match query.incarnation {
         Some(incarnation) => orchestrator.leave(id.clone(), incarnation).await?,
@@ -344,5 +411,7 @@ pub(super) async fn delete(
         instances_affected: receivers(&evacuation),
         streams_orphaned: evacuation.orphaned.len(),
         waiting_until: departure.waiting_until.map(Time),
+        streams_reserved: None,
+        until: None,
     }))
 }

@@ -10,8 +10,8 @@ use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
     alerts, assignments, brake, breakers, capacity, cluster, diagnostic, explain, health,
-    instances, long_poll, moves, patterns, quarantine, rebalance, recovery, resilience, status,
-    streams, workers,
+    instances, long_poll, moves, patterns, planned, quarantine, rebalance, recovery, resilience,
+    rolls, status, streams, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -112,6 +112,18 @@ static ROUTES: &[Route] = routes![
         "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
     Current Ordered DELETE "/instances/{server_id}" [Read] instances::delete,
         "Removes an instance; its streams move at once, or when its lease is over.";
+    Current Ordered POST "/instances/{server_id}/cordon" [None] planned::cordon,
+        "Keeps an instance from getting streams; it keeps those it has. `reason`, `until`.";
+    Current Ordered POST "/instances/{server_id}/uncordon" [None] planned::uncordon,
+        "Ends the cordon of an instance, and a drain that keeps it empty. `reason`.";
+    Current Ordered POST "/instances/{server_id}/drain" [Read] planned::drain,
+        "Moves the streams of an instance to others and keeps it empty. `deadline`, `reason`, `force`; `dry_run=true` only plans.";
+    Current Shown GET "/instances/{server_id}/drain" [None] planned::drain_status,
+        "Shows how far the last drain of an instance is, and its expected end.";
+    Current Ordered DELETE "/instances/{server_id}/drain" [Read] planned::cancel_drain,
+        "Cancels the drain of an instance, which is active again; what has moved stays. `reason`.";
+    Current Ordered POST "/instances/{server_id}/maintenance" [Read] planned::maintenance,
+        "Drains an instance, then expects its silence `until` a moment or `for` a time. `reason`; `dry_run=true` only plans.";
     Classic Shown GET "/instances/{server_id}/metrics" [Read] instances::metrics,
         "Lists what an instance reported about its machine; `hours` (default 24), the newest 10,000 records.";
     Classic Shown GET "/rebalance/check" [None] rebalance::check,
@@ -126,6 +138,18 @@ static ROUTES: &[Route] = routes![
         "Reports that an instance has failed; its streams move at once, or when its lease is over.";
     Classic ShownToWorker POST "/diagnostic" [Ignored] diagnostic::compare,
         "Compares the streams that a worker runs with the streams assigned to it.";
+    Current Ordered POST "/rolls" [Read] rolls::start,
+        "Drains a selection of instances, one batch after the other. `label`, `instances`, `max_unavailable`, `wait`, `deadline`, `reason`; `dry_run=true` only plans.";
+    Current Shown GET "/rolls" [None] rolls::list,
+        "Lists the rolls, newest first.";
+    Current Shown GET "/rolls/{id}" [None] rolls::detail,
+        "Shows a roll: its state, why it is paused, and how far it is with each instance.";
+    Current Ordered POST "/rolls/{id}/pause" [None] rolls::pause,
+        "Has a roll begin nothing more. `reason`.";
+    Current Ordered POST "/rolls/{id}/resume" [None] rolls::resume,
+        "Has a paused roll go on. `reason`.";
+    Current Ordered POST "/rolls/{id}/cancel" [None] rolls::cancel,
+        "Ends a roll, and the drains that it has under way. `reason`.";
     Classic Shown GET "/resilience/status" [None] health::status,
         "Health of the whole system with the rules that decide it, failures, breakers, brake and alerts.";
     Classic Shown GET "/resilience/health" [None] health::health,

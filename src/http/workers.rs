@@ -6,7 +6,7 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::answer::{seconds, whole_url};
+use super::answer::{Time, seconds, whole_url};
 use super::body::Body;
 use super::problem::Problem;
 use super::requests::{AssignRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest};
@@ -214,6 +214,20 @@ pub(super) async fn assign(
         AssignOutcome::NotEligible(status) => AssignAnswer::none(
             "no_capacity",
             format!("This instance is {status} and is handed no streams in that state."),
+        ),
+        AssignOutcome::Cordoned(until) => AssignAnswer::none(
+            "no_capacity",
+            match until.map(Time) {
+                Some(until) => format!(
+                    "This instance is cordoned until {until}: it keeps its streams and is given no \
+                     others."
+                ),
+                None => {
+                    "This instance is cordoned: it keeps its streams and is given no others until \
+                         an operator ends that."
+                        .to_owned()
+                }
+            },
         ),
         AssignOutcome::Withdrawn => AssignAnswer::none(
             "no_capacity",

@@ -17,6 +17,7 @@ use crate::domain::fleet::{Fleet, FleetBuilder, Snapshot, SnapshotError};
 use crate::domain::heartbeat::BeatWatermark;
 use crate::domain::ids::{Epoch, InstanceId};
 use crate::domain::instance::Instance;
+use crate::domain::planned::Roll;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 
@@ -63,6 +64,8 @@ pub(super) trait LoadSink: Send {
 
     fn instance(&mut self, instance: Instance);
 
+    fn roll(&mut self, roll: Roll);
+
     /// # Errors
     /// If the stream cannot be part of the fleet.
     fn stream(&mut self, stream: Stream, place: Place) -> Result<(), StoreError>;
@@ -97,6 +100,9 @@ impl LoadedFleet {
         let mut builder = FleetBuilder::new(snapshot.counter);
         for instance in snapshot.instances {
             builder.add_instance(instance);
+        }
+        for roll in snapshot.rolls {
+            builder.add_roll(roll);
         }
         for (stream, place) in snapshot.streams {
             let added = builder.add_stream(stream, place);
@@ -140,6 +146,10 @@ impl LoadSink for SnapshotSink {
 
     fn instance(&mut self, instance: Instance) {
         self.snapshot.instances.push(instance);
+    }
+
+    fn roll(&mut self, roll: Roll) {
+        self.snapshot.rolls.push(roll);
     }
 
     fn stream(&mut self, stream: Stream, place: Place) -> Result<(), StoreError> {
@@ -224,6 +234,10 @@ impl LoadSink for FleetSink {
 
     fn instance(&mut self, instance: Instance) {
         self.builder.add_instance(instance);
+    }
+
+    fn roll(&mut self, roll: Roll) {
+        self.builder.add_roll(roll);
     }
 
     fn stream(&mut self, stream: Stream, place: Place) -> Result<(), StoreError> {

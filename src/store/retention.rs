@@ -120,6 +120,10 @@ pub const TABLES: &[(&str, Owner)] = &[
         "placings",
         Owner::CleanUp("EVENT_RETENTION, once none of their assignments lasts"),
     ),
+    (
+        "rolls",
+        Owner::Fleet("POST /rolls keeps the newest hundred of those that are over"),
+    ),
     ("events", Owner::CleanUp("EVENT_RETENTION")),
     (
         "incidents",

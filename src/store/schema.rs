@@ -31,6 +31,15 @@ diesel::table! {
         handed_over_moved -> BigInt,
         handed_over_orphaned -> BigInt,
         capacity -> Nullable<BigInt>,
+        planned -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    rolls (id) {
+        id -> BigInt,
+        state -> Text,
+        body -> Text,
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::error::StoreError;
-use super::rows::{EventRow, IncidentRow, InstanceRow, PlacementRow, PlacingRow, StreamRow};
+use super::rows::{
+    EventRow, IncidentRow, InstanceRow, PlacementRow, PlacingRow, RollRow, StreamRow,
+};
 use super::save::Save;
 use crate::domain::fleet::Rows;
 use crate::domain::stream::Stream;
@@ -16,6 +18,8 @@ pub(super) struct WriteSet {
     pub(super) streams: Vec<StreamRow>,
     pub(super) placements: Vec<PlacementRow>,
     pub(super) placings: Vec<PlacingRow>,
+    pub(super) rolls: Vec<RollRow>,
+    pub(super) gone_rolls: Vec<i64>,
     pub(super) incidents: Vec<IncidentRow>,
     pub(super) events: Vec<EventRow>,
     pub(super) gone_instances: Vec<String>,
@@ -47,6 +51,12 @@ impl WriteSet {
             }
         }
         set.placings = save.rows.placings.iter().map(PlacingRow::from).collect();
+        for (id, row) in &save.rows.rolls {
+            match row {
+                Some(roll) => set.rolls.push(roll.as_ref().into()),
+                None => set.gone_rolls.push(id.get()),
+            }
+        }
         // One statement must not write a row twice; the newest state of an incident counts.
         let incidents: BTreeMap<_, _> = save
             .rows

@@ -642,6 +642,7 @@ fn a_failed_instance_that_still_owns_streams_is_emptied() {
     let mut world = settled();
     let saved = world.ledger.saved();
     let mut snapshot = Snapshot {
+        rolls: Vec::new(),
         counter: saved.counter(),
         instances: saved
             .instances()
@@ -1116,6 +1117,7 @@ fn snapshot(world: &World) -> Snapshot {
         .streams()
         .map(|slot| (slot.stream().as_ref().clone(), slot.place().clone()));
     Snapshot {
+        rolls: Vec::new(),
         counter: fleet.counter(),
         instances: instances.collect(),
         streams: streams.collect(),

@@ -293,6 +293,7 @@ impl Rows {
             "a stream without a place"
         );
         Fleet::from_snapshot(&Snapshot {
+            rolls: Vec::new(),
             counter: self.counter,
             instances: self.instances.values().cloned().collect(),
             streams: self

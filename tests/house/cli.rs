@@ -435,3 +435,56 @@ fn the_password_of_a_proxy_is_not_printed() {
         assert!(!outcome.stderr.contains("geheim"), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn an_operator_plans_cordons_drains_and_rolls() {
+    let desk = Desk::new();
+    let plan = desk.run(&["drain", "a", "--dry-run"]);
+    assert_eq!((plan.code, plan.stderr.as_str()), (Some(0), ""));
+    assert!(
+        plan.stdout.starts_with("a would move 3 streams"),
+        "{}",
+        plan.stdout
+    );
+    assert_eq!(plan.line("1"), "1 a b waiting");
+    let cordoned = desk.run(&["cordon", "b", "--reason", "a fan"]);
+    assert_eq!(cordoned.stdout, "b is cordoned.\n");
+    let refused = desk.run(&["drain", "a"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(
+        refused.stderr.contains("No room for: 1, 2, 3."),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(desk.run(&["uncordon", "b"]).code, Some(0));
+    let waited = desk.run(&["drain", "b", "--wait"]);
+    assert_eq!(
+        waited.stdout,
+        "b is drained; 0 streams have moved, 0 are left.\n"
+    );
+    assert_eq!(waited.code, Some(0));
+    let cancelled = desk.run(&["drain", "b", "--cancel"]);
+    assert!(
+        cancelled.stdout.starts_with("b takes streams again"),
+        "{}",
+        cancelled.stdout
+    );
+    let roll = desk.run(&["roll", "--instances", "b,a", "--dry-run"]);
+    assert_eq!(roll.line("b"), "b draining");
+    assert_eq!(roll.line("a"), "a waiting");
+    let begun = desk
+        .run(&["roll", "--instances", "b", "--drained", "--json"])
+        .json();
+    assert_eq!(begun["state"], "running");
+    let id = begun["id"].to_string();
+    let waited = desk.run(&["roll", "show", &id, "--wait"]);
+    assert_eq!(
+        (waited.code, waited.line("b").as_str()),
+        (Some(0), "b drained")
+    );
+    assert!(desk.run(&["roll", "list"]).stdout.contains("done"));
+    let away = desk
+        .run(&["maintenance", "b", "--for", "1h", "--json"])
+        .json();
+    assert_eq!(away["status"], "maintenance");
+}

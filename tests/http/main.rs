@@ -14,12 +14,14 @@ mod explain;
 mod health;
 mod long_poll;
 mod outage;
+mod planned;
 mod quarantine;
 mod rebalance;
 mod reconcile;
 mod recovery;
 mod resilience;
 mod returning;
+mod rolls;
 mod streams;
 #[path = "../support_http/mod.rs"]
 mod support_http;

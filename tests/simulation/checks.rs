@@ -172,6 +172,7 @@ pub(crate) fn fleet_holds(fleet: &Fleet) -> Result<(), String> {
             return Err(format!("I2: {} holds {}", instance.id, places.len()));
         }
         let is_eligible = instance.withdrawn.is_none()
+            && instance.cordon().is_none()
             && matches!(
                 instance.status,
                 InstanceStatus::Active | InstanceStatus::Recovering

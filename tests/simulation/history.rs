@@ -256,6 +256,12 @@ impl History {
                 }
             }
             Event::MaintenanceEnded { .. }
+            | Event::InstanceCordoned { .. }
+            | Event::InstanceUncordoned { .. }
+            | Event::DrainStarted { .. }
+            | Event::DrainEnded { .. }
+            | Event::MaintenanceStarted { .. }
+            | Event::RollChanged { .. }
             | Event::RecoveryEscalated { .. }
             | Event::InstanceSuspected { .. }
             | Event::InstanceOnTime { .. }

@@ -22,6 +22,7 @@ mod network;
 mod operator;
 #[path = "../support/commands.rs"]
 mod orders;
+mod planned;
 mod quarantined;
 mod report;
 mod returned;

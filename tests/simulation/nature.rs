@@ -14,6 +14,7 @@ use crate::operator::{
     delete_stream, force, force_breaker, move_stream, order_brake, remove, report_failure,
     save_stream, take_out,
 };
+use crate::planned::plan;
 use crate::watch::Cause;
 use crate::world::{Shared, World};
 
@@ -271,6 +272,9 @@ fn operate(shared: &Shared, orchestrator: &Orchestrator) {
     let count = world.workers.len();
     let number = world.rng.usize(0..count);
     let id = InstanceId::new(world.workers[number].id.clone());
+    if world.scene.plans {
+        plan(&mut world, orchestrator, id.clone());
+    }
     if world.chance(200) {
         world.counters.removals += 1;
         actix::spawn(remove(orchestrator.clone(), id));

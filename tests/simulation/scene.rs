@@ -12,6 +12,8 @@ pub(crate) struct Scene {
     pub(crate) faults: Duration,
     pub(crate) weather: Weather,
     pub(crate) mutation: Option<Mutation>,
+    /// Whether operators plan work, too.
+    pub(crate) plans: bool,
 }
 
 impl Scene {
@@ -35,6 +37,7 @@ impl Scene {
             faults,
             weather: Weather::Foul,
             mutation: None,
+            plans: false,
         }
     }
 }

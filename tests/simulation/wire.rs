@@ -75,6 +75,7 @@ pub(crate) async fn serve(link: Link, request: Request) -> Option<Answer> {
         Request::Leave {
             incarnation,
             streams,
+            ..
         } => {
             let incarnation = Incarnation::new(incarnation);
             leave(link.id(), &orchestrator, incarnation, streams).await

@@ -22,7 +22,7 @@ use resilient_orchestrator::domain::handover::{AfterRelease, Handover, HandoverM
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use resilient_orchestrator::domain::ids::{
-    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, StreamId, Term,
+    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, RollId, StreamId, Term,
 };
 use resilient_orchestrator::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, OrderReason, StepName, StepRecord,
@@ -30,6 +30,10 @@ use resilient_orchestrator::domain::incident::{
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::placement::Exclusion;
+use resilient_orchestrator::domain::planned::{
+    Absence, AbsenceEnd, Cordon, Drain, DrainState, Planned, Requester, Roll, RollInstance,
+    RollState, RollStep, RollWait,
+};
 use resilient_orchestrator::domain::quarantine::{OwnerFailure, OwnerFault, Quarantine, Suspicion};
 use resilient_orchestrator::domain::returns::Returns;
 use resilient_orchestrator::domain::stream::{
@@ -69,6 +73,7 @@ conformance! {
     a_save_moves_version_and_counter,
     what_was_saved_is_loaded,
     extreme_and_odd_values_survive,
+    rolls_are_kept_replaced_and_deleted,
     every_word_of_the_domain_can_be_kept,
     a_later_row_replaces_an_earlier_one,
     a_later_row_replaces_every_column,
@@ -219,6 +224,87 @@ async fn what_was_saved_is_loaded(store: AnyStore) {
     );
 }
 
+/// Everything that can be planned for an instance.
+fn planned_in_full(text: &str) -> Planned {
+    Planned {
+        cordon: Some(Cordon {
+            since: at(i64::MIN),
+            until: Some(at(i64::MAX)),
+            by: Requester::Roll,
+            reason: Some(text.to_owned()),
+        }),
+        drain: Some(Drain {
+            state: DrainState::Expired,
+            started_at: at(1),
+            deadline_at: at(i64::MAX),
+            ended_at: Some(at(2)),
+            by: Requester::Program,
+            reason: None,
+            force: true,
+            streams: u32::MAX,
+            moved: 1,
+            orphaned: 2,
+            moving: [StreamId::new(1), StreamId::new(i64::MAX)].into(),
+            is_overdue: true,
+            in_force: true,
+            then_absent_until: Some(at(3)),
+        }),
+        absence: Some(Absence {
+            since: at(0),
+            until: at(1),
+            by: Requester::Worker,
+            reason: Some(String::new()),
+            end: AbsenceEnd::Removed,
+        }),
+    }
+}
+
+async fn rolls_are_kept_replaced_and_deleted(store: AnyStore) {
+    let guard = store.begin_term().await.unwrap();
+    let roll = |id, state| Roll {
+        id: RollId::new(id),
+        state,
+        because: Some("日本 \"q\" \\".to_owned()),
+        instances: vec![RollInstance {
+            id: "a".into(),
+            step: RollStep::Draining,
+            because: None,
+        }],
+        max_unavailable: u32::MAX,
+        wait: RollWait::Drained,
+        drain_deadline: Duration::from_micros(i64::MAX as u64),
+        started_at: at(i64::MIN),
+        ended_at: Some(at(i64::MAX)),
+        health: SystemHealth::Emergency,
+        by: Requester::Operator,
+        reason: None,
+    };
+    let first = Draft::default()
+        .roll(roll(1, RollState::Running))
+        .roll(roll(i64::MAX, RollState::Paused));
+    store.save(guard, first.decided(0, 1)).await.unwrap();
+    let loaded = store.load().await.unwrap().rolls;
+    let both = [
+        roll(1, RollState::Running),
+        roll(i64::MAX, RollState::Paused),
+    ];
+    assert_eq!(loaded, both);
+    let second = Draft::default()
+        .roll(roll(1, RollState::Done))
+        .without_roll(i64::MAX);
+    let guard = guard.after_save();
+    store.save(guard, second.decided(0, 2)).await.unwrap();
+    let loaded = store.load().await.unwrap().rolls;
+    assert_eq!(loaded, [roll(1, RollState::Done)]);
+    let limit = Duration::from_secs(60);
+    let fleet = store
+        .load_fleet(limit, Box::new(|_| {}))
+        .await
+        .unwrap()
+        .fleet;
+    assert_eq!(fleet.rolls().count(), 1);
+}
+
 async fn extreme_and_odd_values_survive(store: AnyStore) {
     const ODD: &str = "O'Neill \"q\" \\ $1 ?1 %s; DROP TABLE streams; -- \t\n 日本 🦀 e\u{301}";
     let guard = store.begin_term().await.unwrap();
@@ -239,6 +325,7 @@ async fn extreme_and_odd_values_survive(store: AnyStore) {
         registered_at: at(i64::MAX),
         flaps: u32::MAX,
         capacity: Some(u32::MAX),
+        planned: Some(Box::new(planned_in_full(ODD))),
         handed_over: Some(HandedOver {
             incarnation: Incarnation::new(i64::MIN),
             moved: u32::MAX,

@@ -259,6 +259,7 @@ fn fail(ledger: &mut Ledger, now: i64, failure: Failure) {
 /// The fleet in memory as a store would give it back.
 fn picture(fleet: &Fleet) -> Snapshot {
     Snapshot {
+        rolls: Vec::new(),
         counter: fleet.counter(),
         instances: fleet
             .instances()

@@ -9,10 +9,11 @@ use resilient_orchestrator::domain::fleet::Rows;
 use resilient_orchestrator::domain::handover::HandoverMode;
 use resilient_orchestrator::domain::heartbeat::BeatWatermark;
 use resilient_orchestrator::domain::ids::{
-    AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId, Term,
+    AssignmentVersion, Epoch, Incarnation, InstanceId, RollId, StreamId, Term,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::ledger::Batch;
+use resilient_orchestrator::domain::planned::Roll;
 use resilient_orchestrator::domain::stream::{AssignReason, Assignment, Place, Stream};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::Save;
@@ -50,6 +51,7 @@ pub fn instance(id: &str) -> Instance {
         lease: Duration::ZERO,
         withdrawn: None,
         handed_over: None,
+        planned: None,
     }
 }
 
@@ -119,6 +121,18 @@ impl Draft {
     pub fn stream(mut self, stream: Stream, place: Place) -> Self {
         self.rows.places.insert(stream.id, Some(place));
         self.rows.streams.insert(stream.id, Some(Arc::new(stream)));
+        self
+    }
+
+    /// Writes a roll.
+    pub fn roll(mut self, roll: Roll) -> Self {
+        self.rows.rolls.insert(roll.id, Some(Arc::new(roll)));
+        self
+    }
+
+    /// Deletes a roll.
+    pub fn without_roll(mut self, id: i64) -> Self {
+        self.rows.rolls.insert(RollId::new(id), None);
         self
     }
 

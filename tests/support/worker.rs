@@ -57,8 +57,20 @@ impl WorkerProcess {
         kind: Kind,
         url: &str,
         name: &str,
-        mut take: impl FnMut(&str) + Send + 'static,
+        take: impl FnMut(&str) + Send + 'static,
     ) -> Self {
+        Self::launch(kind, &[url, name], take)
+    }
+
+    /// Starts a worker in Rust that takes so many streams, and waits until it is registered.
+    pub fn with_room(url: &str, name: &str, max_streams: u32) -> Self {
+        let most = max_streams.to_string();
+        let mut worker = Self::launch(Kind::Rust, &[url, name, &most], |_| {});
+        worker.wait_for("registered");
+        worker
+    }
+
+    fn launch(kind: Kind, arguments: &[&str], mut take: impl FnMut(&str) + Send + 'static) -> Self {
         let mut command = match kind {
             Kind::Rust => Command::new(built("worker")),
             Kind::Fenced => Command::new(built("fenced")),
@@ -69,7 +81,7 @@ impl WorkerProcess {
             }
         };
         let mut child = command
-            .args([url, name])
+            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

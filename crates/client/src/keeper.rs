@@ -145,8 +145,11 @@ impl Keeper {
             Message::RunnerGone => self.is_runner_gone = true,
             Message::GiveBack(id, None) => self.machine.give_back(id),
             Message::GiveBack(id, Some(why)) => self.machine.give_back_because(id, &why),
-            Message::Leave => {
-                self.machine.leave();
+            Message::Leave(back_in) => {
+                match back_in {
+                    Some(back_in) => self.machine.leave_for(back_in),
+                    None => self.machine.leave(),
+                }
                 self.board.post(None);
             }
         }

@@ -1,5 +1,7 @@
 //! The messages of a worker's threads to the keeper.
 
+use std::time::Duration;
+
 use super::machine::{Answer, Outcome, Ticket};
 use super::stream::{Ending, StreamId};
 
@@ -26,7 +28,8 @@ pub(super) enum Message {
     /// The runner panicked.
     RunnerGone,
     GiveBack(StreamId, Option<String>),
-    Leave,
+    /// The worker leaves; for a while if the time is given.
+    Leave(Option<Duration>),
 }
 
 /// How the keeper ended; `None` if the runner panicked.

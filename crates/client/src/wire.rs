@@ -100,7 +100,13 @@ impl Wire {
             Request::Leave {
                 incarnation,
                 streams,
+                back_in: None,
             } => self.leave(*incarnation, streams, limit),
+            Request::Leave {
+                incarnation,
+                back_in: Some(back_in),
+                ..
+            } => self.say_goodbye(*incarnation, Some(*back_in), limit),
         };
         outcome.unwrap_or_else(|error| {
             let failed = Answer::Failed { retry_after: None };
@@ -248,10 +254,23 @@ impl Wire {
         if released != Answer::Released {
             return Ok((released, why));
         }
+        self.say_goodbye(incarnation, None, limit)
+    }
+
+    /// Leaves; for a while if `back_in` is given, during which the streams are reserved.
+    fn say_goodbye(
+        &self,
+        incarnation: i64,
+        back_in: Option<Duration>,
+        limit: Duration,
+    ) -> Result<Outcome, ureq::Error> {
         let id = encoded(&self.registration.server_id);
         // The incarnation proves that the worker itself leaves, so its lease is not waited for.
         let url = &self.registration.url;
-        let path = format!("{url}/instances/{id}?incarnation={incarnation}");
+        let mut path = format!("{url}/instances/{id}?incarnation={incarnation}");
+        if let Some(back_in) = back_in {
+            path.push_str(&format!("&back_in={}", back_in.as_secs_f64()));
+        }
         let answer = self.agent.delete(path).config();
         let answer = answer.timeout_global(Some(limit)).build().call()?;
         Ok(Reply::of(answer)?.read(|_| Some(Answer::Left)))

@@ -177,6 +177,16 @@ impl Worker {
         self.join()
     }
 
+    /// Stops all streams and leaves for a while: to be started again, for example. The orchestrator
+    /// reserves the streams for so long, and raises no alert; after that they move.
+    ///
+    /// # Errors
+    /// Returns an error if it ended otherwise before.
+    pub fn leave_for(mut self, back_in: Duration) -> Result<(), WorkerError> {
+        self.handle.leave_for(back_in);
+        self.join()
+    }
+
     fn join(&mut self) -> Result<(), WorkerError> {
         let Some(keeper) = self.keeper.take() else {
             return Ok(());
@@ -207,7 +217,12 @@ pub struct Handle {
 impl Handle {
     /// Stops all streams, releases them and leaves for good.
     pub fn leave(&self) {
-        let _ = self.inbox.send(Message::Leave);
+        let _ = self.inbox.send(Message::Leave(None));
+    }
+
+    /// Stops all streams and leaves for a while, as [`Worker::leave_for`].
+    pub fn leave_for(&self, back_in: Duration) {
+        let _ = self.inbox.send(Message::Leave(Some(back_in)));
     }
 
     /// Stops this stream, and releases it for another worker.

@@ -111,6 +111,10 @@ number! {
     IncidentId
 }
 number! {
+    /// The key of a roll. Drawn from the same counter as epochs.
+    RollId
+}
+number! {
     /// The key of an alert: the microsecond it was opened, or one more if that is taken.
     AlertId
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ids::{AssignmentVersion, Incarnation, InstanceId};
+use super::planned::{Absence, Cordon, Drain, Planned};
 use super::time::WallTime;
 use super::withdrawal::{HandedOver, Withdrawal};
 
@@ -24,10 +25,9 @@ pub enum InstanceStatus {
     /// It sends heartbeats again after a failure, on probation; it is assigned streams only if no
     /// active instance has room.
     Recovering,
-    /// It is being emptied by an operator. No command sets this state yet; the contract reserves
-    /// the word.
+    /// It is being emptied by an operator, or is kept empty (`planned/mod.rs`).
     Draining,
-    /// An operator took it out of use.
+    /// An operator took it out of use, or its silence is expected for a while.
     Maintenance,
     /// It left for good.
     Inactive,
@@ -168,6 +168,9 @@ pub struct Instance {
     pub withdrawn: Option<Withdrawal>,
     /// The streams that left it since its lease was withdrawn, until an incident takes the numbers.
     pub handed_over: Option<HandedOver>,
+    /// What is planned for it; `None` for most.
+    #[serde(default)]
+    pub planned: Option<Box<Planned>>,
 }
 
 impl Instance {
@@ -183,6 +186,50 @@ impl Instance {
             Some(capacity) => capacity,
             None => self.max_streams,
         }
+    }
+
+    /// Returns the cordon that keeps it from getting streams.
+    pub fn cordon(&self) -> Option<&Cordon> {
+        self.planned.as_ref()?.cordon.as_ref()
+    }
+
+    /// Returns its last drain, also after that is over.
+    pub fn drain(&self) -> Option<&Drain> {
+        self.planned.as_ref()?.drain.as_ref()
+    }
+
+    /// Returns its planned absence.
+    pub fn absence(&self) -> Option<&Absence> {
+        self.planned.as_ref()?.absence.as_ref()
+    }
+
+    /// Returns whether it may be given streams that it does not own, as far as its state and its
+    /// cordon go.
+    pub fn is_schedulable(&self) -> bool {
+        self.cordon().is_none() && self.status.may_ask()
+    }
+
+    /// Returns whether its silence is expected: it has drained and is kept empty, or is absent.
+    pub fn is_silence_expected(&self) -> bool {
+        let is_kept_empty = self.drain().is_some_and(Drain::is_kept_empty);
+        (is_kept_empty && self.status == InstanceStatus::Draining) || self.absence().is_some()
+    }
+
+    /// Returns whether something is planned for it that explains its silence.
+    pub fn is_planned(&self) -> bool {
+        self.drain().is_some_and(|drain| drain.in_force) || self.absence().is_some()
+    }
+
+    /// Returns whether its streams are reserved although no worker runs them.
+    pub fn is_reserved(&self) -> bool {
+        self.absence().is_some_and(Absence::is_reservation)
+    }
+
+    /// Changes what is planned for it.
+    pub fn plan(&mut self, change: impl FnOnce(&mut Planned)) {
+        let mut planned = self.planned.take().unwrap_or_default();
+        change(&mut planned);
+        self.planned = Some(planned).filter(|planned| !planned.is_nothing());
     }
 }
 

@@ -50,7 +50,10 @@ impl Batch {
                         concerned.extend(owner.map(|owner| owner.instance.clone()));
                     }
                 }
-                Change::Stream { .. } | Change::Incident(_) | Change::Placing(_) => {}
+                Change::Stream { .. }
+                | Change::Roll { .. }
+                | Change::Incident(_)
+                | Change::Placing(_) => {}
             }
         }
         concerned

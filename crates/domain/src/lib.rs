@@ -25,7 +25,7 @@
 //! | which instance gets a stream | [`placement`] (rules and policies), [`fleet`], [`constraints`], [`balance`] (what moves so that each instance has its share), [`returns`] and [`return_timer`] (streams that are given back), [`quarantine`] and [`trial_timer`] (streams whose owners fail), [`stream_timer`], [`reason`] |
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
-//! | how fast do planned moves go | [`pace`] |
+//! | what is planned for an instance | [`planned`], [`planned_timer`], [`pace`] (how fast its moves go) |
 //! | what happens after a failure | [`recovery`], [`incident`], [`endings`], [`backoff`], [`brake`] |
 //! | does a worker run what it should | [`reconciliation`], [`digest`], [`identity`] |
 //! | does the database answer | [`breaker`], [`startup`] |
@@ -72,6 +72,8 @@ pub mod outbox;
 pub mod pace;
 pub mod patterns;
 pub mod placement;
+pub mod planned;
+pub mod planned_timer;
 pub mod probation;
 pub mod quarantine;
 pub mod queries;

@@ -132,6 +132,7 @@ pub(crate) fn standing() -> Standing {
         unconfirmed: 0,
         leased: false,
         lease: Duration::ZERO,
+        silence_expected: false,
         withdrawn: None,
         releasing: 0,
         lingering: 0,

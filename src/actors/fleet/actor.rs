@@ -22,6 +22,8 @@ use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::fleet::{FillTimer, Filling};
 use crate::domain::ledger::{Batch, Ledger};
+use crate::domain::pace::MovePace;
+use crate::domain::planned_timer::PlannedTimer;
 use crate::domain::return_timer::ReturnTimer;
 use crate::domain::trial_timer::TrialTimer;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
@@ -43,6 +45,8 @@ pub struct FleetLinks {
     pub(in crate::actors) incidents: Arc<IncidentMemory>,
     pub(in crate::actors) telemetry: Arc<Telemetry>,
     pub(in crate::actors) fatal: FatalSender,
+    /// How many planned moves may be under way.
+    pub(in crate::actors) pace: MovePace,
     /// A saved transaction proves the term as a renewal does.
     pub(in crate::actors) prover: Prover,
 }
@@ -91,6 +95,10 @@ pub struct FleetActor {
     pub(super) filling: Alarm<Self>,
     /// When the readings of the machines are collected again, if the policy uses them.
     pub(super) weighing: Alarm<Self>,
+    /// What is planned and comes by itself.
+    pub(super) planned: PlannedTimer,
+    /// Armed for the first of that.
+    pub(super) planning: Alarm<Self>,
     _vital: Vital,
 }
 
@@ -130,6 +138,8 @@ impl FleetActor {
             fill: FillTimer::new(settle),
             filling: Alarm::new(|actor| &mut actor.filling, Self::fill),
             weighing: Alarm::new(|actor| &mut actor.weighing, Self::weigh),
+            planned: PlannedTimer::default(),
+            planning: Alarm::new(|actor| &mut actor.planning, Self::continue_planned),
             _vital: vital,
         }
     }
@@ -159,6 +169,7 @@ impl FleetActor {
         self.arm_expiry(ctx);
         self.arm_continuing(ctx);
         self.arm_filling(ctx);
+        self.arm_planned(ctx);
         if matches!(self.state, State::Idle | State::Ended) && self.queue.len() == 0 {
             self.draining.drain(..).for_each(|waiter| {
                 let _ = waiter.send(());
@@ -391,7 +402,9 @@ impl Actor for FleetActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.follow_all();
+        self.plan_all();
         self.arm_continuing(ctx);
         self.weigh(ctx);
+        self.arm_planned(ctx);
     }
 }

@@ -27,6 +27,7 @@ mod continuing;
 mod copying;
 mod filling;
 mod pairing;
+mod planning;
 mod publishing;
 mod queue;
 mod requests;

@@ -44,6 +44,9 @@ impl FleetActor {
         self.ledger.commit(batch);
         let streams = save.rows.streams.keys().chain(save.rows.places.keys());
         self.follow(streams.copied());
+        self.plan_for(&concerned);
+        self.hurry_drains(&save.rows);
+        self.plan_rolls();
         let incidents = save.rows.incidents.iter().cloned();
         self.links.incidents.recent().note(incidents);
         let (added, removed) = self.publish(&concerned);

@@ -5,7 +5,7 @@ use crate::actors::identity::AddressChanged;
 use crate::actors::long_poll::{AssignmentPoll, Found};
 use crate::actors::recovery::Departure;
 use crate::actors::refusal::Refusal;
-use crate::domain::commands::{RegisterInstance, Registered};
+use crate::domain::commands::{RegisterInstance, Registered, SayGoodbye};
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::queries::{SetUpdate, WorkerUpdate};
 
@@ -36,6 +36,19 @@ impl Orchestrator {
                 .map_err(Refusal::Rejected)?;
         }
         self.depart(id, true).await
+    }
+
+    /// The worker of an instance leaves for a while; it has stopped everything. Returns the number of
+    /// streams that are reserved for it.
+    ///
+    /// # Errors
+    /// If it is not known, leads another life, or that could not be saved.
+    pub async fn leave_until(&self, goodbye: SayGoodbye) -> Result<usize, Refusal> {
+        if let Some(entry) = self.registry.get(&goodbye.id) {
+            self.check_life(&entry, Some(goodbye.incarnation))
+                .map_err(Refusal::Rejected)?;
+        }
+        self.execute(goodbye).await
     }
 
     /// Answers as soon as the instance has another version than the worker, or else when the wait

@@ -233,7 +233,7 @@ fn sighting(entry: &Entry) -> Sighting {
     let standing = entry.standing();
     Sighting {
         incarnation: standing.incarnation,
-        status: standing.status,
+        status: standing.watched_as(),
         held: standing.held,
         last_beat: entry.last_beat(),
         serving_since: entry.serving_since(),

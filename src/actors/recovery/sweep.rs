@@ -57,7 +57,7 @@ impl RecoveryActor {
         let (id, incarnation) = (entry.id().clone(), standing.incarnation);
         let silent_for = self.links.clock.now().since(entry.last_beat());
         let belief = Belief {
-            status: standing.status,
+            status: standing.watched_as(),
             held: standing.held,
             is_condemned: matches!(
                 standing.withdrawn,

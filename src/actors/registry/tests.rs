@@ -23,6 +23,7 @@ fn standing(incarnation: i64, version: i64, status: InstanceStatus) -> Standing 
         unconfirmed: 0,
         leased: false,
         lease: Duration::ZERO,
+        silence_expected: false,
         withdrawn: None,
         releasing: 0,
         lingering: 0,

@@ -9,9 +9,10 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction};
 
-use super::asking::{asking, question, text};
+use super::asking::{asking, instance, question, text};
 use super::client::{Question, Subject};
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
+use super::planned_arguments;
 use super::stream_arguments;
 use crate::app::MigrationDirection;
 
@@ -120,7 +121,10 @@ where
             let (id, reason) = (text(asked, "id"), text(asked, "reason"));
             Command::Ask(question(Subject::Emergency { id, reason }, asked))
         }
-        _ => Command::Serve,
+        Some((name, asked)) => {
+            planned_arguments::order(name, asked).map_or(Command::Serve, Command::Ask)
+        }
+        None => Command::Serve,
     };
     Ok(Invocation { command, flags })
 }
@@ -278,6 +282,7 @@ pub(super) fn command_line() -> clap::Command {
                         .help("Why; shown in the incident"),
                 ),
         )
+        .subcommands(planned_arguments::commands())
         .subcommand(
             clap::Command::new("config")
                 .about("Checks and explains the configuration")
@@ -300,14 +305,6 @@ pub(super) fn command_line() -> clap::Command {
                         .hide(true),
                 ),
         )
-}
-
-/// Returns the argument that names an instance.
-fn instance() -> Arg {
-    Arg::new("id")
-        .value_name("ID")
-        .required(true)
-        .help("The instance's server_id")
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::connection::Connection;
 use super::question::{Question, Subject};
 use super::{
-    capacity, cluster, consistency, explain, incidents, rebalance, recovery, status, streams,
+    capacity, cluster, consistency, explain, incidents, planned, rebalance, recovery, status,
+    streams,
 };
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
@@ -51,6 +52,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             connection.post("/rebalance/smart", parameters),
             rebalance::show,
         ),
+        Subject::Planned(order) => return planned::carry_out(&connection, order, question.json),
         Subject::Recover(id) => (
             connection.post(&recovery::path("recovery", id), &[]),
             recovery::show,
@@ -87,6 +89,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         | Subject::Cluster
         | Subject::Streams(_)
         | Subject::Rebalance(_)
+        | Subject::Planned(_)
         | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,

@@ -89,6 +89,39 @@ impl Connection {
         self.answer(request.content_type("application/json").send(body))
     }
 
+    /// Sends an order with a JSON body; returns the body of a 200.
+    ///
+    /// # Errors
+    /// Returns one sentence that says what happened.
+    pub(super) fn order(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+        body: &Value,
+    ) -> Result<Value, String> {
+        let mut request = self.agent.post(format!("{}{path}", self.url.expose()));
+        for (name, value) in parameters {
+            request = request.query(*name, value);
+        }
+        self.read(request.send_json(body))
+    }
+
+    /// Sends a DELETE with parameters; returns the body of a 200.
+    ///
+    /// # Errors
+    /// Returns one sentence that says what happened.
+    pub(super) fn cancel(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+    ) -> Result<Value, String> {
+        let mut request = self.agent.delete(format!("{}{path}", self.url.expose()));
+        for (name, value) in parameters {
+            request = request.query(*name, value);
+        }
+        self.read(request.call())
+    }
+
     /// Sends a DELETE; returns the body of a 200.
     ///
     /// # Errors
@@ -119,7 +152,7 @@ impl Connection {
         let detail = body["detail"].as_str().filter(|detail| !detail.is_empty());
         let sentence = detail.map_or_else(
             || self.stranger(status),
-            |detail| in_commands(&escaped(detail)),
+            |detail| in_commands(&escaped(detail)) + &named(&body["would_not_fit"]),
         );
         Ok(Err(Refusal {
             sentence,
@@ -151,4 +184,14 @@ impl Connection {
             self.url
         )
     }
+}
+
+/// Returns the streams that an answer names, as a sentence of their own.
+fn named(streams: &Value) -> String {
+    let streams = streams.as_array().map_or(&[][..], Vec::as_slice);
+    if streams.is_empty() {
+        return String::new();
+    }
+    let streams: Vec<String> = streams.iter().map(Value::to_string).collect();
+    format!(" No room for: {}.", streams.join(", "))
 }

@@ -11,6 +11,9 @@ mod connection;
 mod consistency;
 mod explain;
 mod incidents;
+mod planned;
+mod plans;
+mod progress;
 mod question;
 mod rebalance;
 mod recovery;
@@ -21,5 +24,5 @@ mod streams;
 mod table;
 
 pub(super) use call::ask;
-pub(super) use question::{Question, Subject};
+pub(super) use question::{PlannedOrder, Question, Subject, Work};
 pub(super) use stream_order::{ImportOrder, StreamsOrder};

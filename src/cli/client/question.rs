@@ -2,6 +2,8 @@
 
 use std::ffi::OsString;
 
+use serde_json::{Map, Value};
+
 use super::stream_order::StreamsOrder;
 
 /// A question or an order to a running orchestrator.
@@ -37,8 +39,48 @@ pub(in crate::cli) enum Subject {
     Streams(StreamsOrder),
     /// That the fleet is balanced, or how it would be; with the parameters of the call.
     Rebalance(Vec<(&'static str, String)>),
+    /// Planned work.
+    Planned(PlannedOrder),
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.
     Emergency { id: String, reason: String },
+}
+
+/// The kinds of planned work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) enum Work {
+    Cordon,
+    Uncordon,
+    Drain,
+    CancelDrain,
+    Maintenance,
+    /// A new roll.
+    Roll,
+    /// All rolls.
+    Rolls,
+    ShowRoll,
+    /// A roll is paused, resumed or cancelled.
+    OrderRoll(&'static str),
+}
+
+/// An order of planned work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct PlannedOrder {
+    pub(in crate::cli) work: Work,
+    /// The instance, or the roll.
+    pub(in crate::cli) id: String,
+    /// The fields of the request.
+    pub(in crate::cli) body: Map<String, Value>,
+    /// Whether nothing is changed.
+    pub(in crate::cli) dry_run: bool,
+    /// Whether the command waits for the end.
+    pub(in crate::cli) wait: bool,
+}
+
+impl PlannedOrder {
+    /// Adds a field to the request.
+    pub(in crate::cli) fn put(&mut self, name: &str, value: Value) {
+        self.body.insert(name.to_owned(), value);
+    }
 }

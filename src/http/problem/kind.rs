@@ -18,6 +18,8 @@ pub(super) enum Kind {
     UnknownStream,
     UnknownIncident,
     UnknownBreaker,
+    UnknownDrain,
+    UnknownRoll,
     MethodNotAllowed,
     RequestTimeout,
     Conflict,
@@ -41,7 +43,9 @@ impl Kind {
             | Self::UnknownInstance
             | Self::UnknownStream
             | Self::UnknownIncident
-            | Self::UnknownBreaker => StatusCode::NOT_FOUND,
+            | Self::UnknownBreaker
+            | Self::UnknownDrain
+            | Self::UnknownRoll => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
@@ -67,6 +71,8 @@ impl Kind {
             Self::UnknownStream => "/problems/unknown-stream",
             Self::UnknownIncident => "/problems/unknown-incident",
             Self::UnknownBreaker => "/problems/unknown-breaker",
+            Self::UnknownDrain => "/problems/unknown-drain",
+            Self::UnknownRoll => "/problems/unknown-roll",
             Self::MethodNotAllowed => "/problems/method-not-allowed",
             Self::RequestTimeout => "/problems/request-timeout",
             Self::Conflict => "/problems/conflict",
@@ -91,6 +97,8 @@ impl Kind {
             Self::UnknownStream => "Unknown stream",
             Self::UnknownIncident => "Unknown incident",
             Self::UnknownBreaker => "Unknown circuit breaker",
+            Self::UnknownDrain => "Unknown drain",
+            Self::UnknownRoll => "Unknown roll",
             Self::MethodNotAllowed => "Method not allowed",
             Self::RequestTimeout => "Request timed out",
             Self::Conflict => "Conflict with the current state",
@@ -121,6 +129,8 @@ impl Kind {
             | Self::UnknownStream
             | Self::UnknownIncident
             | Self::UnknownBreaker
+            | Self::UnknownDrain
+            | Self::UnknownRoll
             | Self::MethodNotAllowed
             | Self::RequestTimeout
             | Self::Conflict

@@ -21,7 +21,7 @@ use crate::actors::refusal::Refusal;
 use crate::domain::brake::OrderRefused;
 use crate::domain::breaker::BreakerName;
 use crate::domain::commands::Rejection;
-use crate::domain::ids::{Incarnation, IncidentId};
+use crate::domain::ids::{Incarnation, IncidentId, StreamId};
 
 /// How many bad fields one answer names at most; `detail` has their number.
 pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
@@ -46,6 +46,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     allow: Option<String>,
     current_incarnation: Option<Incarnation>,
+    would_not_fit: Option<Vec<StreamId>>,
 }
 
 impl Problem {
@@ -56,6 +57,7 @@ impl Problem {
             errors: Vec::new(),
             allow: None,
             current_incarnation: None,
+            would_not_fit: None,
         }
     }
 
@@ -256,9 +258,17 @@ impl From<Rejection> for Problem {
         let kind = match &rejection {
             Rejection::UnknownInstance(_) => Kind::UnknownInstance,
             Rejection::UnknownStream(_) => Kind::UnknownStream,
+            Rejection::NoDrain(_) => Kind::UnknownDrain,
+            Rejection::UnknownRoll(_) => Kind::UnknownRoll,
+            Rejection::EmptySelection => Kind::InvalidField,
             Rejection::OtherIncarnation { .. }
             | Rejection::WrongStatus { .. }
             | Rejection::LeaseRuns(_)
+            | Rejection::Cordoned(_)
+            | Rejection::NotDrainable { .. }
+            | Rejection::WouldNotFit { .. }
+            | Rejection::DrainOver { .. }
+            | Rejection::RollOver { .. }
             | Rejection::StreamDisabled(_)
             | Rejection::StreamQuarantined(_)
             | Rejection::NotQuarantined { .. }
@@ -280,6 +290,10 @@ impl From<Rejection> for Problem {
             }
         };
         errors.truncate(MAX_NAMED_FIELDS);
+        let would_not_fit = match &rejection {
+            Rejection::WouldNotFit { streams, .. } => Some(streams.clone()),
+            _ => None,
+        };
         let current_incarnation = match &rejection {
             Rejection::OtherIncarnation { current, .. } => Some(*current),
             _ => None,
@@ -287,6 +301,7 @@ impl From<Rejection> for Problem {
         Self {
             errors,
             current_incarnation,
+            would_not_fit,
             ..Self::new(kind, rejection.to_string())
         }
     }
@@ -350,6 +365,9 @@ struct Document<'a> {
     /// day.
     #[serde(skip_serializing_if = "Option::is_none")]
     current_incarnation: Option<Incarnation>,
+    /// The streams for which no instance has room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    would_not_fit: Option<&'a [StreamId]>,
 }
 
 impl ResponseError for Problem {
@@ -384,6 +402,7 @@ impl ResponseError for Problem {
             detail: &self.detail,
             errors: &self.errors,
             current_incarnation: self.current_incarnation,
+            would_not_fit: self.would_not_fit.as_deref(),
         })
     }
 }

@@ -8,8 +8,8 @@ use serde::de::{MapAccess, SeqAccess};
 
 use super::limits::{MAX_SAFE_INTEGER, check_text};
 use super::reading::{Json, Reader, Record, Refused, Rule, Taken, skip_list, skip_object};
-use super::rules::{integer, number, text};
-use crate::domain::ids::StreamId;
+use super::rules::{integer, number, server_id, text};
+use crate::domain::ids::{InstanceId, StreamId};
 
 /// How many ids one request names at most: as many as one instance may own.
 const MAX_IDS: usize = 100_000;
@@ -50,6 +50,9 @@ impl Rule for Triple {
     }
 }
 
+/// How many names of instances a request may have.
+const MAX_NAMES: usize = 10_000;
+
 /// Stream ids; the list may be empty.
 pub(super) struct StreamIds;
 
@@ -67,6 +70,34 @@ impl Rule for StreamIds {
             if index == MAX_IDS {
                 skip_list(&mut list)?;
                 return Ok(Err(too_many(MAX_IDS)));
+            }
+            match id.unwrap_or_else(|| one.plain(Json::Null)) {
+                Ok(id) => ids.push(id),
+                Err(part) => refused.add(&format!("[{index}]"), part),
+            }
+            index += 1;
+        }
+        Ok(refused.or(ids))
+    }
+}
+
+/// Names of instances, at most 10,000; the list may be empty.
+pub(super) struct ServerIds;
+
+impl Rule for ServerIds {
+    type Value = Vec<InstanceId>;
+
+    fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
+        Err(Refused::because("must be a list of names of instances"))
+    }
+
+    fn list<'de, A: SeqAccess<'de>>(&self, mut list: A) -> Result<Taken<Self::Value>, A::Error> {
+        let one = server_id();
+        let (mut ids, mut refused, mut index) = (Vec::new(), Refused::default(), 0_usize);
+        while let Some(id) = list.next_element_seed(Reader(&one))? {
+            if index == MAX_NAMES {
+                skip_list(&mut list)?;
+                return Ok(Err(too_many(MAX_NAMES)));
             }
             match id.unwrap_or_else(|| one.plain(Json::Null)) {
                 Ok(id) => ids.push(id),

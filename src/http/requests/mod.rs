@@ -15,6 +15,7 @@ mod collections;
 mod heartbeat;
 mod limits;
 mod orders;
+mod planned;
 mod queries;
 mod query;
 mod reading;
@@ -30,10 +31,11 @@ pub(super) use collections::whole;
 pub(super) use heartbeat::HeartbeatRequest;
 pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
 pub(super) use orders::{BrakeRequest, ForceRequest, ReleaseQuarantineRequest};
+pub(super) use planned::{CordonRequest, DrainRequest, MaintenanceRequest, RollRequest, future};
 pub(super) use queries::{
     AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
-    HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, RebalanceQuery,
-    RemovalQuery, StreamQuery, StreamsQuery, TakeOverQuery,
+    HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, ReasonQuery,
+    RebalanceQuery, RemovalQuery, StreamQuery, StreamsQuery, TakeOverQuery,
 };
 pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{Record, read_json};

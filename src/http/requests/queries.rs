@@ -28,6 +28,9 @@ use crate::http::shown_url::Urls;
 /// take much longer, and a worker that went away without a word holds its place no longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
+/// How long a worker may stay away at the most; a longer absence is cut to it.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(86_400);
+
 /// A year: longer than metrics are kept.
 const MAX_HOURS: f64 = 8_760.0;
 
@@ -148,11 +151,36 @@ request! {
 }
 
 request! {
+    /// Why something is called off.
+    pub(in crate::http) struct ReasonQuery {
+        /// 1 to 512 characters.
+        reason: Option<String> = text(1..=512),
+    }
+}
+
+request! {
     /// `DELETE /instances/{server_id}`: the process that leaves.
     pub(in crate::http) struct RemovalQuery {
         /// Incarnation of the worker, if it takes its own leave.
         incarnation: Option<Incarnation> = position(Incarnation::new),
+        /// How soon the worker will be back: seconds, or a text like `60s`, at most a day. Its streams
+        /// are reserved for so long.
+        back_in: Option<Duration> = wait(LONGEST_ABSENCE),
+        /// Why, 1 to 512 characters.
+        reason: Option<String> = text(1..=512),
     }
+    check leaving
+}
+
+fn leaving(draft: &<RemovalQuery as Record>::Draft) -> Refused {
+    let mut refused = Refused::default();
+    if draft.back_in.is_some() && draft.incarnation.is_none() {
+        refused.note(
+            "incarnation",
+            "is missing: only the worker itself can announce that it will be back",
+        );
+    }
+    refused
 }
 
 request! {

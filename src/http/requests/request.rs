@@ -34,6 +34,8 @@ macro_rules! request {
             fn known(name: &str) -> Option<Name> {
                 match name {
                     $(stringify!($field) => Some(Name::$field),)*
+                    // A word of Rust, so the field is written `r#for`.
+                    "for" => known("r#for"),
                     _ => None,
                 }
             }
@@ -63,7 +65,11 @@ macro_rules! request {
                 fn settle(draft: Draft) -> Taken<Self> {
                     let mut refused = Refused::default();
                     let checked: Vec<Refused> = vec![$($check(&draft))?];
-                    $(let $field = Field::settle(draft.$field, stringify!($field), &mut refused);)*
+                    $(let $field = Field::settle(
+                        draft.$field,
+                        stringify!($field).trim_start_matches("r#"),
+                        &mut refused,
+                    );)*
                     for part in checked {
                         refused.add("", part);
                     }

@@ -7,7 +7,7 @@ use serde::de::SeqAccess;
 
 use super::limits::{MAX_SAFE_INTEGER, check_text, describe_range};
 use super::reading::{Json, Refused, Rule, Taken, read_json, skip_list};
-use super::rules::{find_word, integer, parsed};
+use super::rules::{find_word, integer, interval, parsed};
 use crate::domain::time::WallTime;
 
 /// How many items a page has at the most.
@@ -82,6 +82,38 @@ pub(super) fn truth() -> impl Rule<Value = bool> {
 /// A moment.
 pub(super) fn time() -> impl Rule<Value = WallTime> {
     parsed(parse_time)
+}
+
+/// The longest time from now to a moment that is given as a duration.
+const LONGEST_SPAN: Duration = Duration::from_secs(366 * 86_400);
+
+/// A moment, as a time or as a duration from now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum When {
+    At(WallTime),
+    In(Duration),
+}
+
+/// Accepts an RFC 3339 time, or a duration: seconds, or a text like `30m`.
+pub(super) struct Moment;
+
+impl Rule for Moment {
+    type Value = When;
+
+    fn plain(&self, json: Json<'_>) -> Taken<When> {
+        if let Json::Text(text) = json
+            && let Ok(at) = parse_time(text)
+        {
+            return Ok(When::At(at));
+        }
+        let span = interval(LONGEST_SPAN).plain(json);
+        span.map(When::In).map_err(|_| {
+            Refused::because(
+                "must be an RFC 3339 time such as 2026-01-31T08:00:00Z, or a duration: seconds as a \
+                 number, or a text like \"30m\"",
+            )
+        })
+    }
 }
 
 /// How long to wait: seconds, or a text like `30s`. A longer wait than `most` is cut to it.

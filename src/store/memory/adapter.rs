@@ -16,6 +16,7 @@ use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::instance::Instance;
+use crate::domain::planned::Roll;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 use crate::domain::timeline::Recent;
@@ -84,6 +85,7 @@ impl Store for MemoryStore {
                     (Stream::clone(row), place)
                 })
                 .collect(),
+            rolls: tables.rolls.values().map(|row| Roll::clone(row)).collect(),
             last_beats: tables
                 .beats
                 .values()

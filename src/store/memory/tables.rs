@@ -10,9 +10,10 @@ use crate::domain::events::DatedEvent;
 use crate::domain::explain::Placing;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, StreamId, Term, Version};
+use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, RollId, StreamId, Term, Version};
 use crate::domain::incident::Incident;
 use crate::domain::instance::Instance;
+use crate::domain::planned::Roll;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
@@ -30,6 +31,7 @@ pub(super) struct Tables {
     pub(super) streams: BTreeMap<StreamId, Arc<Stream>>,
     pub(super) places: BTreeMap<StreamId, Place>,
     pub(super) placings: BTreeMap<(InstanceId, Epoch), Placing>,
+    pub(super) rolls: BTreeMap<RollId, Arc<Roll>>,
     pub(super) incidents: BTreeMap<IncidentId, Incident>,
     pub(super) beats: BTreeMap<InstanceId, LastBeat>,
     pub(super) watermark: Option<BeatWatermark>,
@@ -96,6 +98,7 @@ impl Tables {
             let key = (placing.instance.clone(), placing.first);
             self.placings.insert(key, placing.clone());
         }
+        put_rows(&mut self.rolls, &save.rows.rolls);
         for incident in &save.rows.incidents {
             self.incidents.insert(incident.id, incident.clone());
         }

@@ -36,12 +36,12 @@ use crate::store::retention::Expiry;
 use crate::store::retention::{PRUNE_FORGOTTEN, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
 use crate::store::rows::{
     AlertRow, BeatRow, HealthRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, PlacingRow,
-    StoredEventRow, StreamRow,
+    RollRow, StoredEventRow, StreamRow,
 };
 use crate::store::save::Save;
 use crate::store::schema::{
     alerts, beat_watermark, events, fleet_state, health_history, incidents, instances, last_beats,
-    metrics, placements, placings, streams,
+    metrics, placements, placings, rolls, streams,
 };
 use crate::store::stored_event::StoredEvent;
 use crate::store::write_set::WriteSet;
@@ -103,7 +103,7 @@ async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
                 incoming!(instances: incarnation, status, status_since, ip, port,
                 max_streams, labels, heartbeat_interval, auto_assign, assignment_version,
                 registered_at, flaps, lease, withdrawn, withdrawn_since,
-                handed_over_life, handed_over_moved, handed_over_orphaned, capacity),
+                handed_over_life, handed_over_moved, handed_over_orphaned, capacity, planned),
             )
             .execute(c)
             .await?;
@@ -143,6 +143,20 @@ async fn write(c: &mut Connection, set: &WriteSet) -> Result<(), StoreError> {
     }
     for ids in set.gone_instances.chunks(rows_per_statement(1)) {
         diesel::delete(instances::table.filter(instances::id.eq_any(ids)))
+            .execute(c)
+            .await?;
+    }
+    for rows in set.rolls.chunks(rows_per_statement(RollRow::WIDTH)) {
+        diesel::insert_into(rolls::table)
+            .values(rows)
+            .on_conflict(rolls::id)
+            .do_update()
+            .set(incoming!(rolls: state, body))
+            .execute(c)
+            .await?;
+    }
+    for ids in set.gone_rolls.chunks(rows_per_statement(1)) {
+        diesel::delete(rolls::table.filter(rolls::id.eq_any(ids)))
             .execute(c)
             .await?;
     }
@@ -208,6 +222,7 @@ pub(super) async fn load(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<
         total: u64::try_from(total).unwrap_or_default(),
     });
     load_instances(c, sink).await?;
+    load_rolls(c, sink).await?;
     load_streams(c, sink).await?;
     load_beats(c, sink).await
 }
@@ -234,6 +249,19 @@ async fn load_instances(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(
             return Ok(());
         }
     }
+}
+
+/// There are never many of them: those that are over are forgotten.
+async fn load_rolls(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(), StoreError> {
+    let rows: Vec<RollRow> = rolls::table
+        .order(rolls::id)
+        .select(RollRow::as_select())
+        .load(c)
+        .await?;
+    for row in rows {
+        sink.roll(row.try_into()?);
+    }
+    Ok(())
 }
 
 /// The places of a chunk of streams are those between its first and its last: as two scans of a key

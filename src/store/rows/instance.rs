@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use diesel::prelude::*;
 
-use super::row_at::{RowAt, labels_json};
+use super::row_at::{RowAt, json_of, labels_json};
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
 use crate::domain::instance::{Instance, InstanceStatus};
 use crate::domain::time::WallTime;
@@ -36,11 +36,12 @@ pub(in crate::store) struct InstanceRow {
     handed_over_moved: i64,
     handed_over_orphaned: i64,
     capacity: Option<i64>,
+    planned: Option<String>,
 }
 
 impl InstanceRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 20;
+    pub(in crate::store) const WIDTH: usize = 21;
 
     /// Its key.
     pub(in crate::store) fn id(&self) -> &str {
@@ -83,6 +84,7 @@ impl From<&Instance> for InstanceRow {
                 .handed_over
                 .map_or(0, |handed_over| i64::from(handed_over.orphaned)),
             capacity: instance.capacity.map(i64::from),
+            planned: instance.planned.as_deref().map(json_of),
         }
     }
 }
@@ -119,9 +121,14 @@ impl TryFrom<InstanceRow> for Instance {
             }),
             None => None,
         };
+        let planned = row.planned.as_deref().map(|json| {
+            let read = serde_json::from_str(json);
+            read.map_err(|_| at.unusable("planned", json))
+        });
         let capacity = row.capacity.map(|most| at.number("capacity", most));
         Ok(Self {
             capacity: capacity.transpose()?,
+            planned: planned.transpose()?,
             handed_over,
             lease: Duration::from_micros(at.number("lease", row.lease)?),
             withdrawn,

@@ -9,6 +9,7 @@ mod history;
 mod instance;
 mod placement;
 mod placing;
+mod roll;
 mod row_at;
 mod stream;
 mod watch;
@@ -17,5 +18,6 @@ pub(super) use history::{BeatRow, EventRow, IncidentRow, MetricsRow, StoredEvent
 pub(super) use instance::InstanceRow;
 pub(super) use placement::PlacementRow;
 pub(super) use placing::PlacingRow;
+pub(super) use roll::RollRow;
 pub(super) use stream::StreamRow;
 pub(super) use watch::{AlertRow, HealthRow};

@@ -78,3 +78,8 @@ pub(super) fn labels_json(labels: &BTreeMap<String, String>) -> String {
         .collect();
     serde_json::Value::Object(object).to_string()
 }
+
+/// Writes a value as JSON. No type that is saved can fail to be written.
+pub(super) fn json_of<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -147,6 +147,8 @@ pub struct Machine {
     term: Option<i64>,
     /// What runs has changed since it was last said.
     owes_word: bool,
+    /// How soon the worker that leaves will be back.
+    back_in: Option<Duration>,
     /// Words that are owed are said this often at the most.
     next_word: Duration,
     backoff: Backoff,
@@ -172,6 +174,7 @@ impl Machine {
             lease: Lease::default(),
             term: None,
             owes_word: false,
+            back_in: None,
             next_word: Duration::ZERO,
             backoff: Backoff::default(),
             errands: Backoff::default(),
@@ -317,6 +320,15 @@ impl Machine {
             let spaced = reason.chars().map(|c| if c.is_control() { ' ' } else { c });
             *given = Some(spaced.take(LONGEST_REASON).collect());
         }
+    }
+
+    /// Stops everything, says that the worker will be back so soon, and ends. The orchestrator keeps the
+    /// streams for it.
+    pub fn leave_for(&mut self, back_in: Duration) {
+        if self.phase.stops_all().is_none() {
+            self.back_in = Some(back_in);
+        }
+        self.leave();
     }
 
     /// Stops everything, says goodbye and ends.

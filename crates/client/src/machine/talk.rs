@@ -61,6 +61,7 @@ impl Machine {
     fn request(&mut self, now: Duration) -> (Kind, Request) {
         let (is_at_rest, is_settled) = (self.is_at_rest(), self.is_settled());
         let is_leaving = matches!(self.phase, Phase::Leaving(_));
+        let back_in = self.back_in;
         let Some(life) = self.phase.life_mut() else {
             return (Kind::Register, Request::Register);
         };
@@ -78,6 +79,7 @@ impl Machine {
             let leave = Request::Leave {
                 incarnation,
                 streams,
+                back_in,
             };
             return (Kind::Leave, leave);
         }

@@ -84,12 +84,15 @@ pub enum Request {
         /// Why, if there is a reason; the same for all of them.
         reason: Option<String>,
     },
-    /// Gives everything back and leaves for good.
+    /// Leaves, for good or for a while.
     Leave {
         /// The life.
         incarnation: i64,
         /// All that are assigned, ascending.
         streams: Vec<StreamId>,
+        /// How soon the worker will be back; its streams are reserved for so long. `None`: it leaves
+        /// for good.
+        back_in: Option<Duration>,
     },
 }
 

@@ -26,7 +26,9 @@ pub fn survey(fleet: &Fleet, scope: BalanceScope, held_back: &BTreeSet<StreamId>
     let mut input = BalanceInput::default();
     for slot in fleet.instances() {
         let instance = slot.instance();
-        let is_taking = instance.status == InstanceStatus::Active && instance.withdrawn.is_none();
+        let is_taking = instance.status == InstanceStatus::Active
+            && instance.withdrawn.is_none()
+            && instance.cordon().is_none();
         let gives = is_taking && (scope == BalanceScope::All || instance.is_leased());
         let mut surveyed = BalanceInstance {
             id: instance.id.clone(),

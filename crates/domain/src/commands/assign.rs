@@ -6,6 +6,7 @@ use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::placement::Room;
 use crate::stream::{AssignReason, Holding};
+use crate::time::WallTime;
 
 /// Assigns streams in this order, each group ascending: streams that the instance owns and was
 /// never notified of; streams that an earlier incarnation was notified of, if the worker seems to
@@ -32,6 +33,8 @@ pub enum AssignOutcome {
     NotEligible(InstanceStatus),
     /// None: the instance is being emptied, and its lease is not renewed.
     Withdrawn,
+    /// None: the instance is cordoned, until that moment or until the cordon is ended.
+    Cordoned(Option<WallTime>),
     /// None: no stream waits, or none was requested.
     NoneWaiting,
     /// None: every waiting stream is paused because it was given back. Holds their number.
@@ -56,9 +59,11 @@ impl Command for AssignStreams {
         let mut handed_out = self.owed(draft, &instance, requested);
         draft.deliver(&instance, &handed_out);
 
+        let cordon = instance.cordon();
         let free = draft.fleet().instance(&self.id).map(|slot| slot.free());
         let is_full = free.is_none_or(Room::is_full);
-        let fresh = self.fresh(draft.fleet(), requested);
+        let most = if cordon.is_some() { 0 } else { requested };
+        let fresh = self.fresh(draft.fleet(), most);
         for stream in &fresh {
             draft.assign_delivered(*stream, &instance, AssignReason::Requested);
         }
@@ -69,6 +74,8 @@ impl Command for AssignStreams {
             let slot = fleet.instance(&self.id);
             let holdings = slot.map(|slot| fleet.holdings(slot, handed_out).collect());
             AssignOutcome::Assigned(holdings.unwrap_or_default())
+        } else if let Some(cordon) = cordon {
+            AssignOutcome::Cordoned(cordon.until)
         } else if is_full {
             AssignOutcome::Full {
                 max_streams: instance.max_streams,

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::fleet::Draft;
-use crate::ids::{Incarnation, InstanceId, StreamId};
+use crate::ids::{Incarnation, InstanceId, RollId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::placement::Exclusion;
+use crate::planned::{DrainState, RollState};
 use crate::stream::StreamState;
 
 /// A change that can be made to the fleet.
@@ -53,6 +54,38 @@ pub enum Rejection {
         instance: InstanceId,
         status: InstanceStatus,
     },
+    /// The instance is cordoned: it is given no streams.
+    Cordoned(InstanceId),
+    /// The state of the instance does not allow a drain.
+    #[expect(missing_docs, reason = "the names say it")]
+    NotDrainable {
+        instance: InstanceId,
+        status: InstanceStatus,
+        /// The drain that is in force.
+        drain: Option<DrainState>,
+    },
+    /// No active instance has room for these streams of an instance that is to drain.
+    #[expect(missing_docs, reason = "the names say it")]
+    WouldNotFit {
+        instance: InstanceId,
+        streams: Vec<StreamId>,
+    },
+    /// The instance never had a drain.
+    NoDrain(InstanceId),
+    /// The drain of the instance is over, and keeps it from nothing.
+    #[expect(missing_docs, reason = "the names say it")]
+    DrainOver {
+        instance: InstanceId,
+        drain: DrainState,
+        status: InstanceStatus,
+    },
+    /// No instance is selected.
+    EmptySelection,
+    /// There is no roll of that number.
+    UnknownRoll(RollId),
+    /// The roll is over.
+    #[expect(missing_docs, reason = "the names say it")]
+    RollOver { roll: RollId, state: RollState },
     /// The worker of the instance may run its streams under a lease.
     LeaseRuns(InstanceId),
     /// The stream is disabled.
@@ -144,6 +177,47 @@ fn write_wrong_status(
     }
 }
 
+/// Writes why an instance cannot be drained, and the call that leads there.
+fn write_not_drainable(
+    f: &mut fmt::Formatter<'_>,
+    instance: &InstanceId,
+    status: InstanceStatus,
+    drain: Option<DrainState>,
+) -> fmt::Result {
+    write!(f, "Instance `{instance}` is `{status}`")?;
+    match (status, drain) {
+        (InstanceStatus::Draining, Some(DrainState::Drained)) => write!(
+            f,
+            " and has drained already. DELETE /instances/{instance}/drain makes it active again; so \
+             does its registration."
+        ),
+        (InstanceStatus::Draining, _) => write!(
+            f,
+            " already; GET /instances/{instance}/drain shows how far it is, DELETE \
+             /instances/{instance}/drain cancels it."
+        ),
+        (InstanceStatus::Failed, _) => f.write_str(
+            "; only an `active`, `suspect` or `recovering` instance can be drained. Its streams are \
+             being recovered; it is on probation with its next heartbeat.",
+        ),
+        (InstanceStatus::Maintenance, _) => write!(
+            f,
+            "; only an `active`, `suspect` or `recovering` instance can be drained. It is active once \
+             it registers, or once POST /resilience/recovery/{instance} ends the maintenance."
+        ),
+        (
+            InstanceStatus::Active
+            | InstanceStatus::Suspect
+            | InstanceStatus::Recovering
+            | InstanceStatus::Inactive,
+            _,
+        ) => f.write_str(
+            ", and its lease is withdrawn, because it was reported as failed, ordered out of use or \
+             removed: it is being emptied already.",
+        ),
+    }
+}
+
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -168,6 +242,49 @@ impl fmt::Display for Rejection {
                 f,
                 "Stream {stream} is `{state}`; only a `quarantined` stream, or one on trial, can be \
                  released. GET /streams?state=quarantined lists them."
+            ),
+            Self::Cordoned(id) => write!(
+                f,
+                "Instance `{id}` is cordoned: it keeps its streams and is given no others. Choose \
+                 another instance, or end the cordon with POST /instances/{id}/uncordon."
+            ),
+            Self::NotDrainable {
+                instance,
+                status,
+                drain,
+            } => write_not_drainable(f, instance, *status, *drain),
+            Self::WouldNotFit { instance, streams } => write!(
+                f,
+                "For {} streams of instance `{instance}` no active instance has room; \
+                 `would_not_fit` names them. Start a worker, or register one with a larger \
+                 `max_streams`, or repeat the call with `force: true`, which leaves them without an \
+                 owner at the deadline. Nothing was changed.",
+                streams.len()
+            ),
+            Self::NoDrain(id) => write!(
+                f,
+                "Instance `{id}` has no drain. POST /instances/{id}/drain begins one."
+            ),
+            Self::DrainOver {
+                instance,
+                drain,
+                status,
+            } => write!(
+                f,
+                "The drain of instance `{instance}` is `{drain}` and keeps it from nothing: the \
+                 instance is `{status}`. Only a drain in force (`draining`, `drained` or `expired`) \
+                 can be cancelled; POST /instances/{instance}/drain begins one."
+            ),
+            Self::EmptySelection => f.write_str(
+                "No instance is selected. GET /instances lists them with their labels.",
+            ),
+            Self::UnknownRoll(id) => {
+                write!(f, "There is no roll {id}; GET /rolls lists them.")
+            }
+            Self::RollOver { roll, state } => write!(
+                f,
+                "Roll {roll} is `{state}`; only a `running` or `paused` roll takes orders. POST /rolls \
+                 begins another one."
             ),
             Self::LeaseRuns(id) => write!(
                 f,

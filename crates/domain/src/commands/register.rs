@@ -12,6 +12,7 @@ use crate::identity::Address;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::placement::Need;
+use crate::planned::{DrainState, Planned};
 use crate::stream::{Holding, OrphanReason};
 use crate::withdrawal::WithdrawalCause;
 
@@ -95,7 +96,8 @@ impl Command for RegisterInstance {
             .instance(&self.id)
             .map(|slot| slot.instance().clone());
         let incarnation = Incarnation::new(draft.next_epoch().get());
-        let status = status_after(known.as_ref().map(|instance| instance.status));
+        let planned = known.as_deref().map(planned_after).unwrap_or_default();
+        let status = status_after(known.as_ref().map(|instance| instance.status), &planned);
         let status_since = match &known {
             Some(before) if before.status == status => before.status_since,
             Some(_) | None => draft.now(),
@@ -126,6 +128,7 @@ impl Command for RegisterInstance {
                     .is_some_and(|withdrawal| withdrawal.cause == WithdrawalCause::Removal);
                 before.handed_over.filter(|_| !is_removal)
             }),
+            planned: Some(Box::new(planned)).filter(|planned| !planned.is_nothing()),
         });
         draft.tell(Event::InstanceRegistered {
             instance: self.id.clone(),
@@ -225,19 +228,34 @@ impl RegisterInstance {
     }
 }
 
+/// Returns what is planned after a registration: it ends an absence, and the hold of a drain that is
+/// over. A cordon stays, and a drain that is under way or has expired does.
+fn planned_after(before: &Instance) -> Planned {
+    let mut planned = before.planned.as_deref().cloned().unwrap_or_default();
+    planned.absence = None;
+    if let Some(drain) = &mut planned.drain
+        && drain.state == DrainState::Drained
+    {
+        drain.in_force = false;
+    }
+    planned
+}
+
 /// Returns the status after a registration: it clears suspicion, ends maintenance and absence, and
 /// puts a failed instance on probation. A drain that is under way goes on.
-const fn status_after(before: Option<InstanceStatus>) -> InstanceStatus {
+fn status_after(before: Option<InstanceStatus>, planned: &Planned) -> InstanceStatus {
+    let is_draining = planned.drain.as_ref().is_some_and(|drain| drain.in_force);
     match before {
-        None
-        | Some(
+        None => InstanceStatus::Active,
+        Some(_) if is_draining => InstanceStatus::Draining,
+        Some(
             InstanceStatus::Active
             | InstanceStatus::Suspect
+            | InstanceStatus::Draining
             | InstanceStatus::Maintenance
             | InstanceStatus::Inactive,
         ) => InstanceStatus::Active,
         Some(InstanceStatus::Failed | InstanceStatus::Recovering) => InstanceStatus::Recovering,
-        Some(InstanceStatus::Draining) => InstanceStatus::Draining,
     }
 }
 

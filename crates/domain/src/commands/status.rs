@@ -53,11 +53,38 @@ steps! {
     SuspectInstance: Active => Suspect, InstanceSuspected;
     /// A late instance has sent a heartbeat again.
     ClearSuspicion: Suspect => Active, InstanceOnTime;
-    /// A failed instance sends heartbeats again: its probation begins. Its old streams stay where
-    /// they are.
-    ReturnInstance: Failed => Recovering, InstanceReturned;
     /// An instance on probation has sent steady heartbeats for long enough.
     TrustInstance: Recovering => Active, InstanceTrusted;
+}
+
+/// A failed instance sends heartbeats again: its probation begins. Its old streams stay where they
+/// are. An instance whose drain is in force drains on, or is kept empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ReturnInstance {
+    pub id: InstanceId,
+    pub incarnation: Incarnation,
+}
+
+impl Command for ReturnInstance {
+    type Reply = StatusChange;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<StatusChange, Rejection> {
+        let instance = current_life(draft, &self.id, self.incarnation)?;
+        if instance.status != InstanceStatus::Failed
+            || !draft.set_status(&self.id, InstanceStatus::Recovering)
+        {
+            return Ok(StatusChange::NotNeeded);
+        }
+        if instance.drain().is_some_and(|drain| drain.in_force) {
+            draft.set_status(&self.id, InstanceStatus::Draining);
+        }
+        draft.tell(Event::InstanceReturned {
+            instance: self.id.clone(),
+            incarnation: self.incarnation,
+        });
+        Ok(StatusChange::Made)
+    }
 }
 
 /// An instance has sent steady heartbeats for so long that one of its flaps is removed.

@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::brake::{BrakeAction, Ending};
 use crate::handover::AbandonReason;
-use crate::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
+use crate::ids::{Epoch, Incarnation, IncidentId, InstanceId, RollId, StreamId};
 use crate::incident::{FailureCause, IncidentOutcome};
 use crate::instance::InstanceStatus;
+use crate::planned::{DrainState, Requester, RollState};
 use crate::quarantine::{OwnerFailure, QuarantineEnd};
 use crate::reason::{AssignReason, OrphanReason, RebalanceMethod, RebalanceReason};
 use crate::returns::ReturnsEnd;
@@ -178,6 +179,73 @@ pub enum Event {
         incarnation: Incarnation,
         /// The state it is in now.
         status: InstanceStatus,
+    },
+    /// An instance is given no streams from now on; it keeps those it has.
+    InstanceCordoned {
+        instance: InstanceId,
+        incarnation: Incarnation,
+        by: Requester,
+        /// When that ends by itself.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<WallTime>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An instance may be given streams again.
+    InstanceUncordoned {
+        instance: InstanceId,
+        incarnation: Incarnation,
+        by: Requester,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// An instance is being emptied.
+    DrainStarted {
+        instance: InstanceId,
+        incarnation: Incarnation,
+        by: Requester,
+        /// How many streams it owns.
+        streams: u32,
+        deadline_at: WallTime,
+        /// Whether streams that fit nowhere are left without an owner at the deadline.
+        force: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The drain of an instance is over, or keeps it from nothing any more.
+    DrainEnded {
+        instance: InstanceId,
+        incarnation: Incarnation,
+        /// How it ended.
+        state: DrainState,
+        by: Requester,
+        /// How many streams have a confirmed new owner.
+        moved: u32,
+        /// How many streams it owns still.
+        left: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// A roll of the fleet began, or came into another state.
+    RollChanged {
+        roll: RollId,
+        state: RollState,
+        by: Requester,
+        /// How many instances it is about.
+        instances: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The silence of an instance is expected until a moment.
+    MaintenanceStarted {
+        instance: InstanceId,
+        incarnation: Incarnation,
+        by: Requester,
+        until: WallTime,
+        /// How many streams are reserved for it.
+        streams: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// The attempts of a recovery are used up; it goes on as an emergency.
     RecoveryEscalated {

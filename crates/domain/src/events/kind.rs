@@ -25,6 +25,12 @@ impl Event {
         "rebalance_begun",
         "emergency_recovered",
         "maintenance_ended",
+        "instance_cordoned",
+        "instance_uncordoned",
+        "drain_started",
+        "drain_ended",
+        "maintenance_started",
+        "roll_changed",
         "recovery_escalated",
         "recovery_ended",
         "stream_created",
@@ -67,6 +73,12 @@ impl Event {
             Self::RebalanceBegun { .. } => "rebalance_begun",
             Self::EmergencyRecovered { .. } => "emergency_recovered",
             Self::MaintenanceEnded { .. } => "maintenance_ended",
+            Self::InstanceCordoned { .. } => "instance_cordoned",
+            Self::InstanceUncordoned { .. } => "instance_uncordoned",
+            Self::DrainStarted { .. } => "drain_started",
+            Self::DrainEnded { .. } => "drain_ended",
+            Self::MaintenanceStarted { .. } => "maintenance_started",
+            Self::RollChanged { .. } => "roll_changed",
             Self::RecoveryEscalated { .. } => "recovery_escalated",
             Self::RecoveryEnded { .. } => "recovery_ended",
             Self::StreamCreated { .. } => "stream_created",
@@ -106,6 +118,11 @@ impl Event {
             | Self::InstanceRemoved { instance, .. }
             | Self::EmergencyRecovered { instance, .. }
             | Self::MaintenanceEnded { instance, .. }
+            | Self::InstanceCordoned { instance, .. }
+            | Self::InstanceUncordoned { instance, .. }
+            | Self::DrainStarted { instance, .. }
+            | Self::DrainEnded { instance, .. }
+            | Self::MaintenanceStarted { instance, .. }
             | Self::RecoveryEscalated { instance, .. }
             | Self::RecoveryEnded { instance, .. }
             | Self::StreamAssigned { instance, .. }
@@ -122,6 +139,7 @@ impl Event {
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
             | Self::RebalanceBegun { .. }
+            | Self::RollChanged { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
@@ -168,6 +186,12 @@ impl Event {
             | Self::RebalanceBegun { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }
+            | Self::InstanceCordoned { .. }
+            | Self::InstanceUncordoned { .. }
+            | Self::DrainStarted { .. }
+            | Self::DrainEnded { .. }
+            | Self::MaintenanceStarted { .. }
+            | Self::RollChanged { .. }
             | Self::RecoveryEscalated { .. }
             | Self::RecoveryEnded { .. }
             | Self::StreamsDelivered { .. } => None,

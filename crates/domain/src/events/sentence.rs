@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::event::Event;
 use crate::incident::IncidentOutcome;
+use crate::planned::{DrainState, RollState};
 
 /// How loud an event is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +35,18 @@ impl Event {
             | Self::InstanceRemoved { orphaned: 0, .. }
             | Self::RebalanceBegun { .. }
             | Self::MaintenanceEnded { .. }
+            | Self::InstanceCordoned { .. }
+            | Self::InstanceUncordoned { .. }
+            | Self::DrainStarted { .. }
+            | Self::DrainEnded {
+                state: DrainState::Drained | DrainState::Cancelled | DrainState::Draining,
+                ..
+            }
+            | Self::MaintenanceStarted { .. }
+            | Self::RollChanged {
+                state: RollState::Running | RollState::Done | RollState::Cancelled,
+                ..
+            }
             | Self::RecoveryEnded {
                 outcome: IncidentOutcome::Recovered,
                 ..
@@ -50,6 +63,8 @@ impl Event {
             | Self::LeaseWithdrawn { .. }
             | Self::InstanceRemoved { .. }
             | Self::EmergencyRecovered { .. }
+            | Self::DrainEnded { .. }
+            | Self::RollChanged { .. }
             | Self::RecoveryEnded { .. } => EventSeverity::Warning,
             Self::RecoveryEscalated { .. } => EventSeverity::Error,
             // The alert is the line.
@@ -165,6 +180,66 @@ impl Event {
             Self::MaintenanceEnded {
                 instance, status, ..
             } => format!("the maintenance of {instance} has ended, it is {status}"),
+            Self::InstanceCordoned {
+                instance,
+                by,
+                reason,
+                ..
+            } => because(format!("instance {instance} is cordoned ({by})"), reason),
+            Self::InstanceUncordoned {
+                instance,
+                by,
+                reason,
+                ..
+            } => because(format!("the cordon of {instance} has ended ({by})"), reason),
+            Self::DrainStarted {
+                instance,
+                by,
+                streams,
+                reason,
+                ..
+            } => because(
+                format!("instance {instance} drains, with {streams} streams ({by})"),
+                reason,
+            ),
+            Self::DrainEnded {
+                instance,
+                state,
+                by,
+                moved,
+                left,
+                reason,
+                ..
+            } => because(
+                format!(
+                    "the drain of {instance} is {state} ({by}): moved {moved} streams, {left} are \
+                     left"
+                ),
+                reason,
+            ),
+            Self::RollChanged {
+                roll,
+                state,
+                by,
+                instances,
+                reason,
+            } => because(
+                format!("roll {roll} of {instances} instances is {state} ({by})"),
+                reason,
+            ),
+            Self::MaintenanceStarted {
+                instance,
+                by,
+                streams,
+                reason,
+                ..
+            } => because(
+                format!(
+                    "the silence of {instance} is expected for a while ({by}); {streams} streams \
+                     are reserved for it"
+                ),
+                reason,
+            ),
             Self::RecoveryEscalated {
                 instance, attempts, ..
             } => format!(
@@ -218,5 +293,13 @@ impl Event {
             | Self::StreamsDelivered { .. } => return Cow::Borrowed(self.kind()),
         };
         Cow::Owned(sentence)
+    }
+}
+
+/// The sentence with its reason, if one was given.
+fn because(sentence: String, reason: &Option<String>) -> String {
+    match reason {
+        Some(reason) => format!("{sentence}: {reason}"),
+        None => sentence,
     }
 }

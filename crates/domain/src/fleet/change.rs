@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::explain::Placing;
-use crate::ids::{InstanceId, StreamId};
+use crate::ids::{InstanceId, RollId, StreamId};
 use crate::incident::Incident;
 use crate::instance::Instance;
+use crate::planned::Roll;
 use crate::stream::{Place, Stream};
 
 /// One row of the fleet that changed. `None` stands for "no such row".
@@ -30,6 +31,12 @@ pub enum Change {
         stream: StreamId,
         before: Option<Place>,
         after: Option<Place>,
+    },
+    /// A roll of the fleet.
+    Roll {
+        id: RollId,
+        before: Option<Arc<Roll>>,
+        after: Option<Arc<Roll>>,
     },
     /// The record of a recovery. It has no part in decisions and only goes to the store.
     Incident(Incident),
@@ -61,6 +68,11 @@ impl Change {
                 before: after,
                 after: before,
             },
+            Self::Roll { id, before, after } => Self::Roll {
+                id,
+                before: after,
+                after: before,
+            },
             Self::Incident(incident) => Self::Incident(incident),
             Self::Placing(placing) => Self::Placing(placing),
         }
@@ -75,6 +87,7 @@ pub struct Rows {
     pub instances: BTreeMap<InstanceId, Option<Arc<Instance>>>,
     pub streams: BTreeMap<StreamId, Option<Arc<Stream>>>,
     pub places: BTreeMap<StreamId, Option<Place>>,
+    pub rolls: BTreeMap<RollId, Option<Arc<Roll>>>,
     /// The incidents, in the order they were recorded.
     pub incidents: Vec<Incident>,
     /// The reasons of placements.
@@ -96,6 +109,9 @@ impl Rows {
                 Change::Place { stream, after, .. } => {
                     rows.places.insert(*stream, after.clone());
                 }
+                Change::Roll { id, after, .. } => {
+                    rows.rolls.insert(*id, after.clone());
+                }
                 Change::Incident(incident) => rows.incidents.push(incident.clone()),
                 Change::Placing(placing) => rows.placings.push(placing.clone()),
             }
@@ -106,7 +122,7 @@ impl Rows {
     /// Returns how many rows are to be written.
     pub fn len(&self) -> usize {
         let fleet = self.instances.len() + self.streams.len() + self.places.len();
-        fleet + self.incidents.len() + self.placings.len()
+        fleet + self.rolls.len() + self.incidents.len() + self.placings.len()
     }
 
     /// Returns whether there is nothing to write.

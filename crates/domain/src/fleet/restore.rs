@@ -8,6 +8,7 @@ use super::model::assembly::{Assembly, NameClash};
 use crate::heartbeat::BeatWatermark;
 use crate::ids::{Epoch, InstanceId, StreamId};
 use crate::instance::Instance;
+use crate::planned::Roll;
 use crate::stream::{Place, Stream};
 use crate::time::WallTime;
 
@@ -19,6 +20,7 @@ pub struct Snapshot {
     pub counter: Epoch,
     pub instances: Vec<Instance>,
     pub streams: Vec<(Stream, Place)>,
+    pub rolls: Vec<Roll>,
     /// The last saved heartbeat of each instance.
     pub last_beats: Vec<(InstanceId, WallTime)>,
     /// Up to when they are complete; `None` if no orchestrator ever said.
@@ -70,6 +72,7 @@ impl std::error::Error for SnapshotError {}
 #[derive(Debug, Default)]
 pub struct FleetBuilder {
     rows: Assembly,
+    rolls: Vec<Roll>,
 }
 
 impl FleetBuilder {
@@ -77,12 +80,18 @@ impl FleetBuilder {
     pub fn new(counter: Epoch) -> Self {
         Self {
             rows: Assembly::new(counter),
+            rolls: Vec::new(),
         }
     }
 
     /// Adds an instance.
     pub fn add_instance(&mut self, instance: Instance) {
         self.rows.add_instance(instance);
+    }
+
+    /// Adds a roll.
+    pub fn add_roll(&mut self, roll: Roll) {
+        self.rolls.push(roll);
     }
 
     /// Adds a stream with its place.
@@ -111,7 +120,11 @@ impl FleetBuilder {
             second: clash.second,
             name: clash.name,
         };
-        self.rows.finish().map_err(shared)
+        let mut fleet = self.rows.finish().map_err(shared)?;
+        for roll in self.rolls {
+            fleet.add_roll(roll);
+        }
+        Ok(fleet)
     }
 }
 
@@ -135,6 +148,9 @@ impl Fleet {
         }
         for (stream, place) in snapshot.streams {
             builder.add_stream(stream, place)?;
+        }
+        for roll in snapshot.rolls {
+            builder.add_roll(roll);
         }
         builder.finish()
     }

@@ -117,7 +117,8 @@ impl CapacityIndex {
         apply: impl Fn(&mut BTreeSet<Candidate>, Candidate),
     ) {
         let instance = filing.instance;
-        if filing.vacant.is_full() || instance.withdrawn.is_some() {
+        let is_closed = instance.withdrawn.is_some() || instance.cordon().is_some();
+        if filing.vacant.is_full() || is_closed {
             return;
         }
         let candidate = self.candidate(filing);

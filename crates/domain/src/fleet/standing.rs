@@ -30,6 +30,8 @@ pub struct Standing {
     pub leased: bool,
     /// The longest lease it may have been granted.
     pub lease: Duration,
+    /// Whether its silence is expected, because of planned work.
+    pub silence_expected: bool,
     /// Why its leases are withdrawn, if they are.
     pub withdrawn: Option<WithdrawalCause>,
     /// How many of its streams it must release. While this is 0 a heartbeat releases nothing, and
@@ -59,6 +61,7 @@ impl Standing {
             unconfirmed: slot.unconfirmed().len(),
             leased: instance.is_leased(),
             lease: instance.lease,
+            silence_expected: instance.is_silence_expected(),
             withdrawn: instance.withdrawn.map(|withdrawal| withdrawal.cause),
             releasing: slot.releasing().len(),
             lingering: slot.lingering().len(),
@@ -69,11 +72,21 @@ impl Standing {
     }
 
     /// Returns the part that the liveness machine needs.
-    pub const fn saved(&self) -> Saved {
+    pub fn saved(&self) -> Saved {
         Saved {
             incarnation: self.incarnation,
-            status: self.status,
+            status: self.watched_as(),
             flaps: self.flaps,
+        }
+    }
+
+    /// Returns the state by which its silence is judged: an instance that has drained is as little
+    /// expected to send heartbeats as one in maintenance.
+    pub fn watched_as(&self) -> InstanceStatus {
+        if self.status == InstanceStatus::Draining && self.silence_expected {
+            InstanceStatus::Maintenance
+        } else {
+            self.status
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::verdict::{Check, Invariant, Violations};
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::{Epoch, StreamId};
+use crate::instance::InstanceStatus;
 use crate::placement::{Exclusion, Need};
 use crate::stream::{Assignment, Place, StreamState};
 
@@ -155,7 +156,11 @@ fn owners_serve(fleet: &Fleet) -> Check {
             continue;
         };
         let owner = &assignment.instance;
+        let reserved = fleet
+            .instance(owner)
+            .is_some_and(|slot| slot.instance().is_reserved());
         match fleet.instance(owner).map(|slot| slot.instance().status) {
+            Some(InstanceStatus::Maintenance) if reserved => {}
             None => violations
                 .add(|| format!("stream {id} is assigned to `{owner}`, which is not registered")),
             Some(status) if !status.is_serving() => violations

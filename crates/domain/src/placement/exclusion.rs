@@ -39,6 +39,9 @@ impl Exclusion {
         if !is_open {
             return Some(Self::Status);
         }
+        if instance.cordon().is_some() {
+            return Some(Self::Cordoned);
+        }
         Self::by_need(instance, room, need)
     }
 

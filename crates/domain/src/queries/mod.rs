@@ -11,6 +11,7 @@ mod explain;
 mod filter;
 mod headroom;
 mod instances;
+mod planned;
 mod query;
 mod recovered;
 mod streams;
@@ -27,6 +28,7 @@ pub use explain::{ExplainInstance, ExplainStream, InstanceExplained, StreamExpla
 pub use filter::{NameFilter, StreamFilter};
 pub use headroom::HeadroomFacts;
 pub use instances::{InstanceDetail, InstanceLine, InstanceList};
+pub use planned::{DrainReport, DrainStatus, RollDetail, RollList};
 pub use query::{Page, Query, UnknownCursor};
 pub use recovered::VerifyRecovery;
 pub use streams::{Rest, StreamDetail, StreamLine, StreamList, StreamStretch};

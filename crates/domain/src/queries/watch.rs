@@ -105,6 +105,8 @@ fn counts(slot: &InstanceSlot, lately: &Recent) -> bool {
     let instance = slot.instance();
     match instance.status {
         InstanceStatus::Active | InstanceStatus::Suspect | InstanceStatus::Recovering => true,
+        // Its failure is part of what is planned for it.
+        InstanceStatus::Failed if instance.is_planned() => false,
         InstanceStatus::Failed => !slot.held().is_empty() || lately.contains(instance.status_since),
         InstanceStatus::Draining | InstanceStatus::Maintenance | InstanceStatus::Inactive => false,
     }

@@ -22,6 +22,7 @@ fn standing(ids: &[i64]) -> Standing {
         incarnation: Incarnation::new(1),
         status: InstanceStatus::Active,
         flaps: 0,
+        silence_expected: false,
         assignment_version: AssignmentVersion::new(VERSION),
         held: ids.len(),
         undelivered: 0,

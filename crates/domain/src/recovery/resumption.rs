@@ -97,6 +97,7 @@ mod tests {
             to_run: held,
             digest: StreamsDigest::default(),
             flaps: 0,
+            silence_expected: false,
         }
     }
 

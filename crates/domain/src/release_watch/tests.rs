@@ -20,6 +20,7 @@ fn standing(releasing: usize) -> Standing {
         incarnation: Incarnation::new(1),
         status: InstanceStatus::Active,
         flaps: 0,
+        silence_expected: false,
         assignment_version: AssignmentVersion::new(7),
         held: 1 + releasing,
         undelivered: 0,

@@ -106,3 +106,17 @@ fn who_leaves_stops_first_and_says_goodbye_not_forever() {
         "it never registered"
     );
 }
+
+#[test]
+fn a_worker_that_will_be_back_stops_first_and_names_the_time() {
+    let mut machine = living(vec![stream(1, 11)]);
+    machine.leave_for(Duration::from_secs(60));
+    let goodbye = ["stop 1@11 Leaving", "leave [1] for 60s"];
+    assert_eq!(all(&mut machine, at(5)), goodbye);
+    machine.leave_for(Duration::from_secs(5));
+    answer(&mut machine, at(5), failed(), 0.0);
+    let again = all(&mut machine, at(7));
+    assert_eq!(again, ["leave [1] for 60s"], "the first word counts");
+    answer(&mut machine, at(7), Answer::Left, 0.0);
+    assert_eq!(all(&mut machine, at(7)), ["end Left"]);
+}

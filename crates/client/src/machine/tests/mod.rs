@@ -94,6 +94,14 @@ fn word(action: Action) -> String {
         }
         Action::Send(_, Request::List { requested, .. }) => format!("list {requested}"),
         Action::Send(_, Request::Release { streams, .. }) => format!("release {streams:?}"),
+        Action::Send(
+            _,
+            Request::Leave {
+                streams,
+                back_in: Some(back_in),
+                ..
+            },
+        ) => format!("leave {streams:?} for {back_in:?}"),
         Action::Send(_, Request::Leave { streams, .. }) => format!("leave {streams:?}"),
         Action::End(ending) => format!("end {ending:?}"),
     }

@@ -107,6 +107,9 @@ pub(super) fn target(
             status: instance.status,
         });
     }
+    if instance.cordon().is_some() && owner_id != Some(to) {
+        return Err(Rejection::Cordoned(to.clone()));
+    }
     let is_promised = promised_to == Some(to) && draft.fleet().is_open_for(wanted.stream, to);
     if owner_id == Some(to) || is_promised {
         return Ok(to.clone());

@@ -48,7 +48,7 @@ impl FleetCopy {
                 });
                 self.instances.extend(concerned.flatten().cloned());
             }
-            Change::Incident(_) | Change::Placing(_) => {}
+            Change::Roll { .. } | Change::Incident(_) | Change::Placing(_) => {}
         }
     }
 

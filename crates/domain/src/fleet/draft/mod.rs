@@ -13,9 +13,10 @@ use super::model::Fleet;
 use super::policies::Policies;
 use crate::events::Event;
 use crate::explain::Placing;
-use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId};
+use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, RollId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
+use crate::planned::Roll;
 use crate::probation::flapped;
 use crate::stream::{Assignment, OrphanReason, Place, Stream};
 use crate::time::WallTime;
@@ -138,6 +139,9 @@ impl<'f> Draft<'f> {
             }),
             ..Instance::clone(instance)
         };
+        if status != InstanceStatus::Maintenance && changed.absence().is_some() {
+            changed.plan(|planned| planned.absence = None);
+        }
         if is_flap {
             changed.flaps = flapped(changed.flaps);
             self.tell(Event::InstanceFlapping {
@@ -198,6 +202,26 @@ impl<'f> Draft<'f> {
         let before = self.fleet.instance(id).map(|slot| slot.instance().clone());
         self.make(Change::Instance {
             id: id.clone(),
+            before,
+            after: None,
+        });
+    }
+
+    /// Saves a roll, or replaces what is saved about it.
+    pub fn put_roll(&mut self, roll: Roll) {
+        let before = self.fleet.roll(roll.id).cloned().map(Arc::new);
+        self.make(Change::Roll {
+            id: roll.id,
+            before,
+            after: Some(Arc::new(roll)),
+        });
+    }
+
+    /// Forgets a roll.
+    pub fn remove_roll(&mut self, id: RollId) {
+        let before = self.fleet.roll(id).cloned().map(Arc::new);
+        self.make(Change::Roll {
+            id,
             before,
             after: None,
         });

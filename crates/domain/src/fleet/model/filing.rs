@@ -21,6 +21,12 @@ impl Fleet {
             Change::Instance { id, after, .. } => self.apply_instance(id, after),
             Change::Stream { id, after, .. } => self.apply_stream(id, after),
             Change::Place { stream, after, .. } => self.apply_place(stream, after),
+            Change::Roll { id, after, .. } => {
+                match after {
+                    Some(roll) => self.rolls.insert(id, roll),
+                    None => self.rolls.remove(&id),
+                };
+            }
             Change::Incident(_) | Change::Placing(_) => {}
         }
     }

@@ -15,9 +15,10 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::room::CapacityIndex;
-use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
+use crate::ids::{Epoch, Incarnation, InstanceId, RollId, StreamId};
 use crate::instance::Instance;
 use crate::placement::{Need, PlacementSettings};
+use crate::planned::Roll;
 use apart::Apart;
 use waiting::WaitingList;
 
@@ -65,6 +66,7 @@ pub struct Fleet {
     settings: PlacementSettings,
     /// What is promised to instances that are not registered (any more).
     promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
+    rolls: BTreeMap<RollId, Arc<Roll>>,
     counter: Epoch,
 }
 
@@ -262,6 +264,20 @@ impl Fleet {
         self.settings = settings;
     }
 
+    /// The rolls, oldest first.
+    pub fn rolls(&self) -> impl DoubleEndedIterator<Item = &Arc<Roll>> {
+        self.rolls.values()
+    }
+
+    /// The roll of that number.
+    pub fn roll(&self, id: RollId) -> Option<&Roll> {
+        self.rolls.get(&id).map(Arc::as_ref)
+    }
+
+    pub(super) fn add_roll(&mut self, roll: Roll) {
+        self.rolls.insert(roll.id, Arc::new(roll));
+    }
+
     pub(super) fn room(&self) -> &CapacityIndex {
         &self.room
     }
@@ -318,5 +334,6 @@ impl PartialEq for Fleet {
             && self.room == other.room
             && self.apart == other.apart
             && self.promised_to_absent == other.promised_to_absent
+            && self.rolls == other.rolls
     }
 }

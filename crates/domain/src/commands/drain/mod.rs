@@ -1,0 +1,144 @@
+//! Begins and cancels the drain of an instance; `drain_step.rs` continues it. The states are in
+//! `planned/mod.rs`.
+
+use std::collections::BTreeSet;
+
+use super::command::{Command, Rejection, known};
+use super::drain_plan::DrainPlan;
+use super::drain_step::{call_off, end, proceed};
+use super::recover::count;
+use crate::events::Event;
+use crate::fleet::Draft;
+use crate::handover::AbandonReason;
+use crate::ids::InstanceId;
+use crate::instance::{Instance, InstanceStatus};
+use crate::pace::MovePace;
+use crate::planned::{Drain, DrainState, Requester};
+use crate::time::WallTime;
+
+/// Empties an instance: it takes nothing from now on, and its streams move to others. Without
+/// `force` it is rejected if a stream fits nowhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct DrainInstance {
+    pub id: InstanceId,
+    pub deadline_at: WallTime,
+    pub by: Requester,
+    pub reason: Option<String>,
+    /// Whether streams that fit nowhere are left without an owner at the deadline.
+    pub force: bool,
+    /// The end of the maintenance that follows, if one does.
+    pub then_absent_until: Option<WallTime>,
+    pub pace: MovePace,
+}
+
+impl Command for DrainInstance {
+    type Reply = DrainPlan;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<DrainPlan, Rejection> {
+        let mut plan = DrainPlan::of(draft.fleet(), &self.id, self.force)?;
+        let streams = plan.streams;
+        draft.set_status(&self.id, InstanceStatus::Draining);
+        let mut draining = known(draft, &self.id)?;
+        let incarnation = draining.incarnation;
+        let drain = Drain {
+            state: DrainState::Draining,
+            started_at: draft.now(),
+            deadline_at: self.deadline_at,
+            ended_at: None,
+            by: self.by,
+            reason: self.reason.clone(),
+            force: self.force,
+            streams: count(streams),
+            moved: 0,
+            orphaned: 0,
+            moving: BTreeSet::new(),
+            is_overdue: false,
+            in_force: true,
+            then_absent_until: self.then_absent_until,
+        };
+        draining.plan(|planned| planned.drain = Some(drain));
+        draft.put_instance(draining);
+        draft.tell(Event::DrainStarted {
+            instance: self.id.clone(),
+            incarnation,
+            by: self.by,
+            streams: count(streams),
+            deadline_at: self.deadline_at,
+            force: self.force,
+            reason: self.reason.clone(),
+        });
+        proceed(draft, &self.id, self.pace);
+        plan.note_progress(draft.fleet());
+        Ok(plan)
+    }
+}
+
+/// Ends a drain: its instance is active again, and what has moved stays where it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct CancelDrain {
+    pub id: InstanceId,
+    pub by: Requester,
+    pub reason: Option<String>,
+}
+
+impl Command for CancelDrain {
+    type Reply = Drain;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<Drain, Rejection> {
+        let instance = known(draft, &self.id)?;
+        let drain = instance
+            .drain()
+            .ok_or_else(|| Rejection::NoDrain(self.id.clone()))?;
+        let is_absent = instance.absence().is_some() && drain.then_absent_until.is_some();
+        if !drain.in_force && !is_absent {
+            return Err(Rejection::DrainOver {
+                instance: self.id.clone(),
+                drain: drain.state,
+                status: instance.status,
+            });
+        }
+        cancel(
+            draft,
+            &self.id,
+            DrainState::Cancelled,
+            self.by,
+            self.reason.clone(),
+        );
+        known(draft, &self.id)?
+            .drain()
+            .cloned()
+            .ok_or_else(|| Rejection::NoDrain(self.id.clone()))
+    }
+}
+
+/// Returns whether an instance takes nothing because of a drain.
+pub(super) fn is_held_by_drain(instance: &Instance) -> bool {
+    instance.drain().is_some_and(|drain| drain.in_force)
+}
+
+/// Ends a drain, in this state: its instance takes streams again, unless it has failed.
+pub(super) fn cancel(
+    draft: &mut Draft<'_>,
+    id: &InstanceId,
+    state: DrainState,
+    by: Requester,
+    reason: Option<String>,
+) {
+    call_off(draft, id, AbandonReason::CalledOff);
+    end(draft, id, state, false, by, reason);
+    let status = draft
+        .fleet()
+        .instance(id)
+        .map(|slot| slot.instance().status);
+    if matches!(
+        status,
+        Some(InstanceStatus::Draining | InstanceStatus::Maintenance)
+    ) {
+        draft.set_status(id, InstanceStatus::Active);
+    }
+}
+
+#[cfg(test)]
+mod tests;

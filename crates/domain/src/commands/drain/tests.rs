@@ -1,0 +1,435 @@
+//! Drains, step by step, on a small fleet.
+
+use std::time::Duration;
+
+use super::*;
+use crate::commands::{
+    AgreeLease, AssignOutcome, AssignStreams, ConfirmDelivery, ContinuePlanned, CordonInstance,
+    PlanMaintenance, ReturnInstance, SayGoodbye, UncordonInstance,
+};
+use crate::fleet::Fleet;
+use crate::ids::StreamId;
+use crate::invariants::check_fleet;
+use crate::ledger::Ledger;
+use crate::planned_timer::PlannedDue;
+use crate::sample;
+use crate::stream::{OrphanReason, Place};
+
+const DEADLINE: WallTime = WallTime::from_micros(3_600_000_000);
+
+/// `a` owns streams 1 to 4; `b` has room for `room`. Both are leased if `leased` says so.
+fn ledger(leased: bool, room: u32) -> Ledger {
+    let mut ledger = sample::ledger();
+    sample::run(&mut ledger, sample::streams(1..=4));
+    sample::run(&mut ledger, sample::register("a", 4));
+    sample::run(&mut ledger, sample::ask("a", 4));
+    sample::run(&mut ledger, sample::register("b", room));
+    if leased {
+        for id in ["a", "b"] {
+            let command = AgreeLease {
+                id: id.into(),
+                incarnation: sample::life(&ledger, id),
+                lease: Some(Duration::from_secs(240)),
+            };
+            sample::run(&mut ledger, command);
+            follow(&mut ledger, id);
+        }
+    }
+    ledger
+}
+
+/// The worker of an instance has the newest version.
+fn follow(ledger: &mut Ledger, id: &str) {
+    let slot = ledger.saved().instance(&id.into()).unwrap();
+    let version = slot.instance().assignment_version;
+    let command = ConfirmDelivery {
+        id: id.into(),
+        incarnation: sample::life(ledger, id),
+        version: Some(version),
+        running: None,
+    };
+    sample::run(ledger, command);
+}
+
+fn pace(per_target: usize) -> MovePace {
+    MovePace {
+        per_target,
+        in_all: 100,
+    }
+}
+
+fn drain(force: bool) -> DrainInstance {
+    DrainInstance {
+        id: "a".into(),
+        deadline_at: DEADLINE,
+        by: Requester::Operator,
+        reason: Some("update".to_owned()),
+        force,
+        then_absent_until: None,
+        pace: pace(2),
+    }
+}
+
+fn at(ledger: &mut Ledger, now: WallTime, due: PlannedDue) {
+    let command = ContinuePlanned {
+        due: vec![("a".into(), due)],
+        pace: pace(2),
+    };
+    ledger.decide(&command, now).unwrap();
+    let batch = ledger.take_batch();
+    ledger.commit(batch);
+}
+
+fn step(ledger: &mut Ledger) {
+    at(ledger, sample::NOW, PlannedDue::DrainStep);
+}
+
+fn instance(ledger: &Ledger) -> Instance {
+    let slot = ledger.saved().instance(&"a".into()).unwrap();
+    Instance::clone(slot.instance())
+}
+
+/// The state of the instance and of its drain, and how many streams it owns.
+fn seen(ledger: &Ledger) -> (InstanceStatus, DrainState, usize) {
+    let instance = instance(ledger);
+    let held = ledger.saved().instance(&"a".into()).unwrap().held().len();
+    (instance.status, instance.drain().unwrap().state, held)
+}
+
+fn hold(ledger: &Ledger) {
+    for check in check_fleet(ledger.saved()) {
+        assert!(check.holds, "{check:?}");
+    }
+    let snapshot = crate::fleet::Snapshot {
+        counter: ledger.saved().counter(),
+        instances: (ledger.saved().instances())
+            .map(|slot| {
+                // What is planned is saved as JSON.
+                let mut instance = Instance::clone(slot.instance());
+                let text = serde_json::to_string(&instance.planned).unwrap();
+                instance.planned = serde_json::from_str(&text).unwrap();
+                instance
+            })
+            .collect(),
+        streams: (ledger.saved().streams())
+            .map(|slot| (slot.stream().as_ref().clone(), slot.place().clone()))
+            .collect(),
+        ..crate::fleet::Snapshot::default()
+    };
+    assert!(Fleet::from_snapshot(&snapshot).unwrap() == *ledger.saved());
+}
+
+#[test]
+fn streams_of_a_leased_owner_move_by_hand_over_as_fast_as_the_pace_allows() {
+    let mut ledger = ledger(true, 9);
+    let plan = sample::run(&mut ledger, drain(false));
+    assert_eq!((plan.streams, plan.would_not_fit.len()), (4, 0));
+    let progress: Vec<_> = plan.moves.iter().map(|planned| planned.progress).collect();
+    use crate::commands::DrainProgress::{Releasing, Waiting};
+    assert_eq!(progress, [Releasing, Releasing, Waiting, Waiting]);
+    let draining = (InstanceStatus::Draining, DrainState::Draining);
+    for left in [4, 2] {
+        assert_eq!(seen(&ledger), (draining.0, draining.1, left));
+        step(&mut ledger);
+        assert_eq!(instance(&ledger).drain().unwrap().moving.len(), 2);
+        follow(&mut ledger, "a");
+        step(&mut ledger);
+        let moving = instance(&ledger).drain().unwrap().moving.len();
+        assert_eq!(moving, 2, "the new owner has not confirmed");
+        hold(&ledger);
+        follow(&mut ledger, "b");
+        step(&mut ledger);
+    }
+    let drained = (InstanceStatus::Draining, DrainState::Drained, 0);
+    assert_eq!(seen(&ledger), drained);
+    assert_eq!(instance(&ledger).drain().unwrap().moved, 4);
+    assert!(instance(&ledger).is_silence_expected());
+    hold(&ledger);
+    // It takes nothing until it registers.
+    sample::run(&mut ledger, sample::streams([5]));
+    let asked = sample::run(&mut ledger, sample::ask("a", 4));
+    assert_eq!(asked, AssignOutcome::NotEligible(InstanceStatus::Draining));
+    sample::run(&mut ledger, sample::register("a", 4));
+    let active = (InstanceStatus::Active, DrainState::Drained, 0);
+    assert_eq!(seen(&ledger), active);
+    assert!(!instance(&ledger).is_silence_expected());
+}
+
+#[test]
+fn a_classic_owner_is_emptied_at_once_and_drained_when_its_target_has_looked() {
+    let mut ledger = ledger(false, 9);
+    sample::run(&mut ledger, drain(false));
+    assert_eq!(
+        seen(&ledger),
+        (InstanceStatus::Draining, DrainState::Draining, 0)
+    );
+    step(&mut ledger);
+    assert_eq!(seen(&ledger).1, DrainState::Draining, "not confirmed");
+    let asks = AssignStreams {
+        id: "b".into(),
+        incarnation: None,
+        requested: 0,
+    };
+    let mut other = Ledger::new(ledger.saved().clone());
+    sample::run(&mut other, asks);
+    step(&mut other);
+    assert_eq!(seen(&other).1, DrainState::Drained, "it was notified");
+    let later = sample::NOW + Duration::from_secs(60);
+    at(&mut ledger, later, PlannedDue::DrainStep);
+    assert_eq!(seen(&ledger).1, DrainState::Drained, "it has looked");
+}
+
+#[test]
+fn streams_that_fit_nowhere_are_named_and_nothing_changes_unless_forced() {
+    let mut ledger = ledger(true, 3);
+    let before = ledger.saved().clone();
+    let rejected = ledger.decide(&drain(false), sample::NOW);
+    let expected = Rejection::WouldNotFit {
+        instance: "a".into(),
+        streams: sample::ids([4]),
+    };
+    assert_eq!(rejected, Err(expected));
+    assert!(*ledger.draft() == before);
+    let plan = sample::run(&mut ledger, drain(true));
+    assert_eq!(plan.would_not_fit, sample::ids([4]));
+    for _ in 0..3 {
+        follow(&mut ledger, "a");
+        follow(&mut ledger, "b");
+        step(&mut ledger);
+    }
+    assert_eq!(
+        seen(&ledger),
+        (InstanceStatus::Draining, DrainState::Draining, 1)
+    );
+    at(&mut ledger, DEADLINE, PlannedDue::DrainDeadline(DEADLINE));
+    assert_eq!(seen(&ledger).2, 1, "its worker releases it first");
+    follow(&mut ledger, "a");
+    step(&mut ledger);
+    assert_eq!(seen(&ledger).1, DrainState::Drained);
+    let place = ledger.saved().stream(StreamId::new(4)).unwrap().place();
+    assert!(matches!(
+        place,
+        Place::Orphaned {
+            reason: OrphanReason::PlannedMove,
+            ..
+        }
+    ));
+    hold(&ledger);
+}
+
+#[test]
+fn a_worker_that_does_not_release_makes_the_drain_expire_and_streams_stay() {
+    let mut ledger = ledger(true, 9);
+    sample::run(&mut ledger, drain(false));
+    let abandon = crate::commands::AbandonHandovers {
+        id: "a".into(),
+        incarnation: sample::life(&ledger, "a"),
+        streams: sample::ids(1..=4),
+    };
+    assert_eq!(sample::run(&mut ledger, abandon), 2);
+    let moving = |ledger: &Ledger| {
+        let instance = instance(ledger);
+        let moving = instance.drain().unwrap().moving.iter();
+        moving.map(|id| id.get()).collect::<Vec<_>>()
+    };
+    step(&mut ledger);
+    assert_eq!(moving(&ledger), [3, 4], "the others are tried meanwhile");
+    let later = sample::NOW + Duration::from_secs(31);
+    let abandon = crate::commands::AbandonHandovers {
+        id: "a".into(),
+        incarnation: sample::life(&ledger, "a"),
+        streams: sample::ids(1..=4),
+    };
+    sample::run(&mut ledger, abandon);
+    at(&mut ledger, later, PlannedDue::DrainStep);
+    assert_eq!(moving(&ledger), [1, 2], "asked again");
+    at(&mut ledger, DEADLINE, PlannedDue::DrainDeadline(DEADLINE));
+    let expired = (InstanceStatus::Draining, DrainState::Expired, 4);
+    assert_eq!(seen(&ledger), expired);
+    assert!(
+        ledger
+            .saved()
+            .instance(&"a".into())
+            .unwrap()
+            .releasing()
+            .is_empty()
+    );
+    hold(&ledger);
+    // A drain that has expired can be tried again, or cancelled.
+    assert!(ledger.decide(&drain(false), sample::NOW).is_ok());
+    let cancel = CancelDrain {
+        id: "a".into(),
+        by: Requester::Operator,
+        reason: None,
+    };
+    sample::run(&mut ledger, cancel.clone());
+    let cancelled = (InstanceStatus::Active, DrainState::Cancelled, 4);
+    assert_eq!(seen(&ledger), cancelled);
+    assert!(matches!(
+        ledger.decide(&cancel, sample::NOW),
+        Err(Rejection::DrainOver { .. })
+    ));
+}
+
+#[test]
+fn a_drain_is_refused_by_state_and_says_which() {
+    let mut ledger = ledger(true, 9);
+    let unknown = DrainInstance {
+        id: "z".into(),
+        ..drain(false)
+    };
+    assert_eq!(
+        ledger.decide(&unknown, sample::NOW),
+        Err(Rejection::UnknownInstance("z".into()))
+    );
+    sample::run(&mut ledger, drain(false));
+    let again = ledger.decide(&drain(false), sample::NOW);
+    let expected = Rejection::NotDrainable {
+        instance: "a".into(),
+        status: InstanceStatus::Draining,
+        drain: Some(DrainState::Draining),
+    };
+    assert_eq!(again, Err(expected));
+    sample::recover(&mut ledger, "a");
+    let failed = ledger.decide(&drain(false), sample::NOW);
+    assert!(matches!(
+        failed,
+        Err(Rejection::NotDrainable {
+            status: InstanceStatus::Failed,
+            ..
+        })
+    ));
+    for rejection in [again.unwrap_err(), failed.unwrap_err()] {
+        assert!(rejection.to_string().starts_with("Instance `a` is `"));
+    }
+}
+
+#[test]
+fn an_instance_that_fails_while_it_drains_has_drained_when_its_streams_are_confirmed() {
+    let mut ledger = ledger(true, 9);
+    sample::run(&mut ledger, drain(false));
+    sample::recover(&mut ledger, "a");
+    step(&mut ledger);
+    assert_eq!(
+        seen(&ledger),
+        (InstanceStatus::Failed, DrainState::Draining, 0)
+    );
+    follow(&mut ledger, "b");
+    step(&mut ledger);
+    assert_eq!(
+        seen(&ledger),
+        (InstanceStatus::Failed, DrainState::Drained, 0)
+    );
+    let back = ReturnInstance {
+        id: "a".into(),
+        incarnation: sample::life(&ledger, "a"),
+    };
+    sample::run(&mut ledger, back);
+    assert_eq!(
+        seen(&ledger).0,
+        InstanceStatus::Draining,
+        "it is kept empty"
+    );
+    hold(&ledger);
+}
+
+#[test]
+fn a_cordoned_instance_gets_what_it_owns_and_no_others() {
+    let mut ledger = ledger(false, 2);
+    let cordon = CordonInstance {
+        id: "b".into(),
+        until: Some(DEADLINE),
+        by: Requester::Operator,
+        reason: None,
+    };
+    sample::run(&mut ledger, cordon.clone());
+    sample::run(&mut ledger, cordon);
+    sample::run(&mut ledger, sample::streams([5]));
+    let asked = sample::run(&mut ledger, sample::ask("b", 1));
+    assert_eq!(asked, AssignOutcome::Cordoned(Some(DEADLINE)));
+    let plan = ledger.decide(&drain(false), sample::NOW);
+    assert!(matches!(plan, Err(Rejection::WouldNotFit { streams, .. }) if streams.len() == 4));
+    // An emergency leaves its streams without an owner rather than with a cordoned instance.
+    sample::recover(&mut ledger, "a");
+    assert_eq!(ledger.saved().orphaned().len(), 4);
+    hold(&ledger);
+    let over = ContinuePlanned {
+        due: vec![("b".into(), PlannedDue::CordonOver(DEADLINE))],
+        pace: pace(2),
+    };
+    sample::run(&mut ledger, over);
+    assert_eq!(ledger.saved().orphaned().len(), 2, "it takes streams again");
+    hold(&ledger);
+}
+
+#[test]
+fn uncordon_ends_a_cordon_and_a_drain() {
+    let mut ledger = ledger(true, 9);
+    let cordon = CordonInstance {
+        id: "a".into(),
+        until: None,
+        by: Requester::Operator,
+        reason: None,
+    };
+    sample::run(&mut ledger, cordon);
+    sample::run(&mut ledger, drain(false));
+    let uncordon = UncordonInstance {
+        id: "a".into(),
+        by: Requester::Operator,
+        reason: None,
+    };
+    sample::run(&mut ledger, uncordon);
+    let cancelled = (InstanceStatus::Active, DrainState::Cancelled, 4);
+    assert_eq!(seen(&ledger), cancelled);
+    assert!(instance(&ledger).is_schedulable());
+    hold(&ledger);
+}
+
+#[test]
+fn maintenance_drains_first_and_ends_by_itself() {
+    let mut ledger = ledger(true, 9);
+    let maintenance = PlanMaintenance {
+        id: "a".into(),
+        until: DEADLINE,
+        by: Requester::Operator,
+        reason: None,
+        pace: pace(4),
+    };
+    sample::run(&mut ledger, maintenance);
+    assert_eq!(seen(&ledger).0, InstanceStatus::Draining);
+    for id in ["a", "b"] {
+        follow(&mut ledger, id);
+    }
+    step(&mut ledger);
+    let absent = (InstanceStatus::Maintenance, DrainState::Drained, 0);
+    assert_eq!(seen(&ledger), absent);
+    assert!(instance(&ledger).is_silence_expected());
+    at(&mut ledger, DEADLINE, PlannedDue::AbsenceOver(DEADLINE));
+    assert_eq!(seen(&ledger).0, InstanceStatus::Active);
+    assert_eq!(instance(&ledger).absence(), None);
+}
+
+#[test]
+fn a_goodbye_reserves_streams_until_the_worker_is_back_or_late() {
+    let goodbye = |ledger: &Ledger| SayGoodbye {
+        id: "a".into(),
+        incarnation: sample::life(ledger, "a"),
+        until: DEADLINE,
+        reason: None,
+    };
+    let mut ledger = ledger(true, 9);
+    let command = goodbye(&ledger);
+    assert_eq!(sample::run(&mut ledger, command), 4);
+    assert!(instance(&ledger).is_reserved());
+    hold(&ledger);
+    let mut late = Ledger::new(ledger.saved().clone());
+    at(&mut late, DEADLINE, PlannedDue::AbsenceOver(DEADLINE));
+    assert!(late.saved().instance(&"a".into()).is_none(), "removed");
+    assert_eq!(late.saved().instance(&"b".into()).unwrap().held().len(), 4);
+    hold(&late);
+    let back = sample::run(&mut ledger, sample::register("a", 4));
+    assert_eq!(back.assignments.len(), 4);
+    assert_eq!(instance(&ledger).status, InstanceStatus::Active);
+    assert_eq!(instance(&ledger).absence(), None);
+    hold(&ledger);
+}

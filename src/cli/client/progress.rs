@@ -1,0 +1,152 @@
+//! Waits for planned work, and shows how far it is.
+//!
+//! On a terminal one line is written again and again; elsewhere a line is written when something has
+//! changed. The line goes to standard error, the last state to standard output.
+
+use std::io::{self, IsTerminal, Write};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::connection::Connection;
+use super::plans::{self, done, list};
+use super::table::{cell, time};
+use crate::cli::escapes::{escaped, escaped_json};
+use crate::cli::exit::Exit;
+use crate::cli::output::{complain, print};
+
+/// How often the orchestrator is asked.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often an orchestrator that does not answer is asked again: it may be started again.
+const TRIES: u32 = 120;
+
+/// How many characters the bar has.
+const BAR: usize = 30;
+
+/// Waits until the work at this path is over.
+pub(super) fn wait(connection: &Connection, path: &str, json: bool) -> Exit {
+    let path = path.replace("/maintenance", "/drain");
+    let is_terminal = io::stderr().is_terminal();
+    let mut shown = String::new();
+    let mut failures = 0;
+    let last = loop {
+        match connection.get(&path, &[]) {
+            Ok(answer) => {
+                failures = 0;
+                let line = line(&answer);
+                if line != shown {
+                    write(&line, shown.chars().count(), is_terminal);
+                    shown = line;
+                }
+                if is_over(&answer) {
+                    break answer;
+                }
+            }
+            Err(reason) => {
+                failures += 1;
+                if failures >= TRIES {
+                    complain(&format!("orchestrator: {reason}"));
+                    return Exit::Failed;
+                }
+            }
+        }
+        pause();
+    };
+    if is_terminal {
+        let _ = writeln!(io::stderr().lock());
+    }
+    let printed = if json {
+        print(&format!("{}\n", escaped_json(&format!("{last:#}"))))
+    } else {
+        print(&ending(&last))
+    };
+    match last["state"].as_str() {
+        Some("drained" | "done") => printed,
+        _ => Exit::Failed,
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the command waits for another process, which announces nothing"
+)]
+fn pause() {
+    thread::sleep(INTERVAL);
+}
+
+fn is_over(answer: &Value) -> bool {
+    !matches!(answer["state"].as_str(), Some("draining" | "running"))
+}
+
+fn write(line: &str, before: usize, is_terminal: bool) {
+    let mut error = io::stderr().lock();
+    // A reader that went away cannot be reported to.
+    let _ = if is_terminal {
+        write!(error, "\r{:width$}", escaped(line), width = before)
+    } else {
+        writeln!(error, "{}", escaped(line))
+    };
+    let _ = error.flush();
+}
+
+/// Returns how far the work is, in one line.
+fn line(answer: &Value) -> String {
+    let number = |value: &Value| usize::try_from(value.as_u64().unwrap_or(0)).unwrap_or(0);
+    let instances = list(&answer["instances"]);
+    let (over, all, what) = if answer["instances"].is_array() {
+        (done(instances), instances.len(), "instances")
+    } else {
+        let moved = number(&answer["moved"]) + number(&answer["orphaned"]);
+        (moved, moved + number(&answer["streams_left"]), "streams")
+    };
+    let end = match &answer["expected_end"] {
+        Value::Null => String::new(),
+        end => format!(", expected end {} UTC", time(end)),
+    };
+    format!(
+        "[{}] {} of {all} {what}, {} left{end}",
+        bar(over, all),
+        over,
+        all - over
+    )
+}
+
+fn bar(over: usize, all: usize) -> String {
+    let full = (over * BAR).checked_div(all).unwrap_or(BAR);
+    format!("{}{}", "#".repeat(full), ".".repeat(BAR - full))
+}
+
+fn ending(last: &Value) -> String {
+    if last["instances"].is_array() {
+        return plans::roll(last);
+    }
+    format!(
+        "{} is {}; {} streams have moved, {} are left.\n",
+        cell(&last["server_id"]),
+        cell(&last["state"]),
+        cell(&last["moved"]),
+        cell(&last["streams_left"])
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_line_says_what_is_left_and_when_the_end_is_expected() {
+        let drain = json!({"state": "draining", "moved": 15, "orphaned": 0, "streams_left": 5,
+            "expected_end": "2026-01-31T08:00:00.5Z"});
+        assert_eq!(
+            line(&drain),
+            "[######################........] 15 of 20 streams, 5 left, expected end 2026-01-31 \
+             08:00:00 UTC"
+        );
+        let nothing = json!({"state": "drained", "moved": 0, "streams_left": 0});
+        assert!(line(&nothing).starts_with("[##############################] 0 of 0"));
+        assert!(is_over(&nothing) && !is_over(&drain));
+    }
+}
