@@ -23,6 +23,7 @@ mod operator;
 #[path = "../support/commands.rs"]
 mod orders;
 mod planned;
+mod plans;
 mod quarantined;
 mod report;
 mod returned;
