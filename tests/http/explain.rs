@@ -1,5 +1,10 @@
 //! Why a stream is where it is, and why an instance gets streams or does not.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test panics when the ground it stands on gives way"
+)]
+
 use crate::support_http::faults::Outage;
 use crate::support_http::{World, assert_has, settle};
 use serde_json::{Value, json};

@@ -234,6 +234,7 @@ fn promises_survive_the_end_and_the_return_of_their_target() {
                 .collect(),
             last_beats: Vec::new(),
             watermark: None,
+            ..crate::fleet::Snapshot::default()
         };
         Fleet::from_snapshot(&snapshot).unwrap()
     };
