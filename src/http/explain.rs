@@ -191,6 +191,10 @@ pub(super) async fn stream(
         would_move,
         because,
     } = found.ok_or(Rejection::UnknownStream(id))?;
+    let (would_move, because) = match place.assignment() {
+        Some(owned) if !would_move => balanced(orchestrator, id, &owned.instance, because).await?,
+        _ => (would_move, because),
+    };
     let kept = remembered(orchestrator, id, &place).await;
     let (kept, unknown_because) = match kept {
         Ok(kept) => (kept, None),
@@ -220,6 +224,33 @@ pub(super) async fn stream(
     })))
 }
 
+/// Returns whether a rebalance would move a stream from its owner, and why.
+async fn balanced(
+    orchestrator: &Orchestrator,
+    id: StreamId,
+    owner: &InstanceId,
+    otherwise: String,
+) -> Result<(bool, String), Refusal> {
+    let report = orchestrator.balance().await?.report;
+    let mut moves = report.plan.moves.iter();
+    let planned = moves.find(|planned| planned.stream == id);
+    Ok(match planned {
+        Some(planned) => (
+            true,
+            format!(
+                "A rebalance would move it from `{owner}` to `{}`.",
+                planned.to
+            ),
+        ),
+        None => (false, otherwise),
+    })
+}
+
+/// Rounds to four places: shares of streams need no more.
+fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
+}
+
 /// What the store has of a stream: why its owner was chosen, and its way, newest first.
 async fn remembered(
     orchestrator: &Orchestrator,
@@ -245,13 +276,13 @@ async fn remembered(
 
 #[derive(Debug, Serialize)]
 struct BalanceAnswer {
-    /// Its part of the whole weight by its limit.
-    fair_share: f64,
+    /// Its part of the whole weight by its limit; null if it takes no streams.
+    fair_share: Option<f64>,
     /// The weight of the streams it owns.
     assigned: u64,
-    /// Streams that are on their way from it.
+    /// Streams that a rebalance would move away from it.
     would_give: Vec<StreamId>,
-    /// Streams that are on their way to it.
+    /// Streams that a rebalance would move to it.
     would_get: Vec<StreamId>,
 }
 
@@ -278,21 +309,23 @@ pub(super) async fn instance(
         takes_streams,
         because,
         waiting,
-        fair_share,
         assigned,
-        leaving,
-        coming,
     } = found.ok_or_else(|| Rejection::UnknownInstance(id.clone()))?;
+    let report = state.orchestrator().balance().await?.report;
+    let of_it = report.instances.iter().find(|one| one.id == id);
+    let moves = || report.plan.moves.iter();
+    let would_give = moves().filter(|planned| planned.from == id);
+    let would_get = moves().filter(|planned| planned.to == id);
     Ok(Json(state.told(InstanceExplanation {
+        balance: BalanceAnswer {
+            fair_share: of_it.and_then(|one| one.fair_share).map(rounded),
+            assigned,
+            would_give: would_give.map(|planned| planned.stream).collect(),
+            would_get: would_get.map(|planned| planned.stream).collect(),
+        },
         server_id: id,
         takes_streams,
         because,
         waiting_it_could_take: waiting,
-        balance: BalanceAnswer {
-            fair_share,
-            assigned,
-            would_give: leaving,
-            would_get: coming,
-        },
     })))
 }

@@ -114,8 +114,8 @@ impl DrainAnswer {
             to: planned.to,
             reason: "planned_move",
             progress: match planned.progress {
-                _ if dry_run => "waiting",
-                DrainProgress::Waiting => "waiting",
+                _ if dry_run => "planned",
+                DrainProgress::Waiting => "planned",
                 DrainProgress::Releasing => "releasing",
                 DrainProgress::Overlapping => "overlapping",
                 DrainProgress::Moved => "moved",

@@ -125,7 +125,7 @@ mod tests {
         let answer = json!({
             "status": "draining", "server_id": "a", "dry_run": true, "streams": 2,
             "moves": [{"stream_id": 7, "from": "a", "to": "b", "reason": "planned_move",
-                "progress": "waiting"}],
+                "progress": "planned"}],
             "would_not_fit": [9], "deadline_at": "2026-01-31T08:00:00.000000Z",
         });
         assert_eq!(

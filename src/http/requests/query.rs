@@ -19,8 +19,9 @@ const MAX_SHOWN_NAME: usize = 64;
 /// The parameter that may be given several times. Of any other the last counts.
 const LIST: &str = "label";
 
-/// The parameter whose empty text is refused. Any other that is empty is the same as absent.
-const NEVER_EMPTY: &str = "reason";
+/// The parameters whose empty text is refused: an order must not be carried out because the value of its
+/// `dry_run` was forgotten. Any other that is empty is the same as absent.
+const NEVER_EMPTY: [&str; 2] = ["reason", "dry_run"];
 
 /// Names that other programs have for parameters of ours.
 const OTHER_NAMES: &[(&str, &str)] = &[
@@ -47,7 +48,8 @@ const OTHER_NAMES: &[(&str, &str)] = &[
 /// 422 with every parameter that is bad, unknown ones last.
 pub(in crate::http) fn read_query<R: Record>(request: &HttpRequest) -> Result<R, Problem> {
     let pairs = pairs(request);
-    let given = |(name, text): &&(String, String)| name == NEVER_EMPTY || !text.is_empty();
+    let given =
+        |(name, text): &&(String, String)| NEVER_EMPTY.contains(&name.as_str()) || !text.is_empty();
     let (list, single): (Vec<_>, Vec<_>) = pairs
         .iter()
         .filter(given)

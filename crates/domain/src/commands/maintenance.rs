@@ -1,12 +1,15 @@
 //! An operator ends the maintenance of an instance.
 
 use super::command::{Command, Rejection, current_life};
+use super::remove::RemoveInstance;
 use crate::events::Event;
 use crate::fleet::Draft;
 use crate::ids::{Incarnation, InstanceId};
 use crate::instance::InstanceStatus;
+use crate::lease::LeaseOver;
 
-/// Ends the maintenance of an instance. An instance that sends heartbeats is active again; another
+/// Ends the maintenance of an instance. An instance that sends heartbeats is active again, or goes on
+/// with its drain; one whose worker has left for a while is removed; another
 /// one has failed, and its next heartbeat begins its probation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -25,9 +28,19 @@ impl Command for EndMaintenance {
         if instance.status != InstanceStatus::Maintenance {
             return Ok(instance.status);
         }
+        if instance.is_reserved() {
+            // Its worker has left: what is reserved for it is not waited for any longer.
+            let removal = RemoveInstance::new(self.id.clone())
+                .in_life(self.incarnation)
+                .after(LeaseOver::said_by_worker());
+            return removal.decide(draft).map(|_| InstanceStatus::Inactive);
+        }
         // No transition leads from maintenance to failed: the instance is back within this one
         // decision.
-        let way: &[InstanceStatus] = if self.beats {
+        let is_held = instance.drain().is_some_and(|drain| drain.in_force);
+        let way: &[InstanceStatus] = if self.beats && is_held {
+            &[InstanceStatus::Active, InstanceStatus::Draining]
+        } else if self.beats {
             &[InstanceStatus::Active]
         } else {
             &[InstanceStatus::Recovering, InstanceStatus::Failed]

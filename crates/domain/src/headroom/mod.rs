@@ -257,7 +257,9 @@ fn beside(room: Room, streams: usize, weight: u32) -> Room {
 
 /// Returns whether an instance takes streams of a lost one.
 pub fn takes_streams(instance: &Instance) -> bool {
-    instance.status == InstanceStatus::Active && instance.withdrawn.is_none()
+    instance.status == InstanceStatus::Active
+        && instance.withdrawn.is_none()
+        && instance.cordon().is_none()
 }
 
 #[cfg(test)]

@@ -192,21 +192,15 @@ pub struct ExplainInstance {
 }
 
 /// The answer to [`ExplainInstance`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct InstanceExplained {
     pub takes_streams: bool,
     pub because: String,
     /// Streams without an owner that it could have, at most 20, ascending.
     pub waiting: Vec<StreamId>,
-    /// Its part of the whole weight by its limit; 0 if it takes no streams.
-    pub fair_share: f64,
     /// The weight of the streams it owns.
     pub assigned: u64,
-    /// Streams that it owns and is releasing, so that they move, ascending.
-    pub leaving: Vec<StreamId>,
-    /// Streams that are on their way to it, ascending.
-    pub coming: Vec<StreamId>,
 }
 
 impl Query for ExplainInstance {
@@ -225,10 +219,7 @@ impl Query for ExplainInstance {
             takes_streams: rule.is_none(),
             because,
             waiting: waiting_for(fleet, slot),
-            fair_share: fair_share(fleet, slot),
             assigned: weight(fleet, slot),
-            leaving: leaving(fleet, slot),
-            coming: slot.promised().iter().copied().collect(),
         })
     }
 }
@@ -256,43 +247,9 @@ fn waiting_for(fleet: &Fleet, slot: &InstanceSlot) -> Vec<StreamId> {
     ids
 }
 
-/// Returns the streams that an instance is releasing so that they move.
-fn leaving(fleet: &Fleet, slot: &InstanceSlot) -> Vec<StreamId> {
-    let moves = slot.releasing().iter().filter(|id| {
-        let stream = fleet.stream(**id).map(|slot| slot.stream());
-        stream.is_some_and(|stream| stream.enabled && !stream.deleted)
-    });
-    moves.copied().collect()
-}
-
 fn weight(fleet: &Fleet, slot: &InstanceSlot) -> u64 {
     let streams = slot.held().iter().filter_map(|id| fleet.stream(*id));
     streams.map(|slot| u64::from(slot.stream().weight)).sum()
-}
-
-fn limit(slot: &InstanceSlot) -> u64 {
-    let instance = slot.instance();
-    u64::from(instance.capacity.unwrap_or(instance.max_streams))
-}
-
-/// Returns total weight × limit / sum of limits, over the instances that take streams.
-fn fair_share(fleet: &Fleet, slot: &InstanceSlot) -> f64 {
-    let takes = |slot: &InstanceSlot| {
-        let rule = Exclusion::of(slot.instance(), slot.free(), &Need::default());
-        !matches!(rule, Some(Exclusion::Status | Exclusion::Cordoned))
-    };
-    if !takes(slot) {
-        return 0.0;
-    }
-    let (mut weights, mut limits) = (0_u64, 0_u64);
-    for slot in fleet.instances().filter(|slot| takes(slot)) {
-        weights = weights.saturating_add(weight(fleet, slot));
-        limits = limits.saturating_add(limit(slot));
-    }
-    if limits == 0 {
-        return 0.0;
-    }
-    weights as f64 * limit(slot) as f64 / limits as f64
 }
 
 #[cfg(test)]
@@ -420,14 +377,13 @@ mod tests {
         let full = explain("b", &ledger);
         assert_eq!((full.takes_streams, full.assigned), (false, 10));
         assert!(full.because.contains("owns as many streams as it may"));
-        assert_eq!(full.fair_share, 2.5, "10 streams by 10 of 40 places");
         let open = explain("a", &ledger);
         assert!(open.takes_streams && open.because.contains("`active`"));
         assert_eq!(open.waiting, sample::ids(11..=30), "at most 20");
         sample::recover(&mut ledger, "b");
         let failed = explain("b", &ledger);
         assert!(!failed.takes_streams && failed.because.contains("`failed`"));
-        assert_eq!((failed.fair_share, failed.waiting), (0.0, Vec::new()));
+        assert_eq!(failed.waiting, Vec::new());
         let id = "c".into();
         assert_eq!(ExplainInstance { id }.answer(ledger.saved()), None);
     }

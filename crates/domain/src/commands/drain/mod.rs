@@ -92,7 +92,8 @@ impl Command for CancelDrain {
             .drain()
             .ok_or_else(|| Rejection::NoDrain(self.id.clone()))?;
         let is_absent = instance.absence().is_some() && drain.then_absent_until.is_some();
-        if !drain.in_force && !is_absent {
+        let is_held = drain.in_force || is_absent;
+        if !is_held && drain.state == DrainState::Cancelled {
             return Err(Rejection::DrainOver {
                 instance: self.id.clone(),
                 drain: drain.state,
@@ -126,8 +127,19 @@ pub(super) fn cancel(
     by: Requester,
     reason: Option<String>,
 ) {
+    let is_held = (draft.fleet().instance(id)).is_some_and(|slot| {
+        let instance = slot.instance();
+        let follows = instance
+            .drain()
+            .is_some_and(|drain| drain.then_absent_until.is_some());
+        is_held_by_drain(instance) || (follows && instance.absence().is_some())
+    });
     call_off(draft, id, AbandonReason::CalledOff);
     end(draft, id, state, false, by, reason);
+    // What holds the instance for another reason goes on.
+    if !is_held {
+        return;
+    }
     let status = draft
         .fleet()
         .instance(id)
