@@ -232,6 +232,7 @@ fn promises_survive_the_end_and_the_return_of_their_target() {
             streams: (fleet.streams())
                 .map(|slot| (slot.stream().as_ref().clone(), slot.place().clone()))
                 .collect(),
+            rolls: Vec::new(),
             last_beats: Vec::new(),
             watermark: None,
             ..crate::fleet::Snapshot::default()
