@@ -93,7 +93,7 @@ impl HeadroomActor {
     }
 
     fn count(&mut self, ctx: &mut Context<Self>) {
-        if self.is_counting || !self.is_stale {
+        if self.is_counting || (!self.is_stale && self.callers.is_empty()) {
             return;
         }
         self.is_counting = true;
@@ -179,7 +179,11 @@ impl Handler<AskHeadroom> for HeadroomActor {
     type Result = ResponseFuture<Option<Arc<Headroom>>>;
 
     fn handle(&mut self, _: AskHeadroom, ctx: &mut Self::Context) -> Self::Result {
-        if let Some(newest) = self.newest.clone().filter(|_| !self.is_stale) {
+        if let Some(newest) = self
+            .newest
+            .clone()
+            .filter(|_| !self.is_stale && !self.is_counting)
+        {
             return Box::pin(std::future::ready(Some(newest)));
         }
         let (caller, answer) = oneshot::channel();

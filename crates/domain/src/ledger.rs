@@ -178,7 +178,7 @@ impl Ledger {
         if !is_undone && draft.has_changes() {
             place_waiting(&mut draft);
         }
-        if result.is_ok() {
+        if !is_undone {
             self.filling = draft.filling();
         }
         let (changes, events) = draft.into_parts();

@@ -129,6 +129,7 @@ impl BalanceActor {
         if self.is_busy {
             return;
         }
+        self.orders.retain(|order| !order.is_abandoned());
         let Some(order) = self.orders.pop_front() else {
             return;
         };

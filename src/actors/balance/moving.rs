@@ -45,6 +45,8 @@ impl BalanceActor {
                     actor.balancer.retry(actor.links.clock.now());
                     match order {
                         Some((order, _)) if begun.moves.is_empty() => {
+                            // The caller hears that nothing is done, and may order it again.
+                            actor.balancer.forget_waiting();
                             order.refuse(BalanceRefusal::Refused(refusal));
                             actor.free(ctx);
                         }

@@ -78,6 +78,11 @@ impl PendingOrder {
         (order, waiter)
     }
 
+    /// Returns whether the caller has gone.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.answer.is_closed()
+    }
+
     pub(super) fn refuse(self, refusal: BalanceRefusal) {
         // A caller that left needs no answer.
         let _ = self.answer.send(Err(refusal));

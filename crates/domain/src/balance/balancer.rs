@@ -206,6 +206,15 @@ impl Balancer {
         }
     }
 
+    /// Forgets the moves that wait: their order was refused.
+    pub fn forget_waiting(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.waiting.clear();
+        }
+        self.next_moves_at = None;
+        self.end_if_over();
+    }
+
     /// Puts off what was due, because the fleet is not in a state to be balanced.
     pub fn put_off(&mut self, due: Due, now: Timestamp) {
         match due {
@@ -255,6 +264,8 @@ impl Balancer {
             .waiting
             .retain(|planned| match states.get(&planned.stream) {
                 None | Some(MoveState::Waiting) => true,
+                // Moves that make room for it are before it: without one, nothing makes room.
+                Some(MoveState::NoRoom) if !under_way.is_empty() => true,
                 Some(MoveState::Begun(progress)) => {
                     has_begun = true;
                     if progress.is_under_way() {
@@ -262,7 +273,7 @@ impl Balancer {
                     }
                     false
                 }
-                Some(MoveState::Dropped) => {
+                Some(MoveState::NoRoom | MoveState::Dropped) => {
                     *dropped += 1;
                     false
                 }

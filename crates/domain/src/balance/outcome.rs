@@ -41,8 +41,10 @@ pub struct BalancePlan {
 pub enum MoveState {
     /// It has begun.
     Begun(MoveProgress),
-    /// Too many moves are under way, or its target has no room yet.
+    /// Too many moves are under way.
     Waiting,
+    /// Its target has no room, or not yet.
+    NoRoom,
     /// The stream is not where it was, or must not go where it should.
     Dropped,
 }

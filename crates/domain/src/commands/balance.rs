@@ -69,7 +69,8 @@ impl BalanceStreams {
             let is_moving = owner.handover.as_ref().is_some_and(Handover::is_under_way);
             owner.instance == planned.from && !is_moving
         });
-        let stays = !stream.enabled || stream.pinned() == Some(&planned.from);
+        let stays =
+            !stream.enabled || stream.is_quarantined() || stream.pinned() == Some(&planned.from);
         if !is_there || stays || !self.may_give(draft, planned) {
             return MoveState::Dropped;
         }
@@ -85,7 +86,7 @@ impl BalanceStreams {
                     exclusion: Exclusion::NoCapacity,
                     ..
                 },
-            ) => return MoveState::Waiting,
+            ) => return MoveState::NoRoom,
             Err(_) => return MoveState::Dropped,
         }
         let arriving = draft

@@ -103,6 +103,10 @@ fn give_up(draft: &mut Draft<'_>, id: &InstanceId) {
 
 /// Calls the moves of a drain off that have not happened: the streams stay with their owner.
 pub(super) fn call_off(draft: &mut Draft<'_>, id: &InstanceId, reason: AbandonReason) {
+    // A withdrawn lease takes the streams for another reason: they do not come back.
+    if known(draft, id).is_ok_and(|instance| instance.withdrawn.is_some()) {
+        return;
+    }
     let moving = known(draft, id)
         .ok()
         .and_then(|instance| instance.drain().map(|drain| drain.moving.clone()));

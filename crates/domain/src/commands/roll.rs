@@ -207,6 +207,11 @@ fn advance(draft: &mut Draft<'_>, mut roll: Roll, health: SystemHealth, pace: Mo
     let fleet = draft.fleet();
     let turn = roll.advance(|id| sight(fleet, id), health, draft.now());
     for id in turn {
+        // A roll that has paused begins no drain.
+        if roll.state == RollState::Paused {
+            roll.put_back(&id);
+            continue;
+        }
         let drain = DrainInstance {
             id: id.clone(),
             deadline_at: draft.now() + roll.drain_deadline,

@@ -254,16 +254,20 @@ fn return_pinned(draft: &mut Draft<'_>) {
     let most = fleet.placement().moves_per_target;
     let mut homeward: Vec<(StreamId, InstanceId)> = Vec::new();
     for (home, away) in fleet.away() {
-        let Some(slot) = fleet.instance(home) else {
+        let Some(home_slot) = fleet.instance(home) else {
             continue;
         };
-        if !fleet.room().is_open(&slot.filing()) {
+        if !fleet.room().is_open(&home_slot.filing()) {
             continue;
         }
-        let begun = slot.promised().len();
+        let begun = home_slot.promised().len();
         let wanted = away.iter().copied().filter(|stream| {
             let slot = fleet.stream(*stream);
-            slot.is_some_and(|slot| !slot.stream().returned_by().contains(home))
+            let may_go = slot.is_some_and(|slot| {
+                let stream = slot.stream();
+                stream.enabled && !stream.returned_by().contains(home)
+            });
+            may_go && fleet.exclusion(*stream, home_slot).is_none()
         });
         let next = wanted.take(most.saturating_sub(begun));
         homeward.extend(next.map(|stream| (stream, home.clone())));

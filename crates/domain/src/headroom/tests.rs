@@ -3,9 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::commands::{RegisterInstance, SaveStreams, StreamSpec};
+use crate::commands::{CordonInstance, RegisterInstance, SaveStreams, StreamSpec};
 use crate::ids::StreamId;
 use crate::ledger::Ledger;
+use crate::planned::Requester;
 use crate::queries::{HeadroomFacts, Query};
 use crate::sample;
 
@@ -130,4 +131,23 @@ proptest! {
         let worst = headroom(&ledger).worst.map_or(0, |worst| worst.homeless);
         prop_assert_eq!(Some(worst), homeless.max().or(Some(0)));
     }
+}
+
+#[test]
+fn a_cordoned_instance_is_no_home() {
+    let mut ledger = sample::ledger();
+    sample::run(&mut ledger, sample::streams(1..=2));
+    for id in ["a", "b"] {
+        register(&mut ledger, id, 2, &[]);
+    }
+    sample::run(&mut ledger, sample::ask("a", 2));
+    assert!(headroom(&ledger).survives_one_instance());
+    let cordon = CordonInstance {
+        id: "b".into(),
+        until: None,
+        by: Requester::Operator,
+        reason: None,
+    };
+    sample::run(&mut ledger, cordon);
+    assert_eq!(worst(&headroom(&ledger)), ("a", 2, 2));
 }

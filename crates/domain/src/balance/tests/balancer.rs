@@ -181,3 +181,23 @@ fn a_new_plan_replaces_what_has_not_begun_and_keeps_what_is_under_way() {
     let stats = balancer.stats();
     assert_eq!((stats.begun, stats.ended, stats.moved), (2, 2, 3));
 }
+
+#[test]
+fn a_move_without_room_waits_only_for_moves_that_can_make_room() {
+    let mut balancer = balancer(true);
+    balancer.begin(BY_ITSELF, moves(1..=2));
+    let wall = WallTime::from_micros(7);
+    let state = |stream, state| (StreamId::new(stream), state);
+    let begun = MoveState::Begun(MoveProgress::Releasing);
+    let states = [state(1, begun), state(2, MoveState::NoRoom)];
+    balancer.tried(&states, second(0), wall);
+    assert!(balancer.next_moves().is_some(), "stream 1 makes room");
+    balancer.note(&arrived(1), second(1));
+    balancer.tried(&[state(2, MoveState::NoRoom)], second(1), wall);
+    assert!(
+        balancer.next_moves().is_none(),
+        "nothing makes room any more"
+    );
+    let stats = balancer.stats();
+    assert_eq!((stats.begun, stats.ended, stats.moved), (1, 1, 1));
+}

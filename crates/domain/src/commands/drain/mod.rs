@@ -91,7 +91,7 @@ impl Command for CancelDrain {
         let drain = instance
             .drain()
             .ok_or_else(|| Rejection::NoDrain(self.id.clone()))?;
-        let is_absent = instance.absence().is_some() && drain.then_absent_until.is_some();
+        let is_absent = is_absent_after_drain(&instance);
         let is_held = drain.in_force || is_absent;
         if !is_held && drain.state == DrainState::Cancelled {
             return Err(Rejection::DrainOver {
@@ -119,6 +119,14 @@ pub(super) fn is_held_by_drain(instance: &Instance) -> bool {
     instance.drain().is_some_and(|drain| drain.in_force)
 }
 
+/// Returns whether the maintenance that follows a drain has begun. What a worker that left for a while
+/// has reserved is another matter.
+fn is_absent_after_drain(instance: &Instance) -> bool {
+    let drain = instance.drain();
+    let follows = drain.is_some_and(|drain| drain.then_absent_until.is_some());
+    follows && instance.absence().is_some() && !instance.is_reserved()
+}
+
 /// Ends a drain, in this state: its instance takes streams again, unless it has failed.
 pub(super) fn cancel(
     draft: &mut Draft<'_>,
@@ -129,10 +137,8 @@ pub(super) fn cancel(
 ) {
     let is_held = (draft.fleet().instance(id)).is_some_and(|slot| {
         let instance = slot.instance();
-        let follows = instance
-            .drain()
-            .is_some_and(|drain| drain.then_absent_until.is_some());
-        is_held_by_drain(instance) || (follows && instance.absence().is_some())
+        let is_held = is_held_by_drain(instance) || is_absent_after_drain(instance);
+        is_held && instance.withdrawn.is_none()
     });
     call_off(draft, id, AbandonReason::CalledOff);
     end(draft, id, state, false, by, reason);

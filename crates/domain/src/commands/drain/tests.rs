@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::*;
 use crate::commands::{
     AgreeLease, AssignOutcome, AssignStreams, ConfirmDelivery, ContinuePlanned, CordonInstance,
-    PlanMaintenance, ReturnInstance, SayGoodbye, UncordonInstance,
+    EndMaintenance, PlanMaintenance, ReturnInstance, SayGoodbye, UncordonInstance, WithdrawLease,
 };
 use crate::fleet::Fleet;
 use crate::ids::StreamId;
@@ -432,4 +432,68 @@ fn a_goodbye_reserves_streams_until_the_worker_is_back_or_late() {
     assert_eq!(instance(&ledger).status, InstanceStatus::Active);
     assert_eq!(instance(&ledger).absence(), None);
     hold(&ledger);
+}
+
+#[test]
+fn a_drain_whose_hold_is_over_can_be_called_cancelled() {
+    let mut ledger = ledger(false, 9);
+    sample::run(&mut ledger, drain(false));
+    let life = sample::life(&ledger, "a");
+    sample::run(&mut ledger, sample::register("a", 4));
+    assert_ne!(sample::life(&ledger, "a"), life);
+    step(&mut ledger);
+    let cancel = CancelDrain {
+        id: "a".into(),
+        by: Requester::Operator,
+        reason: None,
+    };
+    sample::run(&mut ledger, cancel);
+    assert_eq!(
+        instance(&ledger).drain().unwrap().state,
+        DrainState::Cancelled
+    );
+    hold(&ledger);
+}
+
+#[test]
+fn the_end_of_a_drain_gives_nothing_back_to_an_instance_that_is_being_emptied() {
+    let mut ledger = ledger(true, 9);
+    sample::run(&mut ledger, drain(false));
+    let withdrawal = WithdrawLease::for_removal("a".into(), sample::life(&ledger, "a"));
+    sample::run(&mut ledger, withdrawal);
+    let releasing = |ledger: &Ledger| {
+        let slot = ledger.saved().instance(&"a".into()).unwrap();
+        slot.releasing().len()
+    };
+    assert_eq!(releasing(&ledger), 4);
+    let cancel = CancelDrain {
+        id: "a".into(),
+        by: Requester::Operator,
+        reason: None,
+    };
+    sample::run(&mut ledger, cancel);
+    assert_eq!(releasing(&ledger), 4);
+    hold(&ledger);
+}
+
+#[test]
+fn ending_the_maintenance_of_a_worker_that_left_removes_it() {
+    let mut ledger = ledger(true, 9);
+    let incarnation = sample::life(&ledger, "a");
+    let goodbye = SayGoodbye {
+        id: "a".into(),
+        incarnation,
+        until: DEADLINE,
+        reason: None,
+    };
+    sample::run(&mut ledger, goodbye);
+    let end = EndMaintenance {
+        id: "a".into(),
+        incarnation,
+        beats: false,
+    };
+    assert_eq!(sample::run(&mut ledger, end), InstanceStatus::Inactive);
+    assert!(ledger.saved().instance(&"a".into()).is_none());
+    let slot = ledger.saved().instance(&"b".into()).unwrap();
+    assert_eq!(slot.held().len(), 4);
 }

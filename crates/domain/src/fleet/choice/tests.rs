@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::commands::{
-    AgreeLease, AssignOutcome, ConfirmDelivery, MoveStreams, RegisterInstance, Rejection,
+    AgreeLease, AssignOutcome, ConfirmDelivery, DryRun, MoveStreams, RegisterInstance, Rejection,
     Relocation, RemoveInstance, SaveStreams, StreamSpec,
 };
+use crate::fleet::Filling;
 use crate::ids::{InstanceId, StreamId};
 use crate::invariants::check_fleet;
 use crate::ledger::Ledger;
@@ -390,4 +391,34 @@ fn only_so_many_pinned_streams_are_on_their_way_at_a_time() {
         assert_eq!(held(&ledger, "a").len(), moved);
         follow(&mut ledger, "b");
     }
+}
+
+#[test]
+fn pinned_streams_that_do_not_fit_hold_up_no_other() {
+    let mut ledger = sample::ledger();
+    register(&mut ledger, sample::register("b", 99));
+    let heavy = (1..=12).map(|id| StreamSpec {
+        weight: Some(50),
+        ..pinned(id, "a")
+    });
+    save(&mut ledger, heavy.chain([pinned(13, "a")]));
+    sample::run(&mut ledger, sample::ask("b", 99));
+    let small = RegisterInstance {
+        capacity: Some(10),
+        ..sample::register("a", 99)
+    };
+    register(&mut ledger, small);
+    assert_eq!(held(&ledger, "a"), [13]);
+}
+
+#[test]
+fn a_dry_run_does_not_keep_unclaimed_streams_waiting() {
+    let mut ledger = sample::ledger();
+    ledger.set_filling(Filling::new(true));
+    let streams = vec![spec(1)];
+    let tried = DryRun(SaveStreams { streams });
+    ledger.decide(&tried, sample::NOW).unwrap();
+    assert!(!ledger.filling().is_delayed());
+    sample::run(&mut ledger, sample::streams([1]));
+    assert!(ledger.filling().is_delayed());
 }
