@@ -7,6 +7,7 @@ use super::survey::BalanceScope;
 use crate::events::Event;
 use crate::ids::{InstanceId, StreamId};
 use crate::pace::MovePace;
+use crate::planned::Requester;
 use crate::reason::{RebalanceMethod, RebalanceReason};
 
 /// How many moves are tried in one command: it bounds how long the command takes.
@@ -83,6 +84,10 @@ impl Running {
         let ends = waiting.flat_map(|planned| [&planned.from, &planned.to]);
         let instances: BTreeSet<&InstanceId> = ends.collect();
         Event::RebalanceBegun {
+            by: match self.what.scope {
+                BalanceScope::All => Requester::Operator,
+                BalanceScope::Leased => Requester::Program,
+            },
             method: self.what.method,
             reason: self.what.reason,
             moves: count(self.waiting.len()),

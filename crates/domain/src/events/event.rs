@@ -155,6 +155,8 @@ pub enum Event {
     },
     /// Streams begin to move so that each instance has its fair share.
     RebalanceBegun {
+        /// Who ordered it.
+        by: Requester,
         method: RebalanceMethod,
         reason: RebalanceReason,
         /// How many streams are to move.

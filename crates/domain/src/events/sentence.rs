@@ -161,12 +161,13 @@ impl Event {
                 ),
             },
             Self::RebalanceBegun {
+                by,
                 method,
                 reason,
                 moves,
                 instances,
             } => format!(
-                "balance ({method}, {reason}): {moves} streams are to move between {instances} \
+                "balance ({method}, {reason}, ordered by the {by}): {moves} streams are to move between {instances} \
                  instances"
             ),
             Self::EmergencyRecovered {
