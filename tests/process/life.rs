@@ -651,8 +651,10 @@ fn the_urls_of_streams_are_only_where_they_belong(database: &str) {
     let (_, answer) = orchestrator.post("/heartbeat", &beat);
     assert_eq!(answer["assign"][0]["url"], URL, "its worker has it");
     for path in ["/streams", "/streams/1"] {
-        let (_, answer) = orchestrator.get(path);
+        let (_, answer) = orchestrator.get(&format!("{path}?urls=full"));
         assert!(answer.to_string().contains(URL), "the catalogue has it");
+        let (_, answer) = orchestrator.get(path);
+        assert!(!answer.to_string().contains(SECRET), "{answer}");
     }
 
     for streams in [
