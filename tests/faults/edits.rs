@@ -91,9 +91,6 @@ fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
             .collect();
         return (snapshot.counter, rows);
     }
-    if rot == Rot::SkipsHandOvers {
-        return without_hand_overs(snapshot);
-    }
     let mut assigned = snapshot
         .streams
         .iter()
@@ -105,7 +102,7 @@ fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
     let owner = instances.find(|owner| owner.id == assignment.instance);
     let mut owner = owner.expect("an owner is registered").clone();
     match rot {
-        Rot::ForgetsLeases | Rot::ForgetsReturns | Rot::SkipsHandOvers => {}
+        Rot::ForgetsLeases | Rot::ForgetsReturns => {}
         Rot::RewindsEpochs => return (Epoch::new(assignment.epoch.get() - 1), rows),
         Rot::HidesStream => {
             rows.places.insert(stream.id, Some(Place::Disabled));
@@ -122,41 +119,4 @@ fn edited(snapshot: &Snapshot, rot: Rot) -> (Epoch, Rows) {
         }
     }
     (snapshot.counter, rows)
-}
-
-/// Gives streams that are on their way to the instances they are promised to.
-fn without_hand_overs(snapshot: &Snapshot) -> (Epoch, Rows) {
-    let mut rows = Rows::default();
-    let mut counter = snapshot.counter;
-    for (stream, place) in &snapshot.streams {
-        let Some(assignment) = place.assignment() else {
-            continue;
-        };
-        let target = assignment.promised_to().and_then(|to| {
-            snapshot
-                .instances
-                .iter()
-                .find(|instance| instance.id == *to)
-        });
-        let Some(target) = target.filter(|target| target.status == InstanceStatus::Active) else {
-            continue;
-        };
-        counter = counter.next();
-        let version = target.assignment_version.next();
-        let place = Place::Assigned(Assignment {
-            instance: target.id.clone(),
-            epoch: counter,
-            delivered: None,
-            version,
-            handover: None,
-            ..assignment.clone()
-        });
-        rows.places.insert(stream.id, Some(place));
-        let told = Instance {
-            assignment_version: version,
-            ..target.clone()
-        };
-        rows.instances.insert(told.id.clone(), Some(Arc::new(told)));
-    }
-    (counter, rows)
 }

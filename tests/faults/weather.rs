@@ -83,8 +83,6 @@ pub(crate) enum Rot {
     ForgetsLeases,
     /// No stream was ever given back.
     ForgetsReturns,
-    /// A stream that its owner is to release is with its next owner already.
-    SkipsHandOvers,
 }
 
 impl State {

@@ -29,6 +29,8 @@ struct Telling {
 /// An instance whose lease is withdrawn: what goes before it has failed is counted by its incident.
 #[derive(Debug, Default)]
 struct Withdrawn {
+    /// Whether the instance is being removed: then what goes is the removal's, whatever else happens.
+    is_removal: bool,
     left: u32,
     moved: u32,
     orphaned: u32,
@@ -214,7 +216,8 @@ impl History {
                 let withdrawn = self.withdrawn.entry(instance.to_string()).or_default();
                 withdrawn.left = *streams;
                 // What leaves because of a removal is the removal's.
-                if *cause == WithdrawalCause::Removal {
+                withdrawn.is_removal = *cause == WithdrawalCause::Removal;
+                if withdrawn.is_removal {
                     (withdrawn.moved, withdrawn.orphaned) = (0, 0);
                 }
             }
@@ -318,7 +321,7 @@ impl History {
         match withdrawn {
             Some(withdrawn) if withdrawn.left > 0 => {
                 withdrawn.left -= 1;
-                *count(withdrawn) += 1;
+                *count(withdrawn) += u32::from(!withdrawn.is_removal);
                 true
             }
             Some(_) | None => false,
