@@ -9,7 +9,7 @@ use resilient_orchestrator::domain::fleet::{Rows, Snapshot};
 use resilient_orchestrator::domain::ids::{Epoch, StreamId};
 use resilient_orchestrator::domain::incident::IncidentState;
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
-use resilient_orchestrator::domain::stream::{AssignReason, Assignment, Place, Stream};
+use resilient_orchestrator::domain::stream::{AssignReason, Place, Stream};
 use resilient_orchestrator::store::{Save, Store};
 
 use super::{FaultyStore, Rot};

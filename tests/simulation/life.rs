@@ -78,8 +78,11 @@ fn settings(world: &mut World) -> SystemSettings {
         Some(Mutation::Impatient) => timeout = TIMEOUT / 3,
         Some(_) | None => {}
     }
+    // The world at the edge is about leases: streams are to change hands there because workers fail.
+    let is_about_leases = world.scene.is_at_the_edge() && !world.scene.plans;
     SystemSettings {
         balance: BalanceSettings {
+            automatic: !is_about_leases,
             cooldown: Duration::from_secs(20),
             pace,
             ..SystemSettings::default().balance
@@ -91,7 +94,7 @@ fn settings(world: &mut World) -> SystemSettings {
             ..SystemSettings::default().breaker
         },
         quarantine: QuarantineSettings {
-            after: 3,
+            after: if is_about_leases { 0 } else { 3 },
             window: TIMEOUT * 2,
         },
         sweep_interval: Duration::from_secs(3),
