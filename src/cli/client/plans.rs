@@ -132,7 +132,7 @@ mod tests {
             drain(&answer),
             "a would move 1 streams, until 2026-01-31 08:00:00 UTC at the latest.\n\
              STREAM  FROM  TO  PROGRESS\n\
-             7       a     b   waiting\n\
+             7       a     b   planned\n\
              No instance has room for: 9.\n"
         );
     }
