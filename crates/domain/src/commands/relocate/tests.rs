@@ -235,7 +235,6 @@ fn promises_survive_the_end_and_the_return_of_their_target() {
             rolls: Vec::new(),
             last_beats: Vec::new(),
             watermark: None,
-            ..crate::fleet::Snapshot::default()
         };
         Fleet::from_snapshot(&snapshot).unwrap()
     };
