@@ -446,7 +446,7 @@ fn an_operator_plans_cordons_drains_and_rolls() {
         "{}",
         plan.stdout
     );
-    assert_eq!(plan.line("1"), "1 a b waiting");
+    assert_eq!(plan.line("1"), "1 a b planned");
     let cordoned = desk.run(&["cordon", "b", "--reason", "a fan"]);
     assert_eq!(cordoned.stdout, "b is cordoned.\n");
     let refused = desk.run(&["drain", "a"]);
