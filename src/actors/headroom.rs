@@ -1,6 +1,6 @@
 //! Knows whether the fleet could absorb the loss of an instance (`domain/headroom`).
 //!
-//! It hears of every saved change, and counts again at most once per [`INTERVAL`], so nothing of it is
+//! It hears of every saved change, and counts again at most once in a few seconds, so nothing of it is
 //! on the path of a heartbeat or of a command: the FleetActor is asked for the counts of its instances,
 //! and the rest is computed on another thread. A caller gets the newest result; if the fleet has changed
 //! since, the caller waits for a new one. Callers that wait at the same time share it.
