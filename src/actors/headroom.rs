@@ -120,9 +120,7 @@ impl HeadroomActor {
     }
 
     fn counted(&mut self, headroom: Headroom, ctx: &mut Context<Self>) {
-        self.telemetry
-            .headroom_streams
-            .set(headroom.spare_streams());
+        self.telemetry.headroom_streams.set(headroom.spare);
         match missing(&headroom) {
             Some(detail) => self.alerts.raise(
                 AlertKind::NoRoomForFailure,

@@ -80,7 +80,7 @@ pub(super) async fn show(state: Data<AppState>) -> Result<Json<CapacityAnswer>, 
             orphaned: totals.streams.orphaned,
         },
         survives_one_instance: headroom.survives_one_instance(),
-        headroom_streams: headroom.spare_streams(),
+        headroom_streams: headroom.spare,
         worst_instance: headroom.worst.as_ref().map(WorstInstance::from),
         by_label: headroom.by_label.iter().map(LabelAnswer::from).collect(),
     }))

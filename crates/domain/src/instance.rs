@@ -203,10 +203,20 @@ impl Instance {
         self.planned.as_ref()?.absence.as_ref()
     }
 
-    /// Returns whether it may be given streams that it does not own, as far as its state and its
-    /// cordon go.
+    /// Returns whether it may be given streams that it does not own, as far as its state, its cordon and
+    /// its lease go.
     pub fn is_schedulable(&self) -> bool {
-        self.cordon().is_none() && self.status.may_ask()
+        self.cordon().is_none() && self.withdrawn.is_none() && self.status.may_ask()
+    }
+
+    /// Returns whether streams of other instances may be moved to it.
+    pub fn takes_moves(&self) -> bool {
+        self.status == InstanceStatus::Active && self.is_schedulable()
+    }
+
+    /// Returns its drain, if that keeps streams away from it.
+    pub fn drain_in_force(&self) -> Option<&Drain> {
+        self.drain().filter(|drain| drain.in_force)
     }
 
     /// Returns whether its silence is expected: it has drained and is kept empty, or is absent.
@@ -217,7 +227,7 @@ impl Instance {
 
     /// Returns whether something is planned for it that explains its silence.
     pub fn is_planned(&self) -> bool {
-        self.drain().is_some_and(|drain| drain.in_force) || self.absence().is_some()
+        self.drain_in_force().is_some() || self.absence().is_some()
     }
 
     /// Returns whether its streams are reserved although no worker runs them.

@@ -8,6 +8,8 @@
 //! The limit of one target keeps a server that starts many streams at once from a stampede; the limit
 //! in all keeps planned work from taking the whole fleet. A recovery asks neither.
 
+use crate::handover::MoveProgress;
+
 /// The limits of planned moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MovePace {
@@ -51,9 +53,17 @@ impl MoveBudget {
         there.min(self.left())
     }
 
-    /// Counts a move that begins.
-    pub const fn note_begun(&mut self) {
-        self.under_way = self.under_way.saturating_add(1);
+    /// Counts a move that began, if it is under way. A move that is made at once is under way until a
+    /// leased target has confirmed it.
+    pub const fn note(&mut self, progress: MoveProgress, target_is_leased: bool) {
+        let is_under_way = match progress {
+            MoveProgress::Releasing | MoveProgress::Overlapping => true,
+            MoveProgress::Moved => target_is_leased,
+            MoveProgress::Unchanged => false,
+        };
+        if is_under_way {
+            self.under_way = self.under_way.saturating_add(1);
+        }
     }
 }
 
@@ -84,8 +94,14 @@ mod tests {
     #[test]
     fn a_move_that_begins_uses_the_budget_up() {
         let mut budget = MoveBudget::new(MovePace::default(), 98);
-        budget.note_begun();
-        budget.note_begun();
-        assert_eq!(budget.left_for(0), 0);
+        for (progress, target_is_leased, left) in [
+            (MoveProgress::Unchanged, true, 2),
+            (MoveProgress::Moved, false, 2),
+            (MoveProgress::Moved, true, 1),
+            (MoveProgress::Releasing, false, 0),
+        ] {
+            budget.note(progress, target_is_leased);
+            assert_eq!(budget.left_for(0), left, "{progress:?}");
+        }
     }
 }

@@ -330,7 +330,7 @@ fn read_placement(
     Some(PlacementSettings {
         policy: policy?,
         spread_label: spread_label?,
-        moves_per_target: planned?.pace.per_target,
+        pace: planned?.pace,
         settle: settle?,
     })
 }

@@ -7,7 +7,6 @@ use super::input::{BalanceInput, BalanceInstance, BalanceRole, BalanceStream};
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::handover::Handover;
 use crate::ids::StreamId;
-use crate::instance::InstanceStatus;
 use crate::stream::{Assignment, Stream};
 
 /// Whose streams may move.
@@ -26,9 +25,7 @@ pub fn survey(fleet: &Fleet, scope: BalanceScope, held_back: &BTreeSet<StreamId>
     let mut input = BalanceInput::default();
     for slot in fleet.instances() {
         let instance = slot.instance();
-        let is_taking = instance.status == InstanceStatus::Active
-            && instance.withdrawn.is_none()
-            && instance.cordon().is_none();
+        let is_taking = instance.takes_moves();
         let gives = is_taking && (scope == BalanceScope::All || instance.is_leased());
         let mut surveyed = BalanceInstance {
             id: instance.id.clone(),

@@ -2,7 +2,7 @@
 //! here: one whose premises are gone is dropped, one that finds no place yet waits.
 
 use super::command::{Command, Rejection};
-use super::relocate::{Relocation, move_one, target};
+use super::relocate::{Relocation, target};
 use crate::balance::{BalanceMove, BalanceScope, MoveState};
 use crate::events::Event;
 use crate::fleet::Draft;
@@ -96,11 +96,8 @@ impl BalanceStreams {
         if budget.left_for(arriving) == 0 {
             return MoveState::Waiting;
         }
-        let (id, mode) = (planned.stream, stream.handoff);
-        let progress = move_one(draft, id, mode, owner, &planned.to, MoveReason::Balance);
-        if progress.is_under_way() {
-            budget.note_begun();
-        }
+        let progress = draft.move_stream(planned.stream, &planned.to, MoveReason::Balance);
+        budget.note(progress, draft.fleet().serves_leased(&planned.to));
         MoveState::Begun(progress)
     }
 

@@ -168,7 +168,7 @@ fn is_promised(fleet: &Fleet, stream: StreamId, to: &InstanceId) -> bool {
 
 /// Returns why an instance cannot be drained, if it cannot.
 fn check(instance: &Instance) -> Result<(), Rejection> {
-    let drain = instance.drain().filter(|drain| drain.in_force);
+    let drain = instance.drain_in_force();
     let is_open = match instance.status {
         InstanceStatus::Active | InstanceStatus::Suspect | InstanceStatus::Recovering => true,
         // One that has expired may be tried again.

@@ -1,13 +1,12 @@
 //! One step of a drain: counts what has moved, and begins what may begin now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::absence::begin_absence;
 use super::command::known;
 use super::drain_plan::{Placed, place};
 use super::recover::count;
-use super::relocate::move_one;
 use crate::events::Event;
 use crate::fleet::{Draft, Fleet};
 use crate::handover::{AbandonReason, AfterRelease, HandoverMode, MoveReason};
@@ -211,38 +210,24 @@ fn begin_moves(draft: &mut Draft<'_>, id: &InstanceId, drain: &mut Drain, pace: 
     let (moves, homeless): Placed = place(draft.fleet(), id, |fleet, stream| {
         is_to_move(fleet, stream, now)
     });
-    let mut arriving: BTreeMap<InstanceId, usize> = BTreeMap::new();
     for (stream, to) in moves {
         if budget.left() == 0 {
             break;
         }
-        let there = arriving.entry(to.clone()).or_insert_with(|| {
-            let fleet = draft.fleet();
-            fleet.instance(&to).map_or(0, |slot| fleet.arriving(slot))
-        });
-        if budget.left_for(*there) == 0 {
+        let fleet = draft.fleet();
+        let arriving = fleet.instance(&to).map_or(0, |slot| fleet.arriving(slot));
+        if budget.left_for(arriving) == 0 {
             continue;
         }
-        let owner = owner(draft.fleet(), stream).cloned();
-        let handoff = handoff(draft, stream);
-        move_one(draft, stream, handoff, owner, &to, MoveReason::Planned);
+        let progress = draft.move_stream(stream, &to, MoveReason::Planned);
         drain.moving.insert(stream);
-        if counts_at(draft, &to) {
-            *there += 1;
-            budget.note_begun();
-        }
+        budget.note(progress, draft.fleet().serves_leased(&to));
     }
     if drain.is_overdue {
         for stream in homeless {
             leave_without_owner(draft, id, drain, stream);
         }
     }
-}
-
-/// Returns whether a move to a target is under way for a while: a classic target cannot confirm.
-fn counts_at(draft: &Draft<'_>, to: &InstanceId) -> bool {
-    let slot = draft.fleet().instance(to);
-    slot.is_some_and(|slot| slot.instance().is_leased())
 }
 
 /// Returns whether the move of a stream is to begin: it is not under way, and was not given up
@@ -259,11 +244,6 @@ fn is_to_move(fleet: &Fleet, stream: StreamId, now: WallTime) -> bool {
     slot.stream().enabled && !assignment.is_releasing() && !is_pausing
 }
 
-fn handoff(draft: &Draft<'_>, stream: StreamId) -> HandoverMode {
-    let slot = draft.fleet().stream(stream);
-    slot.map(|slot| slot.stream().handoff).unwrap_or_default()
-}
-
 /// Takes a stream that fits nowhere from its owner. A leased owner releases an exclusive stream
 /// first: until then it may still run.
 fn leave_without_owner(
@@ -272,9 +252,9 @@ fn leave_without_owner(
     drain: &mut Drain,
     stream: StreamId,
 ) {
-    let slot = draft.fleet().instance(id);
-    let is_leased = slot.is_some_and(|slot| slot.instance().is_leased());
-    if is_leased && handoff(draft, stream) == HandoverMode::Exclusive {
+    let slot = draft.fleet().stream(stream);
+    let is_exclusive = slot.is_some_and(|slot| slot.stream().handoff == HandoverMode::Exclusive);
+    if is_exclusive && draft.fleet().serves_leased(id) {
         draft.begin_release(stream, AfterRelease::planned_move(None));
         drain.moving.insert(stream);
     } else {

@@ -37,7 +37,7 @@ impl Command for EndMaintenance {
         }
         // No transition leads from maintenance to failed: the instance is back within this one
         // decision.
-        let is_held = instance.drain().is_some_and(|drain| drain.in_force);
+        let is_held = instance.drain_in_force().is_some();
         let way: &[InstanceStatus] = if self.beats && is_held {
             &[InstanceStatus::Active, InstanceStatus::Draining]
         } else if self.beats {

@@ -245,7 +245,7 @@ fn sight(fleet: &Fleet, id: &InstanceId) -> Sight {
         return Sight::Gone;
     };
     let instance = slot.instance();
-    match instance.drain().filter(|drain| drain.in_force) {
+    match instance.drain_in_force() {
         Some(drain) => Sight::Held(drain.state),
         None if instance.status == InstanceStatus::Active => Sight::Active,
         None => Sight::Elsewhere,

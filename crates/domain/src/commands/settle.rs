@@ -8,7 +8,7 @@ use super::command::{Command, Rejection, current_life};
 use super::recover::count;
 use crate::events::Event;
 use crate::fleet::{Draft, InstanceSlot, Move, Plan, Scoring, orphan_if_paused};
-use crate::handover::{AfterRelease, HandoverMode, MoveReason};
+use crate::handover::{HandoverMode, MoveReason};
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 
@@ -112,10 +112,7 @@ impl SettleDifference {
     }
 
     fn move_away(&self, draft: &mut Draft<'_>, missing: &BTreeSet<StreamId>) -> usize {
-        let is_leased = draft
-            .fleet()
-            .instance(&self.id)
-            .is_some_and(|slot| slot.instance().is_leased());
+        let is_leased = draft.fleet().serves_leased(&self.id);
         let plan = Plan::make_for(draft.fleet(), &self.id, &Scoring::default(), |_, stream| {
             missing.contains(&stream)
         });
@@ -126,9 +123,11 @@ impl SettleDifference {
                 continue;
             };
             let reason = MoveReason::NotRun;
-            if is_leased && handoff(draft, *stream) == HandoverMode::Exclusive {
-                let to = Some(to.clone());
-                draft.begin_release(*stream, AfterRelease::MoveTo { to, reason });
+            let slot = draft.fleet().stream(*stream);
+            let is_exclusive =
+                slot.is_some_and(|slot| slot.stream().handoff == HandoverMode::Exclusive);
+            if is_leased && is_exclusive {
+                draft.move_stream(*stream, to, reason);
             } else if !self.is_paused_for_it(draft, *stream) {
                 draft.assign(*stream, to, reason.assign_reason());
             }
@@ -154,11 +153,6 @@ impl SettleDifference {
 fn is_active(draft: &Draft<'_>, id: &InstanceId) -> bool {
     let slot = draft.fleet().instance(id);
     slot.is_some_and(|slot| slot.instance().status == InstanceStatus::Active)
-}
-
-fn handoff(draft: &Draft<'_>, stream: StreamId) -> HandoverMode {
-    let slot = draft.fleet().stream(stream);
-    slot.map(|slot| slot.stream().handoff).unwrap_or_default()
 }
 
 #[cfg(test)]

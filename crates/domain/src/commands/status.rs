@@ -76,7 +76,7 @@ impl Command for ReturnInstance {
         {
             return Ok(StatusChange::NotNeeded);
         }
-        if instance.drain().is_some_and(|drain| drain.in_force) {
+        if instance.drain_in_force().is_some() {
             draft.set_status(&self.id, InstanceStatus::Draining);
         }
         draft.tell(Event::InstanceReturned {

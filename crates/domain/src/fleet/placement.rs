@@ -12,6 +12,7 @@ use super::suspects::blame_return;
 use crate::events::Event;
 use crate::handover::{AfterRelease, Handover, HandoverMode, MoveReason};
 use crate::ids::{InstanceId, StreamId};
+use crate::pace::MoveBudget;
 use crate::quarantine::OwnerFault;
 use crate::returns::Returns;
 use crate::stream::{AssignReason, OrphanReason, Place};
@@ -247,62 +248,35 @@ fn place_unclaimed(draft: &mut Draft<'_>) {
     }
 }
 
-/// Moves streams back to the instances they are pinned to, as far as these take streams and not too
-/// many are on their way to them. A stream that its instance gave back lately stays away.
+/// Moves streams back to the instances they are pinned to, a few at a time. A stream that its instance
+/// gave back lately stays away.
 fn return_pinned(draft: &mut Draft<'_>) {
     let fleet = draft.fleet();
-    let most = fleet.placement().moves_per_target;
     let mut homeward: Vec<(StreamId, InstanceId)> = Vec::new();
     for (home, away) in fleet.away() {
-        let Some(home_slot) = fleet.instance(home) else {
+        let Some(slot) = fleet.instance(home) else {
             continue;
         };
-        if !fleet.room().is_open(&home_slot.filing()) {
-            continue;
-        }
-        let begun = home_slot.promised().len();
-        let wanted = away.iter().copied().filter(|stream| {
-            let slot = fleet.stream(*stream);
-            let may_go = slot.is_some_and(|slot| {
-                let stream = slot.stream();
-                stream.enabled && !stream.returned_by().contains(home)
-            });
-            may_go && fleet.exclusion(*stream, home_slot).is_none()
-        });
-        let next = wanted.take(most.saturating_sub(begun));
-        homeward.extend(next.map(|stream| (stream, home.clone())));
+        let free = fleet
+            .placement()
+            .pace
+            .per_target
+            .saturating_sub(fleet.arriving(slot));
+        let next = away
+            .iter()
+            .filter(|stream| fleet.goes_home(**stream, home))
+            .take(free);
+        homeward.extend(next.map(|stream| (*stream, home.clone())));
     }
+    if homeward.is_empty() {
+        return;
+    }
+    let mut budget = MoveBudget::new(fleet.placement().pace, fleet.moves_under_way());
     for (stream, home) in homeward {
-        move_home(draft, stream, &home);
-    }
-}
-
-fn move_home(draft: &mut Draft<'_>, stream: StreamId, home: &InstanceId) {
-    let fleet = draft.fleet();
-    let Some(slot) = fleet.stream(stream).filter(|slot| slot.stream().enabled) else {
-        return;
-    };
-    let Some(owner) = slot.place().assignment() else {
-        return;
-    };
-    let has_room =
-        (fleet.instance(home)).is_some_and(|slot| fleet.exclusion(stream, slot).is_none());
-    if !has_room {
-        return;
-    }
-    let is_leased = |id: &InstanceId| {
-        let slot = fleet.instance(id);
-        slot.is_some_and(|slot| slot.instance().is_leased() && slot.instance().status.is_serving())
-    };
-    let (from_leased, to_leased) = (is_leased(&owner.instance), is_leased(home));
-    let reason = AssignReason::PlannedMove;
-    match slot.stream().handoff {
-        HandoverMode::Exclusive if from_leased => {
-            draft.begin_release(stream, AfterRelease::planned_move(Some(home.clone())));
+        // The ones before it may have taken the room.
+        if budget.left() > 0 && draft.fleet().goes_home(stream, &home) {
+            let progress = draft.move_stream(stream, &home, MoveReason::Planned);
+            budget.note(progress, draft.fleet().serves_leased(&home));
         }
-        HandoverMode::Overlap if from_leased && to_leased => {
-            draft.assign_overlapping(stream, home, reason);
-        }
-        HandoverMode::Exclusive | HandoverMode::Overlap => draft.assign(stream, home, reason),
     }
 }

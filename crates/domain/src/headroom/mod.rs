@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::ids::InstanceId;
-use crate::instance::{Instance, InstanceStatus};
+use crate::instance::Instance;
 use crate::placement::{Need, Room};
 
 /// A label with more values than this is the name of something, not a place that can be lost.
@@ -34,8 +34,6 @@ pub struct Holder {
     pub choosy: BTreeMap<Need, usize>,
     /// What it may be given.
     pub free: Room,
-    /// Whether the instance takes streams of a lost one.
-    pub takes_streams: bool,
 }
 
 impl Holder {
@@ -46,7 +44,7 @@ impl Holder {
 
     /// Returns how many streams that need nothing it may be given.
     fn places(&self) -> usize {
-        if self.takes_streams {
+        if self.instance.takes_moves() {
             self.free.streams.min(self.free.weight) as usize
         } else {
             0
@@ -86,6 +84,9 @@ pub struct Headroom {
     pub assigned: usize,
     /// How many more streams the instances that take streams may be given.
     pub free: usize,
+    /// How many more streams that need nothing the fleet could take and still absorb the loss of any one
+    /// instance; negative: how many have no home if the worst one is lost now.
+    pub spare: i64,
     /// The loss that leaves most streams without a home; among equal ones that of most streams.
     pub worst: Option<InstanceLoss>,
     /// Each value of each label, by label and value; without labels that are names of instances.
@@ -95,7 +96,11 @@ pub struct Headroom {
 impl Headroom {
     /// Computes what a fleet of these instances can absorb.
     pub fn of(holders: &[Holder]) -> Self {
-        let taking = || holders.iter().filter(|holder| holder.takes_streams);
+        let taking = || {
+            holders
+                .iter()
+                .filter(|holder| holder.instance.takes_moves())
+        };
         let limits = taking().map(|holder| u64::from(holder.instance.max_streams));
         let mut headroom = Self {
             max_streams: limits.sum(),
@@ -115,6 +120,7 @@ impl Headroom {
         headroom.worst = losses
             .filter(|loss| loss.streams > 0)
             .max_by_key(|loss| (loss.homeless, loss.streams, Reverse(loss.instance.clone())));
+        headroom.spare = spare(holders, &headroom);
         headroom.by_label = places(holders)
             .into_iter()
             .map(|((label, value), lost)| LabelLoss {
@@ -135,15 +141,20 @@ impl Headroom {
     pub fn survives_one_instance(&self) -> bool {
         self.worst.as_ref().is_none_or(|worst| worst.homeless == 0)
     }
+}
 
-    /// Returns how many more streams the fleet could take and still absorb the loss of any one instance;
-    /// negative if it cannot absorb it now.
-    pub fn spare_streams(&self) -> i64 {
-        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
-        match &self.worst {
-            Some(worst) if worst.homeless > 0 => -count(worst.homeless),
-            Some(worst) => count(self.free).saturating_sub(count(worst.streams)).max(0),
-            None => count(self.free),
+/// Computes [`Headroom::spare`]. The places of a lost instance are lost too, and what the others have left
+/// is for its streams first.
+fn spare(holders: &[Holder], headroom: &Headroom) -> i64 {
+    let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+    match &headroom.worst {
+        Some(worst) if worst.homeless > 0 => -count(worst.homeless),
+        Some(_) | None => {
+            let needed = holders
+                .iter()
+                .map(|holder| holder.places() + holder.streams());
+            let left = needed.map(|needed| headroom.free.saturating_sub(needed));
+            left.min().map_or(0, count)
         }
     }
 }
@@ -231,7 +242,7 @@ impl<'h> Takers<'h> {
                 if taken == 0 {
                     continue;
                 }
-                let after = beside(room, taken, need.weight);
+                let after = room.beside_many(taken, need.weight);
                 places -=
                     (room.streams.min(room.weight) - after.streams.min(after.weight)) as usize;
                 filled.insert(*index, after);
@@ -241,25 +252,6 @@ impl<'h> Takers<'h> {
         }
         homeless + plain.saturating_sub(places)
     }
-}
-
-fn beside(room: Room, streams: usize, weight: u32) -> Room {
-    let streams = u32::try_from(streams).unwrap_or(u32::MAX);
-    Room {
-        streams: room.streams.saturating_sub(streams),
-        weight: if room.weight == u32::MAX {
-            u32::MAX
-        } else {
-            room.weight.saturating_sub(streams.saturating_mul(weight))
-        },
-    }
-}
-
-/// Returns whether an instance takes streams of a lost one.
-pub fn takes_streams(instance: &Instance) -> bool {
-    instance.status == InstanceStatus::Active
-        && instance.withdrawn.is_none()
-        && instance.cordon().is_none()
 }
 
 #[cfg(test)]

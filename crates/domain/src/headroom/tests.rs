@@ -38,7 +38,7 @@ fn the_loss_that_leaves_most_streams_without_a_home_is_named() {
     let alone = headroom(&ledger);
     assert_eq!(worst(&alone), ("a", 8, 8));
     assert!(!alone.survives_one_instance());
-    assert_eq!(alone.spare_streams(), -8);
+    assert_eq!(alone.spare, -8);
     register(&mut ledger, "b", 8, &[]);
     sample::run(&mut ledger, sample::ask("b", 8));
     let two = headroom(&ledger);
@@ -50,7 +50,7 @@ fn the_loss_that_leaves_most_streams_without_a_home_is_named() {
         (three.max_streams, three.assigned, three.free),
         (20, 10, 10)
     );
-    assert_eq!(three.spare_streams(), 2);
+    assert_eq!(three.spare, 2);
 }
 
 #[test]
@@ -150,4 +150,20 @@ fn a_cordoned_instance_is_no_home() {
     };
     sample::run(&mut ledger, cordon);
     assert_eq!(worst(&headroom(&ledger)), ("a", 2, 2));
+}
+
+#[test]
+fn the_places_of_the_lost_instance_are_lost_too() {
+    let mut ledger = sample::ledger();
+    sample::run(&mut ledger, sample::streams(1..=10));
+    for id in ["a", "b"] {
+        register(&mut ledger, id, 20, &[]);
+        sample::run(&mut ledger, sample::ask(id, 5));
+    }
+    let level = headroom(&ledger);
+    assert_eq!(
+        (level.free, level.spare),
+        (30, 10),
+        "20 places for all 20 streams"
+    );
 }

@@ -71,13 +71,20 @@ impl Room {
 
     /// Returns what is left beside one more stream of that weight.
     #[must_use]
-    pub const fn beside(self, weight: u32) -> Self {
+    pub fn beside(self, weight: u32) -> Self {
+        self.beside_many(1, weight)
+    }
+
+    /// Returns what is left beside so many more streams of that weight.
+    #[must_use]
+    pub fn beside_many(self, streams: usize, weight: u32) -> Self {
+        let streams = u32::try_from(streams).unwrap_or(u32::MAX);
         Self {
-            streams: self.streams.saturating_sub(1),
+            streams: self.streams.saturating_sub(streams),
             weight: if self.weight == u32::MAX {
                 u32::MAX
             } else {
-                self.weight.saturating_sub(weight)
+                self.weight.saturating_sub(streams.saturating_mul(weight))
             },
         }
     }

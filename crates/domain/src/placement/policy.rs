@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::score::{BalancedScore, BasicScore, Facts, LoadAwareScore, Score, Strain};
+use crate::pace::MovePace;
 use crate::string_enum::string_enum;
 
 string_enum! {
@@ -92,8 +93,8 @@ pub struct PlacementSettings {
     pub policy: PlacementPolicy,
     /// The label under whose values the streams of a group are spread (`SPREAD_LABEL`).
     pub spread_label: String,
-    /// How many streams may be on their way to one instance because they are pinned to it.
-    pub moves_per_target: usize,
+    /// How many streams may be on their way back to the instances they are pinned to.
+    pub pace: MovePace,
     /// How long it must be quiet before unclaimed streams are spread (`AUTO_ASSIGN_SETTLE`); zero: they
     /// are assigned at once.
     pub settle: Duration,
@@ -104,7 +105,7 @@ impl Default for PlacementSettings {
         Self {
             policy: PlacementPolicy::default(),
             spread_label: "zone".to_owned(),
-            moves_per_target: 10,
+            pace: MovePace::default(),
             settle: Duration::ZERO,
         }
     }

@@ -126,15 +126,11 @@ fn of_owned(
     if let Some(home) = stream.pinned().filter(|home| **home != owned.instance) {
         let rule = match fleet.instance(home) {
             None => "is not registered",
-            Some(slot) => match excluded(fleet, stream, slot) {
-                None => {
-                    return (
-                        true,
-                        format!("It is pinned to {home}, and goes back there."),
-                    );
-                }
-                Some(rule) => rule.sentence(),
-            },
+            Some(_) if fleet.goes_home(stream.id, home) => {
+                let because = format!("It is pinned to {home}, and goes back there.");
+                return (true, because);
+            }
+            Some(slot) => excluded(stream, slot).map_or("is on probation", Exclusion::sentence),
         };
         return (
             false,
@@ -175,12 +171,10 @@ fn nowhere(outlook: &Outlook) -> String {
     }
 }
 
-fn excluded(fleet: &Fleet, stream: &Stream, slot: &InstanceSlot) -> Option<Exclusion> {
+fn excluded(stream: &Stream, slot: &InstanceSlot) -> Option<Exclusion> {
     let need = Need::of(stream);
     let is_back = stream.returned_by().contains(&slot.instance().id);
-    Exclusion::of(slot.instance(), slot.free(), &need)
-        .or_else(|| fleet.exclusion(stream.id, slot))
-        .or(is_back.then_some(Exclusion::ReleasedIt))
+    Exclusion::of(slot.instance(), slot.free(), &need).or(is_back.then_some(Exclusion::ReleasedIt))
 }
 
 /// Whether an instance takes streams, which ones it could have, and how its load compares. `None` if it

@@ -2,7 +2,7 @@
 
 use super::query::Query;
 use crate::fleet::Fleet;
-use crate::headroom::{Holder, takes_streams};
+use crate::headroom::Holder;
 
 /// Collects the facts. Walks the instances, not the streams.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +20,6 @@ impl Query for HeadroomFacts {
                 plain: slot.held().len().saturating_sub(count),
                 choosy,
                 free: slot.free(),
-                takes_streams: takes_streams(slot.instance()),
             }
         };
         fleet.instances().map(holder).collect()

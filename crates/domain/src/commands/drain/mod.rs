@@ -116,7 +116,7 @@ impl Command for CancelDrain {
 
 /// Returns whether an instance takes nothing because of a drain.
 pub(super) fn is_held_by_drain(instance: &Instance) -> bool {
-    instance.drain().is_some_and(|drain| drain.in_force)
+    instance.drain_in_force().is_some()
 }
 
 /// Returns whether the maintenance that follows a drain has begun. What a worker that left for a while

@@ -497,3 +497,42 @@ fn ending_the_maintenance_of_a_worker_that_left_removes_it() {
     let slot = ledger.saved().instance(&"b".into()).unwrap();
     assert_eq!(slot.held().len(), 4);
 }
+
+#[test]
+fn moves_that_wait_for_a_release_are_paced_for_a_classic_target_too() {
+    let mut ledger = ledger(false, 9);
+    let agreement = AgreeLease {
+        id: "a".into(),
+        incarnation: sample::life(&ledger, "a"),
+        lease: Some(Duration::from_secs(240)),
+    };
+    sample::run(&mut ledger, agreement);
+    follow(&mut ledger, "a");
+    sample::run(&mut ledger, drain(false));
+    let releasing = |ledger: &Ledger| {
+        let slot = ledger.saved().instance(&"a".into()).unwrap();
+        slot.releasing().len()
+    };
+    assert_eq!(releasing(&ledger), 2, "two at a time");
+    follow(&mut ledger, "a");
+    step(&mut ledger);
+    assert_eq!(releasing(&ledger), 2);
+    hold(&ledger);
+}
+
+#[test]
+fn a_stream_that_its_worker_never_releases_ends_a_forced_drain_as_expired() {
+    let mut ledger = ledger(true, 1);
+    sample::run(&mut ledger, drain(true));
+    at(&mut ledger, DEADLINE, PlannedDue::DrainDeadline(DEADLINE));
+    assert_eq!(
+        seen(&ledger).1,
+        DrainState::Draining,
+        "what fits nowhere is to be released"
+    );
+    let later = DEADLINE + Duration::from_secs(600);
+    at(&mut ledger, later, PlannedDue::DrainStep);
+    assert_eq!(seen(&ledger).1, DrainState::Expired);
+    assert!(seen(&ledger).2 > 0, "its owner may run it");
+    hold(&ledger);
+}

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use super::command::{Command, Rejection, current_life};
 use crate::fleet::{Draft, let_go};
-use crate::handover::{AbandonReason, AfterRelease, HandoverMode, MoveProgress, MoveReason};
+use crate::handover::{AbandonReason, HandoverMode, MoveProgress, MoveReason};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::placement::Exclusion;
@@ -59,7 +59,6 @@ impl Command for MoveStreams {
             if slot.stream().state_at(slot.place()) == StreamState::Quarantined {
                 return Err(Rejection::StreamQuarantined(stream));
             }
-            let handoff = slot.stream().handoff;
             let owner = slot.place().assignment().cloned();
             let to = target(draft, wanted, owner.as_ref())?;
             let is_there = owner.as_ref().is_some_and(|owner| owner.instance == to);
@@ -68,7 +67,7 @@ impl Command for MoveStreams {
                 draft.end_overlap(stream);
                 MoveProgress::Unchanged
             } else {
-                move_one(draft, stream, handoff, owner, &to, MoveReason::Planned)
+                draft.move_stream(stream, &to, MoveReason::Planned)
             };
             relocated.push(Relocated {
                 stream,
@@ -122,41 +121,6 @@ pub(super) fn target(
             instance: to.clone(),
             exclusion,
         }),
-    }
-}
-
-pub(super) fn move_one(
-    draft: &mut Draft<'_>,
-    stream: StreamId,
-    handoff: HandoverMode,
-    owner: Option<Assignment>,
-    to: &InstanceId,
-    why: MoveReason,
-) -> MoveProgress {
-    let reason = why.assign_reason();
-    let is_leased = |id: &InstanceId| {
-        let slot = draft.fleet().instance(id);
-        slot.is_some_and(|slot| slot.instance().is_leased() && slot.instance().status.is_serving())
-    };
-    let Some(owner) = owner.filter(|owner| is_leased(&owner.instance)) else {
-        draft.assign(stream, to, reason);
-        return MoveProgress::Moved;
-    };
-    match handoff {
-        HandoverMode::Exclusive => {
-            let to = Some(to.clone());
-            draft.begin_release(stream, AfterRelease::MoveTo { to, reason: why });
-            MoveProgress::Releasing
-        }
-        // A new owner that never confirms would leave both workers running the stream for ever.
-        HandoverMode::Overlap if is_leased(to) && !owner.is_releasing() => {
-            draft.assign_overlapping(stream, to, reason);
-            MoveProgress::Overlapping
-        }
-        HandoverMode::Overlap => {
-            draft.assign(stream, to, reason);
-            MoveProgress::Moved
-        }
     }
 }
 

@@ -243,6 +243,17 @@ impl Fleet {
         belongs_here.then_some(target)
     }
 
+    /// Returns whether a stream that is away goes back to the instance it is pinned to now: that one is
+    /// active and has room for it, and did not give it back lately.
+    pub fn goes_home(&self, stream: StreamId, home: &InstanceId) -> bool {
+        let is_enabled = self
+            .stream(stream)
+            .is_some_and(|slot| slot.stream().enabled);
+        let has_room =
+            (self.instance(home)).is_some_and(|slot| self.exclusion(stream, slot).is_none());
+        is_enabled && has_room && self.open_pin(stream) == Some(home)
+    }
+
     /// Returns the instance that a stream is pinned to, if it takes streams and did not give this one
     /// back lately.
     fn open_pin(&self, stream: StreamId) -> Option<&InstanceId> {

@@ -4,7 +4,9 @@ use super::Draft;
 use crate::events::Event;
 use crate::explain::Placing;
 use crate::fleet::change::Change;
-use crate::handover::{AbandonReason, AfterRelease, Handover};
+use crate::handover::{
+    AbandonReason, AfterRelease, Handover, HandoverMode, MoveProgress, MoveReason,
+};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
 use crate::stream::{AssignReason, Assignment, Place};
@@ -76,6 +78,40 @@ impl Draft<'_> {
             placed: self.fleet.placed(stream, to, reason, self.now),
         };
         self.placings.insert(to.clone(), placing);
+    }
+
+    /// Moves a stream to an instance as its mode and its owner allow: a leased owner of an exclusive
+    /// stream releases it first, and an overlapping one goes on until the new owner runs it. A classic
+    /// owner cannot confirm a release, so its streams move at once.
+    pub fn move_stream(
+        &mut self,
+        stream: StreamId,
+        to: &InstanceId,
+        why: MoveReason,
+    ) -> MoveProgress {
+        let reason = why.assign_reason();
+        let Some(slot) = self.fleet.stream(stream) else {
+            return MoveProgress::Unchanged;
+        };
+        let owner = slot.place().assignment();
+        let is_leased = owner.is_some_and(|owner| self.fleet.serves_leased(&owner.instance));
+        let is_releasing = owner.is_some_and(Assignment::is_releasing);
+        match slot.stream().handoff {
+            HandoverMode::Exclusive if is_leased => {
+                let to = Some(to.clone());
+                self.begin_release(stream, AfterRelease::MoveTo { to, reason: why });
+                MoveProgress::Releasing
+            }
+            // A new owner that never confirms would leave both workers running the stream for ever.
+            HandoverMode::Overlap if is_leased && self.fleet.serves_leased(to) && !is_releasing => {
+                self.assign_overlapping(stream, to, reason);
+                MoveProgress::Overlapping
+            }
+            HandoverMode::Exclusive | HandoverMode::Overlap => {
+                self.assign(stream, to, reason);
+                MoveProgress::Moved
+            }
+        }
     }
 
     /// Gives a stream to an instance while its former owner goes on until the new one runs it.

@@ -89,6 +89,13 @@ impl Fleet {
         self.instances.get(id)
     }
 
+    /// Returns whether an instance serves and holds leases: it can confirm a release.
+    pub fn serves_leased(&self, id: &InstanceId) -> bool {
+        self.instances
+            .get(id)
+            .is_some_and(|slot| slot.instance().is_leased() && slot.instance().status.is_serving())
+    }
+
     /// All instances, ascending by name.
     pub fn instances(&self) -> impl Iterator<Item = &InstanceSlot> {
         self.instances.values()
