@@ -84,20 +84,27 @@ fn instance(answer: &Value) -> String {
         _ => "gets no streams",
     };
     let balance = &answer["balance"];
+    let share = balance["fair_share"].as_f64();
+    let share = share.map_or_else(|| "none".to_owned(), |share| format!("{share:.1}"));
     let mut text = format!(
-        "Instance {} {takes}. {}\nIt owns a weight of {}, and its fair share is {:.1}.\n",
+        "Instance {} {takes}. {}\nIt owns a weight of {}, and its fair share is {share}.\n",
         cell(&answer["server_id"]),
         cell(&answer["because"]),
         cell(&balance["assigned"]),
-        balance["fair_share"].as_f64().unwrap_or_default(),
     );
     for (list, sentence) in [
         (
             &answer["waiting_it_could_take"],
             "Waiting streams that it could have",
         ),
-        (&balance["would_give"], "Streams on their way from it"),
-        (&balance["would_get"], "Streams on their way to it"),
+        (
+            &balance["would_give"],
+            "Streams that a rebalance would move away",
+        ),
+        (
+            &balance["would_get"],
+            "Streams that a rebalance would move to it",
+        ),
     ] {
         let ids: Vec<String> = entries(list).iter().map(cell).collect();
         if !ids.is_empty() {

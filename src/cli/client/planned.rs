@@ -6,6 +6,7 @@ use super::connection::Connection;
 use super::plans;
 use super::progress;
 use super::question::{PlannedOrder, Work};
+use super::recovery::encoded;
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
@@ -20,17 +21,25 @@ pub(super) fn carry_out(connection: &Connection, order: &PlannedOrder, json: boo
         }
     };
     if order.wait && !order.dry_run {
-        let path = match order.work {
-            Work::Roll | Work::ShowRoll => format!("/rolls/{}", answer["id"]),
-            _ => path(order),
-        };
-        return progress::wait(connection, &path, json);
+        return progress::wait(connection, &watched(order, &answer), json);
     }
     print(&if json {
         format!("{}\n", escaped_json(&format!("{answer:#}")))
     } else {
         show(order.work, &answer)
     })
+}
+
+/// Returns the path at which the progress of an order is shown.
+fn watched(order: &PlannedOrder, answer: &Value) -> String {
+    match order.work {
+        Work::Roll | Work::Rolls | Work::ShowRoll | Work::OrderRoll(_) => {
+            format!("/rolls/{}", answer["id"])
+        }
+        Work::Cordon | Work::Uncordon | Work::Drain | Work::CancelDrain | Work::Maintenance => {
+            instance(order, "drain")
+        }
+    }
 }
 
 fn send(connection: &Connection, order: &PlannedOrder) -> Result<Value, String> {
@@ -60,29 +69,19 @@ fn send(connection: &Connection, order: &PlannedOrder) -> Result<Value, String> 
 }
 
 fn path(order: &PlannedOrder) -> String {
-    let instance = |word: &str| format!("/instances/{}/{word}", segment(&order.id));
     match order.work {
-        Work::Cordon => instance("cordon"),
-        Work::Uncordon => instance("uncordon"),
-        Work::Drain | Work::CancelDrain => instance("drain"),
-        Work::Maintenance => instance("maintenance"),
+        Work::Cordon => instance(order, "cordon"),
+        Work::Uncordon => instance(order, "uncordon"),
+        Work::Drain | Work::CancelDrain => instance(order, "drain"),
+        Work::Maintenance => instance(order, "maintenance"),
         Work::Roll | Work::Rolls => "/rolls".to_owned(),
-        Work::ShowRoll => format!("/rolls/{}", segment(&order.id)),
-        Work::OrderRoll(word) => format!("/rolls/{}/{word}", segment(&order.id)),
+        Work::ShowRoll => format!("/rolls/{}", encoded(&order.id)),
+        Work::OrderRoll(word) => format!("/rolls/{}/{word}", encoded(&order.id)),
     }
 }
 
-/// Returns a name as one segment of a path.
-fn segment(name: &str) -> String {
-    let mut segment = String::new();
-    for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'~') {
-            segment.push(char::from(byte));
-        } else {
-            segment.push_str(&format!("%{byte:02X}"));
-        }
-    }
-    segment
+fn instance(order: &PlannedOrder, word: &str) -> String {
+    format!("/instances/{}/{word}", encoded(&order.id))
 }
 
 fn show(work: Work, answer: &Value) -> String {
@@ -92,5 +91,31 @@ fn show(work: Work, answer: &Value) -> String {
         Work::CancelDrain => plans::cancelled(answer),
         Work::Rolls => plans::rolls(answer),
         Work::Roll | Work::ShowRoll | Work::OrderRoll(_) => plans::roll(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn the_progress_of_an_order_is_at_its_drain_whatever_its_instance_is_called() {
+        let order = |work, id: &str| PlannedOrder {
+            work,
+            id: id.to_owned(),
+            body: serde_json::Map::new(),
+            dry_run: false,
+            wait: true,
+        };
+        let answer = json!({"id": 7});
+        for (work, path) in [
+            (Work::Maintenance, "/instances/maintenance-1/drain"),
+            (Work::Drain, "/instances/maintenance-1/drain"),
+            (Work::Roll, "/rolls/7"),
+        ] {
+            assert_eq!(watched(&order(work, "maintenance-1"), &answer), path);
+        }
     }
 }

@@ -27,12 +27,11 @@ const BAR: usize = 30;
 
 /// Waits until the work at this path is over.
 pub(super) fn wait(connection: &Connection, path: &str, json: bool) -> Exit {
-    let path = path.replace("/maintenance", "/drain");
     let is_terminal = io::stderr().is_terminal();
     let mut shown = String::new();
     let mut failures = 0;
     let last = loop {
-        match connection.get(&path, &[]) {
+        match connection.get(path, &[]) {
             Ok(answer) => {
                 failures = 0;
                 let line = line(&answer);

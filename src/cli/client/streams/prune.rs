@@ -73,16 +73,14 @@ pub(super) fn disable(connection: &Connection, missing: &Missing) -> Result<u64,
             .map(|id| json!({"id": id, "enabled": false}))
             .collect();
         let body = json!({ "streams": streams }).to_string();
-        let answer = connection
-            .post_json("/streams", &body)?
-            .map_err(|refusal| {
-                format!(
-                    "{} {} of {} were disabled; repeat the import to disable the others.",
-                    refusal.sentence,
-                    disabled,
-                    counted(missing.count(), "stream")
-                )
-            })?;
+        let so_far = |reason: String| {
+            format!(
+                "{reason} {disabled} of {} were disabled; repeat the import to disable the others.",
+                counted(missing.count(), "stream")
+            )
+        };
+        let answer = connection.post_json("/streams", &body).map_err(so_far)?;
+        let answer = answer.map_err(|refusal| so_far(refusal.sentence))?;
         disabled += answer["updated"].as_u64().unwrap_or_default();
     }
     Ok(disabled)

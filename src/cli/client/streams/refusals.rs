@@ -15,12 +15,15 @@ pub(super) struct Refusals {
     kept: Vec<Fault>,
     /// The lines of all, to be left out when the others are saved.
     lines: Vec<u64>,
+    /// Whether the rest of the file could not be read.
+    end_the_file: bool,
 }
 
 impl Refusals {
     /// Notes a row.
     pub(super) fn note(&mut self, fault: Fault) {
         self.lines.push(fault.line);
+        self.end_the_file |= fault.ends_the_file;
         if self.kept.len() < KEPT {
             self.kept.push(fault);
         }
@@ -33,7 +36,7 @@ impl Refusals {
 
     /// Returns whether the rest of the file could not be read.
     pub(super) fn end_the_file(&self) -> bool {
-        self.kept.iter().any(|fault| fault.ends_the_file)
+        self.end_the_file
     }
 
     /// Returns the lines, ascending.
@@ -74,5 +77,16 @@ mod tests {
         assert_eq!(lines[20..], ["  and 2 rows more."]);
         assert_eq!((refusals.count(), refusals.lines()[0]), (22, 2));
         assert!(!refusals.end_the_file());
+    }
+
+    #[test]
+    fn the_end_of_a_file_is_not_forgotten_behind_many_faults() {
+        let mut refusals = Refusals::default();
+        for line in 1..=KEPT as u64 {
+            refusals.note(Fault::of_row(line, "has no name"));
+        }
+        assert!(!refusals.end_the_file());
+        refusals.note(Fault::of_file(5_000, "is not UTF-8"));
+        assert!(refusals.end_the_file());
     }
 }
