@@ -139,6 +139,11 @@ pub(super) fn page<T, K>(
     (items, next)
 }
 
+/// Rounds to four places: shares of streams need no more.
+pub(super) fn rounded(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 
-use super::answer::{Time, Told};
+use super::answer::{Time, Told, rounded};
 use super::params;
 use super::problem::Problem;
 use super::state::{AppState, Load};
@@ -180,7 +180,7 @@ pub(super) async fn stream(
     request: HttpRequest,
 ) -> Result<Json<Told<StreamExplanation>>, Problem> {
     let id = params::stream_id(&request)?;
-    let _permit = state.admit(Load::Read)?;
+    let _permit = state.admit(Load::Check)?;
     let orchestrator = state.orchestrator();
     let found = orchestrator.ask(ExplainStream { id }).await?;
     let StreamExplained {
@@ -246,11 +246,6 @@ async fn balanced(
     })
 }
 
-/// Rounds to four places: shares of streams need no more.
-fn rounded(number: f64) -> f64 {
-    (number * 1e4).round() / 1e4
-}
-
 /// What the store has of a stream: why its owner was chosen, and its way, newest first.
 async fn remembered(
     orchestrator: &Orchestrator,
@@ -302,7 +297,7 @@ pub(super) async fn instance(
     request: HttpRequest,
 ) -> Result<Json<Told<InstanceExplanation>>, Problem> {
     let id = params::server_id(&request)?;
-    let _permit = state.admit(Load::Read)?;
+    let _permit = state.admit(Load::Check)?;
     let question = ExplainInstance { id: id.clone() };
     let found = state.orchestrator().ask(question).await?;
     let InstanceExplained {

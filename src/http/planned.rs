@@ -9,14 +9,16 @@ use super::body::Body;
 use super::params;
 use super::problem::Problem;
 use super::requests::{
-    CordonRequest, DrainRequest, DryRunQuery, MaintenanceRequest, ReasonQuery, future, read_query,
+    CordonRequest, DrainRequest, DryRunQuery, MaintenanceRequest, ReasonQuery, ReasonRequest,
+    future, read_query,
 };
 use super::state::{AppState, Load};
 use crate::domain::commands::{
-    CancelDrain, CordonInstance, DrainInstance, DrainPlan, DrainProgress, PlanMaintenance,
-    UncordonInstance,
+    CancelDrain, CancelledDrain, CordonInstance, DrainInstance, DrainPlan, DrainProgress,
+    PlanMaintenance, UncordonInstance,
 };
 use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::instance::InstanceStatus;
 use crate::domain::planned::{DrainState, Requester};
 use crate::domain::queries::{DrainReport, DrainStatus};
 use crate::domain::time::WallTime;
@@ -63,11 +65,7 @@ pub(super) async fn uncordon(
 ) -> Result<Json<CordonAnswer>, Problem> {
     let id = params::server_id(&request)?;
     let _permit = state.admit(Load::Write)?;
-    let body: CordonRequest = body.read_or_default().await?;
-    if body.until.is_some() {
-        let reason = "belongs to a cordon: an uncordon takes effect at once";
-        return Err(Problem::invalid_field("until", reason));
-    }
+    let body: ReasonRequest = body.read_or_default().await?;
     let command = UncordonInstance {
         id: id.clone(),
         by: Requester::Operator,
@@ -92,7 +90,7 @@ struct MoveLine {
 
 #[derive(Debug, Serialize)]
 struct DrainAnswer {
-    status: &'static str,
+    status: InstanceStatus,
     server_id: InstanceId,
     /// Set if nothing was changed: the moves are those that would be made.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -123,10 +121,7 @@ impl DrainAnswer {
         };
         let moves = plan.moves.into_iter().map(line).collect();
         Self {
-            status: match until {
-                Some(_) if plan.streams == 0 => "maintenance",
-                _ => "draining",
-            },
+            status: plan.status,
             server_id: from.clone(),
             dry_run,
             streams: plan.streams,
@@ -278,16 +273,12 @@ pub(super) async fn cancel_drain(
         by: Requester::Operator,
         reason,
     };
-    let drain = state.orchestrator().execute(command).await?;
-    let report = state
-        .orchestrator()
-        .ask(DrainStatus { id: id.clone() })
-        .await?;
+    let CancelledDrain { drain, left } = state.orchestrator().execute(command).await?;
     Ok(Json(CancelAnswer {
         status: "cancelled",
         server_id: id,
         state: drain.state,
-        streams_left: report.map_or(0, |report| report.left),
+        streams_left: left,
         moved: drain.moved,
     }))
 }

@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{Time, Told, list, milliseconds};
+use super::answer::{Time, Told, list, milliseconds, rounded};
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
 use super::requests::{RebalanceQuery, read_query};
@@ -102,11 +102,6 @@ impl CheckStatistics {
             load_imbalance: rounded(highest - lowest),
         }
     }
-}
-
-/// Rounds to four places: shares of streams need no more.
-fn rounded(number: f64) -> f64 {
-    (number * 1e4).round() / 1e4
 }
 
 /// `GET /rebalance/check`

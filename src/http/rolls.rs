@@ -8,7 +8,7 @@ use super::answer::Time;
 use super::body::Body;
 use super::params;
 use super::problem::Problem;
-use super::requests::{CordonRequest, DryRunQuery, RollRequest, read_query};
+use super::requests::{DryRunQuery, ReasonRequest, RollRequest, read_query};
 use super::state::{AppState, Load};
 use crate::actors::refusal::Refusal;
 use crate::domain::commands::{OrderRoll, Rejection, RollOrder, RollSelection, StartRoll};
@@ -95,7 +95,7 @@ pub(super) async fn start(
         drain_deadline: body.deadline.unwrap_or(planned.drain_deadline),
         by: Requester::Operator,
         reason: body.reason,
-        health: orchestrator.telemetry().health(),
+        health: orchestrator.system_health().await?.verdict.health,
         pace: planned.pace,
     };
     let began = orchestrator.execute_or_try(command, dry_run).await;
@@ -172,14 +172,14 @@ async fn order(
 ) -> Result<Json<RollAnswer>, Problem> {
     let id = RollId::new(params::number(&request, "id")?);
     let _permit = state.admit(Load::Write)?;
-    let reason = body.read_or_default::<CordonRequest>().await?.reason;
+    let reason = body.read_or_default::<ReasonRequest>().await?.reason;
     let orchestrator = state.orchestrator();
     let command = OrderRoll {
         id,
         order,
         by: Requester::Operator,
         reason,
-        health: orchestrator.telemetry().health(),
+        health: orchestrator.system_health().await?.verdict.health,
         pace: orchestrator.planned().pace,
     };
     let roll = orchestrator.execute(command).await?;

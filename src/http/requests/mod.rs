@@ -31,7 +31,9 @@ pub(super) use collections::whole;
 pub(super) use heartbeat::HeartbeatRequest;
 pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
 pub(super) use orders::{BrakeRequest, ForceRequest, ReleaseQuarantineRequest};
-pub(super) use planned::{CordonRequest, DrainRequest, MaintenanceRequest, RollRequest, future};
+pub(super) use planned::{
+    CordonRequest, DrainRequest, MaintenanceRequest, ReasonRequest, RollRequest, future,
+};
 pub(super) use queries::{
     AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
     HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, ReasonQuery,

@@ -13,7 +13,15 @@ use crate::domain::time::WallTime;
 use crate::http::problem::Problem;
 
 request! {
-    /// `POST /instances/{server_id}/cordon` and `/uncordon`.
+    /// An order that needs nothing but a reason.
+    pub(in crate::http) struct ReasonRequest {
+        /// Why, 1 to 512 characters.
+        reason: Option<String> = text(1..=512),
+    }
+}
+
+request! {
+    /// `POST /instances/{server_id}/cordon`.
     pub(in crate::http) struct CordonRequest {
         /// Why, 1 to 512 characters.
         reason: Option<String> = text(1..=512),

@@ -42,6 +42,8 @@ pub struct DrainPlan {
     pub moves: Vec<DrainMove>,
     /// The streams for which no active instance has room.
     pub would_not_fit: Vec<StreamId>,
+    /// The state of the instance once it has begun.
+    pub status: InstanceStatus,
 }
 
 impl DrainPlan {
@@ -70,6 +72,7 @@ impl DrainPlan {
             streams: 0,
             moves: Vec::new(),
             would_not_fit: Vec::new(),
+            status: InstanceStatus::Maintenance,
         }
     }
 
@@ -91,11 +94,15 @@ impl DrainPlan {
             streams: slot.map_or(0, |slot| slot.held().len()),
             moves: moves.into_iter().map(waiting).collect(),
             would_not_fit,
+            status: InstanceStatus::Draining,
         }
     }
 
     /// Notes which of the moves have begun.
     pub(super) fn note_progress(&mut self, fleet: &Fleet) {
+        if let Some(slot) = fleet.instance(&self.id) {
+            self.status = slot.instance().status;
+        }
         for planned in &mut self.moves {
             let slot = fleet.stream(planned.stream);
             let Some(Place::Assigned(assignment)) = slot.map(|slot| slot.place()) else {

@@ -39,7 +39,7 @@ pub use catalogue::{DeleteStream, SaveStreams, StreamSpec, StreamsSaved};
 pub use command::{Command, Rejection};
 pub use confirm::{ConfirmDelivery, Confirmed};
 pub use cordon::{CordonInstance, UncordonInstance};
-pub use drain::{CancelDrain, DrainInstance};
+pub use drain::{CancelDrain, CancelledDrain, DrainInstance};
 pub use drain_plan::{DrainMove, DrainPlan, DrainProgress};
 pub use dry_run::DryRun;
 pub use incident::{EndIncident, EscalateIncident, OpenIncident, Opening};

@@ -83,10 +83,19 @@ pub struct CancelDrain {
     pub reason: Option<String>,
 }
 
-impl Command for CancelDrain {
-    type Reply = Drain;
+/// The result of a saved [`CancelDrain`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct CancelledDrain {
+    pub drain: Drain,
+    /// How many streams the instance still owns.
+    pub left: usize,
+}
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<Drain, Rejection> {
+impl Command for CancelDrain {
+    type Reply = CancelledDrain;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<CancelledDrain, Rejection> {
         let instance = known(draft, &self.id)?;
         let drain = instance
             .drain()
@@ -107,10 +116,14 @@ impl Command for CancelDrain {
             self.by,
             self.reason.clone(),
         );
-        known(draft, &self.id)?
-            .drain()
-            .cloned()
-            .ok_or_else(|| Rejection::NoDrain(self.id.clone()))
+        let slot = draft.fleet().instance(&self.id);
+        let cancelled = slot.and_then(|slot| {
+            Some(CancelledDrain {
+                drain: slot.instance().drain()?.clone(),
+                left: slot.held().len(),
+            })
+        });
+        cancelled.ok_or_else(|| Rejection::NoDrain(self.id.clone()))
     }
 }
 
