@@ -49,7 +49,8 @@ impl Exit {
                  second signal during its stop; the last line of the log has the reason",
                 "failed; one sentence on standard error has the reason",
                 "no answer, or not done; `consistency`: an invariant is violated; `streams import`: a row \
-                 cannot be imported",
+                 cannot be imported; `--wait`: the drain has expired or was cancelled, or the roll has \
+                 paused or was cancelled",
             ],
             Self::Misused => [
                 "the command line or a setting is wrong; nothing was started",
@@ -75,7 +76,7 @@ impl From<Exit> for ExitCode {
 /// Returns the exit codes as a table for OPERATIONS.
 pub fn markdown_exit_codes() -> String {
     let mut table = String::from(
-        "| code | the server | `migrate`, `config` | `status`, `capacity`, `explain`, `cluster`, `incidents`, `consistency`, `recover`, `emergency`, `streams` |\n\
+        "| code | the server | `migrate`, `config` | `status`, `capacity`, `explain`, `cluster`, `incidents`, `consistency`, `recover`, `emergency`, `rebalance`, `cordon`, `uncordon`, `drain`, `maintenance`, `roll`, `streams` |\n\
          | --- | --- | --- | --- |\n",
     );
     for exit in Exit::ALL {

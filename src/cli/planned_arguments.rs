@@ -19,7 +19,7 @@ pub(super) fn commands() -> [clap::Command; 5] {
                 "When it ends by itself: a time, or a duration such as 30m",
             )),
         asking("uncordon")
-            .about("Ends the cordon of an instance, and a drain that keeps it empty")
+            .about("Ends the cordon of an instance, and a drain that keeps streams away from it")
             .arg(instance())
             .arg(reason()),
         asking("drain")

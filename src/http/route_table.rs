@@ -99,7 +99,7 @@ static ROUTES: &[Route] = routes![
     Current Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
     Current Ordered POST "/streams/{id}/release-quarantine" [None] quarantine::release,
-        "Releases a quarantined stream: what speaks against it is forgotten, and it is placed at once; optional `reason`.";
+        "Releases a stream that is quarantined or on trial: the failures of its owners are forgotten. One without an owner is placed at once, or waits like any other. `reason`.";
     Current Shown GET "/capacity" [None] capacity::show,
         "Shows whether the loss of any one instance, or of all with one value of a label, could be absorbed, and how many streams would have no home.";
     Classic Shown GET "/instances" [Read] instances::list,
@@ -115,7 +115,7 @@ static ROUTES: &[Route] = routes![
     Current Ordered POST "/instances/{server_id}/cordon" [None] planned::cordon,
         "Keeps an instance from getting streams; it keeps those it has. `reason`, `until`.";
     Current Ordered POST "/instances/{server_id}/uncordon" [None] planned::uncordon,
-        "Ends the cordon of an instance, and a drain that keeps it empty. `reason`.";
+        "Ends the cordon of an instance, and a drain that keeps streams away from it, also one under way. `reason`.";
     Current Ordered POST "/instances/{server_id}/drain" [Read] planned::drain,
         "Moves the streams of an instance to others and keeps it empty. `deadline`, `reason`, `force`; `dry_run=true` only plans.";
     Current Shown GET "/instances/{server_id}/drain" [None] planned::drain_status,

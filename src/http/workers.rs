@@ -207,13 +207,13 @@ pub(super) async fn assign(
         AssignOutcome::Full { max_streams } => AssignAnswer::none(
             "no_capacity",
             format!(
-                "This instance already holds all of the {max_streams} streams it may hold, or its \
-                 room is reserved for streams on their way to it."
+                "This instance has no room: it owns the {max_streams} streams it may own, its \
+                 `capacity` is used up, or its room is reserved for streams on their way to it."
             ),
         ),
         AssignOutcome::NotEligible(status) => AssignAnswer::none(
             "no_capacity",
-            format!("This instance is {status} and is handed no streams in that state."),
+            format!("This instance is {status} and gets no streams in that state."),
         ),
         AssignOutcome::Cordoned(until) => AssignAnswer::none(
             "no_capacity",
@@ -231,23 +231,29 @@ pub(super) async fn assign(
         ),
         AssignOutcome::Withdrawn => AssignAnswer::none(
             "no_capacity",
-            "This instance is being emptied and is handed no streams until it registers again."
+            "This instance is being emptied and gets no streams until it registers again."
                 .to_owned(),
         ),
         AssignOutcome::NoneWaiting if requested == 0 => AssignAnswer::none(
             "no_streams",
-            "No stream was asked for, and none is owed to this instance.".to_owned(),
+            "No stream was requested, and this instance owns none that it was not notified of."
+                .to_owned(),
         ),
         AssignOutcome::Paused(count) => AssignAnswer::none(
             "no_streams",
             format!(
-                "All {count} streams that wait are paused, because workers gave them back again and \
-                 again; `GET /streams/{{id}}` says until when. Ask again later."
+                "No stream waits that this instance can have now: {count} streams are paused, because \
+                 workers gave them back again and again (`GET /streams/{{id}}` says until when), and any \
+                 others need more `capacity`, require other labels, or are pinned to another instance. \
+                 Repeat the request later."
             ),
         ),
         AssignOutcome::NoneWaiting => AssignAnswer::none(
             "no_streams",
-            "No stream waits for an instance now; ask again later.".to_owned(),
+            "No stream waits that this instance can have now: any that wait need more `capacity`, \
+             require other labels, are pinned to another instance, or are quarantined. Repeat the \
+             request later."
+                .to_owned(),
         ),
     }))
 }

@@ -1,4 +1,5 @@
-//! How many planned moves may be under way: those of drains, of rolls and of balance together.
+//! How many planned moves may be under way: those of drains, of rolls, of balance and of returns to a
+//! pin together.
 //!
 //! A move is *under way* from the moment its target is chosen until the target shows that it runs the
 //! stream: while its owner is to release it, while it overlaps, and while a leased target has not
@@ -6,7 +7,8 @@
 //! `Fleet::moves_under_way` and `Fleet::arriving` count them.
 //!
 //! The limit of one target keeps a server that starts many streams at once from a stampede; the limit
-//! in all keeps planned work from taking the whole fleet. A recovery asks neither.
+//! in all keeps planned work from taking the whole fleet. A recovery asks neither, and neither does an
+//! operator's order to move single streams, whose moves are counted.
 
 use crate::handover::MoveProgress;
 

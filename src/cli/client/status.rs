@@ -161,8 +161,8 @@ fn entries(list: &Value) -> &[Value] {
     list.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// Returns `1371 running, 1580 owned and not running, 12 orphaned; 50 disabled`: the numbers before
-/// the semicolon add up to the streams that should run.
+/// Returns `1371 running, 1580 owned and not running, 12 orphaned, 1 quarantined; 50 disabled`: the
+/// numbers before the semicolon add up to the streams that should run.
 fn of_streams(streams: &Value) -> String {
     let count = |value: &Value| value.as_u64().unwrap_or_default();
     let (by_state, running) = (&streams["by_state"], count(&streams["running"]));
@@ -174,6 +174,7 @@ fn of_streams(streams: &Value) -> String {
         ),
         (count(&by_state["unclaimed"]), "unclaimed"),
         (count(&by_state["orphaned"]), "orphaned"),
+        (count(&by_state["quarantined"]), "quarantined"),
     ];
     let parts: Vec<String> = enabled
         .iter()
@@ -272,12 +273,14 @@ mod tests {
     #[test]
     fn streams_that_are_owned_and_do_not_run_are_told_apart_and_all_add_up() {
         let streams = json!({
-            "total": 2963, "disabled": 50, "running": 1371,
-            "by_state": {"assigned": 2951, "unclaimed": 0, "orphaned": 12, "disabled": 50},
+            "total": 2964, "disabled": 50, "running": 1371,
+            "by_state": {
+                "assigned": 2951, "unclaimed": 0, "orphaned": 12, "quarantined": 1, "disabled": 50,
+            },
         });
         assert_eq!(
             of_streams(&streams),
-            "1371 running, 1580 owned and not running, 12 orphaned; 50 disabled"
+            "1371 running, 1580 owned and not running, 12 orphaned, 1 quarantined; 50 disabled"
         );
         let healthy = json!({
             "total": 3, "disabled": 0, "running": 3, "by_state": {"assigned": 3},

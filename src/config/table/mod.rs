@@ -324,7 +324,7 @@ const SETTINGS: &[Setting] = &[
             max: 100_000,
         },
         default: Text("10"),
-        meaning: "Planned moves (1-100000) that may be under way to one instance at a time; a recovery does not wait for it.",
+        meaning: "Moves under way to one instance (1-100000) at which drains, rolls, balance and returns to a pin begin no further one; recoveries and POST /streams/move do not wait.",
     },
     Setting {
         name: "MAX_CONCURRENT_MOVES",
@@ -335,7 +335,7 @@ const SETTINGS: &[Setting] = &[
             max: 1_000_000,
         },
         default: Text("100"),
-        meaning: "Planned moves (1-1000000) that may be under way in the whole fleet at a time; a recovery does not wait for it.",
+        meaning: "Moves under way in the whole fleet (1-1000000) at which drains, rolls, balance and returns to a pin begin no further one; recoveries and POST /streams/move do not wait.",
     },
     Setting {
         name: "QUARANTINE_AFTER",
