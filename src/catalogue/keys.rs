@@ -9,9 +9,9 @@ use super::row::{Key, Row};
 /// 128 bits of a key or a name.
 type Fingerprint = [u64; 2];
 
-/// Keeps a fingerprint for each key and each name, so that a million rows need about 100 MB whatever
-/// they contain. The fingerprints are made anew in each process; that two keys have the same one is
-/// less likely than a fault of the memory.
+/// Keeps two fingerprints for each row, one of its key and one of its name, each with the number of the
+/// line; so what it holds of a row does not depend on what the row contains. The fingerprints are made
+/// anew in each process; that two keys have the same one is less likely than a fault of the memory.
 #[derive(Debug, Default)]
 pub(crate) struct Keys {
     hashers: [RandomState; 2],

@@ -1,4 +1,6 @@
-//! The least number of moves where all streams count the same and some have requirements.
+//! The least number of moves where all streams weigh the same and have different requirements, for up to
+//! 20,000 pairs of an instance and a kind of stream. A larger fleet is left to the search of single moves,
+//! which may need more moves.
 //!
 //! A stream may have to make room for another: if only `b` can take a stream of `a` and is at the
 //! top of its band, one of its own goes on to `c`. That is a flow of streams through the

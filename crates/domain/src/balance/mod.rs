@@ -1,4 +1,4 @@
-//! Balance: the fewest moves of streams after which every instance has its fair share.
+//! Balance: few moves of streams after which every instance is near its fair share.
 //!
 //! # Words
 //!
@@ -16,11 +16,22 @@
 //!
 //! # How it is found
 //!
-//! `board.rs` holds who has what. If all streams weigh the same and some have requirements,
-//! `chains.rs` finds the least possible number of moves, also where one stream must make room for
-//! another. `search.rs` does the rest: it moves a stream, or swaps two, as long as that brings
-//! instances nearer to their bands. If all streams weigh the same, that is the least possible
-//! number of moves as well: each move takes a surplus or fills a deficit, and both if there are both.
+//! `board.rs` holds who has what. `search.rs` moves a stream, or swaps two, as long as that brings
+//! instances nearer to their bands. Before it, `chains.rs` looks for moves in which one stream makes room
+//! for another: only if all movable streams weigh the same, have at least two kinds of requirements, and
+//! the instances times those kinds are at most 20,000.
+//!
+//! # How short a plan is
+//!
+//! | movable streams | number of moves |
+//! | --- | --- |
+//! | of one weight, with one kind of requirement or none | the least possible: each move takes a surplus or fills a deficit, and both if there are both |
+//! | of one weight, with several kinds, up to 20,000 pairs of an instance and a kind | the least possible, by `chains.rs` |
+//! | of one weight, with more pairs than that | no single move or swap improves it; it may be longer, or end farther from the bands |
+//! | of different weights | the same |
+//!
+//! The search looks at up to 64 partners of an instance, those farthest on the other side that can take
+//! a stream of it.
 //!
 //! # What can go wrong
 //!

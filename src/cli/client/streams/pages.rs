@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::client::connection::Connection;
 
-/// How many streams a page has. The longest answer is then some 200 MB, an ordinary one 2 MB.
+/// How many streams a page has. One page is held at a time, whatever the length of the catalogue.
 const PAGE: usize = 5_000;
 
 /// Calls `each` with every stream of the catalogue, by ascending id. URLs are whole if `whole_urls`
