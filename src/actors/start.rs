@@ -92,7 +92,8 @@ pub enum Placement {
     Apart {
         /// The actors that answer heartbeats, and those that talk to them.
         heartbeats: ArbiterHandle,
-        /// The actors that walk the fleet or its rows: the HeartbeatLog and the HealthActor.
+        /// The actors that walk the fleet or its rows: the HeartbeatLog, the HealthActor, the
+        /// HeadroomActor and the BalanceActor.
         records: ArbiterHandle,
         /// The FleetActor.
         fleet: ArbiterHandle,

@@ -129,7 +129,7 @@ static ROUTES: &[Route] = routes![
     Classic Shown GET "/rebalance/check" [None] rebalance::check,
         "Shows how far each instance is from its fair share of the streams, and whether moves would help.";
     Classic Ordered POST "/rebalance/smart" [Read] rebalance::smart,
-        "Balances the fleet by the weights of the streams, with the fewest moves; `reason`, `dry_run`.";
+        "Balances the fleet by the weights of the streams, with few moves; `reason`, `dry_run`.";
     Classic Ordered POST "/rebalance/basic" [Read] rebalance::basic,
         "Balances the fleet by the number of streams; `reason`, `dry_run`.";
     Classic Shown GET "/rebalance/stats" [None] rebalance::stats,

@@ -87,8 +87,8 @@ impl Builder {
         self
     }
 
-    /// Adds labels (rack, zone, version), by which the orchestrator finds what failures have in
-    /// common.
+    /// Adds labels (rack, zone, version), which streams may require, and by which the orchestrator
+    /// finds what failures have in common.
     #[must_use]
     pub fn labels<K: Into<String>, V: Into<String>>(
         mut self,

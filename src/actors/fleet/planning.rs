@@ -1,5 +1,5 @@
 //! Continues planned work (`domain/planned/mod.rs`): cordons and absences that are over, and the steps
-//! of drains.
+//! of drains and of rolls.
 //!
 //! One timer for all of it. What is due becomes a command in the queue like any other, so it is decided
 //! and saved with its neighbours. No caller waits for its answer: if it is not saved, it is due again

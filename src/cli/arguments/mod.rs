@@ -239,10 +239,7 @@ pub(super) fn command_line() -> clap::Command {
         .subcommand(stream_arguments::streams())
         .subcommand(
             asking("rebalance")
-                .about(
-                    "Has a running orchestrator balance its fleet with the fewest moves, and shows \
-                     them",
-                )
+                .about("Has a running orchestrator balance its fleet with few moves, and shows them")
                 .arg(
                     Arg::new("dry-run")
                         .long("dry-run")
