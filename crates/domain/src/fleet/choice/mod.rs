@@ -249,18 +249,19 @@ impl Fleet {
         let is_enabled = self
             .stream(stream)
             .is_some_and(|slot| slot.stream().enabled);
-        let has_room =
-            (self.instance(home)).is_some_and(|slot| self.exclusion(stream, slot).is_none());
-        is_enabled && has_room && self.open_pin(stream) == Some(home)
+        is_enabled && self.open_pin(stream) == Some(home)
     }
 
-    /// Returns the instance that a stream is pinned to, if it takes streams and did not give this one
-    /// back lately.
+    /// Returns the instance that a stream is pinned to, if it takes streams, has room for this one, and
+    /// did not give it back lately.
     fn open_pin(&self, stream: StreamId) -> Option<&InstanceId> {
         let stream = self.stream(stream)?.stream();
         let pin = stream.pinned()?;
         let slot = self.instance(pin)?;
-        let is_open = self.room().is_open(&slot.filing()) && !stream.returned_by().contains(pin);
+        let need = Need::of(stream);
+        let is_open = self.room().is_open(&slot.filing())
+            && Exclusion::by_need(slot.instance(), slot.free(), &need).is_none()
+            && !stream.returned_by().contains(pin);
         is_open.then(|| &slot.instance().id)
     }
 

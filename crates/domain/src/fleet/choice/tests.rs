@@ -380,6 +380,30 @@ fn an_unclaimed_pinned_stream_waits_for_the_request_of_its_instance() {
 }
 
 #[test]
+fn an_unclaimed_stream_that_its_instance_cannot_have_goes_to_another() {
+    let mut ledger = sample::ledger();
+    let small = RegisterInstance {
+        capacity: Some(10),
+        ..sample::register("b", 9)
+    };
+    register(&mut ledger, small);
+    register(&mut ledger, sample::register("a", 9));
+    register(&mut ledger, taker("c", 9));
+    let heavy = StreamSpec {
+        weight: Some(50),
+        ..pinned(1, "b")
+    };
+    let choosy = StreamSpec {
+        requires: Some(texts(&[("gpu", "yes")])),
+        ..pinned(2, "b")
+    };
+    save(&mut ledger, [heavy, choosy, pinned(3, "b")]);
+    assert_eq!(held(&ledger, "c"), [1], "nobody has the label of stream 2");
+    sample::run(&mut ledger, sample::ask("a", 9));
+    assert!(held(&ledger, "a").is_empty(), "stream 3 belongs to b");
+}
+
+#[test]
 fn only_so_many_pinned_streams_are_on_their_way_at_a_time() {
     let mut ledger = sample::ledger();
     register(&mut ledger, sample::register("b", 99));
