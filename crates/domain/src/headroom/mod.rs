@@ -42,6 +42,13 @@ impl Holder {
         self.plain + self.choosy.values().sum::<usize>()
     }
 
+    /// Returns the sum of the weights of its streams.
+    fn weight(&self) -> usize {
+        let weighs = |(need, count): (&Need, &usize)| count.saturating_mul(need.weight as usize);
+        let choosy = self.choosy.iter().map(weighs);
+        choosy.fold(self.plain, usize::saturating_add)
+    }
+
     /// Returns how many streams that need nothing it may be given.
     fn places(&self) -> usize {
         if self.instance.takes_moves() {
@@ -85,7 +92,8 @@ pub struct Headroom {
     /// How many more streams the instances that take streams may be given.
     pub free: usize,
     /// How many more streams that need nothing the fleet could take and still absorb the loss of any one
-    /// instance; negative: how many have no home if the worst one is lost now.
+    /// instance (at least so many, if streams weigh differently); negative: how many have no home if the
+    /// worst one is lost now.
     pub spare: i64,
     /// The loss that leaves most streams without a home; among equal ones that of most streams.
     pub worst: Option<InstanceLoss>,
@@ -144,15 +152,21 @@ impl Headroom {
 }
 
 /// Computes [`Headroom::spare`]. The places of a lost instance are lost too, and what the others have left
-/// is for its streams first.
+/// is for its streams first. If an instance has a capacity, a lost stream counts with its weight, because it
+/// may go there: the number may then be too low, never too high.
 fn spare(holders: &[Holder], headroom: &Headroom) -> i64 {
     let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
     match &headroom.worst {
         Some(worst) if worst.homeless > 0 => -count(worst.homeless),
         Some(_) | None => {
-            let needed = holders
-                .iter()
-                .map(|holder| holder.places() + holder.streams());
+            let is_weighed = (holders.iter())
+                .any(|holder| holder.instance.takes_moves() && holder.instance.capacity.is_some());
+            let lost = |holder: &Holder| match is_weighed {
+                true => holder.weight(),
+                false => holder.streams(),
+            };
+            let needed =
+                (holders.iter()).map(|holder| holder.places().saturating_add(lost(holder)));
             let left = needed.map(|needed| headroom.free.saturating_sub(needed));
             left.min().map_or(0, count)
         }

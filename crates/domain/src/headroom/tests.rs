@@ -167,3 +167,33 @@ fn the_places_of_the_lost_instance_are_lost_too() {
         "20 places for all 20 streams"
     );
 }
+
+#[test]
+fn a_lost_stream_takes_the_room_of_as_many_as_it_weighs() {
+    let mut ledger = sample::ledger();
+    let heavy = StreamSpec {
+        id: Some(StreamId::new(1)),
+        name: Some("heavy".into()),
+        weight: Some(6),
+        ..StreamSpec::default()
+    };
+    let streams = vec![heavy];
+    sample::run(&mut ledger, SaveStreams { streams });
+    for id in ["a", "b"] {
+        register(&mut ledger, id, 10, &[]);
+    }
+    sample::run(&mut ledger, sample::ask("a", 1));
+    assert_eq!(
+        headroom(&ledger).spare,
+        9,
+        "without a capacity it takes a place"
+    );
+    for id in ["a", "b"] {
+        let weighed = RegisterInstance {
+            capacity: Some(10),
+            ..sample::register(id, 10)
+        };
+        sample::run(&mut ledger, weighed);
+    }
+    assert_eq!(headroom(&ledger).spare, 4, "10 of weight for it and 4 more");
+}
