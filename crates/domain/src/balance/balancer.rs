@@ -12,7 +12,7 @@
 //!
 //! # Messages
 //!
-//! Saved events: an instance that registers or is active again, a stream that arrives, a move
+//! Saved events: an instance that registers, or takes streams again, a stream that arrives, a move
 //! that is given up. Deadlines: the end of the wait after a join, and the next try of waiting moves.
 //!
 //! # What can go wrong
@@ -32,6 +32,7 @@ use super::survey::BalanceScope;
 use crate::events::{DatedEvent, Event};
 use crate::handover::AbandonReason;
 use crate::ids::StreamId;
+use crate::planned::DrainState;
 use crate::reason::{AssignReason, RebalanceMethod, RebalanceReason};
 use crate::settings::BalanceSettings;
 use crate::time::{Timestamp, WallTime};
@@ -108,6 +109,11 @@ impl Balancer {
                 Event::InstanceRegistered { .. }
                 | Event::InstanceTrusted { .. }
                 | Event::LeaseAgreed { leased: true, .. }
+                | Event::InstanceUncordoned { .. }
+                | Event::DrainEnded {
+                    state: DrainState::Cancelled,
+                    ..
+                }
                 | Event::MaintenanceEnded { .. } => self.want(now),
                 Event::StreamAssigned { stream, reason, .. } => {
                     self.patience.forget(*stream);

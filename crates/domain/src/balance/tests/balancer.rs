@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::super::*;
 use crate::events::{DatedEvent, Event};
 use crate::handover::{AbandonReason, MoveProgress};
-use crate::ids::{Epoch, Incarnation, StreamId};
+use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::pace::MovePace;
+use crate::planned::{DrainState, Requester};
 use crate::reason::{AssignReason, RebalanceMethod, RebalanceReason};
 use crate::settings::{BalanceLimits, BalanceSettings};
 use crate::time::{Timestamp, WallTime};
@@ -101,6 +102,35 @@ fn a_join_is_followed_by_a_plan_unless_that_is_switched_off() {
     assert_eq!(due, Some(Due::Plan(BY_ITSELF)));
     on.put_off(Due::Plan(BY_ITSELF), second(15));
     assert_eq!(on.next_deadline(), Some(second(20)), "blocked: soon again");
+}
+
+#[test]
+fn an_instance_that_takes_streams_again_is_balanced_like_one_that_joins() {
+    let (instance, incarnation) = (InstanceId::from("b"), Incarnation::new(1));
+    let ended = |state| Event::DrainEnded {
+        instance: instance.clone(),
+        incarnation,
+        state,
+        by: Requester::Operator,
+        moved: 3,
+        left: 0,
+        reason: None,
+    };
+    let uncordoned = Event::InstanceUncordoned {
+        instance: instance.clone(),
+        incarnation,
+        by: Requester::Operator,
+        reason: None,
+    };
+    for (event, is_followed) in [
+        (uncordoned, true),
+        (ended(DrainState::Cancelled), true),
+        (ended(DrainState::Drained), false),
+    ] {
+        let mut balancer = balancer(true);
+        balancer.note(&dated(event), second(10));
+        assert_eq!(balancer.next_deadline().is_some(), is_followed);
+    }
 }
 
 #[test]
