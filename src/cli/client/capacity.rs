@@ -49,7 +49,7 @@ fn verdict(answer: &Value) -> String {
         ),
         homeless => format!(
             "NOT ENOUGH ROOM: if {id} is lost, {homeless} of its {streams} streams have no home. Start a \
-             worker, or raise a `max_streams`.\n"
+             worker, or raise a `max_streams` or `capacity`.\n"
         ),
     }
 }

@@ -11,6 +11,7 @@ mod connection;
 mod consistency;
 mod explain;
 mod incidents;
+mod numbers;
 mod planned;
 mod plans;
 mod progress;

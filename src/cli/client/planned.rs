@@ -21,6 +21,9 @@ pub(super) fn carry_out(connection: &Connection, order: &PlannedOrder, json: boo
         }
     };
     if order.wait && !order.dry_run {
+        if !json {
+            progress::announce(&show(order.work, &answer));
+        }
         return progress::wait(connection, &watched(order, &answer), json);
     }
     print(&if json {

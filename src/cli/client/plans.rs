@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::numbers::counted;
 use super::table::{aligned, cell, time, words};
 
 /// Returns one sentence about a cordon.
@@ -26,9 +27,9 @@ pub(super) fn drain(answer: &Value) -> String {
         "drains:"
     };
     let mut text = format!(
-        "{} {begins} {} streams, until {} UTC at the latest.\n",
+        "{} {begins} {}, until {} UTC at the latest.\n",
         cell(&answer["server_id"]),
-        moves.len(),
+        counted(moves.len() as u64, "stream"),
         time(&answer["deadline_at"])
     );
     if !moves.is_empty() {
@@ -130,7 +131,7 @@ mod tests {
         });
         assert_eq!(
             drain(&answer),
-            "a would move 1 streams, until 2026-01-31 08:00:00 UTC at the latest.\n\
+            "a would move 1 stream, until 2026-01-31 08:00:00 UTC at the latest.\n\
              STREAM  FROM  TO  PROGRESS\n\
              7       a     b   planned\n\
              No instance has room for: 9.\n"

@@ -25,6 +25,12 @@ const TRIES: u32 = 120;
 /// How many characters the bar has.
 const BAR: usize = 30;
 
+/// Says what begins: the first line of its plan.
+pub(super) fn announce(plan: &str) {
+    let first = plan.lines().next().unwrap_or_default();
+    let _ = writeln!(io::stderr().lock(), "{}", escaped(first));
+}
+
 /// Waits until the work at this path is over.
 pub(super) fn wait(connection: &Connection, path: &str, json: bool) -> Exit {
     let is_terminal = io::stderr().is_terminal();
@@ -100,14 +106,21 @@ fn line(answer: &Value) -> String {
         let moved = number(&answer["moved"]) + number(&answer["orphaned"]);
         (moved, moved + number(&answer["streams_left"]), "streams")
     };
+    let draining: Vec<String> = (instances.iter())
+        .filter(|one| one["state"] == "draining")
+        .map(|one| cell(&one["server_id"]))
+        .collect();
+    let now = match draining.is_empty() {
+        true => String::new(),
+        false => format!(", now {}", draining.join(", ")),
+    };
     let end = match &answer["expected_end"] {
         Value::Null => String::new(),
         end => format!(", expected end {} UTC", time(end)),
     };
     format!(
-        "[{}] {} of {all} {what}, {} left{end}",
+        "[{}] {over} of {all} {what}, {} left{now}{end}",
         bar(over, all),
-        over,
         all - over
     )
 }
@@ -143,6 +156,12 @@ mod tests {
             line(&drain),
             "[######################........] 15 of 20 streams, 5 left, expected end 2026-01-31 \
              08:00:00 UTC"
+        );
+        let roll = json!({"state": "running", "instances": [{"server_id": "a", "state": "back"},
+            {"server_id": "b", "state": "draining"}]});
+        assert_eq!(
+            line(&roll),
+            "[###############...............] 1 of 2 instances, 1 left, now b"
         );
         let nothing = json!({"state": "drained", "moved": 0, "streams_left": 0});
         assert!(line(&nothing).starts_with("[##############################] 0 of 0"));

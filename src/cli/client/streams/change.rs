@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::counts::counted;
 use crate::cli::client::connection::{Connection, Refusal};
+use crate::cli::client::numbers::counted;
 
 /// How many streams one request changes at most.
 const MAX_ROWS: usize = 10_000;

@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 use super::batch::{Batch, Mode};
 use super::confirm;
-use super::counts::{Counts, counted, grouped};
+use super::counts::Counts;
 use super::interruption::Interruption;
 use super::known::Known;
 use super::outcome::{Outcome, Stage};
@@ -13,6 +13,7 @@ use super::prune::{Missing, disable, missing};
 use super::source::Source;
 use crate::catalogue::{Fault, Format, Keys, Row, Rows};
 use crate::cli::client::connection::Connection;
+use crate::cli::client::numbers::{counted, grouped};
 use crate::cli::client::stream_order::ImportOrder;
 use crate::cli::escapes::escaped;
 use crate::cli::exit::Exit;

@@ -2,8 +2,9 @@
 
 use serde_json::json;
 
-use super::counts::{Counts, counted, grouped};
+use super::counts::Counts;
 use super::refusals::Refusals;
+use crate::cli::client::numbers::{counted, grouped};
 use crate::cli::client::stream_order::ImportOrder;
 
 /// How far an import came.

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::counts::counted;
 use super::pages::each_stream;
 use crate::cli::client::connection::Connection;
+use crate::cli::client::numbers::counted;
 
 /// How many streams are named in the question before they are disabled.
 const NAMED: usize = 5;

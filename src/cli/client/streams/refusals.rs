@@ -1,7 +1,7 @@
 //! The rows that cannot be imported: the first by line, and the number of the others.
 
-use super::counts::counted;
 use crate::catalogue::Fault;
+use crate::cli::client::numbers::counted;
 
 /// How many are printed.
 const SHOWN: usize = 20;
