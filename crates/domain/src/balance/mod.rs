@@ -31,7 +31,8 @@
 //! | of different weights | the same |
 //!
 //! The search looks at up to 64 partners of an instance, those farthest on the other side that can take
-//! a stream of it.
+//! a stream of it. For the instances that are left outside of their bands it looks at all partners,
+//! unless these are more than 4,000,000 pairs.
 //!
 //! # What can go wrong
 //!

@@ -8,8 +8,11 @@ use std::collections::BTreeSet;
 
 use super::board::{Board, Key, Kind};
 
-/// How many partners are looked at for one instance: those farthest on the other side.
+/// How many partners are looked at for one instance at first: those farthest on the other side.
 const PARTNERS: usize = 64;
+
+/// All partners are looked at for what is left, if these are no more pairs of instances.
+const MOST_PAIRS: usize = 4_000_000;
 
 /// A stream that one instance gives to another, and the stream it gets for it in a swap.
 #[derive(Debug, Clone, Copy)]
@@ -23,10 +26,19 @@ struct Step {
 
 /// Moves and swaps streams until no single move or swap is an improvement.
 pub(super) fn settle(board: &mut Board<'_>) {
+    settle_with(board, PARTNERS);
+    board.look_again();
+    if board.pending.len() * (board.len() as usize) <= MOST_PAIRS {
+        settle_with(board, usize::MAX);
+    }
+}
+
+/// The same, with so many partners of each instance.
+fn settle_with(board: &mut Board<'_>, partners: usize) {
     loop {
         let mut has_changed = false;
         while let Some(key) = next(board) {
-            if improve(board, key) {
+            if improve(board, key, partners) {
                 has_changed = true;
             } else {
                 board.pending.remove(&key);
@@ -46,8 +58,10 @@ fn next(board: &Board<'_>) -> Option<Key> {
     above.or_else(|| board.pending.first()).copied()
 }
 
-fn improve(board: &mut Board<'_>, key: Key) -> bool {
-    let Some(step) = best_move(board, key).or_else(|| best_swap(board, key)) else {
+fn improve(board: &mut Board<'_>, key: Key, most: usize) -> bool {
+    let partners = partners(board, key, most);
+    let step = best_move(board, key, &partners).or_else(|| best_swap(board, key, &partners));
+    let Some(step) = step else {
         return false;
     };
     let times = if step.back.is_none() {
@@ -88,21 +102,22 @@ fn make(board: &mut Board<'_>, step: &Step) {
     }
 }
 
-/// Returns the partners of an instance, the one farthest on the other side first.
-fn partners(board: &Board<'_>, key: Key) -> Vec<Key> {
+/// Returns the partners of an instance that one of them can have a stream of, the one farthest on the
+/// other side first.
+fn partners(board: &Board<'_>, key: Key, most: usize) -> Vec<Key> {
     let is_other = |other: &&Key| other.node != key.node;
     let is_useful = |other: &&Key| {
         let (from, to) = direction(key, **other);
         let movable = board.get(from).map(|node| node.movable.keys());
         let mut kinds = movable.into_iter().flatten();
-        kinds.any(|kind| board.suits(to, *kind))
+        kinds.any(|kind| board.suits(to, *kind) && board.has_room(to, 1, kind.weight))
     };
     let chosen: Vec<&Key> = if key.excess > 0 {
         let others = board.takers.iter().filter(is_other);
-        others.filter(is_useful).take(PARTNERS).collect()
+        others.filter(is_useful).take(most).collect()
     } else {
         let others = board.givers.iter().rev().filter(is_other);
-        others.filter(is_useful).take(PARTNERS).collect()
+        others.filter(is_useful).take(most).collect()
     };
     chosen.into_iter().copied().collect()
 }
@@ -118,17 +133,17 @@ fn direction(key: Key, other: Key) -> (u32, u32) {
 
 /// Returns the move with the first partner that improves anything; another partner that is as far
 /// outside is preferred if the groups of streams are kept apart there.
-fn best_move(board: &Board<'_>, key: Key) -> Option<Step> {
+fn best_move(board: &Board<'_>, key: Key, partners: &[Key]) -> Option<Step> {
     let takes = board.takers.contains(&key);
     if key.excess < 0 && !takes {
         return None;
     }
     let mut first: Option<(Step, bool)> = None;
-    for other in partners(board, key) {
+    for other in partners {
         if first.is_some_and(|(_, was_outside)| was_outside != (other.excess != 0)) {
             break;
         }
-        let (from, to) = direction(key, other);
+        let (from, to) = direction(key, *other);
         let Some(step) = move_between(board, from, to) else {
             continue;
         };
@@ -162,10 +177,9 @@ fn move_between(board: &Board<'_>, from: u32, to: u32) -> Option<Step> {
 }
 
 /// Returns the best swap with any partner.
-fn best_swap(board: &Board<'_>, key: Key) -> Option<Step> {
-    let partners = partners(board, key);
-    let swaps = partners.into_iter().filter_map(|other| {
-        let (from, to) = direction(key, other);
+fn best_swap(board: &Board<'_>, key: Key, partners: &[Key]) -> Option<Step> {
+    let swaps = partners.iter().filter_map(|other| {
+        let (from, to) = direction(key, *other);
         swap_between(board, from, to)
     });
     best(swaps)

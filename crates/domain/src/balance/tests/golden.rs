@@ -1,7 +1,7 @@
 //! Plans as text.
 
 use super::super::*;
-use super::kit::{TestFleet, TestStream, fleet, instance, stream, text};
+use super::kit::{TestFleet, TestInstance, TestStream, fleet, instance, stream, text};
 
 #[test]
 fn a_balanced_fleet_and_an_empty_one_have_an_empty_plan() {
@@ -112,4 +112,27 @@ fn heavy_streams_are_swapped_for_light_ones_where_no_move_helps() {
         text(&plan),
         "2 a -> b above_fair_share\n3 b -> a makes_room\n"
     );
+}
+
+#[test]
+fn a_partner_is_found_behind_many_that_have_no_room() {
+    let heavy = |id| TestStream {
+        weight: 50,
+        ..stream(id)
+    };
+    let holding = |id: &str, capacity, streams| TestInstance {
+        capacity: Some(capacity),
+        ..instance(id, 100, streams)
+    };
+    let mut instances = vec![holding("a", 1_000, (1..=16).map(heavy).collect())];
+    for number in 0..70 {
+        instances.push(holding(&format!("b{number:02}"), 40, vec![]));
+    }
+    let mut held: Vec<TestStream> = (21..=24).map(heavy).collect();
+    held.extend((31..=38).map(stream));
+    instances.push(holding("z", 1_000, held));
+    let fleet = TestFleet(instances);
+    let after = fleet.after(&fleet.plan());
+    let weight = |held: &TestInstance| held.streams.iter().map(|one| one.weight).sum::<u32>();
+    assert!(weight(&after.0[71]) > 250, "{after:?}");
 }
