@@ -1,4 +1,4 @@
-//! `orchestrator streams`: the real program on both ends, on SQLite.
+//! `orchestrator streams`: the real program on both ends.
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::fs;
@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::thread;
 
+use crate::support::postgres::Database;
 use crate::support::process::{Orchestrator, command, start};
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
@@ -50,8 +51,12 @@ struct Desk {
 
 impl Desk {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    fn with(settings: &[(&str, &str)]) -> Self {
         let folder = tempdir().unwrap();
-        let orchestrator = start(folder.path(), &[]);
+        let orchestrator = start(folder.path(), settings);
         Self {
             folder,
             orchestrator,
@@ -98,7 +103,30 @@ const CAMERA: &str = "rtsp://admin:geheim@10.0.0.8/cam";
 
 #[test]
 fn what_is_exported_is_imported_again_as_it_was() {
-    let desk = Desk::new();
+    exported_and_imported_again(&Desk::new(), &Desk::new());
+}
+
+#[test]
+fn what_sqlite_exports_postgres_imports_as_it_was_and_the_other_way() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    for is_from_postgres in [false, true] {
+        let database = runtime.block_on(Database::new());
+        let (sqlite, postgres) = (
+            Desk::new(),
+            Desk::with(&[("DATABASE_URL", &database.url())]),
+        );
+        if is_from_postgres {
+            exported_and_imported_again(&postgres, &sqlite);
+        } else {
+            exported_and_imported_again(&sqlite, &postgres);
+        }
+    }
+}
+
+fn exported_and_imported_again(desk: &Desk, other: &Desk) {
     let body = json!({"streams": [
         {"id": 5, "name": "a, \"b\"; c", "url": CAMERA, "labels": {"zone": "n", "x,y": "1;2"}},
         {"id": 7, "name": "ä\u{200b}", "priority": -3, "enabled": false, "handoff": "overlap"},
@@ -107,7 +135,6 @@ fn what_is_exported_is_imported_again_as_it_was() {
     ]});
     assert_eq!(desk.orchestrator.post("/streams", &body).0, 200);
     let before = desk.streams();
-    let other = Desk::new();
     for (format, name) in [("csv", "all.csv"), ("jsonl", "all.jsonl")] {
         let exported = desk.done(&["export", "--format", format]);
         assert!(exported.contains(CAMERA));
