@@ -15,8 +15,12 @@ use crate::domain::placement::{PlacementPolicy, Strain};
 const WEIGHING_INTERVAL: Duration = Duration::from_secs(10);
 
 impl FleetActor {
-    /// Arms the timer for the end of a delay, and begins the delay again if a newcomer came.
+    /// Arms the timer for the end of a delay, and begins the delay again if a newcomer came. If a command
+    /// left streams waiting, another one follows it.
     pub(super) fn arm_filling(&mut self, ctx: &mut Context<Self>) {
+        if self.ledger.filling().take_interruption() && !self.is_draining {
+            drop(self.queue.push(PlaceWaiting, self.links.clock.now()));
+        }
         if self.ledger.filling().take_delay() {
             self.fill.delay(self.links.clock.now());
         }

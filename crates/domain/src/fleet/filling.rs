@@ -5,6 +5,9 @@
 //! unclaimed streams wait until it has been quiet for a while (`AUTO_ASSIGN_SETTLE`), and are then spread
 //! over all instances. Orphans never wait, and a worker that requests streams is answered at once.
 //!
+//! A command assigns so many of them at the most ([`AT_ONCE`]); the next one goes on. So a million streams
+//! that wait hold no other command up, and no transaction gets too long.
+//!
 //! The delay is not saved. If the orchestrator ends meanwhile, the next one assigns the streams with its
 //! first command.
 
@@ -15,6 +18,9 @@ use crate::time::Timestamp;
 /// After how many settling times the streams are assigned although it is not quiet.
 const LONGEST_DELAY: u32 = 10;
 
+/// How many unclaimed streams one command assigns: some milliseconds of work.
+pub(super) const AT_ONCE: usize = 2_000;
+
 /// Whether unclaimed streams are assigned with the next command, or wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Filling {
@@ -22,6 +28,7 @@ pub struct Filling {
     delays: bool,
     is_delayed: bool,
     was_delayed: bool,
+    is_unfinished: bool,
 }
 
 impl Filling {
@@ -47,6 +54,16 @@ impl Filling {
     /// Returns whether a delay began, or began again, since the last call.
     pub fn take_delay(&mut self) -> bool {
         std::mem::take(&mut self.was_delayed)
+    }
+
+    /// Notes that a command left streams waiting because it had assigned enough.
+    pub(super) fn interrupt(&mut self) {
+        self.is_unfinished = true;
+    }
+
+    /// Returns whether a command left streams waiting since the last call.
+    pub fn take_interruption(&mut self) -> bool {
+        std::mem::take(&mut self.is_unfinished)
     }
 
     /// Assigns unclaimed streams with the next command.

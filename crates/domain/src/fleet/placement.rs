@@ -214,8 +214,8 @@ fn place_orphans(draft: &mut Draft<'_>) {
     }
 }
 
-/// Assigns unclaimed streams for as long as an instance takes them; without such an instance, or
-/// without streams, it costs nothing.
+/// Assigns unclaimed streams for as long as an instance takes them, a part of them with each command
+/// (`filling.rs`); without such an instance, or without streams, it costs nothing.
 fn place_unclaimed(draft: &mut Draft<'_>) {
     if draft.filling().is_delayed() || !draft.fleet().room().takes_unclaimed() {
         return;
@@ -238,6 +238,9 @@ fn place_unclaimed(draft: &mut Draft<'_>) {
             .target_for_unclaimed(stream, released_by.as_ref())
             .cloned()
         {
+            if !draft.may_fill() {
+                return;
+            }
             draft.assign(stream, &target, AssignReason::AutoAssigned);
         } else if !is_choosy {
             // No instance meets this need.

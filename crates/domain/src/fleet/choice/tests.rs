@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::commands::{
-    AgreeLease, AssignOutcome, ConfirmDelivery, DryRun, MoveStreams, RegisterInstance, Rejection,
-    Relocation, RemoveInstance, SaveStreams, StreamSpec,
+    AgreeLease, AssignOutcome, ConfirmDelivery, DryRun, MoveStreams, PlaceWaiting,
+    RegisterInstance, Rejection, Relocation, RemoveInstance, SaveStreams, StreamSpec,
 };
 use crate::fleet::Filling;
 use crate::ids::{InstanceId, StreamId};
@@ -445,4 +445,22 @@ fn a_dry_run_does_not_keep_unclaimed_streams_waiting() {
     assert!(!ledger.filling().is_delayed());
     sample::run(&mut ledger, sample::streams([1]));
     assert!(ledger.filling().is_delayed());
+}
+
+#[test]
+fn one_command_assigns_a_part_of_the_unclaimed_streams_and_says_that_it_left_some() {
+    let mut ledger = sample::ledger();
+    ledger.set_filling(Filling::new(true));
+    for id in ["a", "b"] {
+        register(&mut ledger, taker(id, 9_000));
+    }
+    save(&mut ledger, (1..=4_500).map(spec));
+    ledger.filling().end();
+    for (assigned, is_left) in [(2_000, true), (4_000, true), (4_500, false)] {
+        sample::run(&mut ledger, PlaceWaiting);
+        let counts = ["a", "b"].map(|id| held(&ledger, id).len());
+        assert_eq!(counts, [assigned / 2, assigned / 2]);
+        assert_eq!(ledger.filling().take_interruption(), is_left);
+    }
+    assert_sound(&ledger);
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::change::Change;
-use super::filling::Filling;
+use super::filling::{AT_ONCE, Filling};
 use super::model::Fleet;
 use super::policies::Policies;
 use crate::events::Event;
@@ -31,6 +31,8 @@ pub struct Draft<'f> {
     now: WallTime,
     policies: Policies,
     filling: Filling,
+    /// How many unclaimed streams it has assigned.
+    filled: usize,
     changes: Vec<Change>,
     events: Vec<Event>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
@@ -50,6 +52,7 @@ impl<'f> Draft<'f> {
             now,
             policies,
             filling,
+            filled: 0,
             changes: Vec::new(),
             events: Vec::new(),
             touched: BTreeMap::new(),
@@ -90,6 +93,17 @@ impl<'f> Draft<'f> {
     /// Lets unclaimed streams wait for more instances, or more streams, to come.
     pub fn delay_fill(&mut self) {
         self.filling.delay();
+    }
+
+    /// Counts an unclaimed stream that is to be assigned. If there were enough in this command, it is left
+    /// to the next one.
+    pub(in crate::fleet) fn may_fill(&mut self) -> bool {
+        if self.filled == AT_ONCE {
+            self.filling.interrupt();
+            return false;
+        }
+        self.filled += 1;
+        true
     }
 
     /// The next epoch; also the source of incarnations and incident ids.
