@@ -58,6 +58,9 @@ const FIRST_WAIT: Duration = Duration::from_secs(1);
 /// A longer `Retry-After` than this is not believed.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);
 
+/// The reason of a start that failed without a word.
+const NOT_STARTED: &str = "could not be started";
+
 /// How many characters of a reason the orchestrator takes.
 const LONGEST_REASON: usize = 512;
 
@@ -249,10 +252,12 @@ impl Machine {
     }
 
     /// The last start has failed, for this reason; returns of which stream. The orchestrator is told the
-    /// reason with the release.
+    /// reason with the release. A release without one would say that the stream is not the cause, so
+    /// an empty reason is replaced.
     pub fn start_failed(&mut self, reason: &str) -> Option<StreamId> {
         let id = self.done(Outcome::Failed)?;
-        self.explain(id, reason);
+        let is_empty = reason.trim().is_empty();
+        self.explain(id, if is_empty { NOT_STARTED } else { reason });
         Some(id)
     }
 

@@ -98,3 +98,14 @@ fn a_reason_is_forgotten_when_the_stream_is_assigned_anew() {
     machine.give_back(1);
     assert_eq!(reasons(&machine), 0);
 }
+
+#[test]
+fn a_start_that_fails_without_a_word_is_given_back_with_a_reason() {
+    let mut machine = living(vec![stream(2, 12)]);
+    all(&mut machine, at(10));
+    let told = difference(2, vec![stream(1, 11)], vec![]);
+    answer(&mut machine, at(10), told, 0.0);
+    assert_eq!(one(&mut machine, at(10)), "start 1@11");
+    assert_eq!(machine.start_failed(" "), Some(1));
+    assert_eq!(reasons(&machine), 1);
+}
