@@ -1,13 +1,16 @@
 //! The goodbye of a worker that comes back: its silence is expected.
 
+use std::collections::BTreeSet;
+
 use super::command::{Command, Rejection, current_life, known};
 use super::recover::{count, held};
 use super::relocate::releasing;
 use crate::events::Event;
 use crate::fleet::{Draft, end_overlaps, let_go};
-use crate::ids::{Incarnation, InstanceId};
+use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::planned::{Absence, AbsenceEnd, Requester};
+use crate::stream::{Holding, Place};
 use crate::time::WallTime;
 
 /// A worker that has stopped everything leaves for a while. Its streams are reserved until it is back;
@@ -48,6 +51,7 @@ impl Command for SayGoodbye {
             let_go(draft, stream);
         }
         end_overlaps(draft, &self.id);
+        release_trials(draft, &self.id);
         let absence = Absence {
             since: draft.now(),
             until: self.until,
@@ -57,6 +61,31 @@ impl Command for SayGoodbye {
         };
         begin_absence(draft, &self.id, absence);
         Ok(held(draft, &self.id))
+    }
+}
+
+/// Releases the streams on trial that an instance owns: their trials go on with other owners. One that
+/// stayed reserved would hold up every other trial of the fleet until the instance is back.
+fn release_trials(draft: &mut Draft<'_>, id: &InstanceId) {
+    let fleet = draft.fleet();
+    let Some(slot) = fleet.instance(id) else {
+        return;
+    };
+    let own = fleet
+        .on_trial()
+        .filter(|stream| slot.held().contains(stream));
+    let own: BTreeSet<StreamId> = own.collect();
+    let holdings: Vec<Holding> = fleet.holdings(slot, own).collect();
+    let since = draft.now();
+    for Holding { stream, epoch } in holdings {
+        let released_by = Some(id.clone());
+        draft.place(stream, Place::Unclaimed { released_by, since });
+        draft.tell(Event::StreamReleased {
+            stream,
+            instance: id.clone(),
+            epoch,
+            reason: None,
+        });
     }
 }
 
