@@ -6,7 +6,6 @@ use actix::prelude::*;
 
 use super::attempt::Case;
 use super::brake::MassFailureBrake;
-use super::deafness::Deafness;
 use super::links::{RecoveryLinks, RecoverySettings};
 use super::scorer::Scorer;
 use super::waiters::Waiters;
@@ -26,6 +25,7 @@ use crate::domain::endings::Endings;
 use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::incident::{FailureCause, Incident};
 use crate::domain::liveness::{Effect, FenceGround, Silence, silence_after};
+use crate::domain::quarantine::Deafness;
 use crate::domain::recovery::{Departures, Failure, Recoveries, Step};
 use crate::domain::withdrawal::WithdrawalCause;
 
@@ -67,7 +67,7 @@ impl RecoveryActor {
             links.event_outbox.clone(),
         );
         Self {
-            deafness: Deafness::starting(&links.clock),
+            deafness: Deafness::starting(links.clock.now(), links.clock.lost()),
             brake,
             links,
             settings,

@@ -16,7 +16,6 @@ mod attempt;
 mod brake;
 mod brake_orders;
 mod check;
-mod deafness;
 mod departure;
 mod emergency;
 mod finish;

@@ -10,10 +10,9 @@ use super::stopwatch::Stopwatch;
 use crate::actors::instance_link::Fence;
 use crate::actors::registry::Entry;
 use crate::domain::commands::EndIncident;
-use crate::domain::incident::{FailureCause, Unmoved};
-use crate::domain::incident::{Incident, StepName, StepResult};
+use crate::domain::incident::{Incident, StepName, StepResult, Unmoved};
 use crate::domain::liveness::FenceAnswer;
-use crate::domain::quarantine::Culpable;
+use crate::domain::quarantine::{Culpable, FailureFacts};
 use crate::domain::recovery::{Averted, Detected, Failure, Progress};
 
 impl RecoveryActor {
@@ -62,11 +61,7 @@ impl RecoveryActor {
             incarnation: failure.incarnation,
             ground: ground(failure.cause),
         };
-        let culpable = match earlier {
-            // How the time before this start was, this process does not know.
-            Some(_) => None,
-            None => self.culpable(&failure, &entry),
-        };
+        let culpable = self.culpable(&failure, &entry, earlier.is_some());
         let watch = Stopwatch::start(clock);
         let actor = entry.actor();
         let request = async move {
@@ -137,24 +132,18 @@ impl RecoveryActor {
 }
 
 impl RecoveryActor {
-    /// Returns what a failure says about the streams of the instance, if it says anything.
-    fn culpable(&mut self, failure: &Failure, entry: &Entry) -> Option<Culpable> {
+    /// Collects what the rule of evidence asks for (`domain/quarantine/evidence.rs`).
+    fn culpable(&mut self, failure: &Failure, entry: &Entry, is_resumed: bool) -> Option<Culpable> {
         let clock = &self.links.clock;
-        self.deafness.look(clock);
+        self.deafness.look(clock.now(), clock.lost());
         let last_beat = entry.last_beat();
-        if self.brake.is_of_mass(last_beat) {
-            return None;
-        }
-        match failure.cause {
-            FailureCause::HeartbeatTimeout | FailureCause::EmergencyThreshold => {
-                let silence = clock.now().since(last_beat);
-                let at = clock.wall() - silence;
-                (!self.deafness.covers(last_beat)).then_some(Culpable { at })
-            }
-            FailureCause::Reported => Some(Culpable {
-                at: failure.detected_at,
-            }),
-            FailureCause::FoundFailed | FailureCause::Forced | FailureCause::Emergency => None,
-        }
+        Culpable::of(&FailureFacts {
+            cause: failure.cause,
+            last_beat: clock.wall() - clock.now().since(last_beat),
+            detected_at: failure.detected_at,
+            is_resumed,
+            is_of_mass: self.brake.is_of_mass(last_beat),
+            may_be_deafness: self.deafness.covers(last_beat),
+        })
     }
 }

@@ -24,7 +24,8 @@ impl RecoveryActor {
     /// Puts right what a lost message left behind. One that is under way begins again.
     pub(super) fn sweep(&mut self, ctx: &mut Context<Self>) {
         self.links.supervisor.do_send(CheckChildren);
-        self.deafness.look(&self.links.clock);
+        let clock = &self.links.clock;
+        self.deafness.look(clock.now(), clock.lost());
         let is_under_way = self.sweep.replace(SweepAt { after: None }).is_some();
         if !is_under_way {
             self.sweep_on(ctx);

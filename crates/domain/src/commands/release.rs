@@ -7,7 +7,7 @@ use super::command::{Command, Rejection, known};
 use crate::events::Event;
 use crate::fleet::{Draft, blame_return, let_go};
 use crate::ids::{Incarnation, InstanceId, StreamId};
-use crate::quarantine::OwnerFault;
+use crate::quarantine::Conduct;
 use crate::stream::{Holding, Place};
 
 /// Makes streams of an instance unclaimed. Ids it does not own are passed over.
@@ -80,10 +80,8 @@ impl ReleaseStreams {
             epoch,
             reason: self.reason.clone(),
         });
-        let is_quarantined = self.reason.as_ref().is_some_and(|reason| {
-            let (fault, reason) = (OwnerFault::GaveBack, Some(reason.clone()));
-            blame_return(draft, stream, &self.id, owned, fault, reason)
-        });
+        let conduct = Conduct::GaveBack(self.reason.clone());
+        let is_quarantined = blame_return(draft, stream, &self.id, owned, &conduct);
         if counts && !is_quarantined {
             draft.count_return(stream, &self.id, self.reason.clone());
         }

@@ -13,7 +13,7 @@ use crate::events::Event;
 use crate::handover::{AfterRelease, Handover, HandoverMode, MoveReason};
 use crate::ids::{InstanceId, StreamId};
 use crate::pace::MoveBudget;
-use crate::quarantine::OwnerFault;
+use crate::quarantine::Conduct;
 use crate::returns::Returns;
 use crate::stream::{AssignReason, OrphanReason, Place};
 
@@ -173,7 +173,7 @@ pub fn orphan_if_paused(
     if !draft.policies().returns.counts_not_run(owned) {
         return false;
     }
-    if !blame_return(draft, stream, owner, owned, OwnerFault::NotRun, None) {
+    if !blame_return(draft, stream, owner, owned, &Conduct::NotRun) {
         draft.count_return(stream, owner, Some(Returns::not_run()));
     }
     let slot = draft.fleet().stream(stream);

@@ -2,13 +2,12 @@
 //! (`quarantine/mod.rs`).
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::Draft;
 use super::model::Fleet;
 use crate::ids::{InstanceId, StreamId};
-use crate::quarantine::{Culpable, OwnerFailure, OwnerFault, QuarantineEnd, Suspicion};
+use crate::quarantine::{Conduct, Culpable, Evidence, OwnerFailure, QuarantineEnd, Suspicion};
 use crate::reason::OrphanReason;
 use crate::stream::Stream;
 use crate::time::WallTime;
@@ -25,9 +24,16 @@ pub fn blame_owned(
     is_chosen: impl Fn(&Fleet, StreamId) -> bool,
 ) -> Vec<StreamId> {
     let accused = accused(draft.fleet(), id);
+    let conduct = Conduct::Failed(culpable);
     let mut quarantined = Vec::new();
     for stream in accused {
-        if is_chosen(draft.fleet(), stream) && blame_one(draft, stream, id, culpable) {
+        if !is_chosen(draft.fleet(), stream) {
+            continue;
+        }
+        let slot = draft.fleet().stream(stream);
+        let assignment = slot.and_then(|slot| slot.place().assignment());
+        let owned = assignment.map(|assignment| culpable.at.since(assignment.assigned_at));
+        if owned.is_some_and(|owned| charge(draft, stream, id, owned, &conduct)) {
             quarantined.push(stream);
         }
     }
@@ -79,32 +85,37 @@ fn accused(fleet: &Fleet, id: &InstanceId) -> Vec<StreamId> {
     }
 }
 
-/// Counts the failure against one stream. Returns whether the stream is quarantined.
-fn blame_one(
+/// Counts the conduct of an owner against a stream that it had for so long, if it is evidence. Returns
+/// whether the stream is quarantined.
+fn charge(
     draft: &mut Draft<'_>,
     stream: StreamId,
     owner: &InstanceId,
-    Culpable { at }: Culpable,
+    owned: Duration,
+    conduct: &Conduct,
 ) -> bool {
-    let Some(slot) = draft.fleet().stream(stream) else {
+    let slot = draft.fleet().stream(stream);
+    let Some(before) = slot.map(|slot| slot.stream().clone()) else {
         return false;
     };
-    let Some(assignment) = slot.place().assignment() else {
-        return false;
-    };
-    let owned = at.since(assignment.assigned_at);
-    let before = slot.stream().clone();
-    if !draft.policies().quarantine.counts(owned) {
-        // It ran for long: the row of failures has ended before.
-        draft.forget_suspicion(stream, QuarantineEnd::RanSteadily, None);
-        return false;
+    match draft.policies().quarantine.weigh(conduct, owned) {
+        Evidence::Against => {}
+        Evidence::RanSteadily => {
+            draft.forget_suspicion(stream, QuarantineEnd::RanSteadily, None);
+            return false;
+        }
+        Evidence::Nothing => return false,
     }
+    let at = match conduct {
+        Conduct::Failed(Culpable { at }) => *at,
+        Conduct::GaveBack(_) | Conduct::NotRun => draft.now(),
+    };
     let failure = OwnerFailure {
         server_id: owner.clone(),
         at,
-        what: OwnerFault::Failed,
+        what: conduct.fault(),
         owned_ms: milliseconds(owned),
-        reason: None,
+        reason: conduct.reason().cloned(),
     };
     let is_quarantined = draft.blame(stream, failure);
     if before.is_quarantined() {
@@ -129,37 +140,18 @@ fn clear_fellows(draft: &mut Draft<'_>, convicted: &Stream) {
     }
 }
 
-/// Counts against a stream that its owner gave it back with a reason, or did not run it. One that it
-/// had run for the whole window is startable. Returns whether the stream is quarantined.
+/// Counts against a stream that its owner gave it back, or did not run it, if that is evidence.
+/// Returns whether the stream is quarantined.
 pub fn blame_return(
     draft: &mut Draft<'_>,
     stream: StreamId,
     owner: &InstanceId,
     owned: Duration,
-    fault: OwnerFault,
-    reason: Option<Arc<str>>,
+    conduct: &Conduct,
 ) -> bool {
-    let slot = draft.fleet().stream(stream);
-    let Some(before) = slot.map(|slot| slot.stream().clone()) else {
-        return false;
-    };
-    if !draft.policies().quarantine.counts(owned) {
-        draft.forget_suspicion(stream, QuarantineEnd::RanSteadily, None);
-        return false;
-    }
-    let failure = OwnerFailure {
-        server_id: owner.clone(),
-        at: draft.now(),
-        what: fault,
-        owned_ms: milliseconds(owned),
-        reason,
-    };
-    let is_quarantined = draft.blame(stream, failure);
+    let is_quarantined = charge(draft, stream, owner, owned, conduct);
     if is_quarantined {
-        draft.tell_quarantined(stream, 1);
-    }
-    if before.is_quarantined() {
-        clear_fellows(draft, &before);
+        tell(draft, &[stream]);
     }
     is_quarantined
 }

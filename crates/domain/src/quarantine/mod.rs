@@ -9,13 +9,18 @@
 //!      └── released by hand, disabled, deleted, or its URL was changed
 //! ```
 //!
-//! *Evidence*: an owner failed within `QUARANTINE_WINDOW` of getting the stream, or the stream was
-//! given back with a reason, or its owner did not run it although it was notified (the returns with a
-//! reason of `returns/mod.rs`). An owner that kept the stream for longer than the window and failed
-//! then ends the row. What is no evidence leaves the row as it is: a removal, an emergency order, a
-//! planned move, a release without a reason. Neither is a failure that belongs to a mass failure
-//! (`brake/mod.rs`), or whose silence began while the orchestrator itself did not listen: the caller
-//! of [`Culpable`] judges that.
+//! *Evidence* (`evidence.rs`): an owner failed within `QUARANTINE_WINDOW` of getting the stream, or
+//! the stream was given back with a reason, or its owner did not run it although it was notified. An
+//! owner that kept the stream for longer than the window and failed then ends the row. What is no
+//! evidence leaves the row as it is: a removal, an emergency order, a planned move, a release without
+//! a reason, a mass failure, a silence that may be the orchestrator's own.
+//!
+//! *In a row*: the owners that failed are different ones while another instance could have the
+//! stream: an owner that fails with it again counts once, by its last failure. One sick worker
+//! quarantines no stream then, however often the stream comes back to it (because it is pinned
+//! there). If no other instance is left that could have the stream, each failure counts: a poisonous
+//! stream in a fleet of one or two instances, or with a label that one instance has, must not go round
+//! for ever.
 //!
 //! *Quarantined*: the stream has no owner, and no instance gets it, with or without a request. It is
 //! retried after the heartbeat timeout first, and after twice as long with each retry that fails, up
@@ -34,7 +39,8 @@
 //! What can go wrong: the process ends (evidence, retries and the next retry are saved with the
 //! stream); a jump of the wall clock (waits run on running time: `trial_timer.rs`); no instance has
 //! room for the trial, or another trial is under way (the retry is repeated every `RETRY_INTERVAL`);
-//! the owner of a stream on trial is removed or emptied (the trial goes on with the next owner).
+//! the owner of a stream on trial is removed, emptied, or says goodbye for a while (the trial goes on
+//! with the next owner).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,6 +51,10 @@ use super::ids::InstanceId;
 use super::settings::{LivenessThresholds, QuarantineSettings};
 use super::string_enum::string_enum;
 use super::time::WallTime;
+
+mod evidence;
+
+pub use evidence::{Conduct, Culpable, Deafness, Evidence, FailureFacts};
 
 /// No wait for a retry is longer.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
@@ -81,11 +91,6 @@ impl QuarantinePolicy {
         self.first_wait
             .saturating_mul(1 << retries.min(24))
             .min(LONGEST_WAIT)
-    }
-
-    /// Returns whether an owner that kept a stream for so long, and failed then, is evidence.
-    pub fn counts(&self, owned: Duration) -> bool {
-        owned < self.window
     }
 }
 
@@ -137,13 +142,6 @@ impl OwnerFailure {
     }
 }
 
-/// A failure of an instance that is evidence against the streams it owned.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Culpable {
-    /// When the instance was last well: its last heartbeat, or the moment of a report.
-    pub at: WallTime,
-}
-
 /// The wait of a stream that is kept away from the fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quarantine {
@@ -165,16 +163,23 @@ pub struct Suspicion {
 }
 
 impl Suspicion {
-    /// Returns the suspicion after one more failure at `now`.
+    /// Returns the suspicion after one more failure at `now`. `has_others` returns whether an instance
+    /// besides these owners could have the stream; it is asked only if one of them failed repeatedly.
     pub fn after(
         before: Option<&Self>,
         failure: OwnerFailure,
         policy: &QuarantinePolicy,
         now: WallTime,
+        has_others: impl FnOnce(&[InstanceId]) -> bool,
     ) -> Self {
         let known = before.map(|before| before.failures.clone());
         let mut failures = known.unwrap_or_default();
         failures.push(failure);
+        let is_quarantined = before.is_some_and(|before| before.quarantine.is_some());
+        let owners = owners(&failures);
+        if !is_quarantined && owners.len() < failures.len() && has_others(&owners) {
+            keep_last_of_each(&mut failures);
+        }
         let required = policy.after.clamp(1, MOST_FAILURES) as usize;
         let excess = failures.len().saturating_sub(required);
         failures.drain(..excess);
@@ -227,13 +232,28 @@ impl Suspicion {
 
     /// Returns the instances that failed with the stream, the oldest failure first.
     pub fn owners(&self) -> Vec<InstanceId> {
-        let mut owners: Vec<InstanceId> = Vec::with_capacity(self.failures.len());
-        for failure in &self.failures {
-            owners.retain(|owner| *owner != failure.server_id);
-            owners.push(failure.server_id.clone());
-        }
-        owners
+        owners(&self.failures)
     }
+}
+
+/// Returns the owners that failed, each once, by its last failure.
+fn owners(failures: &[OwnerFailure]) -> Vec<InstanceId> {
+    let mut owners: Vec<InstanceId> = Vec::with_capacity(failures.len());
+    for failure in failures {
+        owners.retain(|owner| *owner != failure.server_id);
+        owners.push(failure.server_id.clone());
+    }
+    owners
+}
+
+/// Keeps the last failure of each owner.
+fn keep_last_of_each(failures: &mut Vec<OwnerFailure>) {
+    let mut kept: Vec<OwnerFailure> = Vec::with_capacity(failures.len());
+    for failure in failures.drain(..) {
+        kept.retain(|one| one.server_id != failure.server_id);
+        kept.push(failure);
+    }
+    *failures = kept;
 }
 
 string_enum! {

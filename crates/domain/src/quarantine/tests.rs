@@ -16,14 +16,24 @@ fn failure(owner: &str, seconds: i64) -> OwnerFailure {
     }
 }
 
-/// The suspicion after these owners failed, one a second.
-fn row(owners: &[&str], policy: &QuarantinePolicy) -> Suspicion {
+/// The suspicion after these owners failed, one a second, in a fleet with these instances.
+fn row_in(fleet: &[&str], owners: &[&str], policy: &QuarantinePolicy) -> Suspicion {
     let mut suspicion = None;
     for (owner, now) in owners.iter().zip(1..) {
         let one = failure(owner, now);
-        suspicion = Some(Suspicion::after(suspicion.as_ref(), one, policy, at(now)));
+        let has_others = |failed: &[InstanceId]| {
+            let is_other = |id: &&str| !failed.contains(&(*id).into());
+            fleet.iter().any(|id| is_other(&id))
+        };
+        let before = suspicion.as_ref();
+        suspicion = Some(Suspicion::after(before, one, policy, at(now), has_others));
     }
     suspicion.expect("an owner failed")
+}
+
+/// The same in a fleet that has no other instance.
+fn row(owners: &[&str], policy: &QuarantinePolicy) -> Suspicion {
+    row_in(&[], owners, policy)
 }
 
 #[test]
@@ -48,13 +58,46 @@ fn the_third_failure_in_a_row_quarantines() {
 }
 
 #[test]
+fn one_sick_worker_counts_once_while_another_instance_is_left() {
+    let policy = QuarantinePolicy::default();
+    for (fleet, owners, is_quarantined, kept) in [
+        // The stream is pinned to the sick one, and comes back to it.
+        (&["a", "b"][..], &["a", "a", "a", "a"][..], false, 1),
+        (&["a", "b", "c"], &["a", "b", "a", "b", "a"], false, 2),
+        (&["a", "b", "c"], &["a", "a", "b", "a", "c"], true, 3),
+        // Nobody else is left: a poisonous stream would go round for ever.
+        (&["a"], &["a", "a", "a"], true, 3),
+        (&["a", "b"], &["a", "b", "a"], true, 3),
+        (&["a", "b"], &["b", "a", "b"], true, 3),
+    ] {
+        let suspicion = row_in(fleet, owners, &policy);
+        assert_eq!(suspicion.quarantine.is_some(), is_quarantined, "{owners:?}");
+        assert_eq!(suspicion.failures.len(), kept, "{owners:?}");
+    }
+    let suspicion = row_in(&["a", "b", "c"], &["a", "b", "a"], &policy);
+    let times: Vec<WallTime> = suspicion.failures.iter().map(|one| one.at).collect();
+    assert_eq!(times, [at(2), at(3)], "its last failure counts");
+}
+
+#[test]
+fn a_failed_trial_counts_whoever_fails() {
+    let policy = QuarantinePolicy::default();
+    let on_trial = row(&["a", "b", "c"], &policy).on_trial();
+    let again = failure("c", 9);
+    let failed = Suspicion::after(Some(&on_trial), again, &policy, at(9), |_| true);
+    assert_eq!(failed.quarantine.map(|one| one.retries), Some(1));
+    assert_eq!(failed.failures.len(), 3);
+}
+
+#[test]
 fn each_failed_retry_doubles_the_wait_up_to_a_day() {
     let policy = QuarantinePolicy::default();
     let mut suspicion = row(&["a", "b", "c"], &policy);
     for (owner, retries, wait) in [("d", 1, 600), ("e", 2, 1_200), ("f", 3, 2_400)] {
         let on_trial = suspicion.on_trial();
         assert_eq!(on_trial.quarantine.and_then(|one| one.retry_at), None);
-        suspicion = Suspicion::after(Some(&on_trial), failure(owner, 50), &policy, at(50));
+        let one = failure(owner, 50);
+        suspicion = Suspicion::after(Some(&on_trial), one, &policy, at(50), |_| false);
         let expected = Quarantine {
             since: at(3),
             retries,
@@ -82,14 +125,6 @@ fn the_evidence_is_bounded_and_the_newest_is_kept() {
 }
 
 #[test]
-fn only_a_failure_within_the_window_counts() {
-    let policy = QuarantinePolicy::default();
-    assert!(policy.counts(Duration::ZERO));
-    assert!(policy.counts(Duration::from_secs(599)));
-    assert!(!policy.counts(Duration::from_secs(600)));
-}
-
-#[test]
 fn suspects_together_share_every_failure() {
     let policy = QuarantinePolicy::default();
     let suspicion = row(&["a", "b", "c"], &policy);
@@ -112,7 +147,8 @@ fn a_cleared_fellow_is_one_failure_away_from_its_quarantine() {
     let cleared = row(&["a", "b", "c"], &policy).cleared();
     let cleared = cleared.expect("two failures are left");
     assert_eq!((cleared.failures.len(), cleared.quarantine), (2, None));
-    let again = Suspicion::after(Some(&cleared), failure("d", 9), &policy, at(9));
+    let one = failure("d", 9);
+    let again = Suspicion::after(Some(&cleared), one, &policy, at(9), |_| true);
     assert!(again.quarantine.is_some());
     let strict = QuarantinePolicy { after: 1, ..policy };
     assert_eq!(row(&["a"], &strict).cleared(), None);

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::commands::{
     AgreeLease, DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance,
-    RegisterInstance, ReleaseStreams, Relocation, RemoveInstance, SaveStreams, StreamSpec,
-    SuspectInstance, WithdrawLease,
+    RegisterInstance, ReleaseStreams, Relocation, RemoveInstance, SaveStreams, SayGoodbye,
+    StreamSpec, SuspectInstance, TrustInstance, WithdrawLease,
 };
 use crate::events::Event;
 use crate::fleet::{Fleet, Scoring, Snapshot, Standing};
@@ -49,6 +49,14 @@ impl World {
             auto_assign: true,
             ..sample::register(id, room)
         });
+    }
+
+    /// The worker starts again, and serves its probation.
+    fn restart(&mut self, id: &str) {
+        self.add(id, 9);
+        let incarnation = sample::life(&self.ledger, id);
+        let id = id.into();
+        self.run(TrustInstance { id, incarnation });
     }
 
     fn run<C: Command>(&mut self, command: C) -> C::Reply {
@@ -293,6 +301,90 @@ fn an_owner_that_ran_it_for_long_ends_the_row() {
 }
 
 #[test]
+fn one_sick_worker_quarantines_no_stream_that_another_instance_could_have() {
+    let mut world = World::new(&["a", "b"], 9, &[1, 2]);
+    world.run(SaveStreams {
+        streams: vec![StreamSpec {
+            id: Some(StreamId::new(1)),
+            pinned: Some(Some("a".into())),
+            ..StreamSpec::default()
+        }],
+    });
+    for round in 1..=5 {
+        assert_eq!(world.owner(1).as_deref(), Some("a"), "round {round}");
+        world.fail("a");
+        assert_eq!(world.owner(1).as_deref(), Some("b"));
+        assert_eq!(world.failures(1), 1, "one owner, its last failure");
+        // The worker starts again, and its stream goes home.
+        world.pass(60);
+        world.restart("a");
+    }
+    world.fail("b");
+    assert_eq!(world.failures(1), 1, "it was not there any more");
+    assert_eq!(world.state(1), StreamState::Assigned);
+}
+
+#[test]
+fn a_poisonous_stream_that_only_one_instance_could_have_is_quarantined() {
+    // The other one has no room for a stream of that weight.
+    let mut world = World::new(&["a"], 9, &[1]);
+    world.run(RegisterInstance {
+        capacity: Some(1),
+        auto_assign: true,
+        ..sample::register("b", 9)
+    });
+    world.run(SaveStreams {
+        streams: vec![StreamSpec {
+            id: Some(StreamId::new(1)),
+            weight: Some(2),
+            ..StreamSpec::default()
+        }],
+    });
+    for _ in 0..2 {
+        world.fail_owner(1);
+        assert_eq!(world.state(1), StreamState::Orphaned);
+        world.add("a", 9);
+        assert_eq!(world.owner(1).as_deref(), Some("a"));
+    }
+    world.fail_owner(1);
+    assert_eq!(world.state(1), StreamState::Quarantined);
+    assert_eq!(world.failures(1), 3);
+}
+
+#[test]
+fn a_trial_goes_on_elsewhere_when_its_owner_says_goodbye_for_a_while() {
+    let mut world = World::new(&["a"], 9, &[1, 2]);
+    for next in ["b", "c", "d"] {
+        world.add(next, 9);
+        world.fail_owner(1);
+    }
+    world.add("e", 9);
+    world.proceed(300);
+    let away = world.owner(1).expect("on trial");
+    world.run(sample::streams([3]));
+    let to = Some(InstanceId::from(away.as_str()));
+    let stream = StreamId::new(3);
+    let moves = vec![Relocation { stream, to }];
+    world.run(MoveStreams { moves });
+    let reserved = world.run(SayGoodbye {
+        id: away.as_str().into(),
+        incarnation: sample::life(&world.ledger, &away),
+        until: world.now + Duration::from_secs(3_600),
+        reason: None,
+    });
+    assert_eq!(reserved, 1, "the neighbour is reserved, the trial is not");
+    assert_eq!(world.state(1), StreamState::Quarantined);
+    assert_eq!(world.quarantine(1).map(|one| one.retries), Some(0));
+    assert_eq!(world.proceed(5), 1, "it goes on at once");
+    let next = world.owner(1).expect("on trial again");
+    assert_ne!(next, away);
+    assert_eq!(world.state(2), StreamState::Quarantined, "one at a time");
+    assert_eq!(world.proceed(600), 2, "and the other one has its turn");
+    assert_eq!(world.quarantine(1), None);
+    assert_eq!(world.state(2), StreamState::Assigned);
+}
+
+#[test]
 fn what_is_not_the_streams_fault_is_no_evidence() {
     let mut world = World::new(&["a", "b", "c", "d", "e", "f"], 9, &[1]);
     world.fail_as("a", None);
@@ -385,6 +477,43 @@ fn the_first_of_the_suspects_may_be_innocent() {
     world.fail_owner(2);
     assert_eq!(world.state(2), StreamState::Quarantined);
     assert_eq!(world.state(1), StreamState::Assigned);
+}
+
+/// Which of the two is poisonous, and which is tried first, changes nothing of the end.
+#[test]
+fn of_two_suspects_the_innocent_ends_free_and_the_poisonous_waits_twice_as_long() {
+    for poisonous in [1, 2] {
+        let innocent = 3 - poisonous;
+        let mut world = World::new(&["a"], 9, &[1, 2]);
+        for next in ["b", "c", "d"] {
+            world.add(next, 9);
+            world.fail_owner(1);
+        }
+        assert_eq!(world.suspects(), [(1, 2), (2, 2)], "suspects together");
+        world.add("e", 9);
+        world.proceed(300);
+        if innocent == 1 {
+            assert_eq!(world.owner(poisonous), None, "it waits for its turn");
+            assert_eq!(world.proceed(600), 2, "released, and the next one tried");
+        }
+        assert_ne!(world.owner(1), world.owner(2), "tried alone");
+        world.fail_owner(poisonous);
+        let failed_at = world.now;
+        assert_eq!(world.state(poisonous), StreamState::Quarantined);
+        let quarantine = world.quarantine(poisonous).unwrap();
+        assert_eq!(quarantine.retries, 1);
+        assert_eq!(
+            quarantine.retry_at,
+            Some(failed_at + Duration::from_secs(600)),
+            "twice as long"
+        );
+        assert_eq!(world.state(innocent), StreamState::Assigned);
+        assert_eq!(world.quarantine(innocent), None);
+        world.proceed(599);
+        world.proceed(1);
+        assert_eq!(world.failures(innocent), 0, "all evidence is forgotten");
+        assert!(world.failures(poisonous) > 0);
+    }
 }
 
 #[test]

@@ -206,6 +206,23 @@ impl Fleet {
         })
     }
 
+    /// Returns whether an instance besides these could have a stream now that loses its owner.
+    pub(in crate::fleet) fn could_go_elsewhere(
+        &self,
+        stream: StreamId,
+        besides: &[InstanceId],
+    ) -> bool {
+        let Some(seeker) = self.seeker(stream) else {
+            return false;
+        };
+        let room = self.room();
+        let mut lists = [room.active(), room.recovering(), room.reserved()].into_iter();
+        lists.any(|list| {
+            let mut others = list.iter().filter(|one| !besides.contains(&one.id));
+            others.any(|one| seeker.fits(&one.id, Claim::Vacant))
+        })
+    }
+
     fn target_without_owner<'f>(&'f self, seeker: Seeker<'f>) -> Option<&'f InstanceId> {
         let room = self.room();
         let mut lists = [

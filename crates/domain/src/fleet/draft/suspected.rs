@@ -21,7 +21,10 @@ impl Draft<'_> {
             return false;
         }
         let known = before.suspicion.as_deref();
-        let suspicion = Suspicion::after(known, failure, &policy, self.now);
+        let fleet = &self.fleet;
+        let suspicion = Suspicion::after(known, failure, &policy, self.now, |owners| {
+            fleet.could_go_elsewhere(stream, owners)
+        });
         let is_quarantined = suspicion.quarantine.is_some();
         self.put_suspicion(&before, Some(suspicion));
         if is_quarantined {
