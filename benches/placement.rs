@@ -127,10 +127,11 @@ fn decide_the_same_when_every_second_machine_is_busy(bencher: Bencher<'_, '_>) {
         let reading = Reading {
             cpu: Some(85.0),
             memory: None,
+            age: Duration::ZERO,
         };
         (InstanceId::new(format!("worker-{number:03}")), reading)
     });
-    let scoring = Scoring::judge(Scores::of(readings), Duration::ZERO);
+    let scoring = Scoring::judge(Scores::of(readings, Duration::MAX), Duration::ZERO);
     let (ledger, command) = recovery(&fleet(), scoring);
     let fleet = ledger.saved().clone();
     bencher

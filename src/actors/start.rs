@@ -29,6 +29,7 @@ use super::registry::Registry;
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
+use crate::domain::fleet::oldest_reading;
 use crate::domain::identity::IdentityLimits;
 use crate::domain::placement::PlacementSettings;
 use crate::domain::quarantine::QuarantinePolicy;
@@ -282,6 +283,7 @@ pub fn start(
         telemetry: telemetry.clone(),
         fatal: fatal.clone(),
         pace: settings.planned.pace,
+        oldest_reading: oldest_reading(&settings.thresholds),
         prover: prover.clone(),
     };
     placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));

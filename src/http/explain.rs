@@ -13,9 +13,9 @@ use crate::actors::refusal::Refusal;
 use crate::domain::commands::Rejection;
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::events::{DatedEvent, Event};
-use crate::domain::explain::{Candidate, Placed, ShownScore, ShownStrain};
+use crate::domain::explain::{Candidate, Placed, ShownScore};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
-use crate::domain::placement::Exclusion;
+use crate::domain::placement::{Exclusion, PlacementPolicy, Strain};
 use crate::domain::queries::{ExplainInstance, ExplainStream, InstanceExplained, StreamExplained};
 use crate::domain::stream::{Place, StreamState};
 
@@ -37,7 +37,10 @@ struct ScoreAnswer {
     held: u32,
     limit: u32,
     streams: u32,
-    strain: ShownStrain,
+    strain: Strain,
+    /// The policy that the instance was scored by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    policy: Option<PlacementPolicy>,
 }
 
 impl From<ShownScore> for ScoreAnswer {
@@ -48,6 +51,7 @@ impl From<ShownScore> for ScoreAnswer {
             limit: score.limit,
             streams: score.streams,
             strain: score.strain,
+            policy: score.policy,
         }
     }
 }

@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use resilient_orchestrator::actors::start::SystemSettings;
+use resilient_orchestrator::domain::explain::ShownScore;
 use resilient_orchestrator::domain::heartbeat::{Heartbeat, SystemMetrics};
+use resilient_orchestrator::domain::ids::StreamId;
 use resilient_orchestrator::domain::incident::StepName;
+use resilient_orchestrator::domain::placement::{PlacementPolicy, PlacementSettings, Strain};
+use resilient_orchestrator::domain::queries::ExplainStream;
 
 use crate::restart::life;
-use crate::rig::{Rig, report};
+use crate::rig::{Rig, pass, report};
 
 fn busy(id: &str, cpu: f64, memory: f64) -> Heartbeat {
     Heartbeat {
@@ -149,4 +153,60 @@ async fn a_new_life_has_said_nothing_yet() {
         (held, detail.as_str()),
         ([4, 4, 4], "12 to move, 0 without room")
     );
+}
+
+/// What an instance is compared by for the only stream, which it does not own.
+async fn score(rig: &Rig, id: &str) -> ShownScore {
+    let id_of = StreamId::new(1);
+    let question = ExplainStream { id: id_of };
+    let explained = rig.orchestrator.ask(question).await.unwrap().unwrap();
+    let mut candidates = explained.candidates.into_iter();
+    let found = candidates.find(|one| one.server_id.as_str() == id);
+    found.and_then(|one| one.score).expect("compared")
+}
+
+#[actix::test]
+async fn under_load_aware_old_and_missing_metrics_are_scored_as_balanced_and_the_decision_says_so()
+{
+    let defaults = SystemSettings::default();
+    let rig = Rig::with(SystemSettings {
+        placement: PlacementSettings {
+            policy: PlacementPolicy::LoadAware,
+            ..defaults.placement.clone()
+        },
+        ..defaults
+    })
+    .await;
+    rig.streams(1).await;
+    for id in ["busy", "silent", "without"] {
+        rig.register(id, 12).await;
+    }
+    let busy_now = || busy("busy", 99.0, 0.0);
+    rig.orchestrator.heartbeat(busy_now()).await.unwrap();
+    rig.orchestrator
+        .heartbeat(busy("silent", 99.0, 0.0))
+        .await
+        .unwrap();
+    let by = |score: ShownScore| (score.strain, score.policy.unwrap());
+    let scored = (Strain::Exhausted, PlacementPolicy::LoadAware);
+    let unscored = (Strain::Unknown, PlacementPolicy::Balanced);
+    pass(11.0).await;
+    for (id, expected) in [("busy", scored), ("silent", scored), ("without", unscored)] {
+        assert_eq!(by(score(&rig, id).await), expected, "{id}");
+    }
+    // One goes on without metrics: its last ones are old after the warning threshold.
+    for _ in 0..13 {
+        pass(10.0).await;
+        rig.orchestrator.heartbeat(busy_now()).await.unwrap();
+        for id in ["silent", "without"] {
+            rig.beat(id).await;
+        }
+    }
+    for (id, expected) in [
+        ("busy", scored),
+        ("silent", unscored),
+        ("without", unscored),
+    ] {
+        assert_eq!(by(score(&rig, id).await), expected, "{id}");
+    }
 }

@@ -40,7 +40,8 @@ async fn a_stream_is_explained_with_its_candidates_and_its_way() {
     assert_has(
         &placed["candidates"][0],
         &json!({"chosen": true, "rank": 1,
-            "score": {"load": 0.0, "held": 0, "limit": 3, "streams": 0, "strain": "normal"}}),
+            "score": {"load": 0.0, "held": 0, "limit": 3, "streams": 0, "strain": "unknown",
+                "policy": "balanced"}}),
     );
     assert_has(
         &placed["candidates"][1],

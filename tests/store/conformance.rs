@@ -14,9 +14,7 @@ use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Sever
 use resilient_orchestrator::domain::constraints::Constraints;
 use resilient_orchestrator::domain::event_filter::{EventFilter, EventOrder};
 use resilient_orchestrator::domain::events::Event;
-use resilient_orchestrator::domain::explain::{
-    Candidate, Placed, Placing, ShownScore, ShownStrain,
-};
+use resilient_orchestrator::domain::explain::{Candidate, Placed, Placing, ShownScore};
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::handover::{AfterRelease, Handover, HandoverMode, MoveReason};
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
@@ -29,7 +27,7 @@ use resilient_orchestrator::domain::incident::{
     StepResult,
 };
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
-use resilient_orchestrator::domain::placement::Exclusion;
+use resilient_orchestrator::domain::placement::{Exclusion, PlacementPolicy, Strain};
 use resilient_orchestrator::domain::planned::{
     Absence, AbsenceEnd, Cordon, Drain, DrainState, Planned, Requester, Roll, RollInstance,
     RollState, RollStep, RollWait,
@@ -1422,7 +1420,8 @@ fn placing(first: i64, last: i64) -> Placing {
             held: u32::MAX,
             limit: 1,
             streams: 0,
-            strain: ShownStrain::Busy,
+            strain: Strain::Busy,
+            policy: Some(PlacementPolicy::LoadAware),
         }),
         excluded_by,
     };

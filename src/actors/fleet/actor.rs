@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::prelude::*;
 use log::{debug, error, warn};
@@ -47,6 +48,8 @@ pub struct FleetLinks {
     pub(in crate::actors) fatal: FatalSender,
     /// How many planned moves may be under way.
     pub(in crate::actors) pace: MovePace,
+    /// How old the readings of a machine may be.
+    pub(in crate::actors) oldest_reading: Duration,
     /// A saved transaction proves the term as a renewal does.
     pub(in crate::actors) prover: Prover,
 }

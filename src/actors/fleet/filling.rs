@@ -41,21 +41,22 @@ impl FleetActor {
         self.proceed(ctx);
     }
 
-    /// Notes how strained the machines are. A machine without a reading counts as not strained; so do
-    /// all of them if one reading cannot be true.
+    /// Notes how strained the machines are. The strain of a machine without a reading, or with an old
+    /// one, is unknown; so is that of all of them if one reading cannot be true.
     pub(super) fn weigh(&mut self, ctx: &mut Context<Self>) {
         if self.ledger.saved().placement().policy != PlacementPolicy::LoadAware {
             return;
         }
-        let readings = (self.links.registry).map(|entry| (entry.id().clone(), entry.reading()));
-        match Scores::of(readings) {
+        let now = self.links.clock.now();
+        let readings = (self.links.registry).map(|entry| (entry.id().clone(), entry.reading(now)));
+        match Scores::of(readings, self.links.oldest_reading) {
             Ok(scores) => self.ledger.set_strain(|id| scores.strain(id)),
             Err(absurd) => {
                 warn!("streams are placed by load alone: {absurd}");
-                self.ledger.set_strain(|_| Strain::Normal);
+                self.ledger.set_strain(|_| Strain::Unknown);
             }
         }
-        let next = self.links.clock.now() + WEIGHING_INTERVAL;
+        let next = now + WEIGHING_INTERVAL;
         self.weighing.set(Some(next), &self.links.clock, ctx);
     }
 }

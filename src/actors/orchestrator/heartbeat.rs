@@ -72,11 +72,11 @@ impl Orchestrator {
 
     /// From here on the heartbeat cannot be lost.
     fn note(&self, entry: &Entry, heartbeat: &Heartbeat) {
-        let at = self.clock.wall();
-        entry.stamp(self.clock.now(), at);
+        let (now, at) = (self.clock.now(), self.clock.wall());
+        entry.stamp(now, at);
         entry.report(&heartbeat.status, heartbeat.current_streams);
         if let Some(metrics) = &heartbeat.metrics {
-            entry.measure(metrics);
+            entry.measure(metrics, now);
         }
         self.heartbeats.do_send(Record {
             beat: LastBeat {

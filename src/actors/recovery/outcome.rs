@@ -12,7 +12,7 @@ use crate::actors::refusal::Refusal;
 use crate::domain::alert::{AlertKind, Severity};
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{EndIncident, Recovered};
-use crate::domain::fleet::Evacuation;
+use crate::domain::fleet::{Evacuation, oldest_reading};
 use crate::domain::incident::FailureCause;
 use crate::domain::incident::Unmoved;
 use crate::domain::recovery::{Failure, Manner, Retry};
@@ -46,7 +46,9 @@ impl RecoveryActor {
         }
         let attempt = Attempt {
             manner,
-            scoring: self.scorer.scoring(&self.links),
+            scoring: self
+                .scorer
+                .scoring(&self.links, oldest_reading(&self.settings.thresholds)),
             links: self.links.clone(),
         };
         ctx.spawn(

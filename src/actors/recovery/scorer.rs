@@ -16,8 +16,8 @@ pub(super) struct Scorer {
 }
 
 impl Scorer {
-    /// How heavily the instances' loads count now.
-    pub(super) fn scoring(&mut self, links: &RecoveryLinks) -> Scoring {
+    /// How heavily the instances' loads count now; readings that are older count as none.
+    pub(super) fn scoring(&mut self, links: &RecoveryLinks, oldest: Duration) -> Scoring {
         let began = links.clock.now();
         if let Some((made, scoring)) = &self.last
             && began.since(*made) < FRESH
@@ -26,8 +26,8 @@ impl Scorer {
         }
         let readings = links
             .registry
-            .map(|entry| (entry.id().clone(), entry.reading()));
-        let scores = Scores::of(readings);
+            .map(|entry| (entry.id().clone(), entry.reading(began)));
+        let scores = Scores::of(readings, oldest);
         let scoring = Scoring::judge(scores, links.clock.now().since(began));
         self.last = Some((began, scoring.clone()));
         scoring

@@ -52,6 +52,8 @@ pub struct Entry {
     status_seen_at: AtomicU64,
     /// Two `f32` as bits: processor and memory use.
     reading: AtomicU64,
+    /// When it was measured.
+    measured_at: AtomicU64,
     standing: RwLock<Standing>,
     reported: RwLock<Reported>,
     /// When the current life last named itself, or `NEVER`.
@@ -74,7 +76,8 @@ impl Entry {
             fenced: AtomicBool::new(false),
             granted_until: AtomicU64::new(0),
             status_seen_at: AtomicU64::new(beat.as_micros()),
-            reading: AtomicU64::new(packed(Reading::default())),
+            reading: AtomicU64::new(packed(&SystemMetrics::default())),
+            measured_at: AtomicU64::new(beat.as_micros()),
             standing: RwLock::new(standing),
             reported: RwLock::new(Reported::default()),
             named_at: AtomicU64::new(NEVER),
@@ -200,22 +203,21 @@ impl Entry {
     }
 
     /// Remembers how busy its machine says to be.
-    pub fn measure(&self, metrics: &SystemMetrics) {
-        let percent = |number: f64| number as f32;
-        let reading = Reading {
-            cpu: metrics.cpu_percent.map(percent),
-            memory: metrics.memory_percent.map(percent),
-        };
-        self.reading.store(packed(reading), Ordering::Release);
+    pub fn measure(&self, metrics: &SystemMetrics, now: Timestamp) {
+        // A reader between the two finds the new reading older than it is.
+        self.reading.store(packed(metrics), Ordering::Release);
+        self.measured_at.store(now.as_micros(), Ordering::Release);
     }
 
     /// How busy its machine last said to be, in its current life.
-    pub fn reading(&self) -> Reading {
+    pub fn reading(&self, now: Timestamp) -> Reading {
+        let measured_at = Timestamp::from_micros(self.measured_at.load(Ordering::Acquire));
         let bits = self.reading.load(Ordering::Acquire);
         let percent = |bits: u32| (bits != UNKNOWN).then_some(f32::from_bits(bits));
         Reading {
             cpu: percent((bits >> 32) as u32),
             memory: percent(bits as u32),
+            age: now.since(measured_at),
         }
     }
 
@@ -302,7 +304,7 @@ impl Entry {
         if before.incarnation != standing.incarnation {
             self.stamp(now, wall);
             self.named_at.store(NEVER, Ordering::Release);
-            self.measure(&SystemMetrics::default());
+            self.measure(&SystemMetrics::default(), now);
             self.lift_fence();
         }
         // Last: a poll that is woken sees all of it.
@@ -332,7 +334,10 @@ impl Entry {
 /// Stands for a use that was not reported; no number has these bits but one of the many that are none.
 const UNKNOWN: u32 = u32::MAX;
 
-fn packed(reading: Reading) -> u64 {
-    let bits = |percent: Option<f32>| u64::from(percent.map_or(UNKNOWN, f32::to_bits));
-    bits(reading.cpu) << 32 | bits(reading.memory)
+fn packed(metrics: &SystemMetrics) -> u64 {
+    let bits = |percent: Option<f64>| {
+        let percent = percent.map(|percent| percent as f32);
+        u64::from(percent.map_or(UNKNOWN, f32::to_bits))
+    };
+    bits(metrics.cpu_percent) << 32 | bits(metrics.memory_percent)
 }

@@ -9,9 +9,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::ids::{Epoch, InstanceId};
-use super::placement::{Exclusion, Facts, Strain};
+use super::placement::{Exclusion, Facts, PlacementPolicy, Strain};
 use super::reason::AssignReason;
-use super::string_enum::string_enum;
 use super::time::WallTime;
 
 /// How many candidates a placement keeps.
@@ -19,18 +18,6 @@ pub const MOST_PLACED: usize = 5;
 
 /// How many candidates an answer about the present shows.
 pub const MOST_NOW: usize = 20;
-
-string_enum! {
-    /// How strained the machine of a candidate is.
-    ShownStrain {
-        /// Not at all, or nothing is known.
-        Normal = "normal",
-        /// Its load counts half as much again.
-        Busy = "busy",
-        /// Its load counts three times.
-        Exhausted = "exhausted",
-    }
-}
 
 /// The facts that the score of a candidate is computed from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,20 +29,22 @@ pub struct ShownScore {
     /// How many streams it owns or is promised.
     pub streams: u32,
     /// The strain of its machine.
-    pub strain: ShownStrain,
+    pub strain: Strain,
+    /// The policy that it was scored by: under `load_aware`, that is `balanced` for an instance of
+    /// unknown strain. Not known of placements from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<PlacementPolicy>,
 }
 
-impl From<Facts> for ShownScore {
-    fn from(facts: Facts) -> Self {
+impl ShownScore {
+    /// Returns what the score of an instance is computed from under the policy in force.
+    pub const fn of(facts: Facts, policy: PlacementPolicy) -> Self {
         Self {
             held: facts.load.held,
             limit: facts.load.max,
             streams: facts.streams,
-            strain: match facts.strain {
-                Strain::Normal => ShownStrain::Normal,
-                Strain::Busy => ShownStrain::Busy,
-                Strain::Exhausted => ShownStrain::Exhausted,
-            },
+            strain: facts.strain,
+            policy: Some(policy.applied(facts.strain)),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::choice::Seeker;
 use super::model::{Fleet, InstanceSlot, StreamSlot};
-use crate::explain::{Candidate, MOST_NOW, MOST_PLACED, Placed, most};
+use crate::explain::{Candidate, MOST_NOW, MOST_PLACED, Placed, ShownScore, most};
 use crate::ids::{InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::placement::{Exclusion, Preference, Score};
@@ -121,7 +121,7 @@ impl Fleet {
                 server_id: instance.id.clone(),
                 chosen: is_chosen,
                 rank: None,
-                score: Some(facts.into()),
+                score: Some(ShownScore::of(facts, policy)),
                 excluded_by: rule,
             };
             match rule {

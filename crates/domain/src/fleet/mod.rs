@@ -45,6 +45,6 @@ pub use plan::{Evacuation, EvacuationCause, Move, Plan};
 pub use policies::Policies;
 pub use recent::REMEMBERED_CHANGES;
 pub use restore::{FleetBuilder, Snapshot, SnapshotError};
-pub use scores::{Absurd, Reading, SCORING_LIMIT, Scores, Scoring};
+pub use scores::{Absurd, Reading, SCORING_LIMIT, Scores, Scoring, oldest_reading};
 pub use standing::Standing;
 pub use suspects::{blame_owned, blame_return, try_quarantined};

@@ -2,7 +2,7 @@
 //!
 //! The readings of a worker never decide *whether* it is assigned streams, only in which order. If
 //! readings cannot be true, or take too long to collect, the load alone decides; a recovery never
-//! waits for them.
+//! waits for them. Old readings count as none: the machine may be idle by now.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::ids::InstanceId;
 use crate::placement::Strain;
+use crate::settings::LivenessThresholds;
 
 /// How long collecting and scoring may take before the load alone decides.
 pub const SCORING_LIMIT: Duration = Duration::from_millis(200);
@@ -21,12 +22,20 @@ const BUSY: f32 = 80.0;
 /// From this percentage on a machine counts as nearly exhausted.
 const EXHAUSTED: f32 = 90.0;
 
+/// Returns how old a reading may be. An instance that is silent for longer is late and gets no streams;
+/// so an older one means that heartbeats bring none any more.
+pub const fn oldest_reading(thresholds: &LivenessThresholds) -> Duration {
+    thresholds.warning
+}
+
 /// The last readings of a machine, in percent; a missing one is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Reading {
     pub cpu: Option<f32>,
     pub memory: Option<f32>,
+    /// How long ago a heartbeat brought them.
+    pub age: Duration,
 }
 
 /// A reading that cannot be true.
@@ -43,20 +52,26 @@ impl fmt::Display for Absurd {
     }
 }
 
-/// The strains of the instances whose strain is not normal.
+/// The strains of the instances whose strain is known.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Scores(BTreeMap<InstanceId, Strain>);
 
 impl Scores {
-    /// Scores the readings of machines.
+    /// Scores the readings of machines that are not older than `oldest`.
     ///
     /// # Errors
     /// Returns an error if one of them cannot be true: then none is trusted.
-    pub fn of(readings: impl IntoIterator<Item = (InstanceId, Reading)>) -> Result<Self, Absurd> {
+    pub fn of(
+        readings: impl IntoIterator<Item = (InstanceId, Reading)>,
+        oldest: Duration,
+    ) -> Result<Self, Absurd> {
         let mut strains = BTreeMap::new();
         for (instance, reading) in readings {
+            if reading.age > oldest {
+                continue;
+            }
             let used = [reading.cpu, reading.memory].into_iter().flatten();
-            let mut strain = Strain::Normal;
+            let mut strain = Strain::Unknown;
             for percent in used {
                 if !(0.0..=100.0).contains(&percent) {
                     return Err(Absurd { instance, percent });
@@ -69,7 +84,7 @@ impl Scores {
                     Strain::Normal
                 });
             }
-            if strain != Strain::Normal {
+            if strain != Strain::Unknown {
                 strains.insert(instance, strain);
             }
         }
@@ -109,7 +124,7 @@ impl Scoring {
     pub fn strain(&self, id: &InstanceId) -> Strain {
         match self {
             Self::Weighted(scores) => scores.strain(id),
-            Self::LoadAlone(_) => Strain::Normal,
+            Self::LoadAlone(_) => Strain::Unknown,
         }
     }
 }
@@ -128,13 +143,17 @@ mod tests {
         Reading {
             cpu: Some(cpu),
             memory: Some(memory),
+            age: Duration::ZERO,
         }
     }
+
+    const OLDEST: Duration = Duration::from_secs(120);
 
     #[test]
     fn the_busier_of_processor_and_memory_counts() {
         let table = [
-            (Reading::default(), Strain::Normal),
+            (Reading::default(), Strain::Unknown),
+            (reading(0.0, 0.0), Strain::Normal),
             (reading(0.0, 79.9), Strain::Normal),
             (reading(80.0, 0.0), Strain::Busy),
             (reading(10.0, 89.9), Strain::Busy),
@@ -142,29 +161,52 @@ mod tests {
             (reading(100.0, 100.0), Strain::Exhausted),
         ];
         for (reading, weight) in table {
-            let scores = Scores::of([("a".into(), reading)]).unwrap();
+            let scores = Scores::of([("a".into(), reading)], OLDEST).unwrap();
             assert_eq!(scores.strain(&"a".into()), weight, "{reading:?}");
-            assert_eq!(scores.strain(&"b".into()), Strain::Normal);
+            assert_eq!(scores.strain(&"b".into()), Strain::Unknown);
         }
+    }
+
+    #[test]
+    fn an_old_reading_counts_as_none() {
+        let thresholds = LivenessThresholds::from_timeout(Duration::from_secs(300));
+        let oldest = oldest_reading(&thresholds);
+        for (age, strain) in [
+            (oldest, Strain::Exhausted),
+            (oldest + Duration::from_millis(1), Strain::Unknown),
+        ] {
+            let reading = Reading {
+                age,
+                ..reading(99.0, 0.0)
+            };
+            let scores = Scores::of([("a".into(), reading)], oldest).unwrap();
+            assert_eq!(scores.strain(&"a".into()), strain, "{age:?}");
+        }
+        // One that cannot be true is forgotten with the others.
+        let absurd = Reading {
+            age: oldest * 2,
+            ..reading(101.0, 0.0)
+        };
+        assert!(Scores::of([("a".into(), absurd)], oldest).is_ok());
     }
 
     #[test]
     fn one_absurd_reading_and_one_slow_scoring_leave_the_load_alone() {
         for percent in [-0.1, 100.1, f32::NAN, f32::INFINITY] {
             let sane = ("a".into(), reading(90.0, 0.0));
-            let scores = Scores::of([sane, ("b".into(), reading(percent, 0.0))]);
+            let scores = Scores::of([sane, ("b".into(), reading(percent, 0.0))], OLDEST);
             let Scoring::LoadAlone(because) = Scoring::judge(scores, Duration::ZERO) else {
                 panic!("{percent}");
             };
             assert!(because.contains("`b`"), "{because}");
         }
-        let scores = || Scores::of([("a".into(), reading(90.0, 0.0))]);
+        let scores = || Scores::of([("a".into(), reading(90.0, 0.0))], OLDEST);
         let judged = |millis| Scoring::judge(scores(), Duration::from_millis(millis));
         assert_eq!(judged(200).strain(&"a".into()), Strain::Exhausted);
         assert_eq!(
             judged(201),
             Scoring::LoadAlone("scoring took 201 ms, more than 200 ms".to_owned())
         );
-        assert_eq!(judged(201).strain(&"a".into()), Strain::Normal);
+        assert_eq!(judged(201).strain(&"a".into()), Strain::Unknown);
     }
 }

@@ -72,6 +72,15 @@ impl PlacementPolicy {
         }
     }
 
+    /// Returns the policy by which an instance is scored whose machine is so strained: without a
+    /// reading, `load_aware` scores as `balanced`.
+    pub const fn applied(self, strain: Strain) -> Self {
+        match (self, strain) {
+            (Self::LoadAware, Strain::Unknown) => Self::Balanced,
+            (policy, _) => policy,
+        }
+    }
+
     /// Returns the score of an instance that gets streams of an emptied one. Many streams come at once
     /// then, so the strain of machines counts under `balanced` too.
     pub fn score_in_recovery(self, facts: &Facts, strain: Strain) -> Score {

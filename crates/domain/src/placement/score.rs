@@ -2,6 +2,8 @@
 
 use std::cmp::Ordering;
 
+use crate::string_enum::string_enum;
+
 /// How full an instance is: `held / max`, compared exactly, without floating point.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
@@ -29,23 +31,31 @@ impl PartialOrd for Load {
     }
 }
 
-/// How heavily the load of an instance counts, by the readings of its machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Strain {
-    /// The load as it is.
-    #[default]
-    Normal,
-    /// The load and half as much again.
-    Busy,
-    /// Three times the load.
-    Exhausted,
+string_enum! {
+    /// How heavily the load of an instance counts, by the readings of its machine.
+    Strain {
+        /// The load as it is: there is no reading, or it is too old.
+        Unknown = "unknown",
+        /// The load as it is.
+        Normal = "normal",
+        /// The load and half as much again.
+        Busy = "busy",
+        /// Three times the load.
+        Exhausted = "exhausted",
+    }
+}
+
+impl Default for Strain {
+    fn default() -> Self {
+        Self::Unknown
+    }
 }
 
 impl Strain {
     /// Returns the factor in halves, so that the arithmetic stays in whole numbers.
     const fn halves(self) -> u64 {
         match self {
-            Self::Normal => 2,
+            Self::Unknown | Self::Normal => 2,
             Self::Busy => 3,
             Self::Exhausted => 6,
         }
@@ -71,7 +81,11 @@ pub struct BalancedScore {
 }
 
 /// The score of `load_aware`: the relative load by weight, which counts more on a busy machine, then
-/// the number of streams.
+/// the number of streams. An instance of unknown strain is scored as by `balanced`.
+///
+/// Both kinds are in one total order, because both are compared by the same criteria: a fraction, which
+/// is the relative load times a factor of the instance itself, then limit, weight and number of streams.
+/// The strain comes last, and only makes the order total.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct LoadAwareScore {
@@ -97,8 +111,8 @@ impl Ord for LoadAwareScore {
         left.cmp(&right)
             .then(other.load.max.cmp(&self.load.max))
             .then(self.load.held.cmp(&other.load.held))
-            .then(self.strain.cmp(&other.strain))
             .then(self.streams.cmp(&other.streams))
+            .then(self.strain.cmp(&other.strain))
     }
 }
 
@@ -126,6 +140,8 @@ pub enum Score {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -146,7 +162,7 @@ mod tests {
     #[test]
     fn strain_makes_heavier_in_a_total_order() {
         let mut scores = Vec::new();
-        for strain in [Strain::Normal, Strain::Busy, Strain::Exhausted] {
+        for strain in Strain::ALL.iter().copied() {
             for (held, max) in [(0, 10), (5, 10), (10, 20), (3, 7), (0, 1)] {
                 for streams in [held, held + 1] {
                     let load = Load { held, max };
@@ -171,5 +187,55 @@ mod tests {
         };
         assert!(score(Strain::Normal) < score(Strain::Busy));
         assert!(score(Strain::Busy) < score(Strain::Exhausted));
+    }
+
+    fn score() -> impl Strategy<Value = LoadAwareScore> {
+        // Few values, so that many are equal in some criteria; and the largest.
+        let number = || prop_oneof![0_u32..6, Just(u32::MAX)];
+        let max = prop_oneof![1_u32..6, Just(u32::MAX)];
+        let strain = proptest::sample::select(Strain::ALL);
+        (number(), max, number(), strain).prop_map(|(held, max, streams, strain)| LoadAwareScore {
+            load: Load { held, max },
+            strain,
+            streams,
+        })
+    }
+
+    fn as_balanced(score: &LoadAwareScore) -> BalancedScore {
+        BalancedScore {
+            load: score.load,
+            streams: score.streams,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn scored_and_unscored_instances_are_in_one_total_order(
+            a in score(),
+            b in score(),
+            c in score(),
+        ) {
+            prop_assert_eq!(a.cmp(&b), b.cmp(&a).reverse());
+            prop_assert_eq!(a.cmp(&b) == Ordering::Equal, a == b);
+            if a <= b && b <= c {
+                prop_assert!(a <= c, "{:?} {:?} {:?}", a, b, c);
+            }
+            let mut sorted = [a, b, c];
+            let mut other = [c, a, b];
+            sorted.sort();
+            other.sort();
+            prop_assert_eq!(sorted, other, "whatever the order before");
+        }
+
+        #[test]
+        fn instances_of_unknown_strain_are_compared_as_by_balanced(a in score(), b in score()) {
+            let unknown = |score| LoadAwareScore { strain: Strain::Unknown, ..score };
+            let (a, b) = (unknown(a), unknown(b));
+            prop_assert_eq!(a.cmp(&b), as_balanced(&a).cmp(&as_balanced(&b)));
+            let normal = LoadAwareScore { strain: Strain::Normal, ..b };
+            if as_balanced(&a) != as_balanced(&b) {
+                prop_assert_eq!(a.cmp(&normal), as_balanced(&a).cmp(&as_balanced(&b)));
+            }
+        }
     }
 }

@@ -182,7 +182,8 @@ impl Fleet {
         }
     }
 
-    /// Notes how strained the machines of the instances are; one that is not named is not.
+    /// Notes how strained the machines of the instances are; the strain of one that is not named is
+    /// unknown.
     pub fn set_strain(&mut self, strain_of: impl Fn(&InstanceId) -> Strain) {
         for (id, slot) in &mut self.instances {
             let strain = strain_of(id);
