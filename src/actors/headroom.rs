@@ -9,7 +9,7 @@
 //!   Idle ──change saved, caller──▶ Counting ──result──▶ Idle (again at once, if a caller came meanwhile)
 //! ```
 //!
-//! If the fleet is alone on one instance, or empty, nothing could absorb anything: no alert says so.
+//! What the alert says, and when, is a rule of the domain (`Headroom::shortfall`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -121,7 +121,7 @@ impl HeadroomActor {
 
     fn counted(&mut self, headroom: Headroom, ctx: &mut Context<Self>) {
         self.telemetry.headroom_streams.set(headroom.spare);
-        match missing(&headroom) {
+        match headroom.shortfall() {
             Some(detail) => self.alerts.raise(
                 AlertKind::NoRoomForFailure,
                 Severity::Warning,
@@ -142,18 +142,6 @@ impl HeadroomActor {
             self.count_later(ctx);
         }
     }
-}
-
-/// Says what could not be absorbed, if several instances run streams.
-fn missing(headroom: &Headroom) -> Option<String> {
-    let worst = headroom.worst.as_ref().filter(|worst| worst.homeless > 0)?;
-    (worst.streams < headroom.assigned).then(|| {
-        format!(
-            "If instance `{}` is lost, {} of its {} streams have no home: start a worker, or raise a \
-             `max_streams`. `orchestrator capacity` shows what fits where.",
-            worst.instance, worst.homeless, worst.streams
-        )
-    })
 }
 
 impl Actor for HeadroomActor {

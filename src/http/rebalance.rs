@@ -13,7 +13,7 @@ use super::requests::{RebalanceQuery, read_query};
 use super::state::{AppState, Load};
 use crate::actors::balance::{OrderRebalance, Rebalanced};
 use crate::actors::orchestrator::Orchestrator;
-use crate::domain::balance::{BalanceMove, BalanceStats, InstanceBalance};
+use crate::domain::balance::{BalanceMove, BalanceStatistics, BalanceStats, InstanceBalance};
 use crate::domain::handover::MoveProgress;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::reason::{RebalanceMethod, RebalanceReason};
@@ -29,6 +29,7 @@ struct CheckAnswer {
     instances: Vec<InstanceLine>,
 }
 
+/// Over the instances that take streams, like the fair shares.
 #[derive(Debug, Serialize)]
 struct CheckStatistics {
     total_instances: usize,
@@ -58,7 +59,7 @@ struct InstanceLine {
 impl InstanceLine {
     fn of(instance: &InstanceBalance, orchestrator: &Orchestrator) -> Self {
         let entry = orchestrator.registry().get(&instance.id);
-        let reading = entry.map(|entry| entry.reading());
+        let reading = entry.map(|entry| entry.reading(orchestrator.clock().now()));
         let busiest = reading.and_then(|reading| {
             let used = [reading.cpu, reading.memory].into_iter().flatten();
             used.map(f64::from).reduce(f64::max)
@@ -76,30 +77,18 @@ impl InstanceLine {
     }
 }
 
-impl CheckStatistics {
-    /// Sums up the instances that take streams.
-    fn of(instances: &[InstanceBalance]) -> Self {
-        let sharing: Vec<&InstanceBalance> = instances
-            .iter()
-            .filter(|instance| instance.fair_share.is_some())
-            .collect();
-        let streams = || sharing.iter().map(|instance| instance.streams);
-        let loads = || sharing.iter().map(|instance| instance.load());
-        let total: u64 = streams().map(u64::from).sum();
-        let (most, least) = (streams().max(), streams().min());
-        let (most, least) = (most.unwrap_or(0), least.unwrap_or(0));
-        let highest = loads().reduce(f64::max).unwrap_or(0.0);
-        let lowest = loads().reduce(f64::min).unwrap_or(0.0);
+impl From<BalanceStatistics> for CheckStatistics {
+    fn from(found: BalanceStatistics) -> Self {
         Self {
-            total_instances: sharing.len(),
-            total_streams: total,
-            average_streams_per_instance: rounded(total as f64 / sharing.len().max(1) as f64),
-            max_streams_per_instance: most,
-            min_streams_per_instance: least,
-            stream_difference: most - least,
-            max_load_factor: rounded(highest),
-            min_load_factor: rounded(lowest),
-            load_imbalance: rounded(highest - lowest),
+            total_instances: found.instances,
+            total_streams: found.streams,
+            average_streams_per_instance: rounded(found.average_streams()),
+            max_streams_per_instance: found.most_streams,
+            min_streams_per_instance: found.fewest_streams,
+            stream_difference: found.most_streams - found.fewest_streams,
+            max_load_factor: rounded(found.highest_load),
+            min_load_factor: rounded(found.lowest_load),
+            load_imbalance: rounded(found.highest_load - found.lowest_load),
         }
     }
 }
@@ -118,7 +107,7 @@ pub(super) async fn check(state: Data<AppState>) -> Result<HttpResponse, Problem
             consistent: balance.is_consistent,
             needs_rebalancing: report.needs_moves(),
             reason: report.reason(),
-            statistics: CheckStatistics::of(&report.instances),
+            statistics: report.statistics().into(),
             moves_under_way: balance.under_way,
             instances: report
                 .instances

@@ -180,6 +180,7 @@ async fn a_move_that_is_given_up_is_counted_and_not_tried_again_for_a_while() {
         })
         .collect();
     assert_eq!(held_back.len(), 2);
+    assert!(!planned.moves.is_empty(), "the others would move");
     for (planned, _) in planned.moves {
         assert!(!held_back.contains(&planned.stream.get()));
     }

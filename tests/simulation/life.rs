@@ -94,7 +94,11 @@ fn settings(world: &mut World) -> SystemSettings {
             ..SystemSettings::default().breaker
         },
         quarantine: QuarantineSettings {
-            after: if is_about_leases { 0 } else { 3 },
+            after: match world.scene.mutation {
+                _ if is_about_leases => 0,
+                Some(Mutation::TakesAFourth) => 4,
+                Some(_) | None => 3,
+            },
             window: TIMEOUT * 2,
         },
         sweep_interval: Duration::from_secs(3),

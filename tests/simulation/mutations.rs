@@ -170,6 +170,29 @@ fn a_stream_that_nobody_can_start_and_that_is_forgotten_is_noticed() {
     );
 }
 
+/// Of these twenty worlds most quarantine a stream, and each that does so too late is noticed. The same
+/// worlds hold without the mutation.
+#[test]
+fn a_stream_that_is_given_to_a_fourth_owner_is_noticed() {
+    let mut noticed = 0;
+    for seed in 0..20 {
+        let usual = Scene::usual(seed, FAULTS);
+        if let Err(violation) = simulate(usual) {
+            panic!("seed {seed}: {violation}");
+        }
+        let mutated = Scene {
+            mutation: Some(Mutation::TakesAFourth),
+            ..usual
+        };
+        if let Err(violation) = simulate(mutated) {
+            assert!(violation.contains("quarantine: stream"), "{violation}");
+            noticed += 1;
+        }
+    }
+    println!("{noticed} of 20");
+    assert!(noticed >= 15, "{noticed} of 20");
+}
+
 #[test]
 fn hand_over_confirmed_by_a_worker_that_has_not_stopped_is_noticed() {
     is_noticed_with(Weather::AtTheEdge, Mutation::ConfirmsTooEarly, &LEASES);

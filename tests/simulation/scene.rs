@@ -77,6 +77,8 @@ pub(crate) enum Mutation {
     Impatient,
     /// The orchestrator begins as many moves for balance at once as it likes.
     Stampedes,
+    /// The orchestrator gives a stream to a fourth owner after three have failed with it.
+    TakesAFourth,
     /// The orchestrator takes its own standstills for silence of others.
     CountsStandstills,
 }

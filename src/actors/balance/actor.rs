@@ -12,7 +12,7 @@ use super::planning::planned;
 use crate::actors::alarm::Alarm;
 use crate::actors::fatal::Vital;
 use crate::actors::fleet::Committed;
-use crate::domain::balance::{BalanceScope, Balancer, Due, Rebalance};
+use crate::domain::balance::{Balancer, Due, Rebalance};
 use crate::domain::settings::BalanceSettings;
 
 /// Balances the fleet.
@@ -60,7 +60,7 @@ impl BalanceActor {
     fn act(&mut self, due: Due, ctx: &mut Context<Self>) {
         self.is_busy = true;
         let (Due::Plan(what) | Due::Moves(what)) = due;
-        let looks_at_health = what.scope == BalanceScope::Leased;
+        let looks_at_health = what.is_automatic();
         let question = blocked(self.links.clone(), looks_at_health);
         ctx.spawn(
             question

@@ -7,10 +7,9 @@ use actix::Addr;
 use crate::actors::archive::BUILT_AT_ONCE;
 use crate::actors::fleet::{CopySaved, FleetActor};
 use crate::actors::refusal::Refusal;
-use crate::domain::balance::{BalanceMeasure, BalanceReport, Rebalance, survey};
+use crate::domain::balance::{BalanceReport, Rebalance, survey};
 use crate::domain::ids::StreamId;
 use crate::domain::invariants::check_fleet;
-use crate::domain::reason::RebalanceMethod;
 use crate::domain::settings::BalanceLimits;
 
 /// What was planned on a copy of the fleet.
@@ -39,12 +38,8 @@ pub(super) async fn planned(
     let work = move || {
         let fleet = copy.rows.into_fleet();
         let input = survey(&fleet, what.scope, &held_back);
-        let measure = match what.method {
-            RebalanceMethod::Smart => BalanceMeasure::Weight,
-            RebalanceMethod::Basic => BalanceMeasure::Count,
-        };
         Made {
-            report: BalanceReport::of(&input, limits, measure),
+            report: BalanceReport::of(&input, limits, what.method.into()),
             under_way: fleet.moves_under_way(),
             is_consistent: check_fleet(&fleet).iter().all(|check| check.holds),
         }

@@ -288,7 +288,7 @@ impl Balancer {
             running.is_announced = true;
             self.stats.begun += 1;
             self.stats.last = Some(wall);
-            if running.what.scope == BalanceScope::Leased {
+            if running.what.is_automatic() {
                 self.cools_until = Some(now + self.settings.cooldown);
                 if let Some(wanted_at) = &mut self.wanted_at {
                     *wanted_at = (*wanted_at).max(now + self.settings.cooldown);

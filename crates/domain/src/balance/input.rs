@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::ids::{InstanceId, StreamId};
+use crate::placement::Need;
+use crate::reason::RebalanceMethod;
 
 /// What counts as load.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +17,15 @@ pub enum BalanceMeasure {
     Weight,
     /// The number of streams. Hard limits of weight hold all the same.
     Count,
+}
+
+impl From<RebalanceMethod> for BalanceMeasure {
+    fn from(method: RebalanceMethod) -> Self {
+        match method {
+            RebalanceMethod::Smart => Self::Weight,
+            RebalanceMethod::Basic => Self::Count,
+        }
+    }
 }
 
 /// What an instance does in a plan.
@@ -65,7 +76,7 @@ pub struct BalanceInstance {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BalanceInput {
     instances: Vec<BalanceInstance>,
-    requirements: Vec<BTreeMap<String, String>>,
+    requirements: Vec<Need>,
     requirement_numbers: BTreeMap<BTreeMap<String, String>, u32>,
     group_numbers: BTreeMap<Arc<str>, u32>,
 }
@@ -79,7 +90,10 @@ impl BalanceInput {
         if let Some(number) = self.requirement_numbers.get(labels) {
             return *number;
         }
-        self.requirements.push(labels.clone());
+        self.requirements.push(Need {
+            requires: labels.clone(),
+            ..Need::default()
+        });
         let number = u32::try_from(self.requirements.len()).unwrap_or(u32::MAX);
         self.requirement_numbers.insert(labels.clone(), number);
         number
@@ -115,10 +129,8 @@ impl BalanceInput {
             return true;
         };
         let labels = &self.instances[instance].labels;
-        self.requirements.get(index).is_some_and(|required| {
-            let mut pairs = required.iter();
-            pairs.all(|(key, value)| labels.get(key) == Some(value))
-        })
+        let need = self.requirements.get(index);
+        need.is_some_and(|need| need.is_met_by(labels))
     }
 }
 

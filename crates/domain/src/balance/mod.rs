@@ -4,9 +4,9 @@
 //!
 //! The *share* of an instance is the total weight × its limit / the sum of limits, over the
 //! instances that take streams; its limit is `capacity`, else `max_streams`. An instance is *in
-//! its band* if what it holds differs from its share by at most [`crate::settings::BalanceLimits`] allow
-//! (`shares.rs`): two streams, less on a small instance. A fleet is balanced if every
-//! instance is in its band.
+//! its band* if what it holds differs from its share by at most [`crate::settings::BalanceLimits`] allow:
+//! two streams, less on a small instance. `shares.rs` says when a fleet is balanced, so that nothing
+//! moves, and what the band is that a plan aims at otherwise.
 //!
 //! # States
 //!
@@ -62,7 +62,7 @@ pub use blocked::Blocked;
 pub use input::{BalanceInput, BalanceInstance, BalanceMeasure, BalanceRole, BalanceStream};
 pub use outcome::{BalanceMove, BalancePlan, BalanceReason, MoveState};
 pub use planner::plan;
-pub use report::{BalanceReport, InstanceBalance};
+pub use report::{BalanceReport, BalanceStatistics, InstanceBalance};
 pub use running::{NextMoves, Rebalance};
 pub use shares::{Band, FairShare, Shares};
 pub use stats::BalanceStats;

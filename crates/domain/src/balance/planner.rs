@@ -9,9 +9,12 @@ use super::shares::Shares;
 use crate::settings::BalanceLimits;
 
 /// Plans the moves after which the fleet of a snapshot is balanced, or as near to that as its hard
-/// limits allow.
+/// limits allow. Plans none if it is balanced.
 pub fn plan(input: &BalanceInput, limits: BalanceLimits, measure: BalanceMeasure) -> BalancePlan {
     let shares = Shares::of(input, limits, measure);
+    if shares.is_balanced(input) {
+        return BalancePlan::default();
+    }
     let mut board = Board::new(input, shares);
     if board.pending.is_empty() {
         return BalancePlan::default();

@@ -25,7 +25,7 @@ pub struct InstanceBalance {
     pub free: u32,
     /// None: it takes no streams.
     pub fair_share: Option<f64>,
-    /// How far it is outside of its band.
+    /// How far it is outside of its band; 0 if the fleet is balanced.
     pub excess: i64,
 }
 
@@ -33,6 +33,27 @@ impl InstanceBalance {
     /// Returns its load as a part of its limit.
     pub fn load(&self) -> f64 {
         self.weight as f64 / self.limit.max(1) as f64
+    }
+}
+
+/// The instances that take streams, summed up. They are those over which fair shares are taken: what
+/// another instance holds is neither here nor in the total of the shares.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct BalanceStatistics {
+    pub instances: usize,
+    pub streams: u64,
+    pub weight: u64,
+    pub most_streams: u32,
+    pub fewest_streams: u32,
+    pub highest_load: f64,
+    pub lowest_load: f64,
+}
+
+impl BalanceStatistics {
+    /// Returns how many streams an instance has on average.
+    pub fn average_streams(&self) -> f64 {
+        self.streams as f64 / self.instances.max(1) as f64
     }
 }
 
@@ -49,6 +70,7 @@ impl BalanceReport {
     /// Reports on a snapshot, with the plan for it.
     pub fn of(input: &BalanceInput, limits: BalanceLimits, measure: BalanceMeasure) -> Self {
         let shares = Shares::of(input, limits, measure);
+        let is_balanced = shares.is_balanced(input);
         let instances = input.instances().iter().filter_map(|instance| {
             let takes = instance.role == BalanceRole::Shares;
             if !takes && instance.streams.is_empty() {
@@ -70,7 +92,10 @@ impl BalanceReport {
                 max_streams: instance.max_streams,
                 free: instance.max_streams.saturating_sub(taken),
                 fair_share: shares.share(instance).map(super::shares::FairShare::as_f64),
-                excess: shares.band(instance).map_or(0, |band| band.excess(held)),
+                excess: match shares.band(instance) {
+                    Some(band) if !is_balanced => band.excess(held),
+                    Some(_) | None => 0,
+                },
             })
         });
         Self {
@@ -82,6 +107,25 @@ impl BalanceReport {
     /// Returns whether moves would make the fleet better balanced.
     pub fn needs_moves(&self) -> bool {
         !self.plan.moves.is_empty()
+    }
+
+    /// Sums up the instances that take streams.
+    pub fn statistics(&self) -> BalanceStatistics {
+        let sharing = || {
+            let instances = self.instances.iter();
+            instances.filter(|instance| instance.fair_share.is_some())
+        };
+        let streams = || sharing().map(|instance| instance.streams);
+        let loads = || sharing().map(InstanceBalance::load);
+        BalanceStatistics {
+            instances: sharing().count(),
+            streams: streams().map(u64::from).sum(),
+            weight: sharing().map(|instance| instance.weight).sum(),
+            most_streams: streams().max().unwrap_or(0),
+            fewest_streams: streams().min().unwrap_or(0),
+            highest_load: loads().reduce(f64::max).unwrap_or(0.0),
+            lowest_load: loads().reduce(f64::min).unwrap_or(0.0),
+        }
     }
 
     /// Returns in a sentence which instances are how far from their share.

@@ -22,6 +22,14 @@ pub struct Rebalance {
     pub scope: BalanceScope,
 }
 
+impl Rebalance {
+    /// Returns whether the program began it by itself. Only an order moves the streams of classic
+    /// workers.
+    pub fn is_automatic(&self) -> bool {
+        self.scope == BalanceScope::Leased
+    }
+}
+
 /// Moves that are to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NextMoves {
@@ -84,9 +92,9 @@ impl Running {
         let ends = waiting.flat_map(|planned| [&planned.from, &planned.to]);
         let instances: BTreeSet<&InstanceId> = ends.collect();
         Event::RebalanceBegun {
-            by: match self.what.scope {
-                BalanceScope::All => Requester::Operator,
-                BalanceScope::Leased => Requester::Program,
+            by: match self.what.is_automatic() {
+                true => Requester::Program,
+                false => Requester::Operator,
             },
             method: self.what.method,
             reason: self.what.reason,

@@ -1,9 +1,12 @@
 //! Fair shares, and how far from its share an instance may be.
 //!
-//! An instance may differ from its share by two streams of average weight (by no more than the
-//! heaviest, if weights differ), or by half the allowed difference of relative loads if that is
-//! less, but by one stream in any case: then no two relative loads differ by more than is allowed,
-//! as far as whole streams can achieve that.
+//! A fleet is *balanced* if no instance is farther from its share than two streams of average weight
+//! (or the heaviest stream, if weights differ), and no two relative loads differ by more than is
+//! allowed. Then nothing moves.
+//!
+//! If it is not, a plan brings each instance into its *band*: two streams, as above, or half the allowed
+//! difference of relative loads if that is less, but one stream in any case. Then no two relative
+//! loads differ by more than is allowed, as far as whole streams can achieve that.
 
 use super::input::{BalanceInput, BalanceInstance, BalanceMeasure, BalanceRole};
 use crate::settings::BalanceLimits;
@@ -137,20 +140,67 @@ impl Shares {
         })
     }
 
-    /// Returns how far an instance may be from its share, times the sum of the limits.
-    fn tolerance_in_limit_sums(&self, instance: &BalanceInstance) -> i128 {
-        if self.streams == 0 {
-            return 0;
+    /// Returns whether a fleet is balanced: no plan is needed.
+    pub fn is_balanced(&self, input: &BalanceInput) -> bool {
+        let mut lightest: Option<(i128, i128)> = None;
+        let mut heaviest: Option<(i128, i128)> = None;
+        let is_lighter = |one: (i128, i128), two: (i128, i128)| one.0 * two.1 < two.0 * one.1;
+        for instance in input.instances() {
+            match instance.role {
+                BalanceRole::Keeps => continue,
+                BalanceRole::Leaves if instance.streams.iter().any(|held| held.is_movable) => {
+                    return false;
+                }
+                BalanceRole::Leaves => continue,
+                BalanceRole::Shares => {}
+            }
+            let sizes = instance.streams.iter().map(|held| held.size(self.measure));
+            let held: i64 = sizes.map(i64::from).sum();
+            if self.deviation(instance, held).abs() > self.most_in_limit_sums() {
+                return false;
+            }
+            let limit = i128::from(instance.limit(self.measure)).max(1);
+            let load = (i128::from(held), limit);
+            if lightest.is_none_or(|least| is_lighter(load, least)) {
+                lightest = Some(load);
+            }
+            if heaviest.is_none_or(|most| is_lighter(most, load)) {
+                heaviest = Some(load);
+            }
         }
-        let sum = self.limit_sum;
+        let (Some(least), Some(most)) = (lightest, heaviest) else {
+            return true;
+        };
+        let difference = most.0 * least.1 - least.0 * most.1;
+        let threshold = i128::from(self.limits.imbalance_threshold.millionths());
+        difference * 1_000_000 <= threshold * least.1 * most.1
+    }
+
+    /// Returns what a stream of average weight counts, times the sum of the limits.
+    fn stream_in_limit_sums(&self) -> i128 {
+        match self.streams {
+            0 => 0,
+            streams => self.total * self.limit_sum / streams,
+        }
+    }
+
+    /// Returns how far an instance of a balanced fleet may be from its share, times the sum of the
+    /// limits.
+    fn most_in_limit_sums(&self) -> i128 {
         let difference = i128::from(self.limits.max_stream_difference);
-        let stream = self.total * sum / self.streams;
-        let most = self.heaviest.max(self.lightest * difference) * sum;
+        let stream = self.stream_in_limit_sums();
+        let most = self.heaviest.max(self.lightest * difference) * self.limit_sum;
+        stream.max((stream * difference).min(most))
+    }
+
+    /// Returns how far an instance may be from its share after a plan, times the sum of the limits.
+    fn tolerance_in_limit_sums(&self, instance: &BalanceInstance) -> i128 {
         let half_of_threshold = i128::from(instance.limit(self.measure))
             * i128::from(self.limits.imbalance_threshold.millionths())
-            * sum
+            * self.limit_sum
             / 2_000_000;
-        stream.max((stream * difference).min(most).min(half_of_threshold))
+        let most = self.most_in_limit_sums().min(half_of_threshold);
+        self.stream_in_limit_sums().max(most)
     }
 }
 

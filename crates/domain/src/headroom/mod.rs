@@ -3,8 +3,9 @@
 //!
 //! The hard rules of placement decide, nothing else. Streams are counted by what they need of an owner.
 //! The lost streams are put where they fit, those that need most first: required labels before none, and
-//! heavy before light. For streams of equal weight the number without a home is the least possible. For
-//! mixed weights it may be a little higher, never lower, because packing weights exactly takes too long.
+//! heavy before light. For streams of equal weight that require the same labels, or none, the number
+//! without a home is the least possible. For mixed weights, or streams that require different labels, it
+//! may be a little higher, never lower, because packing them exactly takes too long.
 //!
 //! Nothing here walks the streams: the fleet keeps the counts. An instance costs as many steps as it has
 //! kinds of needs, and a search for room per kind only if the streams do not all fit the free places.
@@ -143,6 +144,19 @@ impl Headroom {
             })
             .collect();
         headroom
+    }
+
+    /// Returns in a sentence what could not be absorbed, if several instances run streams. A fleet that
+    /// is alone on one instance could absorb nothing, and hears nothing of it.
+    pub fn shortfall(&self) -> Option<String> {
+        let worst = self.worst.as_ref().filter(|worst| worst.homeless > 0)?;
+        (worst.streams < self.assigned).then(|| {
+            format!(
+                "If instance `{}` is lost, {} of its {} streams have no home: start a worker, or raise a \
+                 `max_streams`. `orchestrator capacity` shows what fits where.",
+                worst.instance, worst.homeless, worst.streams
+            )
+        })
     }
 
     /// Returns whether the loss of any one instance could be absorbed.

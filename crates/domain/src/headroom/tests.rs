@@ -1,5 +1,7 @@
 //! What small fleets can absorb, and that the count is the least possible for equal weights.
 
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -110,26 +112,121 @@ fn a_required_label_counts() {
     assert!(headroom(&ledger).survives_one_instance());
 }
 
-proptest! {
-    /// For streams that need nothing the count follows from the sum of the free places.
-    #[test]
-    fn plain_streams_have_as_many_homes_as_there_are_places(
-        fleet in prop::collection::vec((0_u32..6, 0_u32..6), 1..6),
-    ) {
-        let mut ledger = sample::ledger();
-        sample::run(&mut ledger, sample::streams(1..=36));
-        for (index, (held, more)) in fleet.iter().enumerate() {
-            let id = format!("w{index}");
-            register(&mut ledger, &id, (held + more).max(1), &[]);
-            sample::run(&mut ledger, sample::ask(&id, i64::from(*held)));
+/// A stream of a lost instance: its weight, and whether it requires a GPU.
+type Lost = (u32, bool);
+
+/// A place for streams: how many, their weight, and whether there is a GPU.
+type Home = (u32, u32, bool);
+
+/// The least number of streams without a home, by trying every home for every stream.
+fn least_homeless(lost: &[Lost], homes: &mut [Home]) -> usize {
+    let Some(((weight, needs_gpu), others)) = lost.split_first() else {
+        return 0;
+    };
+    let mut least = 1 + least_homeless(others, homes);
+    for index in 0..homes.len() {
+        let home = homes[index];
+        let (streams, room, has_gpu) = home;
+        if least > 0 && streams > 0 && room >= *weight && (has_gpu || !needs_gpu) {
+            homes[index] = (streams - 1, room - weight, has_gpu);
+            least = least.min(least_homeless(others, homes));
+            homes[index] = home;
         }
-        let holders = HeadroomFacts.answer(ledger.saved());
-        let free: usize = holders.iter().map(Holder::places).sum();
-        let homeless = holders.iter().map(|holder| {
-            holder.streams().saturating_sub(free - holder.places())
+    }
+    least
+}
+
+/// Instances with their streams, how many more they take, and whether they have a GPU.
+fn small_fleets() -> impl Strategy<Value = Vec<(Vec<Lost>, u32, bool)>> {
+    let stream = (1_u32..4, prop::bool::weighted(0.4));
+    let instance = (prop::collection::vec(stream, 0..5), 0_u32..3, any::<bool>());
+    prop::collection::vec(instance, 1..5)
+}
+
+/// What is known of a fleet, as the fleet itself would count it.
+fn holders(fleet: &[(Vec<Lost>, u32, bool)], with_capacity: bool) -> Vec<Holder> {
+    let gpu: BTreeMap<String, String> = [("gpu".to_owned(), "yes".to_owned())].into();
+    let mut ledger = sample::ledger();
+    for (number, (streams, more, has_gpu)) in (0_i64..).zip(fleet) {
+        let id = format!("w{number}");
+        let weight: u32 = streams.iter().map(|(weight, _)| weight).sum();
+        let count = u32::try_from(streams.len()).unwrap();
+        let instance = RegisterInstance {
+            labels: if *has_gpu {
+                gpu.clone()
+            } else {
+                BTreeMap::new()
+            },
+            capacity: with_capacity.then_some((weight + more).max(1)),
+            ..sample::register(&id, (count + more).max(1))
+        };
+        sample::run(&mut ledger, instance);
+        // One instance at a time asks for what was created for it.
+        let specs = (0_i64..)
+            .zip(streams)
+            .map(|(at, (weight, needs_gpu))| StreamSpec {
+                id: Some(StreamId::new(number * 10 + at + 1)),
+                name: Some(format!("s{number}-{at}").into()),
+                weight: Some(*weight),
+                requires: (*needs_gpu && *has_gpu).then(|| gpu.clone()),
+                ..StreamSpec::default()
+            });
+        let streams = specs.collect();
+        sample::run(&mut ledger, SaveStreams { streams });
+        sample::run(&mut ledger, sample::ask(&id, i64::from(count)));
+    }
+    HeadroomFacts.answer(ledger.saved())
+}
+
+/// How many streams have no home after the loss of each instance, by trying all.
+fn worst_by_trying(fleet: &[(Vec<Lost>, u32, bool)], with_capacity: bool) -> usize {
+    let losses = fleet
+        .iter()
+        .enumerate()
+        .map(|(index, (streams, _, has_gpu))| {
+            let streams = streams
+                .iter()
+                .map(|(weight, gpu)| (*weight, *gpu && *has_gpu));
+            let lost: Vec<Lost> = streams.collect();
+            let others = fleet
+                .iter()
+                .enumerate()
+                .filter(|(other, _)| *other != index);
+            let home = |(held, more, has_gpu): &(Vec<Lost>, u32, bool)| {
+                // One that holds and takes nothing must have a limit of 1 all the same.
+                let more = if held.is_empty() {
+                    (*more).max(1)
+                } else {
+                    *more
+                };
+                (more, if with_capacity { more } else { u32::MAX }, *has_gpu)
+            };
+            let mut homes: Vec<Home> = others.map(|(_, one)| home(one)).collect();
+            least_homeless(&lost, &mut homes)
         });
-        let worst = headroom(&ledger).worst.map_or(0, |worst| worst.homeless);
-        prop_assert_eq!(Some(worst), homeless.max().or(Some(0)));
+    losses.max().unwrap_or(0)
+}
+
+proptest! {
+    /// With streams of one weight, some of which require one label.
+    #[test]
+    fn for_equal_weights_no_other_placement_has_more_homes(fleet in small_fleets()) {
+        let mut fleet = fleet;
+        for (weight, _) in fleet.iter_mut().flat_map(|(streams, _, _)| streams) {
+            *weight = 1;
+        }
+        for with_capacity in [false, true] {
+            let found = Headroom::of(&holders(&fleet, with_capacity));
+            let worst = found.worst.map_or(0, |worst| worst.homeless);
+            prop_assert_eq!(worst, worst_by_trying(&fleet, with_capacity));
+        }
+    }
+
+    #[test]
+    fn for_mixed_weights_it_is_never_too_few(fleet in small_fleets()) {
+        let found = Headroom::of(&holders(&fleet, true));
+        let worst = found.worst.map_or(0, |worst| worst.homeless);
+        prop_assert!(worst >= worst_by_trying(&fleet, true));
     }
 }
 

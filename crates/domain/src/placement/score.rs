@@ -33,8 +33,10 @@ impl PartialOrd for Load {
 
 string_enum! {
     /// How heavily the load of an instance counts, by the readings of its machine.
+    #[derive(Default)]
     Strain {
         /// The load as it is: there is no reading, or it is too old.
+        #[default]
         Unknown = "unknown",
         /// The load as it is.
         Normal = "normal",
@@ -42,12 +44,6 @@ string_enum! {
         Busy = "busy",
         /// Three times the load.
         Exhausted = "exhausted",
-    }
-}
-
-impl Default for Strain {
-    fn default() -> Self {
-        Self::Unknown
     }
 }
 

@@ -22,8 +22,8 @@ fn row_in(fleet: &[&str], owners: &[&str], policy: &QuarantinePolicy) -> Suspici
     for (owner, now) in owners.iter().zip(1..) {
         let one = failure(owner, now);
         let has_others = |failed: &[InstanceId]| {
-            let is_other = |id: &&str| !failed.contains(&(*id).into());
-            fleet.iter().any(|id| is_other(&id))
+            let mut others = fleet.iter().filter(|id| !failed.contains(&(**id).into()));
+            others.next().is_some()
         };
         let before = suspicion.as_ref();
         suspicion = Some(Suspicion::after(before, one, policy, at(now), has_others));

@@ -168,6 +168,10 @@ impl TestFleet {
         )
     }
 
+    pub(super) fn is_balanced(&self) -> bool {
+        self.shares().is_balanced(&self.input())
+    }
+
     /// What each instance is outside of its band, in streams.
     pub(super) fn excesses(&self) -> Vec<i64> {
         let (input, shares) = (self.input(), self.shares());

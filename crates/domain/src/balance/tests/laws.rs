@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::super::*;
 use super::kit::{TestFleet, TestInstance, TestStream, fleet, instance};
+use crate::settings::BalanceLimits;
 
 fn streams(weights: std::ops::RangeInclusive<u32>) -> impl Strategy<Value = Vec<TestStream>> {
     let stream = (
@@ -123,6 +124,10 @@ proptest! {
         // `after` checks the hard rules.
         let plan = fleet.plan();
         let after = fleet.after(&plan);
+        if fleet.is_balanced() {
+            prop_assert_eq!(plan, BalancePlan::default());
+            return Ok(());
+        }
         prop_assert_eq!(square(&after.excesses()), best_neighbour(&after));
         let moved: std::collections::BTreeSet<_> =
             plan.moves.iter().map(|planned| planned.stream).collect();
@@ -167,6 +172,47 @@ proptest! {
             let difference = (f64::from(held) - share).abs();
             prop_assert!(difference <= f64::from(heaviest) + 1e-3, "{held} of {share}");
         }
+    }
+
+    #[test]
+    fn without_hard_limits_the_result_is_balanced_as_far_as_whole_streams_can_be(
+        counts in prop::collection::vec(0_i64..20, 2..7),
+        limits in prop::collection::vec(1_u32..60, 7),
+    ) {
+        let mut fleet = fleet(100_000, &counts);
+        let streams: i64 = counts.iter().sum();
+        for (instance, limit) in fleet.0.iter_mut().zip(limits) {
+            // Room for everything, and loads that differ much.
+            instance.capacity = Some(limit + streams as u32);
+        }
+        let after = fleet.after(&fleet.plan());
+        let (input, shares) = (after.input(), after.shares());
+        for (instance, held) in input.instances().iter().zip(&after.0) {
+            let share = shares.share(instance).unwrap().as_f64();
+            let difference = (held.streams.len() as f64 - share).abs();
+            prop_assert!(difference <= 2.0 + 1e-3, "{} of {share}", held.streams.len());
+        }
+    }
+
+    #[test]
+    fn fair_shares_and_statistics_are_over_the_same_instances(fleet in fleets(1..=9)) {
+        let mut fleet = fleet;
+        for instance in &mut fleet.0 {
+            // An instance that is being emptied gives what it holds to the others.
+            if instance.role == BalanceRole::Leaves {
+                instance.role = BalanceRole::Keeps;
+            }
+        }
+        let limits = BalanceLimits::default();
+        let report = BalanceReport::of(&fleet.input(), limits, BalanceMeasure::Weight);
+        let statistics = report.statistics();
+        let shares: f64 = report.instances.iter().filter_map(|one| one.fair_share).sum();
+        prop_assert!((shares - statistics.weight as f64).abs() < 1e-3, "{statistics:?}");
+        let takes = |one: &&TestInstance| one.role == BalanceRole::Shares;
+        let taking: Vec<&TestInstance> = fleet.0.iter().filter(takes).collect();
+        prop_assert_eq!(statistics.instances, taking.len());
+        let streams: usize = taking.iter().map(|one| one.streams.len()).sum();
+        prop_assert_eq!(statistics.streams, streams as u64);
     }
 
     #[test]
