@@ -17,8 +17,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{OwnerFault, QuarantinePolicy};
+use super::policy::QuarantinePolicy;
 use crate::incident::FailureCause;
+use crate::string_enum::string_enum;
 use crate::time::{Timestamp, WallTime};
 
 /// The last time during which the orchestrator itself heard no heartbeat, as far as it noticed.
@@ -93,7 +94,19 @@ impl Culpable {
     }
 }
 
-/// What the owner of a stream did.
+string_enum! {
+    /// What the owner of a stream did.
+    OwnerFault {
+        /// It failed: its heartbeats stopped, or a caller reported the failure.
+        Failed = "failed",
+        /// It gave the stream back with a reason.
+        GaveBack = "gave_back",
+        /// It did not run the stream although it was notified.
+        NotRun = "not_run",
+    }
+}
+
+/// The conduct of an owner, as far as it concerns one of its streams.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Conduct {
     /// It failed.

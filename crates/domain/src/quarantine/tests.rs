@@ -1,5 +1,7 @@
 //! When a stream is quarantined, how long it waits, and who is suspected with it.
 
+use std::time::Duration;
+
 use super::*;
 
 fn at(seconds: i64) -> WallTime {
