@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::commands::{
-    AssignStreams, Command, OpenIncident, Opening, RecoverInstance, RegisterInstance, SaveStreams,
-    StreamSpec,
+    AgreeLease, AssignStreams, Command, ConfirmDelivery, OpenIncident, Opening, RecoverInstance,
+    RegisterInstance, SaveStreams, StreamSpec,
 };
 use crate::digest::StreamsDigest;
 use crate::fleet::{Fleet, Scoring, Standing};
@@ -91,6 +91,28 @@ pub(crate) fn recover(ledger: &mut Ledger, id: &str) {
             RecoverInstance::new(opened, lease_over(ledger, id), manner, progress, scoring),
         );
     }
+}
+
+/// The heartbeats of an instance name its incarnation from now on, so that it holds leases.
+pub(crate) fn agree_lease(ledger: &mut Ledger, id: &str) {
+    let agreement = AgreeLease {
+        id: id.into(),
+        incarnation: life(ledger, id),
+        lease: Some(Duration::from_secs(240)),
+    };
+    run(ledger, agreement);
+}
+
+/// The worker of an instance has heard of everything, and runs what it is to run and nothing else.
+pub(crate) fn follow(ledger: &mut Ledger, id: &str) {
+    let slot = ledger.saved().instance(&id.into()).expect("known");
+    let command = ConfirmDelivery {
+        id: id.into(),
+        incarnation: slot.instance().incarnation,
+        version: Some(slot.instance().assignment_version),
+        running: Some(slot.to_run()),
+    };
+    run(ledger, command);
 }
 
 /// The lease of an instance, at the end of all times.

@@ -114,11 +114,10 @@ impl BalanceStreams {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::time::Duration;
 
     use super::*;
     use crate::balance::{BalanceMeasure, BalanceReason, plan, survey};
-    use crate::commands::{AgreeLease, ConfirmDelivery, MoveStreams};
+    use crate::commands::MoveStreams;
     use crate::handover::MoveProgress;
     use crate::ids::StreamId;
     use crate::ledger::Ledger;
@@ -137,24 +136,8 @@ mod tests {
     }
 
     fn lease(ledger: &mut Ledger, id: &str) {
-        let agreement = AgreeLease {
-            id: id.into(),
-            incarnation: sample::life(ledger, id),
-            lease: Some(Duration::from_secs(240)),
-        };
-        sample::run(ledger, agreement);
-        follow(ledger, id);
-    }
-
-    fn follow(ledger: &mut Ledger, id: &str) {
-        let slot = ledger.saved().instance(&id.into()).unwrap();
-        let command = ConfirmDelivery {
-            id: id.into(),
-            incarnation: slot.instance().incarnation,
-            version: Some(slot.instance().assignment_version),
-            running: Some(slot.to_run()),
-        };
-        sample::run(ledger, command);
+        sample::agree_lease(ledger, id);
+        sample::follow(ledger, id);
     }
 
     fn planned(ledger: &Ledger, scope: BalanceScope) -> Vec<BalanceMove> {
@@ -201,7 +184,7 @@ mod tests {
             [],
             "they count as done"
         );
-        follow(&mut leased, "a");
+        sample::follow(&mut leased, "a");
         for ledger in [&classic, &leased] {
             let slot = ledger.saved().instance(&"b".into()).unwrap();
             assert_eq!(slot.held().len(), 4);
@@ -248,7 +231,7 @@ mod tests {
                 ..of_stream(1)
             }])
         };
-        follow(&mut ledger, "a");
+        sample::follow(&mut ledger, "a");
         assert_eq!(
             sample::run(&mut ledger, leased_only).states,
             [gone],

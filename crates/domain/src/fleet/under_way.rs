@@ -35,28 +35,15 @@ impl Fleet {
 
 #[cfg(test)]
 mod tests {
-    use crate::commands::{AgreeLease, ConfirmDelivery, MoveStreams, Relocation};
+    use crate::commands::{MoveStreams, Relocation};
     use crate::ids::StreamId;
     use crate::ledger::Ledger;
     use crate::sample;
-    use std::time::Duration;
 
     fn under_way(ledger: &Ledger) -> (usize, usize) {
         let fleet = ledger.saved();
         let target = fleet.instance(&"b".into()).unwrap();
         (fleet.arriving(target), fleet.moves_under_way())
-    }
-
-    fn follow(ledger: &mut Ledger, id: &str) {
-        let slot = ledger.saved().instance(&id.into()).unwrap();
-        let version = slot.instance().assignment_version;
-        let command = ConfirmDelivery {
-            id: id.into(),
-            incarnation: sample::life(ledger, id),
-            version: Some(version),
-            running: None,
-        };
-        sample::run(ledger, command);
     }
 
     #[test]
@@ -67,13 +54,8 @@ mod tests {
         sample::run(&mut ledger, sample::ask("a", 3));
         sample::run(&mut ledger, sample::register("b", 5));
         for id in ["a", "b"] {
-            let command = AgreeLease {
-                id: id.into(),
-                incarnation: sample::life(&ledger, id),
-                lease: Some(Duration::from_secs(240)),
-            };
-            sample::run(&mut ledger, command);
-            follow(&mut ledger, id);
+            sample::agree_lease(&mut ledger, id);
+            sample::follow(&mut ledger, id);
         }
         assert_eq!(under_way(&ledger), (0, 0));
         let moves = [1, 2].map(|stream| Relocation {
@@ -87,9 +69,9 @@ mod tests {
             },
         );
         assert_eq!(under_way(&ledger), (2, 2), "promised");
-        follow(&mut ledger, "a");
+        sample::follow(&mut ledger, "a");
         assert_eq!(under_way(&ledger), (2, 2), "assigned, not confirmed");
-        follow(&mut ledger, "b");
+        sample::follow(&mut ledger, "b");
         assert_eq!(under_way(&ledger), (0, 0));
     }
 }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::commands::{
-    AgreeLease, AssignOutcome, AssignStreams, ConfirmDelivery, ContinuePlanned, CordonInstance,
-    EndMaintenance, PlanMaintenance, ReturnInstance, SayGoodbye, UncordonInstance, WithdrawLease,
+    AgreeLease, AssignOutcome, AssignStreams, ContinuePlanned, CordonInstance, EndMaintenance,
+    PlanMaintenance, ReturnInstance, SayGoodbye, UncordonInstance, WithdrawLease,
 };
 use crate::fleet::Fleet;
 use crate::ids::StreamId;
@@ -26,29 +26,11 @@ fn ledger(leased: bool, room: u32) -> Ledger {
     sample::run(&mut ledger, sample::register("b", room));
     if leased {
         for id in ["a", "b"] {
-            let command = AgreeLease {
-                id: id.into(),
-                incarnation: sample::life(&ledger, id),
-                lease: Some(Duration::from_secs(240)),
-            };
-            sample::run(&mut ledger, command);
-            follow(&mut ledger, id);
+            sample::agree_lease(&mut ledger, id);
+            sample::follow(&mut ledger, id);
         }
     }
     ledger
-}
-
-/// The worker of an instance has the newest version.
-fn follow(ledger: &mut Ledger, id: &str) {
-    let slot = ledger.saved().instance(&id.into()).unwrap();
-    let version = slot.instance().assignment_version;
-    let command = ConfirmDelivery {
-        id: id.into(),
-        incarnation: sample::life(ledger, id),
-        version: Some(version),
-        running: None,
-    };
-    sample::run(ledger, command);
 }
 
 fn pace(per_target: usize) -> MovePace {
@@ -132,12 +114,12 @@ fn streams_of_a_leased_owner_move_by_hand_over_as_fast_as_the_pace_allows() {
         assert_eq!(seen(&ledger), (draining.0, draining.1, left));
         step(&mut ledger);
         assert_eq!(instance(&ledger).drain().unwrap().moving.len(), 2);
-        follow(&mut ledger, "a");
+        sample::follow(&mut ledger, "a");
         step(&mut ledger);
         let moving = instance(&ledger).drain().unwrap().moving.len();
         assert_eq!(moving, 2, "the new owner has not confirmed");
         hold(&ledger);
-        follow(&mut ledger, "b");
+        sample::follow(&mut ledger, "b");
         step(&mut ledger);
     }
     let drained = (InstanceStatus::Draining, DrainState::Drained, 0);
@@ -193,8 +175,8 @@ fn streams_that_fit_nowhere_are_named_and_nothing_changes_unless_forced() {
     let plan = sample::run(&mut ledger, drain(true));
     assert_eq!(plan.would_not_fit, sample::ids([4]));
     for _ in 0..3 {
-        follow(&mut ledger, "a");
-        follow(&mut ledger, "b");
+        sample::follow(&mut ledger, "a");
+        sample::follow(&mut ledger, "b");
         step(&mut ledger);
     }
     assert_eq!(
@@ -203,7 +185,7 @@ fn streams_that_fit_nowhere_are_named_and_nothing_changes_unless_forced() {
     );
     at(&mut ledger, DEADLINE, PlannedDue::DrainDeadline(DEADLINE));
     assert_eq!(seen(&ledger).2, 1, "its worker releases it first");
-    follow(&mut ledger, "a");
+    sample::follow(&mut ledger, "a");
     step(&mut ledger);
     assert_eq!(seen(&ledger).1, DrainState::Drained);
     let place = ledger.saved().stream(StreamId::new(4)).unwrap().place();
@@ -314,7 +296,7 @@ fn an_instance_that_fails_while_it_drains_has_drained_when_its_streams_are_confi
         seen(&ledger),
         (InstanceStatus::Failed, DrainState::Draining, 0)
     );
-    follow(&mut ledger, "b");
+    sample::follow(&mut ledger, "b");
     step(&mut ledger);
     assert_eq!(
         seen(&ledger),
@@ -398,7 +380,7 @@ fn maintenance_drains_first_and_ends_by_itself() {
     sample::run(&mut ledger, maintenance);
     assert_eq!(seen(&ledger).0, InstanceStatus::Draining);
     for id in ["a", "b"] {
-        follow(&mut ledger, id);
+        sample::follow(&mut ledger, id);
     }
     step(&mut ledger);
     let absent = (InstanceStatus::Maintenance, DrainState::Drained, 0);
@@ -507,14 +489,14 @@ fn moves_that_wait_for_a_release_are_paced_for_a_classic_target_too() {
         lease: Some(Duration::from_secs(240)),
     };
     sample::run(&mut ledger, agreement);
-    follow(&mut ledger, "a");
+    sample::follow(&mut ledger, "a");
     sample::run(&mut ledger, drain(false));
     let releasing = |ledger: &Ledger| {
         let slot = ledger.saved().instance(&"a".into()).unwrap();
         slot.releasing().len()
     };
     assert_eq!(releasing(&ledger), 2, "two at a time");
-    follow(&mut ledger, "a");
+    sample::follow(&mut ledger, "a");
     step(&mut ledger);
     assert_eq!(releasing(&ledger), 2);
     hold(&ledger);

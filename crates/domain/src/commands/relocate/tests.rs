@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{
-    AgreeLease, AssignOutcome, ConfirmDelivery, RegisterInstance, SettleDifference, WithdrawLease,
-};
+use super::super::{AgreeLease, AssignOutcome, RegisterInstance, SettleDifference, WithdrawLease};
 use super::*;
 use crate::fleet::Fleet;
 use crate::invariants::check_fleet;
@@ -49,18 +47,6 @@ fn targets(relocated: &[Relocated]) -> Vec<&str> {
     relocated.iter().map(|moved| moved.to.as_str()).collect()
 }
 
-/// The worker of `a` has heard of everything and runs nothing it is not to.
-fn follow(ledger: &mut Ledger) {
-    let slot = ledger.saved().instance(&"a".into()).unwrap();
-    let command = ConfirmDelivery {
-        id: "a".into(),
-        incarnation: slot.instance().incarnation,
-        version: Some(slot.instance().assignment_version),
-        running: Some(slot.to_run()),
-    };
-    sample::run(ledger, command);
-}
-
 fn held(ledger: &Ledger, id: &str) -> Vec<i64> {
     let slot = ledger.saved().instance(&id.into()).unwrap();
     slot.held().iter().map(|stream| stream.get()).collect()
@@ -82,7 +68,7 @@ fn a_planned_move_without_a_target_spreads_the_streams_of_a_leased_owner() {
     let mut ledger = ledger(6, 10);
     let relocated = sample::run(&mut ledger, moves(1..=6, None));
     assert_eq!(targets(&relocated), ["b", "c", "d", "b", "c", "d"]);
-    follow(&mut ledger);
+    sample::follow(&mut ledger, "a");
     assert_eq!(held(&ledger, "b"), [1, 4]);
     assert_eq!(held(&ledger, "c"), [2, 5]);
     assert_eq!(held(&ledger, "d"), [3, 6]);
@@ -131,7 +117,7 @@ fn promised_room_is_reserved() {
         },
     );
     assert!(held(&ledger, "d").is_empty(), "not filled up either");
-    follow(&mut ledger);
+    sample::follow(&mut ledger, "a");
     assert_eq!(["b", "c", "d"].map(|id| held(&ledger, id).len()), [1; 3]);
 }
 
@@ -166,7 +152,7 @@ fn an_orphan_takes_reserved_room_when_there_is_no_other() {
     sample::recover(&mut ledger, "e");
     assert_sound(&ledger);
     assert_eq!(held(&ledger, "b"), [9]);
-    follow(&mut ledger);
+    sample::follow(&mut ledger, "a");
     assert_sound(&ledger);
     assert_eq!(["b", "c", "d"].map(|id| held(&ledger, id).len()), [1; 3]);
     // The three that were to move find room for two.
@@ -197,7 +183,7 @@ fn what_does_not_run_is_spread_given_what_is_promised() {
     sample::run(&mut ledger, settle);
     let counts = ["b", "c", "d"].map(|id| promised(&ledger, id));
     assert_eq!(counts, [2, 2, 2]);
-    follow(&mut ledger);
+    sample::follow(&mut ledger, "a");
     assert_eq!(["b", "c", "d"].map(|id| held(&ledger, id).len()), [2; 3]);
 }
 
@@ -242,6 +228,6 @@ fn promises_survive_the_end_and_the_return_of_their_target() {
     sample::run(&mut ledger, sample::register("b", 5));
     assert!(restored(&ledger) == *ledger.saved());
     assert_eq!(promised(&ledger, "b"), 2);
-    follow(&mut ledger);
+    sample::follow(&mut ledger, "a");
     assert_eq!(held(&ledger, "b"), [1, 2]);
 }

@@ -1,11 +1,10 @@
 //! What decides besides the load: required labels, weights, groups, pins and the policy.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use crate::commands::{
-    AgreeLease, AssignOutcome, ConfirmDelivery, DryRun, MoveStreams, PlaceWaiting,
-    RegisterInstance, Rejection, Relocation, RemoveInstance, SaveStreams, StreamSpec,
+    AssignOutcome, DryRun, MoveStreams, PlaceWaiting, RegisterInstance, Rejection, Relocation,
+    RemoveInstance, SaveStreams, StreamSpec,
 };
 use crate::fleet::Filling;
 use crate::ids::{InstanceId, StreamId};
@@ -321,25 +320,9 @@ fn streams_of_a_group_are_kept_apart_where_there_is_a_choice() {
     assert_eq!((of_group("a"), of_group("b")), (2, 2));
 }
 
-fn lease(ledger: &mut Ledger, id: &str) {
-    let agreement = AgreeLease {
-        id: id.into(),
-        incarnation: sample::life(ledger, id),
-        lease: Some(Duration::from_secs(240)),
-    };
-    sample::run(ledger, agreement);
-}
-
 /// The worker has followed its newest version.
 fn follow(ledger: &mut Ledger, id: &str) {
-    let slot = ledger.saved().instance(&id.into()).unwrap();
-    let command = ConfirmDelivery {
-        id: id.into(),
-        incarnation: slot.instance().incarnation,
-        version: Some(slot.instance().assignment_version),
-        running: Some(slot.to_run()),
-    };
-    sample::run(ledger, command);
+    sample::follow(ledger, id);
     assert_sound(ledger);
 }
 
@@ -354,7 +337,7 @@ fn a_pinned_stream_goes_back_when_its_instance_is_there_again() {
     assert_eq!(owner(&ledger, 1), Some("a"));
     remove(&mut ledger, "a");
     assert_eq!(owner(&ledger, 1), Some("b"));
-    lease(&mut ledger, "b");
+    sample::agree_lease(&mut ledger, "b");
     register(&mut ledger, sample::register("a", 9));
     assert_eq!(
         owner(&ledger, 1),
@@ -409,7 +392,7 @@ fn only_so_many_pinned_streams_are_on_their_way_at_a_time() {
     register(&mut ledger, sample::register("b", 99));
     save(&mut ledger, (1..=25).map(|id| pinned(id, "a")));
     sample::run(&mut ledger, sample::ask("b", 99));
-    lease(&mut ledger, "b");
+    sample::agree_lease(&mut ledger, "b");
     register(&mut ledger, sample::register("a", 99));
     for moved in [0, 10, 20, 25] {
         assert_eq!(held(&ledger, "a").len(), moved);
