@@ -37,7 +37,8 @@ string_enum! {
         Emergency = "emergency",
         /// Its instance registered again with less room.
         RoomReduced = "room_reduced",
-        /// It was being moved by an operator, and no instance had room any more.
+        /// It was being moved by an operator, and no instance had room any more; or it was on trial,
+        /// and its worker said goodbye for a while.
         PlannedMove = "planned_move",
         /// Its instance did not run it, and no other instance had room.
         NotRun = "not_run",

@@ -1,7 +1,5 @@
 //! The goodbye of a worker that comes back: its silence is expected.
 
-use std::collections::BTreeSet;
-
 use super::command::{Command, Rejection, current_life, known};
 use super::recover::{count, held};
 use super::relocate::releasing;
@@ -10,7 +8,7 @@ use crate::fleet::{Draft, end_overlaps, let_go};
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::planned::{Absence, AbsenceEnd, Requester};
-use crate::stream::{Holding, Place};
+use crate::stream::OrphanReason;
 use crate::time::WallTime;
 
 /// A worker that has stopped everything leaves for a while. Its streams are reserved until it is back;
@@ -51,7 +49,7 @@ impl Command for SayGoodbye {
             let_go(draft, stream);
         }
         end_overlaps(draft, &self.id);
-        release_trials(draft, &self.id);
+        end_trials(draft, &self.id);
         let absence = Absence {
             since: draft.now(),
             until: self.until,
@@ -64,9 +62,10 @@ impl Command for SayGoodbye {
     }
 }
 
-/// Releases the streams on trial that an instance owns: their trials go on with other owners. One that
-/// stayed reserved would hold up every other trial of the fleet until the instance is back.
-fn release_trials(draft: &mut Draft<'_>, id: &InstanceId) {
+/// Takes the streams on trial from an instance: their trials go on with other owners. One that stayed
+/// reserved would hold up every other trial of the fleet until the instance is back. They were not
+/// given back by their worker, so they are orphans.
+fn end_trials(draft: &mut Draft<'_>, id: &InstanceId) {
     let fleet = draft.fleet();
     let Some(slot) = fleet.instance(id) else {
         return;
@@ -74,18 +73,9 @@ fn release_trials(draft: &mut Draft<'_>, id: &InstanceId) {
     let own = fleet
         .on_trial()
         .filter(|stream| slot.held().contains(stream));
-    let own: BTreeSet<StreamId> = own.collect();
-    let holdings: Vec<Holding> = fleet.holdings(slot, own).collect();
-    let since = draft.now();
-    for Holding { stream, epoch } in holdings {
-        let released_by = Some(id.clone());
-        draft.place(stream, Place::Unclaimed { released_by, since });
-        draft.tell(Event::StreamReleased {
-            stream,
-            instance: id.clone(),
-            epoch,
-            reason: None,
-        });
+    let own: Vec<StreamId> = own.collect();
+    for stream in own {
+        draft.orphan(stream, id, OrphanReason::PlannedMove);
     }
 }
 
