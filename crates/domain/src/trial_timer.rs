@@ -35,6 +35,8 @@ pub fn trial_deadline(
             at: assignment.assigned_at + policy.window,
             within: policy.window,
         }),
+        // The end of the pause changes the stream, and asks anew.
+        Place::Unclaimed { .. } | Place::Orphaned { .. } if stream.is_paused() => None,
         Place::Unclaimed { .. } | Place::Orphaned { .. } => {
             let quarantine = suspicion.quarantine?;
             Some(Deadline {

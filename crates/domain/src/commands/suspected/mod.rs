@@ -54,7 +54,9 @@ impl ContinueSuspected {
             let slot = draft.fleet().stream(*id)?;
             let stream = slot.stream();
             let quarantine = stream.suspicion.as_ref()?.quarantine?;
-            let waits = stream.state_at(slot.place()) == StreamState::Quarantined;
+            // A worker that gave it back during its trial begins the pause of returns.
+            let waits =
+                stream.state_at(slot.place()) == StreamState::Quarantined && !stream.is_paused();
             let rank = (quarantine.retry_at, Reverse(stream.priority), *id);
             (waits && quarantine.retries == *retries).then_some(rank)
         });

@@ -385,6 +385,28 @@ fn a_trial_goes_on_elsewhere_when_its_owner_says_goodbye_for_a_while() {
 }
 
 #[test]
+fn a_stream_that_is_given_back_twice_during_its_trial_is_paused_like_any_other() {
+    let mut world = World::new(&["a", "b", "c", "d"], 9, &[1]);
+    for _ in 0..3 {
+        world.fail_owner(1);
+    }
+    world.proceed(300);
+    world.give_back("d", &[1], None);
+    assert_eq!(world.proceed(0), 1, "its trial goes on at once");
+    world.give_back("d", &[1], None);
+    assert_eq!(world.proceed(0), 0, "it bounces no more");
+    assert_eq!(world.state(1), StreamState::Quarantined);
+    let due = vec![(
+        StreamId::new(1),
+        crate::return_timer::Due::Retry { count: 2 },
+    )];
+    world.run(crate::commands::ContinueReturned { due });
+    assert_eq!(world.owner(1), None, "the pause is over, the trial is not");
+    assert_eq!(world.proceed(0), 1);
+    assert_eq!(world.owner(1).as_deref(), Some("d"));
+}
+
+#[test]
 fn what_is_not_the_streams_fault_is_no_evidence() {
     let mut world = World::new(&["a", "b", "c", "d", "e", "f"], 9, &[1]);
     world.fail_as("a", None);
