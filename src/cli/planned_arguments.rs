@@ -87,12 +87,21 @@ fn roll() -> clap::Command {
         .arg(wait())
         .subcommand(asking("list").about("Lists the rolls, newest first"))
         .subcommand(asking("show").about("Shows a roll").arg(number()).arg(wait()))
-        .subcommand(asking("pause").about("Has a roll begin nothing more").arg(number()))
-        .subcommand(asking("resume").about("Has a paused roll go on").arg(number()))
+        .subcommand(
+            asking("pause").about("Has a roll begin nothing more").arg(number()).arg(reason()),
+        )
+        .subcommand(
+            asking("resume")
+                .about("Has a paused roll go on")
+                .arg(number())
+                .arg(reason())
+                .arg(switch("dry-run", "Prints what would happen and changes nothing")),
+        )
         .subcommand(
             asking("cancel")
                 .about("Ends a roll; drains under way are cancelled")
-                .arg(number()),
+                .arg(number())
+                .arg(reason()),
         )
 }
 
@@ -134,7 +143,10 @@ fn roll_order(asked: &ArgMatches) -> Question {
         "resume" => Work::OrderRoll("resume"),
         _ => Work::OrderRoll("cancel"),
     };
-    question(Subject::Planned(about(work, inner, &[], &[])), inner)
+    question(
+        Subject::Planned(about(work, inner, &["reason"], &[])),
+        inner,
+    )
 }
 
 /// Returns a number as such, so that the orchestrator reads it; what is no number stays a text, which

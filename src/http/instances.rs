@@ -18,13 +18,14 @@ use super::state::{AppState, Load};
 use super::streams::next_of;
 use crate::actors::heartbeat_log::AskHistory;
 use crate::actors::orchestrator::Orchestrator;
+use crate::actors::recovery::Remove;
 use crate::actors::registry::Duplicate;
 use crate::domain::commands::{Rejection, SayGoodbye};
 use crate::domain::fleet::Evacuation;
 use crate::domain::heartbeat::MetricsRecord;
 use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::domain::instance::{Instance, InstanceStatus};
-use crate::domain::planned::{Cordon, Requester};
+use crate::domain::planned::{Absence, Cordon, Requester};
 use crate::domain::queries::{InstanceDetail, InstanceLine, InstanceList};
 use crate::domain::time::WallTime;
 
@@ -70,6 +71,30 @@ struct InstanceAnswer {
     /// Until when its silence is expected.
     #[serde(skip_serializing_if = "Option::is_none")]
     absent_until: Option<Time>,
+    /// The planned absence that explains its silence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    absence: Option<AbsenceAnswer>,
+}
+
+/// A planned absence, as it is shown beside the state.
+#[derive(Debug, Serialize)]
+struct AbsenceAnswer {
+    since: Time,
+    until: Time,
+    by: Requester,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+}
+
+impl AbsenceAnswer {
+    fn of(absence: &Absence) -> Self {
+        Self {
+            since: Time(absence.since),
+            until: Time(absence.until),
+            by: absence.by,
+            reason: absence.reason.clone(),
+        }
+    }
 }
 
 /// A cordon, as it is shown beside the state.
@@ -128,6 +153,7 @@ impl InstanceAnswer {
             labels: instance.labels.clone(),
             cordon: instance.cordon().map(CordonAnswer::of),
             absent_until: instance.absence().map(|absence| Time(absence.until)),
+            absence: instance.absence().map(AbsenceAnswer::of),
         }
     }
 }
@@ -346,6 +372,9 @@ fn receivers(evacuation: &Evacuation) -> usize {
 pub(super) struct RemovalAnswer {
     status: &'static str,
     server_id: InstanceId,
+    /// Set if nothing was changed: the rest is what would happen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     streams_redistributed: usize,
     instances_affected: usize,
     streams_orphaned: usize,
@@ -361,10 +390,11 @@ pub(super) struct RemovalAnswer {
 }
 
 impl RemovalAnswer {
-    fn away(server_id: InstanceId, reserved: usize, until: WallTime) -> Self {
+    fn away(server_id: InstanceId, reserved: usize, until: WallTime, dry_run: bool) -> Self {
         Self {
             status: "maintenance",
             server_id,
+            dry_run,
             streams_redistributed: 0,
             instances_affected: 0,
             streams_orphaned: 0,
@@ -382,6 +412,8 @@ pub(super) async fn delete(
 ) -> Result<Json<RemovalAnswer>, Problem> {
     let id = params::server_id(&request)?;
     let query: RemovalQuery = read_query(&request)?;
+    let reason = query.reason.0;
+    let dry_run = query.dry_run.unwrap_or(false);
     let _permit = state.admit(Load::Write)?;
     let orchestrator = state.orchestrator();
     if let (Some(incarnation), Some(back_in)) = (query.incarnation, query.back_in) {
@@ -390,15 +422,29 @@ pub(super) async fn delete(
             id: id.clone(),
             incarnation,
             until,
-            reason: query.reason,
+            reason,
         };
-        let reserved = orchestrator.leave_until(goodbye).await?;
-        return Ok(Json(RemovalAnswer::away(id, reserved, until)));
+        let reserved = orchestrator.leave_until(goodbye, dry_run).await?;
+        return Ok(Json(RemovalAnswer::away(id, reserved, until, dry_run)));
     }
     // Who names its life is the worker itself, and has stopped everything.
     let departure = match query.incarnation {
-        Some(incarnation) => orchestrator.leave(id.clone(), incarnation).await?,
-        None => orchestrator.remove(id.clone()).await?,
+        Some(incarnation) => {
+            let order = Remove {
+                reason,
+                is_dry_run: dry_run,
+                ..Remove::by_worker(id.clone())
+            };
+            orchestrator.leave(order, incarnation).await?
+        }
+        None => {
+            let order = Remove {
+                reason,
+                is_dry_run: dry_run,
+                ..Remove::by_operator(id.clone())
+            };
+            orchestrator.remove(order).await?
+        }
     };
     let evacuation = departure.evacuation;
     Ok(Json(RemovalAnswer {
@@ -407,6 +453,7 @@ pub(super) async fn delete(
             Some(_) => "leaving",
         },
         server_id: id,
+        dry_run,
         streams_redistributed: evacuation.moved.len(),
         instances_affected: receivers(&evacuation),
         streams_orphaned: evacuation.orphaned.len(),

@@ -47,7 +47,7 @@ pub(super) async fn cordon(
         id: id.clone(),
         until,
         by: Requester::Operator,
-        reason: body.reason,
+        reason: body.reason.0,
     };
     state.orchestrator().execute(command).await?;
     Ok(Json(CordonAnswer {
@@ -69,7 +69,7 @@ pub(super) async fn uncordon(
     let command = UncordonInstance {
         id: id.clone(),
         by: Requester::Operator,
-        reason: body.reason,
+        reason: body.reason.0,
     };
     state.orchestrator().execute(command).await?;
     Ok(Json(CordonAnswer {
@@ -153,7 +153,7 @@ pub(super) async fn drain(
         id,
         deadline_at,
         by: Requester::Operator,
-        reason: body.reason,
+        reason: body.reason.0,
         force: body.force.unwrap_or(false),
         then_absent_until: None,
         pace: planned.pace,
@@ -187,7 +187,7 @@ pub(super) async fn maintenance(
         id,
         until,
         by: Requester::Operator,
-        reason: body.reason,
+        reason: body.reason.0,
         pace: orchestrator.planned().pace,
     };
     let plan = orchestrator.execute_or_try(command, dry_run).await?;
@@ -202,6 +202,8 @@ pub(super) async fn maintenance(
 pub(super) struct StatusAnswer {
     server_id: InstanceId,
     state: DrainState,
+    /// How many streams the instance owned when it began.
+    streams: u32,
     streams_left: usize,
     moved: u32,
     /// How many were left without an owner, by force.
@@ -224,6 +226,7 @@ impl StatusAnswer {
         Self {
             server_id: id,
             state: drain.state,
+            streams: drain.streams,
             streams_left: left,
             moved: drain.moved,
             orphaned: drain.orphaned,
@@ -266,7 +269,7 @@ pub(super) async fn cancel_drain(
     request: HttpRequest,
 ) -> Result<Json<CancelAnswer>, Problem> {
     let id = params::server_id(&request)?;
-    let reason = read_query::<ReasonQuery>(&request)?.reason;
+    let reason = read_query::<ReasonQuery>(&request)?.reason.0;
     let _permit = state.admit(Load::Write)?;
     let command = CancelDrain {
         id: id.clone(),

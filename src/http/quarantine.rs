@@ -9,12 +9,10 @@ use super::answer::Time;
 use super::body::Body;
 use super::params;
 use super::problem::Problem;
-use super::requests::ReleaseQuarantineRequest;
+use super::requests::{DryRunQuery, ReleaseQuarantineRequest, read_query};
 use super::state::{AppState, Load};
-use crate::domain::commands::Rejection;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::quarantine::{OwnerFailure, OwnerFault, Suspicion};
-use crate::domain::queries::StreamDetail;
 use crate::domain::stream::StreamState;
 
 /// Why a stream is quarantined, and when it is tried again.
@@ -69,6 +67,9 @@ impl FailureAnswer {
 pub(super) struct ReleaseAnswer {
     status: &'static str,
     stream_id: StreamId,
+    /// Set if nothing was changed: the rest is what would happen.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    dry_run: bool,
     /// The state it is in now.
     state: StreamState,
     /// The owner that it was given at once; null if none had room.
@@ -81,17 +82,19 @@ pub(super) async fn release(
     request: HttpRequest,
     body: Body,
 ) -> Result<Json<ReleaseAnswer>, Problem> {
+    let dry_run = read_query::<DryRunQuery>(&request)?.is_asked();
     let _permit = state.admit(Load::Write)?;
     let id = params::stream_id(&request)?;
     let order: ReleaseQuarantineRequest = body.read_or_default().await?;
-    state.orchestrator().execute(order.command(id)).await?;
-    let line = state.orchestrator().ask(StreamDetail { id }).await?;
-    let line = line.ok_or(Rejection::UnknownStream(id))?;
-    let owner = line.place.assignment();
+    let released = state
+        .orchestrator()
+        .execute_or_try(order.command(id), dry_run)
+        .await?;
     Ok(Json(ReleaseAnswer {
         status: "released",
         stream_id: id,
-        state: line.stream.state_at(&line.place),
-        server_id: owner.map(|owner| owner.instance.clone()),
+        dry_run,
+        state: released.state,
+        server_id: released.owner,
     }))
 }

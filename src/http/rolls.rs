@@ -4,17 +4,21 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::Time;
+use super::answer::{PageEnd, Time, page};
 use super::body::Body;
 use super::params;
+use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
-use super::requests::{DryRunQuery, ReasonRequest, RollRequest, read_query};
+use super::requests::{DryRunQuery, ReasonRequest, RollRequest, RollsQuery, read_query};
 use super::state::{AppState, Load};
 use crate::actors::refusal::Refusal;
 use crate::domain::commands::{OrderRoll, Rejection, RollOrder, RollSelection, StartRoll};
 use crate::domain::ids::{InstanceId, RollId};
 use crate::domain::planned::{Requester, Roll, RollState, RollStep, RollWait};
 use crate::domain::queries::{RollDetail, RollList};
+
+/// How many rolls a page has by default.
+const DEFAULT_LIMIT: u32 = 100;
 
 #[derive(Debug, Serialize)]
 struct InstanceLine {
@@ -94,7 +98,7 @@ pub(super) async fn start(
         wait: body.wait.unwrap_or(RollWait::Healthy),
         drain_deadline: body.deadline.unwrap_or(planned.drain_deadline),
         by: Requester::Operator,
-        reason: body.reason,
+        reason: body.reason.0,
         health: orchestrator.system_health().await?.verdict.health,
         pace: planned.pace,
     };
@@ -108,22 +112,25 @@ pub(super) async fn start(
     Ok(Json(RollAnswer::of(roll, dry_run)))
 }
 
-#[derive(Debug, Serialize)]
-struct RollsAnswer {
-    rolls: Vec<RollAnswer>,
-}
-
 /// `GET /rolls`
-pub(super) async fn list(state: Data<AppState>) -> Result<HttpResponse, Problem> {
+pub(super) async fn list(
+    state: Data<AppState>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let query: RollsQuery = read_query(&request)?;
     let _permit = state.admit(Load::List)?;
-    let rolls = state.orchestrator().ask(RollList).await?;
-    let rolls = rolls
-        .iter()
-        .map(|roll| RollAnswer::of(Roll::clone(roll), false));
-    let answer = RollsAnswer {
-        rolls: rolls.collect(),
+    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
+    let ask = RollList {
+        before: query.after,
+        limit: limit as usize + 1,
     };
-    Ok(HttpResponse::Ok().json(state.told(answer)))
+    let found = state.orchestrator().ask(ask).await?;
+    let (rolls, next) = page(found, limit, |roll| roll.id);
+    let rows = rolls
+        .into_iter()
+        .map(|roll| RollAnswer::of(Roll::clone(&roll), false));
+    let end = PageEnd::new(next, state.stale_since());
+    pieces::answer(Rows::of(&Nothing {}, "rolls", rows, &end)?).await
 }
 
 /// `GET /rolls/{id}`
@@ -143,7 +150,7 @@ pub(super) async fn pause(
     request: HttpRequest,
     body: Body,
 ) -> Result<Json<RollAnswer>, Problem> {
-    order(state, request, body, RollOrder::Pause).await
+    order(state, request, body, RollOrder::Pause, false).await
 }
 
 /// `POST /rolls/{id}/resume`
@@ -152,7 +159,8 @@ pub(super) async fn resume(
     request: HttpRequest,
     body: Body,
 ) -> Result<Json<RollAnswer>, Problem> {
-    order(state, request, body, RollOrder::Resume).await
+    let dry_run = read_query::<DryRunQuery>(&request)?.is_asked();
+    order(state, request, body, RollOrder::Resume, dry_run).await
 }
 
 /// `POST /rolls/{id}/cancel`
@@ -161,7 +169,7 @@ pub(super) async fn cancel(
     request: HttpRequest,
     body: Body,
 ) -> Result<Json<RollAnswer>, Problem> {
-    order(state, request, body, RollOrder::Cancel).await
+    order(state, request, body, RollOrder::Cancel, false).await
 }
 
 async fn order(
@@ -169,10 +177,11 @@ async fn order(
     request: HttpRequest,
     body: Body,
     order: RollOrder,
+    dry_run: bool,
 ) -> Result<Json<RollAnswer>, Problem> {
     let id = RollId::new(params::number(&request, "id")?);
     let _permit = state.admit(Load::Write)?;
-    let reason = body.read_or_default::<ReasonRequest>().await?.reason;
+    let reason = body.read_or_default::<ReasonRequest>().await?.reason.0;
     let orchestrator = state.orchestrator();
     let command = OrderRoll {
         id,
@@ -182,6 +191,6 @@ async fn order(
         health: orchestrator.system_health().await?.verdict.health,
         pace: orchestrator.planned().pace,
     };
-    let roll = orchestrator.execute(command).await?;
-    Ok(Json(RollAnswer::of(roll, false)))
+    let roll = orchestrator.execute_or_try(command, dry_run).await?;
+    Ok(Json(RollAnswer::of(roll, dry_run)))
 }

@@ -98,8 +98,8 @@ static ROUTES: &[Route] = routes![
         "Explains why a stream is where it is, where it could go now, and which way it came.";
     Current Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
-    Current Ordered POST "/streams/{id}/release-quarantine" [None] quarantine::release,
-        "Releases a stream that is quarantined or on trial: the failures of its owners are forgotten. One without an owner is placed at once, or waits like any other. `reason`.";
+    Current Ordered POST "/streams/{id}/release-quarantine" [Read] quarantine::release,
+        "Releases a stream that is quarantined or on trial: the failures of its owners are forgotten. One without an owner is placed at once, or waits like any other. `reason`; `dry_run=true` only says what would happen.";
     Current Shown GET "/capacity" [None] capacity::show,
         "Shows whether the loss of any one instance, or of all with one value of a label, could be absorbed, and how many streams would have no home.";
     Classic Shown GET "/instances" [Read] instances::list,
@@ -111,7 +111,7 @@ static ROUTES: &[Route] = routes![
     Current Told GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
         "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
     Current Ordered DELETE "/instances/{server_id}" [Read] instances::delete,
-        "Removes an instance; its streams move at once, or when its lease is over.";
+        "Removes an instance; its streams move at once, or when its lease is over. `reason`; `dry_run=true` only says what would happen.";
     Current Ordered POST "/instances/{server_id}/cordon" [None] planned::cordon,
         "Keeps an instance from getting streams; it keeps those it has. `reason`, `until`.";
     Current Ordered POST "/instances/{server_id}/uncordon" [None] planned::uncordon,
@@ -140,14 +140,14 @@ static ROUTES: &[Route] = routes![
         "Compares the streams that a worker runs with the streams assigned to it.";
     Current Ordered POST "/rolls" [Read] rolls::start,
         "Drains a selection of instances, one batch after the other. `label`, `instances`, `max_unavailable`, `wait`, `deadline`, `reason`; `dry_run=true` only plans.";
-    Current Shown GET "/rolls" [None] rolls::list,
-        "Lists the rolls, newest first.";
+    Current Shown GET "/rolls" [Read] rolls::list,
+        "Lists the rolls, newest first; pages by `limit` (default 100) and `after`.";
     Current Shown GET "/rolls/{id}" [None] rolls::detail,
         "Shows a roll: its state, why it is paused, and how far it is with each instance.";
     Current Ordered POST "/rolls/{id}/pause" [None] rolls::pause,
         "Has a roll begin nothing more. `reason`.";
-    Current Ordered POST "/rolls/{id}/resume" [None] rolls::resume,
-        "Has a paused roll go on. `reason`.";
+    Current Ordered POST "/rolls/{id}/resume" [Read] rolls::resume,
+        "Has a paused roll go on. `reason`; `dry_run=true` only says what would happen.";
     Current Ordered POST "/rolls/{id}/cancel" [None] rolls::cancel,
         "Ends a roll, and the drains that it has under way. `reason`.";
     Classic Shown GET "/resilience/status" [None] health::status,

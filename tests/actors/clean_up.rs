@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use resilient_orchestrator::actors::alerts::AskAlerts;
 use resilient_orchestrator::actors::clean_up::Retention;
+use resilient_orchestrator::actors::recovery::Remove;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{AlertFilter, AlertKind, Severity};
 use resilient_orchestrator::domain::incident::IncidentFilter;
@@ -46,7 +47,10 @@ async fn after_a_removal(settings: SystemSettings) -> Rig {
         .report_failure("gone".into())
         .await
         .unwrap();
-    rig.orchestrator.remove("gone".into()).await.unwrap();
+    rig.orchestrator
+        .remove(Remove::by_operator("gone".into()))
+        .await
+        .unwrap();
     settle_down().await;
     rig
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use resilient_orchestrator::actors::recovery::Remove;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::commands::RegisterInstance;
 use resilient_orchestrator::domain::placement::PlacementSettings;
@@ -51,7 +52,10 @@ async fn a_request_and_an_orphan_do_not_wait() {
     assert_eq!(rig.held("a").await, [1]);
     rig.register("gone", 1).await;
     rig.ask_for("gone", 1).await;
-    rig.orchestrator.remove("gone".into()).await.unwrap();
+    rig.orchestrator
+        .remove(Remove::by_operator("gone".into()))
+        .await
+        .unwrap();
     assert_eq!(rig.held("a").await, [1, 2]);
     assert_eq!(rig.place(3).await, StreamState::Unclaimed);
     pass(1.1).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resilient_orchestrator::actors::recovery::{Departure, Forced};
+use resilient_orchestrator::actors::recovery::{Departure, Forced, Remove};
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, Recovered, ReleaseStreams, SaveStreams, StreamSpec,
@@ -83,7 +83,10 @@ async fn fail(rig: &Rig) -> Recovered {
 }
 
 async fn remove(rig: &Rig) -> Departure {
-    rig.orchestrator.remove("a".into()).await.unwrap()
+    rig.orchestrator
+        .remove(Remove::by_operator("a".into()))
+        .await
+        .unwrap()
 }
 
 /// Nothing of `a` is anybody else's.
@@ -200,7 +203,10 @@ async fn what_may_be_run_twice_does_not_wait() {
 #[actix::test]
 async fn room_of_one_that_is_to_let_go_is_no_room() {
     let rig = fleet().await;
-    rig.orchestrator.remove("b".into()).await.unwrap();
+    rig.orchestrator
+        .remove(Remove::by_operator("b".into()))
+        .await
+        .unwrap();
     let overlap = SaveStreams {
         streams: vec![StreamSpec {
             handoff: Some(HandoverMode::Overlap),
@@ -393,7 +399,12 @@ async fn what_was_promised_is_kept_through_an_outage() {
 async fn a_removal_that_cannot_be_saved_leaves_the_instance_as_it_was() {
     let rig = fleet().await;
     rig.store.script_saves([Fault::Unavailable]);
-    assert!(rig.orchestrator.remove("a".into()).await.is_err());
+    assert!(
+        rig.orchestrator
+            .remove(Remove::by_operator("a".into()))
+            .await
+            .is_err()
+    );
     settle_down().await;
     assert!(beat(&rig, "a", None).await, "the fence is down");
     nothing_moved(&rig).await;
@@ -558,7 +569,10 @@ async fn an_order_that_succeeded_is_no_critical_failure() {
 #[actix::test]
 async fn an_order_that_leaves_streams_without_an_instance_is_a_critical_failure() {
     let rig = fleet().await;
-    rig.orchestrator.remove("b".into()).await.unwrap();
+    rig.orchestrator
+        .remove(Remove::by_operator("b".into()))
+        .await
+        .unwrap();
     take_out(&rig).await;
     follow(&rig, "a").await;
     pass(2.0).await;

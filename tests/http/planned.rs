@@ -168,7 +168,7 @@ async fn a_drain_names_what_fits_nowhere() {
         (json!({"deadline": "2020-01-01T00:00:00Z"}), "deadline"),
         (json!({"deadline": true}), "deadline"),
         (json!({"force": "yes"}), "force"),
-        (json!({"reason": ""}), "reason"),
+        (json!({"reason": "x".repeat(513)}), "reason"),
     ] {
         let answer = world.post("/instances/a/drain", body).await;
         assert_eq!(answer.bad_fields(), [field]);
@@ -289,4 +289,96 @@ async fn an_emergency_is_possible_while_something_is_planned() {
         .ok();
     assert_eq!(answer["status"], "success", "{answer}");
     assert_eq!(world.held("b").await, [1, 2, 3, 4]);
+}
+
+#[actix_web::test]
+async fn an_empty_reason_is_accepted_and_is_as_if_it_were_not_given() {
+    let world = world(9).await;
+    let empty = || json!({"reason": ""});
+    world.post("/instances/b/cordon", empty()).await.ok();
+    assert!(data(&world, "b").await["cordon"].get("reason").is_none());
+    world.post("/instances/b/uncordon", empty()).await.ok();
+    world.post("/instances/a/drain", empty()).await.ok();
+    let shown = world.get("/instances/a/drain").await.ok();
+    assert_has(&shown, &json!({"streams": 4, "by": "operator"}));
+    assert!(shown.get("reason").is_none());
+    world.delete("/instances/a/drain?reason=").await.ok();
+    let body = json!({"for": "1h", "reason": ""});
+    world.post("/instances/a/maintenance", body).await.ok();
+    let roll = world.post("/rolls?dry_run", empty()).await.ok();
+    assert!(roll.get("reason").is_none());
+    world.delete("/instances/a?reason=").await.ok();
+    let refused = world
+        .send("POST", "/resilience/emergency/b?reason=")
+        .await
+        .problem(422);
+    assert_eq!(refused["errors"][0]["field"], "reason");
+}
+
+#[actix_web::test]
+async fn a_reason_shows_no_password() {
+    let world = world(9).await;
+    let body = json!({"reason": "see rtsp://user:secret@camera/1"});
+    world.post("/instances/b/cordon", body).await.ok();
+    let shown = data(&world, "b").await["cordon"].to_string();
+    assert!(!shown.contains("secret"), "{shown}");
+}
+
+#[actix_web::test]
+async fn a_removal_is_tried_and_its_reason_is_in_the_audit_trail() {
+    let world = world(9).await;
+    for tried in ["?dry_run=true", "?dry_run", "?dry_run=&reason=scrapped"] {
+        let plan = world.delete(&format!("/instances/a{tried}")).await.ok();
+        assert_has(
+            &plan,
+            &json!({"status": "deleted", "dry_run": true, "streams_redistributed": 4}),
+        );
+        assert_eq!(world.held("a").await, [1, 2, 3, 4], "nothing is changed");
+    }
+    let life = data(&world, "a").await["incarnation"].clone();
+    let path = format!("/instances/a?incarnation={life}&back_in=60s&dry_run=true");
+    let plan = world.delete(&path).await.ok();
+    assert_has(
+        &plan,
+        &json!({"status": "maintenance", "dry_run": true, "streams_reserved": 4}),
+    );
+    assert_eq!(data(&world, "a").await["status"], "active");
+    let unknown = world.delete("/instances/z?dry_run=true").await;
+    assert_eq!(unknown.status, 404);
+    let done = world.delete("/instances/a?reason=scrapped").await.ok();
+    assert_has(
+        &done,
+        &json!({"status": "deleted", "streams_redistributed": 4}),
+    );
+    assert!(done.get("dry_run").is_none());
+    settle().await;
+    let removed = events(&world, "instance_removed").await;
+    assert_eq!(removed.len(), 1);
+    assert_has(
+        &removed[0],
+        &json!({"by": "operator", "reason": "requested", "note": "scrapped"}),
+    );
+    let life = data(&world, "b").await["incarnation"].clone();
+    let path = format!("/instances/b?incarnation={life}&reason=update");
+    world.delete(&path).await.ok();
+    settle().await;
+    let removed = events(&world, "instance_removed").await;
+    assert_has(&removed[1], &json!({"by": "worker", "note": "update"}));
+}
+
+#[actix_web::test]
+async fn a_maintenance_shows_who_asked_and_its_end_is_in_the_audit_trail() {
+    let world = world(9).await;
+    let body = json!({"for": "1h", "reason": "a new disk"});
+    world.post("/instances/a/maintenance", body).await.ok();
+    world.assign("b", 0).await;
+    pass(1).await;
+    let absence = data(&world, "a").await["absence"].clone();
+    assert_has(&absence, &json!({"by": "operator", "reason": "a new disk"}));
+    assert!(absence["since"].as_str() < absence["until"].as_str());
+    world.register("a", 4).await;
+    settle().await;
+    let ended = events(&world, "maintenance_ended").await;
+    assert_eq!(ended.len(), 1);
+    assert_has(&ended[0], &json!({"by": "worker", "status": "active"}));
 }

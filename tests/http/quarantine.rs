@@ -114,6 +114,12 @@ async fn it_is_released_by_hand_and_the_trail_says_why() {
         .send_bytes("POST", path, b"{".to_vec())
         .await
         .problem(400);
+    let tried = world.send("POST", &format!("{path}?dry_run=true")).await;
+    assert_eq!(
+        tried.ok(),
+        json!({"status": "released", "stream_id": 1, "dry_run": true, "state": "assigned",
+            "server_id": "e"})
+    );
     assert_eq!(shown(&world).await["state"], "quarantined");
     let reason = "camera replaced, see rtsp://user:secret@camera/1";
     let released = world.post(path, json!({"reason": reason})).await.ok();
@@ -129,7 +135,10 @@ async fn it_is_released_by_hand_and_the_trail_says_why() {
         .iter()
         .find(|event| event["kind"] == "quarantine_over");
     let over = over.unwrap();
-    assert_has(over, &json!({"stream": 1, "because": "by_hand"}));
+    assert_has(
+        over,
+        &json!({"stream": 1, "because": "by_hand", "by": "operator"}),
+    );
     let reason = over["reason"].as_str().unwrap();
     assert!(
         reason.contains("camera replaced") && !reason.contains("secret"),

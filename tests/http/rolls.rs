@@ -107,7 +107,12 @@ async fn a_roll_is_paused_resumed_and_cancelled_by_an_operator() {
         let path = format!("/rolls/{id}/{word}");
         world.send("POST", &path).await.ok()
     };
-    assert_eq!(order("pause").await["state"], "paused");
+    let path = format!("/rolls/{id}/pause");
+    let paused = world.post(&path, json!({"reason": "lunch"})).await.ok();
+    assert_has(
+        &paused,
+        &json!({"state": "paused", "because": "an operator has paused it: lunch"}),
+    );
     confirm(&world).await;
     world.register("a", 4).await;
     pass(3).await;
@@ -115,6 +120,12 @@ async fn a_roll_is_paused_resumed_and_cancelled_by_an_operator() {
         steps(&roll(&world, &id).await),
         [("a", "back"), ("b", "waiting")]
     );
+    let tried = order("resume?dry_run").await;
+    assert_has(&tried, &json!({"state": "running", "dry_run": true}));
+    assert_eq!(steps(&tried), [("a", "back"), ("b", "draining")]);
+    let unchanged = roll(&world, &id).await;
+    assert_has(&unchanged, &json!({"state": "paused"}));
+    assert_eq!(steps(&unchanged), [("a", "back"), ("b", "waiting")]);
     let resumed = order("resume").await;
     assert_eq!(steps(&resumed), [("a", "back"), ("b", "draining")]);
     let cancelled = order("cancel").await;
@@ -139,6 +150,10 @@ async fn a_roll_that_does_not_fit_pauses_and_bad_selections_are_refused() {
         let answer = world.post("/rolls", body.clone()).await;
         assert_eq!(answer.status, 422, "{body}: {}", answer.text);
     }
+    for label in [json!("rack"), json!(""), json!("x:".repeat(400)), json!(7)] {
+        let answer = world.post("/rolls", json!({"label": label})).await;
+        assert_eq!(answer.bad_fields(), ["label"], "{label}");
+    }
     world
         .post("/rolls", json!({"instances": ["z"]}))
         .await
@@ -156,4 +171,32 @@ async fn a_roll_that_does_not_fit_pauses_and_bad_selections_are_refused() {
         because.is_some_and(|text| text.contains("no active instance has room")),
         "{full}"
     );
+}
+
+#[actix_web::test]
+async fn the_rolls_are_paged_newest_first() {
+    let world = world().await;
+    let mut began = Vec::new();
+    for _ in 0..5 {
+        let roll = world.post("/rolls", json!({"instances": ["c"]})).await.ok();
+        let path = format!("/rolls/{}/cancel", roll["id"]);
+        world.send("POST", &path).await.ok();
+        began.push(roll["id"].as_i64().unwrap());
+    }
+    began.reverse();
+    let (mut read, mut path) = (Vec::new(), "/rolls?limit=2".to_owned());
+    loop {
+        let page = world.get(&path).await.ok();
+        let rolls = page["rolls"].as_array().unwrap();
+        read.extend(rolls.iter().filter_map(|roll| roll["id"].as_i64()));
+        match page.get("next") {
+            Some(next) => path = format!("/rolls?limit=2&after={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(read, began);
+    let whole = world.get("/rolls").await.ok();
+    assert!(whole.get("next").is_none());
+    let refused = world.get("/rolls?limit=0&after=x").await;
+    assert_eq!(refused.bad_fields(), ["after", "limit"]);
 }

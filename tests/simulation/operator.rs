@@ -3,7 +3,7 @@
 
 use resilient_orchestrator::actors::db_breaker::ForceBreaker;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
-use resilient_orchestrator::actors::recovery::OrderBrake;
+use resilient_orchestrator::actors::recovery::{OrderBrake, Remove};
 use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::brake::Order;
 use resilient_orchestrator::domain::breaker::{BreakerName, Force};
@@ -94,7 +94,7 @@ pub(crate) async fn delete_stream(world: Shared, orchestrator: Orchestrator, id:
 }
 
 pub(crate) async fn remove(orchestrator: Orchestrator, id: InstanceId) {
-    let _ = orchestrator.remove(id).await;
+    let _ = orchestrator.remove(Remove::by_operator(id)).await;
 }
 
 /// Often it cannot be moved there.

@@ -93,7 +93,11 @@ async fn roll(orchestrator: Orchestrator, within: Duration) {
 
 /// Ends the rolls, and whatever keeps an instance from its streams.
 async fn call_off(orchestrator: Orchestrator, id: InstanceId) {
-    let rolls = orchestrator.ask(RollList).await.unwrap_or_default();
+    let newest = RollList {
+        before: None,
+        limit: 100,
+    };
+    let rolls = orchestrator.ask(newest).await.unwrap_or_default();
     for roll in rolls.iter().filter(|roll| roll.is_open()) {
         let command = OrderRoll {
             id: roll.id,

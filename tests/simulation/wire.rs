@@ -6,6 +6,7 @@ use std::time::Duration;
 use orchestrator_client::machine::{Answer, Beat, Changes, Request, Running};
 use orchestrator_client::{Handoff as ClientHandoff, StreamAssignment};
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
+use resilient_orchestrator::actors::recovery::Remove;
 use resilient_orchestrator::actors::refusal::Refusal;
 use resilient_orchestrator::domain::commands::{AssignStreams, Rejection, ReleaseStreams};
 use resilient_orchestrator::domain::handover::HandoverMode;
@@ -247,6 +248,8 @@ async fn leave(
     if released != Answer::Released {
         return Ok(released);
     }
-    orchestrator.leave(id, incarnation).await?;
+    orchestrator
+        .leave(Remove::by_worker(id), incarnation)
+        .await?;
     Ok(Answer::Left)
 }

@@ -29,8 +29,8 @@ use resilient_orchestrator::domain::incident::{
 use resilient_orchestrator::domain::instance::{Instance, InstanceStatus};
 use resilient_orchestrator::domain::placement::{Exclusion, PlacementPolicy, Strain};
 use resilient_orchestrator::domain::planned::{
-    Absence, AbsenceEnd, Cordon, Drain, DrainState, Planned, Requester, Roll, RollInstance,
-    RollState, RollStep, RollWait,
+    Absence, AbsenceEnd, Cordon, Drain, DrainState, Planned, RemovalOrder, Requester, Roll,
+    RollInstance, RollState, RollStep, RollWait,
 };
 use resilient_orchestrator::domain::quarantine::{OwnerFailure, OwnerFault, Quarantine, Suspicion};
 use resilient_orchestrator::domain::returns::Returns;
@@ -253,6 +253,10 @@ fn planned_in_full(text: &str) -> Planned {
             by: Requester::Worker,
             reason: Some(String::new()),
             end: AbsenceEnd::Removed,
+        }),
+        removal: Some(RemovalOrder {
+            by: Requester::Operator,
+            reason: Some(text.to_owned()),
         }),
     }
 }

@@ -62,6 +62,7 @@ pub mod ids;
 pub mod incident;
 pub mod instance;
 pub mod invariants;
+pub mod labels;
 pub mod leadership;
 pub mod lease;
 pub mod ledger;

@@ -30,17 +30,8 @@ impl Orchestrator {
     ///
     /// # Errors
     /// If it is not known, or that could not be saved.
-    pub async fn remove(&self, id: InstanceId) -> Result<Departure, Refusal> {
-        self.depart(id, false).await
-    }
-
-    pub(super) async fn depart(
-        &self,
-        id: InstanceId,
-        by_worker: bool,
-    ) -> Result<Departure, Refusal> {
-        self.check_store_for(&id)?;
-        let order = Remove { id, by_worker };
+    pub async fn remove(&self, order: Remove) -> Result<Departure, Refusal> {
+        self.check_store_for(&order.id)?;
         self.change(&self.recovery, order).await
     }
 

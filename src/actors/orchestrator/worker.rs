@@ -3,10 +3,10 @@
 use super::facade::Orchestrator;
 use crate::actors::identity::AddressChanged;
 use crate::actors::long_poll::{AssignmentPoll, Found};
-use crate::actors::recovery::Departure;
+use crate::actors::recovery::{Departure, Remove};
 use crate::actors::refusal::Refusal;
 use crate::domain::commands::{RegisterInstance, Registered, SayGoodbye};
-use crate::domain::ids::{Incarnation, InstanceId};
+use crate::domain::ids::Incarnation;
 use crate::domain::queries::{SetUpdate, WorkerUpdate};
 
 impl Orchestrator {
@@ -28,14 +28,14 @@ impl Orchestrator {
     /// If it is not known, leads another life, or that could not be saved.
     pub async fn leave(
         &self,
-        id: InstanceId,
+        order: Remove,
         incarnation: Incarnation,
     ) -> Result<Departure, Refusal> {
-        if let Some(entry) = self.registry.get(&id) {
+        if let Some(entry) = self.registry.get(&order.id) {
             self.check_life(&entry, Some(incarnation))
                 .map_err(Refusal::Rejected)?;
         }
-        self.depart(id, true).await
+        self.remove(order).await
     }
 
     /// The worker of an instance leaves for a while; it has stopped everything. Returns the number of
@@ -43,12 +43,16 @@ impl Orchestrator {
     ///
     /// # Errors
     /// If it is not known, leads another life, or that could not be saved.
-    pub async fn leave_until(&self, goodbye: SayGoodbye) -> Result<usize, Refusal> {
+    pub async fn leave_until(
+        &self,
+        goodbye: SayGoodbye,
+        is_dry_run: bool,
+    ) -> Result<usize, Refusal> {
         if let Some(entry) = self.registry.get(&goodbye.id) {
             self.check_life(&entry, Some(goodbye.incarnation))
                 .map_err(Refusal::Rejected)?;
         }
-        self.execute(goodbye).await
+        self.execute_or_try(goodbye, is_dry_run).await
     }
 
     /// Answers as soon as the instance has another version than the worker, or else when the wait

@@ -5,16 +5,17 @@ use actix::prelude::*;
 use log::warn;
 
 use super::actor::RecoveryActor;
-use super::fleet_calls::execute;
+use super::fleet_calls::{execute, execute_or_try};
 use crate::actors::instance_link::{Fence, FenceAfter, StandingChanged, StreamsReleased};
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Entry;
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{Rejection, Removal, RemoveInstance};
 use crate::domain::fleet::Evacuation;
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{Incarnation, InstanceId};
 use crate::domain::lease::{Lease, LeaseOver};
 use crate::domain::liveness::FenceGround;
+use crate::domain::planned::Requester;
 use crate::domain::time::WallTime;
 use crate::domain::withdrawal::WithdrawalCause;
 
@@ -33,15 +34,43 @@ pub struct Departure {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Remove {
     pub id: InstanceId,
-    /// Whether its own worker says so, which has stopped everything.
-    pub by_worker: bool,
+    /// Who asks. If it is its own worker, that one has stopped everything.
+    pub by: Requester,
+    pub reason: Option<String>,
+    /// Whether nothing is changed, and the answer is what would happen.
+    pub is_dry_run: bool,
+}
+
+impl Remove {
+    /// An operator asks.
+    pub const fn by_operator(id: InstanceId) -> Self {
+        Self {
+            id,
+            by: Requester::Operator,
+            reason: None,
+            is_dry_run: false,
+        }
+    }
+
+    /// Its own worker asks, which has stopped everything.
+    pub fn by_worker(id: InstanceId) -> Self {
+        Self {
+            by: Requester::Worker,
+            ..Self::by_operator(id)
+        }
+    }
 }
 
 impl Handler<Remove> for RecoveryActor {
     type Result = ResponseActFuture<Self, Result<Departure, Refusal>>;
 
     fn handle(&mut self, remove: Remove, _: &mut Context<Self>) -> Self::Result {
-        let Remove { id, by_worker } = remove;
+        let Remove {
+            id,
+            by,
+            reason,
+            is_dry_run,
+        } = remove;
         let Some(entry) = self.links.registry.get(&id) else {
             let refusal = Refusal::Rejected(Rejection::UnknownInstance(id));
             return Box::pin(async { Err(refusal) }.into_actor(self));
@@ -50,57 +79,71 @@ impl Handler<Remove> for RecoveryActor {
         let work = async move {
             let standing = entry.standing();
             // From here on no lease is granted, so that the last one is known.
-            if standing.leased
-                && let Some(actor) = entry.actor()
-            {
-                let fence = Fence {
-                    incarnation: standing.incarnation,
-                    ground: FenceGround::Report,
-                };
-                let _ = actor.fence.send(fence).await;
-            } else if standing.leased {
-                entry.fence();
+            if standing.leased && !is_dry_run {
+                fence(&entry, standing.incarnation).await;
             }
-            let removal = RemoveInstance::new(entry.id().clone()).in_life(standing.incarnation);
-            let lease = if by_worker {
+            let removal = RemoveInstance::new(entry.id().clone())
+                .in_life(standing.incarnation)
+                .ordered(by, reason);
+            let lease = if by == Requester::Worker {
                 Lease::Over(LeaseOver::said_by_worker())
             } else {
                 links.lease_of(&entry)
             };
             match lease {
                 Lease::Over(over) => {
-                    let done = execute(&links.fleet, removal.after(over)).await;
+                    let done = execute_or_try(&links.fleet, removal.after(over), is_dry_run).await;
                     (entry, done.map(|removal| (removal, None)))
                 }
                 Lease::Runs { until } => {
-                    let begun = execute(&links.fleet, removal).await;
+                    let begun = execute_or_try(&links.fleet, removal, is_dry_run).await;
                     (entry, begun.map(|removal| (removal, Some(until))))
                 }
             }
         };
-        Box::pin(work.into_actor(self).map(|(entry, result), actor, ctx| {
-            let id = entry.id();
-            match result {
-                Ok((Removal::Done(evacuation), _)) => Ok(Departure {
-                    evacuation,
-                    waiting_until: None,
+        Box::pin(
+            work.into_actor(self)
+                .map(move |(entry, result), actor, ctx| {
+                    let id = entry.id();
+                    match result {
+                        Ok((Removal::Done(evacuation), _)) => Ok(Departure {
+                            evacuation,
+                            waiting_until: None,
+                        }),
+                        Ok((Removal::Waiting(withdrawn), until)) => {
+                            let until = until.unwrap_or_else(|| actor.links.clock.now());
+                            if !is_dry_run {
+                                actor.departures.wait(id.clone(), until);
+                                actor.arm(ctx);
+                            }
+                            Ok(Departure {
+                                evacuation: withdrawn.evacuation,
+                                waiting_until: Some(actor.links.shown(until)),
+                            })
+                        }
+                        Err(refusal) => {
+                            if !is_dry_run {
+                                actor.unfence(&entry);
+                            }
+                            Err(refusal)
+                        }
+                    }
                 }),
-                Ok((Removal::Waiting(withdrawn), until)) => {
-                    let until = until.unwrap_or_else(|| actor.links.clock.now());
-                    actor.departures.wait(id.clone(), until);
-                    actor.arm(ctx);
-                    Ok(Departure {
-                        evacuation: withdrawn.evacuation,
-                        waiting_until: Some(actor.links.shown(until)),
-                    })
-                }
-                Err(refusal) => {
-                    actor.unfence(&entry);
-                    Err(refusal)
-                }
-            }
-        }))
+        )
     }
+}
+
+/// Has no lease granted to an instance any more.
+async fn fence(entry: &Entry, incarnation: Incarnation) {
+    let Some(actor) = entry.actor() else {
+        entry.fence();
+        return;
+    };
+    let fence = Fence {
+        incarnation,
+        ground: FenceGround::Report,
+    };
+    let _ = actor.fence.send(fence).await;
 }
 
 impl RecoveryActor {

@@ -4,7 +4,7 @@ use actix::Addr;
 
 use crate::actors::fleet::{Execute, FleetActor};
 use crate::actors::refusal::Refusal;
-use crate::domain::commands::{Command, PlaceWaiting};
+use crate::domain::commands::{Command, DryRun, PlaceWaiting};
 
 /// Has a command carried out; returns once it is saved.
 pub(super) async fn execute<C: Command>(
@@ -13,6 +13,19 @@ pub(super) async fn execute<C: Command>(
 ) -> Result<C::Reply, Refusal> {
     let answer = fleet.send(Execute(command)).await;
     answer.unwrap_or(Err(Refusal::ShuttingDown))
+}
+
+/// Has a command carried out, or only tried.
+pub(super) async fn execute_or_try<C: Command>(
+    fleet: &Addr<FleetActor>,
+    command: C,
+    is_dry_run: bool,
+) -> Result<C::Reply, Refusal> {
+    if is_dry_run {
+        execute(fleet, DryRun(command)).await
+    } else {
+        execute(fleet, command).await
+    }
 }
 
 /// Returns once no transaction is in doubt any more: commands are decided only then, and this one

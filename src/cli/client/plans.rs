@@ -67,7 +67,10 @@ pub(super) fn cancelled(answer: &Value) -> String {
 /// Returns a roll: its state, and a line for each instance.
 pub(super) fn roll(answer: &Value) -> String {
     let mut text = if answer["dry_run"] == true {
-        "A roll of these instances, in this order:\n".to_owned()
+        format!(
+            "Dry run: the roll would be {}, with these instances in this order:\n",
+            cell(&answer["state"])
+        )
     } else {
         format!("Roll {} is {}", cell(&answer["id"]), cell(&answer["state"]))
     };

@@ -24,6 +24,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod why;
 mod workers;
 
 pub(super) use catalogue::{MoveRequest, SaveRequest, VerifyRequest};
@@ -37,7 +38,7 @@ pub(super) use planned::{
 pub(super) use queries::{
     AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
     HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery, ReasonQuery,
-    RebalanceQuery, RemovalQuery, StreamQuery, StreamsQuery, TakeOverQuery,
+    RebalanceQuery, RemovalQuery, RollsQuery, StreamQuery, StreamsQuery, TakeOverQuery,
 };
 pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{Record, read_json};

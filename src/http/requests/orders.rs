@@ -5,14 +5,13 @@ use std::time::Duration;
 use super::reading::{Record, Refused, required_types as required};
 use super::request::request;
 use super::rules::{interval, order, text};
+use super::why::{Why, why};
 use crate::actors::db_breaker::ForceBreaker;
 use crate::actors::recovery::OrderBrake;
 use crate::domain::brake::{MAX_PROLONGATION, Order};
 use crate::domain::breaker::{BreakerName, Force};
 use crate::domain::commands::ReleaseQuarantine;
 use crate::domain::ids::StreamId;
-use crate::domain::masked_url::with_masked_urls;
-use crate::domain::returns::LONGEST_REASON;
 
 /// The action on a hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,8 +101,8 @@ request! {
 request! {
     /// `POST /streams/{id}/release-quarantine`: releases a stream; the body may be left out.
     pub(in crate::http) struct ReleaseQuarantineRequest {
-        /// Why, 1 to 512 characters.
-        reason: Option<String> = text(1..=LONGEST_REASON),
+        /// Why, at most 512 characters.
+        reason: Why = why(),
     }
 }
 
@@ -112,7 +111,7 @@ impl ReleaseQuarantineRequest {
     pub(in crate::http) fn command(self, stream: StreamId) -> ReleaseQuarantine {
         ReleaseQuarantine {
             stream,
-            reason: self.reason.map(|reason| with_masked_urls(&reason).into()),
+            reason: self.reason.0.map(Into::into),
         }
     }
 }

@@ -5,26 +5,27 @@ use std::time::Duration;
 use super::collections::ServerIds;
 use super::reading::{Record, Refused};
 use super::request::request;
-use super::rules::{flag, integer, interval, text, word};
-use super::texts::{Moment, When};
+use super::rules::{flag, integer, interval, parsed, word};
+use super::texts::{Moment, When, check_label};
+use super::why::{Why, why};
 use crate::domain::ids::InstanceId;
 use crate::domain::planned::RollWait;
 use crate::domain::time::WallTime;
 use crate::http::problem::Problem;
 
 request! {
-    /// An order that needs nothing but a reason.
+    /// An order that needs only a reason.
     pub(in crate::http) struct ReasonRequest {
-        /// Why, 1 to 512 characters.
-        reason: Option<String> = text(1..=512),
+        /// Why, at most 512 characters.
+        reason: Why = why(),
     }
 }
 
 request! {
     /// `POST /instances/{server_id}/cordon`.
     pub(in crate::http) struct CordonRequest {
-        /// Why, 1 to 512 characters.
-        reason: Option<String> = text(1..=512),
+        /// Why, at most 512 characters.
+        reason: Why = why(),
         /// When the cordon ends by itself: an RFC 3339 time, or a duration such as `30m`.
         until: Option<When> = Moment,
     }
@@ -35,8 +36,8 @@ request! {
     pub(in crate::http) struct DrainRequest {
         /// When the drain ends at the latest: an RFC 3339 time, or a duration such as `30m`.
         deadline: Option<When> = Moment,
-        /// Why, 1 to 512 characters.
-        reason: Option<String> = text(1..=512),
+        /// Why, at most 512 characters.
+        reason: Why = why(),
         /// Whether streams that fit nowhere are left without an owner at the deadline.
         force: Option<bool> = flag(),
     }
@@ -49,8 +50,8 @@ request! {
         until: Option<When> = Moment,
         /// For how long silence is expected: seconds, or a text like `30m`.
         r#for: Option<When> = Moment,
-        /// Why, 1 to 512 characters.
-        reason: Option<String> = text(1..=512),
+        /// Why, at most 512 characters.
+        reason: Why = why(),
     }
     check one_moment
 }
@@ -72,7 +73,7 @@ request! {
     /// `POST /rolls`: a drain of a selection, one batch after the other.
     pub(in crate::http) struct RollRequest {
         /// Only instances with this label, `key:value`.
-        label: Option<String> = text(1..=641),
+        label: Option<String> = parsed(|text| check_label(text).map(|()| text.to_owned())),
         /// Only these instances, in this order; at most 10,000.
         instances: Option<Vec<InstanceId>> = ServerIds,
         /// How many may be empty at a time, 1 to 10,000; 1 if absent.
@@ -83,8 +84,8 @@ request! {
         wait: Option<RollWait> = word(RollWait::ALL, RollWait::as_str),
         /// How long the drain of one instance may take: seconds, or a text like `30m`.
         deadline: Option<Duration> = interval(Duration::from_secs(30 * 86_400)),
-        /// Why, 1 to 512 characters.
-        reason: Option<String> = text(1..=512),
+        /// Why, at most 512 characters.
+        reason: Why = why(),
     }
     check selection
 }

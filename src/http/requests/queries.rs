@@ -8,13 +8,14 @@ use super::reading::{Record, Refused, Slot};
 use super::request::request;
 use super::rules::{parsed, server_id, text, word};
 use super::texts::{
-    LabelFilters, digits, page_limit, position, stored_page_limit, time, truth, wait, words,
+    LabelFilters, digits, page_limit, position, stored_page_limit, switch, time, truth, wait, words,
 };
+use super::why::{Why, why};
 use crate::domain::alert::{AlertFilter, AlertKind};
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::events::Event;
 use crate::domain::ids::{
-    AlertId, AssignmentVersion, Incarnation, IncidentId, InstanceId, StreamId,
+    AlertId, AssignmentVersion, Incarnation, IncidentId, InstanceId, RollId, StreamId,
 };
 use crate::domain::incident::{IncidentFilter, IncidentState};
 use crate::domain::instance::InstanceStatus;
@@ -43,7 +44,7 @@ request! {
     /// A route that can be tried: whether it is.
     pub(in crate::http) struct DryRunQuery {
         /// Whether the answer only says what would happen.
-        dry_run: Option<bool> = truth(),
+        dry_run: Option<bool> = switch(),
     }
 }
 
@@ -113,6 +114,16 @@ request! {
 }
 
 request! {
+    /// `GET /rolls`: a page, newest first.
+    pub(in crate::http) struct RollsQuery {
+        /// The roll the page follows.
+        after: Option<RollId> = position(RollId::new),
+        /// How many rolls, 1 to 1,000.
+        limit: Option<u32> = stored_page_limit(),
+    }
+}
+
+request! {
     /// `GET /instances`: a page, and what narrows the list.
     pub(in crate::http) struct InstancesQuery {
         /// The instance the page follows.
@@ -153,8 +164,8 @@ request! {
 request! {
     /// Why something is called off.
     pub(in crate::http) struct ReasonQuery {
-        /// 1 to 512 characters.
-        reason: Option<String> = text(1..=512),
+        /// Why, at most 512 characters.
+        reason: Why = why(),
     }
 }
 
@@ -166,8 +177,10 @@ request! {
         /// How soon the worker will be back: seconds, or a text like `60s`, at most a day. Its streams
         /// are reserved for so long.
         back_in: Option<Duration> = wait(LONGEST_ABSENCE),
-        /// Why, 1 to 512 characters.
-        reason: Option<String> = text(1..=512),
+        /// Why, at most 512 characters.
+        reason: Why = why(),
+        /// Whether the answer only says what would happen.
+        dry_run: Option<bool> = switch(),
     }
     check leaving
 }
@@ -209,7 +222,7 @@ request! {
         /// One word.
         reason: Option<RebalanceReason> = word(RebalanceReason::ALL, RebalanceReason::as_str),
         /// Whether nothing is to be changed.
-        dry_run: Option<bool> = truth(),
+        dry_run: Option<bool> = switch(),
     }
 }
 

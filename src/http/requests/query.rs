@@ -19,9 +19,10 @@ const MAX_SHOWN_NAME: usize = 64;
 /// The parameter that may be given several times. Of any other the last counts.
 const LIST: &str = "label";
 
-/// The parameters whose empty text is refused: an order must not be carried out because the value of its
-/// `dry_run` was forgotten. Any other that is empty is the same as absent.
-const NEVER_EMPTY: [&str; 2] = ["reason", "dry_run"];
+/// The parameters whose rules read an empty text too: `dry_run` without a value counts as true, so that
+/// an order is not carried out because the value was forgotten. Any other that is empty is the same as
+/// absent.
+const READ_EMPTY: [&str; 2] = ["reason", "dry_run"];
 
 /// Names that other programs have for parameters of ours.
 const OTHER_NAMES: &[(&str, &str)] = &[
@@ -49,7 +50,7 @@ const OTHER_NAMES: &[(&str, &str)] = &[
 pub(in crate::http) fn read_query<R: Record>(request: &HttpRequest) -> Result<R, Problem> {
     let pairs = pairs(request);
     let given =
-        |(name, text): &&(String, String)| NEVER_EMPTY.contains(&name.as_str()) || !text.is_empty();
+        |(name, text): &&(String, String)| READ_EMPTY.contains(&name.as_str()) || !text.is_empty();
     let (list, single): (Vec<_>, Vec<_>) = pairs
         .iter()
         .filter(given)

@@ -79,6 +79,15 @@ pub(super) fn truth() -> impl Rule<Value = bool> {
     })
 }
 
+/// `true` or `false`; a name without a value means `true`.
+pub(super) fn switch() -> impl Rule<Value = bool> {
+    parsed(|word| match word {
+        "true" | "" => Ok(true),
+        "false" => Ok(false),
+        _ => Err("must be true or false".to_owned()),
+    })
+}
+
 /// A moment.
 pub(super) fn time() -> impl Rule<Value = WallTime> {
     parsed(parse_time)
@@ -181,7 +190,11 @@ impl Rule for LabelFilters {
     }
 }
 
-fn check_label(text: &str) -> Result<(), String> {
+/// Checks whether a text is a label as `key:value`.
+///
+/// # Errors
+/// Returns the reason, to be read after the name of the field.
+pub(super) fn check_label(text: &str) -> Result<(), String> {
     check_text(text, &LABEL_LENGTH)?;
     if text.contains(':') {
         Ok(())

@@ -12,6 +12,7 @@ use crate::handover::AfterRelease;
 use crate::ids::{Incarnation, InstanceId, StreamId};
 use crate::incident::{FailureCause, Incident};
 use crate::instance::Instance;
+use crate::planned::RemovalOrder;
 use crate::quarantine::Culpable;
 use crate::recovery::{Manner, Opened, Progress};
 use crate::withdrawal::HandedOver;
@@ -63,6 +64,7 @@ pub struct WithdrawLease {
     scoring: Scoring,
     opened: Option<Opened>,
     culpable: Option<Culpable>,
+    order: Option<RemovalOrder>,
 }
 
 impl WithdrawLease {
@@ -92,6 +94,7 @@ impl WithdrawLease {
             scoring,
             opened: Some(opened.with(incident)),
             culpable: None,
+            order: None,
         }
     }
 
@@ -111,7 +114,14 @@ impl WithdrawLease {
             scoring: Scoring::default(),
             opened: None,
             culpable: None,
+            order: None,
         }
+    }
+
+    /// Adds who ordered the removal, and why.
+    #[must_use]
+    pub fn ordered(self, order: Option<RemovalOrder>) -> Self {
+        Self { order, ..self }
     }
 }
 
@@ -137,7 +147,7 @@ impl Command for WithdrawLease {
             before.cause != self.cause && before.cause != WithdrawalCause::Removal
         }) {
             let since = before.map_or_else(|| draft.now(), |before| before.since);
-            draft.put_instance(Instance {
+            let mut changed = Instance {
                 withdrawn: Some(Withdrawal {
                     cause: self.cause,
                     since,
@@ -147,12 +157,19 @@ impl Command for WithdrawLease {
                     None => Some(HandedOver::none(self.incarnation)),
                 },
                 ..instance
-            });
+            };
+            if let Some(order) = &self.order {
+                changed.plan(|planned| planned.removal = Some(order.clone()));
+            }
+            draft.put_instance(changed);
+            let order = self.order.clone();
             draft.tell(Event::LeaseWithdrawn {
                 instance: self.id.clone(),
                 incarnation: self.incarnation,
                 cause: self.cause,
                 streams: super::recover::count(super::recover::held(draft, &self.id)),
+                by: order.as_ref().map(|order| order.by),
+                reason: order.and_then(|order| order.reason),
             });
         }
         let cause = EvacuationCause::from(self.cause);

@@ -7,6 +7,7 @@ use crate::fleet::Draft;
 use crate::ids::{Incarnation, InstanceId};
 use crate::instance::InstanceStatus;
 use crate::lease::LeaseOver;
+use crate::planned::Requester;
 
 /// Ends the maintenance of an instance. An instance that sends heartbeats is active again, or goes on
 /// with its drain; one whose worker has left for a while is removed; another
@@ -32,6 +33,7 @@ impl Command for EndMaintenance {
             // Its worker has left: what is reserved for it is not waited for any longer.
             let removal = RemoveInstance::new(self.id.clone())
                 .in_life(self.incarnation)
+                .ordered(Requester::Operator, None)
                 .after(LeaseOver::said_by_worker());
             return removal.decide(draft).map(|_| InstanceStatus::Inactive);
         }
@@ -54,6 +56,8 @@ impl Command for EndMaintenance {
             instance: self.id.clone(),
             incarnation: self.incarnation,
             status: reached,
+            by: Some(Requester::Operator),
+            reason: None,
         });
         Ok(reached)
     }

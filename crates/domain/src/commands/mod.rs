@@ -60,4 +60,4 @@ pub use status::{
     ClearSuspicion, ForgiveInstance, PlaceWaiting, ReturnInstance, StatusChange, SuspectInstance,
     TrustInstance,
 };
-pub use suspected::{ContinueSuspected, ReleaseQuarantine};
+pub use suspected::{ContinueSuspected, ReleaseQuarantine, ReleasedStream};

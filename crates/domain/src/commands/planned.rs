@@ -63,11 +63,14 @@ fn end_absence(draft: &mut Draft<'_>, id: &InstanceId, until: WallTime) -> Resul
                 instance: id.clone(),
                 incarnation: instance.incarnation,
                 status: InstanceStatus::Active,
+                by: Some(Requester::Program),
+                reason: None,
             });
             Ok(())
         }
         AbsenceEnd::Removed => RemoveInstance::new(id.clone())
             .in_life(instance.incarnation)
+            .ordered(Requester::Program, absence.reason.clone())
             .after(LeaseOver::said_by_worker())
             .decide(draft)
             .map(drop),

@@ -12,7 +12,7 @@ use crate::identity::Address;
 use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::{Instance, InstanceStatus};
 use crate::placement::Need;
-use crate::planned::{DrainState, Planned};
+use crate::planned::{DrainState, Planned, Requester};
 use crate::stream::{Holding, OrphanReason};
 use crate::withdrawal::WithdrawalCause;
 
@@ -145,6 +145,18 @@ impl Command for RegisterInstance {
                 incarnation,
             });
         }
+        if known
+            .as_ref()
+            .is_some_and(|before| before.status == InstanceStatus::Maintenance)
+        {
+            draft.tell(Event::MaintenanceEnded {
+                instance: self.id.clone(),
+                incarnation,
+                status,
+                by: Some(Requester::Worker),
+                reason: None,
+            });
+        }
         self.settle_moves(draft, known.as_deref());
         self.shed_excess(draft);
         if self.auto_assign {
@@ -229,10 +241,11 @@ impl RegisterInstance {
 }
 
 /// Returns what is planned after a registration: it ends an absence, and the hold of a drain that is
-/// over. A cordon stays, and a drain that is under way or has expired does.
+/// over, and an order to remove it. A cordon stays, and a drain that is under way or has expired does.
 fn planned_after(before: &Instance) -> Planned {
     let mut planned = before.planned.as_deref().cloned().unwrap_or_default();
     planned.absence = None;
+    planned.removal = None;
     if let Some(drain) = &mut planned.drain
         && drain.state == DrainState::Drained
     {

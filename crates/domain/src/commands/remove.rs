@@ -8,6 +8,7 @@ use crate::fleet::{Draft, Evacuation, EvacuationCause, Scoring, evacuate};
 use crate::ids::{Incarnation, InstanceId};
 use crate::instance::InstanceStatus;
 use crate::lease::LeaseOver;
+use crate::planned::{RemovalOrder, Requester};
 use crate::stream::Place;
 use crate::timeline::Recent;
 use crate::withdrawal::HandedOver;
@@ -20,6 +21,7 @@ pub struct RemoveInstance {
     id: InstanceId,
     incarnation: Option<Incarnation>,
     lease: Option<LeaseOver>,
+    order: Option<RemovalOrder>,
 }
 
 impl RemoveInstance {
@@ -29,6 +31,17 @@ impl RemoveInstance {
             id,
             incarnation: None,
             lease: None,
+            order: None,
+        }
+    }
+
+    /// Adds who ordered it, and why. A removal that waits for the end of a lease keeps the order that
+    /// it began with.
+    #[must_use]
+    pub fn ordered(self, by: Requester, reason: Option<String>) -> Self {
+        Self {
+            order: Some(RemovalOrder { by, reason }),
+            ..self
         }
     }
 
@@ -73,7 +86,8 @@ impl Command for RemoveInstance {
             self.lease.map_or(is_bound, |over| !over.holds_for(slot))
         });
         if may_still_run {
-            let withdraw = WithdrawLease::for_removal(self.id.clone(), instance.incarnation);
+            let withdraw = WithdrawLease::for_removal(self.id.clone(), instance.incarnation)
+                .ordered(self.order.clone());
             return withdraw.decide(draft).map(Removal::Waiting);
         }
         // No stream is assigned to an inactive instance, so none of its streams comes back to it.
@@ -90,6 +104,8 @@ impl Command for RemoveInstance {
         );
         forget_what_it_released(draft, &self.id);
         draft.remove_instance(&self.id);
+        let saved = instance.planned.and_then(|planned| planned.removal);
+        let order = self.order.clone().or(saved);
         draft.tell(Event::InstanceRemoved {
             instance: self.id.clone(),
             reason: RemovalReason::Requested,
@@ -97,6 +113,8 @@ impl Command for RemoveInstance {
             orphaned: before
                 .orphaned
                 .saturating_add(count(evacuation.orphaned.len())),
+            by: order.as_ref().map(|order| order.by),
+            note: order.and_then(|order| order.reason),
         });
         Ok(Removal::Done(evacuation))
     }
@@ -149,6 +167,8 @@ impl Command for ForgetFailed {
                 reason: RemovalReason::RetentionOver,
                 moved: 0,
                 orphaned: 0,
+                by: Some(Requester::Program),
+                note: None,
             });
         }
         Ok(forgotten)

@@ -10,6 +10,7 @@ use crate::fleet::{Draft, Fleet};
 use crate::health::SystemHealth;
 use crate::ids::{InstanceId, RollId};
 use crate::instance::InstanceStatus;
+use crate::labels::has_label;
 use crate::pace::MovePace;
 use crate::planned::{
     DrainState, Requester, Roll, RollInstance, RollState, RollStep, RollWait, Sight,
@@ -88,12 +89,7 @@ impl StartRoll {
                 .collect(),
             RollSelection::Label(label) => fleet
                 .instances()
-                .filter(|slot| {
-                    let labels = slot.instance().labels.iter();
-                    labels
-                        .clone()
-                        .any(|(key, value)| format!("{key}:{value}") == *label)
-                })
+                .filter(|slot| has_label(&slot.instance().labels, label))
                 .map(|slot| slot.instance().id.clone())
                 .collect(),
             RollSelection::Instances(ids) => {
@@ -174,8 +170,7 @@ impl Command for OrderRoll {
         let because = self.reason.clone();
         match self.order {
             RollOrder::Pause => {
-                let stand_in = || "an operator has paused it".to_owned();
-                roll.pause(because.clone().unwrap_or_else(stand_in));
+                roll.pause(self.sentence("paused"));
             }
             RollOrder::Resume => {
                 roll.resume(self.health);
@@ -183,7 +178,8 @@ impl Command for OrderRoll {
                 return Ok(advance(draft, roll, self.health, self.pace));
             }
             RollOrder::Cancel => {
-                for id in roll.cancel(because.clone(), draft.now()) {
+                let sentence = self.sentence("cancelled");
+                for id in roll.cancel(Some(sentence), draft.now()) {
                     cancel(
                         draft,
                         &id,
@@ -197,6 +193,17 @@ impl Command for OrderRoll {
         tell(draft, &roll, self.by, because);
         draft.put_roll(roll.clone());
         Ok(roll)
+    }
+}
+
+impl OrderRoll {
+    /// Returns who gave the order, and why.
+    fn sentence(&self, done: &str) -> String {
+        let sentence = format!("{} has {done} it", self.by.noun());
+        match &self.reason {
+            Some(reason) => format!("{sentence}: {reason}"),
+            None => sentence,
+        }
     }
 }
 
@@ -245,10 +252,11 @@ fn sight(fleet: &Fleet, id: &InstanceId) -> Sight {
         return Sight::Gone;
     };
     let instance = slot.instance();
+    let last = instance.drain().map(|drain| drain.state);
     match instance.drain_in_force() {
         Some(drain) => Sight::Held(drain.state),
-        None if instance.status == InstanceStatus::Active => Sight::Active,
-        None => Sight::Elsewhere,
+        None if instance.status == InstanceStatus::Active => Sight::Active(last),
+        None => Sight::Elsewhere(last),
     }
 }
 

@@ -89,6 +89,12 @@ pub enum Event {
         cause: WithdrawalCause,
         /// How many streams it owns.
         streams: u32,
+        /// Who asked for the removal, if the cause is one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Requester>,
+        /// Why it was asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// Two processes live under one name; recorded once, however long it lasts.
     DuplicateIdentity {
@@ -122,6 +128,12 @@ pub enum Event {
         /// How many of them found no room. Unknown in events of old versions.
         #[serde(default)]
         orphaned: u32,
+        /// Who asked for it. Unknown in events of old versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Requester>,
+        /// Why, in the requester's words; `reason` is the rule.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
     },
     /// So many instances fell silent at once that their recovery is held. The time is its own:
     /// it may be saved later than it happened, as the two that follow.
@@ -175,12 +187,17 @@ pub enum Event {
         /// How many streams it owned.
         streams: u32,
     },
-    /// An operator ended the maintenance of an instance.
+    /// The maintenance of an instance has ended: by an order, a registration or its end.
     MaintenanceEnded {
         instance: InstanceId,
         incarnation: Incarnation,
         /// The state it is in now.
         status: InstanceStatus,
+        /// Who ended it. Unknown in events of old versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Requester>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
     },
     /// An instance is given no streams from now on; it keeps those it has.
     InstanceCordoned {
@@ -356,6 +373,9 @@ pub enum Event {
     QuarantineOver {
         stream: StreamId,
         because: QuarantineEnd,
+        /// Who ended it. Unknown in events of old versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Requester>,
         /// Why, in the operator's words.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<Arc<str>>,

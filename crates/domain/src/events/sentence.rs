@@ -5,7 +5,8 @@
 
 use std::borrow::Cow;
 
-use super::event::Event;
+use super::event::{Event, RemovalReason};
+use crate::ids::InstanceId;
 use crate::incident::IncidentOutcome;
 use crate::planned::{DrainState, RollState};
 
@@ -140,26 +141,23 @@ impl Event {
                 instance,
                 cause,
                 streams,
+                reason,
                 ..
-            } => format!(
-                "the lease of {instance} is withdrawn ({cause}); its {streams} streams move once \
-                 it is over"
+            } => because(
+                format!(
+                    "the lease of {instance} is withdrawn ({cause}); its {streams} streams move \
+                     once it is over"
+                ),
+                reason,
             ),
             Self::InstanceRemoved {
                 instance,
                 reason,
                 moved,
                 orphaned,
-            } => match (*moved, *orphaned) {
-                (0, 0) => format!("instance {instance} was removed ({reason})"),
-                (moved, 0) => format!(
-                    "instance {instance} was removed ({reason}); moved {moved} streams off it"
-                ),
-                (moved, orphaned) => format!(
-                    "instance {instance} was removed ({reason}); moved {moved} streams off it, \
-                     {orphaned} wait for room"
-                ),
-            },
+                note,
+                ..
+            } => because(removed(instance, *reason, *moved, *orphaned), note),
             Self::RebalanceBegun {
                 by,
                 method,
@@ -179,8 +177,18 @@ impl Event {
                 "emergency: {streams} streams were taken from {instance}, which is {status} now"
             ),
             Self::MaintenanceEnded {
-                instance, status, ..
-            } => format!("the maintenance of {instance} has ended, it is {status}"),
+                instance,
+                status,
+                by,
+                reason,
+                ..
+            } => {
+                let by = by.map_or_else(String::new, |by| format!(" ({by})"));
+                because(
+                    format!("the maintenance of {instance} has ended{by}, it is {status}"),
+                    reason,
+                )
+            }
             Self::InstanceCordoned {
                 instance,
                 by,
@@ -294,6 +302,18 @@ impl Event {
             | Self::StreamsDelivered { .. } => return Cow::Borrowed(self.kind()),
         };
         Cow::Owned(sentence)
+    }
+}
+
+/// The sentence about a removal.
+fn removed(instance: &InstanceId, rule: RemovalReason, moved: u32, orphaned: u32) -> String {
+    let removed = format!("instance {instance} was removed ({rule})");
+    match (moved, orphaned) {
+        (0, 0) => removed,
+        (moved, 0) => format!("{removed}; moved {moved} streams off it"),
+        (moved, orphaned) => {
+            format!("{removed}; moved {moved} streams off it, {orphaned} wait for room")
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 use super::*;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::IncidentOutcome;
+use crate::instance::InstanceStatus;
+use crate::planned::Requester;
 use crate::reason::AssignReason;
 
 #[test]
@@ -65,7 +67,44 @@ fn removed(moved: u32, orphaned: u32) -> Event {
         reason: RemovalReason::Requested,
         moved,
         orphaned,
+        by: None,
+        note: None,
     }
+}
+
+#[test]
+fn events_of_planned_work_of_old_versions_are_read_without_a_requester() {
+    let read = |text: &str| serde_json::from_str::<Event>(text).unwrap();
+    for text in [
+        r#"{"kind":"maintenance_ended","instance":"a","incarnation":1,"status":"active"}"#,
+        r#"{"kind":"quarantine_over","stream":4,"because":"by_hand"}"#,
+        r#"{"kind":"lease_withdrawn","instance":"a","incarnation":1,"cause":"removal","streams":2}"#,
+        r#"{"kind":"instance_removed","instance":"a","reason":"requested"}"#,
+    ] {
+        let by = match read(text) {
+            Event::MaintenanceEnded { by, .. }
+            | Event::QuarantineOver { by, .. }
+            | Event::LeaseWithdrawn { by, .. }
+            | Event::InstanceRemoved { by, .. } => by,
+            event => panic!("{event:?}"),
+        };
+        assert_eq!(by, None, "{text}");
+    }
+}
+
+#[test]
+fn a_sentence_ends_with_the_reason_that_was_given() {
+    let ended = Event::MaintenanceEnded {
+        instance: "a".into(),
+        incarnation: Incarnation::new(1),
+        status: InstanceStatus::Active,
+        by: Some(Requester::Operator),
+        reason: Some("done early".to_owned()),
+    };
+    assert_eq!(
+        ended.sentence(),
+        "the maintenance of a has ended (operator), it is active: done early"
+    );
 }
 
 #[test]

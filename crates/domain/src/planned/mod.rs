@@ -36,6 +36,7 @@ mod absence;
 mod cordon;
 mod drain;
 mod orders;
+mod removal;
 mod requester;
 mod roll;
 
@@ -43,5 +44,6 @@ pub use absence::{Absence, AbsenceEnd};
 pub use cordon::Cordon;
 pub use drain::{Drain, DrainState};
 pub use orders::Planned;
+pub use removal::RemovalOrder;
 pub use requester::Requester;
 pub use roll::{Roll, RollInstance, RollState, RollStep, RollWait, Sight};

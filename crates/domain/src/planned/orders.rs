@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::absence::Absence;
 use super::cordon::Cordon;
 use super::drain::Drain;
+use super::removal::RemovalOrder;
 
 /// What is planned for an instance.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,11 +18,20 @@ pub struct Planned {
     pub drain: Option<Drain>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub absence: Option<Absence>,
+    /// The order to remove it, while the end of its last lease is waited for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub removal: Option<RemovalOrder>,
 }
 
 impl Planned {
     /// Returns whether there is nothing to save.
     pub fn is_nothing(&self) -> bool {
-        self.cordon.is_none() && self.drain.is_none() && self.absence.is_none()
+        let Self {
+            cordon,
+            drain,
+            absence,
+            removal,
+        } = self;
+        cordon.is_none() && drain.is_none() && absence.is_none() && removal.is_none()
     }
 }

@@ -15,3 +15,15 @@ string_enum! {
         Program = "program",
     }
 }
+
+impl Requester {
+    /// Returns the noun for sentences.
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Self::Operator => "an operator",
+            Self::Worker => "the worker",
+            Self::Roll => "a roll",
+            Self::Program => "the orchestrator",
+        }
+    }
+}

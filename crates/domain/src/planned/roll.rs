@@ -88,10 +88,10 @@ pub enum Sight {
     Gone,
     /// A drain is in force; holds how far it is.
     Held(DrainState),
-    /// It takes streams.
-    Active,
-    /// It neither takes streams nor drains.
-    Elsewhere,
+    /// It takes streams; holds how its last drain ended, if it had one in this registration.
+    Active(Option<DrainState>),
+    /// It neither takes streams nor drains; holds the same.
+    Elsewhere(Option<DrainState>),
 }
 
 /// A roll.
@@ -175,18 +175,26 @@ impl Roll {
                 (RollStep::Draining, Sight::Held(DrainState::Expired)) => {
                     expired = Some(one.id.clone());
                 }
-                // A worker that says goodbye once it is empty is gone until it registers again.
                 (
                     RollStep::Draining,
-                    Sight::Held(DrainState::Drained) | Sight::Elsewhere | Sight::Gone,
-                ) => one.step = RollStep::Drained,
-                (RollStep::Draining, Sight::Active | Sight::Held(DrainState::Cancelled)) => {
+                    Sight::Held(DrainState::Cancelled)
+                    | Sight::Active(Some(DrainState::Cancelled | DrainState::Expired))
+                    | Sight::Elsewhere(Some(DrainState::Cancelled | DrainState::Expired)),
+                ) => {
                     one.step = RollStep::Skipped;
                     one.because = Some("its drain was cancelled".to_owned());
                 }
-                (RollStep::Drained, Sight::Active) => one.step = RollStep::Back,
+                // A worker that says goodbye once it is empty is gone until it registers again.
+                (
+                    RollStep::Draining,
+                    Sight::Held(DrainState::Drained) | Sight::Elsewhere(_) | Sight::Gone,
+                ) => one.step = RollStep::Drained,
+                // An instance may drain and register between two steps of the roll.
+                (RollStep::Draining | RollStep::Drained, Sight::Active(_)) => {
+                    one.step = RollStep::Back;
+                }
                 (RollStep::Draining, Sight::Held(DrainState::Draining))
-                | (RollStep::Drained, Sight::Held(_) | Sight::Elsewhere | Sight::Gone)
+                | (RollStep::Drained, Sight::Held(_) | Sight::Elsewhere(_) | Sight::Gone)
                 | (RollStep::Waiting | RollStep::Back | RollStep::Skipped, _) => {}
             }
         }
@@ -305,7 +313,7 @@ mod tests {
             .iter()
             .map(|(id, sight)| ((*id).into(), *sight))
             .collect();
-        let sight = |id: &InstanceId| seen.get(id).copied().unwrap_or(Sight::Active);
+        let sight = |id: &InstanceId| seen.get(id).copied().unwrap_or(ACTIVE);
         let turn = roll.advance(sight, SystemHealth::Healthy, NOW);
         turn.iter().map(ToString::to_string).collect()
     }
@@ -316,6 +324,8 @@ mod tests {
 
     const DRAINING: Sight = Sight::Held(DrainState::Draining);
     const DRAINED: Sight = Sight::Held(DrainState::Drained);
+    const ACTIVE: Sight = Sight::Active(Some(DrainState::Drained));
+    const CANCELLED: Sight = Sight::Active(Some(DrainState::Cancelled));
 
     #[test]
     fn one_batch_follows_the_other_once_it_is_back() {
@@ -360,7 +370,7 @@ mod tests {
         );
         assert_eq!(steps(&one), ["back", "waiting"]);
         one.resume(SystemHealth::Degraded);
-        let active = |_: &InstanceId| Sight::Active;
+        let active = |_: &InstanceId| ACTIVE;
         let turn = one.advance(active, SystemHealth::Degraded, NOW);
         assert_eq!(turn, ["b".into()]);
         step(&mut one, &[("b", Sight::Held(DrainState::Expired))]);
@@ -374,15 +384,38 @@ mod tests {
     fn a_cancelled_drain_is_skipped() {
         let mut roll = roll(&["a", "b"], 1, RollWait::Healthy);
         step(&mut roll, &[]);
-        assert_eq!(step(&mut roll, &[("a", Sight::Active)]), ["b"]);
+        assert_eq!(step(&mut roll, &[("a", CANCELLED)]), ["b"]);
         assert_eq!(steps(&roll), ["skipped", "draining"]);
+    }
+
+    #[test]
+    fn what_a_roll_sees_of_a_draining_instance_decides_its_step() {
+        let cancelled = Sight::Elsewhere(Some(DrainState::Cancelled));
+        for (seen, expected) in [
+            (DRAINING, "draining"),
+            (DRAINED, "drained"),
+            (Sight::Gone, "drained"),
+            (Sight::Elsewhere(Some(DrainState::Drained)), "drained"),
+            (Sight::Active(Some(DrainState::Drained)), "back"),
+            // It drained, was removed and registered anew.
+            (Sight::Active(None), "back"),
+            (CANCELLED, "skipped"),
+            (cancelled, "skipped"),
+            (Sight::Held(DrainState::Cancelled), "skipped"),
+        ] {
+            let mut roll = roll(&["a"], 1, RollWait::Healthy);
+            step(&mut roll, &[]);
+            step(&mut roll, &[("a", seen)]);
+            assert_eq!(steps(&roll), [expected], "{seen:?}");
+        }
     }
 
     fn sights() -> impl Strategy<Value = Sight> {
         prop_oneof![
             Just(Sight::Gone),
-            Just(Sight::Active),
-            Just(Sight::Elsewhere),
+            Just(ACTIVE),
+            Just(CANCELLED),
+            Just(Sight::Elsewhere(None)),
             Just(DRAINING),
             Just(DRAINED),
             Just(Sight::Held(DrainState::Expired)),

@@ -47,6 +47,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::ids::InstanceId;
+use super::planned::Requester;
 use super::string_enum::string_enum;
 use super::time::WallTime;
 
@@ -210,6 +211,16 @@ string_enum! {
         Disabled = "disabled",
         /// It was deleted.
         Deleted = "deleted",
+    }
+}
+
+impl QuarantineEnd {
+    /// Returns who ended it.
+    pub const fn by(self) -> Requester {
+        match self {
+            Self::ByHand | Self::Changed | Self::Disabled | Self::Deleted => Requester::Operator,
+            Self::RanSteadily | Self::AnotherFailed => Requester::Program,
+        }
     }
 }
 

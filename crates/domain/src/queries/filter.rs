@@ -1,19 +1,8 @@
 //! The conditions that narrow lists. An entry must meet every condition that is given.
 
-use std::collections::BTreeMap;
-
 use crate::ids::InstanceId;
+use crate::labels::has_labels;
 use crate::stream::{Place, Stream, StreamState};
-
-/// Returns whether each of the wanted `key:value` is among the labels. Either part may hold colons.
-pub(super) fn has_labels(labels: &BTreeMap<String, String>, wanted: &[String]) -> bool {
-    wanted.iter().all(|wanted| {
-        labels.iter().any(|(key, value)| {
-            let rest = wanted.strip_prefix(key.as_str());
-            rest.and_then(|rest| rest.strip_prefix(':')) == Some(value.as_str())
-        })
-    })
-}
 
 /// A part of a name, in any case.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,33 +54,6 @@ impl StreamFilter {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn labels_are_found_wherever_their_colons_are() {
-        let labels: BTreeMap<String, String> = [("zone", "north"), ("a:b", "c"), ("empty", "")]
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into();
-        let has = |wanted: &[&str]| {
-            let wanted: Vec<String> = wanted.iter().map(|one| (*one).to_owned()).collect();
-            has_labels(&labels, &wanted)
-        };
-        assert!(has(&[]));
-        assert!(has(&["zone:north"]));
-        assert!(has(&["a:b:c"]));
-        assert!(has(&["empty:"]));
-        assert!(has(&["zone:north", "a:b:c"]));
-        for wanted in [
-            "zone:nort",
-            "zone:north:",
-            "zone",
-            "north",
-            "a:b",
-            "zon:north",
-        ] {
-            assert!(!has(&[wanted]), "{wanted}");
-        }
-        assert!(!has(&["zone:north", "zone:south"]), "all of them");
-    }
 
     #[test]
     fn a_part_of_a_name_is_found_whatever_its_case() {

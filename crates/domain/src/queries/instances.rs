@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::filter::has_labels;
 use super::query::{Page, Query, UnknownCursor, page};
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::InstanceId;
 use crate::instance::{Instance, InstanceStatus};
+use crate::labels::has_labels;
 use crate::stream::Holding;
 
 /// A page of the instances, newest registration first. An instance that registers again while the

@@ -28,7 +28,7 @@ pub use explain::{ExplainInstance, ExplainStream, InstanceExplained, StreamExpla
 pub use filter::{NameFilter, StreamFilter};
 pub use headroom::HeadroomFacts;
 pub use instances::{InstanceDetail, InstanceLine, InstanceList};
-pub use planned::{DrainReport, DrainStatus, RollDetail, RollList};
+pub use planned::{DrainReport, DrainStatus, OpenRolls, RollDetail, RollList};
 pub use query::{Page, Query, UnknownCursor};
 pub use recovered::VerifyRecovery;
 pub use streams::{Rest, StreamDetail, StreamLine, StreamList, StreamStretch};

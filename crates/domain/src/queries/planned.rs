@@ -42,15 +42,34 @@ impl Query for DrainStatus {
     }
 }
 
-/// Asks for the rolls, newest first.
+/// Asks for a page of the rolls, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RollList;
+#[expect(missing_docs, reason = "the names say it")]
+pub struct RollList {
+    /// Only rolls that began before this one.
+    pub before: Option<RollId>,
+    pub limit: usize,
+}
 
 impl Query for RollList {
     type Answer = Vec<Arc<Roll>>;
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
-        fleet.rolls().rev().cloned().collect()
+        let is_wanted = |roll: &&Arc<Roll>| self.before.is_none_or(|before| roll.id < before);
+        let rolls = fleet.rolls().rev().filter(is_wanted);
+        rolls.take(self.limit).cloned().collect()
+    }
+}
+
+/// Asks how many rolls are not over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenRolls;
+
+impl Query for OpenRolls {
+    type Answer = usize;
+
+    fn answer(&self, fleet: &Fleet) -> usize {
+        fleet.rolls().filter(|roll| roll.is_open()).count()
     }
 }
 

@@ -148,13 +148,15 @@ pub(super) fn cancel(
     by: Requester,
     reason: Option<String>,
 ) {
+    let is_absent =
+        (draft.fleet().instance(id)).is_some_and(|slot| is_absent_after_drain(slot.instance()));
     let is_held = (draft.fleet().instance(id)).is_some_and(|slot| {
         let instance = slot.instance();
         let is_held = is_held_by_drain(instance) || is_absent_after_drain(instance);
         is_held && instance.withdrawn.is_none()
     });
     call_off(draft, id, AbandonReason::CalledOff);
-    end(draft, id, state, false, by, reason);
+    end(draft, id, state, false, by, reason.clone());
     // What holds the instance for another reason goes on.
     if !is_held {
         return;
@@ -168,6 +170,15 @@ pub(super) fn cancel(
         Some(InstanceStatus::Draining | InstanceStatus::Maintenance)
     ) {
         draft.set_status(id, InstanceStatus::Active);
+    }
+    if is_absent && let Ok(instance) = known(draft, id) {
+        draft.tell(Event::MaintenanceEnded {
+            instance: id.clone(),
+            incarnation: instance.incarnation,
+            status: instance.status,
+            by: Some(by),
+            reason,
+        });
     }
 }
 

@@ -4,13 +4,17 @@ use std::time::Duration;
 
 use super::*;
 use crate::commands::{
-    AgreeLease, AssignOutcome, AssignStreams, ContinuePlanned, CordonInstance, EndMaintenance,
-    PlanMaintenance, ReturnInstance, SayGoodbye, UncordonInstance, WithdrawLease,
+    AgreeLease, AssignOutcome, AssignStreams, ContinuePlanned, ContinueRolls, CordonInstance,
+    EndMaintenance, OrderRoll, PlanMaintenance, RemoveInstance, ReturnInstance, RollOrder,
+    RollSelection, SayGoodbye, StartRoll, UncordonInstance, WithdrawLease,
 };
 use crate::fleet::Fleet;
+use crate::health::SystemHealth;
 use crate::ids::StreamId;
 use crate::invariants::check_fleet;
+use crate::lease::LeaseOver;
 use crate::ledger::Ledger;
+use crate::planned::{RollState, RollStep, RollWait};
 use crate::planned_timer::PlannedDue;
 use crate::sample;
 use crate::stream::{OrphanReason, Place};
@@ -414,6 +418,162 @@ fn a_goodbye_reserves_streams_until_the_worker_is_back_or_late() {
     assert_eq!(instance(&ledger).status, InstanceStatus::Active);
     assert_eq!(instance(&ledger).absence(), None);
     hold(&ledger);
+}
+
+/// Runs a command and returns who ended a maintenance, and why, by its events.
+fn ended_by<C: Command>(ledger: &mut Ledger, command: C) -> Option<(Requester, Option<String>)> {
+    ledger.decide(&command, DEADLINE).unwrap();
+    let batch = ledger.take_batch();
+    let ended = batch.events().find_map(|event| match event {
+        Event::MaintenanceEnded { by, reason, .. } => Some(((*by)?, reason.clone())),
+        Event::InstanceRemoved { by, note, .. } => Some(((*by)?, note.clone())),
+        _ => None,
+    });
+    ledger.commit(batch);
+    ended
+}
+
+#[test]
+fn whoever_ends_a_maintenance_is_in_the_audit_trail() {
+    let absent = || {
+        let mut ledger = ledger(false, 9);
+        let maintenance = PlanMaintenance {
+            id: "a".into(),
+            until: DEADLINE,
+            by: Requester::Operator,
+            reason: Some("a new disk".to_owned()),
+            pace: pace(9),
+        };
+        sample::run(&mut ledger, maintenance);
+        follow(&mut ledger, "b");
+        step(&mut ledger);
+        assert_eq!(seen(&ledger).0, InstanceStatus::Maintenance);
+        ledger
+    };
+    let mut one = absent();
+    let registered = ended_by(&mut one, sample::register("a", 4));
+    assert_eq!(registered, Some((Requester::Worker, None)));
+    let mut one = absent();
+    let cancel = CancelDrain {
+        id: "a".into(),
+        by: Requester::Operator,
+        reason: Some("done early".to_owned()),
+    };
+    let cancelled = ended_by(&mut one, cancel);
+    let reason = Some("done early".to_owned());
+    assert_eq!(cancelled, Some((Requester::Operator, reason)));
+    let mut one = absent();
+    let recover = EndMaintenance {
+        id: "a".into(),
+        incarnation: sample::life(&one, "a"),
+        beats: true,
+    };
+    let recovered = ended_by(&mut one, recover);
+    assert_eq!(recovered, Some((Requester::Operator, None)));
+    let over = ContinuePlanned {
+        due: vec![("a".into(), PlannedDue::AbsenceOver(DEADLINE))],
+        pace: pace(9),
+    };
+    let mut one = absent();
+    assert_eq!(
+        ended_by(&mut one, over.clone()),
+        Some((Requester::Program, None))
+    );
+    // A worker that does not come back is removed, for the reason of its goodbye.
+    let mut one = ledger(false, 9);
+    let goodbye = SayGoodbye {
+        id: "a".into(),
+        incarnation: sample::life(&one, "a"),
+        until: DEADLINE,
+        reason: Some("update".to_owned()),
+    };
+    sample::run(&mut one, goodbye);
+    let removed = ended_by(&mut one, over);
+    assert_eq!(
+        removed,
+        Some((Requester::Program, Some("update".to_owned())))
+    );
+}
+
+#[test]
+fn a_removal_that_waits_for_a_lease_keeps_who_ordered_it_and_why() {
+    let mut ledger = ledger(true, 9);
+    let order =
+        RemoveInstance::new("a".into()).ordered(Requester::Operator, Some("scrapped".to_owned()));
+    sample::run(&mut ledger, order);
+    assert!(instance(&ledger).withdrawn.is_some());
+    let over = RemoveInstance::new("a".into()).after(LeaseOver::said_by_worker());
+    let removed = ended_by(&mut ledger, over);
+    let reason = Some("scrapped".to_owned());
+    assert_eq!(removed, Some((Requester::Operator, reason)));
+}
+
+#[test]
+fn an_instance_that_drains_and_registers_between_two_steps_of_a_roll_is_back() {
+    let mut ledger = ledger(false, 9);
+    let roll = StartRoll {
+        selection: RollSelection::Instances(vec!["a".into()]),
+        max_unavailable: 1,
+        wait: RollWait::Healthy,
+        drain_deadline: Duration::from_secs(60),
+        by: Requester::Operator,
+        reason: None,
+        health: SystemHealth::Healthy,
+        pace: pace(9),
+    };
+    let id = sample::run(&mut ledger, roll).id;
+    follow(&mut ledger, "b");
+    step(&mut ledger);
+    assert_eq!(seen(&ledger).1, DrainState::Drained);
+    sample::run(&mut ledger, sample::register("a", 4));
+    let next = ContinueRolls {
+        health: SystemHealth::Healthy,
+        pace: pace(9),
+    };
+    sample::run(&mut ledger, next);
+    let roll = ledger.saved().roll(id).unwrap();
+    assert_eq!(roll.instances[0].step, RollStep::Back);
+    assert_eq!(roll.state, RollState::Done);
+}
+
+#[test]
+fn the_reason_of_a_pause_is_part_of_a_sentence_about_who_paused_it() {
+    let roll = StartRoll {
+        selection: RollSelection::All,
+        max_unavailable: 1,
+        wait: RollWait::Healthy,
+        drain_deadline: Duration::from_secs(60),
+        by: Requester::Operator,
+        reason: None,
+        health: SystemHealth::Healthy,
+        pace: pace(9),
+    };
+    for (order, reason, sentence) in [
+        (RollOrder::Pause, None, "an operator has paused it"),
+        (
+            RollOrder::Pause,
+            Some("lunch"),
+            "an operator has paused it: lunch",
+        ),
+        (
+            RollOrder::Cancel,
+            Some("wrong zone"),
+            "an operator has cancelled it: wrong zone",
+        ),
+    ] {
+        let mut ledger = ledger(false, 9);
+        let id = sample::run(&mut ledger, roll.clone()).id;
+        let order = OrderRoll {
+            id,
+            order,
+            by: Requester::Operator,
+            reason: reason.map(str::to_owned),
+            health: SystemHealth::Healthy,
+            pace: pace(9),
+        };
+        let ordered = sample::run(&mut ledger, order);
+        assert_eq!(ordered.because.as_deref(), Some(sentence));
+    }
 }
 
 #[test]

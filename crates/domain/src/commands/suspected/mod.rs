@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::command::{Command, Rejection};
-use crate::fleet::{Draft, try_quarantined};
-use crate::ids::StreamId;
+use crate::fleet::{Draft, place_waiting, try_quarantined};
+use crate::ids::{InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::quarantine::QuarantineEnd;
 use crate::stream::StreamState;
@@ -99,10 +99,19 @@ pub struct ReleaseQuarantine {
     pub reason: Option<Arc<str>>,
 }
 
-impl Command for ReleaseQuarantine {
-    type Reply = ();
+/// A stream that was released from its quarantine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct ReleasedStream {
+    pub state: StreamState,
+    /// The owner that it was given at once; `None` if none had room.
+    pub owner: Option<InstanceId>,
+}
 
-    fn decide(&self, draft: &mut Draft<'_>) -> Result<(), Rejection> {
+impl Command for ReleaseQuarantine {
+    type Reply = ReleasedStream;
+
+    fn decide(&self, draft: &mut Draft<'_>) -> Result<ReleasedStream, Rejection> {
         let slot = draft.fleet().listed(self.stream);
         let slot = slot.ok_or(Rejection::UnknownStream(self.stream))?;
         if !slot.stream().is_quarantined() {
@@ -113,7 +122,14 @@ impl Command for ReleaseQuarantine {
         }
         let because = QuarantineEnd::ByHand;
         draft.forget_suspicion(self.stream, because, self.reason.clone());
-        Ok(())
+        place_waiting(draft);
+        let slot = draft.fleet().listed(self.stream);
+        let slot = slot.ok_or(Rejection::UnknownStream(self.stream))?;
+        let owner = slot.place().assignment();
+        Ok(ReleasedStream {
+            state: slot.stream().state_at(slot.place()),
+            owner: owner.map(|owner| owner.instance.clone()),
+        })
     }
 }
 

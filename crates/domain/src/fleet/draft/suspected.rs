@@ -110,6 +110,7 @@ impl Draft<'_> {
             self.tell(Event::QuarantineOver {
                 stream: stream.id,
                 because,
+                by: Some(because.by()),
                 reason,
             });
         }
