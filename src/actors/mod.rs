@@ -71,6 +71,7 @@ pub mod orchestrator;
 pub mod recovery;
 pub mod refusal;
 pub mod registry;
+pub mod rolls;
 pub mod start;
 pub mod store_calls;
 pub mod supervisor;

@@ -26,6 +26,7 @@ use super::long_poll::PollsEnd;
 use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
 use super::registry::Registry;
+use super::rolls::RollActor;
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
@@ -253,6 +254,17 @@ pub fn start(
             vital("HeadroomActor"),
         ),
     );
+    let (rolls, reserved_rolls) = reserve::<RollActor>(MAILBOX);
+    placement.begin_with_records(
+        reserved_rolls,
+        RollActor::new(
+            fleet.clone(),
+            health.clone(),
+            settings.planned.pace,
+            clock.clone(),
+            vital("RollActor"),
+        ),
+    );
     let supervisor = placement.near_heartbeats(Supervisor::new(
         registry.clone(),
         clock.clone(),
@@ -277,6 +289,7 @@ pub fn start(
             feed.clone().recipient(),
             balance.clone().recipient(),
             headroom.clone().recipient(),
+            rolls.recipient(),
         ],
         access: access.clone(),
         incidents: incidents.clone(),
@@ -284,6 +297,7 @@ pub fn start(
         fatal: fatal.clone(),
         pace: settings.planned.pace,
         oldest_reading: oldest_reading(&settings.thresholds),
+        first_hearing: settings.thresholds.warning,
         prover: prover.clone(),
     };
     placement.begin_apart(reserved_fleet, FleetActor::new(ledger, guard, fleet_links));

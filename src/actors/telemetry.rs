@@ -11,7 +11,6 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::store_calls::StoreCalls;
-use crate::domain::health::SystemHealth;
 
 /// The kind of a domain event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -108,13 +107,6 @@ pub struct Telemetry {
 }
 
 impl Telemetry {
-    /// Returns the health of the whole system, as it was last judged.
-    pub fn health(&self) -> SystemHealth {
-        let place = usize::try_from(self.system_health.get()).unwrap_or(0);
-        let health = SystemHealth::ALL.get(place).copied();
-        health.unwrap_or(SystemHealth::Healthy)
-    }
-
     /// Creates the counters and registers them under `orchestrator_`.
     pub fn new(registry: &mut Registry) -> Self {
         let registry = registry.sub_registry_with_prefix("orchestrator");

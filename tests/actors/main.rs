@@ -39,6 +39,7 @@ mod reports;
 mod restart;
 mod returned;
 mod rig;
+mod rolls;
 mod room;
 mod standstill;
 mod supervision;

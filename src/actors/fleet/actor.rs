@@ -50,6 +50,8 @@ pub struct FleetLinks {
     pub(in crate::actors) pace: MovePace,
     /// How old the readings of a machine may be.
     pub(in crate::actors) oldest_reading: Duration,
+    /// How long a start waits for a worker whose reservation ended while no orchestrator ran.
+    pub(in crate::actors) first_hearing: Duration,
     /// A saved transaction proves the term as a renewal does.
     pub(in crate::actors) prover: Prover,
 }

@@ -10,20 +10,23 @@ use std::collections::BTreeSet;
 use actix::prelude::*;
 
 use super::actor::{FleetActor, State};
-use crate::domain::commands::{ContinuePlanned, ContinueRolls};
+use crate::domain::commands::ContinuePlanned;
 use crate::domain::fleet::Rows;
-use crate::domain::health::SystemHealth;
 use crate::domain::ids::InstanceId;
 
 impl FleetActor {
     /// Looks at every instance, once, at the start.
     pub(super) fn plan_all(&mut self) {
-        let planned: Vec<InstanceId> = (self.ledger.saved().instances())
-            .filter(|slot| slot.instance().planned.is_some())
-            .map(|slot| slot.instance().id.clone())
-            .collect();
-        self.plan_for(&planned.into_iter().collect());
-        self.plan_rolls();
+        let (now, wall) = (self.links.clock.now(), self.links.clock.wall());
+        let heard_by = now + self.links.first_hearing;
+        for slot in self.ledger.saved().instances() {
+            let instance = slot.instance();
+            if instance.planned.is_some() {
+                let id = &instance.id;
+                self.planned
+                    .take_up(id, Some(instance), (now, wall), heard_by);
+            }
+        }
     }
 
     /// Looks at instances that were saved.
@@ -52,18 +55,6 @@ impl FleetActor {
         }
     }
 
-    /// Has rolls that are not over continue.
-    pub(super) fn plan_rolls(&mut self) {
-        let is_open = self.ledger.saved().rolls().any(|roll| roll.is_open());
-        let now = self.links.clock.now();
-        self.planned.follow_rolls(is_open, now);
-    }
-
-    /// The health of the whole system, as it was last judged.
-    fn health(&self) -> SystemHealth {
-        self.links.telemetry.health()
-    }
-
     /// Arms the timer for the next entry, unless it is armed for that already.
     pub(super) fn arm_planned(&mut self, ctx: &mut Context<Self>) {
         let next = self.planned.next_deadline();
@@ -75,10 +66,6 @@ impl FleetActor {
             return;
         }
         let now = self.links.clock.now();
-        if self.planned.rolls_are_due(now) {
-            let (health, pace) = (self.health(), self.links.pace);
-            drop(self.queue.push(ContinueRolls { health, pace }, now));
-        }
         let due = self.planned.due(now);
         if !due.is_empty() {
             let pace = self.links.pace;

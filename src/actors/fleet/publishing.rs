@@ -46,7 +46,6 @@ impl FleetActor {
         self.follow(streams.copied());
         self.plan_for(&concerned);
         self.hurry_drains(&save.rows);
-        self.plan_rolls();
         let incidents = save.rows.incidents.iter().cloned();
         self.links.incidents.recent().note(incidents);
         let (added, removed) = self.publish(&concerned);
