@@ -264,6 +264,9 @@ pub(crate) fn has_converged(world: &World, kinds: &[Kind]) -> Result<(), String>
     if let Some(open) = incidents.iter().find(is_open) {
         return Err(format!("I8: this recovery never ended: {open:?}"));
     }
+    if let Some(id) = world.history.unfinished_drain() {
+        return Err(format!("drain: the drain of {id} never ended"));
+    }
     let fleet = fleet_of(&world.store.rows())?;
     for worker in &world.workers {
         let id = worker.id.as_str();

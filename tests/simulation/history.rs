@@ -12,6 +12,7 @@ use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
 use resilient_orchestrator::store::StoredEvent;
 
+use crate::drained::Drained;
 use crate::quarantined::Quarantined;
 use crate::returned::Returned;
 use crate::world::TIMEOUT;
@@ -63,6 +64,7 @@ pub(crate) struct History {
     pub(crate) standstills: Vec<Standstill>,
     returned: Returned,
     quarantined: Quarantined,
+    drained: Drained,
     /// The last answered sign of life of an instance that was not fenced.
     pub(crate) trusted: BTreeMap<String, WallTime>,
 }
@@ -74,6 +76,11 @@ impl History {
 
     pub(crate) fn hash(&self) -> u64 {
         self.hasher.finish()
+    }
+
+    /// An instance whose drain never ended.
+    pub(crate) fn unfinished_drain(&self) -> Option<&String> {
+        self.drained.unfinished()
     }
 
     /// Who owns what, as the events tell it.
@@ -103,6 +110,7 @@ impl History {
         let at = stored.event.at;
         self.returned.follow(at, &stored.event.event)?;
         self.quarantined.follow(at, &stored.event.event)?;
+        self.drained.follow(&stored.event.event, &self.owners)?;
         match &stored.event.event {
             Event::StreamAssigned {
                 stream,

@@ -11,6 +11,7 @@
 )]
 
 mod checks;
+mod drained;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod history;

@@ -202,3 +202,54 @@ fn hand_over_confirmed_by_a_worker_that_has_not_stopped_is_noticed() {
 fn an_orchestrator_that_moves_many_streams_at_once_for_balance_is_noticed() {
     is_noticed(Mutation::Stampedes, &["pace"]);
 }
+
+/// Seeds of worlds with planned work, with and without a fault in it.
+const PLANNED_SEEDS: std::ops::Range<u64> = 0..20;
+
+/// How long things go wrong in each of them.
+const PLANNED_FAULTS: Duration = Duration::from_secs(10 * 60);
+
+fn with_plans(seed: u64, mutation: Option<Mutation>) -> Scene {
+    Scene {
+        weather: Weather::AtTheEdge,
+        plans: true,
+        mutation,
+        ..Scene::usual(seed, PLANNED_FAULTS)
+    }
+}
+
+/// The fault is noticed by at least so many of the seeds, and always under one of these signs.
+fn is_noticed_in_planned_work(mutation: Mutation, least: usize, signs: &[&str]) {
+    let mut noticed = 0;
+    for seed in PLANNED_SEEDS {
+        let Err(violation) = simulate(with_plans(seed, Some(mutation))) else {
+            continue;
+        };
+        println!("{mutation:?} was noticed by seed {seed}: {violation}");
+        let is_known = signs.iter().any(|sign| violation.contains(sign));
+        assert!(is_known, "{signs:?} expected: {violation}");
+        noticed += 1;
+    }
+    println!("{mutation:?} was noticed by {noticed} seeds");
+    assert!(noticed >= least, "{noticed} of {PLANNED_SEEDS:?} seeds");
+}
+
+/// The control of those below.
+#[test]
+fn planned_work_without_a_fault_is_accepted() {
+    for seed in PLANNED_SEEDS {
+        if let Err(violation) = simulate(with_plans(seed, None)) {
+            panic!("seed {seed}: {violation}");
+        }
+    }
+}
+
+#[test]
+fn a_drain_that_takes_streams_before_they_are_released_is_noticed() {
+    is_noticed_in_planned_work(Mutation::TakesBeforeRelease, 8, &LEASES);
+}
+
+#[test]
+fn a_drain_that_is_over_before_its_streams_have_confirmed_owners_is_noticed() {
+    is_noticed_in_planned_work(Mutation::DrainedTooEarly, 16, &["drain: "]);
+}

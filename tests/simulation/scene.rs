@@ -79,6 +79,10 @@ pub(crate) enum Mutation {
     Stampedes,
     /// The orchestrator gives a stream to a fourth owner after three have failed with it.
     TakesAFourth,
+    /// The orchestrator takes streams from an instance that drains before its worker has released them.
+    TakesBeforeRelease,
+    /// The orchestrator calls an instance drained as soon as its moves have begun.
+    DrainedTooEarly,
     /// The orchestrator takes its own standstills for silence of others.
     CountsStandstills,
 }

@@ -43,6 +43,7 @@ pub(super) fn proceed(draft: &mut Draft<'_>, id: &InstanceId, pace: MovePace) {
     count_moved(draft, id, &mut drain);
     let may_move = instance.status == InstanceStatus::Draining && instance.withdrawn.is_none();
     if may_move {
+        follow_others(draft.fleet(), id, &mut drain);
         begin_moves(draft, id, &mut drain, pace);
     }
     let is_over = is_empty(draft, id) && drain.moving.is_empty();
@@ -194,11 +195,27 @@ fn step(fleet: &Fleet, id: &InstanceId, drain: &Drain, stream: StreamId, now: Wa
 /// Returns whether the new owner of a stream has shown that it knows of it. A classic owner may have
 /// no call that shows it: then the time counts in which it looks.
 fn confirms(owner: &Instance, assignment: &Assignment, now: WallTime) -> bool {
-    if !assignment.is_unconfirmed(owner.incarnation) {
+    // An owner that is to release the stream again before it has shown that is no confirmed owner.
+    if assignment.delivered == Some(owner.incarnation) && assignment.former().is_none() {
         return true;
     }
     let has_looked = now.since(assignment.assigned_at) >= CLASSIC_LOOK;
-    !owner.is_leased() && has_looked && owner.status == InstanceStatus::Active
+    !owner.is_leased()
+        && !assignment.is_releasing()
+        && has_looked
+        && owner.status == InstanceStatus::Active
+}
+
+/// Follows the moves that were under way before the drain, or were ordered beside it: their new owners
+/// have to confirm the streams too.
+fn follow_others(fleet: &Fleet, id: &InstanceId, drain: &mut Drain) {
+    let releasing = fleet.instance(id).map(|slot| slot.releasing());
+    for stream in releasing.into_iter().flatten() {
+        let is_moving = owner(fleet, *stream).is_some_and(|owner| owner.promised_to().is_some());
+        if is_moving {
+            drain.moving.insert(*stream);
+        }
+    }
 }
 
 fn begin_moves(draft: &mut Draft<'_>, id: &InstanceId, drain: &mut Drain, pace: MovePace) {

@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::*;
 use crate::commands::{
     AgreeLease, AssignOutcome, AssignStreams, ContinuePlanned, ContinueRolls, CordonInstance,
-    EndMaintenance, OrderRoll, PlanMaintenance, RemoveInstance, ReturnInstance, RollOrder,
-    RollSelection, SayGoodbye, StartRoll, UncordonInstance, WithdrawLease,
+    EndMaintenance, MoveStreams, OrderRoll, PlanMaintenance, Relocation, RemoveInstance,
+    ReturnInstance, RollOrder, RollSelection, SayGoodbye, StartRoll, UncordonInstance,
+    WithdrawLease,
 };
 use crate::fleet::Fleet;
 use crate::health::SystemHealth;
@@ -506,6 +507,67 @@ fn a_removal_that_waits_for_a_lease_keeps_who_ordered_it_and_why() {
     let removed = ended_by(&mut ledger, over);
     let reason = Some("scrapped".to_owned());
     assert_eq!(removed, Some((Requester::Operator, reason)));
+}
+
+#[test]
+fn a_stream_that_moves_on_before_its_new_owner_confirmed_it_keeps_the_drain_under_way() {
+    let mut ledger = ledger(true, 9);
+    let drain = DrainInstance {
+        pace: pace(9),
+        ..drain(false)
+    };
+    sample::run(&mut ledger, drain.clone());
+    follow(&mut ledger, "a");
+    assert_eq!(
+        ledger.saved().instance(&"b".into()).unwrap().held().len(),
+        4
+    );
+    // `b` has not heard of them yet, and is to release them to `c`.
+    sample::run(&mut ledger, sample::register("c", 9));
+    let onward = DrainInstance {
+        id: "b".into(),
+        ..drain
+    };
+    sample::run(&mut ledger, onward);
+    step(&mut ledger);
+    assert_eq!(
+        seen(&ledger).1,
+        DrainState::Draining,
+        "nothing is confirmed"
+    );
+    follow(&mut ledger, "b");
+    step(&mut ledger);
+    assert_eq!(seen(&ledger).1, DrainState::Draining);
+    follow(&mut ledger, "c");
+    step(&mut ledger);
+    assert_eq!(seen(&ledger).1, DrainState::Drained);
+    hold(&ledger);
+}
+
+#[test]
+fn a_move_that_was_under_way_before_the_drain_has_to_be_confirmed_too() {
+    let mut ledger = ledger(true, 9);
+    let moves = MoveStreams {
+        moves: vec![Relocation {
+            stream: StreamId::new(1),
+            to: Some("b".into()),
+        }],
+    };
+    sample::run(&mut ledger, moves);
+    let drain = DrainInstance {
+        pace: pace(9),
+        ..drain(false)
+    };
+    sample::run(&mut ledger, drain);
+    assert_eq!(instance(&ledger).drain().unwrap().moving.len(), 4);
+    follow(&mut ledger, "a");
+    step(&mut ledger);
+    assert_eq!(seen(&ledger).1, DrainState::Draining);
+    follow(&mut ledger, "b");
+    step(&mut ledger);
+    assert_eq!(seen(&ledger).1, DrainState::Drained);
+    assert_eq!(instance(&ledger).drain().unwrap().moved, 4);
+    hold(&ledger);
 }
 
 #[test]
