@@ -257,3 +257,21 @@ fn help_names_every_flag_variable_and_default() {
         }
     }
 }
+
+#[test]
+fn an_order_about_a_roll_is_read_with_its_reason_and_may_be_tried() {
+    let order = |arguments: &[&str]| match invocation(arguments).command {
+        Command::Ask(Question {
+            subject: Subject::Planned(order),
+            ..
+        }) => order,
+        other => panic!("{other:?}"),
+    };
+    for (word, tried) in [("pause", false), ("resume", true), ("cancel", false)] {
+        let mut given = vec!["roll", word, "7", "--reason", "lunch"];
+        given.extend(tried.then_some("--dry-run"));
+        let order = order(&given);
+        assert_eq!((order.id.as_str(), order.dry_run), ("7", tried), "{word}");
+        assert_eq!(order.body["reason"], "lunch");
+    }
+}

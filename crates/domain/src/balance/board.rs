@@ -31,7 +31,7 @@ pub(super) struct Key {
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) band: Band,
-    /// What it holds, by the measure of the shares; of one that leaves, only what is to move.
+    /// What it holds, by the measure of the shares.
     pub(super) held: i64,
     /// How far it was outside of its band at first.
     pub(super) first_excess: i64,
@@ -90,7 +90,6 @@ impl<'i> Board<'i> {
     }
 
     fn node(&mut self, index: u32, instance: &BalanceInstance, band: Band) -> Node {
-        let is_leaving = instance.role == BalanceRole::Leaves;
         let mut node = Node {
             band,
             held: 0,
@@ -109,9 +108,7 @@ impl<'i> Board<'i> {
                 self.has_groups = true;
                 *node.groups.entry(stream.group).or_default() += 1;
             }
-            if stream.is_movable || !is_leaving {
-                node.held += i64::from(stream.size(self.shares.measure));
-            }
+            node.held += i64::from(stream.size(self.shares.measure));
             if !stream.is_movable {
                 continue;
             }

@@ -35,8 +35,6 @@ pub enum BalanceRole {
     Shares,
     /// It keeps what it has and takes nothing: cordoned, or not active.
     Keeps,
-    /// It is being emptied: it gives every stream that may move.
-    Leaves,
 }
 
 /// A stream that an instance holds.

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use super::board::{Board, Moved, StreamRef};
-use super::input::BalanceRole;
 use super::outcome::{BalanceMove, BalancePlan, BalanceReason};
 
 impl Board<'_> {
@@ -18,7 +17,7 @@ impl Board<'_> {
                 stream: self.stream(stream).id,
                 from: from.id.clone(),
                 to: self.instance(moved.to).id.clone(),
-                reason: self.reason(from.role, stream.instance, moved),
+                reason: self.reason(stream.instance, moved),
             }
         });
         BalancePlan {
@@ -69,11 +68,9 @@ impl Board<'_> {
         }
     }
 
-    fn reason(&self, role: BalanceRole, from: u32, moved: Moved) -> BalanceReason {
+    fn reason(&self, from: u32, moved: Moved) -> BalanceReason {
         let was = |node: u32| self.get(node).map_or(0, |node| node.first_excess);
-        if role == BalanceRole::Leaves {
-            BalanceReason::Leaves
-        } else if was(from) > 0 {
+        if was(from) > 0 {
             BalanceReason::AboveShare
         } else if moved.makes_room {
             BalanceReason::MakesRoom

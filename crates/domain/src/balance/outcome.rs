@@ -7,8 +7,6 @@ use crate::string_enum::string_enum;
 string_enum! {
     /// Why a stream moves.
     BalanceReason {
-        /// Its instance is being emptied.
-        Leaves = "leaves",
         /// Its instance holds more than its share.
         AboveShare = "above_fair_share",
         /// Its new instance holds less than its share.

@@ -63,21 +63,16 @@ pub struct Shares {
 }
 
 impl Shares {
-    /// Adds up what is shared: what the instances hold that take streams, and what is to leave
-    /// others.
+    /// Adds up what is shared: what the instances hold that take streams.
     pub fn of(input: &BalanceInput, limits: BalanceLimits, measure: BalanceMeasure) -> Self {
         let (mut total, mut limit_sum, mut streams) = (0_i128, 0_i128, 0_i128);
         let (mut lightest, mut heaviest) = (u32::MAX, 0);
         for instance in input.instances() {
             match instance.role {
                 BalanceRole::Shares => limit_sum += i128::from(instance.limit(measure)),
-                BalanceRole::Leaves => {}
                 BalanceRole::Keeps => continue,
             }
             for stream in &instance.streams {
-                if instance.role == BalanceRole::Leaves && !stream.is_movable {
-                    continue;
-                }
                 let size = stream.size(measure);
                 total += i128::from(size);
                 streams += 1;
@@ -116,19 +111,14 @@ impl Shares {
         let held = i128::from(held) * self.limit_sum;
         match instance.role {
             BalanceRole::Shares => held - self.total * i128::from(instance.limit(self.measure)),
-            BalanceRole::Leaves | BalanceRole::Keeps => held,
+            BalanceRole::Keeps => held,
         }
     }
 
-    /// Returns what an instance may hold. One that leaves may hold only the streams that stay.
+    /// Returns what an instance may hold, if that is limited.
     pub fn band(&self, instance: &BalanceInstance) -> Option<Band> {
-        if self.limit_sum == 0 {
+        if self.limit_sum == 0 || instance.role == BalanceRole::Keeps {
             return None;
-        }
-        match instance.role {
-            BalanceRole::Keeps => return None,
-            BalanceRole::Leaves => return Some(Band { least: 0, most: 0 }),
-            BalanceRole::Shares => {}
         }
         let sum = self.limit_sum;
         let share = self.total * i128::from(instance.limit(self.measure));

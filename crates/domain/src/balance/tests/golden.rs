@@ -23,16 +23,6 @@ fn an_instance_that_joins_takes_from_the_fullest_until_each_has_its_share() {
 }
 
 #[test]
-fn an_instance_that_leaves_gives_everything_and_no_other_moves() {
-    let mut fleet = fleet(20, &[4, 5, 6]);
-    fleet.0[0].role = BalanceRole::Leaves;
-    assert_eq!(
-        text(&fleet.plan()),
-        "4 a -> b leaves\n3 a -> b leaves\n2 a -> c leaves\n1 a -> b leaves\n"
-    );
-}
-
-#[test]
 fn an_instance_with_twice_the_limit_gets_twice_the_share() {
     let mut fleet = fleet(10, &[9, 0]);
     fleet.0[1].max_streams = 20;

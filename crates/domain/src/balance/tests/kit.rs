@@ -178,11 +178,11 @@ impl TestFleet {
         let instances = input.instances().iter();
         instances
             .map(|instance| {
-                let held = instance
+                let weights = instance
                     .streams
                     .iter()
-                    .filter(|stream| stream.is_movable || instance.role != BalanceRole::Leaves);
-                let held: i64 = held.map(|stream| i64::from(stream.weight)).sum();
+                    .map(|stream| i64::from(stream.weight));
+                let held: i64 = weights.sum();
                 shares.band(instance).map_or(0, |band| band.excess(held))
             })
             .collect()

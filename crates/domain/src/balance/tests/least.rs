@@ -66,17 +66,14 @@ fn optimum(fleet: &TestFleet) -> (i64, usize) {
 
 /// Up to 4 instances with up to 8 streams of weight 1. Some need a GPU.
 fn small_fleets() -> impl Strategy<Value = TestFleet> {
-    let instance = (any::<bool>(), 0_u32..6, prop::bool::weighted(0.15));
+    let instance = (any::<bool>(), 0_u32..6);
     let streams = prop::collection::vec((0_usize..4, any::<bool>()), 0..9);
     (prop::collection::vec(instance, 2..5), streams).prop_map(|(instances, streams)| {
         let mut fleet: Vec<_> = ('a'..='z')
             .zip(&instances)
-            .map(|(id, (has_gpu, _, leaves))| {
+            .map(|(id, (has_gpu, _))| {
                 let mut instance = instance_of(id);
                 instance.has_gpu = *has_gpu;
-                if *leaves {
-                    instance.role = BalanceRole::Leaves;
-                }
                 instance
             })
             .collect();
@@ -87,7 +84,7 @@ fn small_fleets() -> impl Strategy<Value = TestFleet> {
             stream.needs_gpu = needs_gpu && fleet[home].has_gpu;
             fleet[home].streams.push(stream);
         }
-        for (instance, (_, room, _)) in fleet.iter_mut().zip(instances) {
+        for (instance, (_, room)) in fleet.iter_mut().zip(instances) {
             instance.max_streams = (instance.streams.len() as u32 + room).max(1);
         }
         TestFleet(fleet)
