@@ -15,6 +15,8 @@
 
 #[path = "../tests/simulation/checks.rs"]
 mod checks;
+#[path = "../tests/simulation/drained.rs"]
+mod drained;
 #[path = "../tests/faults/mod.rs"]
 mod faults;
 #[path = "../tests/simulation/history.rs"]

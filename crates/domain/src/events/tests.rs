@@ -81,14 +81,8 @@ fn events_of_planned_work_of_old_versions_are_read_without_a_requester() {
         r#"{"kind":"lease_withdrawn","instance":"a","incarnation":1,"cause":"removal","streams":2}"#,
         r#"{"kind":"instance_removed","instance":"a","reason":"requested"}"#,
     ] {
-        let by = match read(text) {
-            Event::MaintenanceEnded { by, .. }
-            | Event::QuarantineOver { by, .. }
-            | Event::LeaseWithdrawn { by, .. }
-            | Event::InstanceRemoved { by, .. } => by,
-            event => panic!("{event:?}"),
-        };
-        assert_eq!(by, None, "{text}");
+        let event = serde_json::to_value(read(text)).unwrap();
+        assert_eq!(event.get("by"), None, "{text}");
     }
 }
 

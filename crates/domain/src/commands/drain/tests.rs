@@ -421,21 +421,25 @@ fn a_goodbye_reserves_streams_until_the_worker_is_back_or_late() {
     hold(&ledger);
 }
 
-/// Runs a command and returns who ended a maintenance, and why, by its events.
+/// Runs a command and returns who ended a maintenance or removed an instance, and why, by its events.
 fn ended_by<C: Command>(ledger: &mut Ledger, command: C) -> Option<(Requester, Option<String>)> {
     ledger.decide(&command, DEADLINE).unwrap();
     let batch = ledger.take_batch();
-    let ended = batch.events().find_map(|event| match event {
-        Event::MaintenanceEnded { by, reason, .. } => Some(((*by)?, reason.clone())),
-        Event::InstanceRemoved { by, note, .. } => Some(((*by)?, note.clone())),
-        _ => None,
+    let ended = batch.events().find_map(|event| {
+        if let Event::MaintenanceEnded { by, reason, .. } = event {
+            Some(((*by)?, reason.clone()))
+        } else if let Event::InstanceRemoved { by, note, .. } = event {
+            Some(((*by)?, note.clone()))
+        } else {
+            None
+        }
     });
     ledger.commit(batch);
     ended
 }
 
 #[test]
-fn whoever_ends_a_maintenance_is_in_the_audit_trail() {
+fn the_audit_trail_has_who_ended_a_maintenance_and_why() {
     let absent = || {
         let mut ledger = ledger(false, 9);
         let maintenance = PlanMaintenance {
