@@ -14,6 +14,7 @@
 //! | [`recovery`] | process | decides whether, when and how fast to recover |
 //! | `recovery/brake` | (part of recovery) | holds recovery back when most of the fleet falls silent |
 //! | [`balance`] | process | moves streams until each instance has its fair share |
+//! | [`rolls`] | process | takes the steps of rolls that are not over |
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
 //! | [`headroom`] | process | knows whether the loss of an instance could be absorbed |
 //! | [`health`] | process | judges the whole system, observes the process itself |
@@ -27,7 +28,7 @@
 //!
 //! ```text
 //! orchestrator, start, loaded   what the outside asks; the order in which the actors begin
-//! balance                       asks recovery, health, fleet
+//! balance, rolls                ask recovery, health, fleet
 //! health                        asks recovery, fleet, breakers, alerts
 //! recovery                      asks fleet, supervisor, alerts, event_outbox
 //! supervisor                    creates instance actors

@@ -34,7 +34,7 @@ pub struct Departure {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Remove {
     pub id: InstanceId,
-    /// Who asks. If it is its own worker, that one has stopped everything.
+    /// The requester. If that is its own worker, it has stopped everything.
     pub by: Requester,
     pub reason: Option<String>,
     /// Whether nothing is changed, and the answer is what would happen.
@@ -42,7 +42,7 @@ pub struct Remove {
 }
 
 impl Remove {
-    /// An operator asks.
+    /// Returns the order of an operator.
     pub const fn by_operator(id: InstanceId) -> Self {
         Self {
             id,
@@ -52,7 +52,7 @@ impl Remove {
         }
     }
 
-    /// Its own worker asks, which has stopped everything.
+    /// Returns the order of its own worker, which has stopped everything.
     pub fn by_worker(id: InstanceId) -> Self {
         Self {
             by: Requester::Worker,
