@@ -213,6 +213,7 @@ fn with_plans(seed: u64, mutation: Option<Mutation>) -> Scene {
     Scene {
         weather: Weather::AtTheEdge,
         plans: true,
+        drains_often: true,
         mutation,
         ..Scene::usual(seed, PLANNED_FAULTS)
     }

@@ -33,22 +33,21 @@ pub(crate) fn plan(world: &mut World, orchestrator: &Orchestrator, id: InstanceI
         }
         return;
     }
-    // A fault in drains is looked for with many drains.
-    let is_mutated = world.scene.mutation.is_some();
-    if !world.chance(if is_mutated { 4 } else { 20 }) {
+    let drains_often = world.scene.drains_often;
+    if !world.chance(if drains_often { 4 } else { 20 }) {
         return;
     }
     world.counters.moves += 1;
     let seconds = world.seconds(5..90);
     match world.rng.u8(0..8) {
-        0..=2 if is_mutated => drop(actix::spawn(call_off(orchestrator, id))),
+        0..=2 if drains_often => drop(actix::spawn(call_off(orchestrator, id))),
         0 => drop(actix::spawn(cordon(orchestrator, id, seconds))),
         1 => drop(actix::spawn(maintain(orchestrator, id, seconds))),
         2 => drop(actix::spawn(roll(orchestrator, seconds))),
         3 => drop(actix::spawn(call_off(orchestrator, id))),
         number => {
             let mutation = world.scene.mutation;
-            let id = if is_mutated { busy(world, id) } else { id };
+            let id = if drains_often { busy(world, id) } else { id };
             drop(actix::spawn(drain(
                 orchestrator,
                 id,

@@ -14,6 +14,8 @@ pub(crate) struct Scene {
     pub(crate) mutation: Option<Mutation>,
     /// Whether operators plan work, too.
     pub(crate) plans: bool,
+    /// Whether most of that work is drains of instances whose streams have somewhere to go.
+    pub(crate) drains_often: bool,
 }
 
 impl Scene {
@@ -38,6 +40,7 @@ impl Scene {
             weather: Weather::Foul,
             mutation: None,
             plans: false,
+            drains_often: false,
         }
     }
 }
