@@ -138,10 +138,6 @@ impl Shares {
         for instance in input.instances() {
             match instance.role {
                 BalanceRole::Keeps => continue,
-                BalanceRole::Leaves if instance.streams.iter().any(|held| held.is_movable) => {
-                    return false;
-                }
-                BalanceRole::Leaves => continue,
                 BalanceRole::Shares => {}
             }
             let sizes = instance.streams.iter().map(|held| held.size(self.measure));

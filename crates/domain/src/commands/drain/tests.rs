@@ -450,7 +450,7 @@ fn the_audit_trail_has_who_ended_a_maintenance_and_why() {
             pace: pace(9),
         };
         sample::run(&mut ledger, maintenance);
-        follow(&mut ledger, "b");
+        sample::follow(&mut ledger, "b");
         step(&mut ledger);
         assert_eq!(seen(&ledger).0, InstanceStatus::Maintenance);
         ledger
@@ -521,7 +521,7 @@ fn a_stream_that_moves_on_before_its_new_owner_confirmed_it_keeps_the_drain_unde
         ..drain(false)
     };
     sample::run(&mut ledger, drain.clone());
-    follow(&mut ledger, "a");
+    sample::follow(&mut ledger, "a");
     assert_eq!(
         ledger.saved().instance(&"b".into()).unwrap().held().len(),
         4
@@ -539,10 +539,10 @@ fn a_stream_that_moves_on_before_its_new_owner_confirmed_it_keeps_the_drain_unde
         DrainState::Draining,
         "nothing is confirmed"
     );
-    follow(&mut ledger, "b");
+    sample::follow(&mut ledger, "b");
     step(&mut ledger);
     assert_eq!(seen(&ledger).1, DrainState::Draining);
-    follow(&mut ledger, "c");
+    sample::follow(&mut ledger, "c");
     step(&mut ledger);
     assert_eq!(seen(&ledger).1, DrainState::Drained);
     hold(&ledger);
@@ -564,10 +564,10 @@ fn a_move_that_was_under_way_before_the_drain_has_to_be_confirmed_too() {
     };
     sample::run(&mut ledger, drain);
     assert_eq!(instance(&ledger).drain().unwrap().moving.len(), 4);
-    follow(&mut ledger, "a");
+    sample::follow(&mut ledger, "a");
     step(&mut ledger);
     assert_eq!(seen(&ledger).1, DrainState::Draining);
-    follow(&mut ledger, "b");
+    sample::follow(&mut ledger, "b");
     step(&mut ledger);
     assert_eq!(seen(&ledger).1, DrainState::Drained);
     assert_eq!(instance(&ledger).drain().unwrap().moved, 4);
@@ -588,7 +588,7 @@ fn an_instance_that_drains_and_registers_between_two_steps_of_a_roll_is_back() {
         pace: pace(9),
     };
     let id = sample::run(&mut ledger, roll).id;
-    follow(&mut ledger, "b");
+    sample::follow(&mut ledger, "b");
     step(&mut ledger);
     assert_eq!(seen(&ledger).1, DrainState::Drained);
     sample::run(&mut ledger, sample::register("a", 4));
