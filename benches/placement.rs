@@ -127,6 +127,7 @@ fn decide_the_same_when_every_second_machine_is_busy(bencher: Bencher<'_, '_>) {
         let reading = Reading {
             cpu: Some(85.0),
             memory: None,
+            queue: None,
             age: Duration::ZERO,
         };
         (InstanceId::new(format!("worker-{number:03}")), reading)

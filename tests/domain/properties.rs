@@ -773,6 +773,7 @@ impl World {
             let reading = Reading {
                 cpu: Some(f32::from(number)),
                 memory: None,
+                queue: None,
                 age: Duration::ZERO,
             };
             (name(who), reading)

@@ -161,6 +161,7 @@ pub(crate) fn standing() -> Standing {
         exclusive: 0,
         to_run: 0,
         digest: StreamsDigest::default(),
+        processors: None,
     }
 }
 

@@ -1,7 +1,7 @@
 //! What must survive the actor of one instance: the last heartbeat, stamped before any message is
 //! sent, the fence, the last lease, and what is saved about the instance.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -52,6 +52,8 @@ pub struct Entry {
     status_seen_at: AtomicU64,
     /// Two `f32` as bits: processor and memory use.
     reading: AtomicU64,
+    /// The load average of the last minute.
+    load_average: AtomicU32,
     /// When it was measured.
     measured_at: AtomicU64,
     standing: RwLock<Standing>,
@@ -77,6 +79,7 @@ impl Entry {
             granted_until: AtomicU64::new(0),
             status_seen_at: AtomicU64::new(beat.as_micros()),
             reading: AtomicU64::new(packed(&SystemMetrics::default())),
+            load_average: AtomicU32::new(UNKNOWN),
             measured_at: AtomicU64::new(beat.as_micros()),
             standing: RwLock::new(standing),
             reported: RwLock::new(Reported::default()),
@@ -206,6 +209,8 @@ impl Entry {
     pub fn measure(&self, metrics: &SystemMetrics, now: Timestamp) {
         // A reader between the two finds the new reading older than it is.
         self.reading.store(packed(metrics), Ordering::Release);
+        let average = metrics.load_average.map(|[minute, ..]| minute);
+        self.load_average.store(bits(average), Ordering::Release);
         self.measured_at.store(now.as_micros(), Ordering::Release);
     }
 
@@ -213,10 +218,15 @@ impl Entry {
     pub fn reading(&self, now: Timestamp) -> Reading {
         let measured_at = Timestamp::from_micros(self.measured_at.load(Ordering::Acquire));
         let bits = self.reading.load(Ordering::Acquire);
-        let percent = |bits: u32| (bits != UNKNOWN).then_some(f32::from_bits(bits));
+        let number = |bits: u32| (bits != UNKNOWN).then_some(f32::from_bits(bits));
+        let processors = self.standing().processors;
+        let average = number(self.load_average.load(Ordering::Acquire));
         Reading {
-            cpu: percent((bits >> 32) as u32),
-            memory: percent(bits as u32),
+            cpu: number((bits >> 32) as u32),
+            memory: number(bits as u32),
+            queue: average
+                .zip(processors)
+                .map(|(average, processors)| average / processors.get() as f32),
             age: now.since(measured_at),
         }
     }
@@ -335,9 +345,9 @@ impl Entry {
 const UNKNOWN: u32 = u32::MAX;
 
 fn packed(metrics: &SystemMetrics) -> u64 {
-    let bits = |percent: Option<f64>| {
-        let percent = percent.map(|percent| percent as f32);
-        u64::from(percent.map_or(UNKNOWN, f32::to_bits))
-    };
-    bits(metrics.cpu_percent) << 32 | bits(metrics.memory_percent)
+    u64::from(bits(metrics.cpu_percent)) << 32 | u64::from(bits(metrics.memory_percent))
+}
+
+fn bits(number: Option<f64>) -> u32 {
+    number.map_or(UNKNOWN, |number| (number as f32).to_bits())
 }

@@ -30,6 +30,7 @@ fn standing(incarnation: i64, version: i64, status: InstanceStatus) -> Standing 
         exclusive: 0,
         to_run: 0,
         digest: StreamsDigest::default(),
+        processors: None,
     }
 }
 

@@ -22,18 +22,28 @@ const BUSY: f32 = 80.0;
 /// From this percentage on a machine counts as nearly exhausted.
 const EXHAUSTED: f32 = 90.0;
 
+/// From this load average per processor on a machine counts as busy: for two processes that run, one
+/// waits, for the processor or for a disk.
+const BUSY_QUEUE: f32 = 1.5;
+
+/// From this load average per processor on a machine counts as nearly exhausted.
+const EXHAUSTED_QUEUE: f32 = 3.0;
+
 /// Returns how old a reading may be. An instance that is silent for longer is late and gets no streams;
 /// so an older one means that heartbeats bring none any more.
 pub const fn oldest_reading(thresholds: &LivenessThresholds) -> Duration {
     thresholds.warning
 }
 
-/// The last readings of a machine, in percent; a missing one is unknown.
+/// The last readings of a machine; a missing one is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
-#[expect(missing_docs, reason = "the names say it")]
 pub struct Reading {
+    /// The use of its processors, in percent.
     pub cpu: Option<f32>,
+    /// The use of its memory, in percent.
     pub memory: Option<f32>,
+    /// The load average of the last minute, for each processor.
+    pub queue: Option<f32>,
     /// How long ago a heartbeat brought them.
     pub age: Duration,
 }
@@ -43,12 +53,16 @@ pub struct Reading {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Absurd {
     pub instance: InstanceId,
-    pub percent: f32,
+    pub reading: f32,
 }
 
 impl fmt::Display for Absurd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` reports a use of {} %", self.instance, self.percent)
+        write!(
+            f,
+            "`{}` reports a use of {}, which cannot be true",
+            self.instance, self.reading
+        )
     }
 }
 
@@ -70,15 +84,22 @@ impl Scores {
             if reading.age > oldest {
                 continue;
             }
-            let used = [reading.cpu, reading.memory].into_iter().flatten();
+            let used = [
+                (reading.cpu, 100.0, BUSY, EXHAUSTED),
+                (reading.memory, 100.0, BUSY, EXHAUSTED),
+                (reading.queue, f32::MAX, BUSY_QUEUE, EXHAUSTED_QUEUE),
+            ];
             let mut strain = Strain::Unknown;
-            for percent in used {
-                if !(0.0..=100.0).contains(&percent) {
-                    return Err(Absurd { instance, percent });
+            for (reading, most, busy, exhausted) in used {
+                let Some(reading) = reading else {
+                    continue;
+                };
+                if !(0.0..=most).contains(&reading) {
+                    return Err(Absurd { instance, reading });
                 }
-                strain = strain.max(if percent >= EXHAUSTED {
+                strain = strain.max(if reading >= exhausted {
                     Strain::Exhausted
-                } else if percent >= BUSY {
+                } else if reading >= busy {
                     Strain::Busy
                 } else {
                     Strain::Normal
@@ -143,6 +164,7 @@ mod tests {
         Reading {
             cpu: Some(cpu),
             memory: Some(memory),
+            queue: None,
             age: Duration::ZERO,
         }
     }
@@ -165,6 +187,28 @@ mod tests {
             assert_eq!(scores.strain(&"a".into()), weight, "{reading:?}");
             assert_eq!(scores.strain(&"b".into()), Strain::Unknown);
         }
+    }
+
+    #[test]
+    fn processes_that_wait_make_a_machine_busy_whatever_its_processors_do() {
+        for (queue, strain) in [
+            (0.0, Strain::Normal),
+            (1.49, Strain::Normal),
+            (1.5, Strain::Busy),
+            (3.0, Strain::Exhausted),
+        ] {
+            let reading = Reading {
+                queue: Some(queue),
+                ..reading(10.0, 10.0)
+            };
+            let scores = Scores::of([("a".into(), reading)], OLDEST).unwrap();
+            assert_eq!(scores.strain(&"a".into()), strain, "{queue}");
+        }
+        let absurd = Reading {
+            queue: Some(-1.0),
+            ..Reading::default()
+        };
+        assert!(Scores::of([("a".into(), absurd)], OLDEST).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The facts about one instance that a heartbeat needs.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::model::InstanceSlot;
@@ -8,6 +9,10 @@ use crate::ids::{AssignmentVersion, Incarnation};
 use crate::instance::InstanceStatus;
 use crate::liveness::Saved;
 use crate::withdrawal::WithdrawalCause;
+
+/// The label by which a worker says how many processors its machine has. A load average says nothing
+/// without that number.
+const PROCESSORS_LABEL: &str = "cpus";
 
 /// The facts about one instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +50,8 @@ pub struct Standing {
     pub to_run: usize,
     /// The digest of those streams; a worker's own digest is compared with it.
     pub digest: StreamsDigest,
+    /// How many processors its machine has, by its label `cpus`.
+    pub processors: Option<NonZeroU32>,
 }
 
 impl Standing {
@@ -68,6 +75,8 @@ impl Standing {
             exclusive: slot.exclusive(),
             to_run: slot.to_run_count(),
             digest: slot.digest(),
+            processors: (instance.labels.get(PROCESSORS_LABEL))
+                .and_then(|count| count.parse().ok()),
         }
     }
 

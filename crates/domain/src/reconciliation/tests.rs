@@ -35,6 +35,7 @@ fn standing(ids: &[i64]) -> Standing {
         exclusive: ids.len(),
         to_run: ids.len(),
         digest: of(ids),
+        processors: None,
     }
 }
 

@@ -98,6 +98,7 @@ mod tests {
             digest: StreamsDigest::default(),
             flaps: 0,
             silence_expected: false,
+            processors: None,
         }
     }
 

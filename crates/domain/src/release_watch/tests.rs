@@ -33,6 +33,7 @@ fn standing(releasing: usize) -> Standing {
         exclusive: 1,
         to_run: 1,
         digest: of(&[9]),
+        processors: None,
     }
 }
 
