@@ -119,6 +119,7 @@ impl Command for HastyDrain {
             by: Requester::Program,
             moved: drain.moved,
             left: u32::try_from(left).unwrap_or(u32::MAX),
+            takes_streams: false,
             reason: None,
         });
         instance.plan(|planned| {

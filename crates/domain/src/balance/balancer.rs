@@ -32,7 +32,6 @@ use super::survey::BalanceScope;
 use crate::events::{DatedEvent, Event};
 use crate::handover::AbandonReason;
 use crate::ids::StreamId;
-use crate::planned::DrainState;
 use crate::reason::{AssignReason, RebalanceMethod, RebalanceReason};
 use crate::settings::BalanceSettings;
 use crate::time::{Timestamp, WallTime};
@@ -111,7 +110,7 @@ impl Balancer {
                 | Event::LeaseAgreed { leased: true, .. }
                 | Event::InstanceUncordoned { .. }
                 | Event::DrainEnded {
-                    state: DrainState::Cancelled,
+                    takes_streams: true,
                     ..
                 }
                 | Event::MaintenanceEnded { .. } => self.want(now),

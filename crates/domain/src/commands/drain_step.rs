@@ -95,7 +95,7 @@ fn give_up(draft: &mut Draft<'_>, id: &InstanceId) {
         draft,
         id,
         DrainState::Expired,
-        true,
+        Hold::Stays,
         Requester::Program,
         None,
     );
@@ -284,7 +284,11 @@ fn leave_without_owner(
 fn finish(draft: &mut Draft<'_>, id: &InstanceId, drain: &Drain) {
     let then = drain.then_absent_until;
     let by = Requester::Program;
-    end(draft, id, DrainState::Drained, then.is_none(), by, None);
+    let hold = match then {
+        Some(_) => Hold::BecomesMaintenance,
+        None => Hold::Stays,
+    };
+    end(draft, id, DrainState::Drained, hold, by, None);
     if let Some(until) = then {
         let absence = Absence {
             since: draft.now(),
@@ -297,12 +301,23 @@ fn finish(draft: &mut Draft<'_>, id: &InstanceId, drain: &Drain) {
     }
 }
 
-/// Notes the end of a drain, and whether its instance still takes nothing because of it.
+/// What becomes of the hold of a drain, because of which its instance takes no streams.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// It goes on after the end of the drain.
+    Stays,
+    /// The maintenance that follows takes its place.
+    BecomesMaintenance,
+    /// It is over: the instance takes streams again.
+    IsLifted,
+}
+
+/// Notes the end of a drain, or of its hold.
 pub(super) fn end(
     draft: &mut Draft<'_>,
     id: &InstanceId,
     state: DrainState,
-    in_force: bool,
+    hold: Hold,
     by: Requester,
     reason: Option<String>,
 ) {
@@ -327,7 +342,7 @@ pub(super) fn end(
     instance.plan(|planned| {
         planned.drain = Some(Drain {
             state,
-            in_force,
+            in_force: hold == Hold::Stays,
             ended_at,
             moving: BTreeSet::new(),
             ..drain
@@ -341,6 +356,7 @@ pub(super) fn end(
         by,
         moved,
         left: count(left),
+        takes_streams: hold == Hold::IsLifted,
         reason,
     });
 }

@@ -242,6 +242,9 @@ pub enum Event {
         moved: u32,
         /// How many streams it owns still.
         left: u32,
+        /// Whether the instance takes streams again.
+        #[serde(default)]
+        takes_streams: bool,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },

@@ -213,6 +213,17 @@ impl Event {
             ),
             Self::DrainEnded {
                 instance,
+                state: DrainState::Drained,
+                takes_streams: true,
+                by,
+                reason,
+                ..
+            } => because(
+                format!("instance {instance} takes streams again after its drain ({by})"),
+                reason,
+            ),
+            Self::DrainEnded {
+                instance,
                 state,
                 by,
                 moved,

@@ -4,7 +4,7 @@ use super::*;
 use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::incident::IncidentOutcome;
 use crate::instance::InstanceStatus;
-use crate::planned::Requester;
+use crate::planned::{DrainState, Requester};
 use crate::reason::AssignReason;
 
 #[test]
@@ -98,6 +98,28 @@ fn a_sentence_ends_with_the_reason_that_was_given() {
     assert_eq!(
         ended.sentence(),
         "the maintenance of a has ended (operator), it is active: done early"
+    );
+}
+
+#[test]
+fn the_end_of_a_drain_and_the_end_of_its_hold_read_differently() {
+    let ended = |takes_streams| Event::DrainEnded {
+        instance: "a".into(),
+        incarnation: Incarnation::new(1),
+        state: DrainState::Drained,
+        by: Requester::Operator,
+        moved: 3,
+        left: 0,
+        takes_streams,
+        reason: Some("updated".to_owned()),
+    };
+    assert_eq!(
+        ended(false).sentence(),
+        "the drain of a is drained (operator): moved 3 streams, 0 are left: updated"
+    );
+    assert_eq!(
+        ended(true).sentence(),
+        "instance a takes streams again after its drain (operator): updated"
     );
 }
 

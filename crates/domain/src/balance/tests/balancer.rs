@@ -107,13 +107,14 @@ fn a_join_is_followed_by_a_plan_unless_that_is_switched_off() {
 #[test]
 fn an_instance_that_takes_streams_again_is_balanced_like_one_that_joins() {
     let (instance, incarnation) = (InstanceId::from("b"), Incarnation::new(1));
-    let ended = |state| Event::DrainEnded {
+    let ended = |state, takes_streams| Event::DrainEnded {
         instance: instance.clone(),
         incarnation,
         state,
         by: Requester::Operator,
         moved: 3,
         left: 0,
+        takes_streams,
         reason: None,
     };
     let uncordoned = Event::InstanceUncordoned {
@@ -124,8 +125,9 @@ fn an_instance_that_takes_streams_again_is_balanced_like_one_that_joins() {
     };
     for (event, is_followed) in [
         (uncordoned, true),
-        (ended(DrainState::Cancelled), true),
-        (ended(DrainState::Drained), false),
+        (ended(DrainState::Cancelled, true), true),
+        (ended(DrainState::Drained, false), false),
+        (ended(DrainState::Drained, true), true),
     ] {
         let mut balancer = balancer(true);
         balancer.note(&dated(event), second(10));

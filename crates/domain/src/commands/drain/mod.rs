@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::command::{Command, Rejection, known};
 use super::drain_plan::DrainPlan;
-use super::drain_step::{call_off, end, proceed};
+use super::drain_step::{Hold, call_off, end, proceed};
 use super::recover::count;
 use crate::events::Event;
 use crate::fleet::Draft;
@@ -156,7 +156,7 @@ pub(super) fn cancel(
         is_held && instance.withdrawn.is_none()
     });
     call_off(draft, id, AbandonReason::CalledOff);
-    end(draft, id, state, false, by, reason.clone());
+    end(draft, id, state, Hold::IsLifted, by, reason.clone());
     // What holds the instance for another reason goes on.
     if !is_held {
         return;
