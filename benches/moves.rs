@@ -142,7 +142,8 @@ async fn watch(orchestrator: Orchestrator, during: Duration) -> String {
 /// Leased workers that have followed each update by their next heartbeat.
 struct Leased {
     numbers: Vec<usize>,
-    versions: Vec<Cell<u64>>,
+    /// The life of each, once it is known, and the version of the streams that it follows.
+    followed: Vec<Cell<(Option<u64>, u64)>>,
     next: Cell<usize>,
     asked: RefCell<VecDeque<usize>>,
 }
@@ -151,7 +152,7 @@ impl Leased {
     fn new(connection: usize, instances: usize) -> Self {
         let numbers: Vec<usize> = (connection..instances).step_by(CONNECTIONS).collect();
         Self {
-            versions: numbers.iter().map(|_| Cell::new(0)).collect(),
+            followed: numbers.iter().map(|_| Cell::new((None, 0))).collect(),
             numbers,
             next: Cell::new(0),
             asked: RefCell::new(VecDeque::new()),
@@ -164,10 +165,11 @@ impl Workers for Leased {
         let index = self.next.get();
         self.next.set((index + 1) % self.numbers.len());
         self.asked.borrow_mut().push_back(index);
+        let (life, version) = self.followed[index].get();
+        let life = life.map_or_else(String::new, |life| format!(r#","incarnation":{life}"#));
         let body = format!(
-            r#"{{"server_id":"{}","current_streams":10,"status":"active","assignment_version":{}}}"#,
+            r#"{{"server_id":"{}","current_streams":10,"status":"active","assignment_version":{version}{life}}}"#,
             name(self.numbers[index]),
-            self.versions[index].get()
         );
         heartbeat(&body)
     }
@@ -175,14 +177,14 @@ impl Workers for Leased {
     fn answered(&self, answer: &[u8]) {
         let index = self.asked.borrow_mut().pop_front().expect("it was asked");
         let text = std::str::from_utf8(answer).expect("text");
-        let version = text
-            .split_once(r#""assignment_version":"#)
-            .map(|(_, rest)| {
-                let end = rest.find(|next: char| !next.is_ascii_digit());
-                rest[..end.unwrap_or(rest.len())]
-                    .parse::<u64>()
-                    .expect("a number")
-            });
-        self.versions[index].set(version.expect("each answer has a version"));
+        let version = number(text, "assignment_version").expect("each answer has a version");
+        self.followed[index].set((number(text, "incarnation"), version));
     }
+}
+
+/// The first number of this name in a text of JSON.
+fn number(text: &str, name: &str) -> Option<u64> {
+    let (_, rest) = text.split_once(&format!(r#""{name}":"#))?;
+    let end = rest.find(|next: char| !next.is_ascii_digit());
+    rest[..end.unwrap_or(rest.len())].parse().ok()
 }
