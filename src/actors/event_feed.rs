@@ -7,6 +7,7 @@ use log::{Level, info, kv, log_enabled, warn};
 use tokio::sync::broadcast;
 
 use super::alerts::Alerts;
+use super::event_fields::event_fields;
 use super::fatal::Vital;
 use super::fleet::Committed;
 use super::telemetry::{EventLabel, ReasonLabel, Telemetry};
@@ -102,7 +103,7 @@ fn log_movement(movement: &Movement) {
     }
 }
 
-/// Logs an event with its fields: those under which it is stored.
+/// Logs an event with its fields.
 fn log_event(event: &Event) {
     let level = match event.severity() {
         EventSeverity::Debug => Level::Debug,
@@ -127,12 +128,9 @@ struct Fields(Vec<(String, serde_json::Value)>);
 
 impl Fields {
     fn of(event: &Event) -> Self {
-        let Ok(serde_json::Value::Object(object)) = serde_json::to_value(event) else {
-            return Self(Vec::new());
-        };
-        let mut fields: Vec<_> = object
+        let mut fields: Vec<_> = event_fields(event)
             .into_iter()
-            .filter(|(name, value)| name != "kind" && !value.is_null())
+            .filter(|(_, value)| !value.is_null())
             .map(|(name, value)| match name.as_str() {
                 "instance" => ("server_id".to_owned(), value),
                 _ => (name, value),

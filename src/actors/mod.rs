@@ -55,6 +55,7 @@ pub mod clean_up;
 mod consistency;
 pub mod db_breaker;
 pub mod event_feed;
+pub mod event_fields;
 pub mod event_outbox;
 pub mod exit_notice;
 pub mod fatal;

@@ -21,11 +21,7 @@ pub(super) struct Time(pub WallTime);
 
 impl fmt::Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Times before 1970 or after 9999 cannot be shown, and mean a broken clock.
-        const LAST: i64 = 253_402_300_799_999_999;
-        let micros = u64::try_from(self.0.as_micros().clamp(0, LAST)).unwrap_or(0);
-        let time = std::time::UNIX_EPOCH + Duration::from_micros(micros);
-        humantime::format_rfc3339_micros(time).fmt(f)
+        self.0.fmt(f)
     }
 }
 

@@ -8,7 +8,8 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from it.
 //! One file a group of routes: `workers` (the calls of every worker), `instances`, `long_poll`,
-//! `streams`, `moves`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `health`,
+//! `streams`, `moves`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `events`,
+//! `health`,
 //! `alerts`, `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
@@ -29,6 +30,7 @@ mod capacity;
 mod cluster;
 mod connection;
 mod diagnostic;
+mod events;
 mod explain;
 mod gate;
 mod gauges;

@@ -1,21 +1,18 @@
-//! The routes of incidents, events and consistency.
+//! The routes of incidents and consistency.
 
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::answer::{PageEnd, Time, Told, in_milliseconds, milliseconds, page};
+use super::answer::{PageEnd, Time, Told, in_milliseconds, milliseconds};
 use super::params;
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
-use super::requests::{EventsQuery, IncidentsQuery, read_query};
+use super::requests::{IncidentsQuery, read_query};
 use super::state::{AppState, Load};
 use super::streams::Found;
-use crate::actors::archive::StoredEvent;
 use crate::clock::Clock;
 use crate::domain::consistency::{Consistency, Incomparable};
-use crate::domain::event_filter::EventFilter;
-use crate::domain::events::Event;
 use crate::domain::ids::{Incarnation, IncidentId, InstanceId};
 use crate::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, IncidentState, StepName, StepRecord,
@@ -23,7 +20,7 @@ use crate::domain::incident::{
 };
 use crate::domain::invariants::{Check, Invariant};
 
-/// How many incidents or events a page has by default.
+/// How many incidents a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
 
 #[derive(Debug, Serialize)]
@@ -202,37 +199,4 @@ pub(super) async fn incident(
         status: "success",
         data: IncidentAnswer::with_steps(incident, state.orchestrator().clock()),
     })))
-}
-
-#[derive(Debug, Serialize)]
-struct EventAnswer {
-    sequence: i64,
-    at: Time,
-    #[serde(flatten)]
-    event: Event,
-}
-
-/// `GET /resilience/events`
-pub(super) async fn events(
-    state: Data<AppState>,
-    request: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    let query: EventsQuery = read_query(&request)?;
-    let _permit = state.admit(Load::List)?;
-    let limit = query.limit.unwrap_or(DEFAULT_LIMIT);
-    let filter = EventFilter::from(query);
-    let archive = state.orchestrator().archive();
-    let found = archive.find_events(filter, limit + 1).await?;
-    let (events, next) = page(found, limit, |event| event.sequence);
-    let rows = events.into_iter().map(event_answer);
-    let end = PageEnd::new(next, None);
-    pieces::answer(Rows::of(&Nothing {}, "events", rows, &end)?).await
-}
-
-fn event_answer(stored: StoredEvent) -> EventAnswer {
-    EventAnswer {
-        sequence: stored.sequence,
-        at: Time(stored.event.at),
-        event: stored.event.event,
-    }
 }

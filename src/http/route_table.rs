@@ -9,7 +9,7 @@ use actix_web::{guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, explain, health,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, events, explain, health,
     instances, long_poll, moves, patterns, planned, quarantine, rebalance, recovery, resilience,
     rolls, status, streams, workers,
 };
@@ -170,8 +170,8 @@ static ROUTES: &[Route] = routes![
         "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `state`, `from`, `to`.";
     Current Shown GET "/resilience/incidents/{id}" [None] resilience::incident,
         "Shows a recovery with its steps.";
-    Current Shown GET "/resilience/events" [Read] resilience::events,
-        "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `kind` (several: commas), `from`, `to`.";
+    Current Shown GET "/resilience/events" [Read] events::list,
+        "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `incident`, `actor`, `kind` (several: commas), `from`, `to` (a time, or how long ago).";
     Current Shown GET "/resilience/brake" [None] brake::report,
         "Shows whether the recovery of a mass failure is held back, since and until when, and why.";
     Current Ordered POST "/resilience/brake" [None] brake::order,

@@ -100,6 +100,8 @@ diesel::table! {
         instance_id -> Nullable<Text>,
         stream_id -> Nullable<BigInt>,
         payload -> Text,
+        incident_id -> Nullable<BigInt>,
+        actor -> Nullable<Text>,
     }
 }
 

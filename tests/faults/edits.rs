@@ -31,6 +31,7 @@ pub(super) fn with_invented_move(save: Arc<Save>) -> Arc<Save> {
         reason: AssignReason::InstanceFailed,
         from: None,
         from_epoch: None,
+        incident: None,
     });
     Arc::new(spoilt)
 }

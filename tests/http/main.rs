@@ -10,6 +10,7 @@ mod capacity;
 mod catalogue;
 mod classic;
 mod epochs;
+mod events;
 mod explain;
 mod health;
 mod long_poll;

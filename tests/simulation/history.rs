@@ -119,6 +119,7 @@ impl History {
                 reason,
                 from,
                 from_epoch,
+                ..
             } => {
                 if from.is_some() != from_epoch.is_some() || *from_epoch >= Some(*epoch) {
                     return Err(format!("I1: stream {stream}: {epoch} after {from_epoch:?}"));

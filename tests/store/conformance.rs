@@ -872,6 +872,30 @@ fn given(stream: i64, instance: &str) -> Event {
         reason: AssignReason::Requested,
         from: None,
         from_epoch: None,
+        incident: None,
+    }
+}
+
+/// A move that belongs to an incident.
+fn moved(stream: i64, incident: i64) -> Event {
+    Event::StreamAssigned {
+        stream: StreamId::new(stream),
+        instance: "b".into(),
+        epoch: Epoch::new(2),
+        reason: AssignReason::InstanceFailed,
+        from: Some("a".into()),
+        from_epoch: Some(Epoch::new(1)),
+        incident: Some(IncidentId::new(incident)),
+    }
+}
+
+fn cordoned(instance: &str) -> Event {
+    Event::InstanceCordoned {
+        instance: instance.into(),
+        incarnation: Incarnation::new(1),
+        by: Requester::Operator,
+        until: None,
+        reason: None,
     }
 }
 
@@ -892,6 +916,7 @@ async fn with_events(store: &AnyStore) -> Vec<StoredEvent> {
         (40, vec![given(2, "b"), let_go(1, "a")]),
         (20, vec![given(1, "b"), created(3)]),
         (30, vec![let_go(1, "b"), let_go(2, "b"), given(3, "a")]),
+        (35, vec![moved(1, 7), moved(2, 8), cordoned("a")]),
     ] {
         let draft = events.into_iter().fold(Draft::default(), Draft::event);
         store.save(guard, draft.decided(moment, 1)).await.unwrap();
@@ -919,6 +944,8 @@ fn event_filters() -> Vec<EventFilter> {
                             after: None,
                             instance: instance.map(InstanceId::from),
                             stream: stream.map(StreamId::new),
+                            incident: None,
+                            actor: None,
                             kinds: kinds.to_vec(),
                             from: from.map(at),
                             to: to.map(at),
@@ -928,6 +955,27 @@ fn event_filters() -> Vec<EventFilter> {
             }
         }
     }
+    let (worker, operator) = (Some(Requester::Worker), Some(Requester::Operator));
+    let program = Some(Requester::Program);
+    let origins = [
+        (Some(7), None),
+        (Some(9), None),
+        (None, worker),
+        (None, operator),
+        (None, program),
+        (Some(8), program),
+        (Some(8), worker),
+    ];
+    let plain = filters.clone();
+    let of_origins = origins.iter().flat_map(|(incident, actor)| {
+        let with = |filter: &EventFilter| EventFilter {
+            incident: incident.map(IncidentId::new),
+            actor: *actor,
+            ..filter.clone()
+        };
+        plain.iter().map(with).collect::<Vec<_>>()
+    });
+    filters.extend(of_origins);
     filters
 }
 
@@ -943,7 +991,7 @@ fn wanted(all: &[StoredEvent], filter: &EventFilter) -> Vec<StoredEvent> {
 
 async fn events_are_found_in_both_orders(store: AnyStore) {
     let all = with_events(&store).await;
-    assert_eq!(all.len(), 10);
+    assert_eq!(all.len(), 13);
     for filter in event_filters() {
         let found = store.find_events(&filter, 100).await.unwrap();
         assert_eq!(found, wanted(&all, &filter), "{filter:?}");

@@ -19,7 +19,7 @@ use crate::domain::incident::{Incident, IncidentFilter, IncidentState, StepName,
 use crate::domain::lease::Lease;
 use crate::domain::quarantine::Culpable;
 use crate::domain::recovery::{Applied, Confirmed, Failure, Manner, Opened, Progress};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Timestamp, WallTime};
 use crate::domain::withdrawal::WithdrawalCause;
 
 /// How many open incidents one instance can have at the most: the one that is being looked for,
@@ -39,6 +39,8 @@ pub(super) struct Case {
     pub(super) is_given_up: bool,
     /// Set if the failure is evidence against the streams of the instance.
     pub(super) culpable: Option<Culpable>,
+    /// The last heartbeat before the fence.
+    pub(super) last_heartbeat: WallTime,
     /// Whether the lease was withdrawn for it: it is carried out whatever happens.
     pub(super) is_promised: bool,
 }
@@ -151,7 +153,8 @@ impl Attempt {
             case.progress.clone(),
             self.scoring.clone(),
         )
-        .blaming(case.culpable);
+        .blaming(case.culpable)
+        .last_heard(Some(case.last_heartbeat));
         let watch = Stopwatch::start(&self.links.clock);
         let mut applied = match execute(fleet, command).await {
             // It had no lease, or nothing exclusive, when it was looked at.

@@ -63,6 +63,7 @@ impl RecoveryActor {
         };
         let culpable = self.culpable(&failure, &entry, earlier.is_some());
         let watch = Stopwatch::start(clock);
+        let last_heartbeat = entry.last_beat_wall();
         let actor = entry.actor();
         let request = async move {
             match actor {
@@ -85,6 +86,7 @@ impl RecoveryActor {
                 progress,
                 in_doubt: false,
                 culpable,
+                last_heartbeat,
                 is_given_up: false,
                 is_promised: false,
             };

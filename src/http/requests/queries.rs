@@ -8,7 +8,8 @@ use super::reading::{Record, Refused, Slot};
 use super::request::request;
 use super::rules::{parsed, server_id, text, word};
 use super::texts::{
-    LabelFilters, digits, page_limit, position, stored_page_limit, switch, time, truth, wait, words,
+    LabelFilters, Past, digits, page_limit, past, position, stored_page_limit, switch, time, truth,
+    wait, words,
 };
 use super::why::{Why, why};
 use crate::domain::alert::{AlertFilter, AlertKind};
@@ -19,6 +20,7 @@ use crate::domain::ids::{
 };
 use crate::domain::incident::{IncidentFilter, IncidentState};
 use crate::domain::instance::InstanceStatus;
+use crate::domain::planned::Requester;
 use crate::domain::queries::{InstanceList, NameFilter, StreamFilter};
 use crate::domain::reason::RebalanceReason;
 use crate::domain::stream::StreamState;
@@ -326,12 +328,16 @@ request! {
         instance: Option<InstanceId> = server_id(),
         /// Only events of this stream.
         stream: Option<StreamId> = digits(1..=MAX_SAFE_INTEGER, StreamId::new),
+        /// Only events of this incident.
+        incident: Option<IncidentId> = digits(1..=MAX_SAFE_INTEGER, IncidentId::new),
+        /// Only events that this actor caused.
+        actor: Option<Requester> = word(Requester::ALL, Requester::as_str),
         /// Only events of these kinds, with commas in between.
         kind: Option<Vec<&'static str>> = words(Event::KINDS, |kind| kind),
-        /// Only events of then or later.
-        from: Option<WallTime> = time(),
+        /// Only events of then or later: a time, or how long ago.
+        from: Option<Past> = past(),
         /// Only events of before or then.
-        to: Option<WallTime> = time(),
+        to: Option<Past> = past(),
         /// How many events, 1 to 1,000.
         limit: Option<u32> = stored_page_limit(),
     }
@@ -339,21 +345,49 @@ request! {
 }
 
 fn events_span(draft: &<EventsQuery as Record>::Draft) -> Refused {
-    span(&draft.from, &draft.to)
+    past_span(&draft.from, &draft.to)
 }
 
-impl From<EventsQuery> for EventFilter {
-    fn from(query: EventsQuery) -> Self {
-        Self {
-            order: query.order.unwrap_or(EventOrder::Ascending),
-            after: query.after,
-            instance: query.instance,
-            stream: query.stream,
-            kinds: query.kind.unwrap_or_default(),
-            from: query.from,
-            to: query.to,
+impl EventsQuery {
+    /// Returns the filter; `now` is what durations are counted from.
+    pub(in crate::http) fn filter(self, now: WallTime) -> EventFilter {
+        EventFilter {
+            order: self.order.unwrap_or(EventOrder::Ascending),
+            after: self.after,
+            instance: self.instance,
+            stream: self.stream,
+            incident: self.incident,
+            actor: self.actor,
+            kinds: self.kind.unwrap_or_default(),
+            from: self.from.map(|from| from.until(now)),
+            to: self.to.map(|to| to.until(now)),
         }
     }
+}
+
+impl Past {
+    /// Returns the moment, seen from `now`.
+    pub(in crate::http) fn until(self, now: WallTime) -> WallTime {
+        match self {
+            Self::At(at) => at,
+            Self::Ago(ago) => now - ago,
+        }
+    }
+}
+
+/// Refuses a span that ends before it begins. A time and a duration cannot be compared here: such a span
+/// is only empty.
+fn past_span(from: &Slot<Past>, to: &Slot<Past>) -> Refused {
+    let mut refused = Refused::default();
+    let is_reversed = match (from, to) {
+        (Some(Ok(Past::At(from))), Some(Ok(Past::At(to)))) => from > to,
+        (Some(Ok(Past::Ago(from))), Some(Ok(Past::Ago(to)))) => from < to,
+        _ => false,
+    };
+    if is_reversed {
+        refused.note("to", "must not be earlier than `from`");
+    }
+    refused
 }
 
 fn span(from: &Slot<WallTime>, to: &Slot<WallTime>) -> Refused {

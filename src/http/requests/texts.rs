@@ -93,6 +93,25 @@ pub(super) fn time() -> impl Rule<Value = WallTime> {
     parsed(parse_time)
 }
 
+/// A moment of the past, as a time or as a duration up to now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http) enum Past {
+    At(WallTime),
+    Ago(Duration),
+}
+
+/// Accepts an RFC 3339 time, or how long ago it was, such as `2h`.
+pub(super) fn past() -> impl Rule<Value = Past> {
+    parsed(|text| {
+        let at = parse_time(text).map(Past::At);
+        at.or_else(|_| humantime::parse_duration(text).map(Past::Ago))
+            .map_err(|_| {
+                "must be an RFC 3339 time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h"
+                    .to_owned()
+            })
+    })
+}
+
 /// The longest time from now to a moment that is given as a duration.
 const LONGEST_SPAN: Duration = Duration::from_secs(366 * 86_400);
 

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::events::DatedEvent;
-use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::ids::{IncidentId, InstanceId, StreamId};
+use crate::domain::planned::Requester;
 use crate::domain::time::WallTime;
 use crate::store::stored_event::StoredEvent;
 
@@ -16,6 +17,8 @@ pub(super) struct EventTable {
     last: i64,
     by_instance: BTreeSet<(InstanceId, i64)>,
     by_stream: BTreeSet<(StreamId, i64)>,
+    by_incident: BTreeSet<(IncidentId, i64)>,
+    by_caller: BTreeSet<(Requester, i64)>,
     by_kind: BTreeSet<(&'static str, i64)>,
     by_time: BTreeSet<(WallTime, i64)>,
 }
@@ -29,6 +32,12 @@ impl EventTable {
         }
         if let Some(stream) = dated.event.stream() {
             self.by_stream.insert((stream, sequence));
+        }
+        if let Some(incident) = dated.event.incident() {
+            self.by_incident.insert((incident, sequence));
+        }
+        if let Some(caller) = dated.event.caller() {
+            self.by_caller.insert((caller, sequence));
         }
         self.by_kind.insert((dated.event.kind(), sequence));
         self.by_time.insert((dated.at, sequence));
@@ -44,6 +53,12 @@ impl EventTable {
         }
         if let Some(stream) = dated.event.stream() {
             self.by_stream.remove(&(stream, sequence));
+        }
+        if let Some(incident) = dated.event.incident() {
+            self.by_incident.remove(&(incident, sequence));
+        }
+        if let Some(caller) = dated.event.caller() {
+            self.by_caller.remove(&(caller, sequence));
         }
         self.by_kind.remove(&(dated.event.kind(), sequence));
         self.by_time.remove(&(dated.at, sequence));
@@ -79,6 +94,12 @@ impl EventTable {
         } else if let Some(instance) = &filter.instance {
             let range = (instance.clone(), least)..=(instance.clone(), most);
             take(&mut self.by_instance.range(range).map(|(_, number)| *number))
+        } else if let Some(incident) = filter.incident {
+            let range = (incident, least)..=(incident, most);
+            take(&mut self.by_incident.range(range).map(|(_, number)| *number))
+        } else if let Some(caller) = filter.caller() {
+            let range = (caller, least)..=(caller, most);
+            take(&mut self.by_caller.range(range).map(|(_, number)| *number))
         } else if !filter.kinds.is_empty() {
             let of_kind = |kind: &&'static str| -> Vec<StoredEvent> {
                 let range = (*kind, least)..=(*kind, most);

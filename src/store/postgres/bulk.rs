@@ -27,10 +27,10 @@ const PUT_PLACEMENTS: &str = "\
 
 /// The order of the arrays is the order of the events: `ordinality` keeps it through any plan.
 const APPEND_EVENTS: &str = "\
-    INSERT INTO events (at, kind, instance_id, stream_id, payload) \
-    SELECT at, kind, instance_id, stream_id, payload \
-    FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY \
-        AS event (at, kind, instance_id, stream_id, payload, place) \
+    INSERT INTO events (at, kind, instance_id, stream_id, payload, incident_id, actor) \
+    SELECT at, kind, instance_id, stream_id, payload, incident_id, actor \
+    FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY \
+        AS event (at, kind, instance_id, stream_id, payload, incident_id, actor, place) \
     ORDER BY place";
 
 /// Returns one column of the rows.
@@ -75,6 +75,8 @@ pub(super) async fn append_events(
         .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.instance_id.as_deref()))
         .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.stream_id))
         .bind::<Array<Text>, _>(column(rows, |row| row.payload.as_str()))
+        .bind::<Array<Nullable<BigInt>>, _>(column(rows, |row| row.incident_id))
+        .bind::<Array<Nullable<Text>>, _>(column(rows, |row| row.actor))
         .execute(c)
         .await?;
     Ok(())

@@ -461,7 +461,7 @@ pub(super) async fn find_events(
     let mut rows: Vec<StoredEventRow> = Vec::new();
     if filter.is_by_time_alone() {
         rows = events_of_a_time(c, filter, limit).await?;
-    } else if filter.instance.is_some() || filter.stream.is_some() {
+    } else if filter.is_indexed_before_kinds() {
         rows = indexed_events(c, filter, &filter.kinds, limit).await?;
     } else if filter.kinds.is_empty() {
         rows = indexed_events(c, filter, &[], limit).await?;
@@ -512,6 +512,14 @@ async fn indexed_events(
     }
     if let Some(instance) = &filter.instance {
         wanted = wanted.filter(events::instance_id.eq(instance.as_str()));
+    }
+    if let Some(incident) = filter.incident {
+        wanted = wanted.filter(events::incident_id.eq(incident.get()));
+    }
+    match (filter.actor, filter.caller()) {
+        (None, _) => {}
+        (Some(_), Some(caller)) => wanted = wanted.filter(events::actor.eq(caller.as_str())),
+        (Some(_), None) => wanted = wanted.filter(events::actor.is_null()),
     }
     match kinds {
         [] => {}

@@ -7,6 +7,7 @@ use crate::domain::events::{DatedEvent, Event};
 use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{Incarnation, IncidentId, InstanceId, StreamId};
 use crate::domain::incident::{FailureCause, Incident, IncidentOutcome, OrderReason};
+use crate::domain::planned::Requester;
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 use crate::store::schema::{events, incidents, last_beats, metrics};
@@ -21,11 +22,14 @@ pub(in crate::store) struct EventRow {
     pub(in crate::store) instance_id: Option<String>,
     pub(in crate::store) stream_id: Option<i64>,
     pub(in crate::store) payload: String,
+    pub(in crate::store) incident_id: Option<i64>,
+    /// The caller that caused it; `None` for the program itself.
+    pub(in crate::store) actor: Option<&'static str>,
 }
 
 impl EventRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 5;
+    pub(in crate::store) const WIDTH: usize = 7;
 
     /// Creates the row for `event`.
     pub(in crate::store) fn new(at: WallTime, event: &Event) -> Result<Self, StoreError> {
@@ -37,6 +41,8 @@ impl EventRow {
             instance_id: event.instance().map(|id| id.as_str().to_owned()),
             stream_id: event.stream().map(StreamId::get),
             payload,
+            incident_id: event.incident().map(IncidentId::get),
+            actor: event.caller().map(Requester::as_str),
         })
     }
 }

@@ -10,7 +10,8 @@ use diesel::{Connection, RunQueryDsl};
 use super::lane;
 use super::operations;
 use crate::domain::event_filter::{EventFilter, EventOrder};
-use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::ids::{IncidentId, InstanceId, StreamId};
+use crate::domain::planned::Requester;
 use crate::domain::time::WallTime;
 use crate::store::failure::Access;
 use crate::store::migrations;
@@ -91,6 +92,23 @@ fn every_search_of_the_audit_trail_goes_by_an_index() {
                     ..all()
                 },
                 "events_kind",
+            ),
+            (
+                EventFilter {
+                    incident: Some(IncidentId::new(1)),
+                    kinds: vec!["stream_assigned"],
+                    ..all()
+                },
+                "events_incident",
+            ),
+            (
+                EventFilter {
+                    actor: Some(Requester::Operator),
+                    from,
+                    after: Some(7),
+                    ..all()
+                },
+                "events_actor",
             ),
             (EventFilter { from, ..all() }, "COVERING INDEX events_at"),
             (

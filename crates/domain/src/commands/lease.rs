@@ -141,6 +141,7 @@ impl Command for WithdrawLease {
 
     fn decide(&self, draft: &mut Draft<'_>) -> Result<Withdrawn, Rejection> {
         let instance = current_life(draft, &self.id, self.incarnation)?;
+        let incident = self.opened.as_ref().map(|opened| opened.incident().id);
         let before = instance.withdrawn;
         // An instance that is to leave still leaves, whatever else happens to it.
         if before.is_none_or(|before| {
@@ -170,8 +171,10 @@ impl Command for WithdrawLease {
                 streams: super::recover::count(super::recover::held(draft, &self.id)),
                 by: order.as_ref().map(|order| order.by),
                 reason: order.and_then(|order| order.reason),
+                incident,
             });
         }
+        draft.set_incident(incident);
         let cause = EvacuationCause::from(self.cause);
         let culpable = (self.culpable).filter(|_| self.cause == WithdrawalCause::Failure);
         let quarantined = culpable.map_or_else(Vec::new, |culpable| {
@@ -187,6 +190,7 @@ impl Command for WithdrawLease {
         for stream in kept(draft, &self.id) {
             draft.begin_release(stream, AfterRelease::planned_move(None));
         }
+        draft.set_incident(None);
         if let Some(opened) = &self.opened {
             draft.record(opened.incident().clone());
         }

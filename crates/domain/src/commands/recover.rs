@@ -25,6 +25,7 @@ pub struct RecoverInstance {
     progress: Progress,
     scoring: Scoring,
     culpable: Option<Culpable>,
+    last_heartbeat: Option<WallTime>,
 }
 
 impl RecoverInstance {
@@ -44,6 +45,16 @@ impl RecoverInstance {
             progress,
             scoring,
             culpable: None,
+            last_heartbeat: None,
+        }
+    }
+
+    /// Notes the last heartbeat before the instance was fenced, for the event.
+    #[must_use]
+    pub fn last_heard(self, last_heartbeat: Option<WallTime>) -> Self {
+        Self {
+            last_heartbeat,
+            ..self
         }
     }
 
@@ -111,6 +122,8 @@ impl Command for RecoverInstance {
                 incarnation: failure.incarnation,
                 cause: failure.cause,
                 streams,
+                last_heartbeat: self.last_heartbeat,
+                incident: Some(self.opened.incident().id),
             });
         }
         if self.manner.is_emergency() {
@@ -127,12 +140,14 @@ impl Command for RecoverInstance {
         } else {
             EvacuationCause::InstanceFailed
         };
+        draft.set_incident(Some(self.opened.incident().id));
         let culpable = self.culpable.filter(|_| status == InstanceStatus::Failed);
         let quarantined = culpable.map_or_else(Vec::new, |culpable| {
             blame_owned(draft, id, culpable, |_, _| true)
         });
         let mut evacuation = evacuate(draft, id, cause, &self.scoring);
         evacuation.orphaned.extend(&quarantined);
+        draft.set_incident(None);
         let incident = self.record(draft, streams, before, &evacuation, quarantined.len());
         let upto = draft.fleet().counter();
         Ok(Applied::new(incident, evacuation, upto))

@@ -49,6 +49,12 @@ pub enum Event {
         cause: FailureCause,
         /// How many streams it owned at that moment, or when its lease was withdrawn.
         streams: u32,
+        /// The last heartbeat before it was fenced, if the program received one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_heartbeat: Option<WallTime>,
+        /// The incident it belongs to. Unknown in events of old versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
     },
     /// A failed instance beats again and is on probation.
     InstanceReturned {
@@ -95,6 +101,9 @@ pub enum Event {
         /// Why it was asked for.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// The incident it belongs to, if it is not a removal. Unknown in events of old versions.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
     },
     /// Two processes live under one name; recorded once, however long it lasts.
     DuplicateIdentity {
@@ -314,6 +323,9 @@ pub enum Event {
         /// The fencing token of that one, which is void now. Unknown in events of old versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         from_epoch: Option<Epoch>,
+        /// The incident whose recovery moved it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
     },
     /// An instance released a stream.
     StreamReleased {
@@ -397,6 +409,9 @@ pub enum Event {
         /// of old versions.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<AssignReason>,
+        /// The incident whose recovery asks for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
     },
     /// The owner of a stream that was to release it keeps it.
     HandoverAbandoned {
@@ -425,6 +440,9 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         epoch: Option<Epoch>,
         reason: OrphanReason,
+        /// The incident whose recovery found no room for it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        incident: Option<IncidentId>,
     },
     /// The assignment of a stream ended because it was disabled or deleted.
     StreamWithdrawn {

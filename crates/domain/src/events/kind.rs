@@ -51,6 +51,19 @@ impl Event {
         "streams_delivered",
     ];
 
+    /// The names of the fields that are moments, as microseconds since 1970: answers and the log show
+    /// them as RFC 3339.
+    pub const MOMENTS: &'static [&'static str] = &[
+        "at",
+        "deadline_at",
+        "ended_at",
+        "held_at",
+        "last_heartbeat",
+        "ordered_at",
+        "retry_at",
+        "until",
+    ];
+
     /// The kind as one word, as stored and counted.
     pub const fn kind(&self) -> &'static str {
         match self {

@@ -3,24 +3,25 @@
 //! An event about a whole instance is worth a line. Events about single streams are details: a command may
 //! have thousands of them, and the line of the command counts them (`movements.rs`).
 
-use std::borrow::Cow;
-
+use super::detail;
 use super::event::{Event, RemovalReason};
 use crate::ids::InstanceId;
 use crate::incident::IncidentOutcome;
 use crate::planned::{DrainState, RollState};
+use crate::string_enum::string_enum;
 
-/// How loud an event is in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum EventSeverity {
-    /// A detail.
-    Debug,
-    /// It is as it should be.
-    Info,
-    /// An operator may want to know.
-    Warning,
-    /// An operator has to do something.
-    Error,
+string_enum! {
+    /// How loud an event is in the log, and in the list of events.
+    EventSeverity {
+        /// A detail.
+        Debug = "debug",
+        /// It is as it should be.
+        Info = "info",
+        /// An operator may want to know.
+        Warning = "warning",
+        /// An operator has to do something.
+        Error = "error",
+    }
 }
 
 impl Event {
@@ -94,9 +95,9 @@ impl Event {
         }
     }
 
-    /// What happened, in a sentence; the kind for a detail.
-    pub fn sentence(&self) -> Cow<'static, str> {
-        let sentence = match self {
+    /// What happened, in a sentence.
+    pub fn sentence(&self) -> String {
+        match self {
             Self::InstanceRegistered {
                 instance,
                 reregistration,
@@ -310,9 +311,8 @@ impl Event {
             | Self::OverlapEnded { .. }
             | Self::StreamOrphaned { .. }
             | Self::StreamWithdrawn { .. }
-            | Self::StreamsDelivered { .. } => return Cow::Borrowed(self.kind()),
-        };
-        Cow::Owned(sentence)
+            | Self::StreamsDelivered { .. } => detail::sentence(self),
+        }
     }
 }
 

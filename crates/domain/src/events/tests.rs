@@ -16,6 +16,7 @@ fn the_kind_in_the_json_is_the_kind_that_is_counted() {
         reason: AssignReason::Requested,
         from: None,
         from_epoch: None,
+        incident: None,
     };
     let json = serde_json::to_value(&event).unwrap();
     assert_eq!(json["kind"], event.kind());
@@ -169,12 +170,12 @@ fn streams_without_room_make_an_event_a_warning() {
 }
 
 #[test]
-fn an_event_about_one_stream_is_a_detail_under_its_kind() {
+fn an_event_about_one_stream_is_a_detail_with_a_sentence() {
     let event = Event::StreamCreated {
         stream: StreamId::new(4),
     };
     assert_eq!(event.severity(), EventSeverity::Debug);
-    assert_eq!(event.sentence(), event.kind());
+    assert_eq!(event.sentence(), "stream 4 was created");
     let registered = |reregistration| Event::InstanceRegistered {
         instance: InstanceId::from("a"),
         incarnation: Incarnation::new(1),
@@ -183,4 +184,98 @@ fn an_event_about_one_stream_is_a_detail_under_its_kind() {
     };
     assert_eq!(registered(false).sentence(), "instance a registered");
     assert_eq!(registered(true).sentence(), "instance a registered again");
+}
+
+/// One event of each kind that a log line does not show, as it is stored.
+const DETAILS: &[(&str, &str)] = &[
+    (
+        r#"{"kind":"stream_assigned","stream":4,"instance":"b","epoch":9,"reason":"instance_failed","from":"a","from_epoch":7,"incident":5}"#,
+        "stream 4 moved from a (epoch 7) to b under epoch 9 (instance_failed)",
+    ),
+    (
+        r#"{"kind":"stream_assigned","stream":4,"instance":"b","epoch":9,"reason":"requested"}"#,
+        "stream 4 was given to b under epoch 9 (requested)",
+    ),
+    (
+        r#"{"kind":"stream_orphaned","stream":4,"from":"a","reason":"instance_failed"}"#,
+        "stream 4 lost a and waits for room (instance_failed)",
+    ),
+    (
+        r#"{"kind":"stream_released","stream":4,"instance":"a","epoch":7,"reason":"no memory"}"#,
+        "a released stream 4 (epoch 7): no memory",
+    ),
+    (
+        r#"{"kind":"stream_releasing","stream":4,"instance":"a","epoch":7,"to":"b"}"#,
+        "a is asked to release stream 4 (epoch 7), for b",
+    ),
+    (
+        r#"{"kind":"streams_delivered","instance":"a","incarnation":2,"streams":[1,2,3,4,5,6,7],"epochs":[1,2,3,4,5,6,7]}"#,
+        "the worker of a knows of its streams 1 (epoch 1), 2 (epoch 2), 3 (epoch 3), 4 (epoch 4), 5 (epoch 5) and 2 more",
+    ),
+    (
+        r#"{"kind":"streams_differ","instance":"a","incarnation":2,"surplus":3}"#,
+        "the worker of a does not run some of its streams and runs 3 that it should not",
+    ),
+    (
+        r#"{"kind":"brake_ordered","action":"release","until":1700000000000000,"reason":"seen","ordered_at":1}"#,
+        "an operator gave the mass-failure brake the order `release`, with the hold until 2023-11-14T22:13:20.000000Z: seen",
+    ),
+];
+
+#[test]
+fn each_detail_reads_as_a_sentence() {
+    for (text, sentence) in DETAILS {
+        let event: Event = serde_json::from_str(text).unwrap();
+        assert_eq!(event.sentence(), *sentence, "{text}");
+        assert_ne!(event.sentence(), event.kind());
+    }
+}
+
+#[test]
+fn an_event_names_its_incident_its_actor_and_its_cause() {
+    for (text, incident, actor, cause) in [
+        (DETAILS[0].0, Some(5), "program", "incident 5"),
+        (DETAILS[1].0, None, "worker", "requested"),
+        (DETAILS[2].0, None, "program", "instance_failed"),
+        (DETAILS[3].0, None, "worker", "worker"),
+        (
+            r#"{"kind":"recovery_ended","incident":8,"instance":"a","outcome":"recovered","moved":1,"orphaned":0}"#,
+            Some(8),
+            "program",
+            "incident 8",
+        ),
+        (
+            r#"{"kind":"instance_failed","instance":"a","incarnation":1,"cause":"reported","streams":1,"incident":8}"#,
+            Some(8),
+            "operator",
+            "reported",
+        ),
+        (
+            r#"{"kind":"roll_changed","roll":3,"state":"running","by":"operator","instances":2}"#,
+            None,
+            "operator",
+            "roll 3",
+        ),
+        (
+            r#"{"kind":"stream_created","stream":1}"#,
+            None,
+            "operator",
+            "operator",
+        ),
+    ] {
+        let event: Event = serde_json::from_str(text).unwrap();
+        let found = event.incident().map(crate::ids::IncidentId::get);
+        assert_eq!((found, event.actor().as_str()), (incident, actor), "{text}");
+        assert_eq!(event.cause(), cause, "{text}");
+    }
+}
+
+#[test]
+fn the_fields_that_are_moments_are_known_by_name() {
+    let text = DETAILS[7].0;
+    let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text).unwrap();
+    let moments: Vec<&str> = (object.keys().map(String::as_str))
+        .filter(|name| Event::MOMENTS.contains(name))
+        .collect();
+    assert_eq!(moments, ["ordered_at", "until"]);
 }

@@ -19,6 +19,7 @@ fn assigned(stream: i64, to: &str, reason: AssignReason, from: Option<&str>) -> 
         reason,
         from: from.map(InstanceId::from),
         from_epoch: None,
+        incident: None,
     })
 }
 
@@ -38,6 +39,7 @@ fn releasing(stream: i64, to: Option<&str>, reason: AssignReason) -> DatedEvent 
         epoch: Epoch::new(1),
         to: to.map(InstanceId::from),
         reason: Some(reason),
+        incident: None,
     })
 }
 
@@ -47,6 +49,7 @@ fn orphaned(stream: i64, reason: OrphanReason) -> DatedEvent {
         from: "a".into(),
         epoch: None,
         reason,
+        incident: None,
     })
 }
 

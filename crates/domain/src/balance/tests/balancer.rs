@@ -50,6 +50,7 @@ fn arrived(stream: i64) -> [DatedEvent; 1] {
         reason: AssignReason::Rebalance,
         from: Some("a".into()),
         from_epoch: None,
+        incident: None,
     })
 }
 

@@ -13,7 +13,7 @@ use super::model::Fleet;
 use super::policies::Policies;
 use crate::events::Event;
 use crate::explain::Placing;
-use crate::ids::{AssignmentVersion, Epoch, Incarnation, InstanceId, RollId, StreamId};
+use crate::ids::{AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, RollId, StreamId};
 use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
 use crate::planned::Roll;
@@ -35,6 +35,8 @@ pub struct Draft<'f> {
     filled: usize,
     changes: Vec<Change>,
     events: Vec<Event>,
+    /// The incident to which the moves of the moment belong.
+    incident: Option<IncidentId>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
     /// The reasons of its placements, by the instance that got the streams.
     placings: BTreeMap<InstanceId, Placing>,
@@ -55,6 +57,7 @@ impl<'f> Draft<'f> {
             filled: 0,
             changes: Vec::new(),
             events: Vec::new(),
+            incident: None,
             touched: BTreeMap::new(),
             placings: BTreeMap::new(),
         }
@@ -109,6 +112,12 @@ impl<'f> Draft<'f> {
     /// The next epoch; also the source of incarnations and incident ids.
     pub fn next_epoch(&mut self) -> Epoch {
         self.fleet.advance_counter()
+    }
+
+    /// Sets the incident to which the moves that follow belong. The placing of waiting streams at the
+    /// end of a command belongs to none.
+    pub fn set_incident(&mut self, incident: Option<IncidentId>) {
+        self.incident = incident;
     }
 
     /// Writes down what happened.
@@ -289,6 +298,7 @@ impl<'f> Draft<'f> {
             from: from.clone(),
             epoch,
             reason,
+            incident: self.incident,
         });
     }
 

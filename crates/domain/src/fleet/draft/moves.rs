@@ -62,6 +62,7 @@ impl Draft<'_> {
             reason,
             from,
             from_epoch,
+            incident: self.incident,
         });
     }
 
@@ -145,6 +146,7 @@ impl Draft<'_> {
             epoch: assignment.epoch,
             to: then.to().cloned(),
             reason: Some(then.shown_reason()),
+            incident: self.incident,
         });
         let before = Place::Assigned(assignment.clone());
         // An overlap ends with it, and its former owner has to hear of that.
