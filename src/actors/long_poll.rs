@@ -61,6 +61,16 @@ impl PollsEnd {
         self.over.notify_waiters();
     }
 
+    /// Returns once all waits have ended.
+    pub(super) async fn ended(&self) {
+        let mut over = pin!(self.over.notified());
+        // It listens before it looks.
+        over.as_mut().enable();
+        if !self.is_over() {
+            over.await;
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.is_over.load(Ordering::SeqCst)
     }

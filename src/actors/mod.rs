@@ -23,6 +23,7 @@
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`clean_up`] | process | deletes what is past its retention |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
+//! | [`event_tail`] | process | announces new events with their numbers to readers that follow them |
 //!
 //! The floors, from the top. Each imports only from those below it (`tests/house/circles.rs`):
 //!
@@ -33,8 +34,8 @@
 //! recovery                      asks fleet, supervisor, alerts, event_outbox
 //! supervisor                    creates instance actors
 //! instance, identity,           one listener, or one question, each
-//! event_feed, consistency,
-//! headroom
+//! event_feed, event_tail,
+//! consistency, headroom
 //! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
 //! archive, heartbeat_log,       past the breakers to the store; past the registry to who waits
@@ -42,7 +43,7 @@
 //! db_breaker, registry          whether the store answers; where an instance is found
 //! refusal, fatal, telemetry,    messages and handles that every actor may hold
 //! instance_link, exit_notice, batch, address, alarm,
-//! store_calls
+//! store_calls, event_fields
 //! ```
 
 mod address;
@@ -57,6 +58,7 @@ pub mod db_breaker;
 pub mod event_feed;
 pub mod event_fields;
 pub mod event_outbox;
+pub mod event_tail;
 pub mod exit_notice;
 pub mod fatal;
 pub mod fleet;

@@ -14,6 +14,7 @@ use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
 use super::event_outbox::EventOutbox;
+use super::event_tail::EventTail;
 use super::fatal::{Fatal, FatalSender, Vital};
 use super::fleet::{FleetActor, FleetLinks, MAX_WAITING};
 use super::headroom::HeadroomActor;
@@ -280,6 +281,12 @@ pub fn start(
         },
         vital("Supervisor"),
     ));
+    let archive = StoreReader::new(access.clone(), incidents.clone());
+    let (event_tail, reserved_tail) = reserve::<EventTail>(MAILBOX);
+    placement.begin_with_records(
+        reserved_tail,
+        EventTail::new(archive.clone(), clock.clone(), vital("EventTail")),
+    );
     let fleet_links = FleetLinks {
         clock: clock.clone(),
         registry: registry.clone(),
@@ -290,6 +297,7 @@ pub fn start(
             balance.clone().recipient(),
             headroom.clone().recipient(),
             rolls.recipient(),
+            event_tail.clone().recipient(),
         ],
         access: access.clone(),
         incidents: incidents.clone(),
@@ -324,7 +332,6 @@ pub fn start(
         event_outbox.clone(),
         vital("IdentityActor"),
     ));
-    let archive = StoreReader::new(access.clone(), incidents.clone());
     let recovery_links = RecoveryLinks {
         archive: archive.clone(),
         checks: Arc::new(Semaphore::new(1)),
@@ -394,6 +401,7 @@ pub fn start(
         supervisor,
         heartbeats,
         feed,
+        event_tail,
         breaker,
         archive,
         health,

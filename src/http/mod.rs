@@ -8,7 +8,7 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from it.
 //! One file a group of routes: `workers` (the calls of every worker), `instances`, `long_poll`,
-//! `streams`, `moves`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `events`,
+//! `streams`, `moves`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `events`, `follow`,
 //! `health`,
 //! `alerts`, `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
@@ -32,6 +32,7 @@ mod connection;
 mod diagnostic;
 mod events;
 mod explain;
+mod follow;
 mod gate;
 mod gauges;
 mod health;

@@ -9,9 +9,9 @@ use actix_web::{guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, events, explain, health,
-    instances, long_poll, moves, patterns, planned, quarantine, rebalance, recovery, resilience,
-    rolls, status, streams, workers,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, events, explain, follow,
+    health, instances, long_poll, moves, patterns, planned, quarantine, rebalance, recovery,
+    resilience, rolls, status, streams, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -96,6 +96,8 @@ static ROUTES: &[Route] = routes![
         "Shows a stream, its owner, and why it waits. Its URL is masked without `urls=full`.";
     Current Shown GET "/streams/{id}/explain" [None] explain::stream,
         "Explains why a stream is where it is, where it could go now, and which way it came.";
+    Current Shown GET "/streams/{id}/story" [Read] events::stream_story,
+        "Tells what happened to a stream, oldest first, one sentence each; `from`, `to`, `limit` (default 1,000), `after`.";
     Current Ordered DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
     Current Ordered POST "/streams/{id}/release-quarantine" [Read] quarantine::release,
@@ -108,6 +110,8 @@ static ROUTES: &[Route] = routes![
         "Shows an instance and the streams assigned to it.";
     Current Shown GET "/instances/{server_id}/explain" [None] explain::instance,
         "Explains whether an instance gets streams, which waiting ones it could have, and its fair share.";
+    Current Shown GET "/instances/{server_id}/story" [Read] events::instance_story,
+        "Tells what happened to an instance, oldest first, one sentence each; `from`, `to`, `limit` (default 1,000), `after`.";
     Current Told GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
         "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
     Current Ordered DELETE "/instances/{server_id}" [Read] instances::delete,
@@ -172,6 +176,8 @@ static ROUTES: &[Route] = routes![
         "Shows a recovery with its steps.";
     Current Shown GET "/resilience/events" [Read] events::list,
         "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `incident`, `actor`, `kind` (several: commas), `from`, `to` (a time, or how long ago).";
+    Current Shown GET "/resilience/events/stream" [Read] follow::follow,
+        "Events as they happen, as server-sent events; `after` or the header `Last-Event-ID`, and the filters of the list. Begins with what comes, or at `from`.";
     Current Shown GET "/resilience/brake" [None] brake::report,
         "Shows whether the recovery of a mass failure is held back, since and until when, and why.";
     Current Ordered POST "/resilience/brake" [None] brake::order,

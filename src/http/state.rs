@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use prometheus_client::registry::Registry;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::answer::Told;
 use super::connection::ClientLimits;
@@ -49,6 +49,9 @@ pub struct RequestLimits {
     /// Long polls. Each costs memory and a connection, and nothing else: twice as many as a large
     /// fleet has workers.
     pub polls: usize,
+    /// Readers that follow events. Each costs as much as a poll while nothing happens, and a text for each
+    /// event otherwise.
+    pub followers: usize,
 }
 
 impl Default for RequestLimits {
@@ -58,9 +61,14 @@ impl Default for RequestLimits {
             reads: 2_000,
             lists: 32,
             polls: 20_000,
+            followers: 1_000,
         }
     }
 }
+
+/// How many followers read older events from the store at once; the others wait for their turn. All of
+/// them come back together when the program was started again.
+const MAX_CATCHING_UP: usize = 4;
 
 /// How many consistency checks are under way at once: each holds a whole fleet in memory.
 const MAX_CHECKS: usize = 2;
@@ -119,6 +127,8 @@ struct Shared {
     lists: Semaphore,
     checks: Semaphore,
     polls: Semaphore,
+    followers: Arc<Semaphore>,
+    catching_up: Semaphore,
 }
 
 impl AppState {
@@ -144,6 +154,8 @@ impl AppState {
                 lists: Semaphore::new(limits.lists),
                 checks: Semaphore::new(MAX_CHECKS.min(limits.lists)),
                 polls: Semaphore::new(limits.polls),
+                followers: Arc::new(Semaphore::new(limits.followers)),
+                catching_up: Semaphore::new(MAX_CATCHING_UP),
             }),
         }
     }
@@ -190,6 +202,27 @@ impl AppState {
         self.shared.settings.limits.polls.saturating_sub(free)
     }
 
+    /// Admits a follower of events until the permit is dropped, which its answer holds.
+    ///
+    /// # Errors
+    /// Returns 503 if there are too many.
+    pub(super) fn admit_follower(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let followers = self.shared.followers.clone();
+        followers.try_acquire_owned().map_err(|_| self.shed())
+    }
+
+    /// Returns when a follower may read older events, until the permit is dropped; `None` never comes
+    /// while the state exists.
+    pub(super) async fn turn_to_catch_up(&self) -> Option<SemaphorePermit<'_>> {
+        self.shared.catching_up.acquire().await.ok()
+    }
+
+    /// Counts a request that is refused.
+    fn shed(&self) -> Problem {
+        self.orchestrator().telemetry().requests_shed.inc();
+        Problem::overloaded()
+    }
+
     pub(super) fn gauges(&self) -> &FleetGauges {
         &self.shared.gauges
     }
@@ -211,9 +244,6 @@ impl AppState {
             Load::Check => &self.shared.checks,
             Load::Poll => &self.shared.polls,
         };
-        semaphore.try_acquire().map_err(|_| {
-            self.orchestrator().telemetry().requests_shed.inc();
-            Problem::overloaded()
-        })
+        semaphore.try_acquire().map_err(|_| self.shed())
     }
 }

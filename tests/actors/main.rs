@@ -14,7 +14,9 @@ mod breakers;
 mod clean_up;
 mod clock_steps;
 mod doubt;
+
 mod emergency;
+mod event_tail;
 #[path = "../faults/mod.rs"]
 mod faults;
 mod filling;

@@ -99,6 +99,8 @@ async fn without_a_proof_no_route_denies_confirms_or_judges() {
     let (world, cable) = led().await;
     cable.cut(true);
     pass(5).await;
+    // No answer waits for something to happen.
+    world.orchestrator.end_polls();
     for route in route_table() {
         let bodies = [
             json!({}),

@@ -574,6 +574,8 @@ fn concrete(path: &str) -> String {
 #[actix_web::test]
 async fn every_route_of_the_table_is_served_and_nothing_else() {
     let world = World::start().await;
+    // No answer waits for something to happen.
+    world.orchestrator.end_polls();
     let table = route_table();
     let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "BREW"];
     for route in table {
@@ -610,7 +612,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Contract::Current)
             .count(),
-        40
+        43
     );
     for path in [
         "/",
@@ -861,6 +863,7 @@ async fn an_overload_sheds_everything_but_heartbeats_and_probes() {
         reads: 0,
         lists: 0,
         polls: 0,
+        followers: 0,
     };
     let world = World::with(HttpSettings {
         limits,

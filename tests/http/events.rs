@@ -139,3 +139,71 @@ async fn wrong_filters_of_events_are_named() {
         assert_eq!(answer.bad_fields(), fields, "{query}");
     }
 }
+
+fn sentences(story: &Value) -> Vec<&str> {
+    let story = story["story"].as_array().unwrap();
+    story
+        .iter()
+        .map(|one| one["text"].as_str().unwrap())
+        .collect()
+}
+
+#[actix_web::test]
+async fn a_story_tells_the_events_of_one_in_order() {
+    let world = after_a_failure().await;
+    let story = world.get("/streams/1/story").await.ok();
+    assert_eq!(story["stream_id"], 1);
+    let told = sentences(&story);
+    assert_eq!(told[0], "stream 1 was created");
+    assert!(
+        told[1].starts_with("stream 1 was given to a under epoch "),
+        "{told:?}"
+    );
+    assert!(
+        told[2].starts_with("stream 1 moved from a (epoch "),
+        "{told:?}"
+    );
+    assert!(told[2].ends_with("(instance_failed)"), "{told:?}");
+    for one in story["story"].as_array().unwrap() {
+        assert!(one["id"].is_i64() && one["at"].is_string() && one["severity"].is_string());
+    }
+
+    let story = world.get("/instances/a/story").await.ok();
+    assert_eq!(story["server_id"], "a");
+    let told = sentences(&story);
+    assert_eq!(told[0], "instance a registered");
+    assert!(
+        told.contains(&"instance a has failed with 4 streams (reported)"),
+        "{told:?}"
+    );
+    let first = world.get("/instances/a/story?limit=1").await.ok();
+    assert_eq!(sentences(&first), ["instance a registered"]);
+    let next = first["next"].clone();
+    let rest = world
+        .get(&format!("/instances/a/story?after={next}"))
+        .await
+        .ok();
+    assert_eq!(sentences(&rest), told[1..]);
+    let lately = world.get("/instances/a/story?from=30s").await.ok();
+    assert!(!sentences(&lately).contains(&"instance a registered"));
+
+    // The story of an instance outlives it.
+    world.delete("/instances/a").await.ok();
+    let story = world.get("/instances/a/story").await.ok();
+    assert!(sentences(&story).last().unwrap().contains("was removed"));
+}
+
+#[actix_web::test]
+async fn a_story_without_a_subject_is_404_and_bad_input_is_named() {
+    let world = after_a_failure().await;
+    world.get("/instances/nobody/story").await.problem(404);
+    world.get("/streams/77/story").await.problem(404);
+    for (path, fields) in [
+        ("/streams/x/story", &["id"] as &[&str]),
+        ("/streams/1/story?from=x&limit=0", &["from", "limit"]),
+        ("/instances/a/story?from=1h&to=2h", &["to"]),
+        ("/instances/a/story?kind=x", &["kind"]),
+    ] {
+        assert_eq!(world.get(path).await.bad_fields(), fields, "{path}");
+    }
+}

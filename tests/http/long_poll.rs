@@ -153,6 +153,7 @@ async fn bad_input_is_named_and_strangers_are_told_so() {
 async fn polls_have_a_limit_of_their_own_and_who_goes_away_frees_its_place() {
     let limits = RequestLimits {
         polls: 2,
+        followers: 0,
         reads: 1,
         lists: 1,
         writes: 1,

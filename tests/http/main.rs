@@ -12,6 +12,7 @@ mod classic;
 mod epochs;
 mod events;
 mod explain;
+mod follow;
 mod health;
 mod long_poll;
 mod outage;

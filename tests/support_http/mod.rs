@@ -14,12 +14,13 @@
 #[path = "../faults/mod.rs"]
 pub(crate) mod faults;
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{dev::Service, test};
@@ -115,12 +116,40 @@ impl Answer {
 
 type Call = dyn Fn(test::TestRequest) -> Pin<Box<dyn Future<Output = Answer>>>;
 
+type Open = dyn Fn(test::TestRequest) -> Pin<Box<dyn Future<Output = Opened>>>;
+
+/// An answer whose body is read while it is written.
+pub struct Opened {
+    pub status: u16,
+    pub headers: HeaderMap,
+    body: BoxBody,
+}
+
+impl Opened {
+    /// The next piece of the body, however long it takes; none at its end.
+    pub async fn next(&mut self) -> Option<String> {
+        let piece = poll_fn(|context| Pin::new(&mut self.body).poll_next(context)).await?;
+        Some(String::from_utf8(piece.unwrap().to_vec()).unwrap())
+    }
+
+    /// Whatever comes within a second.
+    pub async fn soon(&mut self) -> String {
+        let mut text = String::new();
+        while let Ok(Some(piece)) = tokio::time::timeout(Duration::from_secs(1), self.next()).await
+        {
+            text.push_str(&piece);
+        }
+        text
+    }
+}
+
 /// A running system.
 pub struct World {
     pub orchestrator: Orchestrator,
     pub(crate) store: FaultyStore,
     pub state: AppState,
     call: Box<Call>,
+    open: Box<Open>,
 }
 
 impl World {
@@ -166,6 +195,20 @@ impl World {
         readiness.set(true);
         let state = AppState::new(orchestrator.clone(), settings, readiness, registry);
         let service = Rc::new(test::init_service(http::app(state.clone())).await);
+        let opening = service.clone();
+        let open = Box::new(move |request: test::TestRequest| {
+            let service = opening.clone();
+            let opened: Pin<Box<dyn Future<Output = Opened>>> = Box::pin(async move {
+                let response = service.call(request.to_request()).await.unwrap();
+                let (head, body) = response.into_parts().1.into_parts();
+                Opened {
+                    status: head.status().as_u16(),
+                    headers: head.headers().clone(),
+                    body,
+                }
+            });
+            opened
+        });
         let call = Box::new(move |request: test::TestRequest| {
             let service = service.clone();
             let answer: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
@@ -188,6 +231,7 @@ impl World {
             store,
             state,
             call,
+            open,
         }
     }
 
@@ -218,6 +262,14 @@ impl World {
         let add =
             |request: test::TestRequest, header: &(&str, &str)| request.append_header(*header);
         (self.call)(headers.iter().fold(request, add)).await
+    }
+
+    /// Sends a GET, and leaves the body of its answer to be read.
+    pub async fn open(&self, path: &str, headers: &[(&str, &str)]) -> Opened {
+        let request = test::TestRequest::with_uri(path);
+        let add =
+            |request: test::TestRequest, header: &(&str, &str)| request.append_header(*header);
+        (self.open)(headers.iter().fold(request, add)).await
     }
 
     pub async fn get(&self, path: &str) -> Answer {

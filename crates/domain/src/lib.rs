@@ -31,7 +31,7 @@
 //! | does the database answer | [`breaker`], [`startup`] |
 //! | may this orchestrator decide | [`leadership`] |
 //! | how is the whole | [`health`], [`headroom`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
-//! | what happened | [`events`], [`event_filter`], [`movements`], [`explain`] (why a stream was placed) |
+//! | what happened | [`events`], [`event_filter`], [`event_tail`] (when new ones are read for followers), [`movements`], [`explain`] (why a stream was placed) |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
 //! | texts and numbers | [`settings`], [`masked_url`], [`stream_url`], [`spelling`] |
@@ -49,6 +49,7 @@ pub mod constraints;
 pub mod digest;
 pub mod endings;
 pub mod event_filter;
+pub mod event_tail;
 pub mod events;
 pub mod explain;
 pub mod fleet;

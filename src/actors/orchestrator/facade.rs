@@ -12,6 +12,7 @@ use crate::actors::archive::StoreReader;
 use crate::actors::balance::BalanceActor;
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
+use crate::actors::event_tail::EventTail;
 use crate::actors::fleet::{Ask, Drain, Execute, FleetActor};
 use crate::actors::headroom::HeadroomActor;
 use crate::actors::health::HealthActor;
@@ -42,6 +43,7 @@ pub struct Orchestrator {
     pub(in crate::actors) supervisor: Addr<Supervisor>,
     pub(in crate::actors) heartbeats: Addr<HeartbeatLog>,
     pub(in crate::actors) feed: Addr<EventFeed>,
+    pub(in crate::actors) event_tail: Addr<EventTail>,
     pub(in crate::actors) breaker: Addr<DbBreakerActor>,
     pub(in crate::actors) archive: StoreReader,
     pub(in crate::actors) health: Addr<HealthActor>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::facade::{Orchestrator, ask};
 use crate::actors::alerts::{AlertPage, AskAlerts};
 use crate::actors::consistency;
+use crate::actors::event_tail::{Announcements, FollowEvents};
 use crate::actors::headroom::AskHeadroom;
 use crate::actors::health::{
     AskFailures, AskHealth, AskHealthHistory, Failures, HealthPage, HealthReport,
@@ -89,6 +90,14 @@ impl Orchestrator {
             (find_patterns(&incidents, &facts), incidents.len())
         });
         found.await.map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// New events from now on, with their numbers.
+    ///
+    /// # Errors
+    /// If the store does not answer, or the system ends.
+    pub async fn follow_events(&self) -> Result<Announcements, Refusal> {
+        ask(&self.event_tail, FollowEvents).await?
     }
 
     /// What the fleet can absorb, as of now.

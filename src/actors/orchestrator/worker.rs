@@ -80,6 +80,11 @@ impl Orchestrator {
         Ok(update)
     }
 
+    /// Returns once calls that wait are to end.
+    pub async fn polls_ended(&self) {
+        self.polls_end.ended().await;
+    }
+
     /// Answers every call that waits, now and from now on.
     pub fn end_polls(&self) {
         self.polls_end.end();

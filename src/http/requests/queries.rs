@@ -365,6 +365,81 @@ impl EventsQuery {
     }
 }
 
+request! {
+    /// `GET /resilience/events/stream`: where it begins, and what narrows it.
+    pub(in crate::http) struct FollowQuery {
+        /// The event the stream follows.
+        after: Option<i64> = position(|sequence| sequence),
+        /// Only events of this instance.
+        instance: Option<InstanceId> = server_id(),
+        /// Only events of this stream.
+        stream: Option<StreamId> = digits(1..=MAX_SAFE_INTEGER, StreamId::new),
+        /// Only events of this incident.
+        incident: Option<IncidentId> = digits(1..=MAX_SAFE_INTEGER, IncidentId::new),
+        /// Only events that this actor caused.
+        actor: Option<Requester> = word(Requester::ALL, Requester::as_str),
+        /// Only events of these kinds, with commas in between.
+        kind: Option<Vec<&'static str>> = words(Event::KINDS, |kind| kind),
+        /// Only events of then or later: a time, or how long ago. Without `after` the stream begins there.
+        from: Option<Past> = past(),
+        /// Only events of before or then.
+        to: Option<Past> = past(),
+    }
+    check follow_span
+}
+
+fn follow_span(draft: &<FollowQuery as Record>::Draft) -> Refused {
+    past_span(&draft.from, &draft.to)
+}
+
+impl FollowQuery {
+    /// Returns the filter; `now` is what durations are counted from.
+    pub(in crate::http) fn filter(self, now: WallTime) -> EventFilter {
+        EventFilter {
+            order: EventOrder::Ascending,
+            after: self.after,
+            instance: self.instance,
+            stream: self.stream,
+            incident: self.incident,
+            actor: self.actor,
+            kinds: self.kind.unwrap_or_default(),
+            from: self.from.map(|from| from.until(now)),
+            to: self.to.map(|to| to.until(now)),
+        }
+    }
+}
+
+request! {
+    /// The story of an instance or a stream: a page, oldest first.
+    pub(in crate::http) struct StoryQuery {
+        /// The event the page follows.
+        after: Option<i64> = position(|sequence| sequence),
+        /// Only what happened then or later: a time, or how long ago.
+        from: Option<Past> = past(),
+        /// Only what happened before or then.
+        to: Option<Past> = past(),
+        /// How many events, 1 to 1,000.
+        limit: Option<u32> = stored_page_limit(),
+    }
+    check story_span
+}
+
+fn story_span(draft: &<StoryQuery as Record>::Draft) -> Refused {
+    past_span(&draft.from, &draft.to)
+}
+
+impl StoryQuery {
+    /// Returns the filter, without what the story is about; `now` is what durations are counted from.
+    pub(in crate::http) fn filter(&self, now: WallTime) -> EventFilter {
+        EventFilter {
+            after: self.after,
+            from: self.from.map(|from| from.until(now)),
+            to: self.to.map(|to| to.until(now)),
+            ..EventFilter::default()
+        }
+    }
+}
+
 impl Past {
     /// Returns the moment, seen from `now`.
     pub(in crate::http) fn until(self, now: WallTime) -> WallTime {
