@@ -38,6 +38,7 @@
 //! consistency, headroom
 //! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
+//! incident_events               reads the chain of an incident
 //! archive, heartbeat_log,       past the breakers to the store; past the registry to who waits
 //! long_poll
 //! db_breaker, registry          whether the store answers; where an instance is found
@@ -66,6 +67,7 @@ pub mod headroom;
 pub mod health;
 pub mod heartbeat_log;
 pub mod identity;
+mod incident_events;
 pub mod instance;
 pub mod instance_link;
 pub mod leadership;

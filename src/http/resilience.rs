@@ -11,17 +11,22 @@ use super::problem::Problem;
 use super::requests::{IncidentsQuery, read_query};
 use super::state::{AppState, Load};
 use super::streams::Found;
+use crate::actors::refusal::Refusal;
 use crate::clock::Clock;
 use crate::domain::consistency::{Consistency, Incomparable};
-use crate::domain::ids::{Incarnation, IncidentId, InstanceId};
+use crate::domain::ids::{Epoch, Incarnation, IncidentId, InstanceId, StreamId};
 use crate::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, IncidentState, StepName, StepRecord,
     StepResult,
 };
+use crate::domain::incident_story::IncidentStory;
 use crate::domain::invariants::{Check, Invariant};
 
 /// How many incidents a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
+
+/// How many moves the answer about one incident shows; `GET /resilience/events?incident=` has all.
+const MOST_MOVES: usize = 1_000;
 
 #[derive(Debug, Serialize)]
 pub(super) struct ConsistencyAnswer {
@@ -104,6 +109,82 @@ struct IncidentAnswer {
     /// Left out of lists; `GET /resilience/incidents/{id}` has them.
     #[serde(skip_serializing_if = "Option::is_none")]
     steps: Option<Vec<StepAnswer>>,
+    /// As `steps`: the whole chain, from the last heartbeat on.
+    #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    chain: Option<ChainAnswer>,
+}
+
+/// The whole chain of a recovery.
+#[derive(Debug, Serialize)]
+struct ChainAnswer {
+    last_heartbeat: Option<Time>,
+    /// Null if the events could not be read.
+    story: Option<Vec<ChapterAnswer>>,
+    moves: Option<Vec<MoveAnswer>>,
+    /// How many moves are not in the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moves_left_out: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unknown_because: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct ChapterAnswer {
+    at: Time,
+    what: &'static str,
+    text: String,
+}
+
+#[derive(Debug, Serialize)]
+struct MoveAnswer {
+    stream: StreamId,
+    at: Time,
+    from: InstanceId,
+    from_epoch: Option<Epoch>,
+    to: Option<InstanceId>,
+    epoch: Option<Epoch>,
+    /// When the worker of the new owner had heard of it.
+    heard_at: Option<Time>,
+}
+
+impl ChainAnswer {
+    fn of(incident: &Incident, story: Result<IncidentStory, Refusal>) -> Self {
+        let story = match story {
+            Ok(story) => story,
+            Err(refusal) => {
+                return Self {
+                    last_heartbeat: None,
+                    story: None,
+                    moves: None,
+                    moves_left_out: None,
+                    unknown_because: Some(refusal.to_string()),
+                };
+            }
+        };
+        let left_out = story.moves.len().saturating_sub(MOST_MOVES);
+        let chapters = story.chapters.into_iter().map(|chapter| ChapterAnswer {
+            at: Time(chapter.at),
+            what: chapter.what,
+            text: chapter.text,
+        });
+        let moves = story.moves.into_iter().take(MOST_MOVES);
+        let moves = moves.map(|one| MoveAnswer {
+            stream: one.stream,
+            at: Time(one.at),
+            from: incident.instance.clone(),
+            from_epoch: one.from_epoch,
+            to: one.to,
+            epoch: one.epoch,
+            heard_at: one.heard_at.map(Time),
+        });
+        Self {
+            last_heartbeat: story.last_heartbeat.map(Time),
+            story: Some(chapters.collect()),
+            moves: Some(moves.collect()),
+            moves_left_out: (left_out > 0).then_some(left_out),
+            unknown_because: None,
+        }
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -130,10 +211,12 @@ impl StepAnswer {
 }
 
 impl IncidentAnswer {
-    fn with_steps(mut incident: Incident, clock: &Clock) -> Self {
+    fn whole(mut incident: Incident, story: Result<IncidentStory, Refusal>, clock: &Clock) -> Self {
+        let chain = ChainAnswer::of(&incident, story);
         let steps = std::mem::take(&mut incident.steps);
         Self {
             steps: Some(steps.into_iter().map(StepAnswer::of).collect()),
+            chain: Some(chain),
             ..Self::of(incident, clock)
         }
     }
@@ -158,6 +241,7 @@ impl IncidentAnswer {
             reason: incident.reason.map(|reason| reason.text),
             escalated_at: incident.escalated_at.map(Time),
             steps: None,
+            chain: None,
             server_id: incident.instance,
         }
     }
@@ -195,8 +279,13 @@ pub(super) async fn incident(
     let _permit = state.admit(Load::Read)?;
     let found = state.orchestrator().archive().incident(id).await?;
     let incident = found.ok_or_else(|| Problem::unknown_incident(id))?;
+    let story = state
+        .orchestrator()
+        .archive()
+        .incident_story(&incident)
+        .await;
     Ok(HttpResponse::Ok().json(state.told(Found {
         status: "success",
-        data: IncidentAnswer::with_steps(incident, state.orchestrator().clock()),
+        data: IncidentAnswer::whole(incident, story, state.orchestrator().clock()),
     })))
 }

@@ -173,7 +173,7 @@ static ROUTES: &[Route] = routes![
     Current Shown GET "/resilience/incidents" [Read] resilience::incidents,
         "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `state`, `from`, `to`.";
     Current Shown GET "/resilience/incidents/{id}" [None] resilience::incident,
-        "Shows a recovery with its steps.";
+        "Shows a recovery with its steps and the whole chain (`story`, `moves`): the last heartbeat, late, failed, plan, moves with epochs, verification, and when each new owner had heard.";
     Current Shown GET "/resilience/events" [Read] events::list,
         "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `incident`, `actor`, `kind` (several: commas), `from`, `to` (a time, or how long ago).";
     Current Shown GET "/resilience/events/stream" [Read] follow::follow,

@@ -207,3 +207,58 @@ async fn a_story_without_a_subject_is_404_and_bad_input_is_named() {
         assert_eq!(world.get(path).await.bad_fields(), fields, "{path}");
     }
 }
+
+#[actix_web::test]
+async fn an_incident_tells_its_whole_chain() {
+    let world = after_a_failure().await;
+    let incident = world.get("/resilience/incidents").await.ok()["incidents"][0].clone();
+    assert_eq!(incident.get("story"), None, "lists stay short");
+    let path = format!("/resilience/incidents/{}", incident["id"]);
+    let before = world.get(&path).await.ok();
+    assert!(before["data"]["moves"][0]["heard_at"].is_null());
+    // The worker of the new owner names its streams.
+    let beat = json!({"server_id": "b", "current_streams": 0});
+    world.post("/heartbeat", beat).await.ok();
+    world.assign("b", 4).await;
+    pass(1).await;
+    let whole = world.get(&path).await.ok()["data"].clone();
+    assert!(whole["last_heartbeat"].is_string());
+    let chain: Vec<&str> = (whole["story"].as_array().unwrap().iter())
+        .map(|chapter| chapter["what"].as_str().unwrap())
+        .collect();
+    for what in [
+        "last_heartbeat",
+        "detect",
+        "failed",
+        "plan",
+        "moved",
+        "verify",
+        "heard",
+    ] {
+        assert!(chain.contains(&what), "`{what}` in {chain:?}");
+    }
+    assert_eq!(
+        (chain[0], *chain.last().unwrap()),
+        ("last_heartbeat", "heard")
+    );
+    let moves = whole["moves"].as_array().unwrap();
+    assert_eq!(moves.len(), 4);
+    for one in moves {
+        assert_has(one, &json!({"from": "a", "to": "b"}));
+        assert!(one["epoch"].as_i64() > one["from_epoch"].as_i64(), "{one}");
+        assert!(one["heard_at"].is_string(), "{one}");
+    }
+    // Without the database the incident is known, and its events are not.
+    world
+        .store
+        .set_outage(Some(crate::support_http::faults::Outage::Refusing));
+    for _ in 0..10 {
+        world.get("/resilience/events").await.problem(503);
+    }
+    let known = world.get(&path).await.ok()["data"].clone();
+    assert_eq!(
+        (&known["story"], &known["moves"]),
+        (&Value::Null, &Value::Null)
+    );
+    assert!(known["unknown_because"].is_string());
+}

@@ -26,7 +26,7 @@
 //! | is an instance alive | [`liveness`], [`probation`], [`heartbeat`], [`sweep`] |
 //! | may another worker run a stream | [`lease`], [`withdrawal`], [`handover`], [`release_watch`] |
 //! | what is planned for an instance | [`planned`], [`planned_timer`], [`pace`] (how fast its moves go) |
-//! | what happens after a failure | [`recovery`], [`incident`], [`endings`], [`backoff`], [`brake`] |
+//! | what happens after a failure | [`recovery`], [`incident`], [`incident_story`] (its whole chain), [`endings`], [`backoff`], [`brake`] |
 //! | does a worker run what it should | [`reconciliation`], [`digest`], [`identity`] |
 //! | does the database answer | [`breaker`], [`startup`] |
 //! | may this orchestrator decide | [`leadership`] |
@@ -61,6 +61,7 @@ pub mod heartbeat_outcome;
 pub mod identity;
 pub mod ids;
 pub mod incident;
+pub mod incident_story;
 pub mod instance;
 pub mod invariants;
 pub mod labels;
