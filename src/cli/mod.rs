@@ -8,6 +8,7 @@ mod check;
 mod client;
 mod dispatch;
 mod escapes;
+mod event_arguments;
 mod exit;
 mod flags;
 mod logging;

@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction};
 
 use super::asking::{asking, instance, question, text};
 use super::client::{Question, Subject};
+use super::event_arguments;
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use super::planned_arguments;
 use super::stream_arguments;
@@ -95,6 +96,8 @@ where
                 .filter_map(|(name, _, _)| Some((*name, asked.get_one::<String>(name)?.clone())));
             Command::Ask(question(Subject::Incidents(given.collect()), asked))
         }
+        Some(("events", asked)) => Command::Ask(event_arguments::events(asked)),
+        Some(("story", asked)) => Command::Ask(event_arguments::story(asked)),
         Some(("cluster", cluster)) => match cluster.subcommand() {
             Some(("take-over", asked)) => {
                 let reason = text(asked, "reason");
@@ -197,6 +200,7 @@ pub(super) fn command_line() -> clap::Command {
                         .help(help)
                 })),
         )
+        .subcommands(event_arguments::commands())
         .subcommand(
             asking("consistency").about(
                 "Has a running orchestrator check its invariants; exit code 1 if one is violated, \

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::catalogue::Format;
-use crate::cli::client::{ImportOrder, StreamsOrder};
+use crate::cli::client::{EventsOrder, ImportOrder, StoryOrder, StreamsOrder};
 use crate::config::settings;
 
 fn invocation(arguments: &[&str]) -> Invocation {
@@ -97,6 +97,55 @@ fn questions_to_a_running_orchestrator() {
             json: true,
         }
     );
+}
+
+#[test]
+fn questions_about_events() {
+    let asked =
+        |arguments: &str| match invocation(&arguments.split(' ').collect::<Vec<_>>()).command {
+            Command::Ask(question) => question.subject,
+            other => panic!("{other:?}"),
+        };
+    let given = "events --follow --since 2h --until 5m --instance a --stream 4 --kind x,y --actor roll \
+                 --incident 9";
+    let parameters = vec![
+        ("from", "2h".to_owned()),
+        ("to", "5m".to_owned()),
+        ("instance", "a".to_owned()),
+        ("stream", "4".to_owned()),
+        ("incident", "9".to_owned()),
+        ("actor", "roll".to_owned()),
+        ("kind", "x,y".to_owned()),
+    ];
+    let order = EventsOrder {
+        parameters,
+        limit: None,
+        follow: true,
+    };
+    assert_eq!(asked(given), Subject::Events(order));
+    let story = |id: &str, is_stream, parameters| {
+        Subject::Story(StoryOrder {
+            id: id.to_owned(),
+            is_stream,
+            parameters,
+        })
+    };
+    assert_eq!(asked("story cam-7"), story("cam-7", false, vec![]));
+    assert_eq!(asked("story 7"), story("7", true, vec![]));
+    assert_eq!(asked("story 7 --instance"), story("7", false, vec![]));
+    let since = vec![("from", "1h".to_owned())];
+    assert_eq!(
+        asked("story x --stream --since 1h"),
+        story("x", true, since)
+    );
+    for wrong in [
+        "events --follow --limit 3",
+        "story",
+        "story 7 --stream --instance",
+    ] {
+        let arguments = std::iter::once("orchestrator").chain(wrong.split(' '));
+        assert!(parse(arguments).is_err(), "{wrong}");
+    }
 }
 
 #[test]

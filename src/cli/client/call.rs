@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::connection::Connection;
 use super::question::{Question, Subject};
 use super::{
-    capacity, cluster, consistency, explain, incidents, planned, rebalance, recovery, status,
-    streams,
+    capacity, cluster, consistency, events, explain, incidents, planned, rebalance, recovery,
+    status, story, streams,
 };
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
@@ -27,6 +27,8 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
     }
     let connection = Connection::to(url);
     let (answer, show): (_, fn(&Value) -> String) = match &question.subject {
+        Subject::Events(order) => return events::carry_out(&connection, order, question.json),
+        Subject::Story(order) => return story::carry_out(&connection, order, question.json),
         Subject::Streams(order) => return streams::carry_out(&connection, order, question.json),
         Subject::Status => (status::ask(&connection), status::show),
         Subject::Incident(id) => (
@@ -84,6 +86,8 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         Subject::Status
         | Subject::Incidents(_)
         | Subject::Incident(_)
+        | Subject::Events(_)
+        | Subject::Story(_)
         | Subject::Capacity
         | Subject::Explain(_)
         | Subject::Cluster

@@ -1,6 +1,6 @@
 //! One request to a running orchestrator, and the sentence to print if it does not answer.
 
-use std::io;
+use std::io::{self, Read};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -17,6 +17,9 @@ const ANSWER_LIMIT: Duration = Duration::from_secs(60);
 /// A host that is not there is given up sooner.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
+/// How long an answer that goes on may be silent: three times as long as the orchestrator is.
+const SILENCE_LIMIT: Duration = Duration::from_secs(45);
+
 /// How much of an answer is read: more than the longest page of the catalogue has.
 const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
@@ -27,6 +30,13 @@ pub(super) struct Refusal {
     pub(super) sentence: String,
     /// The bad fields, as the answer names them.
     pub(super) errors: Value,
+}
+
+/// An answer to a request for events as they happen.
+pub(super) enum Stream {
+    Events(Box<dyn Read>),
+    /// The reason, which does not pass by itself.
+    Refused(String),
 }
 
 /// The address of the orchestrator, and the agent that calls it.
@@ -129,6 +139,49 @@ impl Connection {
     pub(super) fn delete(&self, path: &str) -> Result<Value, String> {
         let request = self.agent.delete(format!("{}{path}", self.url.expose()));
         self.read(request.call())
+    }
+
+    /// Sends a GET whose answer goes on; `last` is the last event that was got.
+    ///
+    /// # Errors
+    /// Returns one sentence if there is no answer, or it says to try again later.
+    pub(super) fn follow(
+        &self,
+        path: &str,
+        parameters: &[(&str, String)],
+        last: Option<&str>,
+    ) -> Result<Stream, String> {
+        let mut request = self.agent.get(format!("{}{path}", self.url.expose()));
+        for (name, value) in parameters {
+            request = request.query(*name, value);
+        }
+        if let Some(last) = last {
+            request = request.header("Last-Event-ID", last);
+        }
+        // An answer that goes on has no limit as a whole, and is never silent for so long.
+        let request = request
+            .config()
+            .timeout_global(None)
+            .timeout_per_read(Some(SILENCE_LIMIT))
+            .build();
+        let answer = request.call().map_err(|error| self.unreachable(&error))?;
+        let is_stream = answer
+            .headers()
+            .get("content-type")
+            .is_some_and(|kind| kind == "text/event-stream");
+        if answer.status() == 200 && is_stream {
+            let body = answer.into_body().into_reader();
+            return Ok(Stream::Events(Box::new(body)));
+        }
+        let is_for_now = answer.status().is_server_error();
+        let sentence = match self.answer(Ok(answer))? {
+            Ok(_) => self.stranger(200),
+            Err(refusal) => refusal.sentence,
+        };
+        if is_for_now {
+            return Err(sentence);
+        }
+        Ok(Stream::Refused(sentence))
     }
 
     fn read(&self, answer: Result<Response<Body>, Error>) -> Result<Value, String> {

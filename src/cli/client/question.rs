@@ -25,6 +25,10 @@ pub(in crate::cli) enum Subject {
     Incidents(Vec<(&'static str, String)>),
     /// One incident with its steps, by its id.
     Incident(String),
+    /// What happened, or happens.
+    Events(EventsOrder),
+    /// What happened to an instance or a stream.
+    Story(StoryOrder),
     /// Whether the invariants hold.
     Consistency,
     /// Whether the loss of an instance could be absorbed.
@@ -45,6 +49,25 @@ pub(in crate::cli) enum Subject {
     Recover(String),
     /// The recovery of an instance whether it has failed or not.
     Emergency { id: String, reason: String },
+}
+
+/// What is to be shown of the events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct EventsOrder {
+    /// The conditions, by parameter.
+    pub(in crate::cli) parameters: Vec<(&'static str, String)>,
+    pub(in crate::cli) limit: Option<String>,
+    /// Whether it goes on with what happens.
+    pub(in crate::cli) follow: bool,
+}
+
+/// Whose story is to be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct StoryOrder {
+    pub(in crate::cli) id: String,
+    pub(in crate::cli) is_stream: bool,
+    /// The span, by parameter.
+    pub(in crate::cli) parameters: Vec<(&'static str, String)>,
 }
 
 /// The kinds of planned work.
