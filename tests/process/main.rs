@@ -2,6 +2,7 @@
 
 mod catalogue;
 mod drain;
+mod events;
 mod failover;
 mod handover;
 mod leadership;
