@@ -265,6 +265,42 @@ async fn over_sockets_clients_that_gave_up_do_not_pile_up_and_the_end_is_quick()
     .unwrap();
 }
 
+#[actix_web::test]
+async fn over_sockets_a_follower_that_leaves_frees_its_place() {
+    let limits = RequestLimits {
+        followers: 1,
+        ..RequestLimits::default()
+    };
+    let settings = HttpSettings {
+        limits,
+        ..HttpSettings::default()
+    };
+    let world = World::on(World::empty_store(), settings).await;
+    let (address, handle) = serve(&world);
+    let follow = move || {
+        let mut stream = send(address, "/resilience/events/stream");
+        let mut head = [0; 12];
+        stream.read_exact(&mut head).unwrap();
+        (stream, head)
+    };
+    let stays = actix_web::web::block(move || {
+        let (first, head) = follow();
+        assert_eq!(&head, b"HTTP/1.1 200");
+        assert_eq!(&follow().1, b"HTTP/1.1 503");
+        drop(first);
+        let mut next = (0..10_000).map(|_| follow());
+        let next = next.find(|(_, head)| head == b"HTTP/1.1 200");
+        next.unwrap().0
+    });
+    let stays = stays.await.unwrap();
+    let clock = world.orchestrator.clock().clone();
+    let began = clock.now();
+    world.orchestrator.end_polls();
+    handle.stop(true).await;
+    assert!(clock.now().since(began) < Duration::from_secs(4));
+    drop(stays);
+}
+
 /// Limits that are over before a test is tired of waiting; the client has longer. (The server reads the
 /// clock for the first head twice a second only.)
 const SHORT: ClientLimits = ClientLimits {
@@ -405,6 +441,7 @@ async fn an_answer_that_is_not_read_ends_the_connection() {
         "/streams/assignments",
         "/instances/a",
         "/streams?limit=10000",
+        "/resilience/events/stream?after=0",
     ] {
         let stream = tokio::net::TcpStream::connect(address).await.unwrap();
         stream.writable().await.unwrap();
