@@ -147,6 +147,39 @@ fn an_operator_sees_how_the_fleet_is_and_what_happened() {
     assert_eq!((one.code, one.stderr.as_str()), (Some(0), ""));
     assert!(one.line("plan").ends_with("3 to move, 0 without room"));
     assert!(one.line("verify").starts_with("verify done"));
+    let (_, chain) = one.stdout.split_once("The whole chain (UTC):\n").unwrap();
+    for part in [
+        "the last heartbeat of a",
+        "instance a has failed",
+        "3 streams moved to b",
+    ] {
+        assert!(chain.contains(part), "`{part}` in: {chain}");
+    }
+    let events = desk.run(&[
+        "events",
+        "--since",
+        "1h",
+        "--instance",
+        "a",
+        "--kind",
+        "instance_failed",
+    ]);
+    assert!(
+        events
+            .stdout
+            .ends_with("  warning  instance a has failed with 3 streams (reported)\n"),
+        "{}",
+        events.stdout
+    );
+    let events = desk.run(&["events", "--incident", &id, "--json"]).json();
+    assert_eq!(events["events"].as_array().unwrap().len(), 5);
+    let story = desk.run(&["story", "1"]);
+    assert_eq!((story.code, story.stderr.as_str()), (Some(0), ""));
+    assert!(
+        story.stdout.contains("stream 1 moved from a"),
+        "{}",
+        story.stdout
+    );
     let json = desk.run(&["incidents", &id, "--json"]).json();
     assert_eq!(json["data"]["steps"].as_array().unwrap().len(), 6);
     let nothing = desk.run(&["incidents", "999999"]);

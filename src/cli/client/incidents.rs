@@ -33,7 +33,8 @@ pub(super) fn show(answer: &Value) -> String {
     text
 }
 
-/// Returns one incident, then its steps, including those of earlier attempts that failed.
+/// Returns one incident, then its steps, including those of earlier attempts that failed, and the whole
+/// chain.
 pub(super) fn show_one(answer: &Value) -> String {
     let incident = &answer["data"];
     let mut text = aligned(&[HEAD.map(str::to_owned), row(incident)]);
@@ -47,6 +48,14 @@ pub(super) fn show_one(answer: &Value) -> String {
     let steps = incident["steps"].as_array();
     text.push('\n');
     text.push_str(&table_of(steps.map_or(&[] as &[_], Vec::as_slice)));
+    let story = incident["story"].as_array();
+    if let Some(story) = story.filter(|story| !story.is_empty()) {
+        text.push_str("\nThe whole chain (UTC):\n");
+        for chapter in story {
+            let (at, sentence) = (time(&chapter["at"]), cell(&chapter["text"]));
+            text.push_str(&format!("{at}  {sentence}\n"));
+        }
+    }
     text
 }
 
