@@ -10,7 +10,7 @@ use super::alerts::Alerts;
 use super::event_fields::event_fields;
 use super::fatal::Vital;
 use super::fleet::Committed;
-use super::telemetry::{EventLabel, ReasonLabel, Telemetry};
+use super::telemetry::{CauseLabel, ClaimKind, EventLabel, OutcomeLabel, ReasonLabel, Telemetry};
 use crate::domain::alert::news;
 use crate::domain::events::{DatedEvent, Event, EventSeverity};
 use crate::domain::ids::InstanceId;
@@ -50,22 +50,7 @@ impl Handler<Committed> for EventFeed {
     fn handle(&mut self, committed: Committed, _: &mut Self::Context) {
         let events = committed.events;
         for dated in events.iter() {
-            self.telemetry
-                .events
-                .get_or_create(&EventLabel {
-                    kind: dated.event.kind(),
-                })
-                .inc();
-            if let Event::StreamAssigned {
-                reason,
-                from: Some(_),
-                ..
-            } = &dated.event
-            {
-                let reason = reason.as_str();
-                let moved = &self.telemetry.streams_moved;
-                moved.get_or_create(&ReasonLabel { reason }).inc();
-            }
+            count(&self.telemetry, &dated.event);
             log_event(&dated.event);
         }
         for movement in movements(&events) {
@@ -76,6 +61,49 @@ impl Handler<Committed> for EventFeed {
         }
         // Without a subscriber it fails, which is no error.
         let _ = self.subscribers.send(events);
+    }
+}
+
+/// Counts an event by its kind, and by what an operator graphs of it.
+fn count(telemetry: &Telemetry, event: &Event) {
+    let kind = event.kind();
+    telemetry.events.get_or_create(&EventLabel { kind }).inc();
+    if let Event::StreamAssigned {
+        reason,
+        from: Some(_),
+        ..
+    } = event
+    {
+        let reason = reason.as_str();
+        let moved = &telemetry.streams_moved;
+        moved.get_or_create(&ReasonLabel { reason }).inc();
+    }
+    if let Event::StreamOrphaned { reason, .. } = event {
+        let reason = reason.as_str();
+        let orphaned = &telemetry.streams_orphaned;
+        orphaned.get_or_create(&ReasonLabel { reason }).inc();
+    }
+    if let Event::InstanceFailed { cause, .. } = event {
+        let cause = cause.as_str();
+        telemetry
+            .failures
+            .get_or_create(&CauseLabel { cause })
+            .inc();
+    }
+    if let Event::RecoveryEnded { outcome, .. } = event {
+        let outcome = outcome.as_str();
+        let recoveries = &telemetry.recoveries;
+        recoveries.get_or_create(&OutcomeLabel { outcome }).inc();
+    }
+    if let Event::DuplicateIdentity { .. } = event {
+        telemetry.count_claims(ClaimKind::Instance, 1);
+    }
+    if let Event::StreamsDiffer {
+        surplus: Some(streams),
+        ..
+    } = event
+    {
+        telemetry.count_claims(ClaimKind::Surplus, u64::from(*streams));
     }
 }
 

@@ -15,7 +15,7 @@ use super::batch::{RefusalLog, Saved, save_each};
 use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
 use super::store_calls::StoreOp;
-use super::telemetry::Telemetry;
+use super::telemetry::{Telemetry, Waiting};
 use crate::clock::Clock;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{InstanceId, Term};
@@ -78,7 +78,13 @@ impl HeartbeatLog {
         }
     }
 
+    fn show_waiting(&self) {
+        let records = self.beats.len() + self.metrics.len();
+        self.telemetry.show_waiting(Waiting::Records, records);
+    }
+
     fn flush(&mut self, ctx: &mut Context<Self>) {
+        self.show_waiting();
         if self.beats.is_saving() || self.metrics.is_saving() {
             return;
         }
@@ -137,6 +143,7 @@ impl HeartbeatLog {
         let _ = self.beats.settled(beats.left);
         let dropped = self.metrics.settled(metrics.left);
         self.telemetry.records_dropped.inc_by(dropped.len() as u64);
+        self.show_waiting();
         if let Err(error) = beats.result.and(metrics.result) {
             warn!(error:%; "heartbeats could not be saved; kept for the next try");
             self.tell_waiting();
@@ -218,6 +225,7 @@ impl Handler<Record> for HeartbeatLog {
     type Result = ();
 
     fn handle(&mut self, record: Record, _: &mut Self::Context) {
+        self.telemetry.heartbeat_mailbox.dec();
         let _ = self.beats.put(record.beat);
         if let Some(metrics) = record.metrics {
             let dropped = self.metrics.put(metrics);

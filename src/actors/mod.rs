@@ -44,7 +44,7 @@
 //! db_breaker, registry          whether the store answers; where an instance is found
 //! refusal, fatal, telemetry,    messages and handles that every actor may hold
 //! instance_link, exit_notice, batch, address, alarm,
-//! store_calls, event_fields
+//! store_calls, event_fields, timings
 //! ```
 
 mod address;
@@ -82,3 +82,4 @@ pub mod start;
 pub mod store_calls;
 pub mod supervisor;
 pub mod telemetry;
+pub mod timings;

@@ -3,10 +3,17 @@
 //! Plain counters in place: a call neither waits for a lock nor allocates for them. A call that is given up
 //! without an answer is not counted here; the breakers hear of it.
 
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+
 use super::batch::Saved;
+use super::timings::{STORE_BOUNDS, Timings};
 use crate::store::StoreError;
 
 /// An operation of the store.
@@ -155,66 +162,96 @@ impl<A: Answer, B: Answer> Answer for (A, B) {
     }
 }
 
-/// Upper bounds of the classes of latency, in milliseconds; the last class has none.
-pub const LATENCY_BOUNDS_MS: [u64; 7] = [1, 4, 16, 64, 256, 1_024, 4_096];
-
 /// The counters of one operation.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct CallCounts {
-    calls: AtomicU64,
     errors: [AtomicU64; ErrorClass::ALL.len()],
-    total_micros: AtomicU64,
-    latencies: [AtomicU64; LATENCY_BOUNDS_MS.len() + 1],
+    took: Timings,
+}
+
+impl Default for CallCounts {
+    fn default() -> Self {
+        Self {
+            errors: std::array::from_fn(|_| AtomicU64::default()),
+            took: Timings::new(STORE_BOUNDS),
+        }
+    }
 }
 
 impl CallCounts {
-    /// Calls that were answered.
+    /// Returns the number of calls that were answered.
     pub fn calls(&self) -> u64 {
-        self.calls.load(Ordering::Relaxed)
+        self.took.count()
     }
 
-    /// Those of them that brought an error of a class.
+    /// Returns the number of calls that brought an error of a class.
     pub fn errors(&self, class: ErrorClass) -> u64 {
         self.errors[class as usize].load(Ordering::Relaxed)
     }
 
-    /// How long all of them took together.
-    pub fn total(&self) -> Duration {
-        Duration::from_micros(self.total_micros.load(Ordering::Relaxed))
+    /// Returns how long the calls took.
+    pub const fn took(&self) -> &Timings {
+        &self.took
     }
 
-    /// How many calls were in each class of latency.
-    pub fn latencies(&self) -> impl Iterator<Item = u64> {
-        let classes = self.latencies.iter();
-        classes.map(|calls| calls.load(Ordering::Relaxed))
+    /// Returns the number of calls by outcome.
+    fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let errors = ErrorClass::ALL.map(|class| (class.as_str(), self.errors(class)));
+        let failed = errors.iter().map(|(_, calls)| calls).sum();
+        // Read before the errors are, a call could be missing here.
+        let done = self.calls().saturating_sub(failed);
+        [("ok", done)].into_iter().chain(errors)
     }
 }
 
-/// The counters of all operations.
-#[derive(Debug, Default)]
-pub struct StoreCalls([CallCounts; StoreOp::ALL.len()]);
+/// The counters of all operations. Clones are the same ones.
+#[derive(Debug, Clone, Default)]
+pub struct StoreCalls(Arc<[CallCounts; StoreOp::ALL.len()]>);
 
 impl StoreCalls {
     /// The counters of an operation.
-    pub const fn of(&self, op: StoreOp) -> &CallCounts {
+    pub fn of(&self, op: StoreOp) -> &CallCounts {
         &self.0[op as usize]
     }
 
     /// Counts a call that was answered after so long.
     pub(super) fn count(&self, op: StoreOp, took: Duration, error: Option<&StoreError>) {
         let counts = self.of(op);
-        let bounds = LATENCY_BOUNDS_MS.iter();
-        let class = bounds
-            .take_while(|bound| took > Duration::from_millis(**bound))
-            .count();
-        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        counts.calls.fetch_add(1, Ordering::Relaxed);
-        counts.total_micros.fetch_add(micros, Ordering::Relaxed);
-        counts.latencies[class].fetch_add(1, Ordering::Relaxed);
+        counts.took.observe(took);
         if let Some(error) = error {
             let class = ErrorClass::of(error);
             counts.errors[class as usize].fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Collector for StoreCalls {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut calls = encoder.encode_descriptor(
+            "store_calls",
+            "Calls of the store that were answered, by operation and outcome.",
+            None,
+            MetricType::Counter,
+        )?;
+        for op in StoreOp::ALL {
+            for (outcome, count) in self.of(op).outcomes() {
+                let labels = [("operation", op.as_str()), ("outcome", outcome)];
+                calls
+                    .encode_family(&labels)?
+                    .encode_counter::<NoLabelSet, u64, f64>(&count, None)?;
+            }
+        }
+        let mut took = encoder.encode_descriptor(
+            "store_call_seconds",
+            "Time until a call of the store was answered, by operation.",
+            None,
+            MetricType::Histogram,
+        )?;
+        for op in StoreOp::ALL {
+            let labels = [("operation", op.as_str())];
+            self.of(op).took.encode(took.encode_family(&labels)?)?;
+        }
+        Ok(())
     }
 }
 
@@ -247,11 +284,12 @@ mod tests {
         calls.count(StoreOp::Prune, ms(5), Some(&refused));
         calls.count(StoreOp::Prune, ms(9_000), None);
         let counts = calls.of(StoreOp::Prune);
-        assert_eq!((counts.calls(), counts.total()), (3, ms(9_006)));
+        assert_eq!((counts.calls(), counts.took().total()), (3, ms(9_006)));
         assert_eq!(counts.errors(ErrorClass::Refused), 1);
         assert_eq!(counts.errors(ErrorClass::Unavailable), 0);
-        let latencies: Vec<u64> = counts.latencies().collect();
-        assert_eq!(latencies, [1, 0, 1, 0, 0, 0, 0, 1]);
+        assert_eq!(counts.took().classes(), [1, 0, 1, 0, 0, 0, 0, 1]);
+        let outcomes: Vec<_> = counts.outcomes().filter(|(_, calls)| *calls > 0).collect();
+        assert_eq!(outcomes, [("ok", 2), ("refused", 1)]);
         assert_eq!(calls.of(StoreOp::SaveFleet).calls(), 0);
     }
 }

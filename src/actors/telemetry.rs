@@ -1,7 +1,12 @@
 //! What is counted while the program runs, for `/metrics`.
 //!
 //! Only totals: nothing is labelled by instance or stream, so that a large fleet does not make
-//! large scrapes.
+//! large scrapes. `docs/METRICS.md` lists every family.
+
+use std::hash::Hash;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -11,6 +16,14 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::store_calls::StoreCalls;
+use super::timings::{DETECTION_BOUNDS, RECOVERY_BOUNDS, REQUEST_BOUNDS, SILENCE_BOUNDS, Timings};
+use crate::domain::alert::AlertKind;
+use crate::domain::breaker::{BreakerName, BreakerState};
+use crate::domain::events::Event;
+use crate::domain::incident::{FailureCause, IncidentOutcome};
+use crate::domain::reason::{AssignReason, OrphanReason};
+use crate::domain::time::Timestamp;
+use crate::domain::unowned::{Unowned, UnownedSeconds, UnownedTime};
 
 /// The kind of a domain event.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -19,17 +32,17 @@ pub struct EventLabel {
     pub kind: &'static str,
 }
 
-/// The kind of an alert.
+/// The kind of an alert, or of a claim.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct KindLabel {
-    /// `AlertKind::as_str`.
+    /// `AlertKind::as_str`, or `ClaimKind::as_str`.
     pub kind: &'static str,
 }
 
-/// The reason of a move.
+/// The reason of a move, or of a wait.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ReasonLabel {
-    /// `AssignReason::as_str`.
+    /// `AssignReason::as_str`, or `OrphanReason::as_str`.
     pub reason: &'static str,
 }
 
@@ -38,6 +51,34 @@ pub struct ReasonLabel {
 pub struct OutcomeLabel {
     /// One word.
     pub outcome: &'static str,
+}
+
+/// How a heartbeat was answered.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ResultLabel {
+    /// `BeatResult::as_str`.
+    pub result: &'static str,
+}
+
+/// Why an instance counts as failed.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct CauseLabel {
+    /// `FailureCause::as_str`.
+    pub cause: &'static str,
+}
+
+/// A state of a stream without an owner.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct UnownedLabel {
+    /// `StreamState::as_str`.
+    pub state: &'static str,
+}
+
+/// What waits.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct QueueLabel {
+    /// `Waiting::as_str`.
+    pub queue: &'static str,
 }
 
 /// The state of a circuit breaker.
@@ -49,211 +90,303 @@ pub struct BreakerLabel {
     pub state: &'static str,
 }
 
-/// The counters. Each is updated by the one actor that it is about.
-#[derive(Debug)]
-pub struct Telemetry {
-    /// Heartbeats that were answered 200.
-    pub heartbeats: Counter,
-    /// Heartbeats of instances that are not registered.
-    pub heartbeats_unknown: Counter,
-    /// Domain events by kind.
-    pub events: Family<EventLabel, Counter>,
-    /// Streams that went from one instance to another, by reason.
-    pub streams_moved: Family<ReasonLabel, Counter>,
-    /// Fleet transactions by outcome.
-    pub saves: Family<OutcomeLabel, Counter>,
-    /// Commands saved together in one transaction.
-    pub batch_commands: Histogram,
-    /// Seconds from detecting a failure to the saved recovery.
-    pub recovery_seconds: Histogram,
-    /// Commands waiting to be decided.
-    pub queue_length: Gauge,
-    /// Last heartbeats and metrics that could not be kept until the store came back.
-    pub records_dropped: Counter,
-    /// Rows the store refused for their content.
-    pub records_refused: Counter,
-    /// Answers that were withheld because the database did not confirm in time that this orchestrator
-    /// leads.
-    pub answers_withheld: Counter,
-    /// Actors of instances that ended and were replaced.
-    pub actor_restarts: Counter,
-    /// Times the whole process stood still.
-    pub stalls: Counter,
-    /// Milliseconds for which it stood still.
-    pub stalled_milliseconds: Counter,
-    /// 1 while the store answers, 0 while it does not.
-    pub store_up: Gauge,
-    /// 1 for the state each circuit breaker is in, 0 for the others.
-    pub breaker_state: Family<BreakerLabel, Gauge>,
-    /// Requests that were refused because too many were under way.
-    pub requests_shed: Counter,
-    /// 1 while a mass failure is held, else 0.
-    pub brake_engaged: Gauge,
-    /// Times a mass failure was held.
-    pub brake_engagements: Counter,
-    /// How the system is: 0 healthy, 1 degraded, 2 critical, 3 emergency.
-    pub system_health: Gauge,
-    /// Alerts that were opened, by kind.
-    pub alerts_opened: Family<KindLabel, Counter>,
-    /// How many more streams the fleet could take and still absorb the loss of any one instance;
-    /// negative if it cannot absorb it.
-    pub headroom_streams: Gauge,
-    /// Alerts that are open, by kind.
-    pub alerts_open: Family<KindLabel, Gauge>,
-    /// Differences the sweep found between actors, memory and store.
-    pub sweep_differences: Counter,
-    /// Calls of the store by operation; not exported yet.
-    pub store_calls: StoreCalls,
+/// A route.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct RouteLabel {
+    pub method: &'static str,
+    pub route: &'static str,
+}
+
+/// An answer of a route.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct AnswerLabel {
+    pub method: &'static str,
+    pub route: &'static str,
+    pub status: u16,
+}
+
+/// Declares an enum of the values of a label.
+macro_rules! label_values {
+    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name {
+            $($(#[$variant_doc])* $variant,)+
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// Returns the value of the label.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+    };
+}
+
+label_values! {
+    /// How a heartbeat was answered.
+    BeatResult {
+        /// With 200.
+        Accepted = "accepted",
+        /// With 404: its instance is not registered.
+        UnknownInstance = "unknown_instance",
+        /// With 409: its instance lives another life.
+        OtherIncarnation = "other_incarnation",
+        /// With 4xx for its content.
+        Malformed = "malformed",
+    }
+}
+
+label_values! {
+    /// A claim that another worker has, too.
+    ClaimKind {
+        /// Two processes were found under one name.
+        Instance = "instance",
+        /// A worker runs a stream that it should not run, although it was notified again.
+        Surplus = "surplus",
+        /// A sink asked about a claim that is not the current one.
+        Stale = "stale",
+    }
+}
+
+label_values! {
+    /// What waits in memory.
+    Waiting {
+        /// Commands that are not decided yet.
+        Commands = "commands",
+        /// Commands of a refused transaction, which are tried in smaller groups.
+        Retries = "retries",
+        /// Heartbeats on their way to the actor that saves them.
+        Mailbox = "heartbeat_mailbox",
+        /// Last heartbeats and metrics that are not saved yet.
+        Records = "records",
+    }
+}
+
+/// Creates the series of a family.
+fn begin<L, M>(family: &Family<L, M>, labels: impl Iterator<Item = L>)
+where
+    L: Clone + Hash + Eq,
+    M: Default,
+{
+    for label in labels {
+        drop(family.get_or_create(&label));
+    }
+}
+
+/// Declares every family once: its field, its type with the value at the start, its name and its help.
+macro_rules! families {
+    ($($field:ident: $type:ty = $value:expr, $name:literal, $help:literal;)+) => {
+        /// The counters, gauges and histograms. Each is updated by the one part that it is about.
+        #[derive(Debug)]
+        pub struct Telemetry {
+            $(#[doc = $help] pub $field: $type,)+
+            /// Calls of the store by operation.
+            pub store_calls: StoreCalls,
+            /// Heartbeats on their way to the actor that saves them: one of the series of `queue_length`.
+            pub(super) heartbeat_mailbox: Gauge,
+            unowned: Mutex<UnownedTime>,
+        }
+
+        impl Telemetry {
+            /// Creates the families and registers them under `orchestrator_`.
+            pub fn new(registry: &mut Registry) -> Self {
+                let registry = registry.sub_registry_with_prefix("orchestrator");
+                let mut telemetry = Self {
+                    $($field: $value,)+
+                    heartbeat_mailbox: Gauge::default(),
+                    store_calls: StoreCalls::default(),
+                    unowned: Mutex::default(),
+                };
+                $(registry.register($name, $help, telemetry.$field.clone());)+
+                registry.register_collector(Box::new(telemetry.store_calls.clone()));
+                telemetry.begin_at_zero();
+                // Found once: it changes twice with each heartbeat.
+                let queue = Waiting::Mailbox.as_str();
+                let mailbox = telemetry.queue_length.get_or_create_owned(&QueueLabel { queue });
+                telemetry.heartbeat_mailbox = mailbox;
+                telemetry
+            }
+        }
+    };
+}
+
+type Durations<L> = Family<L, Timings, fn() -> Timings>;
+
+families! {
+    heartbeats: Family<ResultLabel, Counter> = Family::default(),
+        "heartbeats", "Heartbeats by result";
+    heartbeat_silence: Timings = Timings::new(SILENCE_BOUNDS),
+        "heartbeat_silence_seconds", "Time between two heartbeats of an instance";
+    detection_delay: Timings = Timings::new(DETECTION_BOUNDS),
+        "detection_delay_seconds", "Time from the last heartbeat of an instance to the detection that it has failed by silence";
+    failures: Family<CauseLabel, Counter> = Family::default(),
+        "failures", "Instances that were declared failed, by cause";
+    recoveries: Family<OutcomeLabel, Counter> = Family::default(),
+        "recoveries", "Recoveries that have ended, by outcome";
+    recovery_seconds: Timings = Timings::new(RECOVERY_BOUNDS),
+        "recovery_seconds", "Time from the detection of a failure to the saved recovery";
+    events: Family<EventLabel, Counter> = Family::default(),
+        "events", "Domain events by kind";
+    streams_moved: Family<ReasonLabel, Counter> = Family::default(),
+        "streams_moved", "Streams that went from one instance to another, by reason";
+    streams_orphaned: Family<ReasonLabel, Counter> = Family::default(),
+        "streams_orphaned", "Streams that lost their instance and found no other at once, by reason";
+    unowned_seconds: Family<UnownedLabel, Counter<f64, AtomicU64>> = Family::default(),
+        "unowned_stream_seconds", "Time that streams which should run were without an owner, added up over the streams, by their state";
+    duplicate_claims: Family<KindLabel, Counter> = Family::default(),
+        "duplicate_claims", "Claims to a name or a stream that another worker has, by kind";
+    saves: Family<OutcomeLabel, Counter> = Family::default(),
+        "saves", "Fleet transactions by outcome";
+    batch_commands: Histogram = Histogram::new(exponential_buckets(1.0, 4.0, 6)),
+        "batch_commands", "Commands saved together in one transaction";
+    queue_length: Family<QueueLabel, Gauge> = Family::default(),
+        "queue_length", "Entries that wait in memory, by queue";
+    records_dropped: Counter = Counter::default(),
+        "records_dropped", "Heartbeats, metrics, alerts and points of history that could not be kept until the store came back";
+    records_refused: Counter = Counter::default(),
+        "records_refused", "Rows the database refused for their content";
+    answers_withheld: Counter = Counter::default(),
+        "answers_withheld", "Answers withheld because the database did not confirm in time that this orchestrator leads";
+    actor_restarts: Counter = Counter::default(),
+        "actor_restarts", "Actors of instances that ended and were replaced";
+    stalls: Counter = Counter::default(),
+        "stalls", "Times the whole process stood still";
+    stalled_seconds: Counter<f64, AtomicU64> = Counter::default(),
+        "stalled_seconds", "Time for which the process stood still";
+    headroom_streams: Gauge = Gauge::default(),
+        "capacity_headroom_streams", "Streams the fleet could take and still absorb the loss of any one instance; negative if it cannot";
+    store_up: Gauge = Gauge::default(),
+        "store_up", "Whether the store answers";
+    breaker_state: Family<BreakerLabel, Gauge> = Family::default(),
+        "breaker_state", "Whether a circuit breaker is in a state";
+    breaker_transitions: Family<BreakerLabel, Counter> = Family::default(),
+        "breaker_transitions", "Times a circuit breaker came into a state";
+    requests_shed: Counter = Counter::default(),
+        "requests_shed", "Requests refused because too many were under way";
+    http_requests: Family<AnswerLabel, Counter> = Family::default(),
+        "http_requests", "Requests by method, route and status";
+    http_request_seconds: Durations<RouteLabel> = Family::new_with_constructor(|| Timings::new(REQUEST_BOUNDS)),
+        "http_request_seconds", "Time until the answer to a request was made, by method and route";
+    brake_engaged: Gauge = Gauge::default(),
+        "brake_engaged", "Whether a mass failure is held";
+    brake_engagements: Counter = Counter::default(),
+        "brake_engagements", "Times a mass failure was held";
+    system_health: Gauge = Gauge::default(),
+        "system_health", "How the system is: 0 healthy, 1 degraded, 2 critical, 3 emergency";
+    alerts_opened: Family<KindLabel, Counter> = Family::default(),
+        "alerts_opened", "Alerts that were opened, by kind";
+    alerts_open: Family<KindLabel, Gauge> = Family::default(),
+        "alerts_open", "Alerts that are open, by kind";
+    sweep_differences: Counter = Counter::default(),
+        "sweep_differences", "Differences found between actors, memory and store";
 }
 
 impl Telemetry {
-    /// Creates the counters and registers them under `orchestrator_`.
-    pub fn new(registry: &mut Registry) -> Self {
-        let registry = registry.sub_registry_with_prefix("orchestrator");
-        let telemetry = Self {
-            heartbeats: Counter::default(),
-            heartbeats_unknown: Counter::default(),
-            events: Family::default(),
-            streams_moved: Family::default(),
-            saves: Family::default(),
-            batch_commands: Histogram::new(exponential_buckets(1.0, 4.0, 6)),
-            recovery_seconds: Histogram::new(exponential_buckets(0.005, 4.0, 8)),
-            queue_length: Gauge::default(),
-            records_dropped: Counter::default(),
-            records_refused: Counter::default(),
-            answers_withheld: Counter::default(),
-            actor_restarts: Counter::default(),
-            stalls: Counter::default(),
-            stalled_milliseconds: Counter::default(),
-            store_up: Gauge::default(),
-            breaker_state: Family::default(),
-            requests_shed: Counter::default(),
-            brake_engaged: Gauge::default(),
-            brake_engagements: Counter::default(),
-            system_health: Gauge::default(),
-            headroom_streams: Gauge::default(),
-            alerts_opened: Family::default(),
-            alerts_open: Family::default(),
-            sweep_differences: Counter::default(),
-            store_calls: StoreCalls::default(),
-        };
-        telemetry.store_up.set(1);
-        telemetry.register(registry);
-        telemetry
+    /// Creates the series whose labels are known, so that the first event is an increase, too.
+    fn begin_at_zero(&self) {
+        self.store_up.set(1);
+        for result in BeatResult::ALL {
+            self.count_heartbeat(*result, 0);
+        }
+        for kind in ClaimKind::ALL {
+            self.count_claims(*kind, 0);
+        }
+        for queue in Waiting::ALL {
+            self.show_waiting(*queue, 0);
+        }
+        let causes = FailureCause::ALL.iter().map(|cause| CauseLabel {
+            cause: cause.as_str(),
+        });
+        begin(&self.failures, causes);
+        let outcomes = IncidentOutcome::ALL.iter().map(|outcome| OutcomeLabel {
+            outcome: outcome.as_str(),
+        });
+        begin(&self.recoveries, outcomes);
+        let reasons = AssignReason::ALL.iter().map(|reason| ReasonLabel {
+            reason: reason.as_str(),
+        });
+        begin(&self.streams_moved, reasons);
+        let reasons = OrphanReason::ALL.iter().map(|reason| ReasonLabel {
+            reason: reason.as_str(),
+        });
+        begin(&self.streams_orphaned, reasons);
+        let kinds = AlertKind::ALL.iter().map(|kind| KindLabel {
+            kind: kind.as_str(),
+        });
+        begin(&self.alerts_opened, kinds.clone());
+        begin(&self.alerts_open, kinds);
+        let kinds = Event::KINDS.iter().map(|kind| EventLabel { kind });
+        begin(&self.events, kinds);
+        let states = Unowned::default().by_state();
+        let states = states.into_iter().map(|(state, _)| UnownedLabel {
+            state: state.as_str(),
+        });
+        begin(&self.unowned_seconds, states);
+        for breaker in [BreakerName::STORE_READS, BreakerName::STORE_WRITES] {
+            let labels = BreakerState::ALL.iter().map(|state| BreakerLabel {
+                breaker: breaker.to_string(),
+                state: state.as_str(),
+            });
+            begin(&self.breaker_transitions, labels);
+        }
     }
 
-    fn register(&self, registry: &mut Registry) {
-        registry.register(
-            "heartbeats",
-            "Heartbeats answered 200",
-            self.heartbeats.clone(),
-        );
-        registry.register(
-            "heartbeats_unknown",
-            "Heartbeats of instances that are not registered",
-            self.heartbeats_unknown.clone(),
-        );
-        registry.register("events", "Domain events by kind", self.events.clone());
-        registry.register(
-            "streams_moved",
-            "Streams that went from one instance to another, by reason",
-            self.streams_moved.clone(),
-        );
-        registry.register("saves", "Fleet transactions by outcome", self.saves.clone());
-        registry.register(
-            "batch_commands",
-            "Commands saved together in one transaction",
-            self.batch_commands.clone(),
-        );
-        registry.register(
-            "recovery_seconds",
-            "Seconds from detecting a failure to the saved recovery",
-            self.recovery_seconds.clone(),
-        );
-        registry.register(
-            "queue_length",
-            "Commands waiting to be decided",
-            self.queue_length.clone(),
-        );
-        registry.register(
-            "records_dropped",
-            "Heartbeats and metrics that could not be kept until the store came back",
-            self.records_dropped.clone(),
-        );
-        registry.register(
-            "records_refused",
-            "Rows the database refused for their content",
-            self.records_refused.clone(),
-        );
-        registry.register(
-            "answers_withheld",
-            "Answers withheld because the database did not confirm in time that this orchestrator leads",
-            self.answers_withheld.clone(),
-        );
-        registry.register(
-            "actor_restarts",
-            "Actors of instances that ended and were replaced",
-            self.actor_restarts.clone(),
-        );
-        registry.register(
-            "stalls",
-            "Times the whole process stood still",
-            self.stalls.clone(),
-        );
-        registry.register(
-            "stalled_milliseconds",
-            "Milliseconds for which the process stood still",
-            self.stalled_milliseconds.clone(),
-        );
-        registry.register(
-            "capacity_headroom_streams",
-            "Streams the fleet could take and still absorb the loss of any one instance; negative if it cannot",
-            self.headroom_streams.clone(),
-        );
-        registry.register(
-            "store_up",
-            "Whether the store answers",
-            self.store_up.clone(),
-        );
-        registry.register(
-            "breaker_state",
-            "Whether a circuit breaker is in a state",
-            self.breaker_state.clone(),
-        );
-        registry.register(
-            "requests_shed",
-            "Requests refused because too many were under way",
-            self.requests_shed.clone(),
-        );
-        registry.register(
-            "brake_engaged",
-            "Whether a mass failure is held",
-            self.brake_engaged.clone(),
-        );
-        registry.register(
-            "brake_engagements",
-            "Times a mass failure was held",
-            self.brake_engagements.clone(),
-        );
-        registry.register(
-            "system_health",
-            "How the system is: 0 healthy, 1 degraded, 2 critical, 3 emergency",
-            self.system_health.clone(),
-        );
-        registry.register(
-            "alerts_opened",
-            "Alerts that were opened, by kind",
-            self.alerts_opened.clone(),
-        );
-        registry.register(
-            "alerts_open",
-            "Alerts that are open, by kind",
-            self.alerts_open.clone(),
-        );
-        registry.register(
-            "sweep_differences",
-            "Differences found between actors, memory and store",
-            self.sweep_differences.clone(),
-        );
+    /// Counts heartbeats by how they were answered.
+    pub fn count_heartbeat(&self, result: BeatResult, count: u64) {
+        let result = result.as_str();
+        let counter = self.heartbeats.get_or_create(&ResultLabel { result });
+        counter.inc_by(count);
+    }
+
+    /// Counts claims that another worker has, too.
+    pub fn count_claims(&self, kind: ClaimKind, count: u64) {
+        let kind = kind.as_str();
+        let counter = self.duplicate_claims.get_or_create(&KindLabel { kind });
+        counter.inc_by(count);
+    }
+
+    /// Shows how much waits in a queue.
+    pub(super) fn show_waiting(&self, queue: Waiting, length: usize) {
+        let queue = queue.as_str();
+        let gauge = self.queue_length.get_or_create(&QueueLabel { queue });
+        gauge.set(i64::try_from(length).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an answer of a route, and how long it took.
+    pub fn count_answer(&self, answer: &AnswerLabel, took: Duration) {
+        self.http_requests.get_or_create(answer).inc();
+        let route = RouteLabel {
+            method: answer.method,
+            route: answer.route,
+        };
+        let timings = self.http_request_seconds.get_or_create(&route);
+        timings.observe(took);
+    }
+
+    /// Notes how many streams are without an owner from now on.
+    pub(super) fn note_unowned(&self, now: Timestamp, unowned: Unowned) {
+        self.advance_unowned(|time| time.changed(now, unowned));
+    }
+
+    /// Adds the time up to now that streams were without an owner.
+    pub fn count_unowned(&self, now: Timestamp) {
+        self.advance_unowned(|time| time.advance(now));
+    }
+
+    fn advance_unowned(&self, advance: impl FnOnce(&mut UnownedTime) -> UnownedSeconds) {
+        let mut time = self.unowned.lock().unwrap_or_else(PoisonError::into_inner);
+        for (state, seconds) in advance(&mut time) {
+            let state = state.as_str();
+            let counter = self.unowned_seconds.get_or_create(&UnownedLabel { state });
+            counter.inc_by(seconds);
+        }
     }
 }

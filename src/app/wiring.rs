@@ -44,6 +44,7 @@ pub(super) fn http_settings(config: &Config) -> HttpSettings {
         thresholds: config.liveness,
         check_interval: config.heartbeats.check_interval,
         max_missed_heartbeats: config.heartbeats.max_missed,
+        metrics_per_instance: config.metrics.per_instance,
         limits: RequestLimits::default(),
         client: ClientLimits::default(),
     }
@@ -155,6 +156,7 @@ mod tests {
             thresholds,
             check_interval: 30 * second,
             max_missed_heartbeats: 3,
+            metrics_per_instance: false,
             limits: RequestLimits::default(),
             client: ClientLimits::default(),
         };

@@ -42,6 +42,6 @@ pub use server_url::{ServerUrl, server_url};
 pub use setting::{Fallback, Group, Kind, Setting};
 pub use table::{DEFAULT_SERVER_URL, SERVER_URL, settings};
 pub use values::{
-    Config, HealthSettings, HeartbeatSettings, RecoverySettings, RegistrationSettings,
-    RetentionSettings, ServerSettings,
+    Config, HealthSettings, HeartbeatSettings, MetricsSettings, RecoverySettings,
+    RegistrationSettings, RetentionSettings, ServerSettings,
 };

@@ -42,6 +42,8 @@ pub enum Group {
     Limits,
     /// How long records are kept.
     Retention,
+    /// What is shown to monitoring.
+    Metrics,
     Log,
 }
 
@@ -58,6 +60,7 @@ impl Group {
             Self::Placement => "Placement",
             Self::Limits => "Limits",
             Self::Retention => "Retention",
+            Self::Metrics => "Metrics",
             Self::Log => "Log",
         }
     }

@@ -41,6 +41,7 @@ pub struct Config {
     /// The defaults of a registration.
     pub registration: RegistrationSettings,
     pub retention: RetentionSettings,
+    pub metrics: MetricsSettings,
     pub log: LogSettings,
 }
 
@@ -85,6 +86,13 @@ pub struct HealthSettings {
 pub struct RegistrationSettings {
     /// The `max_streams` of an instance that sends none, 1 to 100,000.
     pub default_max_streams: u32,
+}
+
+/// What `/metrics` has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Whether it has series of each instance.
+    pub per_instance: bool,
 }
 
 /// How long records are kept.

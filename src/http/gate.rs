@@ -1,10 +1,10 @@
 //! Decides which requests reach a handler: before the fleet is loaded, and while the program stops.
 //!
-//! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over` | everything else, unknown routes included |
-//! | --- | --- | --- | --- | --- |
-//! | starting | 200 | 503 `not_ready` | their handlers | 503 with `Retry-After` |
-//! | standby | 200 | 503 `standby`, with the leader | their handlers | 503 with `Retry-After` and the leader |
-//! | serving | 200 | 200 | their handlers | its handler |
+//! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over` | `/metrics` | everything else, unknown routes included |
+//! | --- | --- | --- | --- | --- | --- |
+//! | starting | 200 | 503 `not_ready` | their handlers | of the process alone | 503 with `Retry-After` |
+//! | standby | 200 | 503 `standby`, with the leader | their handlers | of the process alone | 503 with `Retry-After` and the leader |
+//! | serving | 200 | 200 | their handlers | of the fleet too | its handler |
 //!
 //! Never 404 while there is no fleet: workers stop all their streams when an answer says that they
 //! are unknown. A handler finds an [`AppState`] because requests reach it only in the phase
@@ -271,7 +271,7 @@ pub(super) async fn through_the_gate(
 fn is_own_page(path: &str) -> bool {
     matches!(
         path,
-        "/livez" | "/leader" | "/cluster" | "/cluster/take-over"
+        "/livez" | "/leader" | "/cluster" | "/cluster/take-over" | "/metrics"
     )
 }
 

@@ -5,6 +5,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::own_figures;
+use crate::actors::telemetry::ReasonLabel;
 use crate::domain::queries::Totals;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -24,25 +26,30 @@ pub(super) struct FleetGauges {
     streams: Family<StateLabel, Gauge>,
     running: Gauge,
     quarantined: Gauge,
+    waiting: Family<ReasonLabel, Gauge>,
     moves: Family<StateLabel, Gauge>,
     capacity: Gauge,
     load: Gauge,
     polls: Gauge,
+    ready: Gauge,
 }
 
 impl FleetGauges {
     /// Registers them under `orchestrator_`.
     pub(super) fn new(registry: &mut Registry) -> Self {
+        let ready = own_figures::register(registry);
         let registry = registry.sub_registry_with_prefix("orchestrator");
         let gauges = Self {
             instances: Family::default(),
             streams: Family::default(),
             running: Gauge::default(),
             quarantined: Gauge::default(),
+            waiting: Family::default(),
             moves: Family::default(),
             capacity: Gauge::default(),
             load: Gauge::default(),
             polls: Gauge::default(),
+            ready,
         };
         registry.register(
             "instances",
@@ -59,6 +66,11 @@ impl FleetGauges {
             "quarantined_streams",
             "Streams that are kept away from the fleet, because their owners failed",
             gauges.quarantined.clone(),
+        );
+        registry.register(
+            "streams_waiting",
+            "Streams that should run and have no owner, by the reason of their wait",
+            gauges.waiting.clone(),
         );
         registry.register(
             "moves",
@@ -88,6 +100,11 @@ impl FleetGauges {
         self.polls.set(gauge(waiting as u64));
     }
 
+    /// Sets whether this process wants traffic.
+    pub(super) fn show_ready(&self, is_ready: bool) {
+        self.ready.set(i64::from(is_ready));
+    }
+
     /// Sets the totals.
     pub(super) fn show(&self, totals: &Totals) {
         for (status, count) in &totals.by_status {
@@ -103,6 +120,11 @@ impl FleetGauges {
                 .set(gauge(*count as u64));
         }
         self.running.set(gauge(totals.streams.running as u64));
+        for (reason, count) in totals.waits.by_reason() {
+            self.waiting
+                .get_or_create(&ReasonLabel { reason })
+                .set(gauge(count as u64));
+        }
         let quarantined = totals.streams.quarantined as u64;
         self.quarantined.set(gauge(quarantined));
         let moves = [

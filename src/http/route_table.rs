@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use actix_web::http::Method;
-use actix_web::{guard, middleware, web};
+use actix_web::{HttpRequest, guard, middleware, web};
 
 use super::problem::Problem;
 use super::requests::refuse_any;
@@ -201,13 +201,28 @@ static ROUTES: &[Route] = routes![
     Current Own GET "/livez" [Ignored] status::livez,
         "200 while the process runs.";
     Current Own GET "/metrics" [None] status::metrics,
-        "Counters and gauges in the OpenMetrics text format, for Prometheus.";
+        "Metrics for Prometheus: OpenMetrics if `Accept` prefers it, else its classic text format.";
 ];
 
 /// Returns every route that is served.
 pub fn route_table() -> &'static [Route] {
     ROUTES
 }
+
+/// Returns the path of the route that serves a request, as it stands in the table; `None` if there is
+/// none.
+pub(super) fn pattern_of(request: &HttpRequest) -> Option<&'static str> {
+    // Nearly all requests: they must not cost a search.
+    if request.path() == BEAT {
+        return Some(BEAT);
+    }
+    let pattern = request.match_pattern()?;
+    let found = ROUTES.iter().find(|route| route.path == pattern);
+    found.map(|route| route.path)
+}
+
+/// The path of heartbeats.
+const BEAT: &str = "/heartbeat";
 
 /// Returns the routes as a table for the README.
 pub fn markdown_route_table() -> String {

@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 use super::connection::{Guarded, tell_the_connection};
 use super::gate::{Gate, through_the_gate};
+use super::measuring::measure;
 use super::panics::answer_panics;
 use super::retry::name_the_next_probe;
 use super::route_table::configure;
@@ -65,6 +66,7 @@ pub fn app(
         .wrap(middleware::from_fn(withhold_without_proof))
         .wrap(middleware::from_fn(name_the_next_probe))
         .wrap(middleware::from_fn(answer_panics))
+        .wrap(middleware::from_fn(measure))
         .wrap(middleware::from_fn(through_the_gate))
         .wrap(middleware::from_fn(tell_the_connection))
         .configure(configure)

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 use super::answer::Told;
 use super::connection::ClientLimits;
 use super::gauges::FleetGauges;
+use super::instance_series::InstanceSeries;
 use super::problem::Problem;
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::leadership::SteadyTime;
@@ -29,6 +30,8 @@ pub struct HttpSettings {
     pub check_interval: Duration,
     /// Shown to workers and operators; decides nothing.
     pub max_missed_heartbeats: u32,
+    /// Whether `/metrics` has series of each instance.
+    pub metrics_per_instance: bool,
     /// How many requests are answered at once.
     pub limits: RequestLimits,
     /// How long the program waits for clients.
@@ -141,6 +144,10 @@ impl AppState {
         mut registry: Registry,
     ) -> Self {
         let gauges = FleetGauges::new(&mut registry);
+        if settings.metrics_per_instance {
+            let series = InstanceSeries::new(orchestrator.clone());
+            registry.register_collector(Box::new(series));
+        }
         let limits = settings.limits;
         Self {
             shared: Arc::new(Shared {

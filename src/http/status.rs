@@ -3,22 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::HttpResponse;
 use actix_web::http::header;
-use actix_web::web::{Data, Json};
+use actix_web::web::{self, Data, Json};
+use actix_web::{HttpRequest, HttpResponse};
 use log::error;
+use prometheus_client::registry::Registry;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::{Time, Told, seconds};
+use super::exposition::Exposition;
+use super::own_figures;
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::stream::StreamState;
 use crate::domain::time::WallTime;
-
-/// The content type of the text that `prometheus-client` writes.
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Debug, Serialize)]
 pub(super) struct HealthAnswer {
@@ -224,16 +224,49 @@ pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnsw
     })))
 }
 
-/// `GET /metrics`
-pub(super) async fn metrics(state: Data<AppState>) -> Result<HttpResponse, Problem> {
+/// `GET /metrics`: of the fleet while it is loaded, else only of this process.
+pub(super) async fn metrics(
+    state: Option<Data<AppState>>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let format = Exposition::wanted_by(&request);
+    let Some(state) = state else {
+        let mut registry = Registry::default();
+        own_figures::register(&mut registry);
+        return written(format, &registry);
+    };
     let _permit = state.admit(Load::Read)?;
-    let totals = state.orchestrator().totals().await?;
-    state.gauges().show(&totals);
-    state.gauges().show_polls(state.polls_waiting());
-    let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, state.registry()).map_err(|error| {
+    let orchestrator = state.orchestrator();
+    let totals = orchestrator.totals().await?;
+    let gauges = state.gauges();
+    gauges.show(&totals);
+    gauges.show_polls(state.polls_waiting());
+    gauges.show_ready(state.readiness().is_ready());
+    let now = orchestrator.clock().now();
+    orchestrator.telemetry().count_unowned(now);
+    if !state.settings().metrics_per_instance {
+        return written(format, state.registry());
+    }
+    // Long texts are written on another thread, so that no heartbeat waits for them.
+    let shared = state.clone();
+    web::block(move || text(format, shared.registry()))
+        .await
+        .map_err(|_| Problem::internal())?
+        .map(|text| answer(format, text))
+}
+
+fn written(format: Exposition, registry: &Registry) -> Result<HttpResponse, Problem> {
+    text(format, registry).map(|text| answer(format, text))
+}
+
+fn text(format: Exposition, registry: &Registry) -> Result<String, Problem> {
+    format.write(registry).map_err(|error| {
         error!(error:%; "the metrics could not be written");
         Problem::internal()
-    })?;
-    Ok(HttpResponse::Ok().content_type(OPEN_METRICS).body(text))
+    })
+}
+
+fn answer(format: Exposition, text: String) -> HttpResponse {
+    let mut answer = HttpResponse::Ok();
+    answer.content_type(format.content_type()).body(text)
 }

@@ -19,6 +19,7 @@ use super::requests::{
 use super::shown_url::{ShownUrl, Urls};
 use super::state::{AppState, Load};
 use crate::actors::orchestrator::Orchestrator;
+use crate::actors::telemetry::ClaimKind;
 use crate::domain::commands::{DeleteStream, Rejection, SaveStreams};
 use crate::domain::handover::{Handover, HandoverKind, HandoverMode};
 use crate::domain::ids::{Epoch, InstanceId, StreamId};
@@ -96,6 +97,9 @@ pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResp
     let _permit = state.admit(Load::Read)?;
     let question = VerifyClaims::from(body.read::<VerifyRequest>().await?);
     let judgements = state.orchestrator().ask(question).await?;
+    let stale = judgements.iter().filter(|judged| !judged.is_current());
+    let (kind, stale) = (ClaimKind::Stale, stale.count() as u64);
+    state.orchestrator().telemetry().count_claims(kind, stale);
     let rows = judgements.into_iter().map(ClaimAnswer::of);
     pieces::answer(Rows::of(&Nothing {}, "claims", rows, &Nothing {})?).await
 }

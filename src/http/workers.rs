@@ -11,6 +11,7 @@ use super::body::Body;
 use super::problem::Problem;
 use super::requests::{AssignRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest};
 use super::state::{AppState, Load};
+use crate::actors::telemetry::BeatResult;
 use crate::domain::commands::{AssignOutcome, AssignStreams, Rejection, ReleaseStreams};
 use crate::domain::handover::HandoverMode;
 use crate::domain::heartbeat::Heartbeat;
@@ -126,8 +127,12 @@ pub(super) async fn heartbeat(
     state: Data<AppState>,
     body: Body,
 ) -> Result<Json<BeatAnswer>, Problem> {
-    let heartbeat = Heartbeat::from(body.read::<HeartbeatRequest>().await?);
     let orchestrator = state.orchestrator();
+    let read = body.read::<HeartbeatRequest>().await.inspect_err(|_| {
+        let telemetry = orchestrator.telemetry();
+        telemetry.count_heartbeat(BeatResult::Malformed, 1);
+    });
+    let heartbeat = Heartbeat::from(read?);
     let outcome = orchestrator.heartbeat(heartbeat).await?;
     let prover = orchestrator.prover();
     Ok(Json(BeatAnswer::new(

@@ -6,6 +6,7 @@ mod circles;
 mod cli;
 mod config;
 mod documents;
+mod metrics;
 mod phrases;
 mod sources;
 #[path = "../support/mod.rs"]

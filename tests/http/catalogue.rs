@@ -548,7 +548,7 @@ async fn prometheus_is_shown_the_fleet_as_it_is() {
     assert_eq!(metrics.status, 200);
     assert_eq!(
         metrics.header("content-type"),
-        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+        Some("text/plain; version=0.0.4; charset=utf-8")
     );
     for line in [
         "orchestrator_instances{status=\"active\"} 1",
@@ -557,8 +557,7 @@ async fn prometheus_is_shown_the_fleet_as_it_is() {
         "orchestrator_streams{state=\"unclaimed\"} 3",
         "orchestrator_capacity_streams 3",
         "orchestrator_load_streams 2",
-        "orchestrator_heartbeats_total 1",
-        "# EOF",
+        "orchestrator_heartbeats_total{result=\"accepted\"} 1",
     ] {
         assert!(metrics.text.lines().any(|shown| shown == line), "{line}");
     }

@@ -15,6 +15,7 @@ mod explain;
 mod follow;
 mod health;
 mod long_poll;
+mod metrics;
 mod outage;
 mod planned;
 mod quarantine;

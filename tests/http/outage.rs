@@ -197,6 +197,8 @@ async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_bac
             "/leader",
             "/cluster",
             "/cluster/take-over",
+            // Of the process alone.
+            "/metrics",
         ];
         for (method, path) in known.chain(unknown) {
             let path = path.replace("{server_id}", "a").replace("{id}", "1");
@@ -234,6 +236,25 @@ async fn before_the_fleet_is_loaded_the_process_is_alive_and_not_ready() {
                 "services": {"fleet": "unavailable", "database": database}}),
         );
         assert!(ready["timestamp"].as_str().unwrap().ends_with('Z'));
+    }
+}
+
+#[actix_web::test]
+async fn before_the_fleet_is_loaded_and_on_a_standby_the_process_is_measured() {
+    tokio::time::pause();
+    let clock = VirtualTime::starting_at(NEW_YEAR).clock();
+    for phase in [starting(&clock, Awaited::Fleet, 7), Phase::Standby] {
+        let gate = Gate::new(view(&clock), phase);
+        let app = test::init_service(http::app(gate)).await;
+        let request = test::TestRequest::with_uri("/metrics").to_request();
+        let answer = test::call_service(&app, request).await;
+        assert_eq!(answer.status().as_u16(), 200);
+        let text = body::to_bytes(answer.into_body()).await.unwrap();
+        let text = String::from_utf8(text.to_vec()).unwrap();
+        let has = |begin: &str| text.lines().any(|line| line.starts_with(begin));
+        assert!(has("orchestrator_ready 0"), "{text}");
+        assert!(has("orchestrator_build_info{") && has("process_cpu_seconds_total "));
+        assert!(!has("orchestrator_streams"), "it knows no fleet");
     }
 }
 

@@ -30,7 +30,7 @@
 //! | does a worker run what it should | [`reconciliation`], [`digest`], [`identity`] |
 //! | does the database answer | [`breaker`], [`startup`] |
 //! | may this orchestrator decide | [`leadership`] |
-//! | how is the whole | [`health`], [`headroom`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
+//! | how is the whole | [`health`], [`headroom`], [`unowned`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
 //! | what happened | [`events`], [`event_filter`], [`event_tail`] (when new ones are read for followers), [`movements`], [`explain`] (why a stream was placed) |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
@@ -101,4 +101,5 @@ pub mod sweep;
 pub mod time;
 pub mod timeline;
 pub mod trial_timer;
+pub mod unowned;
 pub mod withdrawal;

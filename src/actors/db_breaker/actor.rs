@@ -174,6 +174,9 @@ impl DbBreakerActor {
         if breaker.told.0 != state {
             breaker.since = wall;
             gauge(&self.telemetry, name, state);
+            let label = label(name, state);
+            let transitions = &self.telemetry.breaker_transitions;
+            transitions.get_or_create(&label).inc();
         }
         let file_replaced = breaker.file_replaced;
         if breaker.told != (state, force, file_replaced) {
@@ -226,12 +229,17 @@ impl DbBreakerActor {
 /// One of the states has the value 1.
 fn gauge(telemetry: &Telemetry, name: &BreakerName, state: BreakerState) {
     for possible in BreakerState::ALL {
-        let label = BreakerLabel {
-            breaker: name.to_string(),
-            state: possible.as_str(),
-        };
-        let gauge = telemetry.breaker_state.get_or_create(&label);
+        let gauge = telemetry
+            .breaker_state
+            .get_or_create(&label(name, possible));
         gauge.set(i64::from(possible == state));
+    }
+}
+
+fn label(name: &BreakerName, state: BreakerState) -> BreakerLabel {
+    BreakerLabel {
+        breaker: name.to_string(),
+        state: state.as_str(),
     }
 }
 

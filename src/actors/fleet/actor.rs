@@ -19,7 +19,7 @@ use crate::actors::leadership::Prover;
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Registry;
 use crate::actors::store_calls::StoreOp;
-use crate::actors::telemetry::Telemetry;
+use crate::actors::telemetry::{Telemetry, Waiting};
 use crate::clock::Clock;
 use crate::domain::fleet::{FillTimer, Filling};
 use crate::domain::ledger::{Batch, Ledger};
@@ -27,6 +27,7 @@ use crate::domain::pace::MovePace;
 use crate::domain::planned_timer::PlannedTimer;
 use crate::domain::return_timer::ReturnTimer;
 use crate::domain::trial_timer::TrialTimer;
+use crate::domain::unowned::Unowned;
 use crate::store::{Guard, Save, Settlement, Store, StoreError};
 
 /// How many commands one transaction takes at the most: it bounds how long it can last.
@@ -122,6 +123,8 @@ impl FleetActor {
         let settle = ledger.saved().placement().settle;
         ledger.set_filling(Filling::new(!settle.is_zero()));
         let vital = Vital::new("FleetActor", links.fatal.clone());
+        let unowned = Unowned::of(ledger.saved());
+        links.telemetry.note_unowned(links.clock.now(), unowned);
         Self {
             ledger,
             guard,
@@ -167,10 +170,7 @@ impl FleetActor {
             let save = Save::from(&batch);
             self.save(batch, save, callers, ctx);
         }
-        self.links
-            .telemetry
-            .queue_length
-            .set(i64::try_from(self.queue.len()).unwrap_or(i64::MAX));
+        self.show_queues();
         self.arm_expiry(ctx);
         self.arm_continuing(ctx);
         self.arm_filling(ctx);
@@ -180,6 +180,12 @@ impl FleetActor {
                 let _ = waiter.send(());
             });
         }
+    }
+
+    fn show_queues(&self) {
+        let telemetry = &self.links.telemetry;
+        telemetry.show_waiting(Waiting::Commands, self.queue.len());
+        telemetry.show_waiting(Waiting::Retries, self.retry_singly.len());
     }
 
     /// Decides the next commands: a group of those under suspicion, else as many as fit.

@@ -13,6 +13,7 @@ use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Standing;
 use crate::domain::ids::InstanceId;
 use crate::domain::ledger::Batch;
+use crate::domain::unowned::Unowned;
 use crate::store::{Save, StoreError};
 
 impl FleetActor {
@@ -42,6 +43,9 @@ impl FleetActor {
         let concerned = batch.instances();
         self.note_for_copy(&batch);
         self.ledger.commit(batch);
+        let unowned = Unowned::of(self.ledger.saved());
+        let now = self.links.clock.now();
+        self.links.telemetry.note_unowned(now, unowned);
         let streams = save.rows.streams.keys().chain(save.rows.places.keys());
         self.follow(streams.copied());
         self.plan_for(&concerned);

@@ -202,7 +202,7 @@ impl HealthActor {
             breakers: seen.breakers,
             open_alerts: seen.alerts.counts,
             stalls: self.telemetry.stalls.get(),
-            stalled: Duration::from_millis(self.telemetry.stalled_milliseconds.get()),
+            stalled: Duration::from_secs_f64(self.telemetry.stalled_seconds.get()),
         });
     }
 

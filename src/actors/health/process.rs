@@ -48,7 +48,7 @@ impl ProcessWatch {
         self.lost += stalled;
         let stalled_ms = u64::try_from(stalled.as_millis()).unwrap_or(u64::MAX);
         telemetry.stalls.inc();
-        telemetry.stalled_milliseconds.inc_by(stalled_ms);
+        telemetry.stalled_seconds.inc_by(stalled.as_secs_f64());
         warn!(
             stalled_ms;
             "the orchestrator itself stood still for {stalled_ms} ms; deadlines wait as long"

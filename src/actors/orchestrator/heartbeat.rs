@@ -15,6 +15,7 @@ use crate::actors::heartbeat_log::Record;
 use crate::actors::identity::OlderLife;
 use crate::actors::instance_link::{Beat, Pulse};
 use crate::actors::registry::Entry;
+use crate::actors::telemetry::BeatResult;
 use crate::domain::commands::{AgreeLease, Rejection};
 use crate::domain::heartbeat::{Heartbeat, LastBeat, MetricsRecord};
 use crate::domain::heartbeat_outcome::{HeartbeatOutcome, News, Question};
@@ -40,10 +41,15 @@ impl Orchestrator {
     pub async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<HeartbeatOutcome, Rejection> {
         let came = self.prover.moment();
         let Some(entry) = self.registry.get(&heartbeat.id) else {
-            self.telemetry.heartbeats_unknown.inc();
+            let result = BeatResult::UnknownInstance;
+            self.telemetry.count_heartbeat(result, 1);
             return Err(Rejection::UnknownInstance(heartbeat.id));
         };
-        self.check_life(&entry, heartbeat.incarnation)?;
+        self.check_life(&entry, heartbeat.incarnation)
+            .inspect_err(|_| {
+                let result = BeatResult::OtherIncarnation;
+                self.telemetry.count_heartbeat(result, 1);
+            })?;
         if let Some(heard) = heartbeat.term {
             self.prover.hear_of(heard);
         }
@@ -53,7 +59,7 @@ impl Orchestrator {
         let lease_runs = entry.granted_until().is_some_and(|until| now < until);
         let heartbeat = Arc::new(heartbeat);
         let pulse = pulse(&entry, heartbeat.clone()).await;
-        self.telemetry.heartbeats.inc();
+        self.telemetry.count_heartbeat(BeatResult::Accepted, 1);
         let standing = entry.standing();
         let tells_again = pulse.tells_again;
         let term = self.prover.term();
@@ -73,11 +79,14 @@ impl Orchestrator {
     /// From here on the heartbeat cannot be lost.
     fn note(&self, entry: &Entry, heartbeat: &Heartbeat) {
         let (now, at) = (self.clock.now(), self.clock.wall());
+        let silence = now.since(entry.last_beat());
+        self.telemetry.heartbeat_silence.observe(silence);
         entry.stamp(now, at);
         entry.report(&heartbeat.status, heartbeat.current_streams);
         if let Some(metrics) = &heartbeat.metrics {
             entry.measure(metrics, now);
         }
+        self.telemetry.heartbeat_mailbox.inc();
         self.heartbeats.do_send(Record {
             beat: LastBeat {
                 instance: heartbeat.id.clone(),

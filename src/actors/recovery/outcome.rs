@@ -61,8 +61,7 @@ impl RecoveryActor {
                     }
                     Ok(Achieved::Moves(applied)) => {
                         let took = actor.links.clock.age(case.failure().detected_at);
-                        let seconds = &actor.links.telemetry.recovery_seconds;
-                        seconds.observe(took.as_secs_f64());
+                        actor.links.telemetry.recovery_seconds.observe(took);
                         let (failure, recovered) =
                             (case.failure(), Recovered::from(applied.as_ref()));
                         actor.over(failure);

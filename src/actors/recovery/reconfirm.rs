@@ -11,7 +11,7 @@ use crate::actors::instance_link::Fence;
 use crate::actors::registry::Entry;
 use crate::domain::commands::EndIncident;
 use crate::domain::incident::{Incident, StepName, StepResult, Unmoved};
-use crate::domain::liveness::FenceAnswer;
+use crate::domain::liveness::{FenceAnswer, FenceGround};
 use crate::domain::quarantine::{Culpable, FailureFacts};
 use crate::domain::recovery::{Averted, Detected, Failure, Progress};
 
@@ -62,6 +62,7 @@ impl RecoveryActor {
             ground: ground(failure.cause),
         };
         let culpable = self.culpable(&failure, &entry, earlier.is_some());
+        let is_new = earlier.is_none();
         let watch = Stopwatch::start(clock);
         let last_heartbeat = entry.last_beat_wall();
         let actor = entry.actor();
@@ -79,6 +80,10 @@ impl RecoveryActor {
             };
             let at = watch.read(&actor.links.clock);
             progress.note(StepName::Reconfirm, StepResult::Done, at, "fenced");
+            if is_new && fence.ground == FenceGround::Silence {
+                let silence = entry.silence(&actor.links.clock);
+                actor.links.telemetry.detection_delay.observe(silence);
+            }
             let opened = earlier.and_then(|incident| confirmed.resume(incident));
             let case = Case {
                 confirmed,

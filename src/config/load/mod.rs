@@ -14,8 +14,8 @@ use super::reader::{EffectiveValue, Reader};
 use super::sources::Sources;
 use super::table::settings;
 use super::values::{
-    Config, HealthSettings, HeartbeatSettings, RecoverySettings, RegistrationSettings,
-    RetentionSettings, ServerSettings,
+    Config, HealthSettings, HeartbeatSettings, MetricsSettings, RecoverySettings,
+    RegistrationSettings, RetentionSettings, ServerSettings,
 };
 use super::{database, rules, table, typo};
 use crate::domain::leadership::LeadershipLimits;
@@ -151,6 +151,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let health = read_health(reader);
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
     let retention = read_retention(reader);
+    let per_instance = reader.switch("METRICS_PER_INSTANCE");
     let log_format = reader.log_format("LOG_FORMAT");
     let log_filter = reader.log_filter("RUST_LOG");
     Some(Config {
@@ -174,6 +175,9 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
             default_max_streams: default_max_streams?,
         },
         retention: retention?,
+        metrics: MetricsSettings {
+            per_instance: per_instance?,
+        },
         log: LogSettings {
             format: log_format?,
             filter: log_filter?,

@@ -532,6 +532,14 @@ const SETTINGS: &[Setting] = &[
         meaning: "Hours (1-720) for which the system stays degraded after a critical failure. Critical is an incident that escalated by itself, whose recovery failed, or that left streams without an owner.",
     },
     Setting {
+        name: "METRICS_PER_INSTANCE",
+        flag: "metrics-per-instance",
+        group: Group::Metrics,
+        kind: Kind::Switch,
+        default: Text("false"),
+        meaning: "Whether `/metrics` also has series of each instance; with many instances they fill the memory of Prometheus.",
+    },
+    Setting {
         name: "LOG_FORMAT",
         flag: "log-format",
         group: Group::Log,

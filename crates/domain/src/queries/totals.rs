@@ -7,6 +7,7 @@ use crate::fleet::Fleet;
 use crate::instance::InstanceStatus;
 use crate::lease::Leases;
 use crate::stream::StreamState;
+use crate::unowned::{Unowned, Waits};
 
 /// Counts everything. Walks the instances, not the streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,11 +39,11 @@ pub struct StreamCounts {
 impl StreamCounts {
     /// Counts the streams. Walks the instances, not the streams.
     pub fn of(fleet: &Fleet, leases: &Leases) -> Self {
-        let (unclaimed, orphaned) = fleet.quarantined_counts();
+        let unowned = Unowned::of(fleet);
         let mut counts = Self {
-            unclaimed: fleet.unclaimed().len() - unclaimed,
-            orphaned: fleet.orphaned().len() - orphaned,
-            quarantined: unclaimed + orphaned,
+            unclaimed: unowned.unclaimed,
+            orphaned: unowned.orphaned,
+            quarantined: unowned.quarantined,
             ..Self::default()
         };
         for slot in fleet.instances() {
@@ -117,6 +118,8 @@ pub struct Totals {
     pub by_state: BTreeMap<StreamState, usize>,
     /// Streams, counted by what they do.
     pub streams: StreamCounts,
+    /// Waiting streams, counted by what they wait for.
+    pub waits: Waits,
     pub moves: MoveCounts,
     /// How many streams the serving instances may own.
     pub total_capacity: u64,
@@ -174,6 +177,7 @@ impl Query for FleetTotals {
                 (StreamState::Quarantined, streams.quarantined),
             ]),
             streams,
+            waits: Waits::of(fleet),
             moves: MoveCounts::of(fleet),
             total_capacity,
             current_load,

@@ -231,6 +231,12 @@ impl Fleet {
         (self.suspects.unclaimed.len(), self.suspects.orphaned.len())
     }
 
+    /// How many of the streams that wait to be asked for, and of those that lost their instance, may
+    /// be placed now.
+    pub fn ready_counts(&self) -> (usize, usize) {
+        (self.ready_unclaimed.len(), self.ready_orphans.len())
+    }
+
     /// The quarantined streams that are on trial: an instance owns them.
     pub fn on_trial(&self) -> impl Iterator<Item = StreamId> {
         self.suspects.on_trial.iter().copied()

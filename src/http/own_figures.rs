@@ -1,0 +1,156 @@
+//! What a process shows of itself in `/metrics`, also before it serves and on a standby: the standard
+//! figures of a process, its version, and whether it wants traffic.
+//!
+//! The figures come from `/proc`; on a system without it they are left out.
+
+use std::{fmt, fs};
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+use rustix::process::Resource;
+
+/// Registers the figures; returns the gauge that shows whether the process wants traffic.
+pub(super) fn register(registry: &mut Registry) -> Gauge {
+    registry.register_collector(Box::new(ProcessFigures));
+    let registry = registry.sub_registry_with_prefix("orchestrator");
+    let build: Family<[(&str, &str); 1], Gauge> = Family::default();
+    build
+        .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
+        .set(1);
+    registry.register("build_info", "Always 1; its label is the version", build);
+    let ready = Gauge::default();
+    registry.register(
+        "ready",
+        "Whether this process wants traffic: 0 on a standby, while the fleet is loaded and during the shutdown",
+        ready.clone(),
+    );
+    ready
+}
+
+/// The standard figures of a process, read for each scrape.
+#[derive(Debug, Clone, Copy)]
+struct ProcessFigures;
+
+/// What `/proc` has of this process.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Figures {
+    cpu_seconds: f64,
+    threads: i64,
+    start_time_seconds: f64,
+    virtual_bytes: i64,
+    resident_bytes: i64,
+}
+
+impl Figures {
+    fn read() -> Option<Self> {
+        let stat = fs::read_to_string("/proc/self/stat").ok()?;
+        let system = fs::read_to_string("/proc/stat").ok()?;
+        let ticks = rustix::param::clock_ticks_per_second();
+        Self::parse(&stat, &system, ticks as f64, rustix::param::page_size())
+    }
+
+    fn parse(stat: &str, system: &str, ticks: f64, page: usize) -> Option<Self> {
+        // The name of the program, in parentheses, may have spaces and parentheses.
+        let (_, fields) = stat.rsplit_once(')')?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let number = |index: usize| fields.get(index)?.parse::<i64>().ok();
+        let booted = system.lines().find_map(|line| line.strip_prefix("btime "));
+        let booted: f64 = booted?.trim().parse().ok()?;
+        Some(Self {
+            cpu_seconds: (number(11)? + number(12)?) as f64 / ticks,
+            threads: number(17)?,
+            start_time_seconds: booted + number(19)? as f64 / ticks,
+            virtual_bytes: number(20)?,
+            resident_bytes: number(21)?.saturating_mul(i64::try_from(page).ok()?),
+        })
+    }
+}
+
+/// Returns the number of open files.
+fn open_files() -> Option<i64> {
+    const FOLDER: &str = "/proc/self/fd";
+    // Newer kernels show the number as the size of the folder; counting thousands takes a while.
+    let shown = fs::metadata(FOLDER).ok()?.len();
+    if shown > 0 {
+        return i64::try_from(shown).ok();
+    }
+    i64::try_from(fs::read_dir(FOLDER).ok()?.count()).ok()
+}
+
+impl Collector for ProcessFigures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut gauge = |name: &str, help: &str, value: f64| {
+            let mut encoder = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+            encoder.encode_gauge(&value)
+        };
+        let limit = |resource| rustix::process::getrlimit(resource).current;
+        if let Some(limit) = limit(Resource::Nofile) {
+            let help = "Most files that may be open.";
+            gauge("process_max_fds", help, limit as f64)?;
+        }
+        if let Some(files) = open_files() {
+            gauge("process_open_fds", "Open files.", files as f64)?;
+        }
+        let Some(figures) = Figures::read() else {
+            return Ok(());
+        };
+        gauge(
+            "process_threads",
+            "Threads of the process.",
+            figures.threads as f64,
+        )?;
+        gauge(
+            "process_start_time_seconds",
+            "Start of the process, since 1970.",
+            figures.start_time_seconds,
+        )?;
+        gauge(
+            "process_virtual_memory_bytes",
+            "Size of the virtual memory.",
+            figures.virtual_bytes as f64,
+        )?;
+        gauge(
+            "process_resident_memory_bytes",
+            "Size of the resident memory.",
+            figures.resident_bytes as f64,
+        )?;
+        let mut encoder = encoder.encode_descriptor(
+            "process_cpu_seconds",
+            "Processor time, of the program and of the system for it.",
+            None,
+            MetricType::Counter,
+        )?;
+        encoder.encode_counter::<NoLabelSet, f64, f64>(&figures.cpu_seconds, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_figures_are_those_of_the_kernel() {
+        let stat = "7 (a) b) S 1 1 1 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 9 0 1200 8192 3 18446744073709551615";
+        let found = Figures::parse(stat, "cpu 1 2\nbtime 1000\n", 100.0, 4_096);
+        let expected = Figures {
+            cpu_seconds: 2.0,
+            threads: 9,
+            start_time_seconds: 1_012.0,
+            virtual_bytes: 8_192,
+            resident_bytes: 12_288,
+        };
+        assert_eq!(found, Some(expected));
+        assert_eq!(Figures::parse("7 (a", "btime 1", 100.0, 4_096), None);
+    }
+
+    #[test]
+    fn this_process_has_figures() {
+        let figures = Figures::read().unwrap();
+        assert!(figures.threads > 0 && figures.resident_bytes > 0);
+        assert!(open_files() > Some(2));
+    }
+}
