@@ -74,3 +74,112 @@ fn the_page_of_metrics_lists_what_a_process_exposes() {
     let listed = listed(&page);
     assert_eq!(listed, table, "write into docs/METRICS.md:\n{table}");
 }
+
+/// An alert rule as it is written: one line for each of its keys.
+#[derive(Default)]
+struct Rule {
+    name: String,
+    expr: String,
+    hold: String,
+    severity: String,
+    runbook: String,
+}
+
+fn rules() -> Vec<Rule> {
+    let path = "deploy/prometheus/orchestrator.rules.yml";
+    let text = fs::read_to_string(root().join(path)).unwrap();
+    let of_rule = |text: &str| {
+        let value = |key: &str| {
+            let begins = format!("{key}: ");
+            let found = text
+                .lines()
+                .find_map(|line| line.trim().strip_prefix(&begins));
+            found.map(|value| value.trim_matches('\'').to_owned())
+        };
+        assert!(value("summary").is_some_and(|summary| summary.ends_with('.')));
+        Rule {
+            name: text.lines().next().unwrap().to_owned(),
+            expr: value("expr").unwrap(),
+            hold: value("for").unwrap_or_else(|| "0".to_owned()),
+            severity: value("severity").unwrap(),
+            runbook: value("runbook").unwrap(),
+        }
+    };
+    text.split("- alert: ").skip(1).map(of_rule).collect()
+}
+
+#[test]
+fn the_operations_list_every_alert_rule() {
+    let operations = fs::read_to_string(root().join("docs/OPERATIONS.md")).unwrap();
+    let rows = operations
+        .lines()
+        .filter(|line| line.starts_with("| `Orchestrator"));
+    let listed: Vec<String> = rows
+        .map(|row| row.splitn(5, '|').take(4).collect::<Vec<_>>().join("|"))
+        .collect();
+    let expected = rules().into_iter().map(|rule| {
+        let hold = rule.hold.replace('m', " m");
+        format!("| `{}` | {hold} | {} ", rule.name, rule.severity)
+    });
+    assert_eq!(listed, expected.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_alert_rule_leads_to_a_heading_that_exists() {
+    for rule in rules() {
+        let (file, anchor) = rule.runbook.split_once('#').unwrap();
+        let text = fs::read_to_string(root().join(file)).unwrap();
+        let headings = text.lines().filter(|line| line.starts_with('#'));
+        let mut anchors = headings.map(|heading| {
+            let words = heading.trim_start_matches('#').trim().to_lowercase();
+            let kept = words
+                .chars()
+                .filter(|c| c.is_alphanumeric() || [' ', '-'].contains(c));
+            kept.collect::<String>().replace(' ', "-")
+        });
+        assert!(
+            anchors.any(|found| found == anchor),
+            "{}: {}",
+            rule.name,
+            rule.runbook
+        );
+    }
+}
+
+#[test]
+fn every_alert_rule_has_a_unit_test_that_fires_and_one_that_is_quiet() {
+    let path = "deploy/prometheus/orchestrator.rules.test.yml";
+    let text = fs::read_to_string(root().join(path)).unwrap();
+    for Rule { name, severity, .. } in rules() {
+        let begins = format!("alertname: {name}\n");
+        let tests = text
+            .split("  - name: ")
+            .filter(|test| test.contains(&begins));
+        let (quiet, fires): (Vec<_>, Vec<_>) =
+            tests.partition(|test| test.contains("exp_alerts: []"));
+        assert!(!quiet.is_empty() && !fires.is_empty(), "{name}");
+        let severity = format!("severity: {severity}");
+        assert!(fires.iter().all(|test| test.contains(&severity)), "{name}");
+    }
+}
+
+#[test]
+fn every_query_is_about_metrics_of_the_page() {
+    let page = page();
+    let dashboard = fs::read_to_string(root().join("deploy/grafana/orchestrator.json")).unwrap();
+    let exprs = rules().into_iter().map(|rule| rule.expr);
+    let queries: Vec<String> = exprs.chain([dashboard]).collect();
+    let is_name = |c: char| c == '_' || c.is_ascii_lowercase();
+    for name in queries
+        .iter()
+        .flat_map(|query| query.split(|c| !is_name(c)))
+    {
+        if !name.starts_with("orchestrator_") && !name.starts_with("process_") {
+            continue;
+        }
+        let endings = ["", "_bucket", "_sum", "_count"].into_iter();
+        let mut families = endings.filter_map(|ending| name.strip_suffix(ending));
+        let is_listed = |family: &str| page.contains(&format!("| `{family}` |"));
+        assert!(families.any(is_listed), "{name} is not in docs/METRICS.md");
+    }
+}

@@ -8,6 +8,7 @@ mod handover;
 mod leadership;
 mod life;
 mod outage;
+mod prometheus;
 mod restart;
 mod stall;
 #[path = "../support/mod.rs"]
