@@ -1,10 +1,11 @@
 //! How long a heartbeat waits while thousands of streams move, and how long a command waits while
-//! the moves are planned.
+//! moves are planned.
 //!
-//! Half of 10,000 instances hold 200,000 streams, in a SQLite file; the other half joins. All of them
-//! are leased and do what they are told with their next heartbeat: 10,000 a second in all, in an
-//! open loop (`open_loop`). The yardsticks, in the same run, are the echo and the same heartbeats
-//! while nothing moves. Then a rebalance moves every second stream, 10,000 at a time.
+//! 10,000 leased workers run 200,000 streams of a SQLite file, and do what they are told with their next
+//! heartbeat: 10,000 a second in all, in an open loop (`open_loop`). The yardsticks, in the same run, are
+//! the echo and the same heartbeats while nothing moves. Then streams move between the workers with
+//! even numbers, 10,000 at a time. A heartbeat that confirms a move is answered when the move is
+//! saved; so those of the other workers, on connections of their own, are counted apart.
 //!
 //! `cargo bench --bench moves [-- INSTANCES STREAMS SECONDS]`
 
@@ -23,34 +24,32 @@ use std::time::Duration;
 
 use resilient_orchestrator::actors::balance::{OrderRebalance, Rebalanced};
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
-use resilient_orchestrator::domain::commands::RemoveInstance;
+use resilient_orchestrator::domain::commands::{MoveStreams, Relocation, RemoveInstance};
+use resilient_orchestrator::domain::queries::AssignmentList;
 use resilient_orchestrator::domain::reason::{RebalanceMethod, RebalanceReason};
 use tokio::runtime::Runtime;
 
-use open_loop::fleet::{fill, register, serve_orchestrator};
+use open_loop::fleet::{fill, serve_orchestrator};
 use open_loop::{
     CONNECTIONS, Classic, Workers, heartbeat, line, load, name, now, report, serve_echo,
 };
 
-const SETTINGS: &[(&str, &str)] = &[
-    ("MAX_CONCURRENT_MOVES", "10000"),
-    ("MAX_MOVES_PER_TARGET", "10"),
-    ("REBALANCE", "off"),
-];
+const SETTINGS: &[(&str, &str)] = &[("REBALANCE", "off")];
 const WARM_UP: Duration = Duration::from_secs(3);
+const UNDER_WAY: usize = 10_000;
+const MOVES_A_COMMAND: usize = 1_000;
 
 fn main() {
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<usize>().ok());
     let instances = numbers.next().unwrap_or(10_000);
     let streams = numbers.next().unwrap_or(200_000);
     let during = Duration::from_secs(numbers.next().unwrap_or(15) as u64);
-    let half = instances / 2;
-    let max_streams = u32::try_from(streams.div_ceil(half)).expect("few");
+    let max_streams = u32::try_from(streams / instances * 2).expect("few");
 
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("fleet.db");
     thread::scope(|scope| {
-        scope.spawn(|| fill(&file, half, streams, max_streams));
+        scope.spawn(|| fill(&file, instances, streams, max_streams));
     });
     let echo = serve_echo();
     let classic = |connection| Classic::new(connection, instances);
@@ -58,17 +57,28 @@ fn main() {
     report("echo", during, load(echo, during, classic));
 
     let (address, orchestrator) = serve_orchestrator(&file, SETTINGS);
-    let runtime = runtime();
-    runtime.block_on(register(&orchestrator, half..instances, max_streams));
-    // Each instance beats at least once a second, so that all are leased when the plan is made.
+    // Each instance beats at least once a second, so that all are leased when streams move.
     let leased = |connection| Leased::new(connection, instances);
     load(address, WARM_UP, leased);
     report("nothing moves", during, load(address, during, leased));
 
+    let runtime = runtime();
     runtime.block_on(plan(&orchestrator));
-    let watcher = runtime.spawn(watch(orchestrator.clone(), during));
-    report("streams move", during, load(address, during, leased));
-    runtime.block_on(async { println!("{}", watcher.await.expect("it ends")) });
+    let mover = runtime.spawn(keep_moving(orchestrator.clone(), during));
+    let answered = load(address, during, leased);
+    let moved = runtime.block_on(async { mover.await.expect("it ends") });
+    let mut taking_part = Vec::new();
+    let mut others = Vec::new();
+    for (connection, part) in answered.chunks(answered.len() / CONNECTIONS).enumerate() {
+        let side = match connection % 2 {
+            0 => &mut taking_part,
+            _ => &mut others,
+        };
+        side.extend_from_slice(part);
+    }
+    report("others", during, others);
+    report("workers that take part", during, taking_part);
+    println!("{moved}");
 }
 
 fn runtime() -> Runtime {
@@ -79,11 +89,11 @@ fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-async fn rebalance(orchestrator: &Orchestrator, is_dry_run: bool) -> Rebalanced {
+async fn planned(orchestrator: &Orchestrator) -> Rebalanced {
     let order = OrderRebalance {
         method: RebalanceMethod::Smart,
         reason: RebalanceReason::Manual,
-        is_dry_run,
+        is_dry_run: true,
     };
     orchestrator
         .rebalance(order)
@@ -95,7 +105,7 @@ async fn rebalance(orchestrator: &Orchestrator, is_dry_run: bool) -> Rebalanced 
 async fn plan(orchestrator: &Orchestrator) {
     let planner = orchestrator.clone();
     let began = now();
-    let planned = tokio::spawn(async move { rebalance(&planner, true).await });
+    let planned = tokio::spawn(async move { planned(&planner).await });
     let mut waits = Vec::new();
     while !planned.is_finished() {
         let sent = now();
@@ -115,28 +125,50 @@ async fn plan(orchestrator: &Orchestrator) {
     line("commands during the plan", waits);
 }
 
-/// Orders the rebalance, and returns what moved while heartbeats were measured.
-async fn watch(orchestrator: Orchestrator, during: Duration) -> String {
+/// Keeps streams moving between instances with even numbers, and returns what moved.
+async fn keep_moving(orchestrator: Orchestrator, during: Duration) -> String {
     let end = now() + during;
-    let done = rebalance(&orchestrator, false).await;
-    let mut under_way = Vec::new();
+    let mut moves = moves(&orchestrator).await.into_iter();
+    let (mut ordered, mut counts) = (0, Vec::new());
     while now() < end {
-        tokio::time::sleep(Duration::from_millis(100)).await;
         let totals = orchestrator.totals().await.expect("totals");
-        under_way.push(totals.moves.under_way());
+        let under_way = totals.moves.under_way();
+        counts.push(under_way);
+        if under_way < UNDER_WAY {
+            let moves: Vec<Relocation> = moves.by_ref().take(MOVES_A_COMMAND).collect();
+            ordered += moves.len();
+            let moved = orchestrator.execute(MoveStreams { moves }).await;
+            moved.expect("it is accepted");
+        } else {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
-    let busy = under_way.iter().filter(|moves| **moves > 0).count();
-    under_way.sort_unstable();
-    format!(
-        "{} moves began at once; {} were under way at the most, {} in the middle; some were for {:.1} s",
-        done.begun,
-        under_way.last().copied().unwrap_or_default(),
-        under_way
-            .get(under_way.len() / 2)
-            .copied()
-            .unwrap_or_default(),
-        busy as f64 / 10.0
-    )
+    counts.sort_unstable();
+    let middle = counts.get(counts.len() / 2).copied().unwrap_or_default();
+    format!("{ordered} moves were ordered; {middle} were under way in the middle")
+}
+
+/// Each stream of an instance with an even number, and the next such instance.
+async fn moves(orchestrator: &Orchestrator) -> Vec<Relocation> {
+    let lines = orchestrator
+        .ask(AssignmentList::default())
+        .await
+        .expect("assignments");
+    let mut moves = Vec::new();
+    for line in lines.items {
+        let number = line.owner.id.as_str().rsplit('-').next();
+        let number: usize = number
+            .and_then(|digits| digits.parse().ok())
+            .expect("a number");
+        if number.is_multiple_of(2) {
+            let to = name(number.checked_sub(2).unwrap_or(number + 2));
+            moves.push(Relocation {
+                stream: line.stream,
+                to: Some(to.as_str().into()),
+            });
+        }
+    }
+    moves
 }
 
 /// Leased workers that have followed each update by their next heartbeat.

@@ -17,6 +17,7 @@ use resilient_orchestrator::app::Server;
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::config::Config;
 use resilient_orchestrator::domain::commands::{RegisterInstance, SaveStreams, StreamSpec};
+use resilient_orchestrator::domain::stream::StreamState;
 use resilient_orchestrator::store;
 
 use super::name;
@@ -113,6 +114,10 @@ pub(crate) fn fill(file: &Path, instances: usize, streams: usize, max_streams: u
                 .execute(SaveStreams { streams })
                 .await
                 .expect("streams");
+        }
+        // Unclaimed streams are assigned a part at a time.
+        while orchestrator.totals().await.expect("totals").by_state[&StreamState::Unclaimed] > 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         orchestrator.drain().await;
         orchestrator.flush().await;
