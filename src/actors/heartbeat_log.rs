@@ -15,7 +15,7 @@ use super::batch::{RefusalLog, Saved, save_each};
 use super::db_breaker::StoreAccess;
 use super::fatal::Vital;
 use super::store_calls::StoreOp;
-use super::telemetry::{Telemetry, Waiting};
+use super::telemetry::{MemoryQueue, Telemetry};
 use crate::clock::Clock;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{InstanceId, Term};
@@ -80,7 +80,7 @@ impl HeartbeatLog {
 
     fn show_waiting(&self) {
         let records = self.beats.len() + self.metrics.len();
-        self.telemetry.show_waiting(Waiting::Records, records);
+        self.telemetry.show_waiting(MemoryQueue::Records, records);
     }
 
     fn flush(&mut self, ctx: &mut Context<Self>) {

@@ -77,7 +77,7 @@ pub struct UnownedLabel {
 /// What waits.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct QueueLabel {
-    /// `Waiting::as_str`.
+    /// `MemoryQueue::as_str`.
     pub queue: &'static str,
 }
 
@@ -158,7 +158,7 @@ label_values! {
 
 label_values! {
     /// What waits in memory.
-    Waiting {
+    MemoryQueue {
         /// Commands that are not decided yet.
         Commands = "commands",
         /// Commands of a refused transaction, which are tried in smaller groups.
@@ -209,7 +209,7 @@ macro_rules! families {
                 registry.register_collector(Box::new(telemetry.store_calls.clone()));
                 telemetry.begin_at_zero();
                 // Found once: it changes twice with each heartbeat.
-                let queue = Waiting::Mailbox.as_str();
+                let queue = MemoryQueue::Mailbox.as_str();
                 let mailbox = telemetry.queue_length.get_or_create_owned(&QueueLabel { queue });
                 telemetry.heartbeat_mailbox = mailbox;
                 telemetry
@@ -299,7 +299,7 @@ impl Telemetry {
         for kind in ClaimKind::ALL {
             self.count_claims(*kind, 0);
         }
-        for queue in Waiting::ALL {
+        for queue in MemoryQueue::ALL {
             self.show_waiting(*queue, 0);
         }
         let causes = FailureCause::ALL.iter().map(|cause| CauseLabel {
@@ -354,7 +354,7 @@ impl Telemetry {
     }
 
     /// Shows how much waits in a queue.
-    pub(super) fn show_waiting(&self, queue: Waiting, length: usize) {
+    pub(super) fn show_waiting(&self, queue: MemoryQueue, length: usize) {
         let queue = queue.as_str();
         let gauge = self.queue_length.get_or_create(&QueueLabel { queue });
         gauge.set(i64::try_from(length).unwrap_or(i64::MAX));

@@ -19,7 +19,7 @@ use crate::actors::leadership::Prover;
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Registry;
 use crate::actors::store_calls::StoreOp;
-use crate::actors::telemetry::{Telemetry, Waiting};
+use crate::actors::telemetry::{MemoryQueue, Telemetry};
 use crate::clock::Clock;
 use crate::domain::fleet::{FillTimer, Filling};
 use crate::domain::ledger::{Batch, Ledger};
@@ -184,8 +184,8 @@ impl FleetActor {
 
     fn show_queues(&self) {
         let telemetry = &self.links.telemetry;
-        telemetry.show_waiting(Waiting::Commands, self.queue.len());
-        telemetry.show_waiting(Waiting::Retries, self.retry_singly.len());
+        telemetry.show_waiting(MemoryQueue::Commands, self.queue.len());
+        telemetry.show_waiting(MemoryQueue::Retries, self.retry_singly.len());
     }
 
     /// Decides the next commands: a group of those under suspicion, else as many as fit.
