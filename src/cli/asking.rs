@@ -1,10 +1,12 @@
 //! The arguments of every command that calls a running orchestrator.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
+use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
-use super::client::{Question, Subject};
+use super::client::{OutputFormat, Question, Subject};
 use crate::config::{DEFAULT_SERVER_URL, SERVER_URL};
 
 /// Returns a text that the parser requires.
@@ -15,21 +17,70 @@ pub(super) fn text(asked: &ArgMatches, name: &str) -> String {
 /// Returns the question of a subcommand.
 pub(super) fn question(subject: Subject, asked: &ArgMatches) -> Question {
     let json = asked.try_get_one::<bool>("json").ok().flatten();
+    let output = asked.try_get_one::<String>("output").ok().flatten();
+    let output = output.and_then(|word| OutputFormat::from_word(word));
+    let watch = asked.try_get_one::<Duration>("watch").ok().flatten();
     Question {
         subject,
         url: asked.get_one::<OsString>(SERVER_URL).cloned(),
-        json: json.copied().unwrap_or(false),
+        output: match json {
+            Some(true) => OutputFormat::Json,
+            _ => output.unwrap_or(OutputFormat::Table),
+        },
+        watch: watch.copied(),
     }
+}
+
+/// Returns a subcommand that lists, in the form that `--output` names.
+pub(super) fn listing(name: &'static str) -> clap::Command {
+    calling(name).arg(json().help("The same as --output json")).arg(
+        Arg::new("output")
+            .long("output")
+            .short('o')
+            .value_name("FORMAT")
+            .value_parser(PossibleValuesParser::new(
+                OutputFormat::WORDS.map(|(word, _)| word),
+            ))
+            .conflicts_with("json")
+            .help(
+                "table; wide: with more columns; json: one value; jsonl: an object a line [default: table]",
+            ),
+    )
+}
+
+/// Returns the flag that repeats a question.
+pub(super) fn watch() -> Arg {
+    Arg::new("watch")
+        .long("watch")
+        .value_name("SECONDS")
+        .num_args(0..=1)
+        .default_missing_value("2")
+        .value_parser(pause)
+        .allow_negative_numbers(true)
+        .help("Asks again after so many seconds (2 if not given), until Ctrl-C")
+}
+
+/// Reads the pause of `--watch`: seconds, or a time with units.
+fn pause(text: &str) -> Result<Duration, String> {
+    const SHORTEST: Duration = Duration::from_millis(100);
+    const LONGEST: Duration = Duration::from_secs(86_400);
+    let seconds = text.parse().ok();
+    let pause = match seconds.map(Duration::try_from_secs_f64) {
+        Some(pause) => pause.ok(),
+        None => humantime::parse_duration(text).ok(),
+    };
+    pause
+        .filter(|pause| (SHORTEST..=LONGEST).contains(pause))
+        .ok_or_else(|| "it must be seconds from 0.1 to 86400, such as 5, or 500ms or 1m".to_owned())
 }
 
 /// Returns a subcommand that calls a running orchestrator, and prints its answer as text or as JSON.
 pub(super) fn asking(name: &'static str) -> clap::Command {
-    calling(name).arg(
-        Arg::new("json")
-            .long("json")
-            .action(ArgAction::SetTrue)
-            .help("Prints the answer as JSON"),
-    )
+    calling(name).arg(json().help("Prints the answer as JSON"))
+}
+
+fn json() -> Arg {
+    Arg::new("json").long("json").action(ArgAction::SetTrue)
 }
 
 /// Returns a subcommand that calls a running orchestrator.
@@ -51,4 +102,23 @@ pub(super) fn instance() -> Arg {
         .value_name("ID")
         .required(true)
         .help("The instance's server_id")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_of_a_watch_is_seconds_or_has_a_unit() {
+        for (text, milliseconds) in [("5", 5_000), ("0.5", 500), ("500ms", 500), ("1m", 60_000)] {
+            assert_eq!(
+                pause(text),
+                Ok(Duration::from_millis(milliseconds)),
+                "{text}"
+            );
+        }
+        for wrong in ["", "0", "-1", "nan", "inf", "1e300", "2d", "soon"] {
+            assert!(pause(wrong).unwrap_err().contains("such as 5"), "{wrong}");
+        }
+    }
 }

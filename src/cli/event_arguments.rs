@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::asking::{asking, question, text};
+use super::asking::{listing, question, text, watch};
 use super::client::{EventsOrder, Question, StoryOrder, Subject};
 
 /// The conditions on events: the flags, and the parameters of the call.
@@ -39,7 +39,7 @@ const CONDITIONS: [(&str, &str, &str, &str); 7] = [
 /// Returns the commands about events.
 pub(super) fn commands() -> [clap::Command; 2] {
     [
-        asking("events")
+        listing("events")
             .about("Lists what happened, oldest first, one sentence each; without --since the newest")
             .args(CONDITIONS.map(condition))
             .arg(
@@ -54,10 +54,11 @@ pub(super) fn commands() -> [clap::Command; 2] {
                     .long("follow")
                     .short('f')
                     .action(ArgAction::SetTrue)
-                    .conflicts_with("limit")
+                    .conflicts_with_all(["limit", "watch"])
                     .help("Goes on with what happens, until it is interrupted; --json prints an object a line"),
-            ),
-        asking("story")
+            )
+            .arg(watch()),
+        listing("story")
             .about("Tells what happened to an instance or a stream, oldest first, one sentence each")
             .arg(
                 Arg::new("id")

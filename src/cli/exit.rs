@@ -13,56 +13,71 @@ pub(super) enum Exit {
     Misused,
     Unknown,
     Deposed,
+    /// A command that goes on was ended at the keyboard.
+    Interrupted,
+    /// The fleet is degraded; shares its code with `Failed`, as programs that monitor expect it.
+    Degraded,
+    /// The fleet is worse than degraded; shares its code with `Misused`.
+    Critical,
 }
 
 impl Exit {
-    const ALL: [Self; 5] = [
+    /// One of each code.
+    const ALL: [Self; 6] = [
         Self::Done,
         Self::Failed,
         Self::Misused,
         Self::Unknown,
         Self::Deposed,
+        Self::Interrupted,
     ];
 
-    const fn code(self) -> u8 {
+    pub(super) const fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Failed => 1,
-            Self::Misused => 2,
+            Self::Failed | Self::Degraded => 1,
+            Self::Misused | Self::Critical => 2,
             Self::Unknown => 3,
             Self::Deposed => 4,
+            // What shells report for a program that SIGINT ended: 128 and the number of the signal.
+            Self::Interrupted => 130,
         }
     }
 
-    /// Returns its meaning for the server, for `migrate` and `config`, and for the commands that
-    /// call a running orchestrator.
+    /// Returns its meaning for the server, for the commands that call no orchestrator, and for those
+    /// that call one.
     const fn meanings(self) -> [&'static str; 3] {
         match self {
             Self::Done => [
                 "ended in order by SIGTERM, SIGINT or SIGQUIT; every acknowledged change is in the \
                  database, on SQLite in its one file",
                 "done",
-                "done; `consistency`: every invariant holds",
+                "done; `consistency`: every invariant holds; `status --exit-code`: healthy",
             ],
-            Self::Failed => [
+            Self::Failed | Self::Degraded => [
                 "could not start, had to end, could not close the SQLite file completely, or got a \
                  second signal during its stop; the last line of the log has the reason",
                 "failed; one sentence on standard error has the reason",
-                "no answer, or not done; `consistency`: an invariant is violated; `streams import`: a row \
-                 cannot be imported; `--wait`: the drain has expired or was cancelled, or the roll has \
-                 paused or was cancelled",
+                "no answer, or not done; `status --exit-code`: degraded; `consistency`: an invariant is \
+                 violated; `streams import`: a row cannot be imported; `--wait`: the drain has expired or \
+                 was cancelled, or the roll has paused or was cancelled",
             ],
-            Self::Misused => [
+            Self::Misused | Self::Critical => [
                 "the command line or a setting is wrong; nothing was started",
                 "the same",
-                "the same",
+                "the same; `status --exit-code`: critical, or in an emergency",
             ],
-            Self::Unknown => ["", "", "`consistency`: not everything could be checked"],
+            Self::Unknown => [
+                "",
+                "",
+                "`consistency`: not everything could be checked; `status --exit-code`: no answer",
+            ],
             Self::Deposed => [
                 "another orchestrator has taken over; start it again and it is a standby",
                 "",
                 "",
             ],
+            Self::Interrupted => ["", "", "`--watch`: ended by Ctrl-C (SIGINT)"],
         }
     }
 }
@@ -76,7 +91,8 @@ impl From<Exit> for ExitCode {
 /// Returns the exit codes as a table for OPERATIONS.
 pub fn markdown_exit_codes() -> String {
     let mut table = String::from(
-        "| code | the server | `migrate`, `config` | `status`, `capacity`, `explain`, `cluster`, `incidents`, `consistency`, `recover`, `emergency`, `rebalance`, `cordon`, `uncordon`, `drain`, `maintenance`, `roll`, `streams` |\n\
+        "| code | the server | `migrate`, `config`, `version`, `completions`, `man` | the commands that call a \
+         running orchestrator |\n\
          | --- | --- | --- | --- |\n",
     );
     for exit in Exit::ALL {

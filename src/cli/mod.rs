@@ -11,6 +11,7 @@ mod escapes;
 mod event_arguments;
 mod exit;
 mod flags;
+mod list_arguments;
 mod logging;
 mod output;
 mod planned_arguments;

@@ -8,42 +8,14 @@ use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::asking::{asking, calling};
 use super::client::{ImportOrder, StreamsOrder};
+use super::list_arguments;
 use crate::catalogue::Format;
-
-/// The conditions on streams: parameters of the call, and flags of the same names.
-const LIST_FLAGS: [(&str, &str, &str); 8] = [
-    (
-        "limit",
-        "NUMBER",
-        "At most so many (1-10000); 1000 if not given",
-    ),
-    ("after", "ID", "Only those with a higher id: the next page"),
-    (
-        "state",
-        "STATE",
-        "Only those in this state, such as orphaned",
-    ),
-    ("instance", "ID", "Only those this instance owns"),
-    ("group", "GROUP", "Only those of this group"),
-    ("name", "TEXT", "Only those with this in their name"),
-    (
-        "label",
-        "KEY:VALUE",
-        "Only those with this label; may be given several times",
-    ),
-    (
-        "urls",
-        "HOW",
-        "full: shows whole URLs, with their passwords",
-    ),
-];
 
 /// Returns the subcommand.
 pub(super) fn streams() -> clap::Command {
-    clap::Command::new("streams")
-        .about("Imports, exports, lists and changes the streams of a running orchestrator")
-        .subcommand_required(true)
-        .arg_required_else_help(true)
+    list_arguments::streams("streams")
+        .about("Lists, imports, exports and changes the streams of a running orchestrator")
+        .args_conflicts_with_subcommands(true)
         .subcommand(import())
         .subcommand(
             calling("export")
@@ -54,20 +26,8 @@ pub(super) fn streams() -> clap::Command {
                 .arg(format_flag(["csv", "jsonl"]).default_value("csv")),
         )
         .subcommand(
-            asking("list")
-                .about("Lists streams by ascending id; URLs are masked")
-                .args(LIST_FLAGS.map(|(name, value, help)| {
-                    Arg::new(name)
-                        .long(name)
-                        .value_name(value)
-                        .action(if name == "label" {
-                            ArgAction::Append
-                        } else {
-                            ArgAction::Set
-                        })
-                        .allow_negative_numbers(true)
-                        .help(help)
-                })),
+            list_arguments::streams("list")
+                .about("Lists streams by ascending id; URLs are masked. The same as without a subcommand"),
         )
         .subcommand(changing("enable", "Has streams run"))
         .subcommand(changing(
@@ -134,7 +94,7 @@ fn changing(name: &'static str, about: &'static str) -> clap::Command {
     )
 }
 
-/// Returns the order, and the arguments of its subcommand.
+/// Returns the order, and the arguments of its subcommand; `None` for the list.
 pub(super) fn order(streams: &ArgMatches) -> Option<(StreamsOrder, &ArgMatches)> {
     let (name, asked) = streams.subcommand()?;
     let order = match name {
@@ -147,7 +107,6 @@ pub(super) fn order(streams: &ArgMatches) -> Option<(StreamsOrder, &ArgMatches)>
             yes: asked.get_flag("yes"),
         }),
         "export" => StreamsOrder::Export(format(asked)?),
-        "list" => StreamsOrder::List(conditions(asked)),
         "enable" => StreamsOrder::Enable(ids(asked)),
         "disable" => StreamsOrder::Disable(ids(asked)),
         "delete" => StreamsOrder::Delete(ids(asked)),
@@ -158,14 +117,6 @@ pub(super) fn order(streams: &ArgMatches) -> Option<(StreamsOrder, &ArgMatches)>
 
 fn format(asked: &ArgMatches) -> Option<Format> {
     Format::from_word(asked.get_one::<String>("format")?)
-}
-
-fn conditions(asked: &ArgMatches) -> Vec<(&'static str, String)> {
-    let given = LIST_FLAGS.iter().flat_map(|(name, _, _)| {
-        let values = asked.get_many::<String>(name).into_iter().flatten();
-        values.map(|value| (*name, value.clone()))
-    });
-    given.collect()
 }
 
 /// Returns each id once, in the order of the command.

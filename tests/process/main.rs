@@ -1,6 +1,7 @@
 //! The real program as a process of its own: killed, stopped, cut off, restarted.
 
 mod catalogue;
+mod command_line;
 mod drain;
 mod events;
 mod failover;

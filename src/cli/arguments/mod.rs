@@ -9,10 +9,11 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction};
 
-use super::asking::{asking, instance, question, text};
+use super::asking::{asking, instance, question, text, watch};
 use super::client::{Question, Subject};
 use super::event_arguments;
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
+use super::list_arguments;
 use super::planned_arguments;
 use super::stream_arguments;
 use crate::app::MigrationDirection;
@@ -42,24 +43,6 @@ pub(super) enum Command {
     Ask(Question),
 }
 
-/// The conditions on incidents: parameters of the call, and flags of the same names.
-const INCIDENT_FLAGS: [(&str, &str, &str); 6] = [
-    (
-        "limit",
-        "NUMBER",
-        "At most so many (1-1000); 100 if not given",
-    ),
-    ("after", "ID", "Only older ones than this: the next page"),
-    ("instance", "ID", "Only those of this instance"),
-    ("state", "STATE", "Only those that are open, or ended"),
-    (
-        "from",
-        "TIME",
-        "Only those detected then or later, such as 2026-01-31T08:00:00Z",
-    ),
-    ("to", "TIME", "Only those detected earlier"),
-];
-
 /// Parses the arguments, program name first.
 pub(super) fn parse<A, I>(arguments: A) -> Result<Invocation, clap::Error>
 where
@@ -81,21 +64,15 @@ where
             Some("table") => Command::ConfigTable,
             _ => Command::ConfigCheck,
         },
-        Some(("status", asked)) => Command::Ask(question(Subject::Status, asked)),
+        Some(("status", asked)) => {
+            let judged = asked.get_flag("exit-code");
+            Command::Ask(question(Subject::Status { judged }, asked))
+        }
         Some(("capacity", asked)) => Command::Ask(question(Subject::Capacity, asked)),
         Some(("explain", asked)) => {
             Command::Ask(question(Subject::Explain(text(asked, "id")), asked))
         }
         Some(("consistency", asked)) => Command::Ask(question(Subject::Consistency, asked)),
-        Some(("incidents", asked)) if asked.contains_id("id") => {
-            Command::Ask(question(Subject::Incident(text(asked, "id")), asked))
-        }
-        Some(("incidents", asked)) => {
-            let given = INCIDENT_FLAGS
-                .iter()
-                .filter_map(|(name, _, _)| Some((*name, asked.get_one::<String>(name)?.clone())));
-            Command::Ask(question(Subject::Incidents(given.collect()), asked))
-        }
         Some(("events", asked)) => Command::Ask(event_arguments::events(asked)),
         Some(("story", asked)) => Command::Ask(event_arguments::story(asked)),
         Some(("cluster", cluster)) => match cluster.subcommand() {
@@ -107,7 +84,10 @@ where
         },
         Some(("streams", streams)) => match stream_arguments::order(streams) {
             Some((order, asked)) => Command::Ask(question(Subject::Streams(order), asked)),
-            None => Command::Serve,
+            None => {
+                let listed = streams.subcommand_matches("list").unwrap_or(streams);
+                Command::Ask(list_arguments::stream_order(listed))
+            }
         },
         Some(("rebalance", asked)) => {
             let reason = asked.get_one::<String>("reason").cloned();
@@ -125,7 +105,9 @@ where
             Command::Ask(question(Subject::Emergency { id, reason }, asked))
         }
         Some((name, asked)) => {
-            planned_arguments::order(name, asked).map_or(Command::Serve, Command::Ask)
+            let order = list_arguments::order(name, asked);
+            let order = order.or_else(|| planned_arguments::order(name, asked));
+            order.map_or(Command::Serve, Command::Ask)
         }
         None => Command::Serve,
     };
@@ -179,27 +161,22 @@ pub(super) fn command_line() -> clap::Command {
                 )
                 .args(flags_of(&["migrate"])),
         )
-        .subcommand(asking("status").about("Shows the state of the fleet of a running orchestrator"))
         .subcommand(
-            asking("incidents")
-                .about(
-                    "Lists the recoveries of a running orchestrator, newest first, or shows one with \
-                     its steps",
-                )
+            asking("status")
+                .about("Shows the state of the fleet of a running orchestrator")
                 .arg(
-                    Arg::new("id")
-                        .value_name("ID")
-                        .conflicts_with_all(INCIDENT_FLAGS.map(|(name, _, _)| name))
-                        .help("Only this recovery, with its steps"),
+                    Arg::new("exit-code")
+                        .long("exit-code")
+                        .action(ArgAction::SetTrue)
+                        .conflicts_with("watch")
+                        .help(
+                            "Ends with the health as exit code: 0 healthy, 1 degraded, 2 critical or in \
+                             an emergency, 3 no answer",
+                        ),
                 )
-                .args(INCIDENT_FLAGS.map(|(name, value, help)| {
-                    Arg::new(name)
-                        .long(name)
-                        .value_name(value)
-                        .allow_negative_numbers(true)
-                        .help(help)
-                })),
+                .arg(watch()),
         )
+        .subcommands(list_arguments::commands())
         .subcommands(event_arguments::commands())
         .subcommand(
             asking("consistency").about(
@@ -210,7 +187,7 @@ pub(super) fn command_line() -> clap::Command {
         .subcommand(asking("capacity").about(
             "Shows whether the loss of any one instance, or of all with one value of a label, could \
              be absorbed",
-        ))
+        ).arg(watch()))
         .subcommand(
             asking("explain")
                 .about(
@@ -227,6 +204,7 @@ pub(super) fn command_line() -> clap::Command {
         .subcommand(
             asking("cluster")
                 .about("Shows which orchestrator leads, how fresh its proof is, and the standbys")
+                .arg(watch())
                 .args_conflicts_with_subcommands(true)
                 .subcommand(
                     asking("take-over")

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::catalogue::Format;
-use crate::cli::client::{EventsOrder, ImportOrder, StoryOrder, StreamsOrder};
+use crate::cli::client::{
+    EventsOrder, ImportOrder, List, ListOrder, OutputFormat, StoryOrder, StreamsOrder,
+};
 use crate::config::settings;
 
 fn invocation(arguments: &[&str]) -> Invocation {
@@ -45,16 +47,29 @@ fn questions_to_a_running_orchestrator() {
     let plain = |subject| Question {
         subject,
         url: None,
-        json: false,
+        output: OutputFormat::Table,
+        watch: None,
     };
-    assert_eq!(asked(&["status"]), plain(Subject::Status));
+    for (arguments, judged) in [
+        (&["status"] as &[&str], false),
+        (&["status", "--exit-code"], true),
+    ] {
+        assert_eq!(asked(arguments), plain(Subject::Status { judged }));
+    }
     assert_eq!(asked(&["capacity"]), plain(Subject::Capacity));
     assert_eq!(
         asked(&["explain", "cam-7"]),
         plain(Subject::Explain("cam-7".to_owned()))
     );
     assert_eq!(asked(&["consistency"]), plain(Subject::Consistency));
-    assert_eq!(asked(&["incidents"]), plain(Subject::Incidents(vec![])));
+    let incidents = |parameters, limit: &str| {
+        Subject::List(ListOrder {
+            list: List::Incidents,
+            parameters,
+            limit: Some(limit.to_owned()),
+        })
+    };
+    assert_eq!(asked(&["incidents"]), plain(incidents(vec![], "100")));
     assert_eq!(
         asked(&["incidents", "35"]),
         plain(Subject::Incident("35".to_owned()))
@@ -88,13 +103,14 @@ fn questions_to_a_running_orchestrator() {
         "--instance",
         "b",
     ];
-    let restricted = vec![("limit", "-1".to_owned()), ("instance", "b".to_owned())];
+    let restricted = vec![("instance", "b".to_owned())];
     assert_eq!(
         asked(&given),
         Question {
-            subject: Subject::Incidents(restricted),
+            subject: incidents(restricted, "-1"),
             url: Some("http://a".into()),
-            json: true,
+            output: OutputFormat::Json,
+            watch: None,
         }
     );
 }
@@ -176,20 +192,21 @@ fn an_order_about_the_catalogue_is_read_with_its_flags() {
         order(&["streams", "delete", "7", "8", "7"]),
         StreamsOrder::Delete(vec![7, 8])
     );
-    let conditions = [("limit", "1"), ("label", "a:b"), ("label", "c:d")];
-    assert_eq!(
-        order(&[
-            "streams", "list", "--label", "a:b", "--limit", "1", "--label", "c:d"
-        ]),
-        StreamsOrder::List(
-            conditions
-                .map(|(name, value)| (name, value.to_owned()))
-                .to_vec()
-        )
-    );
+    for list in [&["streams", "list"] as &[&str], &["streams"]] {
+        let given = [list, &["--label", "a:b", "--limit", "1", "--label", "c=d"]].concat();
+        let listed = ListOrder {
+            list: List::Streams,
+            parameters: vec![("label", "a:b".to_owned()), ("label", "c:d".to_owned())],
+            limit: Some("1".to_owned()),
+        };
+        match invocation(&given).command {
+            Command::Ask(question) => assert_eq!(question.subject, Subject::List(listed)),
+            other => panic!("{other:?}"),
+        }
+    }
     for wrong in [
-        &["orchestrator", "streams"] as &[&str],
-        &["orchestrator", "streams", "import"],
+        &["orchestrator", "streams", "import"] as &[&str],
+        &["orchestrator", "streams", "--limit", "1", "import", "x"],
         &["orchestrator", "streams", "enable", "news"],
         &["orchestrator", "streams", "disable", "0"],
         &["orchestrator", "streams", "export", "--format", "m3u"],

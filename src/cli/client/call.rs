@@ -3,19 +3,26 @@
 use serde_json::Value;
 
 use super::connection::Connection;
+use super::output_format::OutputFormat;
 use super::question::{Question, Subject};
 use super::{
-    capacity, cluster, consistency, events, explain, incidents, planned, rebalance, recovery,
-    status, story, streams,
+    capacity, cluster, consistency, events, explain, incidents, lists, planned, rebalance,
+    recovery, status, story, streams, watch,
 };
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
-use crate::cli::output::{complain, print};
+use crate::cli::output::{Sink, complain};
 use crate::config;
 
-/// Sends the call, prints the answer, and returns the exit code.
+/// Sends the call, prints the answer, and returns the exit code; again and again if that was asked for.
 pub(in crate::cli) fn ask(question: Question) -> Exit {
-    let (url, warnings) = match config::server_url(question.url) {
+    let Question {
+        subject,
+        url,
+        output,
+        watch,
+    } = question;
+    let (url, warnings) = match config::server_url(url) {
         Ok(read) => read,
         Err(reason) => {
             complain(&format!("orchestrator: {reason}."));
@@ -26,17 +33,35 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         complain(&format!("orchestrator: warning: {warning}"));
     }
     let connection = Connection::to(url);
-    let (answer, show): (_, fn(&Value) -> String) = match &question.subject {
-        Subject::Events(order) => return events::carry_out(&connection, order, question.json),
-        Subject::Story(order) => return story::carry_out(&connection, order, question.json),
-        Subject::Streams(order) => return streams::carry_out(&connection, order, question.json),
-        Subject::Status => (status::ask(&connection), status::show),
+    let mut sink = Sink::default();
+    let once = |sink: &mut Sink| {
+        let exit = answer(&connection, &subject, output, sink)?;
+        sink.flush().map(|()| exit)
+    };
+    let ended = match watch {
+        Some(pause) => watch::repeat(pause, output, &mut sink, once),
+        None => once(&mut sink),
+    };
+    ended.unwrap_or_else(|exit| exit)
+}
+
+/// Sends the call once, prints the answer, and returns the exit code.
+fn answer(
+    connection: &Connection,
+    subject: &Subject,
+    output: OutputFormat,
+    sink: &mut Sink,
+) -> Result<Exit, Exit> {
+    let json = output.is_json();
+    let (answer, show): (_, fn(&Value) -> String) = match subject {
+        Subject::Events(order) => return events::carry_out(connection, order, output, sink),
+        Subject::Story(order) => return story::carry_out(connection, order, output, sink),
+        Subject::List(order) => return lists::carry_out(connection, order, output, sink),
+        Subject::Streams(order) => return Ok(streams::carry_out(connection, order, json)),
+        Subject::Planned(order) => return Ok(planned::carry_out(connection, order, json)),
+        Subject::Status { .. } => (status::ask(connection), status::show),
         Subject::Incident(id) => (
             connection.get(&recovery::path("incidents", id), &[]),
-            incidents::show_one,
-        ),
-        Subject::Incidents(parameters) => (
-            connection.get("/resilience/incidents", parameters),
             incidents::show,
         ),
         Subject::Consistency => (
@@ -54,7 +79,6 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             connection.post("/rebalance/smart", parameters),
             rebalance::show,
         ),
-        Subject::Planned(order) => return planned::carry_out(&connection, order, question.json),
         Subject::Recover(id) => (
             connection.post(&recovery::path("recovery", id), &[]),
             recovery::show,
@@ -71,20 +95,21 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         Ok(answer) => answer,
         Err(reason) => {
             complain(&format!("orchestrator: {reason}"));
-            return Exit::Failed;
+            return Ok(match subject {
+                Subject::Status { judged: true } => Exit::Unknown,
+                _ => Exit::Failed,
+            });
         }
     };
-    let printed = print(&if question.json {
+    sink.write(&if json {
         format!("{}\n", escaped_json(&format!("{answer:#}")))
     } else {
         show(&answer)
-    });
-    if printed != Exit::Done {
-        return printed;
-    }
-    match question.subject {
-        Subject::Status
-        | Subject::Incidents(_)
+    })?;
+    Ok(match subject {
+        Subject::Status { judged: true } => status::exit_code(&answer),
+        Subject::Status { judged: false }
+        | Subject::List(_)
         | Subject::Incident(_)
         | Subject::Events(_)
         | Subject::Story(_)
@@ -104,5 +129,5 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
             Some("success") => Exit::Done,
             _ => Exit::Failed,
         },
-    }
+    })
 }

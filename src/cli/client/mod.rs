@@ -1,8 +1,8 @@
 //! The commands that call a running orchestrator, over HTTP like any other client.
 //!
 //! `connection` sends requests, `table` aligns columns, and each command has a file that prints its
-//! answer. With `--json` the answer is printed as JSON of the same value; characters that would
-//! deceive a reader are written as `\u202e` there.
+//! answer; those that list are in `lists`. With `--json` the answer is printed as JSON of the same value;
+//! characters that would deceive a reader are written as `\u202e` there. `watch` repeats a question.
 
 mod call;
 mod capacity;
@@ -12,7 +12,10 @@ mod consistency;
 mod events;
 mod explain;
 mod incidents;
+mod list_order;
+mod lists;
 mod numbers;
+mod output_format;
 mod planned;
 mod plans;
 mod progress;
@@ -25,7 +28,10 @@ mod story;
 mod stream_order;
 mod streams;
 mod table;
+mod watch;
 
 pub(super) use call::ask;
+pub(super) use list_order::{List, ListOrder};
+pub(super) use output_format::OutputFormat;
 pub(super) use question::{EventsOrder, PlannedOrder, Question, StoryOrder, Subject, Work};
 pub(super) use stream_order::{ImportOrder, StreamsOrder};

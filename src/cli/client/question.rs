@@ -1,9 +1,12 @@
 //! The questions and orders that the command line sends to a running orchestrator.
 
 use std::ffi::OsString;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::list_order::ListOrder;
+use super::output_format::OutputFormat;
 use super::stream_order::StreamsOrder;
 
 /// A question or an order to a running orchestrator.
@@ -12,17 +15,18 @@ pub(in crate::cli) struct Question {
     pub(in crate::cli) subject: Subject,
     /// The value of the flag `--url`.
     pub(in crate::cli) url: Option<OsString>,
-    /// Whether the answer is printed as JSON.
-    pub(in crate::cli) json: bool,
+    pub(in crate::cli) output: OutputFormat,
+    /// How long after an answer the question is sent again; `None`: it is sent once.
+    pub(in crate::cli) watch: Option<Duration>,
 }
 
 /// The subject of a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) enum Subject {
-    /// The state of the fleet.
-    Status,
-    /// The incidents; with the conditions on them, by parameter.
-    Incidents(Vec<(&'static str, String)>),
+    /// The state of the fleet; the flag says whether the exit code is the health.
+    Status { judged: bool },
+    /// A list.
+    List(ListOrder),
     /// One incident with its steps, by its id.
     Incident(String),
     /// What happened, or happens.

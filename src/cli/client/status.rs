@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::connection::Connection;
 use super::routes::in_commands;
 use super::table::{aligned, cell, time, words};
+use crate::cli::exit::Exit;
 
 /// How many open alerts are listed.
 const LISTED_ALERTS: &str = "20";
@@ -30,6 +31,16 @@ pub(super) fn ask(connection: &Connection) -> Result<Value, String> {
         whole.insert("alerts".to_owned(), alerts["alerts"].take());
     }
     Ok(whole)
+}
+
+/// Returns the health as an exit code, as programs that monitor read it.
+pub(super) fn exit_code(answer: &Value) -> Exit {
+    match answer["resilience"]["system_health"].as_str() {
+        Some("healthy") => Exit::Done,
+        Some("degraded") => Exit::Degraded,
+        Some(_) => Exit::Critical,
+        None => Exit::Unknown,
+    }
 }
 
 /// Returns the health first, then the totals, then everything that is not as it should be.
@@ -220,6 +231,20 @@ fn parts(counts: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn the_exit_code_is_the_health() {
+        for (health, exit) in [
+            (json!("healthy"), Exit::Done),
+            (json!("degraded"), Exit::Degraded),
+            (json!("critical"), Exit::Critical),
+            (json!("emergency"), Exit::Critical),
+            (Value::Null, Exit::Unknown),
+        ] {
+            let answer = json!({"resilience": {"system_health": health}});
+            assert_eq!(exit_code(&answer), exit, "{health}");
+        }
+    }
 
     #[test]
     fn an_answer_from_memory_says_so() {

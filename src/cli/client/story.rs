@@ -1,49 +1,47 @@
 //! The output of `story`.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::connection::Connection;
 use super::events::line;
+use super::lists::{Printer, Style};
+use super::output_format::OutputFormat;
 use super::question::StoryOrder;
 use super::recovery::encoded;
-use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
-use crate::cli::output::{complain, print};
+use crate::cli::output::{Sink, complain};
 
-/// Reads the whole story, prints it, and returns the exit code.
-pub(super) fn carry_out(connection: &Connection, order: &StoryOrder, is_json: bool) -> Exit {
-    let sentences = match read(connection, order) {
-        Ok(sentences) => sentences,
-        Err(reason) => {
-            complain(&format!("orchestrator: {reason}"));
-            return Exit::Failed;
-        }
-    };
-    if is_json {
-        let answer = json!({ "story": sentences });
-        return print(&format!("{}\n", escaped_json(&format!("{answer:#}"))));
-    }
-    if sentences.is_empty() {
-        return print("Nothing has happened.\n");
-    }
-    print(&sentences.iter().map(line).collect::<String>())
-}
-
-fn read(connection: &Connection, order: &StoryOrder) -> Result<Vec<Value>, String> {
+/// Reads the whole story, prints it page by page, and returns the exit code.
+///
+/// # Errors
+/// Returns the exit code if the output has ended.
+pub(super) fn carry_out(
+    connection: &Connection,
+    order: &StoryOrder,
+    output: OutputFormat,
+    sink: &mut Sink,
+) -> Result<Exit, Exit> {
     let list = match order.is_stream {
         true => "streams",
         false => "instances",
     };
     let path = format!("/{list}/{}/story", encoded(&order.id));
-    let mut sentences = Vec::new();
+    let mut printer = Printer::new(sink, output, "story", Style::Lines(line));
     let mut parameters = order.parameters.clone();
     loop {
-        let mut page = connection.get(&path, &parameters)?;
-        if let Value::Array(page) = page["story"].take() {
-            sentences.extend(page);
+        let mut page = match connection.get(&path, &parameters) {
+            Ok(page) => page,
+            Err(reason) => {
+                complain(&format!("orchestrator: {reason}"));
+                return Ok(Exit::Failed);
+            }
+        };
+        if let Value::Array(sentences) = page["story"].take() {
+            printer.rows(&sentences)?;
         }
         let Some(next) = page.get("next") else {
-            return Ok(sentences);
+            printer.end(&Value::Null, "Nothing has happened.\n")?;
+            return Ok(Exit::Done);
         };
         parameters.retain(|(name, _)| *name != "after");
         parameters.push(("after", next.to_string()));

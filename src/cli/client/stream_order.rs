@@ -11,8 +11,6 @@ pub(in crate::cli) enum StreamsOrder {
     Import(ImportOrder),
     /// That the catalogue is written as a file.
     Export(Format),
-    /// That streams are listed; with the conditions on them, by parameter.
-    List(Vec<(&'static str, String)>),
     /// That streams run.
     Enable(Vec<i64>),
     /// That streams run no longer.

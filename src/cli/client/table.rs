@@ -7,24 +7,36 @@ use crate::cli::escapes::escaped;
 /// Returns rows in columns as wide as their widest cell, two spaces apart; the first row is the
 /// head.
 pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> String {
-    let width = |column: usize| {
-        rows.iter()
-            .map(|row| row[column].chars().count())
-            .max()
-            .unwrap_or_default()
-    };
-    let widths: [usize; N] = std::array::from_fn(width);
-    let mut text = String::new();
-    for row in rows {
-        let cells: Vec<String> = row
-            .iter()
-            .zip(widths)
-            .map(|(cell, width)| format!("{cell:width$}"))
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
+    Sheet::default().lines(rows)
+}
+
+/// A table that is written block by block: its columns only grow.
+#[derive(Debug, Default)]
+pub(super) struct Sheet {
+    widths: Vec<usize>,
+}
+
+impl Sheet {
+    /// Returns rows in columns that are at least as wide as in the blocks before.
+    pub(super) fn lines<R: AsRef<[String]>>(&mut self, rows: &[R]) -> String {
+        for row in rows {
+            let cells = row.as_ref();
+            self.widths.resize(self.widths.len().max(cells.len()), 0);
+            for (width, cell) in self.widths.iter_mut().zip(cells) {
+                *width = cell.chars().count().max(*width);
+            }
+        }
+        let mut text = String::new();
+        for row in rows {
+            let cells = row.as_ref().iter().zip(&self.widths);
+            let cells: Vec<String> = cells
+                .map(|(cell, width)| format!("{cell:width$}"))
+                .collect();
+            text.push_str(cells.join("  ").trim_end());
+            text.push('\n');
+        }
+        text
     }
-    text
 }
 
 /// Returns a value for a cell: a dash if there is none, and no character that deceives a reader.
@@ -60,6 +72,15 @@ mod tests {
         let row = |a: &str, b: &str| [a.to_owned(), b.to_owned()];
         let text = aligned(&[row("a", "long"), row("w\u{f6}rter", ""), row("", "x")]);
         assert_eq!(text, "a       long\nw\u{f6}rter\n        x\n");
+    }
+
+    #[test]
+    fn the_columns_of_a_long_table_only_grow() {
+        let row = |a: &str, b: &str| vec![a.to_owned(), b.to_owned()];
+        let mut sheet = Sheet::default();
+        assert_eq!(sheet.lines(&[row("ID", "NAME")]), "ID  NAME\n");
+        assert_eq!(sheet.lines(&[row("1000", "a")]), "1000  a\n");
+        assert_eq!(sheet.lines(&[row("7", "b")]), "7     b\n");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Carries an order about the catalogue out.
 
-use super::{change, export, import, list};
+use super::{change, export, import};
 use crate::cli::client::connection::Connection;
 use crate::cli::client::stream_order::StreamsOrder;
 use crate::cli::escapes::escaped_json;
@@ -16,7 +16,6 @@ pub(in crate::cli::client) fn carry_out(
     let outcome = match order {
         StreamsOrder::Import(order) => return import::import(connection, order, json),
         StreamsOrder::Export(format) => return export::export(connection, *format),
-        StreamsOrder::List(parameters) => list::list(connection, parameters, json),
         StreamsOrder::Enable(ids) => change::set_enabled(connection, ids, true, json),
         StreamsOrder::Disable(ids) => change::set_enabled(connection, ids, false, json),
         StreamsOrder::Delete(ids) => change::delete(connection, ids, json),

@@ -1,58 +1,51 @@
 //! `streams export`: the catalogue as a file that can be imported again.
 
-use std::io::{self, BufWriter, StdoutLock, Write, stdout};
-
 use super::pages::each_stream;
 use crate::catalogue::{CsvHead, Format, jsonl_line};
 use crate::cli::client::connection::Connection;
 use crate::cli::exit::Exit;
-use crate::cli::output::complain;
+use crate::cli::output::{Sink, complain};
 
 /// Writes every stream with its whole URL to standard output, and returns the exit code. What is
 /// written is a file and no text for people, so nothing in it is escaped.
 pub(super) fn export(connection: &Connection, format: Format) -> Exit {
-    let mut output = Output {
-        stdout: BufWriter::new(stdout().lock()),
-        is_closed: false,
-    };
+    let mut output = Output::default();
     let written = match format {
         Format::Csv => csv(connection, &mut output),
         Format::Jsonl | Format::M3u => {
             each_stream(connection, true, |stream| output.write(&jsonl_line(stream)))
         }
     };
-    let written = written.and_then(|()| output.flush());
-    match written {
-        Ok(()) => Exit::Done,
-        // `orchestrator streams export | head` is no failure.
-        Err(_) if output.is_closed => Exit::Done,
-        Err(reason) => {
+    let written = written.and_then(|()| {
+        let flushed = output.sink.flush();
+        flushed.map_err(|exit| output.ended(exit))
+    });
+    match (written, output.exit) {
+        (Ok(()), _) => Exit::Done,
+        (Err(_), Some(exit)) => exit,
+        (Err(reason), None) => {
             complain(&format!("orchestrator: {reason}"));
             Exit::Failed
         }
     }
 }
 
+#[derive(Default)]
 struct Output {
-    stdout: BufWriter<StdoutLock<'static>>,
-    /// Whether its reader has gone.
-    is_closed: bool,
+    sink: Sink,
+    /// Set once the output has ended; its reason has been printed.
+    exit: Option<Exit>,
 }
 
 impl Output {
     fn write(&mut self, text: &str) -> Result<(), String> {
-        let written = self.stdout.write_all(text.as_bytes());
-        written.map_err(|error| self.failed(&error))
+        let written = self.sink.write_bytes(text.as_bytes());
+        written.map_err(|exit| self.ended(exit))
     }
 
-    fn flush(&mut self) -> Result<(), String> {
-        let flushed = self.stdout.flush();
-        flushed.map_err(|error| self.failed(&error))
-    }
-
-    fn failed(&mut self, error: &io::Error) -> String {
-        self.is_closed = error.kind() == io::ErrorKind::BrokenPipe;
-        format!("the output could not be written: {error}.")
+    fn ended(&mut self, exit: Exit) -> String {
+        self.exit = Some(exit);
+        String::new()
     }
 }
 

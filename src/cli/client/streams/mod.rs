@@ -13,7 +13,6 @@ mod export;
 mod import;
 mod interruption;
 mod known;
-mod list;
 mod outcome;
 mod pages;
 mod progress;
