@@ -7,7 +7,7 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::client::{OutputFormat, Question, Subject};
-use crate::config::{DEFAULT_SERVER_URL, SERVER_URL};
+use crate::config::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL};
 
 /// Returns a text that the parser requires.
 pub(super) fn text(asked: &ArgMatches, name: &str) -> String {
@@ -23,6 +23,7 @@ pub(super) fn question(subject: Subject, asked: &ArgMatches) -> Question {
     Question {
         subject,
         url: asked.get_one::<OsString>(SERVER_URL).cloned(),
+        ca: asked.get_one::<OsString>(SERVER_CA).cloned(),
         output: match json {
             Some(true) => OutputFormat::Json,
             _ => output.unwrap_or(OutputFormat::Table),
@@ -79,21 +80,28 @@ pub(super) fn asking(name: &'static str) -> clap::Command {
     calling(name).arg(json().help("Prints the answer as JSON"))
 }
 
-fn json() -> Arg {
+/// Returns the flag that asks for JSON.
+pub(super) fn json() -> Arg {
     Arg::new("json").long("json").action(ArgAction::SetTrue)
 }
 
 /// Returns a subcommand that calls a running orchestrator.
 pub(super) fn calling(name: &'static str) -> clap::Command {
-    clap::Command::new(name).arg(
-        Arg::new(SERVER_URL)
-            .long("url")
-            .value_name("URL")
+    let value = |id: &'static str, flag: &'static str, value: &'static str| {
+        Arg::new(id)
+            .long(flag)
+            .value_name(value)
             .value_parser(value_parser!(OsString))
-            .help(format!(
-                "Where it answers\n[env: {SERVER_URL}] [default: {DEFAULT_SERVER_URL}]"
-            )),
-    )
+    };
+    clap::Command::new(name)
+        .arg(value(SERVER_URL, "url", "URL").help(format!(
+            "Where it answers; http or https, with a path prefix if a proxy has one\n\
+             [env: {SERVER_URL}] [default: {DEFAULT_SERVER_URL}]"
+        )))
+        .arg(value(SERVER_CA, "ca", "FILE").help(format!(
+            "PEM file of the certificates by which https is checked\n\
+             [env: {SERVER_CA}] [default: those of the system]"
+        )))
 }
 
 /// Returns the argument that names an instance.

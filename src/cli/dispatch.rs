@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use super::arguments::{self, Command, Invocation};
 use super::exit::Exit;
 use super::output::{complain, print, show};
-use super::{check, client, logging};
+use super::{check, client, generated, logging, version};
 use crate::app;
 use crate::config::{self, Config, ConfigErrors, Loaded};
 
@@ -39,6 +39,11 @@ fn obey() -> Exit {
             Ok(loaded) => print(&check::report(&loaded)),
             Err(errors) => refuse(&errors),
         },
+        Command::Version { json } => print(&version::text(json)),
+        Command::Completions(shell) => {
+            generated::completions(arguments::shown_command_line(), shell)
+        }
+        Command::Man(folder) => generated::man(arguments::command_line(), folder.as_deref()),
         Command::Ask(question) => client::ask(question),
         Command::Serve => run(config::load(flags), app::serve, |error| {
             if error.is_deposed() {

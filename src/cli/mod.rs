@@ -11,11 +11,13 @@ mod escapes;
 mod event_arguments;
 mod exit;
 mod flags;
+mod generated;
 mod list_arguments;
 mod logging;
 mod output;
 mod planned_arguments;
 mod stream_arguments;
+mod version;
 
 pub use dispatch::main;
 pub use exit::markdown_exit_codes;

@@ -38,9 +38,9 @@ pub use origin::Origin;
 pub use postgres::PostgresUrl;
 pub use problem::{ConfigErrors, Problem, UnknownVariable, Warning};
 pub use reader::EffectiveValue;
-pub use server_url::{ServerUrl, server_url};
+pub use server_url::{ServerUrl, server_ca, server_url};
 pub use setting::{Fallback, Group, Kind, Setting};
-pub use table::{DEFAULT_SERVER_URL, SERVER_URL, settings};
+pub use table::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL, settings};
 pub use values::{
     Config, HealthSettings, HeartbeatSettings, MetricsSettings, RecoverySettings,
     RegistrationSettings, RetentionSettings, ServerSettings,

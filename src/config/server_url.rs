@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::path::PathBuf;
 
 use super::origin::Origin;
 use super::problem::Warning;
 use super::sources::Sources;
-use super::table::{DEFAULT_SERVER_URL, SERVER_URL};
+use super::table::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL};
 use super::typo::suspects_of;
 use crate::domain::masked_url::masked_url;
 
@@ -20,6 +21,11 @@ impl ServerUrl {
     /// Returns the whole address: for a request, never for a message.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    /// Returns whether calls are encrypted.
+    pub fn is_https(&self) -> bool {
+        self.0.starts_with("https://")
     }
 }
 
@@ -40,7 +46,7 @@ impl fmt::Debug for ServerUrl {
 /// has none.
 ///
 /// # Errors
-/// Returns a sentence if it is no `http://` address, or if it could only be in a `.env` that cannot
+/// Returns a sentence if it is no `http://` or `https://` address, or if it could only be in a `.env` that cannot
 /// be read.
 pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), String> {
     let flags = flag.map(|value| (SERVER_URL.to_owned(), value));
@@ -67,19 +73,27 @@ pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), S
     Ok((url, warnings))
 }
 
+/// Reads the file of certificates from the flag, the environment or `.env`; `None` if none is named.
+pub fn server_ca(flag: Option<OsString>) -> Option<PathBuf> {
+    let flags = flag.map(|value| (SERVER_CA.to_owned(), value));
+    let sources = Sources::of_process(BTreeMap::from_iter(flags));
+    sources.get(SERVER_CA).map(|(_, value)| value.into())
+}
+
 fn checked(given: &OsStr) -> Result<ServerUrl, String> {
     let url = given.to_str().map(str::trim).unwrap_or_default();
     let is_host = |rest: &str| !rest.is_empty() && !rest.starts_with('/');
     let is_text = |url: &str| !url.contains(|c: char| c.is_whitespace() || c.is_control());
     // Paths are appended: behind these characters they would be no paths.
     let is_path = |url: &str| !url.contains(['?', '#']);
-    match url.strip_prefix("http://") {
+    let rest = url.strip_prefix("http://");
+    match rest.or_else(|| url.strip_prefix("https://")) {
         Some(rest) if is_host(rest) && is_text(url) && is_path(url) => {
             Ok(ServerUrl(url.trim_end_matches('/').to_owned()))
         }
         Some(_) | None => Err(format!(
             "the address of the orchestrator ({SERVER_URL} or --url) is {:?}; it must be like \
-             {DEFAULT_SERVER_URL}",
+             {DEFAULT_SERVER_URL} or https://HOST/PREFIX",
             shown(&given.to_string_lossy())
         )),
     }
@@ -105,6 +119,7 @@ mod tests {
             (" http://a:8001/// ", "http://a:8001"),
             ("http://a/behind", "http://a/behind"),
             ("http://u:p@a/behind", "http://u:p@a/behind"),
+            ("https://a/behind/", "https://a/behind"),
         ] {
             let read = checked(OsStr::new(given)).unwrap();
             assert_eq!(read.expose(), url);
@@ -112,7 +127,8 @@ mod tests {
         for given in [
             "",
             "a:8001",
-            "https://a",
+            "ftp://a",
+            "https://",
             "http://",
             "http:///x",
             "http://a b",
@@ -129,7 +145,7 @@ mod tests {
     fn the_password_of_a_proxy_is_not_shown() {
         let url = checked(OsStr::new("http://u:geheim@a:8001/x")).unwrap();
         assert_eq!(format!("{url} {url:?}"), "http://a/… http://a/…");
-        for given in ["https://u:geheim@a", "u:geheim@a", "http://a?key=geheim"] {
+        for given in ["ftp://u:geheim@a", "u:geheim@a", "http://a?key=geheim"] {
             let refused = checked(OsStr::new(given)).unwrap_err();
             assert!(!refused.contains("geheim"), "{refused}");
         }

@@ -321,13 +321,13 @@ fn what_is_wrong_is_said_in_one_sentence() {
         let expected = format!("orchestrator: no orchestrator answers at {url}.\n");
         assert_eq!((outcome.stdout, outcome.stderr), (String::new(), expected));
     }
-    for url in ["", "localhost", "https://localhost", "http://"] {
+    for url in ["", "localhost", "ftp://localhost", "http://"] {
         let outcome = run(folder.path(), &["status", "--url", url], &[]);
         assert_eq!(outcome.code, Some(2), "{url}");
         assert!(outcome.stderr.contains("--url") && outcome.stdout.is_empty());
     }
     // A flag goes before the environment.
-    let other = [("ORCHESTRATOR_URL", "https://nobody")];
+    let other = [("ORCHESTRATOR_URL", "ftp://nobody")];
     assert_eq!(
         run(folder.path(), &["status", "--url", &url], &other).code,
         Some(1)
@@ -460,7 +460,7 @@ fn the_password_of_a_proxy_is_not_printed() {
     let folder = tempdir().unwrap();
     for url in [
         "http://u:geheim@127.0.0.1:1",
-        "https://u:geheim@h",
+        "https://u:geheim@127.0.0.1:1",
         "u:geheim@h",
     ] {
         let outcome = run(folder.path(), &["status", "--url", url], &[]);

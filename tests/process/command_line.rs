@@ -1,9 +1,12 @@
 //! The commands that list and watch, beside a real orchestrator.
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::thread;
 
 use crate::support::process::{Orchestrator, command, start};
 use rustix::process::{Pid, Signal, kill_process};
@@ -283,4 +286,171 @@ fn a_watch_without_an_orchestrator_fails_at_once() {
         assert_eq!((code, printed.as_str()), (Some(1), ""));
         assert!(complaint.contains("no orchestrator answers"), "{complaint}");
     }
+}
+
+#[test]
+fn a_build_says_what_it_is_without_an_orchestrator() {
+    let folder = tempdir().unwrap();
+    let (code, printed, complaint) = run(folder.path(), "", "version --json");
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    let build: Value = serde_json::from_str(&printed).unwrap();
+    assert_eq!(build["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(build["databases"], json!(["sqlite", "postgres", "memory"]));
+    let (code, printed, _) = run(folder.path(), "", "version");
+    assert_eq!(code, Some(0));
+    assert!(printed.starts_with("orchestrator 0."), "{printed}");
+}
+
+#[test]
+fn completions_are_read_by_the_shell_and_a_closed_pipe_is_no_failure() {
+    let folder = tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let (code, script, complaint) = run(folder.path(), "", &format!("completions {shell}"));
+        assert_eq!((code, complaint.as_str()), (Some(0), ""));
+        for word in ["instances", "jsonl", "take-over", "exit-code"] {
+            assert!(script.contains(word), "{word} is missing for {shell}");
+        }
+        if shell == "bash" {
+            let file = folder.path().join("completions");
+            std::fs::write(&file, script).unwrap();
+            let asked = "source completions && COMP_WORDS=(orchestrator mov) COMP_CWORD=1 && \
+                         _orchestrator orchestrator mov orchestrator && echo \"${COMPREPLY[@]}\"";
+            let completed = std::process::Command::new("bash")
+                .args(["-euc", asked])
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            assert_eq!(
+                (
+                    String::from_utf8_lossy(&completed.stdout),
+                    completed.stderr.as_slice()
+                ),
+                ("moves\n".into(), &b""[..])
+            );
+        }
+    }
+    let mut child = command(folder.path(), &[])
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let ended = child.wait_with_output().unwrap();
+    assert_eq!((ended.status.code(), ended.stderr), (Some(0), Vec::new()));
+    let (code, _, complaint) = run(folder.path(), "", "completions tcsh");
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("bash, zsh, fish"), "{complaint}");
+}
+
+#[test]
+fn each_command_has_a_man_page_without_a_warning() {
+    let folder = tempdir().unwrap();
+    let (code, printed, complaint) = run(folder.path(), "", "man pages/man1");
+    assert_eq!(
+        (code, printed.as_str(), complaint.as_str()),
+        (Some(0), "", "")
+    );
+    let pages = folder.path().join("pages/man1");
+    let mut names: Vec<String> = std::fs::read_dir(&pages)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    for name in [
+        "orchestrator.1",
+        "orchestrator-moves.1",
+        "orchestrator-streams-import.1",
+    ] {
+        assert!(
+            names.iter().any(|known| known == name),
+            "{name} is missing in {names:?}"
+        );
+    }
+    assert!(names.len() >= 40, "{} pages: {names:?}", names.len());
+    let has_groff = std::process::Command::new("groff")
+        .arg("--version")
+        .output()
+        .is_ok();
+    for name in names.iter().filter(|_| has_groff) {
+        let shown = std::process::Command::new("groff")
+            .args(["-man", "-Kutf8", "-Tutf8", "-ww", "-z"])
+            .arg(pages.join(name))
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&shown.stderr), "", "{name}");
+    }
+    let (code, page, _) = run(folder.path(), "", "man");
+    assert_eq!(code, Some(0));
+    assert!(page.contains(".TH orchestrator 1"), "{page}");
+    let (code, _, complaint) = run(folder.path(), "", "man pages/man1/orchestrator.1");
+    assert_eq!(code, Some(1));
+    assert!(complaint.contains("name a folder"), "{complaint}");
+}
+
+/// Answers one request of `orchestrator cluster` over TLS, as a proxy with a path prefix does, and returns
+/// the request; nothing if the caller does not trust the certificate.
+fn proxy(listener: TcpListener, certified: rcgen::CertifiedKey<rcgen::KeyPair>) -> String {
+    let key = rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der());
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key.unwrap())
+        .unwrap();
+    let connection = rustls::ServerConnection::new(Arc::new(config)).unwrap();
+    let (stream, _) = listener.accept().unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, stream);
+    let mut request = [0; 2048];
+    let Ok(read) = stream.read(&mut request) else {
+        return String::new();
+    };
+    let body = r#"{"node": "n:1", "role": "leader", "term": 7, "members": []}"#;
+    let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nConnection: close\r\n";
+    let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+    stream.write_all(answer.as_bytes()).unwrap();
+    stream.conn.send_close_notify();
+    let _ = stream.flush();
+    String::from_utf8_lossy(&request[..read]).into_owned()
+}
+
+#[test]
+fn https_and_a_path_prefix_lead_to_an_orchestrator_behind_a_proxy() {
+    let folder = tempdir().unwrap();
+    let ask = |trusted: bool| {
+        let certified = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let other = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+        let known = if trusted { &certified } else { &other };
+        std::fs::write(folder.path().join("ca.pem"), known.cert.pem()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = thread::spawn(|| proxy(listener, certified));
+        let url = format!("https://localhost:{port}/fleet/");
+        let outcome = run(folder.path(), &url, "cluster --ca ca.pem");
+        (outcome, served.join().unwrap())
+    };
+    let ((code, printed, complaint), request) = ask(true);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    assert!(printed.contains("n:1, leader"), "{printed}");
+    assert!(
+        request.starts_with("GET /fleet/cluster HTTP/1.1"),
+        "{request}"
+    );
+
+    let ((code, printed, complaint), request) = ask(false);
+    assert_eq!(
+        (code, printed.as_str(), request.as_str()),
+        (Some(1), "", "")
+    );
+    assert!(
+        complaint.contains("is not trusted") && complaint.contains("--ca FILE"),
+        "{complaint}"
+    );
+    let (code, _, complaint) = run(
+        folder.path(),
+        "https://localhost:1",
+        "cluster --ca none.pem",
+    );
+    assert_eq!(code, Some(2));
+    assert!(complaint.contains("none.pem"), "{complaint}");
 }

@@ -7,12 +7,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction};
+use clap::{Arg, ArgAction, value_parser};
+use clap_complete::Shell;
 
-use super::asking::{asking, instance, question, text, watch};
+use super::asking::{asking, instance, json, question, text, watch};
 use super::client::{Question, Subject};
 use super::event_arguments;
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
+use super::generated::SHELLS;
 use super::list_arguments;
 use super::planned_arguments;
 use super::stream_arguments;
@@ -39,6 +41,12 @@ pub(super) enum Command {
     ConfigSample,
     /// Print the README's table of settings.
     ConfigTable,
+    /// Print which build this is.
+    Version { json: bool },
+    /// Print the completions for a shell.
+    Completions(Shell),
+    /// Write the man pages into a folder, or print the one of the program.
+    Man(Option<OsString>),
     /// Send a question to a running orchestrator.
     Ask(Question),
 }
@@ -64,6 +72,14 @@ where
             Some("table") => Command::ConfigTable,
             _ => Command::ConfigCheck,
         },
+        Some(("version", asked)) => Command::Version {
+            json: asked.get_flag("json"),
+        },
+        Some(("completions", asked)) => {
+            let shell = text(asked, "shell").parse();
+            Command::Completions(shell.unwrap_or(Shell::Bash))
+        }
+        Some(("man", asked)) => Command::Man(asked.get_one::<OsString>("folder").cloned()),
         Some(("status", asked)) => {
             let judged = asked.get_flag("exit-code");
             Command::Ask(question(Subject::Status { judged }, asked))
@@ -135,7 +151,22 @@ fn without_urls(error: clap::Error, arguments: &[OsString]) -> clap::Error {
     )
 }
 
+/// Returns the whole command line.
 pub(super) fn command_line() -> clap::Command {
+    with(config(|| {
+        flags_of(&["config", "check"])
+            .map(|flag| flag.hide(true))
+            .collect()
+    }))
+}
+
+/// Returns the command line without the flags that help does not list: `config` takes every setting, and
+/// a completion for each of them, at two levels, would be most of a script.
+pub(super) fn shown_command_line() -> clap::Command {
+    with(config(Vec::new))
+}
+
+fn with(config: clap::Command) -> clap::Command {
     clap::Command::new("orchestrator")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Keeps every stream running on exactly one healthy server.")
@@ -263,26 +294,54 @@ pub(super) fn command_line() -> clap::Command {
         )
         .subcommands(planned_arguments::commands())
         .subcommand(
-            clap::Command::new("config")
-                .about("Checks and explains the configuration")
-                .after_help(HIDDEN_FLAGS)
-                .args(flags_of(&["config", "check"]).map(|flag| flag.hide(true)))
-                .subcommand_required(true)
-                .arg_required_else_help(true)
-                .subcommand(
-                    clap::Command::new("check")
-                        .about("Checks all settings, shows each value and where it comes from; starts nothing")
-                        .after_help(HIDDEN_FLAGS)
-                        .args(flags_of(&["config", "check"]).map(|flag| flag.hide(true))),
-                )
-                .subcommand(
-                    clap::Command::new("sample").about("Writes a commented .env with all defaults"),
-                )
-                .subcommand(
-                    clap::Command::new("table")
-                        .about("Writes the settings as a Markdown table")
-                        .hide(true),
+            clap::Command::new("version")
+                .about("Shows which build this is: version, revision, compiler, databases")
+                .arg(json().help("Prints it as JSON")),
+        )
+        .subcommand(
+            clap::Command::new("completions")
+                .about("Prints the completions for a shell, to be saved where it reads them")
+                .arg(
+                    Arg::new("shell")
+                        .value_name("SHELL")
+                        .required(true)
+                        .value_parser(SHELLS)
+                        .help("The shell"),
                 ),
+        )
+        .subcommand(
+            clap::Command::new("man")
+                .about("Writes the man pages: all into a folder, or without one that of the program")
+                .arg(
+                    Arg::new("folder")
+                        .value_name("DIR")
+                        .value_parser(value_parser!(OsString))
+                        .help("The folder, which is created; without it the page is printed"),
+                ),
+        )
+        .subcommand(config)
+}
+
+fn config(flags: impl Fn() -> Vec<Arg>) -> clap::Command {
+    clap::Command::new("config")
+        .about("Checks and explains the configuration")
+        .after_help(HIDDEN_FLAGS)
+        .args(flags())
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommand(
+            clap::Command::new("check")
+                .about(
+                    "Checks all settings, shows each value and where it comes from; starts nothing",
+                )
+                .after_help(HIDDEN_FLAGS)
+                .args(flags()),
+        )
+        .subcommand(clap::Command::new("sample").about("Writes a commented .env with all defaults"))
+        .subcommand(
+            clap::Command::new("table")
+                .about("Writes the settings as a Markdown table")
+                .hide(true),
         )
 }
 

@@ -29,6 +29,11 @@ fn subcommands() {
         (&["config", "check"], Command::ConfigCheck),
         (&["config", "sample"], Command::ConfigSample),
         (&["config", "table"], Command::ConfigTable),
+        (&["version"], Command::Version { json: false }),
+        (&["version", "--json"], Command::Version { json: true }),
+        (&["completions", "zsh"], Command::Completions(Shell::Zsh)),
+        (&["man"], Command::Man(None)),
+        (&["man", "x"], Command::Man(Some("x".into()))),
     ] {
         let expected = Invocation {
             command,
@@ -47,6 +52,7 @@ fn questions_to_a_running_orchestrator() {
     let plain = |subject| Question {
         subject,
         url: None,
+        ca: None,
         output: OutputFormat::Table,
         watch: None,
     };
@@ -109,6 +115,7 @@ fn questions_to_a_running_orchestrator() {
         Question {
             subject: incidents(restricted, "-1"),
             url: Some("http://a".into()),
+            ca: None,
             output: OutputFormat::Json,
             watch: None,
         }
@@ -281,6 +288,13 @@ fn the_help_of_a_subcommand_lists_its_own_options() {
         (&["config"], "check"),
         (&["config", "check"], "orchestrator --help"),
         (&["config", "sample"], "--help"),
+        (&["instances"], "--output"),
+        (&["moves"], "--watch"),
+        (&["alerts"], "--all"),
+        (&["streams"], "import"),
+        (&["version"], "--json"),
+        (&["completions"], "bash"),
+        (&["man"], "[DIR]"),
     ] {
         let help = help(arguments);
         assert!(help.contains(own), "{own} is missing in {help}");
@@ -339,5 +353,27 @@ fn an_order_about_a_roll_is_read_with_its_reason_and_may_be_tried() {
         let order = order(&given);
         assert_eq!((order.id.as_str(), order.dry_run), ("7", tried), "{word}");
         assert_eq!(order.body["reason"], "lunch");
+    }
+}
+
+#[test]
+fn a_completion_has_a_setting_only_where_help_lists_it() {
+    fn flags(command: &clap::Command) -> usize {
+        let known = |argument: &&Arg| {
+            let long = argument.get_long();
+            settings().iter().any(|setting| long == Some(setting.flag))
+        };
+        command.get_arguments().filter(known).count()
+    }
+    let shown = shown_command_line();
+    assert_eq!(flags(&shown), settings().len());
+    for inner in shown.get_subcommands() {
+        let most = match inner.get_name() {
+            "serve" => settings().len(),
+            "migrate" => settings().len() / 2,
+            _ => 0,
+        };
+        assert!(flags(inner) <= most, "{}", inner.get_name());
+        assert!(inner.get_subcommands().all(|below| flags(below) == 0));
     }
 }

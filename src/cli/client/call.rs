@@ -19,6 +19,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
     let Question {
         subject,
         url,
+        ca,
         output,
         watch,
     } = question;
@@ -32,7 +33,13 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
     for warning in warnings {
         complain(&format!("orchestrator: warning: {warning}"));
     }
-    let connection = Connection::to(url);
+    let connection = match Connection::to(url, config::server_ca(ca)) {
+        Ok(connection) => connection,
+        Err(reason) => {
+            complain(&format!("orchestrator: {reason}"));
+            return Exit::Misused;
+        }
+    };
     let mut sink = Sink::default();
     let once = |sink: &mut Sink| {
         let exit = answer(&connection, &subject, output, sink)?;

@@ -1,12 +1,14 @@
 //! One request to a running orchestrator, and the sentence to print if it does not answer.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body, Error};
 
+use super::certificates::tls;
 use super::routes::in_commands;
 use crate::cli::escapes::escaped;
 use crate::config::ServerUrl;
@@ -47,9 +49,17 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Creates the connection to the orchestrator at `url`; nothing is sent yet.
-    pub(super) fn to(url: ServerUrl) -> Self {
-        let agent = Agent::config_builder()
+    /// Creates the connection to the orchestrator at `url`; nothing is sent yet. `ca` is the file of the
+    /// certificates by which `https` is checked.
+    ///
+    /// # Errors
+    /// Returns one sentence if the certificates cannot be used.
+    pub(super) fn to(url: ServerUrl, ca: Option<PathBuf>) -> Result<Self, String> {
+        let mut config = Agent::config_builder();
+        if url.is_https() {
+            config = config.tls_config(tls(ca.as_deref())?);
+        }
+        let agent = config
             .timeout_global(Some(ANSWER_LIMIT))
             .timeout_connect(Some(CONNECT_LIMIT))
             .http_status_as_error(false)
@@ -59,7 +69,7 @@ impl Connection {
             .proxy(None)
             .build()
             .into();
-        Self { url, agent }
+        Ok(Self { url, agent })
     }
 
     /// Sends a GET; returns the body of a 200.
@@ -223,6 +233,10 @@ impl Connection {
                 format!("no orchestrator answers at {url}.")
             }
             Error::Timeout(_) => format!("the orchestrator at {url} does not answer in time."),
+            other if other.to_string().contains("certificate") => format!(
+                "the certificate of the orchestrator at {url} is not trusted: {other}; name the \
+                 certificates that it is signed with by --ca FILE."
+            ),
             // The texts of these errors repeat the address that could not be read.
             Error::BadUri(_) | Error::Http(_) => {
                 format!("the orchestrator's address {url} cannot be used; check --url.")

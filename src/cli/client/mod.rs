@@ -6,6 +6,7 @@
 
 mod call;
 mod capacity;
+mod certificates;
 mod cluster;
 mod connection;
 mod consistency;

@@ -15,6 +15,8 @@ pub(in crate::cli) struct Question {
     pub(in crate::cli) subject: Subject,
     /// The value of the flag `--url`.
     pub(in crate::cli) url: Option<OsString>,
+    /// The value of the flag `--ca`.
+    pub(in crate::cli) ca: Option<OsString>,
     pub(in crate::cli) output: OutputFormat,
     /// How long after an answer the question is sent again; `None`: it is sent once.
     pub(in crate::cli) watch: Option<Duration>,

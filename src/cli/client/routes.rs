@@ -6,7 +6,7 @@
 
 /// A route and the command that does the same. The name of an instance follows a path that ends
 /// with `/`.
-const COMMANDS: [(&str, &str, &str); 7] = [
+const COMMANDS: [(&str, &str, &str); 8] = [
     (
         "POST /resilience/emergency/",
         "orchestrator emergency",
@@ -21,7 +21,8 @@ const COMMANDS: [(&str, &str, &str); 7] = [
         "",
     ),
     ("GET /resilience/status", "orchestrator status", ""),
-    ("GET /resilience/alerts", "orchestrator status", ""),
+    ("GET /resilience/alerts", "orchestrator alerts", ""),
+    ("GET /resilience/patterns", "orchestrator patterns", ""),
 ];
 
 /// Returns the sentence with each route that has a command replaced by the command.

@@ -10,6 +10,10 @@ use super::setting::{Group, Kind, Setting};
 /// Only the commands that call one use it, so it is in no list of the server's settings.
 pub const SERVER_URL: &str = "ORCHESTRATOR_URL";
 
+/// The variable with the file of the certificates that an orchestrator's `https` is checked by, which is
+/// also the name of its flag.
+pub const SERVER_CA: &str = "ORCHESTRATOR_CA";
+
 /// The address of an orchestrator with default settings.
 pub const DEFAULT_SERVER_URL: &str = "http://127.0.0.1:8001";
 

@@ -1,0 +1,80 @@
+//! The certificates by which an orchestrator's `https` is checked.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig, parse_pem};
+
+/// Where systems keep the certificates that they trust; the first file that is there counts.
+const SYSTEM: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// Returns how connections are encrypted and checked: by the certificates of this file, or of the system.
+///
+/// # Errors
+/// Returns one sentence that says what to do.
+pub(super) fn tls(file: Option<&Path>) -> Result<TlsConfig, String> {
+    let system = || {
+        let known = SYSTEM.iter().map(Path::new);
+        known.into_iter().find(|path| path.is_file()).ok_or_else(|| {
+            "the system's certificates were not found; name a PEM file with --ca or ORCHESTRATOR_CA."
+                .to_owned()
+        })
+    };
+    let file = file.map_or_else(system, Ok)?;
+    let roots = certificates(file).map_err(|reason| {
+        format!(
+            "the file {} of --ca or ORCHESTRATOR_CA {reason}.",
+            file.display()
+        )
+    })?;
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build())
+}
+
+fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
+    let text = fs::read(file).map_err(|error| format!("cannot be read: {error}"))?;
+    let mut found = Vec::new();
+    for item in parse_pem(&text) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(format!("is no PEM file: {error}")),
+        }
+    }
+    if found.is_empty() {
+        return Err(
+            "has no certificate; it must have those that the orchestrator's is signed with"
+                .to_owned(),
+        );
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_a_certificate_is_refused_with_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let refused = |part: &str| {
+            let sentence = tls(Some(&file)).unwrap_err();
+            assert!(
+                sentence.contains("ca.pem") && sentence.contains(part),
+                "{sentence}"
+            );
+        };
+        refused("cannot be read");
+        fs::write(&file, "not a certificate").unwrap();
+        refused("has no certificate");
+    }
+}
