@@ -5,6 +5,10 @@
 //! requests, read and answered with two dozen bytes by a handler that knows nothing. Clients and
 //! servers share the machine, so only the ratio means something.
 //!
+//! Each round is made without scrapes and with one of `/metrics` each second, which is fifteen times as
+//! often as Prometheus scrapes. The scrapes are timed, also on an idle server and with series of each
+//! instance; what the counting of one heartbeat takes is timed alone.
+//!
 //! `cargo bench --bench heartbeat`
 
 #![expect(
@@ -28,7 +32,7 @@ use futures_util::future::join_all;
 use prometheus_client::registry::Registry;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
-use resilient_orchestrator::actors::telemetry::Telemetry;
+use resilient_orchestrator::actors::telemetry::{AnswerLabel, BeatResult, Telemetry};
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::domain::commands::{SaveStreams, StreamSpec};
 use resilient_orchestrator::http::{self, AppState, HttpSettings, Readiness};
@@ -44,18 +48,39 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
 fn main() {
-    let (echo, orchestrator) = (serve_echo(), serve_orchestrator());
+    let (echo, [orchestrator, per_instance]) = (serve_echo(), serve_orchestrator());
     // What is allocated on the first use is no part of the measurement.
     for address in [echo, orchestrator] {
         rate(address, Duration::from_secs(1));
     }
     let mut ratios = Vec::with_capacity(ROUNDS);
+    let (mut kept, mut scrapes) = (Vec::with_capacity(ROUNDS), Vec::new());
     for round in 1..=ROUNDS {
         let (echoed, beaten) = (rate(echo, ROUND), rate(orchestrator, ROUND));
-        println!("round {round}: echo {echoed:>8.0}/s   heartbeats {beaten:>8.0}/s");
+        let scraped = rate_with_scrapes(orchestrator, &mut scrapes);
+        println!(
+            "round {round}: echo {echoed:>8.0}/s   heartbeats {beaten:>8.0}/s, with scrapes \
+             {scraped:>8.0}/s"
+        );
         ratios.push(beaten / echoed);
+        kept.push(scraped / beaten);
     }
     ratios.sort_by(f64::total_cmp);
+    kept.sort_by(f64::total_cmp);
+    println!(
+        "with scrapes {:.3} of the heartbeats without (median of {ROUNDS}, {:.3} to {:.3})",
+        kept[ROUNDS / 2],
+        kept[0],
+        kept[ROUNDS - 1],
+    );
+    show_scrapes("under these heartbeats", scrapes);
+    for (what, address) in [
+        ("idle", orchestrator),
+        ("idle, of each instance", per_instance),
+    ] {
+        show_scrapes(what, (0..50).map(|_| scrape(address)).collect());
+    }
+    show_counting();
     println!(
         "heartbeats are {:.3} of the echo (median of {ROUNDS}, {:.3} to {:.3}); {} MiB resident",
         ratios[ROUNDS / 2],
@@ -116,6 +141,69 @@ fn rate(address: SocketAddr, during: Duration) -> f64 {
     answered.load(Ordering::Relaxed) as f64 / now().duration_since(began).as_secs_f64()
 }
 
+/// The same, while `/metrics` is scraped each second.
+fn rate_with_scrapes(address: SocketAddr, scrapes: &mut Vec<(Duration, usize)>) -> f64 {
+    let (over, is_over) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        let scraping = scope.spawn(move || {
+            let mut taken = vec![scrape(address)];
+            while is_over.recv_timeout(Duration::from_secs(1)).is_err() {
+                taken.push(scrape(address));
+            }
+            taken
+        });
+        let beaten = rate(address, ROUND);
+        over.send(()).expect("it scrapes");
+        scrapes.extend(scraping.join().expect("scrapes"));
+        beaten
+    })
+}
+
+/// How long a scrape took, and how many bytes its answer had.
+fn scrape(address: SocketAddr) -> (Duration, usize) {
+    let began = now();
+    let mut client = TcpStream::connect(address).expect("a connection");
+    let request = "GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
+    client.write_all(request.as_bytes()).expect("a request");
+    let mut answer = Vec::new();
+    client.read_to_end(&mut answer).expect("an answer");
+    assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
+    (now().duration_since(began), answer.len())
+}
+
+fn show_scrapes(what: &str, mut scrapes: Vec<(Duration, usize)>) {
+    scrapes.sort();
+    let (median, most) = (scrapes[scrapes.len() / 2], scrapes[scrapes.len() - 1]);
+    println!(
+        "scrapes {what}: {:?} (median of {}), {:?} at most; {} KiB",
+        median.0,
+        scrapes.len(),
+        most.0,
+        most.1 / 1_024,
+    );
+}
+
+/// What all that is counted of one heartbeat takes, on one thread.
+fn show_counting() {
+    const TIMES: u32 = 1_000_000;
+    let telemetry = Telemetry::new(&mut Registry::default());
+    let label = AnswerLabel {
+        method: "POST",
+        route: "/heartbeat",
+        status: 200,
+    };
+    let began = now();
+    for _ in 0..TIMES {
+        telemetry.heartbeat_silence.observe(Duration::from_secs(9));
+        telemetry.count_heartbeat(BeatResult::Accepted, 1);
+        telemetry.count_answer(&label, Duration::from_micros(90));
+    }
+    println!(
+        "counting a heartbeat takes {:?}",
+        now().duration_since(began) / TIMES
+    );
+}
+
 /// Resident memory, in KiB.
 fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -152,7 +240,8 @@ fn serve_echo() -> SocketAddr {
     address.recv().expect("an address")
 }
 
-fn serve_orchestrator() -> SocketAddr {
+/// Serves one orchestrator at two addresses; the second one shows series of each instance.
+fn serve_orchestrator() -> [SocketAddr; 2] {
     let (ready, address) = mpsc::channel();
     thread::spawn(move || {
         actix::System::new().block_on(async move {
@@ -160,12 +249,23 @@ fn serve_orchestrator() -> SocketAddr {
             let orchestrator = fleet(&mut metrics).await;
             let readiness = Readiness::new();
             readiness.set(true);
-            let state = AppState::new(orchestrator, HttpSettings::default(), readiness, metrics);
-            let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
-            let bound = listener.local_addr().expect("an address");
-            let server = http::serve(listener, state).expect("a server");
-            ready.send(bound).expect("it is waited for");
-            server.await.expect("it serves");
+            let settings = HttpSettings::default();
+            let on = HttpSettings {
+                metrics_per_instance: true,
+                ..settings
+            };
+            let states = [(settings, metrics), (on, Registry::default())];
+            let servers = states.map(|(settings, metrics)| {
+                let (orchestrator, readiness) = (orchestrator.clone(), readiness.clone());
+                let state = AppState::new(orchestrator, settings, readiness, metrics);
+                let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+                let bound = listener.local_addr().expect("an address");
+                (bound, http::serve(listener, state).expect("a server"))
+            });
+            let [(first, serving), (second, also)] = servers;
+            ready.send([first, second]).expect("it is waited for");
+            let (first, second) = futures_util::future::join(serving, also).await;
+            first.and(second).expect("they serve");
         });
     });
     address.recv().expect("an address")
