@@ -69,8 +69,6 @@ struct InstanceAnswer {
     #[serde(skip_serializing_if = "Option::is_none")]
     cordon: Option<CordonAnswer>,
     /// Until when its silence is expected.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    absent_until: Option<Time>,
     /// The planned absence that explains its silence.
     #[serde(skip_serializing_if = "Option::is_none")]
     absence: Option<AbsenceAnswer>,
@@ -152,7 +150,6 @@ impl InstanceAnswer {
             auto_assign: instance.auto_assign,
             labels: instance.labels.clone(),
             cordon: instance.cordon().map(CordonAnswer::of),
-            absent_until: instance.absence().map(|absence| Time(absence.until)),
             absence: instance.absence().map(AbsenceAnswer::of),
         }
     }

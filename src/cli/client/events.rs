@@ -5,7 +5,6 @@
 //! tried again every second, because an orchestrator that is started again is back soon.
 
 use std::io::{BufRead, BufReader};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -13,6 +12,7 @@ use serde_json::Value;
 use super::connection::{Connection, Stream};
 use super::lists::{Printer, Style};
 use super::output_format::OutputFormat;
+use super::pause::pause;
 use super::question::EventsOrder;
 use super::table::{cell, time};
 use crate::cli::escapes::escaped_json;
@@ -155,7 +155,8 @@ fn follow(
                 if last.is_some() {
                     parameters.retain(|(name, _)| *name != "from");
                 }
-                continue_later(false);
+                // It has only ended, so it is continued soon.
+                pause(INTERVAL / 10);
             }
             // The same request would be refused again.
             Ok(Stream::Refused(reason)) => {
@@ -173,7 +174,7 @@ fn follow(
                     ));
                     is_lost = true;
                 }
-                continue_later(true);
+                pause(INTERVAL);
             }
         }
     }
@@ -221,19 +222,6 @@ fn read(
         data.clear();
     }
     Ok(())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command waits for another process, which announces nothing"
-)]
-fn continue_later(is_lost: bool) {
-    // An answer that ended is continued soon, one that cannot be had is not asked for in a hurry.
-    let wait = match is_lost {
-        true => INTERVAL,
-        false => INTERVAL / 10,
-    };
-    thread::sleep(wait);
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ mod list_order;
 mod lists;
 mod numbers;
 mod output_format;
+mod pause;
 mod planned;
 mod plans;
 mod progress;

@@ -4,12 +4,12 @@
 //! changed. The line goes to standard error, the last state to standard output.
 
 use std::io::{self, IsTerminal, Write};
-use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::connection::Connection;
+use super::pause::pause;
 use super::plans::{self, done, list};
 use super::table::{cell, time};
 use crate::cli::escapes::{escaped, escaped_json};
@@ -57,7 +57,7 @@ pub(super) fn wait(connection: &Connection, path: &str, json: bool) -> Exit {
                 }
             }
         }
-        pause();
+        pause(INTERVAL);
     };
     if is_terminal {
         let _ = writeln!(io::stderr().lock());
@@ -71,14 +71,6 @@ pub(super) fn wait(connection: &Connection, path: &str, json: bool) -> Exit {
         Some("drained" | "done") => printed,
         _ => Exit::Failed,
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command waits for another process, which announces nothing"
-)]
-fn pause() {
-    thread::sleep(INTERVAL);
 }
 
 fn is_over(answer: &Value) -> bool {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::output_format::OutputFormat;
+use super::pause::pause;
 use crate::cli::exit::Exit;
 use crate::cli::output::Sink;
 
@@ -23,17 +24,17 @@ const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
 /// # Errors
 /// Returns the exit code if the output has ended.
 pub(super) fn repeat(
-    pause: Duration,
+    interval: Duration,
     output: OutputFormat,
     sink: &mut Sink,
     once: impl FnMut(&mut Sink) -> Result<Exit, Exit>,
 ) -> Result<Exit, Exit> {
     end_at_interrupt();
-    rounds(pause, output, sink, once)
+    rounds(interval, output, sink, once)
 }
 
 fn rounds(
-    pause: Duration,
+    interval: Duration,
     output: OutputFormat,
     sink: &mut Sink,
     mut once: impl FnMut(&mut Sink) -> Result<Exit, Exit>,
@@ -45,7 +46,7 @@ fn rounds(
         return Ok(exit);
     }
     loop {
-        wait(pause);
+        pause(interval);
         sink.begin(later);
         once(sink)?;
     }
@@ -85,14 +86,6 @@ fn end_at_interrupt() {
         // Fails at once if the thread could not set itself up.
         let _ = is_ready.recv();
     }
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the command waits for another process, which announces nothing"
-)]
-fn wait(pause: Duration) {
-    thread::sleep(pause);
 }
 
 #[cfg(test)]

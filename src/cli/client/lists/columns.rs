@@ -130,8 +130,8 @@ fn state(row: &Value) -> String {
     if row["cordon"].is_object() {
         state.push_str(", cordoned");
     }
-    if row["absent_until"].is_string() {
-        let until = time(&row["absent_until"]);
+    if row["absence"].is_object() {
+        let until = time(&row["absence"]["until"]);
         state.push_str(&format!(", absent until {until}"));
     }
     state
@@ -186,7 +186,7 @@ mod tests {
     fn the_state_of_an_instance_says_what_keeps_streams_away() {
         let row = json!({"server_id": "a\u{1b}", "status": "active", "running": 1, "owned": 2,
             "max_streams": 5, "last_heartbeat": "2026-01-31T08:00:00.5Z", "cordon": {},
-            "absent_until": "2026-01-31T09:00:00Z", "labels": {"rack": "7", "zone": "n"}});
+            "absence": {"until": "2026-01-31T09:00:00Z"}, "labels": {"rack": "7", "zone": "n"}});
         assert_eq!(
             cells(&INSTANCES[..7], &row),
             [
