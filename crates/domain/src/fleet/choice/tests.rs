@@ -435,11 +435,11 @@ fn one_command_assigns_a_part_of_the_unclaimed_streams_and_says_that_it_left_som
     let mut ledger = sample::ledger();
     ledger.set_filling(Filling::new(true));
     for id in ["a", "b"] {
-        register(&mut ledger, taker(id, 9_000));
+        register(&mut ledger, taker(id, 90_000));
     }
-    save(&mut ledger, (1..=4_500).map(spec));
+    save(&mut ledger, (1..=25_000).map(spec));
     ledger.filling().end();
-    for (assigned, is_left) in [(2_000, true), (4_000, true), (4_500, false)] {
+    for (assigned, is_left) in [(10_000, true), (20_000, true), (25_000, false)] {
         sample::run(&mut ledger, PlaceWaiting);
         let counts = ["a", "b"].map(|id| held(&ledger, id).len());
         assert_eq!(counts, [assigned / 2, assigned / 2]);
