@@ -10,6 +10,7 @@
 //! | the silence may be the orchestrator's own: it was not started yet, or stood still | nothing |
 //! | an earlier run of the program detected the failure | nothing: how that run listened is not known |
 //! | a person ordered the recovery, or the instance was found failed | nothing |
+//! | its worker crashed, and registered again before it counted as failed | nothing: it keeps the stream, and no failure was detected |
 //!
 //! The first question is asked once for an instance ([`Culpable::of`]), the second for each of its
 //! streams ([`QuarantinePolicy::weigh`]).

@@ -57,6 +57,9 @@ mod policy;
 pub use evidence::{Conduct, Culpable, Deafness, Evidence, FailureFacts, OwnerFault};
 pub use policy::{LONGEST_WAIT, MOST_FAILURES, QuarantinePolicy};
 
+/// After how many times the required failures a stream is quarantined although it had fewer owners.
+const MOST_ROUNDS: usize = 2;
+
 /// One piece of evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnerFailure {
@@ -96,7 +99,8 @@ pub struct Quarantine {
 /// What speaks against a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suspicion {
-    /// The failures of its owners in a row, the newest last; at most as many as are required.
+    /// The failures of its owners in a row, the newest last; once it is quarantined, at most as many as
+    /// are required.
     pub failures: Vec<OwnerFailure>,
     /// Set while it is quarantined or on trial.
     pub quarantine: Option<Quarantine>,
@@ -104,7 +108,9 @@ pub struct Suspicion {
 
 impl Suspicion {
     /// Returns the suspicion after one more failure at `now`. `has_others` returns whether an instance
-    /// besides these owners could have the stream; it is asked only if one of them failed repeatedly.
+    /// besides these owners could have the stream; it is asked only if the failures are enough and their
+    /// owners are not. A stream that kills two workers in turns is not spared for ever: enough are
+    /// twice as many failures, whoever failed.
     pub fn after(
         before: Option<&Self>,
         failure: OwnerFailure,
@@ -115,22 +121,27 @@ impl Suspicion {
         let known = before.map(|before| before.failures.clone());
         let mut failures = known.unwrap_or_default();
         failures.push(failure);
-        let is_quarantined = before.is_some_and(|before| before.quarantine.is_some());
-        let owners = owners(&failures);
-        if !is_quarantined && owners.len() < failures.len() && has_others(&owners) {
-            keep_last_of_each(&mut failures);
-        }
         let required = policy.after.clamp(1, MOST_FAILURES) as usize;
-        let excess = failures.len().saturating_sub(required);
-        failures.drain(..excess);
         let quarantined = before.and_then(|before| before.quarantine);
+        let owners = owners(&failures);
+        let is_enough = quarantined.is_some()
+            || owners.len() >= required
+            || failures.len() >= required * MOST_ROUNDS
+            || (failures.len() >= required && !has_others(&owners));
+        if is_enough {
+            if quarantined.is_none() && owners.len() >= required {
+                keep_last_of_each(&mut failures);
+            }
+            let excess = failures.len().saturating_sub(required);
+            failures.drain(..excess);
+        }
         let quarantine = match quarantined {
             Some(Quarantine { since, retries, .. }) => Some(Quarantine {
                 since,
                 retries: retries.saturating_add(1),
                 retry_at: Some(now + policy.wait(retries.saturating_add(1))),
             }),
-            None => (failures.len() >= required).then(|| Quarantine {
+            None => is_enough.then(|| Quarantine {
                 since: now,
                 retries: 0,
                 retry_at: Some(now + policy.wait(0)),
