@@ -8,6 +8,7 @@ use resilient_orchestrator::domain::commands::RegisterInstance;
 use resilient_orchestrator::domain::placement::PlacementSettings;
 use resilient_orchestrator::domain::stream::StreamState;
 
+use crate::faults::Fault;
 use crate::orders::self_filling;
 use crate::rig::{Rig, pass};
 
@@ -88,4 +89,19 @@ async fn many_streams_are_assigned_a_part_at_a_time_until_none_waits() {
     let saves = rig.store.attempt_count() - before;
     assert!(saves >= 3, "{saves} transactions of at most 10,000 streams");
     rig.memory_equals_store().await;
+}
+
+#[actix::test]
+async fn a_part_that_is_not_saved_is_not_tried_again_at_once() {
+    let rig = settling().await;
+    rig.streams(25_000).await;
+    join(&rig, self_filling("a", 30_000)).await;
+    let before = rig.store.attempt_count();
+    rig.store.script_saves([Fault::Fine, Fault::Unavailable]);
+    pass(1.1).await;
+    assert_eq!(rig.store.attempt_count() - before, 2);
+    assert_eq!(rig.held("a").await.len(), 10_000);
+    // The sweep goes on.
+    pass(40.0).await;
+    assert_eq!(rig.held("a").await.len(), 25_000);
 }

@@ -15,12 +15,16 @@ use crate::domain::placement::{PlacementPolicy, Strain};
 const WEIGHING_INTERVAL: Duration = Duration::from_secs(10);
 
 impl FleetActor {
-    /// Arms the timer for the end of a delay, and begins the delay again if a newcomer came. If a command
-    /// left streams waiting, another one follows it.
-    pub(super) fn arm_filling(&mut self, ctx: &mut Context<Self>) {
+    /// Has another command follow if one of those that were saved left streams waiting. After a save that
+    /// failed nothing follows: the next command goes on, or the sweep.
+    pub(super) fn go_on_filling(&mut self) {
         if self.ledger.filling().take_interruption() && !self.is_draining {
             drop(self.queue.push(PlaceWaiting, self.links.clock.now()));
         }
+    }
+
+    /// Arms the timer for the end of a delay, and begins the delay again if a newcomer came.
+    pub(super) fn arm_filling(&mut self, ctx: &mut Context<Self>) {
         if self.ledger.filling().take_delay() {
             self.fill.delay(self.links.clock.now());
         }

@@ -43,6 +43,7 @@ impl FleetActor {
         let concerned = batch.instances();
         self.note_for_copy(&batch);
         self.ledger.commit(batch);
+        self.go_on_filling();
         let unowned = Unowned::of(self.ledger.saved());
         let now = self.links.clock.now();
         self.links.telemetry.note_unowned(now, unowned);
