@@ -243,6 +243,7 @@ fn planned_in_full(text: &str) -> Planned {
             moved: 1,
             orphaned: 2,
             moving: [StreamId::new(1), StreamId::new(i64::MAX)].into(),
+            followed: [StreamId::new(2)].into(),
             is_overdue: true,
             in_force: true,
             then_absent_until: Some(at(3)),

@@ -1,5 +1,5 @@
 //! Continues planned work (`domain/planned/mod.rs`): cordons and absences that are over, and the steps
-//! of drains and of rolls.
+//! of drains. Rolls have an actor of their own (`rolls.rs`).
 //!
 //! One timer for all of it. What is due becomes a command in the queue like any other, so it is decided
 //! and saved with its neighbours. No caller waits for its answer: if it is not saved, it is due again
@@ -13,6 +13,7 @@ use super::actor::{FleetActor, State};
 use crate::domain::commands::ContinuePlanned;
 use crate::domain::fleet::Rows;
 use crate::domain::ids::InstanceId;
+use crate::domain::planned::Drain;
 
 impl FleetActor {
     /// Looks at every instance, once, at the start.
@@ -46,10 +47,8 @@ impl FleetActor {
         for id in draining {
             let slot = self.ledger.saved().instance(&id);
             let drain = slot.and_then(|slot| slot.instance().drain());
-            let moving = drain.map(|drain| &drain.moving);
-            let concerns = moving
-                .is_some_and(|moving| rows.places.keys().any(|stream| moving.contains(stream)));
-            if concerns {
+            let mut unconfirmed = drain.into_iter().flat_map(Drain::unconfirmed);
+            if unconfirmed.any(|stream| rows.places.contains_key(&stream)) {
                 self.planned.hurry(&id, now);
             }
         }

@@ -66,20 +66,16 @@ pub(super) fn cancelled(answer: &Value) -> String {
 
 /// Returns a roll: its state, and a line for each instance.
 pub(super) fn roll(answer: &Value) -> String {
-    let mut text = if answer["dry_run"] == true {
-        format!(
-            "Dry run: the roll would be {}, with these instances in this order:\n",
-            cell(&answer["state"])
-        )
+    let state = cell(&answer["state"]);
+    let subject = if answer["dry_run"] == true {
+        format!("Dry run: the roll would be {state}")
     } else {
-        format!("Roll {} is {}", cell(&answer["id"]), cell(&answer["state"]))
+        format!("Roll {} is {state}", cell(&answer["id"]))
     };
-    if answer["dry_run"] != true {
-        match &answer["because"] {
-            Value::Null => text.push_str(".\n"),
-            because => text.push_str(&format!(": {}\n", cell(because))),
-        }
-    }
+    let text = match &answer["because"] {
+        Value::Null => format!("{subject}.\n"),
+        because => format!("{subject}: {}\n", cell(because)),
+    };
     let mut rows = vec![["INSTANCE", "STATE"].map(str::to_owned)];
     rows.extend(
         list(&answer["instances"])

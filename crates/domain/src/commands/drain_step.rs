@@ -46,7 +46,7 @@ pub(super) fn proceed(draft: &mut Draft<'_>, id: &InstanceId, pace: MovePace) {
         follow_others(draft.fleet(), id, &mut drain);
         begin_moves(draft, id, &mut drain, pace);
     }
-    let is_over = is_empty(draft, id) && drain.moving.is_empty();
+    let is_over = is_empty(draft, id) && drain.unconfirmed().next().is_none();
     if drain != before {
         save(draft, id, drain.clone());
     }
@@ -147,18 +147,19 @@ enum Step {
 }
 
 fn count_moved(draft: &Draft<'_>, id: &InstanceId, drain: &mut Drain) {
-    let mut moving = BTreeSet::new();
-    for stream in std::mem::take(&mut drain.moving) {
-        match step(draft.fleet(), id, drain, stream, draft.now()) {
-            Step::UnderWay => {
-                moving.insert(stream);
+    let (mut moving, mut followed) = (drain.moving.clone(), drain.followed.clone());
+    for streams in [&mut moving, &mut followed] {
+        streams.retain(|stream| {
+            match step(draft.fleet(), id, drain, *stream, draft.now()) {
+                Step::UnderWay => return true,
+                Step::Confirmed => drain.moved = drain.moved.saturating_add(1),
+                Step::Orphaned => drain.orphaned = drain.orphaned.saturating_add(1),
+                Step::Over => {}
             }
-            Step::Confirmed => drain.moved = drain.moved.saturating_add(1),
-            Step::Orphaned => drain.orphaned = drain.orphaned.saturating_add(1),
-            Step::Over => {}
-        }
+            false
+        });
     }
-    drain.moving = moving;
+    (drain.moving, drain.followed) = (moving, followed);
 }
 
 fn step(fleet: &Fleet, id: &InstanceId, drain: &Drain, stream: StreamId, now: WallTime) -> Step {
@@ -212,8 +213,8 @@ fn follow_others(fleet: &Fleet, id: &InstanceId, drain: &mut Drain) {
     let releasing = fleet.instance(id).map(|slot| slot.releasing());
     for stream in releasing.into_iter().flatten() {
         let is_moving = owner(fleet, *stream).is_some_and(|owner| owner.promised_to().is_some());
-        if is_moving {
-            drain.moving.insert(*stream);
+        if is_moving && !drain.moving.contains(stream) {
+            drain.followed.insert(*stream);
         }
     }
 }
@@ -285,7 +286,7 @@ fn finish(draft: &mut Draft<'_>, id: &InstanceId, drain: &Drain) {
     let then = drain.then_absent_until;
     let by = Requester::Program;
     let hold = match then {
-        Some(_) => Hold::BecomesMaintenance,
+        Some(_) => Hold::IsReplaced,
         None => Hold::Stays,
     };
     end(draft, id, DrainState::Drained, hold, by, None);
@@ -306,8 +307,9 @@ fn finish(draft: &mut Draft<'_>, id: &InstanceId, drain: &Drain) {
 pub(super) enum Hold {
     /// It goes on after the end of the drain.
     Stays,
-    /// The maintenance that follows takes its place.
-    BecomesMaintenance,
+    /// Something else keeps the instance from getting streams: the maintenance that follows, a cordon, a
+    /// reservation, or its failure.
+    IsReplaced,
     /// It is over: the instance takes streams again.
     IsLifted,
 }
@@ -345,6 +347,7 @@ pub(super) fn end(
             in_force: hold == Hold::Stays,
             ended_at,
             moving: BTreeSet::new(),
+            followed: BTreeSet::new(),
             ..drain
         });
     });

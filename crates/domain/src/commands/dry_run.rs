@@ -8,7 +8,7 @@ use crate::fleet::Draft;
 /// Decides a command and undoes it: the reply says what the command would do, and a rejection is the
 /// one that the command would get. Nothing is saved and no event is recorded.
 ///
-/// The reply is about the fleet with every command that was decided before. Placing waiting streams
+/// The reply is about the fleet with every command that was decided before. Placing the streams that wait
 /// is left out, because no reply contains it. Ids and epochs in the reply are the next free ones; a
 /// command that is carried out in between takes them.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -39,7 +39,7 @@ pub use filling::{FillTimer, Filling};
 pub use model::{Fleet, InstanceSlot, StreamSlot};
 pub use placement::{
     end_overlaps, evacuate, evacuate_overlapping, is_overlapping, let_go, orphan_if_paused,
-    place_waiting,
+    place_stream, place_waiting,
 };
 pub use plan::{Evacuation, EvacuationCause, Move, Plan};
 pub use policies::Policies;

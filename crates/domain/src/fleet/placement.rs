@@ -251,6 +251,25 @@ fn place_unclaimed(draft: &mut Draft<'_>) {
     }
 }
 
+/// Assigns one waiting stream, if an instance takes it; the others wait on.
+pub fn place_stream(draft: &mut Draft<'_>, stream: StreamId) {
+    let fleet = draft.fleet();
+    let Some(slot) = fleet.stream(stream) else {
+        return;
+    };
+    let (target, reason) = match slot.place() {
+        Place::Orphaned { .. } => (fleet.target_for_orphan(stream), AssignReason::RoomAppeared),
+        Place::Unclaimed { released_by, .. } if !draft.filling().is_delayed() => (
+            fleet.target_for_unclaimed(stream, released_by.as_ref()),
+            AssignReason::AutoAssigned,
+        ),
+        Place::Unclaimed { .. } | Place::Assigned(_) | Place::Disabled => return,
+    };
+    if let Some(target) = target.cloned() {
+        draft.assign(stream, &target, reason);
+    }
+}
+
 /// Moves streams back to the instances they are pinned to, a few at a time. A stream that its instance
 /// gave back lately stays away.
 fn return_pinned(draft: &mut Draft<'_>) {

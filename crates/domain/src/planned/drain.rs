@@ -51,6 +51,9 @@ pub struct Drain {
     /// The streams whose moves have begun and are not confirmed: as many as the pace allows.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub moving: BTreeSet<StreamId>,
+    /// The streams whose moves were ordered elsewhere, and are not confirmed.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub followed: BTreeSet<StreamId>,
     /// Whether its deadline has passed while it is forced.
     #[serde(default)]
     pub is_overdue: bool,
@@ -65,6 +68,11 @@ impl Drain {
     /// Returns whether streams are being moved.
     pub fn is_under_way(&self) -> bool {
         self.state == DrainState::Draining
+    }
+
+    /// Returns the streams whose new owners have not confirmed them.
+    pub fn unconfirmed(&self) -> impl Iterator<Item = StreamId> {
+        self.moving.iter().chain(&self.followed).copied()
     }
 
     /// Returns whether the instance has drained and is kept empty: its silence is expected.
@@ -103,6 +111,7 @@ mod tests {
             moved: 0,
             orphaned: 0,
             moving: BTreeSet::new(),
+            followed: BTreeSet::new(),
             is_overdue: false,
             in_force: true,
             then_absent_until: None,
@@ -131,6 +140,7 @@ mod tests {
         let full = Drain {
             reason: Some("update".to_owned()),
             moving: [StreamId::new(3), StreamId::new(5)].into(),
+            followed: [StreamId::new(4)].into(),
             then_absent_until: Some(WallTime::from_micros(7)),
             ..drain()
         };

@@ -88,7 +88,7 @@ pub enum Sight {
     Gone,
     /// A drain is in force; holds how far it is.
     Held(DrainState),
-    /// It takes streams; holds how its last drain ended, if it had one in this registration.
+    /// It takes streams; holds how its last drain ended, if it had one since it was added.
     Active(Option<DrainState>),
     /// It neither takes streams nor drains; holds the same.
     Elsewhere(Option<DrainState>),
@@ -145,7 +145,7 @@ impl Roll {
                 ));
             } else if health > self.health {
                 self.pause(format!(
-                    "the health is {health}, and was {} at the start",
+                    "the health is {health}, and was {} when it began or was last resumed",
                     self.health
                 ));
             }

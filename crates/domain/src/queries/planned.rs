@@ -34,7 +34,7 @@ impl Query for DrainStatus {
         let drain = slot.instance().drain();
         let drain = drain.ok_or_else(|| Rejection::NoDrain(self.id.clone()))?;
         let held = slot.held();
-        let elsewhere = drain.moving.iter().filter(|id| !held.contains(id)).count();
+        let elsewhere = drain.unconfirmed().filter(|id| !held.contains(id)).count();
         Ok(DrainReport {
             drain: drain.clone(),
             left: held.len() + elsewhere,

@@ -53,6 +53,7 @@ impl Command for DrainInstance {
             moved: 0,
             orphaned: 0,
             moving: BTreeSet::new(),
+            followed: BTreeSet::new(),
             is_overdue: false,
             in_force: true,
             then_absent_until: self.then_absent_until,
@@ -153,24 +154,26 @@ pub(super) fn cancel(
     let is_held = (draft.fleet().instance(id)).is_some_and(|slot| {
         let instance = slot.instance();
         let is_held = is_held_by_drain(instance) || is_absent_after_drain(instance);
-        is_held && instance.withdrawn.is_none()
+        let is_planned = matches!(
+            instance.status,
+            InstanceStatus::Draining | InstanceStatus::Maintenance
+        );
+        // A worker that left for a while has stopped: it is not made active.
+        is_held && is_planned && instance.withdrawn.is_none() && !instance.is_reserved()
     });
+    let is_cordoned =
+        (draft.fleet().instance(id)).is_some_and(|slot| slot.instance().cordon().is_some());
+    let hold = match is_held && !is_cordoned {
+        true => Hold::IsLifted,
+        false => Hold::IsReplaced,
+    };
     call_off(draft, id, AbandonReason::CalledOff);
-    end(draft, id, state, Hold::IsLifted, by, reason.clone());
+    end(draft, id, state, hold, by, reason.clone());
     // What holds the instance for another reason goes on.
     if !is_held {
         return;
     }
-    let status = draft
-        .fleet()
-        .instance(id)
-        .map(|slot| slot.instance().status);
-    if matches!(
-        status,
-        Some(InstanceStatus::Draining | InstanceStatus::Maintenance)
-    ) {
-        draft.set_status(id, InstanceStatus::Active);
-    }
+    draft.set_status(id, InstanceStatus::Active);
     if is_absent && let Ok(instance) = known(draft, id) {
         draft.tell(Event::MaintenanceEnded {
             instance: id.clone(),

@@ -563,7 +563,8 @@ fn a_move_that_was_under_way_before_the_drain_has_to_be_confirmed_too() {
         ..drain(false)
     };
     sample::run(&mut ledger, drain);
-    assert_eq!(instance(&ledger).drain().unwrap().moving.len(), 4);
+    let begun = instance(&ledger).drain().unwrap().clone();
+    assert_eq!((begun.moving.len(), begun.followed.len()), (3, 1));
     sample::follow(&mut ledger, "a");
     step(&mut ledger);
     assert_eq!(seen(&ledger).1, DrainState::Draining);
@@ -743,4 +744,80 @@ fn a_stream_that_its_worker_never_releases_ends_a_forced_drain_as_expired() {
     assert_eq!(seen(&ledger).1, DrainState::Expired);
     assert!(seen(&ledger).2 > 0, "its owner may run it");
     hold(&ledger);
+}
+
+fn cancelled(ledger: &mut Ledger) -> Event {
+    let command = CancelDrain {
+        id: "a".into(),
+        by: Requester::Operator,
+        reason: None,
+    };
+    ledger.decide(&command, sample::NOW).unwrap();
+    let batch = ledger.take_batch();
+    let events = batch.events().cloned().collect::<Vec<_>>();
+    ledger.commit(batch);
+    let mut ends = events
+        .into_iter()
+        .filter(|event| event.kind() == "drain_ended");
+    ends.next().expect("it has ended")
+}
+
+fn takes_streams(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::DrainEnded {
+            takes_streams: true,
+            ..
+        }
+    )
+}
+
+#[test]
+fn a_drain_that_is_cancelled_leaves_the_moves_that_were_ordered_elsewhere() {
+    let mut ledger = ledger(true, 9);
+    let moves = MoveStreams {
+        moves: vec![Relocation {
+            stream: StreamId::new(1),
+            to: Some("b".into()),
+        }],
+    };
+    sample::run(&mut ledger, moves);
+    sample::run(&mut ledger, drain(false));
+    assert!(takes_streams(&cancelled(&mut ledger)));
+    let fleet = ledger.saved();
+    let releasing = fleet.instance(&"a".into()).unwrap().releasing();
+    assert_eq!(releasing.iter().map(|id| id.get()).collect::<Vec<_>>(), [1]);
+    hold(&ledger);
+}
+
+#[test]
+fn a_drain_that_is_cancelled_keeps_what_a_goodbye_has_reserved() {
+    let mut ledger = ledger(true, 9);
+    sample::run(&mut ledger, drain(false));
+    let goodbye = SayGoodbye {
+        id: "a".into(),
+        incarnation: sample::life(&ledger, "a"),
+        until: DEADLINE,
+        reason: None,
+    };
+    sample::run(&mut ledger, goodbye);
+    assert!(!takes_streams(&cancelled(&mut ledger)));
+    assert!(instance(&ledger).is_reserved());
+    assert_eq!(instance(&ledger).status, InstanceStatus::Maintenance);
+    hold(&ledger);
+}
+
+#[test]
+fn an_instance_that_is_cordoned_takes_no_streams_when_its_drain_is_cancelled() {
+    let mut ledger = ledger(true, 9);
+    sample::run(&mut ledger, drain(false));
+    let cordon = CordonInstance {
+        id: "a".into(),
+        until: None,
+        by: Requester::Operator,
+        reason: None,
+    };
+    sample::run(&mut ledger, cordon);
+    assert!(!takes_streams(&cancelled(&mut ledger)));
+    assert_eq!(instance(&ledger).status, InstanceStatus::Active);
 }

@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 use super::command::{Command, Rejection};
-use crate::fleet::{Draft, place_waiting, try_quarantined};
+use crate::fleet::{Draft, place_stream, try_quarantined};
 use crate::ids::{InstanceId, StreamId};
 use crate::instance::InstanceStatus;
 use crate::quarantine::QuarantineEnd;
@@ -122,7 +122,7 @@ impl Command for ReleaseQuarantine {
         }
         let because = QuarantineEnd::ByHand;
         draft.forget_suspicion(self.stream, because, self.reason.clone());
-        place_waiting(draft);
+        place_stream(draft, self.stream);
         let slot = draft.fleet().listed(self.stream);
         let slot = slot.ok_or(Rejection::UnknownStream(self.stream))?;
         let owner = slot.place().assignment();

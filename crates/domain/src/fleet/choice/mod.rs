@@ -40,7 +40,7 @@ pub enum Suits {
     Crowded,
     /// The instance gave it back lately.
     GaveItBack,
-    /// It is pinned to another instance, which takes streams.
+    /// It is pinned to another instance, which can have it.
     BelongsElsewhere,
 }
 
@@ -248,7 +248,7 @@ impl Fleet {
 
     /// Returns the instance that gets an unclaimed stream without a request: the best active one with
     /// `auto_assign` that is not the one that released the stream. A stream that is pinned to an
-    /// instance which takes streams goes to no other.
+    /// instance which can have it goes to no other.
     pub(in crate::fleet) fn target_for_unclaimed(
         &self,
         stream: StreamId,
