@@ -54,7 +54,7 @@ pub(super) fn commands() -> [clap::Command; 2] {
                     .long("follow")
                     .short('f')
                     .action(ArgAction::SetTrue)
-                    .conflicts_with_all(["limit", "watch"])
+                    .conflicts_with_all(["limit", "watch", "until"])
                     .help("Goes on with what happens, until it is interrupted; --json prints an object a line"),
             )
             .arg(watch()),

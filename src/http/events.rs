@@ -138,7 +138,13 @@ pub(super) async fn instance_story(
     let found = story(&state, filter, query.limit).await?;
     // Its story outlives an instance.
     if found.is_empty() && state.orchestrator().registry().get(&id).is_none() {
-        return Err(Rejection::UnknownInstance(id).into());
+        let any = EventFilter {
+            instance: Some(id.clone()),
+            ..EventFilter::default()
+        };
+        if story(&state, any, Some(1)).await?.is_empty() {
+            return Err(Rejection::UnknownInstance(id).into());
+        }
     }
     told(&InstanceStory { server_id: id }, found, query.limit).await
 }
@@ -163,7 +169,13 @@ pub(super) async fn stream_story(
             .await?
             .is_none()
     {
-        return Err(Rejection::UnknownStream(id).into());
+        let any = EventFilter {
+            stream: Some(id),
+            ..EventFilter::default()
+        };
+        if story(&state, any, Some(1)).await?.is_empty() {
+            return Err(Rejection::UnknownStream(id).into());
+        }
     }
     told(&StreamStory { stream_id: id }, found, query.limit).await
 }

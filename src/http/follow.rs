@@ -16,6 +16,7 @@
 //! | --- | --- |
 //! | nothing happens for [`COMMENT_INTERVAL`] | a comment, so that proxies and clients know that the connection lives |
 //! | the client reads too slowly, and announcements are lost | a last frame `lagged`, then the end |
+//! | the moment of `to` has come | the end, after the next comment at the latest |
 //! | the client reads nothing | the connection ends (`connection/mod.rs`) |
 //! | the store does not answer while it catches up | the end: the client tries again |
 //! | the program stops, or another orchestrator has taken over | the end, at once |
@@ -46,12 +47,13 @@ use super::state::AppState;
 use crate::actors::archive::StoredEvent;
 use crate::actors::event_tail::AnnouncedEvent;
 use crate::domain::event_filter::{EventFilter, EventOrder};
+use crate::domain::time::WallTime;
 
 /// The longest silence of an answer.
 const COMMENT_INTERVAL: Duration = Duration::from_secs(15);
 
 /// How many older events are read at once.
-const PAGE: u32 = 500;
+const PAGE: u32 = 100;
 
 /// After how long a client that lost its connection tries again, in milliseconds.
 const RETRY_MS: u32 = 1_000;
@@ -75,8 +77,12 @@ pub(super) async fn follow(
     let seat = state.admit_follower()?;
     let announcements = state.orchestrator().follow_events().await?;
     let newest = announcements.newest;
-    if let Some(after) = after.filter(|after| *after > newest) {
-        refuse_the_future(&state, named, after).await?;
+    let now = state.orchestrator().clock().wall();
+    let mut filter = query.filter(now);
+    let start = beginning(&state, (named, after), filter.from, newest).await?;
+    if resumed.is_some() || after.is_none() {
+        // `from` says where a new stream begins, and no more.
+        filter.from = None;
     }
     let mut response = HttpResponse::Ok();
     response
@@ -86,12 +92,6 @@ pub(super) async fn follow(
     if request.method() == Method::HEAD {
         return Ok(response.finish());
     }
-    let filter = query.filter(state.orchestrator().clock().wall());
-    let start = match (after, filter.from) {
-        (Some(after), _) => after,
-        (None, Some(_)) => 0,
-        (None, None) => newest,
-    };
     let mut comments = interval(COMMENT_INTERVAL);
     comments.set_missed_tick_behavior(MissedTickBehavior::Delay);
     comments.reset();
@@ -114,27 +114,46 @@ pub(super) async fn follow(
     Ok(response.streaming(Box::pin(frames)))
 }
 
-/// Refuses a place that no event has reached. Announcements may be a moment behind the store. If all events
-/// were deleted, their numbers are unknown, and any place is accepted.
-async fn refuse_the_future(state: &AppState, named: &str, after: i64) -> Result<(), Problem> {
-    let newest = EventFilter {
-        order: EventOrder::Descending,
-        ..EventFilter::default()
-    };
-    let found = state
-        .orchestrator()
-        .archive()
-        .find_events(newest, 1)
-        .await?;
-    match found.first().map(|event| event.sequence) {
-        Some(newest) if after > newest => Err(Problem::invalid_field(
-            named,
-            format!(
-                "is {after}, and the newest event has the id {newest}; leave it out to get what comes, or \
-                 name an event that exists"
-            ),
-        )),
-        Some(_) | None => Ok(()),
+/// Returns the place after which an answer begins: the one that is named, else the one before the first event
+/// of `from`, else the newest one.
+async fn beginning(
+    state: &AppState,
+    (named, after): (&str, Option<i64>),
+    from: Option<WallTime>,
+    newest: i64,
+) -> Result<i64, Problem> {
+    let archive = state.orchestrator().archive();
+    match (after, from) {
+        (Some(after), _) if after <= newest => Ok(after),
+        // The announcements may be a moment behind the store.
+        (Some(after), _) => {
+            let last = EventFilter {
+                order: EventOrder::Descending,
+                ..EventFilter::default()
+            };
+            let found = archive.find_events(last, 1).await?;
+            match found.first().map(|event| event.sequence) {
+                Some(newest) if after > newest => Err(Problem::invalid_field(
+                    named,
+                    format!(
+                        "is {after}, and the newest event has the id {newest}; leave it out to get what \
+                         comes, or name an event that exists"
+                    ),
+                )),
+                Some(_) => Ok(after),
+                // All events were deleted, or the database is a new one: their numbers begin anew.
+                None => Ok(0),
+            }
+        }
+        (None, Some(from)) => {
+            let since = EventFilter {
+                from: Some(from),
+                ..EventFilter::default()
+            };
+            let found = archive.find_events(since, 1).await?;
+            Ok(found.first().map_or(newest, |event| event.sequence - 1))
+        }
+        (None, None) => Ok(newest),
     }
 }
 
@@ -197,10 +216,17 @@ impl Follower {
                         return Some(text);
                     }
                 }
+                Stage::Following if self.is_past_its_end() => return None,
                 Stage::Following => return self.newer().await,
                 Stage::Over => return None,
             }
         }
+    }
+
+    /// Returns whether nothing that comes is selected any more.
+    fn is_past_its_end(&self) -> bool {
+        let now = self.state.orchestrator().clock().wall();
+        self.filter.to.is_some_and(|to| to <= now)
     }
 
     /// Returns the next page of older events; an empty text at their end.

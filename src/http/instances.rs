@@ -68,7 +68,6 @@ struct InstanceAnswer {
     /// The cordon that keeps it from getting streams.
     #[serde(skip_serializing_if = "Option::is_none")]
     cordon: Option<CordonAnswer>,
-    /// Until when its silence is expected.
     /// The planned absence that explains its silence.
     #[serde(skip_serializing_if = "Option::is_none")]
     absence: Option<AbsenceAnswer>,

@@ -276,7 +276,7 @@ pub(super) async fn incident(
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = IncidentId::new(params::number(&request, "id")?);
-    let _permit = state.admit(Load::Read)?;
+    let _permit = state.admit(Load::List)?;
     let found = state.orchestrator().archive().incident(id).await?;
     let incident = found.ok_or_else(|| Problem::unknown_incident(id))?;
     let story = state

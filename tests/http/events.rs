@@ -191,6 +191,9 @@ async fn a_story_tells_the_events_of_one_in_order() {
     world.delete("/instances/a").await.ok();
     let story = world.get("/instances/a/story").await.ok();
     assert!(sentences(&story).last().unwrap().contains("was removed"));
+    pass(60).await;
+    let late = world.get("/instances/a/story?from=10s").await.ok();
+    assert_eq!(late["story"], json!([]), "known, with nothing to tell");
 }
 
 #[actix_web::test]

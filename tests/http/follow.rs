@@ -129,6 +129,41 @@ async fn a_client_that_comes_back_misses_no_event_and_gets_none_twice() {
 }
 
 #[actix_web::test]
+async fn a_stream_that_began_at_a_time_is_resumed_where_it_ended() {
+    let world = World::start().await;
+    world.register("early", 4).await;
+    pass(3_600).await;
+    let mut opened = open(&world, "?from=10m&kind=stream_created").await;
+    let first = opened.soon().await;
+    let begin = field(&frames(&first)[0], "id").unwrap();
+    let newest = listed(&world, "?order=desc&limit=1").await[0]["id"].to_string();
+    assert_eq!(begin, newest, "nothing happened for ten minutes");
+    drop(opened);
+    world.streams([1]).await;
+    pass(1_200).await;
+    let headers = [("Last-Event-ID", begin)];
+    let path = format!("{STREAM}?from=10m&kind=stream_created");
+    let mut resumed = world.open(&path, &headers).await;
+    assert_eq!(
+        kinds(&resumed.soon().await),
+        ["stream_created"],
+        "`from` says only where a new stream begins"
+    );
+}
+
+#[actix_web::test]
+async fn a_stream_ends_when_its_last_moment_has_passed() {
+    let world = World::start().await;
+    world.register("a", 4).await;
+    pass(1).await;
+    let mut opened = open(&world, "?after=0&to=0s").await;
+    opened.next().await.unwrap();
+    let sent = opened.next().await.unwrap();
+    assert_eq!(kinds(&sent), ["instance_registered"]);
+    assert_eq!(opened.next().await, None);
+}
+
+#[actix_web::test]
 async fn an_answer_sends_only_what_its_filters_select() {
     let world = World::start().await;
     world.streams(1..=2).await;
@@ -234,6 +269,7 @@ async fn bad_places_to_resume_are_named() {
         "without events no number is known"
     );
     world.register("a", 1).await;
+    assert_eq!(kinds(&empty.soon().await), ["instance_registered"]);
     let newest = listed(&world, "?order=desc&limit=1").await[0]["id"]
         .as_i64()
         .unwrap();

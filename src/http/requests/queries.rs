@@ -336,7 +336,7 @@ request! {
         kind: Option<Vec<&'static str>> = words(Event::KINDS, |kind| kind),
         /// Only events of then or later: a time, or how long ago.
         from: Option<Past> = past(),
-        /// Only events of before or then.
+        /// Only events of before that: a time, or how long ago.
         to: Option<Past> = past(),
         /// How many events, 1 to 1,000.
         limit: Option<u32> = stored_page_limit(),
@@ -382,7 +382,7 @@ request! {
         kind: Option<Vec<&'static str>> = words(Event::KINDS, |kind| kind),
         /// Only events of then or later: a time, or how long ago. Without `after` the stream begins there.
         from: Option<Past> = past(),
-        /// Only events of before or then.
+        /// Only events of before that: a time, or how long ago.
         to: Option<Past> = past(),
     }
     check follow_span
@@ -393,11 +393,11 @@ fn follow_span(draft: &<FollowQuery as Record>::Draft) -> Refused {
 }
 
 impl FollowQuery {
-    /// Returns the filter; `now` is what durations are counted from.
+    /// Returns the filter, without where the stream begins; `now` is what durations are counted from.
     pub(in crate::http) fn filter(self, now: WallTime) -> EventFilter {
         EventFilter {
             order: EventOrder::Ascending,
-            after: self.after,
+            after: None,
             instance: self.instance,
             stream: self.stream,
             incident: self.incident,
@@ -416,7 +416,7 @@ request! {
         after: Option<i64> = position(|sequence| sequence),
         /// Only what happened then or later: a time, or how long ago.
         from: Option<Past> = past(),
-        /// Only what happened before or then.
+        /// Only what happened before that.
         to: Option<Past> = past(),
         /// How many events, 1 to 1,000.
         limit: Option<u32> = stored_page_limit(),
