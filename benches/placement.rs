@@ -212,7 +212,7 @@ fn place_100_000_waiting_streams_on_1_000_instances(bencher: Bencher<'_, '_>) {
     place(bencher, 100_000, 1_000);
 }
 
-/// The part of one command: so long does another one wait.
+/// The part of one command.
 #[divan::bench(sample_count = 20, sample_size = 1)]
 fn place_the_first_of_1_000_000_waiting_streams_on_10_000_instances(bencher: Bencher<'_, '_>) {
     let fleet = waiting(1_000_000, 10_000).saved().clone();

@@ -96,7 +96,7 @@ pub enum Placement {
         /// The actors that answer heartbeats, and those that talk to them.
         heartbeats: ArbiterHandle,
         /// The actors that walk the fleet or its rows: the HeartbeatLog, the HealthActor, the
-        /// HeadroomActor and the BalanceActor.
+        /// HeadroomActor, the BalanceActor, the RollActor and the EventTail.
         records: ArbiterHandle,
         /// The FleetActor.
         fleet: ArbiterHandle,

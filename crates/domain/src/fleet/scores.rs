@@ -60,7 +60,7 @@ impl fmt::Display for Absurd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "`{}` reports a use of {}, which cannot be true",
+            "`{}` reports a reading of {}, which cannot be true",
             self.instance, self.reading
         )
     }

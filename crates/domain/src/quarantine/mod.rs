@@ -110,7 +110,7 @@ impl Suspicion {
     /// Returns the suspicion after one more failure at `now`. `has_others` returns whether an instance
     /// besides these owners could have the stream; it is asked only if the failures are enough and their
     /// owners are not. A stream that kills two workers in turns is not spared for ever: enough are
-    /// twice as many failures, whoever failed.
+    /// twice as many failures, of however few owners.
     pub fn after(
         before: Option<&Self>,
         failure: OwnerFailure,
