@@ -57,6 +57,7 @@ impl IncidentStory {
         let mut moves = Vec::new();
         let mut chapters = Vec::new();
         let mut last_heartbeat = None;
+        let mut releasing: BTreeMap<(WallTime, &InstanceId), usize> = BTreeMap::new();
         for dated in events.iter().filter(|one| belongs(incident, &one.event)) {
             if let Event::InstanceFailed {
                 last_heartbeat: Some(at),
@@ -65,11 +66,20 @@ impl IncidentStory {
             {
                 last_heartbeat = Some(*at);
             }
+            if let Event::StreamReleasing { instance, .. } = &dated.event {
+                *releasing.entry((dated.at, instance)).or_default() += 1;
+                continue;
+            }
             match moved(dated, &heard) {
                 Some(moved) => moves.push(moved),
                 None => chapters.push(chapter(dated)),
             }
         }
+        chapters.extend(releasing.into_iter().map(|((at, owner), streams)| Chapter {
+            at,
+            what: "stream_releasing",
+            text: format!("{owner} has to release {streams} streams first"),
+        }));
         let instance = &incident.instance;
         chapters.extend(last_heartbeat.map(|at| Chapter {
             at,
@@ -355,6 +365,26 @@ mod tests {
             "2 streams moved to 2 instances, 1 without room"
         );
         assert_eq!(text("heard"), "the worker of b had heard of all 1 streams");
+    }
+
+    #[test]
+    fn streams_that_a_leased_worker_has_to_release_are_one_chapter() {
+        let releasing = |stream: i64| {
+            dated(
+                305,
+                &format!(
+                    r#"{{"kind":"stream_releasing","stream":{stream},"instance":"a","epoch":3,"incident":5}}"#
+                ),
+            )
+        };
+        let mut events = events();
+        events.extend((11..=2_010).map(releasing));
+        let story = IncidentStory::of(&incident(), &events);
+        let told: Vec<&str> = (story.chapters.iter())
+            .filter(|one| one.what == "stream_releasing")
+            .map(|one| one.text.as_str())
+            .collect();
+        assert_eq!(told, ["a has to release 2000 streams first"]);
     }
 
     #[test]
