@@ -15,7 +15,9 @@ use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::ids::Term;
 use resilient_orchestrator::domain::leadership::{AddressAnswer, NodeName, RunId};
-use resilient_orchestrator::domain::settings::{BalanceSettings, BreakerSettings};
+use resilient_orchestrator::domain::settings::{
+    BalanceSettings, BreakerSettings, QuarantineSettings,
+};
 use resilient_orchestrator::store::{Leadership, Store};
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -141,6 +143,11 @@ impl World {
             breaker: BreakerSettings {
                 max_probe_interval: Duration::from_secs(8),
                 ..SystemSettings::default().breaker
+            },
+            // Streams are tried one at a time, and each trial lasts as long.
+            quarantine: QuarantineSettings {
+                window: thresholds.timeout * 2,
+                ..SystemSettings::default().quarantine
             },
             sweep_interval: Duration::from_secs(3),
             flush_interval: Duration::from_secs(1),

@@ -129,7 +129,7 @@ fn questions_about_events() {
             Command::Ask(question) => question.subject,
             other => panic!("{other:?}"),
         };
-    let given = "events --follow --since 2h --until 5m --instance a --stream 4 --kind x,y --actor roll \
+    let given = "events --since 2h --until 5m --instance a --stream 4 --kind x,y --actor roll \
                  --incident 9";
     let parameters = vec![
         ("from", "2h".to_owned()),
@@ -143,9 +143,15 @@ fn questions_about_events() {
     let order = EventsOrder {
         parameters,
         limit: None,
-        follow: true,
+        follow: false,
     };
     assert_eq!(asked(given), Subject::Events(order));
+    let order = EventsOrder {
+        parameters: vec![("from", "2h".to_owned())],
+        limit: None,
+        follow: true,
+    };
+    assert_eq!(asked("events --follow --since 2h"), Subject::Events(order));
     let story = |id: &str, is_stream, parameters| {
         Subject::Story(StoryOrder {
             id: id.to_owned(),
@@ -163,6 +169,7 @@ fn questions_about_events() {
     );
     for wrong in [
         "events --follow --limit 3",
+        "events --follow --until 5m",
         "story",
         "story 7 --stream --instance",
     ] {
