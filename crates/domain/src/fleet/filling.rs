@@ -19,8 +19,7 @@ use crate::time::Timestamp;
 const LONGEST_DELAY: u32 = 10;
 
 /// How many unclaimed streams one command assigns: less than a tenth of a second of work, also if each goes
-/// to another instance (`cargo bench --bench placement`). A smaller part would write the version of every
-/// instance more often.
+/// to another instance (`cargo bench --bench placement`).
 pub(super) const AT_ONCE: usize = 10_000;
 
 /// Whether unclaimed streams are assigned with the next command, or wait.

@@ -3,7 +3,7 @@
 //! `model` holds it and keeps its indexes, `change` is one reversible step of it, `draft` records
 //! the steps a command takes, `recent` remembers which streams came and went, `room` orders
 //! instances by how much they can still take, `choice` chooses the instance for one stream, `placement`
-//! places the streams that wait (`filling` says when), `plan`, `targets` and `scores` where the streams
+//! places the streams that wait (`filling` says when, `level` how very many get along with few writes), `plan`, `targets` and `scores` where the streams
 //! of one instance go, `suspects` which of them may have caused its failure, `explained` why a stream is where it is,
 //! `policies` are the numbers it all goes by, `under_way` counts the moves that are not over, `copy` is taken for the invariants,
 //! and `standing` is what a heartbeat
@@ -17,6 +17,7 @@ mod draft;
 mod explained;
 mod filling;
 mod holdings;
+mod level;
 mod model;
 mod placement;
 mod plan;

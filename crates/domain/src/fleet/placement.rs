@@ -222,6 +222,8 @@ fn place_unclaimed(draft: &mut Draft<'_>) {
     }
     let heads = draft.fleet().waiting_unclaimed().heads();
     let mut heads: BinaryHeap<Reverse<_>> = heads.map(Reverse).collect();
+    let level = draft.fleet().level();
+    let mut raised: Option<InstanceId> = None;
     while draft.fleet().room().takes_unclaimed() {
         let Some(Reverse((stream, need))) = heads.pop() else {
             return;
@@ -234,14 +236,16 @@ fn place_unclaimed(draft: &mut Draft<'_>) {
             continue;
         };
         let is_choosy = released_by.is_some() || slot.stream().pinned().is_some();
-        if let Some(target) = fleet
-            .target_for_unclaimed(stream, released_by.as_ref())
-            .cloned()
-        {
+        let below = level.and_then(|level| {
+            fleet.target_below(level, slot.stream(), slot.place(), raised.as_ref())
+        });
+        let target = below.or_else(|| fleet.target_for_unclaimed(stream, released_by.as_ref()));
+        if let Some(target) = target.cloned() {
             if !draft.may_fill() {
                 return;
             }
             draft.assign(stream, &target, AssignReason::AutoAssigned);
+            raised = Some(target);
         } else if !is_choosy {
             // No instance meets this need.
             continue;

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::commands::{
-    AssignOutcome, DryRun, MoveStreams, PlaceWaiting, RegisterInstance, Rejection, Relocation,
-    RemoveInstance, SaveStreams, StreamSpec,
+    AssignOutcome, AssignStreams, DryRun, MoveStreams, PlaceWaiting, RegisterInstance, Rejection,
+    Relocation, RemoveInstance, SaveStreams, StreamSpec,
 };
-use crate::fleet::Filling;
+use crate::fleet::{Filling, Fleet};
 use crate::ids::{InstanceId, StreamId};
 use crate::invariants::check_fleet;
 use crate::ledger::Ledger;
@@ -446,4 +446,47 @@ fn one_command_assigns_a_part_of_the_unclaimed_streams_and_says_that_it_left_som
         assert_eq!(ledger.filling().take_interruption(), is_left);
     }
     assert_sound(&ledger);
+}
+
+/// More than two parts of streams wait, so that the first part raises instances at one go.
+#[test]
+fn very_many_streams_are_spread_as_if_they_were_placed_one_by_one() {
+    let sizes = [(3_000, 40), (9_000, 0), (12_000, 900), (5_000, 0), (300, 0)];
+    let mut ledger = Ledger::new(Fleet::default());
+    ledger.set_filling(Filling::new(true));
+    let specs = (1..=24_000).map(|id| match id % 1_000 {
+        0 => grouped(id, "pair"),
+        1 => pinned(id, "i0"),
+        _ => spec(id),
+    });
+    let streams: Vec<StreamSpec> = specs.collect();
+    sample::run(&mut ledger, SaveStreams { streams });
+    for (number, (max_streams, held)) in sizes.into_iter().enumerate() {
+        let id = format!("i{number}");
+        sample::run(&mut ledger, taker(&id, max_streams));
+        let request = AssignStreams {
+            id: id.as_str().into(),
+            incarnation: None,
+            requested: held,
+        };
+        sample::run(&mut ledger, request);
+    }
+    ledger.filling().end();
+    let mut parts = Vec::new();
+    loop {
+        let waiting = ledger.saved().ready_unclaimed().count();
+        if waiting == 0 {
+            break;
+        }
+        sample::run(&mut ledger, PlaceWaiting);
+        parts.push(waiting - ledger.saved().ready_unclaimed().count());
+    }
+    assert_sound(&ledger);
+    assert_eq!(parts, [10_000, 10_000, 3_060]);
+    let counts = (0..sizes.len()).map(|number| held(&ledger, &format!("i{number}")).len());
+    // 24,000 of 29,300 places; without a level they are the same.
+    assert_eq!(
+        counts.collect::<Vec<_>>(),
+        [2_458, 7_372, 9_829, 4_095, 246]
+    );
 }
