@@ -1,15 +1,19 @@
 //! What it costs to plan the balance of a large fleet, beside a walk over all its streams that
-//! adds up what each instance holds.
+//! adds up what each instance holds. `max alloc` is the memory that a plan needs at the most, beside
+//! the copy of the fleet that it is made on.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use divan::{Bencher, black_box};
+use divan::{AllocProfiler, Bencher, black_box};
 use resilient_orchestrator::domain::balance::{
     BalanceInput, BalanceInstance, BalanceMeasure, BalancePlan, BalanceRole, BalanceStream, plan,
 };
 use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use resilient_orchestrator::domain::settings::BalanceLimits;
+
+#[global_allocator]
+static MEMORY: AllocProfiler = AllocProfiler::system();
 
 fn main() {
     divan::main();

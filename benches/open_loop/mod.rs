@@ -17,7 +17,12 @@ use resilient_orchestrator::http;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::sync::Semaphore;
 
+/// How many requests of a connection are sent before the first of them is answered. Later ones wait at
+/// the client, from the moment they are due on. The server's HTTP library reads no further behind more of
+/// them until the client sends another byte, and the last ones would have no answer.
+const PIPELINED: usize = 16;
 pub(crate) const CONNECTIONS: usize = 64;
 pub(crate) const HEARTBEATS_A_SECOND: u64 = 10_000;
 const WINDOW: Duration = Duration::from_secs(10);
@@ -116,9 +121,11 @@ pub(crate) fn load<W: Workers>(
                 let count = (during.as_nanos() / period.as_nanos()) as u32;
                 let (reader, mut writer) = stream.into_split();
                 let due = move |number: u32| offset + period * number;
+                let unanswered = Semaphore::new(PIPELINED);
                 let write = async {
                     for number in 0..count {
                         tokio::time::sleep_until((began + due(number)).into()).await;
+                        unanswered.acquire().await.expect("it is open").forget();
                         let request = workers.request();
                         writer
                             .write_all(request.as_bytes())
@@ -130,6 +137,7 @@ pub(crate) fn load<W: Workers>(
                     let due = due(number);
                     let latency = now().saturating_duration_since(began + due);
                     workers.answered(answer);
+                    unanswered.add_permits(1);
                     Answered { due, latency }
                 });
                 let ((), answered) = tokio::join!(write, read);
