@@ -99,6 +99,13 @@ impl History {
                 .is_some_and(|ended| *ended > since)
     }
 
+    /// Notes a worker that a stream ended. One that did not own it any more counts against nothing.
+    pub(crate) fn note_victim(&mut self, stream: i64, worker: String) {
+        if self.owners.get(&stream) == Some(&worker) {
+            self.quarantined.note_victim(stream, worker);
+        }
+    }
+
     pub(crate) fn has_registered(&self, instance: &str, incarnation: i64) -> bool {
         self.registered
             .contains(&(instance.to_owned(), incarnation))

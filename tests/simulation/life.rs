@@ -97,6 +97,7 @@ fn settings(world: &mut World) -> SystemSettings {
             after: match world.scene.mutation {
                 _ if is_about_leases => 0,
                 Some(Mutation::TakesAFourth) => 4,
+                Some(Mutation::NeverQuarantines) => 0,
                 Some(_) | None => 3,
             },
             window: TIMEOUT * 2,

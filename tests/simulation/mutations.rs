@@ -193,6 +193,34 @@ fn a_stream_that_is_given_to_a_fourth_owner_is_noticed() {
     assert!(noticed >= 15, "{noticed} of 20");
 }
 
+/// Nothing goes wrong but that one stream ends each worker that runs it.
+fn with_poison(seed: u64, mutation: Option<Mutation>) -> Scene {
+    Scene {
+        weather: Weather::Fair,
+        poisons: true,
+        mutation,
+        ..Scene::usual(seed, Duration::from_secs(20 * 60))
+    }
+}
+
+/// Whether a program quarantines is seen without what it says about it: by the workers that the stream
+/// has ended.
+#[test]
+fn a_poisonous_stream_that_is_never_quarantined_is_noticed() {
+    let mut noticed = 0;
+    for seed in 0..12 {
+        if let Err(violation) = simulate(with_poison(seed, None)) {
+            panic!("seed {seed}: {violation}");
+        }
+        if let Err(violation) = simulate(with_poison(seed, Some(Mutation::NeverQuarantines))) {
+            assert!(violation.contains("gets stream 2"), "{violation}");
+            noticed += 1;
+        }
+    }
+    println!("{noticed} of 12");
+    assert!(noticed >= 5, "{noticed} of 12");
+}
+
 #[test]
 fn hand_over_confirmed_by_a_worker_that_has_not_stopped_is_noticed() {
     is_noticed_with(Weather::AtTheEdge, Mutation::ConfirmsTooEarly, &LEASES);

@@ -16,7 +16,7 @@ use crate::operator::{
 };
 use crate::planned::plan;
 use crate::watch::Cause;
-use crate::world::{Shared, World};
+use crate::world::{Shared, TIMEOUT, World};
 
 /// Ends the actor that receives it.
 #[derive(Debug, Message)]
@@ -41,6 +41,7 @@ pub(crate) fn act(shared: &Shared, orchestrator: Option<&Orchestrator>) {
         strike_store(&mut world);
         bother_leased_workers(&mut world);
     }
+    poison_workers(&mut world);
     look_around(&mut world, orchestrator.is_some());
     drop(world);
     if let Some(orchestrator) = orchestrator {
@@ -103,6 +104,25 @@ fn strike_workers(world: &mut World) {
             worker.bad_until = Some(until);
             worker.network = network;
         }
+    }
+}
+
+/// The process of a worker that runs the poisonous stream ends, and its machine is away until the worker
+/// counts as failed.
+fn poison_workers(world: &mut World) {
+    let poison = world.scene.poisonous_stream().filter(|_| !world.is_calm);
+    let Some(poison) = poison else {
+        return;
+    };
+    for number in 0..world.workers.len() {
+        if !world.workers[number].runs().contains(&poison) {
+            continue;
+        }
+        world.workers[number].asleep_until = Some(world.now() + TIMEOUT * 2);
+        world.crash(number);
+        world.follow();
+        let id = world.workers[number].id.clone();
+        world.history.note_victim(poison, id);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Streams whose owners fail are kept away, judged by the events alone: the evidence is what
-//! happened, nobody is given the stream before its wait is over, and one is tried at a time.
+//! happened, nobody is given the stream before its wait is over, and one is tried at a time. In a world
+//! in which nothing else goes wrong, the victims of a stream are counted, too: after enough of them
+//! nobody gets it without a trial.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,6 +15,9 @@ use crate::world::TIMEOUT;
 /// How many owners have to fail.
 const REQUIRED: usize = 3;
 
+/// How many failures suffice, of however few owners.
+const MOST: usize = 2 * REQUIRED;
+
 /// What the events tell of one stream.
 #[derive(Debug, Default)]
 struct Suspect {
@@ -20,6 +25,16 @@ struct Suspect {
     owners: Vec<String>,
     /// Since when it is quarantined, after so many failed retries.
     quarantined: Option<(WallTime, u32)>,
+    /// The workers that it ended since it was last trusted.
+    victims: Vec<String>,
+}
+
+impl Suspect {
+    /// Returns whether its victims are enough for a quarantine.
+    fn is_poisonous(&self) -> bool {
+        let workers: BTreeSet<&String> = self.victims.iter().collect();
+        workers.len() >= REQUIRED || self.victims.len() >= MOST
+    }
 }
 
 #[derive(Debug, Default)]
@@ -31,6 +46,11 @@ pub(crate) struct Quarantined {
 }
 
 impl Quarantined {
+    pub(crate) fn note_victim(&mut self, stream: i64, worker: String) {
+        let suspect = self.suspects.entry(stream).or_default();
+        suspect.victims.push(worker);
+    }
+
     pub(crate) fn follow(&mut self, at: WallTime, event: &Event) -> Result<(), String> {
         match event {
             Event::StreamAssigned {
@@ -43,7 +63,14 @@ impl Quarantined {
                 let suspect = self.suspects.entry(id).or_default();
                 suspect.owners.push(instance.to_string());
                 let Some((since, retries)) = suspect.quarantined else {
-                    return Ok(());
+                    return if suspect.is_poisonous() {
+                        Err(format!(
+                            "quarantine: {instance} gets stream {id}, which ended {:?}",
+                            suspect.victims
+                        ))
+                    } else {
+                        Ok(())
+                    };
                 };
                 // One that is on trial may go from owner to owner.
                 if from.is_none() && !self.on_trial.contains(&id) {
@@ -77,6 +104,7 @@ impl Quarantined {
                 self.on_trial.remove(&stream.get());
                 if let Some(suspect) = self.suspects.get_mut(&stream.get()) {
                     suspect.quarantined = None;
+                    suspect.victims.clear();
                 }
             }
             // Its owner left without a fault of its own: its trial goes on with the next one.

@@ -16,6 +16,8 @@ pub(crate) struct Scene {
     pub(crate) plans: bool,
     /// Whether most of that work is drains of instances whose streams have somewhere to go.
     pub(crate) drains_often: bool,
+    /// Whether a stream ends the process of each worker that runs it, as long as things go wrong.
+    pub(crate) poisons: bool,
 }
 
 impl Scene {
@@ -26,6 +28,11 @@ impl Scene {
     /// A stream that no worker can start, as long as things go wrong.
     pub(crate) fn broken_stream(&self) -> Option<i64> {
         (self.weather == Weather::Foul).then_some(1)
+    }
+
+    /// A stream that ends the process of each worker that runs it, as long as things go wrong.
+    pub(crate) fn poisonous_stream(&self) -> Option<i64> {
+        self.poisons.then_some(2)
     }
 
     pub(crate) fn is_at_the_edge(&self) -> bool {
@@ -41,6 +48,7 @@ impl Scene {
             mutation: None,
             plans: false,
             drains_often: false,
+            poisons: false,
         }
     }
 }
@@ -82,6 +90,8 @@ pub(crate) enum Mutation {
     Stampedes,
     /// The orchestrator gives a stream to a fourth owner after three have failed with it.
     TakesAFourth,
+    /// The orchestrator never counts whose owners failed.
+    NeverQuarantines,
     /// The orchestrator takes streams from an instance that drains before its worker has released them.
     TakesBeforeRelease,
     /// The orchestrator calls an instance drained as soon as its moves have begun.
