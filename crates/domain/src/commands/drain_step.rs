@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::absence::begin_absence;
 use super::command::known;
 use super::drain_plan::{Placed, place};
+use super::drain_record::save;
 use super::recover::count;
 use crate::events::Event;
 use crate::fleet::{Draft, Fleet};
@@ -117,13 +118,6 @@ pub(super) fn call_off(draft: &mut Draft<'_>, id: &InstanceId, reason: AbandonRe
         if is_enabled && is_here {
             draft.abandon_release(stream, reason);
         }
-    }
-}
-
-fn save(draft: &mut Draft<'_>, id: &InstanceId, drain: Drain) {
-    if let Ok(mut instance) = known(draft, id) {
-        instance.plan(|planned| planned.drain = Some(drain));
-        draft.put_instance(instance);
     }
 }
 

@@ -12,6 +12,7 @@ mod confirm;
 mod cordon;
 mod drain;
 mod drain_plan;
+mod drain_record;
 mod drain_step;
 mod dry_run;
 mod incident;

@@ -575,6 +575,38 @@ fn a_move_that_was_under_way_before_the_drain_has_to_be_confirmed_too() {
     hold(&ledger);
 }
 
+/// A classic worker releases nothing: its stream has moved at once.
+#[test]
+fn a_stream_that_a_person_moves_off_meanwhile_has_to_be_confirmed_too() {
+    let mut ledger = ledger(false, 9);
+    let drain = DrainInstance {
+        pace: pace(1),
+        ..drain(false)
+    };
+    sample::run(&mut ledger, drain);
+    sample::run(&mut ledger, sample::register("c", 9));
+    let moves = MoveStreams {
+        moves: vec![Relocation {
+            stream: StreamId::new(4),
+            to: Some("c".into()),
+        }],
+    };
+    sample::run(&mut ledger, moves);
+    sample::follow(&mut ledger, "b");
+    for _ in 0..8 {
+        step(&mut ledger);
+        sample::follow(&mut ledger, "b");
+    }
+    let slot = ledger.saved().instance(&"a".into()).unwrap();
+    assert!(slot.held().is_empty());
+    assert_eq!(seen(&ledger).1, DrainState::Draining, "c confirmed nothing");
+    sample::follow(&mut ledger, "c");
+    step(&mut ledger);
+    assert_eq!(seen(&ledger).1, DrainState::Drained);
+    assert_eq!(instance(&ledger).drain().unwrap().moved, 4);
+    hold(&ledger);
+}
+
 #[test]
 fn an_instance_that_drains_and_registers_between_two_steps_of_a_roll_is_back() {
     let mut ledger = ledger(false, 9);

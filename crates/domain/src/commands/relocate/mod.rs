@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::command::{Command, Rejection, current_life};
+use super::drain_record::follow_order;
 use crate::fleet::{Draft, let_go};
 use crate::handover::{AbandonReason, HandoverMode, MoveProgress, MoveReason};
 use crate::ids::{Incarnation, InstanceId, StreamId};
@@ -67,7 +68,11 @@ impl Command for MoveStreams {
                 draft.end_overlap(stream);
                 MoveProgress::Unchanged
             } else {
-                draft.move_stream(stream, &to, MoveReason::Planned)
+                let progress = draft.move_stream(stream, &to, MoveReason::Planned);
+                if let Some(owner) = &owner {
+                    follow_order(draft, &owner.instance, stream);
+                }
+                progress
             };
             relocated.push(Relocated {
                 stream,
