@@ -199,9 +199,11 @@ fn program_literals() -> Vec<String> {
         .collect()
 }
 
-/// A quoted line with its gaps marked: single capital letters and dots stand for anything.
+/// A quoted line with its gaps marked: single capital letters and dots stand for anything, and so does a
+/// number with its noun, which may be one stream.
 fn pattern(quoted: &str) -> String {
     let mut pattern = String::new();
+    let quoted = quoted.replace("N streams", "N");
     let mut chars = quoted.chars().peekable();
     let mut before = ' ';
     while let Some(c) = chars.next() {

@@ -34,7 +34,7 @@
 //! | what happened | [`events`], [`event_filter`], [`event_tail`] (when new ones are read for followers), [`movements`], [`explain`] (why a stream was placed) |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
-//! | texts and numbers | [`settings`], [`masked_url`], [`stream_url`], [`spelling`] |
+//! | texts and numbers | [`settings`], [`masked_url`], [`stream_url`], [`spelling`], [`wording`] |
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -103,3 +103,4 @@ pub mod timeline;
 pub mod trial_timer;
 pub mod unowned;
 pub mod withdrawal;
+pub mod wording;

@@ -30,11 +30,12 @@ use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::health::{
     HealthMachine, HealthRecord, Level, Observation, SystemHealth, Verdict, severity_of,
 };
-use crate::domain::movements::{counted, named as named_streams};
+use crate::domain::movements::named as named_streams;
 use crate::domain::queries::{FAILED_COUNTS_FOR, FleetVitals, GivenUpMoves, Vitals};
 use crate::domain::running_time::READING_INTERVAL;
 use crate::domain::settings::HealthLimits;
 use crate::domain::time::Timestamp;
+use crate::domain::wording::counted;
 
 /// How soon after a look the next hint is followed.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@ use crate::ids::InstanceId;
 use crate::incident::IncidentOutcome;
 use crate::planned::{DrainState, RollState};
 use crate::string_enum::string_enum;
+use crate::wording::counted;
 
 string_enum! {
     /// How loud an event is in the log, and in the list of events.
@@ -117,7 +118,10 @@ impl Event {
                 cause,
                 streams,
                 ..
-            } => format!("instance {instance} has failed with {streams} streams ({cause})"),
+            } => format!(
+                "instance {instance} has failed with {} ({cause})",
+                counted(*streams)
+            ),
             Self::InstanceReturned { instance, .. } => {
                 format!("instance {instance} is back, on probation")
             }
@@ -146,8 +150,8 @@ impl Event {
                 ..
             } => because(
                 format!(
-                    "the lease of {instance} is withdrawn ({cause}); its {streams} streams move \
-                     once it is over"
+                    "the lease of {instance} is withdrawn ({cause}), with {} to move once it is over",
+                    counted(*streams)
                 ),
                 reason,
             ),
@@ -166,8 +170,8 @@ impl Event {
                 moves,
                 instances,
             } => format!(
-                "balance ({method}, {reason}, ordered by the {by}): {moves} streams are to move between {instances} \
-                 instances"
+                "balance ({method}, {reason}, ordered by the {by}): {} to move between {instances} instances",
+                counted(*moves)
             ),
             Self::EmergencyRecovered {
                 instance,
@@ -175,7 +179,8 @@ impl Event {
                 streams,
                 ..
             } => format!(
-                "emergency: {streams} streams were taken from {instance}, which is {status} now"
+                "emergency: took {} from {instance}, which is {status} now",
+                counted(*streams)
             ),
             Self::MaintenanceEnded {
                 instance,
@@ -209,7 +214,10 @@ impl Event {
                 reason,
                 ..
             } => because(
-                format!("instance {instance} drains, with {streams} streams ({by})"),
+                format!(
+                    "instance {instance} drains, with {} ({by})",
+                    counted(*streams)
+                ),
                 reason,
             ),
             Self::DrainEnded {
@@ -233,8 +241,8 @@ impl Event {
                 ..
             } => because(
                 format!(
-                    "the drain of {instance} is {state} ({by}): moved {moved} streams, {left} are \
-                     left"
+                    "the drain of {instance} is {state} ({by}): moved {}, {left} are left",
+                    counted(*moved)
                 ),
                 reason,
             ),
@@ -256,8 +264,8 @@ impl Event {
                 ..
             } => because(
                 format!(
-                    "the silence of {instance} is expected for a while ({by}); {streams} streams \
-                     are reserved for it"
+                    "the silence of {instance} is expected for a while ({by}), with {} reserved for it",
+                    counted(*streams)
                 ),
                 reason,
             ),
@@ -273,17 +281,18 @@ impl Event {
                 orphaned,
                 ..
             } => match outcome {
-                IncidentOutcome::Recovered => format!("moved {moved} streams off {instance}"),
+                IncidentOutcome::Recovered => format!("moved {} off {instance}", counted(*moved)),
                 IncidentOutcome::RecoveredPartially => format!(
-                    "moved {moved} streams off {instance}, {orphaned} wait for room ({outcome})"
+                    "moved {} off {instance}, {orphaned} wait for room ({outcome})",
+                    counted(*moved)
                 ),
                 IncidentOutcome::Averted | IncidentOutcome::Interrupted
                     if *moved > 0 || *orphaned > 0 =>
                 {
                     format!(
                         "the recovery of {instance} ended early ({outcome}); its worker had \
-                         released {moved} streams that run elsewhere, and {orphaned} that wait for \
-                         room"
+                         released {} to other owners, and {orphaned} without room",
+                        counted(*moved)
                     )
                 }
                 IncidentOutcome::Averted | IncidentOutcome::Interrupted => {
@@ -321,9 +330,10 @@ fn removed(instance: &InstanceId, rule: RemovalReason, moved: u32, orphaned: u32
     let removed = format!("instance {instance} was removed ({rule})");
     match (moved, orphaned) {
         (0, 0) => removed,
-        (moved, 0) => format!("{removed}; moved {moved} streams off it"),
+        (moved, 0) => format!("{removed}; moved {} off it", counted(moved)),
         (moved, orphaned) => {
-            format!("{removed}; moved {moved} streams off it, {orphaned} wait for room")
+            let moved = counted(moved);
+            format!("{removed}; moved {moved} off it, {orphaned} wait for room")
         }
     }
 }

@@ -12,6 +12,7 @@ use super::events::{DatedEvent, Event};
 use super::handover::AbandonReason;
 use super::ids::{InstanceId, StreamId};
 use super::stream::{AssignReason, OrphanReason};
+use super::wording::counted;
 
 /// How many streams a sentence names.
 pub const NAMED_STREAMS: usize = 5;
@@ -175,14 +176,6 @@ fn part(event: &Event) -> Option<Part<'_>> {
             Some((act, Some(from), *stream, None))
         }
         _ => None,
-    }
-}
-
-/// Returns `1 stream` or `12 streams`.
-pub fn counted(streams: usize) -> String {
-    match streams {
-        1 => "1 stream".to_owned(),
-        many => format!("{many} streams"),
     }
 }
 
