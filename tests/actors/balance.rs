@@ -1,12 +1,16 @@
 //! Balance by itself: when it begins, whose streams move, how fast, and what is given up.
 
-use resilient_orchestrator::actors::balance::OrderRebalance;
-use resilient_orchestrator::domain::balance::BalanceStats;
+use resilient_orchestrator::actors::balance::{BalanceRefusal, OrderRebalance};
+use resilient_orchestrator::actors::refusal::Refusal;
+use resilient_orchestrator::domain::balance::{BalanceStats, Blocked};
+use resilient_orchestrator::domain::commands::RemoveInstance;
 use resilient_orchestrator::domain::events::Event;
+use resilient_orchestrator::domain::health::SystemHealth;
 use resilient_orchestrator::domain::heartbeat::ReportedStreams;
 use resilient_orchestrator::domain::ids::StreamId;
 use resilient_orchestrator::domain::reason::{AssignReason, RebalanceMethod, RebalanceReason};
 
+use crate::faults::Outage;
 use crate::rig::{Rig, pass, report, settle_down};
 
 /// A leased worker's heartbeat. It has heard of everything, and runs what it is to run, and
@@ -184,4 +188,100 @@ async fn a_move_that_is_given_up_is_counted_and_not_tried_again_for_a_while() {
     for (planned, _) in planned.moves {
         assert!(!held_back.contains(&planned.stream.get()));
     }
+}
+
+/// The recovery of a leased instance waits for the end of the lease.
+#[actix::test]
+async fn an_order_while_a_recovery_is_under_way_is_refused_and_names_its_instance() {
+    let rig = Rig::balanced().await;
+    rig.streams(16).await;
+    for id in ["a", "b"] {
+        leased(&rig, id, 20).await;
+        rig.ask_for(id, 8).await;
+        follow(&rig, id).await;
+    }
+    leased(&rig, "c", 20).await;
+    rig.orchestrator.report_failure("b".into()).await.unwrap();
+    settle_down().await;
+    let order = OrderRebalance {
+        method: RebalanceMethod::Smart,
+        reason: RebalanceReason::Manual,
+        is_dry_run: false,
+    };
+    let refused = rig.orchestrator.rebalance(order).await.unwrap_err();
+    let BalanceRefusal::Blocked(blocked) = refused else {
+        panic!("{refused:?}");
+    };
+    let named = Blocked::Recovery {
+        instance: "b".into(),
+        count: 1,
+    };
+    assert_eq!(blocked, named);
+    let sentence = blocked.to_string();
+    assert!(
+        sentence.starts_with("A recovery is under way (`b`), "),
+        "{sentence}"
+    );
+    live(&rig, &["a", "c"], 600).await;
+    assert!(rig.held("b").await.is_empty());
+    assert!(
+        rig.orchestrator.rebalance(order).await.is_ok(),
+        "it is over"
+    );
+}
+
+#[actix::test]
+async fn an_order_while_the_store_is_out_is_refused_and_the_next_one_is_carried_out() {
+    let rig = Rig::balanced().await;
+    rig.streams(16).await;
+    rig.register("a", 20).await;
+    rig.ask_for("a", 16).await;
+    rig.register("b", 20).await;
+    rig.keep_beating(&["a", "b"]);
+    let order = OrderRebalance {
+        method: RebalanceMethod::Smart,
+        reason: RebalanceReason::Manual,
+        is_dry_run: false,
+    };
+    rig.store.set_outage(Some(Outage::Refusing));
+    let refused = rig.orchestrator.rebalance(order).await.unwrap_err();
+    assert!(
+        matches!(refused, BalanceRefusal::Refused(Refusal::StoreUnavailable)),
+        "{refused:?}"
+    );
+    assert_eq!(counts(&rig, &["a", "b"]).await, [16, 0]);
+    rig.store.set_outage(None);
+    pass(60.0).await;
+    rig.orchestrator.rebalance(order).await.unwrap();
+    assert_eq!(counts(&rig, &["a", "b"]).await, [10, 6]);
+}
+
+/// Nobody who beats is asked to move a stream while most of the fleet is gone.
+#[actix::test]
+async fn nothing_is_balanced_by_itself_while_the_system_is_critical() {
+    let rig = Rig::balanced().await;
+    rig.streams(16).await;
+    leased(&rig, "a", 30).await;
+    rig.ask_for("a", 16).await;
+    for id in ["x", "y", "z"] {
+        rig.register(id, 1).await;
+    }
+    for id in ["x", "y", "z"] {
+        rig.orchestrator.report_failure(id.into()).await.unwrap();
+    }
+    live(&rig, &["a"], 30).await;
+    leased(&rig, "b", 30).await;
+    live(&rig, &["a", "b"], 120).await;
+    let health = rig.orchestrator.system_health().await.unwrap().verdict;
+    assert_eq!(health.health, SystemHealth::Critical, "{health:?}");
+    assert_eq!(stats(&rig).await.begun, 0);
+    for id in ["x", "y", "z"] {
+        rig.orchestrator
+            .execute(RemoveInstance::new(id.into()))
+            .await
+            .unwrap();
+    }
+    live(&rig, &["a", "b"], 120).await;
+    assert_eq!(stats(&rig).await.begun, 1, "it was put off, not given up");
+    assert_eq!(counts(&rig, &["a", "b"]).await, [10, 6]);
 }
