@@ -112,9 +112,32 @@ pub(super) fn instance() -> Arg {
         .help("The instance's server_id")
 }
 
+/// Returns a label as the call takes it, `key:value`. It may be given with the first of the two signs.
+pub(super) fn label(given: &str) -> String {
+    match given.find(['=', ':']) {
+        Some(sign) if given[sign..].starts_with('=') => {
+            format!("{}:{}", &given[..sign], &given[sign + 1..])
+        }
+        _ => given.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_label_may_be_given_with_either_sign() {
+        for (given, sent) in [
+            ("zone=north", "zone:north"),
+            ("zone:north", "zone:north"),
+            ("zone=a:b", "zone:a:b"),
+            ("zone:a=b", "zone:a=b"),
+            ("zone", "zone"),
+        ] {
+            assert_eq!(label(given), sent);
+        }
+    }
 
     #[test]
     fn the_pause_of_a_watch_is_seconds_or_has_a_unit() {

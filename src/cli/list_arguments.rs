@@ -2,7 +2,7 @@
 
 use clap::{Arg, ArgAction, ArgMatches};
 
-use super::asking::{listing, question, text, watch};
+use super::asking::{label, listing, question, text, watch};
 use super::client::{List, ListOrder, Question, Subject};
 
 /// A condition: its flag, the parameter of the call, and its help.
@@ -257,32 +257,9 @@ fn of(list: List, conditions: &[Condition], asked: &ArgMatches) -> ListOrder {
     }
 }
 
-/// Returns a label as the call takes it, `key:value`. It may be given with the first of the two signs.
-fn label(given: &str) -> String {
-    match given.find(['=', ':']) {
-        Some(sign) if given[sign..].starts_with('=') => {
-            format!("{}:{}", &given[..sign], &given[sign + 1..])
-        }
-        _ => given.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_label_may_be_given_with_either_sign() {
-        for (given, sent) in [
-            ("zone=north", "zone:north"),
-            ("zone:north", "zone:north"),
-            ("zone=a:b", "zone:a:b"),
-            ("zone:a=b", "zone:a=b"),
-            ("zone", "zone"),
-        ] {
-            assert_eq!(label(given), sent);
-        }
-    }
 
     fn asked(arguments: &str) -> Question {
         let [command] = commands()

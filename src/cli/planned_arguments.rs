@@ -3,7 +3,7 @@
 use clap::{Arg, ArgAction, ArgMatches};
 use serde_json::{Map, Value};
 
-use super::asking::{asking, instance, question, text};
+use super::asking::{asking, instance, label, question, text};
 use super::client::{PlannedOrder, Question, Subject, Work};
 
 /// Returns the commands of planned work.
@@ -70,7 +70,7 @@ fn roll() -> clap::Command {
              of them",
         )
         .args_conflicts_with_subcommands(true)
-        .arg(value("label", "KEY:VALUE", "Only instances with this label"))
+        .arg(value("label", "KEY=VALUE", "Only instances with this label"))
         .arg(
             value("instances", "ID,ID", "Only these instances, in this order")
                 .value_delimiter(',')
@@ -121,7 +121,10 @@ pub(super) fn order(name: &str, asked: &ArgMatches) -> Option<Question> {
 
 fn roll_order(asked: &ArgMatches) -> Question {
     let Some((name, inner)) = asked.subcommand() else {
-        let mut order = about(Work::Roll, asked, &["label", "reason", "deadline"], &[]);
+        let mut order = about(Work::Roll, asked, &["reason", "deadline"], &[]);
+        if let Some(given) = asked.get_one::<String>("label") {
+            order.put("label", label(given).into());
+        }
         if let Some(ids) = asked.get_many::<String>("instances") {
             order.put(
                 "instances",

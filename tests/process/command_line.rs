@@ -446,6 +446,33 @@ fn https_and_a_path_prefix_lead_to_an_orchestrator_behind_a_proxy() {
         complaint.contains("is not trusted") && complaint.contains("--ca FILE"),
         "{complaint}"
     );
+    // A proxy whose certificate the caller does not accept, although it is the one that was named.
+    let ask_with = |parameters: rcgen::CertificateParams| {
+        let signing_key = rcgen::KeyPair::generate().unwrap();
+        let cert = parameters.self_signed(&signing_key).unwrap();
+        std::fs::write(folder.path().join("ca.pem"), cert.pem()).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let served = thread::spawn(|| proxy(listener, rcgen::CertifiedKey { cert, signing_key }));
+        let url = format!("https://localhost:{port}");
+        let (code, _, complaint) = run(folder.path(), &url, "cluster --ca ca.pem");
+        assert_eq!(code, Some(1));
+        served.join().unwrap();
+        complaint
+    };
+    let named = |name: &str| rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    let mut old = named("localhost");
+    old.not_before = rcgen::date_time_ymd(2001, 1, 1);
+    old.not_after = rcgen::date_time_ymd(2002, 1, 1);
+    assert!(ask_with(old).contains("has expired"));
+    let mut new = named("localhost");
+    new.not_before = rcgen::date_time_ymd(2999, 1, 1);
+    new.not_after = rcgen::date_time_ymd(3000, 1, 1);
+    assert!(ask_with(new).contains("not valid yet; check the clocks"));
+    let complaint = ask_with(named("elsewhere"));
+    assert!(complaint.contains("is for another name"), "{complaint}");
+    let (_, _, complaint) = run(folder.path(), "http://localhost:1", "cluster --ca none.pem");
+    assert!(complaint.contains("--ca has no effect"), "{complaint}");
     let (code, _, complaint) = run(
         folder.path(),
         "https://localhost:1",

@@ -33,6 +33,11 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
     for warning in warnings {
         complain(&format!("orchestrator: warning: {warning}"));
     }
+    if ca.is_some() && !url.is_https() {
+        complain(
+            "orchestrator: warning: --ca has no effect, because the address in --url is not https.",
+        );
+    }
     let connection = match Connection::to(url, config::server_ca(ca)) {
         Ok(connection) => connection,
         Err(reason) => {
@@ -108,10 +113,10 @@ fn answer(
             });
         }
     };
-    sink.write(&if json {
-        format!("{}\n", escaped_json(&format!("{answer:#}")))
-    } else {
-        show(&answer)
+    sink.write(&match output {
+        OutputFormat::Json => format!("{}\n", escaped_json(&format!("{answer:#}"))),
+        OutputFormat::JsonLines => format!("{}\n", escaped_json(&answer.to_string())),
+        OutputFormat::Table | OutputFormat::Wide => show(&answer),
     })?;
     Ok(match subject {
         Subject::Status { judged: true } => status::exit_code(&answer),

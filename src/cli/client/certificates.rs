@@ -26,13 +26,22 @@ pub(super) fn tls(file: Option<&Path>) -> Result<TlsConfig, String> {
                 .to_owned()
         })
     };
-    let file = file.map_or_else(system, Ok)?;
-    let roots = certificates(file).map_err(|reason| {
-        format!(
-            "the file {} of --ca or ORCHESTRATOR_CA {reason}.",
-            file.display()
-        )
-    })?;
+    let roots = match file {
+        Some(named) => certificates(named).map_err(|reason| {
+            let named = named.display();
+            format!("the file {named} of --ca or ORCHESTRATOR_CA {reason}.")
+        })?,
+        None => {
+            let file = system()?;
+            certificates(file).map_err(|reason| {
+                let file = file.display();
+                format!(
+                    "the file {file} of the system's certificates {reason}; name another PEM file with \
+                     --ca or ORCHESTRATOR_CA."
+                )
+            })?
+        }
+    };
     Ok(TlsConfig::builder()
         .root_certs(RootCerts::new_with_certs(&roots))
         .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))

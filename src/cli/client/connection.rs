@@ -233,10 +233,9 @@ impl Connection {
                 format!("no orchestrator answers at {url}.")
             }
             Error::Timeout(_) => format!("the orchestrator at {url} does not answer in time."),
-            other if other.to_string().contains("certificate") => format!(
-                "the certificate of the orchestrator at {url} is not trusted: {other}; name the \
-                 certificates that it is signed with by --ca FILE."
-            ),
+            other if other.to_string().contains("certificate") => {
+                bad_certificate(url, &other.to_string())
+            }
             // The texts of these errors repeat the address that could not be read.
             Error::BadUri(_) | Error::Http(_) => {
                 format!("the orchestrator's address {url} cannot be used; check --url.")
@@ -249,6 +248,29 @@ impl Connection {
         format!(
             "unexpected response from {} (HTTP {status}, not an orchestrator's); check --url.",
             self.url
+        )
+    }
+}
+
+/// Returns what is wrong with a certificate, and what would do.
+fn bad_certificate(url: &ServerUrl, error: &str) -> String {
+    let does = |words: [&str; 2]| words.iter().any(|word| error.contains(word));
+    if does(["Expired", "expired"]) {
+        format!("the certificate of the orchestrator at {url} has expired; it needs a new one.")
+    } else if does(["NotValidYet", "not valid yet"]) {
+        format!(
+            "the certificate of the orchestrator at {url} is not valid yet; check the clocks of both \
+             machines."
+        )
+    } else if does(["NotValidForName", "not valid for name"]) {
+        format!(
+            "the certificate of the orchestrator at {url} is for another name ({error}); use a name in \
+             --url that it is for."
+        )
+    } else {
+        format!(
+            "the certificate of the orchestrator at {url} is not trusted: {error}; name the \
+             certificates that it is signed with by --ca FILE."
         )
     }
 }

@@ -1,6 +1,6 @@
 //! The questions and the output of `status`.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::connection::Connection;
 use super::routes::in_commands;
@@ -14,7 +14,8 @@ const LISTED_ALERTS: &str = "20";
 const NAMED: usize = 5;
 
 /// Returns the totals of `GET /status`, with the answer of `GET /resilience/status` as `resilience`
-/// and the newest open alerts as `alerts`.
+/// and the newest open alerts as `alerts`. The health is known without the alerts, so if only they are
+/// missing, `alerts_missing` says why.
 ///
 /// # Errors
 /// Returns one sentence that says what happened.
@@ -25,12 +26,19 @@ pub(super) fn ask(connection: &Connection) -> Result<Value, String> {
         ("open", "true".to_owned()),
         ("limit", LISTED_ALERTS.to_owned()),
     ];
-    let mut alerts = connection.get("/resilience/alerts", &only_open)?;
+    let alerts = connection.get("/resilience/alerts", &only_open);
     if let Some(whole) = whole.as_object_mut() {
         whole.insert("resilience".to_owned(), resilience);
-        whole.insert("alerts".to_owned(), alerts["alerts"].take());
+        add_alerts(whole, alerts);
     }
     Ok(whole)
+}
+
+fn add_alerts(whole: &mut Map<String, Value>, alerts: Result<Value, String>) {
+    match alerts {
+        Ok(mut alerts) => whole.insert("alerts".to_owned(), alerts["alerts"].take()),
+        Err(reason) => whole.insert("alerts_missing".to_owned(), reason.into()),
+    };
 }
 
 /// Returns the health as an exit code, as programs that monitor read it.
@@ -83,6 +91,7 @@ pub(super) fn show(answer: &Value) -> String {
         ("breakers", breakers(resilience)),
         ("stood still", stalls(&resilience["stalls"])),
         ("database", database(answer)),
+        ("alerts", alerts_missing(answer)),
     ];
     lines.extend(
         unusual
@@ -146,6 +155,11 @@ fn database(answer: &Value) -> Option<String> {
     Some(format!(
         "does not answer since {since} UTC; this is from memory"
     ))
+}
+
+fn alerts_missing(answer: &Value) -> Option<String> {
+    let reason = answer["alerts_missing"].as_str()?;
+    Some(format!("not known: {}", cell(&reason.into())))
 }
 
 /// Returns the alerts as a table of their own, after an empty line.
@@ -244,6 +258,17 @@ mod tests {
             let answer = json!({"resilience": {"system_health": health}});
             assert_eq!(exit_code(&answer), exit, "{health}");
         }
+    }
+
+    #[test]
+    fn the_health_is_known_although_the_alerts_are_not() {
+        let mut whole = json!({"resilience": {"system_health": "degraded"}});
+        let fields = whole.as_object_mut().unwrap();
+        add_alerts(fields, Err("the database does not answer.".to_owned()));
+        assert_eq!(exit_code(&whole), Exit::Degraded);
+        let shown = show(&whole);
+        let line = "alerts     not known: the database does not answer.\n";
+        assert!(shown.contains(line), "{shown}");
     }
 
     #[test]

@@ -16,8 +16,9 @@ use super::pause::pause;
 use crate::cli::exit::Exit;
 use crate::cli::output::Sink;
 
-/// Moves the cursor to the first line, and clears the screen with the lines that have left it.
-const CLEAR: &str = "\u{1b}[H\u{1b}[2J\u{1b}[3J";
+/// Moves the cursor to the first line, and clears the screen. The lines that have left it stay: they are
+/// those of other commands.
+const CLEAR: &str = "\u{1b}[H\u{1b}[2J";
 
 /// Calls `once` again and again, with a pause after each call.
 ///

@@ -37,6 +37,7 @@ pub(in crate::cli::client) fn carry_out(
         Err(Cut::Output(exit)) => Err(exit),
         Err(Cut::Enough) => Ok(Exit::Done),
         Err(Cut::Reason(reason)) => {
+            printer.cut_off(&reason)?;
             complain(&format!("orchestrator: {reason}"));
             Ok(Exit::Failed)
         }

@@ -34,27 +34,47 @@ pub(super) fn each_block(
         parameters,
         limit: None,
     };
-    let mut left = limit;
-    let mut next = None;
-    let mut rest = each_page(connection, form, "streams", &streams, |streams| {
+    let mut wanted = Wanted::new(limit);
+    let rest = each_page(connection, form, "streams", &streams, |streams| {
         let mut moves: Vec<Value> = streams.iter().filter_map(row).collect();
         moves.retain(|row| is_selected(row, &conditions));
-        if moves.len() > left {
-            moves.truncate(left);
-            next = moves.last().map(|last| last["stream_id"].clone());
-        }
-        left -= moves.len();
+        let (moves, goes_on) = wanted.take(moves);
         each(moves)?;
-        match &next {
-            // The output goes on: only the reading ends.
-            Some(_) => Err(Cut::Enough),
-            None => Ok(()),
-        }
+        if goes_on { Err(Cut::Enough) } else { Ok(()) }
     });
-    if let (Err(Cut::Enough), Some(next)) = (&rest, next) {
-        rest = Ok(json!({ "next": next }));
+    match rest {
+        // The output goes on: only the reading ends.
+        Err(Cut::Enough) => Ok(json!({ "next": wanted.last })),
+        rest => rest,
     }
-    rest
+}
+
+/// The moves that are still wanted.
+struct Wanted {
+    left: usize,
+    /// The stream of the last one that was taken.
+    last: Value,
+}
+
+impl Wanted {
+    fn new(limit: usize) -> Self {
+        Self {
+            left: limit,
+            last: Value::Null,
+        }
+    }
+
+    /// Returns the moves of a page that are wanted, and whether there are more than that. After exactly as
+    /// many as are wanted, that shows with a later page.
+    fn take(&mut self, mut moves: Vec<Value>) -> (Vec<Value>, bool) {
+        let goes_on = moves.len() > self.left;
+        moves.truncate(self.left);
+        self.left -= moves.len();
+        if let Some(last) = moves.last() {
+            self.last = last["stream_id"].clone();
+        }
+        (moves, goes_on)
+    }
 }
 
 fn limit(order: &ListOrder) -> Result<usize, Cut> {
@@ -108,6 +128,19 @@ mod tests {
         );
         assert_eq!(ends(json!({"state": "given_up"})), Some(json!(["a", null])));
         assert_eq!(row(&json!({"id": 7, "server_id": "a"})), None);
+    }
+
+    #[test]
+    fn a_limit_that_ends_with_a_page_leaves_no_move_out() {
+        let page = |ids: &[u64]| ids.iter().map(|id| json!({"stream_id": id})).collect();
+        let mut wanted = Wanted::new(3);
+        assert_eq!(wanted.take(page(&[1, 2, 3])), (page(&[1, 2, 3]), false));
+        assert_eq!(wanted.take(page(&[])), (vec![], false), "none moves there");
+        assert_eq!(wanted.take(page(&[9])), (vec![], true));
+        assert_eq!(wanted.last, 3, "the next list begins behind it");
+        let mut wanted = Wanted::new(1);
+        assert_eq!(wanted.take(page(&[1, 2])), (page(&[1]), true));
+        assert_eq!(wanted.last, 1);
     }
 
     #[test]

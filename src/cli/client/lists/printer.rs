@@ -1,6 +1,6 @@
 //! Prints rows as they are read, in the form that `--output` names.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::columns::Column;
 use super::pages::next;
@@ -107,6 +107,18 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
+    /// Ends a list that cannot be read to its end: a JSON value that has begun is completed, and says
+    /// why rows are missing.
+    ///
+    /// # Errors
+    /// Returns the exit code if the output has ended.
+    pub(in crate::cli::client) fn cut_off(self, reason: &str) -> Result<(), Exit> {
+        if self.output != OutputFormat::Json || self.printed == 0 {
+            return Ok(());
+        }
+        self.sink.write(&cut_off(reason))
+    }
+
     fn text(&mut self, rows: &[Value], is_first: bool, is_wide: bool) -> String {
         let columns = match self.style {
             Style::Lines(line) => return rows.iter().map(|row| line(row, is_wide)).collect(),
@@ -137,6 +149,11 @@ impl<'a> Printer<'a> {
     }
 }
 
+/// Returns the end of a JSON value whose rows are not all there.
+fn cut_off(reason: &str) -> String {
+    format!("\n  ]{}\n}}\n", fields(&json!({ "incomplete": reason })))
+}
+
 /// Returns a row on one line.
 fn json_line(row: &Value) -> String {
     format!("{}\n", escaped_json(&row.to_string()))
@@ -159,8 +176,6 @@ fn indented(value: &Value, by: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -179,6 +194,16 @@ mod tests {
         let whole = json!({"rows": rows, "next": 7, "more": {"c": 1}});
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), whole);
         assert!(text.contains("\\u202e") && !text.contains('\u{202e}'));
+    }
+
+    #[test]
+    fn a_value_that_is_cut_off_is_complete_and_says_why() {
+        let mut sink = Sink::default();
+        let style = Style::Lines(|_, _| String::new());
+        let printer = Printer::new(&mut sink, OutputFormat::Json, "rows", style);
+        let text = printer.members(&[json!({"id": 1})]) + &cut_off("no \"answer\"");
+        let whole = json!({"rows": [{"id": 1}], "incomplete": "no \"answer\""});
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), whole);
     }
 
     #[test]
