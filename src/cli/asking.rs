@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
-use super::client::{OutputFormat, Question, Subject};
+use super::client::{Address, OutputFormat, Question, Subject};
 use crate::config::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL};
 
 /// Returns a text that the parser requires.
@@ -22,13 +22,20 @@ pub(super) fn question(subject: Subject, asked: &ArgMatches) -> Question {
     let watch = asked.try_get_one::<Duration>("watch").ok().flatten();
     Question {
         subject,
-        url: asked.get_one::<OsString>(SERVER_URL).cloned(),
-        ca: asked.get_one::<OsString>(SERVER_CA).cloned(),
+        address: address(asked),
         output: match json {
             Some(true) => OutputFormat::Json,
             _ => output.unwrap_or(OutputFormat::Table),
         },
         watch: watch.copied(),
+    }
+}
+
+/// Returns where a subcommand is to ask.
+pub(super) fn address(asked: &ArgMatches) -> Address {
+    Address {
+        url: asked.get_one::<OsString>(SERVER_URL).cloned(),
+        ca: asked.get_one::<OsString>(SERVER_CA).cloned(),
     }
 }
 
@@ -47,6 +54,17 @@ pub(super) fn listing(name: &'static str) -> clap::Command {
                 "table; wide: with more columns; json: one value; jsonl: an object a line [default: table]",
             ),
     )
+}
+
+/// Returns the flag that says how often a live view asks.
+pub(super) fn every() -> Arg {
+    Arg::new("every")
+        .long("every")
+        .value_name("SECONDS")
+        .default_value("2")
+        .value_parser(pause)
+        .allow_negative_numbers(true)
+        .help("How long it waits after an answer before it asks again")
 }
 
 /// Returns the flag that repeats a question.

@@ -45,6 +45,7 @@ fn obey() -> Exit {
         }
         Command::Man(folder) => generated::man(arguments::command_line(), folder.as_deref()),
         Command::Ask(question) => client::ask(question),
+        Command::Top { address, pause } => client::look(address, pause),
         Command::Serve => run(config::load(flags), app::serve, |error| {
             if error.is_deposed() {
                 Exit::Deposed

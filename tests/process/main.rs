@@ -14,4 +14,5 @@ mod restart;
 mod stall;
 #[path = "../support/mod.rs"]
 mod support;
+mod top;
 mod worker;

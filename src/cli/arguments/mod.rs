@@ -6,12 +6,13 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, value_parser};
 use clap_complete::Shell;
 
-use super::asking::{asking, instance, json, question, text, watch};
-use super::client::{Question, Subject};
+use super::asking::{address, asking, calling, every, instance, json, question, text, watch};
+use super::client::{Address, Question, Subject};
 use super::event_arguments;
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use super::generated::SHELLS;
@@ -47,6 +48,8 @@ pub(super) enum Command {
     Completions(Shell),
     /// Write the man pages into a folder, or print the one of the program.
     Man(Option<OsString>),
+    /// Show a running orchestrator's fleet live.
+    Top { address: Address, pause: Duration },
     /// Send a question to a running orchestrator.
     Ask(Question),
 }
@@ -83,6 +86,13 @@ where
         Some(("status", asked)) => {
             let judged = asked.get_flag("exit-code");
             Command::Ask(question(Subject::Status { judged }, asked))
+        }
+        Some(("top", asked)) => {
+            let pause = asked.get_one::<Duration>("every").copied();
+            Command::Top {
+                address: address(asked),
+                pause: pause.unwrap_or(Duration::from_secs(2)),
+            }
         }
         Some(("capacity", asked)) => Command::Ask(question(Subject::Capacity, asked)),
         Some(("explain", asked)) => {
@@ -206,6 +216,14 @@ fn with(config: clap::Command) -> clap::Command {
                         ),
                 )
                 .arg(watch()),
+        )
+        .subcommand(
+            calling("top")
+                .about(
+                    "Shows the fleet live on a terminal: health, instances, waiting streams, moves, \
+                     incidents and alerts",
+                )
+                .arg(every()),
         )
         .subcommands(list_arguments::commands())
         .subcommands(event_arguments::commands())

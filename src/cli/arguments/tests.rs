@@ -51,8 +51,7 @@ fn questions_to_a_running_orchestrator() {
     };
     let plain = |subject| Question {
         subject,
-        url: None,
-        ca: None,
+        address: Address::default(),
         output: OutputFormat::Table,
         watch: None,
     };
@@ -114,8 +113,10 @@ fn questions_to_a_running_orchestrator() {
         asked(&given),
         Question {
             subject: incidents(restricted, "-1"),
-            url: Some("http://a".into()),
-            ca: None,
+            address: Address {
+                url: Some("http://a".into()),
+                ca: None,
+            },
             output: OutputFormat::Json,
             watch: None,
         }

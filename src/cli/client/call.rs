@@ -1,13 +1,15 @@
 //! One call to a running orchestrator, its output, and its exit code.
 
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::connection::Connection;
 use super::output_format::OutputFormat;
-use super::question::{Question, Subject};
+use super::question::{Address, Question, Subject};
 use super::{
     capacity, cluster, consistency, events, explain, incidents, lists, planned, rebalance,
-    recovery, status, story, streams, watch,
+    recovery, status, story, streams, top, watch,
 };
 use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
@@ -18,32 +20,13 @@ use crate::config;
 pub(in crate::cli) fn ask(question: Question) -> Exit {
     let Question {
         subject,
-        url,
-        ca,
+        address,
         output,
         watch,
     } = question;
-    let (url, warnings) = match config::server_url(url) {
-        Ok(read) => read,
-        Err(reason) => {
-            complain(&format!("orchestrator: {reason}."));
-            return Exit::Misused;
-        }
-    };
-    for warning in warnings {
-        complain(&format!("orchestrator: warning: {warning}"));
-    }
-    if ca.is_some() && !url.is_https() {
-        complain(
-            "orchestrator: warning: --ca has no effect, because the address in --url is not https.",
-        );
-    }
-    let connection = match Connection::to(url, config::server_ca(ca)) {
+    let connection = match connect(address) {
         Ok(connection) => connection,
-        Err(reason) => {
-            complain(&format!("orchestrator: {reason}"));
-            return Exit::Misused;
-        }
+        Err(exit) => return exit,
     };
     let mut sink = Sink::default();
     let once = |sink: &mut Sink| {
@@ -55,6 +38,34 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         None => once(&mut sink),
     };
     ended.unwrap_or_else(|exit| exit)
+}
+
+/// Shows the fleet live, and asks again after each pause.
+pub(in crate::cli) fn look(address: Address, pause: Duration) -> Exit {
+    match connect(address) {
+        Ok(connection) => top::run(connection, pause),
+        Err(exit) => exit,
+    }
+}
+
+fn connect(address: Address) -> Result<Connection, Exit> {
+    let Address { url, ca } = address;
+    let (url, warnings) = config::server_url(url).map_err(|reason| {
+        complain(&format!("orchestrator: {reason}."));
+        Exit::Misused
+    })?;
+    for warning in warnings {
+        complain(&format!("orchestrator: warning: {warning}"));
+    }
+    if ca.is_some() && !url.is_https() {
+        complain(
+            "orchestrator: warning: --ca has no effect, because the address in --url is not https.",
+        );
+    }
+    Connection::to(url, config::server_ca(ca)).map_err(|reason| {
+        complain(&format!("orchestrator: {reason}"));
+        Exit::Misused
+    })
 }
 
 /// Sends the call once, prints the answer, and returns the exit code.

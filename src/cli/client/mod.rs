@@ -30,10 +30,13 @@ mod story;
 mod stream_order;
 mod streams;
 mod table;
+mod top;
 mod watch;
 
-pub(super) use call::ask;
+pub(super) use call::{ask, look};
 pub(super) use list_order::{List, ListOrder};
 pub(super) use output_format::OutputFormat;
-pub(super) use question::{EventsOrder, PlannedOrder, Question, StoryOrder, Subject, Work};
+pub(super) use question::{
+    Address, EventsOrder, PlannedOrder, Question, StoryOrder, Subject, Work,
+};
 pub(super) use stream_order::{ImportOrder, StreamsOrder};

@@ -13,13 +13,19 @@ use super::stream_order::StreamsOrder;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(in crate::cli) struct Question {
     pub(in crate::cli) subject: Subject,
+    pub(in crate::cli) address: Address,
+    pub(in crate::cli) output: OutputFormat,
+    /// How long after an answer the question is sent again; `None`: it is sent once.
+    pub(in crate::cli) watch: Option<Duration>,
+}
+
+/// Where the orchestrator is, as it was given.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(in crate::cli) struct Address {
     /// The value of the flag `--url`.
     pub(in crate::cli) url: Option<OsString>,
     /// The value of the flag `--ca`.
     pub(in crate::cli) ca: Option<OsString>,
-    pub(in crate::cli) output: OutputFormat,
-    /// How long after an answer the question is sent again; `None`: it is sent once.
-    pub(in crate::cli) watch: Option<Duration>,
 }
 
 /// The subject of a question.

@@ -53,6 +53,11 @@ pub(super) fn exit_code(answer: &Value) -> Exit {
 
 /// Returns the health first, then the totals, then everything that is not as it should be.
 pub(super) fn show(answer: &Value) -> String {
+    aligned(&lines(answer)) + &alerts(answer)
+}
+
+/// Returns the same line by line, each with its name, without the alerts.
+pub(super) fn lines(answer: &Value) -> Vec<[String; 2]> {
     let (instances, streams) = (&answer["instances"], &answer["streams"]);
     let resilience = &answer["resilience"];
     let load = answer["load_percentage"].as_f64().unwrap_or_default();
@@ -98,7 +103,7 @@ pub(super) fn show(answer: &Value) -> String {
             .into_iter()
             .filter_map(|(name, value)| Some(line(name, value?))),
     );
-    aligned(&lines) + &alerts(answer)
+    lines
 }
 
 /// Returns the health with its reasons: `degraded: capacity utilization`.

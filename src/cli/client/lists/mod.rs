@@ -9,7 +9,9 @@ mod form;
 mod moves;
 mod pages;
 mod printer;
+mod read;
 
 pub(super) use carry_out::carry_out;
 pub(super) use form::row_text;
 pub(super) use printer::{Printer, Style};
+pub(super) use read::{cells, heads, read};
