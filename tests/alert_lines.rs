@@ -1,54 +1,22 @@
 //! An alert is one line of the log, at WARN or ERROR, however often it is noticed, and a command is one
 //! line, however many streams it moves.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set its scene up has failed"
-)]
-
 mod support_http;
 
-use std::sync::{Mutex, Once};
-
-use log::{Level, LevelFilter, Log, Metadata, Record};
+use log::Level;
 use serde_json::{Value, json};
+use support_http::support_log::{expect_errors, said};
 use support_http::{World, pass};
-
-static LINES: Mutex<Vec<(Level, String)>> = Mutex::new(Vec::new());
-
-/// Keeps what is said of alerts.
-struct Keeper;
-
-impl Log for Keeper {
-    fn enabled(&self, _: &Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &Record<'_>) {
-        let line = record.args().to_string();
-        LINES.lock().unwrap().push((record.level(), line));
-    }
-
-    fn flush(&self) {}
-}
-
-fn keep_lines() {
-    static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        log::set_logger(&Keeper).unwrap();
-        log::set_max_level(LevelFilter::Info);
-    });
-}
 
 /// What is said about an instance, except that it registered and how it goes by leases.
 fn said_of(id: &str) -> Vec<(Level, String)> {
-    let lines = LINES.lock().unwrap();
+    let lines = said();
     let is_about = |line: &str| line.split([' ', ':', ',']).any(|word| word == id);
     let is_start = |line: &str| line.contains("registered") || line.contains(" is leased");
-    let said = lines
-        .iter()
-        .filter(|(_, line)| is_about(line) && !is_start(line));
-    said.cloned().collect()
+    let lines = lines.into_iter();
+    lines
+        .filter(|(_, line)| is_about(line) && !is_start(line))
+        .collect()
 }
 
 /// A leased worker's heartbeat, with the version it has.
@@ -63,7 +31,7 @@ async fn leased_beat(world: &World, id: &str, version: Option<i64>) {
 
 #[actix_web::test]
 async fn a_command_that_moves_many_streams_is_one_line() {
-    keep_lines();
+    expect_errors(&["alert system_health"]);
     let world = World::start().await;
     world.streams(1..=40).await;
     world.register("plain", 40).await;
@@ -105,7 +73,6 @@ async fn a_command_that_moves_many_streams_is_one_line() {
 
 #[actix_web::test]
 async fn a_move_that_is_given_up_is_one_line_and_an_alert() {
-    keep_lines();
     let world = World::start().await;
     world.streams(1..=3).await;
     world.register("deaf", 3).await;
@@ -141,7 +108,7 @@ async fn a_move_that_is_given_up_is_one_line_and_an_alert() {
 
 #[actix_web::test]
 async fn an_alert_is_one_line_when_it_opens_and_one_when_it_is_over() {
-    keep_lines();
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let world = World::start().await;
     world.streams(1..=2).await;
     world.register("a", 2).await;
@@ -151,7 +118,7 @@ async fn an_alert_is_one_line_when_it_opens_and_one_when_it_is_over() {
     pass(300).await;
     world.register("b", 2).await;
     pass(2).await;
-    let lines = LINES.lock().unwrap();
+    let lines = said();
     let of = |kind: &str| -> Vec<(Level, &str)> {
         let begin = format!("alert {kind}");
         let said = lines.iter().filter(|(_, line)| line.starts_with(&begin));

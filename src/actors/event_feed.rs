@@ -15,6 +15,8 @@ use crate::domain::alert::news;
 use crate::domain::events::{DatedEvent, Event, EventSeverity};
 use crate::domain::ids::InstanceId;
 use crate::domain::movements::{Movement, movements};
+use crate::domain::request::RequestContext;
+use crate::logging;
 
 /// How many batches a subscriber may lag behind before it misses some (and is notified of that).
 const SUBSCRIBER_BACKLOG: usize = 256;
@@ -49,12 +51,18 @@ impl Handler<Committed> for EventFeed {
 
     fn handle(&mut self, committed: Committed, _: &mut Self::Context) {
         let events = committed.events;
-        for dated in events.iter() {
+        let request_of = |index: usize| committed.requests.get(index)?.as_ref();
+        for (index, dated) in events.iter().enumerate() {
             count(&self.telemetry, &dated.event);
-            log_event(&dated.event);
+            logging::sync_within(request_of(index), || log_event(&dated.event));
         }
-        for movement in movements(&events) {
-            log_movement(&movement);
+        // A sentence is about one request at the most.
+        let mut first = 0;
+        for run in of_one_request(&events, &committed.requests) {
+            logging::sync_within(request_of(first), || {
+                movements(run).iter().for_each(log_movement);
+            });
+            first += run.len();
         }
         for news in events.iter().filter_map(|dated| news(&dated.event)) {
             self.alerts.update(news);
@@ -62,6 +70,24 @@ impl Handler<Committed> for EventFeed {
         // Without a subscriber it fails, which is no error.
         let _ = self.subscribers.send(events);
     }
+}
+
+/// Returns the events in runs, each of which one request led to, or none.
+fn of_one_request<'e>(
+    events: &'e [DatedEvent],
+    requests: &[Option<RequestContext>],
+) -> Vec<&'e [DatedEvent]> {
+    let mut runs = Vec::new();
+    let mut rest = events;
+    for same in requests.chunk_by(PartialEq::eq) {
+        let (run, after) = rest.split_at(same.len().min(rest.len()));
+        runs.push(run);
+        rest = after;
+    }
+    if !rest.is_empty() {
+        runs.push(rest);
+    }
+    runs
 }
 
 /// Counts an event by its kind, and by what an operator graphs of it.

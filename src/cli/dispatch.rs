@@ -6,16 +6,17 @@ use std::process::ExitCode;
 use super::arguments::{self, Command, Invocation};
 use super::exit::Exit;
 use super::output::{complain, print, show};
-use super::{check, client, generated, logging, version};
+use super::{check, client, generated, version};
 use crate::app;
-use crate::config::{self, Config, ConfigErrors, Loaded};
+use crate::config::{self, ConfigErrors, Loaded};
+use crate::logging;
 
 /// Runs the command that the command line names.
 pub fn main() -> ExitCode {
     // The panic hook has reported the panic.
-    std::panic::catch_unwind(obey)
-        .unwrap_or(Exit::Failed)
-        .into()
+    let exit = std::panic::catch_unwind(obey).unwrap_or(Exit::Failed);
+    logging::finish();
+    exit.into()
 }
 
 fn obey() -> Exit {
@@ -46,7 +47,7 @@ fn obey() -> Exit {
         Command::Man(folder) => generated::man(arguments::command_line(), folder.as_deref()),
         Command::Ask(question) => client::ask(question),
         Command::Top { address, pause } => client::look(address, pause),
-        Command::Serve => run(config::load(flags), app::serve, |error| {
+        Command::Serve => run(config::load(flags), |loaded| app::serve(loaded.config), |error| {
             if error.is_deposed() {
                 Exit::Deposed
             } else {
@@ -55,7 +56,7 @@ fn obey() -> Exit {
         }),
         Command::Migrate(direction) => run(
             config::load(flags),
-            |config| app::migrate(config, direction),
+            |loaded| app::migrate(loaded.config, direction),
             |_| Exit::Failed,
         ),
     }
@@ -64,23 +65,26 @@ fn obey() -> Exit {
 /// Runs `work` with the configuration, once the log is set up.
 fn run<E: Display>(
     loaded: Result<Loaded, ConfigErrors>,
-    work: impl FnOnce(Config) -> Result<(), E>,
+    work: impl FnOnce(Loaded) -> Result<(), E>,
     exit_of: impl FnOnce(&E) -> Exit,
 ) -> Exit {
-    let Loaded {
-        config, warnings, ..
-    } = match loaded {
+    let loaded = match loaded {
         Ok(loaded) => loaded,
         Err(errors) => return refuse(&errors),
     };
-    logging::start(&config.log);
-    for warning in warnings {
+    if let Err(error) = logging::start(&loaded.config.log) {
+        complain(&format!(
+            "orchestrator: the log could not be started: {error}"
+        ));
+        return Exit::Failed;
+    }
+    for warning in &loaded.warnings {
         match warning.variable() {
             Some(variable) => log::warn!(variable; "{warning}"),
             None => log::warn!("{warning}"),
         }
     }
-    match work(config) {
+    match work(loaded) {
         Ok(()) => Exit::Done,
         Err(error) => {
             // The reason for the end must be seen even if the log is switched off.

@@ -2,8 +2,8 @@
 
 use std::io::{self, BufWriter, Stdout, Write};
 
-use super::escapes::{deceives, escaped_lines};
 use super::exit::Exit;
+use crate::logging::escapes::{deceives, escaped_lines};
 
 /// Prints the parser's text: in colour, unless it repeats an argument with a deceptive character.
 pub(super) fn show(message: &clap::Error) {

@@ -1,4 +1,7 @@
-//! Counts the answers of routes, with the time until each was made.
+//! Counts the answers of routes, with the time until each was made, and logs them: those to orders of
+//! operators at INFO, others at DEBUG, those to heartbeats not at all.
+
+use std::time::Duration;
 
 use actix_web::Error;
 use actix_web::body::BoxBody;
@@ -6,13 +9,18 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::web::Data;
+use log::{Level, log, log_enabled};
 
-use super::route_table::pattern_of;
+use super::answer::milliseconds;
+use super::route_table::{BEAT, is_order, pattern_of};
 use super::state::AppState;
 use crate::actors::telemetry::AnswerLabel;
 
 /// What stands for a path or a method that no route has: callers may invent any number of them.
 const UNKNOWN: &str = "unknown";
+
+/// The most characters of a path in a log line.
+const LONGEST_PATH: usize = 200;
 
 /// Methods that are shown by name.
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"];
@@ -36,7 +44,27 @@ pub(super) async fn measure(
     };
     let took = clock.since_made().saturating_sub(began);
     state.orchestrator().telemetry().count_answer(&label, took);
+    if label.route != BEAT {
+        log_answer(&answer, took);
+    }
     Ok(answer)
+}
+
+/// Logs an answer. The query is left out, and so is the end of a long path: both are the caller's.
+fn log_answer(answer: &ServiceResponse<BoxBody>, took: Duration) {
+    let level = match is_order(answer.request()) {
+        true => Level::Info,
+        false => Level::Debug,
+    };
+    if !log_enabled!(level) {
+        return;
+    }
+    let path = answer.request().path();
+    let cut = path.char_indices().nth(LONGEST_PATH);
+    let path = cut.map_or(path, |(end, _)| &path[..end]);
+    let method = answer.request().method().as_str();
+    let (status, took_ms) = (answer.status().as_u16(), milliseconds(took));
+    log!(level, method, path, status, took_ms; "{method} {path} was answered {status}");
 }
 
 fn shown(method: &Method) -> &'static str {

@@ -13,7 +13,7 @@
 //! `alerts`, `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
-//! way. `measuring` counts answers. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
+//! way. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
 //! none. `cluster` has the pages that a standby answers too. `pieces` writes long lists while the
 //! client reads them, `connection` bounds every wait on a client, `server` runs it all.
 //!
@@ -37,6 +37,7 @@ mod follow;
 mod gate;
 mod gauges;
 mod health;
+mod identify;
 mod instance_series;
 mod instances;
 mod long_poll;

@@ -13,9 +13,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use rustix::process::Resource;
 
+use crate::logging;
+
 /// Registers the figures; returns the gauge that shows whether the process wants traffic.
 pub(super) fn register(registry: &mut Registry) -> Gauge {
     registry.register_collector(Box::new(ProcessFigures));
+    registry.register_collector(Box::new(LogFigures));
     let registry = registry.sub_registry_with_prefix("orchestrator");
     let build: Family<[(&str, &str); 1], Gauge> = Family::default();
     build
@@ -125,6 +128,22 @@ impl Collector for ProcessFigures {
             MetricType::Counter,
         )?;
         encoder.encode_counter::<NoLabelSet, f64, f64>(&figures.cpu_seconds, None)
+    }
+}
+
+/// What became of lines of the log, read for each scrape.
+#[derive(Debug, Clone, Copy)]
+struct LogFigures;
+
+impl Collector for LogFigures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut encoder = encoder.encode_descriptor(
+            "orchestrator_log_lines_dropped",
+            "Lines of the log that were dropped because standard error was not read or could not be written.",
+            None,
+            MetricType::Counter,
+        )?;
+        encoder.encode_counter::<NoLabelSet, u64, u64>(&logging::dropped_lines(), None)
     }
 }
 

@@ -221,8 +221,17 @@ pub(super) fn pattern_of(request: &HttpRequest) -> Option<&'static str> {
     found.map(|route| route.path)
 }
 
+/// Returns whether a request is an order of an operator: it changes the fleet.
+pub(super) fn is_order(request: &HttpRequest) -> bool {
+    let is_it = |route: &&Route| {
+        route.method == *request.method() && request.match_pattern().as_deref() == Some(route.path)
+    };
+    let found = ROUTES.iter().find(is_it);
+    found.is_some_and(|route| route.authority == Authority::Ordered)
+}
+
 /// The path of heartbeats.
-const BEAT: &str = "/heartbeat";
+pub(super) const BEAT: &str = "/heartbeat";
 
 /// Returns the routes as a table for the README.
 pub fn markdown_route_table() -> String {

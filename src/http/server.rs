@@ -15,6 +15,7 @@ use tokio::net::TcpStream;
 
 use super::connection::{Guarded, tell_the_connection};
 use super::gate::{Gate, through_the_gate};
+use super::identify::identify;
 use super::measuring::measure;
 use super::panics::answer_panics;
 use super::retry::name_the_next_probe;
@@ -69,6 +70,7 @@ pub fn app(
         .wrap(middleware::from_fn(measure))
         .wrap(middleware::from_fn(through_the_gate))
         .wrap(middleware::from_fn(tell_the_connection))
+        .wrap(middleware::from_fn(identify))
         .configure(configure)
 }
 

@@ -10,6 +10,7 @@ use resilient_orchestrator::domain::ids::StreamId;
 
 use crate::faults::{Flaw, Outage};
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 async fn page(rig: &Rig, filter: AlertFilter) -> AlertPage {
     let ask = AskAlerts { filter, limit: 100 };
@@ -48,6 +49,7 @@ async fn silent(count: usize) -> Rig {
 
 #[actix::test]
 async fn a_mass_failure_is_one_alert_for_as_long_as_it_is_held() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = silent(5).await;
     pass(300.1).await;
     let [alert] = of(&rig, AlertKind::MassFailure).await.try_into().unwrap();
@@ -75,6 +77,7 @@ async fn a_mass_failure_is_one_alert_for_as_long_as_it_is_held() {
 
 #[actix::test]
 async fn a_hold_that_is_prolonged_after_its_end_is_another_alert() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = silent(5).await;
     pass(331.0).await;
     let order = OrderBrake {
@@ -90,6 +93,7 @@ async fn a_hold_that_is_prolonged_after_its_end_is_another_alert() {
 
 #[actix::test]
 async fn streams_without_room_are_an_alert_until_there_is_room() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let rig = silent(1).await;
     rig.streams(5).await;
     rig.ask_for("i0", 5).await;
@@ -122,6 +126,7 @@ async fn streams_without_room_are_an_alert_until_there_is_room() {
 
 #[actix::test]
 async fn an_open_alert_tells_the_newest_number_and_is_saved_once_an_interval() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let rig = silent(1).await;
     rig.streams(5).await;
     rig.ask_for("i0", 5).await;
@@ -167,6 +172,7 @@ async fn an_open_alert_tells_the_newest_number_and_is_saved_once_an_interval() {
 
 #[actix::test]
 async fn a_mass_failure_tells_who_is_silent_now() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = silent(6).await;
     pass(300.1).await;
     let [opened] = of(&rig, AlertKind::MassFailure).await.try_into().unwrap();
@@ -194,6 +200,7 @@ async fn a_mass_failure_tells_who_is_silent_now() {
 
 #[actix::test]
 async fn a_mass_failure_and_what_follows_from_it_are_one_alert() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = silent(6).await;
     pass(310.0).await;
     let rules = rig
@@ -211,6 +218,7 @@ async fn a_mass_failure_and_what_follows_from_it_are_one_alert() {
 
 #[actix::test]
 async fn what_outlasts_its_cause_has_an_alert_of_its_own() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = silent(6).await;
     pass(310.0).await;
     let system = (AlertKind::SystemHealth, "fleet".to_owned());
@@ -221,6 +229,7 @@ async fn what_outlasts_its_cause_has_an_alert_of_its_own() {
 
 #[actix::test]
 async fn a_recovery_that_is_exhausted_counts_on_and_its_emergency_joins_it() {
+    expect_errors(&["alert recovery_exhausted", "is an emergency after"]);
     let rig = silent(1).await;
     rig.streams(2).await;
     rig.ask_for("i0", 2).await;
@@ -248,6 +257,7 @@ async fn a_recovery_that_is_exhausted_counts_on_and_its_emergency_joins_it() {
 
 #[actix::test]
 async fn while_the_store_is_out_alerts_are_told_from_memory_and_saved_later() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = silent(1).await;
     rig.keep_beating(&["i0"]);
     pass(1.5).await;
@@ -284,6 +294,7 @@ async fn while_the_store_is_out_alerts_are_told_from_memory_and_saved_later() {
 
 #[actix::test]
 async fn an_actor_that_keeps_ending_is_an_alert_until_it_is_tried_again_or_gone() {
+    expect_errors(&["keeps ending"]);
     let rig = silent(2).await;
     rig.keep_beating(&["i0", "i1"]);
     for id in ["i0", "i1"] {
@@ -304,6 +315,7 @@ async fn an_actor_that_keeps_ending_is_an_alert_until_it_is_tried_again_or_gone(
 
 #[actix::test]
 async fn a_restart_keeps_what_is_still_true_and_closes_the_rest() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = silent(5).await;
     rig.streams(5).await;
     rig.ask_for("i0", 5).await;
@@ -341,6 +353,7 @@ async fn a_restart_keeps_what_is_still_true_and_closes_the_rest() {
 
 #[actix::test]
 async fn an_emergency_is_known_from_its_alert() {
+    expect_errors(&["alert recovery_exhausted"]);
     let rig = silent(1).await;
     let alerts = rig.orchestrator.alerts();
     let kind = AlertKind::RecoveryExhausted;
@@ -359,6 +372,7 @@ async fn an_emergency_is_known_from_its_alert() {
 
 #[actix::test]
 async fn a_broken_invariant_is_an_alert_until_a_later_check_holds() {
+    expect_errors(&["alert invariant_broken", "memory and store disagree"]);
     let rig = silent(1).await;
     rig.keep_beating(&["i0"]);
     rig.streams(2).await;
@@ -405,6 +419,7 @@ async fn a_broken_invariant_is_an_alert_until_a_later_check_holds() {
 
 #[actix::test]
 async fn a_check_that_somebody_asks_for_opens_and_closes_the_alert_too() {
+    expect_errors(&["alert invariant_broken"]);
     let rig = silent(1).await;
     rig.keep_beating(&["i0"]);
     rig.streams(1).await;

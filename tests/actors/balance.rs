@@ -12,6 +12,7 @@ use resilient_orchestrator::domain::reason::{AssignReason, RebalanceMethod, Reba
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass, report, settle_down};
+use crate::support_log::expect_errors;
 
 /// A leased worker's heartbeat. It has heard of everything, and runs what it is to run, and
 /// what else it is said to keep.
@@ -259,6 +260,7 @@ async fn an_order_while_the_store_is_out_is_refused_and_the_next_one_is_carried_
 /// Nobody who beats is asked to move a stream while most of the fleet is gone.
 #[actix::test]
 async fn nothing_is_balanced_by_itself_while_the_system_is_critical() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::balanced().await;
     rig.streams(16).await;
     leased(&rig, "a", 30).await;

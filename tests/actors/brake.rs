@@ -13,6 +13,7 @@ use resilient_orchestrator::domain::settings::{LivenessThresholds, WorkerLimits}
 
 use crate::faults::{Fault, Outage};
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 fn name(number: usize) -> String {
     format!("i{number:04}")
@@ -80,6 +81,7 @@ async fn invariants_hold(rig: &Rig) {
 
 #[actix::test]
 async fn a_mass_failure_is_held_and_who_comes_back_has_lost_nothing() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(10, 6).await;
     pass(299.9).await;
     assert_eq!(phase(&rig).await, Phase::Open);
@@ -112,6 +114,7 @@ async fn a_mass_failure_is_held_and_who_comes_back_has_lost_nothing() {
 
 #[actix::test]
 async fn who_stays_silent_is_recovered_after_the_hold_within_20_s_most_loaded_first() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(10, 6).await;
     pass(329.9).await;
     nothing_was_touched(&rig, 6).await;
@@ -144,6 +147,7 @@ async fn exactly_half_is_no_mass() {
 
 #[actix::test]
 async fn two_instances_are_no_mass() {
+    expect_errors(&["alert system_health"]);
     let rig = fleet(3, 2).await;
     pass(300.1).await;
     assert_eq!(failed(&rig).len(), 2, "recovered at their timeout");
@@ -152,6 +156,7 @@ async fn two_instances_are_no_mass() {
 
 #[actix::test]
 async fn who_beats_during_the_hold_and_falls_silent_later_is_recovered_at_its_own_timeout() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(10, 6).await;
     pass(310.0).await;
     let hour = Duration::from_secs(3_600);
@@ -168,6 +173,7 @@ async fn who_beats_during_the_hold_and_falls_silent_later_is_recovered_at_its_ow
 
 #[actix::test]
 async fn an_operator_releases_the_hold_at_once() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(10, 6).await;
     let nothing = order(&rig, Order::Release).await;
     assert_eq!(nothing, Err(OrderRefused::NothingHeld));
@@ -187,6 +193,7 @@ async fn an_operator_releases_the_hold_at_once() {
 
 #[actix::test]
 async fn an_operator_prolongs_the_hold_and_it_still_ends_by_itself() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(10, 6).await;
     pass(310.0).await;
     let minute = Duration::from_secs(60);
@@ -202,6 +209,7 @@ async fn an_operator_prolongs_the_hold_and_it_still_ends_by_itself() {
 
 #[actix::test]
 async fn a_failure_somebody_reports_is_not_held() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(10, 6).await;
     pass(305.0).await;
     let reported = rig
@@ -215,6 +223,7 @@ async fn a_failure_somebody_reports_is_not_held() {
 
 #[actix::test]
 async fn a_second_mass_failure_is_held_again() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(10, 6).await;
     pass(310.0).await;
     for number in 0..6 {
@@ -230,6 +239,7 @@ async fn a_second_mass_failure_is_held_again() {
 
 #[actix::test]
 async fn the_silence_of_a_thousand_is_over_within_hold_and_20_s() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = Rig::start().await;
     rig.streams(1_000).await;
     for number in 0..1_000 {
@@ -266,6 +276,7 @@ fn journal(rig: &Rig) -> Vec<String> {
 
 #[actix::test]
 async fn what_the_brake_did_and_was_told_is_saved_each_once() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(10, 6).await;
     pass(310.0).await;
     assert_eq!(journal(&rig), ["held 6/10"]);
@@ -305,6 +316,12 @@ async fn what_the_brake_did_and_was_told_is_saved_each_once() {
 
 #[actix::test]
 async fn an_order_takes_effect_while_the_store_is_out_and_is_saved_when_it_is_back() {
+    expect_errors(&[
+        "alert mass_failure",
+        "alert store_unavailable",
+        "alert system_health",
+        "the store is out",
+    ]);
     let rig = fleet(10, 6).await;
     pass(299.0).await;
     rig.store.set_outage(Some(Outage::Refusing));
@@ -331,6 +348,12 @@ async fn an_order_takes_effect_while_the_store_is_out_and_is_saved_when_it_is_ba
 
 #[actix::test]
 async fn nothing_of_it_is_lost_in_a_store_that_hangs() {
+    expect_errors(&[
+        "alert mass_failure",
+        "alert store_unavailable",
+        "alert system_health",
+        "the store is out",
+    ]);
     let rig = fleet(10, 6).await;
     pass(299.0).await;
     rig.store.set_outage(Some(Outage::Hanging));
@@ -370,16 +393,19 @@ async fn saved_in_doubt(fault: Fault) {
 
 #[actix::test]
 async fn what_was_saved_in_doubt_is_not_saved_again() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     saved_in_doubt(Fault::WrittenInDoubt).await;
 }
 
 #[actix::test]
 async fn what_was_lost_in_doubt_is_saved_again() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     saved_in_doubt(Fault::LostInDoubt).await;
 }
 
 #[actix::test]
 async fn what_is_saved_late_is_not_saved_again() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     saved_in_doubt(Fault::LateInDoubt(Duration::from_millis(500))).await;
 }
 
@@ -395,6 +421,12 @@ async fn beat_all(rig: &Rig, ids: &[String], seconds: u32) {
 
 #[actix::test]
 async fn a_second_mass_is_held_while_the_first_one_is_released() {
+    expect_errors(&[
+        "alert emergency_recovery",
+        "alert mass_failure",
+        "alert streams_orphaned",
+        "alert system_health",
+    ]);
     let rig = Rig::with(SystemSettings {
         thresholds: LivenessThresholds::from_timeout(Duration::from_secs(30)),
         worker_limits: WorkerLimits::from_thresholds(&LivenessThresholds::from_timeout(

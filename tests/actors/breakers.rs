@@ -16,6 +16,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 
 use crate::faults::{Fault, Outage, Side};
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 const READS: BreakerName = BreakerName::STORE_READS;
 const WRITES: BreakerName = BreakerName::STORE_WRITES;
@@ -101,6 +102,7 @@ async fn two_instances() -> Rig {
 
 #[actix::test]
 async fn writes_are_refused_at_once_after_the_threshold_and_heartbeats_go_on() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.store.set_outage(Some(Outage::Refusing));
     open_writes(&rig).await;
@@ -113,6 +115,7 @@ async fn writes_are_refused_at_once_after_the_threshold_and_heartbeats_go_on() {
 
 #[actix::test]
 async fn a_command_that_changes_nothing_is_still_answered() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.store.set_outage(Some(Outage::Refusing));
     open_writes(&rig).await;
@@ -123,6 +126,7 @@ async fn a_command_that_changes_nothing_is_still_answered() {
 
 #[actix::test]
 async fn a_store_that_hangs_is_refused_as_soon_as_its_breaker_is_open() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.store.set_outage(Some(Outage::Hanging));
     let first = rig.try_register("new", 1).await.unwrap_err();
@@ -141,6 +145,7 @@ async fn a_store_that_hangs_is_refused_as_soon_as_its_breaker_is_open() {
 
 #[actix::test]
 async fn probes_are_empty_transactions_that_come_ever_more_slowly() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.store.set_outage(Some(Outage::Refusing));
     open_writes(&rig).await;
@@ -173,6 +178,7 @@ async fn probes_are_empty_transactions_that_come_ever_more_slowly() {
 
 #[actix::test]
 async fn a_long_outage_with_much_to_do_does_not_hammer_the_store() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.keep_beating(&["b"]);
     pass(250.0).await;
@@ -186,6 +192,11 @@ async fn a_long_outage_with_much_to_do_does_not_hammer_the_store() {
 
 #[actix::test]
 async fn a_worker_that_died_meanwhile_is_recovered_as_soon_as_writes_close() {
+    expect_errors(&[
+        "alert emergency_recovery",
+        "alert store_unavailable",
+        "the store is out",
+    ]);
     let rig = two_instances().await;
     rig.keep_beating(&["b"]);
     pass(290.0).await;
@@ -206,6 +217,7 @@ async fn a_worker_that_died_meanwhile_is_recovered_as_soon_as_writes_close() {
 
 #[actix::test]
 async fn writes_may_be_out_while_reads_answer() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.store
         .set_outage_of(Side::Writes, Some(Outage::Refusing));
@@ -221,6 +233,7 @@ async fn writes_may_be_out_while_reads_answer() {
 
 #[actix::test]
 async fn reads_may_be_out_while_writes_are_saved() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.store.set_outage_of(Side::Reads, Some(Outage::Refusing));
     let first_failure = rig.clock.wall();
@@ -243,6 +256,7 @@ async fn reads_may_be_out_while_writes_are_saved() {
 
 #[actix::test]
 async fn reads_are_found_out_by_themselves_once_writes_are_out() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     tokio::time::pause();
     for (outage, seconds) in [(Outage::Refusing, 6.0), (Outage::Hanging, 40.0)] {
         let rig = Rig::in_paused_time(SystemSettings::default()).await;
@@ -274,6 +288,7 @@ async fn one_failed_read_is_forgiven_as_soon_as_a_look_succeeds() {
 
 #[actix::test]
 async fn incidents_are_answered_from_memory_while_reads_are_out() {
+    expect_errors(&["alert store_unavailable"]);
     let rig = two_instances().await;
     rig.orchestrator.report_failure("a".into()).await.unwrap();
     let archive = rig.orchestrator.archive().clone();
@@ -299,6 +314,7 @@ async fn incidents_are_answered_from_memory_while_reads_are_out() {
 
 #[actix::test]
 async fn a_probe_that_is_never_answered_has_failed_at_its_limit() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.store.set_outage(Some(Outage::Refusing));
     open_writes(&rig).await;
@@ -320,6 +336,7 @@ async fn a_probe_that_is_never_answered_has_failed_at_its_limit() {
 
 #[actix::test]
 async fn a_permit_that_is_dropped_counts_as_a_failure() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = Rig::start().await;
     rig.store.panic_in_events(true);
     open_reads(&rig).await;
@@ -342,6 +359,7 @@ async fn content_that_is_refused_is_no_outage() {
 
 #[actix::test]
 async fn forced_open_leaves_the_store_alone_until_it_is_released() {
+    expect_errors(&["alert emergency_recovery", "alert store_unavailable"]);
     let rig = two_instances().await;
     rig.keep_beating(&["b"]);
     pass(250.0).await;
@@ -364,6 +382,7 @@ async fn forced_open_leaves_the_store_alone_until_it_is_released() {
 
 #[actix::test]
 async fn forced_closed_lets_everything_through_whatever_fails() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     rig.store.set_outage(Some(Outage::Refusing));
     force(&rig, WRITES, Some(Force::Closed)).await;
@@ -383,6 +402,11 @@ async fn forced_closed_lets_everything_through_whatever_fails() {
 
 #[actix::test]
 async fn what_is_in_doubt_when_writes_open_is_settled_by_the_probes() {
+    expect_errors(&[
+        "alert store_unavailable",
+        "alert system_health",
+        "the store is out",
+    ]);
     tokio::time::pause();
     for (fault, settled) in [(Fault::WrittenInDoubt, 3), (Fault::LostInDoubt, 2)] {
         let rig = Rig::in_paused_time(SystemSettings::default()).await;
@@ -423,6 +447,7 @@ impl Handler<BreakerChanged> for Listener {
 
 #[actix::test]
 async fn every_change_is_told_to_who_listens() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = two_instances().await;
     let told = Arc::new(Mutex::new(Vec::new()));
     let listener = Listener(told.clone()).start().recipient();

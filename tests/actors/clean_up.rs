@@ -11,6 +11,7 @@ use resilient_orchestrator::domain::incident::IncidentFilter;
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 const HOUR: f64 = 3_600.0;
 
@@ -67,6 +68,7 @@ async fn the_first_clean_up_comes_within_a_minute_of_the_start() {
 
 #[actix::test]
 async fn a_restarted_orchestrator_cleans_up_what_grew_old_meanwhile() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = after_a_removal(keeping(2)).await;
     assert!(!rig.events().is_empty());
     // The life before this one is over: nobody cleans up.
@@ -81,6 +83,7 @@ async fn a_restarted_orchestrator_cleans_up_what_grew_old_meanwhile() {
 
 #[actix::test]
 async fn an_ended_incident_goes_after_its_retention_and_is_in_no_answer() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = after_a_removal(keeping(2)).await;
     assert_eq!(incidents(&rig).await, 1);
     pass(1.5 * HOUR).await;
@@ -133,6 +136,7 @@ async fn a_removed_instance_is_named_in_no_count_and_no_pattern() {
 
 #[actix::test]
 async fn a_clean_up_that_met_an_outage_comes_again_soon() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = after_a_removal(keeping(2)).await;
     rig.store.set_outage(Some(Outage::Refusing));
     pass(120.0).await;

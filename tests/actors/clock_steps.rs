@@ -11,6 +11,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::settings::HealthLimits;
 
 use crate::rig::{Rig, pass};
+use crate::support_log::expect_errors;
 
 const HOUR: f64 = 3_600.0;
 const DAY: f64 = 24.0 * HOUR;
@@ -184,6 +185,7 @@ async fn small_corrections_and_standstills_are_no_alert() {
 
 #[actix::test]
 async fn a_critical_failure_is_remembered_for_its_time_when_the_clock_jumps() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let defaults = SystemSettings::default();
     let health = HealthLimits {
         failure_retention: Duration::from_secs(3_600),

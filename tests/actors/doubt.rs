@@ -9,6 +9,7 @@ use resilient_orchestrator::store::{Save, Store};
 
 use crate::faults::Fault;
 use crate::rig::{Rig, pass, registration};
+use crate::support_log::expect_errors;
 
 async fn after(fault: Fault) -> (Rig, Result<(), Refusal>) {
     let rig = Rig::start().await;
@@ -102,6 +103,7 @@ async fn a_settlement_whose_own_outcome_is_unknown_is_repeated() {
 
 #[actix::test]
 async fn a_deposed_orchestrator_ends_and_writes_nothing_more() {
+    expect_errors(&["another orchestrator has taken over"]);
     let mut rig = Rig::start().await;
     rig.register("a", 1).await;
     rig.store.begin_term().await.unwrap();
@@ -126,6 +128,7 @@ async fn a_deposed_orchestrator_ends_and_writes_nothing_more() {
 
 #[actix::test]
 async fn an_idle_orchestrator_notices_at_the_sweep_that_it_was_deposed() {
+    expect_errors(&["another orchestrator has taken over"]);
     let mut rig = Rig::start().await;
     rig.store.begin_term().await.unwrap();
     pass(31.0).await;
@@ -134,6 +137,7 @@ async fn an_idle_orchestrator_notices_at_the_sweep_that_it_was_deposed() {
 
 #[actix::test]
 async fn an_orchestrator_whose_store_moved_under_it_ends() {
+    expect_errors(&["the store is at version"]);
     let mut rig = Rig::start().await;
     rig.register("a", 1).await;
     let foreign = Save {

@@ -13,6 +13,7 @@ use resilient_orchestrator::domain::settings::{LivenessThresholds, MassFailureSe
 
 use crate::faults::{Fault, Flaw, Outage};
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 async fn fleet() -> Rig {
     fleet_with(SystemSettings::default()).await
@@ -35,6 +36,7 @@ async fn take_out(rig: &Rig) -> Result<EmergencyReport, Refusal> {
 
 #[actix::test]
 async fn a_beating_instance_is_emptied_and_kept_out_until_it_is_released() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     rig.keep_beating(&["a"]);
     let report = take_out(&rig).await.unwrap();
@@ -64,6 +66,7 @@ async fn a_beating_instance_is_emptied_and_kept_out_until_it_is_released() {
 
 #[actix::test]
 async fn orders_that_come_together_and_twice_are_harmless() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     rig.store
         .script_saves([Fault::Slow(Duration::from_secs(1))]);
@@ -90,6 +93,7 @@ async fn orders_that_come_together_and_twice_are_harmless() {
 
 #[actix::test]
 async fn an_order_joins_a_recovery_that_is_under_way_and_has_the_last_word() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     pass(1.0).await;
     rig.store
@@ -110,6 +114,7 @@ async fn an_order_joins_a_recovery_that_is_under_way_and_has_the_last_word() {
 
 #[actix::test]
 async fn an_order_takes_over_a_recovery_that_waits_for_the_store() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     pass(299.0).await;
     rig.store.set_outage(Some(Outage::Refusing));
@@ -152,6 +157,7 @@ fn holding_past_the_emergency_threshold(emergency_enabled: bool) -> SystemSettin
 
 #[actix::test]
 async fn at_the_threshold_it_is_an_emergency_but_not_while_the_brake_holds_it() {
+    expect_errors(&["alert emergency_recovery", "alert mass_failure"]);
     let rig = fleet_with(holding_past_the_emergency_threshold(true)).await;
     pass(359.0).await;
     assert_eq!(rig.held("a").await, [1, 2, 3], "held past 310 s");
@@ -172,6 +178,7 @@ async fn at_the_threshold_it_is_an_emergency_but_not_while_the_brake_holds_it() 
 
 #[actix::test]
 async fn the_setting_stops_only_what_begins_by_itself() {
+    expect_errors(&["alert emergency_recovery", "alert mass_failure"]);
     let rig = fleet_with(holding_past_the_emergency_threshold(false)).await;
     pass(361.0).await;
     assert_eq!(rig.held("b").await, [1, 2, 3]);
@@ -183,6 +190,7 @@ async fn the_setting_stops_only_what_begins_by_itself() {
 
 #[actix::test]
 async fn a_store_that_goes_out_after_the_moves_does_not_hold_the_answer_back_for_long() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     rig.store
         .script_saves([Fault::Fine, Fault::Fine, Fault::Hang]);
@@ -208,6 +216,7 @@ fn results(report: &EmergencyReport) -> Vec<StepResult> {
 
 #[actix::test]
 async fn what_the_store_refuses_stops_the_steps_that_depend_on_it_and_no_other() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     rig.keep_beating(&["a"]);
     rig.store.refuse_content_about(Some("a".into()));
@@ -231,6 +240,7 @@ async fn what_the_store_refuses_stops_the_steps_that_depend_on_it_and_no_other()
 
 #[actix::test]
 async fn an_inconsistency_is_reported_and_the_instance_put_out_of_use_all_the_same() {
+    expect_errors(&["alert emergency_recovery", "alert invariant_broken"]);
     let rig = fleet().await;
     rig.register("c", 3).await;
     rig.try_streams([4]).await.unwrap();
@@ -255,6 +265,7 @@ async fn an_inconsistency_is_reported_and_the_instance_put_out_of_use_all_the_sa
 
 #[actix::test]
 async fn there_is_no_limit_on_how_many_streams_it_takes() {
+    expect_errors(&["alert emergency_recovery"]);
     const MANY: i64 = 30_000;
     let rig = Rig::start().await;
     for first in (1..=MANY).step_by(10_000) {

@@ -8,6 +8,7 @@ use tokio::sync::broadcast::error::TryRecvError;
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 fn announced(announcements: &mut Announcements) -> Vec<Arc<AnnouncedEvent>> {
     std::iter::from_fn(|| announcements.events.try_recv().ok()).collect()
@@ -68,6 +69,7 @@ async fn readers_share_the_text_of_an_event() {
 
 #[actix::test]
 async fn events_saved_before_an_outage_are_announced_after_it() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = Rig::start().await;
     let mut announcements = rig.orchestrator.follow_events().await.unwrap();
     settle_down().await;

@@ -8,6 +8,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::stream::StreamState;
 
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 /// Beats every 30 s for so long.
 async fn beat_for(rig: &Rig, id: &str, seconds: u32) {
@@ -45,6 +46,7 @@ fn told(rig: &Rig) -> Vec<(bool, u32)> {
 
 #[actix::test]
 async fn failing_on_probation_doubles_the_next_one_and_steady_time_pays_it_back() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::start().await;
     rig.register("a", 5).await;
     fail_and_return(&rig, "a").await;
@@ -91,6 +93,7 @@ async fn failing_on_probation_doubles_the_next_one_and_steady_time_pays_it_back(
 
 #[actix::test]
 async fn an_instance_on_a_long_probation_that_falls_silent_is_recovered_as_always() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::start().await;
     rig.register("a", 2).await;
     for _ in 0..8 {
@@ -112,6 +115,7 @@ async fn an_instance_on_a_long_probation_that_falls_silent_is_recovered_as_alway
 
 #[actix::test]
 async fn the_length_of_a_probation_survives_a_restart_and_a_registration() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::start().await;
     rig.register("a", 5).await;
     fail_and_return(&rig, "a").await;
@@ -132,6 +136,7 @@ async fn the_length_of_a_probation_survives_a_restart_and_a_registration() {
 
 #[actix::test]
 async fn registering_after_a_failure_is_a_return_and_excuses_nothing() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::start().await;
     rig.register("a", 5).await;
     for expected in 0..3 {

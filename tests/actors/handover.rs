@@ -13,6 +13,7 @@ use resilient_orchestrator::domain::ids::{AssignmentVersion, Epoch, InstanceId, 
 use resilient_orchestrator::domain::queries::{ChangesSince, SetUpdate, Totals};
 
 use crate::rig::{Rig, pass, report, settle_down, spec};
+use crate::support_log::expect_errors;
 
 /// `a` and `b` are leased; `a` runs streams 1 to 4, of which 4 may overlap.
 async fn fleet() -> Rig {
@@ -443,6 +444,7 @@ async fn a_leased_owner_whose_lease_is_over_owns_its_streams_and_runs_none() {
 
 #[actix::test]
 async fn a_classic_owner_runs_its_streams_until_it_fails() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let rig = Rig::start().await;
     rig.streams(2).await;
     rig.register("a", 2).await;

@@ -10,6 +10,7 @@ use resilient_orchestrator::domain::ids::InstanceId;
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 async fn report(rig: &Rig) -> HealthReport {
     rig.orchestrator.system_health().await.unwrap()
@@ -120,6 +121,7 @@ async fn orphans_are_a_critical_failure_for_a_day() {
 
 #[actix::test]
 async fn a_held_mass_is_an_emergency_until_it_is_over() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(5, 0).await;
     pass(301.0).await;
     let page = history(&rig).await;
@@ -134,6 +136,7 @@ async fn a_held_mass_is_an_emergency_until_it_is_over() {
 
 #[actix::test]
 async fn what_happened_while_the_store_was_out_is_kept_and_saved_later() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = fleet(2, 2).await;
     pass(1.5).await;
     let before = rig.store.health_rows();

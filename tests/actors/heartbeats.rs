@@ -7,6 +7,7 @@ use resilient_orchestrator::domain::time::WallTime;
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass};
+use crate::support_log::expect_errors;
 
 async fn history(rig: &Rig) -> (usize, bool) {
     let ask = AskHistory {
@@ -39,6 +40,7 @@ async fn a_heartbeat_is_saved_within_the_flush_interval_and_its_metrics_are_show
 
 #[actix::test]
 async fn what_a_flush_could_not_save_is_kept_and_saved_later() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = Rig::start().await;
     rig.register("a", 1).await;
     rig.store.set_outage(Some(Outage::Refusing));
@@ -57,6 +59,7 @@ async fn what_a_flush_could_not_save_is_kept_and_saved_later() {
 
 #[actix::test]
 async fn a_heartbeat_never_waits_for_the_store() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = Rig::start().await;
     rig.register("a", 1).await;
     rig.store.set_outage(Some(Outage::Hanging));

@@ -9,6 +9,7 @@ use resilient_orchestrator::domain::ids::Incarnation;
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass, registration, report, settle_down};
+use crate::support_log::expect_errors;
 
 /// The interval workers are told to keep.
 const INTERVAL: f64 = 30.0;
@@ -56,6 +57,7 @@ async fn both_beat(rig: &Rig, older: Incarnation, newest: Incarnation, times: us
 
 #[actix::test]
 async fn a_process_that_goes_on_under_an_older_life_is_one_alert_and_one_event() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::start().await;
     let older = register(&rig).await;
     assert!(beat(&rig, older).await);
@@ -163,6 +165,11 @@ async fn classic_workers_never_are_duplicates() {
 
 #[actix::test]
 async fn it_is_reported_while_the_store_is_out_and_written_down_when_it_is_back() {
+    expect_errors(&[
+        "alert store_unavailable",
+        "alert system_health",
+        "the store is out",
+    ]);
     let rig = Rig::start().await;
     let older = register(&rig).await;
     let newest = register(&rig).await;
@@ -179,6 +186,7 @@ async fn it_is_reported_while_the_store_is_out_and_written_down_when_it_is_back(
 
 #[actix::test]
 async fn removal_and_restart_end_the_alert_and_who_is_still_there_is_found_again() {
+    expect_errors(&["another orchestrator has taken over"]);
     let rig = Rig::start().await;
     let older = register(&rig).await;
     let newest = register(&rig).await;
@@ -294,6 +302,12 @@ async fn a_name_found_in_both_ways_has_one_alert_until_both_are_over() {
 /// One event the store will never take must not keep the others from being written down.
 #[actix::test]
 async fn an_event_the_store_refuses_is_left_out_alone() {
+    expect_errors(&[
+        "alert store_unavailable",
+        "alert system_health",
+        "the store is out",
+        "will not be written down",
+    ]);
     let rig = Rig::start().await;
     let mut lives = Vec::new();
     for id in ["a", "b"] {

@@ -21,6 +21,7 @@ use resilient_orchestrator::domain::withdrawal::WithdrawalCause;
 
 use crate::faults::{Fault, Outage};
 use crate::rig::{Rig, pass, report, settle_down, spec};
+use crate::support_log::expect_errors;
 
 /// The default lease and its margin.
 const LEASE: f64 = 240.0;
@@ -323,21 +324,25 @@ async fn survives_a_restart(is_removed: bool) {
 
 #[actix::test]
 async fn a_removal_survives_a_restart() {
+    expect_errors(&["another orchestrator has taken over"]);
     survives_a_restart(true).await;
 }
 
 #[actix::test]
 async fn a_failure_that_waits_survives_a_restart() {
+    expect_errors(&["another orchestrator has taken over"]);
     survives_a_restart(false).await;
 }
 
 #[actix::test]
 async fn an_emergency_ends_in_maintenance_when_the_lease_is_over() {
+    expect_errors(&["alert emergency_recovery"]);
     ends_in_maintenance(false).await;
 }
 
 #[actix::test]
 async fn an_emergency_that_waits_survives_a_restart() {
+    expect_errors(&["alert emergency_recovery"]);
     ends_in_maintenance(true).await;
 }
 
@@ -369,6 +374,7 @@ async fn ends_in_maintenance(restarts: bool) {
 
 #[actix::test]
 async fn an_emergency_joins_the_failure_that_waits() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     fail(&rig).await;
     let order = rig.orchestrator.emergency("a".into(), "worse".to_owned());
@@ -384,6 +390,7 @@ async fn an_emergency_joins_the_failure_that_waits() {
 /// and somebody who asks meanwhile and is refused does not undo it.
 #[actix::test]
 async fn what_was_promised_is_kept_through_an_outage() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = fleet().await;
     fail(&rig).await;
     rig.store.set_outage(Some(Outage::Refusing));
@@ -430,6 +437,7 @@ async fn what_is_being_taken_is_not_handed_out_again() {
 /// A lease outlives the settings it was granted under.
 #[actix::test]
 async fn a_shorter_timeout_after_a_restart_does_not_cut_a_lease_short() {
+    expect_errors(&["another orchestrator has taken over"]);
     let rig = fleet().await;
     let thresholds = LivenessThresholds::from_timeout(Duration::from_secs(60));
     let shorter = SystemSettings {
@@ -525,6 +533,7 @@ fn counts(rig: &Rig) -> Vec<(u32, u32, u32)> {
 
 #[actix::test]
 async fn an_emergency_of_an_obedient_worker_counts_what_it_handed_over() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     take_out(&rig).await;
     follow(&rig, "a").await;
@@ -554,6 +563,7 @@ async fn an_emergency_of_an_obedient_worker_counts_what_it_handed_over() {
 
 #[actix::test]
 async fn an_order_that_succeeded_is_no_critical_failure() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     take_out(&rig).await;
     pass(2.0).await;
@@ -568,6 +578,7 @@ async fn an_order_that_succeeded_is_no_critical_failure() {
 
 #[actix::test]
 async fn an_order_that_leaves_streams_without_an_instance_is_a_critical_failure() {
+    expect_errors(&["alert emergency_recovery", "alert streams_orphaned"]);
     let rig = fleet().await;
     rig.orchestrator
         .remove(Remove::by_operator("b".into()))
@@ -600,6 +611,7 @@ async fn a_reported_failure_counts_what_was_handed_over_and_what_was_not() {
 
 #[actix::test]
 async fn what_was_handed_over_before_a_restart_is_counted() {
+    expect_errors(&["alert emergency_recovery"]);
     let rig = fleet().await;
     take_out(&rig).await;
     release(&rig, 2).await;

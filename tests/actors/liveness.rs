@@ -8,6 +8,7 @@ use resilient_orchestrator::domain::stream::{AssignReason, StreamState};
 
 use crate::faults::{Fault, Outage};
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 fn ids(ids: impl IntoIterator<Item = i64>) -> Vec<StreamId> {
     ids.into_iter().map(StreamId::new).collect()
@@ -123,6 +124,7 @@ async fn beat_between_detection_and_fence() -> Rig {
 
 #[actix::test]
 async fn a_beat_between_detection_and_decision_leaves_the_instance_alone() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let rig = beat_between_detection_and_fence().await;
     assert_eq!(rig.held("a").await, [1]);
     assert!(!rig.entry("a").is_fenced());
@@ -135,6 +137,7 @@ async fn a_beat_between_detection_and_decision_leaves_the_instance_alone() {
 
 #[actix::test]
 async fn suspicion_ends_at_once_when_the_fence_is_the_first_to_see_the_beat() {
+    expect_errors(&["alert system_health"]);
     let rig = beat_between_detection_and_fence().await;
     assert_eq!(
         rig.status("a"),

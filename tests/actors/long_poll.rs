@@ -21,6 +21,7 @@ use resilient_orchestrator::store;
 use tokio::task::JoinHandle;
 
 use crate::rig::{Rig, pass, registration, settle_down, spec};
+use crate::support_log::expect_errors;
 
 type Answer = Result<WorkerUpdate, Refusal>;
 
@@ -214,6 +215,7 @@ async fn an_instance_that_is_removed_wakes_who_waits_for_it() {
 
 #[actix::test]
 async fn it_is_no_sign_of_life() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let rig = with_two().await;
     rig.keep_beating(&["b"]);
     for _ in 0..13 {

@@ -45,3 +45,5 @@ mod rolls;
 mod room;
 mod standstill;
 mod supervision;
+#[path = "../support_log/mod.rs"]
+mod support_log;

@@ -9,6 +9,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 
 use crate::faults::{Fault, Outage, Side};
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 #[actix::test]
 async fn a_change_that_waits_for_the_queue_the_store_and_its_settling_has_one_limit() {
@@ -94,16 +95,27 @@ async fn recovery_waits_for_the_store(outage: Outage) {
 
 #[actix::test]
 async fn a_recovery_waits_for_a_store_that_refuses_and_runs_when_it_is_back() {
+    expect_errors(&[
+        "alert emergency_recovery",
+        "alert store_unavailable",
+        "the store is out",
+    ]);
     recovery_waits_for_the_store(Outage::Refusing).await;
 }
 
 #[actix::test]
 async fn a_recovery_waits_for_a_store_that_hangs_and_runs_when_it_is_back() {
+    expect_errors(&[
+        "alert emergency_recovery",
+        "alert store_unavailable",
+        "the store is out",
+    ]);
     recovery_waits_for_the_store(Outage::Hanging).await;
 }
 
 #[actix::test]
 async fn the_stores_return_wakes_the_recovery_before_its_own_retry() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = silent_during(Outage::Refusing).await;
     while rig.orchestrator.store_gate().is_up() {
         pass(0.1).await;
@@ -182,10 +194,12 @@ async fn suspicion_is_seen_again(outage: Outage) {
 
 #[actix::test]
 async fn a_suspicion_lost_to_a_store_that_refuses_is_seen_again_when_it_is_back() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     suspicion_is_seen_again(Outage::Refusing).await;
 }
 
 #[actix::test]
 async fn a_suspicion_lost_to_a_store_that_hangs_is_seen_again_when_it_is_back() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     suspicion_is_seen_again(Outage::Hanging).await;
 }

@@ -20,6 +20,7 @@ use resilient_orchestrator::domain::stream::StreamState;
 use crate::faults::Outage;
 use crate::restart::life;
 use crate::rig::{Rig, pass, report, self_filling, settle_down};
+use crate::support_log::expect_errors;
 
 const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "h"];
 
@@ -113,6 +114,7 @@ async fn until_quarantined(rig: &Rig, stream: i64, most: u32) {
 
 #[actix::test]
 async fn three_workers_die_of_a_poisonous_stream_and_the_others_run_on() {
+    expect_errors(&["alert stream_quarantined", "alert system_health"]);
     let rig = fleet(Rig::start().await, &NAMES).await;
     let workers = Workers::poisoned_by(&[1]);
     workers.work(&rig, &NAMES);
@@ -151,6 +153,7 @@ async fn three_workers_die_of_a_poisonous_stream_and_the_others_run_on() {
 
 #[actix::test]
 async fn a_cured_stream_leaves_after_its_trial_and_the_alert_closes() {
+    expect_errors(&["alert stream_quarantined"]);
     let rig = fleet(Rig::start().await, &NAMES).await;
     let workers = Workers::poisoned_by(&[1]);
     workers.work(&rig, &NAMES);
@@ -168,6 +171,7 @@ async fn a_cured_stream_leaves_after_its_trial_and_the_alert_closes() {
 
 #[actix::test]
 async fn an_operator_releases_it_at_once() {
+    expect_errors(&["alert stream_quarantined"]);
     let rig = fleet(Rig::start().await, &NAMES).await;
     let workers = Workers::poisoned_by(&[1]);
     workers.work(&rig, &NAMES);
@@ -191,6 +195,7 @@ async fn an_operator_releases_it_at_once() {
 
 #[actix::test]
 async fn of_two_that_died_with_their_owners_the_innocent_goes_on() {
+    expect_errors(&["alert stream_quarantined", "alert system_health"]);
     // One instance at a time, so that both streams always go together.
     let rig = Rig::start().await;
     pass(1.0).await;
@@ -227,6 +232,7 @@ async fn of_two_that_died_with_their_owners_the_innocent_goes_on() {
 
 #[actix::test]
 async fn a_mass_failure_is_no_evidence() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = fleet(Rig::start().await, &NAMES).await;
     pass(1.0).await;
     for name in NAMES {
@@ -262,6 +268,7 @@ async fn a_removal_and_a_planned_move_are_no_evidence() {
 
 #[test]
 fn it_stays_quarantined_across_a_restart_and_a_silence_across_it_is_no_evidence() {
+    expect_errors(&["alert stream_quarantined"]);
     let first = life(
         async |_| {
             let rig = Rig::in_paused_time(SystemSettings::default()).await;
@@ -299,6 +306,11 @@ fn it_stays_quarantined_across_a_restart_and_a_silence_across_it_is_no_evidence(
 
 #[actix::test]
 async fn a_retry_that_cannot_be_saved_is_repeated() {
+    expect_errors(&[
+        "alert store_unavailable",
+        "alert stream_quarantined",
+        "the store is out",
+    ]);
     let rig = fleet(Rig::start().await, &NAMES).await;
     let workers = Workers::poisoned_by(&[1]);
     workers.work(&rig, &NAMES);

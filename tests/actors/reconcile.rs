@@ -13,6 +13,7 @@ use resilient_orchestrator::domain::stream::AssignReason;
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass, report, settle_down};
+use crate::support_log::expect_errors;
 
 /// The interval workers are told to keep; a grace is two of them.
 const INTERVAL: f64 = 30.0;
@@ -353,6 +354,7 @@ async fn a_worker_whose_lease_is_withdrawn_is_judged_by_its_version_alone() {
 
 #[actix::test]
 async fn a_restart_and_a_panic_begin_anew() {
+    expect_errors(&["another orchestrator has taken over"]);
     let rig = fleet().await;
     beats(&rig, &[1, 2, 3, 77], 5).await;
     assert!(alerts(&rig).await[0].is_open());
@@ -374,6 +376,7 @@ async fn a_restart_and_a_panic_begin_anew() {
 
 #[actix::test]
 async fn what_could_not_be_saved_is_settled_when_the_store_is_back() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = fleet().await;
     beats(&rig, &[1, 2], 4).await;
     rig.store.set_outage(Some(Outage::Refusing));

@@ -19,6 +19,7 @@ use resilient_orchestrator::domain::stream::AssignReason;
 use crate::faults::{Fault, Outage};
 use crate::restart::life;
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 /// `a` holds two streams and is silent for 299 s, `b` has room and beats.
 async fn nearly_failed(settings: SystemSettings) -> Rig {
@@ -106,6 +107,7 @@ async fn a_slow_save_shows_in_the_steps() {
 
 #[actix::test]
 async fn attempts_that_are_used_up_become_an_emergency_that_is_tried_for_ever() {
+    expect_errors(&["alert recovery_exhausted", "is an emergency after"]);
     let rig = nearly_failed(SystemSettings::default()).await;
     rig.store.refuse_content_about(Some("a".into()));
     pass(3_600.0).await;
@@ -161,6 +163,7 @@ async fn attempts_that_are_used_up_become_an_emergency_that_is_tried_for_ever() 
 
 #[actix::test]
 async fn without_automatic_emergencies_it_is_tried_on_in_the_ordinary_way() {
+    expect_errors(&["alert recovery_exhausted", "is an emergency after"]);
     let settings = SystemSettings {
         emergency_enabled: false,
         ..SystemSettings::default()
@@ -179,6 +182,7 @@ async fn without_automatic_emergencies_it_is_tried_on_in_the_ordinary_way() {
 
 #[actix::test]
 async fn what_failed_during_an_outage_is_recorded_when_it_is_over() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = nearly_failed(SystemSettings::default()).await;
     rig.store.set_outage(Some(Outage::Refusing));
     pass(120.0).await;
@@ -204,6 +208,7 @@ async fn what_failed_during_an_outage_is_recorded_when_it_is_over() {
 
 #[actix::test]
 async fn no_room_is_no_failed_attempt() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::start().await;
     rig.streams(2).await;
     rig.register("a", 2).await;
@@ -339,6 +344,7 @@ async fn a_forced_recovery_joins_the_one_that_waits() {
 
 #[actix::test]
 async fn a_recovery_that_is_an_emergency_says_so_in_its_moves() {
+    expect_errors(&["alert recovery_exhausted", "is an emergency after"]);
     let rig = nearly_failed(SystemSettings::default()).await;
     rig.store.refuse_content_about(Some("a".into()));
     pass(120.0).await;

@@ -10,6 +10,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use crate::faults::Fault;
 use crate::restart::life;
 use crate::rig::{Rig, pass};
+use crate::support_log::expect_errors;
 
 /// What begins a recovery of `a`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,6 +104,7 @@ fn survive(trigger: Trigger, stop: (usize, Fault)) -> (Vec<Incident>, usize, Ins
 
 #[test]
 fn a_timeout_that_was_not_acted_on_is_judged_anew_with_full_grace() {
+    expect_errors(&["alert streams_orphaned"]);
     for stop in [STOPS[0], STOPS[1], STOPS[2]] {
         let (incidents, held, status) = survive(Trigger::Timeout, stop);
         assert_eq!((held, status), (4, InstanceStatus::Suspect), "{stop:?}");
@@ -120,6 +122,7 @@ fn a_timeout_that_was_not_acted_on_is_judged_anew_with_full_grace() {
 
 #[test]
 fn moves_that_were_saved_are_verified_and_their_incident_ends() {
+    expect_errors(&["alert streams_orphaned"]);
     for trigger in [Trigger::Timeout, Trigger::Report, Trigger::TakenOut] {
         for stop in [STOPS[3], STOPS[4], STOPS[5]] {
             let (incidents, held, status) = survive(trigger, stop);
@@ -140,6 +143,7 @@ fn moves_that_were_saved_are_verified_and_their_incident_ends() {
 
 #[test]
 fn what_a_person_asked_for_is_carried_on() {
+    expect_errors(&["alert streams_orphaned"]);
     for trigger in [Trigger::Report, Trigger::TakenOut] {
         for stop in [STOPS[1], STOPS[2]] {
             let (incidents, held, status) = survive(trigger, stop);

@@ -14,6 +14,7 @@ use resilient_orchestrator::domain::heartbeat::{Heartbeat, ReportedStreams};
 use resilient_orchestrator::domain::ids::{AssignmentVersion, StreamId};
 
 use crate::rig::{Rig, pass, report, settle_down, spec};
+use crate::support_log::expect_errors;
 
 use AlertKind::{OverlapUnfinished, ReleaseRefused, RunsWhatWasTaken, StreamsDiffer};
 
@@ -192,6 +193,7 @@ async fn detail(rig: &Rig, kind: AlertKind) -> String {
 
 #[actix::test]
 async fn a_worker_listing_what_was_taken_is_reported_within_a_timeout() {
+    expect_errors(&["alert system_health"]);
     tokio::time::pause();
     for without_version in [false, true] {
         let rig = fleet_in_paused_time().await;
@@ -299,6 +301,7 @@ async fn a_classic_worker_that_lists_what_was_deleted_is_reported_too() {
 
 #[actix::test]
 async fn a_stream_that_is_not_released_is_reported_whatever_the_worker_sends() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     type Sends = fn(&Rig, Names) -> Heartbeat;
     let sends: [(&str, Sends); 5] = [
         ("plain heartbeats", |rig, _| plain(rig, "a")),
@@ -411,6 +414,7 @@ async fn an_overlap_that_does_not_end_is_reported_until_it_ends() {
 
 #[actix::test]
 async fn a_restart_keeps_what_is_saved_and_begins_anew_with_what_is_said() {
+    expect_errors(&["another orchestrator has taken over"]);
     let rig = fleet().await;
     let names = old(&rig);
     disable(&rig, 1).await;

@@ -8,6 +8,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 
 use crate::faults::Fault;
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 async fn holder_and_heir() -> Rig {
     let rig = Rig::start().await;
@@ -107,6 +108,7 @@ async fn the_end_of_an_older_lifes_recovery_is_no_answer_about_the_current_life(
 
 #[actix::test]
 async fn failed_instances_without_streams_are_forgotten_after_their_retention() {
+    expect_errors(&["alert system_health"]);
     let settings = SystemSettings {
         instance_retention: std::time::Duration::from_secs(3_600),
         ..SystemSettings::default()

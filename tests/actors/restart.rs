@@ -7,6 +7,7 @@ use resilient_orchestrator::domain::commands::SayGoodbye;
 use resilient_orchestrator::domain::instance::InstanceStatus;
 
 use crate::rig::{Rig, pass};
+use crate::support_log::expect_errors;
 
 pub(crate) fn life(work: impl AsyncFnOnce(Option<Rig>) -> Rig, before: Option<Rig>) -> Rig {
     let system = actix::System::with_tokio_rt(|| {
@@ -21,6 +22,7 @@ pub(crate) fn life(work: impl AsyncFnOnce(Option<Rig>) -> Rig, before: Option<Ri
 
 #[test]
 fn after_a_long_absence_nobody_fails_before_a_full_timeout_since_the_start() {
+    expect_errors(&["alert system_health"]);
     let first = life(
         async |_| {
             let rig = Rig::in_paused_time(SystemSettings::default()).await;
@@ -53,6 +55,7 @@ fn after_a_long_absence_nobody_fails_before_a_full_timeout_since_the_start() {
 
 #[test]
 fn a_suspect_of_the_life_before_is_not_trusted_for_the_orchestrators_own_start() {
+    expect_errors(&["alert system_health"]);
     let first = life(
         async |_| {
             let rig = Rig::in_paused_time(SystemSettings::default()).await;

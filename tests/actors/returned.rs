@@ -13,6 +13,7 @@ use resilient_orchestrator::domain::stream::StreamState;
 use crate::faults::{Fault, Outage};
 use crate::restart::life;
 use crate::rig::{Rig, pass, self_filling, settle_down, spec};
+use crate::support_log::expect_errors;
 
 /// Instances that fill themselves and beat on, and stream 1.
 async fn filled_by(ids: &[&str]) -> Rig {
@@ -223,6 +224,7 @@ fn a_pause_and_a_trial_go_on_after_a_restart() {
 
 #[actix::test]
 async fn the_end_of_a_pause_that_cannot_be_saved_is_tried_again() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let rig = filled_by(&["a", "b"]).await;
     bounce(&rig).await;
     bounce(&rig).await;

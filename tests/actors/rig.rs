@@ -32,6 +32,7 @@ use tokio::sync::mpsc;
 
 use crate::faults::FaultyStore;
 pub(crate) use crate::orders::{registration, self_filling, spec};
+use crate::support_log::{NoUnexpectedError, expect_errors, watch};
 
 /// Some day in 2023, so that wall times look like wall times.
 const START: WallTime = WallTime::from_micros(1_700_000_000_000_000);
@@ -54,6 +55,7 @@ pub(crate) struct Rig {
     pub(crate) orchestrator: Orchestrator,
     pub(crate) clock: VirtualTime,
     pub(crate) fatal: mpsc::UnboundedReceiver<Fatal>,
+    _log: NoUnexpectedError,
 }
 
 impl Rig {
@@ -83,6 +85,8 @@ impl Rig {
 
     /// Another life on the same store. The life before it must be over.
     pub(crate) async fn again(self, settings: SystemSettings) -> Self {
+        // Its actors may notice that before they end.
+        expect_errors(&["another orchestrator has taken over"]);
         let clock = VirtualTime::starting_at(self.clock.wall());
         Self::on(self.store, settings, clock).await
     }
@@ -93,6 +97,7 @@ impl Rig {
     }
 
     async fn on_exactly(store: FaultyStore, settings: SystemSettings, clock: VirtualTime) -> Self {
+        let log = watch();
         store.set_clock(clock.clock());
         let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
         let telemetry = Telemetry::new(&mut Metrics::default());
@@ -108,6 +113,7 @@ impl Rig {
             orchestrator,
             clock,
             fatal,
+            _log: log,
         }
     }
 

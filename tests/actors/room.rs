@@ -8,6 +8,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::stream::StreamState;
 
 use crate::rig::{Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 /// `full` holds stream 1 and has no room; stream 2 is orphaned by `gone`.
 async fn one_orphan() -> Rig {
@@ -94,6 +95,7 @@ async fn by_disabling_a_stream() {
 
 #[actix::test]
 async fn by_the_end_of_suspicion() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let rig = Rig::start().await;
     rig.streams(1).await;
     rig.register("gone", 1).await;

@@ -9,6 +9,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 
 use crate::faults::Outage;
 use crate::rig::{Rig, pass, registration};
+use crate::support_log::expect_errors;
 
 /// Nothing happens for so long; all timers of that time expire at once afterwards.
 async fn stand_still(rig: &Rig, seconds: u64) {
@@ -110,6 +111,7 @@ async fn while_the_program_does_not_listen_no_deadline_runs_out() {
 
 #[actix::test]
 async fn once_the_program_listens_again_what_was_left_of_a_deadline_runs_on_after_the_grace() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::start().await;
     rig.register("a", 1).await;
     pass(100.0).await;
@@ -128,6 +130,7 @@ async fn once_the_program_listens_again_what_was_left_of_a_deadline_runs_on_afte
 
 #[actix::test]
 async fn a_mass_failure_that_is_held_stays_held_while_the_program_does_not_listen() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = Rig::start().await;
     for number in 0..5 {
         rig.register(&format!("i{number}"), 1).await;

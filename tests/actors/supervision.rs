@@ -10,6 +10,7 @@ use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::supervision::MAX_RESTARTS;
 
 use crate::rig::{Boom, Rig, pass, settle_down};
+use crate::support_log::expect_errors;
 
 async fn actor(rig: &Rig, id: &str) -> Option<Addr<InstanceActor>> {
     rig.actor(id).await.filter(Addr::connected)
@@ -21,6 +22,7 @@ fn restarts(rig: &Rig) -> u64 {
 
 #[actix::test]
 async fn a_panicking_actor_is_re_created_loses_no_heartbeat_and_disturbs_no_sibling() {
+    expect_errors(&["alert system_health"]);
     let rig = Rig::start().await;
     rig.register("a", 1).await;
     rig.register("sibling", 1).await;
@@ -73,6 +75,7 @@ async fn the_death_of_half_of_a_thousand_actors_at_once_loses_none() {
 
 #[actix::test]
 async fn an_actor_that_keeps_panicking_is_left_alone_and_its_instance_is_still_judged() {
+    expect_errors(&["keeps ending"]);
     let rig = Rig::start().await;
     rig.streams(1).await;
     rig.register("a", 1).await;
@@ -106,6 +109,7 @@ async fn an_actor_that_keeps_panicking_is_left_alone_and_its_instance_is_still_j
 
 #[actix::test]
 async fn a_quarantined_instance_that_falls_silent_is_recovered_by_the_sweep() {
+    expect_errors(&["keeps ending"]);
     let rig = Rig::start().await;
     rig.streams(1).await;
     rig.register("a", 1).await;
@@ -128,6 +132,7 @@ async fn a_quarantined_instance_that_falls_silent_is_recovered_by_the_sweep() {
 
 #[actix::test]
 async fn a_quarantined_instance_that_failed_is_seen_returning_by_the_sweep() {
+    expect_errors(&["alert system_health", "keeps ending"]);
     let rig = Rig::start().await;
     rig.register("a", 1).await;
     pass(200.0).await;
@@ -198,6 +203,7 @@ async fn the_end_of_a_retired_actor_is_not_taken_for_its_successors() {
         added: [].into(),
         removed: [rig.entry("a")].into(),
         events: [].into(),
+        requests: [].into(),
     });
     settle_down().await;
     assert!(actor(&rig, "a").await.is_some());

@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 use tempfile::tempdir;
 
 use crate::sources::root;
+use crate::support::process::expect_errors;
 use crate::support::process::{Orchestrator, start};
 use crate::support::worker::has_python;
 
@@ -421,6 +422,7 @@ impl Drop for ClassicWorker {
 
 #[test]
 fn the_classic_worker_in_twenty_lines_follows_its_list() {
+    expect_errors(&["alert streams_orphaned"]);
     let page = page();
     let [program] = blocks(&page, "python")[..] else {
         panic!("the page has another number of programs");

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cable::Cable;
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, pass};
 use resilient_orchestrator::actors::leadership::{ClusterView, Identity, Office};
 use resilient_orchestrator::actors::start::Loaded;
@@ -96,6 +97,7 @@ fn concrete(path: &str) -> String {
 
 #[actix_web::test]
 async fn without_a_proof_no_route_denies_confirms_or_judges() {
+    expect_errors(&["alert leader_unproven"]);
     let (world, cable) = led().await;
     cable.cut(true);
     pass(5).await;
@@ -133,6 +135,7 @@ async fn each_route_that_changes_something_says_what_its_answers_do() {
 
 #[actix_web::test]
 async fn a_leader_cut_off_from_its_row_renews_and_tells_nothing() {
+    expect_errors(&["alert leader_unproven"]);
     let (world, cable) = led().await;
     world.streams(1..=2).await;
     let life = world.register("w", 5).await["incarnation"].clone();
@@ -196,6 +199,7 @@ async fn a_leader_cut_off_from_its_row_renews_and_tells_nothing() {
 
 #[actix_web::test]
 async fn half_of_the_time_to_a_stop_after_the_last_proof_no_lease_is_told() {
+    expect_errors(&["alert leader_unproven"]);
     let (world, cable) = led().await;
     let life = world.register("w", 5).await["incarnation"].clone();
     let beat = json!({"server_id": "w", "current_streams": 0, "incarnation": life,

@@ -8,57 +8,25 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::sync::Once;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support_http::{World, settle};
+use crate::support_http::{World, settle, support_log};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 use resilient_orchestrator::http::{self, HttpSettings, MAX_BODY, route_table};
 use serde_json::{Value, json};
 
-static ERRORS: AtomicUsize = AtomicUsize::new(0);
-
-/// Counts what is logged as an error.
-struct ErrorCounter;
-
-impl log::Log for ErrorCounter {
-    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-        metadata.level() == log::Level::Error
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        // The HTTP library itself calls a broken request a "stream error"; counted are our own
-        // words.
-        if self.enabled(record.metadata()) && !record.target().starts_with("actix_http") {
-            ERRORS.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn flush(&self) {}
-}
-
-fn count_errors() {
-    static INSTALL: Once = Once::new();
-    INSTALL.call_once(|| {
-        log::set_logger(&ErrorCounter).unwrap();
-        log::set_max_level(log::LevelFilter::Error);
-    });
-}
-
 fn assert_nothing_logged() {
-    assert_eq!(
-        ERRORS.load(Ordering::Relaxed),
-        0,
-        "bad input is no error of ours"
+    let errors = support_log::errors();
+    assert!(
+        errors.is_empty(),
+        "bad input is no error of ours: {errors:?}"
     );
 }
 
 /// A world with an instance `a` that runs streams 1 and 2, and stream 3 that nobody runs.
 async fn prepared() -> World {
-    count_errors();
     let world = World::start().await;
     world.streams(1..=3).await;
     world.register("a", 5).await;
@@ -771,7 +739,7 @@ fn assert_problem(answer: &str, status: u16) {
 
 #[actix_web::test]
 async fn over_real_connections() {
-    count_errors();
+    let _log = support_log::watch();
     let world = World::on(World::empty_store(), HttpSettings::default()).await;
     let listener = http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();

@@ -1,5 +1,6 @@
 //! The mass-failure brake over HTTP: what is shown, what may be ordered, what is refused.
 
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, pass};
 use serde_json::{Value, json};
 
@@ -39,6 +40,7 @@ async fn an_open_brake_says_so_and_there_is_nothing_to_release() {
 
 #[actix_web::test]
 async fn a_held_mass_is_shown_with_its_size_its_end_and_its_reason() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let world = held().await;
     let answer = world.get(PATH).await.ok();
     assert_has(
@@ -60,6 +62,7 @@ async fn a_held_mass_is_shown_with_its_size_its_end_and_its_reason() {
 
 #[actix_web::test]
 async fn an_operator_prolongs_and_releases_with_a_reason_that_is_kept() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let world = held().await;
     for (duration, until) in [(json!("60s"), "00:06:30"), (json!(30), "00:07:00")] {
         let mut prolong = order("prolong", "the switch is being replaced");
@@ -101,6 +104,7 @@ async fn an_operator_prolongs_and_releases_with_a_reason_that_is_kept() {
 
 #[actix_web::test]
 async fn bad_orders_are_refused_field_by_field_and_change_nothing() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let world = held().await;
     let before = world.get(PATH).await.ok();
     let long = "x".repeat(10_000);

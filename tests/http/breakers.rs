@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it found by failing")]
 
 use crate::support_http::faults::Outage;
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, pass, settle};
 use serde_json::{Value, json};
 
@@ -72,6 +73,7 @@ async fn closed_breakers_are_shown() {
 
 #[actix_web::test]
 async fn an_open_breaker_names_its_next_probe_and_so_does_every_refusal() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let world = out(Outage::Refusing).await;
     let shown = breaker(&world, "store_writes").await;
     assert_eq!(shown["state"], "open");
@@ -89,11 +91,13 @@ async fn an_open_breaker_names_its_next_probe_and_so_does_every_refusal() {
 
 #[actix_web::test]
 async fn an_outage_is_refused_in_no_time_and_answered_from_memory_with_its_age() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     from_memory(Outage::Refusing).await;
 }
 
 #[actix_web::test]
 async fn a_store_that_hangs_is_refused_in_no_time_too() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     from_memory(Outage::Unreachable).await;
 }
 
@@ -172,6 +176,7 @@ fn remembered() -> Vec<String> {
 
 #[actix_web::test]
 async fn one_breaker_is_forced_and_released_and_the_other_goes_on() {
+    expect_errors(&["alert store_unavailable"]);
     let world = prepared().await;
     let forced = force(&world, "store_writes", "open").await;
     assert_has(
@@ -205,6 +210,7 @@ async fn one_breaker_is_forced_and_released_and_the_other_goes_on() {
 
 #[actix_web::test]
 async fn forced_closed_is_shown_as_such_and_asks_the_store() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let world = out(Outage::Refusing).await;
     let forced = force(&world, "store_reads", "closed").await;
     assert_has(&forced, &json!({"state": "closed", "forced": "closed"}));
@@ -217,6 +223,7 @@ async fn forced_closed_is_shown_as_such_and_asks_the_store() {
 
 #[actix_web::test]
 async fn bad_orders_are_refused_field_by_field_and_change_nothing() {
+    expect_errors(&["alert store_unavailable"]);
     let world = World::start().await;
     let before = world.get(PATH).await.ok();
     let long = "x".repeat(1_001);

@@ -5,6 +5,7 @@
     reason = "a test panics when the ground it stands on gives way"
 )]
 
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{Answer, World, assert_begins_with, assert_has, ids, pass, settle};
 use resilient_orchestrator::http::{
     Contract, HttpSettings, Parameters, RequestLimits, route_table,
@@ -13,6 +14,7 @@ use serde_json::{Value, json};
 
 #[actix_web::test]
 async fn registering_again_with_less_room_lets_go_of_the_excess() {
+    expect_errors(&["alert streams_orphaned"]);
     let world = World::start().await;
     world.streams(1..=5).await;
     let body = json!({"server_id": "a", "ip": "h", "port": 1, "max_streams": 4,
@@ -117,6 +119,7 @@ async fn moves_and_kinds_of_handing_over_that_make_no_sense_are_refused() {
 
 #[actix_web::test]
 async fn who_takes_from_a_leased_worker_is_told_until_when_it_waits() {
+    expect_errors(&["alert emergency_recovery"]);
     let world = World::start().await;
     world.streams(1..=2).await;
     let life = world.register("a", 2).await["incarnation"].clone();

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_begins_with, assert_has, ids, pass, settle};
 use serde_json::{Value, json};
 
@@ -407,6 +408,7 @@ impl WorkerA<'_> {
 
 #[actix_web::test]
 async fn worker_a_lives_through_failover_restart_and_reduction() {
+    expect_errors(&["alert streams_orphaned"]);
     let world = World::start().await;
     world.streams(1..=8).await;
     let mut first = WorkerA {

@@ -7,6 +7,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, pass, settle};
 
 /// A fleet in which `a` failed after a minute with four streams, which `b` has now.
@@ -213,6 +214,7 @@ async fn a_story_without_a_subject_is_404_and_bad_input_is_named() {
 
 #[actix_web::test]
 async fn an_incident_tells_its_whole_chain() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let world = after_a_failure().await;
     let incident = world.get("/resilience/incidents").await.ok()["incidents"][0].clone();
     assert_eq!(incident.get("story"), None, "lists stay short");

@@ -11,6 +11,7 @@ use resilient_orchestrator::http::{HttpSettings, RequestLimits};
 use serde_json::{Value, json};
 
 use crate::support_http::faults::Outage;
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{Opened, World, pass, settle};
 
 const STREAM: &str = "/resilience/events/stream";
@@ -130,6 +131,7 @@ async fn a_client_that_comes_back_misses_no_event_and_gets_none_twice() {
 
 #[actix_web::test]
 async fn a_stream_that_began_at_a_time_is_resumed_where_it_ended() {
+    expect_errors(&["alert system_health"]);
     let world = World::start().await;
     world.register("early", 4).await;
     pass(3_600).await;
@@ -322,6 +324,7 @@ async fn too_many_followers_are_refused_until_one_leaves() {
 
 #[actix_web::test]
 async fn an_outage_costs_a_follower_no_event() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let world = World::start().await;
     world.register("a", 1).await;
     let mut opened = open(&world, "").await;

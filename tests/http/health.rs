@@ -7,6 +7,7 @@
 )]
 
 use crate::support_http::faults::Outage;
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_begins_with, assert_has, pass, settle};
 use serde_json::{Value, json};
 
@@ -89,6 +90,7 @@ async fn an_empty_fleet_is_healthy_and_told_word_for_word() {
 
 #[actix_web::test]
 async fn a_failure_is_told_with_its_reason_its_streams_and_what_became_of_them() {
+    expect_errors(&["alert streams_orphaned"]);
     let world = after_a_failure().await;
     let answer = world.get("/resilience/status").await.ok();
     assert_has(
@@ -137,6 +139,11 @@ async fn a_failure_is_told_with_its_reason_its_streams_and_what_became_of_them()
 
 #[actix_web::test]
 async fn what_is_told_while_the_database_is_out_says_since_when_it_is_stale() {
+    expect_errors(&[
+        "alert store_unavailable",
+        "alert streams_orphaned",
+        "the store is out",
+    ]);
     let world = after_a_failure().await;
     world.store.set_outage(Some(Outage::Refusing));
     for _ in 0..6 {
@@ -162,6 +169,7 @@ async fn what_is_told_while_the_database_is_out_says_since_when_it_is_stale() {
 
 #[actix_web::test]
 async fn the_history_is_read_newest_first_and_in_pages() {
+    expect_errors(&["alert streams_orphaned"]);
     let world = after_a_failure().await;
     let whole = world.get("/resilience/history").await.ok();
     assert_eq!(whole.get("next"), None);
@@ -194,6 +202,11 @@ async fn the_history_is_read_newest_first_and_in_pages() {
 
 #[actix_web::test]
 async fn an_instance_that_keeps_failing_is_a_pattern_with_its_evidence() {
+    expect_errors(&[
+        "alert stream_quarantined",
+        "alert streams_orphaned",
+        "alert system_health",
+    ]);
     let world = after_a_failure().await;
     let none = world.get("/resilience/patterns").await.ok();
     assert_has(&none, &json!({"patterns": [], "incidents_looked_at": 1}));
@@ -220,6 +233,7 @@ async fn an_instance_that_keeps_failing_is_a_pattern_with_its_evidence() {
 
 #[actix_web::test]
 async fn alerts_are_listed_filtered_counted_and_closed() {
+    expect_errors(&["alert streams_orphaned"]);
     let world = after_a_failure().await;
     let open = world.get("/resilience/alerts?open=true").await.ok();
     let [alert] = list(&open, "alerts") else {
@@ -447,6 +461,7 @@ async fn add_up(world: &World, when: &str) -> (u64, u64, u64) {
 
 #[actix_web::test]
 async fn the_numbers_of_every_answer_add_up() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let world = World::start().await;
     assert_eq!(add_up(&world, "empty").await, (0, 0, 0));
     world.streams(1..=12).await;

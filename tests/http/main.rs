@@ -22,6 +22,7 @@ mod quarantine;
 mod rebalance;
 mod reconcile;
 mod recovery;
+mod request_ids;
 mod resilience;
 mod returning;
 mod rolls;

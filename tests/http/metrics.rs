@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::support_http::faults::Outage;
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, pass, settle};
 use resilient_orchestrator::http::HttpSettings;
 use serde_json::json;
@@ -160,6 +161,7 @@ async fn no_series_is_added_by_an_instance_or_a_stream_unless_it_is_wanted() {
 
 #[actix_web::test]
 async fn series_of_instances_show_each_instance() {
+    expect_errors(&["alert streams_orphaned"]);
     let world = busy().await;
     world.beat("b").await.ok();
     pass(7).await;
@@ -236,6 +238,7 @@ async fn heartbeats_are_counted_by_result_and_by_the_silence_before() {
 
 #[actix_web::test]
 async fn a_silent_instance_is_counted_with_its_detection_its_recovery_and_the_moves() {
+    expect_errors(&["alert streams_orphaned"]);
     let world = World::start().await;
     world.streams(1..=3).await;
     world.register("silent", 3).await;
@@ -265,6 +268,7 @@ async fn a_silent_instance_is_counted_with_its_detection_its_recovery_and_the_mo
 
 #[actix_web::test]
 async fn time_without_an_owner_is_added_up_over_the_streams() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let world = World::start().await;
     let unclaimed = "unowned_stream_seconds_total{state=\"unclaimed\"}";
     assert_eq!(Scrape::of(&world).await.value(unclaimed), 0.0);
@@ -346,6 +350,7 @@ async fn two_processes_under_one_name_are_a_duplicate_claim() {
 
 #[actix_web::test]
 async fn an_outage_is_seen_in_calls_transactions_breakers_and_answers() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let world = World::start().await;
     world.register("a", 3).await;
     world.store.set_outage(Some(Outage::Refusing));

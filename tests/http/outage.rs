@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::support_http::faults::{Fault, Outage};
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{NEW_YEAR, World};
 use crate::support_http::{assert_has, ids, pass, settle};
 use actix_web::http::header;
@@ -44,11 +45,13 @@ async fn prepared() -> World {
 
 #[actix_web::test]
 async fn writes_are_told_to_come_back_and_everything_else_goes_on() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     outage(Outage::Refusing).await;
 }
 
 #[actix_web::test]
 async fn a_store_that_hangs_is_a_store_that_is_out() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     outage(Outage::Unreachable).await;
 }
 
@@ -129,6 +132,7 @@ async fn what_the_store_refuses_is_the_value_s_fault_and_not_our_mistake() {
 
 #[actix_web::test]
 async fn silence_during_an_outage_is_acted_on_when_the_store_is_back() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
     let world = prepared().await;
     world.store.set_outage(Some(Outage::Refusing));
     for _ in 0..40 {

@@ -1,5 +1,6 @@
 //! Planned work over HTTP: cordons, drains, maintenance, and a worker's goodbye for a while.
 
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, ids, pass, settle};
 use serde_json::{Value, json};
 
@@ -160,6 +161,7 @@ async fn a_drain_is_planned_begun_shown_and_over() {
 
 #[actix_web::test]
 async fn a_drain_names_what_fits_nowhere() {
+    expect_errors(&["alert streams_orphaned"]);
     let world = world(3).await;
     let refused = world.send("POST", "/instances/a/drain").await.problem(409);
     assert_eq!(ids(&refused["would_not_fit"]), [4]);
@@ -279,6 +281,7 @@ async fn a_goodbye_reserves_the_streams_of_a_worker_until_it_is_back() {
 
 #[actix_web::test]
 async fn an_emergency_is_possible_while_something_is_planned() {
+    expect_errors(&["alert emergency_recovery"]);
     let world = world(9).await;
     let life = data(&world, "a").await["incarnation"].clone();
     let path = format!("/instances/a?incarnation={life}&back_in=600s");

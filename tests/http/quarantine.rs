@@ -1,5 +1,6 @@
 //! A stream whose owners fail: what is shown of it, and how it is released.
 
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, settle};
 use serde_json::{Value, json};
 
@@ -33,6 +34,7 @@ async fn shown(world: &World) -> Value {
 
 #[actix_web::test]
 async fn it_is_shown_with_its_evidence_wherever_streams_are_counted() {
+    expect_errors(&["alert stream_quarantined"]);
     let world = quarantined().await;
     let stream = shown(&world).await;
     assert_has(
@@ -83,6 +85,7 @@ async fn it_is_shown_with_its_evidence_wherever_streams_are_counted() {
 
 #[actix_web::test]
 async fn nobody_gets_it_and_a_move_says_what_leads_out() {
+    expect_errors(&["alert stream_quarantined"]);
     let world = quarantined().await;
     world.register("e", 5).await;
     let asked = world.assign("e", 5).await;
@@ -100,6 +103,7 @@ async fn nobody_gets_it_and_a_move_says_what_leads_out() {
 
 #[actix_web::test]
 async fn it_is_released_by_hand_and_the_trail_says_why() {
+    expect_errors(&["alert stream_quarantined"]);
     let world = quarantined().await;
     world.register("e", 5).await;
     let path = "/streams/1/release-quarantine";
@@ -161,6 +165,7 @@ async fn it_is_released_by_hand_and_the_trail_says_why() {
 
 #[actix_web::test]
 async fn workers_that_cannot_start_it_are_named_with_their_reasons() {
+    expect_errors(&["alert stream_quarantined"]);
     let world = World::start().await;
     world.streams(1..=1).await;
     for id in ["a", "b", "c"] {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, pass};
 
 /// Three workers of 20 places with 30 streams: 20, 10 and 0.
@@ -171,6 +172,7 @@ async fn a_leased_owner_releases_first_and_only_what_is_missing_is_planned_meanw
 
 #[actix_web::test]
 async fn an_order_while_a_mass_failure_is_held_is_refused_with_the_state() {
+    expect_errors(&["alert mass_failure", "alert system_health"]);
     let world = uneven().await;
     pass(300).await;
     for path in ["/rebalance/smart", "/rebalance/basic"] {

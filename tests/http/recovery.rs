@@ -6,6 +6,7 @@
 )]
 
 use crate::support_http::faults::Outage;
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, pass, settle};
 use serde_json::{Value, json};
 
@@ -55,6 +56,7 @@ fn steps(answer: &Value) -> Vec<(&str, &str)> {
 
 #[actix_web::test]
 async fn an_emergency_works_on_an_instance_that_beats_and_tells_its_four_steps() {
+    expect_errors(&["alert emergency_recovery"]);
     let world = world().await;
     let answer = emergency(&world, "a", "?reason=it+beats+and+does+nothing").await;
     assert_eq!(answer["status"], "success");
@@ -91,6 +93,11 @@ async fn an_emergency_works_on_an_instance_that_beats_and_tells_its_four_steps()
 
 #[actix_web::test]
 async fn an_instance_in_maintenance_is_answered_and_left_alone_until_it_is_released() {
+    expect_errors(&[
+        "alert emergency_recovery",
+        "alert streams_orphaned",
+        "alert system_health",
+    ]);
     let world = world().await;
     emergency(&world, "a", "").await;
     assert_has(
@@ -130,6 +137,11 @@ async fn an_instance_in_maintenance_is_answered_and_left_alone_until_it_is_relea
 
 #[actix_web::test]
 async fn one_that_is_released_and_does_not_beat_has_failed() {
+    expect_errors(&[
+        "alert emergency_recovery",
+        "alert streams_orphaned",
+        "alert system_health",
+    ]);
     let world = world().await;
     emergency(&world, "a", "").await;
     pass(130).await;
@@ -186,6 +198,7 @@ async fn a_forced_recovery_cuts_the_wait_for_a_retry_short() {
 
 #[actix_web::test]
 async fn without_the_database_nothing_is_promised() {
+    expect_errors(&["alert emergency_recovery"]);
     let world = world().await;
     for outage in [Outage::Refusing, Outage::Unreachable] {
         world.store.set_outage(Some(outage));
@@ -220,6 +233,7 @@ async fn without_the_database_nothing_is_promised() {
 
 #[actix_web::test]
 async fn bad_input_names_its_field_and_changes_nothing() {
+    expect_errors(&["alert emergency_recovery"]);
     let world = world().await;
     let before = world.saved().await;
     for reason in [
@@ -252,6 +266,7 @@ async fn bad_input_names_its_field_and_changes_nothing() {
 
 #[actix_web::test]
 async fn an_emergency_without_a_reason_is_obeyed_and_recorded_as_such() {
+    expect_errors(&["alert emergency_recovery"]);
     let world = world().await;
     let without = emergency(&world, "a", "").await;
     assert_has(
@@ -271,6 +286,7 @@ async fn an_emergency_without_a_reason_is_obeyed_and_recorded_as_such() {
 
 #[actix_web::test]
 async fn an_emergency_of_an_unknown_or_empty_instance_says_so() {
+    expect_errors(&["alert emergency_recovery"]);
     let world = World::start().await;
     let unknown = world.send("POST", "/resilience/emergency/nobody").await;
     let problem = unknown.problem(404);

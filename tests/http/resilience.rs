@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::support_http::faults::Outage;
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, pass, settle};
 use resilient_orchestrator::store::{Save, Store};
 use serde_json::{Value, json};
@@ -227,6 +228,12 @@ async fn a_healthy_fleet_is_consistent() {
 
 #[actix_web::test]
 async fn a_failed_read_is_never_a_verdict() {
+    expect_errors(&[
+        "alert store_unavailable",
+        "alert streams_orphaned",
+        "alert system_health",
+        "the store is out",
+    ]);
     let world = after_two_failures().await;
     for outage in [Outage::Refusing, Outage::Unreachable] {
         world.store.set_outage(Some(outage));

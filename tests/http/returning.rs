@@ -1,6 +1,7 @@
 //! A failed instance comes back: it is told what it no longer owns, whichever way it asks, and
 //! its old streams stay where they are. And streams that workers give back: why they wait is shown.
 
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, assert_has, ids, pass, settle};
 use serde_json::{Value, json};
 
@@ -82,6 +83,7 @@ async fn a_classic_worker_finds_out_by_looking_at_itself() {
 
 #[actix_web::test]
 async fn failing_again_on_probation_is_shown() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let (world, _) = failed().await;
     world.beat("back").await.ok();
     pass(301).await;

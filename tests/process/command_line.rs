@@ -8,6 +8,7 @@ use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::thread;
 
+use crate::support::process::expect_errors;
 use crate::support::process::{Orchestrator, command, start};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -143,6 +144,7 @@ fn a_list_is_read_to_its_end_page_by_page() {
 
 #[test]
 fn moves_alerts_and_patterns_are_listed() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let desk = Desk::new(2);
     assert_eq!(desk.done("moves"), "No moves are under way.\n");
     assert_eq!(desk.done("alerts"), "No alerts.\n");
@@ -205,6 +207,7 @@ fn moves_alerts_and_patterns_are_listed() {
 
 #[test]
 fn the_exit_code_of_the_status_is_the_health() {
+    expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let desk = Desk::new(2);
     let (code, printed, _) = desk.run("status --exit-code");
     assert_eq!(code, Some(0), "{printed}");

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::support::postgres::{Database, Server};
+use crate::support::process::expect_errors;
 use crate::support::process::{self, Orchestrator, launch};
 use crate::support::proxy::Proxy;
 use rustix::process::Signal;
@@ -112,6 +113,10 @@ fn term(orchestrator: &Orchestrator) -> i64 {
 
 #[test]
 fn a_leader_cut_off_from_its_database_starts_denies_and_judges_nothing_after_a_take_over() {
+    expect_errors(&[
+        "alert leader_unproven",
+        "another orchestrator has taken over",
+    ]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let cable = Proxy::in_front_of(ground.server.port());
     let slow = [("HEARTBEAT_TIMEOUT", "60s")];
@@ -181,6 +186,7 @@ fn a_leader_cut_off_from_its_database_starts_denies_and_judges_nothing_after_a_t
 
 #[test]
 fn a_suspended_leader_that_wakes_after_a_take_over_ends_as_deposed() {
+    expect_errors(&["alert system_health", "another orchestrator has taken over"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let quick = [("HEARTBEAT_TIMEOUT", "3s")];
@@ -209,6 +215,7 @@ fn a_suspended_leader_that_wakes_after_a_take_over_ends_as_deposed() {
 
 #[test]
 fn two_units_that_restart_by_themselves_do_not_depose_each_other() {
+    expect_errors(&["alert system_health"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let quick = [("HEARTBEAT_TIMEOUT", "3s")];
@@ -283,6 +290,7 @@ fn a_standby_answers_503_and_says_who_leads() {
 
 #[test]
 fn an_operator_orders_a_standby_to_take_over() {
+    expect_errors(&["another orchestrator has taken over"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let mut leader = orchestrator(folder.path(), &url, "a", &[]);
@@ -306,6 +314,7 @@ fn an_operator_orders_a_standby_to_take_over() {
 
 #[test]
 fn of_two_living_processes_of_one_node_the_newer_ends() {
+    expect_errors(&["another orchestrator called"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let mut first = orchestrator(folder.path(), &url, "a", &[]);
@@ -335,6 +344,7 @@ fn a_restarted_leader_of_the_same_node_leads_again_at_once() {
 
 #[test]
 fn a_database_that_lost_a_term_is_not_called_another_orchestrator() {
+    expect_errors(&["the database went back"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let mut leader = orchestrator(folder.path(), &url, "a", &[]);
@@ -355,6 +365,7 @@ fn a_database_that_lost_a_term_is_not_called_another_orchestrator() {
 
 #[test]
 fn an_outage_of_the_database_leaves_one_leader_and_moves_nothing() {
+    expect_errors(&["alert leader_unproven"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let mut leader = orchestrator(folder.path(), &url, "a", &[]);

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::support::postgres::Database;
+use crate::support::process::expect_errors;
 use crate::support::process::{self, Orchestrator, command, launch, start};
 use rustix::process::Signal;
 use serde_json::json;
@@ -298,6 +299,12 @@ const SWEEPING: [(&str, &str); 3] = [
 
 #[test]
 fn a_deleted_file_is_noticed_without_a_request_and_takes_no_change() {
+    expect_errors(&[
+        "alert store_unavailable",
+        "changes are refused",
+        "the database file",
+        "the store is out",
+    ]);
     let folder = folder();
     let mut orchestrator = start(folder.path(), &SWEEPING);
     register(&orchestrator, "a", 1);
@@ -333,6 +340,11 @@ fn a_deleted_file_is_noticed_without_a_request_and_takes_no_change() {
 
 #[test]
 fn a_file_that_is_put_back_takes_changes_again() {
+    expect_errors(&[
+        "alert store_unavailable",
+        "changes are refused",
+        "the store is out",
+    ]);
     let folder = folder();
     let mut orchestrator = start(folder.path(), &SWEEPING);
     register(&orchestrator, "a", 1);
@@ -523,6 +535,7 @@ fn what_was_sent_before_the_end_was_asked_for_is_answered_and_kept() {
 
 #[test]
 fn while_no_more_files_can_be_opened_nobody_is_late() {
+    expect_errors(&["no connection can be taken"]);
     let folder = folder();
     let mut orchestrator = start(folder.path(), &[("HEARTBEAT_TIMEOUT", "3s")]);
     register(&orchestrator, "a", 1);

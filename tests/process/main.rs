@@ -8,6 +8,7 @@ mod failover;
 mod handover;
 mod leadership;
 mod life;
+mod logs;
 mod outage;
 mod prometheus;
 mod restart;

@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::support::postgres::{Database, Server};
+use crate::support::process::expect_errors;
 use crate::support::process::{self, Orchestrator, command, launch, start};
 use crate::support::proxy::Proxy;
 use diesel::connection::SimpleConnection;
@@ -150,6 +151,7 @@ fn lives_through_an_outage(url: &str, goes: impl FnOnce(), returns: impl FnOnce(
 
 #[test]
 fn a_database_that_is_stopped_and_started_again() {
+    expect_errors(&["the store is out"]);
     // A server of its own: stopping it must not disturb other tests.
     let server = Server::start(&[], "");
     let database = on_runtime(server.database());
@@ -162,12 +164,14 @@ fn a_database_that_is_stopped_and_started_again() {
 
 #[test]
 fn a_database_that_accepts_and_never_answers() {
+    expect_errors(&["the store is out"]);
     let (_database, proxy, url) = behind_a_proxy();
     lives_through_an_outage(&url, || proxy.freeze(), || proxy.thaw());
 }
 
 #[test]
 fn a_hanging_database_does_not_hold_up_the_end() {
+    expect_errors(&["what was under way could not be finished"]);
     let (_database, proxy, url) = behind_a_proxy();
     let folder = tempdir().unwrap();
     // Longer than the whole shutdown may take.
@@ -414,6 +418,7 @@ fn a_sqlite_file_that_another_process_holds_is_waited_for() {
 /// The orchestrator ends while its database hangs, for longer than a timeout: nobody is late.
 #[test]
 fn nobody_is_late_while_the_end_takes_longer_than_a_timeout() {
+    expect_errors(&["what was under way could not be finished"]);
     let (_database, proxy, url) = behind_a_proxy();
     let folder = tempdir().unwrap();
     let settings = [
@@ -445,6 +450,7 @@ fn nobody_is_late_while_the_end_takes_longer_than_a_timeout() {
 
 #[test]
 fn a_second_signal_during_the_end_ends_it_at_once() {
+    expect_errors(&["SIGTERM during the stop"]);
     let (_database, proxy, url) = behind_a_proxy();
     let folder = tempdir().unwrap();
     let settings = [("DATABASE_URL", url.as_str()), ("DATABASE_TIMEOUT", "60")];

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime};
 
 use crate::support::postgres::Database;
+use crate::support::process::expect_errors;
 use crate::support::process::{self, Orchestrator, start};
 use serde_json::{Value, json};
 use tempfile::tempdir;
@@ -181,6 +182,7 @@ fn survives_kill_9_under_load(url: &str) {
 
 #[test]
 fn sqlite_survives_kill_9_under_load() {
+    expect_errors(&["alert mass_failure"]);
     let folder = tempdir().unwrap();
     let file = folder.path().join("fleet.db");
     survives_kill_9_under_load(&format!("sqlite://{}", file.display()));
@@ -188,6 +190,7 @@ fn sqlite_survives_kill_9_under_load() {
 
 #[test]
 fn postgres_survives_kill_9_under_load() {
+    expect_errors(&["alert mass_failure"]);
     let database = database();
     survives_kill_9_under_load(&database.url());
 }
@@ -272,10 +275,12 @@ fn silence_is_carried_over_a_restart(url: &str) {
 
 #[test]
 fn on_sqlite_silence_is_carried_over_a_restart() {
+    expect_errors(&["alert system_health"]);
     silence_is_carried_over_a_restart("sqlite://fleet.db");
 }
 
 #[test]
 fn on_postgres_silence_is_carried_over_a_restart() {
+    expect_errors(&["alert system_health"]);
     silence_is_carried_over_a_restart(&database().url());
 }

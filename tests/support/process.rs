@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Mutex;
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::Duration;
@@ -13,7 +14,19 @@ use serde_json::Value;
 /// Nothing here takes longer unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A running orchestrator. Killed when dropped.
+static EXPECTED: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// The test causes errors with one of these texts in a log: they are part of what it shows. One critical
+/// alert leads to others: they are expected with it. Errors that are no alerts are not.
+pub fn expect_errors(parts: &[&str]) {
+    let mut expected = EXPECTED
+        .lock()
+        .expect("no test fails while it holds the list");
+    expected.extend(parts.iter().map(|part| (*part).to_owned()));
+}
+
+/// A running orchestrator. Killed when dropped; its test has failed then if its log has an error that the
+/// test does not expect.
 #[derive(Debug)]
 pub struct Orchestrator {
     child: Child,
@@ -151,12 +164,16 @@ impl Orchestrator {
     /// Waits for its end.
     pub fn wait(mut self) -> Ended {
         let status = self.child.wait().expect("it can be waited for");
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.seen.push(line);
-        }
+        self.read_to_the_end();
         Ended {
             status,
             log: self.seen.join("\n"),
+        }
+    }
+
+    fn read_to_the_end(&mut self) {
+        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
+            self.seen.push(line);
         }
     }
 
@@ -216,5 +233,26 @@ impl Drop for Orchestrator {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if thread::panicking() {
+            return;
+        }
+        self.read_to_the_end();
+        let expected = EXPECTED.lock().map(|expected| expected.clone());
+        let expected = expected.unwrap_or_default();
+        let may_alert = !expected.is_empty();
+        let is_expected = |line: &str| {
+            expected.iter().any(|part| line.contains(part)) || may_alert && line.contains("alert ")
+        };
+        let errors = self.seen.iter().filter(|line| is_error(line));
+        let unexpected: Vec<&String> = errors.filter(|line| !is_expected(line)).collect();
+        assert!(
+            unexpected.is_empty(),
+            "errors in the log that the test does not expect (expect_errors): {unexpected:#?}"
+        );
     }
+}
+
+/// Whether a line of the log is an error, in either format.
+fn is_error(line: &str) -> bool {
+    line.split(' ').nth(1) == Some("ERROR") || line.contains("\"level\":\"ERROR\"")
 }

@@ -13,6 +13,8 @@
 
 #[path = "../faults/mod.rs"]
 pub(crate) mod faults;
+#[path = "../support_log/mod.rs"]
+pub mod support_log;
 
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -150,6 +152,7 @@ pub struct World {
     pub state: AppState,
     call: Box<Call>,
     open: Box<Open>,
+    _log: support_log::NoUnexpectedError,
 }
 
 impl World {
@@ -179,6 +182,7 @@ impl World {
         loaded: Loaded,
         settings: HttpSettings,
     ) -> Self {
+        let log = support_log::watch();
         let mut registry = Registry::default();
         let telemetry = Telemetry::new(&mut registry);
         // Moves that a test did not order would be in its way.
@@ -232,6 +236,7 @@ impl World {
             state,
             call,
             open,
+            _log: log,
         }
     }
 

@@ -9,6 +9,7 @@ use crate::fleet::{Change, Draft, Filling, Fleet, Policies, Rows, place_waiting}
 use crate::ids::{Epoch, InstanceId};
 use crate::placement::{PlacementSettings, Strain};
 use crate::quarantine::QuarantinePolicy;
+use crate::request::RequestContext;
 use crate::returns::ReturnPolicy;
 use crate::time::WallTime;
 
@@ -19,6 +20,8 @@ pub struct Decision {
     pub changes: Vec<Change>,
     /// The events that describe the changes.
     pub events: Vec<Event>,
+    /// The request that gave the command, if one did.
+    pub request: Option<RequestContext>,
 }
 
 /// Several decisions that are saved together.
@@ -62,6 +65,14 @@ impl Batch {
     /// Returns the events to write, in order.
     pub fn events(&self) -> impl Iterator<Item = &Event> {
         self.decisions.iter().flat_map(|decision| &decision.events)
+    }
+
+    /// Returns, for each of its events in order, the request that led to it.
+    pub fn requests(&self) -> impl Iterator<Item = Option<&RequestContext>> {
+        let decisions = self.decisions.iter();
+        decisions.flat_map(|decision| {
+            std::iter::repeat_n(decision.request.as_ref(), decision.events.len())
+        })
     }
 
     /// Returns the changes, in the order they were made.
@@ -171,6 +182,16 @@ impl Ledger {
         command: &C,
         now: WallTime,
     ) -> Result<C::Reply, Rejection> {
+        self.decide_for(command, now, None)
+    }
+
+    /// Decides a command that a request gave, like any other.
+    pub fn decide_for<C: Command + ?Sized>(
+        &mut self,
+        command: &C,
+        now: WallTime,
+        request: Option<&RequestContext>,
+    ) -> Result<C::Reply, Rejection> {
         let counter = self.draft.counter();
         let mut draft = Draft::new(&mut self.draft, now, self.policies, self.filling);
         let result = command.decide(&mut draft);
@@ -188,7 +209,11 @@ impl Ledger {
             self.draft.set_counter(counter);
         } else {
             self.open.change_count += changes.len();
-            self.open.decisions.push(Decision { changes, events });
+            self.open.decisions.push(Decision {
+                changes,
+                events,
+                request: request.cloned(),
+            });
             self.open.at = now;
             self.open.counter = self.draft.counter();
         }

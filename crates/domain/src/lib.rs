@@ -31,7 +31,7 @@
 //! | does the database answer | [`breaker`], [`startup`] |
 //! | may this orchestrator decide | [`leadership`] |
 //! | how is the whole | [`health`], [`headroom`], [`unowned`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
-//! | what happened | [`events`], [`event_filter`], [`event_tail`] (when new ones are read for followers), [`movements`], [`explain`] (why a stream was placed) |
+//! | what happened | [`events`], [`request`] (which request led to it), [`event_filter`], [`event_tail`] (when new ones are read for followers), [`movements`], [`explain`] (why a stream was placed) |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
 //! | texts and numbers | [`settings`], [`masked_url`], [`stream_url`], [`spelling`], [`wording`] |
@@ -84,6 +84,7 @@ pub mod reason;
 pub mod reconciliation;
 pub mod recovery;
 pub mod release_watch;
+pub mod request;
 pub mod return_timer;
 pub mod returns;
 pub mod running_time;

@@ -25,6 +25,7 @@ use crate::domain::fleet::{FillTimer, Filling};
 use crate::domain::ledger::{Batch, Ledger};
 use crate::domain::pace::MovePace;
 use crate::domain::planned_timer::PlannedTimer;
+use crate::domain::request::RequestContext;
 use crate::domain::return_timer::ReturnTimer;
 use crate::domain::trial_timer::TrialTimer;
 use crate::domain::unowned::Unowned;
@@ -261,18 +262,18 @@ impl FleetActor {
                 | StoreError::Unusable(reason)
                 | StoreError::InUse(reason),
             ) => {
-                warn!(reason; "a change of the fleet could not be saved");
+                warn!(reason; "a change of the fleet could not be saved: {reason}");
                 self.ledger.undo(batch);
                 refuse_all(callers, &Refusal::StoreUnavailable);
             }
             // The breaker says so once, and not for every change.
             Err(StoreError::FileReplaced(reason)) => {
-                debug!(reason; "a change of the fleet could not be saved");
+                debug!(reason; "a change of the fleet could not be saved: {reason}");
                 self.ledger.undo(batch);
                 refuse_all(callers, &Refusal::DatabaseReplaced);
             }
             Err(StoreError::InDoubt(reason)) => {
-                warn!(reason; "the outcome of a change is unknown; settling it");
+                warn!(reason; "the outcome of a change is unknown; settling it: {reason}");
                 self.state = State::InDoubt { batch };
                 self.settle_first(callers, ctx);
             }
@@ -290,7 +291,8 @@ impl FleetActor {
     fn refused(&mut self, mut callers: Vec<Box<dyn PendingCommand>>, reason: &str) {
         if callers.len() == 1 {
             if let Some(culprit) = callers.pop() {
-                warn!(reason; "the store refused {:?}", culprit.name());
+                let request_id = culprit.request().map(RequestContext::id);
+                warn!(reason, request_id; "the store refused {:?}", culprit.name());
                 culprit.refuse(Refusal::RefusedByStore);
             }
         } else {
@@ -357,7 +359,7 @@ impl FleetActor {
                 | StoreError::InUse(reason)
                 | StoreError::FileReplaced(reason),
             ) => {
-                debug!(reason; "not settled yet");
+                debug!(reason; "the change in doubt is not settled yet: {reason}");
                 self.state = State::InDoubt { batch };
                 self.tell_unknown(callers.collect());
                 self.settle_later(ctx);

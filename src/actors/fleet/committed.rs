@@ -7,6 +7,7 @@ use actix::prelude::*;
 use crate::actors::registry::Entry;
 use crate::domain::events::DatedEvent;
 use crate::domain::ids::InstanceId;
+use crate::domain::request::RequestContext;
 
 /// A change of the fleet is saved, and the registry shows it.
 #[derive(Debug, Clone, Message)]
@@ -18,4 +19,6 @@ pub struct Committed {
     pub removed: Arc<[Arc<Entry>]>,
     /// What happened, in order.
     pub events: Arc<[DatedEvent]>,
+    /// The request that led to each of them; empty if none did.
+    pub requests: Arc<[Option<RequestContext>]>,
 }

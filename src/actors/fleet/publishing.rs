@@ -13,8 +13,17 @@ use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Standing;
 use crate::domain::ids::InstanceId;
 use crate::domain::ledger::Batch;
+use crate::domain::request::RequestContext;
 use crate::domain::unowned::Unowned;
 use crate::store::{Save, StoreError};
+
+/// The request that led to each event of a batch; empty if none did.
+fn requests_of(batch: &Batch) -> Arc<[Option<RequestContext>]> {
+    if batch.requests().flatten().next().is_none() {
+        return Arc::default();
+    }
+    batch.requests().map(Option::<&_>::cloned).collect()
+}
 
 impl FleetActor {
     /// Counts a save by what the store answered.
@@ -41,6 +50,7 @@ impl FleetActor {
 
     pub(super) fn commit(&mut self, batch: Batch, save: &Save) {
         let concerned = batch.instances();
+        let requests = requests_of(&batch);
         self.note_for_copy(&batch);
         self.ledger.commit(batch);
         self.go_on_filling();
@@ -62,6 +72,7 @@ impl FleetActor {
             added: added.into(),
             removed: removed.into(),
             events: events.collect(),
+            requests,
         };
         for listener in &self.links.listeners {
             listener.do_send(committed.clone());

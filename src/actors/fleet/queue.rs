@@ -10,6 +10,7 @@ use crate::actors::refusal::Refusal;
 use crate::clock::Clock;
 use crate::domain::commands::{Command, Rejection};
 use crate::domain::ledger::Ledger;
+use crate::domain::request::RequestContext;
 use crate::domain::time::{Timestamp, WallTime};
 
 /// How long a command waits to be decided before it is refused.
@@ -34,10 +35,14 @@ pub(super) trait PendingCommand: Send {
 
     /// What it is, for the log.
     fn name(&self) -> &dyn fmt::Debug;
+
+    /// The request that gave it, if one did.
+    fn request(&self) -> Option<&RequestContext>;
 }
 
 struct Caller<C: Command> {
     command: C,
+    request: Option<RequestContext>,
     decided: Option<Result<C::Reply, Rejection>>,
     answer: oneshot::Sender<Result<C::Reply, Refusal>>,
 }
@@ -45,7 +50,7 @@ struct Caller<C: Command> {
 impl<C: Command> PendingCommand for Caller<C> {
     fn decide(&mut self, ledger: &mut Ledger, now: WallTime, clock: &Clock) {
         let began = clock.now();
-        let mut decided = ledger.decide(&self.command, now);
+        let mut decided = ledger.decide_for(&self.command, now, self.request.as_ref());
         if let Ok(reply) = &mut decided {
             C::timed(reply, clock.now().since(began));
         }
@@ -77,6 +82,10 @@ impl<C: Command> PendingCommand for Caller<C> {
     fn name(&self) -> &dyn fmt::Debug {
         &self.command
     }
+
+    fn request(&self) -> Option<&RequestContext> {
+        self.request.as_ref()
+    }
 }
 
 /// Where an answer will arrive.
@@ -89,11 +98,22 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Adds a command, or refuses it at once if too many wait.
+    /// Adds a command of the program's own, or refuses it at once if too many wait.
     pub(super) fn push<C: Command>(&mut self, command: C, now: Timestamp) -> Answer<C> {
+        self.push_for(command, None, now)
+    }
+
+    /// Adds a command that a request gave, or refuses it at once if too many wait.
+    pub(super) fn push_for<C: Command>(
+        &mut self,
+        command: C,
+        request: Option<RequestContext>,
+        now: Timestamp,
+    ) -> Answer<C> {
         let (answer, receiver) = oneshot::channel();
         let caller = Box::new(Caller {
             command,
+            request,
             decided: None,
             answer,
         });

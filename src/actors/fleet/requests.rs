@@ -7,6 +7,7 @@ use super::actor::{FleetActor, State};
 use crate::actors::refusal::Refusal;
 use crate::domain::commands::Command;
 use crate::domain::queries::Query;
+use crate::domain::request::RequestContext;
 
 /// Carries out a command; answered once it is saved.
 #[derive(Debug, Clone)]
@@ -20,10 +21,43 @@ impl<C: Command> Handler<Execute<C>> for FleetActor {
     type Result = ResponseFuture<Result<C::Reply, Refusal>>;
 
     fn handle(&mut self, Execute(command): Execute<C>, ctx: &mut Self::Context) -> Self::Result {
+        self.take(command, None, ctx)
+    }
+}
+
+/// Carries out a command that a request gave.
+#[derive(Debug, Clone)]
+pub struct ExecuteFor<C>(pub C, pub RequestContext);
+
+impl<C: Command> Message for ExecuteFor<C> {
+    type Result = Result<C::Reply, Refusal>;
+}
+
+impl<C: Command> Handler<ExecuteFor<C>> for FleetActor {
+    type Result = ResponseFuture<Result<C::Reply, Refusal>>;
+
+    fn handle(
+        &mut self,
+        ExecuteFor(command, request): ExecuteFor<C>,
+        ctx: &mut Self::Context,
+    ) -> Self::Result {
+        self.take(command, Some(request), ctx)
+    }
+}
+
+impl FleetActor {
+    /// Queues a command; returns its answer.
+    fn take<C: Command>(
+        &mut self,
+        command: C,
+        request: Option<RequestContext>,
+        ctx: &mut Context<Self>,
+    ) -> ResponseFuture<Result<C::Reply, Refusal>> {
         if self.is_draining || matches!(self.state, State::Ended) {
             return Box::pin(async { Err(Refusal::ShuttingDown) });
         }
-        let answer = self.queue.push(command, self.links.clock.awake());
+        let now = self.links.clock.awake();
+        let answer = self.queue.push_for(command, request, now);
         self.proceed(ctx);
         Box::pin(async move { answer.await.unwrap_or(Err(Refusal::ShuttingDown)) })
     }

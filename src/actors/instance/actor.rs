@@ -75,7 +75,7 @@ impl InstanceActor {
     }
 
     fn notice(&self, effect: Effect) {
-        debug!(server_id = self.entry.id().as_str(); "noticed {effect:?}");
+        debug!(server_id = self.entry.id().as_str(); "the instance was noticed: {effect:?}");
         self.links.notices.do_send(LivenessChanged {
             id: self.entry.id().clone(),
             incarnation: self.entry.standing().incarnation,
@@ -138,7 +138,7 @@ impl InstanceActor {
             // Whatever came of it: the next heartbeat says the same again.
             actor.confirming = false;
             if let Ok(Err(refusal)) = outcome {
-                debug!(server_id = actor.entry.id().as_str(); "not confirmed: {refusal}");
+                debug!(server_id = actor.entry.id().as_str(); "releases of the worker were not confirmed: {refusal}");
             }
             actor.tell_if_let_go();
         }));

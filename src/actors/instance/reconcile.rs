@@ -123,7 +123,7 @@ impl InstanceActor {
             }
             // The next heartbeat wants it again.
             Err(refusal) => {
-                debug!(server_id = self.entry.id().as_str(); "not settled: {refusal}");
+                debug!(server_id = self.entry.id().as_str(); "a difference of the worker was not settled: {refusal}");
             }
         }
     }

@@ -95,7 +95,7 @@ impl InstanceActor {
         ctx.spawn(answer.into_actor(self).map(|outcome, actor, _| {
             // The next look wants it again.
             if let Ok(Err(refusal)) = outcome {
-                debug!(server_id = actor.entry.id().as_str(); "not given up: {refusal}");
+                debug!(server_id = actor.entry.id().as_str(); "moves off the worker were not given up: {refusal}");
             }
         }));
     }

@@ -13,7 +13,7 @@ use crate::actors::balance::BalanceActor;
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
 use crate::actors::event_tail::EventTail;
-use crate::actors::fleet::{Ask, Drain, Execute, FleetActor};
+use crate::actors::fleet::{Ask, Drain, Execute, ExecuteFor, FleetActor};
 use crate::actors::headroom::HeadroomActor;
 use crate::actors::health::HealthActor;
 use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
@@ -29,6 +29,7 @@ use crate::clock::Clock;
 use crate::domain::commands::{Command, DryRun};
 use crate::domain::queries::Query;
 use crate::domain::settings::{PlannedSettings, WorkerLimits};
+use crate::logging;
 use crate::store::StoreError;
 
 /// The running system. Clones are the same system.
@@ -94,7 +95,10 @@ impl Orchestrator {
     /// # Errors
     /// If it was not, with the reason.
     pub async fn execute<C: Command>(&self, command: C) -> Result<C::Reply, Refusal> {
-        self.change(&self.fleet, Execute(command)).await
+        match logging::current() {
+            Some(request) => self.change(&self.fleet, ExecuteFor(command, request)).await,
+            None => self.change(&self.fleet, Execute(command)).await,
+        }
     }
 
     /// Has a command carried out, or only tried: `is_dry_run` says which. Nothing is changed by a

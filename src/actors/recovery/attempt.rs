@@ -49,6 +49,11 @@ impl Case {
     pub(super) fn failure(&self) -> &Failure {
         self.confirmed.failure()
     }
+
+    /// The number of its incident, if that is open.
+    pub(super) fn number(&self) -> Option<i64> {
+        Some(self.opened.as_ref()?.incident().id.get())
+    }
 }
 
 /// What an attempt brought.

@@ -139,7 +139,7 @@ impl RecoveryActor {
         let server_id = failure.id.as_str();
         let wait_ms = until.since(self.links.clock.now()).as_millis();
         let wait_ms = u64::try_from(wait_ms).unwrap_or(u64::MAX);
-        info!(server_id, wait_ms;
+        info!(server_id, incident = case.number(), wait_ms;
             "the streams of {server_id} move in {wait_ms} ms, when its lease is over");
         let is_wanted = self.waiting.contains_key(&failure.id);
         self.cases.insert(failure.id.clone(), case);
@@ -166,7 +166,7 @@ impl RecoveryActor {
         self.recoveries
             .wait_for_store(life, delay, self.links.clock.now());
         let server_id = failure.id.as_str();
-        info!(server_id; "recovery of {server_id} waits: {refusal}");
+        info!(server_id, incident = case.number(); "recovery of {server_id} waits: {refusal}");
         self.cases.insert(failure.id, case);
         self.arm(ctx);
     }
@@ -206,7 +206,8 @@ impl RecoveryActor {
         );
         let server_id = failure.id.as_str();
         let delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-        warn!(server_id, attempt, delay_ms; "recovery of {server_id} waits: {refusal}");
+        let incident = case.number();
+        warn!(server_id, incident, attempt, delay_ms; "recovery of {server_id} waits: {refusal}");
         if retry == Retry::Exhausted {
             let now = self.links.clock.wall();
             case.progress.escalated_at.get_or_insert(now);

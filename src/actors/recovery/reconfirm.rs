@@ -129,7 +129,8 @@ impl RecoveryActor {
         ctx: &mut Context<Self>,
     ) {
         let server_id = failure.id.as_str();
-        info!(server_id; "nothing to recover of instance {server_id}: {averted}");
+        let incident = earlier.as_ref().map(|incident| incident.id.get());
+        info!(server_id, incident; "nothing to recover of instance {server_id}: {averted}");
         if let Some(incident) = earlier {
             self.end(EndIncident::unmoved(incident, Unmoved::Averted), ctx);
         }

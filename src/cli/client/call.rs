@@ -11,7 +11,7 @@ use super::{
     capacity, cluster, consistency, events, explain, incidents, lists, planned, rebalance,
     recovery, status, story, streams, top, watch,
 };
-use crate::cli::escapes::escaped_json;
+use crate::logging::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Sink, complain};
 use crate::config;

@@ -10,7 +10,7 @@ use ureq::{Agent, Body, Error};
 
 use super::certificates::tls;
 use super::routes::in_commands;
-use crate::cli::escapes::escaped;
+use crate::logging::escapes::escaped;
 use crate::config::ServerUrl;
 
 /// Longer than the longest answer takes: a consistency check with a database that hangs.

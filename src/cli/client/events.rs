@@ -15,9 +15,9 @@ use super::output_format::OutputFormat;
 use super::pause::pause;
 use super::question::EventsOrder;
 use super::table::{cell, time};
-use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Sink, complain};
+use crate::logging::escapes::escaped_json;
 
 /// How many events are asked for at once.
 const PAGE: &str = "1000";

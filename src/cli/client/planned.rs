@@ -7,9 +7,9 @@ use super::plans;
 use super::progress;
 use super::question::{PlannedOrder, Work};
 use super::recovery::encoded;
-use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
+use crate::logging::escapes::escaped_json;
 
 /// Sends an order, prints the answer, waits if that was asked for, and returns the exit code.
 pub(super) fn carry_out(connection: &Connection, order: &PlannedOrder, json: bool) -> Exit {

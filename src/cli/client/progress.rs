@@ -12,9 +12,9 @@ use super::connection::Connection;
 use super::pause::pause;
 use super::plans::{self, done, list};
 use super::table::{cell, time};
-use crate::cli::escapes::{escaped, escaped_json};
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
+use crate::logging::escapes::{escaped, escaped_json};
 
 /// How often the orchestrator is asked.
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::cli::escapes::escaped;
+use crate::logging::escapes::escaped;
 
 /// Returns rows in columns as wide as their widest cell, two spaces apart; the first row is the
 /// head.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::cli::client::routes::in_commands;
 use crate::cli::client::table::{cell, time, words};
-use crate::cli::escapes::escaped;
+use crate::logging::escapes::escaped;
 
 /// A column: its head, how a row fills it, and whether only `--output wide` has it.
 #[derive(Debug)]

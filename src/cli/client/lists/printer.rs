@@ -6,9 +6,9 @@ use super::columns::Column;
 use super::pages::next;
 use crate::cli::client::output_format::OutputFormat;
 use crate::cli::client::table::{Sheet, cell, time};
-use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Sink, complain};
+use crate::logging::escapes::escaped_json;
 
 /// How people see a row.
 #[derive(Debug, Clone, Copy)]

@@ -3,9 +3,9 @@
 use super::{change, export, import};
 use crate::cli::client::connection::Connection;
 use crate::cli::client::stream_order::StreamsOrder;
-use crate::cli::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
+use crate::logging::escapes::escaped_json;
 
 /// Carries the order out, prints the outcome, and returns the exit code.
 pub(in crate::cli::client) fn carry_out(

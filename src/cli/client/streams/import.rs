@@ -15,9 +15,9 @@ use crate::catalogue::{Fault, Format, Keys, Row, Rows};
 use crate::cli::client::connection::Connection;
 use crate::cli::client::numbers::{counted, grouped};
 use crate::cli::client::stream_order::ImportOrder;
-use crate::cli::escapes::escaped;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
+use crate::logging::escapes::escaped;
 
 /// Imports a file, prints the outcome, and returns the exit code.
 pub(super) fn import(connection: &Connection, order: &ImportOrder, json: bool) -> Exit {

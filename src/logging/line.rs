@@ -1,55 +1,19 @@
-//! The logger: the form of a line, for people and for machines.
+//! The form of a line, for people and for machines.
 //!
 //! Whatever a message or a field holds, a record stays on one line and cannot deceive its reader
 //! (`escapes`): names of workers come from outside. In JSON the same characters are written as
 //! `\u202e`: the value stays the same, and readers that end a line at U+2028 see one object.
 
-use std::io::Write;
 use std::time::SystemTime;
 
+use log::Level;
 use log::kv::{self, Key, Value, VisitSource};
+use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 
 use super::escapes::{deceives, escaped, escaped_json};
-use crate::config::{DRIVER, LogFormat, LogSettings};
-
-/// Starts the process's logger, on standard error. Later calls have no effect.
-pub(super) fn start(settings: &LogSettings) {
-    let mut builder = env_logger::Builder::new();
-    // It logs faults of clients (a broken request, a connection cut) as errors of this program.
-    builder.filter_module("actix_http", log::LevelFilter::Off);
-    builder.parse_filters(&settings.filter);
-    match settings.format {
-        LogFormat::Text => builder.format(|output, record| {
-            if holds_values(record.metadata()) {
-                return Ok(());
-            }
-            let level = record.level();
-            let style = output.default_level_style(level);
-            let level = format!("{style}{level:<5}{style:#}");
-            let line = Line::of(record, now());
-            writeln!(output, "{}", line.text(&level))
-        }),
-        LogFormat::Json => builder.format(|output, record| {
-            if holds_values(record.metadata()) {
-                return Ok(());
-            }
-            let line = Line::of(record, now());
-            writeln!(output, "{}", line.json(record.level().as_str())?)
-        }),
-    };
-    // Fails only if a logger exists already, as in a program that embeds the server: that one is
-    // kept.
-    let _ = builder.try_init();
-}
-
-/// Returns whether a record is one in which the database's driver writes the values of a statement,
-/// URLs of streams with their passwords among them. Such records are withheld whatever `RUST_LOG`
-/// says; the driver's warnings and errors hold no values.
-fn holds_values(record: &log::Metadata<'_>) -> bool {
-    let module = record.target().split("::").next();
-    module == Some(DRIVER) && record.level() > log::Level::Warn
-}
+use super::request;
+use crate::config::LogFormat;
 
 #[expect(
     clippy::disallowed_methods,
@@ -60,24 +24,67 @@ fn now() -> String {
 }
 
 /// The parts of a record, in the order they are written.
-struct Line {
-    timestamp: String,
-    target: String,
-    message: String,
-    fields: Vec<(String, serde_json::Value)>,
+#[derive(Debug, Clone, PartialEq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Line {
+    pub timestamp: String,
+    pub level: Level,
+    /// The module that wrote it.
+    pub target: String,
+    pub message: String,
+    pub fields: Vec<(String, serde_json::Value)>,
 }
 
 impl Line {
-    fn of(record: &log::Record<'_>, timestamp: String) -> Self {
+    /// Returns a record as it is now, with the request that it is about.
+    pub(super) fn of(record: &log::Record<'_>) -> Self {
+        Self::at(now(), record)
+    }
+
+    fn at(timestamp: String, record: &log::Record<'_>) -> Self {
         let mut fields = Fields(Vec::new());
         // A field that cannot be read is no reason to lose the line.
         let _ = record.key_values().visit(&mut fields);
+        request::with_current(|request| {
+            fields.add("request_id", request.id());
+            if let Some(trace) = request.trace_id() {
+                fields.add("trace_id", trace);
+            }
+        });
         Self {
             timestamp,
+            level: record.level(),
             target: record.target().to_owned(),
             message: record.args().to_string(),
             fields: fields.0,
         }
+    }
+
+    /// Returns a line of the log itself.
+    pub(super) fn own(level: Level, message: String, field: (&str, u64)) -> Self {
+        Self {
+            timestamp: now(),
+            level,
+            target: module_path!().to_owned(),
+            message,
+            fields: vec![(field.0.to_owned(), field.1.into())],
+        }
+    }
+
+    /// Returns the line as it is written, with its end.
+    pub(super) fn written(&self, format: LogFormat, is_styled: bool) -> String {
+        let level = self.level.as_str();
+        let mut line = match format {
+            LogFormat::Text if is_styled => {
+                let colour = colour(self.level);
+                self.text(&format!("\u{1b}[{colour}m{level:<5}\u{1b}[0m"))
+            }
+            LogFormat::Text => self.text(&format!("{level:<5}")),
+            // Texts, numbers and lists of them can always be written.
+            LogFormat::Json => self.json().unwrap_or_default(),
+        };
+        line.push('\n');
+        line
     }
 
     /// `2026-01-02T03:04:05.678Z INFO  module: message key=value`.
@@ -87,6 +94,7 @@ impl Line {
             target,
             message,
             fields,
+            ..
         } = self;
         let mut line = format!(
             "{timestamp} {level} {}: {}",
@@ -99,32 +107,61 @@ impl Line {
         line
     }
 
-    /// Returns one object: `timestamp`, `level`, `target`, `message`, then the fields.
-    fn json(&self, level: &str) -> serde_json::Result<String> {
+    /// Returns one object.
+    fn json(&self) -> serde_json::Result<String> {
+        Ok(escaped_json(&serde_json::to_string(self)?))
+    }
+}
+
+/// One object: `timestamp`, `level`, `target`, `message`, then the fields.
+impl Serialize for Line {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         const OURS: [&str; 4] = ["timestamp", "level", "target", "message"];
-        let mut bytes = Vec::new();
-        let mut serializer = serde_json::Serializer::new(&mut bytes);
         let mut object = serializer.serialize_map(None)?;
-        let own = [&*self.timestamp, level, &*self.target, &*self.message];
+        let own = [
+            &*self.timestamp,
+            self.level.as_str(),
+            &*self.target,
+            &*self.message,
+        ];
         for (key, value) in OURS.iter().zip(own) {
             object.serialize_entry(key, value)?;
         }
         for (key, value) in &self.fields {
             // A field with the name of one of the program's own must not make an object with two
             // equal keys.
-            if OURS.contains(&key.as_str()) {
+            if OURS.contains(&key.trim_end_matches('_')) {
                 object.serialize_entry(&format!("{key}_"), value)?;
             } else {
                 object.serialize_entry(key, value)?;
             }
         }
-        object.end()?;
-        Ok(escaped_json(&String::from_utf8_lossy(&bytes)))
+        object.end()
+    }
+}
+
+/// Returns the colour of a level, as terminals number colours.
+const fn colour(level: Level) -> u8 {
+    match level {
+        Level::Error => 31,
+        Level::Warn => 33,
+        Level::Info => 32,
+        Level::Debug => 34,
+        Level::Trace => 36,
     }
 }
 
 /// Collects fields as JSON values; of two equal keys the later counts.
 struct Fields(Vec<(String, serde_json::Value)>);
+
+impl Fields {
+    /// Adds a field that the record does not have itself.
+    fn add(&mut self, key: &str, value: &str) {
+        if self.0.iter().all(|(known, _)| known != key) {
+            self.0.push((key.to_owned(), value.into()));
+        }
+    }
+}
 
 impl<'kvs> VisitSource<'kvs> for Fields {
     fn visit_pair(&mut self, key: Key<'kvs>, value: Value<'kvs>) -> Result<(), kv::Error> {
@@ -174,10 +211,10 @@ mod tests {
         let arguments = format_args!("{message}").to_string();
         let record = |args| {
             let mut builder = log::Record::builder();
-            builder.level(log::Level::Info).target("fleet");
-            Line::of(
-                &builder.args(args).key_values(&fields).build(),
+            builder.level(Level::Info).target("fleet");
+            Line::at(
                 TIME.to_owned(),
+                &builder.args(args).key_values(&fields).build(),
             )
         };
         record(format_args!("{arguments}"))
@@ -213,7 +250,7 @@ mod tests {
             ("waited", Value::from_debug(&duration)),
         ];
         assert_eq!(
-            line("moved", &fields).json("INFO").unwrap(),
+            line("moved", &fields).json().unwrap(),
             r#"{"timestamp":"2026-01-02T03:04:05.678Z","level":"INFO","target":"fleet","message":"moved","streams":300,"balance":-7,"epoch":18446744073709551615,"ratio":0.5,"leased":true,"reason":"gone \"silent\"","waited":"1.5s"}"#
         );
     }
@@ -228,7 +265,7 @@ mod tests {
             text.ends_with(r#"one\ntwo\r\u{1b}[31m name="a\nb\u{1b}[2J""#),
             "{text}"
         );
-        let json = line.json("WARN").unwrap();
+        let json = line.json().unwrap();
         assert!(!json.contains(char::is_control), "{json:?}");
         let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(parsed["message"], "one\ntwo\r\u{1b}[31m");
@@ -246,28 +283,10 @@ mod tests {
             ),
             "{text}"
         );
-        let json = line.json("WARN").unwrap();
+        let json = line.json().unwrap();
         assert!(json.is_ascii(), "{json}");
         let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(parsed["server_id"], name);
-    }
-
-    #[test]
-    fn the_drivers_lines_with_values_are_withheld_at_every_level() {
-        let withheld = |target: &str, level| {
-            let metadata = log::Metadata::builder().target(target).level(level).build();
-            holds_values(&metadata)
-        };
-        for level in [log::Level::Info, log::Level::Debug, log::Level::Trace] {
-            assert!(withheld("tokio_postgres::query", level));
-            assert!(withheld("tokio_postgres", level));
-        }
-        assert!(!withheld("tokio_postgres::connection", log::Level::Warn));
-        assert!(!withheld("tokio_postgres_rustls", log::Level::Debug));
-        assert!(!withheld(
-            "resilient_orchestrator::store",
-            log::Level::Debug
-        ));
     }
 
     #[test]
@@ -277,10 +296,42 @@ mod tests {
             ("streams", Value::from(1)),
             ("streams", Value::from(2)),
         ];
-        let json = line("m", &fields).json("INFO").unwrap();
+        let json = line("m", &fields).json().unwrap();
         assert!(
             json.ends_with(r#""message":"m","level_":3,"streams":2}"#),
             "{json}"
         );
+    }
+
+    #[test]
+    fn a_line_names_the_request_that_it_is_about() {
+        use crate::domain::request::{RequestContext, TraceParent};
+
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let parent = TraceParent::parse(&format!("00-{trace}-00f067aa0ba902b7-01"));
+        let request = RequestContext::new("r-1", parent);
+        let named = request::sync_within(Some(&request), || line("m", &[])).text("INFO ");
+        assert!(
+            named.ends_with(&format!("fleet: m request_id=r-1 trace_id={trace}")),
+            "{named}"
+        );
+        let fields = [("request_id", Value::from("its own"))];
+        let own = request::sync_within(Some(&request), || line("m", &fields)).text("INFO ");
+        assert!(own.contains("request_id=\"its own\""), "{own}");
+        assert!(line("m", &[]).text("INFO ").ends_with("fleet: m"));
+    }
+
+    #[test]
+    fn colours_are_around_the_level_only() {
+        let line = line("moved", &[]);
+        let plain = line.written(LogFormat::Text, false);
+        assert_eq!(plain, format!("{TIME} INFO  fleet: moved\n"));
+        let styled = line.written(LogFormat::Text, true);
+        assert_eq!(
+            styled,
+            format!("{TIME} \u{1b}[32mINFO \u{1b}[0m fleet: moved\n")
+        );
+        let json = line.written(LogFormat::Json, true);
+        assert!(json.ends_with("}\n") && !json.contains('\u{1b}'), "{json}");
     }
 }

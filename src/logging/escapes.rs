@@ -6,11 +6,12 @@
 //! that looks like one of the program's own, and an invisible character makes two names look alike.
 //! So each of them is written as an escape: `\u{202e}`.
 //!
-//! The sinks call these functions, not the places that make a text: the log's formatter
-//! (`logging`), the tables (`client::table`), and everything that is printed (`output.rs`).
+//! The sinks call these functions, not the places that make a text: the form of a line of the log
+//! (`line.rs`), and of the command line the tables (`client::table`) and everything that is printed
+//! (`output.rs`).
 
 /// Returns a text on one line, with every deceptive character escaped.
-pub(super) fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         push(&mut escaped, letter);
@@ -19,7 +20,7 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 /// Returns several lines with every deceptive character escaped; line feeds stay.
-pub(super) fn escaped_lines(text: &str) -> String {
+pub(crate) fn escaped_lines(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for letter in text.chars() {
         if letter == '\n' {
@@ -34,7 +35,7 @@ pub(super) fn escaped_lines(text: &str) -> String {
 /// Returns a JSON text of the same value, with every deceptive character escaped. Such characters
 /// stand only within the texts of a JSON value, where `\u202e` means the same; line feeds stand
 /// between them.
-pub(super) fn escaped_json(json: &str) -> String {
+pub(crate) fn escaped_json(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for letter in json.chars() {
         if letter == '\n' || !deceives(letter) {
@@ -57,7 +58,7 @@ fn push(escaped: &mut String, letter: char) {
 }
 
 /// Returns whether a character controls the terminal, or is invisible.
-pub(super) fn deceives(letter: char) -> bool {
+pub(crate) fn deceives(letter: char) -> bool {
     letter.is_control()
         || matches!(
             letter,
