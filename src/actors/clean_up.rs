@@ -165,6 +165,19 @@ fn clean_up_in(wait: Duration, ctx: &mut Context<Cleaner>) {
     ctx.run_later(wait, |actor, ctx| actor.clean_up(ctx));
 }
 
+/// Keeps what is written for another time, beginning with the next clean-up.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ChangeRetention(pub Retention);
+
+impl Handler<ChangeRetention> for Cleaner {
+    type Result = ();
+
+    fn handle(&mut self, ChangeRetention(retention): ChangeRetention, _: &mut Self::Context) {
+        self.retention = retention;
+    }
+}
+
 impl Actor for Cleaner {
     type Context = Context<Self>;
 

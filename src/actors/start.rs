@@ -359,7 +359,7 @@ pub fn start(
         reserved_recovery,
         RecoveryActor::new(recovery_links, recovery_settings, open_incidents),
     );
-    placement.near_heartbeats(Cleaner::new(
+    let cleaner = placement.near_heartbeats(Cleaner::new(
         access.clone(),
         Memories {
             alerts: book.recipient(),
@@ -400,6 +400,7 @@ pub fn start(
         recovery,
         supervisor,
         heartbeats,
+        cleaner,
         feed,
         event_tail,
         breaker,

@@ -6,7 +6,7 @@
 //! (`app/starting.rs`), on PostgreSQL the wait for the term as a standby (`app/candidacy.rs`), then the actors, then every route. Stop: the deadlines stop, requests that
 //! were sent before are answered, then the port accepts no connection, requests in progress are
 //! finished, transactions in progress and the last heartbeats are saved. All of it ends within ten
-//! seconds, whatever hangs. `app/signals.rs` has the signals, `app/hearing.rs` stops the deadlines
+//! seconds, whatever hangs. `app/signals.rs` has the signals, `app/reloading.rs` reads the settings again, `app/hearing.rs` stops the deadlines
 //! while no heartbeat can arrive.
 
 mod cluster;
@@ -15,6 +15,7 @@ mod hearing;
 mod migration;
 mod neighbours;
 mod port;
+mod reloading;
 mod serve;
 mod server;
 mod signals;
@@ -24,6 +25,7 @@ mod stop_limits;
 mod wiring;
 
 pub use migration::{MigrationDirection, migrate};
+pub use reloading::ReadSettings;
 pub use serve::serve;
 pub use server::Server;
 pub use start_error::StartError;

@@ -3,37 +3,42 @@
 use log::{error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::reloading::{ReadSettings, Reloading};
 use super::server::Server;
 use super::signals::Signals;
 use super::start_error::StartError;
 use super::starting::Starting;
-use crate::config::Config;
+use crate::config::Loaded;
 
-/// Serves until a signal ends the process.
+/// Serves until a signal ends the process. `read` reads the settings again, as they were read for
+/// `loaded`.
 ///
 /// # Errors
 ///
 /// Returns why it could not serve, or had to end.
-pub fn serve(config: Config) -> Result<(), StartError> {
+pub fn serve(loaded: Loaded, read: ReadSettings) -> Result<(), StartError> {
     allow_many_connections();
     std::panic::set_hook(Box::new(|panic| error!("a bug: {panic}")));
     let runner = actix::System::new();
     let outcome = runner.block_on(async {
         let mut signals = Signals::watch()?;
+        let config = loaded.config.clone();
+        let mut reloading = Reloading::new(loaded, read);
         let starting = Starting::bind(&config)?;
         let loaded = tokio::select! {
             loaded = starting.load(&config) => loaded?,
-            name = signals.asked_to_end() => {
+            name = signals.asked_to_end(&mut reloading) => {
                 info!("{name}: shutting down before the fleet was loaded");
                 starting.stop().await;
                 return Ok(());
             }
         };
-        let mut server = Server::of(starting, loaded, &config);
+        let mut server = Server::of(starting, loaded, reloading.config());
+        reloading.serve(server.orchestrator().clone());
         let address = server.address();
         info!(address:%; "ready on http://{address}");
         let outcome = tokio::select! {
-            name = signals.asked_to_end() => {
+            name = signals.asked_to_end(&mut reloading) => {
                 info!("{name}: shutting down");
                 Ok(())
             }
@@ -48,7 +53,7 @@ pub fn serve(config: Config) -> Result<(), StartError> {
                 }
                 outcome.and(stopped)
             }
-            name = signals.asked_to_end() => outcome.and(Err(StartError::EndedAtOnce(name))),
+            name = signals.asked_to_end_at_once() => outcome.and(Err(StartError::EndedAtOnce(name))),
         }
     });
     // Dropping the runtime would wait for a database call that hangs, so it is forgotten; the

@@ -26,14 +26,18 @@ pub(super) fn system_settings(config: &Config) -> SystemSettings {
         sweep_interval: config.heartbeats.check_interval,
         flush_interval: config.heartbeats.flush_interval,
         instance_retention: config.retention.instances,
-        retention: Retention {
-            metrics: config.retention.metrics,
-            events: config.retention.events,
-            incidents: config.retention.incidents,
-            health: config.retention.health,
-            most_health_rows: config.retention.most_health_rows,
-        },
+        retention: retention(config),
         jitter_seed: fastrand::u64(..),
+    }
+}
+
+pub(super) const fn retention(config: &Config) -> Retention {
+    Retention {
+        metrics: config.retention.metrics,
+        events: config.retention.events,
+        incidents: config.retention.incidents,
+        health: config.retention.health,
+        most_health_rows: config.retention.most_health_rows,
     }
 }
 

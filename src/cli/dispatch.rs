@@ -2,12 +2,13 @@
 
 use std::fmt::Display;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use super::arguments::{self, Command, Invocation};
 use super::exit::Exit;
 use super::output::{complain, print, show};
 use super::{check, client, generated, version};
-use crate::app;
+use crate::app::{self, ReadSettings};
 use crate::config::{self, ConfigErrors, Loaded};
 use crate::logging;
 
@@ -47,13 +48,20 @@ fn obey() -> Exit {
         Command::Man(folder) => generated::man(arguments::command_line(), folder.as_deref()),
         Command::Ask(question) => client::ask(question),
         Command::Top { address, pause } => client::look(address, pause),
-        Command::Serve => run(config::load(flags), |loaded| app::serve(loaded.config), |error| {
-            if error.is_deposed() {
-                Exit::Deposed
-            } else {
-                Exit::Failed
-            }
-        }),
+        Command::Serve => {
+            let read: ReadSettings = Arc::new(move || config::load(flags.clone()));
+            run(
+                read(),
+                |loaded| app::serve(loaded, read),
+                |error| {
+                    if error.is_deposed() {
+                        Exit::Deposed
+                    } else {
+                        Exit::Failed
+                    }
+                },
+            )
+        }
         Command::Migrate(direction) => run(
             config::load(flags),
             |loaded| app::migrate(loaded.config, direction),

@@ -84,7 +84,7 @@ fn flag(setting: &Setting) -> Arg {
         .allow_negative_numbers(true)
         .help(format!(
             "{}\n[env: {}] [default: {}]",
-            setting.meaning,
+            setting.explained(),
             setting.name,
             setting.default.describe()
         ))

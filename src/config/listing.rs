@@ -22,7 +22,7 @@ pub fn sample() -> String {
             group = Some(setting.group);
         }
         text.push('\n');
-        for line in wrap(setting.meaning) {
+        for line in wrap(&setting.explained()) {
             text.push_str(&format!("# {line}\n"));
         }
         if let Fallback::Derived { formula, .. } = setting.default {
@@ -60,7 +60,8 @@ pub fn markdown_table() -> String {
         };
         text.push_str(&format!(
             "| `{}` | {default} | {} |\n",
-            setting.name, setting.meaning
+            setting.name,
+            setting.explained()
         ));
     }
     text

@@ -415,7 +415,6 @@ fn signals_that_mean_nothing_here_are_logged_and_ignored() {
     let folder = folder();
     let mut orchestrator = start(folder.path(), &[]);
     let ignored = [
-        (Signal::HUP, "SIGHUP is ignored"),
         (Signal::USR1, "SIGUSR1 is ignored"),
         (Signal::USR2, "SIGUSR2 is ignored"),
     ];

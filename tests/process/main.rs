@@ -11,6 +11,7 @@ mod life;
 mod logs;
 mod outage;
 mod prometheus;
+mod reload;
 mod restart;
 mod stall;
 #[path = "../support/mod.rs"]

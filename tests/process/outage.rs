@@ -299,7 +299,7 @@ fn while_the_database_is_not_there_yet_every_route_but_livez_is_503_and_none_404
         assert_eq!(problem["type"], "/problems/starting", "{path}");
     }
     orchestrator.signal(Signal::HUP);
-    orchestrator.wait_for_line("SIGHUP is ignored");
+    orchestrator.wait_for_line("SIGHUP: no setting has changed");
     orchestrator.signal(Signal::TERM);
     let ended = orchestrator.wait();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);

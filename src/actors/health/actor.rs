@@ -345,6 +345,21 @@ impl Handler<BookChanged> for HealthActor {
     }
 }
 
+/// Judges by other limits from now on.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ChangeLimits(pub HealthLimits);
+
+impl Handler<ChangeLimits> for HealthActor {
+    type Result = ();
+
+    fn handle(&mut self, ChangeLimits(limits): ChangeLimits, ctx: &mut Self::Context) {
+        self.settings.limits = limits;
+        self.machine.set_limits(limits);
+        self.look_soon(ctx);
+    }
+}
+
 /// Asks for the health of the system. Answered after a look; none while no actor could be asked yet.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "Option<HealthReport>")]

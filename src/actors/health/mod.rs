@@ -20,7 +20,7 @@ mod process;
 mod recording;
 mod report;
 
-pub use actor::{AskHealth, HealthActor, HealthLinks, HealthSettings};
+pub use actor::{AskHealth, ChangeLimits, HealthActor, HealthLinks, HealthSettings};
 pub use failures::{AskFailures, FailedDetail, Failures};
 pub use history::HISTORY_INTERVAL;
 pub use recording::{AskHealthHistory, HealthPage};

@@ -10,12 +10,13 @@ use actix::{Actor, Addr, Handler, Message};
 use crate::actors::alerts::Alerts;
 use crate::actors::archive::StoreReader;
 use crate::actors::balance::BalanceActor;
+use crate::actors::clean_up::{ChangeRetention, Cleaner, Retention};
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
 use crate::actors::event_tail::EventTail;
 use crate::actors::fleet::{Ask, Drain, Execute, ExecuteFor, FleetActor};
 use crate::actors::headroom::HeadroomActor;
-use crate::actors::health::HealthActor;
+use crate::actors::health::{ChangeLimits, HealthActor};
 use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
 use crate::actors::identity::IdentityActor;
 use crate::actors::leadership::{ClusterView, Prover, Seat};
@@ -28,7 +29,7 @@ use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
 use crate::domain::commands::{Command, DryRun};
 use crate::domain::queries::Query;
-use crate::domain::settings::{PlannedSettings, WorkerLimits};
+use crate::domain::settings::{HealthLimits, PlannedSettings, WorkerLimits};
 use crate::logging;
 use crate::store::StoreError;
 
@@ -43,6 +44,7 @@ pub struct Orchestrator {
     pub(in crate::actors) recovery: Addr<RecoveryActor>,
     pub(in crate::actors) supervisor: Addr<Supervisor>,
     pub(in crate::actors) heartbeats: Addr<HeartbeatLog>,
+    pub(in crate::actors) cleaner: Addr<Cleaner>,
     pub(in crate::actors) feed: Addr<EventFeed>,
     pub(in crate::actors) event_tail: Addr<EventTail>,
     pub(in crate::actors) breaker: Addr<DbBreakerActor>,
@@ -184,6 +186,12 @@ impl Orchestrator {
     /// What only the store remembers.
     pub fn archive(&self) -> &StoreReader {
         &self.archive
+    }
+
+    /// Goes by other settings from now on, of those that may change while it runs.
+    pub fn change_settings(&self, health: HealthLimits, retention: Retention) {
+        self.health.do_send(ChangeLimits(health));
+        self.cleaner.do_send(ChangeRetention(retention));
     }
 
     /// Takes no more changes; returns when those under way are saved or refused.

@@ -27,6 +27,39 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
+/// The settings that SIGHUP applies (`app/reloading.rs`). Any other needs a restart: workers were given
+/// its value, rows were saved by it, or something was made once from it.
+const RELOADABLE: &[&str] = &[
+    "MIN_ACTIVE_INSTANCE_RATIO",
+    "MAX_INSTANCE_FAILURE_RATE",
+    "MAX_CAPACITY_UTILIZATION",
+    "CRITICAL_FAILURE_RETENTION_HOURS",
+    "METRICS_RETENTION",
+    "EVENT_RETENTION",
+    "INCIDENT_RETENTION",
+    "HEALTH_HISTORY_RETENTION",
+    "HEALTH_HISTORY_ROWS",
+    "LOG_FORMAT",
+    "RUST_LOG",
+];
+
+impl Setting {
+    /// Returns whether SIGHUP applies a new value; any other setting needs a restart.
+    pub fn is_reloadable(&self) -> bool {
+        RELOADABLE.contains(&self.name)
+    }
+
+    /// Returns its meaning, and whether a new value is applied while the program runs.
+    pub fn explained(&self) -> String {
+        let reload = if self.is_reloadable() {
+            " SIGHUP applies a new value."
+        } else {
+            ""
+        };
+        format!("{}{reload}", self.meaning)
+    }
+}
+
 const SETTINGS: &[Setting] = &[
     Setting {
         name: "BIND_ADDRESS",

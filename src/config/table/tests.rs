@@ -34,3 +34,11 @@ fn derived_settings_name_their_source_in_the_formula() {
         }
     }
 }
+
+#[test]
+fn what_a_reload_applies_is_a_setting() {
+    for name in RELOADABLE {
+        assert!(find(name).is_some_and(Setting::is_reloadable), "{name}");
+    }
+    assert!(find("DATABASE_URL").is_some_and(|setting| !setting.is_reloadable()));
+}

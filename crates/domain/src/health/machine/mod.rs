@@ -231,6 +231,12 @@ impl HealthMachine {
         &self.limits
     }
 
+    /// Judges by other limits from now on. A rule that holds goes on until its measure is back behind its
+    /// new second limit.
+    pub const fn set_limits(&mut self, limits: HealthLimits) {
+        self.limits = limits;
+    }
+
     /// Judges an observation. Judging the same observation again changes nothing.
     pub fn judge(&mut self, seen: &Observation) -> Verdict {
         let holding = RULES

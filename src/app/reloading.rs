@@ -1,0 +1,178 @@
+//! Settings that change while the program runs: SIGHUP reads them again, from the same sources.
+//!
+//! ```text
+//!   SIGHUP ─▶ read ──valid──▶ those that may change are applied, the others named
+//!                  └─a fault─▶ nothing changes; each fault is named
+//! ```
+//!
+//! They are read on a thread of their own: a `.env` may be a pipe, and signals must not wait for it. A
+//! SIGHUP that comes meanwhile leads to one more reading.
+
+use std::fmt;
+use std::future::pending;
+use std::sync::Arc;
+
+use log::{info, warn};
+use tokio::task::{JoinHandle, spawn_blocking};
+
+use super::wiring::retention;
+use crate::actors::orchestrator::Orchestrator;
+use crate::config::{self, Config, ConfigErrors, EffectiveValue, Loaded};
+use crate::logging;
+
+/// Reads the settings as the start did.
+pub type ReadSettings = Arc<dyn Fn() -> Result<Loaded, ConfigErrors> + Send + Sync>;
+
+/// The settings in force, and how they are read again.
+pub(super) struct Reloading {
+    /// What the program goes by.
+    config: Config,
+    /// The same, with where each value is from.
+    effective: Vec<EffectiveValue>,
+    read: ReadSettings,
+    under_way: Option<JoinHandle<Result<Loaded, ConfigErrors>>>,
+    is_wanted_again: bool,
+    /// The running system, once it is there.
+    system: Option<Orchestrator>,
+}
+
+impl fmt::Debug for Reloading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reloading").finish_non_exhaustive()
+    }
+}
+
+impl Reloading {
+    pub(super) fn new(loaded: Loaded, read: ReadSettings) -> Self {
+        Self {
+            config: loaded.config,
+            effective: loaded.effective,
+            read,
+            under_way: None,
+            is_wanted_again: false,
+            system: None,
+        }
+    }
+
+    /// The settings in force.
+    pub(super) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// From now on new values are handed to the running system, too.
+    pub(super) fn serve(&mut self, system: Orchestrator) {
+        self.system = Some(system);
+    }
+
+    /// Begins to read the settings again.
+    pub(super) fn begin(&mut self) {
+        if self.under_way.is_some() {
+            self.is_wanted_again = true;
+            return;
+        }
+        let read = self.read.clone();
+        self.under_way = Some(spawn_blocking(move || read()));
+    }
+
+    /// Returns once settings that were read are applied, or refused; never while none are being read.
+    pub(super) async fn done(&mut self) {
+        let Some(reading) = &mut self.under_way else {
+            return pending().await;
+        };
+        let read = reading.await;
+        self.under_way = None;
+        match read {
+            Ok(Ok(loaded)) => self.apply(loaded),
+            Ok(Err(errors)) => refuse(&errors),
+            // Its panic has a line already.
+            Err(_) => warn!("SIGHUP: the settings could not be read; nothing has changed"),
+        }
+        if std::mem::take(&mut self.is_wanted_again) {
+            self.begin();
+        }
+    }
+
+    fn apply(&mut self, loaded: Loaded) {
+        for warning in &loaded.warnings {
+            match warning.variable() {
+                Some(variable) => warn!(variable; "SIGHUP: {warning}"),
+                None => warn!("SIGHUP: {warning}"),
+            }
+        }
+        let old = &self.config;
+        let config = Config {
+            health: config::HealthSettings {
+                limits: loaded.config.health.limits,
+                ..old.health
+            },
+            retention: config::RetentionSettings {
+                instances: old.retention.instances,
+                ..loaded.config.retention
+            },
+            log: loaded.config.log.clone(),
+            ..old.clone()
+        };
+        let is_hidden_change =
+            config.database != loaded.config.database && self.is_shown_alike(&loaded);
+        let mut count = 0;
+        for (known, read) in self.effective.iter_mut().zip(loaded.effective) {
+            if known.shown == read.shown && !(is_hidden_change && known.name == DATABASE_URL) {
+                known.origin = read.origin;
+                continue;
+            }
+            count += 1;
+            note(known, &read);
+            if is_reloadable(known.name) {
+                *known = read;
+            }
+        }
+        if count == 0 {
+            info!("SIGHUP: no setting has changed");
+        }
+        if config.log != self.config.log {
+            logging::change(&config.log);
+        }
+        self.config = config;
+        if let Some(system) = &self.system {
+            system.change_settings(self.config.health.limits, retention(&self.config));
+        }
+    }
+
+    /// Whether the settings of the database differ only in what is not shown.
+    fn is_shown_alike(&self, loaded: &Loaded) -> bool {
+        let mut values = self.effective.iter().zip(&loaded.effective);
+        values
+            .all(|(known, read)| !known.name.starts_with("DATABASE_") || known.shown == read.shown)
+    }
+}
+
+/// The setting with a password.
+const DATABASE_URL: &str = "DATABASE_URL";
+
+fn is_reloadable(name: &str) -> bool {
+    let mut settings = config::settings().iter();
+    settings.any(|setting| setting.name == name && setting.is_reloadable())
+}
+
+/// One line for a setting that has changed.
+fn note(known: &EffectiveValue, read: &EffectiveValue) {
+    let (setting, old, new) = (known.name, known.shown.as_str(), read.shown.as_str());
+    let origin = read.origin.describe(setting);
+    if is_reloadable(setting) {
+        info!(setting, old, new, origin = origin.as_str();
+            "SIGHUP: {setting} is {new} now ({origin}); it was {old}");
+    } else if old == new {
+        warn!(setting, new, origin = origin.as_str();
+            "SIGHUP: {setting} has changed in a part that is not shown ({origin}); it needs a restart");
+    } else {
+        warn!(setting, old, new, origin = origin.as_str();
+            "SIGHUP: {setting} is to be {new} ({origin}); it needs a restart, and stays {old} until then");
+    }
+}
+
+/// One line for each fault. Everything stays as it was.
+fn refuse(errors: &ConfigErrors) {
+    for problem in errors.problems() {
+        warn!("SIGHUP: nothing has changed, because of a mistake in the settings: {problem}");
+    }
+}
