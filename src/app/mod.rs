@@ -6,7 +6,7 @@
 //! (`app/starting.rs`), on PostgreSQL the wait for the term as a standby (`app/candidacy.rs`), then the actors, then every route. Stop: the deadlines stop, requests that
 //! were sent before are answered, then the port accepts no connection, requests in progress are
 //! finished, transactions in progress and the last heartbeats are saved. All of it ends within ten
-//! seconds, whatever hangs. `app/signals.rs` has the signals, `app/reloading.rs` reads the settings again, `app/hearing.rs` stops the deadlines
+//! seconds, whatever hangs. `app/signals.rs` has the signals, `app/reloading.rs` reads the settings again, `app/systemd.rs` tells systemd about it all, `app/hearing.rs` stops the deadlines
 //! while no heartbeat can arrive.
 
 mod cluster;
@@ -22,6 +22,7 @@ mod signals;
 mod start_error;
 mod starting;
 mod stop_limits;
+mod systemd;
 mod wiring;
 
 pub use migration::{MigrationDirection, migrate};

@@ -8,6 +8,7 @@ use super::server::Server;
 use super::signals::Signals;
 use super::start_error::StartError;
 use super::starting::Starting;
+use super::systemd::Notices;
 use crate::config::Loaded;
 
 /// Serves until a signal ends the process. `read` reads the settings again, as they were read for
@@ -25,10 +26,12 @@ pub fn serve(loaded: Loaded, read: ReadSettings) -> Result<(), StartError> {
         let config = loaded.config.clone();
         let mut reloading = Reloading::new(loaded, read);
         let starting = Starting::bind(&config)?;
+        let notices = Notices::begin(starting.gate.clone(), starting.view.clone());
         let loaded = tokio::select! {
             loaded = starting.load(&config) => loaded?,
             name = signals.asked_to_end(&mut reloading) => {
                 info!("{name}: shutting down before the fleet was loaded");
+                notices.stopping().await;
                 starting.stop().await;
                 return Ok(());
             }
@@ -44,6 +47,7 @@ pub fn serve(loaded: Loaded, read: ReadSettings) -> Result<(), StartError> {
             }
             fatal = server.failed() => Err(fatal.into()),
         };
+        notices.stopping().await;
         tokio::select! {
             stopped = server.stop() => {
                 if outcome.is_err()

@@ -175,7 +175,8 @@ impl Gate {
         *current.unwrap_or_else(PoisonError::into_inner) = phase;
     }
 
-    fn phase(&self) -> Phase {
+    /// Returns the phase.
+    pub fn phase(&self) -> Phase {
         let phase = self.shared.phase.read();
         phase.unwrap_or_else(PoisonError::into_inner).clone()
     }

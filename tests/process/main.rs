@@ -16,5 +16,6 @@ mod restart;
 mod stall;
 #[path = "../support/mod.rs"]
 mod support;
+mod systemd;
 mod top;
 mod worker;

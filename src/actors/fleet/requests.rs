@@ -79,6 +79,17 @@ impl<Q: Query> Handler<Ask<Q>> for FleetActor {
     }
 }
 
+/// Proves that the actor takes its messages: they are answered in order.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct ProveLife;
+
+impl Handler<ProveLife> for FleetActor {
+    type Result = ();
+
+    fn handle(&mut self, _: ProveLife, _: &mut Self::Context) {}
+}
+
 /// Takes no more commands; answered when what was waiting is done.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]

@@ -14,7 +14,7 @@ use crate::actors::clean_up::{ChangeRetention, Cleaner, Retention};
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
 use crate::actors::event_tail::EventTail;
-use crate::actors::fleet::{Ask, Drain, Execute, ExecuteFor, FleetActor};
+use crate::actors::fleet::{Ask, Drain, Execute, ExecuteFor, FleetActor, ProveLife};
 use crate::actors::headroom::HeadroomActor;
 use crate::actors::health::{ChangeLimits, HealthActor};
 use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
@@ -186,6 +186,14 @@ impl Orchestrator {
     /// What only the store remembers.
     pub fn archive(&self) -> &StoreReader {
         &self.archive
+    }
+
+    /// Returns once the actor that decides about the fleet has answered.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn prove_life(&self) -> Result<(), Refusal> {
+        ask(&self.fleet, ProveLife).await
     }
 
     /// Goes by other settings from now on, of those that may change while it runs.
