@@ -62,10 +62,8 @@ fn the_operations_list_every_exit_code() {
 }
 
 #[test]
-fn the_unit_of_the_operations_does_not_stop_restarting() {
-    let text = document("docs/OPERATIONS.md");
-    let unit = text.split("```ini\n").nth(1).expect("a unit");
-    let unit = unit.split("```").next().unwrap();
+fn the_unit_does_not_stop_restarting() {
+    let unit = document("deploy/systemd/orchestrator.service");
     for line in ["StartLimitIntervalSec=0", "Restart=always"] {
         assert!(unit.lines().any(|found| found == line), "no {line}");
     }

@@ -5,6 +5,7 @@ mod catalogue_page;
 mod circles;
 mod cli;
 mod config;
+mod deploy;
 mod documents;
 mod metrics;
 mod phrases;
