@@ -18,6 +18,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use super::wiring::retention;
 use crate::actors::orchestrator::Orchestrator;
 use crate::config::{self, Config, ConfigErrors, EffectiveValue, Loaded};
+use crate::http::{Gate, ShownSetting};
 use crate::logging;
 
 /// Reads the settings as the start did.
@@ -32,6 +33,8 @@ pub(super) struct Reloading {
     read: ReadSettings,
     under_way: Option<JoinHandle<Result<Loaded, ConfigErrors>>>,
     is_wanted_again: bool,
+    /// Where the settings in force are shown, once it is there.
+    gate: Option<Gate>,
     /// The running system, once it is there.
     system: Option<Orchestrator>,
 }
@@ -50,6 +53,7 @@ impl Reloading {
             read,
             under_way: None,
             is_wanted_again: false,
+            gate: None,
             system: None,
         }
     }
@@ -57,6 +61,25 @@ impl Reloading {
     /// The settings in force.
     pub(super) fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Shows the settings in force there, now and after each change.
+    pub(super) fn show(&mut self, gate: Gate) {
+        self.gate = Some(gate);
+        self.show_settings();
+    }
+
+    fn show_settings(&self) {
+        let Some(gate) = &self.gate else {
+            return;
+        };
+        let shown = self.effective.iter().map(|value| ShownSetting {
+            name: value.name,
+            value: value.shown.clone(),
+            origin: value.origin.describe(value.name),
+            reloadable: is_reloadable(value.name),
+        });
+        gate.show_settings(shown.collect());
     }
 
     /// From now on new values are handed to the running system, too.
@@ -133,6 +156,7 @@ impl Reloading {
             logging::change(&config.log);
         }
         self.config = config;
+        self.show_settings();
         if let Some(system) = &self.system {
             system.change_settings(self.config.health.limits, retention(&self.config));
         }

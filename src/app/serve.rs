@@ -26,6 +26,7 @@ pub fn serve(loaded: Loaded, read: ReadSettings) -> Result<(), StartError> {
         let config = loaded.config.clone();
         let mut reloading = Reloading::new(loaded, read);
         let starting = Starting::bind(&config)?;
+        reloading.show(starting.gate.clone());
         let notices = Notices::begin(starting.gate.clone(), starting.view.clone());
         let loaded = tokio::select! {
             loaded = starting.load(&config) => loaded?,

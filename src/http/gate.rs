@@ -1,6 +1,6 @@
 //! Decides which requests reach a handler: before the fleet is loaded, and while the program stops.
 //!
-//! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over` | `/metrics` | everything else, unknown routes included |
+//! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over`, `/logs`, `/settings` | `/metrics` | everything else, unknown routes included |
 //! | --- | --- | --- | --- | --- | --- |
 //! | starting | 200 | 503 `not_ready` | their handlers | of the process alone | 503 with `Retry-After` |
 //! | standby | 200 | 503 `standby`, with the leader | their handlers | of the process alone | 503 with `Retry-After` and the leader |
@@ -39,6 +39,7 @@ use super::answer::Time;
 use super::cluster;
 use super::connection::ClientLimits;
 use super::problem::Problem;
+use super::setting_list::ShownSetting;
 use super::state::AppState;
 use super::status;
 use crate::actors::leadership::ClusterView;
@@ -123,6 +124,7 @@ struct Shared {
     cluster: ClusterView,
     limits: ClientLimits,
     phase: RwLock<Phase>,
+    settings: RwLock<Vec<ShownSetting>>,
     closing: watch::Sender<bool>,
     under_way: AtomicUsize,
     idle: Notify,
@@ -157,6 +159,7 @@ impl Gate {
                 cluster,
                 limits,
                 phase: RwLock::new(phase),
+                settings: RwLock::default(),
                 closing: watch::Sender::new(false),
                 under_way: AtomicUsize::new(0),
                 idle: Notify::new(),
@@ -179,6 +182,18 @@ impl Gate {
     pub fn phase(&self) -> Phase {
         let phase = self.shared.phase.read();
         phase.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets what `/settings` shows.
+    pub fn show_settings(&self, settings: Vec<ShownSetting>) {
+        let shown = self.shared.settings.write();
+        *shown.unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    /// Returns the settings in force.
+    pub(super) fn settings(&self) -> Vec<ShownSetting> {
+        let shown = self.shared.settings.read();
+        shown.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Begins to close: each answer ends its connection, and bodies have little time to arrive.
@@ -272,7 +287,13 @@ pub(super) async fn through_the_gate(
 fn is_own_page(path: &str) -> bool {
     matches!(
         path,
-        "/livez" | "/leader" | "/cluster" | "/cluster/take-over" | "/metrics"
+        "/livez"
+            | "/leader"
+            | "/cluster"
+            | "/cluster/take-over"
+            | "/metrics"
+            | "/logs"
+            | "/settings"
     )
 }
 

@@ -14,7 +14,7 @@
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
 //! way. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
-//! none. `cluster` has the pages that a standby answers too. `pieces` writes long lists while the
+//! none. `cluster`, `logs` and `shown_settings` have the pages that a standby answers too. `pieces` writes long lists while the
 //! client reads them, `connection` bounds every wait on a client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
@@ -40,6 +40,7 @@ mod health;
 mod identify;
 mod instance_series;
 mod instances;
+mod logs;
 mod long_poll;
 mod measuring;
 mod moves;
@@ -59,6 +60,8 @@ mod retry;
 mod rolls;
 mod route_table;
 mod server;
+mod setting_list;
+mod shown_settings;
 mod shown_url;
 mod state;
 mod status;
@@ -72,5 +75,6 @@ pub use gate::{Awaited, Gate, Phase, Starting};
 pub use problem::{FieldError, Problem};
 pub use route_table::{Contract, Parameters, Route, configure, markdown_route_table, route_table};
 pub use server::{app, bind, serve};
+pub use setting_list::ShownSetting;
 pub use state::{AppState, HttpSettings, Readiness, RequestLimits};
 pub use withholding::verdict;

@@ -10,8 +10,8 @@ use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
     alerts, assignments, brake, breakers, capacity, cluster, diagnostic, events, explain, follow,
-    health, instances, long_poll, moves, patterns, planned, quarantine, rebalance, recovery,
-    resilience, rolls, status, streams, workers,
+    health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance, recovery,
+    resilience, rolls, shown_settings, status, streams, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -192,6 +192,10 @@ static ROUTES: &[Route] = routes![
         "Shows who leads, since when, how fresh the proof is, and the standbys.";
     Current Own POST "/cluster/take-over" [Read] cluster::take_over,
         "Orders a standby to take over; `reason`, which must be given.";
+    Current Own GET "/settings" [None] shown_settings::settings,
+        "Lists the settings in force, without passwords: where each value is from, and whether SIGHUP applies a new one.";
+    Current Own GET "/logs" [Read] logs::logs,
+        "The last lines of the log of this process, oldest first, as `LOG_FORMAT=json` writes them; `limit` (default 100), `level` (that one and graver ones).";
     Classic Shown GET "/status" [None] status::status,
         "Shows totals of instances, streams and load.";
     Classic Own GET "/health" [Ignored] status::health,

@@ -614,7 +614,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Contract::Current)
             .count(),
-        43
+        45
     );
     for path in [
         "/",

@@ -123,6 +123,10 @@ where
             let parameters = reason.into_iter().chain(dry_run).collect();
             Command::Ask(question(Subject::Rebalance(parameters), asked))
         }
+        Some(("support-bundle", asked)) => {
+            let file = asked.get_one::<OsString>("file").cloned();
+            Command::Ask(question(Subject::SupportBundle { file }, asked))
+        }
         Some(("recover", asked)) => {
             Command::Ask(question(Subject::Recover(text(asked, "id")), asked))
         }
@@ -311,6 +315,20 @@ fn with(config: clap::Command) -> clap::Command {
                 ),
         )
         .subcommands(planned_arguments::commands())
+        .subcommand(
+            calling("support-bundle")
+                .about(
+                    "Writes what a helper needs into one file, without passwords: configuration, version, \
+                     and, if the orchestrator answers, its state, log and metrics",
+                )
+                .arg(
+                    Arg::new("file")
+                        .long("file")
+                        .value_name("FILE")
+                        .value_parser(value_parser!(OsString))
+                        .help("The file, which must not exist [default: orchestrator-support-TIME.tar.gz]"),
+                ),
+        )
         .subcommand(
             clap::Command::new("version")
                 .about("Shows which build this is: version, revision, compiler, databases")

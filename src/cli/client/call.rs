@@ -8,13 +8,13 @@ use super::connection::Connection;
 use super::output_format::OutputFormat;
 use super::question::{Address, Question, Subject};
 use super::{
-    capacity, cluster, consistency, events, explain, incidents, lists, planned, rebalance,
+    bundle, capacity, cluster, consistency, events, explain, incidents, lists, planned, rebalance,
     recovery, status, story, streams, top, watch,
 };
-use crate::logging::escapes::escaped_json;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Sink, complain};
 use crate::config;
+use crate::logging::escapes::escaped_json;
 
 /// Sends the call, prints the answer, and returns the exit code; again and again if that was asked for.
 pub(in crate::cli) fn ask(question: Question) -> Exit {
@@ -24,6 +24,10 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         output,
         watch,
     } = question;
+    // Its file is written also if the orchestrator cannot be asked.
+    if let Subject::SupportBundle { file } = &subject {
+        return bundle::carry_out(address.url, address.ca, file.as_deref());
+    }
     let connection = match connect(address) {
         Ok(connection) => connection,
         Err(exit) => return exit,
@@ -82,6 +86,8 @@ fn answer(
         Subject::List(order) => return lists::carry_out(connection, order, output, sink),
         Subject::Streams(order) => return Ok(streams::carry_out(connection, order, json)),
         Subject::Planned(order) => return Ok(planned::carry_out(connection, order, json)),
+        // Carried out before the address is read.
+        Subject::SupportBundle { .. } => return Ok(Exit::Done),
         Subject::Status { .. } => (status::ask(connection), status::show),
         Subject::Incident(id) => (
             connection.get(&recovery::path("incidents", id), &[]),
@@ -140,6 +146,7 @@ fn answer(
         | Subject::Explain(_)
         | Subject::Cluster
         | Subject::Streams(_)
+        | Subject::SupportBundle { .. }
         | Subject::Rebalance(_)
         | Subject::Planned(_)
         | Subject::TakeOver { .. } => Exit::Done,

@@ -10,8 +10,8 @@ use ureq::{Agent, Body, Error};
 
 use super::certificates::tls;
 use super::routes::in_commands;
-use crate::logging::escapes::escaped;
 use crate::config::ServerUrl;
+use crate::logging::escapes::escaped;
 
 /// Longer than the longest answer takes: a consistency check with a database that hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -32,6 +32,15 @@ pub(super) struct Refusal {
     pub(super) sentence: String,
     /// The bad fields, as the answer names them.
     pub(super) errors: Value,
+}
+
+/// An answer as it is, of an orchestrator that was reached.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// The body of a 200.
+    Ok(String),
+    /// The reason of any other answer.
+    Refused(String),
 }
 
 /// An answer to a request for events as they happen.
@@ -82,6 +91,31 @@ impl Connection {
             request = request.query(*name, value);
         }
         self.read(request.call())
+    }
+
+    /// Sends a GET; returns the body as it is. A path may have its query.
+    ///
+    /// # Errors
+    /// Returns one sentence if the orchestrator was not reached.
+    pub(super) fn text(&self, path: &str) -> Result<Answer, String> {
+        let answer = self
+            .agent
+            .get(format!("{}{path}", self.url.expose()))
+            .call();
+        let mut answer = answer.map_err(|error| self.unreachable(&error))?;
+        let status = answer.status().as_u16();
+        let body = answer.body_mut().with_config().limit(MAX_ANSWER);
+        let body = body
+            .read_to_string()
+            .map_err(|error| self.unreachable(&error))?;
+        if status == 200 {
+            return Ok(Answer::Ok(body));
+        }
+        let problem: Value = serde_json::from_str(&body).unwrap_or_default();
+        let detail = problem["detail"].as_str().map(escaped);
+        Ok(Answer::Refused(
+            detail.unwrap_or_else(|| self.stranger(status)),
+        ))
     }
 
     /// Sends a POST; returns the body of a 200.

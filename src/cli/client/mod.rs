@@ -2,8 +2,10 @@
 //!
 //! `connection` sends requests, `table` aligns columns, and each command has a file that prints its
 //! answer; those that list are in `lists`. With `--json` the answer is printed as JSON of the same value;
-//! characters that would deceive a reader are written as `\u202e` there. `watch` repeats a question.
+//! characters that would deceive a reader are written as `\u202e` there. `watch` repeats a question. `bundle` asks for
+//! everything that a helper needs, and writes it to a file.
 
+mod bundle;
 mod call;
 mod capacity;
 mod certificates;

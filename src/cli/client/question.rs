@@ -51,6 +51,8 @@ pub(in crate::cli) enum Subject {
     Cluster,
     /// That a standby takes over.
     TakeOver { reason: String },
+    /// Everything that a helper needs, in a file.
+    SupportBundle { file: Option<OsString> },
     /// The catalogue.
     Streams(StreamsOrder),
     /// That the fleet is balanced, or how it would be; with the parameters of the call.

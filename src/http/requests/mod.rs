@@ -37,9 +37,9 @@ pub(super) use planned::{
 };
 pub(super) use queries::{
     AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
-    FollowQuery, HistoryQuery, IncidentsQuery, InstancesQuery, MetricsQuery, PatternsQuery,
-    ReasonQuery, RebalanceQuery, RemovalQuery, RollsQuery, StoryQuery, StreamQuery, StreamsQuery,
-    TakeOverQuery,
+    FollowQuery, HistoryQuery, IncidentsQuery, InstancesQuery, LogsQuery, MetricsQuery,
+    PatternsQuery, ReasonQuery, RebalanceQuery, RemovalQuery, RollsQuery, StoryQuery, StreamQuery,
+    StreamsQuery, TakeOverQuery,
 };
 pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{Record, read_json};

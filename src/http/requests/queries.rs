@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use log::LevelFilter;
+
 use super::limits::{GROUP_LENGTH, MAX_SAFE_INTEGER, NAME_LENGTH, check_text};
 use super::reading::{Record, Refused, Slot};
 use super::request::request;
@@ -245,6 +247,35 @@ request! {
         before: Option<WallTime> = time(),
         /// The same.
         after: Option<WallTime> = time(),
+    }
+}
+
+request! {
+    /// `GET /logs`: how many lines of which level.
+    pub(in crate::http) struct LogsQuery {
+        /// How many lines, 1 to 1,000.
+        limit: Option<u32> = stored_page_limit(),
+        /// Only lines of this level and of graver ones.
+        level: Option<LevelFilter> = word(&LEVELS, level_word),
+    }
+}
+
+const LEVELS: [LevelFilter; 5] = [
+    LevelFilter::Error,
+    LevelFilter::Warn,
+    LevelFilter::Info,
+    LevelFilter::Debug,
+    LevelFilter::Trace,
+];
+
+fn level_word(level: LevelFilter) -> &'static str {
+    match level {
+        LevelFilter::Off => "off",
+        LevelFilter::Error => "error",
+        LevelFilter::Warn => "warn",
+        LevelFilter::Info => "info",
+        LevelFilter::Debug => "debug",
+        LevelFilter::Trace => "trace",
     }
 }
 

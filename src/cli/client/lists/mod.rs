@@ -13,5 +13,6 @@ mod read;
 
 pub(super) use carry_out::carry_out;
 pub(super) use form::row_text;
+pub(super) use moves::moves_under_way;
 pub(super) use printer::{Printer, Style};
 pub(super) use read::{cells, heads, read};

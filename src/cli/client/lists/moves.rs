@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::form::Form;
 use super::pages::{Cut, each_page};
 use crate::cli::client::connection::Connection;
-use crate::cli::client::list_order::ListOrder;
+use crate::cli::client::list_order::{List, ListOrder};
 
 /// Calls `each` with moves, and returns what the list ends with.
 ///
@@ -74,6 +74,28 @@ impl Wanted {
             self.last = last["stream_id"].clone();
         }
         (moves, goes_on)
+    }
+}
+
+/// Returns the moves under way, at most 1,000.
+///
+/// # Errors
+/// Returns what the orchestrator answers.
+pub(in crate::cli::client) fn moves_under_way(connection: &Connection) -> Result<Value, String> {
+    let order = ListOrder {
+        list: List::Moves,
+        parameters: Vec::new(),
+        limit: Some("1000".to_owned()),
+    };
+    let mut moves = Vec::new();
+    let read = each_block(connection, &Form::of(List::Moves), &order, |rows| {
+        moves.extend(rows);
+        Ok(())
+    });
+    match read {
+        Ok(_) | Err(Cut::Enough) => Ok(json!({ "moves": moves })),
+        Err(Cut::Reason(reason)) => Err(reason),
+        Err(Cut::Output(_)) => Err("the list has ended".to_owned()),
     }
 }
 
