@@ -13,9 +13,9 @@ use super::draw::{draw, height};
 use super::model::{Key, Model, Page, Snapshot, Wish};
 use super::source;
 use crate::cli::client::connection::Connection;
-use crate::cli::escapes::escaped;
 use crate::cli::exit::Exit;
 use crate::cli::output::complain;
+use crate::logging::escapes::escaped;
 
 /// How often the loop looks for answers and signals while no key is pressed.
 const LOOK: Duration = Duration::from_millis(100);
