@@ -16,6 +16,7 @@ use crate::domain::commands::{OrderRoll, Rejection, RollOrder, RollSelection, St
 use crate::domain::ids::{InstanceId, RollId};
 use crate::domain::planned::{Requester, Roll, RollState, RollStep, RollWait};
 use crate::domain::queries::{RollDetail, RollList};
+use crate::domain::time::WallTime;
 
 /// How many rolls a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
@@ -43,19 +44,23 @@ pub(super) struct RollAnswer {
     started_at: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_at: Option<Time>,
+    /// When it may be over, judged by how fast it was so far.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_end: Option<Time>,
     by: Requester,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
 
 impl RollAnswer {
-    fn of(roll: Roll, dry_run: bool) -> Self {
+    fn of(roll: Roll, dry_run: bool, now: WallTime) -> Self {
         let line = |one: crate::domain::planned::RollInstance| InstanceLine {
             server_id: one.id,
             state: one.step,
             because: one.because,
         };
         Self {
+            expected_end: roll.expected_end(now).map(Time),
             id: roll.id,
             state: roll.state,
             dry_run,
@@ -109,7 +114,8 @@ pub(super) async fn start(
         }
         refusal => refusal.into(),
     })?;
-    Ok(Json(RollAnswer::of(roll, dry_run)))
+    let now = orchestrator.clock().wall();
+    Ok(Json(RollAnswer::of(roll, dry_run, now)))
 }
 
 /// `GET /rolls`
@@ -126,9 +132,10 @@ pub(super) async fn list(
     };
     let found = state.orchestrator().ask(ask).await?;
     let (rolls, next) = page(found, limit, |roll| roll.id);
+    let now = state.orchestrator().clock().wall();
     let rows = rolls
         .into_iter()
-        .map(|roll| RollAnswer::of(Roll::clone(&roll), false));
+        .map(move |roll| RollAnswer::of(Roll::clone(&roll), false, now));
     let end = PageEnd::new(next, state.stale_since());
     pieces::answer(Rows::of(&Nothing {}, "rolls", rows, &end)?).await
 }
@@ -141,7 +148,8 @@ pub(super) async fn detail(
     let id = RollId::new(params::number(&request, "id")?);
     let _permit = state.admit(Load::Read)?;
     let roll = state.orchestrator().ask(RollDetail { id }).await??;
-    Ok(HttpResponse::Ok().json(state.told(RollAnswer::of(roll, false))))
+    let now = state.orchestrator().clock().wall();
+    Ok(HttpResponse::Ok().json(state.told(RollAnswer::of(roll, false, now))))
 }
 
 /// `POST /rolls/{id}/pause`
@@ -192,5 +200,6 @@ async fn order(
         pace: orchestrator.planned().pace,
     };
     let roll = orchestrator.execute_or_try(command, dry_run).await?;
-    Ok(Json(RollAnswer::of(roll, dry_run)))
+    let now = orchestrator.clock().wall();
+    Ok(Json(RollAnswer::of(roll, dry_run, now)))
 }

@@ -287,3 +287,76 @@ async fn nothing_is_balanced_by_itself_while_the_system_is_critical() {
     assert_eq!(stats(&rig).await.begun, 1, "it was put off, not given up");
     assert_eq!(counts(&rig, &["a", "b"]).await, [10, 6]);
 }
+
+/// The moves of balance are at their limit, and the streams of the failed instance go on all the same.
+#[actix::test]
+async fn a_recovery_does_not_wait_for_balance() {
+    let rig = Rig::balanced().await;
+    rig.streams(64).await;
+    leased(&rig, "a", 100).await;
+    rig.ask_for("a", 60).await;
+    rig.register("c", 100).await;
+    rig.ask_for("c", 4).await;
+    leased(&rig, "b", 100).await;
+    let order = OrderRebalance {
+        method: RebalanceMethod::Smart,
+        reason: RebalanceReason::Manual,
+        is_dry_run: false,
+    };
+    rig.orchestrator.rebalance(order).await.unwrap();
+    let fleet = rig.fleet().await;
+    let target = fleet.instance(&"b".into()).unwrap();
+    assert_eq!(fleet.arriving(target), 10, "as many as may be at a time");
+    rig.orchestrator.report_failure("c".into()).await.unwrap();
+    pass(2.0).await;
+    assert!(rig.held("c").await.is_empty(), "it waited for no move");
+}
+
+#[actix::test]
+async fn balance_by_itself_waits_for_the_end_of_a_recovery() {
+    let rig = Rig::balanced().await;
+    rig.streams(24).await;
+    for id in ["a", "b"] {
+        leased(&rig, id, 40).await;
+        rig.ask_for(id, 12).await;
+        follow(&rig, id).await;
+    }
+    // The recovery waits for the end of the lease, and the join is noted meanwhile.
+    rig.orchestrator.report_failure("b".into()).await.unwrap();
+    leased(&rig, "c", 40).await;
+    live(&rig, &["a", "c"], 60).await;
+    assert_eq!(rig.held("b").await.len(), 12, "it is under way");
+    assert_eq!(stats(&rig).await.begun, 0);
+    live(&rig, &["a", "c"], 600).await;
+    assert!(rig.held("b").await.is_empty());
+    let shares = counts(&rig, &["a", "c"]).await;
+    assert_eq!(shares.iter().sum::<usize>(), 24);
+    assert!(
+        shares.iter().all(|held| (10..=14).contains(held)),
+        "{shares:?}"
+    );
+}
+
+/// An instance that was away has a load again, as any other that joins.
+#[actix::test]
+async fn an_instance_that_comes_back_gets_its_share_again() {
+    let rig = Rig::balanced().await;
+    rig.streams(24).await;
+    for id in ["a", "b"] {
+        leased(&rig, id, 40).await;
+        rig.ask_for(id, 12).await;
+        follow(&rig, id).await;
+    }
+    live(&rig, &["a"], 900).await;
+    assert_eq!(counts(&rig, &["a", "b"]).await, [24, 0], "it has failed");
+    leased(&rig, "b", 40).await;
+    live(&rig, &["a", "b"], 1_800).await;
+    let shares = counts(&rig, &["a", "b"]).await;
+    assert!(
+        shares.iter().all(|held| (10..=14).contains(held)),
+        "{shares:?}"
+    );
+    let fleet = rig.fleet().await;
+    let facts = fleet.instance(&"b".into()).unwrap().facts();
+    assert_eq!(facts.load.held as usize, shares[1], "what placement counts");
+}

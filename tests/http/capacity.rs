@@ -124,6 +124,11 @@ async fn room_for_failure_is_known_and_its_lack_is_an_alert() {
         detail.contains("`a` is lost, 2 of its 5 streams"),
         "{detail}"
     );
+    let metrics = world.get("/metrics").await.text;
+    assert!(
+        metrics.contains("\norchestrator_capacity_headroom_streams -2\n"),
+        "{metrics}"
+    );
     register(&world, json!({"server_id": "d", "max_streams": 5})).await;
     pass(6).await;
     assert!(

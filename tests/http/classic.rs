@@ -558,3 +558,67 @@ async fn registering_and_asking_are_signs_of_life() {
     assert_eq!(status("releases").await, "active");
     assert_eq!(status("silent").await, "failed");
 }
+
+#[actix_web::test]
+async fn rebalancing_is_answered_word_for_word() {
+    let world = World::start().await;
+    world.streams(1..=30).await;
+    for (id, count) in [("a", 20), ("b", 10), ("c", 0)] {
+        world.register(id, 20).await;
+        world.assign(id, count).await;
+    }
+    let check = world.get("/rebalance/check").await;
+    assert_begins_with(
+        &check.text,
+        &[
+            "status",
+            "consistent",
+            "needs_rebalancing",
+            "reason",
+            "statistics",
+            "instances",
+        ],
+    );
+    let smart = world.send("POST", "/rebalance/smart?reason=manual").await;
+    assert_begins_with(
+        &smart.text,
+        &[
+            "status",
+            "method",
+            "reason",
+            "streams_moved",
+            "instances_affected",
+            "execution_time_ms",
+            "migrations",
+            "error",
+        ],
+    );
+    let smart = smart.ok();
+    assert_has(
+        &smart,
+        &json!({"status": "completed", "method": "smart", "reason": "manual", "streams_moved": 8,
+            "instances_affected": 2, "migrations": 8, "error": null}),
+    );
+    assert!(smart["execution_time_ms"].is_number(), "{smart}");
+    let basic = world.send("POST", "/rebalance/basic").await;
+    assert_begins_with(
+        &basic.text,
+        &["status", "method", "message", "streams_moved"],
+    );
+    let nothing = json!({"status": "completed", "method": "basic", "streams_moved": 0});
+    assert_has(&basic.ok(), &nothing);
+    let stats = world.get("/rebalance/stats").await;
+    assert_begins_with(&stats.text, &["status", "statistics"]);
+    let stats = stats.ok();
+    let numbers = [
+        "total_rebalances",
+        "successful_rebalances",
+        "total_streams_moved",
+        "success_rate",
+        "average_execution_time_ms",
+    ];
+    for name in numbers {
+        assert!(stats["statistics"][name].is_number(), "{name}: {stats}");
+    }
+    assert!(stats["statistics"]["last_rebalance"].is_string(), "{stats}");
+}

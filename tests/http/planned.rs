@@ -385,3 +385,40 @@ async fn a_maintenance_shows_who_asked_and_its_end_is_in_the_audit_trail() {
     assert_eq!(ended.len(), 1);
     assert_has(&ended[0], &json!({"by": "worker", "status": "active"}));
 }
+
+/// What cannot be done is refused with the reason, and nothing has changed.
+#[actix_web::test]
+async fn planned_work_that_cannot_be_done_names_why_and_changes_nothing() {
+    let world = World::start().await;
+    for path in ["/rolls", "/rolls?dry_run=true"] {
+        let refused = world.post(path, json!({})).await;
+        assert_eq!(refused.bad_fields(), ["instances"], "an empty fleet");
+    }
+    world.streams(1..=4).await;
+    for id in ["a", "b"] {
+        world.register(id, 10).await;
+    }
+    world.assign("a", 2).await;
+    world.assign("b", 2).await;
+    world.post("/instances/b/failure", json!({})).await.ok();
+    settle().await;
+    let before = world.saved().await;
+    let problem = world
+        .post("/instances/b/drain", json!({}))
+        .await
+        .problem(409);
+    let detail = problem["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("`b`") && detail.contains("`failed`"),
+        "{detail}"
+    );
+    let roll = json!({"deadline": "2020-01-01T00:00:00Z"});
+    assert_eq!(world.post("/rolls", roll).await.bad_fields(), ["deadline"]);
+    let roll = json!({"label": "rack:7"});
+    assert_eq!(world.post("/rolls", roll).await.bad_fields(), ["label"]);
+    world
+        .post("/instances/z/drain", json!({}))
+        .await
+        .problem(404);
+    assert_eq!(world.saved().await, before);
+}

@@ -2,17 +2,21 @@
 
 use serde_json::Value;
 
+use super::numbers::counted;
 use super::table::{aligned, cell};
 
 /// Returns what fits, whether any one instance can be lost, and the same for each shared label.
 pub(super) fn show(answer: &Value) -> String {
     let waiting = &answer["waiting"];
     let mut text = format!(
-        "{} of {} places are taken, {} are free; {} streams wait ({} unclaimed, {} orphaned).\n",
+        "{} of {} places are taken, {} are free; waiting: {} ({} unclaimed, {} orphaned).\n",
         cell(&answer["assigned"]),
         cell(&answer["max_streams"]),
         cell(&answer["free"]),
-        count(&waiting["unclaimed"]) + count(&waiting["orphaned"]),
+        counted(
+            count(&waiting["unclaimed"]) + count(&waiting["orphaned"]),
+            "stream"
+        ),
         cell(&waiting["unclaimed"]),
         cell(&waiting["orphaned"]),
     );
@@ -73,7 +77,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().collect();
         assert_eq!(
             lines[0],
-            "12 of 20 places are taken, 8 are free; 3 streams wait (1 unclaimed, 2 orphaned)."
+            "12 of 20 places are taken, 8 are free; waiting: 3 streams (1 unclaimed, 2 orphaned)."
         );
         assert!(lines[1].starts_with("NOT ENOUGH ROOM: if a is lost, 3 of its 8 streams"));
         assert_eq!(lines[4], "LABEL  VALUE  STREAMS  WITHOUT HOME");

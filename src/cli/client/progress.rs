@@ -149,11 +149,13 @@ mod tests {
             "[######################........] 15 of 20 streams, 5 left, expected end 2026-01-31 \
              08:00:00 UTC"
         );
-        let roll = json!({"state": "running", "instances": [{"server_id": "a", "state": "back"},
+        let roll = json!({"state": "running", "expected_end": "2026-01-31T09:00:00Z",
+            "instances": [{"server_id": "a", "state": "back"},
             {"server_id": "b", "state": "draining"}]});
         assert_eq!(
             line(&roll),
-            "[###############...............] 1 of 2 instances, 1 left, now b"
+            "[###############...............] 1 of 2 instances, 1 left, now b, expected end \
+             2026-01-31 09:00:00 UTC"
         );
         let nothing = json!({"state": "drained", "moved": 0, "streams_left": 0});
         assert!(line(&nothing).starts_with("[##############################] 0 of 0"));

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::choice::Seeker;
 use super::model::{Fleet, InstanceSlot, StreamSlot};
+use super::scores::Scoring;
 use crate::explain::{Candidate, MOST_NOW, MOST_PLACED, Placed, ShownScore, most};
 use crate::ids::{InstanceId, StreamId};
 use crate::instance::InstanceStatus;
@@ -38,13 +39,15 @@ pub struct Outlook {
 }
 
 impl Fleet {
-    /// Returns the reasons for giving a stream to an instance, before the instance gets it.
+    /// Returns the reasons for giving a stream to an instance, before the instance gets it. `scoring` is
+    /// given if the stream is one of an emptied instance: then strain counts under `balanced` too.
     pub(in crate::fleet) fn placed(
         &self,
         stream: StreamId,
         to: &InstanceId,
         reason: AssignReason,
         at: WallTime,
+        scoring: Option<&Scoring>,
     ) -> Placed {
         let room = self.room();
         let lists = [room.active(), room.recovering()].into_iter();
@@ -57,7 +60,7 @@ impl Fleet {
         ids.extend(owner.map(|owner| &owner.instance));
         ids.insert(to);
         let slots = ids.into_iter().filter_map(|id| self.instance(id));
-        let (open, excluded) = self.judge(stream, Some(to), slots);
+        let (open, excluded) = self.judge(stream, Some(to), slots, scoring);
         Placed {
             at,
             reason,
@@ -67,7 +70,7 @@ impl Fleet {
 
     /// Returns where a stream could go now. Walks the instances.
     pub fn outlook(&self, stream: StreamId) -> Outlook {
-        let (mut open, mut excluded) = self.judge(stream, None, self.instances());
+        let (mut open, mut excluded) = self.judge(stream, None, self.instances(), None);
         let mut counts: BTreeMap<Exclusion, usize> = BTreeMap::new();
         for rule in excluded
             .iter()
@@ -100,6 +103,7 @@ impl Fleet {
         stream: StreamId,
         chosen: Option<&InstanceId>,
         slots: impl Iterator<Item = &'f InstanceSlot>,
+        scoring: Option<&Scoring>,
     ) -> (Vec<Candidate>, Vec<Candidate>) {
         let Some(sought) = self.stream(stream) else {
             return (Vec::new(), Vec::new());
@@ -108,20 +112,24 @@ impl Fleet {
         let policy = self.placement().policy;
         let (mut open, mut excluded) = (Vec::new(), Vec::new());
         for slot in slots {
-            let (instance, facts) = (slot.instance(), slot.facts());
+            let (instance, mut facts) = (slot.instance(), slot.facts());
+            let mut applied = policy;
+            if let Some(scoring) = scoring {
+                (applied, facts) = policy.in_recovery(&facts, scoring.strain(&instance.id));
+            }
             let is_chosen = chosen == Some(&instance.id);
             let rule = exclusion(sought, &seeker, slot).filter(|_| !is_chosen);
             let rank = Rank {
                 is_recovering: instance.status == InstanceStatus::Recovering,
                 preference: seeker.preference(&instance.id),
-                score: policy.score(&facts),
+                score: applied.score(&facts),
                 id: instance.id.clone(),
             };
             let candidate = Candidate {
                 server_id: instance.id.clone(),
                 chosen: is_chosen,
                 rank: None,
-                score: Some(ShownScore::of(facts, policy)),
+                score: Some(ShownScore::of(facts, applied)),
                 excluded_by: rule,
             };
             match rule {
@@ -160,4 +168,66 @@ fn exclusion(sought: &StreamSlot, seeker: &Seeker<'_>, slot: &InstanceSlot) -> O
 
 fn position_of(candidates: &[Candidate], id: &InstanceId) -> Option<usize> {
     candidates.iter().position(|one| one.server_id == *id)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crate::explain::Placed;
+    use crate::fleet::filling::Filling;
+    use crate::fleet::policies::Policies;
+    use crate::fleet::scores::{Reading, Scores, Scoring};
+    use crate::fleet::{Change, Draft, EvacuationCause, evacuate};
+    use crate::placement::{PlacementPolicy, Strain};
+    use crate::sample;
+
+    /// In a recovery a busy machine is avoided also under `balanced`, and the reasons that are kept say so.
+    #[test]
+    fn the_kept_reasons_of_a_recovery_are_those_by_which_it_chose() {
+        let mut ledger = sample::ledger();
+        sample::run(&mut ledger, sample::streams(1..=4));
+        sample::run(&mut ledger, sample::register("a", 4));
+        sample::run(&mut ledger, sample::ask("a", 3));
+        for id in ["busy", "idle"] {
+            sample::run(&mut ledger, sample::register(id, 9));
+        }
+        sample::run(&mut ledger, sample::ask("idle", 1));
+        let reading = Reading {
+            cpu: Some(99.0),
+            ..Reading::default()
+        };
+        let scores = Scores::of([("busy".into(), reading)], Duration::MAX);
+        let scoring = Scoring::judge(scores, Duration::ZERO);
+        let mut fleet = ledger.saved().clone();
+        let (policies, filling) = (Policies::default(), Filling::default());
+        let mut draft = Draft::new(&mut fleet, sample::NOW, policies, filling);
+        evacuate(
+            &mut draft,
+            &"a".into(),
+            EvacuationCause::InstanceFailed,
+            &scoring,
+        );
+        let (changes, _) = draft.into_parts();
+        let placed: Vec<Placed> = changes
+            .into_iter()
+            .filter_map(|change| match change {
+                Change::Placing(placing) => Some(placing.placed),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(placed.len(), 2);
+        for placed in placed {
+            let chosen = placed.candidates.iter().find(|one| one.chosen).unwrap();
+            assert_eq!(chosen.rank, Some(1), "{placed:?}");
+            let mut all = placed.candidates.iter();
+            let busy = all.find(|one| one.server_id.as_str() == "busy").unwrap();
+            let score = busy.score.unwrap();
+            let applied = (score.strain, score.policy);
+            assert_eq!(
+                applied,
+                (Strain::Exhausted, Some(PlacementPolicy::LoadAware))
+            );
+        }
+    }
 }

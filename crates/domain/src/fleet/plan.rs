@@ -73,6 +73,7 @@ pub struct Move {
 pub struct Plan {
     from: InstanceId,
     moves: Vec<Move>,
+    scoring: Scoring,
 }
 
 impl Plan {
@@ -110,6 +111,7 @@ impl Plan {
         Self {
             from: from.clone(),
             moves,
+            scoring: scoring.clone(),
         }
     }
 
@@ -121,6 +123,7 @@ impl Plan {
     /// Makes the moves, on the fleet they were planned on.
     pub fn apply(self, draft: &mut Draft<'_>, cause: EvacuationCause) -> Evacuation {
         let mut evacuation = Evacuation::default();
+        draft.score_by(Some(self.scoring));
         for Move { stream, to } in self.moves {
             match to {
                 Some(target) => {
@@ -133,6 +136,7 @@ impl Plan {
                 }
             }
         }
+        draft.score_by(None);
         evacuation
     }
 }

@@ -81,16 +81,22 @@ impl PlacementPolicy {
         }
     }
 
-    /// Returns the score of an instance that gets streams of an emptied one. Many streams come at once
-    /// then, so the strain of machines counts under `balanced` too.
+    /// Returns the score of an instance that gets streams of an emptied one.
     pub fn score_in_recovery(self, facts: &Facts, strain: Strain) -> Score {
+        let (policy, facts) = self.in_recovery(facts, strain);
+        policy.score(&facts)
+    }
+
+    /// Returns by which policy, and from which facts, an instance is scored that gets streams of an
+    /// emptied one. Many streams come at once then, so the strain of machines counts under `balanced` too.
+    pub fn in_recovery(self, facts: &Facts, strain: Strain) -> (Self, Facts) {
         let facts = Facts {
             strain: strain.max(facts.strain),
             ..*facts
         };
         match self {
-            Self::Balanced | Self::LoadAware => LoadAware::score(&facts),
-            Self::Basic => Basic::score(&facts),
+            Self::Balanced | Self::LoadAware => (Self::LoadAware, facts),
+            Self::Basic => (Self::Basic, facts),
         }
     }
 }

@@ -121,6 +121,31 @@ pub struct Roll {
 }
 
 impl Roll {
+    /// Returns when it may be over, judged by how fast it was so far; `None` before the first instance is
+    /// done, and while it is not running.
+    pub fn expected_end(&self, now: WallTime) -> Option<WallTime> {
+        if self.state != RollState::Running {
+            return None;
+        }
+        let count = |is_wanted: fn(RollStep, RollWait) -> bool| {
+            let wanted = self.instances.iter();
+            wanted.filter(|one| is_wanted(one.step, self.wait)).count()
+        };
+        let done = count(|step, wait| match step {
+            RollStep::Back => true,
+            RollStep::Drained => wait == RollWait::Drained,
+            RollStep::Waiting | RollStep::Draining | RollStep::Skipped => false,
+        });
+        let skipped = count(|step, _| step == RollStep::Skipped);
+        let left = self.instances.len() - done - skipped;
+        let spent = now.since(self.started_at).as_secs_f64();
+        let more = spent * left as f64 / done as f64;
+        // Not a number, or endless, as long as none is done.
+        Duration::try_from_secs_f64(more)
+            .ok()
+            .map(|more| now + more)
+    }
+
     /// Returns whether it is not over.
     pub fn is_open(&self) -> bool {
         matches!(self.state, RollState::Running | RollState::Paused)
@@ -283,6 +308,29 @@ mod tests {
     use super::*;
 
     const NOW: WallTime = WallTime::from_micros(5);
+
+    #[test]
+    fn the_end_is_expected_at_the_speed_so_far_without_the_instances_that_were_skipped() {
+        let mut roll = roll(&["a", "b", "c", "d", "e"], 1, RollWait::Healthy);
+        let later = NOW + Duration::from_secs(60);
+        assert_eq!(roll.expected_end(later), None, "none is done");
+        let steps = [
+            RollStep::Back,
+            RollStep::Skipped,
+            RollStep::Drained,
+            RollStep::Draining,
+            RollStep::Waiting,
+        ];
+        for (one, step) in roll.instances.iter_mut().zip(steps) {
+            one.step = step;
+        }
+        let in_seconds = |seconds| Some(later + Duration::from_secs(seconds));
+        assert_eq!(roll.expected_end(later), in_seconds(180), "three are left");
+        roll.wait = RollWait::Drained;
+        assert_eq!(roll.expected_end(later), in_seconds(60), "two are left");
+        roll.state = RollState::Paused;
+        assert_eq!(roll.expected_end(later), None);
+    }
 
     fn roll(ids: &[&str], max_unavailable: u32, wait: RollWait) -> Roll {
         Roll {

@@ -79,7 +79,7 @@ fn prospect(fleet: &Fleet, stream: &Stream, place: &Place, outlook: &Outlook) ->
                 .to_owned(),
         ),
         Place::Unclaimed { .. } | Place::Orphaned { .. } if outlook.best.is_none() => {
-            (false, nowhere(outlook))
+            (false, nowhere(outlook, ""))
         }
         Place::Unclaimed { .. } => (
             false,
@@ -149,23 +149,24 @@ fn of_owned(
             "Its owner keeps it: a stream moves only by balance, for a failure or by an order. If it \
              had to move, it would go to {best}."
         ),
-        None => format!("Its owner keeps it. {}", nowhere(outlook)),
+        None => format!("Its owner keeps it. {}", nowhere(outlook, "other ")),
     };
     (false, because)
 }
 
-/// Returns that no instance can have a stream, with the number of instances for each rule.
-fn nowhere(outlook: &Outlook) -> String {
+/// Returns that no instance can have a stream, with the number of instances for each rule. `other` is a
+/// word for a stream that has an owner.
+fn nowhere(outlook: &Outlook, other: &str) -> String {
     let rules = outlook.excluded.iter();
     let rules = rules.filter(|(rule, _)| **rule != Exclusion::IsOwner);
     let counts: Vec<String> = rules
         .map(|(rule, count)| format!("{count} by `{rule}`"))
         .collect();
     if counts.is_empty() {
-        "There is no other instance.".to_owned()
+        format!("There is no {other}instance.")
     } else {
         format!(
-            "No other instance can have it: excluded are {}.",
+            "No {other}instance can have it: excluded are {}.",
             counts.join(", ")
         )
     }
@@ -325,7 +326,7 @@ mod tests {
     fn a_stream_says_what_keeps_it_where_it_is() {
         let mut ledger = sample::ledger();
         run(&mut ledger, sample::streams(1..=3));
-        assert!(stream(&ledger, 1).because.contains("no other instance"));
+        assert!(stream(&ledger, 1).because.contains("There is no instance."));
         run(&mut ledger, sample::register("a", 2));
         let waiting = stream(&ledger, 1);
         assert!(!waiting.would_move && waiting.because.contains("requests it"));

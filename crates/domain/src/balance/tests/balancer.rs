@@ -124,7 +124,19 @@ fn an_instance_that_takes_streams_again_is_balanced_like_one_that_joins() {
         by: Requester::Operator,
         reason: None,
     };
+    let trusted = Event::InstanceTrusted {
+        instance: instance.clone(),
+        incarnation,
+    };
+    let agreed = |leased| Event::LeaseAgreed {
+        instance: instance.clone(),
+        incarnation,
+        leased,
+    };
     for (event, is_followed) in [
+        (trusted, true),
+        (agreed(true), true),
+        (agreed(false), false),
         (uncordoned, true),
         (ended(DrainState::Cancelled, true), true),
         (ended(DrainState::Drained, false), false),

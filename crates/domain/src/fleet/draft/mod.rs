@@ -11,6 +11,7 @@ use super::change::Change;
 use super::filling::{AT_ONCE, Filling};
 use super::model::Fleet;
 use super::policies::Policies;
+use super::scores::Scoring;
 use crate::events::Event;
 use crate::explain::Placing;
 use crate::ids::{AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, RollId, StreamId};
@@ -38,6 +39,8 @@ pub struct Draft<'f> {
     /// The incident to which the moves of the moment belong.
     incident: Option<IncidentId>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
+    /// How the machines of the instances count at the moment; `None`: as the policy says.
+    scoring: Option<Scoring>,
     /// The reasons of its placements, by the instance that got the streams.
     placings: BTreeMap<InstanceId, Placing>,
 }
@@ -58,6 +61,7 @@ impl<'f> Draft<'f> {
             changes: Vec::new(),
             events: Vec::new(),
             incident: None,
+            scoring: None,
             touched: BTreeMap::new(),
             placings: BTreeMap::new(),
         }
@@ -91,6 +95,11 @@ impl<'f> Draft<'f> {
     /// Whether unclaimed streams wait.
     pub fn filling(&self) -> Filling {
         self.filling
+    }
+
+    /// Has the reasons of the placements that follow say how machines count; `None`: as the policy says.
+    pub(in crate::fleet) fn score_by(&mut self, scoring: Option<Scoring>) {
+        self.scoring = scoring;
     }
 
     /// Lets unclaimed streams wait for more instances, or more streams, to come.

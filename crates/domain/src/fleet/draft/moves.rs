@@ -76,7 +76,7 @@ impl Draft<'_> {
             instance: to.clone(),
             first,
             last: first,
-            placed: self.fleet.placed(stream, to, reason, self.now),
+            placed: (self.fleet).placed(stream, to, reason, self.now, self.scoring.as_ref()),
         };
         self.placings.insert(to.clone(), placing);
     }
