@@ -193,7 +193,8 @@ fn dry_run() -> Arg {
     switch("dry-run", "Prints the plan as a table and changes nothing").conflicts_with("wait")
 }
 
-fn wait() -> Arg {
+/// Returns the flag that waits for the end of planned work.
+pub(super) fn wait() -> Arg {
     switch("wait", "Waits until it is over, and shows what is left")
 }
 

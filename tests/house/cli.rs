@@ -475,6 +475,25 @@ fn the_password_of_a_proxy_is_not_printed() {
     }
 }
 
+/// Streams of classic workers move at once, so nothing is left to wait for.
+#[test]
+fn an_operator_balances_and_waits_for_the_moves() {
+    let desk = Desk::new();
+    let balanced = desk.run(&["rebalance", "--wait"]);
+    assert_eq!((balanced.code, balanced.stderr.as_str()), (Some(0), ""));
+    assert!(
+        balanced.stdout.starts_with("1 stream began to move."),
+        "{}",
+        balanced.stdout
+    );
+    let again = desk.run(&["rebalance", "--wait"]);
+    assert!(
+        again.stdout.starts_with("Nothing to do."),
+        "{}",
+        again.stdout
+    );
+}
+
 #[test]
 fn an_operator_plans_cordons_drains_and_rolls() {
     let desk = Desk::new();

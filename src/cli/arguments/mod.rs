@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, value_parser};
 use clap_complete::Shell;
 
 use super::asking::{address, asking, calling, every, instance, json, question, text, watch};
-use super::client::{Address, Question, Subject};
+use super::client::{Address, Question, RebalanceOrder, Subject};
 use super::event_arguments;
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use super::generated::SHELLS;
@@ -120,8 +120,11 @@ where
             let reason = reason.map(|reason| ("reason", reason));
             let is_dry_run = asked.get_flag("dry-run");
             let dry_run = is_dry_run.then(|| ("dry_run", "true".to_owned()));
-            let parameters = reason.into_iter().chain(dry_run).collect();
-            Command::Ask(question(Subject::Rebalance(parameters), asked))
+            let order = RebalanceOrder {
+                parameters: reason.into_iter().chain(dry_run).collect(),
+                wait: asked.get_flag("wait") && !is_dry_run,
+            };
+            Command::Ask(question(Subject::Rebalance(order), asked))
         }
         Some(("support-bundle", asked)) => {
             let file = asked.get_one::<OsString>("file").cloned();
@@ -289,7 +292,8 @@ fn with(config: clap::Command) -> clap::Command {
                             "Why: manual, new_instance, instance_failure, load_imbalance or \
                              performance_degradation [default: manual]",
                         ),
-                ),
+                )
+                .arg(planned_arguments::wait()),
         )
         .subcommand(
             asking("recover")

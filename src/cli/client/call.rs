@@ -85,6 +85,9 @@ fn answer(
         Subject::Story(order) => return story::carry_out(connection, order, output, sink),
         Subject::List(order) => return lists::carry_out(connection, order, output, sink),
         Subject::Streams(order) => return Ok(streams::carry_out(connection, order, json)),
+        Subject::Rebalance(order) => {
+            return Ok(rebalance::carry_out(connection, order, json));
+        }
         Subject::Planned(order) => return Ok(planned::carry_out(connection, order, json)),
         // Carried out before the address is read.
         Subject::SupportBundle { .. } => return Ok(Exit::Done),
@@ -103,10 +106,6 @@ fn answer(
         Subject::TakeOver { reason } => (
             connection.post("/cluster/take-over", &[("reason", reason.clone())]),
             cluster::show_order,
-        ),
-        Subject::Rebalance(parameters) => (
-            connection.post("/rebalance/smart", parameters),
-            rebalance::show,
         ),
         Subject::Recover(id) => (
             connection.post(&recovery::path("recovery", id), &[]),

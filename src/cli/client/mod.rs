@@ -39,6 +39,6 @@ pub(super) use call::{ask, look};
 pub(super) use list_order::{List, ListOrder};
 pub(super) use output_format::OutputFormat;
 pub(super) use question::{
-    Address, EventsOrder, PlannedOrder, Question, StoryOrder, Subject, Work,
+    Address, EventsOrder, PlannedOrder, Question, RebalanceOrder, StoryOrder, Subject, Work,
 };
 pub(super) use stream_order::{ImportOrder, StreamsOrder};

@@ -73,6 +73,61 @@ pub(super) fn wait(connection: &Connection, path: &str, json: bool) -> Exit {
     }
 }
 
+/// Waits until none of the moves is under way that a balance has begun.
+pub(super) fn wait_for_moves(connection: &Connection, begun: &Value) -> Exit {
+    let is_terminal = io::stderr().is_terminal();
+    let all = number(&begun["moves_under_way"]);
+    let mut shown = String::new();
+    let (mut waited, mut failures) = (0, 0);
+    let mut left = all;
+    while left > 0 {
+        match connection.get("/rebalance/check", &[]) {
+            Ok(answer) => {
+                failures = 0;
+                left = number(&answer["moves_under_way"]);
+                let line = moves_line(left, all, waited);
+                if line != shown {
+                    write(&line, shown.chars().count(), is_terminal);
+                    shown = line;
+                }
+            }
+            Err(reason) => {
+                failures += 1;
+                if failures >= TRIES {
+                    complain(&format!("orchestrator: {reason}"));
+                    return Exit::Failed;
+                }
+            }
+        }
+        if left > 0 {
+            pause(INTERVAL);
+            waited += 1;
+        }
+    }
+    if is_terminal && !shown.is_empty() {
+        let _ = writeln!(io::stderr().lock());
+    }
+    Exit::Done
+}
+
+/// Returns how far moves are after so many seconds, in one line. Others may begin meanwhile.
+fn moves_line(left: usize, all: usize, seconds: usize) -> String {
+    let all = all.max(left);
+    let over = all - left;
+    let end = match (seconds * left).checked_div(over) {
+        Some(more) if left > 0 => format!(", about {more} s to go"),
+        _ => String::new(),
+    };
+    format!(
+        "[{}] {over} of {all} moves, {left} left{end}",
+        bar(over, all)
+    )
+}
+
+fn number(value: &Value) -> usize {
+    usize::try_from(value.as_u64().unwrap_or(0)).unwrap_or(0)
+}
+
 fn is_over(answer: &Value) -> bool {
     !matches!(answer["state"].as_str(), Some("draining" | "running"))
 }
@@ -90,7 +145,6 @@ fn write(line: &str, before: usize, is_terminal: bool) {
 
 /// Returns how far the work is, in one line.
 fn line(answer: &Value) -> String {
-    let number = |value: &Value| usize::try_from(value.as_u64().unwrap_or(0)).unwrap_or(0);
     let instances = list(&answer["instances"]);
     let (over, all, what) = if answer["instances"].is_array() {
         (done(instances), instances.len(), "instances")
@@ -139,6 +193,17 @@ fn ending(last: &Value) -> String {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn moves_of_balance_have_a_bar_and_an_expected_end() {
+        assert_eq!(
+            moves_line(5, 20, 30),
+            "[######################........] 15 of 20 moves, 5 left, about 10 s to go"
+        );
+        assert!(moves_line(20, 20, 3).ends_with("0 of 20 moves, 20 left"));
+        assert!(moves_line(0, 20, 9).ends_with("20 of 20 moves, 0 left"));
+        assert!(moves_line(24, 20, 9).ends_with("0 of 24 moves, 24 left"));
+    }
 
     #[test]
     fn a_line_says_what_is_left_and_when_the_end_is_expected() {

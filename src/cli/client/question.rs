@@ -55,8 +55,8 @@ pub(in crate::cli) enum Subject {
     SupportBundle { file: Option<OsString> },
     /// The catalogue.
     Streams(StreamsOrder),
-    /// That the fleet is balanced, or how it would be; with the parameters of the call.
-    Rebalance(Vec<(&'static str, String)>),
+    /// That the fleet is balanced, or how it would be.
+    Rebalance(RebalanceOrder),
     /// Planned work.
     Planned(PlannedOrder),
     /// The recovery of an instance that has failed, now.
@@ -82,6 +82,15 @@ pub(in crate::cli) struct StoryOrder {
     pub(in crate::cli) is_stream: bool,
     /// The span, by parameter.
     pub(in crate::cli) parameters: Vec<(&'static str, String)>,
+}
+
+/// An order to balance.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) struct RebalanceOrder {
+    /// The parameters of the call.
+    pub(in crate::cli) parameters: Vec<(&'static str, String)>,
+    /// Whether the command waits until no move is under way.
+    pub(in crate::cli) wait: bool,
 }
 
 /// The kinds of planned work.

@@ -46,6 +46,26 @@ fn nothing_set_gives_the_defaults() {
 }
 
 #[test]
+fn an_unknown_policy_and_a_label_that_is_none_are_refused_with_what_would_do() {
+    let [policy] = &refused(&[("PLACEMENT_POLICY", "fastest")])[..] else {
+        panic!("one problem");
+    };
+    for part in [
+        "PLACEMENT_POLICY",
+        "fastest",
+        "balanced",
+        "load_aware",
+        "basic",
+    ] {
+        assert!(policy.contains(part), "{part} is missing: {policy}");
+    }
+    let [label] = &refused(&[("SPREAD_LABEL", "zo\u{7}ne")])[..] else {
+        panic!("one problem");
+    };
+    assert!(label.contains("SPREAD_LABEL"), "{label}");
+}
+
+#[test]
 fn every_listed_setting_is_read_once_and_shown_as_listed() {
     let loaded = from_sources(&Sources::of_program([])).unwrap();
     let read: Vec<_> = loaded.effective.iter().map(|value| value.name).collect();
