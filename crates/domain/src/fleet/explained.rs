@@ -211,9 +211,11 @@ mod tests {
         let (changes, _) = draft.into_parts();
         let placed: Vec<Placed> = changes
             .into_iter()
-            .filter_map(|change| match change {
-                Change::Placing(placing) => Some(placing.placed),
-                _ => None,
+            .filter_map(|change| {
+                let Change::Placing(placing) = change else {
+                    return None;
+                };
+                Some(placing.placed)
             })
             .collect();
         assert_eq!(placed.len(), 2);

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::progress::Progress;
 use crate::cli::client::connection::{Connection, Refusal};
 use crate::cli::client::numbers::counted;
 
@@ -19,6 +20,7 @@ pub(super) fn set_enabled(
     json: bool,
 ) -> Result<String, String> {
     let (mut changed, mut unchanged) = (0, 0);
+    let mut progress = Progress::new(ids.len() as u64);
     for ids in ids.chunks(MAX_ROWS) {
         let streams: Vec<Value> = ids
             .iter()
@@ -30,7 +32,9 @@ pub(super) fn set_enabled(
             .map_err(|refusal| unknown(&refusal, ids).unwrap_or(refusal.sentence))?;
         changed += answer["updated"].as_u64().unwrap_or_default();
         unchanged += answer["unchanged"].as_u64().unwrap_or_default();
+        progress.show("changed", changed + unchanged);
     }
+    progress.clear();
     if json {
         return Ok(json!({"changed": changed, "unchanged": unchanged}).to_string());
     }
@@ -72,15 +76,21 @@ fn unknown(refusal: &Refusal, ids: &[i64]) -> Option<String> {
 /// # Errors
 /// Returns a sentence if it was not done, or not completely.
 pub(super) fn delete(connection: &Connection, ids: &[i64], json: bool) -> Result<String, String> {
-    for id in ids {
-        connection
-            .get(&format!("/streams/{id}"), &[])
-            .map_err(|reason| format!("{reason} Nothing was deleted."))?;
+    let mut progress = Progress::new(ids.len() as u64);
+    for (checked, id) in ids.iter().enumerate() {
+        progress.show("checked", checked as u64);
+        let known = connection.get(&format!("/streams/{id}"), &[]);
+        known.map_err(|reason| {
+            progress.clear();
+            format!("{reason} Nothing was deleted.")
+        })?;
     }
     for (done, id) in ids.iter().enumerate() {
+        progress.show("deleted", done as u64);
         connection
             .delete(&format!("/streams/{id}"))
             .map_err(|reason| {
+                progress.clear();
                 format!(
                     "{reason} {} of {} were deleted, in the order of the command.",
                     done,
@@ -88,6 +98,7 @@ pub(super) fn delete(connection: &Connection, ids: &[i64], json: bool) -> Result
                 )
             })?;
     }
+    progress.clear();
     let deleted = ids.len() as u64;
     if json {
         return Ok(json!({ "deleted": deleted }).to_string());

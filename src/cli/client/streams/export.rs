@@ -1,10 +1,14 @@
 //! `streams export`: the catalogue as a file that can be imported again.
 
 use super::pages::each_stream;
+use super::progress::Progress;
 use crate::catalogue::{CsvHead, Format, jsonl_line};
 use crate::cli::client::connection::Connection;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Sink, complain};
+
+/// After how many streams the progress is shown anew.
+const SHOWN_AT_ONCE: u64 = 5_000;
 
 /// Writes every stream with its whole URL to standard output, and returns the exit code. What is
 /// written is a file and no text for people, so nothing in it is escaped.
@@ -13,9 +17,10 @@ pub(super) fn export(connection: &Connection, format: Format) -> Exit {
     let written = match format {
         Format::Csv => csv(connection, &mut output),
         Format::Jsonl | Format::M3u => {
-            each_stream(connection, true, |stream| output.write(&jsonl_line(stream)))
+            each_stream(connection, true, |stream| output.row(&jsonl_line(stream)))
         }
     };
+    output.progress.clear();
     let written = written.and_then(|()| {
         let flushed = output.sink.flush();
         flushed.map_err(|exit| output.ended(exit))
@@ -30,14 +35,35 @@ pub(super) fn export(connection: &Connection, format: Format) -> Exit {
     }
 }
 
-#[derive(Default)]
 struct Output {
     sink: Sink,
+    progress: Progress,
+    rows: u64,
     /// Set once the output has ended; its reason has been printed.
     exit: Option<Exit>,
 }
 
+impl Default for Output {
+    fn default() -> Self {
+        Self {
+            sink: Sink::default(),
+            progress: Progress::beside_rows(),
+            rows: 0,
+            exit: None,
+        }
+    }
+}
+
 impl Output {
+    /// Writes the line of a stream.
+    fn row(&mut self, text: &str) -> Result<(), String> {
+        self.rows += 1;
+        if self.rows.is_multiple_of(SHOWN_AT_ONCE) {
+            self.progress.count("exported", self.rows);
+        }
+        self.write(text)
+    }
+
     fn write(&mut self, text: &str) -> Result<(), String> {
         let written = self.sink.write_bytes(text.as_bytes());
         written.map_err(|exit| self.ended(exit))
@@ -58,7 +84,7 @@ fn csv(connection: &Connection, output: &mut Output) -> Result<(), String> {
     })?;
     output.write(&head.line())?;
     each_stream(connection, true, |stream| match head.row(stream) {
-        Some(row) => output.write(&row),
+        Some(row) => output.row(&row),
         None => Err(
             "a stream got a new label during the export, for which there is no column; the \
                      output is not complete. Repeat the export."
