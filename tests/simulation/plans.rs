@@ -22,8 +22,9 @@ fn planned_work_among_the_disasters_doubles_no_exclusive_stream_of_a_leased_work
     for weather in [Weather::Foul, Weather::AtTheEdge] {
         for seed in 0..8 {
             let outcome = simulate(scene(seed, weather));
-            if let Err(violation) = outcome {
-                panic!("seed {seed}, {weather:?}: {violation}");
+            match outcome {
+                Ok(outcome) => println!("seed {seed}, {weather:?}: {}", outcome.summary),
+                Err(violation) => panic!("seed {seed}, {weather:?}: {violation}"),
             }
         }
     }

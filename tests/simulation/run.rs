@@ -124,10 +124,11 @@ fn outcome(world: &World, began: i64) -> Outcome {
         .map(|(cause, seconds)| format!("{cause:?} {seconds:.0} s"))
         .collect();
     let summary = format!(
-        "{minutes} min, {} workers ({} leased), {} lives, {} crashes, {} hangs, {} partitions, \
+        "{minutes} min, longest hand-over {} s, {} workers ({} leased), {} lives, {} crashes, {} hangs, {} partitions, \
          {} mass silences, {} standstills, {} outages, {} forced breakers, {} actor panics, \
          {} removals, {} emergencies, {} moves, {} wakings, {} endings, {} copies, {} events, \
          {} checks; two ran: {}; nobody ran: {}; one ran: {:.0} s; the sink took {} and refused {}",
+        tally.longest_handover,
         world.workers.len(),
         leased.count(),
         counters.lives,

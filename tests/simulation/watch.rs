@@ -21,6 +21,11 @@ pub(crate) const CHECK_PERIOD: Duration = Duration::from_millis(100);
 /// How long a runner takes to stop at the most.
 pub(crate) const LONGEST_STOP: Duration = Duration::from_millis(40);
 
+/// No hand-over leaves a stream without a runner for longer, in seconds: eight timeouts. Most end within
+/// one. But the owner may crash in its middle; then its silence is noticed, a mass failure may hold the
+/// recovery back, and the lease runs out, while cables are cut.
+const LONGEST_HANDOVER: u32 = 240;
+
 /// No worker runs more streams.
 pub(crate) const MOST_STREAMS: u32 = 8;
 
@@ -86,6 +91,8 @@ pub(crate) struct Tally {
     pub(crate) doubled: BTreeMap<Class, Vec<f64>>,
     pub(crate) idle: BTreeMap<Cause, f64>,
     pub(crate) run: f64,
+    /// The longest hand-over in which no worker ran the stream, in seconds.
+    pub(crate) longest_handover: u32,
     pub(crate) writes_accepted: u64,
     pub(crate) writes_refused: u64,
 }
@@ -110,6 +117,8 @@ pub(crate) struct Watch {
     runners: BTreeMap<i64, BTreeMap<usize, Runner>>,
     doubled: BTreeMap<i64, (Class, WallTime)>,
     sink: BTreeMap<i64, i64>,
+    /// For how many seconds no worker has run a stream that its owner is to release.
+    handed_over: BTreeMap<i64, u32>,
     pub(crate) tally: Tally,
     pub(crate) violations: Vec<String>,
 }
@@ -330,6 +339,23 @@ impl Watch {
         Ok(())
     }
 
+    /// One second in which no worker runs a stream: a hand-over is over, or given up, within its patience.
+    fn watch_hand_over(&mut self, stream: i64, cause: Cause) {
+        if cause != Cause::Handover {
+            self.handed_over.remove(&stream);
+            return;
+        }
+        let seconds = self.handed_over.entry(stream).or_default();
+        *seconds += 1;
+        self.tally.longest_handover = self.tally.longest_handover.max(*seconds);
+        if *seconds > LONGEST_HANDOVER {
+            self.violations.push(format!(
+                "hand-over: no worker runs stream {stream} for {seconds} s, and its owner is still to \
+                 release it"
+            ));
+        }
+    }
+
     /// One second of every stream that is to be run.
     pub(crate) fn sample(
         &mut self,
@@ -338,8 +364,10 @@ impl Watch {
         is_away: impl Fn(&str) -> bool,
     ) {
         for slot in fleet.streams().filter(|slot| slot.stream().enabled) {
-            if self.executing(slot.stream().id.get()).next().is_some() {
+            let id = slot.stream().id.get();
+            if self.executing(id).next().is_some() {
                 self.tally.run += 1.0;
+                self.handed_over.remove(&id);
                 continue;
             }
             let cause = match (slot.place(), outside) {
@@ -353,6 +381,7 @@ impl Watch {
                 (Place::Assigned(_) | Place::Disabled, _) => Cause::BeingTold,
             };
             *self.tally.idle.entry(cause).or_default() += 1.0;
+            self.watch_hand_over(id, cause);
         }
     }
 }
