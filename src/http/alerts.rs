@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{PageEnd, Time, page};
 use super::pieces::{self, Nothing, Rows};
@@ -16,8 +17,8 @@ use crate::domain::ids::AlertId;
 /// How many alerts a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
 
-#[derive(Debug, Serialize)]
-struct AlertAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AlertAnswer {
     id: AlertId,
     kind: AlertKind,
     severity: Severity,

@@ -6,6 +6,9 @@ use std::time::Duration;
 use actix_web::{HttpResponse, web};
 use serde::{Serialize, Serializer};
 use serde_json::Value;
+use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::problem::Problem;
 use crate::domain::stream_url::StreamUrl;
@@ -79,14 +82,41 @@ impl<K> PageEnd<K> {
     }
 }
 
-/// Returns seconds: an integer if they are whole, to the microsecond if not.
-pub(super) fn seconds(duration: Duration) -> Value {
-    if duration.subsec_micros() == 0 {
+/// Seconds as answers show them: an integer if they are whole, to the microsecond if not.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub(super) struct Seconds(Value);
+
+/// Returns seconds as answers show them.
+pub(super) fn seconds(duration: Duration) -> Seconds {
+    Seconds(if duration.subsec_micros() == 0 {
         duration.as_secs().into()
     } else {
         (duration.as_secs() as f64 + f64::from(duration.subsec_micros()) / 1e6).into()
+    })
+}
+
+impl PartialSchema for Seconds {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::Number)
+            .minimum(Some(0))
+            .into()
     }
 }
+
+impl ToSchema for Seconds {}
+
+impl PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)))
+            .into()
+    }
+}
+
+impl ToSchema for Time {}
 
 /// Returns whole milliseconds.
 pub(super) fn milliseconds(duration: Duration) -> u64 {
@@ -155,8 +185,8 @@ mod tests {
 
     #[test]
     fn whole_seconds_are_integers() {
-        assert_eq!(seconds(Duration::from_secs(240)), json!(240));
-        assert_eq!(seconds(Duration::from_millis(2_400)), json!(2.4));
-        assert_eq!(seconds(Duration::ZERO), json!(0));
+        assert_eq!(seconds(Duration::from_secs(240)).0, json!(240));
+        assert_eq!(seconds(Duration::from_millis(2_400)).0, json!(2.4));
+        assert_eq!(seconds(Duration::ZERO).0, json!(0));
     }
 }

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{PageEnd, Time};
 use super::pieces::{self, Nothing, Onward, Part, Parts, Walk, closing, json, opening};
@@ -13,8 +14,8 @@ use crate::domain::ids::{Epoch, InstanceId, StreamId};
 use crate::domain::queries::{AssignmentLine, AssignmentList};
 use crate::domain::time::WallTime;
 
-#[derive(Debug, Serialize)]
-struct AssignmentAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct AssignmentAnswer {
     stream_id: StreamId,
     server_id: InstanceId,
     assigned_at: Time,

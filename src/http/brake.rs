@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::answer::{Time, Told, seconds};
+use super::answer::{Seconds, Time, Told, seconds};
 use super::body::Body;
 use super::problem::Problem;
 use super::requests::BrakeRequest;
@@ -14,7 +14,7 @@ use super::state::{AppState, Load};
 use crate::actors::recovery::{BrakeReport, GivenOrder, OrderBrake};
 use crate::domain::brake::Phase;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BrakeAnswer {
     state: &'static str,
     since: Option<Time>,
@@ -35,7 +35,7 @@ pub(super) struct BrakeAnswer {
 /// A longer hold and the release after it take more than a minute.
 const LONGEST_PROMISED_HOLD: Duration = Duration::from_secs(40);
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Promise {
     suspended: bool,
     text: &'static str,
@@ -58,18 +58,18 @@ impl Promise {
     };
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct OrderAnswer {
     action: &'static str,
     reason: String,
     at: Time,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct BrakeSettings {
     min: u32,
     ratio: f64,
-    hold_seconds: Value,
+    hold_seconds: Seconds,
 }
 
 impl From<BrakeReport> for BrakeAnswer {

@@ -3,9 +3,9 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::answer::{Time, Told, seconds};
+use super::answer::{Seconds, Time, Told, seconds};
 use super::body::Body;
 use super::params;
 use super::problem::Problem;
@@ -14,12 +14,12 @@ use super::state::{AppState, Load};
 use crate::actors::db_breaker::BreakerReport;
 use crate::domain::breaker::{BreakerName, BreakerState, Force};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BreakersAnswer {
     breakers: Vec<BreakerAnswer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BreakerAnswer {
     name: BreakerName,
     /// The state in force.
@@ -28,7 +28,7 @@ pub(super) struct BreakerAnswer {
     /// Failures in a row, up to now.
     failures: u32,
     /// Null while no probe is due: the breaker is closed, being probed, or forced.
-    next_probe_seconds: Option<Value>,
+    next_probe_seconds: Option<Seconds>,
     forced: Option<Force>,
     reason: Option<String>,
     forced_since: Option<Time>,

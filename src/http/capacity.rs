@@ -2,13 +2,14 @@
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::domain::headroom::{InstanceLoss, LabelLoss};
 use crate::domain::ids::InstanceId;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CapacityAnswer {
     /// Streams that the instances which take streams may own.
     max_streams: u64,
@@ -24,13 +25,13 @@ pub(super) struct CapacityAnswer {
     by_label: Vec<LabelAnswer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Waiting {
     unclaimed: usize,
     orphaned: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct WorstInstance {
     server_id: InstanceId,
     streams: usize,
@@ -47,7 +48,7 @@ impl From<&InstanceLoss> for WorstInstance {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LabelAnswer {
     label: String,
     value: String,

@@ -5,8 +5,9 @@ use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use log::warn;
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use super::answer::{Time, milliseconds, seconds};
+use super::answer::{Seconds, Time, milliseconds, seconds};
 use super::problem::Problem;
 use super::requests::{TakeOverQuery, read_query};
 use crate::actors::leadership::{Cluster, ClusterView, Prover, SeenMember};
@@ -15,8 +16,8 @@ use crate::domain::leadership::{LeadershipRow, Role, WalTimeline};
 /// Seconds after which a caller that found no proven leader asks again.
 const RETRY_SOON: &str = "1";
 
-#[derive(Debug, Serialize)]
-struct LeaderAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct LeaderAnswer {
     /// Whether this process leads and has proven it lately.
     leader: bool,
     role: &'static str,
@@ -30,7 +31,7 @@ struct LeaderAnswer {
     detail: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LedBy {
     node: String,
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -109,8 +110,8 @@ pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>
     }
 }
 
-#[derive(Debug, Serialize)]
-struct StandbyReady {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StandbyReady {
     status: &'static str,
     timestamp: Time,
     role: &'static str,
@@ -137,7 +138,7 @@ pub(super) fn standby(view: &ClusterView, path: &str) -> HttpResponse {
     Problem::standby(format!("{detail} Send this request to the leader.")).error_response()
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ClusterAnswer {
     node: String,
     /// The process: another number after a restart.
@@ -150,7 +151,7 @@ pub(super) struct ClusterAnswer {
     failsafe: FailsafeLine,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LeaderLine {
     node: String,
     run: i64,
@@ -162,7 +163,7 @@ struct LeaderLine {
     proof_age_ms: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct MemberLine {
     node: String,
     run: i64,
@@ -173,14 +174,14 @@ struct MemberLine {
     seen_ms: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct DatabaseLine {
     timeline: Option<u32>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct FailsafeLine {
-    horizon_seconds: serde_json::Value,
+    horizon_seconds: Seconds,
     active: bool,
 }
 
@@ -233,7 +234,7 @@ pub(super) async fn cluster(
     })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct TakeOverAnswer {
     status: &'static str,
     node: String,

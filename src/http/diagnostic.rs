@@ -5,9 +5,9 @@ use std::time::Duration;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::answer::{Time, Told, list as answer_list, seconds};
+use super::answer::{Seconds, Time, Told, list as answer_list, seconds};
 use super::body::Body;
 use super::problem::Problem;
 use super::requests::DiagnosticRequest;
@@ -19,8 +19,8 @@ use crate::domain::queries::{Diagnose, Diagnosis};
 use crate::domain::stream::Holding;
 use crate::domain::time::WallTime;
 
-#[derive(Debug, Serialize)]
-struct DiagnosticAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DiagnosticAnswer {
     server_id: InstanceId,
     timestamp: Time,
     is_synchronized: bool,
@@ -35,20 +35,20 @@ struct DiagnosticAnswer {
     assignments: Vec<Holding>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct LocalState {
     stream_count: i64,
     streams: Vec<StreamId>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct OrchestratorState {
     stream_count: usize,
     streams: Vec<StreamId>,
     instance_current_streams: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Inconsistencies {
     streams_only_in_local: Vec<StreamId>,
     streams_only_in_orchestrator: Vec<StreamId>,
@@ -56,12 +56,12 @@ struct Inconsistencies {
     orchestrator_count_mismatch: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct InstanceInfo {
     status: InstanceStatus,
     max_streams: u32,
     last_heartbeat: Option<Time>,
-    heartbeat_age_seconds: Option<Value>,
+    heartbeat_age_seconds: Option<Seconds>,
 }
 
 /// When the last heartbeat arrived, and its age on running time.

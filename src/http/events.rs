@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::answer::{PageEnd, Time, page};
 use super::params;
@@ -28,7 +29,7 @@ const DEFAULT_LIMIT: u32 = 100;
 const STORY_LIMIT: u32 = 1_000;
 
 /// An event as every answer shows it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EventAnswer {
     id: i64,
     /// The same number, under the name that it had first.
@@ -46,6 +47,7 @@ pub(super) struct EventAnswer {
     cause: String,
     detail: String,
     #[serde(flatten)]
+    #[schema(ignore)]
     own: Map<String, Value>,
 }
 
@@ -91,8 +93,8 @@ pub(super) async fn list(
 }
 
 /// One sentence of a story.
-#[derive(Debug, Serialize)]
-struct Sentence {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Sentence {
     id: i64,
     at: Time,
     kind: &'static str,
@@ -113,13 +115,13 @@ impl Sentence {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct InstanceStory {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InstanceStory {
     server_id: InstanceId,
 }
 
-#[derive(Debug, Serialize)]
-struct StreamStory {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StreamStory {
     stream_id: StreamId,
 }
 

@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{Time, Told, rounded};
 use super::params;
@@ -30,7 +31,7 @@ const STEPS: [&str; 4] = [
     "stream_withdrawn",
 ];
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ScoreAnswer {
     /// `held` over `limit`.
     load: f64,
@@ -56,7 +57,7 @@ impl From<ShownScore> for ScoreAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct CandidateAnswer {
     server_id: InstanceId,
     chosen: bool,
@@ -84,7 +85,7 @@ fn candidates(of: Vec<Candidate>) -> Vec<CandidateAnswer> {
     of.into_iter().map(CandidateAnswer::from).collect()
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct PlacedAnswer {
     at: Time,
     reason: &'static str,
@@ -101,7 +102,7 @@ impl From<Placed> for PlacedAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct NowAnswer {
     /// The instance that it would go to if it had to go.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +112,8 @@ struct NowAnswer {
     because: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = PlacementStep)]
 struct StepAnswer {
     at: Time,
     from: Option<InstanceId>,
@@ -160,7 +162,7 @@ impl StepAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StreamExplanation {
     stream_id: StreamId,
     state: StreamState,
@@ -273,7 +275,7 @@ async fn remembered(
     Ok((placing.map(|placing| placing.placed), steps.collect()))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct BalanceAnswer {
     /// Its part of the whole weight by its limit; null if it takes no streams.
     fair_share: Option<f64>,
@@ -285,7 +287,7 @@ struct BalanceAnswer {
     would_get: Vec<StreamId>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct InstanceExplanation {
     server_id: InstanceId,
     takes_streams: bool,

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::answer::{PageEnd, Time, Told, list as answer_list, milliseconds, page, seconds};
+use super::answer::{
+    PageEnd, Seconds, Time, Told, list as answer_list, milliseconds, page, seconds,
+};
 use super::brake::BrakeAnswer;
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
@@ -27,7 +29,7 @@ const DEFAULT_LIMIT: u32 = 100;
 /// The reason that classic clients get for a failure that is no longer remembered.
 const UNKNOWN_REASON: &str = "unknown";
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct HealthAnswer {
     system_health: SystemHealth,
     last_health_check: Time,
@@ -38,7 +40,7 @@ pub(super) struct HealthAnswer {
 }
 
 /// A rule that holds, and its severity.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct RuleAnswer {
     rule: HealthRule,
     causes: SystemHealth,
@@ -68,7 +70,8 @@ pub(super) async fn health(state: Data<AppState>) -> Result<Json<Told<HealthAnsw
     })))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ResilienceStatus)]
 pub(super) struct StatusAnswer {
     system_health: SystemHealth,
     last_health_check: Time,
@@ -91,15 +94,15 @@ pub(super) struct StatusAnswer {
     stalls: StallsAnswer,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct HeartbeatConfig {
-    timeout_seconds: Value,
-    warning_threshold_seconds: Value,
-    check_interval_seconds: Value,
-    emergency_threshold_seconds: Value,
+    timeout_seconds: Seconds,
+    warning_threshold_seconds: Seconds,
+    check_interval_seconds: Seconds,
+    emergency_threshold_seconds: Seconds,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct FailedAnswer {
     server_id: InstanceId,
     failure_time: Time,
@@ -110,14 +113,14 @@ struct FailedAnswer {
 }
 
 /// The instances by which health is judged.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct CountedAnswer {
     total: u32,
     active: u32,
     failed: u32,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct StreamsAnswer {
     /// Streams that should run: `assigned`, `unclaimed` and `orphaned` ones.
     total: usize,
@@ -131,7 +134,7 @@ struct StreamsAnswer {
     load: u64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct StallsAnswer {
     count: u64,
     total_ms: u64,
@@ -231,8 +234,9 @@ fn failed_answer(detail: FailedDetail) -> FailedAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct RecordAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthRecord)]
+pub(super) struct RecordAnswer {
     at: Time,
     system_health: SystemHealth,
     rules: Vec<HealthRule>,

@@ -7,9 +7,9 @@ use std::time::Duration;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::answer::{PageEnd, Time, milliseconds, seconds};
+use super::answer::{PageEnd, Seconds, Time, milliseconds, seconds};
 use super::params;
 use super::pieces::{self, Both, Nothing, Rows, closing, opening};
 use super::problem::Problem;
@@ -35,8 +35,8 @@ const MAX_RECORDS: u32 = 10_000;
 /// How far back metrics are searched by default.
 const DEFAULT_HOURS: f64 = 24.0;
 
-#[derive(Debug, Serialize)]
-struct InstanceAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct InstanceAnswer {
     server_id: InstanceId,
     ip: String,
     port: u16,
@@ -62,7 +62,7 @@ struct InstanceAnswer {
     flaps: u32,
     incarnation: Incarnation,
     assignment_version: AssignmentVersion,
-    heartbeat_interval_seconds: Option<Value>,
+    heartbeat_interval_seconds: Option<Seconds>,
     auto_assign: bool,
     labels: BTreeMap<String, String>,
     /// The cordon that keeps it from getting streams.
@@ -74,7 +74,7 @@ struct InstanceAnswer {
 }
 
 /// A planned absence, as it is shown beside the state.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct AbsenceAnswer {
     since: Time,
     until: Time,
@@ -95,7 +95,8 @@ impl AbsenceAnswer {
 }
 
 /// A cordon, as it is shown beside the state.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ShownCordon)]
 struct CordonAnswer {
     since: Time,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -179,13 +180,13 @@ pub(super) async fn list(
     pieces::answer(Rows::of(&Nothing {}, "instances", rows, &end)?).await
 }
 
-#[derive(Debug, Serialize)]
-struct DetailEnd {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DetailEnd {
     /// Set while a second process uses this name.
     duplicate_identity: Option<DuplicateAnswer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct DuplicateAnswer {
     older_incarnation: Incarnation,
     since: Time,
@@ -234,8 +235,9 @@ pub(super) async fn detail(
     pieces::answer(Both::new(streams, holdings)).await
 }
 
-#[derive(Debug, Serialize)]
-struct RecordAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = MetricsRecord)]
+pub(super) struct RecordAnswer {
     cpu_percent: Option<f64>,
     memory_percent: Option<f64>,
     disk_percent: Option<f64>,
@@ -271,13 +273,13 @@ impl RecordAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct MetricsHead {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MetricsHead {
     server_id: InstanceId,
 }
 
-#[derive(Debug, Serialize)]
-struct MetricsEnd {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MetricsEnd {
     count: usize,
     /// False while the database is out: then only unsaved records are here.
     complete: bool,
@@ -319,7 +321,7 @@ pub(super) async fn metrics(
     .await
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct FailureAnswer {
     status: &'static str,
     method: &'static str,
@@ -364,7 +366,7 @@ fn receivers(evacuation: &Evacuation) -> usize {
     receivers.len()
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RemovalAnswer {
     status: &'static str,
     server_id: InstanceId,

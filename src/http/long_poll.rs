@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::PageEnd;
 use super::connection::Connection;
@@ -20,8 +21,8 @@ use crate::domain::ids::{AssignmentVersion, Incarnation, StreamId};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::{SetUpdate, WorkerUpdate};
 
-#[derive(Debug, Serialize)]
-struct ChangesAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChangesAnswer {
     status: &'static str,
     incarnation: Incarnation,
     instance_status: InstanceStatus,

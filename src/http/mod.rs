@@ -14,7 +14,8 @@
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
 //! way. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
-//! none. `cluster`, `logs` and `shown_settings` have the pages that a standby answers too. `pieces` writes long lists while the
+//! none. `cluster`, `logs` and `shown_settings` have the pages that a standby answers too, `docs` those
+//! about the API, and `description` describes each route. `pieces` writes long lists while the
 //! client reads them, `connection` bounds every wait on a client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
@@ -29,7 +30,9 @@ mod breakers;
 mod capacity;
 mod cluster;
 mod connection;
+mod description;
 mod diagnostic;
+mod docs;
 mod events;
 mod explain;
 mod exposition;
@@ -71,6 +74,7 @@ mod workers;
 
 pub use body::MAX_BODY;
 pub use connection::ClientLimits;
+pub use description::api_description;
 pub use gate::{Awaited, Gate, Phase, Starting};
 pub use problem::{FieldError, Problem};
 pub use route_table::{Contract, Parameters, Route, configure, markdown_route_table, route_table};

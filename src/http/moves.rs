@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::body::Body;
 use super::pieces::{self, Nothing, Rows};
@@ -12,8 +13,9 @@ use super::state::{AppState, Load};
 use crate::domain::commands::{MoveProgress, MoveStreams, Relocated};
 use crate::domain::ids::{InstanceId, StreamId};
 
-#[derive(Debug, Serialize)]
-struct MoveLine {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AcceptedMove)]
+pub(super) struct MoveLine {
     stream_id: StreamId,
     to: InstanceId,
     state: &'static str,
@@ -34,8 +36,8 @@ impl MoveLine {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct MovesAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct MovesAnswer {
     status: &'static str,
 }
 

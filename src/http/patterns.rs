@@ -5,6 +5,7 @@ use std::time::Duration;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::Time;
 use super::pieces::{self, Nothing, Rows};
@@ -17,8 +18,8 @@ use crate::domain::patterns::{Pattern, PatternKind, Shared, Trait};
 /// How many days are searched by default.
 const DEFAULT_DAYS: i64 = 7;
 
-#[derive(Debug, Serialize)]
-struct PatternAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PatternAnswer {
     kind: &'static str,
     /// The pattern as a sentence.
     summary: String,
@@ -31,7 +32,7 @@ struct PatternAnswer {
 }
 
 /// What the failures have in common.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum Common {
     Instance { server_id: InstanceId },
@@ -39,7 +40,7 @@ enum Common {
     Shared { shared: Vec<SharedAnswer> },
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
 enum SharedAnswer {
     Network {
@@ -99,8 +100,8 @@ impl From<Pattern> for PatternAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct PatternsAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct PatternsAnswer {
     since: Time,
     incidents_looked_at: usize,
 }

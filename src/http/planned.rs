@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{Time, list};
 use super::body::Body;
@@ -23,7 +24,7 @@ use crate::domain::planned::{DrainState, Requester};
 use crate::domain::queries::{DrainReport, DrainStatus};
 use crate::domain::time::WallTime;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CordonAnswer {
     status: &'static str,
     server_id: InstanceId,
@@ -79,7 +80,8 @@ pub(super) async fn uncordon(
     }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DrainMove)]
 struct MoveLine {
     stream_id: StreamId,
     from: InstanceId,
@@ -88,8 +90,8 @@ struct MoveLine {
     progress: &'static str,
 }
 
-#[derive(Debug, Serialize)]
-struct DrainAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DrainAnswer {
     status: InstanceStatus,
     server_id: InstanceId,
     /// Set if nothing was changed: the moves are those that would be made.
@@ -198,7 +200,8 @@ pub(super) async fn maintenance(
     .await
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DrainStatus)]
 pub(super) struct StatusAnswer {
     server_id: InstanceId,
     state: DrainState,
@@ -254,7 +257,7 @@ pub(super) async fn drain_status(
     Ok(HttpResponse::Ok().json(state.told(StatusAnswer::of(id, report, now))))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct CancelAnswer {
     status: &'static str,
     server_id: InstanceId,

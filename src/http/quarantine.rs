@@ -4,6 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 use super::answer::Time;
 use super::body::Body;
@@ -16,7 +17,7 @@ use crate::domain::quarantine::{OwnerFailure, OwnerFault, Suspicion};
 use crate::domain::stream::StreamState;
 
 /// Why a stream is quarantined, and when it is tried again.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct QuarantineAnswer {
     since: Time,
     failures: Vec<FailureAnswer>,
@@ -39,7 +40,8 @@ impl QuarantineAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OwnerFailure)]
 struct FailureAnswer {
     server_id: InstanceId,
     at: Time,
@@ -63,7 +65,8 @@ impl FailureAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QuarantineReleased)]
 pub(super) struct ReleaseAnswer {
     status: &'static str,
     stream_id: StreamId,

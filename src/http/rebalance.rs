@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{Time, Told, list, milliseconds, rounded};
 use super::pieces::{self, Nothing, Rows};
@@ -18,8 +19,9 @@ use crate::domain::handover::MoveProgress;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::reason::{RebalanceMethod, RebalanceReason};
 
-#[derive(Debug, Serialize)]
-struct CheckAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BalanceCheck)]
+pub(super) struct CheckAnswer {
     status: &'static str,
     consistent: bool,
     needs_rebalancing: bool,
@@ -30,7 +32,7 @@ struct CheckAnswer {
 }
 
 /// Over the instances that take streams, like the fair shares.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct CheckStatistics {
     total_instances: usize,
     total_streams: u64,
@@ -43,7 +45,8 @@ struct CheckStatistics {
     load_imbalance: f64,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BalancedInstance)]
 struct InstanceLine {
     server_id: InstanceId,
     current_streams: u32,
@@ -120,8 +123,8 @@ pub(super) async fn check(state: Data<AppState>) -> Result<HttpResponse, Problem
     .await
 }
 
-#[derive(Debug, Serialize)]
-struct RebalanceAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RebalanceAnswer {
     status: &'static str,
     method: RebalanceMethod,
     reason: RebalanceReason,
@@ -136,8 +139,9 @@ struct RebalanceAnswer {
     moves_under_way: usize,
 }
 
-#[derive(Debug, Serialize)]
-struct MoveLine {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BalanceMove)]
+pub(super) struct MoveLine {
     stream_id: StreamId,
     from: InstanceId,
     to: InstanceId,
@@ -246,13 +250,13 @@ fn message(done: &Rebalanced, is_dry_run: bool) -> String {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct StatsAnswer {
     status: &'static str,
     statistics: Statistics,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Statistics {
     total_rebalances: u64,
     successful_rebalances: u64,

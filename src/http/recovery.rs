@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{Time, in_milliseconds};
 use super::params;
@@ -15,7 +16,7 @@ use crate::domain::ids::InstanceId;
 use crate::domain::incident::{OrderReason, StepName, StepRecord, StepResult};
 use crate::domain::instance::InstanceStatus;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ForcedAnswer {
     status: &'static str,
     message: String,
@@ -68,7 +69,7 @@ pub(super) async fn force(
     }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EmergencyAnswer {
     status: &'static str,
     message: String,
@@ -79,7 +80,8 @@ pub(super) struct EmergencyAnswer {
     waiting_until: Option<Time>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = EmergencyStep)]
 struct StepAnswer {
     name: StepName,
     status: StepResult,

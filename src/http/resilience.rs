@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{PageEnd, Time, Told, in_milliseconds, milliseconds};
 use super::params;
@@ -28,14 +29,15 @@ const DEFAULT_LIMIT: u32 = 100;
 /// How many moves the answer about one incident shows; `GET /resilience/events?incident=` has all.
 const MOST_MOVES: usize = 1_000;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ConsistencyAnswer {
     /// Null if no check failed, and not everything could be checked.
     consistent: Option<bool>,
     checks: Vec<CheckAnswer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = InvariantCheck)]
 struct CheckAnswer {
     invariant: Invariant,
     demands: &'static str,
@@ -85,8 +87,8 @@ pub(super) async fn consistency(
     Ok(Json(state.told(ConsistencyAnswer { consistent, checks })))
 }
 
-#[derive(Debug, Serialize)]
-struct IncidentAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct IncidentAnswer {
     id: IncidentId,
     server_id: InstanceId,
     incarnation: Incarnation,
@@ -111,12 +113,13 @@ struct IncidentAnswer {
     steps: Option<Vec<StepAnswer>>,
     /// As `steps`: the whole chain, from the last heartbeat on.
     #[serde(skip_serializing_if = "Option::is_none", flatten)]
+    #[schema(ignore)]
     chain: Option<ChainAnswer>,
 }
 
 /// The whole chain of a recovery.
-#[derive(Debug, Serialize)]
-struct ChainAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ChainAnswer {
     last_heartbeat: Option<Time>,
     /// Null if the events could not be read.
     story: Option<Vec<ChapterAnswer>>,
@@ -128,14 +131,14 @@ struct ChainAnswer {
     unknown_because: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ChapterAnswer {
     at: Time,
     what: &'static str,
     text: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct MoveAnswer {
     stream: StreamId,
     at: Time,
@@ -187,7 +190,8 @@ impl ChainAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecoveryStep)]
 struct StepAnswer {
     name: StepName,
     status: StepResult,

@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::{PageEnd, Time, page};
 use super::body::Body;
@@ -21,7 +22,8 @@ use crate::domain::time::WallTime;
 /// How many rolls a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RollInstance)]
 struct InstanceLine {
     server_id: InstanceId,
     state: RollStep,
@@ -29,7 +31,7 @@ struct InstanceLine {
     because: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RollAnswer {
     id: RollId,
     state: RollState,

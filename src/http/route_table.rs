@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, events, explain, follow,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain, follow,
     health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance, recovery,
     resilience, rolls, shown_settings, status, streams, workers,
 };
@@ -206,6 +206,12 @@ static ROUTES: &[Route] = routes![
         "200 while the process runs.";
     Current Own GET "/metrics" [None] status::metrics,
         "Metrics for Prometheus: OpenMetrics if `Accept` prefers it, else its classic text format.";
+    Current Own GET "/openapi.json" [None] docs::description,
+        "Describes this API: OpenAPI 3.1, with every route, body, answer, error and an example.";
+    Current Own GET "/docs" [None] docs::index,
+        "Shows the description of the API in a browser; works without the internet.";
+    Current Own GET "/docs/{file}" [None] docs::file,
+        "The files of that page.";
 ];
 
 /// Returns every route that is served.

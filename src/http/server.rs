@@ -10,10 +10,13 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{
     AppConfig, Server, ServiceFactory, ServiceRequest, ServiceResponse, fn_service,
 };
+use actix_web::web::Data;
 use actix_web::{App, Error, middleware};
 use tokio::net::TcpStream;
 
 use super::connection::{Guarded, tell_the_connection};
+use super::description;
+use super::docs::Description;
 use super::gate::{Gate, through_the_gate};
 use super::identify::identify;
 use super::measuring::measure;
@@ -64,6 +67,7 @@ pub fn app(
 > {
     App::new()
         .app_data(gate.into())
+        .app_data(Data::new(Description(description::page)))
         .wrap(middleware::from_fn(withhold_without_proof))
         .wrap(middleware::from_fn(name_the_next_probe))
         .wrap(middleware::from_fn(answer_panics))

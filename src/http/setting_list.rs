@@ -1,9 +1,10 @@
 //! A setting as it is shown: without passwords.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 /// A setting in force.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct ShownSetting {
     /// The variable that sets it.
     pub name: &'static str,

@@ -3,13 +3,14 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::gate::Gate;
 use super::problem::Problem;
 use super::setting_list::ShownSetting;
 use super::state::{AppState, Load};
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SettingsAnswer {
     settings: Vec<ShownSetting>,
 }

@@ -1,6 +1,8 @@
 //! The URLs of streams in answers of the catalogue: masked, unless the caller asks for them whole.
 
 use serde::{Serialize, Serializer};
+use utoipa::openapi::{RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::stream_url::StreamUrl;
 
@@ -47,3 +49,11 @@ impl Serialize for ShownUrl {
         }
     }
 }
+
+impl PartialSchema for ShownUrl {
+    fn schema() -> RefOr<Schema> {
+        String::schema()
+    }
+}
+
+impl ToSchema for ShownUrl {}

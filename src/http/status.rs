@@ -9,9 +9,9 @@ use actix_web::{HttpRequest, HttpResponse};
 use log::error;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::answer::{Time, Told, seconds};
+use super::answer::{Seconds, Time, Told, seconds};
 use super::exposition::Exposition;
 use super::own_figures;
 use super::problem::Problem;
@@ -20,7 +20,8 @@ use crate::domain::instance::InstanceStatus;
 use crate::domain::stream::StreamState;
 use crate::domain::time::WallTime;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ProbeAnswer)]
 pub(super) struct HealthAnswer {
     status: &'static str,
     timestamp: Time,
@@ -46,8 +47,8 @@ fn database(state: &AppState) -> &'static str {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct ReadyAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReadyAnswer {
     status: &'static str,
     timestamp: Time,
     services: Services,
@@ -55,7 +56,7 @@ struct ReadyAnswer {
     waiting_since: Option<Time>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Services {
     fleet: &'static str,
     database: &'static str,
@@ -111,7 +112,7 @@ pub(super) async fn ready(state: Data<AppState>) -> HttpResponse {
     })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct LiveAnswer {
     status: &'static str,
 }
@@ -121,7 +122,8 @@ pub(super) async fn livez() -> Json<LiveAnswer> {
     Json(LiveAnswer { status: "alive" })
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TotalsAnswer)]
 pub(super) struct StatusAnswer {
     orchestrator_status: &'static str,
     instances: InstanceTotals,
@@ -132,7 +134,7 @@ pub(super) struct StatusAnswer {
     heartbeat_config: HeartbeatConfig,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct InstanceTotals {
     total: usize,
     active: usize,
@@ -141,7 +143,7 @@ struct InstanceTotals {
     by_status: BTreeMap<InstanceStatus, usize>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct StreamTotals {
     assigned: usize,
     available: usize,
@@ -162,7 +164,7 @@ struct StreamTotals {
 }
 
 /// Planned moves under way, and those that were accepted and did not happen.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct MoveTotals {
     under_way: usize,
     releasing: usize,
@@ -170,13 +172,14 @@ struct MoveTotals {
     given_up: usize,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HeartbeatLimits)]
 struct HeartbeatConfig {
-    interval_seconds: Value,
-    warning_threshold_seconds: Value,
-    timeout_seconds: Value,
-    emergency_threshold_seconds: Value,
-    lease_seconds: Value,
+    interval_seconds: Seconds,
+    warning_threshold_seconds: Seconds,
+    timeout_seconds: Seconds,
+    emergency_threshold_seconds: Seconds,
+    lease_seconds: Seconds,
     max_missed_heartbeats: u32,
 }
 

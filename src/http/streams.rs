@@ -6,6 +6,7 @@ use std::sync::Arc;
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::Time;
 use super::body::Body;
@@ -33,7 +34,7 @@ use crate::domain::time::WallTime;
 /// How many streams a page has that does not say.
 const DEFAULT_PAGE: usize = 1_000;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SaveAnswer {
     status: &'static str,
     /// Set if nothing was saved: the counts say what would be.
@@ -69,8 +70,8 @@ pub(super) async fn save(
     }))
 }
 
-#[derive(Debug, Serialize)]
-struct ClaimAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ClaimAnswer {
     stream_id: StreamId,
     epoch: Epoch,
     current: bool,
@@ -104,8 +105,8 @@ pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResp
     pieces::answer(Rows::of(&Nothing {}, "claims", rows, &Nothing {})?).await
 }
 
-#[derive(Debug, Serialize)]
-struct StreamAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StreamAnswer {
     id: StreamId,
     name: Arc<str>,
     url: Option<ShownUrl>,
@@ -140,7 +141,7 @@ struct StreamAnswer {
     quarantine: Option<QuarantineAnswer>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct ReturnedAnswer {
     /// How many returns in a row.
     times: u32,
@@ -167,7 +168,7 @@ impl ReturnedAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct HandoverAnswer {
     state: HandoverKind,
     since: Time,
@@ -246,8 +247,8 @@ impl StreamAnswer {
 }
 
 /// The end of a page of the catalogue: `next` is always there, null on the last.
-#[derive(Debug, Serialize)]
-struct CatalogueEnd {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct CatalogueEnd {
     next: Option<StreamId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stale_since: Option<Time>,
@@ -351,7 +352,7 @@ pub(super) async fn detail(
     })))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct DeleteAnswer {
     status: &'static str,
     stream_id: StreamId,

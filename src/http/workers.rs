@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use actix_web::web::{Data, Json};
 use serde::Serialize;
-use serde_json::Value;
+use utoipa::ToSchema;
 
-use super::answer::{Time, seconds, whole_url};
+use super::answer::{Seconds, Time, seconds, whole_url};
 use super::body::Body;
 use super::problem::Problem;
 use super::requests::{AssignRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest};
@@ -23,7 +23,7 @@ use crate::domain::queries::SetUpdate;
 use crate::domain::stream::{Holding, Stream};
 use crate::domain::stream_url::StreamUrl;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct RegisterAnswer {
     status: &'static str,
     server_id: InstanceId,
@@ -31,10 +31,10 @@ pub(super) struct RegisterAnswer {
     reregistration: bool,
     auto_rebalanced: bool,
     incarnation: Incarnation,
-    lease_seconds: Value,
-    stop_after_seconds: Value,
-    heartbeat_interval_seconds: Value,
-    request_timeout_seconds: Value,
+    lease_seconds: Seconds,
+    stop_after_seconds: Seconds,
+    heartbeat_interval_seconds: Seconds,
+    request_timeout_seconds: Seconds,
     assigned_streams: Vec<StreamId>,
     assignments: Vec<Holding>,
     assignment_version: AssignmentVersion,
@@ -77,16 +77,16 @@ pub(super) async fn register(
     }))
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct BeatAnswer {
     status: &'static str,
     incarnation: Incarnation,
     #[serde(skip_serializing_if = "Option::is_none")]
     instance_status: Option<InstanceStatus>,
-    lease_seconds: Value,
+    lease_seconds: Seconds,
     /// When, after the heartbeat was sent, a worker stops its exclusive streams by itself; zero
     /// without a lease.
-    stop_after_seconds: Value,
+    stop_after_seconds: Seconds,
     assignment_version: AssignmentVersion,
     #[serde(skip_serializing_if = "Option::is_none")]
     full: Option<bool>,
@@ -100,11 +100,12 @@ pub(super) struct BeatAnswer {
     proven: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AssignLine {
     stream_id: StreamId,
     epoch: Epoch,
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "whole_url")]
+    #[schema(value_type = Option<String>)]
     url: Option<StreamUrl>,
     name: std::sync::Arc<str>,
     handoff: HandoverMode,
@@ -166,7 +167,7 @@ impl BeatAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AssignAnswer {
     status: &'static str,
     assigned_streams: Vec<StreamId>,
@@ -268,19 +269,17 @@ fn streams_of(holdings: &[Holding]) -> Vec<StreamId> {
     holdings.iter().map(|holding| holding.stream).collect()
 }
 
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(super) enum ReleaseAnswer {
-    Released {
-        status: &'static str,
-        released_streams: Vec<StreamId>,
-        count: usize,
-        /// The released streams, with the epochs that are void now.
-        released: Vec<Holding>,
-    },
-    Nothing {
-        status: &'static str,
-    },
+/// Only `status` is there if the request named no stream.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct ReleaseAnswer {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released_streams: Option<Vec<StreamId>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    count: Option<usize>,
+    /// The released streams, with the epochs that are void now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    released: Option<Vec<Holding>>,
 }
 
 /// `POST /streams/release`
@@ -296,15 +295,18 @@ pub(super) async fn release(
         if orchestrator.registry().get(&command.id).is_none() {
             return Err(Rejection::UnknownInstance(command.id).into());
         }
-        return Ok(Json(ReleaseAnswer::Nothing {
+        return Ok(Json(ReleaseAnswer {
             status: "no_streams_to_release",
+            released_streams: None,
+            count: None,
+            released: None,
         }));
     }
     let released = orchestrator.execute(command).await?.0;
-    Ok(Json(ReleaseAnswer::Released {
+    Ok(Json(ReleaseAnswer {
         status: "released",
-        count: released.len(),
-        released_streams: streams_of(&released),
-        released,
+        count: Some(released.len()),
+        released_streams: Some(streams_of(&released)),
+        released: Some(released),
     }))
 }

@@ -1,6 +1,7 @@
 //! What the project says of itself: its layers, its documents, its settings and its command line.
 
 mod architecture;
+mod assets;
 mod catalogue_page;
 mod circles;
 mod cli;

@@ -9,6 +9,8 @@ mod cable;
 mod capacity;
 mod catalogue;
 mod classic;
+mod description;
+mod docs;
 mod epochs;
 mod events;
 mod explain;

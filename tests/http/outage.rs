@@ -205,6 +205,9 @@ async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_bac
             "/metrics",
             "/logs",
             "/settings",
+            "/openapi.json",
+            "/docs",
+            "/docs/{file}",
         ];
         for (method, path) in known.chain(unknown) {
             let path = path.replace("{server_id}", "a").replace("{id}", "1");

@@ -11,6 +11,7 @@
     reason = "a helper that cannot do its work fails the test that needs it"
 )]
 
+pub(crate) mod described;
 #[path = "../faults/mod.rs"]
 pub(crate) mod faults;
 #[path = "../support_log/mod.rs"]
@@ -215,18 +216,22 @@ impl World {
         });
         let call = Box::new(move |request: test::TestRequest| {
             let service = service.clone();
+            let request = request.to_request();
+            let (method, path) = (request.method().to_string(), request.path().to_owned());
             let answer: Pin<Box<dyn Future<Output = Answer>>> = Box::pin(async move {
-                let response = match service.call(request.to_request()).await {
+                let response = match service.call(request).await {
                     Ok(response) => response.into_parts().1,
                     Err(error) => error.error_response(),
                 };
                 let (head, body) = response.into_parts();
                 let body = actix_web::body::to_bytes(body).await.unwrap();
-                Answer {
+                let answer = Answer {
                     status: head.status().as_u16(),
                     headers: head.headers().clone(),
-                    text: String::from_utf8(body.to_vec()).unwrap(),
-                }
+                    text: String::from_utf8_lossy(&body).into_owned(),
+                };
+                described::check(&method, &path, &answer);
+                answer
             });
             answer
         });

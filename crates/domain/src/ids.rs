@@ -44,8 +44,8 @@ impl From<&str> for InstanceId {
 
 /// Declares a newtype over `i64`: what databases store, and less than 2^53 as JSON needs it.
 macro_rules! number {
-    ($(#[$doc:meta])* $name:ident) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $name:ident) => {
+        $(#[doc = $doc])*
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
         )]
@@ -74,6 +74,11 @@ macro_rules! number {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.0.fmt(f)
             }
+        }
+
+        #[cfg(feature = "openapi")]
+        crate::schemas::has_schema! {
+            $name = crate::schemas::number(&[$($doc),*]);
         }
     };
 }

@@ -2,7 +2,8 @@
 //!
 //! All of it is pure: it takes the time as an argument, does no I/O, knows no actor, no database and
 //! no log, and walks only ordered collections. So the same input gives the same result on every
-//! machine. Actors, the store and HTTP are shells around it. It may use `std` and `serde`.
+//! machine. Actors, the store and HTTP are shells around it. It may use `std` and `serde`, and for
+//! the description of the API the schemas of `utoipa`.
 //!
 //! # The forms of a rule
 //!
@@ -46,6 +47,8 @@ pub mod breaker;
 pub mod commands;
 pub mod consistency;
 pub mod constraints;
+#[cfg(feature = "openapi")]
+mod described;
 pub mod digest;
 pub mod endings;
 pub mod event_filter;
@@ -90,6 +93,8 @@ pub mod returns;
 pub mod running_time;
 #[cfg(test)]
 mod sample;
+#[cfg(feature = "openapi")]
+mod schemas;
 pub mod settings;
 pub mod spelling;
 pub mod startup;

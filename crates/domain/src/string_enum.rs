@@ -2,8 +2,9 @@
 
 /// Declares an enum of words that are stored and shown unchanged.
 macro_rules! string_enum {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
-        $(#[$doc])*
+    ($(#[doc = $doc:literal])* $(#[derive($derived:ident)])? $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[doc = $doc])*
+        $(#[derive($derived)])?
         #[derive(
             Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
         )]
@@ -33,6 +34,11 @@ macro_rules! string_enum {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str(self.as_str())
             }
+        }
+
+        #[cfg(feature = "openapi")]
+        $crate::schemas::has_schema! {
+            $name = $crate::schemas::words(&[$($doc),*], &[$($word),+]);
         }
     };
 }

@@ -21,6 +21,7 @@ pub(super) enum Kind {
     UnknownDrain,
     UnknownRoll,
     MethodNotAllowed,
+    NotAcceptable,
     RequestTimeout,
     Conflict,
     BodyTooLarge,
@@ -47,6 +48,7 @@ impl Kind {
             | Self::UnknownDrain
             | Self::UnknownRoll => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -74,6 +76,7 @@ impl Kind {
             Self::UnknownDrain => "/problems/unknown-drain",
             Self::UnknownRoll => "/problems/unknown-roll",
             Self::MethodNotAllowed => "/problems/method-not-allowed",
+            Self::NotAcceptable => "/problems/not-acceptable",
             Self::RequestTimeout => "/problems/request-timeout",
             Self::Conflict => "/problems/conflict",
             Self::BodyTooLarge => "/problems/body-too-large",
@@ -100,6 +103,7 @@ impl Kind {
             Self::UnknownDrain => "Unknown drain",
             Self::UnknownRoll => "Unknown roll",
             Self::MethodNotAllowed => "Method not allowed",
+            Self::NotAcceptable => "Not acceptable",
             Self::RequestTimeout => "Request timed out",
             Self::Conflict => "Conflict with the current state",
             Self::BodyTooLarge => "Body too large",
@@ -132,6 +136,7 @@ impl Kind {
             | Self::UnknownDrain
             | Self::UnknownRoll
             | Self::MethodNotAllowed
+            | Self::NotAcceptable
             | Self::RequestTimeout
             | Self::Conflict
             | Self::BodyTooLarge

@@ -14,6 +14,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use self::kind::Kind;
 use crate::actors::balance::BalanceRefusal;
@@ -30,7 +31,7 @@ pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
 const FIELDS_IN_DETAIL: usize = 5;
 
 /// A field that was refused, and why.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct FieldError {
     /// Its place: `port`, `streams[3].name`, `labels.zone`; for a query its parameter.
     pub field: String,
@@ -108,6 +109,22 @@ impl Problem {
         );
         problem.allow = Some(allow);
         problem
+    }
+
+    /// 404: the page has no such file.
+    pub(super) fn unknown_file() -> Self {
+        Self::new(
+            Kind::UnknownRoute,
+            "There is no such file. GET /docs is the page, GET /openapi.json the description itself.",
+        )
+    }
+
+    /// 406: the client does not take gzip.
+    pub(super) fn not_acceptable() -> Self {
+        Self::new(
+            Kind::NotAcceptable,
+            "This file is stored compressed; send it the header `Accept-Encoding: gzip`.",
+        )
     }
 
     /// 408: the body did not arrive in time.
@@ -353,8 +370,10 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-#[derive(Serialize)]
-struct Document<'a> {
+/// An error (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Document<'a> {
     r#type: &'static str,
     title: &'static str,
     status: u16,

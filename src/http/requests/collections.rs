@@ -5,10 +5,12 @@ use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
 use serde::de::{MapAccess, SeqAccess};
+use serde_json::{Value, json};
 
 use super::limits::{MAX_SAFE_INTEGER, check_text};
 use super::reading::{Json, Reader, Record, Refused, Rule, Taken, skip_list, skip_object};
 use super::rules::{integer, number, server_id, text};
+use super::schema;
 use crate::domain::ids::{InstanceId, StreamId};
 
 /// How many ids one request names at most: as many as one instance may own.
@@ -27,6 +29,10 @@ pub(super) struct Triple;
 
 impl Rule for Triple {
     type Value = [f64; 3];
+
+    fn schema(&self) -> Value {
+        json!({"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3})
+    }
 
     fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
         Err(Refused::because("must be a list of 3 numbers"))
@@ -59,6 +65,11 @@ pub(super) struct StreamIds;
 impl Rule for StreamIds {
     type Value = Vec<StreamId>;
 
+    fn schema(&self) -> Value {
+        let one = schema::integer(&(1..=MAX_SAFE_INTEGER));
+        json!({"type": "array", "items": one, "maxItems": MAX_IDS})
+    }
+
     fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
         Err(Refused::because("must be a list of stream ids"))
     }
@@ -87,6 +98,10 @@ pub(super) struct ServerIds;
 impl Rule for ServerIds {
     type Value = Vec<InstanceId>;
 
+    fn schema(&self) -> Value {
+        json!({"type": "array", "items": schema::server_id(), "maxItems": MAX_NAMES})
+    }
+
     fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
         Err(Refused::because("must be a list of names of instances"))
     }
@@ -114,6 +129,15 @@ pub(super) struct Labels;
 
 impl Rule for Labels {
     type Value = BTreeMap<String, String>;
+
+    fn schema(&self) -> Value {
+        json!({
+            "type": "object",
+            "maxProperties": MAX_LABELS,
+            "propertyNames": schema::text(&LABEL_KEY_LENGTH),
+            "additionalProperties": schema::text(&LABEL_VALUE_LENGTH),
+        })
+    }
 
     fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
         Err(Refused::because("must be an object of texts"))
@@ -156,6 +180,10 @@ struct Drafted<T>(PhantomData<T>);
 impl<T: Record> Rule for Drafted<T> {
     type Value = T::Draft;
 
+    fn schema(&self) -> Value {
+        schema::object_of::<T>()
+    }
+
     fn plain(&self, _: Json<'_>) -> Taken<T::Draft> {
         Err(Refused::because("must be an object"))
     }
@@ -184,6 +212,10 @@ pub(super) fn inner<T: Record>() -> Inner<T> {
 impl<T: Record> Rule for Inner<T> {
     type Value = T;
 
+    fn schema(&self) -> Value {
+        schema::object_of::<T>()
+    }
+
     fn plain(&self, json: Json<'_>) -> Taken<T> {
         settle(Drafted::<T>(PhantomData).plain(json))
     }
@@ -203,6 +235,10 @@ pub(in crate::http) fn whole<T: Record>() -> Whole<T> {
 
 impl<T: Record> Rule for Whole<T> {
     type Value = T;
+
+    fn schema(&self) -> Value {
+        schema::object_of::<T>()
+    }
 
     fn plain(&self, _: Json<'_>) -> Taken<T> {
         let mut refused = Refused::default();
@@ -224,6 +260,11 @@ pub(super) struct Records<T: Record> {
 
 impl<T: Record> Rule for Records<T> {
     type Value = Vec<T>;
+
+    fn schema(&self) -> Value {
+        let one = schema::object_of::<T>();
+        json!({"type": "array", "items": one, "maxItems": self.most})
+    }
 
     fn plain(&self, _: Json<'_>) -> Taken<Vec<T>> {
         Err(Refused::because("must be a list of objects"))

@@ -1,5 +1,6 @@
 //! The bodies of requests, one struct each. A field's comment says what it means and which values
-//! it may have, and the rule behind its `=` checks exactly that.
+//! it may have, and the rule behind its `=` checks exactly that. The comment is shown to callers, beside the
+//! schema of the rule, by the description of the API.
 //!
 //! Rules: unknown fields are ignored; `null` is the same as absent; an integer is a number without a
 //! fraction, however it is written (`3`, `3.0`, `3e0`), because languages that know only one kind of
@@ -21,6 +22,7 @@ mod query;
 mod reading;
 mod request;
 mod rules;
+mod schema;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -42,6 +44,9 @@ pub(super) use queries::{
     StreamsQuery, TakeOverQuery,
 };
 pub(super) use query::{read_query, refuse_any};
-pub(super) use reading::{Record, read_json};
+pub(super) use reading::{DescribedField, Record, read_json};
+pub(super) use schema::{
+    integer as integer_schema, object_of as object_schema, server_id as server_id_schema,
+};
 pub(super) use texts::parse_integer;
 pub(super) use workers::{AssignRequest, DiagnosticRequest, RegisterRequest, ReleaseRequest};

@@ -40,7 +40,7 @@ request! {
     /// `POST /resilience/brake`: an order to the mass-failure brake.
     pub(in crate::http) struct BrakeRequest {
         /// `release` or `prolong`.
-        action: BrakeAction = order(|word| Ok(match word {
+        action: BrakeAction = order(&["release", "prolong"], |word| Ok(match word {
             "release" => BrakeAction::Release,
             "prolong" => BrakeAction::Prolong,
             _ => BrakeAction::Unknown,
@@ -87,7 +87,7 @@ request! {
     /// `POST /resilience/breakers/{name}`: forces a circuit breaker.
     pub(in crate::http) struct ForceRequest {
         /// `open`, `closed` or `none`.
-        force: ForceWord = order(|word| match word {
+        force: ForceWord = order(&["open", "closed", "none"], |word| match word {
             "open" => Ok(ForceWord::Open),
             "closed" => Ok(ForceWord::Closed),
             "none" => Ok(ForceWord::None),

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::collections::ServerIds;
 use super::reading::{Record, Refused};
 use super::request::request;
-use super::rules::{flag, integer, interval, parsed, word};
-use super::texts::{Moment, When, check_label};
+use super::rules::{flag, integer, interval, word};
+use super::texts::{Moment, When, label};
 use super::why::{Why, why};
 use crate::domain::ids::InstanceId;
 use crate::domain::planned::RollWait;
@@ -73,7 +73,7 @@ request! {
     /// `POST /rolls`: a drain of a selection, one batch after the other.
     pub(in crate::http) struct RollRequest {
         /// Only instances with this label, `key:value`.
-        label: Option<String> = parsed(|text| check_label(text).map(|()| text.to_owned())),
+        label: Option<String> = label(),
         /// Only these instances, in this order; at most 10,000.
         instances: Option<Vec<InstanceId>> = ServerIds,
         /// How many may be empty at a time, 1 to 10,000; 1 if absent.

@@ -4,11 +4,13 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use log::LevelFilter;
+use serde_json::{Value, json};
 
 use super::limits::{GROUP_LENGTH, MAX_SAFE_INTEGER, NAME_LENGTH, check_text};
 use super::reading::{Record, Refused, Slot};
 use super::request::request;
 use super::rules::{parsed, server_id, text, word};
+use super::schema;
 use super::texts::{
     LabelFilters, Past, digits, page_limit, past, position, stored_page_limit, switch, time, truth,
     wait, words,
@@ -71,12 +73,9 @@ request! {
         /// Only streams this instance owns.
         instance: Option<InstanceId> = server_id(),
         /// Only streams of this group, 1 to 128 characters.
-        group: Option<String> = parsed(|text| {
-            check_text(text, &GROUP_LENGTH)?;
-            Ok(text.to_owned())
-        }),
+        group: Option<String> = text(GROUP_LENGTH),
         /// Only streams whose name has this in it, 1 to 256 characters.
-        name: Option<NameFilter> = parsed(|text| {
+        name: Option<NameFilter> = parsed(|| schema::text(&NAME_LENGTH), |text| {
             check_text(text, &NAME_LENGTH)?;
             Ok(NameFilter::containing(text))
         }),
@@ -156,13 +155,17 @@ request! {
     /// `GET /instances/{server_id}/metrics`: how far to look back.
     pub(in crate::http) struct MetricsQuery {
         /// Hours, above 0 and at most a year.
-        hours: Option<f64> = parsed(|text| {
+        hours: Option<f64> = parsed(hours_schema, |text| {
             let hours = text.parse::<f64>().ok();
             hours
                 .filter(|hours| *hours > 0.0 && *hours <= MAX_HOURS)
                 .ok_or_else(|| format!("must be a number above 0 and at most {MAX_HOURS}"))
         }),
     }
+}
+
+fn hours_schema() -> Value {
+    json!({"type": "number", "exclusiveMinimum": 0, "maximum": MAX_HOURS})
 }
 
 request! {
@@ -319,9 +322,12 @@ request! {
         /// Only incidents of this instance.
         instance: Option<InstanceId> = server_id(),
         /// Only open incidents, or only ended ones.
-        state: Option<IncidentState> = parsed(|word| {
-            IncidentState::from_word(word).ok_or_else(|| "must be open or ended".to_owned())
-        }),
+        state: Option<IncidentState> = parsed(
+            || schema::words(IncidentState::ALL.iter().map(|state| state.as_str())),
+            |word| {
+                IncidentState::from_word(word).ok_or_else(|| "must be open or ended".to_owned())
+            },
+        ),
         /// Only incidents that began then or later.
         from: Option<WallTime> = time(),
         /// Only incidents that began before or then.

@@ -7,6 +7,7 @@
 use std::fmt;
 
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
 
 use crate::domain::ids::{AssignmentVersion, Epoch, InstanceId, StreamId};
 use crate::http::problem::{FieldError, MAX_NAMED_FIELDS, Problem};
@@ -86,6 +87,9 @@ pub(in crate::http) enum Json<'a> {
 pub(in crate::http) trait Rule {
     /// The type of an accepted value.
     type Value;
+
+    /// Describes the accepted values as JSON Schema.
+    fn schema(&self) -> Value;
 
     /// Judges a plain value; a list or an object is judged only as such.
     fn plain(&self, json: Json<'_>) -> Taken<Self::Value>;
@@ -259,6 +263,15 @@ impl<N, F: FnOnce(&str) -> N> Visitor<'_> for Key<F> {
     }
 }
 
+/// A field of a request, as the description of the API shows it.
+#[derive(Debug)]
+pub(in crate::http) struct DescribedField {
+    pub(in crate::http) name: &'static str,
+    pub(in crate::http) about: String,
+    pub(in crate::http) is_required: bool,
+    pub(in crate::http) schema: Value,
+}
+
 /// An object with fields of its own, made by `request!`.
 pub(in crate::http) trait Record: Sized {
     /// The fields as they were read.
@@ -266,6 +279,12 @@ pub(in crate::http) trait Record: Sized {
 
     /// What its fields are called.
     const FIELDS: &'static [&'static str];
+
+    /// The comment of the request.
+    const ABOUT: &'static [&'static str];
+
+    /// Describes its fields.
+    fn described() -> Vec<DescribedField>;
 
     /// Reads an object. Unknown fields are skipped; of a repeated field the last counts.
     fn read<'de, A: MapAccess<'de>>(object: A) -> Result<Self::Draft, A::Error>;
@@ -279,12 +298,17 @@ pub(super) trait Field: Sized {
     /// The type that its rule produces.
     type Inner;
 
+    /// Whether it must be there.
+    const IS_REQUIRED: bool;
+
     /// Returns the field; `None` if it was refused.
     fn settle(slot: Slot<Self::Inner>, name: &str, refused: &mut Refused) -> Option<Self>;
 }
 
 impl<T> Field for Option<T> {
     type Inner = T;
+
+    const IS_REQUIRED: bool = false;
 
     fn settle(slot: Slot<T>, name: &str, refused: &mut Refused) -> Option<Self> {
         match slot.transpose() {
@@ -300,6 +324,8 @@ impl<T> Field for Option<T> {
 impl<T> Field for Vec<T> {
     type Inner = Self;
 
+    const IS_REQUIRED: bool = true;
+
     fn settle(slot: Slot<Self>, name: &str, refused: &mut Refused) -> Option<Self> {
         required(slot, name, refused)
     }
@@ -310,6 +336,8 @@ macro_rules! required {
     ($($type:ty),*) => {
         $(impl $crate::http::requests::reading::Field for $type {
             type Inner = Self;
+
+            const IS_REQUIRED: bool = true;
 
             fn settle(
                 slot: $crate::http::requests::reading::Slot<Self>,

@@ -1,25 +1,26 @@
-//! Declares a request: its fields, each with the rule that reads it.
+//! Declares a request: its fields, each with the rule that reads and describes it.
 
 /// A struct that is read from a JSON object or from a query. A field of type `Option` may be absent. `check` names a
 /// function that looks at several fields at once, and notes its refusals after theirs.
 macro_rules! request {
     (
-        $(#[$about:meta])*
+        $(#[doc = $about:literal])*
         pub(in crate::http) struct $request:ident {
-            $($(#[$field_about:meta])* $field:ident: $type:ty = $rule:expr,)*
+            $($(#[doc = $field_about:literal])* $field:ident: $type:ty = $rule:expr,)*
         }
         $(check $check:path)?
     ) => {
-        $(#[$about])*
+        $(#[doc = $about])*
         #[derive(Debug)]
         pub(in crate::http) struct $request {
-            $($(#[$field_about])* pub(in crate::http) $field: $type,)*
+            $($(#[doc = $field_about])* pub(in crate::http) $field: $type,)*
         }
 
         const _: () = {
             use $crate::http::requests::reading::{
-                Field, Key, Reader, Record, Refused, Skipped, Slot, Taken,
+                DescribedField, Field, Key, Reader, Record, Refused, Skipped, Slot, Taken,
             };
+            use $crate::http::requests::schema::{described_by, joined};
 
             #[derive(Default)]
             pub(in crate::http) struct Draft {
@@ -44,6 +45,17 @@ macro_rules! request {
                 type Draft = Draft;
 
                 const FIELDS: &'static [&'static str] = &[$(stringify!($field)),*];
+
+                const ABOUT: &'static [&'static str] = &[$($about),*];
+
+                fn described() -> Vec<DescribedField> {
+                    vec![$(DescribedField {
+                        name: stringify!($field).trim_start_matches("r#"),
+                        about: joined(&[$($field_about),*]),
+                        is_required: <$type as Field>::IS_REQUIRED,
+                        schema: described_by::<<$type as Field>::Inner>(&$rule),
+                    },)*]
+                }
 
                 fn read<'de, A: serde::de::MapAccess<'de>>(
                     mut object: A,

@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde::de::SeqAccess;
+use serde_json::{Value, json};
 
 use super::limits::{MAX_SAFE_INTEGER, check_text, describe_range};
 use super::reading::{Json, Refused, Rule, Taken, read_json, skip_list};
 use super::rules::{find_word, integer, interval, parsed};
+use super::schema;
 use crate::domain::time::WallTime;
 
 /// How many items a page has at the most.
@@ -38,17 +40,21 @@ pub(super) fn digits<T>(
     range: RangeInclusive<i64>,
     make: impl Fn(i64) -> T,
 ) -> impl Rule<Value = T> {
-    parsed(move |text| {
-        let number = parse_integer(text, &range).or_else(|reason| {
-            // JSON may have blanks around it.
-            if text.contains(|letter: char| !letter.is_ascii_graphic()) {
-                return Err(reason);
-            }
-            let read = read_json(text.as_bytes(), &integer(range.clone(), |number| number));
-            read.ok().and_then(Result::ok).ok_or(reason)
-        });
-        number.map(&make)
-    })
+    let shown = range.clone();
+    parsed(
+        move || schema::integer(&shown),
+        move |text| {
+            let number = parse_integer(text, &range).or_else(|reason| {
+                // JSON may have blanks around it.
+                if text.contains(|letter: char| !letter.is_ascii_graphic()) {
+                    return Err(reason);
+                }
+                let read = read_json(text.as_bytes(), &integer(range.clone(), |number| number));
+                read.ok().and_then(Result::ok).ok_or(reason)
+            });
+            number.map(&make)
+        },
+    )
 }
 
 /// The number by which something is known; 0 stands before the first.
@@ -72,25 +78,31 @@ pub(super) fn stored_page_limit() -> impl Rule<Value = u32> {
 
 /// `true` or `false`.
 pub(super) fn truth() -> impl Rule<Value = bool> {
-    parsed(|word| match word {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err("must be true or false".to_owned()),
-    })
+    parsed(
+        || json!({"type": "boolean"}),
+        |word| match word {
+            "true" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("must be true or false".to_owned()),
+        },
+    )
 }
 
 /// `true` or `false`; a name without a value means `true`.
 pub(super) fn switch() -> impl Rule<Value = bool> {
-    parsed(|word| match word {
-        "true" | "" => Ok(true),
-        "false" => Ok(false),
-        _ => Err("must be true or false".to_owned()),
-    })
+    parsed(
+        || json!({"type": "boolean"}),
+        |word| match word {
+            "true" | "" => Ok(true),
+            "false" => Ok(false),
+            _ => Err("must be true or false".to_owned()),
+        },
+    )
 }
 
 /// A moment.
 pub(super) fn time() -> impl Rule<Value = WallTime> {
-    parsed(parse_time)
+    parsed(schema::moment, parse_time)
 }
 
 /// A moment of the past, as a time or as a duration up to now.
@@ -102,7 +114,8 @@ pub(in crate::http) enum Past {
 
 /// Accepts an RFC 3339 time, or how long ago it was, such as `2h`.
 pub(super) fn past() -> impl Rule<Value = Past> {
-    parsed(|text| {
+    let shown = || json!({"anyOf": [schema::moment(), schema::duration_text()]});
+    parsed(shown, |text| {
         let at = parse_time(text).map(Past::At);
         at.or_else(|_| humantime::parse_duration(text).map(Past::Ago))
             .map_err(|_| {
@@ -128,6 +141,14 @@ pub(super) struct Moment;
 impl Rule for Moment {
     type Value = When;
 
+    fn schema(&self) -> Value {
+        let mut schema = schema::interval(LONGEST_SPAN);
+        if let Some(forms) = schema.get_mut("anyOf").and_then(Value::as_array_mut) {
+            forms.push(schema::moment());
+        }
+        schema
+    }
+
     fn plain(&self, json: Json<'_>) -> Taken<When> {
         if let Json::Text(text) = json
             && let Ok(at) = parse_time(text)
@@ -146,7 +167,11 @@ impl Rule for Moment {
 
 /// How long to wait: seconds, or a text like `30s`. A longer wait than `most` is cut to it.
 pub(super) fn wait(most: Duration) -> impl Rule<Value = Duration> {
-    parsed(move |text| {
+    let shown = || {
+        let seconds = json!({"type": "number", "minimum": 0});
+        json!({"anyOf": [seconds, schema::duration_text()]})
+    };
+    parsed(shown, move |text| {
         let read = match text.parse::<f64>() {
             // So many seconds that they do not fit are still only too many.
             Ok(seconds) if seconds.is_finite() => {
@@ -164,12 +189,17 @@ pub(super) fn wait(most: Duration) -> impl Rule<Value = Duration> {
 /// Some words between commas, each once.
 pub(super) fn words<T: Copy + PartialEq + 'static>(
     all: &'static [T],
-    word: impl Fn(T) -> &'static str,
+    word: impl Fn(T) -> &'static str + Copy,
 ) -> impl Rule<Value = Vec<T>> {
-    parsed(move |text| {
+    let shown = move || {
+        let words: Vec<&str> = all.iter().map(|one| word(*one)).collect();
+        let words = words.join("|");
+        json!({"type": "string", "pattern": format!("^({words})(,({words}))*$")})
+    };
+    parsed(shown, move |text| {
         let mut found = Vec::new();
         for part in text.split(',') {
-            let one = find_word(part.trim(), all, &word)?;
+            let one = find_word(part.trim(), all, word)?;
             if !found.contains(&one) {
                 found.push(one);
             }
@@ -183,6 +213,10 @@ pub(super) struct LabelFilters;
 
 impl Rule for LabelFilters {
     type Value = Vec<String>;
+
+    fn schema(&self) -> Value {
+        json!({"type": "array", "items": schema::label(&LABEL_LENGTH), "maxItems": MAX_LABELS})
+    }
 
     fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
         Err(Refused::because("must be a list of labels"))
@@ -209,11 +243,17 @@ impl Rule for LabelFilters {
     }
 }
 
+/// Accepts one label as `key:value`.
+pub(super) fn label() -> impl Rule<Value = String> {
+    let shown = || schema::label(&LABEL_LENGTH);
+    parsed(shown, |text| check_label(text).map(|()| text.to_owned()))
+}
+
 /// Checks whether a text is a label as `key:value`.
 ///
 /// # Errors
 /// Returns the reason, to be read after the name of the field.
-pub(super) fn check_label(text: &str) -> Result<(), String> {
+fn check_label(text: &str) -> Result<(), String> {
     check_text(text, &LABEL_LENGTH)?;
     if text.contains(':') {
         Ok(())

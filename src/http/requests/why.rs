@@ -3,6 +3,7 @@
 use super::limits::check_text;
 use super::reading::{Field, Refused, Rule, Slot};
 use super::rules::parsed;
+use super::schema;
 use crate::domain::masked_url::with_masked_urls;
 use crate::domain::returns::LONGEST_REASON;
 
@@ -12,15 +13,20 @@ pub(in crate::http) struct Why(pub(in crate::http) Option<String>);
 
 /// Accepts a reason of at most 512 characters.
 pub(super) fn why() -> impl Rule<Value = Why> {
-    parsed(|text| {
-        check_text(text, &(0..=LONGEST_REASON))?;
-        let reason = (!text.is_empty()).then(|| with_masked_urls(text));
-        Ok(Why(reason))
-    })
+    parsed(
+        || schema::text(&(0..=LONGEST_REASON)),
+        |text| {
+            check_text(text, &(0..=LONGEST_REASON))?;
+            let reason = (!text.is_empty()).then(|| with_masked_urls(text));
+            Ok(Why(reason))
+        },
+    )
 }
 
 impl Field for Why {
     type Inner = Self;
+
+    const IS_REQUIRED: bool = false;
 
     fn settle(slot: Slot<Self>, name: &str, refused: &mut Refused) -> Option<Self> {
         match slot.transpose() {

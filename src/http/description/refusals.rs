@@ -1,0 +1,116 @@
+//! The errors that many routes answer, each described once.
+
+use serde_json::{Value, json};
+use utoipa::ToSchema;
+
+use super::super::problem::Document;
+use super::answers::{Named, of};
+
+/// The content type of every error.
+pub(super) const PROBLEM: &str = "application/problem+json";
+
+/// An error that belongs to a kind of route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Refusal {
+    Malformed,
+    TooSlow,
+    TooLarge,
+    Encoded,
+    Invalid,
+    Fault,
+    Unavailable,
+}
+
+impl Refusal {
+    const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::TooSlow,
+        Self::TooLarge,
+        Self::Encoded,
+        Self::Invalid,
+        Self::Fault,
+        Self::Unavailable,
+    ];
+
+    pub(super) const fn status(self) -> u16 {
+        match self {
+            Self::Malformed => 400,
+            Self::TooSlow => 408,
+            Self::TooLarge => 413,
+            Self::Encoded => 415,
+            Self::Invalid => 422,
+            Self::Fault => 500,
+            Self::Unavailable => 503,
+        }
+    }
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "Malformed",
+            Self::TooSlow => "TooSlow",
+            Self::TooLarge => "TooLarge",
+            Self::Encoded => "Encoded",
+            Self::Invalid => "Invalid",
+            Self::Fault => "Fault",
+            Self::Unavailable => "Unavailable",
+        }
+    }
+
+    const fn about(self) -> &'static str {
+        match self {
+            Self::Malformed => "The body is not JSON. Nothing was changed.",
+            Self::TooSlow => "The body did not arrive in time. Nothing was changed.",
+            Self::TooLarge => "The body is larger than 16 MiB. Nothing was changed.",
+            Self::Encoded => "The body has a Content-Encoding. Nothing was changed.",
+            Self::Invalid => {
+                "A field of the body, a parameter of the query or a part of the path is bad; `errors` names \
+                 each one. Nothing was changed."
+            }
+            Self::Fault => {
+                "A fault of the orchestrator; its log has the cause. The request may have been applied, and \
+                 repeating it is safe."
+            }
+            Self::Unavailable => {
+                "Not now: the database does not answer, too many requests are under way, the process starts, \
+                 stops or is a standby, or it cannot prove that it leads. `type` says which."
+            }
+        }
+    }
+
+    /// Returns a reference to its description.
+    pub(super) fn reference(self) -> Value {
+        json!({"$ref": format!("#/components/responses/{}", self.name())})
+    }
+}
+
+/// Returns the descriptions by name.
+pub(super) fn responses() -> Value {
+    let described = Refusal::ALL.map(|refusal| {
+        let mut response = problem(refusal.about());
+        if refusal == Refusal::Unavailable {
+            response["headers"] = retry_after();
+        }
+        (refusal.name().to_owned(), response)
+    });
+    Value::Object(described.into_iter().collect())
+}
+
+/// Returns the description of an error.
+pub(super) fn problem(about: &str) -> Value {
+    let schema = of::<Document<'_>>().shown;
+    json!({"description": about, "content": {PROBLEM: {"schema": schema}}})
+}
+
+/// Returns the header of an answer that passes by itself.
+pub(super) fn retry_after() -> Value {
+    json!({"Retry-After": {
+        "description": "Seconds after which the request is worth repeating.",
+        "schema": {"type": "integer", "minimum": 1},
+    }})
+}
+
+/// Returns the schema of errors, and those that it refers to.
+pub(super) fn schemas() -> Named {
+    debug_assert_eq!(Document::name(), "Problem");
+    of::<Document<'_>>().named
+}
