@@ -3,6 +3,7 @@
 mod bundle;
 mod catalogue;
 mod command_line;
+mod description;
 mod drain;
 mod events;
 mod failover;
