@@ -6,6 +6,8 @@
 )]
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
 
 use crate::support_http::described::{description, validator};
 use crate::support_http::{World, settle};
@@ -53,6 +55,15 @@ fn every_operation_says_what_it_takes_and_answers() {
         }
         let responses = operation["responses"].as_object().unwrap();
         assert!(responses.contains_key("200"), "{place}");
+        let answer = &responses["200"]["content"]["application/json"];
+        let examples = responses.values().flat_map(|response| {
+            let contents = response["content"].as_object().into_iter().flatten();
+            contents.filter(|(_, content)| content.get("example").is_some())
+        });
+        assert!(
+            answer.is_null() || path == "/openapi.json" || examples.count() > 0,
+            "{place}: an example of its answer"
+        );
         let route = route_table()
             .iter()
             .find(|route| format!("{route:?}") == place)
@@ -112,6 +123,21 @@ fn every_reference_leads_somewhere_and_every_schema_is_referred_to() {
     {
         let reference = format!("#/components/schemas/{name}");
         assert!(found.contains(&reference), "{reference} is not used");
+    }
+}
+
+#[test]
+fn the_examples_of_errors_are_as_described() {
+    let responses = description()["components"]["responses"]
+        .as_object()
+        .unwrap();
+    assert_eq!(responses.len(), 7);
+    for (name, response) in responses {
+        let content = &response["content"]["application/problem+json"];
+        assert!(
+            validator(&content["schema"]).is_valid(&content["example"]),
+            "{name}"
+        );
     }
 }
 
@@ -218,6 +244,7 @@ async fn prepared() -> Prepared {
 
 #[actix_web::test]
 async fn every_example_is_answered_as_described() {
+    let mut recorded = serde_json::Map::new();
     for (number, (method, path, operation)) in operations().enumerate() {
         if number > 0 {
             // The next world stops the clock by itself.
@@ -252,10 +279,63 @@ async fn every_example_is_answered_as_described() {
             "/resilience/brake" if method == "POST" => 409,
             _ => 200,
         };
+        if answer
+            .header("content-type")
+            .is_some_and(|kind| kind.ends_with("json"))
+            && path != "/openapi.json"
+        {
+            let answer = shortened(answer.json());
+            recorded.insert(
+                format!("{method} {path}"),
+                json!({"status": expected, "answer": answer}),
+            );
+        }
         assert_eq!(
             answer.status, expected,
             "{method} {}: {}",
             example.path, answer.text
         );
+    }
+    let made = Path::new(env!("CARGO_TARGET_TMPDIR")).join("answers.json");
+    let recorded = Value::from(recorded);
+    fs::write(&made, format!("{recorded:#}\n")).unwrap();
+    let kept: Value =
+        serde_json::from_str(include_str!("../../src/http/description/answers.json")).unwrap();
+    assert_eq!(
+        shape(&kept),
+        shape(&recorded),
+        "copy {} to src/http/description/answers.json",
+        made.display()
+    );
+}
+
+/// The answer with at most two rows in each list.
+fn shortened(answer: Value) -> Value {
+    match answer {
+        Value::Array(items) => items.into_iter().take(2).map(shortened).collect(),
+        Value::Object(fields) => {
+            let shorter = fields
+                .into_iter()
+                .map(|(name, field)| (name, shortened(field)));
+            Value::Object(shorter.collect())
+        }
+        other => other,
+    }
+}
+
+/// The names of fields and the types of values, without the values.
+fn shape(answer: &Value) -> Value {
+    match answer {
+        Value::Array(items) => items.iter().map(shape).collect(),
+        Value::Object(fields) => {
+            let shapes = fields
+                .iter()
+                .map(|(name, field)| (name.clone(), shape(field)));
+            Value::Object(shapes.collect())
+        }
+        Value::String(_) => json!("text"),
+        Value::Number(_) => json!("number"),
+        Value::Bool(_) => json!("truth"),
+        Value::Null => Value::Null,
     }
 }

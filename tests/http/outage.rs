@@ -268,6 +268,24 @@ async fn before_the_fleet_is_loaded_and_on_a_standby_the_process_is_measured() {
 }
 
 #[actix_web::test]
+async fn the_description_of_the_api_is_served_in_every_phase() {
+    tokio::time::pause();
+    let clock = VirtualTime::starting_at(NEW_YEAR).clock();
+    for phase in [starting(&clock, Awaited::Database, 7), Phase::Standby] {
+        let app = test::init_service(http::app(Gate::new(view(&clock), phase))).await;
+        for path in ["/openapi.json", "/docs", "/docs/swagger-ui.css"] {
+            let request = test::TestRequest::with_uri(path).to_request();
+            let answer = test::call_service(&app, request).await;
+            assert_eq!(answer.status().as_u16(), 200, "{path}");
+            assert!(answer.headers().contains_key("etag"), "{path}");
+        }
+        let request = test::TestRequest::with_uri("/docs/other").to_request();
+        let answer = test::call_service(&app, request).await;
+        assert_eq!(answer.status().as_u16(), 404);
+    }
+}
+
+#[actix_web::test]
 async fn the_gate_opens_for_a_loaded_fleet_and_may_close_again() {
     let world = World::start().await;
     world.register("a", 3).await;

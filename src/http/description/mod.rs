@@ -9,6 +9,7 @@
 //! | answers | the structs that are written (`utoipa::ToSchema`) |
 //! | errors that any such route may answer | `refusals`, by what the route reads and where it is answered |
 //! | which of these belongs to which route, its own errors, and an example | the files of the groups |
+//! | examples of answers | `answers.json`: what the program answered to the examples |
 //!
 //! A route without a description, or a description without a route, fails `tests/http/description.rs`, and so
 //! does an example that is not answered as described. All other tests of HTTP compare each answer with the
@@ -31,6 +32,7 @@ mod workers;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use self::call::Call;
@@ -103,6 +105,8 @@ const GROUPS: [Group; 8] = [
 fn made() -> Value {
     let mut paths: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
     let mut schemas = refusals::schemas();
+    let recorded: BTreeMap<String, Recorded> =
+        serde_json::from_str(include_str!("answers.json")).unwrap_or_default();
     let mut tags = Vec::new();
     for Group { name, about, calls } in GROUPS {
         tags.push(json!({"name": name, "description": about}));
@@ -110,7 +114,10 @@ fn made() -> Value {
             let mut routes = route_table().iter();
             let route = routes.find(|route| route.method == call.method && route.path == call.path);
             schemas.extend(call.schemas());
-            let operation = call.operation(name, route);
+            let mut operation = call.operation(name, route);
+            if let Some(recorded) = recorded.get(&format!("{} {}", call.method, call.path)) {
+                recorded.add_to(&mut operation);
+            }
             let method = call.method.as_str().to_ascii_lowercase();
             paths
                 .entry(call.path)
@@ -132,6 +139,25 @@ fn made() -> Value {
         "paths": paths,
         "components": {"schemas": schemas, "responses": refusals::responses()},
     })
+}
+
+/// An answer of the program to the example of a route; `tests/http/description.rs` records them.
+#[derive(Debug, Deserialize)]
+struct Recorded {
+    status: u16,
+    answer: Value,
+}
+
+impl Recorded {
+    /// Adds it to its response.
+    fn add_to(&self, operation: &mut Value) {
+        let response = operation["responses"].get_mut(self.status.to_string());
+        let contents = response.and_then(|response| response["content"].as_object_mut());
+        let mut contents = contents.into_iter().flatten();
+        if let Some((_, content)) = contents.find(|kind| kind.0.ends_with("json")) {
+            content["example"] = self.answer.clone();
+        }
+    }
 }
 
 const ABOUT: &str = "\

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use super::super::problem::Document;
+use super::super::body::MAX_BODY;
+use super::super::problem::{Document, Problem};
 use super::answers::{Named, of};
 
 /// The content type of every error.
@@ -77,6 +78,19 @@ impl Refusal {
         }
     }
 
+    /// Returns such an error.
+    fn example(self) -> Problem {
+        match self {
+            Self::Malformed => Problem::malformed("The body is empty; a JSON object is expected."),
+            Self::TooSlow => Problem::too_slow(),
+            Self::TooLarge => Problem::too_large(MAX_BODY),
+            Self::Encoded => Problem::unsupported_encoding(),
+            Self::Invalid => Problem::invalid_field("port", "must be from 1 to 65535"),
+            Self::Fault => Problem::internal(),
+            Self::Unavailable => Problem::overloaded(),
+        }
+    }
+
     /// Returns a reference to its description.
     pub(super) fn reference(self) -> Value {
         json!({"$ref": format!("#/components/responses/{}", self.name())})
@@ -87,6 +101,7 @@ impl Refusal {
 pub(super) fn responses() -> Value {
     let described = Refusal::ALL.map(|refusal| {
         let mut response = problem(refusal.about());
+        response["content"][PROBLEM]["example"] = json!(refusal.example().document());
         if refusal == Refusal::Unavailable {
             response["headers"] = retry_after();
         }

@@ -91,6 +91,19 @@ impl Problem {
         )
     }
 
+    /// Returns the body of its answer.
+    pub(super) fn document(&self) -> Document<'_> {
+        Document {
+            r#type: self.kind.uri(),
+            title: self.kind.title(),
+            status: self.kind.status().as_u16(),
+            detail: &self.detail,
+            errors: &self.errors,
+            current_incarnation: self.current_incarnation,
+            would_not_fit: self.would_not_fit.as_deref(),
+        }
+    }
+
     /// Returns whether the cause is that the database does not answer.
     pub(super) fn is_about_the_store(&self) -> bool {
         self.kind == Kind::StoreUnavailable
@@ -414,15 +427,7 @@ impl ResponseError for Problem {
             response.insert_header((header::ALLOW, allow.as_str()));
         }
         // `json` keeps a content type that is set already.
-        response.json(Document {
-            r#type: self.kind.uri(),
-            title: self.kind.title(),
-            status: self.kind.status().as_u16(),
-            detail: &self.detail,
-            errors: &self.errors,
-            current_incarnation: self.current_incarnation,
-            would_not_fit: self.would_not_fit.as_deref(),
-        })
+        response.json(self.document())
     }
 }
 
