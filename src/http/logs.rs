@@ -28,7 +28,8 @@ pub(super) struct LogsAnswer {
 /// A line has fields of its own beside these.
 impl PartialSchema for Line {
     fn schema() -> RefOr<Schema> {
-        let line = ObjectBuilder::new().description(Some("A line of the log, with its own fields."));
+        let line =
+            ObjectBuilder::new().description(Some("A line of the log, with its own fields."));
         ["timestamp", "level", "target", "message"]
             .into_iter()
             .fold(line, |line, name| {
