@@ -16,7 +16,7 @@ use super::alerts::Alerts;
 use super::archive::{BUILT_AT_ONCE, StoreReader, Stored};
 use super::fleet::{CopySaved, FleetActor, SavedCopy};
 use super::refusal::Refusal;
-use crate::domain::alert::{AlertKind, Severity};
+use crate::domain::alert::AlertKind;
 use crate::domain::consistency::{Consistency, Incomparable};
 use crate::domain::invariants::{Check, Invariant, check_fleet, compare};
 use crate::store::StoreError;
@@ -40,12 +40,7 @@ pub(super) async fn check(
             alerts.clear(AlertKind::InvariantBroken, subject);
         } else {
             let detail = broken(check);
-            alerts.raise(
-                AlertKind::InvariantBroken,
-                Severity::Critical,
-                subject,
-                detail,
-            );
+            alerts.raise(AlertKind::InvariantBroken, subject, detail);
         }
     }
     Ok(found)

@@ -13,6 +13,7 @@ use actix::prelude::*;
 use log::{debug, error};
 
 use super::alarm::Alarm;
+use super::alerts::OrderGiven;
 use super::fatal::Vital;
 use super::fleet::{Execute, FleetActor};
 use super::refusal::Refusal;
@@ -102,6 +103,14 @@ impl Actor for EventOutbox {
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
 pub struct Note(pub Event);
+
+impl Handler<OrderGiven> for EventOutbox {
+    type Result = ();
+
+    fn handle(&mut self, OrderGiven(event): OrderGiven, ctx: &mut Self::Context) {
+        self.handle(Note(event), ctx);
+    }
+}
 
 impl Handler<Note> for EventOutbox {
     type Result = ();

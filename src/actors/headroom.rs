@@ -23,7 +23,7 @@ use super::fatal::Vital;
 use super::fleet::{Ask, Committed, FleetActor};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::alert::{AlertKind, FLEET, Severity};
+use crate::domain::alert::{AlertKind, FLEET};
 use crate::domain::headroom::Headroom;
 use crate::domain::queries::HeadroomFacts;
 use crate::domain::time::Timestamp;
@@ -122,12 +122,9 @@ impl HeadroomActor {
     fn counted(&mut self, headroom: Headroom, ctx: &mut Context<Self>) {
         self.telemetry.headroom_streams.set(headroom.spare);
         match headroom.shortfall() {
-            Some(detail) => self.alerts.raise(
-                AlertKind::NoRoomForFailure,
-                Severity::Warning,
-                FLEET,
-                detail,
-            ),
+            Some(detail) => self
+                .alerts
+                .raise(AlertKind::NoRoomForFailure, FLEET, detail),
             None => self.alerts.clear(AlertKind::NoRoomForFailure, FLEET),
         }
         let headroom = Arc::new(headroom);

@@ -17,7 +17,7 @@ use super::event_outbox::{EventOutbox, Note};
 use super::fatal::Vital;
 use super::registry::{Duplicate, Registry};
 use crate::clock::Clock;
-use crate::domain::alert::{AlertKind, Severity};
+use crate::domain::alert::AlertKind;
 use crate::domain::commands::{FormerLife, Registered};
 use crate::domain::events::Event;
 use crate::domain::identity::{Address, AddressMachine, Finding, IdentityLimits, IdentityMachine};
@@ -175,8 +175,7 @@ impl IdentityActor {
         // Raised again at each sighting: the alert may have gone with an instance that was
         // removed and came back.
         let kind = AlertKind::DuplicateIdentity;
-        self.alerts
-            .raise(kind, Severity::Warning, id.as_str(), detail);
+        self.alerts.raise(kind, id.as_str(), detail);
     }
 
     fn on_timer(&mut self, ctx: &mut Context<Self>) {

@@ -18,7 +18,9 @@
 //! | [`db_breaker`] | process | knows whether the store answers, probes it while it does not |
 //! | [`headroom`] | process | knows whether the loss of an instance could be absorbed |
 //! | [`health`] | process | judges the whole system, observes the process itself |
-//! | [`alerts`] | process | keeps the book of alerts |
+//! | [`alerts`] | process | keeps the book of alerts, and the silences |
+//! | [`lost`] | process | watches which instances are lost |
+//! | [`waiting`] | process | watches for streams that are without an owner for long |
 //! | [`event_outbox`] | process | saves events that no transaction of the fleet carries |
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`clean_up`] | process | deletes what is past its retention |
@@ -35,7 +37,8 @@
 //! supervisor                    creates instance actors
 //! instance, identity,           one listener, or one question, each
 //! event_feed, event_tail,
-//! consistency, headroom
+//! consistency, headroom,
+//! lost, waiting
 //! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
 //! incident_events               reads the chain of an incident
@@ -73,6 +76,7 @@ pub mod instance_link;
 pub mod leadership;
 mod loaded;
 pub mod long_poll;
+pub mod lost;
 pub mod orchestrator;
 pub mod recovery;
 pub mod refusal;
@@ -83,3 +87,4 @@ pub mod store_calls;
 pub mod supervisor;
 pub mod telemetry;
 pub mod timings;
+pub mod waiting;

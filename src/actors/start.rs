@@ -1,4 +1,5 @@
-//! Brings the actors to life, in an order in which each finds those it talks to.
+//! Brings the actors to life, in an order in which each finds those it talks to. The file is long because it
+//! is one function: what an actor needs is made before it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::address::{MAILBOX, Reserved, reserve};
-use super::alerts::{AlertBookActor, Alerts};
+use super::alerts::{AlertBookActor, Alerts, BookLinks};
 use super::archive::{IncidentMemory, StoreReader};
 use super::balance::{BalanceActor, BalanceLinks};
 use super::clean_up::{Cleaner, Memories, Retention};
@@ -24,12 +25,14 @@ use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
 use super::leadership::{Office, renew};
 use super::long_poll::PollsEnd;
+use super::lost::LossWatch;
 use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
 use super::registry::Registry;
 use super::rolls::RollActor;
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
+use super::waiting::WaitingWatch;
 use crate::clock::Clock;
 use crate::domain::fleet::oldest_reading;
 use crate::domain::identity::IdentityLimits;
@@ -73,6 +76,8 @@ pub struct SystemSettings {
     pub change_limit: Duration,
     /// The longest time between two judgements of the system's health.
     pub health_check_interval: Duration,
+    /// How long a stream may be without an owner before an alert says so.
+    pub waiting_alert_after: Duration,
     /// The period of the safety sweep.
     pub sweep_interval: Duration,
     /// How old heartbeats may become before they are saved.
@@ -95,8 +100,8 @@ pub enum Placement {
     Apart {
         /// The actors that answer heartbeats, and those that talk to them.
         heartbeats: ArbiterHandle,
-        /// The actors that walk the fleet or its rows: the HeartbeatLog, the HealthActor, the
-        /// HeadroomActor, the BalanceActor, the RollActor and the EventTail.
+        /// The actors that walk the fleet or its rows, and the AlertBookActor, whose silences take time
+        /// to match.
         records: ArbiterHandle,
         /// The FleetActor.
         fleet: ArbiterHandle,
@@ -186,6 +191,7 @@ pub fn start(
     let (fleet, reserved_fleet) = reserve::<FleetActor>(MAX_WAITING);
     let (recovery, reserved_recovery) = reserve::<RecoveryActor>(MAILBOX);
     let (balance, reserved_balance) = reserve::<BalanceActor>(MAILBOX);
+    let (event_outbox, reserved_event_outbox) = reserve::<EventOutbox>(MAILBOX);
     let breaker = placement.near_heartbeats(DbBreakerActor::new(
         settings.breaker,
         store.clone(),
@@ -206,14 +212,18 @@ pub fn start(
         clock.clone(),
         telemetry.clone(),
     );
-    placement.begin_near_heartbeats(
+    placement.begin_with_records(
         reserved_book,
         AlertBookActor::new(
             alerts,
-            access.clone(),
+            BookLinks {
+                access: access.clone(),
+                fleet: fleet.clone().recipient(),
+                audit: event_outbox.clone().recipient(),
+                listeners: vec![health.clone().recipient()],
+            },
             clock.clone(),
             telemetry.clone(),
-            vec![health.clone().recipient()],
             vital("AlertBookActor"),
         ),
     );
@@ -266,6 +276,27 @@ pub fn start(
             vital("RollActor"),
         ),
     );
+    let (loss_watch, reserved_loss_watch) = reserve::<LossWatch>(MAILBOX);
+    placement.begin_with_records(
+        reserved_loss_watch,
+        LossWatch::new(
+            fleet.clone(),
+            alerts.clone(),
+            clock.clone(),
+            vital("LossWatch"),
+        ),
+    );
+    let (waiting_watch, reserved_waiting_watch) = reserve::<WaitingWatch>(MAILBOX);
+    placement.begin_with_records(
+        reserved_waiting_watch,
+        WaitingWatch::new(
+            fleet.clone(),
+            alerts.clone(),
+            clock.clone(),
+            settings.waiting_alert_after,
+            vital("WaitingWatch"),
+        ),
+    );
     let supervisor = placement.near_heartbeats(Supervisor::new(
         registry.clone(),
         clock.clone(),
@@ -297,6 +328,8 @@ pub fn start(
             balance.clone().recipient(),
             headroom.clone().recipient(),
             rolls.recipient(),
+            loss_watch.recipient(),
+            waiting_watch.recipient(),
             event_tail.clone().recipient(),
         ],
         access: access.clone(),
@@ -319,11 +352,10 @@ pub fn start(
         reserved_balance,
         BalanceActor::new(settings.balance, balance_links, vital("BalanceActor")),
     );
-    let event_outbox = placement.near_heartbeats(EventOutbox::new(
-        fleet.clone(),
-        clock.clone(),
-        vital("EventOutbox"),
-    ));
+    placement.begin_near_heartbeats(
+        reserved_event_outbox,
+        EventOutbox::new(fleet.clone(), clock.clone(), vital("EventOutbox")),
+    );
     let identity = placement.near_heartbeats(IdentityActor::new(
         IdentityLimits::from_thresholds(&settings.thresholds),
         registry.clone(),

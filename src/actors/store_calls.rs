@@ -35,6 +35,8 @@ pub enum StoreOp {
     SaveAlerts,
     /// A page of alerts.
     ReadAlerts,
+    /// A silence that was added or ended.
+    SaveSilence,
     /// Points of the system's history.
     SaveHealth,
     /// A page of the system's history.
@@ -51,7 +53,7 @@ pub enum StoreOp {
 
 impl StoreOp {
     /// Every operation.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SaveFleet,
         Self::SettleFleet,
         Self::LoadFleet,
@@ -60,6 +62,7 @@ impl StoreOp {
         Self::ReadMetrics,
         Self::SaveAlerts,
         Self::ReadAlerts,
+        Self::SaveSilence,
         Self::SaveHealth,
         Self::ReadHealth,
         Self::ReadIncidents,
@@ -79,6 +82,7 @@ impl StoreOp {
             Self::ReadMetrics => "read_metrics",
             Self::SaveAlerts => "save_alerts",
             Self::ReadAlerts => "read_alerts",
+            Self::SaveSilence => "save_silence",
             Self::SaveHealth => "save_health",
             Self::ReadHealth => "read_health",
             Self::ReadIncidents => "read_incidents",

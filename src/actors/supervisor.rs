@@ -23,7 +23,7 @@ use super::instance_link::{FenceAfter, InstanceLink, Retire, StandingChanged};
 use super::registry::{Entry, Registry};
 use super::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::alert::{AlertKind, Severity};
+use crate::domain::alert::AlertKind;
 use crate::domain::ids::InstanceId;
 use crate::domain::supervision::{QUARANTINE, RestartHistory, Verdict};
 
@@ -238,7 +238,6 @@ impl Handler<ChildExited> for Supervisor {
                 child.address = None;
                 self.alerts.raise(
                     AlertKind::InstanceQuarantined,
-                    Severity::Warning,
                     server_id,
                     format!(
                         "The actor of instance {server_id} keeps ending; the sweep watches it \

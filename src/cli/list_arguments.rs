@@ -149,7 +149,7 @@ const INCIDENTS: [Condition; 6] = [
 const NEWEST_INCIDENTS: &str = "100";
 
 /// Returns the commands that list, apart from that of the streams.
-pub(super) fn commands() -> [clap::Command; 5] {
+pub(super) fn commands() -> [clap::Command; 4] {
     [
         listing("instances")
             .about("Lists the instances of a running orchestrator, newest registration first")
@@ -161,16 +161,6 @@ pub(super) fn commands() -> [clap::Command; 5] {
                 true => flag.value_parser(["releasing", "overlapping", "given_up"]),
                 false => flag,
             }))
-            .arg(watch()),
-        listing("alerts")
-            .about("Lists the open alerts of a running orchestrator, newest first")
-            .arg(
-                Arg::new("all")
-                    .long("all")
-                    .action(ArgAction::SetTrue)
-                    .help("Also those that are closed"),
-            )
-            .args(ALERTS.map(flag))
             .arg(watch()),
         listing("patterns")
             .about("Lists what the failures of the last days have in common")
@@ -190,6 +180,28 @@ pub(super) fn commands() -> [clap::Command; 5] {
             .args(INCIDENTS.map(flag))
             .arg(watch()),
     ]
+}
+
+/// Returns a command that lists the alerts.
+pub(super) fn alerts(name: &'static str) -> clap::Command {
+    listing(name)
+        .arg(
+            Arg::new("all")
+                .long("all")
+                .action(ArgAction::SetTrue)
+                .help("Also those that are closed"),
+        )
+        .args(ALERTS.map(flag))
+        .arg(watch())
+}
+
+/// Returns the question of the list of alerts.
+pub(super) fn alert_order(asked: &ArgMatches) -> Question {
+    let mut order = of(List::Alerts, &ALERTS, asked);
+    if !asked.get_flag("all") {
+        order.parameters.push(("open", "true".to_owned()));
+    }
+    question(Subject::List(order), asked)
 }
 
 /// Returns a command that lists the streams.
@@ -214,7 +226,6 @@ pub(super) fn order(name: &str, asked: &ArgMatches) -> Option<Question> {
     let (list, conditions) = match name {
         "instances" => (List::Instances, &INSTANCES[..]),
         "moves" => (List::Moves, &MOVES[..]),
-        "alerts" => (List::Alerts, &ALERTS[..]),
         "patterns" => (List::Patterns, &PATTERNS[..]),
         "incidents" if asked.contains_id("id") => {
             return Some(question(Subject::Incident(text(asked, "id")), asked));
@@ -223,15 +234,9 @@ pub(super) fn order(name: &str, asked: &ArgMatches) -> Option<Question> {
         _ => return None,
     };
     let mut order = of(list, conditions, asked);
-    match list {
-        List::Alerts if !asked.get_flag("all") => {
-            order.parameters.push(("open", "true".to_owned()));
-        }
-        List::Incidents => {
-            let limit = order.limit.take();
-            order.limit = Some(limit.unwrap_or_else(|| NEWEST_INCIDENTS.to_owned()));
-        }
-        _ => {}
+    if list == List::Incidents {
+        let limit = order.limit.take();
+        order.limit = Some(limit.unwrap_or_else(|| NEWEST_INCIDENTS.to_owned()));
     }
     Some(question(Subject::List(order), asked))
 }
@@ -286,10 +291,6 @@ mod tests {
                 .map(|(name, value)| (name, value.to_owned()))
         );
         assert_eq!(instances.limit.as_deref(), Some("7"));
-        let open = [("open", "true".to_owned())];
-        assert_eq!(list("alerts").parameters, open);
-        assert_eq!(list("alerts --all").parameters, []);
-        assert_eq!(list("alerts").limit, None);
         assert_eq!(list("incidents").limit.as_deref(), Some("100"));
     }
 

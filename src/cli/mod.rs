@@ -2,6 +2,7 @@
 //!
 //! The exit codes are in `exit`. Uses `app`, `config` and `logging`, nothing else.
 
+mod alert_arguments;
 mod arguments;
 mod asking;
 mod check;

@@ -78,6 +78,8 @@ pub struct RecoverySettings {
 pub struct HealthSettings {
     /// The longest time between two judgements.
     pub check_interval: Duration,
+    /// How long a stream may be without an owner before an alert says so.
+    pub waiting_alert_after: Duration,
     pub limits: HealthLimits,
 }
 

@@ -1,18 +1,21 @@
-//! The alerts, as operators read them.
+//! The alerts, as operators read and acknowledge them.
 
-use actix_web::web::Data;
+use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{PageEnd, Time, page};
+use super::body::Body;
+use super::params;
 use super::pieces::{self, Nothing, Rows};
 use super::problem::Problem;
-use super::requests::{AlertsQuery, read_query};
+use super::requests::{AcknowledgeRequest, AlertsQuery, read_query};
 use super::state::{AppState, Load};
-use crate::actors::alerts::AskAlerts;
-use crate::domain::alert::{Alert, AlertKind, Severity};
-use crate::domain::ids::AlertId;
+use crate::actors::alerts::{Acknowledge, AskAlerts, NotAcknowledged};
+use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Severity};
+use crate::domain::ids::{AlertId, InstanceId, SilenceId};
+use crate::domain::planned::Requester;
 
 /// How many alerts a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
@@ -27,15 +30,51 @@ pub(super) struct AlertAnswer {
     open: bool,
     opened_at: Time,
     closed_at: Option<Time>,
+    /// The instances it is about, at most 1,000.
+    instances: Vec<InstanceId>,
+    /// How many reports joined it since it was opened.
+    repeats: u32,
+    acknowledged: Option<SeenAnswer>,
+    /// The silences that apply to it.
+    silenced_by: Vec<SilenceId>,
+    /// What to do, in one line.
+    advice: &'static str,
+    /// The place in the documents that says more.
+    runbook: &'static str,
 }
 
-impl From<Alert> for AlertAnswer {
-    fn from(alert: Alert) -> Self {
+#[derive(Debug, Serialize)]
+struct SeenAnswer {
+    at: Time,
+    by: Requester,
+    note: Option<String>,
+}
+
+impl From<Acknowledgement> for SeenAnswer {
+    fn from(seen: Acknowledgement) -> Self {
         Self {
+            at: Time(seen.at),
+            by: seen.by,
+            note: seen.note,
+        }
+    }
+}
+
+impl AlertAnswer {
+    fn of(alert: Alert, silenced_by: Vec<SilenceId>) -> Self {
+        let rule = alert.kind.rule();
+        let is_open = alert.is_open();
+        Self {
+            silenced_by,
+            advice: rule.advice,
+            runbook: rule.runbook,
+            instances: alert.instances,
+            repeats: alert.repeats,
+            acknowledged: alert.acknowledged.map(SeenAnswer::from),
             id: alert.id,
             kind: alert.kind,
             severity: alert.severity,
-            open: alert.is_open(),
+            open: is_open,
             opened_at: Time(alert.opened_at),
             closed_at: alert.closed_at.map(Time),
             subject: alert.subject,
@@ -58,7 +97,50 @@ pub(super) async fn alerts(
     };
     let found = state.orchestrator().alert_page(ask).await?;
     let (alerts, next) = page(found.alerts, limit, |alert| alert.id);
-    let rows = alerts.into_iter().map(AlertAnswer::from);
+    let mut silenced_by = found.silenced_by;
+    let rows = alerts.into_iter().map(move |alert| {
+        let silences = silenced_by.remove(&alert.id).unwrap_or_default();
+        AlertAnswer::of(alert, silences)
+    });
     let end = PageEnd::new(next, found.stale_since);
     pieces::answer(Rows::of(&Nothing {}, "alerts", rows, &end)?).await
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct AcknowledgeAnswer {
+    status: &'static str,
+    id: AlertId,
+    acknowledged: Option<SeenAnswer>,
+    /// Whether the database has it; otherwise it is saved as soon as the database answers.
+    saved: bool,
+}
+
+/// `POST /resilience/alerts/{id}/acknowledge`
+pub(super) async fn acknowledge(
+    state: Data<AppState>,
+    request: HttpRequest,
+    body: Body,
+) -> Result<Json<AcknowledgeAnswer>, Problem> {
+    let id = AlertId::new(params::number(&request, "id")?);
+    let _permit = state.admit(Load::Write)?;
+    let body: AcknowledgeRequest = body.read_or_default().await?;
+    let order = Acknowledge {
+        id,
+        by: Requester::Operator,
+        note: body.note.0,
+    };
+    match state.orchestrator().acknowledge(order).await? {
+        Ok(done) => Ok(Json(AcknowledgeAnswer {
+            status: "acknowledged",
+            id,
+            acknowledged: done.alert.acknowledged.map(SeenAnswer::from),
+            saved: done.is_saved,
+        })),
+        Err(NotAcknowledged::Unknown) => Err(Problem::unknown_alert(id)),
+        Err(NotAcknowledged::Closed(alert)) => Err(Problem::conflict(format!(
+            "Alert {id} (`{}` of {}) is closed; only an open alert can be acknowledged. GET \
+             /resilience/alerts?open=true lists the open ones.",
+            alert.kind, alert.subject
+        ))),
+    }
 }

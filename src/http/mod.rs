@@ -66,6 +66,7 @@ mod server;
 mod setting_list;
 mod shown_settings;
 mod shown_url;
+mod silences;
 mod state;
 mod status;
 mod streams;

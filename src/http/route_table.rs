@@ -9,9 +9,7 @@ use actix_web::{HttpRequest, guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain,
-    follow, health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance,
-    recovery, resilience, rolls, shown_settings, status, streams, workers,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain, follow, health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance, recovery, resilience, rolls, shown_settings, silences, status, streams, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -162,6 +160,14 @@ static ROUTES: &[Route] = routes![
         "Health history, newest first; `limit` (default 100), `before`.";
     Current Shown GET "/resilience/alerts" [Read] alerts::alerts,
         "Alerts, newest first; `limit` (default 100), `after`, `open`, `kind`.";
+    Current Ordered POST "/resilience/alerts/{id}/acknowledge" [None] alerts::acknowledge,
+        "Acknowledges an open alert, until it becomes more urgent; `note`.";
+    Current Shown GET "/resilience/silences" [None] silences::list,
+        "Lists the active silences, newest first.";
+    Current Ordered POST "/resilience/silences" [None] silences::add,
+        "Silences alerts: `matchers` (`name`: `kind`, `instance` or `label:KEY`; `value`; `is_regex`), `until` or `for`, `reason`.";
+    Current Ordered DELETE "/resilience/silences/{id}" [None] silences::end,
+        "Ends a silence.";
     Current Shown GET "/resilience/patterns" [Read] patterns::patterns,
         "Reports what failures have in common, with the evidence; `days` (default 7, at most 30).";
     Classic Ordered POST "/resilience/recovery/{server_id}" [None] recovery::force,

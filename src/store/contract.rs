@@ -13,7 +13,7 @@ use super::load::{LoadedFleet, OnProgress};
 use super::retention::Expiry;
 use super::save::Save;
 use super::stored_event::StoredEvent;
-use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::alert::{Alert, AlertFilter, Silence};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::explain::Placing;
 use crate::domain::fleet::Snapshot;
@@ -173,6 +173,18 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// If the store cannot be reached.
     async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError>;
+
+    /// Saves a silence; a newer state of it replaces an older one. Not a fleet transaction.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_silence(&self, silence: &Silence) -> Result<(), StoreError>;
+
+    /// Returns the silences that end after a moment, oldest first.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn silences(&self, after: WallTime) -> Result<Vec<Silence>, StoreError>;
 
     /// Appends entries of the health history; of two entries of one moment the first is kept.
     ///

@@ -20,6 +20,10 @@ const PRUNE_EVENTS: &str = "DELETE FROM events WHERE sequence IN \
 const PRUNE_ALERTS: &str = "DELETE FROM alerts WHERE id IN \
      (SELECT id FROM alerts WHERE closed_at >= $1 AND closed_at <= $2 LIMIT $3)";
 
+/// A silence that was ended by an order has that moment as its end.
+const PRUNE_SILENCES: &str = "DELETE FROM silences WHERE id IN \
+     (SELECT id FROM silences WHERE ends_at >= $1 AND ends_at <= $2 LIMIT $3)";
+
 /// Open incidents have no end, and stay.
 const PRUNE_INCIDENTS: &str = "DELETE FROM incidents WHERE id IN \
      (SELECT id FROM incidents WHERE ended_at >= $1 AND ended_at <= $2 LIMIT $3)";
@@ -75,6 +79,7 @@ pub(super) fn outdated(expiry: &Expiry) -> Vec<(&'static str, Span)> {
         (PRUNE_EVENTS, &expiry.events),
         (PRUNE_PLACINGS, &expiry.events),
         (PRUNE_ALERTS, &expiry.alerts),
+        (PRUNE_SILENCES, &expiry.events),
         (PRUNE_INCIDENTS, &expiry.incidents),
         (PRUNE_HEALTH, &expiry.health),
     ];
@@ -132,6 +137,10 @@ pub const TABLES: &[(&str, Owner)] = &[
     (
         "alerts",
         Owner::CleanUp("EVENT_RETENTION after they were closed"),
+    ),
+    (
+        "silences",
+        Owner::CleanUp("EVENT_RETENTION after their end"),
     ),
     (
         "health_history",

@@ -135,6 +135,22 @@ diesel::table! {
         detail -> Text,
         opened_at -> BigInt,
         closed_at -> Nullable<BigInt>,
+        instances -> Text,
+        repeats -> BigInt,
+        acknowledged_at -> Nullable<BigInt>,
+        acknowledged_by -> Nullable<Text>,
+        note -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    silences (id) {
+        id -> BigInt,
+        matchers -> Text,
+        created_at -> BigInt,
+        created_by -> Text,
+        ends_at -> BigInt,
+        reason -> Text,
     }
 }
 

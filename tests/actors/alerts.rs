@@ -109,8 +109,8 @@ async fn streams_without_room_are_an_alert_until_there_is_room() {
     assert_eq!(
         all,
         [
+            (AlertKind::InstanceFailed, "i0".to_owned()),
             (AlertKind::StreamsOrphaned, "fleet".to_owned()),
-            (AlertKind::SystemHealth, "fleet".to_owned())
         ]
     );
     rig.register("new", 10).await;
@@ -221,10 +221,18 @@ async fn what_outlasts_its_cause_has_an_alert_of_its_own() {
     expect_errors(&["alert mass_failure", "alert system_health"]);
     let rig = silent(6).await;
     pass(310.0).await;
-    let system = (AlertKind::SystemHealth, "fleet".to_owned());
-    assert!(!open(&rig).await.contains(&system));
+    let failed = (AlertKind::InstanceFailed, "fleet".to_owned());
+    assert!(!open(&rig).await.contains(&failed));
     pass(60.0).await;
-    assert_eq!(open(&rig).await, [system], "all have failed");
+    assert_eq!(open(&rig).await, [failed], "all have failed: one alert");
+    let alerts = of(&rig, AlertKind::InstanceFailed).await;
+    let [alert] = &alerts[..] else {
+        panic!("{alerts:?}");
+    };
+    assert_eq!(
+        (alert.severity, alert.instances.len()),
+        (Severity::Critical, 6)
+    );
 }
 
 #[actix::test]
@@ -252,7 +260,8 @@ async fn a_recovery_that_is_exhausted_counts_on_and_its_emergency_joins_it() {
     assert_eq!(open(&rig).await, [exhausted], "one cause, one alert");
     rig.store.refuse_content_about(None);
     pass(300.0).await;
-    assert_eq!(open(&rig).await, []);
+    let failed = (AlertKind::InstanceFailed, "i0".to_owned());
+    assert_eq!(open(&rig).await, [failed], "it is recovered, and failed");
 }
 
 #[actix::test]
@@ -320,12 +329,7 @@ async fn a_restart_keeps_what_is_still_true_and_closes_the_rest() {
     rig.streams(5).await;
     rig.ask_for("i0", 5).await;
     let alerts = rig.orchestrator.alerts();
-    alerts.raise(
-        AlertKind::Flapping,
-        Severity::Warning,
-        "i4",
-        "again and again",
-    );
+    alerts.raise(AlertKind::Flapping, "i4", "again and again");
     pass(301.0).await;
     assert_eq!(open(&rig).await.len(), 2, "flapping, mass failure");
     let before = page(&rig, AlertFilter::default()).await.alerts;
@@ -342,7 +346,7 @@ async fn a_restart_keeps_what_is_still_true_and_closes_the_rest() {
     );
     rig.orchestrator
         .alerts()
-        .raise(AlertKind::Flapping, Severity::Warning, "i3", "again");
+        .raise(AlertKind::Flapping, "i3", "again");
     settle_down().await;
     let after = page(&rig, AlertFilter::default()).await.alerts;
     // All are late still, and what the mass failure told of has no other alert now.
@@ -357,7 +361,7 @@ async fn an_emergency_is_known_from_its_alert() {
     let rig = silent(1).await;
     let alerts = rig.orchestrator.alerts();
     let kind = AlertKind::RecoveryExhausted;
-    alerts.raise(kind, Severity::Critical, "i0", "three attempts failed");
+    alerts.raise(kind, "i0", "three attempts failed");
     pass(1.1).await;
     let report = rig.orchestrator.system_health().await.unwrap();
     assert_eq!(report.emergencies, 1);
@@ -442,4 +446,71 @@ async fn a_check_that_somebody_asks_for_opens_and_closes_the_alert_too() {
     rig.orchestrator.execute(release).await.unwrap();
     rig.orchestrator.consistency().await.unwrap();
     assert_eq!(open(&rig).await, []);
+}
+
+#[actix::test]
+async fn streams_that_wait_for_long_are_an_alert_with_the_reasons_until_they_have_an_owner() {
+    let rig = Rig::start().await;
+    rig.streams(3).await;
+    pass(599.0).await;
+    assert_eq!(open(&rig).await, []);
+    pass(32.0).await;
+    let [alert] = of(&rig, AlertKind::StreamsWaitingLong)
+        .await
+        .try_into()
+        .unwrap();
+    assert_eq!(
+        (alert.severity, alert.subject.as_str()),
+        (Severity::Warning, "fleet")
+    );
+    let begins = "3 streams have had no owner for more than 600 s (3 unclaimed, 0 orphaned). 1 (`";
+    assert!(alert.detail.starts_with(begins), "{}", alert.detail);
+    assert!(
+        alert.detail.ends_with("There is no other instance."),
+        "{}",
+        alert.detail
+    );
+    rig.register("a", 2).await;
+    rig.keep_beating(&["a"]);
+    rig.ask_for("a", 2).await;
+    pass(31.0).await;
+    let [now] = of(&rig, AlertKind::StreamsWaitingLong)
+        .await
+        .try_into()
+        .unwrap();
+    assert!(now.is_open() && now.id == alert.id);
+    assert!(
+        now.detail.starts_with("1 stream has had no owner"),
+        "{}",
+        now.detail
+    );
+    assert!(
+        now.detail.contains("excluded are 1 by `no_room`"),
+        "{}",
+        now.detail
+    );
+    rig.register("b", 2).await;
+    rig.keep_beating(&["b"]);
+    rig.ask_for("b", 2).await;
+    pass(31.0).await;
+    let [closed] = of(&rig, AlertKind::StreamsWaitingLong)
+        .await
+        .try_into()
+        .unwrap();
+    assert!(!closed.is_open());
+}
+
+#[actix::test]
+async fn a_failing_webhook_is_an_alert_of_its_target() {
+    let rig = Rig::start().await;
+    let alerts = rig.orchestrator.alerts();
+    for target in ["pager", "chat", "pager"] {
+        alerts.raise(AlertKind::WebhookFailing, target, "connection refused");
+    }
+    settle_down().await;
+    let webhook = |target: &str| (AlertKind::WebhookFailing, target.to_owned());
+    assert_eq!(open(&rig).await, [webhook("chat"), webhook("pager")]);
+    alerts.clear(AlertKind::WebhookFailing, "pager");
+    settle_down().await;
+    assert_eq!(open(&rig).await, [webhook("chat")]);
 }

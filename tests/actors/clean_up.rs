@@ -6,7 +6,7 @@ use resilient_orchestrator::actors::alerts::AskAlerts;
 use resilient_orchestrator::actors::clean_up::Retention;
 use resilient_orchestrator::actors::recovery::Remove;
 use resilient_orchestrator::actors::start::SystemSettings;
-use resilient_orchestrator::domain::alert::{AlertFilter, AlertKind, Severity};
+use resilient_orchestrator::domain::alert::{AlertFilter, AlertKind};
 use resilient_orchestrator::domain::incident::IncidentFilter;
 
 use crate::faults::Outage;
@@ -104,9 +104,9 @@ async fn an_ended_incident_goes_after_its_retention_and_is_in_no_answer() {
 async fn a_closed_alert_goes_after_its_retention_and_an_open_one_stays() {
     let rig = Rig::with(keeping(2)).await;
     for subject in ["closed", "open"] {
-        let (kind, severity) = (AlertKind::Flapping, Severity::Warning);
+        let kind = AlertKind::Flapping;
         let alerts = rig.orchestrator.alerts();
-        alerts.raise(kind, severity, subject, "for a test");
+        alerts.raise(kind, subject, "for a test");
     }
     settle_down().await;
     rig.orchestrator

@@ -15,7 +15,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use resilient_orchestrator::clock::Clock;
-use resilient_orchestrator::domain::alert::{Alert, AlertFilter};
+use resilient_orchestrator::domain::alert::{Alert, AlertFilter, Silence};
 use resilient_orchestrator::domain::event_filter::EventFilter;
 use resilient_orchestrator::domain::explain::Placing;
 use resilient_orchestrator::domain::fleet::Snapshot;
@@ -608,6 +608,16 @@ impl Store for FaultyStore {
     async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
         self.weather(Side::Reads).await?;
         self.inner.alerts(filter, limit).await
+    }
+
+    async fn save_silence(&self, silence: &Silence) -> Result<(), StoreError> {
+        self.weather(Side::Writes).await?;
+        self.inner.save_silence(silence).await
+    }
+
+    async fn silences(&self, after: WallTime) -> Result<Vec<Silence>, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.silences(after).await
     }
 
     async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use crate::sources::{ANYTHING, literals, sources};
 use crate::support::process::start;
-use resilient_orchestrator::domain::alert::AlertKind;
+use resilient_orchestrator::domain::alert::{AlertKind, RULES};
 use resilient_orchestrator::http;
 use resilient_orchestrator::{cli, config};
 use serde_json::Value;
@@ -185,6 +185,49 @@ fn each_kind_of_alert_has_a_row_in_the_failures_with_something_to_do() {
         let row = row.unwrap_or_else(|| panic!("no row of docs/FAILURES.md names {named}"));
         let advice = row.trim_end_matches('|').rsplit('|').next().unwrap();
         assert!(!advice.trim().is_empty(), "{named} has no advice: {row}");
+    }
+}
+
+/// The anchors of a document's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| -> String {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = heading
+            .chars()
+            .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+        kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn the_runbook_of_each_alert_is_a_heading_of_the_documents() {
+    for rule in RULES {
+        let (file, anchor) = rule.runbook.split_once('#').unwrap();
+        assert!(
+            ["docs/OPERATIONS.md", "docs/FAILURES.md"].contains(&file),
+            "{}",
+            rule.kind
+        );
+        let found = anchors(&document(file));
+        assert!(
+            found.iter().any(|one| one == anchor),
+            "{file} has no heading for {anchor}"
+        );
+    }
+}
+
+#[test]
+fn each_link_within_the_operations_leads_to_a_heading() {
+    let text = document("docs/OPERATIONS.md");
+    let found = anchors(&text);
+    for link in text.split("](#").skip(1) {
+        let anchor = link.split(')').next().unwrap();
+        assert!(
+            found.iter().any(|one| one == anchor),
+            "no heading for #{anchor}"
+        );
     }
 }
 

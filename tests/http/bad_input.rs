@@ -457,7 +457,7 @@ const WITHOUT_BODY: [&str; 6] = [
 ];
 
 /// Every POST whose body may be left out.
-const WITH_OPTIONAL_BODY: [&str; 8] = [
+const WITH_OPTIONAL_BODY: [&str; 9] = [
     "/rolls",
     "/rolls/1/pause",
     "/rolls/1/resume",
@@ -466,6 +466,7 @@ const WITH_OPTIONAL_BODY: [&str; 8] = [
     "/instances/{server_id}/uncordon",
     "/instances/{server_id}/drain",
     "/streams/1/release-quarantine",
+    "/resilience/alerts/1/acknowledge",
 ];
 
 /// Every route that reads a body: a new one is tested without being written down here.

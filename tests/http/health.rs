@@ -100,7 +100,7 @@ async fn a_failure_is_told_with_its_reason_its_streams_and_what_became_of_them()
             "recovery_success_rate": 1.0, "counted": {"total": 2, "active": 1, "failed": 1},
             "streams": {"total": 3, "assigned": 1, "running": 1, "unclaimed": 0, "orphaned": 2,
                 "disabled": 0, "capacity": 1, "load": 1},
-            "open_alerts": {"streams_orphaned": 1}}),
+            "open_alerts": {"instance_failed": 1, "streams_orphaned": 1}}),
     );
     let [failed] = list(&answer, "failed_instance_details") else {
         panic!("{answer}");
@@ -236,9 +236,13 @@ async fn alerts_are_listed_filtered_counted_and_closed() {
     expect_errors(&["alert streams_orphaned"]);
     let world = after_a_failure().await;
     let open = world.get("/resilience/alerts?open=true").await.ok();
-    let [alert] = list(&open, "alerts") else {
+    let [alert, failed] = list(&open, "alerts") else {
         panic!("{open}");
     };
+    assert_has(
+        failed,
+        &json!({"kind": "instance_failed", "severity": "warning", "subject": "a"}),
+    );
     assert_has(
         alert,
         &json!({"kind": "streams_orphaned", "severity": "critical", "subject": "fleet",

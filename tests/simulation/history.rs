@@ -291,6 +291,9 @@ impl History {
             | Event::MassFailureHeld { .. }
             | Event::MassFailureEnded { .. }
             | Event::BrakeOrdered { .. }
+            | Event::AlertAcknowledged { .. }
+            | Event::SilenceAdded { .. }
+            | Event::SilenceEnded { .. }
             | Event::RebalanceBegun { .. }
             | Event::LeaseAgreed { .. }
             | Event::OverlapEnded { .. }

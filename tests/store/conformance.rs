@@ -10,7 +10,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
+use resilient_orchestrator::domain::alert::{
+    Acknowledgement, Alert, AlertFilter, AlertKind, Matcher, Severity, Silence,
+};
 use resilient_orchestrator::domain::constraints::Constraints;
 use resilient_orchestrator::domain::event_filter::{EventFilter, EventOrder};
 use resilient_orchestrator::domain::events::Event;
@@ -20,7 +22,8 @@ use resilient_orchestrator::domain::handover::{AfterRelease, Handover, HandoverM
 use resilient_orchestrator::domain::health::{HealthRecord, HealthRule, SystemHealth};
 use resilient_orchestrator::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use resilient_orchestrator::domain::ids::{
-    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, RollId, StreamId, Term,
+    AlertId, AssignmentVersion, Epoch, Incarnation, IncidentId, InstanceId, RollId, SilenceId,
+    StreamId, Term,
 };
 use resilient_orchestrator::domain::incident::{
     FailureCause, Incident, IncidentFilter, IncidentOutcome, OrderReason, StepName, StepRecord,
@@ -106,6 +109,7 @@ conformance! {
     pruning_takes_the_old_in_steps,
     the_reasons_of_a_placement_are_kept_while_an_assignment_lasts,
     alerts_are_kept_until_they_are_closed_and_old,
+    silences_are_kept_until_their_end_is_old,
     the_health_history_is_bounded_by_time_and_rows,
     the_census_counts,
     it_answers,
@@ -1542,7 +1546,60 @@ fn alert(id: i64, kind: AlertKind, closed_at: Option<i64>) -> Alert {
         detail: "what happened".to_owned(),
         opened_at: at(id),
         closed_at: closed_at.map(at),
+        instances: vec!["a".into(), "b\u{7f}ü".into()],
+        repeats: 7,
+        acknowledged: closed_at.map(|moment| Acknowledgement {
+            at: at(moment),
+            by: Requester::Operator,
+            note: (moment % 20 == 0).then(|| "seen".to_owned()),
+        }),
     }
+}
+
+async fn silences_are_kept_until_their_end_is_old(store: AnyStore) {
+    let silence = |id, until| Silence {
+        id: SilenceId::new(id),
+        matchers: vec![
+            Matcher {
+                name: "kind".to_owned(),
+                value: "flapping".to_owned(),
+                is_regex: false,
+            },
+            Matcher {
+                name: "label:rack".to_owned(),
+                value: "r\\d \"ü".to_owned(),
+                is_regex: true,
+            },
+        ],
+        created_at: at(id),
+        by: Requester::Operator,
+        until: at(until),
+        reason: "the rack is moved".to_owned(),
+    };
+    let (old, young, ended) = (silence(1, 50), silence(2, 70), silence(3, 90));
+    for one in [&old, &young, &ended] {
+        store.save_silence(one).await.unwrap();
+    }
+    let after = async |moment| store.silences(at(moment)).await.unwrap();
+    assert_eq!(after(0).await, [old, young.clone(), ended.clone()]);
+    assert_eq!(
+        after(70).await,
+        std::slice::from_ref(&ended),
+        "its end is not after it"
+    );
+    let ended = silence(3, 60);
+    store.save_silence(&ended).await.unwrap();
+    assert_eq!(
+        after(50).await,
+        [young.clone(), ended.clone()],
+        "it was ended"
+    );
+    let before_60 = Expiry {
+        events: Recent::since(at(60)),
+        ..expiry(0, 0)
+    };
+    assert_eq!(store.prune(&before_60).await.unwrap(), 1);
+    assert_eq!(after(0).await, [young, ended]);
 }
 
 async fn alerts_are_kept_until_they_are_closed_and_old(store: AnyStore) {

@@ -229,6 +229,9 @@ async fn errors_of_content_are_told_from_outages_by_their_code() {
         detail: String::new(),
         opened_at: at(1),
         closed_at: None,
+        instances: Vec::new(),
+        repeats: 0,
+        acknowledged: None,
     };
     assert_refused(store.save_alerts(&[alert]).await, "a trigger at COMMIT");
     // The connection is as good as before, and so is everything else.

@@ -123,6 +123,10 @@ number! {
     /// The key of an alert: the microsecond it was opened, or one more if that is taken.
     AlertId
 }
+number! {
+    /// The key of a silence: the microsecond it was added, or one more if that is taken.
+    SilenceId
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,11 +1,12 @@
 //! The actor that owns the book.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
 use log::{error, info, warn};
+use tokio::sync::oneshot;
 
 use crate::actors::alarm::Alarm;
 use crate::actors::batch::RefusalLog;
@@ -14,11 +15,13 @@ use crate::actors::fatal::Vital;
 use crate::actors::telemetry::{KindLabel, Telemetry};
 use crate::clock::Clock;
 use crate::domain::alert::{
-    Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, News, Raised, Severity, StoreOutages,
-    held_by_hand,
+    Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, News, Raised, Severity, Silence,
+    SilenceBook, StoreOutages, held_by_hand,
 };
-use crate::domain::ids::AlertId;
+use crate::domain::events::Event;
+use crate::domain::ids::{AlertId, InstanceId};
 use crate::domain::outbox::{Latest, Outbox};
+use crate::domain::time::WallTime;
 use crate::store::{Store, StoreError};
 
 /// How many open alerts are read at the start at the most: more than a fleet has instances.
@@ -39,6 +42,8 @@ pub const REWORDING_INTERVAL: Duration = Duration::from_secs(30);
 pub struct KeptAlerts {
     /// Every open alert and the newest others.
     alerts: Vec<Alert>,
+    /// Every silence that the store still has.
+    silences: Vec<Silence>,
 }
 
 impl KeptAlerts {
@@ -54,14 +59,44 @@ impl KeptAlerts {
         let newest = u32::try_from(MAX_CLOSED).unwrap_or(u32::MAX);
         let mut alerts = store.alerts(&open, MAX_OPEN).await?;
         alerts.extend(store.alerts(&AlertFilter::default(), newest).await?);
-        Ok(Self { alerts })
+        let silences = store.silences(WallTime::from_micros(0)).await?;
+        Ok(Self { alerts, silences })
     }
+}
+
+/// Asks the fleet for the labels of instances; those that are not registered are left out.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "InstanceLabels")]
+pub struct AskLabels(pub Vec<InstanceId>);
+
+/// The labels of instances.
+pub type InstanceLabels = BTreeMap<InstanceId, BTreeMap<String, String>>;
+
+/// An operator gave an order about an alert, which is in force: for the audit trail.
+#[derive(Debug, Clone, Message)]
+#[rtype(result = "()")]
+pub struct OrderGiven(pub Event);
+
+/// The actors that the book needs.
+#[derive(Debug)]
+pub struct BookLinks {
+    pub(in crate::actors) access: StoreAccess,
+    pub(in crate::actors) fleet: Recipient<AskLabels>,
+    pub(in crate::actors) audit: Recipient<OrderGiven>,
+    pub(in crate::actors) listeners: Vec<Recipient<BookChanged>>,
 }
 
 /// Owns the book.
 #[derive(Debug)]
 pub struct AlertBookActor {
     pub(super) book: AlertBook,
+    pub(super) silences: SilenceBook,
+    pub(super) fleet: Recipient<AskLabels>,
+    pub(super) audit: Recipient<OrderGiven>,
+    /// Callers that wait until their acknowledgement is saved.
+    pub(super) acknowledgers: Vec<(AlertId, oneshot::Sender<bool>)>,
+    /// Rings when a silence ends.
+    pub(super) ending: Alarm<Self>,
     pub(super) access: StoreAccess,
     pub(super) clock: Clock,
     pub(super) telemetry: Arc<Telemetry>,
@@ -81,10 +116,9 @@ impl AlertBookActor {
     /// A book that goes on where the last process left it.
     pub fn new(
         kept: KeptAlerts,
-        access: StoreAccess,
+        links: BookLinks,
         clock: Clock,
         telemetry: Arc<Telemetry>,
-        listeners: Vec<Recipient<BookChanged>>,
         vital: Vital,
     ) -> Self {
         let (book, over) = AlertBook::restore(kept.alerts, clock.wall());
@@ -95,8 +129,24 @@ impl AlertBookActor {
                 "alert {kind} of {subject} ended with the last run of the orchestrator, and what it \
                  told of with it: {detail}");
         }
+        let (silences, unusable) = SilenceBook::restore(kept.silences, clock.wall());
+        for silence in unusable {
+            let id = silence.id.get();
+            warn!(silence = id; "silence {id} cannot be used by this version and silences nothing");
+        }
+        let BookLinks {
+            access,
+            fleet,
+            audit,
+            listeners,
+        } = links;
         let mut actor = Self {
             book,
+            silences,
+            fleet,
+            audit,
+            acknowledgers: Vec::new(),
+            ending: Alarm::of_waits(|actor| &mut actor.ending, Self::end_silences),
             access,
             clock,
             telemetry,
@@ -128,6 +178,15 @@ impl AlertBookActor {
                 let raised = self.book.raise(kind, severity, &subject, &detail, now);
                 self.raised(raised, ctx);
                 for alert in self.book.join(kind, &subject, now) {
+                    self.cleared(alert, ctx);
+                }
+            }
+            News::Lost(facts) => {
+                let (raised, closed) = self.book.lose(&facts, now);
+                for raised in raised {
+                    self.raised(Some(raised), ctx);
+                }
+                for alert in closed {
                     self.cleared(alert, ctx);
                 }
             }
@@ -185,7 +244,7 @@ impl AlertBookActor {
         self.changed(alert, ctx);
     }
 
-    fn changed(&mut self, alert: Alert, ctx: &mut Context<Self>) {
+    pub(super) fn changed(&mut self, alert: Alert, ctx: &mut Context<Self>) {
         self.show_open();
         for listener in &self.listeners {
             listener.do_send(BookChanged);
@@ -233,6 +292,7 @@ impl Actor for AlertBookActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.save(ctx);
+        self.end_silences(ctx);
     }
 }
 

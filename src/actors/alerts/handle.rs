@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 
 use super::actor::{AlertBookActor, UpdateAlerts};
-use crate::domain::alert::{AlertKind, News, Severity};
+use crate::domain::alert::{AlertKind, News};
 
 /// Where alerts are raised and cleared. Clones lead to the same book; there are some per instance,
 /// and a clone of an address costs more than a hundred bytes, so they share one.
@@ -18,20 +18,10 @@ impl Alerts {
         Self(Arc::new(book))
     }
 
-    /// An operator should look at `subject`.
-    pub fn raise(
-        &self,
-        kind: AlertKind,
-        severity: Severity,
-        subject: impl Into<String>,
-        detail: impl Into<String>,
-    ) {
-        self.update(News::Raise {
-            kind,
-            severity,
-            subject: subject.into(),
-            detail: detail.into(),
-        });
+    /// An operator should look at `subject`, as urgently as the rule of the kind says. Raising it again
+    /// changes the sentence of the open alert.
+    pub fn raise(&self, kind: AlertKind, subject: impl Into<String>, detail: impl Into<String>) {
+        self.update(News::raise(kind, subject, detail));
     }
 
     /// If an alert about `subject` is open, this is how it is now.
@@ -45,10 +35,7 @@ impl Alerts {
 
     /// It is over.
     pub fn clear(&self, kind: AlertKind, subject: impl Into<String>) {
-        self.update(News::Clear {
-            kinds: vec![kind],
-            subject: subject.into(),
-        });
+        self.update(News::clear(kind, subject));
     }
 
     /// Changes the book.

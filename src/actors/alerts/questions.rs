@@ -7,6 +7,7 @@ use actix::prelude::*;
 use super::actor::AlertBookActor;
 use crate::actors::store_calls::StoreOp;
 use crate::domain::alert::{Alert, AlertFilter, AlertKind};
+use crate::domain::ids::{AlertId, SilenceId};
 use crate::domain::time::WallTime;
 
 /// What is open.
@@ -59,6 +60,8 @@ pub struct AskAlerts {
 pub struct AlertPage {
     /// Newest first.
     pub alerts: Vec<Alert>,
+    /// The silences that apply to each, if any does.
+    pub silenced_by: BTreeMap<AlertId, Vec<SilenceId>>,
     /// Since when the store does not answer, if it does not: then older closed ones are missing.
     pub stale_since: Option<WallTime>,
 }
@@ -66,7 +69,8 @@ pub struct AlertPage {
 impl Handler<AskAlerts> for AlertBookActor {
     type Result = ResponseActFuture<Self, AlertPage>;
 
-    fn handle(&mut self, ask: AskAlerts, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ask: AskAlerts, ctx: &mut Self::Context) -> Self::Result {
+        self.end_silences(ctx);
         let AskAlerts { filter, limit } = ask;
         // Those that are wanted by what the store believes and not by what is known here make room.
         let unsaved = u32::try_from(self.outbox.len()).unwrap_or(u32::MAX);
@@ -77,18 +81,30 @@ impl Handler<AskAlerts> for AlertBookActor {
                 store.alerts(&wanted, most).await
             });
         let read = async move { read?.await.ok() };
-        Box::pin(read.into_actor(self).map(move |stored, actor, _| {
-            let stale_since = match stored {
-                Some(_) => None,
-                // The first failure has opened nothing yet.
-                None => {
-                    Some((actor.access.gate().stale_since()).unwrap_or_else(|| actor.clock.wall()))
+        let page = read.into_actor(self).map(
+            move |stored: Option<Vec<Alert>>, actor: &mut Self, _: &mut Context<Self>| {
+                let stale_since = match stored {
+                    Some(_) => None,
+                    // The first failure has opened nothing yet.
+                    None => Some(
+                        (actor.access.gate().stale_since()).unwrap_or_else(|| actor.clock.wall()),
+                    ),
+                };
+                let alerts = actor.page(&filter, stored.unwrap_or_default(), limit as usize);
+                (alerts, stale_since)
+            },
+        );
+        Box::pin(page.then(|(alerts, stale_since), actor, _| {
+            let silencing = actor.silencing(alerts);
+            let page = async move {
+                let (alerts, silenced_by) = silencing.await;
+                AlertPage {
+                    alerts,
+                    silenced_by,
+                    stale_since,
                 }
             };
-            AlertPage {
-                alerts: actor.page(&filter, stored.unwrap_or_default(), limit as usize),
-                stale_since,
-            }
+            page.into_actor(actor)
         }))
     }
 }

@@ -61,6 +61,7 @@ impl AlertBookActor {
             self.outbox.failed(left, self.clock.awake())
         };
         self.telemetry.records_dropped.inc_by(dropped.len() as u64);
+        self.answer_acknowledgers(responded);
         self.save(ctx);
     }
 }

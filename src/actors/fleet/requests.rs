@@ -4,9 +4,10 @@ use actix::prelude::*;
 use tokio::sync::oneshot;
 
 use super::actor::{FleetActor, State};
+use crate::actors::alerts::AskLabels;
 use crate::actors::refusal::Refusal;
 use crate::domain::commands::Command;
-use crate::domain::queries::Query;
+use crate::domain::queries::{LabelsOf, Query};
 use crate::domain::request::RequestContext;
 
 /// Carries out a command; answered once it is saved.
@@ -76,6 +77,14 @@ impl<Q: Query> Handler<Ask<Q>> for FleetActor {
 
     fn handle(&mut self, Ask(query): Ask<Q>, _: &mut Self::Context) -> Self::Result {
         MessageResult(query.answer(self.ledger.saved()))
+    }
+}
+
+impl Handler<AskLabels> for FleetActor {
+    type Result = MessageResult<AskLabels>;
+
+    fn handle(&mut self, AskLabels(ids): AskLabels, _: &mut Self::Context) -> Self::Result {
+        MessageResult(LabelsOf(ids).answer(self.ledger.saved()))
     }
 }
 

@@ -24,7 +24,7 @@ use crate::actors::recovery::{AskBrake, BrakeReport};
 use crate::actors::registry::Registry;
 use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::alert::{AlertKind, FLEET, Severity, untold};
+use crate::domain::alert::{AlertKind, FLEET, untold};
 use crate::domain::brake::Phase;
 use crate::domain::breaker::{BreakerName, BreakerState};
 use crate::domain::health::{
@@ -237,7 +237,7 @@ impl HealthActor {
         let alerts = &self.links.alerts;
         for moves in &seen.vitals.given_up {
             let (kind, id) = (AlertKind::HandoverAbandoned, moves.instance.as_str());
-            alerts.raise(kind, Severity::Warning, id, given_up(moves));
+            alerts.raise(kind, id, given_up(moves));
         }
         for subject in &seen.alerts.abandoned {
             let mut given_up = seen.vitals.given_up.iter();
@@ -255,14 +255,15 @@ impl HealthActor {
             };
             let detail = format!("{streams} {run} nowhere: no instance has room.");
             let kind = AlertKind::StreamsOrphaned;
-            alerts.raise(kind, Severity::Critical, FLEET, detail);
+            alerts.raise(kind, FLEET, detail);
         }
         let is_critical = |rule| severity_of(rule) >= SystemHealth::Critical;
-        if !untold(&verdict.rules).any(is_critical) {
+        let has_failed = seen.vitals.failed > 0;
+        if !untold(&verdict.rules, has_failed).any(is_critical) {
             alerts.clear(AlertKind::SystemHealth, FLEET);
         } else {
             let detail = format!("The system is {}: {}.", verdict.health, named(verdict));
-            alerts.raise(AlertKind::SystemHealth, Severity::Critical, FLEET, detail);
+            alerts.raise(AlertKind::SystemHealth, FLEET, detail);
         }
     }
 }

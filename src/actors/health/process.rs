@@ -7,7 +7,7 @@ use log::warn;
 use crate::actors::alerts::Alerts;
 use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::alert::{AlertKind, FLEET, Severity};
+use crate::domain::alert::{AlertKind, FLEET};
 use crate::domain::time::Timestamp;
 use crate::domain::timeline::ClockStep;
 
@@ -63,7 +63,7 @@ impl ProcessWatch {
             self.steps = step.count;
             self.step_over_at = Some(now + STEP_ALERT_LASTS);
             let detail = describe(step);
-            alerts.raise(kind, Severity::Warning, FLEET, detail);
+            alerts.raise(kind, FLEET, detail);
         }
         if self.step_over_at.is_some_and(|over_at| now >= over_at) {
             self.step_over_at = None;

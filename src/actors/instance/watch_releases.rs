@@ -11,9 +11,7 @@ use super::actor::InstanceActor;
 use super::reconciler::is_judged;
 use super::releases::Reported;
 use crate::actors::fleet::{Ask, Execute};
-use crate::domain::alert::{
-    AlertKind, Severity, overlap_unfinished, release_refused, runs_what_was_taken,
-};
+use crate::domain::alert::{AlertKind, overlap_unfinished, release_refused, runs_what_was_taken};
 use crate::domain::commands::AbandonHandovers;
 use crate::domain::fleet::Standing;
 use crate::domain::heartbeat::Heartbeat;
@@ -105,8 +103,7 @@ impl InstanceActor {
         let releases = &mut self.releases;
         let limit = releases.watch.limits().overdue_after;
         let raise = |kind, detail| {
-            let severity = Severity::Warning;
-            releases.alerts.raise(kind, severity, id.as_str(), detail);
+            releases.alerts.raise(kind, id.as_str(), detail);
             Reported::Here
         };
         if let Some(surplus) = &overdue.surplus {

@@ -25,7 +25,7 @@ use super::view::{ClusterView, SeenMember};
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::clock::Clock;
-use crate::domain::alert::{AlertKind, Severity};
+use crate::domain::alert::AlertKind;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     Admission, AdmissionStep, LeadershipLimits, MemberRow, SteadyTime,
@@ -228,7 +228,6 @@ impl Renewals {
              is told to start or stop a stream until it does, and leases end as they were granted");
         self.alerts.raise(
             AlertKind::LeaderUnproven,
-            Severity::Critical,
             self.view.me().node.as_str(),
             format!(
                 "The database has not confirmed for {seconds:.1} s that this orchestrator leads. \

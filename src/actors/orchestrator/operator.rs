@@ -1,6 +1,9 @@
 //! An operator gives orders.
 
 use super::facade::{Orchestrator, ask};
+use crate::actors::alerts::{
+    Acknowledge, Acknowledged, AddSilence, AskSilences, EndSilence, NotAcknowledged, NotSilenced,
+};
 use crate::actors::balance::{
     AskBalance, AskBalanceStats, BalanceRefusal, BalanceState, OrderRebalance, Rebalanced,
 };
@@ -10,6 +13,7 @@ use crate::actors::recovery::{
     ReportFailure, StartEmergency,
 };
 use crate::actors::refusal::Refusal;
+use crate::domain::alert::Silence;
 use crate::domain::balance::BalanceStats;
 use crate::domain::brake::OrderRefused;
 use crate::domain::commands::Recovered;
@@ -66,6 +70,47 @@ impl Orchestrator {
         let reason = reason.into();
         self.change(&self.recovery, StartEmergency { id, reason })
             .await
+    }
+
+    /// An operator has seen an alert.
+    ///
+    /// # Errors
+    /// If the actor does not answer; the inner one if no such alert is open.
+    pub async fn acknowledge(
+        &self,
+        order: Acknowledge,
+    ) -> Result<Result<Acknowledged, NotAcknowledged>, Refusal> {
+        ask(self.alerts.book(), order).await
+    }
+
+    /// The active silences, newest first.
+    ///
+    /// # Errors
+    /// If the actor does not answer.
+    pub async fn silences(&self) -> Result<Vec<Silence>, Refusal> {
+        ask(self.alerts.book(), AskSilences).await
+    }
+
+    /// Silences the alerts that match.
+    ///
+    /// # Errors
+    /// If the actor does not answer; the inner one if it was not saved.
+    pub async fn silence(
+        &self,
+        order: AddSilence,
+    ) -> Result<Result<Silence, NotSilenced>, Refusal> {
+        ask(self.alerts.book(), order).await
+    }
+
+    /// Ends a silence.
+    ///
+    /// # Errors
+    /// If the actor does not answer; the inner one if it was not ended.
+    pub async fn end_silence(
+        &self,
+        order: EndSilence,
+    ) -> Result<Result<Silence, NotSilenced>, Refusal> {
+        ask(self.alerts.book(), order).await
     }
 
     /// What the mass-failure brake does.

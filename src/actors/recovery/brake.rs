@@ -13,7 +13,7 @@ use crate::actors::event_outbox::{EventOutbox, Note};
 use crate::actors::registry::{Entry, Registry};
 use crate::actors::telemetry::Telemetry;
 use crate::clock::Clock;
-use crate::domain::alert::{AlertKind, FLEET, Severity};
+use crate::domain::alert::{AlertKind, FLEET};
 use crate::domain::brake::{
     Brake, Census, Ending, Engagement, Look, Order, OrderRefused, Phase, Sighting, Verdict,
 };
@@ -128,7 +128,6 @@ impl MassFailureBrake {
         };
         self.alerts.raise(
             AlertKind::MassFailure,
-            Severity::Critical,
             FLEET,
             format!(
                 "{late} of {active} instances fell silent at once, {waiting} are silent; no \

@@ -9,7 +9,7 @@ use super::emergency::tell_waiting;
 use super::waiters::RecoveryOutcome;
 use crate::actors::instance_link::{FenceAfter, StandingChanged};
 use crate::actors::refusal::Refusal;
-use crate::domain::alert::{AlertKind, Severity};
+use crate::domain::alert::AlertKind;
 use crate::domain::backoff::retry_delay;
 use crate::domain::commands::{EndIncident, Recovered};
 use crate::domain::fleet::{Evacuation, oldest_reading};
@@ -39,7 +39,6 @@ impl RecoveryActor {
         if manner.is_emergency() {
             self.links.alerts.raise(
                 AlertKind::EmergencyRecovery,
-                Severity::Critical,
                 failure.id.as_str(),
                 format!("An emergency recovery of {} is under way.", failure.id),
             );
@@ -214,7 +213,6 @@ impl RecoveryActor {
             // Each attempt that fails after it makes the number another one.
             self.links.alerts.raise(
                 AlertKind::RecoveryExhausted,
-                Severity::Critical,
                 server_id,
                 format!(
                     "All {attempt} attempts to recover {server_id} failed ({refusal}). The \

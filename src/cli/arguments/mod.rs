@@ -11,6 +11,7 @@ use std::time::Duration;
 use clap::{Arg, ArgAction, value_parser};
 use clap_complete::Shell;
 
+use super::alert_arguments;
 use super::asking::{address, asking, calling, every, instance, json, question, text, watch};
 use super::client::{Address, Question, RebalanceOrder, Subject};
 use super::event_arguments;
@@ -99,6 +100,7 @@ where
             Command::Ask(question(Subject::Explain(text(asked, "id")), asked))
         }
         Some(("consistency", asked)) => Command::Ask(question(Subject::Consistency, asked)),
+        Some(("alerts", asked)) => Command::Ask(alert_arguments::order(asked)),
         Some(("events", asked)) => Command::Ask(event_arguments::events(asked)),
         Some(("story", asked)) => Command::Ask(event_arguments::story(asked)),
         Some(("cluster", cluster)) => match cluster.subcommand() {
@@ -233,6 +235,7 @@ fn with(config: clap::Command) -> clap::Command {
                 .arg(every()),
         )
         .subcommands(list_arguments::commands())
+        .subcommand(alert_arguments::command())
         .subcommands(event_arguments::commands())
         .subcommand(
             asking("consistency").about(

@@ -8,8 +8,8 @@ use super::connection::Connection;
 use super::output_format::OutputFormat;
 use super::question::{Address, Question, Subject};
 use super::{
-    bundle, capacity, cluster, consistency, events, explain, incidents, lists, planned, rebalance,
-    recovery, status, story, streams, top, watch,
+    alerts, bundle, capacity, cluster, consistency, events, explain, incidents, lists, planned,
+    rebalance, recovery, status, story, streams, top, watch,
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::{Sink, complain};
@@ -96,6 +96,7 @@ fn answer(
             connection.get(&recovery::path("incidents", id), &[]),
             incidents::show,
         ),
+        Subject::Alert(order) => (alerts::send(connection, order), alerts::show),
         Subject::Consistency => (
             connection.get("/resilience/consistency", &[]),
             consistency::show,
@@ -148,6 +149,7 @@ fn answer(
         | Subject::SupportBundle { .. }
         | Subject::Rebalance(_)
         | Subject::Planned(_)
+        | Subject::Alert(_)
         | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,

@@ -7,6 +7,7 @@ pub(in crate::cli) enum List {
     Streams,
     Moves,
     Alerts,
+    Silences,
     Patterns,
     Incidents,
 }

@@ -5,6 +5,7 @@
 //! characters that would deceive a reader are written as `\u202e` there. `watch` repeats a question. `bundle` asks for
 //! everything that a helper needs, and writes it to a file.
 
+mod alerts;
 mod bundle;
 mod call;
 mod capacity;
@@ -39,6 +40,7 @@ pub(super) use call::{ask, look};
 pub(super) use list_order::{List, ListOrder};
 pub(super) use output_format::OutputFormat;
 pub(super) use question::{
-    Address, EventsOrder, PlannedOrder, Question, RebalanceOrder, StoryOrder, Subject, Work,
+    Address, AlertOrder, EventsOrder, PlannedOrder, Question, RebalanceOrder, StoryOrder, Subject,
+    Work,
 };
 pub(super) use stream_order::{ImportOrder, StreamsOrder};

@@ -59,10 +59,26 @@ pub(in crate::cli) enum Subject {
     Rebalance(RebalanceOrder),
     /// Planned work.
     Planned(PlannedOrder),
+    /// What becomes of an alert.
+    Alert(AlertOrder),
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.
     Emergency { id: String, reason: String },
+}
+
+/// An order about alerts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum AlertOrder {
+    Acknowledge {
+        id: String,
+        note: Option<String>,
+    },
+    /// With the fields of the request.
+    Silence(Value),
+    Unsilence {
+        id: String,
+    },
 }
 
 /// What is to be shown of the events.

@@ -6,7 +6,7 @@
 
 /// A route and the command that does the same. The name of an instance follows a path that ends
 /// with `/`.
-const COMMANDS: [(&str, &str, &str); 8] = [
+const COMMANDS: [(&str, &str, &str); 9] = [
     (
         "POST /resilience/emergency/",
         "orchestrator emergency",
@@ -22,6 +22,11 @@ const COMMANDS: [(&str, &str, &str); 8] = [
     ),
     ("GET /resilience/status", "orchestrator status", ""),
     ("GET /resilience/alerts", "orchestrator alerts", ""),
+    (
+        "GET /resilience/silences",
+        "orchestrator alerts silences",
+        "",
+    ),
     ("GET /resilience/patterns", "orchestrator patterns", ""),
 ];
 

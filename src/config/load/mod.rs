@@ -395,12 +395,14 @@ fn read_breaker(
 
 fn read_health(reader: &mut Reader<'_>) -> Option<HealthSettings> {
     let check_interval = reader.duration("HEALTH_CHECK_INTERVAL");
+    let waiting_alert_after = reader.duration("STREAM_WAITING_ALERT_AFTER");
     let min_active = reader.fraction("MIN_ACTIVE_INSTANCE_RATIO");
     let max_failed = reader.fraction("MAX_INSTANCE_FAILURE_RATE");
     let max_utilization = reader.fraction("MAX_CAPACITY_UTILIZATION");
     let retention_hours = reader.count("CRITICAL_FAILURE_RETENTION_HOURS");
     Some(HealthSettings {
         check_interval: check_interval?,
+        waiting_alert_after: waiting_alert_after?,
         limits: HealthLimits {
             min_active: min_active?,
             max_failed: max_failed?,

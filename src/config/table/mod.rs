@@ -471,6 +471,14 @@ const SETTINGS: &[Setting] = &[
         meaning: "Longest time between two evaluations of the health of the whole system; a change is evaluated within a second.",
     },
     Setting {
+        name: "STREAM_WAITING_ALERT_AFTER",
+        flag: "stream-waiting-alert-after",
+        group: Group::Limits,
+        kind: Kind::Duration,
+        default: Text("10m"),
+        meaning: "How long a stream may be without an owner before the alert `streams_waiting_long` opens.",
+    },
+    Setting {
         name: "MIN_ACTIVE_INSTANCE_RATIO",
         flag: "min-active-instance-ratio",
         group: Group::Limits,

@@ -20,6 +20,8 @@ pub(super) enum Kind {
     UnknownBreaker,
     UnknownDrain,
     UnknownRoll,
+    UnknownAlert,
+    UnknownSilence,
     MethodNotAllowed,
     NotAcceptable,
     RequestTimeout,
@@ -46,7 +48,9 @@ impl Kind {
             | Self::UnknownIncident
             | Self::UnknownBreaker
             | Self::UnknownDrain
-            | Self::UnknownRoll => StatusCode::NOT_FOUND,
+            | Self::UnknownRoll
+            | Self::UnknownAlert
+            | Self::UnknownSilence => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -75,6 +79,8 @@ impl Kind {
             Self::UnknownBreaker => "/problems/unknown-breaker",
             Self::UnknownDrain => "/problems/unknown-drain",
             Self::UnknownRoll => "/problems/unknown-roll",
+            Self::UnknownAlert => "/problems/unknown-alert",
+            Self::UnknownSilence => "/problems/unknown-silence",
             Self::MethodNotAllowed => "/problems/method-not-allowed",
             Self::NotAcceptable => "/problems/not-acceptable",
             Self::RequestTimeout => "/problems/request-timeout",
@@ -102,6 +108,8 @@ impl Kind {
             Self::UnknownBreaker => "Unknown circuit breaker",
             Self::UnknownDrain => "Unknown drain",
             Self::UnknownRoll => "Unknown roll",
+            Self::UnknownAlert => "Unknown alert",
+            Self::UnknownSilence => "Unknown silence",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotAcceptable => "Not acceptable",
             Self::RequestTimeout => "Request timed out",
@@ -135,6 +143,8 @@ impl Kind {
             | Self::UnknownBreaker
             | Self::UnknownDrain
             | Self::UnknownRoll
+            | Self::UnknownAlert
+            | Self::UnknownSilence
             | Self::MethodNotAllowed
             | Self::NotAcceptable
             | Self::RequestTimeout

@@ -22,7 +22,7 @@ use crate::actors::refusal::Refusal;
 use crate::domain::brake::OrderRefused;
 use crate::domain::breaker::BreakerName;
 use crate::domain::commands::Rejection;
-use crate::domain::ids::{Incarnation, IncidentId, StreamId};
+use crate::domain::ids::{AlertId, Incarnation, IncidentId, SilenceId, StreamId};
 
 /// How many bad fields one answer names at most; `detail` has their number.
 pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
@@ -102,6 +102,22 @@ impl Problem {
             current_incarnation: self.current_incarnation,
             would_not_fit: self.would_not_fit.as_deref(),
         }
+    }
+
+    /// 404: there is no alert of that id.
+    pub fn unknown_alert(id: AlertId) -> Self {
+        Self::new(
+            Kind::UnknownAlert,
+            format!("There is no alert {id}. GET /resilience/alerts lists them."),
+        )
+    }
+
+    /// 404: there is no active silence of that id.
+    pub fn unknown_silence(id: SilenceId) -> Self {
+        Self::new(
+            Kind::UnknownSilence,
+            format!("There is no active silence {id}. GET /resilience/silences lists them."),
+        )
     }
 
     /// Returns whether the cause is that the database does not answer.

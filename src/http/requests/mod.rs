@@ -11,6 +11,7 @@
 //! bad field is named at once, in the order in which the struct has them. Only a query is refused for
 //! its unknown fields.
 
+mod alerts;
 mod catalogue;
 mod collections;
 mod heartbeat;
@@ -29,6 +30,7 @@ mod texts;
 mod why;
 mod workers;
 
+pub(super) use alerts::{AcknowledgeRequest, SilenceRequest};
 pub(super) use catalogue::{MoveRequest, SaveRequest, VerifyRequest};
 pub(super) use collections::whole;
 pub(super) use heartbeat::HeartbeatRequest;

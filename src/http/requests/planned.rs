@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::collections::ServerIds;
-use super::reading::{Record, Refused};
+use super::reading::{Record, Refused, Slot};
 use super::request::request;
 use super::rules::{flag, integer, interval, word};
 use super::texts::{Moment, When, label};
@@ -57,8 +57,13 @@ request! {
 }
 
 fn one_moment(draft: &<MaintenanceRequest as Record>::Draft) -> Refused {
+    one_end(&draft.until, &draft.r#for)
+}
+
+/// Refuses two ends, and none.
+pub(super) fn one_end(until: &Slot<When>, span: &Slot<When>) -> Refused {
     let mut refused = Refused::default();
-    match (&draft.until, &draft.r#for) {
+    match (until, span) {
         (None, None) => refused.note(
             "until",
             "is missing, and so is `for`: one of them is needed",

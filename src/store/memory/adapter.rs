@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 
 use super::tables::{Tables, drop_rows};
-use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::alert::{Alert, AlertFilter, Silence};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::explain::Placing;
 use crate::domain::fleet::Snapshot;
@@ -250,6 +250,17 @@ impl Store for MemoryStore {
             .collect())
     }
 
+    async fn save_silence(&self, silence: &Silence) -> Result<(), StoreError> {
+        self.tables().silences.insert(silence.id, silence.clone());
+        Ok(())
+    }
+
+    async fn silences(&self, after: WallTime) -> Result<Vec<Silence>, StoreError> {
+        let tables = self.tables();
+        let silences = tables.silences.values();
+        Ok(silences.filter(|one| one.until > after).cloned().collect())
+    }
+
     async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {
         let mut tables = self.tables();
         for record in records {
@@ -298,6 +309,9 @@ impl Store for MemoryStore {
             alert
                 .closed_at
                 .is_some_and(|at| is_past(&expiry.alerts, at))
+        });
+        drop_rows(&mut tables.silences, &mut left, |_, silence| {
+            is_past(&expiry.events, silence.until)
         });
         drop_rows(&mut tables.incidents, &mut left, |_, incident| {
             let end = incident.ended_at;

@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use super::events::EventTable;
 use super::seat::Seat;
-use crate::domain::alert::Alert;
+use crate::domain::alert::{Alert, Silence};
 use crate::domain::events::DatedEvent;
 use crate::domain::explain::Placing;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, RollId, StreamId, Term, Version};
+use crate::domain::ids::{
+    AlertId, Epoch, IncidentId, InstanceId, RollId, SilenceId, StreamId, Term, Version,
+};
 use crate::domain::incident::Incident;
 use crate::domain::instance::Instance;
 use crate::domain::planned::Roll;
@@ -38,6 +40,7 @@ pub(super) struct Tables {
     pub(super) metrics: BTreeMap<(InstanceId, WallTime), MetricsRecord>,
     pub(super) events: EventTable,
     pub(super) alerts: BTreeMap<AlertId, Alert>,
+    pub(super) silences: BTreeMap<SilenceId, Silence>,
     pub(super) health: BTreeMap<WallTime, HealthRecord>,
 }
 

@@ -19,7 +19,7 @@ use super::loan::Loan;
 use super::migrate::on_migrated_database;
 use super::operations;
 use super::own_runtime::OwnRuntime;
-use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::alert::{Alert, AlertFilter, Silence};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::explain::Placing;
 use crate::domain::fleet::Snapshot;
@@ -337,6 +337,17 @@ impl Store for PostgresStore {
     async fn alerts(&self, filter: &AlertFilter, limit: u32) -> Result<Vec<Alert>, StoreError> {
         let filter = filter.clone();
         self.read(move |c| async move { operations::alerts(c, &filter, limit).await }.boxed())
+            .await
+    }
+
+    async fn save_silence(&self, silence: &Silence) -> Result<(), StoreError> {
+        let silence = silence.clone();
+        self.write(move |c| async move { operations::save_silence(c, &silence).await }.boxed())
+            .await
+    }
+
+    async fn silences(&self, after: WallTime) -> Result<Vec<Silence>, StoreError> {
+        self.read(move |c| async move { operations::silences(c, after).await }.boxed())
             .await
     }
 

@@ -18,7 +18,7 @@ use diesel::prelude::{
 use diesel::sql_types::BigInt;
 
 use super::dialect::{Connection, RunQueryDsl, append_events, put_placements};
-use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::alert::{Alert, AlertFilter, Silence};
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::explain::Placing;
 use crate::domain::health::HealthRecord;
@@ -36,12 +36,12 @@ use crate::store::retention::Expiry;
 use crate::store::retention::{PRUNE_FORGOTTEN, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
 use crate::store::rows::{
     AlertRow, BeatRow, HealthRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, PlacingRow,
-    RollRow, StoredEventRow, StreamRow,
+    RollRow, SilenceRow, StoredEventRow, StreamRow,
 };
 use crate::store::save::Save;
 use crate::store::schema::{
     alerts, beat_watermark, events, fleet_state, health_history, incidents, instances, last_beats,
-    metrics, placements, placings, rolls, streams,
+    metrics, placements, placings, rolls, silences, streams,
 };
 use crate::store::stored_event::StoredEvent;
 use crate::store::write_set::WriteSet;
@@ -648,7 +648,7 @@ pub(super) async fn save_alerts(c: &mut Connection, alerts: &[Alert]) -> Result<
             .values(rows)
             .on_conflict(alerts::id)
             .do_update()
-            .set(incoming!(alerts: kind, severity, subject, detail, opened_at, closed_at))
+            .set(incoming!(alerts: kind, severity, subject, detail, opened_at, closed_at, instances, repeats, acknowledged_at, acknowledged_by, note))
             .execute(c)
             .await?;
     }
@@ -678,6 +678,30 @@ pub(super) async fn alerts(
     }
     let rows: Vec<AlertRow> = wanted.load(c).await?;
     rows.into_iter().map(Alert::try_from).collect()
+}
+
+pub(super) async fn save_silence(c: &mut Connection, silence: &Silence) -> Result<(), StoreError> {
+    diesel::insert_into(silences::table)
+        .values(SilenceRow::from(silence))
+        .on_conflict(silences::id)
+        .do_update()
+        .set(incoming!(silences: matchers, created_at, created_by, ends_at, reason))
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn silences(
+    c: &mut Connection,
+    after: WallTime,
+) -> Result<Vec<Silence>, StoreError> {
+    let rows: Vec<SilenceRow> = silences::table
+        .filter(silences::ends_at.gt(after.as_micros()))
+        .order(silences::id)
+        .select(SilenceRow::as_select())
+        .load(c)
+        .await?;
+    rows.into_iter().map(Silence::try_from).collect()
 }
 
 pub(super) async fn save_health(

@@ -20,4 +20,4 @@ pub(super) use placement::PlacementRow;
 pub(super) use placing::PlacingRow;
 pub(super) use roll::RollRow;
 pub(super) use stream::StreamRow;
-pub(super) use watch::{AlertRow, HealthRow};
+pub(super) use watch::{AlertRow, HealthRow, SilenceRow};

@@ -1,14 +1,15 @@
-//! The rows of alerts and of the health history.
+//! The rows of alerts, of silences and of the health history.
 
 use diesel::prelude::*;
 
-use super::row_at::RowAt;
-use crate::domain::alert::{Alert, AlertKind, Severity};
+use super::row_at::{RowAt, json_of};
+use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Severity, Silence};
 use crate::domain::health::{HealthRecord, SystemHealth};
-use crate::domain::ids::AlertId;
+use crate::domain::ids::{AlertId, SilenceId};
+use crate::domain::planned::Requester;
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
-use crate::store::schema::{alerts, health_history};
+use crate::store::schema::{alerts, health_history, silences};
 
 /// A row of `alerts`.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable)]
@@ -21,17 +22,23 @@ pub(in crate::store) struct AlertRow {
     detail: String,
     opened_at: i64,
     closed_at: Option<i64>,
+    instances: String,
+    repeats: i64,
+    acknowledged_at: Option<i64>,
+    acknowledged_by: Option<String>,
+    note: Option<String>,
 }
 
 impl AlertRow {
     /// How many values one row binds.
-    pub(in crate::store) const WIDTH: usize = 7;
+    pub(in crate::store) const WIDTH: usize = 12;
 }
 
 impl From<&Alert> for AlertRow {
     fn from(alert: &Alert) -> Self {
         // PostgreSQL has no text with NUL in it; one odd text must not lose an alert.
         let text = |text: &str| text.replace('\0', "\u{FFFD}");
+        let seen = alert.acknowledged.as_ref();
         Self {
             id: alert.id.get(),
             kind: alert.kind.as_str().to_owned(),
@@ -40,6 +47,11 @@ impl From<&Alert> for AlertRow {
             detail: text(&alert.detail),
             opened_at: alert.opened_at.as_micros(),
             closed_at: alert.closed_at.map(WallTime::as_micros),
+            instances: text(&json_of(&alert.instances)),
+            repeats: i64::from(alert.repeats),
+            acknowledged_at: seen.map(|seen| seen.at.as_micros()),
+            acknowledged_by: seen.map(|seen| seen.by.as_str().to_owned()),
+            note: seen.and_then(|seen| seen.note.as_deref().map(text)),
         }
     }
 }
@@ -52,7 +64,23 @@ impl TryFrom<AlertRow> for Alert {
             table: "alerts",
             key: &row.id,
         };
+        let acknowledged = match row.acknowledged_at {
+            None => None,
+            Some(moment) => {
+                let by = row
+                    .acknowledged_by
+                    .ok_or_else(|| at.missing("acknowledged_by"))?;
+                Some(Acknowledgement {
+                    at: WallTime::from_micros(moment),
+                    by: at.word("acknowledged_by", &by, Requester::from_word)?,
+                    note: row.note,
+                })
+            }
+        };
         Ok(Self {
+            acknowledged,
+            instances: at.ids("instances", &row.instances)?,
+            repeats: at.number("repeats", row.repeats)?,
             kind: at.word("kind", &row.kind, AlertKind::from_word)?,
             severity: at.word("severity", &row.severity, Severity::from_word)?,
             id: AlertId::new(row.id),
@@ -60,6 +88,51 @@ impl TryFrom<AlertRow> for Alert {
             detail: row.detail,
             opened_at: WallTime::from_micros(row.opened_at),
             closed_at: row.closed_at.map(WallTime::from_micros),
+        })
+    }
+}
+
+/// A row of `silences`.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable)]
+#[diesel(table_name = silences, treat_none_as_default_value = false)]
+pub(in crate::store) struct SilenceRow {
+    id: i64,
+    matchers: String,
+    created_at: i64,
+    created_by: String,
+    ends_at: i64,
+    reason: String,
+}
+
+impl From<&Silence> for SilenceRow {
+    fn from(silence: &Silence) -> Self {
+        Self {
+            id: silence.id.get(),
+            matchers: json_of(&silence.matchers),
+            created_at: silence.created_at.as_micros(),
+            created_by: silence.by.as_str().to_owned(),
+            ends_at: silence.until.as_micros(),
+            reason: silence.reason.clone(),
+        }
+    }
+}
+
+impl TryFrom<SilenceRow> for Silence {
+    type Error = StoreError;
+
+    fn try_from(row: SilenceRow) -> Result<Self, StoreError> {
+        let at = RowAt {
+            table: "silences",
+            key: &row.id,
+        };
+        Ok(Self {
+            matchers: serde_json::from_str(&row.matchers)
+                .map_err(|_| at.unusable("matchers", &row.matchers))?,
+            by: at.word("created_by", &row.created_by, Requester::from_word)?,
+            id: SilenceId::new(row.id),
+            created_at: WallTime::from_micros(row.created_at),
+            until: WallTime::from_micros(row.ends_at),
+            reason: row.reason,
         })
     }
 }

@@ -8,8 +8,10 @@
 //! | many instances fell silent at once | `mass_failure` | health rules `mass_failure_held`, `active_ratio_critical`, `instance_failure_rate` |
 //! | a recovery used up its attempts | `recovery_exhausted` of the instance | `emergency_recovery` of it, health rule `emergency_unresolved` |
 //! | an emergency recovery | `emergency_recovery` of the instance | health rule `emergency_unresolved` |
+//! | a rack, a network or the fleet is lost | `instance_failed` of it (`lost.rs`) | the failures of its instances |
+//! | instances have failed | `instance_failed` | health rules `active_ratio_critical`, `instance_failure_rate` |
 //!
-//! `system_health` is left for causes without another alert.
+//! Which kind follows from which is a column of the rules (`rule.rs`). `system_health` is left for causes without another alert.
 
 use super::kind::AlertKind;
 use crate::health::HealthRule;
@@ -17,45 +19,18 @@ use crate::health::HealthRule;
 /// The subject of the alert about the database, whichever of its breakers is open.
 pub(super) const DATABASE: &str = "database";
 
-impl AlertKind {
-    /// The kind of the cause of this one, if both are about the same subject.
-    pub const fn follows_from(self) -> Option<Self> {
-        match self {
-            Self::EmergencyRecovery => Some(Self::RecoveryExhausted),
-            Self::MassFailure
-            | Self::RecoveryExhausted
-            | Self::Flapping
-            | Self::StoreUnavailable
-            | Self::BreakerForced
-            | Self::InstanceQuarantined
-            | Self::DuplicateIdentity
-            | Self::StreamsDiffer
-            | Self::RunsWhatWasTaken
-            | Self::ReleaseRefused
-            | Self::OverlapUnfinished
-            | Self::HandoverAbandoned
-            | Self::ClockStepped
-            | Self::LeaderUnproven
-            | Self::NoRoomForFailure
-            | Self::StreamReturned
-            | Self::StreamQuarantined
-            | Self::StreamsOrphaned
-            | Self::InvariantBroken
-            | Self::SystemHealth => None,
-        }
-    }
-}
-
 /// The alert that the actor opens which detects the cause of a rule, if there is one. Rules that only
-/// degrade the system open no alert at all.
-const fn told_by(rule: HealthRule) -> Option<AlertKind> {
+/// degrade the system open no alert at all. Each failed instance is in an alert.
+const fn told_by(rule: HealthRule, has_failed: bool) -> Option<AlertKind> {
     match rule {
         HealthRule::EmergencyUnresolved => Some(AlertKind::EmergencyRecovery),
         HealthRule::MassFailureHeld => Some(AlertKind::MassFailure),
         HealthRule::StoreUnavailable => Some(AlertKind::StoreUnavailable),
-        HealthRule::ActiveRatioCritical
-        | HealthRule::ActiveRatioDegraded
-        | HealthRule::InstanceFailureRate
+        HealthRule::ActiveRatioCritical | HealthRule::InstanceFailureRate => match has_failed {
+            true => Some(AlertKind::InstanceFailed),
+            false => None,
+        },
+        HealthRule::ActiveRatioDegraded
         | HealthRule::CapacityUtilization
         | HealthRule::RecentCriticalFailures => None,
     }
@@ -76,10 +51,11 @@ fn follows(rule: HealthRule, holding: &[HealthRule]) -> bool {
     }
 }
 
-/// The rules among those that hold which have no other alert.
-pub fn untold(holding: &[HealthRule]) -> impl Iterator<Item = HealthRule> {
+/// The rules among those that hold which have no other alert. `has_failed`: whether an instance is failed
+/// now.
+pub fn untold(holding: &[HealthRule], has_failed: bool) -> impl Iterator<Item = HealthRule> {
     let rules = holding.iter().copied();
-    rules.filter(|rule| told_by(*rule).is_none() && !follows(*rule, holding))
+    rules.filter(move |rule| told_by(*rule, has_failed).is_none() && !follows(*rule, holding))
 }
 
 #[cfg(test)]
@@ -114,14 +90,19 @@ mod tests {
             ),
         ];
         for (holding, left) in table {
-            assert_eq!(untold(holding).collect::<Vec<_>>(), left, "{holding:?}");
+            let untold = |has_failed| untold(holding, has_failed).collect::<Vec<_>>();
+            assert_eq!(untold(false), left, "{holding:?}");
+            let mut left = left.to_vec();
+            left.retain(|rule| ![ActiveRatioCritical, InstanceFailureRate].contains(rule));
+            assert_eq!(untold(true), left, "{holding:?}, and instances have failed");
         }
     }
 
     #[test]
     fn no_cause_follows_from_what_follows_from_it() {
         for kind in AlertKind::ALL.iter().copied() {
-            let mut causes = std::iter::successors(Some(kind), |kind| kind.follows_from()).skip(1);
+            let mut causes =
+                std::iter::successors(Some(kind), |kind| kind.rule().follows_from).skip(1);
             assert!(causes.all(|cause| cause != kind), "{kind}");
         }
     }

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{AlertId, StreamId};
+use crate::ids::{AlertId, InstanceId, StreamId};
 use crate::outbox::Keyed;
+use crate::planned::Requester;
 use crate::string_enum::string_enum;
 use crate::time::WallTime;
 
@@ -15,11 +16,16 @@ pub fn subject_of(stream: StreamId) -> String {
 /// The subject of an alert that is about no single instance, stream or breaker.
 pub const FLEET: &str = "fleet";
 
+/// How many instances an alert lists.
+pub const MAX_LISTED: usize = 1_000;
+
 string_enum! {
     /// What an alert is about.
     AlertKind {
         /// So many instances fell silent at once that their recovery is held.
         MassFailure = "mass_failure",
+        /// An instance has failed, or several that share something.
+        InstanceFailed = "instance_failed",
         /// A recovery used up its attempts. It keeps retrying, at the longest delay.
         RecoveryExhausted = "recovery_exhausted",
         /// An emergency recovery is under way, or left something behind.
@@ -54,10 +60,14 @@ string_enum! {
         StreamQuarantined = "stream_quarantined",
         /// Streams wait for room.
         StreamsOrphaned = "streams_orphaned",
+        /// Streams are without an owner for a long time.
+        StreamsWaitingLong = "streams_waiting_long",
         /// The loss of one instance would leave streams without an owner.
         NoRoomForFailure = "no_room_for_failure",
         /// An invariant of the fleet does not hold.
         InvariantBroken = "invariant_broken",
+        /// The receiver of a webhook does not accept what it is sent.
+        WebhookFailing = "webhook_failing",
         /// The whole system is critical or in an emergency, and no other alert has the reason.
         SystemHealth = "system_health",
     }
@@ -73,62 +83,14 @@ string_enum! {
     }
 }
 
-impl AlertKind {
-    /// Whether its condition is over when the process that noticed it has ended: the next one starts
-    /// with an open brake, closed breakers, a proven term, actors that have not ended and workers that
-    /// have not reported yet what they run.
-    pub const fn ends_with_the_process(self) -> bool {
-        match self {
-            Self::MassFailure
-            | Self::StoreUnavailable
-            | Self::BreakerForced
-            | Self::InstanceQuarantined
-            | Self::DuplicateIdentity
-            | Self::ClockStepped
-            | Self::LeaderUnproven
-            | Self::StreamsDiffer
-            | Self::NoRoomForFailure
-            | Self::RunsWhatWasTaken => true,
-            Self::RecoveryExhausted
-            | Self::EmergencyRecovery
-            | Self::Flapping
-            | Self::ReleaseRefused
-            | Self::OverlapUnfinished
-            | Self::HandoverAbandoned
-            | Self::StreamReturned
-            | Self::StreamQuarantined
-            | Self::StreamsOrphaned
-            | Self::InvariantBroken
-            | Self::SystemHealth => false,
-        }
-    }
-
-    /// Whether its subject is an instance.
-    pub const fn is_of_instance(self) -> bool {
-        match self {
-            Self::RecoveryExhausted
-            | Self::EmergencyRecovery
-            | Self::Flapping
-            | Self::InstanceQuarantined
-            | Self::DuplicateIdentity
-            | Self::StreamsDiffer
-            | Self::RunsWhatWasTaken
-            | Self::ReleaseRefused
-            | Self::OverlapUnfinished
-            | Self::HandoverAbandoned => true,
-            Self::MassFailure
-            | Self::StoreUnavailable
-            | Self::BreakerForced
-            | Self::StreamReturned
-            | Self::StreamQuarantined
-            | Self::ClockStepped
-            | Self::LeaderUnproven
-            | Self::NoRoomForFailure
-            | Self::StreamsOrphaned
-            | Self::InvariantBroken
-            | Self::SystemHealth => false,
-        }
-    }
+/// An operator has seen an alert.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Acknowledgement {
+    pub at: WallTime,
+    pub by: Requester,
+    /// What the operator noted.
+    pub note: Option<String>,
 }
 
 /// One alert. At most one of a kind and subject is open at a time.
@@ -141,13 +103,20 @@ pub struct Alert {
     pub kind: AlertKind,
     /// How urgent it is.
     pub severity: Severity,
-    /// Whom it is about: an instance, a stream, a breaker, `database` or `fleet`.
+    /// Whom it is about ([`super::AlertKey`]).
     pub subject: String,
+    /// The instances it is about, at most [`MAX_LISTED`]; none if it is about something else.
+    pub instances: Vec<InstanceId>,
     /// How it is, in a sentence: while it is open the numbers in it are the newest.
     pub detail: String,
     pub opened_at: WallTime,
     /// Until when; none while it is open.
     pub closed_at: Option<WallTime>,
+    /// How many reports joined it since it was opened: the same condition with other words, a
+    /// consequence, another instance.
+    pub repeats: u32,
+    /// Who has seen it, since it was opened or became more urgent.
+    pub acknowledged: Option<Acknowledgement>,
 }
 
 impl Keyed for Alert {

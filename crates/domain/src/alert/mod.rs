@@ -6,13 +6,22 @@
 mod book;
 mod cause;
 mod kind;
+mod lost;
 mod news;
 mod outage;
 mod release;
+mod rule;
+mod silence;
 
 pub use book::{AlertBook, MAX_CLOSED, Raised};
 pub use cause::untold;
-pub use kind::{Alert, AlertFilter, AlertKind, FLEET, Severity, subject_of};
+pub use kind::{
+    Acknowledgement, Alert, AlertFilter, AlertKind, FLEET, MAX_LISTED, Severity, subject_of,
+};
 pub use news::{News, differ, news};
 pub use outage::{StoreOutages, held_by_hand};
 pub use release::{overlap_unfinished, release_refused, runs_what_was_taken};
+pub use rule::{AlertKey, AlertRule, RULES};
+pub use silence::{
+    MAX_MATCHERS, MAX_SILENCES, Matcher, MatcherFault, MatcherName, Silence, SilenceBook, Silenced,
+};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::kind::{AlertKind, Severity, subject_of};
 use crate::events::Event;
 use crate::ids::{InstanceId, StreamId};
+use crate::patterns::LostFacts;
 use crate::quarantine::{OwnerFailure, OwnerFault};
 
 /// What is to be done to the book.
@@ -21,6 +22,8 @@ pub enum News {
         /// What happened.
         detail: String,
     },
+    /// These instances are lost now, and no others.
+    Lost(LostFacts),
     /// If an alert about an instance is open, this is how it is now.
     Reword {
         /// What it is about.
@@ -44,6 +47,26 @@ pub enum News {
     },
 }
 
+impl News {
+    /// An alert of this kind is to be open, as urgent as its rule says.
+    pub fn raise(kind: AlertKind, subject: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::Raise {
+            kind,
+            severity: kind.rule().severity,
+            subject: subject.into(),
+            detail: detail.into(),
+        }
+    }
+
+    /// The alert of this kind is over.
+    pub fn clear(kind: AlertKind, subject: impl Into<String>) -> Self {
+        Self::Clear {
+            kinds: vec![kind],
+            subject: subject.into(),
+        }
+    }
+}
+
 /// What an event means; most mean nothing.
 #[expect(
     clippy::wildcard_enum_match_arm,
@@ -53,12 +76,11 @@ pub fn news(event: &Event) -> Option<News> {
     match event {
         Event::InstanceFlapping {
             instance, flaps, ..
-        } => Some(News::Raise {
-            kind: AlertKind::Flapping,
-            severity: Severity::Warning,
-            subject: instance.as_str().to_owned(),
-            detail: flapping(instance, *flaps),
-        }),
+        } => Some(News::raise(
+            AlertKind::Flapping,
+            instance.as_str(),
+            flapping(instance, *flaps),
+        )),
         Event::InstanceForgiven {
             instance, flaps: 0, ..
         } => Some(News::Clear {
@@ -77,12 +99,11 @@ pub fn news(event: &Event) -> Option<News> {
             missing,
             surplus,
             ..
-        } => Some(News::Raise {
-            kind: AlertKind::StreamsDiffer,
-            severity: Severity::Warning,
-            subject: instance.as_str().to_owned(),
-            detail: differ(instance, missing.zip(*surplus)),
-        }),
+        } => Some(News::raise(
+            AlertKind::StreamsDiffer,
+            instance.as_str(),
+            differ(instance, missing.zip(*surplus)),
+        )),
         Event::StreamReturned {
             stream,
             name,
@@ -90,12 +111,11 @@ pub fn news(event: &Event) -> Option<News> {
             workers,
             reason,
             ..
-        } => Some(News::Raise {
-            kind: AlertKind::StreamReturned,
-            severity: Severity::Warning,
-            subject: subject_of(*stream),
-            detail: returned(*stream, name, *returns, workers, reason.as_deref()),
-        }),
+        } => Some(News::raise(
+            AlertKind::StreamReturned,
+            subject_of(*stream),
+            returned(*stream, name, *returns, workers, reason.as_deref()),
+        )),
         Event::ReturnsOver { stream, .. } => Some(News::Clear {
             kinds: vec![AlertKind::StreamReturned],
             subject: subject_of(*stream),
@@ -106,12 +126,11 @@ pub fn news(event: &Event) -> Option<News> {
             failures,
             suspects,
             ..
-        } => Some(News::Raise {
-            kind: AlertKind::StreamQuarantined,
-            severity: Severity::Critical,
-            subject: subject_of(*stream),
-            detail: quarantined(*stream, name, failures, *suspects),
-        }),
+        } => Some(News::raise(
+            AlertKind::StreamQuarantined,
+            subject_of(*stream),
+            quarantined(*stream, name, failures, *suspects),
+        )),
         Event::QuarantineOver { stream, .. } => Some(News::Clear {
             kinds: vec![AlertKind::StreamQuarantined],
             subject: subject_of(*stream),

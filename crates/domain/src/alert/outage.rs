@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::cause::DATABASE;
-use super::kind::{AlertKind, Severity};
+use super::kind::AlertKind;
 use super::news::News;
 use crate::breaker::{BreakerName, BreakerState, Force};
 
@@ -52,12 +52,7 @@ impl StoreOutages {
     }
 
     fn news(&self) -> News {
-        let raise = |detail| News::Raise {
-            kind: AlertKind::StoreUnavailable,
-            severity: Severity::Critical,
-            subject: DATABASE.to_owned(),
-            detail,
-        };
+        let raise = |detail| News::raise(AlertKind::StoreUnavailable, DATABASE, detail);
         if self
             .0
             .values()
@@ -91,14 +86,12 @@ pub fn held_by_hand(breaker: &BreakerName, held: Option<(Force, &str)>) -> Vec<N
         kinds: vec![AlertKind::BreakerForced],
         subject: breaker.as_str().to_owned(),
     };
-    let raise = held.map(|(force, reason)| News::Raise {
-        kind: AlertKind::BreakerForced,
-        severity: Severity::Warning,
-        subject: breaker.as_str().to_owned(),
-        detail: format!(
+    let raise = held.map(|(force, reason)| {
+        let detail = format!(
             "Breaker {breaker} is held {} by hand: {reason}",
             force.as_str()
-        ),
+        );
+        News::raise(AlertKind::BreakerForced, breaker.as_str(), detail)
     });
     std::iter::once(clear).chain(raise).collect()
 }
@@ -110,7 +103,10 @@ mod tests {
     fn detail(news: Option<News>) -> Option<String> {
         match news {
             Some(News::Raise { detail, .. }) => Some(detail),
-            Some(News::Reword { .. } | News::Clear { .. } | News::Forget { .. }) | None => None,
+            Some(
+                News::Lost(_) | News::Reword { .. } | News::Clear { .. } | News::Forget { .. },
+            )
+            | None => None,
         }
     }
 

@@ -58,6 +58,39 @@ pub(super) fn sentence(event: &Event) -> String {
              {reason}",
             action.as_str()
         ),
+        Event::AlertAcknowledged {
+            alert,
+            alert_kind,
+            subject,
+            by,
+            note,
+            ..
+        } => {
+            let note = note
+                .as_ref()
+                .map_or(String::new(), |note| format!(": {note}"));
+            format!(
+                "{} acknowledged alert {alert} ({alert_kind} of {subject}){note}",
+                by.noun()
+            )
+        }
+        Event::SilenceAdded {
+            silence,
+            matchers,
+            until,
+            by,
+            reason,
+            ..
+        } => {
+            format!(
+                "{} silenced alerts with {} until {until} (silence {silence}): {reason}",
+                by.noun(),
+                matchers.join(" and ")
+            )
+        }
+        Event::SilenceEnded { silence, by, .. } => {
+            format!("{} ended silence {silence}", by.noun())
+        }
         Event::StreamCreated { stream } => format!("stream {stream} was created"),
         Event::StreamUpdated { stream, enabled } => {
             let state = if *enabled { "enabled" } else { "disabled" };

@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::brake::{BrakeAction, Ending};
 use crate::handover::AbandonReason;
-use crate::ids::{Epoch, Incarnation, IncidentId, InstanceId, RollId, StreamId};
+use crate::ids::{
+    AlertId, Epoch, Incarnation, IncidentId, InstanceId, RollId, SilenceId, StreamId,
+};
 use crate::incident::{FailureCause, IncidentOutcome};
 use crate::instance::InstanceStatus;
 use crate::planned::{DrainState, Requester, RollState};
@@ -173,6 +175,35 @@ pub enum Event {
         reason: String,
         /// When it was given.
         ordered_at: WallTime,
+    },
+    /// An operator has seen an alert. The time is its own, as of the two that follow.
+    AlertAcknowledged {
+        alert: AlertId,
+        /// What the alert is about.
+        alert_kind: String,
+        /// Whom it is about.
+        subject: String,
+        by: Requester,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+        ordered_at: WallTime,
+    },
+    /// Alerts that match call no person until a moment.
+    SilenceAdded {
+        silence: SilenceId,
+        /// Which alerts, such as `kind=flapping`.
+        matchers: Vec<String>,
+        until: WallTime,
+        by: Requester,
+        /// Why, in the operator's words.
+        reason: String,
+        ordered_at: WallTime,
+    },
+    /// A silence is over, because its end was reached or by an order.
+    SilenceEnded {
+        silence: SilenceId,
+        by: Requester,
+        ended_at: WallTime,
     },
     /// Streams begin to move so that each instance has its fair share.
     RebalanceBegun {

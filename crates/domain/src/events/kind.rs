@@ -22,6 +22,9 @@ impl Event {
         "mass_failure_held",
         "mass_failure_ended",
         "brake_ordered",
+        "alert_acknowledged",
+        "silence_added",
+        "silence_ended",
         "rebalance_begun",
         "emergency_recovered",
         "maintenance_ended",
@@ -83,6 +86,9 @@ impl Event {
             Self::MassFailureHeld { .. } => "mass_failure_held",
             Self::MassFailureEnded { .. } => "mass_failure_ended",
             Self::BrakeOrdered { .. } => "brake_ordered",
+            Self::AlertAcknowledged { .. } => "alert_acknowledged",
+            Self::SilenceAdded { .. } => "silence_added",
+            Self::SilenceEnded { .. } => "silence_ended",
             Self::RebalanceBegun { .. } => "rebalance_begun",
             Self::EmergencyRecovered { .. } => "emergency_recovered",
             Self::MaintenanceEnded { .. } => "maintenance_ended",
@@ -151,6 +157,9 @@ impl Event {
             Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::AlertAcknowledged { .. }
+            | Self::SilenceAdded { .. }
+            | Self::SilenceEnded { .. }
             | Self::RebalanceBegun { .. }
             | Self::RollChanged { .. }
             | Self::StreamCreated { .. }
@@ -196,6 +205,9 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::AlertAcknowledged { .. }
+            | Self::SilenceAdded { .. }
+            | Self::SilenceEnded { .. }
             | Self::RebalanceBegun { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }

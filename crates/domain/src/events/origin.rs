@@ -37,6 +37,9 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::AlertAcknowledged { .. }
+            | Self::SilenceAdded { .. }
+            | Self::SilenceEnded { .. }
             | Self::RebalanceBegun { .. }
             | Self::MaintenanceEnded { .. }
             | Self::InstanceCordoned { .. }
@@ -72,6 +75,9 @@ impl Event {
             | Self::DrainEnded { by, .. }
             | Self::RollChanged { by, .. }
             | Self::MaintenanceStarted { by, .. }
+            | Self::AlertAcknowledged { by, .. }
+            | Self::SilenceAdded { by, .. }
+            | Self::SilenceEnded { by, .. }
             | Self::LeaseWithdrawn { by: Some(by), .. }
             | Self::InstanceRemoved { by: Some(by), .. }
             | Self::MaintenanceEnded { by: Some(by), .. }
@@ -197,6 +203,9 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::AlertAcknowledged { .. }
+            | Self::SilenceAdded { .. }
+            | Self::SilenceEnded { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }
             | Self::InstanceCordoned { .. }

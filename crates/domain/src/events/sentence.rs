@@ -82,6 +82,9 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::AlertAcknowledged { .. }
+            | Self::SilenceAdded { .. }
+            | Self::SilenceEnded { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
@@ -310,6 +313,9 @@ impl Event {
             | Self::MassFailureHeld { .. }
             | Self::MassFailureEnded { .. }
             | Self::BrakeOrdered { .. }
+            | Self::AlertAcknowledged { .. }
+            | Self::SilenceAdded { .. }
+            | Self::SilenceEnded { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }

@@ -220,6 +220,18 @@ const DETAILS: &[(&str, &str)] = &[
         r#"{"kind":"brake_ordered","action":"release","until":1700000000000000,"reason":"seen","ordered_at":1}"#,
         "an operator gave the mass-failure brake the order `release`, with the hold until 2023-11-14T22:13:20.000000Z: seen",
     ),
+    (
+        r#"{"kind":"alert_acknowledged","alert":5,"alert_kind":"flapping","subject":"a","by":"operator","note":"mine","ordered_at":1}"#,
+        "an operator acknowledged alert 5 (flapping of a): mine",
+    ),
+    (
+        r#"{"kind":"silence_added","silence":6,"matchers":["kind=flapping","label:rack=~r."],"until":1700000000000000,"by":"operator","reason":"work","ordered_at":1}"#,
+        "an operator silenced alerts with kind=flapping and label:rack=~r. until 2023-11-14T22:13:20.000000Z (silence 6): work",
+    ),
+    (
+        r#"{"kind":"silence_ended","silence":6,"by":"program","ended_at":1}"#,
+        "the orchestrator ended silence 6",
+    ),
 ];
 
 #[test]

@@ -17,6 +17,7 @@
 
 mod chance;
 mod finding;
+mod lost;
 mod shared;
 #[cfg(test)]
 mod tests;
@@ -25,4 +26,5 @@ pub use finding::{
     AT_ONCE, CHANCE, LEAST_DAYS, LEAST_FAILURES, LEAST_INSTANCES, MOST_OF_A_KIND, Pattern,
     PatternKind, find_patterns,
 };
+pub use lost::{LostFacts, LostInstance, MIN_SHARED};
 pub use shared::{InstanceFacts, Shared, Trait};

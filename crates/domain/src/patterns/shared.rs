@@ -50,7 +50,7 @@ impl Trait {
         })
     }
 
-    fn all_of(facts: &InstanceFacts) -> impl Iterator<Item = Self> {
+    pub(crate) fn all_of(facts: &InstanceFacts) -> impl Iterator<Item = Self> {
         Self::network_of(facts)
             .into_iter()
             .chain(Self::labels_of(facts))

@@ -19,6 +19,7 @@ mod taken;
 mod tell_again;
 mod totals;
 mod verify;
+mod waiting;
 mod watch;
 
 pub use assignments::{AssignmentLine, AssignmentList};
@@ -36,7 +37,8 @@ pub use taken::{Taken, TakenAs, TakenStreams};
 pub use tell_again::Resync;
 pub use totals::{FleetTotals, MoveCounts, StreamCounts, Totals};
 pub use verify::{Claim, Judgement, VerifyClaims};
+pub use waiting::{LongWaiting, WaitingLong};
 pub use watch::{
     FAILED_COUNTS_FOR, FailedInstance, FailedInstances, FleetFacts, FleetVitals, GivenUpMoves,
-    Vitals,
+    LabelsOf, LostNow, Vitals,
 };

@@ -7,9 +7,9 @@ use super::query::Query;
 use super::totals::StreamCounts;
 use crate::fleet::{Fleet, InstanceSlot};
 use crate::ids::{InstanceId, StreamId};
-use crate::instance::InstanceStatus;
+use crate::instance::{Instance, InstanceStatus};
 use crate::lease::Leases;
-use crate::patterns::InstanceFacts;
+use crate::patterns::{InstanceFacts, LostFacts, LostInstance, MIN_SHARED, Trait};
 use crate::time::WallTime;
 use crate::timeline::Recent;
 
@@ -154,20 +154,126 @@ impl Query for FleetFacts {
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let facts = fleet.instances().map(|slot| {
             let instance = slot.instance();
-            let facts = InstanceFacts {
-                ip: instance.ip.clone(),
-                labels: instance.labels.clone(),
-            };
-            (instance.id.clone(), facts)
+            (instance.id.clone(), facts_of(instance))
         });
         facts.collect()
+    }
+}
+
+/// Returns the instances that are failed or late although nothing is planned for them. Walks the instances;
+/// what they share is counted only if enough of them are lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LostNow;
+
+impl Query for LostNow {
+    type Answer = LostFacts;
+
+    fn answer(&self, fleet: &Fleet) -> LostFacts {
+        let unplanned = || {
+            let instances = fleet.instances().map(InstanceSlot::instance);
+            instances.filter(|instance| is_unplanned(instance))
+        };
+        let mut facts = LostFacts::default();
+        for instance in unplanned() {
+            facts.all += 1;
+            let has_failed = instance.status == InstanceStatus::Failed;
+            if has_failed || instance.status == InstanceStatus::Suspect {
+                let lost = LostInstance {
+                    facts: facts_of(instance),
+                    has_failed,
+                };
+                facts.lost.insert(instance.id.clone(), lost);
+            }
+        }
+        let has_failed = facts.lost.values().any(|lost| lost.has_failed);
+        if has_failed && facts.lost.len() >= MIN_SHARED {
+            for known in unplanned().map(|instance| facts_of(instance)) {
+                for what in Trait::all_of(&known) {
+                    *facts.carriers.entry(what).or_default() += 1;
+                }
+            }
+        }
+        facts
+    }
+}
+
+/// Whether an operator expects an instance to serve.
+fn is_unplanned(instance: &Instance) -> bool {
+    match instance.status {
+        InstanceStatus::Active | InstanceStatus::Suspect | InstanceStatus::Recovering => true,
+        // Its failure is part of what is planned for it.
+        InstanceStatus::Failed => !instance.is_planned(),
+        InstanceStatus::Draining | InstanceStatus::Maintenance | InstanceStatus::Inactive => false,
+    }
+}
+
+fn facts_of(instance: &Instance) -> InstanceFacts {
+    InstanceFacts {
+        ip: instance.ip.clone(),
+        labels: instance.labels.clone(),
+    }
+}
+
+/// Returns the labels of some instances.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelsOf(pub Vec<InstanceId>);
+
+impl Query for LabelsOf {
+    type Answer = BTreeMap<InstanceId, BTreeMap<String, String>>;
+
+    fn answer(&self, fleet: &Fleet) -> Self::Answer {
+        let known = self.0.iter().filter_map(|id| fleet.instance(id));
+        let labels = known.map(|slot| (slot.instance().id.clone(), slot.instance().labels.clone()));
+        labels.collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::commands::DrainInstance;
+    use crate::pace::MovePace;
+    use crate::planned::Requester;
     use crate::sample;
+
+    #[test]
+    fn what_is_planned_is_not_lost() {
+        let mut ledger = sample::ledger();
+        for id in ["a", "b", "c", "d"] {
+            sample::run(&mut ledger, sample::register(id, 4));
+        }
+        for id in ["a", "b", "c"] {
+            sample::recover(&mut ledger, id);
+        }
+        let lost = |ledger: &crate::ledger::Ledger| LostNow.answer(ledger.saved());
+        let facts = lost(&ledger);
+        assert_eq!((facts.lost.len(), facts.all), (3, 4));
+        let at = Trait::Label {
+            key: "none".to_owned(),
+            value: String::new(),
+        };
+        assert_eq!(facts.carriers.get(&at), None);
+        let drain = DrainInstance {
+            id: "d".into(),
+            deadline_at: sample::NOW + Duration::from_secs(60),
+            by: Requester::Operator,
+            reason: None,
+            force: false,
+            then_absent_until: None,
+            pace: MovePace::default(),
+        };
+        sample::run(&mut ledger, drain);
+        assert_eq!(lost(&ledger).all, 3, "what drains is not counted");
+        sample::recover(&mut ledger, "d");
+        let facts = lost(&ledger);
+        assert_eq!(
+            (facts.lost.len(), facts.all),
+            (3, 3),
+            "its failure is planned"
+        );
+        let labels = LabelsOf(vec!["a".into(), "gone".into()]).answer(ledger.saved());
+        assert_eq!(labels.len(), 1);
+    }
 
     #[test]
     fn who_failed_and_is_empty_counts_for_an_hour() {

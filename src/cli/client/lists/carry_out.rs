@@ -26,11 +26,14 @@ pub(in crate::cli::client) fn carry_out(
         List::Moves => moves::each_block(connection, &form, order, |rows| {
             printer.rows(&rows).map_err(Cut::Output)
         }),
-        List::Instances | List::Streams | List::Alerts | List::Patterns | List::Incidents => {
-            each_page(connection, &form, form.key, order, |rows| {
-                printer.rows(&rows).map_err(Cut::Output)
-            })
-        }
+        List::Instances
+        | List::Streams
+        | List::Alerts
+        | List::Silences
+        | List::Patterns
+        | List::Incidents => each_page(connection, &form, form.key, order, |rows| {
+            printer.rows(&rows).map_err(Cut::Output)
+        }),
     };
     match rest {
         Ok(rest) => printer.end(&rest, form.none).map(|()| Exit::Done),

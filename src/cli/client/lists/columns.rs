@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::cli::client::alerts::conditions;
 use crate::cli::client::routes::in_commands;
 use crate::cli::client::table::{cell, time, words};
 use crate::logging::escapes::escaped;
@@ -88,7 +89,26 @@ pub(super) const ALERTS: &[Column] = &[
     column("SEVERITY", |row| cell(&row["severity"])),
     column("ALERT", |row| words(&row["kind"])),
     column("ABOUT", |row| cell(&row["subject"])),
+    column("ACK", |row| match row["acknowledged"].is_object() {
+        true => time(&row["acknowledged"]["at"]),
+        false => "-".to_owned(),
+    }),
+    column("SILENCED", |row| listed(&row["silenced_by"])),
     column("DETAIL", |row| in_commands(&cell(&row["detail"]))),
+    wide("ADVICE", |row| in_commands(&cell(&row["advice"]))),
+    wide("RUNBOOK", |row| cell(&row["runbook"])),
+    wide("REPEATS", |row| cell(&row["repeats"])),
+    wide("INSTANCES", |row| listed(&row["instances"])),
+    wide("NOTE", |row| cell(&row["acknowledged"]["note"])),
+];
+
+pub(super) const SILENCES: &[Column] = &[
+    column("ID", |row| cell(&row["id"])),
+    column("UNTIL (UTC)", |row| time(&row["until"])),
+    column("BY", |row| cell(&row["by"])),
+    column("ALERTS WITH", |row| conditions(&row["matchers"])),
+    column("REASON", |row| cell(&row["reason"])),
+    wide("SINCE (UTC)", |row| time(&row["created_at"])),
 ];
 
 pub(super) const PATTERNS: &[Column] = &[
@@ -203,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_row_without_values_has_dashes() {
-        for columns in [INSTANCES, STREAMS, MOVES, ALERTS, PATTERNS] {
+        for columns in [INSTANCES, STREAMS, MOVES, ALERTS, SILENCES, PATTERNS] {
             for (column, text) in columns.iter().zip(cells(columns, &json!({}))) {
                 assert!(
                     text.chars().all(|letter| "-:".contains(letter)),

@@ -52,6 +52,13 @@ impl Form {
                 columns::ALERTS,
                 "No alerts.\n",
             ),
+            List::Silences => (
+                "/resilience/silences",
+                "silences",
+                None,
+                columns::SILENCES,
+                "No silences.\n",
+            ),
             List::Patterns => (
                 "/resilience/patterns",
                 "patterns",

@@ -31,9 +31,12 @@ pub(in crate::cli::client) fn read(
     };
     let rest = match list {
         List::Moves => moves::each_block(connection, &form, &order, take),
-        List::Instances | List::Streams | List::Alerts | List::Patterns | List::Incidents => {
-            each_page(connection, &form, form.key, &order, &mut take)
-        }
+        List::Instances
+        | List::Streams
+        | List::Alerts
+        | List::Silences
+        | List::Patterns
+        | List::Incidents => each_page(connection, &form, form.key, &order, &mut take),
     };
     match rest {
         Ok(rest) => Ok((rows, next(&rest).is_some())),

@@ -12,7 +12,7 @@ use super::lane::{Lane, Progress, check_folder, checkpoint, connect_for_migratio
 use super::lock::FileLock;
 use super::operations;
 use super::place::Place;
-use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::alert::{Alert, AlertFilter, Silence};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::explain::Placing;
 use crate::domain::fleet::Snapshot;
@@ -297,6 +297,16 @@ impl Store for SqliteStore {
         let filter = filter.clone();
         self.read(move |c| operations::alerts(c, &filter, limit))
             .await
+    }
+
+    async fn save_silence(&self, silence: &Silence) -> Result<(), StoreError> {
+        let silence = silence.clone();
+        self.write(move |c| operations::save_silence(c, &silence))
+            .await
+    }
+
+    async fn silences(&self, after: WallTime) -> Result<Vec<Silence>, StoreError> {
+        self.read(move |c| operations::silences(c, after)).await
     }
 
     async fn save_health(&self, records: &[HealthRecord]) -> Result<(), StoreError> {

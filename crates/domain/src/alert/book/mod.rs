@@ -10,17 +10,21 @@
 //! ```
 //!
 //! An alert that is open is as new as the last word on it: its sentence changes, its id and the
-//! moment it was opened do not. One whose cause has an alert of its own (`cause.rs`) is not opened, and
+//! moment it was opened do not, and `repeats` counts what joined it. One whose cause has an alert of its own (`cause.rs`) is not opened, and
 //! is closed if it is open when that of the cause opens: its watcher raises it again if it
-//! outlasts its cause.
+//! outlasts its cause. Alerts about lost instances follow `lost.rs`: one that is widened has another subject
+//! and the same id. An acknowledgement lasts until its alert becomes more urgent.
 //!
 //! Raising and clearing may be repeated at will: each watcher reports what it sees, and
 //! the book notices what is new. It keeps all open alerts and the newest closed ones.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::alert::kind::{Alert, AlertFilter, AlertKind, Severity};
-use crate::ids::AlertId;
+use crate::alert::kind::{Acknowledgement, Alert, AlertFilter, AlertKind, Severity};
+use crate::alert::lost::{Loss, OpenLoss};
+use crate::alert::rule::AlertKey;
+use crate::ids::{AlertId, InstanceId};
+use crate::patterns::LostFacts;
 use crate::time::WallTime;
 use crate::timeline::Recent;
 
@@ -71,7 +75,7 @@ impl AlertBook {
         let over: Vec<(AlertKind, String)> = book
             .open
             .keys()
-            .filter(|(kind, _)| kind.ends_with_the_process())
+            .filter(|(kind, _)| kind.rule().ends_with_the_process)
             .cloned()
             .collect();
         let closed = over
@@ -98,34 +102,124 @@ impl AlertBook {
             if alert.severity > severity {
                 return None;
             }
-            let is_worse = alert.severity < severity;
-            if !is_worse && alert.detail == detail {
+            if alert.severity == severity && alert.detail == detail {
                 return None;
             }
-            alert.severity = severity;
-            detail.clone_into(&mut alert.detail);
-            return Some(match is_worse {
-                true => Raised::Escalated(alert.clone()),
-                false => Raised::Reworded(alert.clone()),
-            });
+            alert.repeats = alert.repeats.saturating_add(1);
+            return Some(updated(alert, severity, detail));
         }
-        let cause = kind.follows_from();
-        if cause.is_some_and(|cause| self.open.contains_key(&(cause, key.1.clone()))) {
-            return None;
+        if let Some(cause) = kind.rule().follows_from
+            && let Some(id) = self.open.get(&(cause, key.1.clone()))
+        {
+            let cause = self.known.get_mut(id)?;
+            cause.repeats = cause.repeats.saturating_add(1);
+            return Some(Raised::Reworded(cause.clone()));
         }
+        let is_of_instance = kind.rule().key == AlertKey::Instance;
+        let instances = is_of_instance.then(|| InstanceId::from(subject));
+        let instances = instances.into_iter().collect();
+        let alert = self.open_new(key, severity, detail.to_owned(), instances, now);
+        Some(Raised::Opened(alert))
+    }
+
+    fn open_new(
+        &mut self,
+        key: (AlertKind, String),
+        severity: Severity,
+        detail: String,
+        instances: Vec<InstanceId>,
+        now: WallTime,
+    ) -> Alert {
         self.newest = self.newest.next().max(AlertId::new(now.as_micros()));
         let alert = Alert {
             id: self.newest,
-            kind,
+            kind: key.0,
             severity,
             subject: key.1.clone(),
-            detail: detail.to_owned(),
+            instances,
+            detail,
             opened_at: now,
             closed_at: None,
+            repeats: 0,
+            acknowledged: None,
         };
         self.open.insert(key, alert.id);
         self.known.insert(alert.id, alert.clone());
-        Some(Raised::Opened(alert))
+        alert
+    }
+
+    /// Brings the alerts about lost instances up to date.
+    pub fn lose(&mut self, facts: &LostFacts, now: WallTime) -> (Vec<Raised>, Vec<Alert>) {
+        let kind = AlertKind::InstanceFailed;
+        let before: Vec<OpenLoss> = self.open_of(kind).map(open_loss).collect();
+        let losses = facts.losses(&before);
+        let subjects: BTreeSet<&str> = losses.iter().map(|loss| loss.subject.as_str()).collect();
+        // What is about a part of a loss is widened: the oldest one, so that its age stays.
+        let mut parts: BTreeMap<InstanceId, (AlertId, String)> = BTreeMap::new();
+        for alert in self
+            .open_of(kind)
+            .filter(|alert| !subjects.contains(alert.subject.as_str()))
+        {
+            for id in &alert.instances {
+                parts.insert(id.clone(), (alert.id, alert.subject.clone()));
+            }
+        }
+        let mut raised = Vec::new();
+        for loss in &losses {
+            let severity = facts.severity(loss);
+            let key = (kind, loss.subject.clone());
+            if !self.open.contains_key(&key) {
+                let part = loss.failed.iter().filter_map(|id| parts.get(id)).min();
+                if let Some((id, subject)) = part
+                    && self.open.remove(&(kind, subject.clone())).is_some()
+                {
+                    self.open.insert(key.clone(), *id);
+                }
+            }
+            match self.open.get(&key) {
+                Some(id) => raised.extend(self.update_loss(*id, loss, severity)),
+                None => {
+                    let (text, instances) = (loss.sentence(), loss.instances());
+                    let alert = self.open_new(key, severity, text, instances, now);
+                    raised.push(Raised::Opened(alert));
+                }
+            }
+        }
+        let over = self.open_of(kind).map(|alert| alert.subject.clone());
+        let over: Vec<String> = over
+            .filter(|open| !subjects.contains(open.as_str()))
+            .collect();
+        let closed = over
+            .into_iter()
+            .filter_map(|subject| self.clear(kind, &subject, now))
+            .collect();
+        (raised, closed)
+    }
+
+    fn update_loss(&mut self, id: AlertId, loss: &Loss, severity: Severity) -> Option<Raised> {
+        let alert = self.known.get_mut(&id)?;
+        let (detail, instances) = (loss.sentence(), loss.instances());
+        let severity = alert.severity.max(severity);
+        if alert.detail == detail && alert.severity == severity && alert.instances == instances {
+            return None;
+        }
+        let joined = loss
+            .failed
+            .iter()
+            .filter(|id| !alert.instances.contains(id))
+            .count();
+        let joined = u32::try_from(joined).unwrap_or(u32::MAX);
+        alert.repeats = alert.repeats.saturating_add(joined);
+        loss.subject.clone_into(&mut alert.subject);
+        alert.instances = instances;
+        Some(updated(alert, severity, &detail))
+    }
+
+    /// An operator has seen an alert. `None` if it is not open.
+    pub fn acknowledge(&mut self, id: AlertId, seen: Acknowledgement) -> Option<Alert> {
+        let alert = self.known.get_mut(&id).filter(|alert| alert.is_open())?;
+        alert.acknowledged = Some(seen);
+        Some(alert.clone())
     }
 
     /// If such an alert is open, this is how it is now.
@@ -144,7 +238,7 @@ impl AlertBook {
     pub fn join(&mut self, cause: AlertKind, subject: &str, now: WallTime) -> Vec<Alert> {
         let kinds = AlertKind::ALL.iter().copied();
         kinds
-            .filter(|kind| kind.follows_from() == Some(cause))
+            .filter(|kind| kind.rule().follows_from == Some(cause))
             .filter_map(|kind| self.clear(kind, subject, now))
             .collect()
     }
@@ -162,7 +256,8 @@ impl AlertBook {
 
     /// Everything about an instance is over: it is gone.
     pub fn clear_instance(&mut self, instance: &str, now: WallTime) -> Vec<Alert> {
-        let kinds = AlertKind::ALL.iter().filter(|kind| kind.is_of_instance());
+        let is_of_instance = |kind: &&AlertKind| kind.rule().key == AlertKey::Instance;
+        let kinds = AlertKind::ALL.iter().filter(is_of_instance);
         kinds
             .filter_map(|kind| self.clear(*kind, instance, now))
             .collect()
@@ -212,6 +307,29 @@ impl AlertBook {
             };
             self.known.remove(&id);
         }
+    }
+}
+
+/// An open alert has another sentence, or is more urgent.
+fn updated(alert: &mut Alert, severity: Severity, detail: &str) -> Raised {
+    let is_worse = alert.severity < severity;
+    alert.severity = severity;
+    detail.clone_into(&mut alert.detail);
+    match is_worse {
+        true => {
+            alert.acknowledged = None;
+            Raised::Escalated(alert.clone())
+        }
+        false => Raised::Reworded(alert.clone()),
+    }
+}
+
+fn open_loss(alert: &Alert) -> OpenLoss {
+    let is_alone = matches!(&alert.instances[..], [one] if one.as_str() == alert.subject);
+    OpenLoss {
+        subject: alert.subject.clone(),
+        is_shared: !is_alone,
+        instances: alert.instances.clone(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! Which alerts the book opens, rewords, joins, closes and forgets.
 
 use super::*;
+use crate::patterns::{InstanceFacts, LostInstance, Trait};
+use crate::planned::Requester;
 use proptest::prelude::*;
 
 const KIND: AlertKind = AlertKind::Flapping;
@@ -25,6 +27,7 @@ fn an_open_alert_says_what_is_true_now_and_keeps_its_id_and_its_age() {
     };
     let expected = Alert {
         detail: "311 streams".to_owned(),
+        repeats: 1,
         ..opened.alert().clone()
     };
     assert_eq!(now, expected);
@@ -55,7 +58,8 @@ fn what_follows_from_an_alert_joins_it() {
     let (cause, effect) = (AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery);
     let mut book = AlertBook::default();
     let mut raise = |kind, subject, now| {
-        let opened = book.raise(kind, Severity::Critical, subject, "x", at(now));
+        let raised = book.raise(kind, Severity::Critical, subject, "x", at(now));
+        let opened = raised.filter(|raised| matches!(raised, Raised::Opened(_)));
         let joined = book.join(kind, subject, at(now));
         (opened.is_some(), joined.len())
     };
@@ -185,6 +189,119 @@ fn memory_is_bounded_and_what_is_open_stays() {
     }
     assert_eq!(book.wanted(&AlertFilter::default()).count(), MAX_CLOSED + 1);
     assert_eq!(book.open_of(KIND).next().unwrap().subject, "open");
+}
+
+#[test]
+fn a_consequence_counts_as_a_repeat_of_its_cause() {
+    let (cause, effect) = (AlertKind::RecoveryExhausted, AlertKind::EmergencyRecovery);
+    let mut book = AlertBook::default();
+    book.raise(cause, Severity::Critical, "a", "x", at(1));
+    let Some(Raised::Reworded(now)) = book.raise(effect, Severity::Critical, "a", "y", at(2))
+    else {
+        panic!("not joined");
+    };
+    assert_eq!(
+        (now.kind, now.repeats, now.detail.as_str()),
+        (cause, 1, "x")
+    );
+    assert_eq!(now.instances, [InstanceId::from("a")]);
+}
+
+#[test]
+fn an_acknowledgement_lasts_until_its_alert_is_more_urgent() {
+    let mut book = AlertBook::default();
+    let id = raise(&mut book, "a", Severity::Warning, 1)
+        .unwrap()
+        .alert()
+        .id;
+    let seen = Acknowledgement {
+        at: at(2),
+        by: Requester::Operator,
+        note: Some("mine".to_owned()),
+    };
+    let alert = book.acknowledge(id, seen.clone()).unwrap();
+    assert_eq!(alert.acknowledged, Some(seen.clone()));
+    let reworded = book.reword(KIND, "a", "other words").unwrap();
+    assert_eq!(reworded.alert().acknowledged, Some(seen.clone()));
+    let worse = raise(&mut book, "a", Severity::Critical, 3).unwrap();
+    assert_eq!(worse.alert().acknowledged, None);
+    book.clear(KIND, "a", at(4));
+    assert_eq!(book.acknowledge(id, seen.clone()), None, "it is closed");
+    assert_eq!(book.acknowledge(AlertId::new(99), seen), None, "unknown");
+}
+
+/// A fleet of ten, of which so many of rack `r` have failed, and so many are late.
+fn rack(failed: &[&str], late: &[&str]) -> LostFacts {
+    let facts = || InstanceFacts {
+        ip: "rack.example".to_owned(),
+        labels: BTreeMap::from([("rack".to_owned(), "r".to_owned())]),
+    };
+    let lost = |names: &[&str], has_failed| -> Vec<(InstanceId, LostInstance)> {
+        let lost = names.iter().map(|name| {
+            let facts = facts();
+            (InstanceId::from(*name), LostInstance { facts, has_failed })
+        });
+        lost.collect()
+    };
+    let all = lost(failed, true).into_iter().chain(lost(late, false));
+    LostFacts {
+        lost: all.collect(),
+        carriers: Trait::all_of(&facts()).map(|what| (what, 4)).collect(),
+        all: 10,
+    }
+}
+
+#[test]
+fn the_alert_of_a_failure_is_widened_to_its_rack_and_closed_with_the_last() {
+    let mut book = AlertBook::default();
+    let (raised, closed) = book.lose(&rack(&["a", "b"], &[]), at(1));
+    let opened: Vec<AlertId> = raised.iter().map(|raised| raised.alert().id).collect();
+    assert_eq!((opened.len(), closed.len()), (2, 0), "each alone");
+    let seen = Acknowledgement {
+        at: at(1),
+        by: Requester::Operator,
+        note: None,
+    };
+    book.acknowledge(opened[0], seen).unwrap();
+    let (raised, closed) = book.lose(&rack(&["a", "b"], &["c", "d"]), at(2));
+    let [Raised::Escalated(wide)] = &raised[..] else {
+        panic!("{raised:?}");
+    };
+    assert_eq!(
+        (wide.id, wide.subject.as_str()),
+        (opened[0], "label rack=r")
+    );
+    assert_eq!(wide.acknowledged, None, "it is another thing now");
+    let names = |alert: &Alert| -> Vec<String> {
+        alert.instances.iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(names(wide), ["a", "b", "c", "d"]);
+    assert_eq!(wide.repeats, 1, "b joined");
+    let closed: Vec<AlertId> = closed.iter().map(|alert| alert.id).collect();
+    assert_eq!(closed, [opened[1]], "it joined");
+    assert_eq!(
+        book.lose(&rack(&["a", "b"], &["c", "d"]), at(3)),
+        (vec![], vec![])
+    );
+    let (raised, closed) = book.lose(&rack(&["b"], &[]), at(4));
+    assert!(matches!(&raised[..], [Raised::Reworded(one)] if names(one) == ["b"]));
+    assert_eq!(closed, []);
+    let (raised, closed) = book.lose(&rack(&[], &["b"]), at(5));
+    assert_eq!((raised.len(), closed.len()), (0, 1));
+    assert_eq!(closed[0].id, opened[0]);
+    assert_eq!(book.open_counts(), BTreeMap::new());
+}
+
+#[test]
+fn a_lost_rack_is_known_again_after_a_start() {
+    let mut book = AlertBook::default();
+    let facts = rack(&["a", "b", "c"], &[]);
+    let (raised, _) = book.lose(&facts, at(1));
+    assert_eq!(raised.len(), 1);
+    let kept: Vec<Alert> = book.wanted(&AlertFilter::default()).cloned().collect();
+    let (mut book, closed) = AlertBook::restore(kept, at(2));
+    assert_eq!(closed, []);
+    assert_eq!(book.lose(&facts, at(3)), (vec![], vec![]));
 }
 
 proptest! {

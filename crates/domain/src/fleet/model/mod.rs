@@ -247,6 +247,11 @@ impl Fleet {
         self.orphaned.iter().map(|rank| rank.id)
     }
 
+    /// Streams that lost their instance and are not withheld, in the order they are placed.
+    pub fn ready_orphaned(&self) -> impl Iterator<Item = StreamId> {
+        self.ready_orphans.iter().map(|rank| rank.id)
+    }
+
     /// How many streams of a group an instance owns or is promised, for each that has any.
     pub(super) fn owners_of_group(
         &self,
