@@ -169,6 +169,7 @@ impl<A: Answer, B: Answer> Answer for (A, B) {
 /// The counters of one operation.
 #[derive(Debug)]
 pub struct CallCounts {
+    done: AtomicU64,
     errors: [AtomicU64; ErrorClass::ALL.len()],
     took: Timings,
 }
@@ -176,6 +177,7 @@ pub struct CallCounts {
 impl Default for CallCounts {
     fn default() -> Self {
         Self {
+            done: AtomicU64::default(),
             errors: std::array::from_fn(|_| AtomicU64::default()),
             took: Timings::new(STORE_BOUNDS),
         }
@@ -201,9 +203,7 @@ impl CallCounts {
     /// Returns the number of calls by outcome.
     fn outcomes(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let errors = ErrorClass::ALL.map(|class| (class.as_str(), self.errors(class)));
-        let failed = errors.iter().map(|(_, calls)| calls).sum();
-        // Read before the errors are, a call could be missing here.
-        let done = self.calls().saturating_sub(failed);
+        let done = self.done.load(Ordering::Relaxed);
         [("ok", done)].into_iter().chain(errors)
     }
 }
@@ -222,10 +222,11 @@ impl StoreCalls {
     pub(super) fn count(&self, op: StoreOp, took: Duration, error: Option<&StoreError>) {
         let counts = self.of(op);
         counts.took.observe(took);
-        if let Some(error) = error {
-            let class = ErrorClass::of(error);
-            counts.errors[class as usize].fetch_add(1, Ordering::Relaxed);
-        }
+        let outcome = match error {
+            None => &counts.done,
+            Some(error) => &counts.errors[ErrorClass::of(error) as usize],
+        };
+        outcome.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -295,5 +296,24 @@ mod tests {
         let outcomes: Vec<_> = counts.outcomes().filter(|(_, calls)| *calls > 0).collect();
         assert_eq!(outcomes, [("ok", 2), ("refused", 1)]);
         assert_eq!(calls.of(StoreOp::SaveFleet).calls(), 0);
+    }
+
+    #[test]
+    fn the_calls_that_went_well_never_become_fewer() {
+        let calls = StoreCalls::default();
+        calls.count(StoreOp::Prune, Duration::from_millis(1), None);
+        let ok = || {
+            let outcomes = calls.of(StoreOp::Prune).outcomes();
+            outcomes.into_iter().next().unwrap()
+        };
+        assert_eq!(ok(), ("ok", 1));
+        // A scrape between the two steps of counting a call that failed.
+        calls
+            .of(StoreOp::Prune)
+            .took
+            .observe(Duration::from_millis(1));
+        assert_eq!(ok(), ("ok", 1));
+        calls.of(StoreOp::Prune).errors[0].fetch_add(1, Ordering::Relaxed);
+        assert_eq!(ok(), ("ok", 1));
     }
 }
