@@ -151,7 +151,7 @@ label_values! {
         Instance = "instance",
         /// A worker runs a stream that it should not run, although it was notified again.
         Surplus = "surplus",
-        /// A sink asked about a claim that is not the current one.
+        /// A sink asked about a claim to a stream that another worker owns.
         Stale = "stale",
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn verify(state: Data<AppState>, body: Body) -> Result<HttpResp
     let _permit = state.admit(Load::Read)?;
     let question = VerifyClaims::from(body.read::<VerifyRequest>().await?);
     let judgements = state.orchestrator().ask(question).await?;
-    let stale = judgements.iter().filter(|judged| !judged.is_current());
+    let stale = judgements.iter().filter(|judged| judged.is_duplicate());
     let (kind, stale) = (ClaimKind::Stale, stale.count() as u64);
     state.orchestrator().telemetry().count_claims(kind, stale);
     let rows = judgements.into_iter().map(ClaimAnswer::of);

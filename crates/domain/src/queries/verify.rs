@@ -32,6 +32,13 @@ impl Judgement {
         let current = self.current.as_ref().map(|(epoch, _)| *epoch);
         current == Some(self.claim.epoch) || self.former == Some(self.claim.epoch)
     }
+
+    /// Returns whether another worker has what is claimed: the stream has an owner, and the claim is not
+    /// current. A claim to a stream without an owner, or to an unknown one, is refused, and duplicates
+    /// nothing.
+    pub fn is_duplicate(&self) -> bool {
+        self.current.is_some() && !self.is_current()
+    }
 }
 
 /// Judges claims, in their order.
@@ -91,10 +98,12 @@ mod tests {
         sample::run(&mut ledger, RemoveInstance::new("a".into()));
         let late = judge(&ledger, first, held);
         assert!(!late.is_current());
+        assert!(late.is_duplicate());
         let (epoch, owner) = late.current.unwrap();
         assert!(epoch > held);
         assert_eq!(owner.as_str(), "b");
-        assert!(judge(&ledger, first, epoch).is_current());
+        let current = judge(&ledger, first, epoch);
+        assert!(current.is_current() && !current.is_duplicate());
         assert!(
             !judge(&ledger, first, epoch.next()).is_current(),
             "nor is one from the future"
@@ -102,6 +111,7 @@ mod tests {
 
         for nobodys in [StreamId::new(2), StreamId::new(77)] {
             let judgement = judge(&ledger, nobodys, epoch);
+            assert!(!judgement.is_duplicate(), "no other worker has it");
             assert_eq!((judgement.is_current(), judgement.current), (false, None));
         }
     }
