@@ -267,6 +267,21 @@ async fn a_silent_instance_is_counted_with_its_detection_its_recovery_and_the_mo
 }
 
 #[actix_web::test]
+async fn the_hold_of_a_mass_failure_is_no_part_of_the_detection() {
+    expect_errors(&["alert mass_failure"]);
+    let world = World::start().await;
+    for id in ["a", "b", "c", "d"] {
+        world.register(id, 3).await;
+    }
+    pass(400).await;
+    let scrape = Scrape::of(&world).await;
+    assert_eq!(scrape.value("brake_engagements_total"), 1.0);
+    assert_eq!(scrape.value("detection_delay_seconds_count"), 4.0);
+    let delay = scrape.value("detection_delay_seconds_sum") / 4.0;
+    assert!((300.0..301.0).contains(&delay), "{delay}");
+}
+
+#[actix_web::test]
 async fn time_without_an_owner_is_added_up_over_the_streams() {
     expect_errors(&["alert streams_orphaned", "alert system_health"]);
     let world = World::start().await;

@@ -80,10 +80,6 @@ impl RecoveryActor {
             };
             let at = watch.read(&actor.links.clock);
             progress.note(StepName::Reconfirm, StepResult::Done, at, "fenced");
-            if is_new && fence.ground == FenceGround::Silence {
-                let silence = entry.silence(&actor.links.clock);
-                actor.links.telemetry.detection_delay.observe(silence);
-            }
             let opened = earlier.and_then(|incident| confirmed.resume(incident));
             let case = Case {
                 confirmed,
@@ -97,6 +93,13 @@ impl RecoveryActor {
             };
             match actor.recoveries.fenced(&failure.id, failure.incarnation) {
                 Some(step) => {
+                    if is_new && fence.ground == FenceGround::Silence {
+                        // The brake may have held the recovery since the detection.
+                        let clock = &actor.links.clock;
+                        let since = clock.age(failure.detected_at);
+                        let delay = entry.silence(clock).saturating_sub(since);
+                        actor.links.telemetry.detection_delay.observe(delay);
+                    }
                     actor.cases.insert(failure.id, case);
                     actor.take(step, ctx);
                 }
