@@ -15,7 +15,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use super::store_calls::StoreCalls;
+use super::store_calls::{ErrorClass, StoreCalls};
 use super::timings::{DETECTION_BOUNDS, RECOVERY_BOUNDS, REQUEST_BOUNDS, SILENCE_BOUNDS, Timings};
 use crate::domain::alert::AlertKind;
 use crate::domain::breaker::{BreakerName, BreakerState};
@@ -310,6 +310,12 @@ impl Telemetry {
             outcome: outcome.as_str(),
         });
         begin(&self.recoveries, outcomes);
+        let errors = ErrorClass::ALL.iter().map(|class| class.as_str());
+        let outcomes = std::iter::once("saved").chain(errors);
+        begin(
+            &self.saves,
+            outcomes.map(|outcome| OutcomeLabel { outcome }),
+        );
         let reasons = AssignReason::ALL.iter().map(|reason| ReasonLabel {
             reason: reason.as_str(),
         });
