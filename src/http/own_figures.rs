@@ -15,16 +15,28 @@ use rustix::process::Resource;
 
 use crate::logging;
 
+/// The revision that the program was built from.
+const REVISION: &str = match env!("ORCHESTRATOR_BUILD_REVISION") {
+    revision if revision.is_empty() => "unknown",
+    revision => revision,
+};
+
 /// Registers the figures; returns the gauge that shows whether the process wants traffic.
 pub(super) fn register(registry: &mut Registry) -> Gauge {
     registry.register_collector(Box::new(ProcessFigures));
     registry.register_collector(Box::new(LogFigures));
     let registry = registry.sub_registry_with_prefix("orchestrator");
-    let build: Family<[(&str, &str); 1], Gauge> = Family::default();
-    build
-        .get_or_create(&[("version", env!("CARGO_PKG_VERSION"))])
-        .set(1);
-    registry.register("build_info", "Always 1; its label is the version", build);
+    let build: Family<[(&str, &str); 2], Gauge> = Family::default();
+    let (version, revision) = (
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("revision", REVISION),
+    );
+    build.get_or_create(&[version, revision]).set(1);
+    registry.register(
+        "build_info",
+        "Always 1; its labels are the version and the revision of the source",
+        build,
+    );
     let ready = Gauge::default();
     registry.register(
         "ready",
