@@ -32,6 +32,7 @@ pub(super) struct FleetGauges {
     load: Gauge,
     polls: Gauge,
     ready: Gauge,
+    complete: Gauge,
 }
 
 impl FleetGauges {
@@ -50,7 +51,13 @@ impl FleetGauges {
             load: Gauge::default(),
             polls: Gauge::default(),
             ready,
+            complete: Gauge::default(),
         };
+        registry.register(
+            "metrics_complete",
+            "Whether the figures of the fleet are of this scrape: 0 if the program could not compute them in time, and shows those of an earlier one",
+            gauges.complete.clone(),
+        );
         registry.register(
             "instances",
             "Registered instances by status",
@@ -98,6 +105,11 @@ impl FleetGauges {
     /// Sets the number of long polls that wait.
     pub(super) fn show_polls(&self, waiting: usize) {
         self.polls.set(gauge(waiting as u64));
+    }
+
+    /// Sets whether the totals are those of this scrape.
+    pub(super) fn show_complete(&self, is_complete: bool) {
+        self.complete.set(i64::from(is_complete));
     }
 
     /// Sets whether this process wants traffic.

@@ -132,6 +132,7 @@ struct Shared {
     polls: Semaphore,
     followers: Arc<Semaphore>,
     catching_up: Semaphore,
+    scrapes: Semaphore,
 }
 
 impl AppState {
@@ -163,6 +164,7 @@ impl AppState {
                 polls: Semaphore::new(limits.polls),
                 followers: Arc::new(Semaphore::new(limits.followers)),
                 catching_up: Semaphore::new(MAX_CATCHING_UP),
+                scrapes: Semaphore::new(1),
             }),
         }
     }
@@ -222,6 +224,12 @@ impl AppState {
     /// while the state exists.
     pub(super) async fn turn_to_catch_up(&self) -> Option<SemaphorePermit<'_>> {
         self.shared.catching_up.acquire().await.ok()
+    }
+
+    /// Returns when a scrape may ask for the figures of the fleet, until the permit is dropped: one at a
+    /// time, so that scrapes are never many in the FleetActor's mailbox.
+    pub(super) async fn turn_to_scrape(&self) -> Option<SemaphorePermit<'_>> {
+        self.shared.scrapes.acquire().await.ok()
     }
 
     /// Counts a request that is refused.

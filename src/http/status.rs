@@ -2,6 +2,7 @@
 //! once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::web::{self, Data, Json};
@@ -9,6 +10,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use log::error;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
+use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::answer::{Seconds, Time, Told, seconds};
@@ -16,6 +18,7 @@ use super::exposition::Exposition;
 use super::own_figures;
 use super::problem::Problem;
 use super::state::{AppState, Load};
+use crate::actors::refusal::Refusal;
 use crate::domain::instance::InstanceStatus;
 use crate::domain::stream::StreamState;
 use crate::domain::time::WallTime;
@@ -227,7 +230,17 @@ pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnsw
     })))
 }
 
-/// `GET /metrics`: of the fleet while it is loaded, else only of this process.
+/// The longest wait of a scrape for the figures of the fleet: Prometheus gives up after 10 s.
+const FIGURES_WAIT_LIMIT: Duration = Duration::from_secs(1);
+
+/// Returns the figures of the fleet, unless the FleetActor does not answer in time.
+async fn in_time<T>(figures: impl Future<Output = Result<T, Refusal>>) -> Option<T> {
+    let answer = timeout(FIGURES_WAIT_LIMIT, figures).await;
+    answer.ok().and_then(Result::ok)
+}
+
+/// `GET /metrics`: of the fleet while it is loaded, else only of this process. It is answered under any load:
+/// without the newest figures of the fleet it shows those of the last scrape, and a gauge says so.
 pub(super) async fn metrics(
     state: Option<Data<AppState>>,
     request: HttpRequest,
@@ -238,11 +251,17 @@ pub(super) async fn metrics(
         own_figures::register(&mut registry);
         return written(format, &registry);
     };
-    let _permit = state.admit(Load::Read)?;
     let orchestrator = state.orchestrator();
-    let totals = orchestrator.totals().await?;
+    let totals = in_time(async {
+        let _turn = state.turn_to_scrape().await;
+        orchestrator.totals().await
+    });
+    let totals = totals.await;
     let gauges = state.gauges();
-    gauges.show(&totals);
+    gauges.show_complete(totals.is_some());
+    if let Some(totals) = totals {
+        gauges.show(&totals);
+    }
     gauges.show_polls(state.polls_waiting());
     gauges.show_ready(state.readiness().is_ready());
     let now = orchestrator.clock().now();
@@ -272,4 +291,22 @@ fn text(format: Exposition, registry: &Registry) -> Result<String, Problem> {
 fn answer(format: Exposition, text: String) -> HttpResponse {
     let mut answer = HttpResponse::Ok();
     answer.content_type(format.content_type()).body(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn a_scrape_does_not_wait_for_a_fleet_that_does_not_answer() {
+        tokio::time::pause();
+        let never = std::future::pending::<Result<u8, Refusal>>();
+        let answer = timeout(2 * FIGURES_WAIT_LIMIT, in_time(never)).await;
+        assert_eq!(answer, Ok(None));
+        assert_eq!(
+            in_time(async { Err::<u8, _>(Refusal::ShuttingDown) }).await,
+            None
+        );
+        assert_eq!(in_time(async { Ok(7) }).await, Some(7));
+    }
 }

@@ -2,11 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "a test says what it found by failing")]
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use crate::support_http::faults::Outage;
 use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, pass, settle};
-use resilient_orchestrator::http::HttpSettings;
+use regex::Regex;
+use resilient_orchestrator::http::{HttpSettings, RequestLimits};
 use serde_json::json;
 
 /// Series by name and labels.
@@ -397,6 +399,89 @@ async fn an_outage_is_seen_in_calls_transactions_breakers_and_answers() {
     let answers = "http_requests_total{method=\"POST\",route=\"/register\",status";
     assert_eq!(scrape.value(&format!("{answers}=\"503\"}}")), refused);
     assert_eq!(scrape.value("store_up"), 0.0);
+}
+
+#[actix_web::test]
+async fn a_scrape_is_answered_however_many_requests_are_under_way() {
+    let settings = HttpSettings {
+        limits: RequestLimits {
+            reads: 0,
+            lists: 0,
+            ..RequestLimits::default()
+        },
+        ..HttpSettings::default()
+    };
+    let world = World::with(settings).await;
+    world.get("/status").await.problem(503);
+    let scrape = Scrape::of(&world).await;
+    assert_eq!(scrape.value("metrics_complete"), 1.0);
+    assert_eq!(scrape.value("instances{status=\"active\"}"), 0.0);
+}
+
+/// The selectors of a text: the name of each family, with the conditions on its labels.
+fn selectors(text: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let text = text.replace("\\\"", "\"");
+    let selector = Regex::new(r"(orchestrator_[a-z_]+)\{([^}]*)\}").unwrap();
+    let condition = Regex::new("([a-z_]+)(?:=~|!~|!=|=)\"([^\"]*)\"").unwrap();
+    let found = selector.captures_iter(&text).map(|found| {
+        let conditions = condition.captures_iter(&found[2]);
+        let conditions = conditions.map(|one| (one[1].to_owned(), one[2].to_owned()));
+        (found[1].to_owned(), conditions.collect())
+    });
+    found.collect()
+}
+
+#[actix_web::test]
+async fn the_values_of_labels_in_rules_and_dashboard_are_those_of_the_program() {
+    let world = busy().await;
+    let scrape = Scrape::of(&world).await;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+    let (mut compared, mut families) = (0, BTreeSet::new());
+    for file in [
+        "prometheus/orchestrator.rules.yml",
+        "grafana/orchestrator.json",
+    ] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        for (family, conditions) in selectors(&text) {
+            for (label, wanted) in conditions {
+                // Prometheus adds these to what it scrapes.
+                if ["job", "instance"].contains(&label.as_str()) {
+                    continue;
+                }
+                for value in wanted.split('|') {
+                    let value =
+                        Regex::new(&format!("^orchestrator_.*[{{,]{label}=\"{value}\"")).unwrap();
+                    let mut series = scrape.values.keys().filter(|key| key.starts_with(&family));
+                    assert!(
+                        series.any(|series| value.is_match(series)),
+                        "{file}: no series of {family} has {label}=~\"{wanted}\""
+                    );
+                    compared += 1;
+                    families.insert(family.clone());
+                }
+            }
+        }
+    }
+    assert!(
+        compared >= 12 && families.len() >= 7,
+        "{compared}: {families:?}"
+    );
+}
+
+#[actix_web::test]
+async fn each_outcome_of_a_transaction_begins_at_zero() {
+    let scrape = Scrape::of(&World::start().await).await;
+    for outcome in [
+        "saved",
+        "unavailable",
+        "in_doubt",
+        "refused",
+        "deposed",
+        "unusable",
+    ] {
+        let series = format!("saves_total{{outcome=\"{outcome}\"}}");
+        assert_eq!(scrape.value(&series), 0.0, "{outcome}");
+    }
 }
 
 #[actix_web::test]
