@@ -198,6 +198,11 @@ fn queries() -> BTreeSet<String> {
     let text = fs::read_to_string(shipped("grafana/orchestrator.json")).unwrap();
     let dashboard: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(dashboard["templating"]["list"][0]["type"], "datasource");
+    let fleet = &dashboard["templating"]["list"][1];
+    assert_eq!(
+        (&fleet["name"], &fleet["type"]),
+        (&json!("fleet"), &json!("query"))
+    );
     let panels = dashboard["panels"].as_array().unwrap();
     let mut queries = BTreeSet::new();
     for panel in panels.iter().filter(|panel| panel["type"] != "row") {
@@ -210,7 +215,11 @@ fn queries() -> BTreeSet<String> {
         let exprs = targets
             .iter()
             .map(|target| target["expr"].as_str().unwrap());
-        queries.extend(exprs.map(|expr| expr.replace("$__rate_interval", "5m")));
+        queries.extend(exprs.map(|expr| {
+            let expr = expr.replace("$__rate_interval", "5m");
+            assert!(expr.contains("job=~\"$fleet\""), "not of one fleet: {expr}");
+            expr.replace("$fleet", "orchestrator")
+        }));
     }
     queries
 }
