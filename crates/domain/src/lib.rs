@@ -33,6 +33,7 @@
 //! | may this orchestrator decide | [`leadership`] |
 //! | how is the whole | [`health`], [`headroom`], [`unowned`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
 //! | what happened | [`events`], [`request`] (which request led to it), [`event_filter`], [`event_tail`] (when new ones are read for followers), [`movements`], [`explain`] (why a stream was placed) |
+//! | who outside is notified | [`webhook`] |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
 //! | texts and numbers | [`settings`], [`masked_url`], [`stream_url`], [`spelling`], [`wording`] |
@@ -108,5 +109,6 @@ pub mod time;
 pub mod timeline;
 pub mod trial_timer;
 pub mod unowned;
+pub mod webhook;
 pub mod withdrawal;
 pub mod wording;
