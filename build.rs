@@ -7,7 +7,7 @@ use std::process::Command;
 use std::{env, fs, io};
 
 /// Every statement, as ordinary asynchronous Rust.
-const STATEMENTS: [&str; 2] = ["operations", "leading"];
+const STATEMENTS: [&str; 3] = ["operations", "leading", "notifying"];
 
 #[expect(
     clippy::disallowed_methods,

@@ -13,6 +13,7 @@ use super::load::{LoadedFleet, OnProgress};
 use super::retention::Expiry;
 use super::save::Save;
 use super::stored_event::StoredEvent;
+use super::webhooks::WebhookStore;
 use crate::domain::alert::{Alert, AlertFilter, Silence};
 use crate::domain::event_filter::EventFilter;
 use crate::domain::explain::Placing;
@@ -28,7 +29,7 @@ use crate::domain::time::WallTime;
 /// Every call is bounded in time by the adapter; a call that runs out of it is `Unavailable` if
 /// it only reads, `InDoubt` if it writes and may have been carried out.
 #[async_trait]
-pub trait Store: Send + Sync + fmt::Debug + 'static {
+pub trait Store: WebhookStore + Send + Sync + fmt::Debug + 'static {
     /// Takes a new term, greater than any before. From then on no older orchestrator writes.
     ///
     /// # Errors

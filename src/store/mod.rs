@@ -31,6 +31,7 @@ mod schema;
 mod sqlite;
 mod stored_event;
 mod target;
+mod webhooks;
 mod write_set;
 
 pub use census::Census;
@@ -47,3 +48,4 @@ pub use save::Save;
 pub use sqlite::SqliteStore;
 pub use stored_event::StoredEvent;
 pub use target::Target;
+pub use webhooks::{DeliveryBatch, StoredWebhook, WebhookStore};

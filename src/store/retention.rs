@@ -35,6 +35,11 @@ const PRUNE_PLACINGS: &str = "DELETE FROM placings WHERE first_epoch IN \
      AND placements.epoch >= placings.first_epoch AND placements.epoch <= placings.last_epoch) \
      LIMIT $3)";
 
+/// Deliveries that wait have no end, and stay.
+const PRUNE_DELIVERIES: &str = "DELETE FROM webhook_deliveries WHERE (target, message_id) IN \
+     (SELECT target, message_id FROM webhook_deliveries \
+     WHERE ended_at >= $1 AND ended_at <= $2 LIMIT $3)";
+
 const PRUNE_HEALTH: &str = "DELETE FROM health_history WHERE at IN \
      (SELECT at FROM health_history WHERE at >= $1 AND at <= $2 LIMIT $3)";
 
@@ -44,14 +49,17 @@ pub(super) const PRUNE_HEALTH_ROWS: &str = "DELETE FROM health_history WHERE at 
      (SELECT MIN(at) FROM (SELECT at FROM health_history ORDER BY at DESC LIMIT $1) AS kept) \
      LIMIT $2)";
 
-/// Delete one step of the last heartbeats of instances that were removed.
-pub(super) const PRUNE_FORGOTTEN: [&str; 2] = [
+/// Delete one step of what belongs to an instance, or to a receiver, that was removed.
+pub(super) const PRUNE_FORGOTTEN: [&str; 3] = [
     "DELETE FROM last_beats WHERE instance_id IN \
      (SELECT instance_id FROM last_beats WHERE NOT EXISTS \
      (SELECT 1 FROM instances WHERE instances.id = last_beats.instance_id) LIMIT $1)",
     "DELETE FROM witnessed WHERE instance_id IN \
      (SELECT instance_id FROM witnessed WHERE NOT EXISTS \
      (SELECT 1 FROM instances WHERE instances.id = witnessed.instance_id) LIMIT $1)",
+    "DELETE FROM webhook_deliveries WHERE (target, message_id) IN \
+     (SELECT target, message_id FROM webhook_deliveries WHERE NOT EXISTS \
+     (SELECT 1 FROM webhook_targets WHERE webhook_targets.name = webhook_deliveries.target) LIMIT $1)",
 ];
 
 /// The rows that stay because they are recent, and the most entries of the health history.
@@ -80,6 +88,7 @@ pub(super) fn outdated(expiry: &Expiry) -> Vec<(&'static str, Span)> {
         (PRUNE_PLACINGS, &expiry.events),
         (PRUNE_ALERTS, &expiry.alerts),
         (PRUNE_SILENCES, &expiry.events),
+        (PRUNE_DELIVERIES, &expiry.alerts),
         (PRUNE_INCIDENTS, &expiry.incidents),
         (PRUNE_HEALTH, &expiry.health),
     ];
@@ -141,6 +150,14 @@ pub const TABLES: &[(&str, Owner)] = &[
     (
         "silences",
         Owner::CleanUp("EVENT_RETENTION after their end"),
+    ),
+    (
+        "webhook_targets",
+        Owner::Bounded("at most 64: PUT /webhooks/{name} and WEBHOOKS_FILE take no more"),
+    ),
+    (
+        "webhook_deliveries",
+        Owner::CleanUp("EVENT_RETENTION after they ended, and with their target"),
     ),
     (
         "health_history",

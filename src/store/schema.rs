@@ -140,6 +140,7 @@ diesel::table! {
         acknowledged_at -> Nullable<BigInt>,
         acknowledged_by -> Nullable<Text>,
         note -> Nullable<Text>,
+        announced -> Integer,
     }
 }
 
@@ -151,6 +152,31 @@ diesel::table! {
         created_by -> Text,
         ends_at -> BigInt,
         reason -> Text,
+    }
+}
+
+diesel::table! {
+    webhook_targets (name) {
+        name -> Text,
+        body -> Text,
+        cursor -> BigInt,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (target, message_id) {
+        target -> Text,
+        message_id -> Text,
+        number -> BigInt,
+        state -> Text,
+        message -> Text,
+        attempts -> BigInt,
+        created_at -> BigInt,
+        waits_since -> BigInt,
+        next_try_at -> Nullable<BigInt>,
+        ended_at -> Nullable<BigInt>,
+        last_answer -> Nullable<Text>,
+        last_status -> Nullable<Integer>,
     }
 }
 

@@ -24,8 +24,10 @@ use resilient_orchestrator::domain::heartbeat::{BeatWatermark, LastBeat, Metrics
 use resilient_orchestrator::domain::ids::{Epoch, IncidentId, InstanceId};
 use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
 use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::domain::webhook::{Announced, Delivery, DeliveryFilter};
 use resilient_orchestrator::store::{
-    Census, Expiry, Guard, MemoryStore, Save, Settlement, Store, StoreError, StoredEvent,
+    Census, DeliveryBatch, Expiry, Guard, MemoryStore, Save, Settlement, Store, StoreError,
+    StoredEvent, StoredWebhook, WebhookStore,
 };
 use tokio::time::sleep;
 
@@ -641,5 +643,46 @@ impl Store for FaultyStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.weather(Side::Reads).await
+    }
+}
+
+#[async_trait]
+impl WebhookStore for FaultyStore {
+    async fn webhooks(&self) -> Result<Vec<StoredWebhook>, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.webhooks().await
+    }
+
+    async fn save_webhook(
+        &self,
+        webhook: &StoredWebhook,
+        skip_alerts: bool,
+    ) -> Result<(), StoreError> {
+        self.weather(Side::Writes).await?;
+        self.inner.save_webhook(webhook, skip_alerts).await
+    }
+
+    async fn delete_webhook(&self, name: &str) -> Result<(), StoreError> {
+        self.weather(Side::Writes).await?;
+        self.inner.delete_webhook(name).await
+    }
+
+    async fn unannounced(&self, limit: u32) -> Result<Vec<(Alert, Announced)>, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.unannounced(limit).await
+    }
+
+    async fn save_deliveries(&self, batch: &DeliveryBatch) -> Result<(), StoreError> {
+        self.weather(Side::Writes).await?;
+        self.inner.save_deliveries(batch).await
+    }
+
+    async fn deliveries(
+        &self,
+        filter: &DeliveryFilter,
+        limit: u32,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.deliveries(filter, limit).await
     }
 }

@@ -67,6 +67,8 @@ macro_rules! conformance {
     };
 }
 
+pub(crate) use conformance;
+
 conformance! {
     a_fresh_store_is_empty,
     a_new_term_deposes_the_old_one,

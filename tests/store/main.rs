@@ -9,3 +9,4 @@ mod postgres;
 mod sqlite;
 #[path = "../support/mod.rs"]
 mod support;
+mod webhooks;

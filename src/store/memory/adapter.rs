@@ -313,6 +313,15 @@ impl Store for MemoryStore {
         drop_rows(&mut tables.silences, &mut left, |_, silence| {
             is_past(&expiry.events, silence.until)
         });
+        let webhooks = &mut tables.webhooks;
+        webhooks
+            .announced
+            .retain(|id, _| tables.alerts.contains_key(id));
+        drop_rows(&mut webhooks.deliveries, &mut left, |(target, _), row| {
+            let end = row.ended_at;
+            end.is_some_and(|at| is_past(&expiry.alerts, at))
+                || !webhooks.targets.contains_key(target)
+        });
         drop_rows(&mut tables.incidents, &mut left, |_, incident| {
             let end = incident.ended_at;
             end.is_some_and(|at| is_past(&expiry.incidents, at))

@@ -5,5 +5,7 @@ mod events;
 mod leadership;
 mod seat;
 mod tables;
+mod webhook_tables;
+mod webhooks;
 
 pub use adapter::MemoryStore;

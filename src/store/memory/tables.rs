@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::events::EventTable;
 use super::seat::Seat;
+use super::webhook_tables::WebhookTables;
 use crate::domain::alert::{Alert, Silence};
 use crate::domain::events::DatedEvent;
 use crate::domain::explain::Placing;
@@ -42,6 +43,7 @@ pub(super) struct Tables {
     pub(super) alerts: BTreeMap<AlertId, Alert>,
     pub(super) silences: BTreeMap<SilenceId, Silence>,
     pub(super) health: BTreeMap<WallTime, HealthRecord>,
+    pub(super) webhooks: WebhookTables,
 }
 
 impl Tables {

@@ -170,7 +170,7 @@ impl PostgresStore {
             .unwrap_or_else(|error| Err(access.lost(format!("it ended early: {error}"))))
     }
 
-    async fn read<T, F>(&self, body: F) -> Result<T, StoreError>
+    pub(super) async fn read<T, F>(&self, body: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Send + 'static,
@@ -179,7 +179,7 @@ impl PostgresStore {
         self.run(Access::Read, body).await
     }
 
-    async fn write<T, F>(&self, body: F) -> Result<T, StoreError>
+    pub(super) async fn write<T, F>(&self, body: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Send + 'static,

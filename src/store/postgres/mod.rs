@@ -17,12 +17,14 @@ mod leadership;
 mod leading;
 mod loan;
 mod migrate;
+mod notifying;
 mod obstacle;
 mod operations;
 mod own_runtime;
 mod sqlstate;
 mod tls;
 mod url;
+mod webhooks;
 
 pub use adapter::PostgresStore;
 pub use leadership::PostgresLeadership;

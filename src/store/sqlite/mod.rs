@@ -18,10 +18,12 @@ mod lane;
 mod leadership;
 mod leading;
 mod lock;
+mod notifying;
 mod operations;
 mod place;
 #[cfg(test)]
 mod plans;
+mod webhooks;
 
 pub use adapter::SqliteStore;
 pub(super) use adapter::{migrate, revert_last};
