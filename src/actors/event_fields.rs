@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 
 use crate::domain::events::Event;
 use crate::domain::time::WallTime;
+use crate::store::StoredEvent;
 
 /// Returns the fields of an event by their names, without its kind.
 pub fn event_fields(event: &Event) -> Map<String, Value> {
@@ -14,6 +15,38 @@ pub fn event_fields(event: &Event) -> Map<String, Value> {
     fields.remove("kind");
     show_moments(&mut fields);
     fields
+}
+
+/// Returns an event as lists of events show it.
+pub fn event_object(stored: &StoredEvent) -> Map<String, Value> {
+    let event = &stored.event.event;
+    let mut object = event_fields(event);
+    for (name, value) in [
+        ("id", Value::from(stored.sequence)),
+        ("sequence", Value::from(stored.sequence)),
+        ("at", Value::from(stored.event.at.to_string())),
+        ("kind", Value::from(event.kind())),
+        ("severity", Value::from(event.severity().as_str())),
+        ("actor", Value::from(event.actor().as_str())),
+        ("cause", Value::from(event.cause())),
+        ("detail", Value::from(event.sentence())),
+    ] {
+        object.insert(name.to_owned(), value);
+    }
+    for (name, value) in [
+        (
+            "instance",
+            event.instance().map(|id| Value::from(id.as_str())),
+        ),
+        ("stream", event.stream().map(|id| Value::from(id.get()))),
+        ("incident", event.incident().map(|id| Value::from(id.get()))),
+    ] {
+        match value {
+            Some(value) => object.insert(name.to_owned(), value),
+            None => object.remove(name),
+        };
+    }
+    object
 }
 
 fn show_moments(fields: &mut Map<String, Value>) {

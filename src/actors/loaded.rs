@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use super::alerts::KeptAlerts;
 use super::leadership::Office;
 use super::registry::Registry;
+use super::webhooks::{KeptWebhooks, NoSender, WebhookSender};
 use crate::clock::Clock;
 use crate::domain::fleet::Standing;
 use crate::domain::health::MAX_REMEMBERED;
@@ -35,6 +36,8 @@ pub struct Loaded {
     hold: Duration,
     pub(super) incidents: Vec<Incident>,
     pub(super) alerts: KeptAlerts,
+    pub(super) webhooks: KeptWebhooks,
+    pub(super) sender: Arc<dyn WebhookSender>,
     /// Incidents that were under way when the orchestrator before ended, oldest first.
     pub(super) open_incidents: Vec<Incident>,
 }
@@ -67,6 +70,7 @@ impl Loaded {
         let most = u32::try_from(MAX_REMEMBERED).unwrap_or(u32::MAX);
         let incidents = store.incidents(&IncidentFilter::default(), most).await?;
         let alerts = KeptAlerts::from_store(store.as_ref()).await?;
+        let webhooks = KeptWebhooks::from_store(store.as_ref()).await?;
         let (instances, streams) = (fleet.instance_count(), fleet.listed_count());
         info!(term = guard.term.get(), instances, streams;
             "loaded {instances} instances and {streams} streams");
@@ -84,6 +88,8 @@ impl Loaded {
             hold: Duration::ZERO,
             incidents,
             alerts,
+            webhooks,
+            sender: Arc::new(NoSender),
             open_incidents,
         })
     }
@@ -97,6 +103,12 @@ impl Loaded {
             hold,
             ..self
         }
+    }
+
+    /// The same, with a way out to receivers.
+    #[must_use]
+    pub fn sending_by(self, sender: Arc<dyn WebhookSender>) -> Self {
+        Self { sender, ..self }
     }
 
     /// Shows every known instance as silent for as long as it was at the end of the orchestrator

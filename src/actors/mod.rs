@@ -26,6 +26,7 @@
 //! | [`clean_up`] | process | deletes what is past its retention |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
 //! | [`event_tail`] | process | announces new events with their numbers to readers that follow them |
+//! | [`webhooks`] | process | notifies receivers outside of alerts and events |
 //!
 //! The floors, from the top. Each imports only from those below it (`tests/house/circles.rs`):
 //!
@@ -37,8 +38,8 @@
 //! supervisor                    creates instance actors
 //! instance, identity,           one listener, or one question, each
 //! event_feed, event_tail,
-//! consistency, headroom,
-//! lost, waiting
+//! consistency, headroom, lost,
+//! waiting, webhooks
 //! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
 //! incident_events               reads the chain of an incident
@@ -88,3 +89,4 @@ pub mod supervisor;
 pub mod telemetry;
 pub mod timings;
 pub mod waiting;
+pub mod webhooks;

@@ -33,6 +33,7 @@ use super::rolls::RollActor;
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use super::waiting::WaitingWatch;
+use super::webhooks::{WebhookActor, WebhookLinks, WebhookSettings};
 use crate::clock::Clock;
 use crate::domain::fleet::oldest_reading;
 use crate::domain::identity::IdentityLimits;
@@ -86,6 +87,8 @@ pub struct SystemSettings {
     pub instance_retention: Duration,
     /// How long what is written is kept.
     pub retention: Retention,
+    /// The receivers outside that are written in a file.
+    pub webhooks: WebhookSettings,
     /// Seeds the jitter of retries.
     pub jitter_seed: u64,
 }
@@ -100,8 +103,8 @@ pub enum Placement {
     Apart {
         /// The actors that answer heartbeats, and those that talk to them.
         heartbeats: ArbiterHandle,
-        /// The actors that walk the fleet or its rows, and the AlertBookActor, whose silences take time
-        /// to match.
+        /// The actors that walk the fleet or its rows, the WebhookActor, and the AlertBookActor, whose
+        /// silences take time to match.
         records: ArbiterHandle,
         /// The FleetActor.
         fleet: ArbiterHandle,
@@ -172,6 +175,8 @@ pub fn start(
         guard,
         incidents,
         alerts,
+        webhooks: kept_webhooks,
+        sender,
         open_incidents,
         office,
         ..
@@ -318,6 +323,24 @@ pub fn start(
         reserved_tail,
         EventTail::new(archive.clone(), clock.clone(), vital("EventTail")),
     );
+    let (webhooks, reserved_webhooks) = reserve::<WebhookActor>(MAILBOX);
+    placement.begin_with_records(
+        reserved_webhooks,
+        WebhookActor::new(
+            kept_webhooks,
+            &settings.webhooks,
+            WebhookLinks {
+                access: access.clone(),
+                alerts: alerts.clone(),
+                sender: sender.clone(),
+                public_url: cluster.me().public_url.clone(),
+            },
+            clock.clone(),
+            telemetry.clone(),
+            settings.jitter_seed,
+            vital("WebhookActor"),
+        ),
+    );
     let fleet_links = FleetLinks {
         clock: clock.clone(),
         registry: registry.clone(),
@@ -331,6 +354,7 @@ pub fn start(
             loss_watch.recipient(),
             waiting_watch.recipient(),
             event_tail.clone().recipient(),
+            webhooks.clone().recipient(),
         ],
         access: access.clone(),
         incidents: incidents.clone(),
@@ -442,6 +466,8 @@ pub fn start(
         alerts,
         identity,
         balance,
+        webhooks,
+        sender,
         polls_end: Arc::new(PollsEnd::default()),
     };
     (orchestrator, fatalities)

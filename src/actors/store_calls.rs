@@ -47,13 +47,17 @@ pub enum StoreOp {
     ReadEvents,
     /// The reasons of a placement.
     ReadPlacing,
+    /// Webhooks, their deliveries and cursors.
+    SaveWebhooks,
+    /// Deliveries of a webhook.
+    ReadWebhooks,
     /// Deletion of what is past its retention.
     Prune,
 }
 
 impl StoreOp {
     /// Every operation.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::SaveFleet,
         Self::SettleFleet,
         Self::LoadFleet,
@@ -68,6 +72,8 @@ impl StoreOp {
         Self::ReadIncidents,
         Self::ReadEvents,
         Self::ReadPlacing,
+        Self::SaveWebhooks,
+        Self::ReadWebhooks,
         Self::Prune,
     ];
 
@@ -88,6 +94,8 @@ impl StoreOp {
             Self::ReadIncidents => "read_incidents",
             Self::ReadEvents => "read_events",
             Self::ReadPlacing => "read_placing",
+            Self::SaveWebhooks => "save_webhooks",
+            Self::ReadWebhooks => "read_webhooks",
             Self::Prune => "prune",
         }
     }

@@ -90,6 +90,29 @@ pub struct BreakerLabel {
     pub state: &'static str,
 }
 
+/// A target of webhooks.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct WebhookLabel {
+    pub webhook: String,
+}
+
+/// A target of webhooks, and how a try ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct WebhookOutcomeLabel {
+    pub webhook: String,
+    pub outcome: &'static str,
+}
+
+/// A target of webhooks, and a state its breaker may be in.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct WebhookStateLabel {
+    pub webhook: String,
+    pub state: &'static str,
+}
+
 /// A route.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -285,6 +308,12 @@ families! {
         "alerts_opened", "Alerts that were opened, by kind";
     alerts_open: Family<KindLabel, Gauge> = Family::default(),
         "alerts_open", "Alerts that are open, by kind";
+    webhook_deliveries: Family<WebhookOutcomeLabel, Counter> = Family::default(),
+        "webhook_deliveries", "Tries to deliver a message to a webhook, by how they ended: delivered, retried, failed";
+    webhook_waiting: Family<WebhookLabel, Gauge> = Family::default(),
+        "webhook_waiting", "Messages that wait for a webhook in memory";
+    webhook_breaker_state: Family<WebhookStateLabel, Gauge> = Family::default(),
+        "webhook_breaker_state", "Whether the circuit breaker of a webhook is in a state";
     sweep_differences: Counter = Counter::default(),
         "sweep_differences", "Differences found between actors, memory and store";
 }

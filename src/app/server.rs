@@ -1,6 +1,7 @@
 //! A running orchestrator, and the order in which it stops.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use actix::Arbiter;
 use actix_web::dev::ServerHandle;
@@ -15,13 +16,14 @@ use super::starting::Starting;
 use super::stop_limits::{
     ANSWER_LIMIT, FINISH_LIMIT, FLUSH_LIMIT, LAST_CALL, STOP_LIMIT, WRITE_GRACE,
 };
-use super::wiring::{http_settings, system_settings};
+use super::wiring::{http_settings, sender_settings, system_settings};
 use crate::actors::fatal::Fatal;
 use crate::actors::orchestrator::Orchestrator;
 use crate::actors::start::{Loaded, Placement, start};
 use crate::actors::telemetry::Telemetry;
 use crate::config::Config;
 use crate::http::{AppState, Gate, Phase, Readiness};
+use crate::outbound::HttpSender;
 use crate::store::StoreError;
 
 /// A running orchestrator: for `serve`, and for programs that embed one.
@@ -69,6 +71,8 @@ impl Server {
         let mut metrics = MetricsRegistry::default();
         let telemetry = Telemetry::new(&mut metrics);
         let settings = system_settings(config);
+        let sender = HttpSender::new(&sender_settings(config));
+        let loaded = loaded.sending_by(Arc::new(sender));
         let (orchestrator, fatalities) =
             start(loaded, &settings, clock.clone(), telemetry, &placement);
         let readiness = Readiness::new();

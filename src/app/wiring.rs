@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use crate::actors::clean_up::Retention;
 use crate::actors::start::SystemSettings;
+use crate::actors::webhooks::WebhookSettings;
 use crate::config::Config;
 use crate::domain::placement::PlacementSettings;
 use crate::http::{ClientLimits, HttpSettings, RequestLimits};
+use crate::outbound::SenderSettings;
 
 pub(super) fn system_settings(config: &Config) -> SystemSettings {
     SystemSettings {
@@ -28,7 +30,17 @@ pub(super) fn system_settings(config: &Config) -> SystemSettings {
         flush_interval: config.heartbeats.flush_interval,
         instance_retention: config.retention.instances,
         retention: retention(config),
+        webhooks: WebhookSettings {
+            from_file: config.webhooks.targets.clone(),
+        },
         jitter_seed: fastrand::u64(..),
+    }
+}
+
+pub(super) fn sender_settings(config: &Config) -> SenderSettings {
+    SenderSettings {
+        allow_loopback: config.webhooks.allow_loopback,
+        ca_file: config.webhooks.ca_file.clone(),
     }
 }
 
@@ -153,8 +165,13 @@ mod tests {
                 health: day * 30,
                 most_health_rows: 100_000,
             },
+            webhooks: WebhookSettings::default(),
             jitter_seed: 0,
         };
+        assert_eq!(
+            sender_settings(&Config::default()),
+            SenderSettings::default()
+        );
         assert_eq!(SystemSettings::default(), actors);
         let handlers = HttpSettings {
             default_max_streams: 20,

@@ -17,6 +17,7 @@ mod output;
 mod planned_arguments;
 mod stream_arguments;
 mod version;
+mod webhook_arguments;
 
 pub use dispatch::main;
 pub use exit::markdown_exit_codes;

@@ -27,6 +27,7 @@ mod sources;
 mod table;
 mod typo;
 mod values;
+mod webhooks;
 
 pub use address::BindAddress;
 pub use cluster::ClusterSettings;

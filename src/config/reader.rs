@@ -7,10 +7,11 @@ use super::problem::{Problem, Warning};
 use super::rules::Length;
 use super::setting::{Fallback, Kind, Setting};
 use super::sources::Sources;
-use super::{address, database, duration, log, scalar, table};
+use super::{address, database, duration, log, scalar, table, webhooks};
 use crate::domain::masked_url::masked_url;
 use crate::domain::placement::PlacementPolicy;
 use crate::domain::settings::Fraction;
+use crate::domain::webhook::TargetDraft;
 
 /// The value of one setting, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +75,36 @@ impl<'a> Reader<'a> {
             |text, _| parse(text),
             |value| value.clone().unwrap_or_else(|| "auto".to_owned()),
         )
+    }
+
+    /// Reads a text; `None` inside: the word that stands for nothing.
+    pub(super) fn name_or(
+        &mut self,
+        nothing: &'static str,
+        name: &'static str,
+    ) -> Option<Option<String>> {
+        self.read(
+            name,
+            |text, _| Ok((!text.eq_ignore_ascii_case(nothing)).then(|| text.to_owned())),
+            |value| value.clone().unwrap_or_else(|| nothing.to_owned()),
+        )
+    }
+
+    /// Reads the file with receivers of webhooks.
+    pub(super) fn webhooks(
+        &mut self,
+        name: &'static str,
+        allow_loopback: bool,
+    ) -> Option<Vec<(String, TargetDraft)>> {
+        let file = self.read(
+            name,
+            |text, _| webhooks::read_file(text, allow_loopback),
+            |file| match &file.path {
+                Some(path) => path.display().to_string(),
+                None => webhooks::NO_FILE.to_owned(),
+            },
+        )?;
+        Some(file.targets)
     }
 
     pub(super) fn log_format(&mut self, name: &'static str) -> Option<log::LogFormat> {

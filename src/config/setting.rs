@@ -44,6 +44,8 @@ pub enum Group {
     Retention,
     /// What is shown to monitoring.
     Metrics,
+    /// Receivers outside.
+    Webhooks,
     Log,
 }
 
@@ -61,6 +63,7 @@ impl Group {
             Self::Limits => "Limits",
             Self::Retention => "Retention",
             Self::Metrics => "Metrics",
+            Self::Webhooks => "Webhooks",
             Self::Log => "Log",
         }
     }

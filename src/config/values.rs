@@ -6,6 +6,7 @@ use super::address::BindAddress;
 use super::cluster::ClusterSettings;
 use super::database::DatabaseSettings;
 use super::log::LogSettings;
+use super::webhooks::WebhookSettings;
 use crate::domain::placement::PlacementSettings;
 use crate::domain::settings::{
     BalanceSettings, BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings,
@@ -42,6 +43,7 @@ pub struct Config {
     pub registration: RegistrationSettings,
     pub retention: RetentionSettings,
     pub metrics: MetricsSettings,
+    pub webhooks: WebhookSettings,
     pub log: LogSettings,
 }
 

@@ -70,6 +70,7 @@ mod silences;
 mod state;
 mod status;
 mod streams;
+mod webhooks;
 mod withholding;
 mod workers;
 

@@ -6,6 +6,7 @@ use super::problem::Problem;
 use super::requests::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, parse_integer};
 use crate::domain::breaker::BreakerName;
 use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::webhook::check_name;
 
 /// The `server_id` in the path. It is percent-decoded once, so that `%2F` is a slash of the id
 /// and `%25` a percent sign.
@@ -36,6 +37,16 @@ pub(super) fn breaker(request: &HttpRequest) -> Result<BreakerName, Problem> {
     check_text(&name, &SERVER_ID_LENGTH)
         .map_err(|reason| Problem::invalid_field("name", reason))?;
     Ok(BreakerName::new(name))
+}
+
+/// The name of a webhook in the path.
+///
+/// # Errors
+/// 422 if no webhook could ever have that name.
+pub(super) fn webhook(request: &HttpRequest) -> Result<String, Problem> {
+    let name = segment(request, "name")?;
+    check_name(&name).map_err(|reason| Problem::invalid_field("name", reason))?;
+    Ok(name)
 }
 
 /// The number in the path; `name` is what it is called in a refusal.

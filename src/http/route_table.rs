@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain, follow, health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance, recovery, resilience, rolls, shown_settings, silences, status, streams, workers,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain, follow, health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance, recovery, resilience, rolls, shown_settings, silences, status, streams, webhooks, workers,
 };
 use crate::domain::leadership::Authority;
 
@@ -140,6 +140,18 @@ static ROUTES: &[Route] = routes![
         "Reports that an instance has failed; its streams move at once, or when its lease is over.";
     Classic ShownToWorker POST "/diagnostic" [Ignored] diagnostic::compare,
         "Compares the streams that a worker runs with the streams assigned to it.";
+    Current Shown GET "/webhooks" [None] webhooks::list,
+        "Lists the receivers that are notified, and how each is; without secrets.";
+    Current Ordered PUT "/webhooks/{name}" [None] webhooks::put,
+        "Creates or changes a receiver: `url`, `format`, `secret`, `types`, `min_severity`, `enabled`, `rotate_secret`. A secret that is made is in this answer only.";
+    Current Ordered DELETE "/webhooks/{name}" [None] webhooks::delete,
+        "Deletes a receiver with its deliveries.";
+    Current Ordered POST "/webhooks/{name}/test" [None] webhooks::test,
+        "Sends a test to a receiver now, once, and says how it ended.";
+    Current Shown GET "/webhooks/{name}/deliveries" [Read] webhooks::deliveries,
+        "Lists messages on their way to a receiver, newest first; `state` (`pending`, `delivered`, `failed`), pages by `limit` (default 100) and `after`.";
+    Current Ordered POST "/webhooks/{name}/redeliver" [None] webhooks::redeliver,
+        "Sends messages again: `ids`, or all `since` a moment.";
     Current Ordered POST "/rolls" [Read] rolls::start,
         "Drains a selection of instances, one batch after the other. `label`, `instances`, `max_unavailable`, `wait`, `deadline`, `reason`; `dry_run=true` only plans.";
     Current Shown GET "/rolls" [Read] rolls::list,

@@ -33,6 +33,10 @@ impl Form {
         let mut builder = env_filter::Builder::new();
         // It logs faults of clients (a broken request, a connection cut) as errors of this program.
         builder.filter_module("actix_http", LevelFilter::Off);
+        // They show URLs and headers of requests, secrets included.
+        for module in ["ureq", "ureq_proto"] {
+            builder.filter_module(module, LevelFilter::Off);
+        }
         // A filter that cannot be read is refused with the other settings.
         let _ = builder.try_parse(&settings.filter);
         Self {

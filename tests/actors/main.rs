@@ -47,3 +47,4 @@ mod standstill;
 mod supervision;
 #[path = "../support_log/mod.rs"]
 mod support_log;
+mod webhooks;

@@ -13,6 +13,7 @@ use resilient_orchestrator::actors::registry::Entry;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::supervisor::FindChild;
 use resilient_orchestrator::actors::telemetry::Telemetry;
+use resilient_orchestrator::actors::webhooks::{NoSender, WebhookSender};
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::commands::{
     AssignOutcome, AssignStreams, Registered, Rejection, SaveStreams,
@@ -97,9 +98,20 @@ impl Rig {
     }
 
     async fn on_exactly(store: FaultyStore, settings: SystemSettings, clock: VirtualTime) -> Self {
+        Self::sending(store, settings, clock, Arc::new(NoSender)).await
+    }
+
+    /// A system with a way out to receivers.
+    pub(crate) async fn sending(
+        store: FaultyStore,
+        settings: SystemSettings,
+        clock: VirtualTime,
+        sender: Arc<dyn WebhookSender>,
+    ) -> Self {
         let log = watch();
         store.set_clock(clock.clock());
         let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
+        let loaded = loaded.sending_by(sender);
         let telemetry = Telemetry::new(&mut Metrics::default());
         let (orchestrator, fatal) = start(
             loaded,

@@ -69,6 +69,12 @@ fn the_page_of_metrics_lists_what_a_process_exposes() {
     let orchestrator = start(folder.path(), &[("METRICS_PER_INSTANCE", "on")]);
     let worker = json!({"server_id": "a", "ip": "127.0.0.1", "port": 9000});
     assert_eq!(orchestrator.post("/register", &worker).0, 200);
+    let (agent, address) = orchestrator.client();
+    let webhook = json!({"url": "https://10.0.0.1/", "types": ["alert.closed"]});
+    let saved = agent
+        .put(format!("{address}/webhooks/a"))
+        .send_json(webhook);
+    assert_eq!(saved.unwrap().status(), 200);
     let table = table(&scrape(&orchestrator));
     let page = page();
     let listed = listed(&page);

@@ -32,3 +32,4 @@ mod rolls;
 mod streams;
 #[path = "../support_http/mod.rs"]
 mod support_http;
+mod webhooks;

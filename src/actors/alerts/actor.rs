@@ -108,6 +108,7 @@ pub struct AlertBookActor {
     outages: StoreOutages,
     pub(super) refusals: RefusalLog,
     pub(super) listeners: Vec<Recipient<BookChanged>>,
+    pub(super) savers: Vec<Recipient<AlertsSaved>>,
     pub(super) retry: Alarm<Self>,
     _vital: Vital,
 }
@@ -156,6 +157,7 @@ impl AlertBookActor {
             outages: StoreOutages::default(),
             refusals: RefusalLog::default(),
             listeners,
+            savers: Vec::new(),
             retry: Alarm::of_waits(|actor| &mut actor.retry, Self::save),
             _vital: vital,
         };
@@ -300,6 +302,11 @@ impl Actor for AlertBookActor {
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct BookChanged;
+
+/// Alerts were saved.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "()")]
+pub struct AlertsSaved;
 
 /// Changes the book.
 #[derive(Debug, Clone, Message)]

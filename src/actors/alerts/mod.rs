@@ -19,14 +19,16 @@ mod acknowledging;
 mod actor;
 mod handle;
 mod questions;
+mod saves;
 mod saving;
 mod silencing;
 
 pub use acknowledging::{Acknowledge, Acknowledged, NotAcknowledged};
 pub use actor::{
-    AlertBookActor, AskLabels, BookChanged, BookLinks, InstanceLabels, KeptAlerts, OrderGiven,
-    REWORDING_INTERVAL, UpdateAlerts,
+    AlertBookActor, AlertsSaved, AskLabels, BookChanged, BookLinks, InstanceLabels, KeptAlerts,
+    OrderGiven, REWORDING_INTERVAL, UpdateAlerts,
 };
 pub use handle::Alerts;
 pub use questions::{AlertPage, AskAlerts, AskOpen, OpenAlerts};
+pub use saves::FollowSaves;
 pub use silencing::{AddSilence, AskSilenced, AskSilences, EndSilence, NotSilenced};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::prelude::*;
 use log::{debug, warn};
 
-use super::actor::AlertBookActor;
+use super::actor::{AlertBookActor, AlertsSaved};
 use crate::actors::batch::{Saved, save_each};
 use crate::actors::clean_up::Forget;
 use crate::actors::store_calls::StoreOp;
@@ -50,6 +50,9 @@ impl AlertBookActor {
         }
         if let Err(error) = &saved.result {
             debug!(error:%; "alerts could not be saved; kept for the next try");
+        }
+        for follower in &self.savers {
+            follower.do_send(AlertsSaved);
         }
         self.settle(saved.left, saved.result.is_ok(), ctx);
     }

@@ -26,6 +26,7 @@ use crate::actors::refusal::Refusal;
 use crate::actors::registry::Registry;
 use crate::actors::supervisor::Supervisor;
 use crate::actors::telemetry::Telemetry;
+use crate::actors::webhooks::{WebhookActor, WebhookSender};
 use crate::clock::Clock;
 use crate::domain::commands::{Command, DryRun};
 use crate::domain::queries::Query;
@@ -57,6 +58,8 @@ pub struct Orchestrator {
     pub(in crate::actors) change_limit: Duration,
     pub(in crate::actors) identity: Addr<IdentityActor>,
     pub(in crate::actors) balance: Addr<BalanceActor>,
+    pub(in crate::actors) webhooks: Addr<WebhookActor>,
+    pub(in crate::actors) sender: Arc<dyn WebhookSender>,
     pub(in crate::actors) polls_end: Arc<PollsEnd>,
     pub(in crate::actors) prover: Prover,
     pub(in crate::actors) cluster: ClusterView,

@@ -12,6 +12,7 @@ mod facade;
 mod heartbeat;
 mod operator;
 mod questions;
+mod webhooks;
 mod worker;
 
 pub use facade::Orchestrator;

@@ -20,6 +20,7 @@ use super::generated::SHELLS;
 use super::list_arguments;
 use super::planned_arguments;
 use super::stream_arguments;
+use super::webhook_arguments;
 use crate::app::MigrationDirection;
 
 /// The parsed command line.
@@ -132,6 +133,7 @@ where
             let file = asked.get_one::<OsString>("file").cloned();
             Command::Ask(question(Subject::SupportBundle { file }, asked))
         }
+        Some(("webhooks", asked)) => Command::Ask(webhook_arguments::order(asked)),
         Some(("recover", asked)) => {
             Command::Ask(question(Subject::Recover(text(asked, "id")), asked))
         }
@@ -322,6 +324,7 @@ fn with(config: clap::Command) -> clap::Command {
                 ),
         )
         .subcommands(planned_arguments::commands())
+        .subcommand(webhook_arguments::command())
         .subcommand(
             calling("support-bundle")
                 .about(

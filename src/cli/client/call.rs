@@ -9,7 +9,7 @@ use super::output_format::OutputFormat;
 use super::question::{Address, Question, Subject};
 use super::{
     alerts, bundle, capacity, cluster, consistency, events, explain, incidents, lists, planned,
-    rebalance, recovery, status, story, streams, top, watch,
+    rebalance, recovery, status, story, streams, top, watch, webhooks,
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::{Sink, complain};
@@ -91,6 +91,7 @@ fn answer(
         Subject::Planned(order) => return Ok(planned::carry_out(connection, order, json)),
         // Carried out before the address is read.
         Subject::SupportBundle { .. } => return Ok(Exit::Done),
+        Subject::Webhooks(order) => return webhooks::carry_out(connection, order, json, sink),
         Subject::Status { .. } => (status::ask(connection), status::show),
         Subject::Incident(id) => (
             connection.get(&recovery::path("incidents", id), &[]),
@@ -150,6 +151,7 @@ fn answer(
         | Subject::Rebalance(_)
         | Subject::Planned(_)
         | Subject::Alert(_)
+        | Subject::Webhooks(_)
         | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,

@@ -8,10 +8,10 @@ use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body, Error};
 
-use super::certificates::tls;
 use super::routes::in_commands;
 use crate::config::ServerUrl;
 use crate::logging::escapes::escaped;
+use crate::outbound::tls;
 
 /// Longer than the longest answer takes: a consistency check with a database that hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -66,7 +66,7 @@ impl Connection {
     pub(super) fn to(url: ServerUrl, ca: Option<PathBuf>) -> Result<Self, String> {
         let mut config = Agent::config_builder();
         if url.is_https() {
-            config = config.tls_config(tls(ca.as_deref())?);
+            config = config.tls_config(tls(ca.as_deref(), "--ca or ORCHESTRATOR_CA")?);
         }
         let agent = config
             .timeout_global(Some(ANSWER_LIMIT))
@@ -157,6 +157,15 @@ impl Connection {
         for (name, value) in parameters {
             request = request.query(*name, value);
         }
+        self.read(request.send_json(body))
+    }
+
+    /// Sends a PUT with a JSON body; returns the body of a 200.
+    ///
+    /// # Errors
+    /// Returns one sentence that says what happened.
+    pub(super) fn put(&self, path: &str, body: &Value) -> Result<Value, String> {
+        let request = self.agent.put(format!("{}{path}", self.url.expose()));
         self.read(request.send_json(body))
     }
 

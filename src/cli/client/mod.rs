@@ -9,7 +9,6 @@ mod alerts;
 mod bundle;
 mod call;
 mod capacity;
-mod certificates;
 mod cluster;
 mod connection;
 mod consistency;
@@ -35,6 +34,7 @@ mod streams;
 mod table;
 mod top;
 mod watch;
+mod webhooks;
 
 pub(super) use call::{ask, look};
 pub(super) use list_order::{List, ListOrder};
@@ -44,3 +44,4 @@ pub(super) use question::{
     Work,
 };
 pub(super) use stream_order::{ImportOrder, StreamsOrder};
+pub(super) use webhooks::{WebhookCall, WebhookOrder};

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 use super::list_order::ListOrder;
 use super::output_format::OutputFormat;
 use super::stream_order::StreamsOrder;
+use super::webhooks::WebhookOrder;
 
 /// A question or an order to a running orchestrator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +62,8 @@ pub(in crate::cli) enum Subject {
     Planned(PlannedOrder),
     /// What becomes of an alert.
     Alert(AlertOrder),
+    /// Receivers outside.
+    Webhooks(WebhookOrder),
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.

@@ -28,6 +28,7 @@ const COMMANDS: [(&str, &str, &str); 9] = [
         "",
     ),
     ("GET /resilience/patterns", "orchestrator patterns", ""),
+    ("GET /webhooks", "orchestrator webhooks", ""),
 ];
 
 /// Returns the sentence with each route that has a command replaced by the command.

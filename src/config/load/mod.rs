@@ -17,6 +17,7 @@ use super::values::{
     Config, HealthSettings, HeartbeatSettings, MetricsSettings, RecoverySettings,
     RegistrationSettings, RetentionSettings, ServerSettings,
 };
+use super::webhooks::{self, WebhookSettings};
 use super::{database, rules, table, typo};
 use crate::domain::leadership::LeadershipLimits;
 use crate::domain::pace::MovePace;
@@ -152,6 +153,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let default_max_streams = reader.count("MAX_STREAMS_PER_INSTANCE");
     let retention = read_retention(reader);
     let per_instance = reader.switch("METRICS_PER_INSTANCE");
+    let webhooks = read_webhooks(reader);
     let log_format = reader.log_format("LOG_FORMAT");
     let log_filter = reader.log_filter("RUST_LOG");
     Some(Config {
@@ -178,10 +180,23 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         metrics: MetricsSettings {
             per_instance: per_instance?,
         },
+        webhooks: webhooks?,
         log: LogSettings {
             format: log_format?,
             filter: log_filter?,
         },
+    })
+}
+
+fn read_webhooks(reader: &mut Reader<'_>) -> Option<WebhookSettings> {
+    let allow_loopback = reader.switch("WEBHOOK_ALLOW_LOOPBACK");
+    let ca_file = reader.name_or(webhooks::SYSTEM, "WEBHOOK_CA_FILE");
+    // If the switch is refused, the file is judged by what is allowed at most.
+    let targets = reader.webhooks("WEBHOOKS_FILE", allow_loopback.unwrap_or(true));
+    Some(WebhookSettings {
+        targets: targets?,
+        allow_loopback: allow_loopback?,
+        ca_file: ca_file?.map(PathBuf::from),
     })
 }
 

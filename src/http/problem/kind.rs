@@ -22,6 +22,7 @@ pub(super) enum Kind {
     UnknownRoll,
     UnknownAlert,
     UnknownSilence,
+    UnknownWebhook,
     MethodNotAllowed,
     NotAcceptable,
     RequestTimeout,
@@ -50,7 +51,8 @@ impl Kind {
             | Self::UnknownDrain
             | Self::UnknownRoll
             | Self::UnknownAlert
-            | Self::UnknownSilence => StatusCode::NOT_FOUND,
+            | Self::UnknownSilence
+            | Self::UnknownWebhook => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -81,6 +83,7 @@ impl Kind {
             Self::UnknownRoll => "/problems/unknown-roll",
             Self::UnknownAlert => "/problems/unknown-alert",
             Self::UnknownSilence => "/problems/unknown-silence",
+            Self::UnknownWebhook => "/problems/unknown-webhook",
             Self::MethodNotAllowed => "/problems/method-not-allowed",
             Self::NotAcceptable => "/problems/not-acceptable",
             Self::RequestTimeout => "/problems/request-timeout",
@@ -110,6 +113,7 @@ impl Kind {
             Self::UnknownRoll => "Unknown roll",
             Self::UnknownAlert => "Unknown alert",
             Self::UnknownSilence => "Unknown silence",
+            Self::UnknownWebhook => "Unknown webhook",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotAcceptable => "Not acceptable",
             Self::RequestTimeout => "Request timed out",
@@ -145,6 +149,7 @@ impl Kind {
             | Self::UnknownRoll
             | Self::UnknownAlert
             | Self::UnknownSilence
+            | Self::UnknownWebhook
             | Self::MethodNotAllowed
             | Self::NotAcceptable
             | Self::RequestTimeout

@@ -19,10 +19,12 @@ use utoipa::ToSchema;
 use self::kind::Kind;
 use crate::actors::balance::BalanceRefusal;
 use crate::actors::refusal::Refusal;
+use crate::actors::webhooks::WebhookRefusal;
 use crate::domain::brake::OrderRefused;
 use crate::domain::breaker::BreakerName;
 use crate::domain::commands::Rejection;
 use crate::domain::ids::{AlertId, Incarnation, IncidentId, SilenceId, StreamId};
+use crate::domain::webhook::MAX_TARGETS;
 
 /// How many bad fields one answer names at most; `detail` has their number.
 pub(super) const MAX_NAMED_FIELDS: usize = 1_000;
@@ -373,6 +375,38 @@ impl From<BalanceRefusal> for Problem {
         match refusal {
             BalanceRefusal::Blocked(blocked) => Self::conflict(blocked.to_string()),
             BalanceRefusal::Refused(refusal) => refusal.into(),
+        }
+    }
+}
+
+impl From<WebhookRefusal> for Problem {
+    fn from(refusal: WebhookRefusal) -> Self {
+        match refusal {
+            WebhookRefusal::Unknown(name) => Self::new(
+                Kind::UnknownWebhook,
+                format!("There is no webhook `{name}`. GET /webhooks lists them."),
+            ),
+            WebhookRefusal::FromFile(name) => Self::conflict(format!(
+                "Webhook `{name}` is written in the file that WEBHOOKS_FILE names, so it is changed \
+                 there; the file is read at the start."
+            )),
+            WebhookRefusal::Inactive(name) => Self::conflict(format!(
+                "Webhook `{name}` is off, or was stopped by an answer 410, so nothing is sent to it. \
+                 PUT /webhooks/{name} with `\"enabled\": true` starts it again."
+            )),
+            WebhookRefusal::TooMany => Self::conflict(format!(
+                "There are {MAX_TARGETS} webhooks, and no more are possible. DELETE \
+                 /webhooks/{{name}} makes room."
+            )),
+            WebhookRefusal::Invalid((field, reason)) => Self::invalid_field(field, reason),
+            WebhookRefusal::NoSuchMessage(id) => Self::new(
+                Kind::UnknownWebhook,
+                format!(
+                    "No message of this webhook has the id `{id}`. GET \
+                     /webhooks/{{name}}/deliveries lists those about alerts, and those that failed."
+                ),
+            ),
+            WebhookRefusal::Other(refusal) => refusal.into(),
         }
     }
 }

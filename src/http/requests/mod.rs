@@ -27,6 +27,7 @@ mod schema;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod webhooks;
 mod why;
 mod workers;
 
@@ -51,4 +52,5 @@ pub(super) use schema::{
     integer as integer_schema, object_of as object_schema, server_id as server_id_schema,
 };
 pub(super) use texts::parse_integer;
+pub(super) use webhooks::{DeliveriesQuery, RedeliverRequest, WebhookRequest};
 pub(super) use workers::{AssignRequest, DiagnosticRequest, RegisterRequest, ReleaseRequest};

@@ -1,4 +1,4 @@
-//! The certificates by which an orchestrator's `https` is checked.
+//! The certificates by which the `https` of other programs is checked.
 
 use std::fs;
 use std::path::Path;
@@ -14,22 +14,25 @@ const SYSTEM: [&str; 4] = [
     "/etc/ssl/cert.pem",
 ];
 
-/// Returns how connections are encrypted and checked: by the certificates of this file, or of the system.
+/// Returns how connections are encrypted and checked: by the certificates of this file, or of the system. `options` are
+/// the names under which the file is given.
 ///
 /// # Errors
 /// Returns one sentence that says what to do.
-pub(super) fn tls(file: Option<&Path>) -> Result<TlsConfig, String> {
+pub(crate) fn tls(file: Option<&Path>, options: &str) -> Result<TlsConfig, String> {
     let system = || {
         let known = SYSTEM.iter().map(Path::new);
-        known.into_iter().find(|path| path.is_file()).ok_or_else(|| {
-            "the system's certificates were not found; name a PEM file with --ca or ORCHESTRATOR_CA."
-                .to_owned()
-        })
+        known
+            .into_iter()
+            .find(|path| path.is_file())
+            .ok_or_else(|| {
+                format!("the system's certificates were not found; name a PEM file with {options}.")
+            })
     };
     let roots = match file {
         Some(named) => certificates(named).map_err(|reason| {
             let named = named.display();
-            format!("the file {named} of --ca or ORCHESTRATOR_CA {reason}.")
+            format!("the file {named} of {options} {reason}.")
         })?,
         None => {
             let file = system()?;
@@ -37,7 +40,7 @@ pub(super) fn tls(file: Option<&Path>) -> Result<TlsConfig, String> {
                 let file = file.display();
                 format!(
                     "the file {file} of the system's certificates {reason}; name another PEM file with \
-                     --ca or ORCHESTRATOR_CA."
+                     {options}."
                 )
             })?
         }
@@ -60,7 +63,7 @@ fn certificates(file: &Path) -> Result<Vec<Certificate<'static>>, String> {
     }
     if found.is_empty() {
         return Err(
-            "has no certificate; it must have those that the orchestrator's is signed with"
+            "has no certificate; it must have those that the other program's is signed with"
                 .to_owned(),
         );
     }
@@ -76,7 +79,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("ca.pem");
         let refused = |part: &str| {
-            let sentence = tls(Some(&file)).unwrap_err();
+            let sentence = tls(Some(&file), "--ca").unwrap_err();
             assert!(
                 sentence.contains("ca.pem") && sentence.contains(part),
                 "{sentence}"

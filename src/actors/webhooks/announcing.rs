@@ -1,0 +1,202 @@
+//! Makes deliveries of alerts: from the store in one transaction with their mark, or from the book while the store is
+//! out.
+
+use std::sync::Arc;
+
+use actix::prelude::*;
+
+use super::actor::WebhookActor;
+use crate::actors::alerts::AskAlerts;
+use crate::actors::store_calls::StoreOp;
+use crate::domain::alert::{Alert, AlertFilter};
+use crate::domain::ids::AlertId;
+use crate::domain::webhook::{Announced, Delivery, announce};
+use crate::store::{DeliveryBatch, Store, StoreError};
+
+/// How many alerts are announced at once.
+const PAGE: u32 = 200;
+
+/// How many alerts of the book are announced from memory at the most.
+const FROM_MEMORY: u32 = 1_000;
+
+/// How many marks are remembered.
+const MAX_MARKS: usize = 10_000;
+
+impl WebhookActor {
+    /// Begins to announce the alerts whose mark is behind, if there may be some.
+    pub(super) fn announce(&mut self, ctx: &mut Context<Self>) {
+        let has_targets = !self.receivers.is_empty();
+        let is_settled = self.unsaved_targets.is_empty() || !self.skips_alerts;
+        if !self.announce_due || !has_targets || !is_settled {
+            return;
+        }
+        if self.is_writing || self.store_retry_at.is_some() {
+            return;
+        }
+        let read = |store: Arc<dyn Store>| async move { store.unannounced(PAGE).await };
+        let Some(read) = self.access.read(StoreOp::ReadAlerts, read) else {
+            return self.retry_store();
+        };
+        self.announce_due = false;
+        // No other write may come between the read and the write that follows from it.
+        self.is_writing = true;
+        ctx.spawn(read.into_actor(self).map(|found, actor, ctx| {
+            actor.write_announcements(found, ctx);
+        }));
+    }
+
+    fn write_announcements(
+        &mut self,
+        found: Result<Vec<(Alert, Announced)>, StoreError>,
+        ctx: &mut Context<Self>,
+    ) {
+        let found = match found {
+            Ok(found) if found.is_empty() => {
+                self.is_writing = false;
+                return self.go_on(ctx);
+            }
+            Ok(found) => found,
+            Err(_) => return self.announce_again(ctx),
+        };
+        let is_full = found.len() == PAGE as usize;
+        let mut batch = DeliveryBatch::default();
+        let mut fresh = Vec::new();
+        for (alert, mark) in &found {
+            for delivery in self.deliveries_of(alert, *mark) {
+                let key = (delivery.target.clone(), delivery.message.id.clone());
+                // What was announced from memory is on its way already.
+                match self.unwritten.get(&key) {
+                    Some(known) => batch.deliveries.push(known.clone()),
+                    None => fresh.push(delivery),
+                }
+            }
+            batch.announced.push((alert.id, Announced::of(alert)));
+        }
+        batch.deliveries.extend(fresh.iter().cloned());
+        let written = batch.deliveries.clone();
+        let marks = batch.announced.clone();
+        let save = |store: Arc<dyn Store>| async move { store.save_deliveries(&batch).await };
+        let Some(save) = self.access.write(StoreOp::SaveWebhooks, save) else {
+            return self.announce_again(ctx);
+        };
+        ctx.spawn(save.into_actor(self).map(move |saved, actor, ctx| {
+            if saved.is_err() {
+                return actor.announce_again(ctx);
+            }
+            actor.is_writing = false;
+            actor.announce_due |= is_full;
+            for (id, mark) in marks {
+                actor.mark(id, mark);
+            }
+            for delivery in written {
+                let key = (delivery.target.clone(), delivery.message.id.clone());
+                // It may have gone on in the meantime.
+                if let Some(newer) = actor.unwritten.remove(&key).filter(|it| *it != delivery) {
+                    actor.keep(newer);
+                }
+            }
+            actor.take(fresh);
+            actor.go_on(ctx);
+        }));
+    }
+
+    fn announce_again(&mut self, ctx: &mut Context<Self>) {
+        self.is_writing = false;
+        self.announce_due = true;
+        self.retry_store();
+        self.go_on(ctx);
+    }
+
+    /// Returns the deliveries that follow from an alert, to all targets.
+    fn deliveries_of(&mut self, alert: &Alert, mark: Announced) -> Vec<Delivery> {
+        let targets = self.receivers.values();
+        let messages: Vec<_> = targets
+            .flat_map(|receiver| {
+                let name = receiver.target.name.clone();
+                let messages = announce(alert, mark, &receiver.target).into_iter();
+                messages.map(move |message| (name.clone(), message))
+            })
+            .collect();
+        let wall = self.clock.wall();
+        let deliveries = messages
+            .into_iter()
+            .map(|(name, message)| Delivery::new(&name, self.next_number(), message, wall));
+        deliveries.collect()
+    }
+
+    /// Hands deliveries to the lanes of their targets.
+    pub(super) fn take(&mut self, deliveries: Vec<Delivery>) {
+        let (now, wall) = (self.clock.awake(), self.clock.wall());
+        for delivery in deliveries {
+            let Some(receiver) = self.receivers.get_mut(&delivery.target) else {
+                continue;
+            };
+            let dropped = receiver.lane.put([delivery], now, wall);
+            for delivery in dropped {
+                self.given_up(delivery);
+            }
+        }
+    }
+
+    fn mark(&mut self, id: AlertId, mark: Announced) {
+        let known = self.marks.entry(id).or_insert(mark);
+        *known = mark.max(*known);
+        while self.marks.len() > MAX_MARKS {
+            self.marks.pop_first();
+        }
+    }
+
+    /// While the store is out, begins to announce what the book has.
+    pub(super) fn announce_from_memory(&mut self, ctx: &mut Context<Self>) {
+        if self.receivers.is_empty() || self.access.gate().writes().lets_through() {
+            return;
+        }
+        let ask = AskAlerts {
+            filter: AlertFilter::default(),
+            limit: FROM_MEMORY,
+        };
+        let asked = self.alerts.book().send(ask);
+        ctx.spawn(asked.into_actor(self).map(|page, actor, ctx| {
+            // Without an answer the system is ending.
+            let mut alerts = page.map(|page| page.alerts).unwrap_or_default();
+            alerts.reverse();
+            for alert in alerts {
+                let mark = actor.mark_of(&alert);
+                let deliveries = actor.deliveries_of(&alert, mark);
+                actor.mark(alert.id, Announced::of(&alert));
+                for delivery in &deliveries {
+                    let key = (delivery.target.clone(), delivery.message.id.clone());
+                    actor.unwritten.insert(key, delivery.clone());
+                }
+                actor.take(deliveries);
+            }
+            actor.announce_due = true;
+            actor.go_on(ctx);
+        }));
+    }
+
+    /// Returns what of an alert of the book was announced: of one from before this life, all that there was.
+    fn mark_of(&self, alert: &Alert) -> Announced {
+        let is_older = alert.opened_at < self.started_at;
+        let unknown = match (is_older, alert.closed_at) {
+            (false, _) => Announced::Nothing,
+            (true, Some(end)) if end < self.started_at => Announced::Closed,
+            (true, _) => Announced::of(&Alert {
+                closed_at: None,
+                ..alert.clone()
+            }),
+        };
+        self.marks.get(&alert.id).copied().unwrap_or(unknown)
+    }
+
+    /// Notes the newest state of a delivery, to be saved.
+    pub(super) fn keep(&mut self, delivery: Delivery) {
+        let key = (delivery.target.clone(), delivery.message.id.clone());
+        if let Some(unwritten) = self.unwritten.get_mut(&key) {
+            // Its row is written together with the mark of its alert.
+            *unwritten = delivery;
+            return;
+        }
+        self.dirty.insert(key, delivery);
+    }
+}

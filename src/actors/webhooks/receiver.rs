@@ -1,0 +1,134 @@
+//! What the actor knows of one target.
+
+use std::time::Duration;
+
+use crate::domain::time::{Timestamp, WallTime};
+use crate::domain::webhook::{Format, Lane, Target};
+use crate::store::StoredWebhook;
+
+/// How often an open alert is repeated to Alertmanager, which forgets it after five minutes.
+pub(super) const REPEAT_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A target, its lane, and how far it is with the events.
+#[derive(Debug)]
+pub(super) struct Receiver {
+    pub(super) target: Target,
+    pub(super) lane: Lane,
+    /// The kinds of events that it selects.
+    pub(super) kinds: Vec<&'static str>,
+    /// Every event up to this one is delivered, or has a row.
+    pub(super) cursor: i64,
+    /// Every event up to this one was read.
+    pub(super) read_to: i64,
+    /// Up to where there was no other event when the last ones were read.
+    pub(super) horizon: Option<i64>,
+    /// Whether there may be events that were not read.
+    pub(super) has_news: bool,
+    pub(super) is_reading: bool,
+    /// Events up to this one are delivered although they are old: an operator wants them again.
+    pub(super) replay_to: i64,
+    /// Which content of the target the reads under way are for.
+    pub(super) edition: u64,
+    /// When open alerts are repeated; none if they are not.
+    pub(super) repeat_at: Option<Timestamp>,
+    pub(super) is_repeating: bool,
+    pub(super) is_alerted: bool,
+    pub(super) last_success_at: Option<WallTime>,
+    pub(super) last_failure: Option<(WallTime, String)>,
+    pub(super) failing_since: Option<WallTime>,
+    /// Messages that were given up since the start of the process.
+    pub(super) given_up: u64,
+}
+
+impl Receiver {
+    pub(super) fn new(webhook: StoredWebhook, now: Timestamp) -> Self {
+        let StoredWebhook { target, cursor } = webhook;
+        let mut receiver = Self {
+            kinds: target.event_kinds(),
+            target,
+            lane: Lane::default(),
+            cursor,
+            read_to: cursor,
+            horizon: None,
+            has_news: true,
+            is_reading: false,
+            replay_to: 0,
+            edition: 0,
+            repeat_at: None,
+            is_repeating: false,
+            is_alerted: false,
+            last_success_at: None,
+            last_failure: None,
+            failing_since: None,
+            given_up: 0,
+        };
+        receiver.arm_repeat(now);
+        receiver
+    }
+
+    /// Takes another content of the target.
+    pub(super) fn change(&mut self, target: Target, cursor: i64, now: Timestamp) {
+        self.kinds = target.event_kinds();
+        self.target = target;
+        self.rewind(cursor);
+        self.arm_repeat(now);
+    }
+
+    /// Reads the events after this one, again if they were read.
+    pub(super) fn rewind(&mut self, cursor: i64) {
+        self.cursor = cursor;
+        self.read_to = cursor;
+        self.horizon = None;
+        self.has_news = true;
+        self.is_reading = false;
+        self.edition += 1;
+        self.lane.forget_events();
+    }
+
+    fn arm_repeat(&mut self, now: Timestamp) {
+        let repeats = self.target.format == Format::Alertmanager && self.target.is_active();
+        self.repeat_at = repeats.then_some(now);
+    }
+
+    /// Returns whether events are to be read now.
+    pub(super) fn is_to_read(&self, now: Timestamp) -> bool {
+        self.target.is_active()
+            && self.has_news
+            && !self.is_reading
+            && !self.kinds.is_empty()
+            && self.lane.wants_events()
+            && self.lane.is_free(now)
+    }
+
+    /// Returns when something of the target is due that waits for no answer.
+    pub(super) fn next_deadline(&self, now: Timestamp, wall: WallTime) -> Option<Timestamp> {
+        let free_at = self.lane.free_at()?;
+        let due = self.lane.next_deadline(now, wall);
+        let is_behind =
+            self.has_news && !self.is_reading && !self.kinds.is_empty() && self.lane.wants_events();
+        let read = is_behind.then_some(free_at);
+        let repeat = self.repeat_at.filter(|_| !self.is_repeating);
+        let repeat = repeat.map(|at| at.max(free_at));
+        due.into_iter().chain(read).chain(repeat).min()
+    }
+
+    /// Returns whether every event up to now is delivered, as far as is known.
+    pub(super) fn is_caught_up(&self) -> bool {
+        self.kinds.is_empty() || !self.has_news && !self.is_reading && self.lane.wants_events()
+    }
+
+    /// Moves the cursor to the horizon, if all events up to there are delivered. Returns whether it moved.
+    pub(super) fn reach_horizon(&mut self) -> bool {
+        if !self.lane.wants_events() {
+            return false;
+        }
+        match self.horizon.take() {
+            Some(horizon) if horizon > self.cursor => {
+                self.cursor = horizon;
+                self.read_to = self.read_to.max(horizon);
+                true
+            }
+            Some(_) | None => false,
+        }
+    }
+}
