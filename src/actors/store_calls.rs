@@ -57,7 +57,7 @@ pub enum StoreOp {
 
 impl StoreOp {
     /// Every operation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 17] = [
         Self::SaveFleet,
         Self::SettleFleet,
         Self::LoadFleet,

@@ -20,4 +20,5 @@ mod stall;
 mod support;
 mod systemd;
 mod top;
+mod webhooks;
 mod worker;
