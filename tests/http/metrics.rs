@@ -53,6 +53,7 @@ fn described<'a>(text: &'a str, kind: &str) -> BTreeMap<&'a str, &'a str> {
 
 /// Streams move, wait, are orphaned and claimed; a breaker opens; an instance fails.
 async fn busy() -> World {
+    expect_errors(&["alert streams_orphaned"]);
     let settings = HttpSettings {
         metrics_per_instance: true,
         ..HttpSettings::default()
