@@ -43,7 +43,7 @@ pub(super) struct AlertAnswer {
     runbook: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct SeenAnswer {
     at: Time,
     by: Requester,
@@ -106,7 +106,7 @@ pub(super) async fn alerts(
     pieces::answer(Rows::of(&Nothing {}, "alerts", rows, &end)?).await
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct AcknowledgeAnswer {
     status: &'static str,
     id: AlertId,

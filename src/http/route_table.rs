@@ -9,7 +9,9 @@ use actix_web::{HttpRequest, guard, middleware, web};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain, follow, health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance, recovery, resilience, rolls, shown_settings, silences, status, streams, webhooks, workers,
+    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain,
+    follow, health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance,
+    recovery, resilience, rolls, shown_settings, silences, status, streams, webhooks, workers,
 };
 use crate::domain::leadership::Authority;
 

@@ -3,6 +3,7 @@
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::answer::Time;
 use super::body::Body;
@@ -16,10 +17,10 @@ use crate::domain::ids::SilenceId;
 use crate::domain::masked_url::with_masked_urls;
 use crate::domain::planned::Requester;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SilenceAnswer {
     id: SilenceId,
-    matchers: Vec<Matcher>,
+    matchers: Vec<MatcherAnswer>,
     created_at: Time,
     by: Requester,
     until: Time,
@@ -27,11 +28,32 @@ pub(super) struct SilenceAnswer {
     status: &'static str,
 }
 
+#[derive(Debug, Serialize, ToSchema)]
+struct MatcherAnswer {
+    name: String,
+    value: String,
+    is_regex: bool,
+}
+
+impl From<Matcher> for MatcherAnswer {
+    fn from(matcher: Matcher) -> Self {
+        Self {
+            name: matcher.name,
+            value: matcher.value,
+            is_regex: matcher.is_regex,
+        }
+    }
+}
+
 impl SilenceAnswer {
     fn of(silence: Silence, status: &'static str) -> Self {
         Self {
             id: silence.id,
-            matchers: silence.matchers,
+            matchers: silence
+                .matchers
+                .into_iter()
+                .map(MatcherAnswer::from)
+                .collect(),
             created_at: Time(silence.created_at),
             by: silence.by,
             until: Time(silence.until),
@@ -41,7 +63,7 @@ impl SilenceAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct SilencesAnswer {
     silences: Vec<SilenceAnswer>,
 }

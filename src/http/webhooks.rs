@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Json};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::answer::{PageEnd, Time, page};
 use super::body::Body;
@@ -23,11 +23,12 @@ use crate::domain::webhook::{
 const DEFAULT_LIMIT: u32 = 100;
 
 /// A target, without its secrets.
-#[derive(Debug, Serialize)]
-struct WebhookAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct WebhookAnswer {
     name: String,
     url: String,
     format: Format,
+    #[schema(value_type = Vec<String>)]
     types: Vec<TypePattern>,
     min_severity: Option<Urgency>,
     enabled: bool,
@@ -44,7 +45,7 @@ struct WebhookAnswer {
     last_failure: Option<Failure>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 struct Failure {
     at: Time,
     reason: String,
@@ -75,8 +76,8 @@ impl From<WebhookView> for WebhookAnswer {
     }
 }
 
-#[derive(Debug, Serialize)]
-struct DeliveryAnswer {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeliveryAnswer {
     id: String,
     r#type: String,
     state: DeliveryState,
@@ -106,6 +107,40 @@ impl From<Delivery> for DeliveryAnswer {
     }
 }
 
+/// A target that was saved. The secret is there only if the program made it: it is shown once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct SavedAnswer {
+    status: &'static str,
+    created: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    #[serde(flatten)]
+    webhook: WebhookAnswer,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct DeletedAnswer {
+    status: &'static str,
+    name: String,
+}
+
+/// A try, with its state as `status`.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TestAnswer {
+    status: DeliveryState,
+    #[serde(flatten)]
+    delivery: DeliveryAnswer,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RedeliveringAnswer {
+    status: &'static str,
+    /// How many deliveries begin anew.
+    deliveries: usize,
+    /// The event behind which events are sent again.
+    events_after: Option<i64>,
+}
+
 /// `GET /webhooks`
 pub(super) async fn list(state: Data<AppState>) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::List)?;
@@ -120,7 +155,7 @@ pub(super) async fn put(
     state: Data<AppState>,
     request: HttpRequest,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<SavedAnswer>, Problem> {
     let name = params::webhook(&request)?;
     let _permit = state.admit(Load::Write)?;
     let draft = TargetDraft::from(body.read::<WebhookRequest>().await?);
@@ -134,38 +169,40 @@ pub(super) async fn put(
         }
     }
     let saved = orchestrator.put_webhook(name, draft).await?;
-    let mut answer = json!(WebhookAnswer::from(saved.view));
-    answer["status"] = "saved".into();
-    answer["created"] = saved.is_new.into();
-    if let Some(secret) = saved.secret {
-        answer["secret"] = secret.expose().into();
-    }
-    Ok(Json(answer))
+    Ok(Json(SavedAnswer {
+        status: "saved",
+        created: saved.is_new,
+        secret: saved.secret.map(|secret| secret.expose().to_owned()),
+        webhook: WebhookAnswer::from(saved.view),
+    }))
 }
 
 /// `DELETE /webhooks/{name}`
 pub(super) async fn delete(
     state: Data<AppState>,
     request: HttpRequest,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<DeletedAnswer>, Problem> {
     let name = params::webhook(&request)?;
     let _permit = state.admit(Load::Write)?;
     state.orchestrator().delete_webhook(name.clone()).await?;
-    Ok(Json(json!({"status": "deleted", "name": name})))
+    Ok(Json(DeletedAnswer {
+        status: "deleted",
+        name,
+    }))
 }
 
 /// `POST /webhooks/{name}/test`
 pub(super) async fn test(
     state: Data<AppState>,
     request: HttpRequest,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<TestAnswer>, Problem> {
     let name = params::webhook(&request)?;
     let _permit = state.admit(Load::Write)?;
     let delivery = state.orchestrator().test_webhook(name).await?;
-    let status = delivery.state.as_str();
-    let mut answer = json!(DeliveryAnswer::from(delivery));
-    answer["status"] = status.into();
-    Ok(Json(answer))
+    Ok(Json(TestAnswer {
+        status: delivery.state,
+        delivery: DeliveryAnswer::from(delivery),
+    }))
 }
 
 /// `GET /webhooks/{name}/deliveries`
@@ -197,7 +234,7 @@ pub(super) async fn redeliver(
     state: Data<AppState>,
     request: HttpRequest,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Json<RedeliveringAnswer>, Problem> {
     let name = params::webhook(&request)?;
     let _permit = state.admit(Load::Write)?;
     let body: RedeliverRequest = body.read().await?;
@@ -208,9 +245,9 @@ pub(super) async fn redeliver(
         name,
     };
     let begun = orchestrator.redeliver(order).await?;
-    Ok(Json(json!({
-        "status": "redelivering",
-        "deliveries": begun.deliveries,
-        "events_after": begun.events_after,
-    })))
+    Ok(Json(RedeliveringAnswer {
+        status: "redelivering",
+        deliveries: begun.deliveries,
+        events_after: begun.events_after,
+    }))
 }

@@ -191,7 +191,7 @@ async fn put(rig: &Rig, name: &str, draft: TargetDraft) {
 
 fn raise(rig: &Rig, subject: &str) {
     let alerts = rig.orchestrator.alerts();
-    alerts.raise(AlertKind::Flapping, Severity::Warning, subject, "it flaps");
+    alerts.raise(AlertKind::Flapping, subject, "it flaps");
 }
 
 async fn view(rig: &Rig, name: &str) -> WebhookView {
@@ -274,6 +274,9 @@ async fn an_alert_whose_delivery_was_not_written_is_delivered_by_the_next_life()
         detail: "it flaps".to_owned(),
         opened_at: rig.clock.wall(),
         closed_at: None,
+        instances: Vec::new(),
+        repeats: 0,
+        acknowledged: None,
     };
     rig.store.save_alerts(&[alert]).await.unwrap();
     let rig = again(rig, &receivers).await;

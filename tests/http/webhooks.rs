@@ -1,6 +1,6 @@
 //! Receivers outside, over HTTP.
 
-use resilient_orchestrator::domain::alert::{AlertKind, Severity};
+use resilient_orchestrator::domain::alert::AlertKind;
 use resilient_orchestrator::domain::webhook::Secret;
 use serde_json::{Value, json};
 
@@ -123,7 +123,7 @@ async fn deliveries_are_listed_page_by_page_and_sent_again() {
     put(&world, "ops", types).await.ok();
     let alerts = world.orchestrator.alerts();
     for subject in ["a", "b", "c"] {
-        alerts.raise(AlertKind::Flapping, Severity::Warning, subject, "it flaps");
+        alerts.raise(AlertKind::Flapping, subject, "it flaps");
     }
     pass(2).await;
     let page = world

@@ -76,6 +76,9 @@ fn alert(id: i64, severity: Severity) -> Alert {
         detail: "it flaps".to_owned(),
         opened_at: at(id),
         closed_at: None,
+        instances: Vec::new(),
+        repeats: 0,
+        acknowledged: None,
     }
 }
 

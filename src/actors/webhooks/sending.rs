@@ -8,7 +8,7 @@ use super::body::{body_of, body_of_all};
 use super::receiver::REPEAT_INTERVAL;
 use super::sender::OutgoingRequest;
 use crate::actors::alerts::AskAlerts;
-use crate::domain::alert::{AlertFilter, AlertKind, Severity};
+use crate::domain::alert::{AlertFilter, AlertKind};
 use crate::domain::breaker::BreakerState;
 use crate::domain::time::WallTime;
 use crate::domain::webhook::{
@@ -169,12 +169,8 @@ impl WebhookActor {
                 "Webhook `{name}` accepts no message since {since}. The last answer: {answer}. What \
                  waits is given up after 24 h."
             );
-            self.alerts.raise(
-                AlertKind::WebhookFailing,
-                Severity::Warning,
-                subject,
-                detail,
-            );
+            self.alerts
+                .raise(AlertKind::WebhookFailing, subject, detail);
         }
     }
 
@@ -195,12 +191,8 @@ impl WebhookActor {
              URL with PUT /webhooks/{name}, or delete it."
         );
         let subject = receiver.target.subject();
-        self.alerts.raise(
-            AlertKind::WebhookFailing,
-            Severity::Warning,
-            subject,
-            detail,
-        );
+        self.alerts
+            .raise(AlertKind::WebhookFailing, subject, detail);
         for mut delivery in receiver.lane.take_all() {
             delivery.give_up("the receiver answered HTTP 410 to an earlier message", wall);
             self.given_up(delivery);

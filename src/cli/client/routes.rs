@@ -6,7 +6,7 @@
 
 /// A route and the command that does the same. The name of an instance follows a path that ends
 /// with `/`.
-const COMMANDS: [(&str, &str, &str); 9] = [
+const COMMANDS: [(&str, &str, &str); 10] = [
     (
         "POST /resilience/emergency/",
         "orchestrator emergency",

@@ -72,6 +72,10 @@ impl Call {
         Self::new(Method::POST, path)
     }
 
+    pub(super) fn put(path: &'static str) -> Self {
+        Self::new(Method::PUT, path)
+    }
+
     pub(super) fn delete(path: &'static str) -> Self {
         Self::new(Method::DELETE, path)
     }

@@ -17,6 +17,7 @@
 //!
 //! The text is made when it is first asked for, and kept.
 
+mod alerts;
 mod answers;
 mod balance;
 mod call;
@@ -59,7 +60,7 @@ struct Group {
     calls: fn() -> Vec<Call>,
 }
 
-const GROUPS: [Group; 8] = [
+const GROUPS: [Group; 9] = [
     Group {
         name: "Workers",
         about: "The calls of a worker: docs/WORKERS.md explains them.",
@@ -89,6 +90,11 @@ const GROUPS: [Group; 8] = [
         name: "Resilience",
         about: "Health, failures, recoveries, breakers and the brake.",
         calls: resilience::calls,
+    },
+    Group {
+        name: "Alerts",
+        about: "Alerts, silences, and receivers outside that are notified.",
+        calls: alerts::calls,
     },
     Group {
         name: "Events",

@@ -2,7 +2,6 @@
 
 use serde_json::json;
 
-use super::super::alerts::AlertAnswer;
 use super::super::answer::Time;
 use super::super::brake::BrakeAnswer;
 use super::super::breakers::{BreakerAnswer, BreakersAnswer};
@@ -10,14 +9,13 @@ use super::super::health::{HealthAnswer, RecordAnswer, StatusAnswer};
 use super::super::patterns::{PatternAnswer, PatternsAnswer};
 use super::super::recovery::{EmergencyAnswer, ForcedAnswer};
 use super::super::requests::{
-    AlertsQuery, BrakeRequest, EmergencyQuery, ForceRequest, HistoryQuery, IncidentsQuery,
-    PatternsQuery,
+    BrakeRequest, EmergencyQuery, ForceRequest, HistoryQuery, IncidentsQuery, PatternsQuery,
 };
 use super::super::resilience::{ChainAnswer, ConsistencyAnswer, IncidentAnswer};
 use super::answers::{found, object, of, told};
 use super::call::Call;
 use super::instances::UNKNOWN;
-use crate::domain::ids::{AlertId, IncidentId};
+use crate::domain::ids::IncidentId;
 
 const REGISTERED_AGAIN: &str =
     "The instance has registered again in the meantime, so the order is out of date.";
@@ -33,14 +31,6 @@ pub(super) fn calls() -> Vec<Call> {
                 object()
                     .list("history", of::<RecordAnswer>())
                     .page::<Time>(),
-            ),
-        Call::get("/resilience/alerts")
-            .query::<AlertsQuery>()
-            .example(json!({"open": true, "limit": 10}))
-            .answers(
-                object()
-                    .list("alerts", of::<AlertAnswer>())
-                    .page::<AlertId>(),
             ),
         Call::get("/resilience/patterns")
             .query::<PatternsQuery>()

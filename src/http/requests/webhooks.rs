@@ -1,6 +1,7 @@
 //! What operators say about receivers outside.
 
 use serde::de::SeqAccess;
+use serde_json::{Value, json};
 
 use super::reading::{Json, Reader, Record, Refused, Rule, Taken};
 use super::request::request;
@@ -26,6 +27,10 @@ struct List<R> {
 impl<R: Rule> Rule for List<R> {
     type Value = Vec<R::Value>;
 
+    fn schema(&self) -> Value {
+        json!({"type": "array", "items": self.rule.schema(), "minItems": 1, "maxItems": self.most})
+    }
+
     fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
         Err(Refused::because("must be a list"))
     }
@@ -47,20 +52,32 @@ impl<R: Rule> Rule for List<R> {
     }
 }
 
+fn target_url() -> Value {
+    json!({"type": "string", "format": "uri", "pattern": "^https?://"})
+}
+
+fn target_secret() -> Value {
+    json!({"type": "string", "pattern": "^whsec_"})
+}
+
+fn type_pattern() -> Value {
+    json!({"type": "string", "minLength": 1})
+}
+
 request! {
     /// `PUT /webhooks/{name}`. An absent field keeps its value, or gets its default.
     pub(in crate::http) struct WebhookRequest {
         /// Where messages go: `http://` or `https://`. A new target needs it.
-        url: Option<TargetUrl> = parsed(|text| TargetUrl::parse(text, true)),
+        url: Option<TargetUrl> = parsed(target_url, |text| TargetUrl::parse(text, true)),
         /// `generic` (the default), `slack` or `alertmanager`.
         format: Option<Format> = word(Format::ALL, Format::as_str),
         /// `whsec_` and base64 of 24 bytes or more; one is made if there is none.
-        secret: Option<Secret> = parsed(Secret::parse),
+        secret: Option<Secret> = parsed(target_secret, Secret::parse),
         /// Whether a new secret is made, and the one before signs for another day.
         rotate_secret: Option<bool> = flag(),
         /// Patterns of types; the default is `alert.*` and `event.instance_*`.
         types: Option<Vec<TypePattern>> = List {
-            rule: parsed(TypePattern::parse),
+            rule: parsed(type_pattern, TypePattern::parse),
             most: MAX_PATTERNS,
         },
         /// Less urgent messages are left out.

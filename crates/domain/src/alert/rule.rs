@@ -120,7 +120,7 @@ rules! {
         "Add a worker by day, or raise `max_streams`: `orchestrator capacity` names the instance.";
     InvariantBroken: Critical, Invariant, false, None, "docs/OPERATIONS.md#invariant_broken",
         "See what differs: `orchestrator consistency`; a restart loads memory anew. Report it as a bug.";
-    WebhookFailing: Warning, Target, false, None, "docs/OPERATIONS.md#webhook_failing",
+    WebhookFailing: Warning, Target, true, None, "docs/OPERATIONS.md#webhook_failing",
         "See what the receiver answers: `GET /webhooks/{name}/deliveries?state=failed`; then deliver again.";
     SystemHealth: Critical, Fleet, false, None, "docs/OPERATIONS.md#system_health",
         "Look at the causes it names: `orchestrator status`.";

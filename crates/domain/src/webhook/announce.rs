@@ -119,6 +119,9 @@ mod tests {
             detail: "it flaps".to_owned(),
             opened_at: WallTime::from_micros(5),
             closed_at: closed_at.map(WallTime::from_micros),
+            instances: Vec::new(),
+            repeats: 0,
+            acknowledged: None,
         }
     }
 

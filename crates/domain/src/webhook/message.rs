@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Alert, Severity};
+use crate::alert::{Alert, AlertKey, Severity};
 use crate::events::EventSeverity;
 use crate::string_enum::string_enum;
 use crate::time::WallTime;
@@ -89,7 +89,7 @@ impl AlertNotice {
             kind: alert.kind.as_str().to_owned(),
             severity: alert.severity,
             subject: alert.subject.clone(),
-            is_of_instance: alert.kind.is_of_instance(),
+            is_of_instance: alert.kind.rule().key == AlertKey::Instance,
             detail: alert.detail.clone(),
             opened_at: alert.opened_at,
             closed_at: alert.closed_at,
