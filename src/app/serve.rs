@@ -32,8 +32,7 @@ pub fn serve(loaded: Loaded, read: ReadSettings) -> Result<(), StartError> {
             loaded = starting.load(&config) => loaded?,
             name = signals.asked_to_end(&mut reloading) => {
                 info!("{name}: shutting down before the fleet was loaded");
-                notices.stopping().await;
-                starting.stop().await;
+                tokio::join!(notices.stopping(), starting.stop());
                 return Ok(());
             }
         };
@@ -48,9 +47,10 @@ pub fn serve(loaded: Loaded, read: ReadSettings) -> Result<(), StartError> {
             }
             fatal = server.failed() => Err(fatal.into()),
         };
-        notices.stopping().await;
+        // The report costs the stop no time of its own.
+        let stop = async { tokio::join!(notices.stopping(), server.stop()).1 };
         tokio::select! {
-            stopped = server.stop() => {
+            stopped = stop => {
                 if outcome.is_err()
                     && let Err(error) = &stopped
                 {

@@ -1,4 +1,5 @@
-//! How long each step of the shutdown may take: ten seconds together, whatever hangs.
+//! Limits of the steps of the shutdown: ten seconds together, whatever hangs. The last lines of the log have
+//! one second more (`logging::finish`).
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
-//! What systemd hears of the real program: a socket of the test's own stands for it.
+//! Notifications of the real program: a socket of the test's own stands for systemd.
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tempfile::{TempDir, tempdir};
@@ -94,18 +94,36 @@ fn a_service_that_waits_for_its_database_is_not_ready_and_asks_for_time() {
 }
 
 #[test]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a real process in real time: the limit tells the pace from a slower one"
+)]
 fn a_watchdog_is_beaten_as_often_as_it_asks_for() {
     let manager = Manager::new();
     let socket = manager.path();
+    // A beat each 10 ms, where a program without a limit sends one each second.
     let settings = [
         ("NOTIFY_SOCKET", socket.as_str()),
-        ("WATCHDOG_USEC", "300000"),
+        ("WATCHDOG_USEC", "30000"),
     ];
     let orchestrator = start(manager.folder(), &settings);
     manager.wait_for("READY=1");
-    for _ in 0..10 {
+    let began = Instant::now();
+    for _ in 0..300 {
         manager.wait_for("WATCHDOG=1");
     }
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(100), "{took:?}");
+    stop(orchestrator);
+}
+
+#[test]
+fn a_watchdog_with_a_limit_of_zero_is_none() {
+    let manager = Manager::new();
+    let socket = manager.path();
+    let settings = [("NOTIFY_SOCKET", socket.as_str()), ("WATCHDOG_USEC", "0")];
+    let orchestrator = start(manager.folder(), &settings);
+    manager.wait_for("STATUS=Leads");
     stop(orchestrator);
 }
 
