@@ -4,10 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
 
 use flate2::read::GzDecoder;
 use serde_json::{Value, json};
@@ -171,5 +174,57 @@ fn a_bundle_without_an_orchestrator_has_configuration_and_version() {
         assert_eq!(manifest.matches("MISSING: ").count(), 17, "{manifest}");
         assert!(!manifest.contains(SECRET), "{manifest}");
         fs::remove_file(path).unwrap();
+    }
+}
+
+/// Reads the head of a request; returns its path without the query.
+fn path_of(connection: &TcpStream) -> String {
+    let mut lines = BufReader::new(connection).lines().map(Result::unwrap);
+    let first = lines.next().unwrap();
+    lines.find(String::is_empty).unwrap();
+    let target = first.split(' ').nth(1).unwrap();
+    target.split('?').next().unwrap().to_owned()
+}
+
+#[test]
+fn a_part_that_breaks_off_costs_no_other_and_a_refusal_is_kept() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (send, asked) = mpsc::channel();
+    // Answers as long as the test runs.
+    thread::spawn(move || {
+        while let Ok((mut connection, _)) = listener.accept() {
+            let path = path_of(&connection);
+            let (status, body) = match path.as_str() {
+                "/ready" => ("503 Service Unavailable", "{\"detail\":\"not yet\"}"),
+                _ => ("200 OK", "{\"a\":1}"),
+            };
+            // Breaks off: the body is shorter than its head says.
+            let missing = usize::from(path == "/logs" || path == "/capacity");
+            let length = body.len() + missing;
+            write!(
+                connection,
+                "HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{body}"
+            )
+            .unwrap();
+            send.send(path).unwrap();
+        }
+    });
+    let folder = tempdir().unwrap();
+    let environment = [("ORCHESTRATOR_URL", url.as_str())];
+    let output = bundle(folder.path(), &environment, &["--file", "b.tar.gz"]);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert!(output.status.success(), "{said}");
+    let asked: Vec<String> = asked.try_iter().collect();
+    let first = ["/logs", "/settings", "/metrics", "/cluster", "/ready"];
+    assert_eq!(asked[..5], first, "{asked:?}");
+    let files = unpacked(&folder.path().join("b.tar.gz"));
+    let manifest = &files["MANIFEST"];
+    assert!(!files.contains_key("log.json"), "{manifest}");
+    assert!(!files.contains_key("capacity.json"), "{manifest}");
+    assert_eq!(files["ready.json"], "{\"detail\":\"not yet\"}");
+    assert!(manifest.contains("REFUSED: not yet"), "{manifest}");
+    for name in ["settings.json", "metrics.txt", "health.json", "brake.json"] {
+        assert_eq!(files[name], "{\"a\":1}", "{manifest}");
     }
 }

@@ -328,7 +328,7 @@ fn with(config: clap::Command) -> clap::Command {
         .subcommand(
             calling("support-bundle")
                 .about(
-                    "Writes what a helper needs into one file, without passwords: configuration, version, \
+                    "Writes what a helper needs into one file, with passwords masked: configuration, version, \
                      and, if the orchestrator answers, its state, log and metrics",
                 )
                 .arg(

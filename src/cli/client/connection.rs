@@ -22,6 +22,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long an answer that goes on may be silent: three times as long as the orchestrator is.
 const SILENCE_LIMIT: Duration = Duration::from_secs(45);
 
+/// The time for each part of a bundle: one that hangs must not hold up the others for long.
+const PART_LIMIT: Duration = Duration::from_secs(15);
+
 /// How much of an answer is read: more than the longest page of the catalogue has.
 const MAX_ANSWER: u64 = 256 * 1024 * 1024;
 
@@ -39,8 +42,16 @@ pub(super) struct Refusal {
 pub(super) enum Answer {
     /// The body of a 200.
     Ok(String),
-    /// The reason of any other answer.
-    Refused(String),
+    /// Any other answer.
+    Refused { reason: String, body: String },
+}
+
+/// The reason why an answer did not come.
+#[derive(Debug)]
+pub(super) struct Unanswered {
+    pub(super) sentence: String,
+    /// Whether nothing listens there, so that a further request has no answer either.
+    pub(super) is_gone: bool,
 }
 
 /// An answer to a request for events as they happen.
@@ -96,26 +107,25 @@ impl Connection {
     /// Sends a GET; returns the body as it is. A path may have its query.
     ///
     /// # Errors
-    /// Returns one sentence if the orchestrator was not reached.
-    pub(super) fn text(&self, path: &str) -> Result<Answer, String> {
-        let answer = self
-            .agent
-            .get(format!("{}{path}", self.url.expose()))
-            .call();
-        let mut answer = answer.map_err(|error| self.unreachable(&error))?;
+    /// Returns the reason if there was no whole answer in time.
+    pub(super) fn text(&self, path: &str) -> Result<Answer, Unanswered> {
+        let unanswered = |error: Error| Unanswered {
+            sentence: self.unreachable(&error),
+            is_gone: is_gone(&error),
+        };
+        let request = self.agent.get(format!("{}{path}", self.url.expose()));
+        let request = request.config().timeout_global(Some(PART_LIMIT)).build();
+        let mut answer = request.call().map_err(unanswered)?;
         let status = answer.status().as_u16();
         let body = answer.body_mut().with_config().limit(MAX_ANSWER);
-        let body = body
-            .read_to_string()
-            .map_err(|error| self.unreachable(&error))?;
+        let body = body.read_to_string().map_err(unanswered)?;
         if status == 200 {
             return Ok(Answer::Ok(body));
         }
         let problem: Value = serde_json::from_str(&body).unwrap_or_default();
         let detail = problem["detail"].as_str().map(escaped);
-        Ok(Answer::Refused(
-            detail.unwrap_or_else(|| self.stranger(status)),
-        ))
+        let reason = detail.unwrap_or_else(|| self.stranger(status));
+        Ok(Answer::Refused { reason, body })
     }
 
     /// Sends a POST; returns the body of a 200.
@@ -269,12 +279,7 @@ impl Connection {
     fn unreachable(&self, error: &Error) -> String {
         let url = &self.url;
         match error {
-            Error::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                format!("no orchestrator answers at {url}.")
-            }
-            Error::ConnectionFailed | Error::HostNotFound => {
-                format!("no orchestrator answers at {url}.")
-            }
+            gone if is_gone(gone) => format!("no orchestrator answers at {url}."),
             Error::Timeout(_) => format!("the orchestrator at {url} does not answer in time."),
             other if other.to_string().contains("certificate") => {
                 bad_certificate(url, &other.to_string())
@@ -292,6 +297,15 @@ impl Connection {
             "unexpected response from {} (HTTP {status}, not an orchestrator's); check --url.",
             self.url
         )
+    }
+}
+
+/// Returns whether nothing listens there.
+fn is_gone(error: &Error) -> bool {
+    match error {
+        Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
+        Error::ConnectionFailed | Error::HostNotFound => true,
+        _ => false,
     }
 }
 

@@ -12,9 +12,10 @@ use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
 use crate::config;
 
-/// What the reader of a bundle is told first.
-const NOTE: &str = "Passwords are not in here: those of the settings and of the URLs of streams are masked. Names, \
-                    labels, addresses of workers and reasons of operators are. Read it before you pass it on.";
+/// The first sentences of a bundle and of the command's output.
+const NOTE: &str = "The passwords of the settings and of the URLs of streams are masked, and so is what looks like one in \
+                    other texts. Names, labels, addresses of workers and reasons of operators are in here, and may hold \
+                    a secret of another form. Read it before you pass it on.";
 
 /// Makes the bundle and returns the exit code: it is done also if parts are missing.
 pub(in crate::cli::client) fn carry_out(

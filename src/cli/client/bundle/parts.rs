@@ -4,26 +4,29 @@ use std::collections::BTreeMap;
 
 use super::archive::Member;
 use super::redacted::without_passwords;
-use crate::cli::client::connection::{Answer, Connection};
+use crate::cli::client::connection::{Answer, Connection, Unanswered};
 use crate::cli::client::lists::moves_under_way;
 use crate::cli::{check, version};
 use crate::config;
 
-/// The file of each route that is asked, with what it is.
+/// The file of each route that is asked, with its meaning. Those that need no actor and no database come first:
+/// they are answered when others are not.
 const ROUTES: [(&str, &str, &str); 16] = [
+    ("log.json", "/logs?limit=1000", "the last lines of its log"),
+    (
+        "settings.json",
+        "/settings",
+        "settings in force, without passwords",
+    ),
+    ("metrics.txt", "/metrics", "metrics"),
+    ("cluster.json", "/cluster", "who leads, and the standbys"),
+    ("ready.json", "/ready", "whether it wants requests"),
     (
         "health.json",
         "/resilience/status",
         "health, with the rules that decide it",
     ),
     ("status.json", "/status", "totals of instances and streams"),
-    ("ready.json", "/ready", "whether it wants requests"),
-    ("cluster.json", "/cluster", "who leads, and the standbys"),
-    (
-        "settings.json",
-        "/settings",
-        "settings in force, without passwords",
-    ),
     (
         "instances.json",
         "/instances?limit=1000",
@@ -69,16 +72,16 @@ const ROUTES: [(&str, &str, &str); 16] = [
         "/resilience/brake",
         "the brake of mass failures",
     ),
-    ("metrics.txt", "/metrics", "metrics"),
-    ("log.json", "/logs?limit=1000", "the last lines of its log"),
 ];
 
-/// A part: its file and what it is, with its text or the reason why it is missing.
+/// A part: its file and its meaning, with its text or the reason why it is missing.
 #[derive(Debug)]
 pub(super) struct Part {
     pub(super) name: &'static str,
     meaning: &'static str,
     content: Result<String, String>,
+    /// The reason of an answer that is no success, and whose body is the text.
+    refusal: Option<String>,
 }
 
 impl Part {
@@ -89,10 +92,11 @@ impl Part {
 
     /// Returns its line in the MANIFEST.
     pub(super) fn line(&self) -> String {
-        let what = format!("{:<20} {}", self.name, self.meaning);
-        match self.missing() {
-            None => what,
-            Some(reason) => format!("{what}; MISSING: {reason}"),
+        let part = format!("{:<20} {}", self.name, self.meaning);
+        match (self.missing(), &self.refusal) {
+            (Some(reason), _) => format!("{part}; MISSING: {reason}"),
+            (None, Some(refusal)) => format!("{part}; REFUSED: {refusal}"),
+            (None, None) => part,
         }
     }
 
@@ -116,38 +120,43 @@ pub(super) fn known_here() -> Vec<Part> {
             name: "version.json",
             meaning: "the build of this program",
             content: Ok(version::text(true)),
+            refusal: None,
         },
         Part {
             name: "config-check.txt",
             meaning: "the settings of the shell that made the bundle, without passwords",
             content: Ok(without_passwords(&settings)),
+            refusal: None,
         },
     ]
 }
 
-/// Asks an orchestrator for everything else. One that does not answer is asked no further question.
+/// Asks an orchestrator for everything else. If nothing listens there, no further question is asked. A part
+/// that does not come in time costs no other part.
 pub(super) fn asked_for(connection: Result<&Connection, &str>) -> Vec<Part> {
-    let mut unreachable = connection.as_ref().err().map(|reason| (*reason).to_owned());
+    let mut gone = connection.as_ref().err().map(|reason| (*reason).to_owned());
     let mut parts = Vec::with_capacity(ROUTES.len() + 1);
     for (name, path, meaning) in ROUTES {
-        let content = match (&unreachable, connection) {
-            (None, Ok(connection)) => connection.text(path).unwrap_or_else(|reason| {
-                unreachable = Some(reason.clone());
-                Answer::Refused(reason)
-            }),
-            (Some(reason), _) => Answer::Refused(reason.clone()),
-            (None, Err(reason)) => Answer::Refused(reason.to_owned()),
+        let (content, refusal) = match (&gone, connection) {
+            (None, Ok(connection)) => match connection.text(path) {
+                Ok(Answer::Ok(text)) => (Ok(text), None),
+                Ok(Answer::Refused { reason, body }) => (Ok(body), Some(reason)),
+                Err(Unanswered { sentence, is_gone }) => {
+                    gone = is_gone.then(|| sentence.clone());
+                    (Err(sentence), None)
+                }
+            },
+            (Some(reason), _) => (Err(reason.clone()), None),
+            (None, Err(reason)) => (Err(reason.to_owned()), None),
         };
         parts.push(Part {
             name,
             meaning,
-            content: match content {
-                Answer::Ok(text) => Ok(without_passwords(&text)),
-                Answer::Refused(reason) => Err(without_passwords(&reason)),
-            },
+            content: redacted(content),
+            refusal: refusal.as_deref().map(without_passwords),
         });
     }
-    let moves = match (unreachable, connection) {
+    let moves = match (gone, connection) {
         (None, Ok(connection)) => moves_under_way(connection),
         (Some(reason), _) => Err(reason),
         (None, Err(reason)) => Err(reason.to_owned()),
@@ -155,9 +164,15 @@ pub(super) fn asked_for(connection: Result<&Connection, &str>) -> Vec<Part> {
     parts.push(Part {
         name: "moves.json",
         meaning: "the moves under way, at most 1,000",
-        content: moves
-            .map(|moves| without_passwords(&format!("{moves:#}\n")))
-            .map_err(|reason| without_passwords(&reason)),
+        content: redacted(moves.map(|moves| format!("{moves:#}\n"))),
+        refusal: None,
     });
     parts
+}
+
+fn redacted(content: Result<String, String>) -> Result<String, String> {
+    match content {
+        Ok(text) => Ok(without_passwords(&text)),
+        Err(reason) => Err(without_passwords(&reason)),
+    }
 }
