@@ -182,6 +182,48 @@ fn the_settings_of_the_manifest_are_valid() {
 }
 
 #[test]
+fn the_manifest_names_a_registry_and_a_release_and_pulls_it_once() {
+    let text = text("deploy/kubernetes/orchestrator.yml");
+    let images = text.lines().filter_map(|line| {
+        let line = line.trim_start().trim_start_matches("- ");
+        line.strip_prefix("image: ")
+    });
+    let images: Vec<&str> = images.collect();
+    assert!(!images.is_empty());
+    for image in images {
+        let (place, tag) = image.rsplit_once(':').unwrap_or((image, ""));
+        assert!(place.contains('/') && !tag.is_empty(), "{image}");
+        assert_ne!(tag, "latest");
+        assert_eq!(tag, env!("CARGO_PKG_VERSION"));
+    }
+    assert!(text.contains("imagePullPolicy: IfNotPresent"));
+}
+
+#[test]
+fn the_image_is_built_by_the_compiler_that_it_names() {
+    let ignored = text(".dockerignore");
+    let is_copied = |name: &str| ignored.lines().any(|line| line == format!("!{name}"));
+    assert!(is_copied("Cargo.lock"));
+    assert!(!is_copied("rust-toolchain.toml"), "rustup would fetch it");
+}
+
+#[test]
+fn a_service_without_its_settings_is_not_started() {
+    let links = text("deploy/systemd/orchestrator.tmpfiles.conf");
+    let link = links.lines().find_map(|line| line.strip_prefix("L "));
+    let mut link = link.unwrap().split(' ').filter(|part| *part != "-");
+    let (path, settings) = (link.next().unwrap(), link.next().unwrap());
+    let unit = text("deploy/systemd/orchestrator.service");
+    let asserted = format!("AssertPathExists={path}");
+    assert!(unit.lines().any(|line| line == asserted), "{asserted}");
+    let installed = settings.strip_prefix('/').unwrap();
+    assert!(assets().iter().any(|(_, to)| to == installed), "{settings}");
+    let script = text("deploy/debian/postinst");
+    let made = "systemd-tmpfiles --create orchestrator.conf";
+    assert!(script.lines().any(|line| line.trim() == made), "{script}");
+}
+
+#[test]
 fn the_unit_is_one_that_systemd_understands() {
     let folder = tempdir().unwrap();
     // The program and its man page are not installed where the tests run.
