@@ -1,5 +1,6 @@
 //! Counts the answers of routes, with the time until each was made, and logs them: those to orders of
-//! operators at INFO, others at DEBUG, those to heartbeats not at all.
+//! operators at INFO, others at DEBUG, those to heartbeats not at all. A dry run changes nothing and is no
+//! order.
 
 use std::time::Duration;
 
@@ -45,26 +46,35 @@ pub(super) async fn measure(
     let took = clock.since_made().saturating_sub(began);
     state.orchestrator().telemetry().count_answer(&label, took);
     if label.route != BEAT {
-        log_answer(&answer, took);
+        log_answer(&answer, label.route, took);
     }
     Ok(answer)
 }
 
 /// Logs an answer. The query is left out, and so is the end of a long path: both are the caller's.
-fn log_answer(answer: &ServiceResponse<BoxBody>, took: Duration) {
-    let level = match is_order(answer.request()) {
+fn log_answer(answer: &ServiceResponse<BoxBody>, route: &str, took: Duration) {
+    if !log_enabled!(Level::Info) {
+        return;
+    }
+    let request = answer.request();
+    let is_order = is_order(route, request.method()) && !is_dry_run(request.query_string());
+    let level = match is_order {
         true => Level::Info,
         false => Level::Debug,
     };
     if !log_enabled!(level) {
         return;
     }
-    let path = answer.request().path();
+    let path = request.path();
     let cut = path.char_indices().nth(LONGEST_PATH);
     let path = cut.map_or(path, |(end, _)| &path[..end]);
-    let method = answer.request().method().as_str();
+    let method = request.method().as_str();
     let (status, took_ms) = (answer.status().as_u16(), milliseconds(took));
     log!(level, method, path, status, took_ms; "{method} {path} was answered {status}");
+}
+
+fn is_dry_run(query: &str) -> bool {
+    query.split('&').any(|pair| pair == "dry_run=true")
 }
 
 fn shown(method: &Method) -> &'static str {

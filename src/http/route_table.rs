@@ -251,12 +251,10 @@ pub(super) fn pattern_of(request: &HttpRequest) -> Option<&'static str> {
     found.map(|route| route.path)
 }
 
-/// Returns whether a request is an order of an operator: it changes the fleet.
-pub(super) fn is_order(request: &HttpRequest) -> bool {
-    let is_it = |route: &&Route| {
-        route.method == *request.method() && request.match_pattern().as_deref() == Some(route.path)
-    };
-    let found = ROUTES.iter().find(is_it);
+/// Returns whether a route, by the path of the table, is for orders of operators: they change the fleet.
+pub(super) fn is_order(path: &str, method: &Method) -> bool {
+    let mut routes = ROUTES.iter();
+    let found = routes.find(|route| route.path == path && route.method == *method);
     found.is_some_and(|route| route.authority == Authority::Ordered)
 }
 

@@ -385,6 +385,7 @@ async fn a_body_that_does_not_arrive_is_answered_408_and_ends_the_connection() {
     ] {
         let answer = answer_to(address, sent.clone()).await;
         assert!(answer.starts_with("HTTP/1.1 408"), "{sent}: {answer}");
+        assert!(answer.contains("x-request-id: "), "{sent}: {answer}");
         assert!(answer.contains("connection: close"), "{answer}");
         assert!(answer.contains("did not arrive in time"), "{answer}");
     }

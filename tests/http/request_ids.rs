@@ -71,6 +71,12 @@ async fn an_order_is_one_line_and_a_heartbeat_none() {
     world.get("/status").await.ok();
     assert_eq!(support_log::said()[before..], []);
     world.post("/instances/a/cordon", json!({})).await.ok();
+    let said = support_log::said().len();
+    let dry = world
+        .post("/instances/a/drain?dry_run=true", json!({}))
+        .await;
+    assert_eq!(dry.ok()["status"], "planned");
+    assert_eq!(support_log::said()[said..], [], "it changes nothing");
     let said: Vec<String> = support_log::said()
         .into_iter()
         .skip(before)
