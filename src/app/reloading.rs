@@ -90,6 +90,7 @@ impl Reloading {
     /// Begins to read the settings again.
     pub(super) fn begin(&mut self) {
         if self.under_way.is_some() {
+            warn!("SIGHUP: the settings are still being read; they are read once more after that");
             self.is_wanted_again = true;
             return;
         }
@@ -135,11 +136,10 @@ impl Reloading {
             log: loaded.config.log.clone(),
             ..old.clone()
         };
-        let is_hidden_change =
-            config.database != loaded.config.database && self.is_shown_alike(&loaded);
+        let difference = Difference::between(old, &loaded.config);
         let mut count = 0;
         for (known, read) in self.effective.iter_mut().zip(loaded.effective) {
-            if known.shown == read.shown && !(is_hidden_change && known.name == DATABASE_URL) {
+            if !difference.is_in(known, &read) {
                 known.origin = read.origin;
                 continue;
             }
@@ -161,17 +161,29 @@ impl Reloading {
             system.change_settings(self.config.health.limits, retention(&self.config));
         }
     }
-
-    /// Whether the settings of the database differ only in what is not shown.
-    fn is_shown_alike(&self, loaded: &Loaded) -> bool {
-        let mut values = self.effective.iter().zip(&loaded.effective);
-        values
-            .all(|(known, read)| !known.name.starts_with("DATABASE_") || known.shown == read.shown)
-    }
 }
 
 /// The setting with a password.
 const DATABASE_URL: &str = "DATABASE_URL";
+
+/// The difference between the settings in force and those that were read.
+struct Difference {
+    /// The URL of the database is another one, perhaps only by its password, which is not shown.
+    has_other_url: bool,
+}
+
+impl Difference {
+    fn between(known: &Config, read: &Config) -> Self {
+        Self {
+            has_other_url: known.database.url != read.database.url,
+        }
+    }
+
+    /// Returns whether one setting has changed.
+    fn is_in(&self, known: &EffectiveValue, read: &EffectiveValue) -> bool {
+        known.shown != read.shown || self.has_other_url && known.name == DATABASE_URL
+    }
+}
 
 fn is_reloadable(name: &str) -> bool {
     let mut settings = config::settings().iter();
@@ -198,5 +210,110 @@ fn note(known: &EffectiveValue, read: &EffectiveValue) {
 fn refuse(errors: &ConfigErrors) {
     for problem in errors.problems() {
         warn!("SIGHUP: nothing has changed, because of a mistake in the settings: {problem}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    /// Values of every kind of setting. One that a setting refuses, or that it has already, is left out.
+    const VALUES: [&str; 30] = [
+        "127.0.0.1:9",
+        "memory:",
+        "http://a.example",
+        "json",
+        "debug",
+        "rack",
+        "load_aware",
+        "no",
+        "yes",
+        "0.6",
+        "0.3",
+        "2",
+        "21",
+        "50",
+        "1000",
+        "5000",
+        "1ms",
+        "1s",
+        "2s",
+        "4s",
+        "10s",
+        "61s",
+        "90s",
+        "100s",
+        "121s",
+        "200s",
+        "4m",
+        "2h",
+        "2d",
+        "8d",
+    ];
+
+    fn loaded(pairs: &[(&str, &str)]) -> Option<Loaded> {
+        let flags = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.into()));
+        config::load(flags.collect::<BTreeMap<_, _>>()).ok()
+    }
+
+    fn reloading() -> Reloading {
+        Reloading::new(
+            loaded(&[]).unwrap(),
+            Arc::new(|| panic!("nothing is read here")),
+        )
+    }
+
+    #[test]
+    fn a_reload_applies_each_reloadable_setting_and_no_other() {
+        let before = loaded(&[]).unwrap().config;
+        let folder = tempfile::tempdir().unwrap();
+        let receivers = folder.path().join("receivers.toml");
+        let receiver = "[webhooks.ops]\nurl = \"https://h.example/x\"\n\
+                        secret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n";
+        std::fs::write(&receivers, receiver).unwrap();
+        for setting in config::settings() {
+            let mut others = [receivers.to_str().unwrap()]
+                .into_iter()
+                .chain(VALUES)
+                .filter_map(|value| loaded(&[(setting.name, value)]))
+                .filter(|other| other.config != before);
+            let other = others
+                .next()
+                .unwrap_or_else(|| panic!("no other value of {}", setting.name));
+            let mut reloading = reloading();
+            let wanted = other.config.clone();
+            reloading.apply(other);
+            let expected = match setting.is_reloadable() {
+                true => &wanted,
+                false => &before,
+            };
+            assert_eq!(reloading.config(), expected, "{}", setting.name);
+        }
+    }
+
+    #[test]
+    fn a_new_password_waits_for_a_restart_whatever_else_changes() {
+        let url = |password: &str| format!("postgres://me:{password}@127.0.0.1/fleet");
+        let (old, new) = (url("old"), url("new"));
+        let first = loaded(&[("DATABASE_URL", &old), ("DATABASE_TIMEOUT", "5s")]).unwrap();
+        let second = loaded(&[("DATABASE_URL", &new), ("DATABASE_TIMEOUT", "6s")]).unwrap();
+        let changed = |known: &Loaded, read: &Loaded| {
+            let has_changed = Difference::between(&known.config, &read.config);
+            let pairs = known.effective.iter().zip(&read.effective);
+            let names = pairs
+                .filter(|(known, read)| has_changed.is_in(known, read))
+                .map(|(known, _)| known.name);
+            names.collect::<Vec<_>>()
+        };
+        // A derived setting follows its source.
+        assert_eq!(
+            changed(&first, &second),
+            ["DATABASE_URL", "DATABASE_TIMEOUT", "DATABASE_LOAD_TIMEOUT"]
+        );
+        assert_eq!(changed(&second, &second), [""; 0]);
     }
 }

@@ -2,12 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
+use crate::support::postgres::Server;
 use crate::support::process::{Orchestrator, launch, start};
 
 fn write(folder: &Path, lines: &[&str]) {
@@ -17,14 +19,18 @@ fn write(folder: &Path, lines: &[&str]) {
 /// An orchestrator with an instance that runs half of what it could.
 fn half_full(folder: &Path) -> Orchestrator {
     let orchestrator = start(folder, &[]);
+    fill_by_half(&orchestrator);
+    assert_eq!(health(&orchestrator), "healthy");
+    orchestrator
+}
+
+fn fill_by_half(orchestrator: &Orchestrator) {
     let worker = json!({"server_id": "a", "ip": "127.0.0.1", "port": 9000, "max_streams": 2});
     let streams = json!({"streams": [{"id": 1, "name": "one"}]});
     let request = json!({"server_id": "a", "requested_count": 1});
     assert_eq!(orchestrator.post("/register", &worker).0, 200);
     assert_eq!(orchestrator.post("/streams", &streams).0, 200);
     assert_eq!(orchestrator.post("/streams/assign", &request).0, 200);
-    assert_eq!(health(&orchestrator), "healthy");
-    orchestrator
 }
 
 fn health(orchestrator: &Orchestrator) -> Value {
@@ -103,29 +109,48 @@ fn a_mistake_in_a_reload_changes_nothing_and_is_named() {
 
 #[test]
 fn a_reload_before_the_fleet_is_loaded_counts_once_it_is() {
+    let server = Server::start(&[], "");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let database = runtime.block_on(server.database());
+    server.stop_immediate();
     let folder = tempdir().unwrap();
-    // Nothing listens there.
-    let url = "postgres://me:geheim@127.0.0.1:9/fleet";
-    let mut orchestrator = launch(folder.path(), &[("DATABASE_URL", url)]);
-    write(folder.path(), &["RUST_LOG=debug", "HEALTH_HISTORY_ROWS=7"]);
+    let mut orchestrator = launch(folder.path(), &[("DATABASE_URL", &database.url())]);
+    orchestrator.wait_for_line("waiting for the database");
+    write(
+        folder.path(),
+        &["RUST_LOG=debug", "MAX_CAPACITY_UTILIZATION=0.4"],
+    );
     orchestrator.signal(Signal::HUP);
-    orchestrator.wait_for_line("SIGHUP: HEALTH_HISTORY_ROWS is 7 now");
+    orchestrator.wait_for_line("SIGHUP: MAX_CAPACITY_UTILIZATION is 0.4 now");
     orchestrator.wait_for_line("SIGHUP: RUST_LOG is debug now");
+    server.start_again();
+    orchestrator.wait_for_line("ready on http://");
+    fill_by_half(&orchestrator);
+    assert_eq!(health(&orchestrator), "degraded");
     orchestrator.signal(Signal::TERM);
     let ended = orchestrator.wait();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
 }
 
 #[test]
-fn settings_from_a_pipe_that_nothing_writes_hold_up_no_signal() {
+fn settings_from_a_pipe_that_nothing_writes_hold_up_no_signal_and_are_mentioned() {
     let folder = tempdir().unwrap();
-    let orchestrator = start(folder.path(), &[]);
+    let mut orchestrator = start(folder.path(), &[]);
     let pipe = folder.path().join(".env");
-    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
-    for _ in 0..3 {
-        orchestrator.signal(Signal::HUP);
-    }
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RWXU).unwrap();
+    orchestrator.signal(Signal::HUP);
+    // Returns once the program has opened it, too.
+    let mut writer = fs::OpenOptions::new().write(true).open(&pipe).unwrap();
+    orchestrator.signal(Signal::HUP);
+    orchestrator
+        .wait_for_line("SIGHUP: the settings are still being read; they are read once more");
     assert_eq!(orchestrator.get("/livez").0, 200);
+    writer.write_all(b"HEALTH_HISTORY_ROWS=7\n").unwrap();
+    drop(writer);
+    orchestrator.wait_for_line("SIGHUP: HEALTH_HISTORY_ROWS is 7 now");
     orchestrator.signal(Signal::TERM);
     let ended = orchestrator.wait();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
