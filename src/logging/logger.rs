@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ impl Form {
 }
 
 struct Logger {
+    /// Whether this is the logger of the process. A program that embeds the server may have its own, whose
+    /// level is not touched.
+    is_installed: AtomicBool,
     form: RwLock<Form>,
     is_styled: bool,
     queue: Queue,
@@ -58,6 +62,9 @@ struct Logger {
 /// # Errors
 /// Returns an error if the system allows no further thread or file.
 pub fn start(settings: &LogSettings) -> io::Result<()> {
+    if LOGGER.get().is_some() {
+        return Ok(());
+    }
     let stderr = io::stderr();
     let is_styled = stderr.is_terminal() && AutoStream::choice(&stderr) != ColorChoice::Never;
     let sink = Stderr(File::from(stderr.as_fd().try_clone_to_owned()?));
@@ -67,6 +74,7 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
         dropped_line(lines).written(format, is_styled)
     })?;
     let logger = LOGGER.get_or_init(|| Logger {
+        is_installed: AtomicBool::new(false),
         form: RwLock::new(Form::of(settings)),
         is_styled,
         queue,
@@ -74,13 +82,16 @@ pub fn start(settings: &LogSettings) -> io::Result<()> {
     });
     // Fails only if a logger exists already, as in a program that embeds the server: that one is kept.
     if log::set_logger(logger).is_ok() {
+        logger.is_installed.store(true, Ordering::Relaxed);
         log::set_max_level(logger.max_level());
     }
     Ok(())
 }
 
 fn dropped_line(lines: u64) -> Line {
-    let message = format!("{lines} log lines were dropped, because standard error was not read");
+    let message = format!(
+        "{lines} log lines were dropped, because standard error was not read or could not be written"
+    );
     Line::own(Level::Warn, message, ("lines", lines))
 }
 
@@ -89,7 +100,9 @@ pub fn change(settings: &LogSettings) {
     if let Some(logger) = LOGGER.get() {
         let form = logger.form.write();
         *form.unwrap_or_else(PoisonError::into_inner) = Form::of(settings);
-        log::set_max_level(logger.max_level());
+        if logger.is_installed.load(Ordering::Relaxed) {
+            log::set_max_level(logger.max_level());
+        }
     }
 }
 
@@ -180,6 +193,32 @@ impl Write for Stderr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_logger_of_another_program_keeps_its_level() {
+        struct Other;
+        impl Log for Other {
+            fn enabled(&self, _: &Metadata<'_>) -> bool {
+                false
+            }
+            fn log(&self, _: &Record<'_>) {}
+            fn flush(&self) {}
+        }
+        // Another test of this process may have been first: then its logger is that of another program.
+        let _ = log::set_logger(&Other);
+        let before = log::max_level();
+        let settings = |filter: &str| LogSettings {
+            format: LogFormat::Text,
+            filter: filter.to_owned(),
+        };
+        start(&settings("trace")).unwrap();
+        change(&settings("debug"));
+        assert_eq!(log::max_level(), before);
+        // A second start has no effect, and no second thread.
+        start(&settings("error")).unwrap();
+        let kept = LOGGER.get().map(Logger::max_level);
+        assert_eq!(kept, Some(LevelFilter::Debug));
+    }
 
     #[test]
     fn the_drivers_lines_with_values_are_withheld_at_every_level() {

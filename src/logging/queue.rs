@@ -45,25 +45,41 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    lines: VecDeque<String>,
+    lines: VecDeque<Waiting>,
     bytes: usize,
     is_writing: bool,
     /// Lines that were dropped and not mentioned yet.
     unsaid: u64,
     /// Lines that were dropped since the start.
     dropped: u64,
+    /// Whether the last line could not be written. A line about it is written only with the next one, because
+    /// it would fail as well.
+    has_failed: bool,
+}
+
+/// A line that waits.
+struct Waiting {
+    text: String,
+    /// The number of the dropped lines that it mentions, if it does.
+    mentions: Option<u64>,
 }
 
 impl State {
-    fn add(&mut self, line: String) {
-        self.bytes += line.len() + OVERHEAD;
-        self.lines.push_back(line);
+    fn add(&mut self, text: String, mentions: Option<u64>) {
+        self.bytes += text.len() + OVERHEAD;
+        self.lines.push_back(Waiting { text, mentions });
     }
 
-    fn next(&mut self) -> Option<String> {
+    fn next(&mut self) -> Option<Waiting> {
         let line = self.lines.pop_front()?;
-        self.bytes -= line.len() + OVERHEAD;
+        self.bytes -= line.text.len() + OVERHEAD;
         Some(line)
+    }
+
+    /// Counts a line that could not be written.
+    fn lose(&mut self, line: &Waiting) {
+        self.unsaid += line.mentions.unwrap_or(1);
+        self.dropped += u64::from(line.mentions.is_none());
     }
 
     fn is_idle(&self) -> bool {
@@ -111,7 +127,7 @@ impl Queue {
             return;
         }
         self.mention_dropped(&mut state);
-        state.add(line);
+        state.add(line, None);
         drop(state);
         self.0.queued.notify_one();
     }
@@ -120,7 +136,7 @@ impl Queue {
     fn mention_dropped(&self, state: &mut State) {
         let unsaid = std::mem::take(&mut state.unsaid);
         if unsaid > 0 {
-            state.add((self.0.notice)(unsaid));
+            state.add((self.0.notice)(unsaid), Some(unsaid));
         }
     }
 
@@ -145,7 +161,7 @@ impl Queue {
         let mut state = self.state();
         loop {
             let Some(line) = state.next() else {
-                if state.unsaid > 0 {
+                if state.unsaid > 0 && !state.has_failed {
                     self.mention_dropped(&mut state);
                     continue;
                 }
@@ -156,11 +172,14 @@ impl Queue {
             };
             state.is_writing = true;
             drop(state);
-            let written = sink.write_all(line.as_bytes());
+            let written = sink.write_all(line.text.as_bytes());
             state = self.state();
             state.is_writing = false;
-            // A closed pipe or a full disk: the next line may get through again. A line about it would not.
-            state.dropped += u64::from(written.is_err());
+            // A closed pipe or a full disk: the next line may get through again.
+            state.has_failed = written.is_err();
+            if state.has_failed {
+                state.lose(&line);
+            }
         }
     }
 }
@@ -317,6 +336,55 @@ mod tests {
         queue.push(Level::Info, "lost".to_owned());
         queue.push(Level::Info, "lost, too".to_owned());
         queue.flush(Duration::from_secs(60));
+        assert_eq!(queue.dropped(), 2);
+    }
+
+    /// A disk that is full until it is told otherwise.
+    struct Disk {
+        verdicts: Receiver<bool>,
+        written: Sender<String>,
+    }
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if !self.verdicts.recv().unwrap_or(false) {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            let _ = self
+                .written
+                .send(String::from_utf8(bytes.to_vec()).unwrap());
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn lines_lost_to_an_error_are_mentioned_before_the_next_that_gets_through() {
+        let ((verdict, verdicts), (write, written)) = (channel(), channel());
+        let disk = Disk {
+            verdicts,
+            written: write,
+        };
+        let queue = Queue::start(disk, |lines| format!("{lines} dropped")).unwrap();
+        // The second line fails, and the line about the first one before it.
+        for (line, failures) in [("first", 1), ("second", 2)] {
+            queue.push(Level::Info, line.to_owned());
+            for _ in 0..failures {
+                verdict.send(false).unwrap();
+            }
+            queue.flush(Duration::from_secs(60));
+        }
+        assert_eq!(queue.dropped(), 2);
+        for _ in 0..2 {
+            verdict.send(true).unwrap();
+        }
+        queue.push(Level::Info, "third".to_owned());
+        queue.flush(Duration::from_secs(60));
+        let written: Vec<String> = written.try_iter().collect();
+        assert_eq!(written, ["2 dropped", "third"]);
         assert_eq!(queue.dropped(), 2);
     }
 }
