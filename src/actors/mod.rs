@@ -78,6 +78,7 @@ pub mod leadership;
 mod loaded;
 pub mod long_poll;
 pub mod lost;
+mod on_behalf;
 pub mod orchestrator;
 pub mod recovery;
 pub mod refusal;

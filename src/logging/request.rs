@@ -15,6 +15,14 @@ pub fn within<F: Future>(request: RequestContext, served: F) -> TaskLocalFuture<
     REQUEST.scope(request, served)
 }
 
+/// Serves a request, if there is one, or something else.
+pub async fn within_any<F: Future>(request: Option<RequestContext>, served: F) -> F::Output {
+    match request {
+        Some(request) => within(request, served).await,
+        None => served.await,
+    }
+}
+
 /// Does something on behalf of a request, if there is one.
 pub fn sync_within<T>(request: Option<&RequestContext>, work: impl FnOnce() -> T) -> T {
     match request {

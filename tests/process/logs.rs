@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
-use crate::support::process::{command, start};
+use crate::support::process::{command, expect_errors, start};
 
 fn register(id: &str) -> Value {
     json!({"server_id": id, "ip": "127.0.0.1", "port": 9000})
@@ -91,6 +91,81 @@ fn lines_about_a_request_have_its_id_and_its_trace() {
     orchestrator.signal(Signal::USR1);
     let ignored = line_of(orchestrator.wait_for_line("SIGUSR1 is ignored"));
     assert_eq!(ignored["request_id"], Value::Null);
+}
+
+#[test]
+fn each_order_of_an_operator_has_its_id_in_the_lines_of_what_it_led_to() {
+    expect_errors(&["alert emergency_recovery", "alert instance_failed"]);
+    let folder = tempdir().unwrap();
+    let mut orchestrator = start(
+        folder.path(),
+        &[("LOG_FORMAT", "json"), ("REBALANCE", "false")],
+    );
+    for id in ["a", "b", "c", "d"] {
+        assert_eq!(orchestrator.post("/register", &register(id)).0, 200);
+        let streams: Vec<Value> = (1..=4)
+            .map(|number| json!({"name": format!("{id}{number}")}))
+            .collect();
+        let streams = json!({ "streams": streams });
+        assert_eq!(orchestrator.post("/streams", &streams).0, 200);
+        let request = json!({"server_id": id, "requested_count": 4});
+        assert_eq!(orchestrator.post("/streams/assign", &request).0, 200);
+    }
+    let (agent, address) = orchestrator.client();
+    let send = |method: &str, path: &str, body: Option<Value>| {
+        let request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{address}{path}"))
+            .header(
+                "x-request-id",
+                format!("id of {method} {path}").replace(' ', "_"),
+            );
+        let answer = match body {
+            Some(body) => agent.run(
+                request
+                    .header("content-type", "application/json")
+                    .body(body.to_string())
+                    .unwrap(),
+            ),
+            None => agent.run(request.body(()).unwrap()),
+        };
+        assert_eq!(answer.unwrap().status(), 200, "{method} {path}");
+    };
+    let reason = || Some(json!({"reason": "a test"}));
+    for (method, path, body, line) in [
+        (
+            "POST",
+            "/instances/a/failure",
+            None,
+            "instance a has failed",
+        ),
+        ("DELETE", "/instances/b", None, "instance b was removed"),
+        (
+            "POST",
+            "/resilience/emergency/c",
+            reason(),
+            "emergency: took ",
+        ),
+        (
+            "POST",
+            "/resilience/breakers/store_writes",
+            Some(json!({"force": "closed", "reason": "a test"})),
+            "is forced: closed",
+        ),
+        (
+            "POST",
+            "/register",
+            Some(register("e")),
+            "instance e registered",
+        ),
+        ("POST", "/rebalance/smart", None, "balance (smart, "),
+    ] {
+        send(method, path, body);
+        let text = orchestrator.wait_for_line(line);
+        let read: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
+        let id = format!("id_of_{method}_{path}");
+        assert_eq!(read["request_id"], id.as_str(), "{read}");
+    }
 }
 
 /// A program whose standard error is read by the test itself.

@@ -6,7 +6,7 @@ use log::debug;
 use super::actor::BalanceActor;
 use super::pending::{BalanceRefusal, Begun, PendingOrder};
 use super::planning::Made;
-use crate::actors::fleet::Execute;
+use crate::actors::fleet::{Execute, ExecuteFor};
 use crate::actors::refusal::Refusal;
 use crate::domain::balance::{MoveState, NextMoves};
 use crate::domain::commands::{BalanceStep, BalanceStreams};
@@ -36,7 +36,14 @@ impl BalanceActor {
             pace: self.balancer.settings().pace,
             announced,
         };
-        let call = self.links.fleet.send(Execute(command));
+        let fleet = self.links.fleet.clone();
+        let request = order.as_ref().and_then(|(order, _)| order.request.clone());
+        let call = async move {
+            match request {
+                Some(request) => fleet.send(ExecuteFor(command, request)).await,
+                None => fleet.send(Execute(command)).await,
+            }
+        };
         ctx.spawn(call.into_actor(self).map(move |answer, actor, ctx| {
             match answer.unwrap_or(Err(Refusal::ShuttingDown)) {
                 Ok(step) => actor.tried(streams, step, begun, order, ctx),

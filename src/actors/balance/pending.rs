@@ -10,7 +10,9 @@ use crate::actors::refusal::Refusal;
 use crate::domain::balance::{BalanceMove, BalanceReport, Blocked, Rebalance};
 use crate::domain::handover::MoveProgress;
 use crate::domain::ids::StreamId;
+use crate::domain::request::RequestContext;
 use crate::domain::time::Timestamp;
+use crate::logging;
 
 /// Why a rebalance was not ordered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +61,8 @@ pub(super) struct PendingOrder {
     pub(super) what: Rebalance,
     pub(super) is_dry_run: bool,
     pub(super) came: Timestamp,
+    /// The request that gave it.
+    pub(super) request: Option<RequestContext>,
     answer: oneshot::Sender<Result<Rebalanced, BalanceRefusal>>,
 }
 
@@ -73,6 +77,7 @@ impl PendingOrder {
             what,
             is_dry_run,
             came,
+            request: logging::current(),
             answer,
         };
         (order, waiter)

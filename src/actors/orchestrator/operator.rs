@@ -8,6 +8,7 @@ use crate::actors::balance::{
     AskBalance, AskBalanceStats, BalanceRefusal, BalanceState, OrderRebalance, Rebalanced,
 };
 use crate::actors::db_breaker::{AskBreakers, BreakerReport, ForceBreaker};
+use crate::actors::on_behalf::OnBehalf;
 use crate::actors::recovery::{
     AskBrake, BrakeReport, Departure, EmergencyReport, ForceRecovery, Forced, OrderBrake, Remove,
     ReportFailure, StartEmergency,
@@ -27,7 +28,8 @@ impl Orchestrator {
     /// If it could not be, with the reason.
     pub async fn report_failure(&self, id: InstanceId) -> Result<Recovered, Refusal> {
         self.check_store_for(&id)?;
-        self.change(&self.recovery, ReportFailure { id }).await
+        self.change(&self.recovery, OnBehalf::of_current(ReportFailure { id }))
+            .await
     }
 
     /// Removes an instance for good. What its worker may still run waits for the end of its lease.
@@ -36,7 +38,8 @@ impl Orchestrator {
     /// If it is not known, or that could not be saved.
     pub async fn remove(&self, order: Remove) -> Result<Departure, Refusal> {
         self.check_store_for(&order.id)?;
-        self.change(&self.recovery, order).await
+        self.change(&self.recovery, OnBehalf::of_current(order))
+            .await
     }
 
     /// A known instance cannot be recovered while nothing can be saved; the caller is refused
@@ -53,7 +56,8 @@ impl Orchestrator {
     /// # Errors
     /// If that could not be saved.
     pub async fn force_recovery(&self, id: InstanceId) -> Result<Forced, Refusal> {
-        self.change(&self.recovery, ForceRecovery { id }).await
+        self.change(&self.recovery, OnBehalf::of_current(ForceRecovery { id }))
+            .await
     }
 
     /// Empties an instance and takes it out of use, whether it beats or not; returns when its
@@ -68,7 +72,8 @@ impl Orchestrator {
     ) -> Result<EmergencyReport, Refusal> {
         self.check_store_for(&id)?;
         let reason = reason.into();
-        self.change(&self.recovery, StartEmergency { id, reason })
+        let order = StartEmergency { id, reason };
+        self.change(&self.recovery, OnBehalf::of_current(order))
             .await
     }
 
@@ -129,7 +134,7 @@ impl Orchestrator {
         &self,
         order: OrderBrake,
     ) -> Result<Result<BrakeReport, OrderRefused>, Refusal> {
-        ask(&self.recovery, order).await
+        ask(&self.recovery, OnBehalf::of_current(order)).await
     }
 
     /// Balances the fleet, or plans it.
@@ -140,7 +145,7 @@ impl Orchestrator {
         if !order.is_dry_run && !self.gate.writes().lets_through() {
             return Err(self.gate.writes().refusal().into());
         }
-        ask(&self.balance, order).await?
+        ask(&self.balance, OnBehalf::of_current(order)).await?
     }
 
     /// How balanced the fleet is.
@@ -175,6 +180,6 @@ impl Orchestrator {
         &self,
         order: ForceBreaker,
     ) -> Result<Option<BreakerReport>, Refusal> {
-        ask(&self.breaker, order).await
+        ask(&self.breaker, OnBehalf::of_current(order)).await
     }
 }

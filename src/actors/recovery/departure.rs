@@ -18,6 +18,7 @@ use crate::domain::liveness::FenceGround;
 use crate::domain::planned::Requester;
 use crate::domain::time::WallTime;
 use crate::domain::withdrawal::WithdrawalCause;
+use crate::logging;
 
 /// How far a removal has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +102,7 @@ impl Handler<Remove> for RecoveryActor {
                 }
             }
         };
+        let work = logging::within_any(logging::current(), work);
         Box::pin(
             work.into_actor(self)
                 .map(move |(entry, result), actor, ctx| {

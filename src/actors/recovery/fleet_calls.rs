@@ -2,16 +2,21 @@
 
 use actix::Addr;
 
-use crate::actors::fleet::{Execute, FleetActor};
+use crate::actors::fleet::{Execute, ExecuteFor, FleetActor};
 use crate::actors::refusal::Refusal;
 use crate::domain::commands::{Command, DryRun, PlaceWaiting};
+use crate::logging;
 
-/// Has a command carried out; returns once it is saved.
+/// Has a command carried out, on behalf of the request that is being served, if one is; returns once it is
+/// saved.
 pub(super) async fn execute<C: Command>(
     fleet: &Addr<FleetActor>,
     command: C,
 ) -> Result<C::Reply, Refusal> {
-    let answer = fleet.send(Execute(command)).await;
+    let answer = match logging::current() {
+        Some(request) => fleet.send(ExecuteFor(command, request)).await,
+        None => fleet.send(Execute(command)).await,
+    };
     answer.unwrap_or(Err(Refusal::ShuttingDown))
 }
 

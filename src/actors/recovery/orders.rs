@@ -15,10 +15,14 @@ use crate::domain::incident::{FailureCause, OrderReason};
 use crate::domain::instance::InstanceStatus;
 use crate::domain::liveness::{Silence, silence_after};
 use crate::domain::recovery::Manner;
+use crate::logging;
 
 impl RecoveryActor {
+    /// Returns the callers that wait for an instance, to which the caller that is being served is added.
     pub(super) fn waiting(&mut self, id: &InstanceId) -> &mut Waiters {
-        self.waiting.entry(id.clone()).or_default()
+        let waiters = self.waiting.entry(id.clone()).or_default();
+        waiters.request = logging::current().or(waiters.request.take());
+        waiters
     }
 
     /// Why the newest of those who ordered an emergency recovery did.
@@ -183,7 +187,8 @@ impl Handler<ForceRecovery> for RecoveryActor {
                 let silent_for = self.links.clock.now().since(entry.last_beat());
                 let silence = silence_after(&self.settings.thresholds, silent_for);
                 let (fleet, incarnation) = (self.links.fleet.clone(), standing.incarnation);
-                return Box::pin(async move {
+                let request = logging::current();
+                return Box::pin(logging::within_any(request, async move {
                     let beats = silence == Silence::OnTime;
                     let command = EndMaintenance {
                         id,
@@ -191,7 +196,7 @@ impl Handler<ForceRecovery> for RecoveryActor {
                         beats,
                     };
                     execute(&fleet, command).await.map(Forced::Released)
-                });
+                }));
             }
             status if status != InstanceStatus::Failed && !is_under_way => {
                 return Box::pin(async move { Ok(Forced::NotFailed(status)) });

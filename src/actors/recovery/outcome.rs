@@ -17,6 +17,7 @@ use crate::domain::incident::FailureCause;
 use crate::domain::incident::Unmoved;
 use crate::domain::recovery::{Failure, Manner, Retry};
 use crate::domain::time::Timestamp;
+use crate::logging;
 
 impl RecoveryActor {
     pub(super) fn attempt(
@@ -50,28 +51,28 @@ impl RecoveryActor {
                 .scoring(&self.links, oldest_reading(&self.settings.thresholds)),
             links: self.links.clone(),
         };
-        ctx.spawn(
-            attempt.run(case).into_actor(self).map(
-                |(case, manner, result), actor, ctx| match result {
-                    Ok(Achieved::GivenUp) => actor.give_up(case, ctx),
-                    Ok(Achieved::Nothing) => actor.nothing_to_do(&case, ctx),
-                    Ok(Achieved::LeaseRuns { until, evacuation }) => {
-                        actor.wait_for_lease(case, &manner, until, evacuation, ctx);
-                    }
-                    Ok(Achieved::Moves(applied)) => {
-                        let took = actor.links.clock.age(case.failure().detected_at);
-                        actor.links.telemetry.recovery_seconds.observe(took);
-                        let (failure, recovered) =
-                            (case.failure(), Recovered::from(applied.as_ref()));
-                        actor.over(failure);
-                        actor.tell_over(failure, &Ok(recovered));
-                        actor.finish(*applied, manner, ctx);
-                        actor.serve_waiting(&failure.id, ctx);
-                    }
-                    Err(refusal) => actor.failed(case, &refusal, ctx),
-                },
-            ),
-        );
+        let waiters = self.waiting.get(&failure.id);
+        let request = waiters.and_then(|waiters| waiters.request.clone());
+        let attempt = logging::within_any(request, attempt.run(case));
+        ctx.spawn(attempt.into_actor(self).map(
+            |(case, manner, result), actor, ctx| match result {
+                Ok(Achieved::GivenUp) => actor.give_up(case, ctx),
+                Ok(Achieved::Nothing) => actor.nothing_to_do(&case, ctx),
+                Ok(Achieved::LeaseRuns { until, evacuation }) => {
+                    actor.wait_for_lease(case, &manner, until, evacuation, ctx);
+                }
+                Ok(Achieved::Moves(applied)) => {
+                    let took = actor.links.clock.age(case.failure().detected_at);
+                    actor.links.telemetry.recovery_seconds.observe(took);
+                    let (failure, recovered) = (case.failure(), Recovered::from(applied.as_ref()));
+                    actor.over(failure);
+                    actor.tell_over(failure, &Ok(recovered));
+                    actor.finish(*applied, manner, ctx);
+                    actor.serve_waiting(&failure.id, ctx);
+                }
+                Err(refusal) => actor.failed(case, &refusal, ctx),
+            },
+        ));
     }
 
     /// Returns the manner that was ordered; without an order, the one that the urgency asks for.

@@ -6,6 +6,7 @@ use crate::actors::refusal::Refusal;
 use crate::domain::commands::Recovered;
 use crate::domain::incident::{FailureCause, OrderReason, StepRecord, StepResult};
 use crate::domain::instance::InstanceStatus;
+use crate::domain::request::RequestContext;
 
 /// How a recovery went.
 pub(super) type RecoveryOutcome = Result<Recovered, Refusal>;
@@ -62,6 +63,8 @@ pub(super) struct Waiters {
     pub(super) reports: Vec<oneshot::Sender<RecoveryOutcome>>,
     pub(super) forces: Vec<oneshot::Sender<ForcedOutcome>>,
     pub(super) emergencies: Vec<Order>,
+    /// The newest request of them: attempts that are made for them name it.
+    pub(super) request: Option<RequestContext>,
 }
 
 impl Waiters {
