@@ -107,13 +107,21 @@ impl From<Delivery> for DeliveryAnswer {
     }
 }
 
-/// A target that was saved. The secret is there only if the program made it: it is shown once.
+/// How a target was saved.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct SavedAnswer {
+pub(super) struct SavedHead {
     status: &'static str,
     created: bool,
+    /// The secret, if the program made it: it is shown once.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+}
+
+/// A target that was saved.
+#[derive(Debug, Serialize)]
+pub(super) struct SavedAnswer {
+    #[serde(flatten)]
+    head: SavedHead,
     #[serde(flatten)]
     webhook: WebhookAnswer,
 }
@@ -124,10 +132,17 @@ pub(super) struct DeletedAnswer {
     name: String,
 }
 
-/// A try, with its state as `status`.
+/// The state of a try.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TestAnswer {
+pub(super) struct TestHead {
     status: DeliveryState,
+}
+
+/// A try, with its state as `status`.
+#[derive(Debug, Serialize)]
+pub(super) struct TestAnswer {
+    #[serde(flatten)]
+    head: TestHead,
     #[serde(flatten)]
     delivery: DeliveryAnswer,
 }
@@ -170,9 +185,11 @@ pub(super) async fn put(
     }
     let saved = orchestrator.put_webhook(name, draft).await?;
     Ok(Json(SavedAnswer {
-        status: "saved",
-        created: saved.is_new,
-        secret: saved.secret.map(|secret| secret.expose().to_owned()),
+        head: SavedHead {
+            status: "saved",
+            created: saved.is_new,
+            secret: saved.secret.map(|secret| secret.expose().to_owned()),
+        },
         webhook: WebhookAnswer::from(saved.view),
     }))
 }
@@ -200,7 +217,9 @@ pub(super) async fn test(
     let _permit = state.admit(Load::Write)?;
     let delivery = state.orchestrator().test_webhook(name).await?;
     Ok(Json(TestAnswer {
-        status: delivery.state,
+        head: TestHead {
+            status: delivery.state,
+        },
         delivery: DeliveryAnswer::from(delivery),
     }))
 }

@@ -466,7 +466,7 @@ async fn streams_that_wait_for_long_are_an_alert_with_the_reasons_until_they_hav
     let begins = "3 streams have had no owner for more than 600 s (3 unclaimed, 0 orphaned). 1 (`";
     assert!(alert.detail.starts_with(begins), "{}", alert.detail);
     assert!(
-        alert.detail.ends_with("There is no other instance."),
+        alert.detail.ends_with("There is no instance."),
         "{}",
         alert.detail
     );

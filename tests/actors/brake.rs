@@ -139,6 +139,7 @@ async fn who_stays_silent_is_recovered_after_the_hold_within_20_s_most_loaded_fi
 
 #[actix::test]
 async fn exactly_half_is_no_mass() {
+    expect_errors(&["alert instance_failed"]);
     let rig = fleet(10, 5).await;
     pass(300.1).await;
     assert_eq!(failed(&rig).len(), 5, "recovered at their timeout");

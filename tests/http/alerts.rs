@@ -199,6 +199,7 @@ async fn an_alert_that_is_closed_or_unknown_is_not_acknowledged() {
 
 #[actix_web::test]
 async fn a_silence_applies_to_what_it_matches_until_its_end() {
+    expect_errors(&["alert instance_failed"]);
     let (world, alert) = one_failure().await;
     let silence = async |matchers: Value, span: &str| -> Value {
         let body = json!({"matchers": matchers, "for": span, "reason": "the rack is moved"});

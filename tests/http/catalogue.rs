@@ -872,8 +872,9 @@ async fn an_overload_sheds_everything_but_heartbeats_and_probes() {
         ..HttpSettings::default()
     })
     .await;
-    // A process answers for itself who leads, however busy it is, and describes itself.
+    // A process answers for itself who leads, however busy it is, describes itself, and shows its metrics.
     let own = [
+        "/metrics",
         "/leader",
         "/cluster",
         "/cluster/take-over",

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::support_http::described::{description, validator};
+use crate::support_http::support_log::expect_errors;
 use crate::support_http::{World, settle};
 use resilient_orchestrator::http::{Parameters, route_table};
 use serde_json::{Value, json};
@@ -192,15 +193,19 @@ fn example(path: &str, operation: &Value, ids: &[(&str, &Value)]) -> Example {
 }
 
 /// A world in which the examples make sense: `worker-1` owns streams 1 and 2, stream 3 waits, stream 4 is
-/// quarantined, `worker-3` is drained, and a roll waits for `worker-4`.
+/// quarantined, `worker-3` is drained, a roll waits for `worker-4`, an alert is open, a silence is active, and the
+/// webhook `pager` is switched off.
 struct Prepared {
     world: World,
-    /// Ids that no example can know: of the roll, and of an incident.
+    /// Ids that no example can know: of the roll, of an incident, of an alert, and of a silence.
     roll: Value,
     incident: Value,
+    alert: Value,
+    silence: Value,
 }
 
 async fn prepared() -> Prepared {
+    expect_errors(&["alert stream_quarantined", "alert instance_failed"]);
     let world = World::start().await;
     for id in ["f3", "f2", "f1"] {
         world.register(id, 1).await;
@@ -235,7 +240,18 @@ async fn prepared() -> Prepared {
         .ok();
     settle().await;
     let incidents = world.get("/resilience/incidents").await.ok();
+    let alerts = world.get("/resilience/alerts?open=true").await.ok();
+    let silence = json!({"matchers": [{"name": "instance", "value": "worker-9"}], "for": "1h",
+        "reason": "it is built"});
+    let silence = world.post("/resilience/silences", silence).await.ok();
+    let hook = json!({"url": "https://203.0.113.9/hook", "enabled": false});
+    world
+        .send_bytes("PUT", "/webhooks/pager", hook.to_string().into_bytes())
+        .await
+        .ok();
     Prepared {
+        alert: alerts["alerts"][0]["id"].clone(),
+        silence: silence["id"].clone(),
         roll: roll["id"].clone(),
         incident: incidents["incidents"][0]["id"].clone(),
         world,
@@ -254,8 +270,15 @@ async fn every_example_is_answered_as_described() {
             world,
             roll,
             incident,
+            alert,
+            silence,
         } = prepared().await;
-        let ids = [("/rolls", &roll), ("/resilience/incidents", &incident)];
+        let ids = [
+            ("/rolls", &roll),
+            ("/resilience/incidents", &incident),
+            ("/resilience/alerts", &alert),
+            ("/resilience/silences", &silence),
+        ];
         let example = example(path, operation, &ids);
         if path == "/resilience/events/stream" {
             let mut opened = world.open(&example.path, &[]).await;
@@ -277,6 +300,8 @@ async fn every_example_is_answered_as_described() {
             // It leads already, and nothing is held.
             "/cluster/take-over" => 409,
             "/resilience/brake" if method == "POST" => 409,
+            // The webhook is switched off: the examples call no receiver.
+            "/webhooks/{name}/redeliver" => 409,
             _ => 200,
         };
         if answer

@@ -75,7 +75,7 @@ async fn an_order_is_one_line_and_a_heartbeat_none() {
     let dry = world
         .post("/instances/a/drain?dry_run=true", json!({}))
         .await;
-    assert_eq!(dry.ok()["status"], "planned");
+    assert_eq!(dry.ok()["dry_run"], true);
     assert_eq!(support_log::said()[said..], [], "it changes nothing");
     let said: Vec<String> = support_log::said()
         .into_iter()

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 /// A fleet in which `a` failed first, then `b`, each a minute after what was before; `c` has
 /// everything now.
 async fn after_two_failures() -> World {
+    expect_errors(&["alert instance_failed"]);
     let world = World::start().await;
     world.streams(1..=4).await;
     world.register("a", 4).await;

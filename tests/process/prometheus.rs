@@ -313,7 +313,7 @@ fn prometheus_scrapes_a_real_fleet_and_every_query_has_data() {
         };
         alerts.into_iter().find(is_it)
     });
-    assert_eq!(failed["labels"]["cause"], "heartbeat_timeout");
+    assert_eq!(failed["labels"]["severity"], "warning", "{failed}");
     for healthy in [
         "OrchestratorDown",
         "OrchestratorNotReady",

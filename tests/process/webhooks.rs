@@ -353,11 +353,10 @@ fn a_delivery_that_a_kill_interrupts_is_made_by_the_next_process_under_its_id() 
     assert_eq!(first.headers["webhook-id"], again.headers["webhook-id"]);
     let body = json!({"url": receivers.url("/good")});
     assert_eq!(put(&orchestrator, "ops", &body).0, 200);
-    let last = receivers.next("/good");
-    assert_eq!(
-        first.headers["webhook-id"], last.headers["webhook-id"],
-        "before its end"
-    );
+    // Other alerts may pass the one that was refused.
+    let last = std::iter::repeat_with(|| receivers.next("/good"))
+        .find(|got| got.headers["webhook-id"] == first.headers["webhook-id"])
+        .unwrap();
     assert_eq!(first.body, last.body);
     assert!(verified(&last, SECRET));
 }

@@ -9,7 +9,7 @@ use super::super::requests::{
 };
 use super::super::silences::{SilenceAnswer, SilencesAnswer};
 use super::super::webhooks::{
-    DeletedAnswer, DeliveryAnswer, RedeliveringAnswer, SavedAnswer, TestAnswer, WebhookAnswer,
+    DeletedAnswer, DeliveryAnswer, RedeliveringAnswer, SavedHead, TestHead, WebhookAnswer,
 };
 use super::answers::{object, of};
 use super::call::Call;
@@ -55,7 +55,7 @@ pub(super) fn calls() -> Vec<Call> {
                 json!({"url": "https://203.0.113.9/hook", "types": ["alert.*"]}),
             )
             .example(name())
-            .answers_with::<SavedAnswer>()
+            .answers(object().with::<SavedHead>().with::<WebhookAnswer>())
             .refuses(409, FROM_FILE),
         Call::delete("/webhooks/{name}")
             .example(name())
@@ -64,7 +64,7 @@ pub(super) fn calls() -> Vec<Call> {
             .refuses(409, FROM_FILE),
         Call::post("/webhooks/{name}/test")
             .example(name())
-            .answers_with::<TestAnswer>()
+            .answers(object().with::<TestHead>().with::<DeliveryAnswer>())
             .refuses(404, UNKNOWN)
             .refuses(409, "It is switched off, or cannot be tested now."),
         Call::get("/webhooks/{name}/deliveries")

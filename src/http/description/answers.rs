@@ -112,7 +112,8 @@ impl Schema {
 
     /// Allows fields that are not described.
     pub(super) fn open(mut self) -> Self {
-        for (_, schema) in &mut self.named {
+        let objects = self.named.iter_mut().map(|(_, schema)| schema);
+        for schema in objects.filter(|schema| schema["type"] == "object") {
             schema["additionalProperties"] = true.into();
         }
         self

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::super::requests::MAX_SAFE_INTEGER;
 use super::super::requests::{
-    DescribedField, Record, integer_schema, object_schema, server_id_schema,
+    DescribedField, Record, integer_schema, object_schema, server_id_schema, webhook_name_schema,
 };
 use super::super::route_table::{Parameters, Route};
 use super::answers::{Named, Schema, of};
@@ -243,6 +243,7 @@ impl Call {
                 _ if words.is_some() => ("One of these.", words.map(|(_, schema)| schema.clone()).unwrap_or_default()),
                 "id" => ("Its id.", integer_schema(&(1..=MAX_SAFE_INTEGER))),
                 "server_id" => ("Name of the instance, percent-encoded.", server_id_schema()),
+                _ if self.path.starts_with("/webhooks/") => ("Its name.", webhook_name_schema()),
                 _ => ("Its name, percent-encoded.", server_id_schema()),
             };
             json!({"name": name, "in": "path", "required": true, "description": about, "schema": schema})

@@ -50,6 +50,7 @@ pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{DescribedField, Record, read_json};
 pub(super) use schema::{
     integer as integer_schema, object_of as object_schema, server_id as server_id_schema,
+    webhook_name as webhook_name_schema,
 };
 pub(super) use texts::parse_integer;
 pub(super) use webhooks::{DeliveriesQuery, RedeliverRequest, WebhookRequest};

@@ -76,6 +76,11 @@ pub(in crate::http) fn server_id() -> Value {
     text(&SERVER_ID_LENGTH)
 }
 
+/// The name of a webhook target.
+pub(in crate::http) fn webhook_name() -> Value {
+    json!({"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$"})
+}
+
 /// An integer, which may be written `3.0`.
 pub(in crate::http) fn integer(range: &RangeInclusive<i64>) -> Value {
     json!({"type": "integer", "minimum": range.start(), "maximum": range.end()})

@@ -136,6 +136,7 @@ fn what_ended_with_the_process_is_closed_at_the_next_start() {
             AlertKind::StreamsDiffer,
             AlertKind::RunsWhatWasTaken,
             AlertKind::NoRoomForFailure,
+            AlertKind::WebhookFailing,
         ]
     );
     assert_eq!(
