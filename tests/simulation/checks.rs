@@ -284,7 +284,9 @@ pub(crate) fn has_converged(world: &World, kinds: &[Kind]) -> Result<(), String>
             }
             // A fleet that is balanced by itself may be moving streams at any moment.
             let is_moving = |stream: &StreamId| {
-                slot.releasing().contains(stream) || slot.unconfirmed().contains(stream)
+                slot.releasing().contains(stream)
+                    || slot.unconfirmed().contains(stream)
+                    || slot.lingering().contains_key(stream)
             };
             let mut runs = worker.runs();
             runs.retain(|stream| !is_moving(&StreamId::new(*stream)));

@@ -88,7 +88,9 @@ impl Returned {
                     trial.is_releasing = false;
                 }
             }
-            Event::ReturnsOver { stream, .. }
+            // One wait at a time: that of the quarantine replaces the pause.
+            Event::StreamQuarantined { stream, .. }
+            | Event::ReturnsOver { stream, .. }
             | Event::StreamDeleted { stream }
             | Event::StreamUpdated {
                 stream,
