@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use crate::support::postgres::Database;
-use crate::support::process::{Orchestrator, start};
+use crate::support::process::{Orchestrator, expect_errors, start};
 use rustix::process::Signal;
+use serde_json::json;
 use tempfile::tempdir;
 
 /// A tool that `./test` installs. A missing one fails the test: it is not left out.
@@ -59,11 +60,19 @@ fn explore(orchestrator: &Orchestrator, folder: &Path, more: &[&str]) {
 
 fn answers_as_described(settings: &[(&str, &str)]) {
     const FORCE: &str = "/resilience/breakers/{name}";
+    // What the requests order is grave.
+    expect_errors(&[
+        "alert emergency_recovery",
+        "alert store_unavailable",
+        "alert streams_orphaned",
+    ]);
     let folder = tempdir().unwrap();
     let orchestrator = start(folder.path(), settings);
     explore(&orchestrator, folder.path(), &["--exclude-path", FORCE]);
     // A forced breaker has everything else answer 503, so it is the last that is tried.
     explore(&orchestrator, folder.path(), &["--include-path", FORCE]);
+    let called = orchestrator.get("/webhooks").1;
+    assert_eq!(called["webhooks"], json!([]), "nobody is called");
     orchestrator.signal(Signal::TERM);
     let log = orchestrator.wait().log;
     assert!(!log.contains("panicked"), "{log}");
