@@ -10,10 +10,11 @@ use resilient_orchestrator::domain::incident::{Incident, IncidentState};
 use resilient_orchestrator::domain::instance::InstanceStatus;
 use resilient_orchestrator::domain::invariants::{check_fleet, compare};
 use resilient_orchestrator::domain::queries::Query;
-use resilient_orchestrator::domain::stream::{Assignment, Place};
+use resilient_orchestrator::domain::stream::{AssignReason, Assignment, Place};
+use resilient_orchestrator::domain::time::WallTime;
 
 use crate::worker::{Kind, Worker};
-use crate::world::{Shared, World};
+use crate::world::{Shared, TIMEOUT, World};
 
 /// The whole saved fleet.
 #[derive(Debug)]
@@ -256,6 +257,18 @@ fn waiting_for(fleet: &Fleet, worker: &Worker) -> usize {
     unclaimed.count() + orphaned.count()
 }
 
+/// Returns whether a stream was given to another instance so recently that this one may not have been
+/// notified.
+fn has_just_left(fleet: &Fleet, stream: StreamId, id: &str, now: WallTime) -> bool {
+    let place = fleet.stream(stream).map(|slot| slot.place());
+    let assignment = place.and_then(|place| place.assignment());
+    assignment.is_some_and(|assignment| {
+        let since = now.since(assignment.assigned_at);
+        let is_balanced = assignment.reason == AssignReason::Rebalance;
+        is_balanced && assignment.instance.as_str() != id && since < TIMEOUT * 2
+    })
+}
+
 /// After the faults: everything runs that there is room for, everybody is trusted, and the
 /// workers run what the orchestrator believes.
 pub(crate) fn has_converged(world: &World, kinds: &[Kind]) -> Result<(), String> {
@@ -289,7 +302,10 @@ pub(crate) fn has_converged(world: &World, kinds: &[Kind]) -> Result<(), String>
                     || slot.lingering().contains_key(stream)
             };
             let mut runs = worker.runs();
-            runs.retain(|stream| !is_moving(&StreamId::new(*stream)));
+            runs.retain(|stream| {
+                let stream = StreamId::new(*stream);
+                !is_moving(&stream) && !has_just_left(&fleet, stream, id, world.left_at)
+            });
             let held = slot.held().iter().filter(|stream| !is_moving(stream));
             let held: Vec<i64> = held.map(|stream| stream.get()).collect();
             if runs != held {
