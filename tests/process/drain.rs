@@ -4,8 +4,8 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::any::Any;
-use std::time::{Duration, Instant};
 
+use crate::patience::until;
 use crate::support::postgres::Database;
 use crate::support::process::{Orchestrator, start};
 use crate::support::proxy::Proxy;
@@ -29,23 +29,8 @@ const PACE: [(&str, &str); 2] = [
 /// A lease of 48 s, so that nothing here is decided by its end.
 const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "60s");
 
-/// Nothing here takes longer unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(120);
-
 fn name(number: usize) -> String {
     format!("w{number:02}")
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real processes in real time: the limit ends a test that would never end"
-)]
-fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < PATIENCE, "{what} takes too long");
-        std::thread::yield_now();
-    }
 }
 
 fn drain(orchestrator: &Orchestrator) -> Value {
@@ -96,7 +81,7 @@ fn a_drain_survives_a_crash((url, _database): (String, Box<dyn Any>)) {
         };
         let wanted = (i64::try_from(number).unwrap() + 1) * 110;
         until("the first assignment", || {
-            owned(&orchestrator) == wanted.min(STREAMS)
+            (owned(&orchestrator) == wanted.min(STREAMS)).then_some(())
         });
     }
     let victim = held(&orchestrator, "w00");
@@ -106,7 +91,7 @@ fn a_drain_survives_a_crash((url, _database): (String, Box<dyn Any>)) {
     assert_eq!(status, 200, "{begun}");
     assert_eq!(begun["streams"], 110);
     until("the middle of the drain", || {
-        drain(&orchestrator)["moved"].as_i64() >= Some(20)
+        (drain(&orchestrator)["moved"].as_i64() >= Some(20)).then_some(())
     });
     let before = drain(&orchestrator);
     assert_eq!(
@@ -122,7 +107,7 @@ fn a_drain_survives_a_crash((url, _database): (String, Box<dyn Any>)) {
         "{after}"
     );
     until("the rest of the drain", || {
-        drain(&orchestrator)["state"] != "draining"
+        (drain(&orchestrator)["state"] != "draining").then_some(())
     });
     let over = drain(&orchestrator);
     assert_eq!(over["state"], "drained", "{over}");

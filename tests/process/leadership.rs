@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::patience::until;
 use crate::support::postgres::{Database, Server};
 use crate::support::process::expect_errors;
 use crate::support::process::{self, Orchestrator, launch};
@@ -12,9 +13,6 @@ use crate::support::proxy::Proxy;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::tempdir;
-
-/// Nothing here takes longer unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -62,18 +60,6 @@ fn orchestrator(folder: &Path, url: &str, node: &str, more: &[(&str, &str)]) -> 
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-/// Asks until the answer is as wanted.
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(now().duration_since(began) < PATIENCE, "{what}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
 }
 
 fn leads(orchestrator: &Orchestrator) -> bool {

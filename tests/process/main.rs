@@ -12,6 +12,7 @@ mod leadership;
 mod life;
 mod logs;
 mod outage;
+mod patience;
 mod prometheus;
 mod reload;
 mod restart;

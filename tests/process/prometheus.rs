@@ -8,30 +8,12 @@ use std::io::Write;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
+use crate::patience::{PATIENCE, until};
 use crate::support::process::{Orchestrator, start};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::tempdir;
-
-/// Nothing here takes longer unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real processes in real time: the limit ends a test that would never end"
-)]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what} takes too long");
-        std::thread::yield_now();
-    }
-}
 
 /// A tool of Prometheus. A missing one fails the test: it is not left out.
 fn tool(name: &str) -> Command {

@@ -10,33 +10,15 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tempfile::tempdir;
 
+use crate::patience::{PATIENCE, until};
 use crate::support::process::{Orchestrator, start};
 
-/// Nothing here takes longer unless something is broken.
-const PATIENCE: Duration = Duration::from_secs(60);
-
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "real processes in real time: the limit ends a test that would never end"
-)]
-fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-    let began = Instant::now();
-    loop {
-        if let Some(found) = look() {
-            return found;
-        }
-        assert!(began.elapsed() < PATIENCE, "{what} takes too long");
-        thread::yield_now();
-    }
-}
 
 /// A request as a receiver got it.
 #[derive(Debug, Clone)]
