@@ -1,4 +1,4 @@
-//! Silences: which open alerts call no person until a moment.
+//! Silences: which open alerts operators know about, until a moment.
 
 use actix_web::HttpRequest;
 use actix_web::web::{Data, Json};

@@ -26,7 +26,7 @@ const LABELS_WAIT_LIMIT: Duration = Duration::from_secs(2);
 /// From so many comparisons on, another thread makes them.
 const COMPARED_AT_ONCE: usize = 10_000;
 
-/// Alerts that match call no person until a moment. The matchers have been checked.
+/// Silences alerts that match, until a moment. The matchers have been checked.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "Result<Silence, NotSilenced>")]
 #[expect(missing_docs, reason = "the names say it")]

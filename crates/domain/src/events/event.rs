@@ -188,7 +188,7 @@ pub enum Event {
         note: Option<String>,
         ordered_at: WallTime,
     },
-    /// Alerts that match call no person until a moment.
+    /// Alerts that match are silenced until a moment.
     SilenceAdded {
         silence: SilenceId,
         /// Which alerts, such as `kind=flapping`.

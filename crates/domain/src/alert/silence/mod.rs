@@ -1,4 +1,4 @@
-//! Silences: which open alerts call no person until a moment.
+//! Silences: which open alerts operators know about, until a moment.
 //!
 //! ```text
 //!   (none) ──added──▶ active ──its end is reached, or it is ended──▶ expired
@@ -7,7 +7,8 @@
 //! A silence has matchers and applies to an alert if all of them match; an alert about several instances is
 //! silenced only if they match for each of them. As in Alertmanager, a regular expression matches the whole
 //! value, a label that an instance does not have is an empty text, and a silence that would match anything
-//! is refused. So is one without an end. A silenced alert is listed, counted and closed like any other.
+//! is refused. So is one without an end. A silenced alert is listed, counted, carried by webhooks and closed like any
+//! other.
 //!
 //! Regular expressions take time that is linear in the text, and are compiled once, within a limit of memory.
 
