@@ -15,7 +15,7 @@ use std::sync::Arc;
 use log::{info, warn};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::wiring::retention;
+use super::wiring::{retention, webhooks};
 use crate::actors::orchestrator::Orchestrator;
 use crate::config::{self, Config, ConfigErrors, EffectiveValue, Loaded};
 use crate::http::{Gate, ShownSetting};
@@ -133,6 +133,10 @@ impl Reloading {
                 instances: old.retention.instances,
                 ..loaded.config.retention
             },
+            webhooks: config::WebhookSettings {
+                targets: loaded.config.webhooks.targets.clone(),
+                ..old.webhooks.clone()
+            },
             log: loaded.config.log.clone(),
             ..old.clone()
         };
@@ -155,33 +159,42 @@ impl Reloading {
         if config.log != self.config.log {
             logging::change(&config.log);
         }
+        let has_other_webhooks = config.webhooks != self.config.webhooks;
         self.config = config;
         self.show_settings();
         if let Some(system) = &self.system {
             system.change_settings(self.config.health.limits, retention(&self.config));
+            if has_other_webhooks {
+                system.change_webhooks(webhooks(&self.config));
+            }
         }
     }
 }
 
-/// The setting with a password.
-const DATABASE_URL: &str = "DATABASE_URL";
-
 /// The difference between the settings in force and those that were read.
 struct Difference {
-    /// The URL of the database is another one, perhaps only by its password, which is not shown.
-    has_other_url: bool,
+    /// Settings that differ, perhaps in a part that is not shown: a password, or what stands in a file.
+    hidden: Vec<&'static str>,
 }
 
 impl Difference {
     fn between(known: &Config, read: &Config) -> Self {
+        let hidden = [
+            ("DATABASE_URL", known.database.url != read.database.url),
+            (
+                "WEBHOOKS_FILE",
+                known.webhooks.targets != read.webhooks.targets,
+            ),
+        ];
+        let hidden = hidden.into_iter().filter(|(_, differs)| *differs);
         Self {
-            has_other_url: known.database.url != read.database.url,
+            hidden: hidden.map(|(name, _)| name).collect(),
         }
     }
 
     /// Returns whether one setting has changed.
     fn is_in(&self, known: &EffectiveValue, read: &EffectiveValue) -> bool {
-        known.shown != read.shown || self.has_other_url && known.name == DATABASE_URL
+        known.shown != read.shown || self.hidden.contains(&known.name)
     }
 }
 
@@ -194,7 +207,10 @@ fn is_reloadable(name: &str) -> bool {
 fn note(known: &EffectiveValue, read: &EffectiveValue) {
     let (setting, old, new) = (known.name, known.shown.as_str(), read.shown.as_str());
     let origin = read.origin.describe(setting);
-    if is_reloadable(setting) {
+    if is_reloadable(setting) && old == new {
+        info!(setting, new, origin = origin.as_str();
+            "SIGHUP: {setting} names the same file ({origin}), in which something has changed");
+    } else if is_reloadable(setting) {
         info!(setting, old, new, origin = origin.as_str();
             "SIGHUP: {setting} is {new} now ({origin}); it was {old}");
     } else if old == new {

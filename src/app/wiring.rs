@@ -30,10 +30,14 @@ pub(super) fn system_settings(config: &Config) -> SystemSettings {
         flush_interval: config.heartbeats.flush_interval,
         instance_retention: config.retention.instances,
         retention: retention(config),
-        webhooks: WebhookSettings {
-            from_file: config.webhooks.targets.clone(),
-        },
+        webhooks: webhooks(config),
         jitter_seed: fastrand::u64(..),
+    }
+}
+
+pub(super) fn webhooks(config: &Config) -> WebhookSettings {
+    WebhookSettings {
+        from_file: config.webhooks.targets.clone(),
     }
 }
 

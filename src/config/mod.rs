@@ -46,3 +46,4 @@ pub use values::{
     Config, HealthSettings, HeartbeatSettings, MetricsSettings, RecoverySettings,
     RegistrationSettings, RetentionSettings, ServerSettings,
 };
+pub use webhooks::WebhookSettings;

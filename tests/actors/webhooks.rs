@@ -7,7 +7,8 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::actors::webhooks::{
-    AskDeliveries, OutgoingRequest, RedeliverWebhook, WebhookRefusal, WebhookSender, WebhookView,
+    AskDeliveries, OutgoingRequest, RedeliverWebhook, WebhookRefusal, WebhookSender,
+    WebhookSettings, WebhookView,
 };
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::clock::testing::VirtualTime;
@@ -630,6 +631,57 @@ async fn targets_of_the_file_replace_those_of_their_name_and_cannot_be_changed()
         "it left the file"
     );
     assert_eq!(rig.store.webhooks().await.unwrap(), []);
+}
+
+#[actix::test]
+async fn a_file_that_was_read_again_waits_for_the_store_and_then_has_its_targets_alone() {
+    expect_errors(&["alert store_unavailable", "the store is out"]);
+    let (rig, receivers) = started().await;
+    put(&rig, "api", draft("a", &["alert.*"])).await;
+    let filed = |host: &str| TargetDraft {
+        secret: Secret::from_bytes(vec![3; 32]),
+        ..draft(host, &["alert.*"])
+    };
+    let read = |targets: &[(&str, &str)]| {
+        let targets = targets.iter();
+        let from_file = targets.map(|(name, host)| ((*name).to_owned(), filed(host)));
+        rig.orchestrator.change_webhooks(WebhookSettings {
+            from_file: from_file.collect(),
+        });
+    };
+    read(&[("kept", "k"), ("gone", "g")]);
+    settle_down().await;
+    raise(&rig, "i1");
+    settle_down().await;
+    assert_eq!(receivers.types("k"), ["alert.opened"]);
+    assert_eq!(receivers.types("g"), ["alert.opened"]);
+    assert_eq!(receivers.types("a"), ["alert.opened"]);
+
+    rig.store.set_outage(Some(Outage::Refusing));
+    // Only the last file counts.
+    read(&[]);
+    read(&[("kept", "other"), ("new", "n")]);
+    pass(10.0).await;
+    assert_eq!(view(&rig, "kept").await.url.to_string(), "https://k/x");
+    rig.store.set_outage(None);
+    pass(100.0).await;
+    for host in ["k", "g", "a", "other", "n"] {
+        receivers.taken(host);
+    }
+    raise(&rig, "i2");
+    settle_down().await;
+    for (host, types) in [
+        ("k", &[] as &[&str]),
+        ("g", &[]),
+        ("a", &["alert.opened"]),
+        ("other", &["alert.opened"]),
+        ("n", &["alert.opened"]),
+    ] {
+        assert_eq!(receivers.types(host), types, "{host}");
+    }
+    let stored = rig.store.webhooks().await.unwrap();
+    let names = stored.iter().map(|webhook| webhook.target.name.as_str());
+    assert_eq!(names.collect::<Vec<_>>(), ["api", "kept", "new"]);
 }
 
 #[actix::test]

@@ -108,6 +108,49 @@ fn a_mistake_in_a_reload_changes_nothing_and_is_named() {
 }
 
 #[test]
+fn a_file_of_webhooks_that_changes_is_applied_and_one_with_a_mistake_is_not() {
+    let folder = tempdir().unwrap();
+    write(
+        folder.path(),
+        &["WEBHOOKS_FILE=webhooks.toml", "WEBHOOK_ALLOW_LOOPBACK=on"],
+    );
+    let file = |name: &str, more: &str| {
+        let secret = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3";
+        let text = format!(
+            "[webhooks.{name}]\nurl = \"http://127.0.0.1:9/hidden\"\nsecret = \"{secret}\"\n{more}"
+        );
+        fs::write(folder.path().join("webhooks.toml"), text).unwrap();
+    };
+    file("first", "");
+    let mut orchestrator = start(folder.path(), &[]);
+    let names = |orchestrator: &Orchestrator| {
+        let webhooks = orchestrator.get("/webhooks").1["webhooks"].take();
+        let webhooks = webhooks.as_array().unwrap().iter();
+        let names = webhooks.map(|webhook| webhook["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&orchestrator), ["first"]);
+    file("second", "");
+    orchestrator.signal(Signal::HUP);
+    orchestrator.wait_for_line("SIGHUP: WEBHOOKS_FILE names the same file (.env), in which");
+    orchestrator.wait_for_line("webhook first is not in WEBHOOKS_FILE any more and is deleted");
+    orchestrator.wait_for_line("webhook second of WEBHOOKS_FILE is in force");
+    assert_eq!(names(&orchestrator), ["second"]);
+    file("third", "colour = 3\n");
+    orchestrator.signal(Signal::HUP);
+    let mistake = "SIGHUP: nothing has changed, because of a mistake in the settings: ";
+    let line = orchestrator.wait_for_line(mistake);
+    assert!(line.contains("line 4") && line.contains("colour"), "{line}");
+    assert_eq!(names(&orchestrator), ["second"]);
+    orchestrator.signal(Signal::TERM);
+    let ended = orchestrator.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    for secret in ["hidden", "whsec_"] {
+        assert!(!ended.log.contains(secret), "{}", ended.log);
+    }
+}
+
+#[test]
 fn a_reload_before_the_fleet_is_loaded_counts_once_it_is() {
     let server = Server::start(&[], "");
     let runtime = tokio::runtime::Builder::new_current_thread()

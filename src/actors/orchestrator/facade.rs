@@ -26,7 +26,7 @@ use crate::actors::refusal::Refusal;
 use crate::actors::registry::Registry;
 use crate::actors::supervisor::Supervisor;
 use crate::actors::telemetry::Telemetry;
-use crate::actors::webhooks::{WebhookActor, WebhookSender};
+use crate::actors::webhooks::{ChangeWebhooks, WebhookActor, WebhookSender, WebhookSettings};
 use crate::clock::Clock;
 use crate::domain::commands::{Command, DryRun};
 use crate::domain::queries::Query;
@@ -203,6 +203,11 @@ impl Orchestrator {
     pub fn change_settings(&self, health: HealthLimits, retention: Retention) {
         self.health.do_send(ChangeLimits(health));
         self.cleaner.do_send(ChangeRetention(retention));
+    }
+
+    /// Goes by another file of webhooks from now on.
+    pub fn change_webhooks(&self, settings: WebhookSettings) {
+        self.webhooks.do_send(ChangeWebhooks(settings));
     }
 
     /// Takes no more changes; returns when those under way are saved or refused.

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
-use log::{info, warn};
 
-use super::chance::fresh;
 use super::receiver::Receiver;
 use super::sender::WebhookSender;
 use crate::actors::alarm::Alarm;
@@ -20,10 +18,7 @@ use crate::clock::Clock;
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::ids::AlertId;
 use crate::domain::time::{Timestamp, WallTime};
-use crate::domain::webhook::{
-    Announced, Delivery, DeliveryFilter, DeliveryState, Format, Source, Target, TargetDraft,
-    TypePattern,
-};
+use crate::domain::webhook::{Announced, Delivery, DeliveryFilter, DeliveryState, TargetDraft};
 use crate::store::{Store, StoreError, StoredWebhook};
 
 /// How soon what the store did not do is tried again.
@@ -123,6 +118,8 @@ pub struct WebhookActor {
     pub(super) unsaved_targets: BTreeSet<String>,
     pub(super) skips_alerts: bool,
     pub(super) removed_targets: BTreeSet<String>,
+    /// A file that was read again and is not applied yet.
+    pub(super) read_file: Option<WebhookSettings>,
     pub(super) is_writing: bool,
     /// No call to the store before.
     pub(super) store_retry_at: Option<Timestamp>,
@@ -161,6 +158,7 @@ impl WebhookActor {
             unsaved_targets: BTreeSet::new(),
             skips_alerts: kept.targets.is_empty(),
             removed_targets: BTreeSet::new(),
+            read_file: None,
             is_writing: false,
             store_retry_at: None,
             alarm: Alarm::of_waits(|actor| &mut actor.alarm, Self::go_on),
@@ -168,18 +166,9 @@ impl WebhookActor {
         };
         for webhook in kept.targets {
             let name = webhook.target.name.clone();
-            let is_named = settings.from_file.iter().any(|(known, _)| *known == name);
-            if webhook.target.source == Source::File && !is_named {
-                info!(webhook = name.as_str();
-                    "webhook {name} is not in WEBHOOKS_FILE any more and is deleted");
-                actor.removed_targets.insert(name);
-                continue;
-            }
             actor.receivers.insert(name, Receiver::new(webhook, now));
         }
-        for (name, draft) in &settings.from_file {
-            actor.take_from_file(name, draft.clone(), kept.newest_event, now);
-        }
+        actor.take_file(&settings.from_file, kept.newest_event);
         let wall = actor.clock.wall();
         for delivery in kept.pending.into_iter().rev() {
             actor.newest = actor.newest.max(delivery.number);
@@ -191,39 +180,6 @@ impl WebhookActor {
             }
         }
         actor
-    }
-
-    fn take_from_file(&mut self, name: &str, draft: TargetDraft, newest: i64, now: Timestamp) {
-        let before = self.receivers.get(name).map(|receiver| &receiver.target);
-        // A field that is not in the file has its default, whatever it was in the last file.
-        let secrets_only = before.map(|before| Target {
-            types: TypePattern::defaults(),
-            min_severity: None,
-            enabled: true,
-            format: Format::Generic,
-            ..before.clone()
-        });
-        let (fresh, wall) = (fresh(), self.clock.wall());
-        let applied = draft.apply(name, secrets_only.as_ref(), fresh, Source::File, wall);
-        let Ok((mut target, _)) = applied else {
-            // It was checked when the file was read.
-            warn!(webhook = name; "webhook {name} of WEBHOOKS_FILE cannot be used");
-            return;
-        };
-        target.gone = before.is_some_and(|before| before.gone && before.url == target.url);
-        if before == Some(&target) {
-            return;
-        }
-        self.unsaved_targets.insert(name.to_owned());
-        match self.receivers.get_mut(name) {
-            Some(receiver) => receiver.change(target, receiver.cursor, now),
-            None => {
-                let cursor = newest;
-                let webhook = StoredWebhook { target, cursor };
-                self.receivers
-                    .insert(name.to_owned(), Receiver::new(webhook, now));
-            }
-        }
     }
 
     /// Returns a number for a new delivery, greater than any before.
@@ -244,6 +200,7 @@ impl WebhookActor {
             self.read_events(name, ctx);
             self.send_next(name, ctx);
         }
+        self.apply_file(ctx);
         self.announce(ctx);
         self.write(ctx);
         self.show();

@@ -6,6 +6,7 @@
 //! | [`AlertsSaved`] | the AlertBookActor | alerts whose mark is behind are read, and their deliveries written |
 //! | [`BookChanged`] | the AlertBookActor | while the store is out, alerts are announced from the book |
 //! | [`Committed`] | the FleetActor | events that a target selects are read soon |
+//! | [`ChangeWebhooks`] | SIGHUP | the targets of the file are those that stand in it now |
 //! | [`PutWebhook`] and the others of `orders` | operators | a target changes; the answer comes once it is saved |
 //!
 //! One request at a time for each target, through [`WebhookSender`]: the receiver may hang, and only its own lane
@@ -24,6 +25,7 @@ mod announcing;
 mod body;
 mod chance;
 mod events;
+mod filed;
 mod orders;
 mod receiver;
 mod redelivery;
@@ -35,6 +37,7 @@ mod view;
 pub use actor::{KeptWebhooks, WebhookActor, WebhookLinks, WebhookSettings};
 pub use body::body_of;
 pub use chance::fresh;
+pub use filed::ChangeWebhooks;
 pub use orders::{
     AskDeliveries, AskWebhooks, DeleteWebhook, DeliveryPage, PutWebhook, SavedWebhook, TestWebhook,
     WebhookRefusal,

@@ -12,6 +12,7 @@ use super::sending::request;
 use super::view::WebhookView;
 use crate::actors::refusal::Refusal;
 use crate::actors::store_calls::StoreOp;
+use crate::domain::alert::AlertKind;
 use crate::domain::time::WallTime;
 use crate::domain::webhook::{
     Answer, Content, Delivery, DeliveryFilter, DeliveryState, Fault, Fresh, MAX_TARGETS, Message,
@@ -186,6 +187,21 @@ impl WebhookActor {
     }
 }
 
+impl WebhookActor {
+    /// Ends everything that memory has of a target.
+    pub(super) fn forget_target(&mut self, name: &str) {
+        if let Some(receiver) = self.receivers.remove(name) {
+            let subject = receiver.target.subject();
+            self.alerts.clear(AlertKind::WebhookFailing, subject);
+        }
+        self.dirty.retain(|(target, _), _| target != name);
+        self.unwritten.retain(|(target, _), _| target != name);
+        self.moved.remove(name);
+        self.unsaved_targets.remove(name);
+        self.hide(name);
+    }
+}
+
 /// Deletes a target with its deliveries.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<(), WebhookRefusal>")]
@@ -214,16 +230,7 @@ impl Handler<DeleteWebhook> for WebhookActor {
         };
         Box::pin(delete.into_actor(self).map(move |deleted, actor, ctx| {
             deleted?;
-            if let Some(receiver) = actor.receivers.remove(&name) {
-                let subject = receiver.target.subject();
-                let kind = crate::domain::alert::AlertKind::WebhookFailing;
-                actor.alerts.clear(kind, subject);
-            }
-            actor.dirty.retain(|(target, _), _| *target != name);
-            actor.unwritten.retain(|(target, _), _| *target != name);
-            actor.moved.remove(&name);
-            actor.unsaved_targets.remove(&name);
-            actor.hide(&name);
+            actor.forget_target(&name);
             info!(webhook = name.as_str(); "webhook {name} was deleted with its deliveries");
             actor.go_on(ctx);
             Ok(())

@@ -12,7 +12,8 @@ use crate::domain::alert::{AlertFilter, AlertKind};
 use crate::domain::breaker::BreakerState;
 use crate::domain::time::WallTime;
 use crate::domain::webhook::{
-    Answer, Delivery, DeliveryState, LaneState, Message, Settled, Target, Verdict, judge, repeated,
+    Answer, Delivery, DeliveryState, LaneState, Message, Settled, Source, Target, Verdict, judge,
+    repeated,
 };
 
 /// How many open alerts are repeated at once at the most.
@@ -186,9 +187,15 @@ impl WebhookActor {
         self.unsaved_targets.insert(name.to_owned());
         warn!(webhook = name;
             "webhook {name} answered 410 and gets no message until it is saved again");
+        let mend = match receiver.target.source {
+            Source::Api => format!("Correct its URL with PUT /webhooks/{name}, or delete it."),
+            Source::File => {
+                "Correct its URL in WEBHOOKS_FILE, or take it out there, and send SIGHUP."
+                    .to_owned()
+            }
+        };
         let detail = format!(
-            "Webhook `{name}` answered HTTP 410: its receiver wants no message any more. Correct its \
-             URL with PUT /webhooks/{name}, or delete it."
+            "Webhook `{name}` answered HTTP 410: its receiver wants no message any more. {mend}"
         );
         let subject = receiver.target.subject();
         self.alerts

@@ -39,6 +39,7 @@ const RELOADABLE: &[&str] = &[
     "INCIDENT_RETENTION",
     "HEALTH_HISTORY_RETENTION",
     "HEALTH_HISTORY_ROWS",
+    "WEBHOOKS_FILE",
     "LOG_FORMAT",
     "RUST_LOG",
 ];
@@ -590,7 +591,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Webhooks,
         kind: Kind::Name,
         default: Text("none"),
-        meaning: "TOML file with receivers of webhooks (docs/WEBHOOKS.md), beside those that PUT /webhooks/{name} made; it is read at the start. none: no file.",
+        meaning: "TOML file with receivers of webhooks (docs/WEBHOOKS.md), beside those that PUT /webhooks/{name} made; SIGHUP reads it again. none: no file.",
     },
     Setting {
         name: "WEBHOOK_ALLOW_LOOPBACK",
