@@ -65,6 +65,10 @@ async fn busy() -> World {
     world.assign("a", 3).await;
     world.beat("a").await.ok();
     world.send("POST", "/instances/a/failure").await.ok();
+    let webhook = json!({"url": "https://203.0.113.9/hook", "enabled": false});
+    let webhook = webhook.to_string().into_bytes();
+    let saved = world.send_bytes("PUT", "/webhooks/ops", webhook).await;
+    assert_eq!(saved.status, 200, "{}", saved.text);
     pass(1).await;
     world
 }
