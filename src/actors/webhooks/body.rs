@@ -39,10 +39,15 @@ fn data(message: &Message) -> Value {
                 "severity": alert.severity,
                 "subject": alert.subject,
                 "detail": alert.detail,
+                "instances": alert.instances,
                 "open": alert.closed_at.is_none(),
                 "opened_at": alert.opened_at.to_string(),
                 "closed_at": alert.closed_at.map(|end| end.to_string()),
             });
+            if let Some(rule) = alert.rule() {
+                data["advice"] = rule.advice.into();
+                data["runbook"] = rule.runbook.into();
+            }
             if alert.escalated {
                 data["escalated"] = true.into();
             }
@@ -72,7 +77,7 @@ mod tests {
             kind: "flapping".to_owned(),
             severity: Severity::Critical,
             subject: "a<b>&c".to_owned(),
-            is_of_instance: true,
+            instances: vec!["a<b>&c".into()],
             detail: "Instance `a<b>&c` failed 4 times.".to_owned(),
             opened_at: at(0),
             closed_at: None,
@@ -113,7 +118,9 @@ mod tests {
         let detail = "Instance `a<b>&c` failed 4 times.";
         let data = json!({"id": 7, "kind": "flapping", "severity": "critical", "subject": "a<b>&c",
             "detail": detail, "open": true, "opened_at": "2023-11-14T22:13:20.000000Z",
-            "closed_at": null});
+            "closed_at": null, "instances": ["a<b>&c"], "runbook": "docs/OPERATIONS.md#flapping",
+            "advice": "Find out what is wrong with the machine; cordon it meanwhile: `orchestrator \
+                cordon NAME`."});
         let mut over = data.clone();
         over["open"] = false.into();
         over["closed_at"] = "2023-11-14T22:13:29.000000Z".into();
@@ -135,7 +142,8 @@ mod tests {
         assert_eq!(
             texts,
             [
-                "*CRITICAL: flapping* (a&lt;b&gt;&amp;c)\nInstance `a&lt;b&gt;&amp;c` failed 4 times.",
+                "*CRITICAL: flapping* (a&lt;b&gt;&amp;c)\nInstance `a&lt;b&gt;&amp;c` failed 4 times.\n\
+                 Find out what is wrong with the machine; cordon it meanwhile: `orchestrator cordon NAME`.",
                 "*Closed: flapping* (a&lt;b&gt;&amp;c)\nInstance `a&lt;b&gt;&amp;c` failed 4 times.",
                 "*instance_failed*\nInstance `a` failed.",
                 "*Test*\nThe orchestrator reaches this channel.",

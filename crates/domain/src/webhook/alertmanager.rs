@@ -8,8 +8,8 @@ use super::message::{AlertNotice, Content, Message};
 use crate::alert::Severity;
 use crate::time::WallTime;
 
-/// An alert as Alertmanager takes it. Its labels are its identity there, so they are the same from its opening to
-/// its end.
+/// An alert as Alertmanager takes it. Its labels are its identity there. They are the same from its opening to its end,
+/// unless it comes to name a whole rack or network: what it was before is repeated no more, and ends there after a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
@@ -31,12 +31,17 @@ pub fn alertmanager_alert(alert: &AlertNotice, generator: &str) -> AlertmanagerA
         ("subject", alert.subject.clone()),
         ("source", "orchestrator".to_owned()),
     ]);
-    if alert.is_of_instance {
-        labels.insert("server_id", alert.subject.clone());
+    if let Some(instance) = alert.instance() {
+        labels.insert("server_id", instance.to_string());
+    }
+    let mut annotations = BTreeMap::from([("summary", alert.detail.clone())]);
+    if let Some(rule) = alert.rule() {
+        annotations.insert("description", rule.advice.to_owned());
+        annotations.insert("runbook", rule.runbook.to_owned());
     }
     AlertmanagerAlert {
         labels,
-        annotations: BTreeMap::from([("summary", alert.detail.clone())]),
+        annotations,
         generator_url: generator.to_owned(),
         starts_at: alert.opened_at.to_string(),
         ends_at: alert.closed_at.map(|end| end.to_string()),
@@ -69,7 +74,7 @@ fn test(at: WallTime) -> AlertNotice {
         kind: "webhook_test".to_owned(),
         severity: Severity::Warning,
         subject: "test".to_owned(),
-        is_of_instance: false,
+        instances: Vec::new(),
         detail: "The orchestrator reaches this Alertmanager.".to_owned(),
         opened_at: at,
         closed_at: Some(at),
@@ -80,6 +85,7 @@ fn test(at: WallTime) -> AlertNotice {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alert::AlertKind;
 
     #[test]
     fn an_alert_has_the_same_labels_when_it_ends() {
@@ -88,7 +94,7 @@ mod tests {
             kind: "flapping".to_owned(),
             severity: Severity::Warning,
             subject: "a".to_owned(),
-            is_of_instance: true,
+            instances: vec!["a".into()],
             detail: "it flaps".to_owned(),
             opened_at: WallTime::from_micros(1_700_000_000_000_000),
             closed_at: None,
@@ -105,7 +111,8 @@ mod tests {
             serde_json::json!([{
                 "labels": {"alertname": "flapping", "severity": "warning", "subject": "a",
                     "server_id": "a", "source": "orchestrator"},
-                "annotations": {"summary": "it flaps"},
+                "annotations": {"summary": "it flaps", "runbook": "docs/OPERATIONS.md#flapping",
+                    "description": AlertKind::Flapping.rule().advice},
                 "generatorURL": "http://o/resilience/alerts",
                 "startsAt": "2023-11-14T22:13:20.000000Z",
             }])

@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Alert, AlertKey, Severity};
+use crate::alert::{Alert, AlertKind, AlertRule, Severity};
 use crate::events::EventSeverity;
+use crate::ids::InstanceId;
 use crate::string_enum::string_enum;
 use crate::time::WallTime;
 
@@ -72,8 +73,9 @@ pub struct AlertNotice {
     pub kind: String,
     pub severity: Severity,
     pub subject: String,
-    /// Whether the subject is an instance.
-    pub is_of_instance: bool,
+    /// The instances it is about.
+    #[serde(default)]
+    pub instances: Vec<InstanceId>,
     pub detail: String,
     pub opened_at: WallTime,
     pub closed_at: Option<WallTime>,
@@ -89,12 +91,25 @@ impl AlertNotice {
             kind: alert.kind.as_str().to_owned(),
             severity: alert.severity,
             subject: alert.subject.clone(),
-            is_of_instance: alert.kind.rule().key == AlertKey::Instance,
+            instances: alert.instances.clone(),
             detail: alert.detail.clone(),
             opened_at: alert.opened_at,
             closed_at: alert.closed_at,
             escalated: false,
         }
+    }
+
+    /// Returns the instance that is its subject, if it is about one.
+    pub fn instance(&self) -> Option<&InstanceId> {
+        match &*self.instances {
+            [only] if only.as_str() == self.subject => Some(only),
+            _ => None,
+        }
+    }
+
+    /// Returns what is always true of alerts of this kind; `None` if the kind is one of an earlier release.
+    pub fn rule(&self) -> Option<&'static AlertRule> {
+        AlertKind::from_word(&self.kind).map(AlertKind::rule)
     }
 }
 
