@@ -27,7 +27,7 @@ pub(super) struct Receiver {
     pub(super) is_reading: bool,
     /// Events up to this one are delivered although they are old: an operator wants them again.
     pub(super) replay_to: i64,
-    /// Which content of the target the reads under way are for.
+    /// Which content of the target, or which order to send again, the requests and reads under way are for.
     pub(super) edition: u64,
     /// When open alerts are repeated; none if they are not.
     pub(super) repeat_at: Option<Timestamp>,
@@ -40,7 +40,24 @@ pub(super) struct Receiver {
     pub(super) given_up: u64,
 }
 
+/// For which content of which target a request is.
+#[derive(Debug)]
+pub(super) struct Sent {
+    pub(super) name: String,
+    pub(super) uid: String,
+    pub(super) edition: u64,
+}
+
 impl Receiver {
+    /// Returns for what a request that begins now is.
+    pub(super) fn sent(&self) -> Sent {
+        Sent {
+            name: self.target.name.clone(),
+            uid: self.target.uid.clone(),
+            edition: self.edition,
+        }
+    }
+
     pub(super) fn new(webhook: StoredWebhook, now: Timestamp) -> Self {
         let StoredWebhook { target, cursor } = webhook;
         let mut receiver = Self {
@@ -70,7 +87,9 @@ impl Receiver {
     pub(super) fn change(&mut self, target: Target, cursor: i64, now: Timestamp) {
         self.kinds = target.event_kinds();
         self.target = target;
+        self.is_alerted = false;
         self.rewind(cursor);
+        self.lane.outdate();
         self.arm_repeat(now);
     }
 

@@ -5,7 +5,7 @@ use log::{debug, info, warn};
 
 use super::actor::WebhookActor;
 use super::body::{body_of, body_of_all};
-use super::receiver::REPEAT_INTERVAL;
+use super::receiver::{REPEAT_INTERVAL, Sent};
 use super::sender::OutgoingRequest;
 use crate::actors::alerts::AskAlerts;
 use crate::domain::alert::{AlertFilter, AlertKind};
@@ -37,10 +37,10 @@ impl WebhookActor {
                 body,
                 self.clock.wall(),
             );
+            let receipt = receiver.sent();
             let sent = self.sender.send(request);
-            let name = name.to_owned();
             ctx.spawn(sent.into_actor(self).map(move |answer, actor, ctx| {
-                actor.answered(&name, &answer);
+                actor.answered(&receipt, &answer);
                 actor.go_on(ctx);
             }));
             return;
@@ -79,26 +79,33 @@ impl WebhookActor {
             }
             let body = body_of_all(&messages, &actor.generator);
             let id = format!("msg_{}_repeat_{}", receiver.target.uid, wall.as_micros());
+            let receipt = receiver.sent();
             let sent = actor
                 .sender
                 .send(request(&receiver.target, &id, body, wall));
             ctx.spawn(sent.into_actor(actor).map(move |answer, actor, ctx| {
-                actor.answered(&name, &answer);
+                actor.answered(&receipt, &answer);
                 actor.go_on(ctx);
             }));
         }));
     }
 
-    /// Takes the answer to the request under way.
-    fn answered(&mut self, name: &str, answer: &Answer) {
+    /// Takes the answer to the request under way. One of a target that was deleted meanwhile says nothing, also if
+    /// there is another one of its name; one of a target that was changed counts only if it took the message.
+    fn answered(&mut self, sent: &Sent, answer: &Answer) {
+        let name = &*sent.name;
         let (now, wall) = (self.clock.awake(), self.clock.wall());
         let (jitter, number) = (self.chance.f64(), self.next_number());
-        let Some(receiver) = self.receivers.get_mut(name) else {
+        let receiver = self.receivers.get_mut(name);
+        let Some(receiver) = receiver.filter(|receiver| receiver.target.uid == sent.uid) else {
             return;
         };
+        let is_current = receiver.edition == sent.edition;
         let before = receiver.lane.state(now).breaker;
         let settled = receiver.lane.answered(answer, now, wall, jitter, number);
-        self.note(name, answer, before, wall);
+        if is_current || judge(answer) == Verdict::Delivered {
+            self.note(name, answer, before, wall);
+        }
         if let Some(Settled {
             delivery,
             has_row,
@@ -126,7 +133,7 @@ impl WebhookActor {
                 self.keep(delivery);
             }
         }
-        if judge(answer) == Verdict::Gone {
+        if is_current && judge(answer) == Verdict::Gone {
             self.stop(name);
         }
     }

@@ -57,6 +57,10 @@ struct Waiting {
 enum InFlight {
     Row(Delivery),
     Event(Delivery),
+    /// A delivery whose target was changed meanwhile: a refusal by what it was before says nothing.
+    Outdated(Delivery),
+    /// An event that is read again in any case.
+    Forgotten,
     /// A request that is no delivery: the list of open alerts.
     Repeat,
 }
@@ -89,7 +93,7 @@ impl Lane {
         for delivery in deliveries {
             let (number, due) = (delivery.number, now);
             let is_in_flight = matches!(&self.in_flight,
-                Some(InFlight::Row(flying)) if flying.number == number);
+                Some(InFlight::Row(flying) | InFlight::Outdated(flying)) if flying.number == number);
             if !is_in_flight {
                 self.rows.insert(number, Waiting { delivery, due });
             }
@@ -109,7 +113,7 @@ impl Lane {
         self.events.extend(events);
     }
 
-    /// Returns whether more events can be taken: none waits, and the target is not known to fail.
+    /// Returns whether more events can be taken: none waits, and none is under way.
     pub fn wants_events(&self) -> bool {
         let has_event = matches!(self.in_flight, Some(InFlight::Event(_)));
         self.events.is_empty() && !has_event
@@ -118,6 +122,23 @@ impl Lane {
     /// Forgets the events it has: they are read again from the cursor.
     pub fn forget_events(&mut self) {
         self.events.clear();
+        if let Some(InFlight::Event(_)) = self.in_flight {
+            self.in_flight = Some(InFlight::Forgotten);
+        }
+    }
+
+    /// Notes that the target is another one now: a request under way leads to what it was before.
+    pub fn outdate(&mut self) {
+        if let Some(InFlight::Row(delivery)) =
+            self.in_flight.take_if(|it| matches!(it, InFlight::Row(_)))
+        {
+            self.in_flight = Some(InFlight::Outdated(delivery));
+        }
+    }
+
+    /// Returns whether an event that is refused may become a row. If too many wait, events wait where they are saved.
+    fn has_room(&self) -> bool {
+        self.rows.len() < MAX_WAITING
     }
 
     /// Takes out everything that waits.
@@ -184,6 +205,7 @@ impl Lane {
                 self.in_flight = Some(InFlight::Row(waiting.delivery.clone()));
                 waiting.delivery
             }
+            None if !self.has_room() => return None,
             None => {
                 let event = self.events.pop_front()?;
                 self.in_flight = Some(InFlight::Event(event.clone()));
@@ -227,12 +249,21 @@ impl Lane {
     ) -> Option<Settled> {
         let in_flight = self.in_flight.take()?;
         let verdict = judge(answer);
-        self.count(answer, verdict, now, jitter);
         let (mut delivery, is_event) = match in_flight {
-            InFlight::Repeat => return None,
-            InFlight::Row(delivery) => (delivery, false),
+            InFlight::Outdated(delivery) if verdict != Verdict::Delivered => {
+                // What the target was before says nothing of what it is now, which is tried at once.
+                let due = now;
+                self.rows.insert(delivery.number, Waiting { delivery, due });
+                return None;
+            }
+            InFlight::Repeat | InFlight::Forgotten => {
+                self.count(answer, verdict, now, jitter);
+                return None;
+            }
+            InFlight::Row(delivery) | InFlight::Outdated(delivery) => (delivery, false),
             InFlight::Event(delivery) => (delivery, true),
         };
+        self.count(answer, verdict, now, jitter);
         delivery.attempts = delivery.attempts.saturating_add(1);
         delivery.last_answer = Some(answer.to_string());
         delivery.last_status = answer.status();
@@ -283,11 +314,12 @@ impl Lane {
             }
             Verdict::Retry(pause) => {
                 self.held_until = pause.map(|pause| now + pause);
-                if answer.is_throttled() {
+                self.failing_since.get_or_insert(now);
+                // It says itself when to come again.
+                if pause.is_some() && answer.is_throttled() {
                     return;
                 }
                 self.failures = self.failures.saturating_add(1);
-                self.failing_since.get_or_insert(now);
                 if self.failures >= THRESHOLD {
                     self.open_until = Some(now + delay(self.failures, jitter));
                 }
@@ -304,7 +336,8 @@ impl Lane {
     /// Returns whether the delivery of a message is under way.
     pub fn is_in_flight(&self, id: &str) -> bool {
         matches!(&self.in_flight,
-            Some(InFlight::Row(flying) | InFlight::Event(flying)) if flying.message.id == id)
+            Some(InFlight::Row(flying) | InFlight::Outdated(flying) | InFlight::Event(flying))
+                if flying.message.id == id)
     }
 
     /// Returns the next moment at which a delivery may be due, or given up; none while one is under way or nothing
@@ -318,7 +351,7 @@ impl Lane {
         };
         let due = due
             .into_iter()
-            .chain((!self.events.is_empty()).then_some(now));
+            .chain((!self.events.is_empty() && self.has_room()).then_some(now));
         let due = due.min().map(|due| due.max(earliest));
         let over = self.rows.values().map(|waiting| {
             now + GIVE_UP_AFTER.saturating_sub(wall.since(waiting.delivery.waits_since))
@@ -338,10 +371,9 @@ impl Lane {
             waiting: self.rows.len() + self.events.len() + usize::from(self.in_flight.is_some()),
             failures: self.failures,
             failing_since: self.failing_since,
-            is_failing: self.failures >= THRESHOLD
-                && self
-                    .failing_since
-                    .is_some_and(|since| now.since(since) >= ALERT_AFTER),
+            is_failing: self
+                .failing_since
+                .is_some_and(|since| now.since(since) >= ALERT_AFTER),
         }
     }
 }

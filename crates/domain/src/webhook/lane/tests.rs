@@ -188,7 +188,7 @@ fn the_end_of_an_alert_waits_for_its_beginning() {
             kind: "flapping".to_owned(),
             severity: Severity::Warning,
             subject: "a".to_owned(),
-            is_of_instance: true,
+            instances: vec!["a".into()],
             detail: String::new(),
             opened_at: wall(0),
             closed_at,
