@@ -1,10 +1,11 @@
 //! Receivers outside: nothing is lost, nothing waits for a receiver that fails.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use resilient_orchestrator::actors::alerts::AskAlerts;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::actors::webhooks::{
     AskDeliveries, OutgoingRequest, RedeliverWebhook, WebhookRefusal, WebhookSender,
@@ -12,7 +13,7 @@ use resilient_orchestrator::actors::webhooks::{
 };
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::clock::testing::VirtualTime;
-use resilient_orchestrator::domain::alert::{Alert, AlertKind, Severity};
+use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
 use resilient_orchestrator::domain::breaker::BreakerState;
 use resilient_orchestrator::domain::ids::AlertId;
 use resilient_orchestrator::domain::time::WallTime;
@@ -34,6 +35,8 @@ enum Conduct {
     Throttled(u64),
     /// No answer until the time limit of the sender.
     Hangs,
+    /// An answer after some seconds.
+    Late(u64, u16),
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +82,13 @@ impl WebhookSender for WayOut {
                 Conduct::Hangs => {
                     tokio::time::sleep(Duration::from_secs(10)).await;
                     Answer::TimedOut
+                }
+                Conduct::Late(seconds, code) => {
+                    tokio::time::sleep(Duration::from_secs(seconds)).await;
+                    Answer::Status {
+                        code,
+                        retry_after: None,
+                    }
                 }
             }
         })
@@ -461,6 +471,116 @@ async fn gone_stops_a_target_until_it_is_saved_again() {
     settle_down().await;
     let [(_, opened)] = receivers.taken("a").try_into().unwrap();
     assert_eq!(body(&opened)["data"]["subject"], "i3");
+    assert_eq!(open_kinds(&rig).await, [AlertKind::Flapping; 3]);
+}
+
+/// The kinds of the alerts that are open.
+async fn open_kinds(rig: &Rig) -> Vec<AlertKind> {
+    let ask = AskAlerts {
+        filter: AlertFilter {
+            open: Some(true),
+            ..AlertFilter::default()
+        },
+        limit: 100,
+    };
+    let page = rig.orchestrator.alert_page(ask).await.unwrap();
+    page.alerts.iter().map(|alert| alert.kind).collect()
+}
+
+#[actix::test]
+async fn a_late_410_of_an_earlier_url_stops_nothing() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    receivers.behave("a", Conduct::Late(5, 410));
+    raise(&rig, "i1");
+    pass(1.0).await;
+    put(&rig, "ops", draft("b", &["alert.*"])).await;
+    assert!(receivers.taken("b").is_empty(), "one at a time");
+    pass(5.0).await;
+    assert_eq!(receivers.types("b"), ["alert.opened"]);
+    let view = view(&rig, "ops").await;
+    assert!(!view.gone && view.failing_since.is_none(), "{view:?}");
+}
+
+#[actix::test]
+async fn a_late_answer_of_a_deleted_target_says_nothing_of_the_next_one_of_its_name() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    receivers.behave("a", Conduct::Late(5, 410));
+    raise(&rig, "i1");
+    pass(1.0).await;
+    let deleted = rig.orchestrator.delete_webhook("ops".to_owned()).await;
+    deleted.unwrap();
+    put(&rig, "ops", draft("b", &["alert.*"])).await;
+    pass(5.0).await;
+    raise(&rig, "i2");
+    settle_down().await;
+    assert_eq!(receivers.types("b"), ["alert.opened"]);
+    assert!(!view(&rig, "ops").await.gone);
+    assert_eq!(rows(&rig, "ops").await.len(), 1, "none of the deleted one");
+}
+
+#[actix::test]
+async fn no_event_is_passed_over_when_its_target_is_saved_again() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["event.stream_created"])).await;
+    for round in 1..=20 {
+        let saved = rig
+            .orchestrator
+            .put_webhook("ops".to_owned(), TargetDraft::default());
+        let streams = async {
+            // Each round begins at another moment of the other order.
+            for _ in 0..round {
+                tokio::task::yield_now().await;
+            }
+            rig.try_streams([round]).await.unwrap();
+        };
+        let (saved, ()) = tokio::join!(saved, streams);
+        saved.unwrap();
+    }
+    pass(1.0).await;
+    let taken = receivers.taken("a");
+    let ids: BTreeSet<&String> = taken.iter().map(|(_, request)| &request.id).collect();
+    assert_eq!(ids.len(), 20);
+}
+
+#[actix::test]
+async fn alerts_whose_save_is_in_doubt_are_delivered_once_and_their_rows_end() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    for subject in ["i1", "i2"] {
+        rig.store.doubt_deliveries();
+        raise(&rig, subject);
+        pass(5.0).await;
+    }
+    let taken = receivers.taken("a");
+    let ids: BTreeSet<&String> = taken.iter().map(|(_, request)| &request.id).collect();
+    assert_eq!((taken.len(), ids.len()), (2, 2));
+    let rows = rows(&rig, "ops").await;
+    let states: Vec<_> = rows.iter().map(|row| row.state).collect();
+    assert_eq!(states, [DeliveryState::Delivered; 2]);
+    let _rig = again(rig, &receivers).await;
+    pass(10.0).await;
+    assert!(receivers.taken("a").is_empty(), "the next life knows it");
+}
+
+#[actix::test]
+async fn a_clock_that_jumps_a_day_ahead_gives_nothing_up() {
+    let (rig, receivers) = started().await;
+    let types = ["alert.*", "event.stream_created"];
+    put(&rig, "ops", draft("a", &types)).await;
+    receivers.behave("a", Conduct::Status(500));
+    raise(&rig, "i1");
+    rig.streams(1).await;
+    pass(100.0).await;
+    rig.clock.set_wall_by(25 * 3_600 * 1_000_000);
+    pass(400.0).await;
+    receivers.behave("a", Conduct::Status(200));
+    pass(400.0).await;
+    let view = view(&rig, "ops").await;
+    assert_eq!((view.given_up, view.waiting), (0, 0));
+    let rows = rows(&rig, "ops").await;
+    assert!(rows.iter().all(|row| row.state == DeliveryState::Delivered));
 }
 
 #[actix::test]

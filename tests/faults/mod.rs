@@ -49,6 +49,8 @@ struct State {
     clock: Clock,
     save_script: VecDeque<Fault>,
     settle_script: VecDeque<Fault>,
+    /// How many of the next writes of deliveries happen, with their answers lost.
+    deliveries_in_doubt: u32,
     weather: fastrand::Rng,
     storminess: u32,
     outage: Option<Outage>,
@@ -119,6 +121,7 @@ impl FaultyStore {
                 clock,
                 save_script: VecDeque::new(),
                 settle_script: VecDeque::new(),
+                deliveries_in_doubt: 0,
                 weather: fastrand::Rng::with_seed(seed),
                 storminess: 0,
                 outage: None,
@@ -157,6 +160,11 @@ impl FaultyStore {
     /// What the next settlements meet, in order.
     pub(crate) fn script_settlements(&self, faults: impl IntoIterator<Item = Fault>) {
         self.state().settle_script.extend(faults);
+    }
+
+    /// The next write of deliveries happens, and its answer is lost.
+    pub(crate) fn doubt_deliveries(&self) {
+        self.state().deliveries_in_doubt += 1;
     }
 
     /// How many calls of a thousand meet a fault of some kind.
@@ -674,7 +682,15 @@ impl WebhookStore for FaultyStore {
 
     async fn save_deliveries(&self, batch: &DeliveryBatch) -> Result<(), StoreError> {
         self.weather(Side::Writes).await?;
-        self.inner.save_deliveries(batch).await
+        self.inner.save_deliveries(batch).await?;
+        let mut state = self.state();
+        match state.deliveries_in_doubt.checked_sub(1) {
+            None => Ok(()),
+            Some(left) => {
+                state.deliveries_in_doubt = left;
+                Err(StoreError::InDoubt("the answer was lost".to_owned()))
+            }
+        }
     }
 
     async fn deliveries(

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::prelude::*;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::receiver::Receiver;
 use super::sender::WebhookSender;
@@ -120,7 +121,8 @@ pub struct WebhookActor {
     pub(super) removed_targets: BTreeSet<String>,
     /// A file that was read again and is not applied yet.
     pub(super) read_file: Option<WebhookSettings>,
-    pub(super) is_writing: bool,
+    /// Whose turn it is to write: one write at a time, in the order in which they were wanted.
+    pub(super) turns: Arc<Mutex<()>>,
     /// No call to the store before.
     pub(super) store_retry_at: Option<Timestamp>,
     alarm: Alarm<Self>,
@@ -159,7 +161,7 @@ impl WebhookActor {
             skips_alerts: kept.targets.is_empty(),
             removed_targets: BTreeSet::new(),
             read_file: None,
-            is_writing: false,
+            turns: Arc::default(),
             store_retry_at: None,
             alarm: Alarm::of_waits(|actor| &mut actor.alarm, Self::go_on),
             _vital: vital,
@@ -204,15 +206,19 @@ impl WebhookActor {
         self.announce(ctx);
         self.write(ctx);
         self.show();
-        let wall = self.clock.wall();
         let active = self.receivers.values();
         let active = active.filter(|receiver| receiver.target.is_active());
-        let deadlines = active.filter_map(|receiver| receiver.next_deadline(now, wall));
+        let deadlines = active.filter_map(|receiver| receiver.next_deadline(&self.clock));
         // What is due and could not begin waits for the store.
         let earliest = self.store_retry_at.unwrap_or(now + SHORTEST_WAIT);
         let due = deadlines.min().map(|due| due.max(earliest));
         let next = due.into_iter().chain(self.store_retry_at).min();
         self.alarm.set(next, &self.clock, ctx);
+    }
+
+    /// Returns the turn to write; none while another write is under way or wanted.
+    pub(super) fn turn(&self) -> Option<OwnedMutexGuard<()>> {
+        Arc::clone(&self.turns).try_lock_owned().ok()
     }
 
     /// Has calls to the store wait for a moment.
@@ -226,6 +232,11 @@ impl Actor for WebhookActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         self.alerts.book().do_send(FollowSaves(ctx.address()));
+        let gone = self.receivers.values().filter(|it| it.target.gone);
+        let gone: Vec<String> = gone.map(|it| it.target.name.clone()).collect();
+        for name in &gone {
+            self.raise_gone(name);
+        }
         self.go_on(ctx);
     }
 }

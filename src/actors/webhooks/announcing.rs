@@ -4,6 +4,8 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use log::warn;
+use tokio::sync::OwnedMutexGuard;
 
 use super::actor::WebhookActor;
 use crate::actors::alerts::AskAlerts;
@@ -30,64 +32,71 @@ impl WebhookActor {
         if !self.announce_due || !has_targets || !is_settled {
             return;
         }
-        if self.is_writing || self.store_retry_at.is_some() {
+        if self.store_retry_at.is_some() {
             return;
         }
+        // No other write may come between the read and the write that follows from it.
+        let Some(turn) = self.turn() else {
+            return;
+        };
         let read = |store: Arc<dyn Store>| async move { store.unannounced(PAGE).await };
         let Some(read) = self.access.read(StoreOp::ReadAlerts, read) else {
             return self.retry_store();
         };
         self.announce_due = false;
-        // No other write may come between the read and the write that follows from it.
-        self.is_writing = true;
-        ctx.spawn(read.into_actor(self).map(|found, actor, ctx| {
-            actor.write_announcements(found, ctx);
+        ctx.spawn(read.into_actor(self).map(move |found, actor, ctx| {
+            actor.write_announcements(turn, found, ctx);
         }));
     }
 
     fn write_announcements(
         &mut self,
+        turn: OwnedMutexGuard<()>,
         found: Result<Vec<(Alert, Announced)>, StoreError>,
         ctx: &mut Context<Self>,
     ) {
         let found = match found {
-            Ok(found) if found.is_empty() => {
-                self.is_writing = false;
-                return self.go_on(ctx);
-            }
             Ok(found) => found,
-            Err(_) => return self.announce_again(ctx),
+            Err(_) => return self.announce_again(turn, ctx),
         };
+        if found.is_empty() {
+            self.write_unwritten();
+            drop(turn);
+            return self.go_on(ctx);
+        }
         let is_full = found.len() == PAGE as usize;
         let mut batch = DeliveryBatch::default();
         let mut fresh = Vec::new();
         for (alert, mark) in &found {
-            for delivery in self.deliveries_of(alert, *mark) {
-                let key = (delivery.target.clone(), delivery.message.id.clone());
-                // What was announced from memory is on its way already.
-                match self.unwritten.get(&key) {
-                    Some(known) => batch.deliveries.push(known.clone()),
-                    None => fresh.push(delivery),
-                }
-            }
+            // What was announced from memory is on its way already.
+            let known = self.unwritten.values();
+            let known = known.filter(|it| it.message.alert() == Some(alert.id));
+            batch.deliveries.extend(known.cloned());
+            let mark = self.marks.get(&alert.id).map_or(*mark, |it| *mark.max(it));
+            fresh.extend(self.deliveries_of(alert, mark));
             batch.announced.push((alert.id, Announced::of(alert)));
         }
-        batch.deliveries.extend(fresh.iter().cloned());
         let written = batch.deliveries.clone();
+        batch.deliveries.extend(fresh.iter().cloned());
         let marks = batch.announced.clone();
         let save = |store: Arc<dyn Store>| async move { store.save_deliveries(&batch).await };
         let Some(save) = self.access.write(StoreOp::SaveWebhooks, save) else {
-            return self.announce_again(ctx);
+            return self.announce_again(turn, ctx);
         };
         ctx.spawn(save.into_actor(self).map(move |saved, actor, ctx| {
-            if saved.is_err() {
-                return actor.announce_again(ctx);
-            }
-            actor.is_writing = false;
-            actor.announce_due |= is_full;
             for (id, mark) in marks {
                 actor.mark(id, mark);
             }
+            if let Err(error) = saved {
+                if let StoreError::Refused(reason) = &error {
+                    warn!(reason = reason.as_str();
+                        "the database refused the marks of announced alerts: {reason}");
+                }
+                // They may be saved all the same, and then no later read finds their alerts.
+                actor.take_unwritten(fresh);
+                return actor.announce_again(turn, ctx);
+            }
+            actor.announce_due |= is_full;
             for delivery in written {
                 let key = (delivery.target.clone(), delivery.message.id.clone());
                 // It may have gone on in the meantime.
@@ -96,12 +105,30 @@ impl WebhookActor {
                 }
             }
             actor.take(fresh);
+            if !is_full {
+                actor.write_unwritten();
+            }
+            drop(turn);
             actor.go_on(ctx);
         }));
     }
 
-    fn announce_again(&mut self, ctx: &mut Context<Self>) {
-        self.is_writing = false;
+    /// Sends deliveries whose rows are not written, or may not be.
+    fn take_unwritten(&mut self, deliveries: Vec<Delivery>) {
+        for delivery in &deliveries {
+            let key = (delivery.target.clone(), delivery.message.id.clone());
+            self.unwritten.insert(key, delivery.clone());
+        }
+        self.take(deliveries);
+    }
+
+    /// Has rows written that wait for the marks of their alerts: no alert is left whose mark is behind.
+    fn write_unwritten(&mut self) {
+        self.dirty.append(&mut self.unwritten);
+    }
+
+    fn announce_again(&mut self, turn: OwnedMutexGuard<()>, ctx: &mut Context<Self>) {
+        drop(turn);
         self.announce_due = true;
         self.retry_store();
         self.go_on(ctx);
@@ -164,11 +191,7 @@ impl WebhookActor {
                 let mark = actor.mark_of(&alert);
                 let deliveries = actor.deliveries_of(&alert, mark);
                 actor.mark(alert.id, Announced::of(&alert));
-                for delivery in &deliveries {
-                    let key = (delivery.target.clone(), delivery.message.id.clone());
-                    actor.unwritten.insert(key, delivery.clone());
-                }
-                actor.take(deliveries);
+                actor.take_unwritten(deliveries);
             }
             actor.announce_due = true;
             actor.go_on(ctx);

@@ -59,7 +59,7 @@ impl WebhookActor {
         page: Result<Page, StoreError>,
         ctx: &mut Context<Self>,
     ) {
-        let wall = self.clock.wall();
+        let (wall, recent) = (self.clock.wall(), self.clock.recent(GIVE_UP_AFTER));
         let Some(receiver) = self.receivers.get_mut(name) else {
             return;
         };
@@ -86,7 +86,7 @@ impl WebhookActor {
                 continue;
             }
             let is_replayed = stored.sequence <= receiver.replay_to;
-            if !is_replayed && wall.since(stored.event.at) >= GIVE_UP_AFTER {
+            if !is_replayed && !recent.contains(stored.event.at) {
                 too_old += 1;
                 continue;
             }

@@ -31,16 +31,18 @@ impl WebhookActor {
     /// Begins to apply a file that was read again. A new target begins with the events to come, so the store is asked
     /// for the newest; while it is out, the file waits.
     pub(super) fn apply_file(&mut self, ctx: &mut Context<Self>) {
-        if self.read_file.is_none() || self.is_writing || self.store_retry_at.is_some() {
+        if self.read_file.is_none() || self.store_retry_at.is_some() {
             return;
         }
+        let Some(turn) = self.turn() else {
+            return;
+        };
         let newest = |store: Arc<dyn Store>| async move { newest_event(store.as_ref()).await };
         let Some(newest) = self.access.read(StoreOp::ReadEvents, newest) else {
             return self.retry_store();
         };
-        self.is_writing = true;
-        ctx.spawn(newest.into_actor(self).map(|newest, actor, ctx| {
-            actor.is_writing = false;
+        ctx.spawn(newest.into_actor(self).map(move |newest, actor, ctx| {
+            drop(turn);
             match (newest, actor.read_file.take()) {
                 (Ok(newest), Some(settings)) => {
                     // What happened while there was no target is no news to the first one.
@@ -98,8 +100,12 @@ impl WebhookActor {
         let url = &target.url;
         info!(webhook = name; "webhook {name} of WEBHOOKS_FILE is in force; it leads to {url}");
         self.unsaved_targets.insert(name.to_owned());
-        match self.receivers.get_mut(name) {
-            Some(receiver) => receiver.change(target, receiver.cursor, now),
+        match self.receivers.get(name) {
+            Some(receiver) => {
+                let begins_now = receiver.waits_for_no_event();
+                let cursor = if begins_now { newest } else { 0 };
+                self.change(name, target, cursor);
+            }
             None => {
                 let cursor = newest;
                 let receiver = Receiver::new(StoredWebhook { target, cursor }, now);

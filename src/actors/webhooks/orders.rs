@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actix::prelude::*;
 use log::info;
+use tokio::sync::OwnedMutexGuard;
 
 use super::actor::{WebhookActor, newest_event};
 use super::body::body_of;
@@ -13,6 +14,7 @@ use super::view::WebhookView;
 use crate::actors::refusal::Refusal;
 use crate::actors::store_calls::StoreOp;
 use crate::domain::alert::AlertKind;
+use crate::domain::event_filter::EventFilter;
 use crate::domain::time::WallTime;
 use crate::domain::webhook::{
     Answer, Content, Delivery, DeliveryFilter, DeliveryState, Fault, Fresh, MAX_TARGETS, Message,
@@ -95,18 +97,32 @@ impl Handler<PutWebhook> for WebhookActor {
     type Result = ResponseActFuture<Self, Result<SavedWebhook, WebhookRefusal>>;
 
     fn handle(&mut self, put: PutWebhook, _: &mut Self::Context) -> Self::Result {
-        let PutWebhook { name, draft, fresh } = put;
+        let turn = Arc::clone(&self.turns).lock_owned().into_actor(self);
+        Box::pin(turn.then(|turn, actor, _| actor.put(put, turn)))
+    }
+}
+
+impl WebhookActor {
+    /// Saves a target. No write about an earlier one of its name is under way.
+    fn put(
+        &mut self,
+        PutWebhook { name, draft, fresh }: PutWebhook,
+        turn: OwnedMutexGuard<()>,
+    ) -> ResponseActFuture<Self, Result<SavedWebhook, WebhookRefusal>> {
         let prepared = self.prepare(&name, draft, fresh);
-        let (webhook, secret, needs_newest) = match prepared {
+        let (webhook, secret, begin) = match prepared {
             Ok(prepared) => prepared,
             Err(refusal) => return refused(refusal),
         };
         // What happened while there was no target is no news to the first one.
         let skips_alerts = self.skips_alerts || self.receivers.is_empty();
+        let is_removed = self.removed_targets.contains(&name);
+        let removed = is_removed.then(|| name.clone());
         let save = move |store: Arc<dyn Store>| async move {
             let mut webhook = webhook;
-            if needs_newest {
-                webhook.cursor = newest_event(store.as_ref()).await?;
+            webhook.cursor = begin.find(store.as_ref()).await?;
+            if let Some(name) = removed {
+                store.delete_webhook(&name).await?;
             }
             store.save_webhook(&webhook, skips_alerts).await?;
             Ok::<_, StoreError>(webhook)
@@ -115,23 +131,19 @@ impl Handler<PutWebhook> for WebhookActor {
             return refused(Refusal::StoreUnavailable.into());
         };
         Box::pin(save.into_actor(self).map(move |saved, actor, ctx| {
+            drop(turn);
             let webhook = saved?;
             let (now, wall) = (actor.clock.awake(), actor.clock.wall());
             actor.skips_alerts = false;
-            let cursor = webhook.cursor;
-            let is_new = match actor.receivers.get_mut(&name) {
-                Some(receiver) => {
-                    let cursor = cursor.max(receiver.cursor);
-                    receiver.change(webhook.target, cursor, now);
-                    receiver.lane.recovered(now);
-                    false
-                }
-                None => {
-                    let receiver = Receiver::new(webhook, now);
-                    actor.receivers.insert(name.clone(), receiver);
-                    true
-                }
-            };
+            actor.removed_targets.remove(&name);
+            actor.unsaved_targets.remove(&name);
+            let is_new = !actor.receivers.contains_key(&name);
+            if is_new {
+                let receiver = Receiver::new(webhook, now);
+                actor.receivers.insert(name.clone(), receiver);
+            } else {
+                actor.change(&name, webhook.target, webhook.cursor);
+            }
             actor.count(&name, "delivered", 0);
             let Some(receiver) = actor.receivers.get(&name) else {
                 return Err(Refusal::ShuttingDown.into());
@@ -149,8 +161,29 @@ impl Handler<PutWebhook> for WebhookActor {
     }
 }
 
-/// What a PUT saves: the target, the secret that was made, and whether its events begin now.
-type Prepared = (StoredWebhook, Option<Secret>, bool);
+/// With which event a target begins.
+enum Begin {
+    /// With the first one to come: it waits for none yet.
+    Now,
+    /// With the first one that it selects and has not had.
+    Next(EventFilter),
+}
+
+impl Begin {
+    /// Returns the number of the event before it.
+    async fn find(self, store: &dyn Store) -> Result<i64, StoreError> {
+        // Before the next one: an event that comes in between is the next one, or after the number.
+        let newest = newest_event(store).await?;
+        let next = match self {
+            Self::Now => Vec::new(),
+            Self::Next(filter) => store.find_events(&filter, 1).await?,
+        };
+        Ok(next.first().map_or(newest, |event| event.sequence - 1))
+    }
+}
+
+/// What a PUT saves: the target, the secret that was made, and with which event it begins.
+type Prepared = (StoredWebhook, Option<Secret>, Begin);
 
 fn refused<T: 'static>(
     refusal: WebhookRefusal,
@@ -176,14 +209,15 @@ impl WebhookActor {
         let (target, secret) = draft
             .apply(name, known, fresh, Source::Api, wall)
             .map_err(WebhookRefusal::Invalid)?;
-        // A target that waits for no event begins with those to come; one that does goes on where it is.
-        let begins_now = before.is_none_or(|before| {
-            let was_off = !before.target.is_active();
-            was_off || before.is_caught_up()
-        });
-        let cursor = before.map_or(0, |before| before.cursor);
-        let webhook = StoredWebhook { target, cursor };
-        Ok((webhook, secret, begins_now))
+        let begin = match before.filter(|before| !before.waits_for_no_event()) {
+            None => Begin::Now,
+            Some(before) => Begin::Next(EventFilter {
+                kinds: before.kinds.clone(),
+                ..EventFilter::after(before.cursor)
+            }),
+        };
+        let webhook = StoredWebhook { target, cursor: 0 };
+        Ok((webhook, secret, begin))
     }
 }
 
@@ -215,6 +249,18 @@ impl Handler<DeleteWebhook> for WebhookActor {
         DeleteWebhook(name): DeleteWebhook,
         _: &mut Self::Context,
     ) -> Self::Result {
+        let turn = Arc::clone(&self.turns).lock_owned().into_actor(self);
+        Box::pin(turn.then(|turn, actor, _| actor.delete(name, turn)))
+    }
+}
+
+impl WebhookActor {
+    /// Deletes a target. No write about it is under way, which would bring back a row.
+    fn delete(
+        &mut self,
+        name: String,
+        turn: OwnedMutexGuard<()>,
+    ) -> ResponseActFuture<Self, Result<(), WebhookRefusal>> {
         match self.receivers.get(&name) {
             None => return refused(WebhookRefusal::Unknown(name)),
             Some(receiver) if receiver.target.source == Source::File => {
@@ -229,6 +275,7 @@ impl Handler<DeleteWebhook> for WebhookActor {
             return refused(Refusal::StoreUnavailable.into());
         };
         Box::pin(delete.into_actor(self).map(move |deleted, actor, ctx| {
+            drop(turn);
             deleted?;
             actor.forget_target(&name);
             info!(webhook = name.as_str(); "webhook {name} was deleted with its deliveries");

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::domain::time::{Timestamp, WallTime};
 use crate::domain::webhook::{Format, Lane, Target};
 use crate::store::StoredWebhook;
@@ -83,14 +84,19 @@ impl Receiver {
         receiver
     }
 
-    /// Takes another content of the target.
+    /// Takes another content of the target, which has had every event up to `cursor` and has not failed yet.
     pub(super) fn change(&mut self, target: Target, cursor: i64, now: Timestamp) {
         self.kinds = target.event_kinds();
         self.target = target;
-        self.is_alerted = false;
-        self.rewind(cursor);
+        self.rewind(self.cursor.max(cursor));
         self.lane.outdate();
+        self.lane.recovered(now);
         self.arm_repeat(now);
+    }
+
+    /// Returns whether events that come now are not for it.
+    pub(super) fn waits_for_no_event(&self) -> bool {
+        !self.target.is_active() || self.kinds.is_empty()
     }
 
     /// Reads the events after this one, again if they were read.
@@ -120,20 +126,16 @@ impl Receiver {
     }
 
     /// Returns when something of the target is due that waits for no answer.
-    pub(super) fn next_deadline(&self, now: Timestamp, wall: WallTime) -> Option<Timestamp> {
+    pub(super) fn next_deadline(&self, clock: &Clock) -> Option<Timestamp> {
+        let now = clock.awake();
         let free_at = self.lane.free_at()?;
-        let due = self.lane.next_deadline(now, wall);
+        let due = self.lane.next_deadline(now, |since| clock.age(since));
         let is_behind =
             self.has_news && !self.is_reading && !self.kinds.is_empty() && self.lane.wants_events();
         let read = is_behind.then_some(free_at);
         let repeat = self.repeat_at.filter(|_| !self.is_repeating);
         let repeat = repeat.map(|at| at.max(free_at));
         due.into_iter().chain(read).chain(repeat).min()
-    }
-
-    /// Returns whether every event up to now is delivered, as far as is known.
-    pub(super) fn is_caught_up(&self) -> bool {
-        self.kinds.is_empty() || !self.has_news && !self.is_reading && self.lane.wants_events()
     }
 
     /// Moves the cursor to the horizon, if all events up to there are delivered. Returns whether it moved.

@@ -47,9 +47,12 @@ impl WebhookActor {
     /// Begins to write what has changed. Each write takes all of it, so a cursor never comes to the store without
     /// the row of an event before it.
     pub(super) fn write(&mut self, ctx: &mut Context<Self>) {
-        if self.is_writing || self.store_retry_at.is_some() {
+        if self.store_retry_at.is_some() {
             return;
         }
+        let Some(turn) = self.turn() else {
+            return;
+        };
         let webhook = |name: &String| {
             self.receivers.get(name).map(|receiver| StoredWebhook {
                 target: receiver.target.clone(),
@@ -82,22 +85,22 @@ impl WebhookActor {
         let moved = std::mem::take(&mut self.moved);
         let targets = std::mem::take(&mut self.unsaved_targets);
         let removed = std::mem::take(&mut self.removed_targets);
-        self.is_writing = true;
         ctx.spawn(save.into_actor(self).map(move |saved, actor, ctx| {
-            actor.is_writing = false;
+            drop(turn);
             match saved {
                 Ok(()) if !changes.targets.is_empty() => actor.skips_alerts = false,
                 Ok(()) => {}
-                Err(StoreError::Refused(reason)) => {
-                    let rows = dirty.len() as u64;
-                    actor.telemetry.records_refused.inc_by(rows);
-                    warn!(rows, reason = reason.as_str();
-                        "the database refused {rows} deliveries of webhooks; they stay in memory: \
-                         {reason}");
-                }
                 Err(error) => {
-                    debug!(error:%; "deliveries could not be saved; kept for the next try");
-                    actor.put_back(dirty);
+                    if let StoreError::Refused(reason) = error {
+                        let rows = dirty.len() as u64;
+                        actor.telemetry.records_refused.inc_by(rows);
+                        warn!(rows, reason = reason.as_str();
+                            "the database refused {rows} deliveries of webhooks; they stay in memory: \
+                             {reason}");
+                    } else {
+                        debug!(error:%; "deliveries could not be saved; kept for the next try");
+                        actor.put_back(dirty);
+                    }
                     actor.moved.extend(moved);
                     actor.unsaved_targets.extend(targets);
                     actor.removed_targets.extend(removed);

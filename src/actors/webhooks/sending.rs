@@ -12,8 +12,8 @@ use crate::domain::alert::{AlertFilter, AlertKind};
 use crate::domain::breaker::BreakerState;
 use crate::domain::time::WallTime;
 use crate::domain::webhook::{
-    Answer, Delivery, DeliveryState, LaneState, Message, Settled, Source, Target, Verdict, judge,
-    repeated,
+    Answer, Delivery, DeliveryState, GIVE_UP_AFTER, LaneState, Message, Settled, Source, Target,
+    Verdict, judge, repeated,
 };
 
 /// How many open alerts are repeated at once at the most.
@@ -26,8 +26,14 @@ impl WebhookActor {
         let Some(receiver) = self.receivers.get_mut(name) else {
             return;
         };
-        if !receiver.target.is_active() {
+        if !receiver.target.is_active() || receiver.is_repeating {
             return;
+        }
+        // Before what waits: on a busy lane it would never have its turn.
+        let is_due = receiver.repeat_at.is_some_and(|at| at <= now);
+        if is_due && receiver.lane.is_free(now) {
+            receiver.is_repeating = true;
+            return self.repeat(name.to_owned(), ctx);
         }
         if let Some(delivery) = receiver.lane.begin(now) {
             let body = body_of(&delivery.message, receiver.target.format, &self.generator);
@@ -43,12 +49,6 @@ impl WebhookActor {
                 actor.answered(&receipt, &answer);
                 actor.go_on(ctx);
             }));
-            return;
-        }
-        let is_due = receiver.repeat_at.is_some_and(|at| at <= now);
-        if is_due && !receiver.is_repeating && receiver.lane.is_free(now) {
-            receiver.is_repeating = true;
-            self.repeat(name.to_owned(), ctx);
         }
     }
 
@@ -190,10 +190,23 @@ impl WebhookActor {
         };
         receiver.target.gone = true;
         receiver.repeat_at = None;
-        receiver.is_alerted = true;
+        let waiting = receiver.lane.take_all();
         self.unsaved_targets.insert(name.to_owned());
         warn!(webhook = name;
             "webhook {name} answered 410 and gets no message until it is saved again");
+        self.raise_gone(name);
+        for mut delivery in waiting {
+            delivery.give_up("the receiver answered HTTP 410 to an earlier message", wall);
+            self.given_up(delivery);
+        }
+    }
+
+    /// Raises the alert about a target whose receiver wants no message any more.
+    pub(super) fn raise_gone(&mut self, name: &str) {
+        let Some(receiver) = self.receivers.get_mut(name) else {
+            return;
+        };
+        receiver.is_alerted = true;
         let mend = match receiver.target.source {
             Source::Api => format!("Correct its URL with PUT /webhooks/{name}, or delete it."),
             Source::File => {
@@ -207,18 +220,28 @@ impl WebhookActor {
         let subject = receiver.target.subject();
         self.alerts
             .raise(AlertKind::WebhookFailing, subject, detail);
-        for mut delivery in receiver.lane.take_all() {
-            delivery.give_up("the receiver answered HTTP 410 to an earlier message", wall);
-            self.given_up(delivery);
+    }
+
+    /// Takes another content of a target, of which no failure is known.
+    pub(super) fn change(&mut self, name: &str, target: Target, cursor: i64) {
+        let now = self.clock.awake();
+        let Some(receiver) = self.receivers.get_mut(name) else {
+            return;
+        };
+        receiver.change(target, cursor, now);
+        receiver.failing_since = None;
+        if std::mem::take(&mut receiver.is_alerted) {
+            let subject = receiver.target.subject();
+            self.alerts.clear(AlertKind::WebhookFailing, subject);
         }
     }
 
     /// Gives up what waited for too long.
     pub(super) fn give_up_old(&mut self) {
-        let wall = self.clock.wall();
+        let (wall, recent) = (self.clock.wall(), self.clock.recent(GIVE_UP_AFTER));
         let receivers = self.receivers.values_mut();
         let old: Vec<Delivery> = receivers
-            .flat_map(|receiver| receiver.lane.expire(wall))
+            .flat_map(|receiver| receiver.lane.expire(&recent, wall))
             .collect();
         for delivery in old {
             self.given_up(delivery);

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, AlertKind, AlertRule, Severity};
 use crate::events::EventSeverity;
-use crate::ids::InstanceId;
+use crate::ids::{AlertId, InstanceId};
 use crate::string_enum::string_enum;
 use crate::time::WallTime;
 
@@ -51,6 +51,16 @@ pub struct Message {
     pub at: WallTime,
     /// What happened.
     pub content: Content,
+}
+
+impl Message {
+    /// Returns the alert it is about.
+    pub const fn alert(&self) -> Option<AlertId> {
+        match &self.content {
+            Content::Alert(notice) => Some(AlertId::new(notice.id)),
+            Content::Event(_) | Content::Test => None,
+        }
+    }
 }
 
 /// What happened.

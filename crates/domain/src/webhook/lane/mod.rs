@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::breaker::BreakerState;
 use crate::time::{Timestamp, WallTime};
+use crate::timeline::Recent;
 use crate::webhook::delivery::{Delivery, DeliveryState};
 use crate::webhook::message::Content;
 use crate::webhook::schedule::{GIVE_UP_AFTER, delay};
@@ -149,8 +150,9 @@ impl Lane {
     }
 
     /// Gives up what waited for too long.
-    pub fn expire(&mut self, wall: WallTime) -> Vec<Delivery> {
-        let is_over = |waiting: &Waiting| wall.since(waiting.delivery.waits_since) >= GIVE_UP_AFTER;
+    /// `recent` selects the times of day that are younger than [`GIVE_UP_AFTER`]: the clock may have jumped since.
+    pub fn expire(&mut self, recent: &Recent, wall: WallTime) -> Vec<Delivery> {
+        let is_over = |waiting: &Waiting| !recent.contains(waiting.delivery.waits_since);
         let over: Vec<i64> = self
             .rows
             .iter()
@@ -304,14 +306,7 @@ impl Lane {
 
     fn count(&mut self, answer: &Answer, verdict: Verdict, now: Timestamp, jitter: f64) {
         match verdict {
-            Verdict::Delivered => {
-                if self.open_until.take().is_some() {
-                    for waiting in self.rows.values_mut() {
-                        waiting.due = now;
-                    }
-                }
-                (self.failures, self.failing_since, self.held_until) = (0, None, None);
-            }
+            Verdict::Delivered => self.recovered(now),
             Verdict::Retry(pause) => {
                 self.held_until = pause.map(|pause| now + pause);
                 self.failing_since.get_or_insert(now);
@@ -328,9 +323,14 @@ impl Lane {
         }
     }
 
-    /// Counts a success outside of the lane, such as a test: the breaker closes.
+    /// Counts a success, also one outside of the lane, such as a test: the breaker closes.
     pub fn recovered(&mut self, now: Timestamp) {
-        self.count(&Answer::TimedOut, Verdict::Delivered, now, 0.0);
+        if self.open_until.take().is_some() {
+            for waiting in self.rows.values_mut() {
+                waiting.due = now;
+            }
+        }
+        (self.failures, self.failing_since, self.held_until) = (0, None, None);
     }
 
     /// Returns whether the delivery of a message is under way.
@@ -341,8 +341,12 @@ impl Lane {
     }
 
     /// Returns the next moment at which a delivery may be due, or given up; none while one is under way or nothing
-    /// waits.
-    pub fn next_deadline(&self, now: Timestamp, wall: WallTime) -> Option<Timestamp> {
+    /// waits. `age` tells how old a time of day is.
+    pub fn next_deadline(
+        &self,
+        now: Timestamp,
+        age: impl FnOnce(WallTime) -> Duration,
+    ) -> Option<Timestamp> {
         let earliest = self.free_at()?;
         let due = if self.open_until.is_some() {
             (!self.rows.is_empty()).then_some(now)
@@ -353,10 +357,10 @@ impl Lane {
             .into_iter()
             .chain((!self.events.is_empty() && self.has_room()).then_some(now));
         let due = due.min().map(|due| due.max(earliest));
-        let over = self.rows.values().map(|waiting| {
-            now + GIVE_UP_AFTER.saturating_sub(wall.since(waiting.delivery.waits_since))
-        });
-        over.chain(due).min()
+        let rows = self.rows.values();
+        let oldest = rows.map(|waiting| waiting.delivery.waits_since).min();
+        let over = oldest.map(|oldest| now + GIVE_UP_AFTER.saturating_sub(age(oldest)));
+        over.into_iter().chain(due).min()
     }
 
     /// Returns how the target is.

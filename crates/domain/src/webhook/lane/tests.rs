@@ -22,6 +22,23 @@ fn row(number: i64) -> Delivery {
     Delivery::new("ops", number, message, wall(0))
 }
 
+fn about(number: i64, alert: i64, closed_at: Option<WallTime>) -> Delivery {
+    let notice = AlertNotice {
+        id: alert,
+        kind: "flapping".to_owned(),
+        severity: Severity::Warning,
+        subject: "a".to_owned(),
+        instances: vec!["a".into()],
+        detail: String::new(),
+        opened_at: wall(0),
+        closed_at,
+        escalated: false,
+    };
+    let mut delivery = row(number);
+    delivery.message.content = Content::Alert(notice);
+    delivery
+}
+
 fn event(sequence: i64) -> Delivery {
     let notice = EventNotice {
         sequence,
@@ -74,8 +91,17 @@ impl Rig {
         settled.unwrap()
     }
 
+    fn expire(&mut self, at: u64) -> Vec<Delivery> {
+        let day = u64::try_from(GIVE_UP_AFTER.as_micros()).unwrap();
+        let first = wall(at).as_micros() - i64::try_from(day).unwrap() + 1;
+        let recent = Recent::since(WallTime::from_micros(first));
+        self.lane.expire(&recent, wall(at))
+    }
+
     fn next(&self, at: u64) -> Option<u64> {
-        let next = self.lane.next_deadline(second(at), wall(at));
+        let next = self
+            .lane
+            .next_deadline(second(at), |since| wall(at).since(since));
         next.map(|next| next.as_micros() / 1_000_000)
     }
 
@@ -182,22 +208,6 @@ fn one_message_that_is_always_refused_keeps_no_other_back() {
 
 #[test]
 fn the_end_of_an_alert_waits_for_its_beginning() {
-    let about = |number, alert, closed_at| {
-        let notice = AlertNotice {
-            id: alert,
-            kind: "flapping".to_owned(),
-            severity: Severity::Warning,
-            subject: "a".to_owned(),
-            instances: vec!["a".into()],
-            detail: String::new(),
-            opened_at: wall(0),
-            closed_at,
-            escalated: false,
-        };
-        let mut delivery = row(number);
-        delivery.message.content = Content::Alert(notice);
-        delivery
-    };
     let mut rig = Rig::with([]);
     let rows = [
         about(1, 70, None),
@@ -255,6 +265,62 @@ fn retry_after_holds_the_target_back_and_is_no_failure() {
 }
 
 #[test]
+fn a_target_that_throttles_for_long_is_one_that_fails() {
+    let mut rig = Rig::with([1]);
+    let throttled = Answer::Status {
+        code: 429,
+        retry_after: Some(Duration::from_secs(40)),
+    };
+    let is_failing: Vec<bool> = (0..3)
+        .map(|number| {
+            let now = number * 40;
+            rig.begin(now).unwrap();
+            rig.answer(now, &throttled);
+            rig.lane.state(second(now)).is_failing
+        })
+        .collect();
+    assert_eq!(is_failing, [false, false, true]);
+}
+
+#[test]
+fn an_answer_of_what_the_target_was_says_nothing_of_what_it_is() {
+    for late in [status(410), status(500), Answer::TimedOut] {
+        let mut rig = Rig::with([1]);
+        rig.begin(0).unwrap();
+        rig.lane.outdate();
+        let settled = rig.lane.answered(&late, second(3), wall(3), 0.0, 2_000);
+        assert_eq!(settled, None, "{late}");
+        assert_eq!(rig.lane.state(second(3)).failures, 0, "{late}");
+        assert_eq!(rig.begin(3).unwrap(), "msg_1", "{late}: again, at once");
+    }
+}
+
+#[test]
+fn an_event_that_was_accepted_by_what_the_target_was_is_delivered() {
+    let mut rig = Rig::with([1]);
+    rig.begin(0).unwrap();
+    rig.lane.outdate();
+    let settled = rig.answer(3, &status(200));
+    assert_eq!(settled.delivery.state, DeliveryState::Delivered);
+    assert_eq!(rig.begin(3), None);
+}
+
+#[test]
+fn events_wait_in_the_store_while_too_many_rows_wait() {
+    let most = i64::try_from(MAX_WAITING).unwrap();
+    for (rows, next) in [(most, None), (most - 1, Some("msg_u_event_7"))] {
+        // All about one alert: they wait for the first one.
+        let rows = (1..=rows).map(|number| about(number, 1, None));
+        let mut rig = Rig::with([]);
+        rig.lane.put(rows, second(0), wall(0));
+        rig.begin(0).unwrap();
+        rig.answer(0, &status(500));
+        rig.lane.put_events([event(7)]);
+        assert_eq!(rig.begin(0).as_deref(), next);
+    }
+}
+
+#[test]
 fn a_day_without_success_ends_a_delivery() {
     let mut rig = Rig::with([1]);
     let day = 24 * 3_600;
@@ -264,7 +330,7 @@ fn a_day_without_success_ends_a_delivery() {
         let next = rig.next(now).unwrap();
         waits.push(next - now);
         now = next;
-        if let Some(given_up) = rig.lane.expire(wall(now)).pop() {
+        if let Some(given_up) = rig.expire(now).pop() {
             assert_eq!(now, day);
             assert_eq!(given_up.state, DeliveryState::Failed);
             let words = given_up.last_answer.unwrap();
