@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use resilient_orchestrator::actors::alerts::AskAlerts;
+use resilient_orchestrator::actors::alerts::{AddSilence, AskAlerts, EndSilence};
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::actors::webhooks::{
     AskDeliveries, OutgoingRequest, RedeliverWebhook, WebhookRefusal, WebhookSender,
@@ -13,9 +13,10 @@ use resilient_orchestrator::actors::webhooks::{
 };
 use resilient_orchestrator::clock::Clock;
 use resilient_orchestrator::clock::testing::VirtualTime;
-use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
+use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Matcher, Severity};
 use resilient_orchestrator::domain::breaker::BreakerState;
-use resilient_orchestrator::domain::ids::AlertId;
+use resilient_orchestrator::domain::ids::{AlertId, SilenceId};
+use resilient_orchestrator::domain::planned::Requester;
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::webhook::{
     Answer, Delivery, DeliveryFilter, DeliveryState, Forbidden, Format, Secret, TargetDraft,
@@ -357,6 +358,110 @@ async fn alerts_are_delivered_while_the_store_is_out_and_once() {
         .collect();
     assert!(!kinds.contains(&"store_unavailable".into()), "{kinds:?}");
     drop(rig);
+}
+
+/// Silences the alerts about instances whose ids match an expression for ten minutes.
+async fn silence(rig: &Rig, instance: &str) -> SilenceId {
+    let matcher = Matcher {
+        name: "instance".to_owned(),
+        value: instance.to_owned(),
+        is_regex: true,
+    };
+    let order = AddSilence {
+        matchers: vec![matcher],
+        until: rig.clock.wall() + Duration::from_secs(600),
+        reason: "its disk is replaced".to_owned(),
+        by: Requester::Operator,
+    };
+    let silenced = rig.orchestrator.silence(order).await.unwrap();
+    silenced.unwrap().id
+}
+
+#[actix::test]
+async fn a_silenced_alert_waits_for_the_end_of_its_silence() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    let manager = TargetDraft {
+        format: Some(Format::Alertmanager),
+        ..draft("am", &["alert.*"])
+    };
+    put(&rig, "am", manager).await;
+    silence(&rig, "i1").await;
+    raise(&rig, "i1");
+    raise(&rig, "i2");
+    pass(590.0).await;
+    let [(_, other)] = receivers.taken("a").try_into().unwrap();
+    assert_eq!(
+        body(&other)["data"]["subject"],
+        "i2",
+        "it passes the held one"
+    );
+    let repeated = receivers.taken("am");
+    let names_it = |(_, it): &(f64, OutgoingRequest)| body(it).to_string().contains("i1");
+    assert!(!repeated.iter().any(names_it));
+    pass(20.0).await;
+    let [(_, opened)] = receivers.taken("a").try_into().unwrap();
+    assert_eq!(kind(&opened), "alert.opened");
+    assert_eq!(body(&opened)["data"]["subject"], "i1");
+    assert!(receivers.taken("am").iter().any(names_it));
+}
+
+#[actix::test]
+async fn a_silence_that_is_ended_early_lets_its_alerts_out() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    let id = silence(&rig, "i1").await;
+    raise(&rig, "i1");
+    pass(5.0).await;
+    let rig = again(rig, &receivers).await;
+    pass(5.0).await;
+    assert!(
+        receivers.taken("a").is_empty(),
+        "the next life holds it too"
+    );
+    let by = Requester::Operator;
+    let ended = rig.orchestrator.end_silence(EndSilence { id, by }).await;
+    ended.unwrap().unwrap();
+    settle_down().await;
+    assert_eq!(receivers.types("a"), ["alert.opened"]);
+}
+
+#[actix::test]
+async fn an_alert_that_is_over_before_its_silence_is_never_sent() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    silence(&rig, "i1").await;
+    raise(&rig, "i1");
+    pass(5.0).await;
+    rig.orchestrator.alerts().clear(AlertKind::Flapping, "i1");
+    pass(700.0).await;
+    assert!(receivers.taken("a").is_empty());
+}
+
+#[actix::test]
+async fn a_receiver_of_an_alert_learns_of_its_end_although_it_is_silenced() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    raise(&rig, "i1");
+    pass(5.0).await;
+    silence(&rig, "i1").await;
+    rig.orchestrator.alerts().clear(AlertKind::Flapping, "i1");
+    settle_down().await;
+    assert_eq!(receivers.types("a"), ["alert.opened", "alert.closed"]);
+}
+
+#[actix::test]
+async fn more_silenced_alerts_than_a_page_hold_back_no_other() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    silence(&rig, "x.*").await;
+    for number in 0..450 {
+        raise(&rig, &format!("x{number}"));
+    }
+    pass(2.0).await;
+    raise(&rig, "i2");
+    pass(2.0).await;
+    assert_eq!(receivers.types("a"), ["alert.opened"]);
 }
 
 #[actix::test]

@@ -21,7 +21,7 @@ use resilient_orchestrator::domain::explain::Placing;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::health::HealthRecord;
 use resilient_orchestrator::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use resilient_orchestrator::domain::ids::{Epoch, IncidentId, InstanceId};
+use resilient_orchestrator::domain::ids::{AlertId, Epoch, IncidentId, InstanceId};
 use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::webhook::{Announced, Delivery, DeliveryFilter};
@@ -675,9 +675,13 @@ impl WebhookStore for FaultyStore {
         self.inner.delete_webhook(name).await
     }
 
-    async fn unannounced(&self, limit: u32) -> Result<Vec<(Alert, Announced)>, StoreError> {
+    async fn unannounced(
+        &self,
+        after: AlertId,
+        limit: u32,
+    ) -> Result<Vec<(Alert, Announced)>, StoreError> {
         self.weather(Side::Reads).await?;
-        self.inner.unannounced(limit).await
+        self.inner.unannounced(after, limit).await
     }
 
     async fn save_deliveries(&self, batch: &DeliveryBatch) -> Result<(), StoreError> {

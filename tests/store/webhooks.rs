@@ -122,7 +122,7 @@ async fn announced(store: &AnyStore, id: i64, mark: Announced) {
 }
 
 async fn behind(store: &AnyStore) -> Vec<(i64, Announced)> {
-    let found = store.unannounced(10).await.unwrap();
+    let found = store.unannounced(AlertId::new(0), 10).await.unwrap();
     let ids = found
         .into_iter()
         .map(|(alert, mark)| (alert.id.get(), mark));
@@ -134,7 +134,10 @@ async fn alerts_are_announced_step_by_step_and_never_twice(store: AnyStore) {
     let (mut a, b) = (alert(1, Severity::Warning), alert(2, Severity::Critical));
     store.save_alerts(&[b.clone(), a.clone()]).await.unwrap();
     assert_eq!(behind(&store).await, [(1, Nothing), (2, Nothing)]);
-    assert_eq!(store.unannounced(1).await.unwrap(), [(a.clone(), Nothing)]);
+    assert_eq!(
+        store.unannounced(AlertId::new(0), 1).await.unwrap(),
+        [(a.clone(), Nothing)]
+    );
     announced(&store, 1, Opened).await;
     announced(&store, 2, Critical).await;
     assert_eq!(behind(&store).await, []);

@@ -29,7 +29,7 @@ CREATE INDEX webhook_deliveries_pending ON webhook_deliveries (target, number) W
 CREATE INDEX webhook_deliveries_ended_at ON webhook_deliveries (ended_at);
 
 -- What of each alert was announced to receivers: 0 nothing, 1 that it is open, 2 that it is critical, 3 that it is
--- over. Those from before there were receivers are not announced.
+-- over. Of those from before there were receivers, only the end of the open ones is.
 ALTER TABLE alerts ADD COLUMN announced INTEGER NOT NULL DEFAULT 0;
-UPDATE alerts SET announced = 3;
+UPDATE alerts SET announced = CASE WHEN closed_at IS NULL THEN 2 ELSE 3 END;
 CREATE INDEX alerts_unannounced ON alerts (id) WHERE announced < 3;

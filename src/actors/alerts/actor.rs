@@ -303,7 +303,7 @@ impl Actor for AlertBookActor {
 #[rtype(result = "()")]
 pub struct BookChanged;
 
-/// Alerts were saved.
+/// Alerts were saved, or a silence has ended.
 #[derive(Debug, Clone, Copy, Message)]
 #[rtype(result = "()")]
 pub struct AlertsSaved;

@@ -7,7 +7,7 @@ use actix::prelude::*;
 use log::info;
 use tokio::time::timeout;
 
-use super::actor::{AlertBookActor, AskLabels, InstanceLabels, OrderGiven};
+use super::actor::{AlertBookActor, AlertsSaved, AskLabels, InstanceLabels, OrderGiven};
 use crate::actors::refusal::Refusal;
 use crate::actors::store_calls::StoreOp;
 use crate::domain::alert::{Alert, MAX_SILENCES, Matcher, Silence, SilenceBook, Silenced};
@@ -107,6 +107,10 @@ impl AlertBookActor {
     }
 
     fn note_end(&self, silence: SilenceId, by: Requester, ended_at: WallTime) {
+        for follower in &self.savers {
+            // What it silenced may be announced now.
+            follower.do_send(AlertsSaved);
+        }
         self.audit.do_send(OrderGiven(Event::SilenceEnded {
             silence,
             by,

@@ -107,6 +107,10 @@ pub struct WebhookActor {
     newest: i64,
     /// Whether alerts are to be announced.
     pub(super) announce_due: bool,
+    /// Alerts after this one are to be looked at next.
+    pub(super) announced_to: AlertId,
+    /// Whether there may be more among those before.
+    pub(super) has_more_alerts: bool,
     /// What of an alert was announced in this life, from the store or from memory.
     pub(super) marks: BTreeMap<AlertId, Announced>,
     /// Deliveries of alerts that were announced from memory, as they are now.
@@ -153,6 +157,8 @@ impl WebhookActor {
             chance: fastrand::Rng::with_seed(seed),
             newest: 0,
             announce_due: true,
+            announced_to: AlertId::new(0),
+            has_more_alerts: false,
             marks: BTreeMap::new(),
             unwritten: BTreeMap::new(),
             dirty: BTreeMap::new(),
@@ -246,6 +252,7 @@ impl Handler<AlertsSaved> for WebhookActor {
 
     fn handle(&mut self, _: AlertsSaved, ctx: &mut Self::Context) {
         self.announce_due = true;
+        self.has_more_alerts = true;
         self.go_on(ctx);
     }
 }

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use actix::prelude::*;
+use futures_util::future::BoxFuture;
 use log::warn;
 use tokio::sync::OwnedMutexGuard;
 
 use super::actor::WebhookActor;
-use crate::actors::alerts::AskAlerts;
+use crate::actors::alerts::{AskAlerts, AskSilenced};
 use crate::actors::store_calls::StoreOp;
 use crate::domain::alert::{Alert, AlertFilter};
 use crate::domain::ids::AlertId;
-use crate::domain::webhook::{Announced, Delivery, announce};
+use crate::domain::webhook::{Announced, Announcement, Delivery, announce};
 use crate::store::{DeliveryBatch, Store, StoreError};
 
 /// How many alerts are announced at once.
@@ -23,6 +24,13 @@ const FROM_MEMORY: u32 = 1_000;
 
 /// How many marks are remembered.
 const MAX_MARKS: usize = 10_000;
+
+/// An alert, what of it was announced, and whether it is silenced.
+struct Found {
+    alert: Alert,
+    mark: Announced,
+    is_silenced: bool,
+}
 
 impl WebhookActor {
     /// Begins to announce the alerts whose mark is behind, if there may be some.
@@ -39,11 +47,28 @@ impl WebhookActor {
         let Some(turn) = self.turn() else {
             return;
         };
-        let read = |store: Arc<dyn Store>| async move { store.unannounced(PAGE).await };
+        let after = self.announced_to;
+        let read = move |store: Arc<dyn Store>| async move { store.unannounced(after, PAGE).await };
         let Some(read) = self.access.read(StoreOp::ReadAlerts, read) else {
             return self.retry_store();
         };
         self.announce_due = false;
+        if after == AlertId::new(0) {
+            self.has_more_alerts = false;
+        }
+        let silencing = self.silencing();
+        let read = async move {
+            let found = read.await?;
+            let alerts = found.iter().map(|(alert, _)| alert);
+            let silenced = silencing(alerts.collect()).await;
+            let found = found.into_iter().zip(silenced);
+            let found = found.map(|((alert, mark), is_silenced)| Found {
+                alert,
+                mark,
+                is_silenced,
+            });
+            Ok(found.collect())
+        };
         ctx.spawn(read.into_actor(self).map(move |found, actor, ctx| {
             actor.write_announcements(turn, found, ctx);
         }));
@@ -52,29 +77,38 @@ impl WebhookActor {
     fn write_announcements(
         &mut self,
         turn: OwnedMutexGuard<()>,
-        found: Result<Vec<(Alert, Announced)>, StoreError>,
+        found: Result<Vec<Found>, StoreError>,
         ctx: &mut Context<Self>,
     ) {
         let found = match found {
             Ok(found) => found,
             Err(_) => return self.announce_again(turn, ctx),
         };
-        if found.is_empty() {
-            self.write_unwritten();
-            drop(turn);
-            return self.go_on(ctx);
-        }
         let is_full = found.len() == PAGE as usize;
+        let last = found.last().map(|found| found.alert.id);
         let mut batch = DeliveryBatch::default();
         let mut fresh = Vec::new();
-        for (alert, mark) in &found {
+        for found in &found {
+            let Found {
+                alert,
+                mark,
+                is_silenced,
+            } = found;
             // What was announced from memory is on its way already.
             let known = self.unwritten.values();
             let known = known.filter(|it| it.message.alert() == Some(alert.id));
             batch.deliveries.extend(known.cloned());
             let mark = self.marks.get(&alert.id).map_or(*mark, |it| *mark.max(it));
-            fresh.extend(self.deliveries_of(alert, mark));
+            match Announcement::of(alert, mark, *is_silenced) {
+                Announcement::Held => continue,
+                Announcement::Never => {}
+                Announcement::Now(mark) => fresh.extend(self.deliveries_of(alert, mark)),
+            }
             batch.announced.push((alert.id, Announced::of(alert)));
+        }
+        if batch.is_empty() {
+            drop(turn);
+            return self.announced(is_full.then_some(last).flatten(), ctx);
         }
         let written = batch.deliveries.clone();
         batch.deliveries.extend(fresh.iter().cloned());
@@ -96,7 +130,6 @@ impl WebhookActor {
                 actor.take_unwritten(fresh);
                 return actor.announce_again(turn, ctx);
             }
-            actor.announce_due |= is_full;
             for delivery in written {
                 let key = (delivery.target.clone(), delivery.message.id.clone());
                 // It may have gone on in the meantime.
@@ -105,12 +138,42 @@ impl WebhookActor {
                 }
             }
             actor.take(fresh);
-            if !is_full {
-                actor.write_unwritten();
-            }
             drop(turn);
-            actor.go_on(ctx);
+            actor.announced(is_full.then_some(last).flatten(), ctx);
         }));
+    }
+
+    /// Goes on after this alert; with none, every alert has been looked at.
+    fn announced(&mut self, last: Option<AlertId>, ctx: &mut Context<Self>) {
+        self.announced_to = last.unwrap_or(AlertId::new(0));
+        match last {
+            Some(_) => self.announce_due = true,
+            None => {
+                self.announce_due |= self.has_more_alerts;
+                self.write_unwritten();
+            }
+        }
+        self.go_on(ctx);
+    }
+
+    /// Returns what finds out which of some alerts are silenced, in their order; of one that is over, whether it
+    /// would be if it were open.
+    fn silencing(&self) -> impl FnOnce(Vec<&Alert>) -> BoxFuture<'static, Vec<bool>> + use<> {
+        let book = self.alerts.book().clone();
+        move |alerts| {
+            let open = alerts.into_iter().map(|alert| Alert {
+                closed_at: None,
+                ..alert.clone()
+            });
+            let open: Vec<Alert> = open.collect();
+            let count = open.len();
+            let asked = book.send(AskSilenced(open));
+            Box::pin(async move {
+                // Without an answer the system is ending.
+                let silenced = asked.await.unwrap_or_else(|_| vec![Vec::new(); count]);
+                silenced.iter().map(|by| !by.is_empty()).collect()
+            })
+        }
     }
 
     /// Sends deliveries whose rows are not written, or may not be.
@@ -130,6 +193,7 @@ impl WebhookActor {
     fn announce_again(&mut self, turn: OwnedMutexGuard<()>, ctx: &mut Context<Self>) {
         drop(turn);
         self.announce_due = true;
+        self.announced_to = AlertId::new(0);
         self.retry_store();
         self.go_on(ctx);
     }
@@ -183,15 +247,26 @@ impl WebhookActor {
             limit: FROM_MEMORY,
         };
         let asked = self.alerts.book().send(ask);
-        ctx.spawn(asked.into_actor(self).map(|page, actor, ctx| {
+        let silencing = self.silencing();
+        let asked = async move {
             // Without an answer the system is ending.
-            let mut alerts = page.map(|page| page.alerts).unwrap_or_default();
+            let mut alerts = asked.await.map(|page| page.alerts).unwrap_or_default();
             alerts.reverse();
-            for alert in alerts {
+            let silenced = silencing(alerts.iter().collect()).await;
+            alerts.into_iter().zip(silenced)
+        };
+        ctx.spawn(asked.into_actor(self).map(|alerts, actor, ctx| {
+            for (alert, is_silenced) in alerts {
                 let mark = actor.mark_of(&alert);
-                let deliveries = actor.deliveries_of(&alert, mark);
+                match Announcement::of(&alert, mark, is_silenced) {
+                    Announcement::Held => continue,
+                    Announcement::Never => {}
+                    Announcement::Now(mark) => {
+                        let deliveries = actor.deliveries_of(&alert, mark);
+                        actor.take_unwritten(deliveries);
+                    }
+                }
                 actor.mark(alert.id, Announced::of(&alert));
-                actor.take_unwritten(deliveries);
             }
             actor.announce_due = true;
             actor.go_on(ctx);

@@ -63,7 +63,11 @@ impl WebhookActor {
         };
         let asked = self.alerts.book().send(ask);
         ctx.spawn(asked.into_actor(self).map(move |page, actor, ctx| {
-            let alerts = page.map(|page| page.alerts).unwrap_or_default();
+            let mut alerts = Vec::new();
+            if let Ok(page) = page {
+                alerts = page.alerts;
+                alerts.retain(|alert| !page.silenced_by.contains_key(&alert.id));
+            }
             let (now, wall) = (actor.clock.awake(), actor.clock.wall());
             let Some(receiver) = actor.receivers.get_mut(&name) else {
                 return;

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::adapter::MemoryStore;
 use crate::domain::alert::Alert;
+use crate::domain::ids::AlertId;
 use crate::domain::webhook::{Announced, Delivery, DeliveryFilter};
 use crate::store::error::StoreError;
 use crate::store::webhooks::{DeliveryBatch, StoredWebhook, WebhookStore};
@@ -39,10 +40,15 @@ impl WebhookStore for MemoryStore {
         Ok(())
     }
 
-    async fn unannounced(&self, limit: u32) -> Result<Vec<(Alert, Announced)>, StoreError> {
+    async fn unannounced(
+        &self,
+        after: AlertId,
+        limit: u32,
+    ) -> Result<Vec<(Alert, Announced)>, StoreError> {
         let tables = self.tables();
         let marks = &tables.webhooks.announced;
-        let marked = tables.alerts.values().map(|alert| {
+        let alerts = tables.alerts.values().filter(|alert| alert.id > after);
+        let marked = alerts.map(|alert| {
             let mark = marks.get(&alert.id).copied();
             (alert.clone(), mark.unwrap_or(Announced::Nothing))
         });

@@ -6,6 +6,7 @@ use diesel::prelude::{BoolExpressionMethods, ExpressionMethods, QueryDsl, Select
 
 use super::dialect::{Connection, RunQueryDsl};
 use crate::domain::alert::{Alert, Severity};
+use crate::domain::ids::AlertId;
 use crate::domain::webhook::{Announced, Delivery, DeliveryFilter};
 use crate::store::error::StoreError;
 use crate::store::multi_row::{incoming, rows_per_statement};
@@ -61,6 +62,7 @@ pub(super) async fn delete_webhook(c: &mut Connection, name: &str) -> Result<(),
 
 pub(super) async fn unannounced(
     c: &mut Connection,
+    after: AlertId,
     limit: u32,
 ) -> Result<Vec<(Alert, Announced)>, StoreError> {
     let is_behind = alerts::announced
@@ -71,6 +73,7 @@ pub(super) async fn unannounced(
             .and(alerts::announced.lt(Announced::Critical.number())));
     let rows: Vec<(AlertRow, i32)> = alerts::table
         .filter(alerts::announced.lt(3))
+        .filter(alerts::id.gt(after.get()))
         .filter(is_behind)
         .order(alerts::id)
         .limit(i64::from(limit))

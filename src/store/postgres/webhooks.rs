@@ -6,6 +6,7 @@ use futures_util::FutureExt;
 use super::adapter::PostgresStore;
 use super::notifying;
 use crate::domain::alert::Alert;
+use crate::domain::ids::AlertId;
 use crate::domain::webhook::{Announced, Delivery, DeliveryFilter};
 use crate::store::error::StoreError;
 use crate::store::webhooks::{DeliveryBatch, StoredWebhook, WebhookStore};
@@ -34,8 +35,12 @@ impl WebhookStore for PostgresStore {
             .await
     }
 
-    async fn unannounced(&self, limit: u32) -> Result<Vec<(Alert, Announced)>, StoreError> {
-        self.read(move |c| notifying::unannounced(c, limit).boxed())
+    async fn unannounced(
+        &self,
+        after: AlertId,
+        limit: u32,
+    ) -> Result<Vec<(Alert, Announced)>, StoreError> {
+        self.read(move |c| notifying::unannounced(c, after, limit).boxed())
             .await
     }
 

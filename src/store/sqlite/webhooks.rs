@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::adapter::SqliteStore;
 use super::notifying;
 use crate::domain::alert::Alert;
+use crate::domain::ids::AlertId;
 use crate::domain::webhook::{Announced, Delivery, DeliveryFilter};
 use crate::store::error::StoreError;
 use crate::store::webhooks::{DeliveryBatch, StoredWebhook, WebhookStore};
@@ -31,8 +32,13 @@ impl WebhookStore for SqliteStore {
             .await
     }
 
-    async fn unannounced(&self, limit: u32) -> Result<Vec<(Alert, Announced)>, StoreError> {
-        self.read(move |c| notifying::unannounced(c, limit)).await
+    async fn unannounced(
+        &self,
+        after: AlertId,
+        limit: u32,
+    ) -> Result<Vec<(Alert, Announced)>, StoreError> {
+        self.read(move |c| notifying::unannounced(c, after, limit))
+            .await
     }
 
     async fn save_deliveries(&self, batch: &DeliveryBatch) -> Result<(), StoreError> {

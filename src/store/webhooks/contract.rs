@@ -59,11 +59,16 @@ pub trait WebhookStore: Send + Sync {
     /// If the store cannot be reached. Repeating is harmless.
     async fn delete_webhook(&self, name: &str) -> Result<(), StoreError>;
 
-    /// Returns the alerts of which more is to be announced than was, oldest first, at most `limit`.
+    /// Returns the alerts of which more is to be announced than was, oldest first, those after `after`, at most
+    /// `limit`.
     ///
     /// # Errors
     /// If the store cannot be reached.
-    async fn unannounced(&self, limit: u32) -> Result<Vec<(Alert, Announced)>, StoreError>;
+    async fn unannounced(
+        &self,
+        after: AlertId,
+        limit: u32,
+    ) -> Result<Vec<(Alert, Announced)>, StoreError>;
 
     /// Saves deliveries, cursors and marks in one transaction.
     ///

@@ -52,6 +52,32 @@ impl Announced {
     }
 }
 
+/// Whether an alert is announced whose mark is behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Announcement {
+    /// It is announced now; this was announced before.
+    Now(Announced),
+    /// It waits for the end of a silence.
+    Held,
+    /// It is over, and no receiver learned that it was open.
+    Never,
+}
+
+impl Announcement {
+    /// Decides it. A silenced alert that is open waits. Of one that is over, the receivers learn that learned that it was open.
+    pub const fn of(alert: &Alert, announced: Announced, is_silenced: bool) -> Self {
+        match (is_silenced, alert.closed_at, announced) {
+            (true, None, _) => Self::Held,
+            (true, Some(_), Announced::Nothing) => Self::Never,
+            // That it became critical in between is no news any more.
+            (true, Some(_), Announced::Opened) => Self::Now(Announced::Critical),
+            (true, Some(_), Announced::Critical | Announced::Closed) | (false, _, _) => {
+                Self::Now(announced)
+            }
+        }
+    }
+}
+
 /// Returns the messages to one target about an alert of which `announced` was announced: that it is open, before that
 /// it is over. A target that leaves warnings out learns of an alert when it becomes critical; another one learns
 /// it then again. A target gets no message about its own failures.
@@ -122,6 +148,26 @@ mod tests {
             instances: Vec::new(),
             repeats: 0,
             acknowledged: None,
+        }
+    }
+
+    #[test]
+    fn a_silence_holds_back_what_is_open_and_what_was_never_sent() {
+        use Announced::{Critical, Nothing, Opened};
+        use Announcement::{Held, Never, Now};
+        let table = [
+            (None, Nothing, true, Held),
+            (None, Opened, true, Held),
+            (Some(9), Nothing, true, Never),
+            (Some(9), Opened, true, Now(Critical)),
+            (Some(9), Critical, true, Now(Critical)),
+            (None, Nothing, false, Now(Nothing)),
+            (Some(9), Opened, false, Now(Opened)),
+        ];
+        for (closed_at, mark, is_silenced, expected) in table {
+            let alert = alert(Severity::Critical, closed_at);
+            let found = Announcement::of(&alert, mark, is_silenced);
+            assert_eq!(found, expected, "{closed_at:?} {mark} {is_silenced}");
         }
     }
 

@@ -60,7 +60,7 @@ mod verdict;
 
 pub use address::{Forbidden, is_forbidden};
 pub use alertmanager::{AlertmanagerAlert, alertmanager_alert, alertmanager_body};
-pub use announce::{Announced, announce, repeated};
+pub use announce::{Announced, Announcement, announce, repeated};
 pub use base64::{base64, from_base64};
 pub use delivery::{Delivery, DeliveryFilter, DeliveryState};
 pub use draft::{Fault, Fresh, ROTATION, TargetDraft};

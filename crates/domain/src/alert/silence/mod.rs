@@ -7,8 +7,8 @@
 //! A silence has matchers and applies to an alert if all of them match; an alert about several instances is
 //! silenced only if they match for each of them. As in Alertmanager, a regular expression matches the whole
 //! value, a label that an instance does not have is an empty text, and a silence that would match anything
-//! is refused. So is one without an end. A silenced alert is listed, counted, carried by webhooks and closed like any
-//! other.
+//! is refused. So is one without an end. A silenced alert is listed, counted and closed like any other; webhooks hold
+//! it back.
 //!
 //! Regular expressions take time that is linear in the text, and are compiled once, within a limit of memory.
 
