@@ -69,7 +69,7 @@ const ROOMS: [&str; 9] = [
 ];
 
 /// The other crates that write lines.
-const CRATES: [&str; 16] = [
+const CRATES: [&str; 14] = [
     "actix",
     "actix_http",
     "actix_rt",
@@ -84,8 +84,6 @@ const CRATES: [&str; 16] = [
     "tokio",
     DRIVER,
     "tokio_postgres_rustls",
-    "ureq",
-    "ureq_proto",
 ];
 
 /// Reads a filter; returns it as the logger understands it.

@@ -9,7 +9,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
-use actix_web::web::Data;
+use actix_web::web::{self, Data};
 use log::{Level, log, log_enabled};
 
 use super::answer::milliseconds;
@@ -73,11 +73,42 @@ fn log_answer(answer: &ServiceResponse<BoxBody>, route: &str, took: Duration) {
     log!(level, method, path, status, took_ms; "{method} {path} was answered {status}");
 }
 
+/// Returns whether a query asks for a dry run, as handlers read it: the last one counts, and one without a value too.
 fn is_dry_run(query: &str) -> bool {
-    query.split('&').any(|pair| pair == "dry_run=true")
+    let pairs = web::Query::<Vec<(String, String)>>::from_query(query);
+    let pairs = pairs.map(web::Query::into_inner).unwrap_or_default();
+    let mut wanted = pairs.iter().rev().filter(|(name, _)| name == "dry_run");
+    let last = wanted.next().map(|(_, value)| value.as_str());
+    matches!(last, Some("true" | ""))
 }
 
 fn shown(method: &Method) -> &'static str {
     let known = METHODS.into_iter().find(|known| *known == method.as_str());
     known.unwrap_or(UNKNOWN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_dry_run;
+
+    #[test]
+    fn a_dry_run_is_known_however_it_is_written() {
+        for query in [
+            "dry_run=true",
+            "dry_run",
+            "dry_run=",
+            "dry%5Frun=true",
+            "a=1&dry_run=tru%65",
+        ] {
+            assert!(is_dry_run(query), "{query}");
+        }
+        for query in [
+            "",
+            "dry_run=false",
+            "dry_run=true&dry_run=false",
+            "xdry_run=true",
+        ] {
+            assert!(!is_dry_run(query), "{query}");
+        }
+    }
 }

@@ -34,10 +34,6 @@ impl Form {
         let mut builder = env_filter::Builder::new();
         // It logs faults of clients (a broken request, a connection cut) as errors of this program.
         builder.filter_module("actix_http", LevelFilter::Off);
-        // They show URLs and headers of requests, secrets included.
-        for module in ["ureq", "ureq_proto"] {
-            builder.filter_module(module, LevelFilter::Off);
-        }
         // A filter that cannot be read is refused with the other settings.
         let _ = builder.try_parse(&settings.filter);
         Self {
@@ -160,12 +156,15 @@ impl Log for Logger {
     }
 }
 
-/// Returns whether a record is one in which the database's driver writes the values of a statement,
-/// URLs of streams with their passwords among them. Such records are withheld whatever `RUST_LOG`
-/// says; the driver's warnings and errors hold no values.
+/// Returns whether a record may hold secrets. The database's driver writes the values of a statement, URLs of streams
+/// with their passwords among them; its warnings and errors hold none. The client of webhooks writes URLs and
+/// headers. Such records are withheld whatever `RUST_LOG` says.
 fn holds_values(record: &Metadata<'_>) -> bool {
     let module = record.target().split("::").next();
-    module == Some(DRIVER) && record.level() > Level::Warn
+    match module {
+        Some("ureq" | "ureq_proto") => true,
+        module => module == Some(DRIVER) && record.level() > Level::Warn,
+    }
 }
 
 /// Standard error without its lock and without a buffer: a write that waits must hold up no other
@@ -229,6 +228,9 @@ mod tests {
         for level in [Level::Info, Level::Debug, Level::Trace] {
             assert!(withheld("tokio_postgres::query", level));
             assert!(withheld("tokio_postgres", level));
+        }
+        for module in ["ureq::run", "ureq_proto::client"] {
+            assert!(withheld(module, Level::Error));
         }
         assert!(!withheld("tokio_postgres::connection", Level::Warn));
         assert!(!withheld("tokio_postgres_rustls", Level::Debug));

@@ -114,6 +114,8 @@ pub(super) struct Model {
     pub(super) note: Option<String>,
     /// Why there is no newer snapshot.
     pub(super) failure: Option<String>,
+    /// The instance whose plan was asked for, if no key was pressed since.
+    awaited: Option<String>,
     sortings: [Sorting; 5],
     /// The id of the selected row of each view.
     selected: [Option<String>; 5],
@@ -130,6 +132,7 @@ impl Model {
             filter: String::new(),
             note: None,
             failure: None,
+            awaited: None,
             sortings: [Sorting::default(); 5],
             selected: Default::default(),
             shown: Vec::new(),
@@ -150,10 +153,15 @@ impl Model {
         self.failure = Some(reason);
     }
 
-    /// Shows a text, or the plan of a drain.
+    /// Shows a text, or the plan of a drain. A plan that comes after another key is not shown: the next key may be
+    /// meant for something else.
     pub(super) fn open(&mut self, page: Page, plan: Option<String>) {
         self.mode = match plan {
-            Some(id) => Mode::Plan(id, page),
+            Some(id) if self.awaited.take().as_ref() == Some(&id) => Mode::Plan(id, page),
+            Some(id) => {
+                self.note = Some(format!("The plan for {id} came late; press d again."));
+                return;
+            }
             None => Mode::Page(page),
         };
     }
@@ -193,7 +201,14 @@ impl Model {
 
     /// Takes a key; `height` is the number of rows on the screen.
     pub(super) fn press(&mut self, key: Key, height: usize) -> Wish {
+        let key = match (&self.mode, key) {
+            (Mode::Filter, key) => key,
+            (_, Key::Letter('j')) => Key::Down,
+            (_, Key::Letter('k')) => Key::Up,
+            (_, key) => key,
+        };
         self.note = None;
+        self.awaited = None;
         match &mut self.mode {
             Mode::Table => self.press_in_table(key, height),
             Mode::Filter => {
@@ -293,7 +308,11 @@ impl Model {
 
     fn plan(&mut self) -> Wish {
         match (self.view, self.current()) {
-            (View::Instances, Some(row)) => Wish::Plan(row.name.clone()),
+            (View::Instances, Some(row)) => {
+                let id = row.name.clone();
+                self.awaited = Some(id.clone());
+                Wish::Plan(id)
+            }
             (View::Instances, None) => Wish::Nothing,
             _ => {
                 self.note = Some("Only an instance can be drained: press 1.".to_owned());

@@ -207,11 +207,13 @@ fn a_drain_is_ordered_only_by_y_and_only_after_its_plan_was_shown() {
         Key::Letter('d'),
         Key::Tab,
     ] {
+        press(&mut model, "d");
         model.open(plan(), Some("w1".to_owned()));
         assert!(screen(&model, 100, 8).contains("y: order this drain"));
         assert_eq!(model.press(key, ROWS), Wish::Nothing, "{key:?}");
         assert_eq!(model.note.as_deref(), Some("Nothing was ordered."));
     }
+    press(&mut model, "d");
     model.open(plan(), Some("w1".to_owned()));
     model.press(Key::Down, ROWS);
     assert_eq!(press(&mut model, "y"), Wish::Drain("w1".to_owned()));
@@ -219,6 +221,24 @@ fn a_drain_is_ordered_only_by_y_and_only_after_its_plan_was_shown() {
     press(&mut model, "2");
     assert_eq!(press(&mut model, "d"), Wish::Nothing);
     assert!(model.note.as_deref().unwrap().contains("Only an instance"));
+}
+
+#[test]
+fn a_plan_that_comes_after_another_key_is_not_there_to_be_confirmed() {
+    let mut model = model(3);
+    let plan = || Page::new("Drain w1".to_owned(), "12 streams would move.\n");
+    for keys in ["dj", "d/", "dr", "d2"] {
+        model.mode = Mode::Table;
+        press(&mut model, "1");
+        for key in keys.chars() {
+            model.press(Key::Letter(key), ROWS);
+        }
+        let mode = model.mode.clone();
+        model.open(plan(), Some("w1".to_owned()));
+        assert_eq!(model.mode, mode, "{keys}");
+        assert!(model.note.as_deref().unwrap().contains("came late"));
+        assert_eq!(press(&mut model, "y"), Wish::Nothing, "{keys}");
+    }
 }
 
 #[test]
