@@ -1,6 +1,6 @@
 """A complete worker in Python: the contract of docs/WORKERS.md, with the standard library only.
 
-    python3 examples/worker.py http://localhost:8001 worker-1 [BACK_IN]
+    python3 examples/worker.py http://localhost:8001[,http://other:8001] worker-1 [BACK_IN]
 
 Ctrl-C or SIGTERM: it gives its streams back and ends. With BACK_IN (60s): it ends, and its streams
 are reserved for so long. Put your work into `run`. Needs Linux.
@@ -16,7 +16,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 
-URL, NAME = sys.argv[1].rstrip("/"), sys.argv[2]
+URLS, NAME = [url.strip().rstrip("/") for url in sys.argv[1].split(",")], sys.argv[2]
 BACK_IN = sys.argv[3] if len(sys.argv) > 3 else ""
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to the own network
 
@@ -37,10 +37,15 @@ class Refused(Exception):
     """The orchestrator itself said no: (status, sentence, life). All else is no answer."""
 
 
+def turn_to_another():
+    """The first one is asked."""
+    URLS.append(URLS.pop(0))
+
+
 def call(method, path, body=None, limit=10.0):
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
-    request = urllib.request.Request(URL + path, data, headers, method=method)
+    request = urllib.request.Request(URLS[0] + path, data, headers, method=method)
     try:
         with HTTP.open(request, timeout=limit) as answer:
             return json.load(answer)
@@ -51,6 +56,10 @@ def call(method, path, body=None, limit=10.0):
             problem = json.load(error)
             current = problem.get("current_incarnation")
             raise Refused(error.code, problem["detail"], current) from None
+        turn_to_another()
+        raise
+    except (OSError, ValueError):
+        turn_to_another()
         raise
 
 
@@ -167,6 +176,8 @@ class Worker:
         with self.lock:
             self.term = max(self.term, answer.get("term", 0))
             lease = answer["lease_seconds"]
+            if lease == 0 or answer.get("proven") is False:
+                turn_to_another()  # this one may be cut off
             # 0 grants no lease and takes none back. Any other answer replaces the stop time, even
             # by an earlier one. A heartbeat without a version renews a running lease only: a lease
             # that has ended needs the answer to a version, which says what was lost meanwhile.
@@ -195,6 +206,7 @@ class Worker:
     def register(self):
         answer = call("POST", "/register", {"server_id": NAME, "ip": "127.0.0.1", "port": 9000,
                                             "max_streams": 20, "auto_assign": True})
+        URLS.extend(url for url in answer.get("orchestrators", []) if url not in URLS)
         self.interval = answer["heartbeat_interval_seconds"]
         self.limit = answer.get("request_timeout_seconds", math.inf)
         self.version = 0  # "I follow no list yet: send all of it"

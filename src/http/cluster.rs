@@ -241,6 +241,17 @@ pub(super) struct TakeOverAnswer {
     message: String,
 }
 
+/// The URLs of this orchestrator and of those that may take over; none if there is no such one.
+pub(super) fn orchestrators(view: &ClusterView) -> Vec<String> {
+    let members = view.now().members.into_iter().map(|member| member.row);
+    let others = members.filter(|row| row.is_admitted && !row.public_url.is_empty());
+    let mut all: Vec<String> = others.map(|row| row.public_url).collect();
+    if !all.is_empty() {
+        all.insert(0, view.me().public_url.clone());
+    }
+    all
+}
+
 /// `POST /cluster/take-over`: orders a standby to lead.
 pub(super) async fn take_over(
     view: Data<ClusterView>,

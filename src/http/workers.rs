@@ -8,9 +8,11 @@ use utoipa::ToSchema;
 
 use super::answer::{Seconds, Time, seconds, whole_url};
 use super::body::Body;
+use super::cluster::orchestrators;
 use super::problem::Problem;
 use super::requests::{AssignRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest};
 use super::state::{AppState, Load};
+use crate::actors::leadership::ClusterView;
 use crate::actors::telemetry::BeatResult;
 use crate::domain::commands::{AssignOutcome, AssignStreams, Rejection, ReleaseStreams};
 use crate::domain::handover::HandoverMode;
@@ -35,6 +37,9 @@ pub(super) struct RegisterAnswer {
     stop_after_seconds: Seconds,
     heartbeat_interval_seconds: Seconds,
     request_timeout_seconds: Seconds,
+    /// The URLs of the orchestrators on this database, if there are several: the worker may turn to any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    orchestrators: Vec<String>,
     assigned_streams: Vec<StreamId>,
     assignments: Vec<Holding>,
     assignment_version: AssignmentVersion,
@@ -43,6 +48,7 @@ pub(super) struct RegisterAnswer {
 /// `POST /register`
 pub(super) async fn register(
     state: Data<AppState>,
+    view: Data<ClusterView>,
     body: Body,
 ) -> Result<Json<RegisterAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
@@ -71,6 +77,7 @@ pub(super) async fn register(
         stop_after_seconds: seconds(limits.worker_stop),
         heartbeat_interval_seconds: seconds(interval),
         request_timeout_seconds: seconds(limits.request_timeout),
+        orchestrators: orchestrators(&view),
         assigned_streams,
         assignments: registered.assignments,
         assignment_version: instance.assignment_version,

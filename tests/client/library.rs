@@ -108,9 +108,17 @@ fn live_with(
     refuses: impl IntoIterator<Item = StreamId>,
     panics: bool,
 ) -> (Worker, Story) {
+    live_at(&fake.url(), refuses, panics)
+}
+
+fn live_at(
+    urls: &str,
+    refuses: impl IntoIterator<Item = StreamId>,
+    panics: bool,
+) -> (Worker, Story) {
     let (tell, story) = mpsc::channel();
     let refuses = refuses.into_iter().collect();
-    let worker = Worker::builder(fake.url(), "worker/1")
+    let worker = Worker::builder(urls, "worker/1")
         .max_streams(5)
         .labels([("zone", "a")])
         .address("192.0.2.7", 9_000)
@@ -326,6 +334,60 @@ fn nobody_there_is_no_reason_to_give_up_but_leaving_is() {
     };
     assert!(!why.is_empty());
     worker.leave().unwrap();
+}
+
+/// Two orchestrators, and the text that names both.
+fn two() -> (FakeOrchestrator, FakeOrchestrator, String) {
+    let (a, b) = (
+        FakeOrchestrator::start().unwrap(),
+        FakeOrchestrator::start().unwrap(),
+    );
+    let urls = format!("{}/, {}", a.url(), b.url());
+    (a, b, urls)
+}
+
+fn is_path(path: &str) -> impl FnMut(&Call) -> bool {
+    move |call| call.path == path
+}
+
+#[test]
+fn a_worker_turns_to_another_orchestrator_when_its_own_refuses() {
+    let (a, b, urls) = two();
+    a.refuse(503, Some(1));
+    let (worker, story) = live_at(&urls, [], false);
+    b.wait_for(is_path("/register")).unwrap();
+    b.assign([1]);
+    story.started();
+    // It stays with the one that serves.
+    a.answer();
+    b.wait_until_running(&[1]).unwrap();
+    assert!(a.calls().iter().all(|call| call.path == "/register"));
+    b.refuse(503, None);
+    a.wait_for(is_path("/heartbeat")).unwrap();
+    worker.handle().leave();
+    worker.wait().unwrap();
+}
+
+#[test]
+fn a_worker_turns_to_another_orchestrator_when_its_own_grants_no_lease() {
+    let (a, b, urls) = two();
+    a.set_lease(Duration::ZERO);
+    let (worker, _story) = live_at(&urls, [], false);
+    b.wait_for(is_path("/heartbeat")).unwrap();
+    worker.handle().leave();
+    worker.wait().unwrap();
+}
+
+#[test]
+fn a_worker_learns_of_other_orchestrators_when_it_registers() {
+    let (a, b, _) = two();
+    a.name_others([b.url()]);
+    let (worker, _story) = live_at(&a.url(), [], false);
+    a.wait_for(is_path("/heartbeat")).unwrap();
+    a.fall_silent();
+    b.wait_for(is_path("/heartbeat")).unwrap();
+    worker.handle().leave();
+    worker.wait().unwrap();
 }
 
 #[test]

@@ -221,6 +221,7 @@ async fn heartbeat(
         stop_after: Some(told(|granted| granted.stop_after)),
         version: Some(outcome.version.get()),
         changes: changes(outcome.update),
+        is_unproven: false,
     };
     if scene.breaks(Mutation::LeaseNotShortened) && outcome.granted.is_some() {
         beat.lease = Some(limits().lease);

@@ -153,6 +153,7 @@ async fn heartbeat(
         stop_after: told(|granted| granted.stop_after),
         version: Some(outcome.version.get()),
         changes: changes(outcome.update),
+        is_unproven: false,
     }))
 }
 

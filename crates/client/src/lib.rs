@@ -69,6 +69,7 @@ mod keeper;
 pub mod machine;
 mod message;
 mod news;
+mod orchestrators;
 mod performer;
 mod permit;
 mod reading;

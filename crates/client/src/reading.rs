@@ -33,6 +33,7 @@ pub(super) fn beat(body: &Value) -> Option<Beat> {
         stop_after: duration(&body["stop_after_seconds"])?,
         version: number(&body["assignment_version"])?,
         term: number(&body["term"])?,
+        is_unproven: body["proven"] == false,
         changes,
     })
 }

@@ -9,8 +9,8 @@ use orchestrator_domain::masked_url::masked_url;
 /// The settings of one worker.
 #[derive(Clone)]
 pub(super) struct Registration {
-    /// The URL of the orchestrator, without a slash at its end.
-    pub(super) url: String,
+    /// The URLs of the orchestrators, separated by commas.
+    pub(super) urls: String,
     pub(super) server_id: String,
     /// The address of the worker; `None`: the address it has on the way to the orchestrator.
     pub(super) address: Option<(String, u16)>,
@@ -26,8 +26,9 @@ pub(super) struct Registration {
 impl fmt::Debug for Registration {
     /// Leaves out fields that only repeat the calls, and possible passwords in the URL.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let masked: Vec<_> = self.urls.split(',').map(masked_url).collect();
         f.debug_struct("Registration")
-            .field("url", &masked_url(&self.url))
+            .field("urls", &masked)
             .field("server_id", &self.server_id)
             .field("max_streams", &self.max_streams)
             .finish_non_exhaustive()

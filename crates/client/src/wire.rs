@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::{ToSocketAddrs, UdpSocket};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -9,6 +10,7 @@ use ureq::http::Response;
 use ureq::{Agent, Body};
 
 use super::machine::{Answer, Request, Running};
+use super::orchestrators::Orchestrators;
 use super::reading::{beat, duration, ids, number};
 use super::registration::Registration;
 use super::stream::StreamId;
@@ -20,10 +22,11 @@ pub(super) const NEWS_WAIT: Duration = Duration::from_secs(30);
 /// The longest answer that is read: a set of a hundred thousand streams fits.
 const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 
-/// Speaks with one orchestrator for one worker.
+/// Speaks with the orchestrators for one worker, with one at a time.
 #[derive(Debug)]
 pub(super) struct Wire {
     registration: Registration,
+    orchestrators: Mutex<Orchestrators>,
     agent: Agent,
 }
 
@@ -62,10 +65,23 @@ impl Wire {
             .proxy(None)
             .build()
             .into();
+        let orchestrators = Mutex::new(Orchestrators::new(&registration.urls));
         Self {
             registration,
+            orchestrators,
             agent,
         }
+    }
+
+    fn orchestrators(&self) -> MutexGuard<'_, Orchestrators> {
+        self.orchestrators
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The URL of the orchestrator that is asked.
+    fn url(&self) -> String {
+        self.orchestrators().current().to_owned()
     }
 
     /// Sends a request and waits for its answer, for at most `limit` per HTTP call.
@@ -108,17 +124,22 @@ impl Wire {
                 ..
             } => self.say_goodbye(*incarnation, Some(*back_in), limit),
         };
-        outcome.unwrap_or_else(|error| {
+        let outcome = outcome.unwrap_or_else(|error| {
             let failed = Answer::Failed { retry_after: None };
             (failed, Some(with_masked_urls(&error.to_string())))
-        })
+        });
+        match serves(&outcome.0) {
+            true => self.orchestrators().served(),
+            false => self.orchestrators().failed(),
+        }
+        outcome
     }
 
     fn register(&self, limit: Duration) -> Result<Outcome, ureq::Error> {
         let registration = &self.registration;
         let (ip, port) = match &registration.address {
             Some((ip, port)) => (ip.clone(), *port),
-            None => (own_address(&registration.url), 1),
+            None => (own_address(&self.url()), 1),
         };
         let mut body = json!({
             "server_id": registration.server_id,
@@ -135,6 +156,9 @@ impl Wire {
             body["heartbeat_interval"] = json!(interval.as_secs_f64());
         }
         let reply = self.post("/register", &body, limit)?;
+        let others = reply.body["orchestrators"].as_array();
+        let others = others.into_iter().flatten().filter_map(Value::as_str);
+        self.orchestrators().learn(others);
         let outcome = reply.read(|body| {
             Some(Answer::Registered {
                 // An orchestrator without incarnations ignores the number.
@@ -184,7 +208,7 @@ impl Wire {
     /// a while.
     pub(super) fn news(&self, incarnation: i64, version: i64) -> News {
         let id = encoded(&self.registration.server_id);
-        let url = &self.registration.url;
+        let url = self.url();
         let wait = NEWS_WAIT.as_secs();
         let path = format!(
             "{url}/instances/{id}/assignments?version={version}&wait={wait}s\
@@ -219,7 +243,7 @@ impl Wire {
         if asked.status != 200 {
             return Ok(asked.read(|_| None));
         }
-        let path = format!("{}/instances/{}", self.registration.url, encoded(id));
+        let path = format!("{}/instances/{}", self.url(), encoded(id));
         let answer = self.agent.get(path).config();
         let answer = answer.timeout_global(Some(limit)).build().call()?;
         let reply = Reply::of(answer)?;
@@ -266,7 +290,7 @@ impl Wire {
     ) -> Result<Outcome, ureq::Error> {
         let id = encoded(&self.registration.server_id);
         // The incarnation proves that the worker itself leaves, so its lease is not waited for.
-        let url = &self.registration.url;
+        let url = self.url();
         let mut path = format!("{url}/instances/{id}?incarnation={incarnation}");
         if let Some(back_in) = back_in {
             path.push_str(&format!("&back_in={}", back_in.as_secs_f64()));
@@ -277,11 +301,27 @@ impl Wire {
     }
 
     fn post(&self, path: &str, body: &Value, limit: Duration) -> Result<Reply, ureq::Error> {
-        let request = self.agent.post(format!("{}{path}", self.registration.url));
+        let request = self.agent.post(format!("{}{path}", self.url()));
         let request = request.config().timeout_global(Some(limit)).build();
         let mut reply = Reply::of(request.send_json(body)?)?;
         reply.asked_by = body["incarnation"].as_i64();
         Ok(reply)
+    }
+}
+
+/// Returns whether an orchestrator has served with this answer. One that could not prove that it leads, or that grants no
+/// lease, may be cut off, and another one may do better.
+fn serves(answer: &Answer) -> bool {
+    match answer {
+        Answer::Failed { .. } => false,
+        Answer::Beaten(beat) => !beat.is_unproven && beat.lease != Some(Duration::ZERO),
+        Answer::Registered { .. }
+        | Answer::Listed(_)
+        | Answer::Released
+        | Answer::Left
+        | Answer::Unknown
+        | Answer::OtherProcess(_)
+        | Answer::Refused(_) => true,
     }
 }
 

@@ -139,11 +139,13 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Begins the settings of a worker of the orchestrator at `url`. The `server_id` is its name:
-    /// stable across restarts, and unique.
-    pub fn builder(url: impl Into<String>, server_id: impl Into<String>) -> Builder {
+    /// Begins the settings of a worker of the orchestrator at `urls`; several on one database are separated by commas
+    /// (`http://a:8001,http://b:8001`). The worker stays with the one that serves it and turns to the next if that
+    /// one does not. It learns of others from the answer to its registration. The `server_id` is its name: stable
+    /// across restarts, and unique.
+    pub fn builder(urls: impl Into<String>, server_id: impl Into<String>) -> Builder {
         let registration = Registration {
-            url: url.into().trim_end_matches('/').to_owned(),
+            urls: urls.into(),
             server_id: server_id.into(),
             address: None,
             max_streams: 20,

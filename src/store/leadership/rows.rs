@@ -114,6 +114,8 @@ pub(in crate::store) struct MemberFound {
     #[diesel(sql_type = Text)]
     address: String,
     #[diesel(sql_type = Text)]
+    public_url: String,
+    #[diesel(sql_type = Text)]
     release: String,
     #[diesel(sql_type = BigInt)]
     beat: i64,
@@ -128,6 +130,7 @@ impl From<MemberFound> for MemberRow {
             node: NodeName::new(found.node),
             run: RunId::new(found.run),
             address: found.address,
+            public_url: found.public_url,
             release: found.release,
             beat: found.beat,
             is_admitted: found.admitted == 1,

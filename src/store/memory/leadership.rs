@@ -77,6 +77,7 @@ impl Leadership for MemoryStore {
             run: member.run,
             admitted,
             address: member.address.clone(),
+            public_url: member.public_url.clone(),
             release: member.release.clone(),
             beat: known.map_or(0, |known| known.beat + 1),
         };
@@ -107,6 +108,7 @@ impl Leadership for MemoryStore {
             node: node.clone(),
             run: member.run,
             address: member.address.clone(),
+            public_url: member.public_url.clone(),
             release: member.release.clone(),
             beat: member.beat,
             is_admitted: member.admitted == Some(tables.term),

@@ -26,6 +26,7 @@ pub(super) struct Membership {
     pub(super) run: RunId,
     pub(super) admitted: Option<Term>,
     pub(super) address: String,
+    pub(super) public_url: String,
     pub(super) release: String,
     pub(super) beat: i64,
 }

@@ -195,7 +195,7 @@ pub(super) async fn renew(
 
 pub(super) async fn members(c: &mut Connection) -> Result<Vec<MemberRow>, StoreError> {
     let found: Vec<MemberFound> = diesel::sql_query(
-        "SELECT m.node, m.run, m.address, m.release, m.beat, \
+        "SELECT m.node, m.run, m.address, m.public_url, m.release, m.beat, \
              CAST(CASE WHEN m.admitted = l.term THEN 1 ELSE 0 END AS BIGINT) AS admitted \
          FROM members m, leadership l WHERE l.id = 1 ORDER BY m.node",
     )

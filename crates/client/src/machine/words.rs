@@ -142,6 +142,8 @@ pub struct Beat {
     pub changes: Option<Changes>,
     /// The term of the orchestrator that answers.
     pub term: Option<i64>,
+    /// Whether it says that it could not prove that it leads.
+    pub is_unproven: bool,
 }
 
 /// How the set of assigned streams changes.

@@ -90,6 +90,11 @@ impl FakeOrchestrator {
         self.shared.changed.notify_all();
     }
 
+    /// Names other orchestrators to workers that register from now on.
+    pub fn name_others(&self, urls: impl IntoIterator<Item = String>) {
+        self.shared.lock().others = urls.into_iter().collect();
+    }
+
     /// Goes back to an older state: the worker's current incarnation was never registered.
     pub fn lose_memory(&self) {
         let mut state = self.shared.lock();

@@ -49,6 +49,7 @@ pub(super) struct State {
     pub(super) calls: Vec<Call>,
     pub(super) seen: usize,
     pub(super) is_over: bool,
+    pub(super) others: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +84,7 @@ impl State {
             calls: Vec::new(),
             seen: 0,
             is_over: false,
+            others: Vec::new(),
         }
     }
 
@@ -170,6 +172,7 @@ impl State {
             "heartbeat_interval_seconds": self.interval.as_secs_f64(),
             "request_timeout_seconds": (self.interval / 2).as_secs_f64(),
             "stop_after_seconds": (self.lease / 10 * 9).as_secs_f64(),
+            "orchestrators": self.others,
         })
     }
 

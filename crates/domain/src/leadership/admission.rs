@@ -29,6 +29,8 @@ pub struct MemberRow {
     pub run: RunId,
     /// Where it is reached.
     pub address: String,
+    /// Where workers and people reach it.
+    pub public_url: String,
     /// The version of its program.
     pub release: String,
     /// Counts the times it wrote its row.
@@ -215,6 +217,7 @@ mod tests {
             node: NodeName::new("b"),
             run: RunId::new(7),
             address: "127.0.0.1:2".to_owned(),
+            public_url: "http://b".to_owned(),
             release: "1".to_owned(),
             beat,
             is_admitted,

@@ -164,7 +164,7 @@ fn the_orchestrator_says_when_to_stop_and_how_long_to_wait() {
             stop_after: Some(at(told)),
             version: Some(1),
             changes: Some(Changes::Full(vec![])),
-            term: None,
+            ..Beat::default()
         };
         answer(&mut machine, at(0), Answer::Beaten(beat), 0.0);
         assert_eq!(machine.stop_at(), at(stop_at), "{told}");

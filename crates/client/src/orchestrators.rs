@@ -1,0 +1,174 @@
+//! Which of several orchestrators is asked.
+//!
+//! The worker stays with the one that serves it. If that one does not, the next request goes to another: to the one
+//! that failed least since it last served; of several, to one that the author named, in the order of the names.
+//! Those that an orchestrator named are asked when all others have failed, and a worker that cannot reach them
+//! therefore loses one request at the most.
+
+use std::fmt;
+
+use orchestrator_domain::masked_url::masked_url;
+
+/// How many orchestrators are remembered.
+const MOST: usize = 16;
+
+/// One of the orchestrators.
+#[derive(Clone, PartialEq, Eq)]
+struct Known {
+    /// Its URL, without a slash at its end.
+    url: String,
+    /// How often in a row it did not serve.
+    failures: u32,
+}
+
+impl fmt::Debug for Known {
+    /// Hides possible passwords in the URL.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} failures)", masked_url(&self.url), self.failures)
+    }
+}
+
+/// The orchestrators of a worker, and the one that is asked.
+#[derive(Debug)]
+pub(super) struct Orchestrators {
+    /// Those of the author first. Never empty.
+    known: Vec<Known>,
+    current: usize,
+}
+
+impl Orchestrators {
+    /// Those whose URLs stand in a text, separated by commas. The first one is asked.
+    pub(super) fn new(urls: &str) -> Self {
+        let mut orchestrators = Self {
+            known: Vec::new(),
+            current: 0,
+        };
+        orchestrators.learn(urls.split(','));
+        if orchestrators.known.is_empty() {
+            orchestrators.known.push(Known {
+                url: String::new(),
+                failures: 0,
+            });
+        }
+        orchestrators
+    }
+
+    /// The URL of the one that is asked.
+    pub(super) fn current(&self) -> &str {
+        self.known
+            .get(self.current)
+            .map_or("", |known| known.url.as_str())
+    }
+
+    /// Adds others.
+    pub(super) fn learn<'a>(&mut self, urls: impl IntoIterator<Item = &'a str>) {
+        for url in urls {
+            let url = url.trim().trim_end_matches('/');
+            let is_known = self.known.iter().any(|known| known.url == url);
+            if !url.is_empty() && !is_known && self.known.len() < MOST {
+                self.known.push(Known {
+                    url: url.to_owned(),
+                    failures: 0,
+                });
+            }
+        }
+    }
+
+    /// The one that is asked has served.
+    pub(super) fn served(&mut self) {
+        if let Some(known) = self.known.get_mut(self.current) {
+            known.failures = 0;
+        }
+    }
+
+    /// The one that is asked has not served: the next request goes to another, if there is one.
+    pub(super) fn failed(&mut self) {
+        if let Some(known) = self.known.get_mut(self.current) {
+            known.failures = known.failures.saturating_add(1);
+        }
+        let others = self.known.iter().enumerate();
+        let others = others.filter(|(place, _)| *place != self.current);
+        let next = others.min_by_key(|(place, known)| (known.failures, *place));
+        self.current = next.map_or(self.current, |(place, _)| place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after_failures(orchestrators: &mut Orchestrators, count: usize) -> Vec<String> {
+        let mut asked = Vec::new();
+        for _ in 0..count {
+            orchestrators.failed();
+            asked.push(
+                orchestrators
+                    .current()
+                    .trim_start_matches("http://")
+                    .to_owned(),
+            );
+        }
+        asked
+    }
+
+    #[test]
+    fn a_worker_stays_with_the_one_that_serves_it() {
+        let mut two = Orchestrators::new("http://a/, http://b");
+        assert_eq!(two.current(), "http://a");
+        two.served();
+        assert_eq!(two.current(), "http://a");
+        two.failed();
+        assert_eq!(two.current(), "http://b");
+        two.served();
+        assert_eq!(two.current(), "http://b");
+    }
+
+    #[test]
+    fn all_are_asked_in_turn_while_none_serves() {
+        let mut three = Orchestrators::new("http://a,http://b,http://c");
+        assert_eq!(
+            after_failures(&mut three, 6),
+            ["b", "c", "a", "b", "c", "a"]
+        );
+    }
+
+    #[test]
+    fn one_that_never_serves_costs_one_request_in_many() {
+        let mut known = Orchestrators::new("http://a,http://b");
+        known.learn(["http://dead"]);
+        // Neither a nor b: the one that was learned is asked.
+        assert_eq!(after_failures(&mut known, 3), ["b", "dead", "a"]);
+        known.served();
+        for _ in 0..10 {
+            // A passing failure of one of the others does not lead there again.
+            known.failed();
+            assert_ne!(known.current(), "http://dead");
+            known.served();
+        }
+    }
+
+    #[test]
+    fn one_alone_is_asked_again_and_again() {
+        let mut one = Orchestrators::new("http://a");
+        assert_eq!(after_failures(&mut one, 3), ["a", "a", "a"]);
+        let mut none = Orchestrators::new(" , ");
+        none.failed();
+        assert_eq!(none.current(), "");
+    }
+
+    #[test]
+    fn an_orchestrator_is_known_once_and_only_so_many_are() {
+        let mut known = Orchestrators::new("http://a");
+        known.learn(["http://a/", "http://a"]);
+        assert_eq!(known.known.len(), 1);
+        let many: Vec<String> = (0..99).map(|number| format!("http://{number}")).collect();
+        known.learn(many.iter().map(String::as_str));
+        assert_eq!(known.known.len(), MOST);
+    }
+
+    #[test]
+    fn no_password_is_shown() {
+        let known = Orchestrators::new("http://me:geheim@a");
+        assert!(!format!("{known:?}").contains("geheim"));
+    }
+}
