@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use crate::commands::{Command, Rejection};
 use crate::events::Event;
 use crate::fleet::{Change, Draft, Filling, Fleet, Policies, Rows, place_waiting};
-use crate::ids::{Epoch, InstanceId};
+use crate::ids::{Epoch, InstanceId, StreamId};
 use crate::placement::{PlacementSettings, Strain};
 use crate::quarantine::QuarantinePolicy;
 use crate::request::RequestContext;
@@ -60,6 +60,24 @@ impl Batch {
             }
         }
         concerned
+    }
+
+    /// Returns the streams that were deleted, or created again while a worker may still run them: how many
+    /// streams of the catalogue their owner has changes, although nothing else about the owner may.
+    pub fn relisted(&self) -> impl Iterator<Item = StreamId> {
+        self.changes().filter_map(|change| match change {
+            Change::Stream {
+                id,
+                before: Some(before),
+                after: Some(after),
+            } => (before.deleted != after.deleted).then_some(*id),
+            Change::Stream { .. }
+            | Change::Instance { .. }
+            | Change::Place { .. }
+            | Change::Roll { .. }
+            | Change::Incident(_)
+            | Change::Placing(_) => None,
+        })
     }
 
     /// Returns the events to write, in order.

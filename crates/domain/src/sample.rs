@@ -150,6 +150,7 @@ pub(crate) fn standing() -> Standing {
         flaps: 0,
         assignment_version: AssignmentVersion::new(1),
         held: 0,
+        owned: 0,
         undelivered: 0,
         unconfirmed: 0,
         leased: false,

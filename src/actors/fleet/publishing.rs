@@ -11,7 +11,7 @@ use crate::actors::registry::{Entry, Published};
 use crate::actors::telemetry::OutcomeLabel;
 use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Standing;
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::ledger::Batch;
 use crate::domain::request::RequestContext;
 use crate::domain::unowned::Unowned;
@@ -49,10 +49,16 @@ impl FleetActor {
     }
 
     pub(super) fn commit(&mut self, batch: Batch, save: &Save) {
-        let concerned = batch.instances();
+        let mut concerned = batch.instances();
+        let relisted: Vec<StreamId> = batch.relisted().collect();
         let requests = requests_of(&batch);
         self.note_for_copy(&batch);
         self.ledger.commit(batch);
+        let slots = relisted
+            .iter()
+            .filter_map(|id| self.ledger.saved().stream(*id));
+        let owners = slots.filter_map(|slot| slot.place().assignment());
+        concerned.extend(owners.map(|owner| owner.instance.clone()));
         self.go_on_filling();
         let unowned = Unowned::of(self.ledger.saved());
         let now = self.links.clock.now();

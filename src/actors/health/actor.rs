@@ -138,7 +138,7 @@ impl HealthActor {
         let lately = self.clock.recent(FAILED_COUNTS_FOR);
         let now = self.clock.now();
         let look = async move {
-            let leases = links.registry.leases(now).await;
+            let leases = links.registry.leases(now);
             let (vitals, brake, breakers, alerts) = futures_util::future::join4(
                 links.fleet.send(Ask(FleetVitals { lately, leases })),
                 links.recovery.send(AskBrake),

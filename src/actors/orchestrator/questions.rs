@@ -26,7 +26,7 @@ impl Orchestrator {
     /// # Errors
     /// Only while the system ends.
     pub async fn totals(&self) -> Result<Totals, Refusal> {
-        let leases = self.registry.leases(self.clock.now()).await;
+        let leases = self.registry.leases(self.clock.now());
         self.ask(FleetTotals { leases }).await
     }
 

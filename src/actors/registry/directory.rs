@@ -9,11 +9,8 @@ use dashmap::DashMap;
 use super::entry::Entry;
 use crate::domain::fleet::Standing;
 use crate::domain::ids::InstanceId;
-use crate::domain::lease::Leases;
+use crate::domain::lease::{LeaseBoard, Leases};
 use crate::domain::time::{Timestamp, WallTime};
-
-/// How many entries are walked in one go: some hundred microseconds.
-const WALKED_AT_ONCE: usize = 1_000;
 
 /// All instances.
 ///
@@ -23,6 +20,7 @@ const WALKED_AT_ONCE: usize = 1_000;
 pub struct Registry {
     entries: DashMap<InstanceId, Arc<Entry>>,
     by_id: RwLock<BTreeMap<InstanceId, Arc<Entry>>>,
+    board: Arc<LeaseBoard>,
 }
 
 impl Registry {
@@ -58,28 +56,9 @@ impl Registry {
         self.entries.iter().map(|entry| look(&entry)).collect()
     }
 
-    /// The last lease of each instance, as of now. A walk over a large fleet is made on another
-    /// thread.
-    pub async fn leases(self: &Arc<Self>, now: Timestamp) -> Leases {
-        if self.len() <= WALKED_AT_ONCE {
-            return self.granted(now);
-        }
-        let registry = self.clone();
-        let walk = tokio::task::spawn_blocking(move || registry.granted(now));
-        // Refused only while the system ends.
-        walk.await.unwrap_or_default()
-    }
-
-    fn granted(&self, now: Timestamp) -> Leases {
-        let mut granted = Vec::new();
-        let mut page = self.page(None, WALKED_AT_ONCE);
-        while let Some(last) = page.last() {
-            let after = last.id().clone();
-            let leases = page.iter().map(|entry| (entry.id(), entry.granted_until()));
-            granted.extend(leases.filter_map(|(id, until)| Some((id.clone(), until?))));
-            page = self.page(Some(&after), WALKED_AT_ONCE);
-        }
-        Leases::new(now, granted)
+    /// The leases of all instances, as of now.
+    pub fn leases(&self, now: Timestamp) -> Leases {
+        Leases::new(now, self.board.clone())
     }
 
     /// How many instances there are.
@@ -107,7 +86,13 @@ impl Registry {
             entry.show(standing, now, wall);
             return Published::Changed(entry);
         }
-        let entry = Arc::new(Entry::new(id.clone(), standing, now, wall));
+        let entry = Arc::new(Entry::new(
+            id.clone(),
+            standing,
+            self.board.seat(),
+            now,
+            wall,
+        ));
         self.entries.insert(id.clone(), entry.clone());
         self.index().insert(id.clone(), entry);
         Published::New
@@ -123,7 +108,8 @@ impl Registry {
         now: Timestamp,
         wall: WallTime,
     ) -> Arc<Entry> {
-        let entry = Entry::new(id.clone(), standing, last_beat, wall).restored_at(now);
+        let entry =
+            Entry::new(id.clone(), standing, self.board.seat(), last_beat, wall).restored_at(now);
         let entry = Arc::new(entry);
         self.entries.insert(id.clone(), entry.clone());
         self.index().insert(id.clone(), entry.clone());

@@ -13,6 +13,7 @@ use crate::clock::Clock;
 use crate::domain::fleet::{Reading, Standing};
 use crate::domain::heartbeat::SystemMetrics;
 use crate::domain::ids::{Incarnation, InstanceId};
+use crate::domain::lease::Seat;
 use crate::domain::liveness::LivenessMachine;
 use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::{Timestamp, WallTime};
@@ -48,7 +49,7 @@ pub struct Entry {
     last_beat_wall: AtomicI64,
     serving_since: AtomicU64,
     fenced: AtomicBool,
-    granted_until: AtomicU64,
+    lease: Seat,
     status_seen_at: AtomicU64,
     /// Two `f32` as bits: processor and memory use.
     reading: AtomicU64,
@@ -69,14 +70,21 @@ pub struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(id: InstanceId, standing: Standing, beat: Timestamp, wall: WallTime) -> Self {
+    pub(super) fn new(
+        id: InstanceId,
+        standing: Standing,
+        lease: Seat,
+        beat: Timestamp,
+        wall: WallTime,
+    ) -> Self {
+        lease.show(&standing);
         Self {
             id,
             last_beat: AtomicU64::new(beat.as_micros()),
             last_beat_wall: AtomicI64::new(wall.as_micros()),
             serving_since: AtomicU64::new(beat.as_micros()),
             fenced: AtomicBool::new(false),
-            granted_until: AtomicU64::new(0),
+            lease,
             status_seen_at: AtomicU64::new(beat.as_micros()),
             reading: AtomicU64::new(packed(&SystemMetrics::default())),
             load_average: AtomicU32::new(UNKNOWN),
@@ -164,14 +172,12 @@ impl Entry {
     /// orchestrator can know. It outlives the instance's lives: a worker that registers anew may
     /// be the same process.
     pub fn granted_until(&self) -> Option<Timestamp> {
-        let granted = self.granted_until.load(Ordering::Acquire);
-        (granted > 0).then(|| Timestamp::from_micros(granted))
+        self.lease.granted_until()
     }
 
     /// A lease is granted.
     pub(in crate::actors) fn grant_until(&self, end: Timestamp) {
-        self.granted_until
-            .fetch_max(end.as_micros(), Ordering::AcqRel);
+        self.lease.grant_until(end);
     }
 
     /// What is saved about it.
@@ -297,6 +303,7 @@ impl Entry {
 
     /// Shows what is saved from `now` on. A new life starts with a sign of life and without a fence.
     pub(super) fn show(&self, standing: Standing, now: Timestamp, wall: WallTime) {
+        self.lease.show(&standing);
         let before = {
             let mut shown = self
                 .standing
@@ -337,6 +344,7 @@ impl Entry {
     /// The instance is removed.
     pub(super) fn leave(&self) {
         self.is_gone.store(true, Ordering::SeqCst);
+        self.lease.leave();
         self.changed.notify_waiters();
     }
 }

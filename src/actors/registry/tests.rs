@@ -1,6 +1,7 @@
 //! What entries keep, and what wakes whoever waits for one.
 
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use crate::domain::digest::StreamsDigest;
 use crate::domain::fleet::Standing;
 use crate::domain::ids::{AssignmentVersion, Incarnation};
 use crate::domain::instance::InstanceStatus;
+use crate::domain::lease::LeaseBoard;
 use crate::domain::time::{Timestamp, WallTime};
 
 fn standing(incarnation: i64, version: i64, status: InstanceStatus) -> Standing {
@@ -19,6 +21,7 @@ fn standing(incarnation: i64, version: i64, status: InstanceStatus) -> Standing 
         flaps: 0,
         assignment_version: AssignmentVersion::new(version),
         held: 0,
+        owned: 0,
         undelivered: 0,
         unconfirmed: 0,
         leased: false,
@@ -38,7 +41,14 @@ fn standing(incarnation: i64, version: i64, status: InstanceStatus) -> Standing 
 fn the_last_heartbeat_is_the_last_also_if_its_wall_time_is_smaller() {
     let at = Timestamp::from_micros;
     let shown = standing(1, 1, InstanceStatus::Active);
-    let entry = Entry::new("a".into(), shown, Timestamp::ZERO, WallTime::from_micros(0));
+    let seat = Arc::new(LeaseBoard::default()).seat();
+    let entry = Entry::new(
+        "a".into(),
+        shown,
+        seat,
+        Timestamp::ZERO,
+        WallTime::from_micros(0),
+    );
     for (now, wall) in [(10, 1_000), (20, -500), (30, 7)] {
         entry.stamp(at(now), WallTime::from_micros(wall));
         assert_eq!(entry.last_beat_wall(), WallTime::from_micros(wall));
@@ -92,7 +102,7 @@ fn pages_follow_each_other_in_the_order_of_the_ids() {
         let shown = standing(1, 1, InstanceStatus::Active);
         let _ = registry.publish(&id.into(), shown, Timestamp::ZERO, WallTime::from_micros(0));
     }
-    let ids = |page: Vec<std::sync::Arc<Entry>>| -> Vec<String> {
+    let ids = |page: Vec<Arc<Entry>>| -> Vec<String> {
         page.iter().map(|entry| entry.id().to_string()).collect()
     };
     assert_eq!(ids(registry.page(None, 3)), ["a", "b", "c"]);

@@ -37,7 +37,7 @@ pub use copy::{CopiedFleet, FleetCopy};
 pub use draft::Draft;
 pub use explained::Outlook;
 pub use filling::{FillTimer, Filling};
-pub use model::{Fleet, InstanceSlot, StreamSlot};
+pub use model::{Fleet, InstanceSlot, StreamSlot, Tally};
 pub use placement::{
     end_overlaps, evacuate, evacuate_overlapping, is_overlapping, let_go, orphan_if_paused,
     place_stream, place_waiting,

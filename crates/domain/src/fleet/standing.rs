@@ -26,6 +26,8 @@ pub struct Standing {
     pub assignment_version: AssignmentVersion,
     /// How many streams it owns.
     pub held: usize,
+    /// How many of them are in the catalogue: a deleted one is held until it is released.
+    pub owned: usize,
     /// How many of them it was never notified of.
     pub undelivered: usize,
     /// How many of them it was not notified of in its current incarnation. While this is 0 a
@@ -64,6 +66,7 @@ impl Standing {
             flaps: instance.flaps,
             assignment_version: instance.assignment_version,
             held: slot.held().len(),
+            owned: slot.owned(),
             undelivered: slot.undelivered().len(),
             unconfirmed: slot.unconfirmed().len(),
             leased: instance.is_leased(),

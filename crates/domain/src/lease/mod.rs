@@ -12,13 +12,16 @@
 //! | `grant` | Is a heartbeat granted a lease, and is that lease reported? |
 //! | `release` | Which streams does a heartbeat show to be started or released? |
 //! | `over` | May a worker still run the exclusive streams of the instance? |
+//! | `board` | How many streams run under leases, over the whole fleet? |
 
 mod agreement;
+mod board;
 mod grant;
 mod over;
 mod release;
 
 pub use agreement::{Agreement, agreement};
+pub use board::{LeaseBoard, Leases, Seat};
 pub use grant::{Grant, WorkerSet, grant, told};
-pub use over::{Lease, LeaseOver, Leases, lease, runs};
+pub use over::{Lease, LeaseOver, lease, runs};
 pub use release::{Shown, is_rid_of_all, shows_news};

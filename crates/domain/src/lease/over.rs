@@ -11,12 +11,10 @@
 //! stands still, leases only get longer in its eyes. After a start the last grant is unknown; it
 //! was before the start, so T is the start plus one lease.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::fleet::{InstanceSlot, Standing};
-use crate::ids::InstanceId;
-use crate::instance::{Instance, InstanceStatus};
+use crate::instance::InstanceStatus;
 use crate::time::Timestamp;
 
 /// Shows that no worker runs the exclusive streams of an instance under a lease any more. Constructed by
@@ -84,33 +82,6 @@ pub fn runs(
     status.is_serving() && (!is_leased || is_granted)
 }
 
-/// The last lease of each instance, as of a moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Leases {
-    now: Timestamp,
-    granted_until: BTreeMap<InstanceId, Timestamp>,
-}
-
-impl Leases {
-    /// What was granted up to `now`.
-    pub fn new(
-        now: Timestamp,
-        granted_until: impl IntoIterator<Item = (InstanceId, Timestamp)>,
-    ) -> Self {
-        Self {
-            now,
-            granted_until: granted_until.into_iter().collect(),
-        }
-    }
-
-    /// Whether the streams an instance owns run.
-    pub fn run(&self, instance: &Instance) -> bool {
-        let granted_until = self.granted_until.get(&instance.id).copied();
-        let is_leased = instance.is_leased();
-        runs(instance.status, is_leased, granted_until, self.now)
-    }
-}
-
 /// Judges the lease of an instance whose last grant lasts until `granted_until`; none: it never had
 /// one. Whether it goes by leases *now* does not matter: a worker that was granted one may run under
 /// it whatever its later heartbeats leave out.
@@ -175,14 +146,6 @@ mod tests {
     #[test]
     fn a_leased_owner_runs_its_streams_while_its_lease_does_and_a_classic_one_until_it_fails() {
         use InstanceStatus::{Active, Draining, Failed, Maintenance, Recovering, Suspect};
-        let mut ledger = sample::ledger();
-        sample::run(&mut ledger, sample::register("a", 4));
-        let slot = ledger.saved().instance(&"a".into()).unwrap();
-        let instance = |leased: bool, status| Instance {
-            lease: Duration::from_secs(u64::from(leased)),
-            status,
-            ..Instance::clone(slot.instance())
-        };
         let at = |micros| Some(Timestamp::from_micros(micros));
         let now = Timestamp::from_micros(100);
         // leased, state, last grant, whether its streams run
@@ -202,14 +165,11 @@ mod tests {
             (true, Failed, at(101), false),
         ];
         for (leased, status, granted, expected) in table {
-            let instance = instance(leased, status);
             let found = runs(status, leased, granted, now);
             assert_eq!(
                 found, expected,
                 "{status}, leased: {leased}, until {granted:?}"
             );
-            let leases = Leases::new(now, granted.map(|until| ("a".into(), until)));
-            assert_eq!(leases.run(&instance), expected);
         }
     }
 }

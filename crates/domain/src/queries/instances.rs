@@ -35,10 +35,10 @@ pub struct InstanceLine {
 }
 
 impl InstanceLine {
-    fn of(fleet: &Fleet, slot: &InstanceSlot) -> Self {
+    fn of(slot: &InstanceSlot) -> Self {
         Self {
             instance: slot.instance().clone(),
-            owned: fleet.owned(slot),
+            owned: slot.owned(),
             to_run: slot.to_run_count(),
         }
     }
@@ -62,7 +62,7 @@ impl Query for InstanceList {
                 let fits = self.status.is_none_or(|status| instance.status == status);
                 fits && has_labels(&instance.labels, &self.labels)
             })
-            .map(|slot| InstanceLine::of(fleet, slot));
+            .map(|slot| InstanceLine::of(slot));
         Ok(page(lines, self.limit))
     }
 }
@@ -81,7 +81,7 @@ impl Query for InstanceDetail {
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
         let slot = fleet.instance(&self.id)?;
         Some((
-            InstanceLine::of(fleet, slot),
+            InstanceLine::of(slot),
             fleet.holdings(slot, slot.to_run()).collect(),
         ))
     }

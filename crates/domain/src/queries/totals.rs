@@ -9,8 +9,8 @@ use crate::lease::Leases;
 use crate::stream::StreamState;
 use crate::unowned::{Unowned, Waits};
 
-/// Counts everything. Walks the instances, not the streams.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Counts everything. Walks neither the instances nor the streams.
+#[derive(Debug, Clone, Default)]
 pub struct FleetTotals {
     /// The ends of the leases, by which running streams are counted.
     pub leases: Leases,
@@ -37,22 +37,17 @@ pub struct StreamCounts {
 }
 
 impl StreamCounts {
-    /// Counts the streams. Walks the instances, not the streams.
+    /// Counts the streams. Walks neither the instances nor the streams.
     pub fn of(fleet: &Fleet, leases: &Leases) -> Self {
-        let unowned = Unowned::of(fleet);
+        let (unowned, tally) = (Unowned::of(fleet), fleet.tally());
         let mut counts = Self {
+            owned: tally.owned(),
+            running: tally.owned_by_classic() + leases.running(),
             unclaimed: unowned.unclaimed,
             orphaned: unowned.orphaned,
             quarantined: unowned.quarantined,
-            ..Self::default()
+            disabled: 0,
         };
-        for slot in fleet.instances() {
-            let owned = fleet.owned(slot);
-            counts.owned += owned;
-            if leases.run(slot.instance()) {
-                counts.running += owned;
-            }
-        }
         counts.disabled = fleet.listed_count().saturating_sub(counts.enabled());
         counts
     }
@@ -87,18 +82,12 @@ pub struct MoveCounts {
 
 impl MoveCounts {
     fn of(fleet: &Fleet) -> Self {
-        let mut counts = Self::default();
-        for slot in fleet.instances() {
-            // A disabled or deleted stream goes nowhere.
-            let moves = slot.releasing().iter().filter(|id| {
-                let stream = fleet.stream(**id);
-                stream.is_some_and(|slot| slot.stream().enabled && !slot.stream().deleted)
-            });
-            counts.releasing += moves.count();
-            counts.overlapping += slot.lingering().len();
-            counts.given_up += slot.given_up().len();
+        let tally = fleet.tally();
+        Self {
+            releasing: tally.releasing(),
+            overlapping: tally.overlapping(),
+            given_up: tally.given_up(),
         }
-        counts
     }
 
     /// Returns the number of moves under way.
@@ -155,20 +144,13 @@ impl Query for FleetTotals {
     type Answer = Totals;
 
     fn answer(&self, fleet: &Fleet) -> Totals {
-        let mut by_status: BTreeMap<_, _> = InstanceStatus::ALL.map(|status| (status, 0)).into();
-        let (mut total_capacity, mut current_load) = (0, 0);
-        for slot in fleet.instances() {
-            let (instance, held) = (slot.instance(), slot.held().len());
-            *by_status.entry(instance.status).or_default() += 1;
-            if instance.status.is_serving() {
-                total_capacity += u64::from(instance.max_streams);
-                current_load += held as u64;
-            }
-        }
+        let tally = fleet.tally();
+        let by_status = InstanceStatus::ALL.map(|status| (status, tally.in_status(status)));
+        let (total_capacity, current_load) = (tally.capacity(), tally.load());
         let streams = StreamCounts::of(fleet, &self.leases);
         Totals {
             instances: fleet.instance_count(),
-            by_status,
+            by_status: by_status.into(),
             by_state: BTreeMap::from([
                 (StreamState::Assigned, streams.owned),
                 (StreamState::Unclaimed, streams.unclaimed),

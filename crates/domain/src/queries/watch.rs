@@ -16,8 +16,9 @@ use crate::timeline::Recent;
 /// For how long a failed instance without streams still counts.
 pub const FAILED_COUNTS_FOR: Duration = Duration::from_secs(3_600);
 
-/// Returns the numbers by which health is judged. Walks the instances, not the streams.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Returns the numbers by which health is judged. Walks neither the instances nor the streams, only the
+/// instances with moves that were given up.
+#[derive(Debug, Clone)]
 pub struct FleetVitals {
     /// The times of failures that are at most [`FAILED_COUNTS_FOR`] ago.
     pub lately: Recent,
@@ -64,51 +65,35 @@ impl Query for FleetVitals {
 
     fn answer(&self, fleet: &Fleet) -> Vitals {
         let streams = StreamCounts::of(fleet, &self.leases);
-        let mut vitals = Vitals {
+        let tally = fleet.tally();
+        let count = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+        let of = |status| count(tally.in_status(status));
+        let active = of(InstanceStatus::Active);
+        let failed = count(tally.failed_that_count(&self.lately));
+        let beside = of(InstanceStatus::Suspect) + of(InstanceStatus::Recovering);
+        let given_up = tally.with_given_up().filter_map(|id| fleet.instance(id));
+        Vitals {
+            // What drains, is in maintenance or has left is expected not to serve.
+            total: active + failed + beside,
+            active,
+            failed,
+            all_failed: of(InstanceStatus::Failed),
+            capacity: tally.capacity(),
+            load: tally.load(),
             assigned: streams.owned as u64,
             orphaned: streams.orphaned as u64,
             streams,
-            ..Vitals::default()
-        };
-        for slot in fleet.instances() {
-            let (instance, held) = (slot.instance(), slot.held().len() as u64);
-            if !slot.given_up().is_empty() {
-                vitals.given_up.push(GivenUpMoves {
-                    instance: instance.id.clone(),
-                    streams: slot.given_up().clone(),
-                });
-            }
-            vitals.all_failed += u32::from(instance.status == InstanceStatus::Failed);
-            if instance.status.is_serving() {
-                vitals.capacity += u64::from(instance.max_streams);
-                vitals.load += held;
-            }
-            if !counts(slot, &self.lately) {
-                continue;
-            }
-            vitals.total += 1;
-            match instance.status {
-                InstanceStatus::Active => vitals.active += 1,
-                InstanceStatus::Failed => vitals.failed += 1,
-                InstanceStatus::Suspect
-                | InstanceStatus::Recovering
-                | InstanceStatus::Draining
-                | InstanceStatus::Maintenance
-                | InstanceStatus::Inactive => {}
-            }
+            given_up: given_up.map(GivenUpMoves::of).collect(),
         }
-        vitals
     }
 }
 
-fn counts(slot: &InstanceSlot, lately: &Recent) -> bool {
-    let instance = slot.instance();
-    match instance.status {
-        InstanceStatus::Active | InstanceStatus::Suspect | InstanceStatus::Recovering => true,
-        // Its failure is part of what is planned for it.
-        InstanceStatus::Failed if instance.is_planned() => false,
-        InstanceStatus::Failed => !slot.held().is_empty() || lately.contains(instance.status_since),
-        InstanceStatus::Draining | InstanceStatus::Maintenance | InstanceStatus::Inactive => false,
+impl GivenUpMoves {
+    fn of(slot: &InstanceSlot) -> Self {
+        Self {
+            instance: slot.instance().id.clone(),
+            streams: slot.given_up().clone(),
+        }
     }
 }
 
@@ -131,10 +116,9 @@ impl Query for FailedInstances {
     type Answer = Vec<FailedInstance>;
 
     fn answer(&self, fleet: &Fleet) -> Self::Answer {
-        let failed = fleet
-            .instances()
-            .filter(|slot| slot.instance().status == InstanceStatus::Failed);
+        let failed = fleet.tally().failed();
         failed
+            .filter_map(|id| fleet.instance(id))
             .map(|slot| FailedInstance {
                 id: slot.instance().id.clone(),
                 since: slot.instance().status_since,

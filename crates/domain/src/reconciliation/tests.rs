@@ -25,6 +25,7 @@ fn standing(ids: &[i64]) -> Standing {
         silence_expected: false,
         assignment_version: AssignmentVersion::new(VERSION),
         held: ids.len(),
+        owned: ids.len(),
         undelivered: 0,
         unconfirmed: 0,
         leased: true,

@@ -86,6 +86,7 @@ mod tests {
             status,
             assignment_version: AssignmentVersion::new(1),
             held,
+            owned: held,
             undelivered: 0,
             unconfirmed: 0,
             leased: false,

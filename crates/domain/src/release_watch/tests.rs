@@ -23,6 +23,7 @@ fn standing(releasing: usize) -> Standing {
         silence_expected: false,
         assignment_version: AssignmentVersion::new(7),
         held: 1 + releasing,
+        owned: 1 + releasing,
         undelivered: 0,
         unconfirmed: 0,
         leased: true,

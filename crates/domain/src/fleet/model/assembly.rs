@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::filing::{age_rank, orphan_rank};
 use super::waiting::WaitingList;
-use super::{Fleet, InstanceSlot, StreamSlot, SuspectIndex};
+use super::{Fleet, InstanceSlot, StreamSlot, SuspectIndex, Tally};
 use crate::digest::StreamsDigest;
 use crate::fleet::recent::RecentChanges;
 use crate::fleet::room::CapacityIndex;
@@ -50,6 +50,8 @@ struct Lists {
     undelivered: Vec<StreamId>,
     unconfirmed: Vec<StreamId>,
     releasing: Vec<StreamId>,
+    deleted_releases: usize,
+    stopped_releases: usize,
     overlap: Vec<StreamId>,
     lingering: Vec<(StreamId, Epoch)>,
     given_up: Vec<StreamId>,
@@ -168,6 +170,7 @@ impl Assembly {
             .collect();
         let filings = fleet.instances.values().map(InstanceSlot::filing);
         fleet.room = CapacityIndex::of(fleet.settings.policy, filings);
+        fleet.tally = Tally::of(fleet.instances.values());
         fleet.names = names;
         let streams = self.streams.into_iter();
         fleet.streams = streams.map(|row| (row.slot.stream.id, row.slot)).collect();
@@ -263,6 +266,8 @@ impl Assembly {
             }
             if assignment.is_releasing() {
                 list.releasing.push(id);
+                list.deleted_releases += usize::from(stream.deleted);
+                list.stopped_releases += usize::from(stream.deleted || !stream.enabled);
             } else {
                 if assignment.delivered.is_none() {
                     list.undelivered.push(id);
@@ -311,6 +316,8 @@ impl Lists {
             undelivered: set(self.undelivered),
             unconfirmed: set(self.unconfirmed),
             releasing: set(self.releasing),
+            deleted_releases: self.deleted_releases,
+            stopped_releases: self.stopped_releases,
             overlap: set(self.overlap),
             lingering: self.lingering.into_iter().collect(),
             given_up: set(self.given_up),

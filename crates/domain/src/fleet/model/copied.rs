@@ -171,6 +171,8 @@ fn copy_of(slot: &InstanceSlot) -> InstanceSlot {
         undelivered: slot.undelivered.clone(),
         unconfirmed: slot.unconfirmed.clone(),
         releasing: slot.releasing.clone(),
+        deleted_releases: slot.deleted_releases,
+        stopped_releases: slot.stopped_releases,
         overlap: slot.overlap.clone(),
         lingering: slot.lingering.clone(),
         given_up: slot.given_up.clone(),

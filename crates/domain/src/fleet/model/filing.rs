@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::counting::weight_of;
 use super::{Fleet, InstanceSlot, OrphanRank, StreamSlot};
 use crate::digest::StreamsDigest;
 use crate::fleet::change::Change;
@@ -34,6 +35,7 @@ impl Fleet {
     fn apply_instance(&mut self, id: InstanceId, after: Option<Arc<Instance>>) {
         if let Some(slot) = self.instances.get(&id) {
             self.room.remove(&slot.filing());
+            self.tally.take(slot);
             self.newest.remove(&age_rank(&slot.instance));
         }
         let Some(after) = after else {
@@ -54,6 +56,7 @@ impl Fleet {
                     slot.unconfirmed = unconfirmed(&slot.instance, &slot.held, &self.streams);
                 }
                 self.room.insert(&slot.filing());
+                self.tally.put(slot);
             }
             None => {
                 let mut slot = InstanceSlot {
@@ -63,6 +66,8 @@ impl Fleet {
                     undelivered: BTreeSet::new(),
                     unconfirmed: BTreeSet::new(),
                     releasing: BTreeSet::new(),
+                    deleted_releases: 0,
+                    stopped_releases: 0,
                     overlap: BTreeSet::new(),
                     lingering: BTreeMap::new(),
                     given_up: BTreeSet::new(),
@@ -75,6 +80,7 @@ impl Fleet {
                 };
                 slot.promised_weight = weight_of(&self.streams, &slot.promised);
                 self.room.insert(&slot.filing());
+                self.tally.put(&slot);
                 self.instances.insert(id, slot);
             }
         }
@@ -98,6 +104,7 @@ impl Fleet {
             }
             _ => false,
         };
+        self.recount_release(&place, before.as_deref(), after.as_deref());
         if let Some(before) = before.filter(|_| !weighs_as_before) {
             self.discount(&before, &place);
         }
@@ -135,72 +142,20 @@ impl Fleet {
             && old.handover == new.handover
             && old.version == new.version
         {
-            return self.refile_delivery(id, new);
+            return self.refile_delivery(&stream, new);
         }
         self.unfile(&stream, &before);
         self.file(&stream, &after);
     }
 
-    /// Counts an assigned stream whose catalogue entry changes: at its owner, at an instance that runs it
-    /// a while longer, and at the one it is promised to.
-    fn count(&mut self, stream: &Stream, place: &Place) {
-        let Some(assignment) = place.assignment() else {
-            return;
-        };
-        let weight = u64::from(stream.weight);
-        self.weigh(&assignment.instance, |slot| slot.count(stream));
-        if let Some(from) = assignment.former() {
-            self.weigh(from, |slot| slot.weight += weight);
-        }
-        if let Some(to) = assignment.promised_to() {
-            self.weigh(to, |slot| slot.promised_weight += weight);
-        }
-        self.apart.add(stream, assignment);
-    }
-
-    /// Takes back what [`Fleet::count`] counted.
-    fn discount(&mut self, stream: &Stream, place: &Place) {
-        let Some(assignment) = place.assignment() else {
-            return;
-        };
-        let weight = u64::from(stream.weight);
-        self.weigh(&assignment.instance, |slot| slot.discount(stream));
-        if let Some(from) = assignment.former() {
-            self.weigh(from, |slot| slot.weight -= weight);
-        }
-        if let Some(to) = assignment.promised_to() {
-            self.weigh(to, |slot| slot.promised_weight -= weight);
-        }
-        self.apart.remove(stream, assignment);
-    }
-
-    fn weigh(&mut self, id: &InstanceId, change: impl FnOnce(&mut InstanceSlot)) {
-        if let Some(slot) = self.instances.get_mut(id) {
-            self.room.remove(&slot.filing());
-            change(slot);
-            self.room.insert(&slot.filing());
-        }
-    }
-
-    /// Notes how strained the machines of the instances are; the strain of one that is not named is
-    /// unknown.
-    pub fn set_strain(&mut self, strain_of: impl Fn(&InstanceId) -> Strain) {
-        for (id, slot) in &mut self.instances {
-            let strain = strain_of(id);
-            if slot.strain != strain {
-                self.room.remove(&slot.filing());
-                slot.strain = strain;
-                self.room.insert(&slot.filing());
-            }
-        }
-    }
-
     /// Files the same assignment anew, delivered or confirmed: the set of the owner does not change.
-    fn refile_delivery(&mut self, id: StreamId, assignment: &Assignment) {
+    fn refile_delivery(&mut self, stream: &Stream, assignment: &Assignment) {
         let Some(slot) = self.instances.get_mut(&assignment.instance) else {
             return;
         };
-        slot.refile(id, |slot| slot.file_delivery(id, assignment));
+        self.tally.take(slot);
+        slot.refile(stream.id, |slot| slot.file_delivery(stream, assignment));
+        self.tally.put(slot);
     }
 
     /// Takes a stream out of the index its place belongs to.
@@ -211,19 +166,21 @@ impl Fleet {
                     return;
                 };
                 self.room.remove(&slot.filing());
+                self.tally.take(slot);
                 slot.refile(stream.id, |slot| {
                     if slot.held.remove(&stream.id) {
                         slot.discount(stream);
                     }
                     slot.undelivered.remove(&stream.id);
                     slot.unconfirmed.remove(&stream.id);
-                    slot.releasing.remove(&stream.id);
+                    slot.unfile_release(stream);
                     slot.overlap.remove(&stream.id);
                     slot.given_up.remove(&stream.id);
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.filing());
+                self.tally.put(slot);
                 self.linger(stream.id, assignment, |slot, id, _| {
                     if slot.lingering.remove(&id).is_some() {
                         slot.weight -= u64::from(stream.weight);
@@ -307,9 +264,11 @@ impl Fleet {
             return;
         };
         self.room.remove(&slot.filing());
+        self.tally.take(slot);
         slot.refile(id, |slot| change(slot, id, *epoch));
         slot.recent.note(slot.instance.assignment_version, id);
         self.room.insert(&slot.filing());
+        self.tally.put(slot);
     }
 
     /// Reserves room for a stream at the instance it goes to.
@@ -353,16 +312,18 @@ impl Fleet {
                     return;
                 };
                 self.room.remove(&slot.filing());
+                self.tally.take(slot);
                 slot.refile(stream.id, |slot| {
                     if slot.held.insert(stream.id) {
                         slot.count(stream);
                     }
-                    slot.file_delivery(stream.id, assignment);
+                    slot.file_delivery(stream, assignment);
                     slot.file_handoff(stream);
                 });
                 slot.recent
                     .note(slot.instance.assignment_version, stream.id);
                 self.room.insert(&slot.filing());
+                self.tally.put(slot);
                 self.linger(stream.id, assignment, |slot, id, epoch| {
                     if slot.lingering.insert(id, epoch).is_none() {
                         slot.weight += u64::from(stream.weight);
@@ -379,16 +340,6 @@ impl Fleet {
             }
         }
     }
-}
-
-/// Returns the sum of the weights of streams.
-pub(super) fn weight_of(streams: &BTreeMap<StreamId, StreamSlot>, ids: &BTreeSet<StreamId>) -> u64 {
-    let weight = |id| {
-        streams
-            .get(id)
-            .map_or(0, |slot: &StreamSlot| u64::from(slot.stream.weight))
-    };
-    ids.iter().map(weight).sum()
 }
 
 pub(super) fn age_rank(instance: &Instance) -> (Reverse<Incarnation>, InstanceId) {

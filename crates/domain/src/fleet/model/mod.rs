@@ -1,12 +1,15 @@
 //! The fleet in memory: every instance, every stream, where it is, and the indexes that keep
-//! each question cheaper than a walk over all of them. `filing` keeps the indexes, `assembly` builds
-//! them at a start, `copied` copies what the invariants look at.
+//! each question cheaper than a walk over all of them. `filing` keeps the indexes, `counting` the counts that an
+//! edited entry changes, `assembly` builds
+//! them at a start, `copied` copies what the invariants look at, `tally` adds the instances up.
 
 mod apart;
 pub(super) mod assembly;
 pub(super) mod copied;
+mod counting;
 mod filing;
 mod slots;
+mod tally;
 mod waiting;
 
 use std::cmp::Reverse;
@@ -23,6 +26,7 @@ use apart::Apart;
 use waiting::WaitingList;
 
 pub use slots::{InstanceSlot, StreamSlot};
+pub use tally::Tally;
 
 /// Orphans in the order they are placed: higher priority first, then ascending id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,6 +67,7 @@ pub struct Fleet {
     suspects: SuspectIndex,
     room: CapacityIndex,
     apart: Apart,
+    tally: Tally,
     settings: PlacementSettings,
     /// What is promised to instances that are not registered (any more).
     promised_to_absent: BTreeMap<InstanceId, BTreeSet<StreamId>>,
@@ -147,12 +152,14 @@ impl Fleet {
         self.streams.len() - self.deleted.len()
     }
 
-    /// How many streams of the catalogue an instance owns. A deleted stream takes room until
-    /// no worker runs it, but is no stream of the catalogue any more.
-    pub fn owned(&self, slot: &InstanceSlot) -> usize {
-        let is_deleted = |id: &&StreamId| self.deleted.contains(*id);
-        // A deleted stream is one of those that its owner is releasing.
-        slot.held.len() - slot.releasing.iter().filter(is_deleted).count()
+    /// What the instances add up to.
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    /// The same, added up anew: a walk over all instances, to check the tally by.
+    pub fn tally_of_walk(&self) -> Tally {
+        Tally::of(self.instances.values())
     }
 
     /// Streams that were deleted and may still be run, ascending.
@@ -351,6 +358,7 @@ impl PartialEq for Fleet {
             && self.suspects == other.suspects
             && self.room == other.room
             && self.apart == other.apart
+            && self.tally == other.tally
             && self.promised_to_absent == other.promised_to_absent
             && self.rolls == other.rolls
     }

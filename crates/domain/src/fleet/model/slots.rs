@@ -20,6 +20,10 @@ pub struct InstanceSlot {
     pub(in crate::fleet) undelivered: BTreeSet<StreamId>,
     pub(in crate::fleet) unconfirmed: BTreeSet<StreamId>,
     pub(super) releasing: BTreeSet<StreamId>,
+    /// How many of those were deleted.
+    pub(super) deleted_releases: usize,
+    /// How many of those should not run anywhere: they were deleted or disabled.
+    pub(super) stopped_releases: usize,
     pub(super) overlap: BTreeSet<StreamId>,
     pub(super) lingering: BTreeMap<StreamId, Epoch>,
     pub(super) given_up: BTreeSet<StreamId>,
@@ -63,6 +67,18 @@ impl InstanceSlot {
     /// The streams it owns and is to release, ascending.
     pub fn releasing(&self) -> &BTreeSet<StreamId> {
         &self.releasing
+    }
+
+    /// How many streams of the catalogue it owns. A deleted stream takes room until no worker runs it,
+    /// but is no stream of the catalogue any more; it is one of those that its owner is releasing.
+    pub fn owned(&self) -> usize {
+        self.held.len() - self.deleted_releases
+    }
+
+    /// How many of the streams it is to release go to another instance or wait for one; the others
+    /// should not run any more.
+    pub fn moves_away(&self) -> usize {
+        self.releasing.len() - self.stopped_releases
     }
 
     /// The streams it runs beside their new owner until that one does, with their old epochs.
@@ -221,18 +237,21 @@ impl InstanceSlot {
 
     /// Files an owned stream by whether its owner was notified of it, ever and in its current life, and
     /// whether the owner is releasing it: then it is not notified again.
-    pub(super) fn file_delivery(&mut self, id: StreamId, assignment: &Assignment) {
+    pub(super) fn file_delivery(&mut self, stream: &Stream, assignment: &Assignment) {
+        let id = stream.id;
         match assignment.given_up_since() {
             Some(_) => self.given_up.insert(id),
             None => self.given_up.remove(&id),
         };
         if assignment.is_releasing() {
-            self.releasing.insert(id);
+            if self.releasing.insert(id) {
+                self.count_release(stream);
+            }
             self.undelivered.remove(&id);
             self.unconfirmed.remove(&id);
             return;
         }
-        self.releasing.remove(&id);
+        self.unfile_release(stream);
         match assignment.delivered {
             Some(_) => self.undelivered.remove(&id),
             None => self.undelivered.insert(id),
@@ -242,6 +261,25 @@ impl InstanceSlot {
         } else {
             self.unconfirmed.remove(&id);
         }
+    }
+
+    /// Removes a stream from those that it is to release.
+    pub(super) fn unfile_release(&mut self, stream: &Stream) {
+        if self.releasing.remove(&stream.id) {
+            self.discount_release(stream);
+        }
+    }
+
+    /// Counts a stream that it is to release by what the catalogue says.
+    pub(super) fn count_release(&mut self, stream: &Stream) {
+        self.deleted_releases += usize::from(stream.deleted);
+        self.stopped_releases += usize::from(stream.deleted || !stream.enabled);
+    }
+
+    /// Takes back what [`InstanceSlot::count_release`] counted.
+    pub(super) fn discount_release(&mut self, stream: &Stream) {
+        self.deleted_releases -= usize::from(stream.deleted);
+        self.stopped_releases -= usize::from(stream.deleted || !stream.enabled);
     }
 
     /// Files an owned stream by what comes first when it moves.
