@@ -47,6 +47,7 @@ use resilient_orchestrator::domain::stream::{Place, Stream};
 use resilient_orchestrator::domain::time::{Timestamp, WallTime};
 use resilient_orchestrator::domain::timeline::Recent;
 
+use crate::figures::{Board, LEASE, assert_tally_equals_walk};
 use crate::orders::registration;
 
 const INSTANCES: usize = 5;
@@ -320,6 +321,7 @@ struct World {
     ledger: Ledger,
     rows: Rows,
     workers: Vec<Worker>,
+    board: Board,
     seconds: i64,
 }
 
@@ -389,6 +391,7 @@ fn assert_sound(fleet: &Fleet) {
     for check in check_fleet(fleet) {
         assert!(check.holds, "{check:?}");
     }
+    assert_tally_equals_walk(fleet);
     for slot in fleet.instances() {
         let to_run = slot.to_run();
         assert_eq!(slot.to_run_count(), to_run.len());
@@ -416,6 +419,7 @@ impl World {
             ledger: Ledger::new(Fleet::default()),
             rows: Rows::default(),
             workers: (0..INSTANCES).map(|_| Worker::default()).collect(),
+            board: Board::default(),
             seconds: 100,
         }
     }
@@ -447,7 +451,9 @@ impl World {
                 let batch = self.ledger.take_batch();
                 let before = self.ledger.saved().clone();
                 self.rows.write(&batch);
-                self.ledger.commit(batch);
+                let relisted: Vec<StreamId> = batch.relisted().collect();
+                self.ledger.commit(batch.clone());
+                self.board.publish(&batch, &relisted, self.ledger.saved());
                 let after = self.ledger.saved();
                 let epochs = check_epochs(&before, after);
                 assert!(epochs.holds, "{epochs:?}");
@@ -469,6 +475,13 @@ impl World {
                 );
             }
         }
+        let saved = self.ledger.saved();
+        self.board
+            .assert_equals_walk(saved, self.running_time(), self.now());
+    }
+
+    fn running_time(&self) -> Timestamp {
+        Timestamp::from_micros(self.seconds.unsigned_abs() * 1_000_000)
     }
 
     #[expect(clippy::too_many_lines, reason = "one arm a command")]
@@ -654,8 +667,11 @@ impl World {
                     is_new: true,
                 });
                 let after = owned_by(self.ledger.draft(), &name(who));
+                // An instance that fills itself may be given a stream that it reported without owning it.
                 for id in running.iter().copied().map(StreamId::new) {
-                    assert_eq!(before.get(&id), after.get(&id), "what it runs stays");
+                    if let Some(owned) = before.get(&id) {
+                        assert_eq!(after.get(&id), Some(owned), "what it runs stays");
+                    }
                 }
             }
             Step::Abandon { who } => {
@@ -860,6 +876,7 @@ impl World {
 
     /// A heartbeat: the worker says what it has, and follows the answer.
     fn beat(&mut self, who: usize) {
+        self.board.grant(&name(who), self.running_time() + LEASE);
         let fleet = self.ledger.saved();
         let worker = &mut self.workers[who];
         let answer = ChangesSince {
