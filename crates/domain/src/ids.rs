@@ -127,6 +127,10 @@ number! {
     /// The key of a silence: the microsecond it was added, or one more if that is taken.
     SilenceId
 }
+number! {
+    /// The key of an access key, given by the database.
+    KeyId
+}
 
 #[cfg(test)]
 mod tests {

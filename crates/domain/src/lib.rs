@@ -33,6 +33,7 @@
 //! | may this orchestrator decide | [`leadership`] |
 //! | how is the whole | [`health`], [`headroom`], [`unowned`], [`alert`], [`patterns`], [`invariants`], [`consistency`] |
 //! | what happened | [`events`], [`request`] (which request led to it), [`event_filter`], [`event_tail`] (when new ones are read for followers), [`movements`], [`explain`] (why a stream was placed) |
+//! | who may call what | [`access`] (keys, roles, addresses behind proxies) |
 //! | who outside is notified | [`webhook`] |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
@@ -40,6 +41,7 @@
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
+pub mod access;
 pub mod alert;
 pub mod backoff;
 pub mod balance;
