@@ -13,6 +13,7 @@ use super::{
     follow, health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance,
     recovery, resilience, rolls, shown_settings, silences, status, streams, webhooks, workers,
 };
+use crate::domain::access::Permission;
 use crate::domain::leadership::Authority;
 
 /// The contract that a route belongs to.
@@ -48,6 +49,8 @@ pub struct Route {
     pub origin: Contract,
     /// What its answers do to those who get them.
     pub authority: Authority,
+    /// What it asks of its caller. The table has no default: a route without one does not compile.
+    pub permission: Permission,
     /// What becomes of the parameters of its query.
     pub parameters: Parameters,
     handler: fn() -> actix_web::Route,
@@ -60,13 +63,14 @@ impl fmt::Debug for Route {
 }
 
 macro_rules! routes {
-    ($($origin:ident $authority:ident $method:ident $path:literal [$parameters:ident] $handler:path, $meaning:literal;)+) => {
+    ($($origin:ident $authority:ident $permission:ident $method:ident $path:literal [$parameters:ident] $handler:path, $meaning:literal;)+) => {
         &[$(Route {
             method: Method::$method,
             path: $path,
             meaning: $meaning,
             origin: Contract::$origin,
             authority: Authority::$authority,
+            permission: Permission::$permission,
             parameters: Parameters::$parameters,
             handler: || web::route().to($handler),
         },)+]
@@ -74,163 +78,163 @@ macro_rules! routes {
 }
 
 static ROUTES: &[Route] = routes![
-    Classic Told POST "/register" [Ignored] workers::register,
+    Classic Told Work POST "/register" [Ignored] workers::register,
         "Registers an instance, for the first time or again.";
-    Classic Beat POST "/heartbeat" [Ignored] workers::heartbeat,
+    Classic Beat Work POST "/heartbeat" [Ignored] workers::heartbeat,
         "Reports that an instance is alive; the answer 404 means: register first.";
-    Classic Told POST "/streams/assign" [Ignored] workers::assign,
+    Classic Told Work POST "/streams/assign" [Ignored] workers::assign,
         "Assigns streams to the instance that requests them.";
-    Classic Told POST "/streams/release" [Ignored] workers::release,
+    Classic Told Work POST "/streams/release" [Ignored] workers::release,
         "Returns streams of an instance; the optional `reason` is shown to operators.";
-    Classic Shown GET "/streams/assignments" [Read] assignments::list,
+    Classic Shown View GET "/streams/assignments" [Read] assignments::list,
         "Lists the assignments: which instance runs which stream; pages by `limit` and `after`.";
-    Current Ordered POST "/streams" [Read] streams::save,
+    Current Ordered Operate POST "/streams" [Read] streams::save,
         "Creates or updates up to 10,000 streams, all or none; the answer has their `ids`. `dry_run=true` only says what would happen.";
-    Current Judged POST "/streams/verify" [None] streams::verify,
+    Current Judged View POST "/streams/verify" [None] streams::verify,
         "Reports which claims to streams are current; for sinks that refuse results of a former owner.";
-    Current Ordered POST "/streams/move" [None] moves::begin,
+    Current Ordered Operate POST "/streams/move" [None] moves::begin,
         "Moves up to 10,000 streams on request, all or none. A leased owner of an exclusive stream releases it first; `to` is optional.";
-    Current Shown GET "/streams" [Read] streams::list,
+    Current Shown View GET "/streams" [Read] streams::list,
         "Lists the catalogue; `limit` (default 1,000), `after`, `state`, `instance`, `group`, `name` (a part of it), `label` (`key:value`). URLs are masked without `urls=full`.";
-    Current Shown GET "/streams/{id}" [Read] streams::detail,
+    Current Shown View GET "/streams/{id}" [Read] streams::detail,
         "Shows a stream, its owner, and why it waits. Its URL is masked without `urls=full`.";
-    Current Shown GET "/streams/{id}/explain" [None] explain::stream,
+    Current Shown View GET "/streams/{id}/explain" [None] explain::stream,
         "Explains why a stream is where it is, where it could go now, and which way it came.";
-    Current Shown GET "/streams/{id}/story" [Read] events::stream_story,
+    Current Shown View GET "/streams/{id}/story" [Read] events::stream_story,
         "Tells what happened to a stream, oldest first, one sentence each; `from`, `to`, `limit` (default 1,000), `after`.";
-    Current Ordered DELETE "/streams/{id}" [None] streams::delete,
+    Current Ordered Operate DELETE "/streams/{id}" [None] streams::delete,
         "Deletes a stream and ends its assignment. A stream created again under its id waits until the last leased owner has released the deleted one.";
-    Current Ordered POST "/streams/{id}/release-quarantine" [Read] quarantine::release,
+    Current Ordered Operate POST "/streams/{id}/release-quarantine" [Read] quarantine::release,
         "Releases a stream that is quarantined or on trial: the failures of its owners are forgotten. One without an owner is placed at once, or waits like any other. `reason`; `dry_run=true` only says what would happen.";
-    Current Shown GET "/capacity" [None] capacity::show,
+    Current Shown View GET "/capacity" [None] capacity::show,
         "Shows whether the loss of any one instance, or of all with one value of a label, could be absorbed, and how many streams would have no home.";
-    Classic Shown GET "/instances" [Read] instances::list,
+    Classic Shown View GET "/instances" [Read] instances::list,
         "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
-    Classic ShownToWorker GET "/instances/{server_id}" [None] instances::detail,
+    Classic ShownToWorker WorkState GET "/instances/{server_id}" [None] instances::detail,
         "Shows an instance and the streams assigned to it.";
-    Current Shown GET "/instances/{server_id}/explain" [None] explain::instance,
+    Current Shown View GET "/instances/{server_id}/explain" [None] explain::instance,
         "Explains whether an instance gets streams, which waiting ones it could have, and its fair share.";
-    Current Shown GET "/instances/{server_id}/story" [Read] events::instance_story,
+    Current Shown View GET "/instances/{server_id}/story" [Read] events::instance_story,
         "Tells what happened to an instance, oldest first, one sentence each; `from`, `to`, `limit` (default 1,000), `after`.";
-    Current Told GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
+    Current Told WorkState GET "/instances/{server_id}/assignments" [Read] long_poll::assignments,
         "Long poll: answers as soon as the streams of the instance change; `version`, `wait` (default 0, at most 60 s), `incarnation`.";
-    Current Ordered DELETE "/instances/{server_id}" [Read] instances::delete,
+    Current Ordered Work DELETE "/instances/{server_id}" [Read] instances::delete,
         "Removes an instance; its streams move at once, or when its lease is over. `reason`; `dry_run=true` only says what would happen.";
-    Current Ordered POST "/instances/{server_id}/cordon" [None] planned::cordon,
+    Current Ordered Operate POST "/instances/{server_id}/cordon" [None] planned::cordon,
         "Keeps an instance from getting streams; it keeps those it has. `reason`, `until`.";
-    Current Ordered POST "/instances/{server_id}/uncordon" [None] planned::uncordon,
+    Current Ordered Operate POST "/instances/{server_id}/uncordon" [None] planned::uncordon,
         "Ends the cordon of an instance, and a drain that keeps streams away from it, also one under way. `reason`.";
-    Current Ordered POST "/instances/{server_id}/drain" [Read] planned::drain,
+    Current Ordered Operate POST "/instances/{server_id}/drain" [Read] planned::drain,
         "Moves the streams of an instance to others and keeps it empty. `deadline`, `reason`, `force`; `dry_run=true` only plans.";
-    Current Shown GET "/instances/{server_id}/drain" [None] planned::drain_status,
+    Current Shown View GET "/instances/{server_id}/drain" [None] planned::drain_status,
         "Shows how far the last drain of an instance is, and its expected end.";
-    Current Ordered DELETE "/instances/{server_id}/drain" [Read] planned::cancel_drain,
+    Current Ordered Operate DELETE "/instances/{server_id}/drain" [Read] planned::cancel_drain,
         "Cancels the drain of an instance, which is active again; what has moved stays. `reason`.";
-    Current Ordered POST "/instances/{server_id}/maintenance" [Read] planned::maintenance,
+    Current Ordered Operate POST "/instances/{server_id}/maintenance" [Read] planned::maintenance,
         "Drains an instance, then expects its silence `until` a moment or `for` a time. `reason`; `dry_run=true` only plans.";
-    Classic Shown GET "/instances/{server_id}/metrics" [Read] instances::metrics,
+    Classic Shown View GET "/instances/{server_id}/metrics" [Read] instances::metrics,
         "Lists what an instance reported about its machine; `hours` (default 24), the newest 10,000 records.";
-    Classic Shown GET "/rebalance/check" [None] rebalance::check,
+    Classic Shown View GET "/rebalance/check" [None] rebalance::check,
         "Shows how far each instance is from its fair share of the streams, and whether moves would help.";
-    Classic Ordered POST "/rebalance/smart" [Read] rebalance::smart,
+    Classic Ordered Operate POST "/rebalance/smart" [Read] rebalance::smart,
         "Balances the fleet by the weights of the streams, with few moves; `reason`, `dry_run`.";
-    Classic Ordered POST "/rebalance/basic" [Read] rebalance::basic,
+    Classic Ordered Operate POST "/rebalance/basic" [Read] rebalance::basic,
         "Balances the fleet by the number of streams; `reason`, `dry_run`.";
-    Classic Shown GET "/rebalance/stats" [None] rebalance::stats,
+    Classic Shown View GET "/rebalance/stats" [None] rebalance::stats,
         "Counts the rebalances since the start of the program.";
-    Classic Ordered POST "/instances/{server_id}/failure" [None] instances::failure,
+    Classic Ordered Operate POST "/instances/{server_id}/failure" [None] instances::failure,
         "Reports that an instance has failed; its streams move at once, or when its lease is over.";
-    Classic ShownToWorker POST "/diagnostic" [Ignored] diagnostic::compare,
+    Classic ShownToWorker Work POST "/diagnostic" [Ignored] diagnostic::compare,
         "Compares the streams that a worker runs with the streams assigned to it.";
-    Current Shown GET "/webhooks" [None] webhooks::list,
+    Current Shown Administer GET "/webhooks" [None] webhooks::list,
         "Lists the receivers that are notified, and how each is; without secrets.";
-    Current Ordered PUT "/webhooks/{name}" [None] webhooks::put,
+    Current Ordered Administer PUT "/webhooks/{name}" [None] webhooks::put,
         "Creates or changes a receiver: `url`, `format`, `secret`, `types`, `min_severity`, `enabled`, `rotate_secret`. A secret that is made is in this answer only.";
-    Current Ordered DELETE "/webhooks/{name}" [None] webhooks::delete,
+    Current Ordered Administer DELETE "/webhooks/{name}" [None] webhooks::delete,
         "Deletes a receiver with its deliveries.";
-    Current Ordered POST "/webhooks/{name}/test" [None] webhooks::test,
+    Current Ordered Administer POST "/webhooks/{name}/test" [None] webhooks::test,
         "Sends a test to a receiver now, once, and says how it ended.";
-    Current Shown GET "/webhooks/{name}/deliveries" [Read] webhooks::deliveries,
+    Current Shown Administer GET "/webhooks/{name}/deliveries" [Read] webhooks::deliveries,
         "Lists messages on their way to a receiver, newest first; `state` (`pending`, `delivered`, `failed`), pages by `limit` (default 100) and `after`.";
-    Current Ordered POST "/webhooks/{name}/redeliver" [None] webhooks::redeliver,
+    Current Ordered Administer POST "/webhooks/{name}/redeliver" [None] webhooks::redeliver,
         "Sends messages again: `ids`, or all `since` a moment.";
-    Current Ordered POST "/rolls" [Read] rolls::start,
+    Current Ordered Operate POST "/rolls" [Read] rolls::start,
         "Drains a selection of instances, one batch after the other. `label`, `instances`, `max_unavailable`, `wait`, `deadline`, `reason`; `dry_run=true` only plans.";
-    Current Shown GET "/rolls" [Read] rolls::list,
+    Current Shown View GET "/rolls" [Read] rolls::list,
         "Lists the rolls, newest first; pages by `limit` (default 100) and `after`.";
-    Current Shown GET "/rolls/{id}" [None] rolls::detail,
+    Current Shown View GET "/rolls/{id}" [None] rolls::detail,
         "Shows a roll: its state, why it is paused, and how far it is with each instance.";
-    Current Ordered POST "/rolls/{id}/pause" [None] rolls::pause,
+    Current Ordered Operate POST "/rolls/{id}/pause" [None] rolls::pause,
         "Has a roll begin nothing more. `reason`.";
-    Current Ordered POST "/rolls/{id}/resume" [Read] rolls::resume,
+    Current Ordered Operate POST "/rolls/{id}/resume" [Read] rolls::resume,
         "Has a paused roll go on. `reason`; `dry_run=true` only says what would happen.";
-    Current Ordered POST "/rolls/{id}/cancel" [None] rolls::cancel,
+    Current Ordered Operate POST "/rolls/{id}/cancel" [None] rolls::cancel,
         "Ends a roll, and the drains that it has under way. `reason`.";
-    Classic Shown GET "/resilience/status" [None] health::status,
+    Classic Shown View GET "/resilience/status" [None] health::status,
         "Health of the whole system with the rules that decide it, failures, breakers, brake and alerts.";
-    Classic Shown GET "/resilience/health" [None] health::health,
+    Classic Shown View GET "/resilience/health" [None] health::health,
         "Health of the whole system, in short.";
-    Current Shown GET "/resilience/history" [Read] health::history,
+    Current Shown View GET "/resilience/history" [Read] health::history,
         "Health history, newest first; `limit` (default 100), `before`.";
-    Current Shown GET "/resilience/alerts" [Read] alerts::alerts,
+    Current Shown View GET "/resilience/alerts" [Read] alerts::alerts,
         "Alerts, newest first; `limit` (default 100), `after`, `open`, `kind`.";
-    Current Ordered POST "/resilience/alerts/{id}/acknowledge" [None] alerts::acknowledge,
+    Current Ordered Operate POST "/resilience/alerts/{id}/acknowledge" [None] alerts::acknowledge,
         "Acknowledges an open alert, until it becomes more urgent; `note`.";
-    Current Shown GET "/resilience/silences" [None] silences::list,
+    Current Shown View GET "/resilience/silences" [None] silences::list,
         "Lists the active silences, newest first.";
-    Current Ordered POST "/resilience/silences" [None] silences::add,
+    Current Ordered Operate POST "/resilience/silences" [None] silences::add,
         "Silences alerts: `matchers` (`name`: `kind`, `instance` or `label:KEY`; `value`; `is_regex`), `until` or `for`, `reason`.";
-    Current Ordered DELETE "/resilience/silences/{id}" [None] silences::end,
+    Current Ordered Operate DELETE "/resilience/silences/{id}" [None] silences::end,
         "Ends a silence.";
-    Current Shown GET "/resilience/patterns" [Read] patterns::patterns,
+    Current Shown View GET "/resilience/patterns" [Read] patterns::patterns,
         "Reports what failures have in common, with the evidence; `days` (default 7, at most 30).";
-    Classic Ordered POST "/resilience/recovery/{server_id}" [None] recovery::force,
+    Classic Ordered Operate POST "/resilience/recovery/{server_id}" [None] recovery::force,
         "Forces the recovery of a failed instance now, or ends its maintenance.";
-    Classic Ordered POST "/resilience/emergency/{server_id}" [Read] recovery::emergency,
+    Classic Ordered Operate POST "/resilience/emergency/{server_id}" [Read] recovery::emergency,
         "Takes all streams from an instance, even from one that sends heartbeats, and takes it out of use; `reason`.";
-    Current Shown GET "/resilience/consistency" [None] resilience::consistency,
+    Current Shown View GET "/resilience/consistency" [None] resilience::consistency,
         "Checks the invariants, and compares memory with the database; null means unknown.";
-    Current Shown GET "/resilience/incidents" [Read] resilience::incidents,
+    Current Shown View GET "/resilience/incidents" [Read] resilience::incidents,
         "Recoveries, newest first; `limit` (default 100), `after`, `instance`, `state`, `from`, `to`.";
-    Current Shown GET "/resilience/incidents/{id}" [None] resilience::incident,
+    Current Shown View GET "/resilience/incidents/{id}" [None] resilience::incident,
         "Shows a recovery with its steps and the whole chain (`story`, `moves`): the last heartbeat, late, failed, plan, moves with epochs, verification, and when each new owner had heard.";
-    Current Shown GET "/resilience/events" [Read] events::list,
+    Current Shown View GET "/resilience/events" [Read] events::list,
         "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `incident`, `actor`, `kind` (several: commas), `from`, `to` (a time, or how long ago).";
-    Current Shown GET "/resilience/events/stream" [Read] follow::follow,
+    Current Shown View GET "/resilience/events/stream" [Read] follow::follow,
         "Events as they happen, as server-sent events; `after` or the header `Last-Event-ID`, and the filters of the list. Begins with what comes, or at `from`.";
-    Current Shown GET "/resilience/brake" [None] brake::report,
+    Current Shown View GET "/resilience/brake" [None] brake::report,
         "Shows whether the recovery of a mass failure is held back, since and until when, and why.";
-    Current Ordered POST "/resilience/brake" [None] brake::order,
+    Current Ordered Operate POST "/resilience/brake" [None] brake::order,
         "Releases or prolongs the hold of a mass failure; needs a reason.";
-    Current Shown GET "/resilience/breakers" [None] breakers::list,
+    Current Shown View GET "/resilience/breakers" [None] breakers::list,
         "Lists the circuit breakers: state, failures, next probe, what was forced and why.";
-    Current Ordered POST "/resilience/breakers/{name}" [None] breakers::force,
+    Current Ordered Operate POST "/resilience/breakers/{name}" [None] breakers::force,
         "Forces a breaker `open` or `closed`, or releases it with `none`; needs a reason.";
-    Current Own GET "/leader" [Ignored] cluster::leader,
+    Current Own Public GET "/leader" [Ignored] cluster::leader,
         "200 on the orchestrator that leads and has proven it lately, 503 with the leader's address on any other; for load balancers.";
-    Current Own GET "/cluster" [None] cluster::cluster,
+    Current Own View GET "/cluster" [None] cluster::cluster,
         "Shows who leads, since when, how fresh the proof is, and the standbys.";
-    Current Own POST "/cluster/take-over" [Read] cluster::take_over,
+    Current Own Administer POST "/cluster/take-over" [Read] cluster::take_over,
         "Orders a standby to take over; `reason`, which must be given.";
-    Current Own GET "/settings" [None] shown_settings::settings,
+    Current Own View GET "/settings" [None] shown_settings::settings,
         "Lists the settings in force, without passwords: where each value is from, and whether SIGHUP applies a new one.";
-    Current Own GET "/logs" [Read] logs::logs,
+    Current Own Administer GET "/logs" [Read] logs::logs,
         "The last lines of the log of this process, oldest first, as `LOG_FORMAT=json` writes them; `limit` (default 100), `level` (that one and graver ones).";
-    Classic Shown GET "/status" [None] status::status,
+    Classic Shown View GET "/status" [None] status::status,
         "Shows totals of instances, streams and load.";
-    Classic Own GET "/health" [Ignored] status::health,
+    Classic Own Public GET "/health" [Ignored] status::health,
         "200 as long as heartbeats are answered, with or without database.";
-    Classic Own GET "/ready" [Ignored] status::ready,
+    Classic Own Public GET "/ready" [Ignored] status::ready,
         "200 while traffic is welcome, 503 before and after.";
-    Current Own GET "/livez" [Ignored] status::livez,
+    Current Own Public GET "/livez" [Ignored] status::livez,
         "200 while the process runs.";
-    Current Own GET "/metrics" [None] status::metrics,
+    Current Own View GET "/metrics" [None] status::metrics,
         "Metrics for Prometheus: OpenMetrics if `Accept` prefers it, else its classic text format.";
-    Current Own GET "/openapi.json" [None] docs::description,
+    Current Own View GET "/openapi.json" [None] docs::description,
         "Describes this API: OpenAPI 3.1, with every route, body, answer, error and an example.";
-    Current Own GET "/docs" [None] docs::index,
+    Current Own View GET "/docs" [None] docs::index,
         "Shows the description of the API in a browser; works without the internet.";
-    Current Own GET "/docs/{file}" [None] docs::file,
+    Current Own View GET "/docs/{file}" [None] docs::file,
         "The files of that page.";
 ];
 
@@ -263,16 +267,20 @@ pub(super) const BEAT: &str = "/heartbeat";
 
 /// Returns the routes as a table for the README.
 pub fn markdown_route_table() -> String {
-    let mut table =
-        String::from("| method | path | what it does | spoken by |\n| --- | --- | --- | --- |\n");
+    let mut table = String::from(
+        "| method | path | what it does | role | spoken by |\n| --- | --- | --- | --- | --- |\n",
+    );
     for route in ROUTES {
         let origin = match route.origin {
             Contract::Classic => "classic workers",
             Contract::Current => "",
         };
         table.push_str(&format!(
-            "| {} | `{}` | {} | {origin} |\n",
-            route.method, route.path, route.meaning
+            "| {} | `{}` | {} | {} | {origin} |\n",
+            route.method,
+            route.path,
+            route.meaning,
+            route.permission.needed()
         ));
     }
     table
