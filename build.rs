@@ -7,7 +7,7 @@ use std::process::Command;
 use std::{env, fs, io};
 
 /// Every statement, as ordinary asynchronous Rust.
-const STATEMENTS: [&str; 3] = ["operations", "leading", "notifying"];
+const STATEMENTS: [&str; 4] = ["operations", "leading", "notifying", "keeping_keys"];
 
 #[expect(
     clippy::disallowed_methods,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::access::AccessStore;
 use super::census::Census;
 use super::error::StoreError;
 use super::guard::{Guard, Settlement};
@@ -29,7 +30,7 @@ use crate::domain::time::WallTime;
 /// Every call is bounded in time by the adapter; a call that runs out of it is `Unavailable` if
 /// it only reads, `InDoubt` if it writes and may have been carried out.
 #[async_trait]
-pub trait Store: WebhookStore + Send + Sync + fmt::Debug + 'static {
+pub trait Store: AccessStore + WebhookStore + Send + Sync + fmt::Debug + 'static {
     /// Takes a new term, greater than any before. From then on no older orchestrator writes.
     ///
     /// # Errors

@@ -12,6 +12,7 @@
 //! says who leads. `schema`, `rows` and `write_set`
 //! translate between tables and domain.
 
+mod access;
 mod census;
 mod contract;
 mod error;
@@ -34,6 +35,7 @@ mod target;
 mod webhooks;
 mod write_set;
 
+pub use access::{AccessStore, KeyMark, NewKey, StoredKey};
 pub use census::Census;
 pub use contract::Store;
 pub use error::StoreError;

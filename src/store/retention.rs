@@ -40,6 +40,10 @@ const PRUNE_DELIVERIES: &str = "DELETE FROM webhook_deliveries WHERE (target, me
      (SELECT target, message_id FROM webhook_deliveries \
      WHERE ended_at >= $1 AND ended_at <= $2 LIMIT $3)";
 
+/// Keys that are not revoked stay, also those that have expired.
+const PRUNE_KEYS: &str = "DELETE FROM access_keys WHERE id IN \
+     (SELECT id FROM access_keys WHERE revoked_at >= $1 AND revoked_at <= $2 LIMIT $3)";
+
 const PRUNE_HEALTH: &str = "DELETE FROM health_history WHERE at IN \
      (SELECT at FROM health_history WHERE at >= $1 AND at <= $2 LIMIT $3)";
 
@@ -89,6 +93,7 @@ pub(super) fn outdated(expiry: &Expiry) -> Vec<(&'static str, Span)> {
         (PRUNE_ALERTS, &expiry.alerts),
         (PRUNE_SILENCES, &expiry.events),
         (PRUNE_DELIVERIES, &expiry.alerts),
+        (PRUNE_KEYS, &expiry.events),
         (PRUNE_INCIDENTS, &expiry.incidents),
         (PRUNE_HEALTH, &expiry.health),
     ];
@@ -158,6 +163,10 @@ pub const TABLES: &[(&str, Owner)] = &[
     (
         "webhook_deliveries",
         Owner::CleanUp("EVENT_RETENTION after they ended, and with their target"),
+    ),
+    (
+        "access_keys",
+        Owner::CleanUp("EVENT_RETENTION after they were revoked"),
     ),
     (
         "health_history",

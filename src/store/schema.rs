@@ -240,5 +240,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    access_keys (id) {
+        id -> BigInt,
+        hash -> Text,
+        name -> Text,
+        role -> Text,
+        server_ids -> Text,
+        created_at -> BigInt,
+        expires_at -> Nullable<BigInt>,
+        revoked_at -> Nullable<BigInt>,
+        last_used_at -> Nullable<BigInt>,
+    }
+}
+
 diesel::joinable!(placements -> streams (stream_id));
 diesel::allow_tables_to_appear_in_same_query!(streams, placements);

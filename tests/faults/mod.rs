@@ -15,19 +15,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::FutureExt;
 use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::access::AccessKey;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, Silence};
 use resilient_orchestrator::domain::event_filter::EventFilter;
 use resilient_orchestrator::domain::explain::Placing;
 use resilient_orchestrator::domain::fleet::Snapshot;
 use resilient_orchestrator::domain::health::HealthRecord;
 use resilient_orchestrator::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
-use resilient_orchestrator::domain::ids::{AlertId, Epoch, IncidentId, InstanceId};
+use resilient_orchestrator::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, KeyId};
 use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::webhook::{Announced, Delivery, DeliveryFilter};
 use resilient_orchestrator::store::{
-    Census, DeliveryBatch, Expiry, Guard, MemoryStore, Save, Settlement, Store, StoreError,
-    StoredEvent, StoredWebhook, WebhookStore,
+    AccessStore, Census, DeliveryBatch, Expiry, Guard, KeyMark, MemoryStore, NewKey, Save,
+    Settlement, Store, StoreError, StoredEvent, StoredKey, StoredWebhook, WebhookStore,
 };
 use tokio::time::sleep;
 
@@ -651,6 +652,34 @@ impl Store for FaultyStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.weather(Side::Reads).await
+    }
+}
+
+#[async_trait]
+impl AccessStore for FaultyStore {
+    async fn keys(&self) -> Result<Vec<StoredKey>, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.keys().await
+    }
+
+    async fn key_mark(&self) -> Result<KeyMark, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.key_mark().await
+    }
+
+    async fn create_key(&self, key: &NewKey) -> Result<Option<KeyId>, StoreError> {
+        self.weather(Side::Writes).await?;
+        self.inner.create_key(key).await
+    }
+
+    async fn revoke_key(&self, id: KeyId, at: WallTime) -> Result<Option<AccessKey>, StoreError> {
+        self.weather(Side::Writes).await?;
+        self.inner.revoke_key(id, at).await
+    }
+
+    async fn save_key_uses(&self, uses: &[(KeyId, WallTime)]) -> Result<(), StoreError> {
+        self.weather(Side::Writes).await?;
+        self.inner.save_key_uses(uses).await
     }
 }
 

@@ -322,6 +322,10 @@ impl Store for MemoryStore {
             end.is_some_and(|at| is_past(&expiry.alerts, at))
                 || !webhooks.targets.contains_key(target)
         });
+        drop_rows(&mut tables.keys, &mut left, |_, stored| {
+            let end = stored.key.revoked_at;
+            end.is_some_and(|at| is_past(&expiry.events, at))
+        });
         drop_rows(&mut tables.incidents, &mut left, |_, incident| {
             let end = incident.ended_at;
             end.is_some_and(|at| is_past(&expiry.incidents, at))

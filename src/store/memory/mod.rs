@@ -1,5 +1,6 @@
 //! The fleet in memory: it ends with the process. For tests, simulation and trying out.
 
+mod access;
 mod adapter;
 mod events;
 mod leadership;

@@ -12,13 +12,14 @@ use crate::domain::explain::Placing;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{
-    AlertId, Epoch, IncidentId, InstanceId, RollId, SilenceId, StreamId, Term, Version,
+    AlertId, Epoch, IncidentId, InstanceId, KeyId, RollId, SilenceId, StreamId, Term, Version,
 };
 use crate::domain::incident::Incident;
 use crate::domain::instance::Instance;
 use crate::domain::planned::Roll;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
+use crate::store::access::StoredKey;
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
 use crate::store::save::Save;
@@ -44,6 +45,9 @@ pub(super) struct Tables {
     pub(super) silences: BTreeMap<SilenceId, Silence>,
     pub(super) health: BTreeMap<WallTime, HealthRecord>,
     pub(super) webhooks: WebhookTables,
+    pub(super) keys: BTreeMap<KeyId, StoredKey>,
+    /// The last id of a key that was used.
+    pub(super) last_key: KeyId,
 }
 
 impl Tables {

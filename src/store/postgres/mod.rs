@@ -8,10 +8,12 @@
 //! Certainty: until COMMIT is sent, nothing can have been written, and a connection that is
 //! abandoned before that never sends it. Only the answer to COMMIT itself can be in doubt.
 
+mod access;
 mod adapter;
 mod bulk;
 mod connector;
 mod dialect;
+mod keeping_keys;
 mod label;
 mod leadership;
 mod leading;

@@ -11,9 +11,11 @@
 //! (`sqlite/place.rs`). [`Store::close`](super::Store::close) leaves one complete file behind,
 //! without a journal.
 
+mod access;
 mod adapter;
 mod bulk;
 mod dialect;
+mod keeping_keys;
 mod lane;
 mod leadership;
 mod leading;
