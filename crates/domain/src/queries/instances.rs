@@ -62,7 +62,7 @@ impl Query for InstanceList {
                 let fits = self.status.is_none_or(|status| instance.status == status);
                 fits && has_labels(&instance.labels, &self.labels)
             })
-            .map(|slot| InstanceLine::of(slot));
+            .map(InstanceLine::of);
         Ok(page(lines, self.limit))
     }
 }
