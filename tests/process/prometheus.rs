@@ -249,7 +249,13 @@ fn prometheus_scrapes_a_real_fleet_and_every_query_has_data() {
         ("HEARTBEAT_CHECK_INTERVAL", "1"),
         ("HEARTBEAT_FLUSH_INTERVAL", "1s"),
         ("METRICS_PER_INSTANCE", "on"),
+        ("WEBHOOKS_FILE", "webhooks.toml"),
+        ("WEBHOOK_ALLOW_LOOPBACK", "on"),
     ];
+    // A receiver that refuses each message.
+    let webhooks = "[webhooks.pager]\nurl = \"http://127.0.0.1:9/\"\n\
+                    secret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n";
+    fs::write(folder.path().join("webhooks.toml"), webhooks).unwrap();
     let orchestrator = start(folder.path(), &settings);
     let target = orchestrator
         .address()
