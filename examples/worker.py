@@ -7,6 +7,7 @@ are reserved for so long. Put your work into `run`. Needs Linux.
 """
 import json
 import math
+import os
 import random
 import signal
 import sys
@@ -18,6 +19,7 @@ import urllib.request
 
 URLS, NAME = [url.strip().rstrip("/") for url in sys.argv[1].split(",")], sys.argv[2]
 BACK_IN = sys.argv[3] if len(sys.argv) > 3 else ""
+KEY = os.environ.get("ORCHESTRATOR_KEY", "")
 HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to the own network
 
 
@@ -45,6 +47,8 @@ def turn_to_another():
 def call(method, path, body=None, limit=10.0):
     data = None if body is None else json.dumps(body).encode()
     headers = {"Content-Type": "application/json"}
+    if KEY:  # needed if the orchestrator's AUTH is on: a key of the role worker
+        headers["Authorization"] = "Bearer " + KEY
     request = urllib.request.Request(URLS[0] + path, data, headers, method=method)
     try:
         with HTTP.open(request, timeout=limit) as answer:

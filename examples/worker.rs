@@ -1,5 +1,7 @@
 //! A complete worker: `cargo run --release --example worker -- http://localhost:8001 worker-1`
 //!
+//! If the orchestrator needs keys, the one of this worker is in the variable `ORCHESTRATOR_KEY`.
+//!
 //! Type `leave` and it gives its streams back and ends. Kill it, stop it (`kill -STOP`) or take
 //! its network away, and its streams run elsewhere once its lease is over.
 #![expect(clippy::print_stdout, reason = "saying what it does is what it is for")]
@@ -45,6 +47,10 @@ impl Runner for Radios {
     }
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a worker has no configuration of the orchestrator's kind"
+)]
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().collect();
     let (url, name, most) = match arguments.as_slice() {
@@ -52,7 +58,9 @@ fn main() -> Result<(), Failure> {
         [_, url, name, most] => (url, name, most.parse()?),
         _ => return Err("usage: worker URL NAME [MAX_STREAMS]".into()),
     };
-    let worker = Worker::builder(url, name).max_streams(most);
+    // Never an argument: every user of a machine sees the arguments of its programs.
+    let key = std::env::var("ORCHESTRATOR_KEY").unwrap_or_default();
+    let worker = Worker::builder(url, name).max_streams(most).key(key);
     let worker = worker.start(Radios::default())?;
     let handle = worker.handle();
     thread::spawn(move || {

@@ -132,6 +132,31 @@ fn live_at(
 }
 
 #[test]
+fn each_request_shows_the_key_and_no_debug_text_does() {
+    let fake = FakeOrchestrator::start().unwrap();
+    fake.assign([1]);
+    let (tell, story) = mpsc::channel();
+    let key = "ork_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let builder = Worker::builder(fake.url(), "worker/1").key(format!(" {key}\n"));
+    assert!(!format!("{builder:?}").contains(&key[4..]));
+    let worker = builder
+        .start(Teller {
+            tell,
+            refuses: BTreeSet::new(),
+            panics: false,
+        })
+        .unwrap();
+    assert_eq!(Story(story).started().0, 1);
+    for path in ["/register", "/heartbeat"] {
+        let call = fake.wait_for(|call| call.path == path).unwrap();
+        assert_eq!(call.authorization, Some(format!("Bearer {key}")), "{path}");
+    }
+    worker.leave().unwrap();
+    let goodbye = fake.wait_for(|call| call.method == "DELETE").unwrap();
+    assert!(goodbye.authorization.is_some());
+}
+
+#[test]
 fn streams_come_and_go_and_are_given_back_at_the_end() {
     let fake = FakeOrchestrator::start().unwrap();
     fake.set_lease(PATIENCE);

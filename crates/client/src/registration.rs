@@ -21,10 +21,12 @@ pub(super) struct Registration {
     /// `None`: as the orchestrator asks.
     pub(super) heartbeat_interval: Option<Duration>,
     pub(super) auto_assign: bool,
+    /// The key that each request shows; `None`: the orchestrator needs none.
+    pub(super) key: Option<String>,
 }
 
 impl fmt::Debug for Registration {
-    /// Leaves out fields that only repeat the calls, and possible passwords in the URL.
+    /// Leaves out fields that only repeat the calls, possible passwords in the URL, and the key.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let masked: Vec<_> = self.urls.split(',').map(masked_url).collect();
         f.debug_struct("Registration")

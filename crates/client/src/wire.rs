@@ -6,8 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use ureq::http::Response;
-use ureq::{Agent, Body};
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderValue, Response};
+use ureq::middleware::{Middleware, MiddlewareNext};
+use ureq::{Agent, Body, SendBody};
 
 use super::machine::{Answer, Request, Running};
 use super::orchestrators::Orchestrators;
@@ -57,7 +59,12 @@ struct Reply {
 
 impl Wire {
     pub(super) fn new(registration: Registration) -> Self {
-        let agent = Agent::config_builder()
+        let config = Agent::config_builder();
+        let config = match &registration.key {
+            Some(key) => config.middleware(Keyed(format!("Bearer {key}"))),
+            None => config,
+        };
+        let agent = config
             .http_status_as_error(false)
             .max_redirects(0)
             .max_redirects_will_error(false)
@@ -373,6 +380,24 @@ impl Reply {
         };
         let why = format!("it answered {} {detail}", self.status);
         (failed, Some(why.trim_end().to_owned()))
+    }
+}
+
+/// Shows the key with each request.
+struct Keyed(String);
+
+impl Middleware for Keyed {
+    fn handle(
+        &self,
+        mut request: ureq::http::Request<SendBody<'_>>,
+        next: MiddlewareNext<'_>,
+    ) -> Result<Response<Body>, ureq::Error> {
+        // A text that no header can have is no key either: the orchestrator says so.
+        if let Ok(mut value) = HeaderValue::try_from(&self.0) {
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        next.handle(request)
     }
 }
 

@@ -116,6 +116,16 @@ impl Builder {
         self
     }
 
+    /// Sets the key that each request shows, `ork_…`; an orchestrator whose `AUTH` is on needs one of the role
+    /// `worker` that allows this `server_id`. It is printed by no `Debug`. A request with a key that does not do is
+    /// retried like one that was not answered: streams stop when the lease is over.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        let key = key.into().trim().to_owned();
+        self.registration.key = (!key.is_empty()).then_some(key);
+        self
+    }
+
     /// Starts the worker. Returns at once: the registration is retried until it succeeds.
     ///
     /// # Errors
@@ -153,6 +163,7 @@ impl Worker {
             labels: BTreeMap::new(),
             heartbeat_interval: None,
             auto_assign: true,
+            key: None,
         };
         Builder { registration }
     }

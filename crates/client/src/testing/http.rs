@@ -58,16 +58,18 @@ fn read_call(reader: &mut impl BufRead) -> io::Result<Option<Call>> {
     let (Some(method), Some(path)) = (words.next(), words.next()) else {
         return Ok(None);
     };
-    let mut length = 0;
+    let (mut length, mut authorization) = (0, None);
     loop {
         let mut header = String::new();
         if reader.read_line(&mut header)? == 0 || header.trim().is_empty() {
             break;
         }
-        if let Some((name, value)) = header.split_once(':')
-            && name.eq_ignore_ascii_case("content-length")
-        {
+        let (name, value) = header.split_once(':').unwrap_or_default();
+        if name.eq_ignore_ascii_case("content-length") {
             length = value.trim().parse().unwrap_or(0);
+        }
+        if name.eq_ignore_ascii_case("authorization") {
+            authorization = Some(value.trim().to_owned());
         }
     }
     let mut body = Vec::new();
@@ -75,6 +77,7 @@ fn read_call(reader: &mut impl BufRead) -> io::Result<Option<Call>> {
     Ok(Some(Call {
         method,
         path,
+        authorization,
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
     }))
 }

@@ -15,6 +15,8 @@ pub struct Call {
     pub method: String,
     /// The path, with a leading slash.
     pub path: String,
+    /// The header `Authorization`, if the request had one.
+    pub authorization: Option<String>,
     /// The body; null if there was none.
     pub body: Value,
 }
