@@ -40,6 +40,14 @@ pub fn event_object(stored: &StoredEvent) -> Map<String, Value> {
         ),
         ("stream", event.stream().map(|id| Value::from(id.get()))),
         ("incident", event.incident().map(|id| Value::from(id.get()))),
+        (
+            "origin",
+            stored
+                .event
+                .origin
+                .as_ref()
+                .and_then(|origin| serde_json::to_value(origin).ok()),
+        ),
     ] {
         match value {
             Some(value) => object.insert(name.to_owned(), value),

@@ -18,9 +18,10 @@ use super::fatal::Vital;
 use super::fleet::{Execute, FleetActor};
 use super::refusal::Refusal;
 use crate::clock::Clock;
-use crate::domain::commands::RecordEvents;
+use crate::domain::commands::{RecordEvents, Recorded};
 use crate::domain::events::Event;
 use crate::domain::outbox::{Excess, Outbox, Queue};
+use crate::logging;
 
 /// The wait between two tries.
 const RETRY_INTERVAL: Duration = Duration::from_secs(5);
@@ -34,7 +35,7 @@ const MAX_WAITING: usize = 1_000;
 pub struct EventOutbox {
     fleet: Addr<FleetActor>,
     clock: Clock,
-    outbox: Outbox<Queue<Event>>,
+    outbox: Outbox<Queue<Recorded>>,
     retry: Alarm<Self>,
     _vital: Vital,
 }
@@ -89,8 +90,8 @@ impl EventOutbox {
     }
 }
 
-fn log_left_out(events: &[Event]) {
-    for event in events {
+fn log_left_out(events: &[Recorded]) {
+    for Recorded { event, .. } in events {
         error!("too much waits to be written down; left out: {event:?}");
     }
 }
@@ -99,16 +100,24 @@ impl Actor for EventOutbox {
     type Context = Context<Self>;
 }
 
-/// This happened.
+/// This happened, and perhaps because of an order.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct Note(pub Event);
+pub struct Note(Recorded);
+
+impl Note {
+    /// An event because of the request that is being served, if one is.
+    pub fn new(event: Event) -> Self {
+        let origin = logging::current_origin();
+        Self(Recorded { event, origin })
+    }
+}
 
 impl Handler<OrderGiven> for EventOutbox {
     type Result = ();
 
-    fn handle(&mut self, OrderGiven(event): OrderGiven, ctx: &mut Self::Context) {
-        self.handle(Note(event), ctx);
+    fn handle(&mut self, OrderGiven(recorded): OrderGiven, ctx: &mut Self::Context) {
+        self.handle(Note(recorded), ctx);
     }
 }
 

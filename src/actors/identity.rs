@@ -155,11 +155,13 @@ impl IdentityActor {
         detail: String,
     ) {
         match finding {
-            Finding::Duplicate => self.event_outbox.do_send(Note(Event::DuplicateIdentity {
-                instance: id.clone(),
-                incarnation: newest,
-                older,
-            })),
+            Finding::Duplicate => self
+                .event_outbox
+                .do_send(Note::new(Event::DuplicateIdentity {
+                    instance: id.clone(),
+                    incarnation: newest,
+                    older,
+                })),
             Finding::StillThere => {}
             Finding::Over | Finding::Cleared => return,
         }

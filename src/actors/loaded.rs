@@ -7,6 +7,7 @@ use std::time::Duration;
 use log::{info, warn};
 use tokio::sync::watch;
 
+use super::access::Keyring;
 use super::alerts::KeptAlerts;
 use super::leadership::Office;
 use super::registry::Registry;
@@ -38,6 +39,8 @@ pub struct Loaded {
     pub(super) alerts: KeptAlerts,
     pub(super) webhooks: KeptWebhooks,
     pub(super) sender: Arc<dyn WebhookSender>,
+    /// The keys of callers; none where no caller needs one.
+    pub(super) keyring: Option<Keyring>,
     /// Incidents that were under way when the orchestrator before ended, oldest first.
     pub(super) open_incidents: Vec<Incident>,
 }
@@ -90,6 +93,7 @@ impl Loaded {
             alerts,
             webhooks,
             sender: Arc::new(NoSender),
+            keyring: None,
             open_incidents,
         })
     }
@@ -109,6 +113,15 @@ impl Loaded {
     #[must_use]
     pub fn sending_by(self, sender: Arc<dyn WebhookSender>) -> Self {
         Self { sender, ..self }
+    }
+
+    /// The same, with the keys of callers.
+    #[must_use]
+    pub fn guarded_by(self, keyring: Keyring) -> Self {
+        Self {
+            keyring: Some(keyring),
+            ..self
+        }
     }
 
     /// Shows every known instance as silent for as long as it was at the end of the orchestrator

@@ -27,6 +27,7 @@
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
 //! | [`event_tail`] | process | announces new events with their numbers to readers that follow them |
 //! | [`webhooks`] | process | notifies receivers outside of alerts and events |
+//! | [`access`] | process | makes and revokes keys of callers, and watches failed attempts |
 //!
 //! The floors, from the top. Each imports only from those below it (`tests/house/circles.rs`):
 //!
@@ -39,7 +40,7 @@
 //! instance, identity,           one listener, or one question, each
 //! event_feed, event_tail,
 //! consistency, headroom, lost,
-//! waiting, webhooks
+//! waiting, webhooks, access
 //! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
 //! incident_events               reads the chain of an incident
@@ -51,6 +52,7 @@
 //! store_calls, event_fields, timings
 //! ```
 
+pub mod access;
 mod address;
 mod alarm;
 pub mod alerts;

@@ -6,6 +6,8 @@
 
 use actix::prelude::*;
 
+use super::access::{AccessActor, CreateKey, RevokeKey};
+use super::alerts::{Acknowledge, AddSilence, AlertBookActor, EndSilence};
 use super::balance::{BalanceActor, OrderRebalance};
 use super::db_breaker::{DbBreakerActor, ForceBreaker};
 use super::recovery::{
@@ -62,5 +64,7 @@ macro_rules! takes_on_behalf {
 }
 
 takes_on_behalf!(RecoveryActor: ReportFailure, Remove, ForceRecovery, StartEmergency, OrderBrake);
+takes_on_behalf!(AccessActor: CreateKey, RevokeKey);
+takes_on_behalf!(AlertBookActor: Acknowledge, AddSilence, EndSilence);
 takes_on_behalf!(BalanceActor: OrderRebalance);
 takes_on_behalf!(DbBreakerActor: ForceBreaker);

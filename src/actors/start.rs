@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::prelude::*;
 use tokio::sync::{Semaphore, mpsc};
 
+use super::access::{AccessActor, AccessLinks, Keyring};
 use super::address::{MAILBOX, Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts, BookLinks};
 use super::archive::{IncidentMemory, StoreReader};
@@ -177,6 +178,7 @@ pub fn start(
         alerts,
         webhooks: kept_webhooks,
         sender,
+        keyring,
         open_incidents,
         office,
         ..
@@ -380,6 +382,21 @@ pub fn start(
         reserved_event_outbox,
         EventOutbox::new(fleet.clone(), clock.clone(), vital("EventOutbox")),
     );
+    let keyring = keyring.unwrap_or_else(|| Keyring::new(clock.clone(), false));
+    let (keys, reserved_keys) = reserve::<AccessActor>(MAILBOX);
+    placement.begin_with_records(
+        reserved_keys,
+        AccessActor::new(
+            keyring.clone(),
+            AccessLinks {
+                access: access.clone(),
+                alerts: alerts.clone(),
+                audit: event_outbox.clone(),
+            },
+            clock.clone(),
+            vital("AccessActor"),
+        ),
+    );
     let identity = placement.near_heartbeats(IdentityActor::new(
         IdentityLimits::from_thresholds(&settings.thresholds),
         registry.clone(),
@@ -467,6 +484,8 @@ pub fn start(
         identity,
         balance,
         webhooks,
+        keyring,
+        keys,
         sender,
         polls_end: Arc::new(PollsEnd::default()),
     };

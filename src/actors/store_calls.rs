@@ -51,13 +51,15 @@ pub enum StoreOp {
     SaveWebhooks,
     /// Deliveries of a webhook.
     ReadWebhooks,
+    /// Keys of callers, and their last uses.
+    SaveKeys,
     /// Deletion of what is past its retention.
     Prune,
 }
 
 impl StoreOp {
     /// Every operation.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::SaveFleet,
         Self::SettleFleet,
         Self::LoadFleet,
@@ -74,6 +76,7 @@ impl StoreOp {
         Self::ReadPlacing,
         Self::SaveWebhooks,
         Self::ReadWebhooks,
+        Self::SaveKeys,
         Self::Prune,
     ];
 
@@ -96,6 +99,7 @@ impl StoreOp {
             Self::ReadPlacing => "read_placing",
             Self::SaveWebhooks => "save_webhooks",
             Self::ReadWebhooks => "read_webhooks",
+            Self::SaveKeys => "save_keys",
             Self::Prune => "prune",
         }
     }

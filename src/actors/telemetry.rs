@@ -168,6 +168,30 @@ label_values! {
 }
 
 label_values! {
+    /// Why a request was refused for its caller.
+    AuthRefusal {
+        /// It shows no credential.
+        Missing = "missing",
+        /// Its key is none.
+        Malformed = "malformed",
+        /// Its key is not known.
+        Unknown = "unknown",
+        /// The time of its key is over.
+        Expired = "expired",
+        /// Its key was revoked.
+        Revoked = "revoked",
+        /// Its session is over.
+        NoSession = "no_session",
+        /// It is a change by a cookie, without the header that proves where it is from.
+        CookieAlone = "cookie_alone",
+        /// Its caller has another role than is needed.
+        Role = "role",
+        /// Its address has shown bad keys too often.
+        Throttled = "throttled",
+    }
+}
+
+label_values! {
     /// A claim that another worker has, too.
     ClaimKind {
         /// Two processes were found under one name.
@@ -294,6 +318,8 @@ families! {
         "breaker_transitions", "Times a circuit breaker came into a state";
     requests_shed: Counter = Counter::default(),
         "requests_shed", "Requests refused because too many were under way";
+    auth_refusals: Family<ReasonLabel, Counter> = Family::default(),
+        "auth_refusals", "Requests refused for their caller, by reason: no key, a bad one, or one of another role";
     http_requests: Family<AnswerLabel, Counter> = Family::default(),
         "http_requests", "Requests by method, route and status";
     http_request_seconds: Durations<RouteLabel> = Family::new_with_constructor(|| Timings::new(REQUEST_BOUNDS)),
@@ -325,6 +351,10 @@ impl Telemetry {
         for result in BeatResult::ALL {
             self.count_heartbeat(*result, 0);
         }
+        let refusals = AuthRefusal::ALL.iter().map(|refusal| ReasonLabel {
+            reason: refusal.as_str(),
+        });
+        begin(&self.auth_refusals, refusals);
         for kind in ClaimKind::ALL {
             self.count_claims(*kind, 0);
         }
@@ -379,6 +409,13 @@ impl Telemetry {
         let result = result.as_str();
         let counter = self.heartbeats.get_or_create(&ResultLabel { result });
         counter.inc_by(count);
+    }
+
+    /// Counts a request that was refused for its caller.
+    pub fn count_auth_refusal(&self, refusal: AuthRefusal) {
+        let reason = refusal.as_str();
+        let counter = self.auth_refusals.get_or_create(&ReasonLabel { reason });
+        counter.inc();
     }
 
     /// Counts claims that another worker has, too.

@@ -12,8 +12,10 @@
 mod cluster;
 mod database;
 mod hearing;
+mod keys;
 mod migration;
 mod neighbours;
+mod offline_key;
 mod port;
 mod reloading;
 mod serve;
@@ -26,6 +28,7 @@ mod systemd;
 mod wiring;
 
 pub use migration::{MigrationDirection, migrate};
+pub use offline_key::{OfflineKey, OfflineKeyError, create_key_offline};
 pub use reloading::ReadSettings;
 pub use serve::serve;
 pub use server::Server;

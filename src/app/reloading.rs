@@ -236,8 +236,9 @@ mod tests {
     use super::*;
 
     /// Values of every kind of setting. One that a setting refuses, or that it has already, is left out.
-    const VALUES: [&str; 30] = [
+    const VALUES: [&str; 31] = [
         "127.0.0.1:9",
+        "10.0.0.0/8",
         "memory:",
         "http://a.example",
         "json",

@@ -11,6 +11,7 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
 use super::hearing::Hearing;
+use super::keys::KeyWatch;
 use super::start_error::StartError;
 use super::starting::Starting;
 use super::stop_limits::{
@@ -38,6 +39,7 @@ pub struct Server {
     serving: JoinHandle<std::io::Result<()>>,
     fatalities: UnboundedReceiver<Fatal>,
     arbiters: [Arbiter; 3],
+    watching: KeyWatch,
 }
 
 impl Server {
@@ -61,6 +63,8 @@ impl Server {
             http,
             serving,
             view: _,
+            keyring,
+            watching,
         } = starting;
         let arbiters = [Arbiter::new(), Arbiter::new(), Arbiter::new()];
         let placement = Placement::Apart {
@@ -72,7 +76,7 @@ impl Server {
         let telemetry = Telemetry::new(&mut metrics);
         let settings = system_settings(config);
         let sender = HttpSender::new(&sender_settings(config));
-        let loaded = loaded.sending_by(Arc::new(sender));
+        let loaded = loaded.sending_by(Arc::new(sender)).guarded_by(keyring);
         let (orchestrator, fatalities) =
             start(loaded, &settings, clock.clone(), telemetry, &placement);
         let readiness = Readiness::new();
@@ -93,6 +97,7 @@ impl Server {
             serving,
             fatalities,
             arbiters,
+            watching,
         }
     }
 
@@ -132,8 +137,10 @@ impl Server {
             gate,
             http,
             arbiters,
+            watching,
             ..
         } = self;
+        watching.end();
         // This comes first: from here on a silence may be this program's own.
         hearing.end();
         readiness.set(false);

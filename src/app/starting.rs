@@ -16,9 +16,11 @@ use tokio::task::JoinHandle;
 
 use super::cluster::identity;
 use super::database::target;
+use super::keys::{self, KeyWatch};
 use super::port::listen;
 use super::start_error::StartError;
 use super::stop_limits::{ANSWER_LIMIT, WRITE_GRACE};
+use crate::actors::access::Keyring;
 use crate::actors::leadership::{CandidacyError, Candidate, ClusterView, Office};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
@@ -38,6 +40,9 @@ pub(super) struct Starting {
     pub(super) gate: Gate,
     pub(super) http: ServerHandle,
     pub(super) serving: JoinHandle<std::io::Result<()>>,
+    pub(super) keyring: Keyring,
+    /// Looks whether another process has changed the keys.
+    pub(super) watching: KeyWatch,
 }
 
 impl Starting {
@@ -48,7 +53,12 @@ impl Starting {
         let (listener, address) = listen(config.server.bind_address.as_str())?;
         let me = identity(config, address);
         let view = ClusterView::new(me, config.cluster.failsafe, clock.clone());
-        let gate = Gate::new(view.clone(), phase(&clock, Awaited::Database, clock.wall()));
+        let keyring = Keyring::new(clock.clone(), config.access.is_required);
+        let gate = Gate::guarded(
+            view.clone(),
+            phase(&clock, Awaited::Database, clock.wall()),
+            keys::access(config, keyring.clone()),
+        );
         let server = http::serve(listener, gate.clone()).map_err(|reason| StartError::System {
             what: "serve HTTP",
             reason,
@@ -62,6 +72,8 @@ impl Starting {
             gate,
             http,
             serving: actix::spawn(server),
+            keyring,
+            watching: KeyWatch::default(),
         })
     }
 
@@ -98,8 +110,12 @@ impl Starting {
             .open_as(&me, &owner, database.timeout, row_limit, pool_size)
             .await?;
         info!(database:% = database.url; "using {}", database.url);
+        keys::read(store.as_ref(), &self.keyring).await?;
         let loaded = match database.url {
-            DatabaseUrl::Postgres(_) => self.load_shared(config, &store, row, loading).await,
+            DatabaseUrl::Postgres(_) => {
+                self.watching.begin(&store, &self.keyring);
+                self.load_shared(config, &store, row, loading).await
+            }
             DatabaseUrl::Memory | DatabaseUrl::Sqlite(_) => {
                 self.load_own(config, &store, loading).await
             }

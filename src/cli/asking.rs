@@ -7,7 +7,10 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::client::{Address, OutputFormat, Question, Subject};
-use crate::config::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL};
+use crate::config::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_KEY, SERVER_URL};
+
+/// The name of the argument with the file of the key.
+const KEY_FILE: &str = "key-file";
 
 /// Returns a text that the parser requires.
 pub(super) fn text(asked: &ArgMatches, name: &str) -> String {
@@ -36,6 +39,7 @@ pub(super) fn address(asked: &ArgMatches) -> Address {
     Address {
         url: asked.get_one::<OsString>(SERVER_URL).cloned(),
         ca: asked.get_one::<OsString>(SERVER_CA).cloned(),
+        key_file: asked.get_one::<OsString>(KEY_FILE).cloned(),
     }
 }
 
@@ -119,6 +123,10 @@ pub(super) fn calling(name: &'static str) -> clap::Command {
         .arg(value(SERVER_CA, "ca", "FILE").help(format!(
             "PEM file of the certificates by which https is checked\n\
              [env: {SERVER_CA}] [default: those of the system]"
+        )))
+        .arg(value(KEY_FILE, "key-file", "FILE").help(format!(
+            "File with the key of the caller in its first line, if callers need one (AUTH)\n\
+             [env: {SERVER_KEY}, which has the key itself]"
         )))
 }
 

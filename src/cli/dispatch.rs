@@ -8,7 +8,7 @@ use super::arguments::{self, Command, Invocation};
 use super::exit::Exit;
 use super::output::{complain, print, show};
 use super::{check, client, generated, version};
-use crate::app::{self, ReadSettings};
+use crate::app::{self, OfflineKeyError, ReadSettings};
 use crate::config::{self, ConfigErrors, Loaded};
 use crate::logging;
 
@@ -37,7 +37,7 @@ fn obey() -> Exit {
     match command {
         Command::ConfigSample => print(&config::sample()),
         Command::ConfigTable => print(&config::markdown_table()),
-        Command::ConfigCheck => match config::load(flags) {
+        Command::ConfigCheck => match config::load_for_server(flags) {
             Ok(loaded) => print(&check::report(&loaded)),
             Err(errors) => refuse(&errors),
         },
@@ -49,7 +49,7 @@ fn obey() -> Exit {
         Command::Ask(question) => client::ask(question),
         Command::Top { address, pause } => client::look(address, pause),
         Command::Serve => {
-            let read: ReadSettings = Arc::new(move || config::load(flags.clone()));
+            let read: ReadSettings = Arc::new(move || config::load_for_server(flags.clone()));
             run(
                 read(),
                 |loaded| app::serve(loaded, read),
@@ -62,6 +62,18 @@ fn obey() -> Exit {
                 },
             )
         }
+        Command::CreateKey(key) => run(
+            config::load(flags),
+            |loaded| {
+                let text = app::create_key_offline(&loaded.config, &key)?;
+                print(&format!("{text}\n"));
+                Ok(())
+            },
+            |error: &OfflineKeyError| match error.is_misuse() {
+                true => Exit::Misused,
+                false => Exit::Failed,
+            },
+        ),
         Command::Migrate(direction) => run(
             config::load(flags),
             |loaded| app::migrate(loaded.config, direction),

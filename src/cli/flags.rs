@@ -1,7 +1,7 @@
 //! The flags of the settings: one per setting, made from the list of settings.
 //!
 //! A subcommand has the flags that have an effect on it: `serve` and `config check` all settings,
-//! `migrate` those of the database and the log, the others none. A flag may stand before its
+//! `migrate` and `keys create` those of the database and the log, the others none. A flag may stand before its
 //! subcommand as well. A flag without effect there is refused, and so is one that is given twice.
 
 use std::collections::BTreeMap;
@@ -62,7 +62,7 @@ pub(super) fn flags(
 fn has_effect(path: &[&str], setting: &Setting) -> bool {
     match path {
         [] | ["serve"] | ["config", "check"] => true,
-        ["migrate"] => matches!(setting.group, Group::Database | Group::Log),
+        ["migrate"] | ["keys", "create"] => matches!(setting.group, Group::Database | Group::Log),
         _ => false,
     }
 }

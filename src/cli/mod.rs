@@ -12,6 +12,7 @@ mod event_arguments;
 mod exit;
 mod flags;
 mod generated;
+mod key_arguments;
 mod list_arguments;
 mod output;
 mod planned_arguments;

@@ -67,6 +67,21 @@ impl BindAddress {
     }
 }
 
+impl BindAddress {
+    /// Returns whether only programs of this machine reach the address.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.text.rsplit_once(':').map_or("", |(host, _)| host);
+        let inner = host
+            .strip_prefix('[')
+            .and_then(|host| host.strip_suffix(']'));
+        let address = inner.unwrap_or(host).parse::<std::net::IpAddr>();
+        match address {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+}
+
 impl fmt::Display for BindAddress {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.text)
@@ -105,6 +120,29 @@ mod tests {
         ] {
             let address = BindAddress::parse(text).unwrap();
             assert_eq!((address.as_str(), address.port()), (text, port));
+        }
+    }
+
+    #[test]
+    fn a_loopback_address_is_told_from_others() {
+        for text in [
+            "127.0.0.1:1",
+            "127.9.9.9:1",
+            "[::1]:1",
+            "[::ffff:127.0.0.1]:1",
+            "localhost:1",
+            "LOCALHOST:1",
+        ] {
+            assert!(BindAddress::parse(text).unwrap().is_loopback(), "{text}");
+        }
+        for text in [
+            "0.0.0.0:1",
+            "[::]:1",
+            "10.0.0.1:1",
+            "localhost.example:1",
+            "node:1",
+        ] {
+            assert!(!BindAddress::parse(text).unwrap().is_loopback(), "{text}");
         }
     }
 

@@ -7,6 +7,7 @@
 //!
 //! Uses `domain::settings`, where the numbers of the rules live, and nothing else of the program.
 
+mod access;
 mod address;
 mod cluster;
 mod database;
@@ -21,6 +22,7 @@ mod problem;
 mod reader;
 mod rules;
 mod scalar;
+mod server_key;
 mod server_url;
 mod setting;
 mod sources;
@@ -29,19 +31,21 @@ mod typo;
 mod values;
 mod webhooks;
 
+pub use access::AccessSettings;
 pub use address::BindAddress;
 pub use cluster::ClusterSettings;
 pub use database::{DatabaseSettings, DatabaseUrl};
 pub use listing::{markdown_table, sample};
-pub use load::{Loaded, load};
+pub use load::{Loaded, load, load_for_server};
 pub use log::{DRIVER, LogFormat, LogSettings};
 pub use origin::Origin;
 pub use postgres::PostgresUrl;
 pub use problem::{ConfigErrors, Problem, UnknownVariable, Warning};
 pub use reader::EffectiveValue;
+pub use server_key::{ServerKey, server_key};
 pub use server_url::{ServerUrl, server_ca, server_url};
 pub use setting::{Fallback, Group, Kind, Setting};
-pub use table::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL, settings};
+pub use table::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_KEY, SERVER_URL, settings};
 pub use values::{
     Config, HealthSettings, HeartbeatSettings, MetricsSettings, RecoverySettings,
     RegistrationSettings, RetentionSettings, ServerSettings,

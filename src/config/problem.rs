@@ -120,6 +120,8 @@ pub enum Warning {
     },
     /// A `.env` that was passed over.
     DotEnv { place: String, reason: String },
+    /// Every program that reaches the address may give orders.
+    Exposed { address: String },
 }
 
 impl Warning {
@@ -129,6 +131,7 @@ impl Warning {
             Self::Unknown(UnknownVariable { name, .. }) | Self::Repeated { name, .. } => Some(name),
             Self::NoEffect { name, .. } => Some(name),
             Self::DotEnv { .. } => None,
+            Self::Exposed { .. } => Some("AUTH"),
         }
     }
 }
@@ -154,6 +157,11 @@ impl fmt::Display for Warning {
             Self::DotEnv { place, reason } => {
                 write!(formatter, "{place} {reason}; it was passed over.")
             }
+            Self::Exposed { address } => write!(
+                formatter,
+                "AUTH is off and BIND_ADDRESS is {address}: every machine that reaches this address can give orders \
+                 to the fleet. Set AUTH=on unless only trusted machines do."
+            ),
         }
     }
 }

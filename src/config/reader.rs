@@ -7,7 +7,8 @@ use super::problem::{Problem, Warning};
 use super::rules::Length;
 use super::setting::{Fallback, Kind, Setting};
 use super::sources::Sources;
-use super::{address, database, duration, log, scalar, table, webhooks};
+use super::{access, address, database, duration, log, scalar, table, webhooks};
+use crate::domain::access::Network;
 use crate::domain::masked_url::masked_url;
 use crate::domain::placement::PlacementPolicy;
 use crate::domain::settings::Fraction;
@@ -105,6 +106,28 @@ impl<'a> Reader<'a> {
             },
         )?;
         Some(file.targets)
+    }
+
+    /// Reads whether callers need a key; `None` inside: as the address says.
+    pub(super) fn auth(&mut self, name: &'static str) -> Option<Option<bool>> {
+        self.read(
+            name,
+            |text, _| access::parse_auth(text),
+            |value| match value {
+                None => access::AUTO.to_owned(),
+                Some(true) => "on".to_owned(),
+                Some(false) => "off".to_owned(),
+            },
+        )
+    }
+
+    /// Reads ranges of addresses.
+    pub(super) fn networks(&mut self, name: &'static str) -> Option<Vec<Network>> {
+        self.read(
+            name,
+            |text, _| access::parse_networks(text),
+            |networks| access::shown(networks),
+        )
     }
 
     pub(super) fn log_format(&mut self, name: &'static str) -> Option<log::LogFormat> {

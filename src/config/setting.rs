@@ -26,6 +26,8 @@ pub struct Setting {
 pub enum Group {
     /// The address of the program.
     Server,
+    /// Who may call.
+    Access,
     /// The database of the fleet.
     Database,
     /// Several orchestrators on one database.
@@ -54,6 +56,7 @@ impl Group {
     pub fn title(self) -> &'static str {
         match self {
             Self::Server => "Server",
+            Self::Access => "Keys and callers",
             Self::Database => "Database",
             Self::Cluster => "Several orchestrators",
             Self::Heartbeats => "Heartbeats",
@@ -89,6 +92,8 @@ pub enum Kind {
     Fraction,
     /// Yes or no.
     Switch,
+    /// Ranges of addresses, separated by commas, or `none`.
+    Networks,
     /// A text with a form of its own, or `auto`.
     Name,
     /// The name of a label.
@@ -111,6 +116,7 @@ impl Kind {
             Self::Count { .. } => "NUMBER",
             Self::Fraction => "FRACTION",
             Self::Switch => "BOOL",
+            Self::Networks => "NETWORKS",
             Self::Name | Self::Label => "TEXT",
             Self::Policy => "POLICY",
             Self::LogFormat => "FORMAT",

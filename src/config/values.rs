@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::access::AccessSettings;
 use super::address::BindAddress;
 use super::cluster::ClusterSettings;
 use super::database::DatabaseSettings;
@@ -18,6 +19,7 @@ use crate::domain::settings::{
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Config {
     pub server: ServerSettings,
+    pub access: AccessSettings,
     pub database: DatabaseSettings,
     /// The thresholds of silence.
     pub liveness: LivenessThresholds,

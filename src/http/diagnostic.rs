@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::access::Sender;
 use super::answer::{Seconds, Time, Told, list as answer_list, seconds};
 use super::body::Body;
 use super::problem::Problem;
@@ -72,9 +73,14 @@ struct LastBeat {
 }
 
 /// `POST /diagnostic`
-pub(super) async fn compare(state: Data<AppState>, body: Body) -> Result<HttpResponse, Problem> {
+pub(super) async fn compare(
+    state: Data<AppState>,
+    sender: Sender,
+    body: Body,
+) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::Read)?;
     let question = Diagnose::from(body.read::<DiagnosticRequest>().await?);
+    sender.may_act_for(&question.id)?;
     let orchestrator = state.orchestrator();
     let (id, local_count) = (question.id.clone(), question.local_stream_count);
     let came = orchestrator.prover().moment();

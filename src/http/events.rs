@@ -1,6 +1,9 @@
 //! The routes of events: the list, and the stories of one instance or one stream. `follow` has the live
 //! ones.
 
+use std::net::IpAddr;
+use std::sync::Arc;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -21,6 +24,7 @@ use crate::domain::events::EventSeverity;
 use crate::domain::ids::{IncidentId, InstanceId, StreamId};
 use crate::domain::planned::Requester;
 use crate::domain::queries::StreamDetail;
+use crate::domain::request::EventOrigin;
 
 /// How many events a page has by default.
 const DEFAULT_LIMIT: u32 = 100;
@@ -46,9 +50,33 @@ pub(super) struct EventAnswer {
     actor: Requester,
     cause: String,
     detail: String,
+    /// Who gave the order that led to it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    origin: Option<OriginAnswer>,
     #[serde(flatten)]
     #[schema(ignore)]
     own: Map<String, Value>,
+}
+
+/// Who gave an order: the name of the key where one is needed, the address, and the request.
+#[derive(Debug, Serialize, ToSchema)]
+struct OriginAnswer {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    address: Option<IpAddr>,
+    request_id: Arc<str>,
+}
+
+impl OriginAnswer {
+    fn of(origin: &EventOrigin) -> Self {
+        Self {
+            key: origin.key.clone(),
+            address: origin.address,
+            request_id: origin.request_id.clone(),
+        }
+    }
 }
 
 impl EventAnswer {
@@ -70,6 +98,7 @@ impl EventAnswer {
             actor: event.actor(),
             cause: event.cause(),
             detail: event.sentence(),
+            origin: stored.event.origin.as_deref().map(OriginAnswer::of),
             own,
         }
     }

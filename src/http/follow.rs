@@ -19,6 +19,7 @@
 //! | the moment of `to` has come | the end, after the next comment at the latest |
 //! | the client reads nothing | the connection ends (`connection/mod.rs`) |
 //! | the store does not answer while it catches up | the end: the client tries again |
+//! | the key or session of the caller is revoked, ended or expires | the end, at once |
 //! | the program stops, or another orchestrator has taken over | the end, at once |
 //!
 //! Whatever ended it, the client resumes with the last number that it got: `EventSource` sends it as
@@ -39,6 +40,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
+use super::access::Sender;
 use super::connection::{Connection, MAX_PIECE};
 use super::events::EventAnswer;
 use super::problem::Problem;
@@ -64,6 +66,7 @@ const LAST_EVENT_ID: &str = "Last-Event-ID";
 /// `GET /resilience/events/stream`
 pub(super) async fn follow(
     state: Data<AppState>,
+    sender: Sender,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let query: FollowQuery = read_query(&request)?;
@@ -105,6 +108,7 @@ pub(super) async fn follow(
         events: announcements.events,
         comments,
         connection: Connection::of(&request),
+        sender,
         _seat: seat,
     };
     let frames = stream::unfold(follower, |mut follower| async {
@@ -194,6 +198,7 @@ struct Follower {
     events: Receiver<Arc<AnnouncedEvent>>,
     comments: Interval,
     connection: Option<Connection>,
+    sender: Sender,
     _seat: OwnedSemaphorePermit,
 }
 
@@ -242,7 +247,7 @@ impl Follower {
         };
         let found = tokio::select! {
             biased;
-            () = ended(&self.state, self.connection.as_ref()) => return None,
+            () = ended(&self.state, &self.sender, self.connection.as_ref()) => return None,
             found = read => found.ok()?,
         };
         if found.len() < PAGE as usize {
@@ -261,7 +266,7 @@ impl Follower {
         loop {
             let received = tokio::select! {
                 biased;
-                () = ended(&self.state, self.connection.as_ref()) => return None,
+                () = ended(&self.state, &self.sender, self.connection.as_ref()) => return None,
                 received = self.events.recv() => received,
                 _ = self.comments.tick() => return Some(": no event\n\n".to_owned()),
             };
@@ -319,8 +324,8 @@ impl Follower {
     }
 }
 
-/// Returns once the program stops, or the client has ended its side.
-async fn ended(state: &AppState, connection: Option<&Connection>) {
+/// Returns once the program stops, the caller's key is not good any more, or the client has ended its side.
+async fn ended(state: &AppState, sender: &Sender, connection: Option<&Connection>) {
     let gone = async {
         match connection {
             Some(connection) => connection.ended().await,
@@ -330,6 +335,7 @@ async fn ended(state: &AppState, connection: Option<&Connection>) {
     tokio::select! {
         biased;
         () = state.orchestrator().polls_ended() => {}
+        () = sender.ended() => {}
         () = gone => {}
     }
 }

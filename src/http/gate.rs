@@ -35,6 +35,7 @@ use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::{Stream, StreamExt};
 use tokio::sync::{Notify, watch};
 
+use super::access::Access;
 use super::answer::Time;
 use super::cluster;
 use super::connection::ClientLimits;
@@ -42,6 +43,7 @@ use super::problem::Problem;
 use super::setting_list::ShownSetting;
 use super::state::AppState;
 use super::status;
+use crate::actors::access::Keyring;
 use crate::actors::leadership::ClusterView;
 use crate::clock::Clock;
 use crate::domain::time::WallTime;
@@ -123,6 +125,7 @@ struct Shared {
     clock: Clock,
     cluster: ClusterView,
     limits: ClientLimits,
+    access: Access,
     phase: RwLock<Phase>,
     settings: RwLock<Vec<ShownSetting>>,
     closing: watch::Sender<bool>,
@@ -142,22 +145,36 @@ impl From<AppState> for Gate {
     fn from(state: AppState) -> Self {
         let cluster = state.orchestrator().cluster().clone();
         let limits = state.settings().client;
-        Self::with_limits(cluster, Phase::Serving(state), limits)
+        let keyring = state.orchestrator().keyring().clone();
+        let access = Access::new(keyring, Vec::new(), Vec::new());
+        Self::with_limits(cluster, Phase::Serving(state), limits, access)
     }
 }
 
 impl Gate {
-    /// A gate in a phase, with the usual limits for clients.
+    /// A gate in a phase, with the usual limits for clients, where no caller needs a key.
     pub fn new(cluster: ClusterView, phase: Phase) -> Self {
-        Self::with_limits(cluster, phase, ClientLimits::default())
+        let keyring = Keyring::new(cluster.clock().clone(), false);
+        Self::guarded(cluster, phase, Access::new(keyring, Vec::new(), Vec::new()))
     }
 
-    fn with_limits(cluster: ClusterView, phase: Phase, limits: ClientLimits) -> Self {
+    /// The same, with what callers are recognized by.
+    pub fn guarded(cluster: ClusterView, phase: Phase, access: Access) -> Self {
+        Self::with_limits(cluster, phase, ClientLimits::default(), access)
+    }
+
+    fn with_limits(
+        cluster: ClusterView,
+        phase: Phase,
+        limits: ClientLimits,
+        access: Access,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 clock: cluster.clock().clone(),
                 cluster,
                 limits,
+                access,
                 phase: RwLock::new(phase),
                 settings: RwLock::default(),
                 closing: watch::Sender::new(false),
@@ -165,6 +182,11 @@ impl Gate {
                 idle: Notify::new(),
             }),
         }
+    }
+
+    /// Returns what callers are recognized by.
+    pub(super) fn access(&self) -> &Access {
+        &self.shared.access
     }
 
     /// Returns how long it waits for clients.

@@ -9,6 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::access::Sender;
 use super::answer::{PageEnd, Seconds, Time, milliseconds, seconds};
 use super::params;
 use super::pieces::{self, Both, Nothing, Rows, closing, opening};
@@ -206,9 +207,11 @@ impl DuplicateAnswer {
 /// `GET /instances/{server_id}`
 pub(super) async fn detail(
     state: Data<AppState>,
+    sender: Sender,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let id = params::server_id(&request)?;
+    sender.may_act_for(&id)?;
     let _permit = state.admit(Load::Read)?;
     let orchestrator = state.orchestrator();
     let came = orchestrator.prover().moment();
@@ -406,9 +409,11 @@ impl RemovalAnswer {
 /// `DELETE /instances/{server_id}`
 pub(super) async fn delete(
     state: Data<AppState>,
+    sender: Sender,
     request: HttpRequest,
 ) -> Result<Json<RemovalAnswer>, Problem> {
     let id = params::server_id(&request)?;
+    sender.may_act_for(&id)?;
     let query: RemovalQuery = read_query(&request)?;
     let reason = query.reason.0;
     let dry_run = query.dry_run.unwrap_or(false);

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::access::Sender;
 use super::answer::PageEnd;
 use super::connection::Connection;
 use super::params;
@@ -34,11 +35,17 @@ pub(super) struct ChangesAnswer {
 /// `GET /instances/{server_id}/assignments`
 pub(super) async fn assignments(
     state: Data<AppState>,
+    sender: Sender,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let _permit = state.admit(Load::Poll)?;
     let poll = poll(&request)?;
-    let update = await_changes(&state, poll, Connection::of(&request)).await?;
+    sender.may_act_for(&poll.id)?;
+    let update = tokio::select! {
+        biased;
+        update = await_changes(&state, poll, Connection::of(&request)) => update?,
+        () = sender.ended() => return Err(Problem::caller_ended()),
+    };
     let WorkerUpdate { standing, update } = update;
     let (full, assign, revoke) = match update {
         SetUpdate::UpToDate => (None, Vec::new(), Vec::new()),

@@ -4,14 +4,15 @@
 
 use std::time::Duration;
 
-use actix_web::Error;
 use actix_web::body::BoxBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::middleware::Next;
 use actix_web::web::{self, Data};
+use actix_web::{Error, HttpMessage};
 use log::{Level, log, log_enabled};
 
+use super::access::Sender;
 use super::answer::milliseconds;
 use super::route_table::{BEAT, is_order, pattern_of};
 use super::state::AppState;
@@ -70,7 +71,15 @@ fn log_answer(answer: &ServiceResponse<BoxBody>, route: &str, took: Duration) {
     let path = cut.map_or(path, |(end, _)| &path[..end]);
     let method = request.method().as_str();
     let (status, took_ms) = (answer.status().as_u16(), milliseconds(took));
-    log!(level, method, path, status, took_ms; "{method} {path} was answered {status}");
+    // The caller of an order, as its events name it.
+    let extensions = request.extensions();
+    let origin = extensions.get::<Sender>().and_then(Sender::origin);
+    let key = origin.and_then(|origin| origin.key.as_deref());
+    let address = origin
+        .and_then(|origin| origin.address)
+        .map(|address| address.to_string());
+    let address = address.as_deref();
+    log!(level, method, path, status, took_ms, key, address; "{method} {path} was answered {status}");
 }
 
 /// Returns whether a query asks for a dry run, as handlers read it: the last one counts, and one without a value too.

@@ -21,6 +21,7 @@
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`src/app` fills `HttpSettings`).
 
+mod access;
 mod alerts;
 mod answer;
 mod assignments;
@@ -43,6 +44,7 @@ mod health;
 mod identify;
 mod instance_series;
 mod instances;
+mod keys;
 mod logs;
 mod long_poll;
 mod measuring;
@@ -63,6 +65,7 @@ mod retry;
 mod rolls;
 mod route_table;
 mod server;
+mod sessions;
 mod setting_list;
 mod shown_settings;
 mod shown_url;
@@ -74,6 +77,7 @@ mod webhooks;
 mod withholding;
 mod workers;
 
+pub use access::Access;
 pub use body::MAX_BODY;
 pub use connection::ClientLimits;
 pub use description::api_description;

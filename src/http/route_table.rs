@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use actix_web::body::BoxBody;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::Method;
+use actix_web::middleware::Next;
 use actix_web::{HttpRequest, guard, middleware, web};
 
+use super::access::{Needed, guarded};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
     alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain,
-    follow, health, instances, logs, long_poll, moves, patterns, planned, quarantine, rebalance,
-    recovery, resilience, rolls, shown_settings, silences, status, streams, webhooks, workers,
+    follow, health, instances, keys, logs, long_poll, moves, patterns, planned, quarantine,
+    rebalance, recovery, resilience, rolls, sessions, shown_settings, silences, status, streams,
+    webhooks, workers,
 };
 use crate::domain::access::Permission;
 use crate::domain::leadership::Authority;
@@ -158,6 +163,18 @@ static ROUTES: &[Route] = routes![
         "Lists messages on their way to a receiver, newest first; `state` (`pending`, `delivered`, `failed`), pages by `limit` (default 100) and `after`.";
     Current Ordered Administer POST "/webhooks/{name}/redeliver" [None] webhooks::redeliver,
         "Sends messages again: `ids`, or all `since` a moment.";
+    Current Shown Administer GET "/keys" [Read] keys::list,
+        "Lists the keys of callers, oldest first, without their secrets; pages by `limit` (default 1,000) and `after`.";
+    Current Ordered Administer POST "/keys" [None] keys::create,
+        "Makes a key: `name`, `role`, `server_ids`, `expires`. The key itself is in this answer only.";
+    Current Ordered Administer DELETE "/keys/{id}" [None] keys::revoke,
+        "Revokes a key: its requests are refused at once, and its long polls, event streams and sessions end.";
+    Current Own Known GET "/whoami" [None] sessions::who_am_i,
+        "Shows who the caller is: whether a key is needed, the name and role of its key, and until when it is good.";
+    Current Own Public POST "/session" [None] sessions::begin,
+        "Begins the session of a browser with a `key`: sets a cookie. A change by cookie needs the header `x-requested-with`.";
+    Current Own Known DELETE "/session" [None] sessions::end,
+        "Ends the session of a browser, and has it forget the cookie.";
     Current Ordered Operate POST "/rolls" [Read] rolls::start,
         "Drains a selection of instances, one batch after the other. `label`, `instances`, `max_unavailable`, `wait`, `deadline`, `reason`; `dry_run=true` only plans.";
     Current Shown View GET "/rolls" [Read] rolls::list,
@@ -310,6 +327,7 @@ pub fn configure(config: &mut web::ServiceConfig) {
                 Parameters::None => (route.handler)().wrap(middleware::from_fn(refuse_any)),
                 Parameters::Ignored | Parameters::Read => (route.handler)(),
             };
+            let served = guard_route(route, served);
             resource = resource.route(served.guard(methods));
         }
         config.service(resource.default_service(web::to(move || {
@@ -318,6 +336,35 @@ pub fn configure(config: &mut web::ServiceConfig) {
         })));
     }
     config.default_service(web::to(unknown_route));
+}
+
+/// Has a route ask for its caller, before anything else of the request is looked at.
+fn guard_route(route: &Route, served: actix_web::Route) -> actix_web::Route {
+    let needed = Needed {
+        permission: route.permission,
+        is_order: match route.authority {
+            Authority::Ordered => true,
+            Authority::Own
+            | Authority::Shown
+            | Authority::ShownToWorker
+            | Authority::Beat
+            | Authority::Told
+            | Authority::Judged => false,
+        },
+    };
+    match route.permission {
+        Permission::Public => served,
+        Permission::Known
+        | Permission::Work
+        | Permission::WorkState
+        | Permission::View
+        | Permission::Operate
+        | Permission::Administer => {
+            let layer =
+                move |request: ServiceRequest, next: Next<BoxBody>| guarded(needed, request, next);
+            served.wrap(middleware::from_fn(layer))
+        }
+    }
 }
 
 async fn unknown_route() -> Result<&'static str, Problem> {

@@ -65,8 +65,10 @@ pub fn app(
         InitError = (),
     >,
 > {
+    let gate = gate.into();
     App::new()
-        .app_data(gate.into())
+        .app_data(gate.access().clone())
+        .app_data(gate)
         .app_data(Data::new(Description(description::page)))
         .wrap(middleware::from_fn(withhold_without_proof))
         .wrap(middleware::from_fn(name_the_next_probe))

@@ -6,6 +6,7 @@ use actix_web::web::{Data, Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::access::Sender;
 use super::answer::{Seconds, Time, seconds, whole_url};
 use super::body::Body;
 use super::cluster::orchestrators;
@@ -49,6 +50,7 @@ pub(super) struct RegisterAnswer {
 pub(super) async fn register(
     state: Data<AppState>,
     view: Data<ClusterView>,
+    sender: Sender,
     body: Body,
 ) -> Result<Json<RegisterAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
@@ -56,6 +58,7 @@ pub(super) async fn register(
     let default_max_streams = state.settings().default_max_streams;
     let request: RegisterRequest = body.read().await?;
     let command = request.command(default_max_streams);
+    sender.may_act_for(&command.id)?;
     state.orchestrator().sign_of_life(&command.id, None)?;
     let registered = state.orchestrator().register(command).await?;
     let assigned_streams = registered.assigned_streams();
@@ -133,6 +136,7 @@ impl AssignLine {
 /// `POST /heartbeat`. It is never refused for load, and never waits for the database.
 pub(super) async fn heartbeat(
     state: Data<AppState>,
+    sender: Sender,
     body: Body,
 ) -> Result<Json<BeatAnswer>, Problem> {
     let orchestrator = state.orchestrator();
@@ -141,6 +145,7 @@ pub(super) async fn heartbeat(
         telemetry.count_heartbeat(BeatResult::Malformed, 1);
     });
     let heartbeat = Heartbeat::from(read?);
+    sender.may_act_for(&heartbeat.id)?;
     let outcome = orchestrator.heartbeat(heartbeat).await?;
     let prover = orchestrator.prover();
     Ok(Json(BeatAnswer::new(
@@ -200,10 +205,12 @@ impl AssignAnswer {
 /// `POST /streams/assign`
 pub(super) async fn assign(
     state: Data<AppState>,
+    sender: Sender,
     body: Body,
 ) -> Result<Json<AssignAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
     let command = AssignStreams::from(body.read::<AssignRequest>().await?);
+    sender.may_act_for(&command.id)?;
     state
         .orchestrator()
         .sign_of_life(&command.id, command.incarnation)?;
@@ -292,10 +299,12 @@ pub(super) struct ReleaseAnswer {
 /// `POST /streams/release`
 pub(super) async fn release(
     state: Data<AppState>,
+    sender: Sender,
     body: Body,
 ) -> Result<Json<ReleaseAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
     let command = ReleaseStreams::from(body.read::<ReleaseRequest>().await?);
+    sender.may_act_for(&command.id)?;
     let orchestrator = state.orchestrator();
     orchestrator.sign_of_life(&command.id, command.incarnation)?;
     if command.streams.is_empty() {

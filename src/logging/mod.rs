@@ -21,4 +21,4 @@ mod request;
 pub use last::KEPT_LINES;
 pub use line::Line;
 pub use logger::{change, dropped_lines, finish, last_lines, start};
-pub use request::{current, sync_within, within, within_any};
+pub use request::{current, current_origin, sync_within, within, within_any};

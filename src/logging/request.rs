@@ -2,9 +2,11 @@
 //!
 //! It belongs to a task, not to a thread: other requests are served between two steps of one.
 
+use std::sync::Arc;
+
 use tokio::task::futures::TaskLocalFuture;
 
-use crate::domain::request::RequestContext;
+use crate::domain::request::{EventOrigin, RequestContext};
 
 tokio::task_local! {
     static REQUEST: RequestContext;
@@ -34,6 +36,14 @@ pub fn sync_within<T>(request: Option<&RequestContext>, work: impl FnOnce() -> T
 /// Returns the request that is being served, if one is.
 pub fn current() -> Option<RequestContext> {
     REQUEST.try_with(RequestContext::clone).ok()
+}
+
+/// Returns who gave the order that is being carried out, if one is.
+pub fn current_origin() -> Option<Arc<EventOrigin>> {
+    REQUEST
+        .try_with(|request| request.origin().cloned())
+        .ok()
+        .flatten()
 }
 
 /// Looks at the request that is being served, if one is.

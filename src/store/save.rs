@@ -1,9 +1,12 @@
 //! The content of one fleet transaction.
 
-use crate::domain::events::Event;
+use std::sync::Arc;
+
+use crate::domain::events::{DatedEvent, Event};
 use crate::domain::fleet::Rows;
 use crate::domain::ids::Epoch;
 use crate::domain::ledger::Batch;
+use crate::domain::request::EventOrigin;
 use crate::domain::time::WallTime;
 
 /// One fleet transaction.
@@ -17,6 +20,22 @@ pub struct Save {
     pub rows: Rows,
     /// The events, in order.
     pub events: Vec<Event>,
+    /// Who gave the order that led to each event, in the same order; empty if no order led to any.
+    pub origins: Vec<Option<Arc<EventOrigin>>>,
+}
+
+impl Save {
+    /// Returns the events as they are kept.
+    pub fn dated_events(&self) -> impl Iterator<Item = DatedEvent> {
+        self.events
+            .iter()
+            .enumerate()
+            .map(|(place, event)| DatedEvent {
+                at: self.at,
+                origin: self.origins.get(place).cloned().flatten(),
+                event: event.clone(),
+            })
+    }
 }
 
 impl From<&Batch> for Save {
@@ -26,6 +45,10 @@ impl From<&Batch> for Save {
             counter: batch.counter(),
             rows: batch.rows(),
             events: batch.events().cloned().collect(),
+            origins: match batch.origins().flatten().next() {
+                Some(_) => batch.origins().map(Option::<&_>::cloned).collect(),
+                None => Vec::new(),
+            },
         }
     }
 }

@@ -66,9 +66,8 @@ impl WriteSet {
             .collect();
         set.incidents = incidents.into_values().map(IncidentRow::from).collect();
         set.events = save
-            .events
-            .iter()
-            .map(|event| EventRow::new(save.at, event))
+            .dated_events()
+            .map(|dated| EventRow::new(&dated))
             .collect::<Result<_, _>>()?;
         Ok(set)
     }

@@ -145,6 +145,7 @@ async fn an_orchestrator_whose_store_moved_under_it_ends() {
         counter: rig.fleet().await.counter(),
         rows: Rows::default(),
         events: Vec::new(),
+        origins: Vec::new(),
     };
     rig.store
         .save(rig.store.guard(), foreign.into())

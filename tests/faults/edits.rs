@@ -64,6 +64,7 @@ impl FaultyStore {
             counter,
             rows,
             events: Vec::new(),
+            origins: Vec::new(),
         };
         let saved = self.inner.save(guard, Arc::new(save)).now_or_never();
         saved.and_then(Result::ok).expect("the memory store saves");

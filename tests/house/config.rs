@@ -262,18 +262,19 @@ fn short_thresholds_are_valid() {
 
 #[test]
 fn flags_beat_the_environment_which_beats_the_file() {
-    let desk = Desk::with_dotenv("BIND_ADDRESS=a:1\nDATABASE_TIMEOUT=1s\nINSTANCE_RETENTION=1h\n");
+    let desk =
+        Desk::with_dotenv("BIND_ADDRESS=127.0.0.1:1\nDATABASE_TIMEOUT=1s\nINSTANCE_RETENTION=1h\n");
     let outcome = desk.check(
-        &["--bind-address", "c:3"],
+        &["--bind-address", "127.0.0.3:3"],
         &[
-            ("BIND_ADDRESS", "b:2"),
+            ("BIND_ADDRESS", "127.0.0.2:2"),
             ("DATABASE_TIMEOUT", "2s"),
             ("EVENT_RETENTION", ""),
         ],
     );
     assert_eq!(
         outcome.line("BIND_ADDRESS"),
-        "BIND_ADDRESS c:3 flag --bind-address"
+        "BIND_ADDRESS 127.0.0.3:3 flag --bind-address"
     );
     assert_eq!(
         outcome.line("DATABASE_TIMEOUT"),

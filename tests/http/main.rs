@@ -1,5 +1,6 @@
 //! The real routes over real actors, in virtual time: what is answered, to good and to bad input.
 
+mod access;
 mod alerts;
 mod authority;
 mod bad_input;

@@ -264,6 +264,7 @@ async fn a_store_at_another_version_is_not_compared() {
         counter: world.store.census().await.unwrap().counter,
         rows: Default::default(),
         events: Vec::new(),
+        origins: Vec::new(),
     };
     world.store.save(guard, Arc::new(save)).await.unwrap();
     let answer = world.get("/resilience/consistency").await.ok();

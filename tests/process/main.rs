@@ -1,5 +1,6 @@
 //! The real program as a process of its own: killed, stopped, cut off, restarted.
 
+mod access;
 mod bundle;
 mod catalogue;
 mod command_line;

@@ -294,6 +294,8 @@ impl History {
             | Event::AlertAcknowledged { .. }
             | Event::SilenceAdded { .. }
             | Event::SilenceEnded { .. }
+            | Event::KeyCreated { .. }
+            | Event::KeyRevoked { .. }
             | Event::RebalanceBegun { .. }
             | Event::LeaseAgreed { .. }
             | Event::OverlapEnded { .. }

@@ -1,5 +1,6 @@
 //! One contract, three stores: in memory, SQLite and PostgreSQL.
 
+mod access;
 mod conformance;
 mod histories;
 mod leadership;

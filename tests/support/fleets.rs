@@ -168,6 +168,7 @@ impl Draft {
             counter: Epoch::new(counter),
             rows: self.rows,
             events: self.events,
+            origins: Vec::new(),
         })
     }
 }
@@ -179,5 +180,6 @@ pub fn save_of(batch: &Batch) -> Arc<Save> {
         counter: batch.counter(),
         rows: batch.rows(),
         events: batch.events().cloned().collect(),
+        origins: Vec::new(),
     })
 }

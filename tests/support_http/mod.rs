@@ -18,6 +18,7 @@ pub(crate) mod faults;
 pub mod support_log;
 
 use std::future::{Future, poll_fn};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -28,12 +29,14 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{dev::Service, test};
 use prometheus_client::registry::Registry;
+use resilient_orchestrator::actors::access::Keyring;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::testing::VirtualTime;
+use resilient_orchestrator::domain::access::Network;
 use resilient_orchestrator::domain::time::WallTime;
-use resilient_orchestrator::http::{self, AppState, HttpSettings, Readiness};
+use resilient_orchestrator::http::{self, Access, AppState, Gate, HttpSettings, Phase, Readiness};
 use serde_json::{Value, json};
 
 use faults::FaultyStore;
@@ -92,7 +95,7 @@ impl Answer {
         }
         assert_eq!(
             self.header("retry-after").is_some(),
-            status == 503,
+            [429, 503].contains(&status),
             "only what passes by itself is worth repeating"
         );
         body
@@ -183,6 +186,31 @@ impl World {
         loaded: Loaded,
         settings: HttpSettings,
     ) -> Self {
+        Self::behind(None, store, loaded, settings).await
+    }
+
+    /// A system whose callers need a key; those of the networks are workers without one.
+    pub(crate) async fn guarded(networks: &[&str], proxies: &[&str]) -> Self {
+        tokio::time::pause();
+        let store = Self::empty_store();
+        let keyring = Keyring::new(VirtualTime::starting_at(NEW_YEAR).clock(), true);
+        keyring.replace(Vec::new());
+        let loaded = Loaded::from_store(Arc::new(store.clone())).await.unwrap();
+        let loaded = loaded.guarded_by(keyring.clone());
+        let read = |texts: &[&str]| {
+            let networks = texts.iter().map(|text| Network::parse(text).unwrap());
+            networks.collect()
+        };
+        let access = Access::new(keyring, read(networks), read(proxies));
+        Self::behind(Some(access), store, loaded, HttpSettings::default()).await
+    }
+
+    async fn behind(
+        access: Option<Access>,
+        store: FaultyStore,
+        loaded: Loaded,
+        settings: HttpSettings,
+    ) -> Self {
         let log = support_log::watch();
         let mut registry = Registry::default();
         let telemetry = Telemetry::new(&mut registry);
@@ -199,7 +227,14 @@ impl World {
         let readiness = Readiness::new();
         readiness.set(true);
         let state = AppState::new(orchestrator.clone(), settings, readiness, registry);
-        let service = Rc::new(test::init_service(http::app(state.clone())).await);
+        let gate = match access {
+            None => Gate::from(state.clone()),
+            Some(access) => {
+                let cluster = orchestrator.cluster().clone();
+                Gate::guarded(cluster, Phase::Serving(state.clone()), access)
+            }
+        };
+        let service = Rc::new(test::init_service(http::app(gate)).await);
         let opening = service.clone();
         let open = Box::new(move |request: test::TestRequest| {
             let service = opening.clone();
@@ -268,6 +303,23 @@ impl World {
     ) -> Answer {
         let request = test::TestRequest::with_uri(path)
             .method(method.parse::<Method>().unwrap())
+            .set_payload(body);
+        let add =
+            |request: test::TestRequest, header: &(&str, &str)| request.append_header(*header);
+        (self.call)(headers.iter().fold(request, add)).await
+    }
+
+    /// Sends a request from an address.
+    pub async fn send_from(
+        &self,
+        peer: &str,
+        (method, path): (&str, &str),
+        headers: &[(&str, &str)],
+        body: Vec<u8>,
+    ) -> Answer {
+        let request = test::TestRequest::with_uri(path)
+            .method(method.parse::<Method>().unwrap())
+            .peer_addr(SocketAddr::new(peer.parse().unwrap(), 4711))
             .set_payload(body);
         let add =
             |request: test::TestRequest, header: &(&str, &str)| request.append_header(*header);

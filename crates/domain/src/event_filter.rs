@@ -122,6 +122,7 @@ mod tests {
 
     fn event(text: &str) -> DatedEvent {
         DatedEvent {
+            origin: None,
             at: WallTime::from_micros(50),
             event: serde_json::from_str::<Event>(text).unwrap(),
         }

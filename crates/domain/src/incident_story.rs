@@ -292,6 +292,7 @@ mod tests {
 
     fn dated(seconds: i64, text: &str) -> DatedEvent {
         DatedEvent {
+            origin: None,
             at: at(seconds),
             event: serde_json::from_str(text).unwrap(),
         }

@@ -1,15 +1,16 @@
 //! Two copies of the fleet: the saved one, which every question reads, and the draft, on which
 //! commands are decided while a transaction is under way.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::commands::{Command, Rejection};
 use crate::events::Event;
-use crate::fleet::{Change, Draft, Filling, Fleet, Policies, Rows, place_waiting};
+use crate::fleet::{Change, Draft, Drafted, Filling, Fleet, Policies, Rows, place_waiting};
 use crate::ids::{Epoch, InstanceId, StreamId};
 use crate::placement::{PlacementSettings, Strain};
 use crate::quarantine::QuarantinePolicy;
-use crate::request::RequestContext;
+use crate::request::{EventOrigin, RequestContext};
 use crate::returns::ReturnPolicy;
 use crate::time::WallTime;
 
@@ -20,6 +21,8 @@ pub struct Decision {
     pub changes: Vec<Change>,
     /// The events that describe the changes.
     pub events: Vec<Event>,
+    /// The origins of events that have another one than the request, by their place.
+    pub origins: BTreeMap<usize, Arc<EventOrigin>>,
     /// The request that gave the command, if one did.
     pub request: Option<RequestContext>,
 }
@@ -90,6 +93,17 @@ impl Batch {
         let decisions = self.decisions.iter();
         decisions.flat_map(|decision| {
             std::iter::repeat_n(decision.request.as_ref(), decision.events.len())
+        })
+    }
+
+    /// Returns, for each of its events in order, who gave the order that led to it.
+    pub fn origins(&self) -> impl Iterator<Item = Option<&Arc<EventOrigin>>> {
+        let decisions = self.decisions.iter();
+        decisions.flat_map(|decision| {
+            let request = decision.request.as_ref();
+            let usual = request.and_then(RequestContext::origin);
+            let places = 0..decision.events.len();
+            places.map(move |place| decision.origins.get(&place).or(usual))
         })
     }
 
@@ -220,7 +234,11 @@ impl Ledger {
         if !is_undone {
             self.filling = draft.filling();
         }
-        let (changes, events) = draft.into_parts();
+        let Drafted {
+            changes,
+            events,
+            origins,
+        } = draft.into_parts();
         // A command that only records events is saved too.
         if is_undone || (changes.is_empty() && events.is_empty()) {
             undo(&mut self.draft, changes);
@@ -230,6 +248,7 @@ impl Ledger {
             self.open.decisions.push(Decision {
                 changes,
                 events,
+                origins,
                 request: request.cloned(),
             });
             self.open.at = now;

@@ -5,7 +5,10 @@
 //! writes another form.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
 
 /// The most bytes of a request's id.
 pub const MAX_REQUEST_ID: usize = 128;
@@ -72,11 +75,24 @@ impl fmt::Display for TraceParent {
     }
 }
 
+/// Who gave the order that led to an event. It is saved with the event.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct EventOrigin {
+    /// The name of the caller's key; none where no key is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    pub request_id: Arc<str>,
+}
+
 /// What is known of the request that led to something. Clones are cheap.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestContext {
     id: Arc<str>,
     trace: Option<Arc<TraceParent>>,
+    origin: Option<Arc<EventOrigin>>,
 }
 
 impl RequestContext {
@@ -85,7 +101,27 @@ impl RequestContext {
         Self {
             id: id.into(),
             trace: trace.map(Arc::new),
+            origin: None,
         }
+    }
+
+    /// The same request, which is an order of this caller.
+    #[must_use]
+    pub fn ordered_by(self, key: Option<Arc<str>>, address: Option<IpAddr>) -> Self {
+        let origin = EventOrigin {
+            key,
+            address,
+            request_id: self.id.clone(),
+        };
+        Self {
+            origin: Some(Arc::new(origin)),
+            ..self
+        }
+    }
+
+    /// Returns who gave the order; `None` if the request is none.
+    pub fn origin(&self) -> Option<&Arc<EventOrigin>> {
+        self.origin.as_ref()
     }
 
     /// Returns the id of the request.

@@ -56,14 +56,15 @@ impl Handler<Acknowledge> for AlertBookActor {
         let (kind, subject) = (alert.kind.as_str(), alert.subject.as_str());
         info!(alert = id.get(), kind, subject, by = by.as_str();
             "alert {kind} of {subject} is acknowledged by {}", by.noun());
-        self.audit.do_send(OrderGiven(Event::AlertAcknowledged {
-            alert: id,
-            alert_kind: alert.kind.as_str().to_owned(),
-            subject: alert.subject.clone(),
-            by,
-            note: note_text,
-            ordered_at: at,
-        }));
+        self.audit
+            .do_send(OrderGiven::new(Event::AlertAcknowledged {
+                alert: id,
+                alert_kind: alert.kind.as_str().to_owned(),
+                subject: alert.subject.clone(),
+                by,
+                note: note_text,
+                ordered_at: at,
+            }));
         let (saved, is_saved) = oneshot::channel();
         self.acknowledgers.push((id, saved));
         self.changed(alert.clone(), ctx);

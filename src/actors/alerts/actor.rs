@@ -18,10 +18,12 @@ use crate::domain::alert::{
     Alert, AlertBook, AlertFilter, AlertKind, MAX_CLOSED, News, Raised, Severity, Silence,
     SilenceBook, StoreOutages, held_by_hand,
 };
+use crate::domain::commands::Recorded;
 use crate::domain::events::Event;
 use crate::domain::ids::{AlertId, InstanceId};
 use crate::domain::outbox::{Latest, Outbox};
 use crate::domain::time::WallTime;
+use crate::logging;
 use crate::store::{Store, StoreError};
 
 /// How many open alerts are read at the start at the most: more than a fleet has instances.
@@ -75,7 +77,15 @@ pub type InstanceLabels = BTreeMap<InstanceId, BTreeMap<String, String>>;
 /// An operator gave an order about an alert, which is in force: for the audit trail.
 #[derive(Debug, Clone, Message)]
 #[rtype(result = "()")]
-pub struct OrderGiven(pub Event);
+pub struct OrderGiven(pub Recorded);
+
+impl OrderGiven {
+    /// An event because of the order that is being carried out.
+    pub(super) fn new(event: Event) -> Self {
+        let origin = logging::current_origin();
+        Self(Recorded { event, origin })
+    }
+}
 
 /// The actors that the book needs.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ use crate::domain::events::Event;
 use crate::domain::ids::{AlertId, SilenceId};
 use crate::domain::planned::Requester;
 use crate::domain::time::WallTime;
+use crate::logging;
 use crate::store::StoreError;
 
 /// The longest wait for a look at the ends of silences: the wall clock may be set forward.
@@ -111,7 +112,7 @@ impl AlertBookActor {
             // What it silenced may be announced now.
             follower.do_send(AlertsSaved);
         }
-        self.audit.do_send(OrderGiven(Event::SilenceEnded {
+        self.audit.do_send(OrderGiven::new(Event::SilenceEnded {
             silence,
             by,
             ended_at,
@@ -202,7 +203,8 @@ impl Handler<AddSilence> for AlertBookActor {
             reason: order.reason,
         };
         let saved = self.save_silence(silence).into_actor(self);
-        Box::pin(saved.map(|saved, actor, ctx| {
+        let request = logging::current();
+        Box::pin(saved.map(move |saved, actor, ctx| {
             let silence = saved?;
             if !actor.silences.add(silence.clone()) {
                 return Err(Refusal::RefusedByStore.into());
@@ -210,14 +212,17 @@ impl Handler<AddSilence> for AlertBookActor {
             let (id, until) = (silence.id.get(), silence.until);
             info!(silence = id, by = silence.by.as_str();
                 "silence {id} is in force until {until}: {}", silence.reason);
-            actor.audit.do_send(OrderGiven(Event::SilenceAdded {
+            let event = Event::SilenceAdded {
                 silence: silence.id,
                 matchers: silence.matchers.iter().map(Matcher::to_string).collect(),
                 until,
                 by: silence.by,
                 reason: silence.reason.clone(),
                 ordered_at: silence.created_at,
-            }));
+            };
+            logging::sync_within(request.as_ref(), || {
+                actor.audit.do_send(OrderGiven::new(event));
+            });
             actor.end_silences(ctx);
             Ok(silence)
         }))
@@ -237,12 +242,15 @@ impl Handler<EndSilence> for AlertBookActor {
             ..silence.clone()
         };
         let saved = self.save_silence(ended).into_actor(self);
+        let request = logging::current();
         Box::pin(saved.map(move |saved, actor, ctx| {
             let silence = saved?;
             actor.silences.end(silence.id);
             let (id, by) = (silence.id.get(), order.by);
             info!(silence = id, by = by.as_str(); "silence {id} was ended by {}", by.noun());
-            actor.note_end(silence.id, by, silence.until);
+            logging::sync_within(request.as_ref(), || {
+                actor.note_end(silence.id, by, silence.until);
+            });
             actor.end_silences(ctx);
             Ok(silence)
         }))

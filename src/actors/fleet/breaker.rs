@@ -101,6 +101,7 @@ impl Handler<ProbeWrites> for FleetActor {
                     counter: self.ledger.saved().counter(),
                     rows: Rows::default(),
                     events: Vec::new(),
+                    origins: Vec::new(),
                 };
                 self.save(Batch::default(), save, Vec::new(), ctx);
             }

@@ -9,7 +9,6 @@ use super::committed::Committed;
 use crate::actors::instance_link::{FenceAfter, StandingChanged};
 use crate::actors::registry::{Entry, Published};
 use crate::actors::telemetry::OutcomeLabel;
-use crate::domain::events::DatedEvent;
 use crate::domain::fleet::Standing;
 use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::ledger::Batch;
@@ -70,14 +69,10 @@ impl FleetActor {
         let incidents = save.rows.incidents.iter().cloned();
         self.links.incidents.recent().note(incidents);
         let (added, removed) = self.publish(&concerned);
-        let events = save.events.iter().map(|event| DatedEvent {
-            at: save.at,
-            event: event.clone(),
-        });
         let committed = Committed {
             added: added.into(),
             removed: removed.into(),
-            events: events.collect(),
+            events: save.dated_events().collect(),
             requests,
         };
         for listener in &self.links.listeners {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix::dev::ToEnvelope;
 use actix::{Actor, Addr, Handler, Message};
 
+use crate::actors::access::{AccessActor, Keyring};
 use crate::actors::alerts::Alerts;
 use crate::actors::archive::StoreReader;
 use crate::actors::balance::BalanceActor;
@@ -59,6 +60,8 @@ pub struct Orchestrator {
     pub(in crate::actors) identity: Addr<IdentityActor>,
     pub(in crate::actors) balance: Addr<BalanceActor>,
     pub(in crate::actors) webhooks: Addr<WebhookActor>,
+    pub(in crate::actors) keyring: Keyring,
+    pub(in crate::actors) keys: Addr<AccessActor>,
     pub(in crate::actors) sender: Arc<dyn WebhookSender>,
     pub(in crate::actors) polls_end: Arc<PollsEnd>,
     pub(in crate::actors) prover: Prover,

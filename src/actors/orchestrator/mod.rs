@@ -6,8 +6,10 @@
 //! | `worker` | a worker that registers, leaves, or waits for changes |
 //! | `operator` | an operator who gives an order |
 //! | `questions` | any caller that reads the state |
+//! | `access` | an admin who makes and revokes keys |
 //! | `facade` | every caller: commands, queries, and the handles themselves |
 
+mod access;
 mod facade;
 mod heartbeat;
 mod operator;

@@ -85,7 +85,7 @@ impl Orchestrator {
         &self,
         order: Acknowledge,
     ) -> Result<Result<Acknowledged, NotAcknowledged>, Refusal> {
-        ask(self.alerts.book(), order).await
+        ask(self.alerts.book(), OnBehalf::of_current(order)).await
     }
 
     /// The active silences, newest first.
@@ -104,7 +104,7 @@ impl Orchestrator {
         &self,
         order: AddSilence,
     ) -> Result<Result<Silence, NotSilenced>, Refusal> {
-        ask(self.alerts.book(), order).await
+        ask(self.alerts.book(), OnBehalf::of_current(order)).await
     }
 
     /// Ends a silence.
@@ -115,7 +115,7 @@ impl Orchestrator {
         &self,
         order: EndSilence,
     ) -> Result<Result<Silence, NotSilenced>, Refusal> {
-        ask(self.alerts.book(), order).await
+        ask(self.alerts.book(), OnBehalf::of_current(order)).await
     }
 
     /// What the mass-failure brake does.

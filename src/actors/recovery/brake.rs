@@ -105,7 +105,7 @@ impl MassFailureBrake {
         let Some(held) = self.machine.engagement() else {
             return;
         };
-        self.event_outbox.do_send(Note(Event::MassFailureHeld {
+        self.event_outbox.do_send(Note::new(Event::MassFailureHeld {
             late: count(held.census.late),
             active: count(held.census.active),
             held_at: self.clock.wall(),
@@ -147,11 +147,12 @@ impl MassFailureBrake {
         if let Some((ending, silent)) = look.ended {
             self.telemetry.brake_engaged.set(0);
             self.alerts.clear(AlertKind::MassFailure, FLEET);
-            self.event_outbox.do_send(Note(Event::MassFailureEnded {
-                ending,
-                silent: count(silent),
-                ended_at: self.clock.wall(),
-            }));
+            self.event_outbox
+                .do_send(Note::new(Event::MassFailureEnded {
+                    ending,
+                    silent: count(silent),
+                    ended_at: self.clock.wall(),
+                }));
             match ending {
                 Ending::NobodySilent => {
                     warn!("mass failure over: all of it beats again, nothing was moved");
@@ -181,7 +182,7 @@ impl MassFailureBrake {
         self.machine.order(order, self.clock.now())?;
         let until = self.machine.engagement().map(|held| held.until);
         let at = self.clock.wall();
-        self.event_outbox.do_send(Note(Event::BrakeOrdered {
+        self.event_outbox.do_send(Note::new(Event::BrakeOrdered {
             action: order.action(),
             until: until.map_or(at, |until| self.wall_at(until)),
             reason: reason.clone(),

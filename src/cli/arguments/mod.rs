@@ -17,11 +17,12 @@ use super::client::{Address, Question, RebalanceOrder, Subject};
 use super::event_arguments;
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use super::generated::SHELLS;
+use super::key_arguments::{self, KeyOrder};
 use super::list_arguments;
 use super::planned_arguments;
 use super::stream_arguments;
 use super::webhook_arguments;
-use crate::app::MigrationDirection;
+use crate::app::{MigrationDirection, OfflineKey};
 
 /// The parsed command line.
 #[derive(Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(super) enum Command {
     Man(Option<OsString>),
     /// Show a running orchestrator's fleet live.
     Top { address: Address, pause: Duration },
+    /// Make a key in the database itself.
+    CreateKey(OfflineKey),
     /// Send a question to a running orchestrator.
     Ask(Question),
 }
@@ -133,6 +136,10 @@ where
             let file = asked.get_one::<OsString>("file").cloned();
             Command::Ask(question(Subject::SupportBundle { file }, asked))
         }
+        Some(("keys", asked)) => match key_arguments::order(asked) {
+            KeyOrder::Ask(question) => Command::Ask(question),
+            KeyOrder::Create(key) => Command::CreateKey(key),
+        },
         Some(("webhooks", asked)) => Command::Ask(webhook_arguments::order(asked)),
         Some(("recover", asked)) => {
             Command::Ask(question(Subject::Recover(text(asked, "id")), asked))
@@ -324,6 +331,7 @@ fn with(config: clap::Command) -> clap::Command {
                 ),
         )
         .subcommands(planned_arguments::commands())
+        .subcommand(key_arguments::command())
         .subcommand(webhook_arguments::command())
         .subcommand(
             calling("support-bundle")

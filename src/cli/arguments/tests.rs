@@ -116,6 +116,7 @@ fn questions_to_a_running_orchestrator() {
             address: Address {
                 url: Some("http://a".into()),
                 ca: None,
+                key_file: None,
             },
             output: OutputFormat::Json,
             watch: None,

@@ -8,8 +8,8 @@ use super::connection::Connection;
 use super::output_format::OutputFormat;
 use super::question::{Address, Question, Subject};
 use super::{
-    alerts, bundle, capacity, cluster, consistency, events, explain, incidents, lists, planned,
-    rebalance, recovery, status, story, streams, top, watch, webhooks,
+    alerts, bundle, capacity, cluster, consistency, events, explain, incidents, keys, lists,
+    planned, rebalance, recovery, status, story, streams, top, watch, webhooks,
 };
 use crate::cli::exit::Exit;
 use crate::cli::output::{Sink, complain};
@@ -26,7 +26,7 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
     } = question;
     // Its file is written also if the orchestrator cannot be asked.
     if let Subject::SupportBundle { file } = &subject {
-        return bundle::carry_out(address.url, address.ca, file.as_deref());
+        return bundle::carry_out(address, file.as_deref());
     }
     let connection = match connect(address) {
         Ok(connection) => connection,
@@ -53,7 +53,7 @@ pub(in crate::cli) fn look(address: Address, pause: Duration) -> Exit {
 }
 
 fn connect(address: Address) -> Result<Connection, Exit> {
-    let Address { url, ca } = address;
+    let Address { url, ca, key_file } = address;
     let (url, warnings) = config::server_url(url).map_err(|reason| {
         complain(&format!("orchestrator: {reason}."));
         Exit::Misused
@@ -66,7 +66,11 @@ fn connect(address: Address) -> Result<Connection, Exit> {
             "orchestrator: warning: --ca has no effect, because the address in --url is not https.",
         );
     }
-    Connection::to(url, config::server_ca(ca)).map_err(|reason| {
+    let key = config::server_key(key_file).map_err(|reason| {
+        complain(&format!("orchestrator: {reason}."));
+        Exit::Misused
+    })?;
+    Connection::to(url, config::server_ca(ca), key).map_err(|reason| {
         complain(&format!("orchestrator: {reason}"));
         Exit::Misused
     })
@@ -92,6 +96,7 @@ fn answer(
         // Carried out before the address is read.
         Subject::SupportBundle { .. } => return Ok(Exit::Done),
         Subject::Webhooks(order) => return webhooks::carry_out(connection, order, json, sink),
+        Subject::Keys(call) => return keys::carry_out(connection, call, json, sink),
         Subject::Status { .. } => (status::ask(connection), status::show),
         Subject::Incident(id) => (
             connection.get(&recovery::path("incidents", id), &[]),
@@ -152,6 +157,7 @@ fn answer(
         | Subject::Planned(_)
         | Subject::Alert(_)
         | Subject::Webhooks(_)
+        | Subject::Keys(_)
         | Subject::TakeOver { .. } => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,

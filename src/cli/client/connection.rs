@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use ureq::http::Response;
-use ureq::{Agent, Body, Error};
+use ureq::http::header::AUTHORIZATION;
+use ureq::http::{HeaderValue, Request, Response};
+use ureq::middleware::{Middleware, MiddlewareNext};
+use ureq::{Agent, Body, Error, SendBody};
 
 use super::routes::in_commands;
-use crate::config::ServerUrl;
+use crate::config::{ServerKey, ServerUrl};
 use crate::logging::escapes::escaped;
 use crate::outbound::tls;
 
@@ -70,14 +72,21 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Creates the connection to the orchestrator at `url`; nothing is sent yet. `ca` is the file of the
-    /// certificates by which `https` is checked.
+    /// certificates by which `https` is checked, `key` what each request shows.
     ///
     /// # Errors
     /// Returns one sentence if the certificates cannot be used.
-    pub(super) fn to(url: ServerUrl, ca: Option<PathBuf>) -> Result<Self, String> {
+    pub(super) fn to(
+        url: ServerUrl,
+        ca: Option<PathBuf>,
+        key: Option<ServerKey>,
+    ) -> Result<Self, String> {
         let mut config = Agent::config_builder();
         if url.is_https() {
             config = config.tls_config(tls(ca.as_deref(), "--ca or ORCHESTRATOR_CA")?);
+        }
+        if let Some(key) = key {
+            config = config.middleware(Keyed(key));
         }
         let agent = config
             .timeout_global(Some(ANSWER_LIMIT))
@@ -297,6 +306,24 @@ impl Connection {
             "unexpected response from {} (HTTP {status}, not an orchestrator's); check --url.",
             self.url
         )
+    }
+}
+
+/// Shows the key with each request.
+struct Keyed(ServerKey);
+
+impl Middleware for Keyed {
+    fn handle(
+        &self,
+        mut request: Request<SendBody<'_>>,
+        next: MiddlewareNext<'_>,
+    ) -> Result<Response<Body>, Error> {
+        // A key has no character that a header must not have.
+        if let Ok(mut value) = HeaderValue::try_from(format!("Bearer {}", self.0.expose())) {
+            value.set_sensitive(true);
+            request.headers_mut().insert(AUTHORIZATION, value);
+        }
+        next.handle(request)
     }
 }
 

@@ -15,6 +15,7 @@ mod consistency;
 mod events;
 mod explain;
 mod incidents;
+mod keys;
 mod list_order;
 mod lists;
 mod numbers;
@@ -37,6 +38,7 @@ mod watch;
 mod webhooks;
 
 pub(super) use call::{ask, look};
+pub(super) use keys::KeyCall;
 pub(super) use list_order::{List, ListOrder};
 pub(super) use output_format::OutputFormat;
 pub(super) use question::{

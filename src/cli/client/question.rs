@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::keys::KeyCall;
 use super::list_order::ListOrder;
 use super::output_format::OutputFormat;
 use super::stream_order::StreamsOrder;
@@ -27,6 +28,8 @@ pub(in crate::cli) struct Address {
     pub(in crate::cli) url: Option<OsString>,
     /// The value of the flag `--ca`.
     pub(in crate::cli) ca: Option<OsString>,
+    /// The value of the flag `--key-file`.
+    pub(in crate::cli) key_file: Option<OsString>,
 }
 
 /// The subject of a question.
@@ -64,6 +67,8 @@ pub(in crate::cli) enum Subject {
     Alert(AlertOrder),
     /// Receivers outside.
     Webhooks(WebhookOrder),
+    /// Keys of callers.
+    Keys(KeyCall),
     /// The recovery of an instance that has failed, now.
     Recover(String),
     /// The recovery of an instance whether it has failed or not.

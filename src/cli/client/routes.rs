@@ -6,7 +6,7 @@
 
 /// A route and the command that does the same. The name of an instance follows a path that ends
 /// with `/`.
-const COMMANDS: [(&str, &str, &str); 10] = [
+const COMMANDS: [(&str, &str, &str); 11] = [
     (
         "POST /resilience/emergency/",
         "orchestrator emergency",
@@ -29,6 +29,7 @@ const COMMANDS: [(&str, &str, &str); 10] = [
     ),
     ("GET /resilience/patterns", "orchestrator patterns", ""),
     ("GET /webhooks", "orchestrator webhooks", ""),
+    ("GET /keys", "orchestrator keys", ""),
 ];
 
 /// Returns the sentence with each route that has a command replaced by the command.

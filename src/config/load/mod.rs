@@ -5,6 +5,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::access::AccessSettings;
+use super::address::BindAddress;
 use super::cluster::{self, ClusterSettings};
 use super::database::DatabaseSettings;
 use super::log::LogSettings;
@@ -18,7 +20,7 @@ use super::values::{
     RegistrationSettings, RetentionSettings, ServerSettings,
 };
 use super::webhooks::{self, WebhookSettings};
-use super::{database, rules, table, typo};
+use super::{access, database, rules, table, typo};
 use crate::domain::leadership::LeadershipLimits;
 use crate::domain::pace::MovePace;
 use crate::domain::placement::PlacementSettings;
@@ -47,6 +49,27 @@ pub struct Loaded {
 /// Returns every problem at once.
 pub fn load(flags: BTreeMap<String, OsString>) -> Result<Loaded, ConfigErrors> {
     from_sources(&Sources::of_process(flags))
+}
+
+/// Reads the settings as [`load`] does, for a server: its address must not be open to every caller by accident.
+///
+/// # Errors
+///
+/// Returns every problem at once.
+pub fn load_for_server(flags: BTreeMap<String, OsString>) -> Result<Loaded, ConfigErrors> {
+    let mut loaded = load(flags)?;
+    let config = &loaded.config;
+    let address = &config.server.bind_address;
+    let problems = access::check(&config.access, address, &config.database.url);
+    if !problems.is_empty() {
+        return Err(ConfigErrors::new(problems));
+    }
+    let mut values = loaded.effective.iter();
+    let networks = values.find(|value| value.name == "AUTH_TRUSTED_NETWORKS");
+    let origin = networks.map_or(Origin::Default, |value| value.origin);
+    let warnings = access::warnings(&config.access, address, origin);
+    loaded.warnings.extend(warnings);
+    Ok(loaded)
 }
 
 impl Config {
@@ -137,6 +160,7 @@ fn position(name: &str) -> Option<usize> {
 
 fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let bind_address = reader.address("BIND_ADDRESS");
+    let access = read_access(reader, bind_address.as_ref());
     let database = read_database(reader);
     let liveness = read_liveness(reader);
     let cluster = read_cluster(reader, liveness.timeout);
@@ -160,6 +184,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
         server: ServerSettings {
             bind_address: bind_address?,
         },
+        access: access?,
         database: database?,
         cluster: cluster?,
         liveness: liveness.complete()?,
@@ -185,6 +210,19 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
             format: log_format?,
             filter: log_filter?,
         },
+    })
+}
+
+fn read_access(reader: &mut Reader<'_>, address: Option<&BindAddress>) -> Option<AccessSettings> {
+    let given = reader.auth("AUTH");
+    let trusted_networks = reader.networks("AUTH_TRUSTED_NETWORKS");
+    let trusted_proxies = reader.networks("TRUSTED_PROXIES");
+    let given = given?;
+    Some(AccessSettings {
+        is_required: access::is_required(given, address?),
+        is_given: given.is_some(),
+        trusted_networks: trusted_networks?,
+        trusted_proxies: trusted_proxies?,
     })
 }
 

@@ -14,6 +14,9 @@ pub const SERVER_URL: &str = "ORCHESTRATOR_URL";
 /// also the name of its flag.
 pub const SERVER_CA: &str = "ORCHESTRATOR_CA";
 
+/// The variable with the key by which the commands call an orchestrator. It has no flag: a flag names a file.
+pub const SERVER_KEY: &str = "ORCHESTRATOR_KEY";
+
 /// The address of an orchestrator with default settings.
 pub const DEFAULT_SERVER_URL: &str = "http://127.0.0.1:8001";
 
@@ -69,6 +72,30 @@ const SETTINGS: &[Setting] = &[
         kind: Kind::Address,
         default: Text("127.0.0.1:8001"),
         meaning: "Address and port to listen on; 0.0.0.0:8001 for all interfaces, port 0 for any free port.",
+    },
+    Setting {
+        name: "AUTH",
+        flag: "auth",
+        group: Group::Access,
+        kind: Kind::Name,
+        default: Text("auto"),
+        meaning: "Whether callers need a key: on or off. auto: off while BIND_ADDRESS is on loopback; on any other address the start is refused until AUTH is set.",
+    },
+    Setting {
+        name: "AUTH_TRUSTED_NETWORKS",
+        flag: "auth-trusted-networks",
+        group: Group::Access,
+        kind: Kind::Networks,
+        default: Text("none"),
+        meaning: "Networks whose callers are workers without a key, separated by commas, as in 10.1.0.0/16,fd00::/8; for workers that can send no header. none: no network.",
+    },
+    Setting {
+        name: "TRUSTED_PROXIES",
+        flag: "trusted-proxies",
+        group: Group::Access,
+        kind: Kind::Networks,
+        default: Text("none"),
+        meaning: "Networks of the proxies whose Forwarded and X-Forwarded-For headers count, separated by commas. none: no proxy; the address of a caller is that of its connection.",
     },
     Setting {
         name: "DATABASE_URL",

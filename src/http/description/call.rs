@@ -11,6 +11,7 @@ use super::super::requests::{
 use super::super::route_table::{Parameters, Route};
 use super::answers::{Named, Schema, of};
 use super::refusals::{self, Refusal};
+use crate::domain::access::Permission;
 
 /// The description of a route, apart from what the route table says of it.
 #[derive(Debug)]
@@ -204,6 +205,14 @@ impl Call {
             "description": meaning,
             "responses": self.responses(route),
         });
+        if let Some(route) = route {
+            operation["x-role"] = route.permission.needed().replace('`', "").into();
+            operation["security"] = match route.permission {
+                Permission::Public => json!([]),
+                // An empty one: with AUTH off no key is needed.
+                _ => json!([{"key": []}, {"session": []}, {}]),
+            };
+        }
         let parameters = self.parameters();
         if !parameters.is_empty() {
             operation["parameters"] = parameters.into();
@@ -291,7 +300,16 @@ impl Call {
         if self.body.is_some() || reads_query || self.path_parameters().next().is_some() {
             common.push(Refusal::Invalid);
         }
-        if !self.is_always_there {
+        let is_guarded = route.is_some_and(|route| route.permission != Permission::Public);
+        if is_guarded {
+            common.extend([
+                Refusal::Unauthorized,
+                Refusal::Forbidden,
+                Refusal::TooManyAttempts,
+            ]);
+        }
+        // Before the keys are read, no caller is let in.
+        if !self.is_always_there || is_guarded {
             common.push(Refusal::Unavailable);
         }
         common

@@ -17,6 +17,7 @@
 //!
 //! The text is made when it is first asked for, and kept.
 
+mod access;
 mod alerts;
 mod answers;
 mod balance;
@@ -60,7 +61,7 @@ struct Group {
     calls: fn() -> Vec<Call>,
 }
 
-const GROUPS: [Group; 9] = [
+const GROUPS: [Group; 10] = [
     Group {
         name: "Workers",
         about: "The calls of a worker: docs/WORKERS.md explains them.",
@@ -100,6 +101,11 @@ const GROUPS: [Group; 9] = [
         name: "Events",
         about: "What happened: the audit trail, stories, and events as they happen.",
         calls: events::calls,
+    },
+    Group {
+        name: "Keys",
+        about: "Who may call: keys, sessions, and the caller itself.",
+        calls: access::calls,
     },
     Group {
         name: "Orchestrator",
@@ -143,7 +149,8 @@ fn made() -> Value {
         },
         "tags": tags,
         "paths": paths,
-        "components": {"schemas": schemas, "responses": refusals::responses()},
+        "components": {"schemas": schemas, "responses": refusals::responses(),
+            "securitySchemes": refusals::security_schemes()},
     })
 }
 
@@ -173,6 +180,9 @@ except by the calls of workers and by probes. An integer may be written `3.0`. T
 Every error is `application/problem+json` (RFC 9457). Its `detail` says what happened and what to do; its `type` \
 is stable. Each path answers 405 to other methods, and names those it takes in `Allow`. A route for GET answers \
 HEAD too. A 503 has `Retry-After`.
+
+With `AUTH` on a caller needs a key: `Authorization: Bearer ork_…`, or the cookie of a session. `x-role` of each \
+operation says which role it needs.
 
 Answers may get more fields in later releases; read those that you know.";
 

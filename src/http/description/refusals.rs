@@ -14,21 +14,27 @@ pub(super) const PROBLEM: &str = "application/problem+json";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Refusal {
     Malformed,
+    Unauthorized,
+    Forbidden,
     TooSlow,
     TooLarge,
     Encoded,
     Invalid,
+    TooManyAttempts,
     Fault,
     Unavailable,
 }
 
 impl Refusal {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 10] = [
         Self::Malformed,
+        Self::Unauthorized,
+        Self::Forbidden,
         Self::TooSlow,
         Self::TooLarge,
         Self::Encoded,
         Self::Invalid,
+        Self::TooManyAttempts,
         Self::Fault,
         Self::Unavailable,
     ];
@@ -36,10 +42,13 @@ impl Refusal {
     pub(super) const fn status(self) -> u16 {
         match self {
             Self::Malformed => 400,
+            Self::Unauthorized => 401,
+            Self::Forbidden => 403,
             Self::TooSlow => 408,
             Self::TooLarge => 413,
             Self::Encoded => 415,
             Self::Invalid => 422,
+            Self::TooManyAttempts => 429,
             Self::Fault => 500,
             Self::Unavailable => 503,
         }
@@ -48,10 +57,13 @@ impl Refusal {
     const fn name(self) -> &'static str {
         match self {
             Self::Malformed => "Malformed",
+            Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
             Self::TooSlow => "TooSlow",
             Self::TooLarge => "TooLarge",
             Self::Encoded => "Encoded",
             Self::Invalid => "Invalid",
+            Self::TooManyAttempts => "TooManyAttempts",
             Self::Fault => "Fault",
             Self::Unavailable => "Unavailable",
         }
@@ -60,6 +72,17 @@ impl Refusal {
     const fn about(self) -> &'static str {
         match self {
             Self::Malformed => "The body is not JSON. Nothing was changed.",
+            Self::Unauthorized => {
+                "Callers need a key (AUTH), and this one has none, or one that is malformed, unknown, expired or \
+                 revoked. Nothing was changed."
+            }
+            Self::Forbidden => {
+                "The caller's role or `server_ids` do not allow this, or a change by cookie has no header \
+                 `x-requested-with`. Nothing was changed."
+            }
+            Self::TooManyAttempts => {
+                "This address has sent keys that do not do again and again. A good key is accepted at once."
+            }
             Self::TooSlow => "The body did not arrive in time. Nothing was changed.",
             Self::TooLarge => "The body is larger than 16 MiB. Nothing was changed.",
             Self::Encoded => "The body has a Content-Encoding. Nothing was changed.",
@@ -82,6 +105,9 @@ impl Refusal {
     fn example(self) -> Problem {
         match self {
             Self::Malformed => Problem::malformed("The body is empty; a JSON object is expected."),
+            Self::Unauthorized => Problem::no_credential(),
+            Self::Forbidden => Problem::cookie_alone(),
+            Self::TooManyAttempts => Problem::too_many_attempts(6),
             Self::TooSlow => Problem::too_slow(),
             Self::TooLarge => Problem::too_large(MAX_BODY),
             Self::Encoded => Problem::unsupported_encoding(),
@@ -102,12 +128,37 @@ pub(super) fn responses() -> Value {
     let described = Refusal::ALL.map(|refusal| {
         let mut response = problem(refusal.about());
         response["content"][PROBLEM]["example"] = json!(refusal.example().document());
-        if refusal == Refusal::Unavailable {
+        if [Refusal::Unavailable, Refusal::TooManyAttempts].contains(&refusal) {
             response["headers"] = retry_after();
+        }
+        if refusal == Refusal::Unauthorized {
+            response["headers"] = json!({"WWW-Authenticate": {
+                "description": "The scheme of a key (RFC 6750).",
+                "schema": {"type": "string"},
+            }});
         }
         (refusal.name().to_owned(), response)
     });
     Value::Object(described.into_iter().collect())
+}
+
+/// Returns how a caller shows who it is.
+pub(super) fn security_schemes() -> Value {
+    json!({
+        "key": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "ork_ and base64url of 256 bits",
+            "description": "A key, which POST /keys or `orchestrator keys create` made.",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "orchestrator_session",
+            "description": "The session that POST /session began; `__Host-orchestrator` over TLS. A change needs the \
+                            header `x-requested-with` besides.",
+        },
+    })
 }
 
 /// Returns the description of an error.

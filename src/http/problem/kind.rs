@@ -23,6 +23,10 @@ pub(super) enum Kind {
     UnknownAlert,
     UnknownSilence,
     UnknownWebhook,
+    UnknownKey,
+    Unauthorized,
+    Forbidden,
+    TooManyAttempts,
     MethodNotAllowed,
     NotAcceptable,
     RequestTimeout,
@@ -52,7 +56,11 @@ impl Kind {
             | Self::UnknownRoll
             | Self::UnknownAlert
             | Self::UnknownSilence
-            | Self::UnknownWebhook => StatusCode::NOT_FOUND,
+            | Self::UnknownWebhook
+            | Self::UnknownKey => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
             Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
@@ -84,6 +92,10 @@ impl Kind {
             Self::UnknownAlert => "/problems/unknown-alert",
             Self::UnknownSilence => "/problems/unknown-silence",
             Self::UnknownWebhook => "/problems/unknown-webhook",
+            Self::UnknownKey => "/problems/unknown-key",
+            Self::Unauthorized => "/problems/unauthorized",
+            Self::Forbidden => "/problems/forbidden",
+            Self::TooManyAttempts => "/problems/too-many-attempts",
             Self::MethodNotAllowed => "/problems/method-not-allowed",
             Self::NotAcceptable => "/problems/not-acceptable",
             Self::RequestTimeout => "/problems/request-timeout",
@@ -114,6 +126,10 @@ impl Kind {
             Self::UnknownAlert => "Unknown alert",
             Self::UnknownSilence => "Unknown silence",
             Self::UnknownWebhook => "Unknown webhook",
+            Self::UnknownKey => "Unknown key",
+            Self::Unauthorized => "Unauthorized",
+            Self::Forbidden => "Forbidden",
+            Self::TooManyAttempts => "Too many attempts",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotAcceptable => "Not acceptable",
             Self::RequestTimeout => "Request timed out",
@@ -150,6 +166,10 @@ impl Kind {
             | Self::UnknownAlert
             | Self::UnknownSilence
             | Self::UnknownWebhook
+            | Self::UnknownKey
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::TooManyAttempts
             | Self::MethodNotAllowed
             | Self::NotAcceptable
             | Self::RequestTimeout

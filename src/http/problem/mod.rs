@@ -5,6 +5,7 @@
 //! texts here are for the client: no panic message, no SQL, nothing of the machine. Bad input is
 //! the client's fault and is not logged.
 
+mod access;
 mod kind;
 
 use std::fmt;
@@ -17,9 +18,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use self::kind::Kind;
+use crate::actors::access::AccessRefusal;
 use crate::actors::balance::BalanceRefusal;
 use crate::actors::refusal::Refusal;
 use crate::actors::webhooks::WebhookRefusal;
+use crate::domain::access::MAX_KEYS;
 use crate::domain::brake::OrderRefused;
 use crate::domain::breaker::BreakerName;
 use crate::domain::commands::Rejection;
@@ -48,6 +51,10 @@ pub struct Problem {
     detail: String,
     errors: Vec<FieldError>,
     allow: Option<String>,
+    /// The header `WWW-Authenticate` of a 401.
+    challenge: Option<&'static str>,
+    /// Seconds after which the request is worth repeating, if that is known better than by the kind.
+    retry_after: Option<u64>,
     current_incarnation: Option<Incarnation>,
     would_not_fit: Option<Vec<StreamId>>,
 }
@@ -59,6 +66,8 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             allow: None,
+            challenge: None,
+            retry_after: None,
             current_incarnation: None,
             would_not_fit: None,
         }
@@ -411,6 +420,27 @@ impl From<WebhookRefusal> for Problem {
     }
 }
 
+impl From<AccessRefusal> for Problem {
+    fn from(refusal: AccessRefusal) -> Self {
+        match refusal {
+            AccessRefusal::Unknown(id) => Self::new(
+                Kind::UnknownKey,
+                format!("There is no key {id}. GET /keys lists them."),
+            ),
+            AccessRefusal::NameTaken(name) => Self::conflict(format!(
+                "A key of the name `{name}` is there and not revoked. Choose another name, or revoke that key \
+                 first: DELETE /keys/{{id}}."
+            )),
+            AccessRefusal::TooMany => Self::conflict(format!(
+                "There are {MAX_KEYS} keys that are not revoked, and no more are possible. DELETE /keys/{{id}} \
+                 makes room."
+            )),
+            AccessRefusal::Invalid(field, reason) => Self::invalid_field(field, reason),
+            AccessRefusal::Other(refusal) => refusal.into(),
+        }
+    }
+}
+
 impl From<OrderRefused> for Problem {
     fn from(refused: OrderRefused) -> Self {
         let detail = match refused {
@@ -460,7 +490,8 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.kind.status());
         response.content_type("application/problem+json");
-        if let Some(seconds) = self.kind.retry_after() {
+        let usual = self.kind.retry_after().map(u64::from);
+        if let Some(seconds) = self.retry_after.or(usual) {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
         match self.kind {
@@ -472,6 +503,9 @@ impl ResponseError for Problem {
                 response.insert_header((header::ACCEPT_ENCODING, "identity"));
             }
             _ => {}
+        }
+        if let Some(challenge) = self.challenge {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if let Some(allow) = &self.allow {
             response.insert_header((header::ALLOW, allow.as_str()));

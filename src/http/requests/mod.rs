@@ -11,11 +11,13 @@
 //! bad field is named at once, in the order in which the struct has them. Only a query is refused for
 //! its unknown fields.
 
+mod access;
 mod alerts;
 mod catalogue;
 mod collections;
 mod heartbeat;
 mod limits;
+mod listed;
 mod orders;
 mod planned;
 mod queries;
@@ -31,6 +33,7 @@ mod webhooks;
 mod why;
 mod workers;
 
+pub(super) use access::{KeyRequest, KeysQuery, SessionRequest};
 pub(super) use alerts::{AcknowledgeRequest, SilenceRequest};
 pub(super) use catalogue::{MoveRequest, SaveRequest, VerifyRequest};
 pub(super) use collections::whole;

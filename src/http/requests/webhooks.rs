@@ -1,9 +1,9 @@
 //! What operators say about receivers outside.
 
-use serde::de::SeqAccess;
 use serde_json::{Value, json};
 
-use super::reading::{Json, Reader, Record, Refused, Rule, Taken};
+use super::listed::List;
+use super::reading::{Record, Refused};
 use super::request::request;
 use super::rules::{flag, parsed, text, word};
 use super::texts::{Past, past, position, stored_page_limit};
@@ -17,40 +17,6 @@ const MAX_PATTERNS: usize = 50;
 
 /// How many messages may be redelivered by their ids at once.
 const MAX_IDS: usize = 1_000;
-
-/// A list of so many values at the most, each read by a rule of its own.
-struct List<R> {
-    rule: R,
-    most: usize,
-}
-
-impl<R: Rule> Rule for List<R> {
-    type Value = Vec<R::Value>;
-
-    fn schema(&self) -> Value {
-        json!({"type": "array", "items": self.rule.schema(), "minItems": 1, "maxItems": self.most})
-    }
-
-    fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
-        Err(Refused::because("must be a list"))
-    }
-
-    fn list<'de, A: SeqAccess<'de>>(&self, mut list: A) -> Result<Taken<Self::Value>, A::Error> {
-        let (mut values, mut refused, mut index) = (Vec::new(), Refused::default(), 0_usize);
-        while let Some(value) = list.next_element_seed(Reader(&self.rule))? {
-            match value.unwrap_or_else(|| self.rule.plain(Json::Null)) {
-                Ok(value) => values.push(value),
-                Err(part) => refused.add(&format!("[{index}]"), part),
-            }
-            index += 1;
-        }
-        if index == 0 || index > self.most {
-            let reason = format!("must have 1 to {} entries", self.most);
-            return Ok(Err(Refused::because(reason)));
-        }
-        Ok(refused.or(values))
-    }
-}
 
 fn target_url() -> Value {
     json!({"type": "string", "format": "uri", "pattern": "^https?://"})

@@ -62,7 +62,7 @@ impl TryFrom<KeyRow> for StoredKey {
     type Error = StoreError;
 
     fn try_from(row: KeyRow) -> Result<Self, StoreError> {
-        // The value is not shown: a hash is for nobody's eyes.
+        // The value is not shown: it may be a hash.
         let unusable = |column: &str| {
             StoreError::Unusable(format!(
                 "table `access_keys`, row {}: column `{column}` is not understood",

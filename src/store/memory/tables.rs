@@ -7,7 +7,6 @@ use super::events::EventTable;
 use super::seat::Seat;
 use super::webhook_tables::WebhookTables;
 use crate::domain::alert::{Alert, Silence};
-use crate::domain::events::DatedEvent;
 use crate::domain::explain::Placing;
 use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
@@ -111,11 +110,8 @@ impl Tables {
         for incident in &save.rows.incidents {
             self.incidents.insert(incident.id, incident.clone());
         }
-        for event in &save.events {
-            self.events.append(DatedEvent {
-                at: save.at,
-                event: event.clone(),
-            });
+        for event in save.dated_events() {
+            self.events.append(event);
         }
     }
 }

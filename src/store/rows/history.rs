@@ -1,6 +1,9 @@
 //! The rows of events, incidents, heartbeats and metrics.
 
+use std::sync::Arc;
+
 use diesel::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::row_at::RowAt;
 use crate::domain::events::{DatedEvent, Event};
@@ -8,6 +11,7 @@ use crate::domain::heartbeat::{LastBeat, MetricsRecord, SystemMetrics};
 use crate::domain::ids::{Incarnation, IncidentId, InstanceId, StreamId};
 use crate::domain::incident::{FailureCause, Incident, IncidentOutcome, OrderReason};
 use crate::domain::planned::Requester;
+use crate::domain::request::EventOrigin;
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 use crate::store::schema::{events, incidents, last_beats, metrics};
@@ -31,9 +35,17 @@ impl EventRow {
     /// How many values one row binds.
     pub(in crate::store) const WIDTH: usize = 7;
 
-    /// Creates the row for `event`.
-    pub(in crate::store) fn new(at: WallTime, event: &Event) -> Result<Self, StoreError> {
-        let payload = serde_json::to_string(event)
+    /// Creates the row for an event.
+    pub(in crate::store) fn new(dated: &DatedEvent) -> Result<Self, StoreError> {
+        let DatedEvent { at, origin, event } = dated;
+        let payload = match origin {
+            None => serde_json::to_string(event),
+            Some(origin) => serde_json::to_string(&Payload {
+                origin: Some(origin.clone()),
+                event: event.clone(),
+            }),
+        };
+        let payload = payload
             .map_err(|error| StoreError::Refused(format!("an event cannot be kept: {error}")))?;
         Ok(Self {
             at: at.as_micros(),
@@ -45,6 +57,15 @@ impl EventRow {
             actor: event.caller().map(Requester::as_str),
         })
     }
+}
+
+/// The JSON of an event: what it says, and beside it who gave the order.
+#[derive(Serialize, Deserialize)]
+struct Payload {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    origin: Option<Arc<EventOrigin>>,
+    #[serde(flatten)]
+    event: Event,
 }
 
 /// A row of `events` as it is read.
@@ -64,12 +85,13 @@ impl TryFrom<StoredEventRow> for StoredEvent {
             table: "events",
             key: &row.sequence,
         };
-        let event =
+        let Payload { origin, event } =
             serde_json::from_str(&row.payload).map_err(|_| at.unusable("payload", &row.payload))?;
         Ok(Self {
             sequence: row.sequence,
             event: DatedEvent {
                 at: WallTime::from_micros(row.at),
+                origin,
                 event,
             },
         })

@@ -25,7 +25,7 @@ const FEW: u64 = 5;
 /// Failed attempts since the look before.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Attempts {
-    /// How many.
+    /// The number of requests with a bad key.
     pub count: u64,
     /// The address of the last one.
     pub last: Option<IpAddr>,

@@ -1,7 +1,5 @@
 //! The sender of a request, once it is known.
 
-use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::key::KeyHash;
@@ -88,25 +86,6 @@ impl Caller {
             name: None,
             scope: Scope::Any,
             expires_at: None,
-        }
-    }
-}
-
-/// Who gave an order, as its events and log lines name it: the name of the key and the address. Clones are cheap.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
-pub struct CallerLabel {
-    pub key: Option<Arc<str>>,
-    pub address: Option<IpAddr>,
-}
-
-impl fmt::Display for CallerLabel {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.key, self.address) {
-            (Some(key), Some(address)) => write!(f, "key {key} from {address}"),
-            (Some(key), None) => write!(f, "key {key}"),
-            (None, Some(address)) => write!(f, "a caller from {address}"),
-            (None, None) => f.write_str("a caller"),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The address of a caller behind proxies.
 //!
-//! Anybody can send a header, so `Forwarded` and `X-Forwarded-For` count only as far as trusted proxies wrote them:
+//! Every caller can send a header, so `Forwarded` and `X-Forwarded-For` count only as far as trusted proxies wrote them:
 //! each proxy appends the address that it saw, so the list is read from the right, and the first address that is no
 //! trusted proxy is the caller's. What stands left of it is the caller's own invention.
 //!

@@ -182,7 +182,7 @@ pub fn check_key_name(name: &str) -> Result<(), String> {
     if (1..=LONGEST_NAME).contains(&name.chars().count()) && name.chars().all(is_plain) {
         return Ok(());
     }
-    // Somebody may have pasted the key itself.
+    // The name is not repeated: it may be a key that was pasted.
     Err(format!(
         "must have 1 to {LONGEST_NAME} letters, digits or `-_.:@/`"
     ))

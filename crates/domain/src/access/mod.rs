@@ -23,7 +23,7 @@
 //! # A key
 //!
 //! `ork_` and 256 random bits. The program keeps only their SHA-256: such a hash needs no salt and no slow
-//! function, because nobody can guess 256 bits. A key is never changed; it is good until it expires or is revoked.
+//! function, because no caller can guess 256 bits. A key is never changed; it is good until it expires or is revoked.
 //!
 //! ```text
 //!   made ──▶ good ──expires_at──▶ expired
@@ -48,7 +48,7 @@ mod throttle;
 mod verdict;
 
 pub use attempts::{AttemptWatch, Attempts};
-pub use caller::{Caller, CallerLabel, Credential, Scope};
+pub use caller::{Caller, Credential, Scope};
 pub use forwarded::{ForwardedHeaders, Via, caller_address};
 pub use key::{AccessKey, KEY_PREFIX, KeyDraft, KeyHash, KeySecret, MAX_KEYS, check_key_name};
 pub use network::Network;

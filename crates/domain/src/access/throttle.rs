@@ -2,7 +2,7 @@
 //!
 //! Each address has a number of free attempts, which come back one by one. An address that has none left is answered
 //! 429 and told when to come again. A good key is let in from any address at any time: the workers behind one
-//! address must not be shut out by the one among them with an old key, and nobody can guess 256 bits.
+//! address must not be shut out by the one among them with an old key, and no caller can guess 256 bits.
 //!
 //! The memory is bounded: the address whose last failure is the oldest is forgotten first.
 

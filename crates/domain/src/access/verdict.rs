@@ -15,7 +15,7 @@ pub enum KeyRefusal {
 /// Judges a key. A key is good until the moment at which it expires, and not at that moment.
 ///
 /// # Errors
-/// Returns why the key does not do. If it is both, then it was revoked, because somebody decided that.
+/// Returns why the key does not do. If it is both, then it counts as revoked, because an admin decided that.
 pub fn judge_key(key: &AccessKey, now: WallTime) -> Result<(), KeyRefusal> {
     if let Some(at) = key.revoked_at {
         return Err(KeyRefusal::Revoked(at));

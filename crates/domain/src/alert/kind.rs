@@ -68,6 +68,8 @@ string_enum! {
         InvariantBroken = "invariant_broken",
         /// The receiver of a webhook does not accept what it is sent.
         WebhookFailing = "webhook_failing",
+        /// Many requests had a key that does not do.
+        AuthFailures = "auth_failures",
         /// The whole system is critical or in an emergency, and no other alert has the reason.
         SystemHealth = "system_health",
     }

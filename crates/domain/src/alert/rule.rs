@@ -122,6 +122,8 @@ rules! {
         "See what differs: `orchestrator consistency`; a restart loads memory anew. Report it as a bug.";
     WebhookFailing: Warning, Target, true, None, "docs/OPERATIONS.md#webhook_failing",
         "See what the receiver answers: `GET /webhooks/{name}/deliveries?state=failed`; then deliver again.";
+    AuthFailures: Warning, Fleet, true, None, "docs/OPERATIONS.md#auth_failures",
+        "See which addresses send keys that are unknown, expired or revoked: `GET /logs`; give their owners a new key.";
     SystemHealth: Critical, Fleet, false, None, "docs/OPERATIONS.md#system_health",
         "Look at the causes it names: `orchestrator status`.";
 }

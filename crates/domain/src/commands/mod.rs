@@ -48,7 +48,7 @@ pub use lease::{AgreeLease, WithdrawLease, Withdrawn};
 pub use maintenance::EndMaintenance;
 pub use planned::ContinuePlanned;
 pub use planned_maintenance::PlanMaintenance;
-pub use record::RecordEvents;
+pub use record::{RecordEvents, Recorded};
 pub use recover::{RecoverInstance, Recovered};
 pub use register::{FormerLife, RegisterInstance, Registered};
 pub use release::{ReleaseStreams, Released};

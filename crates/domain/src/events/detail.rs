@@ -91,6 +91,10 @@ pub(super) fn sentence(event: &Event) -> String {
         Event::SilenceEnded { silence, by, .. } => {
             format!("{} ended silence {silence}", by.noun())
         }
+        Event::KeyCreated { key, name, role } => {
+            format!("an admin made key {key} (`{name}`), with the role `{role}`")
+        }
+        Event::KeyRevoked { key, name } => format!("an admin revoked key {key} (`{name}`)"),
         Event::StreamCreated { stream } => format!("stream {stream} was created"),
         Event::StreamUpdated { stream, enabled } => {
             let state = if *enabled { "enabled" } else { "disabled" };

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::Role;
 use crate::brake::{BrakeAction, Ending};
 use crate::handover::AbandonReason;
 use crate::ids::{
-    AlertId, Epoch, Incarnation, IncidentId, InstanceId, RollId, SilenceId, StreamId,
+    AlertId, Epoch, Incarnation, IncidentId, InstanceId, KeyId, RollId, SilenceId, StreamId,
 };
 use crate::incident::{FailureCause, IncidentOutcome};
 use crate::instance::InstanceStatus;
 use crate::planned::{DrainState, Requester, RollState};
 use crate::quarantine::{OwnerFailure, QuarantineEnd};
 use crate::reason::{AssignReason, OrphanReason, RebalanceMethod, RebalanceReason};
+use crate::request::EventOrigin;
 use crate::returns::ReturnsEnd;
 use crate::string_enum::string_enum;
 use crate::time::WallTime;
@@ -205,6 +207,14 @@ pub enum Event {
         by: Requester,
         ended_at: WallTime,
     },
+    /// An admin made a key.
+    KeyCreated {
+        key: KeyId,
+        name: String,
+        role: Role,
+    },
+    /// An admin revoked a key.
+    KeyRevoked { key: KeyId, name: String },
     /// Streams begin to move so that each instance has its fair share.
     RebalanceBegun {
         /// Who ordered it.
@@ -511,6 +521,9 @@ string_enum! {
 #[expect(missing_docs, reason = "the names say it")]
 pub struct DatedEvent {
     pub at: WallTime,
+    /// Who gave the order that led to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Arc<EventOrigin>>,
     #[serde(flatten)]
     pub event: Event,
 }

@@ -25,6 +25,8 @@ impl Event {
         "alert_acknowledged",
         "silence_added",
         "silence_ended",
+        "key_created",
+        "key_revoked",
         "rebalance_begun",
         "emergency_recovered",
         "maintenance_ended",
@@ -89,6 +91,8 @@ impl Event {
             Self::AlertAcknowledged { .. } => "alert_acknowledged",
             Self::SilenceAdded { .. } => "silence_added",
             Self::SilenceEnded { .. } => "silence_ended",
+            Self::KeyCreated { .. } => "key_created",
+            Self::KeyRevoked { .. } => "key_revoked",
             Self::RebalanceBegun { .. } => "rebalance_begun",
             Self::EmergencyRecovered { .. } => "emergency_recovered",
             Self::MaintenanceEnded { .. } => "maintenance_ended",
@@ -160,6 +164,8 @@ impl Event {
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
             | Self::RebalanceBegun { .. }
             | Self::RollChanged { .. }
             | Self::StreamCreated { .. }
@@ -208,6 +214,8 @@ impl Event {
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
             | Self::RebalanceBegun { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }

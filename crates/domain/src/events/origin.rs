@@ -40,6 +40,8 @@ impl Event {
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
             | Self::RebalanceBegun { .. }
             | Self::MaintenanceEnded { .. }
             | Self::InstanceCordoned { .. }
@@ -114,6 +116,8 @@ impl Event {
                 ..
             }
             | Self::BrakeOrdered { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
             | Self::MaintenanceEnded { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
@@ -206,6 +210,8 @@ impl Event {
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
             | Self::EmergencyRecovered { .. }
             | Self::MaintenanceEnded { .. }
             | Self::InstanceCordoned { .. }

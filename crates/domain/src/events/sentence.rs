@@ -85,6 +85,8 @@ impl Event {
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }
@@ -316,6 +318,8 @@ impl Event {
             | Self::AlertAcknowledged { .. }
             | Self::SilenceAdded { .. }
             | Self::SilenceEnded { .. }
+            | Self::KeyCreated { .. }
+            | Self::KeyRevoked { .. }
             | Self::StreamCreated { .. }
             | Self::StreamUpdated { .. }
             | Self::StreamDeleted { .. }

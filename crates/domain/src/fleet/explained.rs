@@ -208,7 +208,7 @@ mod tests {
             EvacuationCause::InstanceFailed,
             &scoring,
         );
-        let (changes, _) = draft.into_parts();
+        let changes = draft.into_parts().changes;
         let placed: Vec<Placed> = changes
             .into_iter()
             .filter_map(|change| {

@@ -35,6 +35,7 @@ pub use change::{Change, Rows};
 pub use choice::Suits;
 pub use copy::{CopiedFleet, FleetCopy};
 pub use draft::Draft;
+pub(crate) use draft::Drafted;
 pub use explained::Outlook;
 pub use filling::{FillTimer, Filling};
 pub use model::{Fleet, InstanceSlot, StreamSlot, Tally};

@@ -6,6 +6,7 @@ use crate::time::WallTime;
 
 fn dated(event: Event) -> DatedEvent {
     DatedEvent {
+        origin: None,
         at: WallTime::from_micros(1),
         event,
     }

@@ -1,6 +1,6 @@
 //! Makes a bundle, and says where it is and what it lacks.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
@@ -8,6 +8,7 @@ use super::archive::{Member, packed, write};
 use super::parts::{Part, asked_for, known_here};
 use super::redacted::without_passwords;
 use crate::cli::client::connection::Connection;
+use crate::cli::client::question::Address;
 use crate::cli::exit::Exit;
 use crate::cli::output::{complain, print};
 use crate::config;
@@ -18,16 +19,12 @@ const NOTE: &str = "The passwords of the settings and of the URLs of streams are
                     a secret of another form. Read it before you pass it on.";
 
 /// Makes the bundle and returns the exit code: it is done also if parts are missing.
-pub(in crate::cli::client) fn carry_out(
-    url: Option<OsString>,
-    ca: Option<OsString>,
-    file: Option<&OsStr>,
-) -> Exit {
+pub(in crate::cli::client) fn carry_out(address: Address, file: Option<&OsStr>) -> Exit {
     let now = now();
     let stamp = humantime::format_rfc3339_seconds(now).to_string();
     let folder = format!("orchestrator-support-{}", stamp.replace([':', '-'], ""));
     let path = file.map_or_else(|| PathBuf::from(format!("{folder}.tar.gz")), PathBuf::from);
-    let connection = connect(url, ca);
+    let connection = connect(address);
     let from = match &connection {
         Ok((_, shown)) => format!("the orchestrator at {shown}"),
         Err(_) => "no orchestrator".to_owned(),
@@ -63,10 +60,12 @@ pub(in crate::cli::client) fn carry_out(
     print(&format!("Written: {shown}\n{lacks}{NOTE}\n"))
 }
 
-fn connect(url: Option<OsString>, ca: Option<OsString>) -> Result<(Connection, String), String> {
+fn connect(address: Address) -> Result<(Connection, String), String> {
+    let Address { url, ca, key_file } = address;
     let (url, _) = config::server_url(url)?;
     let shown = url.to_string();
-    let connection = Connection::to(url, config::server_ca(ca))?;
+    let key = config::server_key(key_file)?;
+    let connection = Connection::to(url, config::server_ca(ca), key)?;
     Ok((connection, shown))
 }
 

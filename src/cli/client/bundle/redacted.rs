@@ -15,6 +15,9 @@ const REMOVED: &str = "…";
 static USER_INFO: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r#"[^\s"'<>/:@,;=(){}\[\]]+:[^\s"<>/]+@"#).ok());
 
+/// A key of a caller.
+static KEY: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new("ork_[A-Za-z0-9_-]{8,}").ok());
+
 /// A word for a secret, and its value.
 static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
     let words = "password|passwd|pwd|passphrase|secret|token|api[_-]?key";
@@ -28,6 +31,7 @@ static ASSIGNED: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// password elsewhere.
 pub(super) fn without_passwords(text: &str) -> String {
     let text = replaced(&USER_INFO, &without_those_of_urls(text), "…@");
+    let text = replaced(&KEY, &text, "ork_…");
     replaced(&ASSIGNED, &text, "${1}…")
 }
 

@@ -30,7 +30,11 @@ fn second(number: u64) -> Timestamp {
 
 fn dated(event: Event) -> [DatedEvent; 1] {
     let at = WallTime::from_micros(1);
-    [DatedEvent { at, event }]
+    [DatedEvent {
+        at,
+        origin: None,
+        event,
+    }]
 }
 
 fn joined() -> [DatedEvent; 1] {

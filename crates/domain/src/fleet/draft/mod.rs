@@ -19,6 +19,7 @@ use crate::incident::Incident;
 use crate::instance::{Instance, InstanceStatus};
 use crate::planned::Roll;
 use crate::probation::flapped;
+use crate::request::EventOrigin;
 use crate::stream::{Assignment, OrphanReason, Place, Stream};
 use crate::time::WallTime;
 use crate::withdrawal::HandedOver;
@@ -36,6 +37,8 @@ pub struct Draft<'f> {
     filled: usize,
     changes: Vec<Change>,
     events: Vec<Event>,
+    /// The origins of events that have another one than the command.
+    origins: BTreeMap<usize, Arc<EventOrigin>>,
     /// The incident to which the moves of the moment belong.
     incident: Option<IncidentId>,
     touched: BTreeMap<InstanceId, AssignmentVersion>,
@@ -43,6 +46,15 @@ pub struct Draft<'f> {
     scoring: Option<Scoring>,
     /// The reasons of its placements, by the instance that got the streams.
     placings: BTreeMap<InstanceId, Placing>,
+}
+
+/// What a draft has become.
+#[derive(Debug)]
+pub(crate) struct Drafted {
+    pub(crate) changes: Vec<Change>,
+    pub(crate) events: Vec<Event>,
+    /// The origins of some of the events, by their place.
+    pub(crate) origins: BTreeMap<usize, Arc<EventOrigin>>,
 }
 
 impl<'f> Draft<'f> {
@@ -60,6 +72,7 @@ impl<'f> Draft<'f> {
             filled: 0,
             changes: Vec::new(),
             events: Vec::new(),
+            origins: BTreeMap::new(),
             incident: None,
             scoring: None,
             touched: BTreeMap::new(),
@@ -67,10 +80,14 @@ impl<'f> Draft<'f> {
         }
     }
 
-    pub(crate) fn into_parts(mut self) -> (Vec<Change>, Vec<Event>) {
+    pub(crate) fn into_parts(mut self) -> Drafted {
         let placings = self.placings.into_values();
         self.changes.extend(placings.map(Change::Placing));
-        (self.changes, self.events)
+        Drafted {
+            changes: self.changes,
+            events: self.events,
+            origins: self.origins,
+        }
     }
 
     pub(crate) fn has_changes(&self) -> bool {
@@ -132,6 +149,14 @@ impl<'f> Draft<'f> {
     /// Writes down what happened.
     pub fn tell(&mut self, event: Event) {
         self.events.push(event);
+    }
+
+    /// Writes down what happened because of another order than the one that is decided.
+    pub fn tell_of(&mut self, event: Event, origin: Option<Arc<EventOrigin>>) {
+        if let Some(origin) = origin {
+            self.origins.insert(self.events.len(), origin);
+        }
+        self.tell(event);
     }
 
     /// Records an incident.
