@@ -9,6 +9,9 @@
 //! often as Prometheus scrapes. The scrapes are timed, also on an idle server and with series of each
 //! instance; what the counting of one heartbeat takes is timed alone.
 //!
+//! A second address of the same orchestrator asks for a key, one of a thousand. It is measured in turns with the first one,
+//! so the ratio is what the check of a key costs; the check is timed alone, too.
+//!
 //! `cargo bench --bench heartbeat`
 
 #![expect(
@@ -30,13 +33,17 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::future::join_all;
 use prometheus_client::registry::Registry;
+use resilient_orchestrator::actors::access::{Keyring, hash_of, new_secret};
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
 use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, start};
 use resilient_orchestrator::actors::telemetry::{AnswerLabel, BeatResult, Telemetry};
 use resilient_orchestrator::clock::Clock;
+use resilient_orchestrator::domain::access::{AccessKey, KeySecret, Role, ServerIdPattern};
 use resilient_orchestrator::domain::commands::{SaveStreams, StreamSpec};
-use resilient_orchestrator::http::{self, AppState, HttpSettings, Readiness};
-use resilient_orchestrator::store;
+use resilient_orchestrator::domain::ids::KeyId;
+use resilient_orchestrator::domain::time::WallTime;
+use resilient_orchestrator::http::{self, Access, AppState, Gate, HttpSettings, Phase, Readiness};
+use resilient_orchestrator::store::{self, StoredKey};
 
 use orders::self_filling;
 
@@ -48,20 +55,26 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(3);
 
 fn main() {
-    let (echo, [orchestrator, per_instance]) = (serve_echo(), serve_orchestrator());
+    let key = new_secret().expose();
+    let echo = serve_echo();
+    let [orchestrator, per_instance, guarded] = serve_orchestrator(&key);
+    let header = format!("Authorization: Bearer {key}\r\n");
     // What is allocated on the first use is no part of the measurement.
-    for address in [echo, orchestrator] {
-        rate(address, Duration::from_secs(1));
+    for (address, header) in [(echo, ""), (orchestrator, ""), (guarded, &header)] {
+        rate(address, Duration::from_secs(1), header);
     }
     let mut ratios = Vec::with_capacity(ROUNDS);
     let (mut kept, mut scrapes) = (Vec::with_capacity(ROUNDS), Vec::new());
+    let mut with_key = Vec::with_capacity(ROUNDS);
     for round in 1..=ROUNDS {
-        let (echoed, beaten) = (rate(echo, ROUND), rate(orchestrator, ROUND));
+        let (echoed, beaten) = (rate(echo, ROUND, ""), rate(orchestrator, ROUND, ""));
+        let checked = rate(guarded, ROUND, &header);
         let scraped = rate_with_scrapes(orchestrator, &mut scrapes);
         println!(
             "round {round}: echo {echoed:>8.0}/s   heartbeats {beaten:>8.0}/s, with scrapes \
-             {scraped:>8.0}/s"
+             {scraped:>8.0}/s, with a key {checked:>8.0}/s"
         );
+        with_key.push(checked / beaten);
         ratios.push(beaten / echoed);
         kept.push(scraped / beaten);
     }
@@ -81,6 +94,14 @@ fn main() {
         show_scrapes(what, (0..50).map(|_| scrape(address)).collect());
     }
     show_counting();
+    show_check(&key);
+    with_key.sort_by(f64::total_cmp);
+    println!(
+        "with a key {:.3} of the heartbeats without (median of {ROUNDS}, {:.3} to {:.3})",
+        with_key[ROUNDS / 2],
+        with_key[0],
+        with_key[ROUNDS - 1],
+    );
     println!(
         "heartbeats are {:.3} of the echo (median of {ROUNDS}, {:.3} to {:.3}); {} MiB resident",
         ratios[ROUNDS / 2],
@@ -95,13 +116,13 @@ fn name(number: usize) -> String {
 }
 
 /// What every worker sends, leased ones included.
-fn heartbeat(number: usize) -> String {
+fn heartbeat(number: usize, header: &str) -> String {
     let body = format!(
         r#"{{"server_id":"{}","current_streams":10,"status":"active","system_metrics":{{"cpu_percent":41.5,"memory_percent":63.2,"memory_used_gb":10.1,"memory_total_gb":16.0,"disk_percent":71.0,"disk_free_gb":120.5,"disk_total_gb":480.0,"load_average":[0.5,0.4,0.3],"uptime_seconds":86400}}}}"#,
         name(number)
     );
     format!(
-        "POST /heartbeat HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n\
+        "POST /heartbeat HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n{header}\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
@@ -112,8 +133,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Requests answered each second.
-fn rate(address: SocketAddr, during: Duration) -> f64 {
+/// Requests answered each second, each with a further header.
+fn rate(address: SocketAddr, during: Duration, header: &str) -> f64 {
     let (answered, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
     let began = now();
     thread::scope(|scope| {
@@ -125,7 +146,7 @@ fn rate(address: SocketAddr, during: Duration) -> f64 {
                 client.set_nodelay(true).expect("no delay");
                 let mut buffer = [0; 4_096];
                 while !is_over.load(Ordering::Relaxed) {
-                    let request = heartbeat(numbers.next().unwrap_or_default());
+                    let request = heartbeat(numbers.next().unwrap_or_default(), header);
                     client.write_all(request.as_bytes()).expect("a request");
                     let length = client.read(&mut buffer).expect("an answer");
                     assert!(buffer[..length].starts_with(b"HTTP/1.1 200 OK"));
@@ -152,7 +173,7 @@ fn rate_with_scrapes(address: SocketAddr, scrapes: &mut Vec<(Duration, usize)>) 
             }
             taken
         });
-        let beaten = rate(address, ROUND);
+        let beaten = rate(address, ROUND, "");
         over.send(()).expect("it scrapes");
         scrapes.extend(scraping.join().expect("scrapes"));
         beaten
@@ -204,6 +225,42 @@ fn show_counting() {
     );
 }
 
+/// What the check of a key takes, on one thread.
+fn show_check(key: &str) {
+    const TIMES: u32 = 1_000_000;
+    let ring = keyring(key);
+    let began = now();
+    for _ in 0..TIMES {
+        assert!(std::hint::black_box(ring.check(std::hint::black_box(key))).is_ok());
+    }
+    println!(
+        "checking a key takes {:?}",
+        now().duration_since(began) / TIMES
+    );
+}
+
+/// A thousand keys, with this one among them.
+fn keyring(key: &str) -> Keyring {
+    let ring = Keyring::new(Clock::real(Duration::ZERO), true);
+    let given = KeySecret::parse(key).expect("a key");
+    let secrets = (0..1_000).map(|_| new_secret()).chain([given]);
+    let keys = secrets.zip(1_i64..).map(|(secret, number)| StoredKey {
+        key: AccessKey {
+            id: KeyId::new(number),
+            name: format!("key-{number}"),
+            role: Role::Worker,
+            server_ids: vec![ServerIdPattern::parse("worker-*").expect("a pattern")],
+            created_at: WallTime::from_micros(0),
+            expires_at: Some(WallTime::from_micros(i64::MAX)),
+            revoked_at: None,
+            last_used_at: None,
+        },
+        hash: hash_of(&secret),
+    });
+    ring.replace(keys.collect());
+    ring
+}
+
 /// Resident memory, in KiB.
 fn resident() -> u64 {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -240,9 +297,11 @@ fn serve_echo() -> SocketAddr {
     address.recv().expect("an address")
 }
 
-/// Serves one orchestrator at two addresses; the second one shows series of each instance.
-fn serve_orchestrator() -> [SocketAddr; 2] {
+/// Serves one orchestrator at three addresses; the second one shows series of each instance, the third one asks for a
+/// key.
+fn serve_orchestrator(key: &str) -> [SocketAddr; 3] {
     let (ready, address) = mpsc::channel();
+    let key = key.to_owned();
     thread::spawn(move || {
         actix::System::new().block_on(async move {
             let mut metrics = Registry::default();
@@ -263,9 +322,23 @@ fn serve_orchestrator() -> [SocketAddr; 2] {
                 (bound, http::serve(listener, state).expect("a server"))
             });
             let [(first, serving), (second, also)] = servers;
-            ready.send([first, second]).expect("it is waited for");
-            let (first, second) = futures_util::future::join(serving, also).await;
-            first.and(second).expect("they serve");
+            let state = AppState::new(
+                orchestrator.clone(),
+                settings,
+                readiness.clone(),
+                Registry::default(),
+            );
+            let access = Access::new(keyring(&key), Vec::new(), Vec::new());
+            let cluster = orchestrator.cluster().clone();
+            let gate = Gate::guarded(cluster, Phase::Serving(state), access);
+            let listener = http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
+            let third = listener.local_addr().expect("an address");
+            let guarded = http::serve(listener, gate).expect("a server");
+            ready
+                .send([first, second, third])
+                .expect("it is waited for");
+            let served = futures_util::future::join3(serving, also, guarded).await;
+            served.0.and(served.1).and(served.2).expect("they serve");
         });
     });
     address.recv().expect("an address")
