@@ -19,6 +19,7 @@ use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
 use crate::domain::leadership::{carried_silence, last_beat};
 use crate::domain::ledger::Ledger;
+use crate::domain::series::SeriesPoint;
 use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::WallTime;
 use crate::store::{Guard, LoadProgress, LoadedFleet, Store, StoreError};
@@ -41,6 +42,7 @@ pub struct Loaded {
     pub(super) sender: Arc<dyn WebhookSender>,
     /// The keys of callers; none where no caller needs one.
     pub(super) keyring: Option<Keyring>,
+    pub(super) series: Vec<SeriesPoint>,
     /// Incidents that were under way when the orchestrator before ended, oldest first.
     pub(super) open_incidents: Vec<Incident>,
 }
@@ -74,6 +76,7 @@ impl Loaded {
         let incidents = store.incidents(&IncidentFilter::default(), most).await?;
         let alerts = KeptAlerts::from_store(store.as_ref()).await?;
         let webhooks = KeptWebhooks::from_store(store.as_ref()).await?;
+        let series = store.series().await?;
         let (instances, streams) = (fleet.instance_count(), fleet.listed_count());
         info!(term = guard.term.get(), instances, streams;
             "loaded {instances} instances and {streams} streams");
@@ -94,6 +97,7 @@ impl Loaded {
             webhooks,
             sender: Arc::new(NoSender),
             keyring: None,
+            series,
             open_incidents,
         })
     }

@@ -26,6 +26,7 @@
 //! | [`clean_up`] | process | deletes what is past its retention |
 //! | [`event_feed`] | process | hands events to log, counters and subscribers |
 //! | [`event_tail`] | process | announces new events with their numbers to readers that follow them |
+//! | [`series`] | process | keeps the recent past in numbers |
 //! | [`webhooks`] | process | notifies receivers outside of alerts and events |
 //! | [`access`] | process | makes and revokes keys of callers, and watches failed attempts |
 //!
@@ -40,7 +41,7 @@
 //! instance, identity,           one listener, or one question, each
 //! event_feed, event_tail,
 //! consistency, headroom, lost,
-//! waiting, webhooks, access
+//! series, waiting, webhooks, access
 //! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
 //! incident_events               reads the chain of an incident
@@ -86,6 +87,7 @@ pub mod recovery;
 pub mod refusal;
 pub mod registry;
 pub mod rolls;
+pub mod series;
 pub mod start;
 pub mod store_calls;
 pub mod supervisor;

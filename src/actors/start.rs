@@ -31,6 +31,7 @@ use super::orchestrator::Orchestrator;
 use super::recovery::{RecoveryActor, RecoveryLinks, RecoverySettings};
 use super::registry::Registry;
 use super::rolls::RollActor;
+use super::series::{SeriesActor, SeriesLinks};
 use super::supervisor::Supervisor;
 use super::telemetry::Telemetry;
 use super::waiting::WaitingWatch;
@@ -179,6 +180,7 @@ pub fn start(
         webhooks: kept_webhooks,
         sender,
         keyring,
+        series: saved_series,
         open_incidents,
         office,
         ..
@@ -343,6 +345,21 @@ pub fn start(
             vital("WebhookActor"),
         ),
     );
+    let (series, reserved_series) = reserve::<SeriesActor>(MAILBOX);
+    placement.begin_with_records(
+        reserved_series,
+        SeriesActor::new(
+            saved_series,
+            SeriesLinks {
+                access: access.clone(),
+                fleet: fleet.clone(),
+                registry: registry.clone(),
+            },
+            clock.clone(),
+            telemetry.clone(),
+            vital("SeriesActor"),
+        ),
+    );
     let fleet_links = FleetLinks {
         clock: clock.clone(),
         registry: registry.clone(),
@@ -486,6 +503,7 @@ pub fn start(
         webhooks,
         keyring,
         keys,
+        series,
         sender,
         polls_end: Arc::new(PollsEnd::default()),
     };

@@ -41,6 +41,8 @@ pub enum StoreOp {
     SaveHealth,
     /// A page of the system's history.
     ReadHealth,
+    /// Points of the recent past.
+    SaveSeries,
     /// A page of incidents, or one.
     ReadIncidents,
     /// A page of events.
@@ -71,6 +73,7 @@ impl StoreOp {
         Self::SaveSilence,
         Self::SaveHealth,
         Self::ReadHealth,
+        Self::SaveSeries,
         Self::ReadIncidents,
         Self::ReadEvents,
         Self::ReadPlacing,
@@ -94,6 +97,7 @@ impl StoreOp {
             Self::SaveSilence => "save_silence",
             Self::SaveHealth => "save_health",
             Self::ReadHealth => "read_health",
+            Self::SaveSeries => "save_series",
             Self::ReadIncidents => "read_incidents",
             Self::ReadEvents => "read_events",
             Self::ReadPlacing => "read_placing",

@@ -13,7 +13,7 @@ use super::problem::Problem;
 use super::requests::{AcknowledgeRequest, AlertsQuery, read_query};
 use super::state::{AppState, Load};
 use crate::actors::alerts::{Acknowledge, AskAlerts, NotAcknowledged};
-use crate::domain::alert::{Acknowledgement, Alert, AlertKind, Severity};
+use crate::domain::alert::{Acknowledgement, Alert, AlertCause, AlertKind, Severity};
 use crate::domain::ids::{AlertId, InstanceId, SilenceId};
 use crate::domain::planned::Requester;
 
@@ -37,10 +37,29 @@ pub(super) struct AlertAnswer {
     acknowledged: Option<SeenAnswer>,
     /// The silences that apply to it.
     silenced_by: Vec<SilenceId>,
+    /// What it is about: alerts with the same key belong together.
+    cause: CauseAnswer,
     /// What to do, in one line.
     advice: &'static str,
     /// The place in the documents that says more.
     runbook: &'static str,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = AlertCause)]
+struct CauseAnswer {
+    /// Stays the same while alerts about it open and close, such as `instance:worker-1`.
+    key: String,
+    text: String,
+}
+
+impl From<AlertCause> for CauseAnswer {
+    fn from(cause: AlertCause) -> Self {
+        Self {
+            key: cause.key,
+            text: cause.text,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,6 +85,7 @@ impl AlertAnswer {
         let is_open = alert.is_open();
         Self {
             silenced_by,
+            cause: alert.cause().into(),
             advice: rule.advice,
             runbook: rule.runbook,
             instances: alert.instances,

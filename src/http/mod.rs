@@ -64,6 +64,7 @@ mod resilience;
 mod retry;
 mod rolls;
 mod route_table;
+mod series;
 mod server;
 mod sessions;
 mod setting_list;

@@ -15,8 +15,8 @@ use super::requests::refuse_any;
 use super::{
     alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain,
     follow, health, instances, keys, logs, long_poll, moves, patterns, planned, quarantine,
-    rebalance, recovery, resilience, rolls, sessions, shown_settings, silences, status, streams,
-    webhooks, workers,
+    rebalance, recovery, resilience, rolls, series, sessions, shown_settings, silences, status,
+    streams, webhooks, workers,
 };
 use crate::domain::access::Permission;
 use crate::domain::leadership::Authority;
@@ -113,6 +113,8 @@ static ROUTES: &[Route] = routes![
         "Releases a stream that is quarantined or on trial: the failures of its owners are forgotten. One without an owner is placed at once, or waits like any other. `reason`; `dry_run=true` only says what would happen.";
     Current Shown View GET "/capacity" [None] capacity::show,
         "Shows whether the loss of any one instance, or of all with one value of a label, could be absorbed, and how many streams would have no home.";
+    Current Shown View GET "/capacity/loss" [Read] capacity::loss,
+        "Shows which streams would have no home if an `instance`, or all instances with a `label` (`key:value`), were lost.";
     Classic Shown View GET "/instances" [Read] instances::list,
         "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
     Classic ShownToWorker WorkState GET "/instances/{server_id}" [None] instances::detail,
@@ -203,6 +205,8 @@ static ROUTES: &[Route] = routes![
         "Silences alerts: `matchers` (`name`: `kind`, `instance` or `label:KEY`; `value`; `is_regex`), `until` or `for`, `reason`.";
     Current Ordered Operate DELETE "/resilience/silences/{id}" [None] silences::end,
         "Ends a silence.";
+    Current Shown View GET "/resilience/series" [Read] series::show,
+        "Shows the recent past in numbers, with the events that explain it; `name` (`heartbeats`, `failures`, `moves`, `waiting`, `instances`, `load`), `from` (default 1 h ago), `to`, `step`.";
     Current Shown View GET "/resilience/patterns" [Read] patterns::patterns,
         "Reports what failures have in common, with the evidence; `days` (default 7, at most 30).";
     Classic Ordered Operate POST "/resilience/recovery/{server_id}" [None] recovery::force,

@@ -23,6 +23,7 @@ use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::series::SeriesPoint;
 use crate::domain::time::WallTime;
 
 /// A store of the fleet.
@@ -204,6 +205,18 @@ pub trait Store: AccessStore + WebhookStore + Send + Sync + fmt::Debug + 'static
         before: Option<WallTime>,
         limit: u32,
     ) -> Result<Vec<HealthRecord>, StoreError>;
+
+    /// Saves points of the recent past; a point replaces the one that had its place. Not a fleet transaction.
+    ///
+    /// # Errors
+    /// If the store cannot be reached. Repeating is harmless.
+    async fn save_series(&self, points: &[SeriesPoint]) -> Result<(), StoreError>;
+
+    /// Returns all points of the recent past, in no particular order.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn series(&self) -> Result<Vec<SeriesPoint>, StoreError>;
 
     /// Deletes one bounded step of expired rows, and of the last heartbeats of instances that are
     /// not registered any more; returns how many rows were deleted. The caller repeats it while it

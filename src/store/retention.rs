@@ -172,6 +172,10 @@ pub const TABLES: &[(&str, Owner)] = &[
         "health_history",
         Owner::CleanUp("HEALTH_HISTORY_RETENTION and HEALTH_HISTORY_ROWS"),
     ),
+    (
+        "series",
+        Owner::Bounded("one row for each place of its rings: 4,176"),
+    ),
     ("metrics", Owner::CleanUp("METRICS_RETENTION")),
     (
         "last_beats",

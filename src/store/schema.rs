@@ -195,6 +195,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    series (resolution, place) {
+        resolution -> Text,
+        place -> BigInt,
+        slot -> BigInt,
+        samples -> BigInt,
+        heartbeats -> BigInt,
+        failures -> BigInt,
+        moves -> BigInt,
+        waiting -> BigInt,
+        instances -> BigInt,
+        load -> BigInt,
+    }
+}
+
+diesel::table! {
     last_beats (instance_id) {
         instance_id -> Text,
         at -> BigInt,

@@ -43,6 +43,7 @@ mod returned;
 mod rig;
 mod rolls;
 mod room;
+mod series;
 mod standstill;
 mod supervision;
 #[path = "../support_log/mod.rs"]

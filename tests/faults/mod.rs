@@ -24,6 +24,7 @@ use resilient_orchestrator::domain::health::HealthRecord;
 use resilient_orchestrator::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use resilient_orchestrator::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, KeyId};
 use resilient_orchestrator::domain::incident::{Incident, IncidentFilter};
+use resilient_orchestrator::domain::series::SeriesPoint;
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::webhook::{Announced, Delivery, DeliveryFilter};
 use resilient_orchestrator::store::{
@@ -643,6 +644,16 @@ impl Store for FaultyStore {
     ) -> Result<Vec<HealthRecord>, StoreError> {
         self.weather(Side::Reads).await?;
         self.inner.health(before, limit).await
+    }
+
+    async fn save_series(&self, points: &[SeriesPoint]) -> Result<(), StoreError> {
+        self.weather(Side::Writes).await?;
+        self.inner.save_series(points).await
+    }
+
+    async fn series(&self) -> Result<Vec<SeriesPoint>, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.series().await
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {

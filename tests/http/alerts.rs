@@ -129,6 +129,8 @@ async fn an_alert_is_acknowledged_with_a_note_that_outlives_a_restart() {
         &alert,
         &json!({"kind": "instance_failed", "severity": "warning", "repeats": 0}),
     );
+    let subject = alert["subject"].as_str().unwrap();
+    assert_eq!(alert["cause"]["key"], format!("instance:{subject}"));
     assert!(
         alert["advice"]
             .as_str()

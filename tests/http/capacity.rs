@@ -107,14 +107,17 @@ async fn room_for_failure_is_known_and_its_lack_is_an_alert() {
             "headroom_streams": 0,
             "worst_instance": {"server_id": "a", "streams": 5, "streams_without_home": 0},
             "by_label": [
-                {"label": "zone", "value": "x", "streams": 10, "streams_without_home": 5},
+                {"label": "zone", "value": "x", "streams": 10, "streams_without_home": 5,
+                    "stream_ids": [6, 7, 8, 9, 10]},
                 {"label": "zone", "value": "y", "streams": 0, "streams_without_home": 0}]})
     );
     world.assign("c", 2).await;
     let short = world.get("/capacity").await.ok();
     assert_has(
         &short,
-        &json!({"survives_one_instance": false, "headroom_streams": -2}),
+        &json!({"survives_one_instance": false, "headroom_streams": -2,
+            "worst_instance": {"server_id": "a", "streams": 5, "streams_without_home": 2,
+                "stream_ids": [4, 5]}}),
     );
     pass(6).await;
     let open = "/resilience/alerts?open=true&kind=no_room_for_failure";
@@ -137,4 +140,50 @@ async fn room_for_failure_is_known_and_its_lack_is_an_alert() {
             .unwrap()
             .is_empty()
     );
+}
+
+#[actix_web::test]
+async fn a_loss_names_the_streams_that_would_have_no_home() {
+    let world = World::start().await;
+    world.streams(1..=12).await;
+    for (id, zone) in [("a", "x"), ("b", "x"), ("c", "y")] {
+        let body = json!({"server_id": id, "max_streams": 5, "labels": {"zone": zone}});
+        register(&world, body).await;
+    }
+    world.assign("a", 5).await;
+    world.assign("b", 5).await;
+    let urgent = json!({"id": 10, "priority": 5});
+    world
+        .post("/streams", json!({"streams": [urgent]}))
+        .await
+        .ok();
+    assert_eq!(
+        world.get("/capacity/loss?instance=a").await.ok(),
+        json!({"instances": 1, "streams": 5, "streams_without_home": 0, "stream_ids": []})
+    );
+    assert_eq!(
+        world.get("/capacity/loss?label=zone:x").await.ok(),
+        json!({"instances": 2, "streams": 10, "streams_without_home": 5,
+            "stream_ids": [5, 6, 7, 8, 9]}),
+        "a recovery places stream 10 first"
+    );
+    let nothing = world.get("/capacity/loss?label=zone:y").await.ok();
+    assert_has(&nothing, &json!({"instances": 1, "streams": 0}));
+    let both = "/capacity/loss?label=zone:x&label=zone:y";
+    for (path, field, part) in [
+        ("/capacity/loss", "instance", "is missing"),
+        ("/capacity/loss?instance=a&label=zone:x", "label", "beside"),
+        ("/capacity/loss?label=zone", "label", "KEY:VALUE"),
+        ("/capacity/loss?label=zone:z", "label", "not a label of any"),
+        (both, "label", "not a label of any"),
+    ] {
+        let answer = world.get(path).await;
+        let problem = answer.problem(422);
+        let error = &problem["errors"][0];
+        let named = error["field"].as_str().unwrap();
+        assert!(named.starts_with(field), "{path}: {error}");
+        let reason = error["reason"].as_str().unwrap();
+        assert!(reason.contains(part), "{path}: {error}");
+    }
+    world.get("/capacity/loss?instance=z").await.problem(404);
 }

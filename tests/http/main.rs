@@ -30,6 +30,7 @@ mod request_ids;
 mod resilience;
 mod returning;
 mod rolls;
+mod series;
 mod streams;
 #[path = "../support_http/mod.rs"]
 mod support_http;

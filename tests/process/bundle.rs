@@ -120,6 +120,8 @@ fn a_bundle_has_everything_and_no_secret() {
         "incidents.json",
         "alerts.json",
         "patterns.json",
+        "series-heartbeats.json",
+        "series-load.json",
         "moves.json",
         "metrics.txt",
         "log.json",

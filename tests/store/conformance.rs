@@ -37,6 +37,7 @@ use resilient_orchestrator::domain::planned::{
 };
 use resilient_orchestrator::domain::quarantine::{OwnerFailure, OwnerFault, Quarantine, Suspicion};
 use resilient_orchestrator::domain::returns::Returns;
+use resilient_orchestrator::domain::series::{Resolution, SeriesPoint};
 use resilient_orchestrator::domain::stream::{
     AssignReason, Assignment, OrphanReason, Place, Stream,
 };
@@ -113,6 +114,7 @@ conformance! {
     alerts_are_kept_until_they_are_closed_and_old,
     silences_are_kept_until_their_end_is_old,
     the_health_history_is_bounded_by_time_and_rows,
+    a_point_of_a_series_replaces_the_one_of_its_place,
     the_census_counts,
     it_answers,
 }
@@ -1685,6 +1687,50 @@ async fn the_health_history_is_bounded_by_time_and_rows(store: AnyStore) {
     assert_eq!(store.prune(&many).await.unwrap(), 4);
     assert_eq!(store.prune(&many).await.unwrap(), 0);
     assert_eq!(moments(None, 99).await, micros(&[9, 8, 7]));
+}
+
+async fn a_point_of_a_series_replaces_the_one_of_its_place(store: AnyStore) {
+    let point = |resolution, slot, load| SeriesPoint {
+        resolution,
+        slot,
+        samples: 1,
+        heartbeats: 2,
+        failures: 3,
+        moves: 4,
+        waiting: 5,
+        instances: 6,
+        load,
+    };
+    let places = i64::try_from(Resolution::Fine.places()).unwrap();
+    assert_eq!(store.series().await.unwrap(), []);
+    let first = point(Resolution::Fine, 7, 1);
+    let others = [
+        point(Resolution::Fine, 8, i64::MAX.unsigned_abs()),
+        point(Resolution::Coarse, 7, 0),
+        point(Resolution::Coarse, -1, 0),
+    ];
+    store.save_series(&[first]).await.unwrap();
+    store.save_series(&others).await.unwrap();
+    let grown = SeriesPoint {
+        samples: 2,
+        ..first
+    };
+    store.save_series(&[grown]).await.unwrap();
+    let all = async || {
+        let mut found = store.series().await.unwrap();
+        found.sort_by_key(|point| (point.resolution, point.slot));
+        found
+    };
+    let [second, coarse, early] = others;
+    assert_eq!(all().await, [grown, second, early, coarse]);
+    let later = point(Resolution::Fine, 7 + places, 9);
+    store.save_series(&[later]).await.unwrap();
+    assert_eq!(all().await, [second, later, early, coarse]);
+    let many: Vec<_> = (0..places)
+        .map(|slot| point(Resolution::Fine, slot, 0))
+        .collect();
+    store.save_series(&many).await.unwrap();
+    assert_eq!(all().await.len(), many.len() + 2);
 }
 
 async fn the_census_counts(store: AnyStore) {

@@ -98,6 +98,7 @@ pub mod running_time;
 mod sample;
 #[cfg(feature = "openapi")]
 mod schemas;
+pub mod series;
 pub mod settings;
 pub mod spelling;
 pub mod startup;

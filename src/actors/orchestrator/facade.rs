@@ -25,6 +25,7 @@ use crate::actors::long_poll::PollsEnd;
 use crate::actors::recovery::RecoveryActor;
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Registry;
+use crate::actors::series::{SaveSeries, SeriesActor};
 use crate::actors::supervisor::Supervisor;
 use crate::actors::telemetry::Telemetry;
 use crate::actors::webhooks::{ChangeWebhooks, WebhookActor, WebhookSender, WebhookSettings};
@@ -62,6 +63,7 @@ pub struct Orchestrator {
     pub(in crate::actors) webhooks: Addr<WebhookActor>,
     pub(in crate::actors) keyring: Keyring,
     pub(in crate::actors) keys: Addr<AccessActor>,
+    pub(in crate::actors) series: Addr<SeriesActor>,
     pub(in crate::actors) sender: Arc<dyn WebhookSender>,
     pub(in crate::actors) polls_end: Arc<PollsEnd>,
     pub(in crate::actors) prover: Prover,
@@ -219,9 +221,10 @@ impl Orchestrator {
         let _ = self.fleet.send(Drain).await;
     }
 
-    /// Returns when the last heartbeats are saved, or could not be.
+    /// Returns when the last heartbeats and the points of the series are saved, or could not be.
     pub async fn flush(&self) {
-        let _ = self.heartbeats.send(Flush).await;
+        let (heartbeats, series) = (self.heartbeats.send(Flush), self.series.send(SaveSeries));
+        let _ = futures_util::future::join(heartbeats, series).await;
     }
 
     /// Gives up the leadership of the database, so that a standby takes over at once.

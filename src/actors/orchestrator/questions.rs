@@ -13,12 +13,17 @@ use crate::actors::health::{
 };
 use crate::actors::heartbeat_log::{AskHistory, History};
 use crate::actors::refusal::Refusal;
+use crate::actors::series::AskSeries;
 use crate::domain::consistency::Consistency;
-use crate::domain::headroom::Headroom;
-use crate::domain::ids::InstanceId;
+use crate::domain::headroom::{Headroom, HomelessStreams, Loss, LossScope, Unplaced};
+use crate::domain::ids::{InstanceId, StreamId};
 use crate::domain::lease::runs;
 use crate::domain::patterns::{Pattern, find_patterns};
-use crate::domain::queries::{FailedInstances, FleetFacts, FleetTotals, Totals};
+use crate::domain::queries::{
+    FailedInstances, FleetFacts, FleetTotals, HeadroomFacts, StreamsOfLost, Totals,
+};
+use crate::domain::series::{SeriesName, SeriesSpan};
+use crate::domain::time::WallTime;
 
 impl Orchestrator {
     /// How much there is of everything, and what of it runs now.
@@ -109,12 +114,64 @@ impl Orchestrator {
         headroom.ok_or(Refusal::ShuttingDown)
     }
 
+    /// What the loss of some instances would leave without a home; none if no instance is meant.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn loss(&self, scope: LossScope) -> Result<Option<Loss>, Refusal> {
+        let holders = self.ask(HeadroomFacts).await?;
+        // Many instances take a while to compare; no request waits for it on this thread.
+        let found = tokio::task::spawn_blocking(move || Loss::of(&holders, &scope));
+        found.await.map_err(|_| Refusal::ShuttingDown)
+    }
+
+    /// The streams of lost instances that would have no home, ascending, at most `most`. They are looked for a part
+    /// at a time, between which commands are decided.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn homeless(
+        &self,
+        scope: LossScope,
+        unplaced: Unplaced,
+        most: usize,
+    ) -> Result<Vec<StreamId>, Refusal> {
+        if unplaced.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut homeless = HomelessStreams::new(unplaced, most);
+        let mut after = None;
+        loop {
+            let scope = scope.clone();
+            let part = self.ask(StreamsOfLost { scope, after }).await?;
+            for stream in part.streams {
+                homeless.consider(stream);
+            }
+            after = part.next;
+            if after.is_none() {
+                return Ok(homeless.into_ids());
+            }
+        }
+    }
+
     /// A page of alerts.
     ///
     /// # Errors
     /// Only while the system ends.
     pub async fn alert_page(&self, question: AskAlerts) -> Result<AlertPage, Refusal> {
         ask(self.alerts.book(), question).await
+    }
+
+    /// The points of a series.
+    ///
+    /// # Errors
+    /// Only while the system ends.
+    pub async fn series(
+        &self,
+        name: SeriesName,
+        span: SeriesSpan,
+    ) -> Result<Vec<(WallTime, f64)>, Refusal> {
+        ask(&self.series, AskSeries { name, span }).await
     }
 
     /// The metrics of an instance.

@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::super::capacity::CapacityAnswer;
+use super::super::capacity::{CapacityAnswer, LossAnswer};
 use super::super::planned::{CancelAnswer, CordonAnswer, DrainAnswer, StatusAnswer};
 use super::super::requests::{
-    CordonRequest, DrainRequest, DryRunQuery, MaintenanceRequest, ReasonQuery, ReasonRequest,
-    RollRequest, RollsQuery,
+    CordonRequest, DrainRequest, DryRunQuery, LossQuery, MaintenanceRequest, ReasonQuery,
+    ReasonRequest, RollRequest, RollsQuery,
 };
 use super::super::rolls::RollAnswer;
 use super::answers::{object, of, told};
@@ -67,6 +67,11 @@ pub(super) fn calls() -> Vec<Call> {
             .refuses(404, UNKNOWN)
             .refuses(409, NO_ROOM),
         Call::get("/capacity").answers_with::<CapacityAnswer>(),
+        Call::get("/capacity/loss")
+            .query::<LossQuery>()
+            .example(json!({"instance": "worker-1"}))
+            .answers_with::<LossAnswer>()
+            .refuses(404, UNKNOWN),
         Call::post("/rolls")
             .query::<DryRunQuery>()
             .optional_body::<RollRequest>(json!({

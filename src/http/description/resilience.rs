@@ -10,8 +10,10 @@ use super::super::patterns::{PatternAnswer, PatternsAnswer};
 use super::super::recovery::{EmergencyAnswer, ForcedAnswer};
 use super::super::requests::{
     BrakeRequest, EmergencyQuery, ForceRequest, HistoryQuery, IncidentsQuery, PatternsQuery,
+    SeriesQuery,
 };
 use super::super::resilience::{ChainAnswer, ConsistencyAnswer, IncidentAnswer};
+use super::super::series::SeriesAnswer;
 use super::answers::{found, object, of, told};
 use super::call::Call;
 use super::instances::UNKNOWN;
@@ -32,6 +34,10 @@ pub(super) fn calls() -> Vec<Call> {
                     .list("history", of::<RecordAnswer>())
                     .page::<Time>(),
             ),
+        Call::get("/resilience/series")
+            .query::<SeriesQuery>()
+            .example(json!({"name": "heartbeats", "from": "1h", "step": "1m"}))
+            .answers(told::<SeriesAnswer>()),
         Call::get("/resilience/patterns")
             .query::<PatternsQuery>()
             .example(json!({"days": 7}))

@@ -45,9 +45,9 @@ pub(super) use planned::{
 };
 pub(super) use queries::{
     AlertsQuery, AssignmentsQuery, ChangesQuery, DryRunQuery, EmergencyQuery, EventsQuery,
-    FollowQuery, HistoryQuery, IncidentsQuery, InstancesQuery, LogsQuery, MetricsQuery,
-    PatternsQuery, ReasonQuery, RebalanceQuery, RemovalQuery, RollsQuery, StoryQuery, StreamQuery,
-    StreamsQuery, TakeOverQuery,
+    FollowQuery, HistoryQuery, IncidentsQuery, InstancesQuery, LogsQuery, LossQuery, MetricsQuery,
+    PatternsQuery, ReasonQuery, RebalanceQuery, RemovalQuery, RollsQuery, SeriesQuery, StoryQuery,
+    StreamQuery, StreamsQuery, TakeOverQuery,
 };
 pub(super) use query::{read_query, refuse_any};
 pub(super) use reading::{DescribedField, Record, read_json};

@@ -7,7 +7,7 @@ use log::LevelFilter;
 use serde_json::{Value, json};
 
 use super::limits::{GROUP_LENGTH, MAX_SAFE_INTEGER, NAME_LENGTH, check_text};
-use super::reading::{Record, Refused, Slot};
+use super::reading::{Record, Refused, Rule, Slot, required_types as required};
 use super::request::request;
 use super::rules::{parsed, server_id, text, word};
 use super::schema;
@@ -19,6 +19,7 @@ use super::why::{Why, why};
 use crate::domain::alert::{AlertFilter, AlertKind};
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::events::Event;
+use crate::domain::headroom::LossScope;
 use crate::domain::ids::{
     AlertId, AssignmentVersion, Incarnation, IncidentId, InstanceId, RollId, StreamId,
 };
@@ -27,6 +28,7 @@ use crate::domain::instance::InstanceStatus;
 use crate::domain::planned::Requester;
 use crate::domain::queries::{InstanceList, NameFilter, StreamFilter};
 use crate::domain::reason::RebalanceReason;
+use crate::domain::series::{SeriesName, SeriesSpan, SpanFault};
 use crate::domain::stream::StreamState;
 use crate::domain::time::WallTime;
 use crate::http::shown_url::Urls;
@@ -250,6 +252,85 @@ request! {
         before: Option<WallTime> = time(),
         /// The same.
         after: Option<WallTime> = time(),
+    }
+}
+
+request! {
+    /// `GET /resilience/series`: which numbers, and of which time.
+    pub(in crate::http) struct SeriesQuery {
+        /// The series.
+        name: SeriesName = word(SeriesName::ALL, SeriesName::as_str),
+        /// The begin: a time, or how long ago (default 1 h before the end).
+        from: Option<Past> = past(),
+        /// The end: a time, or how long ago (default now).
+        to: Option<Past> = past(),
+        /// The time of one point: seconds, or a text like `5m`; a multiple of 10 s, or of 5 min if the begin is
+        /// more than 6 h ago.
+        step: Option<Duration> = step(),
+    }
+    check series_span
+}
+
+required!(SeriesName);
+
+fn step() -> impl Rule<Value = Duration> {
+    let shown = || {
+        let seconds = json!({"type": "number", "exclusiveMinimum": 0});
+        json!({"anyOf": [seconds, schema::duration_text()]})
+    };
+    parsed(shown, |text| {
+        let seconds = text.parse::<f64>().ok();
+        let read = match seconds {
+            Some(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+            None => humantime::parse_duration(text).ok(),
+        };
+        read.filter(|step| !step.is_zero())
+            .ok_or_else(|| "must be seconds as a number above 0, or a text like 5m".to_owned())
+    })
+}
+
+fn series_span(draft: &<SeriesQuery as Record>::Draft) -> Refused {
+    past_span(&draft.from, &draft.to)
+}
+
+impl SeriesQuery {
+    /// Returns the time that is meant; `now` is what durations are counted from.
+    ///
+    /// # Errors
+    /// If the points of that time are not kept so, or are too many.
+    pub(in crate::http) fn span(&self, now: WallTime) -> Result<SeriesSpan, SpanFault> {
+        let moment = |past: Option<Past>| past.map(|past| past.until(now));
+        SeriesSpan::new(now, moment(self.from), moment(self.to), self.step)
+    }
+}
+
+request! {
+    /// `GET /capacity/loss`: what is lost. Either an instance or labels.
+    pub(in crate::http) struct LossQuery {
+        /// The instance.
+        instance: Option<InstanceId> = server_id(),
+        /// All instances with all of these labels, at most 16.
+        label: Option<Vec<String>> = LabelFilters,
+    }
+    check loss_scope
+}
+
+fn loss_scope(draft: &<LossQuery as Record>::Draft) -> Refused {
+    let mut refused = Refused::default();
+    match (&draft.instance, &draft.label) {
+        (None, None) => refused.note("instance", "is missing: name an instance, or a `label`"),
+        (Some(_), Some(_)) => refused.note("label", "cannot be given beside `instance`"),
+        (Some(_), None) | (None, Some(_)) => {}
+    }
+    refused
+}
+
+impl From<LossQuery> for LossScope {
+    fn from(query: LossQuery) -> Self {
+        match query.instance {
+            Some(instance) => Self::Instance(instance),
+            None => Self::Labels(query.label.unwrap_or_default()),
+        }
     }
 }
 

@@ -17,6 +17,7 @@ use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::instance::Instance;
 use crate::domain::planned::Roll;
+use crate::domain::series::SeriesPoint;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 use crate::domain::timeline::Recent;
@@ -286,6 +287,19 @@ impl Store for MemoryStore {
             .take(limit as usize)
             .map(|(_, record)| record.clone())
             .collect())
+    }
+
+    async fn save_series(&self, points: &[SeriesPoint]) -> Result<(), StoreError> {
+        let mut tables = self.tables();
+        let places = points
+            .iter()
+            .map(|point| ((point.resolution, point.place()), *point));
+        tables.series.extend(places);
+        Ok(())
+    }
+
+    async fn series(&self) -> Result<Vec<SeriesPoint>, StoreError> {
+        Ok(self.tables().series.values().copied().collect())
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {

@@ -16,6 +16,7 @@ use crate::domain::ids::{
 use crate::domain::incident::Incident;
 use crate::domain::instance::Instance;
 use crate::domain::planned::Roll;
+use crate::domain::series::{Resolution, SeriesPoint};
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 use crate::store::access::StoredKey;
@@ -43,6 +44,7 @@ pub(super) struct Tables {
     pub(super) alerts: BTreeMap<AlertId, Alert>,
     pub(super) silences: BTreeMap<SilenceId, Silence>,
     pub(super) health: BTreeMap<WallTime, HealthRecord>,
+    pub(super) series: BTreeMap<(Resolution, i64), SeriesPoint>,
     pub(super) webhooks: WebhookTables,
     pub(super) keys: BTreeMap<KeyId, StoredKey>,
     /// The last id of a key that was used.

@@ -28,6 +28,7 @@ use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
 use crate::domain::leadership::{NodeName, RunId};
+use crate::domain::series::SeriesPoint;
 use crate::domain::time::WallTime;
 use crate::store::census::Census;
 use crate::store::contract::Store;
@@ -364,6 +365,16 @@ impl Store for PostgresStore {
     ) -> Result<Vec<HealthRecord>, StoreError> {
         self.read(move |c| operations::health(c, before, limit).boxed())
             .await
+    }
+
+    async fn save_series(&self, points: &[SeriesPoint]) -> Result<(), StoreError> {
+        let points = points.to_vec();
+        self.write(move |c| async move { operations::save_series(c, &points).await }.boxed())
+            .await
+    }
+
+    async fn series(&self) -> Result<Vec<SeriesPoint>, StoreError> {
+        self.read(|c| operations::series(c).boxed()).await
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {

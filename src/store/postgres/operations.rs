@@ -25,6 +25,7 @@ use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::series::SeriesPoint;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 use crate::store::census::Census;
@@ -36,12 +37,12 @@ use crate::store::retention::Expiry;
 use crate::store::retention::{PRUNE_FORGOTTEN, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
 use crate::store::rows::{
     AlertRow, BeatRow, HealthRow, IncidentRow, InstanceRow, MetricsRow, PlacementRow, PlacingRow,
-    RollRow, SilenceRow, StoredEventRow, StreamRow,
+    RollRow, SeriesRow, SilenceRow, StoredEventRow, StreamRow,
 };
 use crate::store::save::Save;
 use crate::store::schema::{
     alerts, beat_watermark, events, fleet_state, health_history, incidents, instances, last_beats,
-    metrics, placements, placings, rolls, silences, streams,
+    metrics, placements, placings, rolls, series, silences, streams,
 };
 use crate::store::stored_event::StoredEvent;
 use crate::store::write_set::WriteSet;
@@ -735,6 +736,31 @@ pub(super) async fn health(
     }
     let rows: Vec<HealthRow> = wanted.load(c).await?;
     rows.into_iter().map(HealthRecord::try_from).collect()
+}
+
+pub(super) async fn save_series(
+    c: &mut Connection,
+    points: &[SeriesPoint],
+) -> Result<(), StoreError> {
+    let rows: Vec<SeriesRow> = points.iter().map(SeriesRow::from).collect();
+    for rows in rows.chunks(rows_per_statement(SeriesRow::WIDTH)) {
+        diesel::insert_into(series::table)
+            .values(rows)
+            .on_conflict((series::resolution, series::place))
+            .do_update()
+            .set(
+                incoming!(series: slot, samples, heartbeats, failures, moves, waiting, instances,
+                load),
+            )
+            .execute(c)
+            .await?;
+    }
+    Ok(())
+}
+
+pub(super) async fn series(c: &mut Connection) -> Result<Vec<SeriesPoint>, StoreError> {
+    let rows: Vec<SeriesRow> = series::table.select(SeriesRow::as_select()).load(c).await?;
+    rows.into_iter().map(SeriesPoint::try_from).collect()
 }
 
 pub(super) async fn prune(c: &mut Connection, expiry: &Expiry) -> Result<u64, StoreError> {

@@ -11,6 +11,7 @@ mod placement;
 mod placing;
 mod roll;
 mod row_at;
+mod series;
 mod stream;
 mod watch;
 
@@ -19,5 +20,6 @@ pub(super) use instance::InstanceRow;
 pub(super) use placement::PlacementRow;
 pub(super) use placing::PlacingRow;
 pub(super) use roll::RollRow;
+pub(super) use series::SeriesRow;
 pub(super) use stream::StreamRow;
 pub(super) use watch::{AlertRow, HealthRow, SilenceRow};

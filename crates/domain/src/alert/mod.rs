@@ -1,10 +1,12 @@
 //! What an operator should look at: opened once, closed when it is over.
 //!
-//! `book` opens, rewords and closes them, and `cause` keeps one cause from opening several. All that changes
+//! `book` opens, rewords and closes them, `cause` keeps one cause from opening several, and `group` says which
+//! belong together all the same. All that changes
 //! the book is `News`: of actors that watch something, of saved events (`news`), and of breakers (`outage`).
 
 mod book;
 mod cause;
+mod group;
 mod kind;
 mod lost;
 mod news;
@@ -15,6 +17,7 @@ mod silence;
 
 pub use book::{AlertBook, MAX_CLOSED, Raised};
 pub use cause::untold;
+pub use group::AlertCause;
 pub use kind::{
     Acknowledgement, Alert, AlertFilter, AlertKind, FLEET, MAX_LISTED, Severity, subject_of,
 };

@@ -10,55 +10,25 @@
 //! Nothing here walks the streams: the fleet keeps the counts. An instance costs as many steps as it has
 //! kinds of needs, and a search for room per kind only if the streams do not all fit the free places.
 
+mod loss;
+mod packing;
+#[cfg(test)]
+mod tests;
+
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
 use crate::ids::InstanceId;
-use crate::instance::Instance;
-use crate::placement::{Need, Room};
+use packing::{Takers, streams_of};
+
+pub use loss::{HomelessStream, HomelessStreams, Loss, LossScope};
+pub use packing::{Holder, Unplaced};
 
 /// A label with more values than this is the name of something, not a place that can be lost.
 const MOST_VALUES: usize = 1_000;
 
 /// So is a label with more values than this of which each instance has one of its own.
 const MOST_UNSHARED_VALUES: usize = 20;
-
-/// What is known of one instance.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Holder {
-    /// What is saved about it.
-    pub instance: Arc<Instance>,
-    /// How many streams it owns that need nothing.
-    pub plain: usize,
-    /// Its other streams, by what they need.
-    pub choosy: BTreeMap<Need, usize>,
-    /// What it may be given.
-    pub free: Room,
-}
-
-impl Holder {
-    /// Returns how many streams it owns.
-    pub fn streams(&self) -> usize {
-        self.plain + self.choosy.values().sum::<usize>()
-    }
-
-    /// Returns the sum of the weights of its streams.
-    fn weight(&self) -> usize {
-        let weighs = |(need, count): (&Need, &usize)| count.saturating_mul(need.weight as usize);
-        let choosy = self.choosy.iter().map(weighs);
-        choosy.fold(self.plain, usize::saturating_add)
-    }
-
-    /// Returns how many streams that need nothing it may be given.
-    fn places(&self) -> usize {
-        if self.instance.takes_moves() {
-            self.free.streams.min(self.free.weight) as usize
-        } else {
-            0
-        }
-    }
-}
 
 /// The streams that would have no home.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +39,8 @@ pub struct InstanceLoss {
     pub streams: usize,
     /// How many of them would have no home.
     pub homeless: usize,
+    /// Those, by what they need.
+    pub unplaced: Unplaced,
 }
 
 /// The loss of all instances with one value of a label.
@@ -81,6 +53,8 @@ pub struct LabelLoss {
     pub streams: usize,
     /// How many of them would have no home.
     pub homeless: usize,
+    /// Those, by what they need.
+    pub unplaced: Unplaced,
 }
 
 /// What the fleet can absorb.
@@ -125,22 +99,28 @@ impl Headroom {
                 instance: holder.instance.id.clone(),
                 streams: holder.streams(),
                 homeless: fleet.homeless(&[index]),
+                unplaced: Unplaced::default(),
             });
         headroom.worst = losses
             .filter(|loss| loss.streams > 0)
             .max_by_key(|loss| (loss.homeless, loss.streams, Reverse(loss.instance.clone())));
+        if let Some(worst) = headroom.worst.as_mut().filter(|worst| worst.homeless > 0) {
+            let is_worst = |holder: &Holder| holder.instance.id == worst.instance;
+            let index = holders.iter().position(is_worst);
+            worst.unplaced = fleet.unplaced(index.as_slice());
+        }
         headroom.spare = spare(holders, &headroom);
         headroom.by_label = places(holders)
             .into_iter()
-            .map(|((label, value), lost)| LabelLoss {
-                label: label.to_owned(),
-                value: value.to_owned(),
-                streams: lost
-                    .iter()
-                    .filter_map(|index| holders.get(*index))
-                    .map(Holder::streams)
-                    .sum(),
-                homeless: fleet.homeless(&lost),
+            .map(|((label, value), lost)| {
+                let unplaced = fleet.unplaced(&lost);
+                LabelLoss {
+                    label: label.to_owned(),
+                    value: value.to_owned(),
+                    streams: streams_of(holders, &lost),
+                    homeless: unplaced.values().sum(),
+                    unplaced,
+                }
             })
             .collect();
         headroom
@@ -212,75 +192,3 @@ fn places(holders: &[Holder]) -> BTreeMap<(&str, &str), Vec<usize>> {
     });
     by_value
 }
-
-/// The instances that take streams, those with most room first.
-struct Takers<'h> {
-    holders: &'h [Holder],
-    by_room: Vec<usize>,
-    places: usize,
-}
-
-impl<'h> Takers<'h> {
-    fn of(holders: &'h [Holder], places: usize) -> Self {
-        let mut by_room: Vec<usize> = (0..holders.len()).collect();
-        by_room.retain(|index| {
-            holders
-                .get(*index)
-                .is_some_and(|holder| holder.places() > 0)
-        });
-        by_room.sort_by_key(|index| Reverse(holders.get(*index).map(Holder::places)));
-        Self {
-            holders,
-            by_room,
-            places,
-        }
-    }
-
-    /// Returns how many streams of the lost instances would have no home.
-    fn homeless(&self, lost: &[usize]) -> usize {
-        let lost_holders = || lost.iter().filter_map(|index| self.holders.get(*index));
-        let plain: usize = lost_holders().map(|holder| holder.plain).sum();
-        let mut choosy: BTreeMap<&Need, usize> = BTreeMap::new();
-        for holder in lost_holders() {
-            for (need, count) in &holder.choosy {
-                *choosy.entry(need).or_default() += count;
-            }
-        }
-        let mut places = self.places - lost_holders().map(Holder::places).sum::<usize>();
-        let mut needs: Vec<(&Need, usize)> = choosy.into_iter().collect();
-        needs.sort_by_key(|(need, _)| Reverse((need.requires.len(), need.weight)));
-        let is_lost: BTreeSet<usize> = lost.iter().copied().collect();
-        let mut filled: BTreeMap<usize, Room> = BTreeMap::new();
-        let mut homeless = 0;
-        for (need, count) in needs {
-            let mut left = count;
-            for index in self.by_room.iter().filter(|index| !is_lost.contains(index)) {
-                if left == 0 {
-                    break;
-                }
-                let Some(holder) = self.holders.get(*index) else {
-                    continue;
-                };
-                if !need.is_met_by(&holder.instance.labels) {
-                    continue;
-                }
-                let room = filled.get(index).copied().unwrap_or(holder.free);
-                let fit = room.streams.min(room.weight / need.weight.max(1));
-                let taken = left.min(fit as usize);
-                if taken == 0 {
-                    continue;
-                }
-                let after = room.beside_many(taken, need.weight);
-                places -=
-                    (room.streams.min(room.weight) - after.streams.min(after.weight)) as usize;
-                filled.insert(*index, after);
-                left -= taken;
-            }
-            homeless += left;
-        }
-        homeless + plain.saturating_sub(places)
-    }
-}
-
-#[cfg(test)]
-mod tests;

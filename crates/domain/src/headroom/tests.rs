@@ -68,6 +68,7 @@ fn the_instances_of_one_label_are_lost_together() {
     let found = headroom(&ledger);
     assert!(found.survives_one_instance());
     let loss = |value: &str, streams| LabelLoss {
+        unplaced: Unplaced::new(),
         label: "zone".to_owned(),
         value: value.to_owned(),
         streams,

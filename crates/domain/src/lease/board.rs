@@ -34,7 +34,7 @@ type Row = Arc<[Cell]>;
 #[derive(Debug, Default)]
 pub struct LeaseBoard {
     rows: RwLock<Vec<Row>>,
-    /// Seats that nobody has.
+    /// Seats without an instance.
     vacant: Mutex<Vec<(Row, usize)>>,
 }
 

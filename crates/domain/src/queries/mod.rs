@@ -11,6 +11,7 @@ mod explain;
 mod filter;
 mod headroom;
 mod instances;
+mod loss;
 mod planned;
 mod query;
 mod recovered;
@@ -29,6 +30,7 @@ pub use explain::{ExplainInstance, ExplainStream, InstanceExplained, StreamExpla
 pub use filter::{NameFilter, StreamFilter};
 pub use headroom::HeadroomFacts;
 pub use instances::{InstanceDetail, InstanceLine, InstanceList};
+pub use loss::{LostPart, StreamsOfLost};
 pub use planned::{DrainReport, DrainStatus, OpenRolls, RollDetail, RollList};
 pub use query::{Page, Query, UnknownCursor};
 pub use recovered::VerifyRecovery;

@@ -11,7 +11,7 @@ use crate::config;
 
 /// The file of each route that is asked, with its meaning. Those that need no actor and no database come first:
 /// they are answered when others are not.
-const ROUTES: [(&str, &str, &str); 16] = [
+const ROUTES: [(&str, &str, &str); 22] = [
     ("log.json", "/logs?limit=1000", "the last lines of its log"),
     (
         "settings.json",
@@ -58,6 +58,36 @@ const ROUTES: [(&str, &str, &str); 16] = [
         "the last points of the health",
     ),
     (
+        "series-heartbeats.json",
+        "/resilience/series?name=heartbeats&from=24h",
+        "heartbeats of the last day",
+    ),
+    (
+        "series-failures.json",
+        "/resilience/series?name=failures&from=24h",
+        "failures of the last day",
+    ),
+    (
+        "series-moves.json",
+        "/resilience/series?name=moves&from=24h",
+        "moves of the last day",
+    ),
+    (
+        "series-waiting.json",
+        "/resilience/series?name=waiting&from=24h",
+        "waiting streams of the last day",
+    ),
+    (
+        "series-instances.json",
+        "/resilience/series?name=instances&from=24h",
+        "active instances of the last day",
+    ),
+    (
+        "series-load.json",
+        "/resilience/series?name=load&from=24h",
+        "load of the last day",
+    ),
+    (
         "patterns.json",
         "/resilience/patterns",
         "what failures have in common",
@@ -92,7 +122,7 @@ impl Part {
 
     /// Returns its line in the MANIFEST.
     pub(super) fn line(&self) -> String {
-        let part = format!("{:<20} {}", self.name, self.meaning);
+        let part = format!("{:<22} {}", self.name, self.meaning);
         match (self.missing(), &self.refusal) {
             (Some(reason), _) => format!("{part}; MISSING: {reason}"),
             (None, Some(refusal)) => format!("{part}; REFUSED: {refusal}"),

@@ -20,6 +20,7 @@ use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{Epoch, IncidentId, InstanceId};
 use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::series::SeriesPoint;
 use crate::domain::time::WallTime;
 use crate::store::census::Census;
 use crate::store::contract::Store;
@@ -322,6 +323,16 @@ impl Store for SqliteStore {
     ) -> Result<Vec<HealthRecord>, StoreError> {
         self.read(move |c| operations::health(c, before, limit))
             .await
+    }
+
+    async fn save_series(&self, points: &[SeriesPoint]) -> Result<(), StoreError> {
+        let points = points.to_vec();
+        self.write(move |c| operations::save_series(c, &points))
+            .await
+    }
+
+    async fn series(&self) -> Result<Vec<SeriesPoint>, StoreError> {
+        self.read(operations::series).await
     }
 
     async fn prune(&self, expiry: &Expiry) -> Result<u64, StoreError> {

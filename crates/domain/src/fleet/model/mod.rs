@@ -106,6 +106,17 @@ impl Fleet {
         self.instances.values()
     }
 
+    /// The instances from a name on, ascending.
+    pub fn instances_from<'f>(
+        &'f self,
+        id: &InstanceId,
+    ) -> impl Iterator<Item = &'f InstanceSlot> + use<'f> {
+        let names = (Bound::Included(id), Bound::Unbounded);
+        self.instances
+            .range::<InstanceId, _>(names)
+            .map(|(_, slot)| slot)
+    }
+
     /// Instances, newest registration first; only those older than `after`, if it is given.
     pub fn instances_newest_first(
         &self,

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::InstanceSlot;
+use super::slots::InstanceSlot;
 use crate::ids::InstanceId;
 use crate::instance::InstanceStatus;
 use crate::time::WallTime;
