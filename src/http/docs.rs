@@ -24,7 +24,14 @@ pub(super) struct Page {
     bytes: Bytes,
     etag: String,
     is_compressed: bool,
+    caching: &'static str,
 }
+
+/// A client asks each time whether the page has changed.
+const ASK_AGAIN: &str = "no-cache";
+
+/// A client keeps the page: another content has another name.
+const KEEP: &str = "public, max-age=31536000, immutable";
 
 impl fmt::Debug for Page {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -44,6 +51,7 @@ impl Page {
             etag: format!("\"{:016x}\"", hasher.finish()),
             bytes,
             is_compressed: false,
+            caching: ASK_AGAIN,
         }
     }
 
@@ -52,10 +60,19 @@ impl Page {
         &self.bytes
     }
 
-    fn compressed(content_type: &'static str, bytes: &'static [u8]) -> Self {
+    /// Creates a page from what is compressed with gzip.
+    pub(super) fn compressed(content_type: &'static str, bytes: &'static [u8]) -> Self {
         Self {
             is_compressed: true,
             ..Self::of(content_type, bytes)
+        }
+    }
+
+    /// Has clients keep it without asking again.
+    pub(super) fn kept(self) -> Self {
+        Self {
+            caching: KEEP,
+            ..self
         }
     }
 
@@ -63,14 +80,14 @@ impl Page {
     ///
     /// # Errors
     /// Returns 406 if the client does not take it as it is stored.
-    fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, Problem> {
+    pub(super) fn answer(&self, request: &HttpRequest) -> Result<HttpResponse, Problem> {
         let mut response = match has_it(request, &self.etag) {
             true => HttpResponse::NotModified(),
             false => HttpResponse::Ok(),
         };
         response
             .insert_header((header::ETAG, self.etag.as_str()))
-            .insert_header((header::CACHE_CONTROL, "no-cache"))
+            .insert_header((header::CACHE_CONTROL, self.caching))
             .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
             .insert_header((header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
             .insert_header((header::REFERRER_POLICY, "no-referrer"));
@@ -103,7 +120,7 @@ fn has_it(request: &HttpRequest, etag: &str) -> bool {
 }
 
 /// Returns whether a client takes gzip. One that says nothing takes everything (RFC 9110).
-fn takes_gzip(request: &HttpRequest) -> bool {
+pub(super) fn takes_gzip(request: &HttpRequest) -> bool {
     let lists: Vec<&str> = request
         .headers()
         .get_all(header::ACCEPT_ENCODING)

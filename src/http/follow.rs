@@ -15,6 +15,7 @@
 //! | what | consequence |
 //! | --- | --- |
 //! | nothing happens for [`COMMENT_INTERVAL`] | a comment, so that proxies and clients know that the connection lives |
+//! | it asked for `figures` or `beats`, and one changes | a frame without a number (`figures.rs`): it is no event, and no client resumes after it |
 //! | the client reads too slowly, and announcements are lost | a last frame `lagged`, then the end |
 //! | the moment of `to` has come | the end, after the next comment at the latest |
 //! | the client reads nothing | the connection ends (`connection/mod.rs`) |
@@ -43,6 +44,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use super::access::Sender;
 use super::connection::{Connection, MAX_PIECE};
 use super::events::EventAnswer;
+use super::figures::Pulse;
 use super::problem::Problem;
 use super::requests::{FollowQuery, MAX_SAFE_INTEGER, parse_integer, read_query};
 use super::state::AppState;
@@ -81,6 +83,7 @@ pub(super) async fn follow(
     let announcements = state.orchestrator().follow_events().await?;
     let newest = announcements.newest;
     let now = state.orchestrator().clock().wall();
+    let pulse = Pulse::begin(&state, query.figures.unwrap_or(false), query.beats.clone());
     let mut filter = query.filter(now);
     let start = beginning(&state, (named, after), filter.from, newest).await?;
     if resumed.is_some() || after.is_none() {
@@ -107,6 +110,7 @@ pub(super) async fn follow(
         },
         events: announcements.events,
         comments,
+        pulse,
         connection: Connection::of(&request),
         sender,
         _seat: seat,
@@ -197,6 +201,7 @@ struct Follower {
     stage: Stage,
     events: Receiver<Arc<AnnouncedEvent>>,
     comments: Interval,
+    pulse: Pulse,
     connection: Option<Connection>,
     sender: Sender,
     _seat: OwnedSemaphorePermit,
@@ -267,6 +272,7 @@ impl Follower {
             let received = tokio::select! {
                 biased;
                 () = ended(&self.state, &self.sender, self.connection.as_ref()) => return None,
+                text = self.pulse.next() => return Some(text),
                 received = self.events.recv() => received,
                 _ = self.comments.tick() => return Some(": no event\n\n".to_owned()),
             };

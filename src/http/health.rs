@@ -60,14 +60,19 @@ fn rules(report: &HealthReport) -> Vec<RuleAnswer> {
 pub(super) async fn health(state: Data<AppState>) -> Result<Json<Told<HealthAnswer>>, Problem> {
     let _permit = state.admit(Load::Read)?;
     let report = state.orchestrator().system_health().await?;
-    Ok(Json(state.told(HealthAnswer {
+    Ok(Json(state.told(health_answer(&report))))
+}
+
+/// Returns the verdict as answers show it.
+pub(super) fn health_answer(report: &HealthReport) -> HealthAnswer {
+    HealthAnswer {
         system_health: report.verdict.health,
         last_health_check: Time(report.checked_at),
         active_instances: report.vitals.active,
         failed_instances: report.vitals.all_failed,
         critical_failures: report.critical_failures,
-        rules: rules(&report),
-    })))
+        rules: rules(report),
+    }
 }
 
 #[derive(Debug, Serialize, ToSchema)]

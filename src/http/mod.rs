@@ -8,14 +8,14 @@
 //!
 //! `route_table` lists every route once; serving, the README's table and the tests follow from it.
 //! One file a group of routes: `workers` (the calls of every worker), `instances`, `long_poll`,
-//! `streams`, `moves`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `events`, `follow`,
+//! `fleet_table`, `streams`, `moves`, `diagnostic`, `brake`, `breakers`, `recovery`, `resilience`, `events`, `follow` (with `figures`),
 //! `health`,
 //! `alerts`, `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
 //! way. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
 //! none. `cluster`, `logs` and `shown_settings` have the pages that a standby answers too, `docs` those
-//! about the API, and `description` describes each route. `pieces` writes long lists while the
+//! about the API, `console` those for people, and `description` describes each route. `pieces` writes long lists while the
 //! client reads them, `connection` bounds every wait on a client, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
@@ -31,12 +31,15 @@ mod breakers;
 mod capacity;
 mod cluster;
 mod connection;
+mod console;
 mod description;
 mod diagnostic;
 mod docs;
 mod events;
 mod explain;
 mod exposition;
+mod figures;
+mod fleet_table;
 mod follow;
 mod gate;
 mod gauges;
@@ -44,6 +47,7 @@ mod health;
 mod identify;
 mod instance_series;
 mod instances;
+mod kept;
 mod keys;
 mod logs;
 mod long_poll;
@@ -81,6 +85,7 @@ mod workers;
 pub use access::Access;
 pub use body::MAX_BODY;
 pub use connection::ClientLimits;
+pub use console::console_file;
 pub use description::api_description;
 pub use gate::{Awaited, Gate, Phase, Starting};
 pub use problem::{FieldError, Problem};

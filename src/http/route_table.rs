@@ -13,10 +13,10 @@ use super::access::{Needed, guarded};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, diagnostic, docs, events, explain,
-    follow, health, instances, keys, logs, long_poll, moves, patterns, planned, quarantine,
-    rebalance, recovery, resilience, rolls, series, sessions, shown_settings, silences, status,
-    streams, webhooks, workers,
+    alerts, assignments, brake, breakers, capacity, cluster, console, diagnostic, docs, events,
+    explain, fleet_table, follow, health, instances, keys, logs, long_poll, moves, patterns,
+    planned, quarantine, rebalance, recovery, resilience, rolls, series, sessions, shown_settings,
+    silences, status, streams, webhooks, workers,
 };
 use crate::domain::access::Permission;
 use crate::domain::leadership::Authority;
@@ -115,6 +115,8 @@ static ROUTES: &[Route] = routes![
         "Shows whether the loss of any one instance, or of all with one value of a label, could be absorbed, and how many streams would have no home.";
     Current Shown View GET "/capacity/loss" [Read] capacity::loss,
         "Shows which streams would have no home if an `instance`, or all instances with a `label` (`key:value`), were lost.";
+    Current Shown View GET "/fleet" [None] fleet_table::table,
+        "Lists all instances in columns, much shorter than `/instances`: what a page needs that shows 10,000 of them.";
     Classic Shown View GET "/instances" [Read] instances::list,
         "Lists the instances, newest registration first; pages by `limit` and `after`; `status`, `label` (`key:value`).";
     Classic ShownToWorker WorkState GET "/instances/{server_id}" [None] instances::detail,
@@ -222,7 +224,7 @@ static ROUTES: &[Route] = routes![
     Current Shown View GET "/resilience/events" [Read] events::list,
         "The audit trail; `order` (`asc`, the default, or `desc`), `limit` (default 100), `after`, `instance`, `stream`, `incident`, `actor`, `kind` (several: commas), `from`, `to` (a time, or how long ago).";
     Current Shown View GET "/resilience/events/stream" [Read] follow::follow,
-        "Events as they happen, as server-sent events; `after` or the header `Last-Event-ID`, and the filters of the list. Begins with what comes, or at `from`.";
+        "Events as they happen, as server-sent events; `after` or the header `Last-Event-ID`, and the filters of the list. Begins with what comes, or at `from`. `figures=true` and `beats` add frames that are no events.";
     Current Shown View GET "/resilience/brake" [None] brake::report,
         "Shows whether the recovery of a mass failure is held back, since and until when, and why.";
     Current Ordered Operate POST "/resilience/brake" [None] brake::order,
@@ -257,6 +259,10 @@ static ROUTES: &[Route] = routes![
         "Shows the description of the API in a browser; works without the internet.";
     Current Own View GET "/docs/{file}" [None] docs::file,
         "The files of that page.";
+    Current Own Public GET "/" [None] console::index,
+        "The console: the fleet in a browser, live; works without the internet.";
+    Current Own Public GET "/console/{set}/{file}" [None] console::file,
+        "The files of the console; `set` changes with their content, so browsers keep them.";
 ];
 
 /// Returns every route that is served.

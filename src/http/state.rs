@@ -11,6 +11,7 @@ use super::answer::Told;
 use super::connection::ClientLimits;
 use super::gauges::FleetGauges;
 use super::instance_series::InstanceSeries;
+use super::kept::{Figures, FleetCache};
 use super::problem::Problem;
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::leadership::SteadyTime;
@@ -133,6 +134,8 @@ struct Shared {
     followers: Arc<Semaphore>,
     catching_up: Semaphore,
     scrapes: Semaphore,
+    figures: Figures,
+    fleet_cache: FleetCache,
 }
 
 impl AppState {
@@ -165,6 +168,8 @@ impl AppState {
                 followers: Arc::new(Semaphore::new(limits.followers)),
                 catching_up: Semaphore::new(MAX_CATCHING_UP),
                 scrapes: Semaphore::new(1),
+                figures: Figures::default(),
+                fleet_cache: FleetCache::default(),
             }),
         }
     }
@@ -236,6 +241,14 @@ impl AppState {
     fn shed(&self) -> Problem {
         self.orchestrator().telemetry().requests_shed.inc();
         Problem::overloaded()
+    }
+
+    pub(super) fn figures(&self) -> &Figures {
+        &self.shared.figures
+    }
+
+    pub(super) fn fleet_cache(&self) -> &FleetCache {
+        &self.shared.fleet_cache
     }
 
     pub(super) fn gauges(&self) -> &FleetGauges {

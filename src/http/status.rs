@@ -20,6 +20,7 @@ use super::problem::Problem;
 use super::state::{AppState, Load};
 use crate::actors::refusal::Refusal;
 use crate::domain::instance::InstanceStatus;
+use crate::domain::queries::Totals;
 use crate::domain::stream::StreamState;
 use crate::domain::time::WallTime;
 
@@ -190,8 +191,13 @@ struct HeartbeatConfig {
 pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnswer>>, Problem> {
     let _permit = state.admit(Load::Read)?;
     let totals = state.orchestrator().totals().await?;
+    Ok(Json(state.told(status_answer(&state, &totals))))
+}
+
+/// Returns the totals as answers show them.
+pub(super) fn status_answer(state: &AppState, totals: &Totals) -> StatusAnswer {
     let settings = state.settings();
-    Ok(Json(state.told(StatusAnswer {
+    StatusAnswer {
         orchestrator_status: "active",
         instances: InstanceTotals {
             total: totals.instances,
@@ -227,7 +233,7 @@ pub(super) async fn status(state: Data<AppState>) -> Result<Json<Told<StatusAnsw
             lease_seconds: seconds(settings.worker_limits.lease),
             max_missed_heartbeats: settings.max_missed_heartbeats,
         },
-    })))
+    }
 }
 
 /// The longest wait of a scrape for the figures of the fleet: Prometheus gives up after 10 s.

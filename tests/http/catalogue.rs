@@ -8,7 +8,7 @@
 use crate::support_http::support_log::expect_errors;
 use crate::support_http::{Answer, World, assert_begins_with, assert_has, ids, pass, settle};
 use resilient_orchestrator::http::{
-    Contract, HttpSettings, Parameters, RequestLimits, route_table,
+    Contract, HttpSettings, Parameters, RequestLimits, console_file, route_table,
 };
 use serde_json::{Value, json};
 
@@ -568,6 +568,9 @@ async fn prometheus_is_shown_the_fleet_as_it_is() {
 
 /// A path under which a route can be called.
 fn concrete(path: &str) -> String {
+    if path.starts_with("/console/") {
+        return console_file("console.css");
+    }
     path.replace("{server_id}", "a")
         .replace("{id}", "1")
         .replace("{name}", "store_reads")
@@ -615,7 +618,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Contract::Current)
             .count(),
-        66
+        69
     );
     for path in [
         "/",
@@ -881,6 +884,8 @@ async fn an_overload_sheds_everything_but_heartbeats_and_probes() {
         "/openapi.json",
         "/docs",
         "/docs/{file}",
+        "/",
+        "/console/{set}/{file}",
     ];
     let spared = ["/heartbeat", "/health", "/livez", "/ready"];
     let mut shed = 0;

@@ -11,6 +11,7 @@ mod cable;
 mod capacity;
 mod catalogue;
 mod classic;
+mod console;
 mod description;
 mod docs;
 mod epochs;

@@ -192,7 +192,7 @@ async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_bac
         let unknown = [
             ("GET", "/no/such/route"),
             ("PUT", "/heartbeat"),
-            ("GET", "/"),
+            ("GET", "/console"),
         ];
         // A process answers for itself who leads, in every phase.
         let probes = [
@@ -208,6 +208,8 @@ async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_bac
             "/openapi.json",
             "/docs",
             "/docs/{file}",
+            "/",
+            "/console/{set}/{file}",
         ];
         for (method, path) in known.chain(unknown) {
             let path = path.replace("{server_id}", "a").replace("{id}", "1");
@@ -273,7 +275,14 @@ async fn the_description_of_the_api_is_served_in_every_phase() {
     let clock = VirtualTime::starting_at(NEW_YEAR).clock();
     for phase in [starting(&clock, Awaited::Database, 7), Phase::Standby] {
         let app = test::init_service(http::app(Gate::new(view(&clock), phase))).await;
-        for path in ["/openapi.json", "/docs", "/docs/swagger-ui.css"] {
+        let style = http::console_file("console.css");
+        for path in [
+            "/openapi.json",
+            "/docs",
+            "/docs/swagger-ui.css",
+            "/",
+            &style,
+        ] {
             let request = test::TestRequest::with_uri(path).to_request();
             let answer = test::call_service(&app, request).await;
             assert_eq!(answer.status().as_u16(), 200, "{path}");

@@ -50,6 +50,7 @@ pub struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -264,6 +265,7 @@ impl World {
                     status: head.status().as_u16(),
                     headers: head.headers().clone(),
                     text: String::from_utf8_lossy(&body).into_owned(),
+                    bytes: body.to_vec(),
                 };
                 described::check(&method, &path, &answer);
                 answer

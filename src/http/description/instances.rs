@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::explain::InstanceExplanation;
+use super::super::fleet_table::FleetAnswer;
 use super::super::instances::{
     DetailEnd, FailureAnswer, InstanceAnswer, MetricsEnd, MetricsHead, RecordAnswer, RemovalAnswer,
 };
@@ -29,6 +30,7 @@ pub(super) fn calls() -> Vec<Call> {
                     .list("instances", of::<InstanceAnswer>())
                     .page::<InstanceId>(),
             ),
+        Call::get("/fleet").answers_with::<FleetAnswer>(),
         Call::get("/instances/{server_id}")
             .example(json!({"server_id": "worker-1"}))
             .answers(found(detail))

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::cluster::{ClusterAnswer, LeaderAnswer, StandbyReady, TakeOverAnswer};
+use super::super::console::{SET, STORED};
 use super::super::docs::{FILES, HTML, SCRIPT, STYLE};
 use super::super::exposition::Exposition;
 use super::super::logs::LogsAnswer;
@@ -18,6 +19,7 @@ const OPEN: &str = Exposition::OpenMetrics.content_type();
 pub(super) fn calls() -> Vec<Call> {
     let text = || json!({"type": "string"});
     let files: Vec<&str> = FILES.iter().map(|file| file.name).collect();
+    let console_files: Vec<&str> = STORED.iter().map(|file| file.name).collect();
     vec![
         Call::get("/leader")
             .always()
@@ -66,6 +68,21 @@ pub(super) fn calls() -> Vec<Call> {
             .kept_by_clients()
             .path_words("file", &files)
             .example(json!({"file": "swagger-ui.css"}))
+            .answers_text(&[STYLE, SCRIPT], text())
+            .refuses(404, "There is no such file.")
+            .refuses(
+                406,
+                "The file is stored compressed, and the client does not take gzip.",
+            ),
+        Call::get("/")
+            .always()
+            .kept_by_clients()
+            .answers_text(&[HTML], text()),
+        Call::get("/console/{set}/{file}")
+            .always()
+            .kept_by_clients()
+            .path_words("file", &console_files)
+            .example(json!({"set": SET, "file": "console.css"}))
             .answers_text(&[STYLE, SCRIPT], text())
             .refuses(404, "There is no such file.")
             .refuses(

@@ -159,6 +159,14 @@ impl Problem {
         )
     }
 
+    /// 404: the console has no such file.
+    pub(super) fn unknown_console_file() -> Self {
+        Self::new(
+            Kind::UnknownRoute,
+            "The console has no such file. GET / is the console; load it again if it was open during an update.",
+        )
+    }
+
     /// 406: the client does not take gzip.
     pub(super) fn not_acceptable() -> Self {
         Self::new(

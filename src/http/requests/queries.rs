@@ -502,6 +502,10 @@ request! {
         from: Option<Past> = past(),
         /// Only events of before that: a time, or how long ago.
         to: Option<Past> = past(),
+        /// Whether the figures of the whole system are sent too, whenever they change: frames `figures`.
+        figures: Option<bool> = switch(),
+        /// An instance whose heartbeats are sent too: frames `beat`.
+        beats: Option<InstanceId> = server_id(),
     }
     check follow_span
 }

@@ -1,0 +1,16 @@
+//! The console in real Chromium: every view with data and without, every action to its effect at a worker, a lost
+//! connection, deceptive names, a phone, the dark scheme, and what a first view weighs.
+//!
+//! `browser` speaks to Chromium's driver, `fleet` has workers that beat when a test says so. Pictures of the views are
+//! made in `target/pictures`, or where `PICTURES` says.
+
+mod actions;
+mod browser;
+mod connection;
+mod fleet;
+mod names;
+mod pictures;
+#[path = "../support/mod.rs"]
+mod support;
+mod views;
+mod weight;
