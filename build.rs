@@ -39,7 +39,7 @@ fn main() -> io::Result<()> {
 const SET: &str = "__SET__";
 
 /// Packs the files of the console: each compressed, all under one name that is made of their content, so
-/// that browsers may keep them for ever and never mix two versions.
+/// that browsers may keep them and never mix two versions.
 fn pack_console(web: &Path, folder: &Path) -> io::Result<()> {
     println!("cargo:rerun-if-changed={}", web.display());
     let mut files = Vec::new();

@@ -9,7 +9,7 @@ import { streamLink } from "./route.js";
 import { clock, html, id, ms, n, plural, span, state } from "./text.js";
 import { MORE } from "./actions-more.js";
 
-const REASON = { name: "reason", label: "Reason", placeholder: "Why: shown in the story and to who asks later", most: 512, required: true };
+const REASON = { name: "reason", label: "Reason", placeholder: "Why: the story will show it", most: 512, required: true };
 const quoted = (text) => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
 const given = (values, names) => Object.fromEntries(names.filter((name) => values[name] !== "" && values[name] !== undefined).map((name) => [name, values[name]]));
 

@@ -120,6 +120,8 @@ export function setUp() {
     if (event.key === "Enter" && event.target.matches("input:not([type=checkbox])")) { event.preventDefault(); box.querySelector('[data-do="go"]:not([disabled])')?.click(); }
   });
   box.addEventListener("close", () => {
+    // The event comes later: another plan may be open already.
+    if (box.open) return;
     current = null;
     if (opener?.isConnected) opener.focus();
   });

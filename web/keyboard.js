@@ -24,16 +24,16 @@ export function showKeys() {
 export function moveRow(step) {
   const rows = [...document.querySelectorAll("main tbody tr[data-href]")];
   if (!rows.length) return;
-  const at = rows.findIndex((row) => row.classList.contains("on"));
+  const at = rows.findIndex((row) => "ownOn" in row.dataset);
   const next = rows[Math.max(0, Math.min(rows.length - 1, at + step))];
-  rows[at]?.classList.remove("on");
-  next.classList.add("on");
+  if (rows[at]) delete rows[at].dataset.ownOn;
+  next.dataset.ownOn = "";
   (next.querySelector("a") ?? next).focus({ preventScroll: true });
   next.scrollIntoView({ block: "nearest" });
 }
 
 export function openRow() {
-  const row = document.querySelector("main tr.on[data-href]");
+  const row = document.querySelector("main tr[data-own-on]");
   if (row) location.hash = row.dataset.href;
 }
 

@@ -23,7 +23,7 @@ export class Live {
   #abort = null;
   #timer = null;
   #beats = null;
-  #stopped = false;
+  #stopped = true;
 
   constructor({ onFrame, onPhase }) {
     this.onFrame = onFrame;
@@ -45,8 +45,11 @@ export class Live {
     this.#abort?.abort();
   }
 
+  get isStopped() { return this.#stopped; }
+
   /** Tries now, without the pause. */
   retry() {
+    this.#stopped = false;
     clearTimeout(this.#timer);
     this.#failures = 0;
     this.#open();

@@ -120,6 +120,9 @@ function go() {
 
 // ---------------------------------------------------------------- the stream
 
+/** How long a page that no person sees keeps its connection. */
+const HIDDEN_FOR = 30_000;
+
 const live = new Live({
   onFrame(kind, data) {
     model.heardAt = now();
@@ -205,10 +208,20 @@ addEventListener("keydown", (event) => {
   else if (event.key === "Enter" && !event.target.closest("a, button, canvas")) openRow();
   else if (event.key === "?") showKeys();
   else if (event.key === "/") { event.preventDefault(); find(); }
-  else if (event.key === "Escape" && address.subject) history.back();
+  else if (event.key === "Escape" && address.subject && !document.querySelector("dialog[open]")) history.back();
   else if ("cdm".includes(event.key) && address.view === "instance") document.querySelector(`main [data-act="${{ c: "cordon", d: "drain", m: "maintenance" }[event.key]}"]:not([disabled])`)?.click();
 });
 
+// A browser has few connections for each host. A page that is left, or that no person has looked at for a
+// while, gives its own back, and reads what it missed when it is looked at again.
+let hiddenTimer = null;
+addEventListener("pagehide", () => live.stop());
+addEventListener("pageshow", (event) => { if (event.persisted) live.start(); });
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(hiddenTimer);
+  if (document.hidden) hiddenTimer = setTimeout(() => live.stop(), HIDDEN_FOR);
+  else if (live.isStopped && !isAsked) { live.start(); takeNothingForGranted(); reload(); }
+});
 addEventListener("hashchange", go);
 addEventListener("resize", render);
 addEventListener("scroll", () => { if (view.isWindowed) render(); }, { passive: true });

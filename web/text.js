@@ -88,14 +88,24 @@ export const labelText = (labels) => Object.entries(labels ?? {}).map(([key, val
 
 // ---------------------------------------------------------------- from markup to the page
 
+/** The first class says what an element is; the others, in which state. */
+const firstClass = (element) => element.classList[0] ?? "";
+
 function sameKind(a, b) {
   if (a.nodeType !== b.nodeType || a.nodeName !== b.nodeName) return false;
-  return a.nodeType !== 1 || ((a.id || "") === (b.id || "") && (a.dataset?.key ?? "") === (b.dataset?.key ?? ""));
+  return a.nodeType !== 1 || (a.id === b.id && a.dataset.key === b.dataset.key && firstClass(a) === firstClass(b));
 }
 
 function align(from, to) {
   for (const { name } of [...from.attributes]) if (!to.hasAttribute(name) && !name.startsWith("data-own")) from.removeAttribute(name);
   for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+}
+
+/** Returns whether one of the next siblings of `node` is of the kind of `wanted`. */
+function follows(node, wanted) {
+  let next = node.nextSibling;
+  for (let looked = 0; next && looked < 12; looked++, next = next.nextSibling) if (next.nodeType === 1 && sameKind(next, wanted)) return true;
+  return false;
 }
 
 /** Changes the children of `from` into those of `to`, and leaves alone what is the same already. */
@@ -113,7 +123,8 @@ function change(from, to) {
         }
       } else if (have.nodeValue !== want.nodeValue) have.nodeValue = want.nodeValue;
       have = have.nextSibling;
-    } else if (have && have.nextSibling && sameKind(have.nextSibling, want)) {
+    } else if (have && (have.nodeType !== 1 || !follows(want, have)) && want.nodeType === 1 && follows(have, want)) {
+      // It is gone, and what is wanted comes after it.
       const gone = have;
       have = have.nextSibling;
       gone.remove();

@@ -23,7 +23,7 @@ export function render(_address, { cluster, breakers, readAt }) {
   const alone = !cluster.members.length;
   return html`${head({
     title: "Orchestrators",
-    say: html`<b>${title}</b> ${!leads && leader?.url ? html`<a href="${leader.url}">Open the console of the leader</a>` : alone ? "No standby: if this process ends, nobody takes over until it is back. Workers keep their streams for the length of their leases." : `${n(cluster.members.length)} other ${cluster.members.length === 1 ? "process" : "processes"} on this database.`}`,
+    say: html`<b>${title}</b> ${!leads && leader?.url ? html`<a href="${leader.url}">Open the console of the leader</a>` : alone ? "No standby: if this process ends, no other takes over before it is back. Workers keep their streams for the length of their leases." : `${n(cluster.members.length)} other ${cluster.members.length === 1 ? "process" : "processes"} on this database.`}`,
     acts: leads ? "" : action("Take over…", "take-over", cluster.node, { role: "admin" }),
   })}
   ${facts([["This process", id(cluster.node), `run ${cluster.run}`], ["Role", leads ? state("leader", "leads") : state("inactive", cluster.role)], ["Term", cluster.term ?? html`<span class="dim">none: one process on SQLite</span>`], leader && ["Leads since", at(leader.since)], leader && [leads ? "Newest proof" : "Seen alive", `${age(leader.proof_age_ms)} ago`, leader.state], ["Without the database", cluster.failsafe.active ? "leases go on now" : "leases would go on", cluster.failsafe.horizon_seconds < 1e9 ? `at most ${span(cluster.failsafe.horizon_seconds)}` : ""]])}

@@ -87,7 +87,7 @@ export function render(address, data) {
   const silent = Math.max(0, (now() - lastBeat(data)) / 1_000);
   const isLeased = data.it.incarnation && (model.fleet?.get(it.server_id)?.leased ?? true);
   const place = labelText(it.labels);
-  return html`${head({ crumb, title: html`${id(it.server_id)}${state(...instanceWord({ state: it.status, schedulable: it.schedulable }))}`, say: say(data, silent), acts: buttons(it) })}
+  return html`${head({ crumb, title: html`${id(it.server_id)}${state(...instanceWord({ state: it.status, schedulable: it.schedulable, isCordoned: Boolean(it.cordon) }))}`, say: say(data, silent), acts: buttons(it) })}
   ${it.duplicate_identity ? html`<p class="calm">${state("failed", "Two workers, one name")}<span>An older process (incarnation ${n(it.duplicate_identity.older_incarnation)}) lives under this name since ${at(it.duplicate_identity.since)}. Stop one of the two.</span></p>` : ""}
   ${section({ key: "silence", title: "Silence and lease", note: "what happens when, if no further heartbeat comes", body: silenceScale("silence", { silence: silent, rules: rules(), leased: isLeased, held: isHeld(it.status), planned: it.status === "maintenance" }) })}
   ${facts([

@@ -14,7 +14,7 @@ export const isHeld = (state) => state === "suspect" && model.figures?.brake?.st
 /** Returns glyph and word of an instance. */
 export function instanceWord(row) {
   if (isHeld(row.state)) return ["held", "late, held"];
-  if (row.state === "active" && row.schedulable === false) return ["cordoned", "active, cordoned"];
+  if (row.state === "active" && row.schedulable === false) return ["cordoned", row.isCordoned === false ? "active, takes none" : "active, cordoned"];
   return INSTANCE[row.state] ?? ["info", row.state];
 }
 export const stateWord = (state) => (isHeld(state) ? ["held", "late, held"] : INSTANCE[state] ?? ["info", state]);

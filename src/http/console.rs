@@ -2,7 +2,7 @@
 //!
 //! Each process answers them in every phase, also as a standby and while its database is out: the page says
 //! what the process can tell. The files are those of the folder `web`, which `build.rs` compresses. All of them lie
-//! under one name that is made of their content, so a browser keeps them for ever, never mixes two versions,
+//! under one name that is made of their content, so a browser keeps them, never mixes two versions,
 //! and asks only for `/` again. The policy that they are sent with (`docs.rs`) forbids what is not one of them.
 
 use std::collections::BTreeMap;

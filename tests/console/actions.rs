@@ -31,7 +31,7 @@ fn pair(orchestrator: &Orchestrator) -> Vec<Worker> {
 /// Opens a plan, waits for what it says, gives the reason, and carries it out.
 #[track_caller]
 fn carry_out(browser: &Browser, action: &str, plan: &str, fields: &[(&str, &str)]) {
-    browser.click(&format!("main [data-act={action}]:not([disabled])"));
+    browser.click(&format!("main {action}:not([disabled])"));
     browser.sees("#dialog", plan);
     for (name, value) in fields {
         browser.fill(&format!("#f-{name}"), value);
@@ -63,17 +63,19 @@ fn a_drain_shows_where_each_stream_goes_and_empties_the_worker() {
     let plan = format!("Moves {held} of {held} stream");
     carry_out(
         &browser,
-        "drain",
+        "[data-act=drain]",
         &plan,
         &[("reason", "disk 2 reports bad sectors")],
     );
     browser.sees("main h1", "draining");
     until(&orchestrator, &mut workers, "left is empty", |workers| {
-        workers[0].streams.is_empty() && workers[1].streams.len() == 6
+        workers[0].streams.is_empty()
+            && workers[1].streams.len() == 6
+            && orchestrator.get("/instances/left/drain").1["state"] == "drained"
     });
     browser.sees("main", "Has drained and is kept empty.");
     browser.sees("main", "disk 2 reports bad sectors");
-    carry_out(&browser, "cancel-drain", "stays elsewhere", &[]);
+    carry_out(&browser, "[data-act=cancel-drain]", "elsewhere", &[]);
     browser.sees("main h1", "active");
     assert_eq!(browser.wrong(), json!([]));
 }
@@ -117,7 +119,7 @@ fn a_cordoned_worker_gets_no_stream_until_it_is_uncordoned() {
     browser.open("instance/left");
     carry_out(
         &browser,
-        "cordon",
+        "[data-act=cordon]",
         "Nothing moves",
         &[("reason", "to be watched")],
     );
@@ -127,7 +129,12 @@ fn a_cordoned_worker_gets_no_stream_until_it_is_uncordoned() {
         workers[1].streams.len() == 9 - held
     });
     assert_eq!(workers[0].streams.len(), held);
-    carry_out(&browser, "uncordon", "It takes streams again", &[]);
+    carry_out(
+        &browser,
+        "[data-act=uncordon]",
+        "It takes streams again",
+        &[],
+    );
     browser.wait_for("!document.querySelector('main h1').innerText.includes('cordoned')");
     assert_eq!(browser.wrong(), json!([]));
 }
@@ -141,15 +148,17 @@ fn maintenance_empties_a_worker_and_recover_ends_it() {
     browser.open("instance/left");
     carry_out(
         &browser,
-        "maintenance",
+        "[data-act=maintenance]",
         "its silence is expected until",
         &[("reason", "kernel update"), ("for", "2h")],
     );
     until(&orchestrator, &mut workers, "left is empty", |workers| {
-        workers[0].streams.is_empty() && workers[1].streams.len() == 6
+        workers[0].streams.is_empty()
+            && workers[1].streams.len() == 6
+            && orchestrator.get("/instances/left").1["data"]["status"] == "maintenance"
     });
     browser.sees("main h1", "maintenance");
-    carry_out(&browser, "recover", "Ends its maintenance", &[]);
+    carry_out(&browser, "[data-act=recover]", "Ends its maintenance", &[]);
     browser.sees("main h1", "active");
     assert_eq!(browser.wrong(), json!([]));
 }
@@ -166,7 +175,7 @@ fn an_emergency_takes_every_stream_from_a_worker_that_beats() {
     let plan = format!("Moves {held} of {held} stream");
     carry_out(
         &browser,
-        "emergency",
+        "[data-act=emergency]",
         &plan,
         &[("reason", "beats, and decodes nothing")],
     );
@@ -176,19 +185,15 @@ fn an_emergency_takes_every_stream_from_a_worker_that_beats() {
     browser.sees("main h1", "maintenance");
     browser.go("incidents");
     browser.sees("main tbody", "left");
-    carry_out_from(&browser, "instance/left", "recover", "Ends its maintenance");
+    browser.go("instance/left");
+    carry_out(&browser, "[data-act=recover]", "Ends its maintenance", &[]);
     browser.sees("main h1", "active");
     assert_eq!(browser.wrong(), json!([]));
 }
 
-#[track_caller]
-fn carry_out_from(browser: &Browser, view: &str, action: &str, plan: &str) {
-    browser.go(view);
-    carry_out(browser, action, plan, &[]);
-}
-
 #[test]
 fn a_failed_instance_is_recovered_and_removed() {
+    expect_errors(&["alert"]);
     let folder = tempfile::tempdir().unwrap();
     let orchestrator = start(
         folder.path(),
@@ -203,10 +208,10 @@ fn a_failed_instance_is_recovered_and_removed() {
     // It beats no more.
     browser.open("instance/lost");
     browser.sees("main h1", "failed");
-    carry_out(&browser, "recover", "nothing left to move", &[]);
+    carry_out(&browser, "[data-act=recover]", "nothing left to move", &[]);
     carry_out(
         &browser,
-        "remove",
+        "[data-act=remove]",
         "It is forgotten",
         &[("reason", "scrapped")],
     );
@@ -223,22 +228,29 @@ fn a_stream_is_moved_disabled_and_enabled() {
     let orchestrator = start(folder.path(), &[("DATABASE_URL", "memory:")]);
     let mut workers = pair(&orchestrator);
     let stream = *workers[0].streams.first().unwrap();
+    let path = format!("/streams/{stream}");
     let browser = Browser::at(orchestrator.address());
     browser.open(&format!("stream/{stream}"));
     browser.sees("main", "Runs on left");
-    carry_out(&browser, "move", "From left to right", &[("to", "right")]);
+    carry_out(
+        &browser,
+        "[data-act=move]",
+        "From left to right",
+        &[("to", "right")],
+    );
     until(&orchestrator, &mut workers, "it runs on right", |workers| {
         workers[1].streams.contains(&stream) && !workers[0].streams.contains(&stream)
     });
     browser.sees("main", "Runs on right");
-    carry_out(&browser, "disable", "runs nowhere", &[]);
+    carry_out(&browser, "[data-act=disable]", "runs nowhere", &[]);
     until(&orchestrator, &mut workers, "it runs nowhere", |workers| {
         workers
             .iter()
             .all(|worker| !worker.streams.contains(&stream))
+            && orchestrator.get(&path).1["data"]["state"] == "disabled"
     });
     browser.sees("main h1", "disabled");
-    carry_out(&browser, "enable", "It is to run again", &[]);
+    carry_out(&browser, "[data-act=enable]", "It is to run again", &[]);
     until(&orchestrator, &mut workers, "it runs again", |workers| {
         workers
             .iter()
@@ -250,37 +262,44 @@ fn a_stream_is_moved_disabled_and_enabled() {
 
 #[test]
 fn an_alert_is_acknowledged_and_silenced() {
+    expect_errors(&["alert"]);
     let folder = tempfile::tempdir().unwrap();
     let orchestrator = start(folder.path(), &[("DATABASE_URL", "memory:")]);
-    let _workers = pair(&orchestrator);
+    catalogue(&orchestrator, 1..=1);
+    Worker::join(&orchestrator, "left", 10, json!({"zone": "a"}));
     let browser = Browser::at(orchestrator.address());
-    browser.open("alerts");
+    browser.open("alerts?kind=instance_failed");
     browser.sees("main", "Nothing asks for attention.");
     // The alert comes to the page that is open.
     orchestrator.post("/instances/left/failure", &json!({}));
     browser.sees("main article", "left");
     carry_out(
         &browser,
-        "acknowledge",
+        "[data-act=acknowledge]",
         "It stays open",
         &[("note", "I look at it")],
     );
     browser.sees("main article", "I look at it");
     carry_out(
         &browser,
-        "silence",
+        "article [data-act=silence]",
         "1 open alert is like that now",
         &[("for", "1h"), ("reason", "a new disk comes")],
     );
     browser.sees("main", "a new disk comes");
     browser.sees("main article", "Silenced");
-    let (_, alerts) = orchestrator.get("/resilience/alerts?open=true");
+    let (_, alerts) = orchestrator.get("/resilience/alerts?open=true&kind=instance_failed");
     assert_eq!(alerts["alerts"][0]["acknowledged"]["note"], "I look at it");
     assert_eq!(
         alerts["alerts"][0]["silenced_by"].as_array().unwrap().len(),
         1
     );
-    carry_out(&browser, "end-silence", "Its alerts are sent again", &[]);
+    carry_out(
+        &browser,
+        "[data-act=end-silence]",
+        "Its alerts are sent again",
+        &[],
+    );
     browser.sees("main", "None.");
     assert_eq!(browser.wrong(), json!([]));
 }

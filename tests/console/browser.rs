@@ -156,7 +156,10 @@ impl Browser {
     /// Goes to a view of the page that is open.
     pub(crate) fn go(&self, view: &str) {
         self.script(&format!(
-            "document.documentElement.dataset.ready = ''; location.hash = {}",
+            "const wanted = {};
+            if (location.hash === wanted) return;
+            document.documentElement.dataset.ready = '';
+            location.hash = wanted;",
             json!(format!("#/{view}"))
         ));
         self.ready();
@@ -186,7 +189,8 @@ impl Browser {
         assert_eq!(
             is_so,
             true,
-            "waited for {condition}; the page has:\n{}",
+            "waited for {condition}; wrong: {}; the page has:\n{}",
+            self.wrong(),
             self.text("body")
         );
     }

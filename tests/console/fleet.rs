@@ -3,10 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a worker without an answer has failed")]
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::support::process::Orchestrator;
+
+/// Nothing here takes longer unless something is broken.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A leased worker.
 #[derive(Debug)]
@@ -79,6 +83,11 @@ pub(crate) fn catalogue(orchestrator: &Orchestrator, ids: std::ops::RangeInclusi
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "real processes take real time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
 /// Has workers beat in turns until something is so.
 #[track_caller]
 pub(crate) fn until(
@@ -87,7 +96,8 @@ pub(crate) fn until(
     what: &str,
     mut is_so: impl FnMut(&[Worker]) -> bool,
 ) {
-    for _ in 0..2_000 {
+    let begun = now();
+    while now().duration_since(begun) < PATIENCE {
         if is_so(workers) {
             return;
         }

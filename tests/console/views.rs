@@ -103,7 +103,7 @@ fn world(orchestrator: &Orchestrator) -> Vec<Worker> {
     );
     order(
         "/streams",
-        json!({"streams": [{"id": 900, "name": "needs what nobody has", "requires": {"gpu": "a10"}}]}),
+        json!({"streams": [{"id": 900, "name": "needs what is not there", "requires": {"gpu": "a10"}}]}),
     );
     workers
 }
@@ -209,7 +209,7 @@ fn the_console_is_used_with_the_keyboard_alone() {
     browser.ready();
     browser.press("j");
     browser.press("j");
-    browser.wait_for("document.querySelector('tr.on a') === document.activeElement");
+    browser.wait_for("document.querySelector('tr[data-own-on] a') === document.activeElement");
     browser.press("\u{e007}");
     browser.wait_for("location.hash.startsWith('#/instance/')");
     browser.wait_for(

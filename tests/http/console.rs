@@ -55,7 +55,7 @@ async fn the_page_loads_every_file_of_the_console_and_nothing_else() {
 }
 
 #[actix_web::test]
-async fn files_are_small_compressed_kept_for_ever_and_under_a_strict_policy() {
+async fn files_are_small_compressed_kept_and_under_a_strict_policy() {
     let world = World::start().await;
     let page = world.get("/").await;
     let mut wire = page.text.len();
