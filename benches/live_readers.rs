@@ -6,7 +6,10 @@
 //! reading 10,000 frames a second costs the clients time as well, so only the ratios mean something, and
 //! they are less than what the server alone would lose.
 //!
-//! `cargo bench --bench live_readers [-- READERS SECONDS]`
+//! With `consoles` the readers are open consoles at their busiest: each follows the figures and the heartbeats of an
+//! instance too, and reads the table of all instances once a second.
+//!
+//! `cargo bench --bench live_readers [-- READERS SECONDS [consoles]]`
 
 #![expect(
     clippy::expect_used,
@@ -44,29 +47,35 @@ const ROUNDS: usize = 5;
 const EVENTS_A_SECOND: u32 = 50;
 
 /// What goes on beside the heartbeats.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Beside {
     Nothing,
     Events,
     Readers(usize),
+    Consoles(usize),
 }
 
 fn main() {
     let mut numbers = std::env::args().filter_map(|argument| argument.parse::<usize>().ok());
     let readers = numbers.next().unwrap_or(200);
     let during = Duration::from_secs(numbers.next().unwrap_or(4) as u64);
+    let are_consoles = std::env::args().any(|argument| argument == "consoles");
+    let readers = match are_consoles {
+        true => Beside::Consoles(readers),
+        false => Beside::Readers(readers),
+    };
     let (address, orchestrator) = serve_orchestrator();
     // What is allocated on the first use is no part of the measurement.
-    measure(address, &orchestrator, Beside::Readers(readers), during);
+    measure(address, &orchestrator, readers, during);
     let (mut of_alone, mut of_events) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         let measured = |beside| measure(address, &orchestrator, beside, during);
         let (alone, _) = measured(Beside::Nothing);
         let (events, _) = measured(Beside::Events);
-        let (followed, frames) = measured(Beside::Readers(readers));
+        let (followed, frames) = measured(readers);
         println!(
             "round {round}: alone {alone:>7.0}/s   beside events {events:>7.0}/s   followed by \
-             {readers} {followed:>7.0}/s ({frames:.0} frames/s)"
+             {readers:?} {followed:>7.0}/s ({frames:.0} frames/s)"
         );
         of_alone.push(followed / alone);
         of_events.push(followed / events);
@@ -97,8 +106,9 @@ fn measure(
     let (is_over, frames) = (AtomicBool::new(false), AtomicU64::new(0));
     let readers = match beside {
         Beside::Nothing | Beside::Events => 0,
-        Beside::Readers(readers) => readers,
+        Beside::Readers(readers) | Beside::Consoles(readers) => readers,
     };
+    let are_consoles = matches!(beside, Beside::Consoles(_));
     let has_events = !matches!(beside, Beside::Nothing);
     let mut beaten = 0.0;
     thread::scope(|scope| {
@@ -112,7 +122,7 @@ fn measure(
             runtime.block_on(async {
                 let mut following = Vec::with_capacity(readers);
                 for _ in 0..readers {
-                    following.push(follow(address).await);
+                    following.push(follow(address, are_consoles).await);
                 }
                 connected.send(()).expect("it is waited for");
                 let read = following
@@ -123,7 +133,9 @@ fn measure(
                         write_events(orchestrator, is_over).await;
                     }
                 };
-                tokio::join!(join_all(read), events);
+                let tables = (0..if are_consoles { readers } else { 0 })
+                    .map(|_| read_tables(address, is_over));
+                tokio::join!(join_all(read), join_all(tables), events);
             });
         });
         waiting.recv().expect("the readers");
@@ -137,11 +149,15 @@ fn measure(
 }
 
 /// Opens an answer that goes on; its head and first frame are there.
-async fn follow(address: SocketAddr) -> tokio::net::TcpStream {
+async fn follow(address: SocketAddr, is_console: bool) -> tokio::net::TcpStream {
     let mut client = tokio::net::TcpStream::connect(address)
         .await
         .expect("a connection");
-    let request = "GET /resilience/events/stream HTTP/1.1\r\nHost: bench\r\n\r\n";
+    let query = match is_console {
+        true => "?figures=true&beats=worker-00001",
+        false => "",
+    };
+    let request = format!("GET /resilience/events/stream{query} HTTP/1.1\r\nHost: bench\r\n\r\n");
     client
         .write_all(request.as_bytes())
         .await
@@ -150,6 +166,26 @@ async fn follow(address: SocketAddr) -> tokio::net::TcpStream {
     let length = client.read(&mut head).await.expect("a head");
     assert!(head[..length].starts_with(b"HTTP/1.1 200 OK"));
     client
+}
+
+/// Reads the table of all instances once a second, as a console does while much happens.
+async fn read_tables(address: SocketAddr, is_over: &AtomicBool) {
+    let request =
+        "GET /fleet HTTP/1.1\r\nHost: bench\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    while !is_over.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        let mut client = tokio::net::TcpStream::connect(address)
+            .await
+            .expect("a connection");
+        client
+            .write_all(request.as_bytes())
+            .await
+            .expect("a request");
+        let mut answer = Vec::new();
+        client.read_to_end(&mut answer).await.expect("an answer");
+        assert!(answer.starts_with(b"HTTP/1.1 200 OK"));
+    }
 }
 
 /// Counts the frames of an answer. A frame has one line with an event's data.

@@ -74,7 +74,7 @@ function renderNow() {
   if (isReady() && model.figures) window.firstView ??= performance.now();
 }
 
-const isReady = () => !page.isReading && (!(view.needs ?? []).includes("fleet") || model.fleet !== null) && (!(view.needs ?? []).includes("figures") || model.figures !== null);
+const isReady = () => !page.isReading && (!view.load || Boolean(page.data ?? page.error)) && (!(view.needs ?? []).includes("fleet") || model.fleet !== null) && (!(view.needs ?? []).includes("figures") || model.figures !== null);
 
 // ---------------------------------------------------------------- reading
 

@@ -74,24 +74,30 @@ function drawLane(c, lane, x, y, bottom, width) {
 }
 
 function drawFlags(c, spec, x, width, end, base) {
-  spec.flags.slice(0, 12).forEach((flag, k) => {
+  const rows = spec.flags.length > 1 ? FLAG_ROWS : 1;
+  const taken = Array.from({ length: rows }, () => []);
+  for (const flag of spec.flags.slice(-12).reverse()) {
     const px = Math.round(x((flag.at - spec.from) / spec.step)) + 0.5;
-    if (px < 0 || px > width) return;
+    if (px < 0 || px > width) continue;
     const ink = colour(flag.kind && flag.kind !== "ink" ? flag.kind : "ink");
-    const row = spec.flags.length > 1 ? k % FLAG_ROWS : 0;
-    const ty = 14 + row * 15;
-    c.strokeStyle = ink;
+    c.strokeStyle = c.fillStyle = ink;
     c.lineWidth = 1;
-    c.setLineDash([2, 2]); c.beginPath(); c.moveTo(px, ty - 10); c.lineTo(px, end); c.stroke(); c.setLineDash([]);
     c.font = `500 11px ${base}`;
-    const wide = c.measureText(flag.text).width;
+    const text = flag.text.length > 32 ? `${flag.text.slice(0, 31)}…` : flag.text;
+    const wide = c.measureText(text).width;
     const isLeft = px + wide + 12 > width;
     const tx = isLeft ? px - 8 - wide : px + 8;
+    // A flag whose words would lie on another's is a line only.
+    const row = taken.findIndex((spans) => tx > 0 && spans.every(([from, to]) => tx - 14 > to || tx + wide + 14 < from));
+    const ty = 14 + Math.max(0, row) * 15;
+    c.setLineDash([2, 2]); c.beginPath(); c.moveTo(px, ty - 10); c.lineTo(px, end); c.stroke(); c.setLineDash([]);
+    if (row < 0) continue;
+    taken[row].push([Math.min(tx, px), Math.max(tx + wide, px)]);
     c.fillStyle = colour("paper"); c.fillRect(tx - 2, ty - 10, wide + 4, 13);
-    c.fillStyle = ink; c.textAlign = "left"; c.fillText(flag.text, tx, ty);
+    c.fillStyle = ink; c.textAlign = "left"; c.fillText(text, tx, ty);
     c.beginPath(); c.moveTo(px, ty - 9); c.lineTo(px + (isLeft ? -5 : 5), ty - 4.5); c.lineTo(px, ty); c.fill();
-    c.font = `11px ${base}`;
-  });
+  }
+  c.font = `11px ${base}`;
 }
 
 const hovered = new WeakMap();

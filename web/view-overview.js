@@ -66,7 +66,7 @@ function theSentence(data) {
   const suspect = instances.by_status.suspect;
   const late = suspect ? html` <a href="${link("instances", "", { state: "suspect" })}">${plural(suspect, "instance")} ${suspect === 1 ? "is" : "are"} late</a> with the heartbeat.` : "";
   const because = rules.length ? html` The system counts as <b>${f.health.system_health}</b>: ${rules.join("; ")}.` : "";
-  const last = data?.incident ? html` Last failure: <a href="${incidentLink(data.incident.id)}">${moment(ms(data.incident.detected_at), now())}, ${data.incident.server_id}, ${plural(data.incident.streams_moved ?? 0, "stream")} moved</a>.` : "";
+  const last = data?.incident ? html` Last failure: <a href="${incidentLink(data.incident.id)}">${moment(ms(data.incident.detected_at), now())}, <bdi>${data.incident.server_id}</bdi>, ${plural(data.incident.streams_moved ?? 0, "stream")} moved</a>.` : "";
   if (model.phase === "lost" || model.phase === "held") {
     return lead(down ? `At ${clock(model.heardAt)} ${n(down)} of ${plural(streams.total, "stream")} did not run.` : `At ${clock(model.heardAt)} everything ran.`, html`${plural(streams.total, "stream")} on ${plural(instances.active, "active instance")}. What has happened since then is not known here.`);
   }
@@ -182,7 +182,7 @@ function ledger(data) {
   const all = ["active", "suspect", "failed", "recovering", "draining", "maintenance", "inactive"];
   const of = (key) => instances.by_status[key] ?? 0;
   const worst = capacity.worst_instance;
-  const labels = [...capacity.by_label].sort((a, b) => b.streams_without_home - a.streams_without_home).slice(0, 2);
+  const labels = capacity.by_label.filter((one) => one.streams_without_home > 0).sort((a, b) => b.streams_without_home - a.streams_without_home).slice(0, 2);
   return section({
     key: "ledger", title: "Ledger", note: out ? (out.since ? `remembered from ${clock(out.since)}` : "remembered") : "now",
     body: html`<table class="ledger${out ? " stale" : ""}"><caption class="vh">Instances, places and reserves</caption><tbody>${row("Instances", n(instances.total), "", "t")}${all.filter((key) => of(key) || ["active", "suspect", "failed", "recovering", "draining", "maintenance"].includes(key)).map((key) => row(of(key) ? html`<a href="${link("instances", "", { state: key })}">${state(...stateWord(key))}</a>` : state(...stateWord(key)), n(of(key)), "", of(key) ? "" : "z"))}</tbody>

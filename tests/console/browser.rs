@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::png;
+
 /// No step takes longer unless something is broken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -267,7 +269,7 @@ impl Browser {
         let folder = pictures();
         fs::create_dir_all(&folder).unwrap();
         let shot = self.develop("Page.captureScreenshot", json!({"format": "png"}));
-        let shot = decoded(shot["data"].as_str().unwrap());
+        let shot = png::smaller(&decoded(shot["data"].as_str().unwrap()));
         fs::write(folder.join(format!("{name}.png")), shot).unwrap();
     }
 }

@@ -10,6 +10,7 @@ mod connection;
 mod fleet;
 mod names;
 mod pictures;
+mod png;
 #[path = "../support/mod.rs"]
 mod support;
 mod views;
