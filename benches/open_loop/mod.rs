@@ -3,6 +3,8 @@
 //! down. With it comes the yardstick, an echo: the same HTTP server and the same requests, answered
 //! by a handler that knows nothing.
 
+#![allow(dead_code, reason = "each bench uses another part of this")]
+
 pub(crate) mod fleet;
 
 use std::cell::Cell;

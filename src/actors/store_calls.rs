@@ -61,7 +61,7 @@ pub enum StoreOp {
 
 impl StoreOp {
     /// Every operation.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SaveFleet,
         Self::SettleFleet,
         Self::LoadFleet,

@@ -128,9 +128,9 @@ fn refusal(request: &HttpRequest, access: &Access, unrecognized: &Unrecognized) 
 }
 
 /// Returns whole seconds, at least one.
-fn seconds(wait: Duration) -> u64 {
-    u64::try_from(wait.as_millis().div_ceil(1_000))
-        .unwrap_or(u64::MAX)
+fn seconds(wait: Duration) -> u32 {
+    u32::try_from(wait.as_millis().div_ceil(1_000))
+        .unwrap_or(u32::MAX)
         .max(1)
 }
 

@@ -1,7 +1,7 @@
 //! What a caller is told whose credential, role or scope does not do. No text repeats a key.
 
-use super::Problem;
 use super::kind::Kind;
+use super::{OwnHeader, Problem};
 use crate::domain::access::{Caller, Credential, Permission};
 use crate::domain::ids::InstanceId;
 use crate::http::answer::Time;
@@ -15,7 +15,7 @@ const BAD_TOKEN: &str = "Bearer realm=\"orchestrator\", error=\"invalid_token\""
 impl Problem {
     fn unauthorized(detail: impl Into<String>, challenge: &'static str) -> Self {
         let mut problem = Self::new(Kind::Unauthorized, detail);
-        problem.challenge = Some(challenge);
+        problem.header = Some(OwnHeader::Challenge(challenge));
         problem
     }
 
@@ -118,7 +118,7 @@ impl Problem {
     }
 
     /// 429: the address has shown bad keys again and again.
-    pub(in crate::http) fn too_many_attempts(seconds: u64) -> Self {
+    pub(in crate::http) fn too_many_attempts(seconds: u32) -> Self {
         let mut problem = Self::new(
             Kind::TooManyAttempts,
             format!(

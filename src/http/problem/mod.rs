@@ -44,19 +44,27 @@ pub struct FieldError {
     pub reason: String,
 }
 
+/// A header that only one status has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum OwnHeader {
+    /// `Allow` of a 405.
+    Allow(Box<str>),
+    /// `WWW-Authenticate` of a 401.
+    Challenge(&'static str),
+}
+
 /// An error as it is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     kind: Kind,
     detail: String,
     errors: Vec<FieldError>,
-    allow: Option<String>,
-    /// The header `WWW-Authenticate` of a 401.
-    challenge: Option<&'static str>,
+    /// What the answer says in a header of its own.
+    header: Option<OwnHeader>,
     /// Seconds after which the request is worth repeating, if that is known better than by the kind.
-    retry_after: Option<u64>,
+    retry_after: Option<u32>,
     current_incarnation: Option<Incarnation>,
-    would_not_fit: Option<Vec<StreamId>>,
+    would_not_fit: Option<Box<[StreamId]>>,
 }
 
 impl Problem {
@@ -65,8 +73,7 @@ impl Problem {
             kind,
             detail: detail.into(),
             errors: Vec::new(),
-            allow: None,
-            challenge: None,
+            header: None,
             retry_after: None,
             current_incarnation: None,
             would_not_fit: None,
@@ -147,7 +154,7 @@ impl Problem {
             Kind::MethodNotAllowed,
             format!("This route takes only: {allow}."),
         );
-        problem.allow = Some(allow);
+        problem.header = Some(OwnHeader::Allow(allow.into()));
         problem
     }
 
@@ -356,7 +363,7 @@ impl From<Rejection> for Problem {
         };
         errors.truncate(MAX_NAMED_FIELDS);
         let would_not_fit = match &rejection {
-            Rejection::WouldNotFit { streams, .. } => Some(streams.clone()),
+            Rejection::WouldNotFit { streams, .. } => Some(streams.clone().into()),
             _ => None,
         };
         let current_incarnation = match &rejection {
@@ -498,7 +505,7 @@ impl ResponseError for Problem {
     fn error_response(&self) -> HttpResponse<BoxBody> {
         let mut response = HttpResponse::build(self.kind.status());
         response.content_type("application/problem+json");
-        let usual = self.kind.retry_after().map(u64::from);
+        let usual = self.kind.retry_after();
         if let Some(seconds) = self.retry_after.or(usual) {
             response.insert_header((header::RETRY_AFTER, HeaderValue::from(seconds)));
         }
@@ -512,11 +519,14 @@ impl ResponseError for Problem {
             }
             _ => {}
         }
-        if let Some(challenge) = self.challenge {
-            response.insert_header((header::WWW_AUTHENTICATE, challenge));
-        }
-        if let Some(allow) = &self.allow {
-            response.insert_header((header::ALLOW, allow.as_str()));
+        match &self.header {
+            Some(OwnHeader::Allow(methods)) => {
+                response.insert_header((header::ALLOW, &**methods));
+            }
+            Some(OwnHeader::Challenge(challenge)) => {
+                response.insert_header((header::WWW_AUTHENTICATE, *challenge));
+            }
+            None => {}
         }
         // `json` keeps a content type that is set already.
         response.json(self.document())

@@ -67,6 +67,9 @@ impl Alert {
             AlertKind::MassFailure | AlertKind::SystemHealth => {
                 AlertCause::new("fleet", "Much of the fleet is affected at once.")
             }
+            AlertKind::AuthFailures => {
+                AlertCause::new("access", "Callers try keys that are not good.")
+            }
             AlertKind::ClockStepped => {
                 AlertCause::new("clock", "The clock of the orchestrator's machine jumped.")
             }
@@ -80,7 +83,7 @@ impl Alert {
             ),
             AlertKind::WebhookFailing => about(
                 "webhook",
-                format!("The receiver of the webhook `{subject}` does not accept messages."),
+                format!("The receiver of {subject} does not accept messages."),
             ),
         }
     }

@@ -137,7 +137,7 @@ fn check(step: Duration, kept: Resolution) -> Result<(), SpanFault> {
         })
     } else if step > LONGEST_STEP {
         Err(SpanFault::StepTooLarge)
-    } else if step.as_micros() % unit.as_micros() != 0 {
+    } else if !step.as_micros().is_multiple_of(unit.as_micros()) {
         Err(SpanFault::StepUneven { unit })
     } else {
         Ok(())
