@@ -8,6 +8,11 @@ window.addEventListener("load", () => {
     filter: true,
     validatorUrl: null,
     requestSnippetsEnabled: true,
+    // A change by the cookie of a session needs it.
+    requestInterceptor: (request) => {
+      request.headers["x-requested-with"] = "docs";
+      return request;
+    },
     presets: [SwaggerUIBundle.presets.apis],
   });
 });

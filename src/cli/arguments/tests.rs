@@ -383,6 +383,11 @@ fn a_completion_has_a_setting_only_where_help_lists_it() {
             _ => 0,
         };
         assert!(flags(inner) <= most, "{}", inner.get_name());
-        assert!(inner.get_subcommands().all(|below| flags(below) == 0));
+        for below in inner.get_subcommands() {
+            // Without a server it needs the database.
+            let makes_a_key = (inner.get_name(), below.get_name()) == ("keys", "create");
+            let most = if makes_a_key { settings().len() / 2 } else { 0 };
+            assert!(flags(below) <= most, "{} {}", inner.get_name(), below.get_name());
+        }
     }
 }

@@ -15,7 +15,6 @@ use super::sender::Sender;
 use crate::actors::access::CredentialFault;
 use crate::actors::telemetry::AuthRefusal;
 use crate::domain::access::{Caller, Permission};
-use crate::http::answer::Time;
 use crate::http::problem::Problem;
 use crate::http::state::AppState;
 use crate::logging;
@@ -91,10 +90,10 @@ fn refusal(request: &HttpRequest, access: &Access, unrecognized: &Unrecognized) 
             CredentialFault::Malformed => (AuthRefusal::Malformed, Problem::malformed_key()),
             CredentialFault::Unknown => (AuthRefusal::Unknown, Problem::unknown_key_text()),
             CredentialFault::Expired { name, at } => {
-                (AuthRefusal::Expired, Problem::expired_key(name, Time(*at)))
+                (AuthRefusal::Expired, Problem::expired_key(name, *at))
             }
             CredentialFault::Revoked { name, at } => {
-                (AuthRefusal::Revoked, Problem::revoked_key(name, Time(*at)))
+                (AuthRefusal::Revoked, Problem::revoked_key(name, *at))
             }
             CredentialFault::NoSession => (AuthRefusal::NoSession, Problem::no_session()),
         },

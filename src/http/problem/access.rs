@@ -4,7 +4,7 @@ use super::kind::Kind;
 use super::{OwnHeader, Problem};
 use crate::domain::access::{Caller, Credential, Permission};
 use crate::domain::ids::InstanceId;
-use crate::http::answer::Time;
+use crate::domain::time::WallTime;
 
 /// The challenge of a 401 (RFC 6750) to a request without a key.
 const CHALLENGE: &str = "Bearer realm=\"orchestrator\"";
@@ -47,7 +47,7 @@ impl Problem {
     }
 
     /// 401: the time of the key is over.
-    pub(in crate::http) fn expired_key(name: &str, at: Time) -> Self {
+    pub(in crate::http) fn expired_key(name: &str, at: WallTime) -> Self {
         Self::unauthorized(
             format!("The key `{name}` expired at {at}. Ask an admin for a new one."),
             BAD_TOKEN,
@@ -55,7 +55,7 @@ impl Problem {
     }
 
     /// 401: the key was revoked.
-    pub(in crate::http) fn revoked_key(name: &str, at: Time) -> Self {
+    pub(in crate::http) fn revoked_key(name: &str, at: WallTime) -> Self {
         Self::unauthorized(
             format!("The key `{name}` was revoked at {at}. Ask an admin for a new one."),
             BAD_TOKEN,
