@@ -48,6 +48,14 @@ function render() {
   requestAnimationFrame(() => { isDue = false; renderNow(); });
 }
 
+let slowTimer = null;
+let renderedAt = 0;
+/** The same for what comes often: a few times a second are enough for a person. */
+function renderSoon() {
+  if (slowTimer !== null) return;
+  slowTimer = setTimeout(() => { slowTimer = null; render(); }, Math.max(0, 200 - (performance.now() - renderedAt)));
+}
+
 function content() {
   if (page.error && !page.data) return refused(page.error, TITLES[address.view] ?? "This");
   if (view.load && !page.data) return page.slow ? reading(view.reading ?? "Reading…") : "";
@@ -58,6 +66,7 @@ function content() {
 }
 
 function renderNow() {
+  renderedAt = performance.now();
   document.body.classList.toggle("lost", model.phase === "lost" || model.phase === "held");
   document.body.classList.toggle("stale", outage() !== null);
   show(part("board"), masthead());
@@ -138,7 +147,7 @@ const live = new Live({
       takeEvent(data);
       if (view.concerns?.(data, address)) reload();
     }
-    render();
+    renderSoon();
   },
   onPhase(phase, why) {
     if (phase === "refused") { signIn(); return; }

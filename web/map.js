@@ -14,7 +14,6 @@ const RACKS = ["rack", "host", "row"];
 const MOST_IN_RACKS = 3_000;
 
 let chosen = null;
-export const chosenInstance = () => chosen;
 
 function swatch(kind) {
   const shapes = {
@@ -137,11 +136,16 @@ function drawCell(c, row, x, y, s, mode, ink) {
 }
 
 const layouts = new WeakMap();
+/** What each map shows already: 10,000 cells are not drawn again for nothing. */
+const drawn = new WeakMap();
 
 function draw(box, spec) {
   const canvas = box.querySelector("canvas");
   if (!canvas.dataset.ownBound) bind(box, canvas);
   const width = box.clientWidth;
+  const picture = [model.fleetVersion, spec.rows.length, spec.mode, width, chosen, colour("paper"), model.figures?.brake.state, devicePixelRatio].join();
+  if (drawn.get(box) === picture) return;
+  drawn.set(box, picture);
   const plan = layout(spec.rows, width);
   layouts.set(box, plan);
   canvas.style.height = `${plan.height}px`;

@@ -15,6 +15,8 @@ export const model = {
   /** The instances by name, if a view needs them; `null` before. */
   fleet: null,
   fleetAt: 0,
+  /** Grows with each change of the instances. */
+  fleetVersion: 0,
   /** Open alerts, newest first; `null` before they are read. */
   alerts: null,
   /** The newest events, newest first. */
@@ -47,7 +49,7 @@ export function setClock(moment) {
 function rowOf(values, place, table, at) {
   const value = (name) => values[place[name]];
   return {
-    id: value("server_id"), state: table.states[value("status")], streams: value("streams"), max: value("max_streams"),
+    id: value("server_id"), state: table.states[value("status")], streams: value("owned"), max: value("max_streams"),
     capacity: value("capacity"), schedulable: value("schedulable"), leased: value("leased"), beat: at - value("silence_ms"),
     since: at - value("status_age_ms"), flaps: value("flaps"), cpu: value("cpu_percent"), labels: table.labels[value("labels")],
   };
@@ -61,17 +63,19 @@ export async function readFleet() {
   const place = Object.fromEntries(table.columns.map((name, i) => [name, i]));
   model.fleet = new Map(table.rows.map((values) => [values[place.server_id], rowOf(values, place, table, at)]));
   model.fleetAt = at;
+  model.fleetVersion++;
 }
 
 /** Reads one instance anew, in the form of the table. */
 async function readOne(id) {
   const answer = await find(`/instances/${seg(id)}`);
   if (!model.fleet) return;
+  model.fleetVersion++;
   if (!answer) { model.fleet.delete(id); return; }
   const it = answer.data;
   const before = model.fleet.get(id);
   model.fleet.set(id, {
-    id, state: it.status, streams: it.current_streams, max: it.max_streams, capacity: it.capacity ?? null, schedulable: it.schedulable,
+    id, state: it.status, streams: it.owned, max: it.max_streams, capacity: it.capacity ?? null, schedulable: it.schedulable,
     leased: before?.leased ?? false, beat: ms(it.last_heartbeat), since: ms(it.status_since), flaps: it.flaps, cpu: before?.cpu ?? null, labels: it.labels,
   });
 }

@@ -2,7 +2,7 @@
 
 import { may, now, outage } from "./model.js";
 import { incidentLink, instanceLink, streamLink } from "./route.js";
-import { clock, flag, glyph, html, id, ms, moment, n, state } from "./text.js";
+import { flag, glyph, html, id, ms, moment, n, state } from "./text.js";
 import { eventGlyph, sentence } from "./words.js";
 
 export const lead = (title, say) => html`<section class="lead"><h1>${title}</h1>${say ? html`<p>${say}</p>` : ""}</section>`;
@@ -80,4 +80,3 @@ export const typed = (text) => html`<div class="prebox"><pre>${text}</pre><butto
 
 export const NONE = html`<span class="dim">–</span>`;
 export const at = (moment_, withMs) => (moment_ ? html`<time datetime="${moment_}" title="${moment_}">${moment(ms(moment_), now(), withMs)}</time>` : NONE);
-export const timeOf = (moment_) => clock(ms(moment_));

@@ -14,7 +14,7 @@ export async function load(address) {
 }
 export const concerns = (event, address) => String(event.incident) === address.subject || event.kind === "streams_delivered";
 
-const WORDS = { detect: "detected", refresh: "looked again", reconfirm: "confirmed", plan: "planned", apply: "saved", verify: "verified" };
+const WORDS = { detect: "detected", await_lease: "waits for its lease", refresh: "looked again", reconfirm: "confirmed", plan: "planned", apply: "saved", verify: "verified" };
 const SIGNS = { last_heartbeat: "active", late: "late", failed: "failed", apply: "database", moved: "moving", recovery_ended: "ok", verify: "ok", heard: "ok", lease_withdrawn: "late", withdrawn: "late", escalated: "emergency", emergency: "emergency", returned: "probation", orphaned: "waiting" };
 
 function offset(from, moment) {

@@ -56,7 +56,7 @@ function wanted(query) {
   kept = { key, rows: shown, waiting, fleet: model.fleet, version: version() };
   return kept;
 }
-const version = () => `${model.fleetAt}|${model.events[0]?.id ?? 0}|${model.fleet.size}`;
+const version = () => model.fleetVersion;
 
 // ---------------------------------------------------------------- the table
 

@@ -31,10 +31,11 @@ use crate::domain::queries::{InstanceLine, InstanceList};
 const SHARED_FOR: Duration = Duration::from_secs(1);
 
 /// The names of the columns, in the order of a row.
-const COLUMNS: [&str; 12] = [
+const COLUMNS: [&str; 13] = [
     "server_id",
     "status",
     "streams",
+    "owned",
     "max_streams",
     "capacity",
     "schedulable",
@@ -53,6 +54,8 @@ struct Row(
     /// Its state, as a place in `states`.
     usize,
     /// How many streams its worker should run.
+    usize,
+    /// How many streams it owns, including those it must release.
     usize,
     u32,
     Option<u32>,
@@ -106,6 +109,7 @@ impl FleetAnswer {
                 instance.id.clone(),
                 state.unwrap_or_default(),
                 line.to_run,
+                line.owned,
                 instance.max_streams,
                 instance.capacity,
                 instance.is_schedulable(),

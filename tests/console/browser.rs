@@ -150,9 +150,14 @@ impl Browser {
 
     /// Opens the console anew at a view: `instances?state=failed`.
     pub(crate) fn open(&self, view: &str) {
+        self.open_unready(view);
+        self.ready();
+    }
+
+    /// The same, and does not wait for what it shows.
+    pub(crate) fn open_unready(&self, view: &str) {
         self.step("/url", &json!({"url": "about:blank"}));
         self.step("/url", &json!({"url": format!("{}/#/{view}", self.base)}));
-        self.ready();
     }
 
     /// Goes to a view of the page that is open.

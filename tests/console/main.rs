@@ -11,6 +11,7 @@ mod fleet;
 mod names;
 mod pictures;
 mod png;
+mod roles;
 #[path = "../support/mod.rs"]
 mod support;
 mod views;

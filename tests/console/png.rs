@@ -103,7 +103,13 @@ fn palette(pixels: &[[u8; 3]]) -> (Vec<[u8; 3]>, HashMap<[u8; 3], u8>) {
         *counts.entry(run[0]).or_default() += run.len();
     }
     let mut colours: Vec<([u8; 3], usize)> = counts.into_iter().collect();
-    colours.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(&b.0)));
+    // A little of a bright colour says more than a grey between two greys.
+    let weight = |(colour, count): &([u8; 3], usize)| {
+        let brightest = colour.iter().max().unwrap();
+        let chroma = usize::from(brightest - colour.iter().min().unwrap());
+        count * (16 + chroma * chroma)
+    };
+    colours.sort_by(|a, b| weight(b).cmp(&weight(a)).then(a.0.cmp(&b.0)));
     let kept: Vec<[u8; 3]> = colours
         .iter()
         .take(256)

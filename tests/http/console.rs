@@ -148,6 +148,7 @@ async fn the_table_of_the_fleet_has_every_instance_in_columns() {
         table["states"][place as usize].clone()
     };
     assert_eq!(at(named("a"), "streams"), 2);
+    assert_eq!(at(named("a"), "owned"), 2);
     assert_eq!(at(named("a"), "max_streams"), 2);
     assert_eq!(state("a"), "active");
     assert_eq!(at(named("a"), "schedulable"), true);
