@@ -387,7 +387,12 @@ fn a_completion_has_a_setting_only_where_help_lists_it() {
             // Without a server it needs the database.
             let makes_a_key = (inner.get_name(), below.get_name()) == ("keys", "create");
             let most = if makes_a_key { settings().len() / 2 } else { 0 };
-            assert!(flags(below) <= most, "{} {}", inner.get_name(), below.get_name());
+            assert!(
+                flags(below) <= most,
+                "{} {}",
+                inner.get_name(),
+                below.get_name()
+            );
         }
     }
 }
