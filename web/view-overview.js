@@ -14,7 +14,7 @@ export const needs = ["figures", "fleet", "alerts"];
 export const keeps = true;
 
 /** The periods of the charts: how long, and a point for how long; seconds. */
-const SPANS = { "1h": [3_600, 15], "6h": [21_600, 60], "24h": [86_400, 300], "7d": [604_800, 1_800] };
+const SPANS = { "1h": [3_600, 20], "6h": [21_600, 60], "24h": [86_400, 300], "7d": [604_800, 1_800] };
 const FLAGS = "instance_failed,emergency_recovered,mass_failure_held,drain_started,maintenance_started";
 const NOTED = "instance_registered,instance_suspected,instance_on_time,instance_failed,instance_returned,instance_trusted,instance_flapping,instance_removed,lease_withdrawn,duplicate_identity,streams_differ,mass_failure_held,mass_failure_ended,brake_ordered,emergency_recovered,maintenance_started,maintenance_ended,instance_cordoned,instance_uncordoned,drain_started,drain_ended,roll_changed,recovery_escalated,recovery_ended,stream_quarantined,quarantine_over,stream_orphaned,handover_abandoned,rebalance_begun,silence_added,alert_acknowledged";
 const NOTED_SET = new Set(NOTED.split(","));
@@ -26,8 +26,9 @@ export async function load(address) {
   const period = SPANS[address.query.span] ? address.query.span : "6h";
   const [whole, step] = SPANS[period];
   const to = address.query.to ? ms(address.query.to) : now();
-  const from = Math.floor((to - whole * 1_000) / (step * 1_000)) * step * 1_000;
-  const count = whole / step + 1;
+  // Not before the period: older points are kept only in longer steps.
+  const from = Math.ceil((to - whole * 1_000) / (step * 1_000)) * step * 1_000;
+  const count = Math.floor((to - from) / (step * 1_000)) + 1;
   const [capacity, latest, flags, incidents, ...histories] = await Promise.all([
     get("/capacity"),
     get(url("/resilience/events", { order: "desc", limit: 14, kind: NOTED })),
@@ -96,36 +97,39 @@ function line() {
 
 const URGENT = { critical: 0, warning: 1 };
 
-/** One strip for each cause: alerts of one kind are one. */
+/** One strip for each cause: the most urgent alert about it leads, the others are named beside it. */
 function causes() {
   const groups = new Map();
   for (const alert of model.alerts ?? []) {
     if (alert.silenced_by.length) continue;
-    const group = groups.get(alert.kind) ?? { kind: alert.kind, alerts: [], severity: alert.severity, at: ms(alert.opened_at) };
-    group.alerts.push(alert);
-    if ((URGENT[alert.severity] ?? 2) < (URGENT[group.severity] ?? 2)) group.severity = alert.severity;
-    group.at = Math.min(group.at, ms(alert.opened_at));
-    groups.set(alert.kind, group);
+    const key = alert.cause?.key ?? alert.kind;
+    if (!groups.has(key)) groups.set(key, { key, text: alert.cause?.text ?? alert.subject, alerts: [] });
+    groups.get(key).alerts.push(alert);
   }
-  const isHeld = (group) => group.kind === "mass_failure";
-  return [...groups.values()].sort((a, b) => isHeld(b) - isHeld(a) || (URGENT[a.severity] ?? 2) - (URGENT[b.severity] ?? 2) || a.at - b.at);
+  const rank = (alert) => (alert.kind === "mass_failure" ? -1 : URGENT[alert.severity] ?? 2);
+  for (const group of groups.values()) {
+    group.alerts.sort((a, b) => rank(a) - rank(b) || a.id - b.id);
+    [group.lead] = group.alerts;
+    group.at = Math.min(...group.alerts.map((alert) => ms(alert.opened_at)));
+  }
+  return [...groups.values()].sort((a, b) => rank(a.lead) - rank(b.lead) || a.at - b.at);
 }
 
 function strip(group) {
-  const [sign, word] = alertWord(group.kind);
-  const first = group.alerts[0];
+  const first = group.lead;
+  const [sign, word] = alertWord(first.kind);
   const names = [...new Set(group.alerts.flatMap((alert) => alert.instances))];
-  const many = group.alerts.length;
+  const others = [...new Set(group.alerts.slice(1).map((alert) => alertWord(alert.kind)[1]))].filter((one) => one !== word);
   const { brake } = model.figures;
-  const isHeld = group.kind === "mass_failure" && brake.state === "held";
+  const isHeld = first.kind === "mass_failure" && brake.state === "held";
   const until = isHeld ? ms(brake.until) : null;
   const kind = { held: "held", emergency: "emergency", failed: "emergency", waiting: "waiting", quarantined: "emergency", database: "emergency", leader: "changed" }[sign] ?? "late";
   const advice = first.advice.split(/(?<=[.])\s/);
   const seen = group.alerts.every((alert) => alert.acknowledged);
-  return html`<article class="strip strip-${kind}" data-key="${group.kind}"><div class="stt">${state(sign, word)}<small>${group.severity}${seen ? ", seen" : ""}</small></div>
-    <div class="who"><b>${isHeld ? plural(brake.mass_size, "instance") : many > 1 ? plural(many, "alert") : names.length === 1 ? id(names[0], instanceLink(names[0])) : html`<bdi>${first.subject}</bdi>`}</b><small>${names.length > 1 ? plural(names.length, "instance") : many > 1 ? first.subject : ""}</small></div>
-    <p class="what"><bdi>${marked(sentence(first.detail, first.instances))}</bdi>${many > 1 ? ` And ${n(many - 1)} more like it.` : ""}</p>
-    <div class="todo"><p><b>${marked(advice[0])}</b> ${marked(advice.slice(1).join(" "))}</p><div class="acts">${isHeld ? html`${action("Release…", "brake-release", "", { small: true })}${action("Prolong…", "brake-prolong", "", { small: true })}` : ""}${names.length === 1 ? html`<a class="btn small" href="${instanceLink(names[0])}">Look at it</a>` : html`<a class="btn small" href="${link("alerts", "", { kind: group.kind })}">${many > 1 ? `The ${n(many)} alerts` : "The alert"}</a>`}</div></div>
+  return html`<article class="strip strip-${kind}" data-key="${group.key}"><div class="stt">${state(sign, word)}<small>${first.severity}${seen ? ", seen" : ""}</small></div>
+    <div class="who"><b>${isHeld ? plural(brake.mass_size, "instance") : names.length === 1 ? id(names[0], instanceLink(names[0])) : html`<bdi>${group.text}</bdi>`}</b><small>${names.length > 1 ? plural(names.length, "instance") : ""}</small></div>
+    <p class="what"><bdi>${marked(sentence(first.detail, first.instances))}</bdi>${others.length ? html` <span class="dim">With it: ${others.join(", ").toLowerCase()}.</span>` : ""}</p>
+    <div class="todo"><p><b>${marked(advice[0])}</b> ${marked(advice.slice(1).join(" "))}</p><div class="acts">${isHeld ? html`${action("Release…", "brake-release", "", { small: true })}${action("Prolong…", "brake-prolong", "", { small: true })}` : ""}${names.length === 1 ? html`<a class="btn small" href="${instanceLink(names[0])}">Look at it</a>` : html`<a class="btn small" href="${link("alerts", "", { kind: first.kind })}">${group.alerts.length > 1 ? `The ${n(group.alerts.length)} alerts` : "The alert"}</a>`}</div></div>
     <div class="cl">${until ? html`<b><span data-down="${until}">${span((until - now()) / 1_000)}</span> left</b><small>held until ${clock(until)},<br>then the streams move</small>` : html`<b data-up="${group.at}">${span((now() - group.at) / 1_000)}</b><small>since ${moment(group.at, now())}</small>`}</div></article>`;
 }
 

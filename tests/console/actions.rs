@@ -1,10 +1,5 @@
 //! Each action: its plan is shown first, and its effect arrives at the workers and on the page.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set its scene up has failed"
-)]
-
 use serde_json::json;
 
 use crate::browser::Browser;

@@ -1,11 +1,6 @@
 //! Names that deceive: markup, text from right to left, as long as they may be. They are shown as they are, and
 //! change nothing around them.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set its scene up has failed"
-)]
-
 use serde_json::json;
 
 use crate::browser::{Browser, Screen};

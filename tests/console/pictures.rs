@@ -1,10 +1,5 @@
 //! The pictures of the documents: each view of a fleet that looks like a real one.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set its scene up has failed"
-)]
-
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, Screen};

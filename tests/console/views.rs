@@ -1,11 +1,6 @@
 //! Every view, with data and without, on five screens: nothing goes wrong in the page, nothing is wider than the
 //! screen, and axe-core finds nothing serious.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set its scene up has failed"
-)]
-
 use std::fs;
 use std::path::Path;
 

@@ -18,6 +18,7 @@ const INSTANCES: usize = 10_000;
 const STREAMS: i64 = 100_000;
 
 fn large_fleet(orchestrator: &Orchestrator) {
+    catalogue(orchestrator, 1..=STREAMS);
     thread::scope(|scope| {
         for part in 0..16 {
             let (agent, address) = orchestrator.client();
@@ -26,14 +27,17 @@ fn large_fleet(orchestrator: &Orchestrator) {
                     let zone = ["ams2", "fra1", "waw1"][i % 3];
                     let body = json!({"server_id": format!("{zone}-r{:03}-{i:05}", i / 90),
                         "ip": "10.0.0.1", "port": 9_000, "max_streams": 20,
-                        "labels": {"zone": zone, "rack": format!("r{:03}", i / 90)}, "auto_assign": true});
+                        "labels": {"zone": zone, "rack": format!("r{:03}", i / 90)}});
                     let (status, _) = post(&agent, &address, "/register", &body).unwrap();
+                    assert_eq!(status, 200);
+                    let body =
+                        json!({"server_id": body["server_id"], "requested_count": 5 + i % 11});
+                    let (status, _) = post(&agent, &address, "/streams/assign", &body).unwrap();
                     assert_eq!(status, 200);
                 }
             });
         }
     });
-    catalogue(orchestrator, 1..=STREAMS);
 }
 
 fn number(value: Value) -> f64 {

@@ -621,7 +621,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
         69
     );
     for path in [
-        "/",
+        "/console",
         "/nothing",
         "/register/",
         "//register",

@@ -18,6 +18,7 @@ pub(crate) mod faults;
 pub mod support_log;
 
 use std::future::{Future, poll_fn};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,6 +29,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use actix_web::{dev::Service, test};
+use flate2::read::GzDecoder;
 use prometheus_client::registry::Registry;
 use resilient_orchestrator::actors::access::Keyring;
 use resilient_orchestrator::actors::orchestrator::Orchestrator;
@@ -150,6 +152,13 @@ impl Opened {
     }
 }
 
+/// The text in what is compressed with gzip; none if it is not.
+fn unpacked(bytes: &[u8]) -> Option<String> {
+    let mut text = String::new();
+    GzDecoder::new(bytes).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
 /// A running system.
 pub struct World {
     pub orchestrator: Orchestrator,
@@ -264,7 +273,7 @@ impl World {
                 let answer = Answer {
                     status: head.status().as_u16(),
                     headers: head.headers().clone(),
-                    text: String::from_utf8_lossy(&body).into_owned(),
+                    text: unpacked(&body).unwrap_or_else(|| String::from_utf8_lossy(&body).into()),
                     bytes: body.to_vec(),
                 };
                 described::check(&method, &path, &answer);
