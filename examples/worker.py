@@ -2,6 +2,9 @@
 
     python3 examples/worker.py http://localhost:8001[,http://other:8001] worker-1 [BACK_IN]
 
+For https:// the PEM files are in the environment: ORCHESTRATOR_CA (of the orchestrator's authority),
+ORCHESTRATOR_CLIENT_CERT and ORCHESTRATOR_CLIENT_KEY (of this worker).
+
 Ctrl-C or SIGTERM: it gives its streams back and ends. With BACK_IN (60s): it ends, and its streams
 are reserved for so long. Put your work into `run`. Needs Linux.
 """
@@ -10,6 +13,7 @@ import math
 import os
 import random
 import signal
+import ssl
 import sys
 import threading
 import time
@@ -20,7 +24,24 @@ import urllib.request
 URLS, NAME = [url.strip().rstrip("/") for url in sys.argv[1].split(",")], sys.argv[2]
 BACK_IN = sys.argv[3] if len(sys.argv) > 3 else ""
 KEY = os.environ.get("ORCHESTRATOR_KEY", "")
-HTTP = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # no proxy to the own network
+
+
+def tls():
+    """Checks the orchestrator, and shows the worker's certificate; read anew for each connection, so
+    that files may be replaced while it runs."""
+    context = ssl.create_default_context(cafile=os.environ.get("ORCHESTRATOR_CA"))
+    if certificate := os.environ.get("ORCHESTRATOR_CLIENT_CERT"):
+        # The password is for keys that have one, of which nobody can be asked.
+        context.load_cert_chain(certificate, os.environ.get("ORCHESTRATOR_CLIENT_KEY"), "")
+    return context
+
+
+def http():
+    """No proxy to the own network."""
+    handlers = [urllib.request.ProxyHandler({})]
+    if URLS[0].startswith("https://"):
+        handlers.append(urllib.request.HTTPSHandler(context=tls()))
+    return urllib.request.build_opener(*handlers)
 
 
 def run(stream, stopped):
@@ -51,7 +72,7 @@ def call(method, path, body=None, limit=10.0):
         headers["Authorization"] = "Bearer " + KEY
     request = urllib.request.Request(URLS[0] + path, data, headers, method=method)
     try:
-        with HTTP.open(request, timeout=limit) as answer:
+        with http().open(request, timeout=limit) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         # A 404 of something in between is not the orchestrator's: that one speaks problem+json.

@@ -1,6 +1,8 @@
 //! A complete worker: `cargo run --release --example worker -- http://localhost:8001 worker-1`
 //!
 //! If the orchestrator needs keys, the one of this worker is in the variable `ORCHESTRATOR_KEY`.
+//! An orchestrator that speaks TLS: `https://…`, and the PEM files that `ORCHESTRATOR_CA`,
+//! `ORCHESTRATOR_CLIENT_CERT` and `ORCHESTRATOR_CLIENT_KEY` name.
 //!
 //! Type `leave` and it gives its streams back and ends. Kill it, stop it (`kill -STOP`) or take
 //! its network away, and its streams run elsewhere once its lease is over.
@@ -12,7 +14,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use orchestrator_client::{
-    Failure, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId, Worker,
+    Failure, Notice, Permit, Runner, StopReason, StreamAssignment, StreamId, TlsFiles, Worker,
 };
 
 /// Every stream has a thread, which ends when its channel is closed.
@@ -60,7 +62,10 @@ fn main() -> Result<(), Failure> {
     };
     // Never an argument: every user of a machine sees the arguments of its programs.
     let key = std::env::var("ORCHESTRATOR_KEY").unwrap_or_default();
-    let worker = Worker::builder(url, name).max_streams(most).key(key);
+    let worker = Worker::builder(url, name)
+        .max_streams(most)
+        .key(key)
+        .tls(TlsFiles::from_env());
     let worker = worker.start(Radios::default())?;
     let handle = worker.handle();
     thread::spawn(move || {

@@ -42,7 +42,7 @@
 //! | [`domain`] | every rule, as a package of its own: `crates/domain` |
 //!
 //! Beside them, `catalogue` reads and writes files with streams for [`cli`], [`config`] is the only reader of the environment and [`clock`] the only reader of
-//! time; [`outbound`] sends requests to receivers outside, and [`logging`] has the form of a log line and its way to standard error. The library for authors of workers, `crates/client`, is a package of its own too; of the
+//! time; [`outbound`] sends requests to receivers outside, [`tls`] reads certificates and keys, and [`logging`] has the form of a log line and its way to standard error. The library for authors of workers, `crates/client`, is a package of its own too; of the
 //! domain it uses only the masking of URLs. `docs/ARCHITECTURE.md` follows four stories through
 //! the code.
 
@@ -56,5 +56,6 @@ pub mod http;
 pub mod logging;
 pub mod outbound;
 pub mod store;
+pub mod tls;
 
 pub use orchestrator_domain as domain;

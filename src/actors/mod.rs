@@ -21,6 +21,7 @@
 //! | [`alerts`] | process | keeps the book of alerts, and the silences |
 //! | [`lost`] | process | watches which instances are lost |
 //! | [`waiting`] | process | watches for streams that are without an owner for long |
+//! | [`certificates`] | process | watches when the certificates in use end |
 //! | [`event_outbox`] | process | saves events that no transaction of the fleet carries |
 //! | [`heartbeat_log`] | process | saves heartbeats and metrics in batches |
 //! | [`clean_up`] | process | deletes what is past its retention |
@@ -41,7 +42,7 @@
 //! instance, identity,           one listener, or one question, each
 //! event_feed, event_tail,
 //! consistency, headroom, lost,
-//! series, waiting, webhooks, access
+//! series, waiting, webhooks, access, certificates
 //! alerts, event_outbox               what is saved beside the fleet's transactions
 //! fleet, clean_up               announces what it saved (`Committed`) to a list of listeners
 //! incident_events               reads the chain of an incident
@@ -60,6 +61,7 @@ pub mod alerts;
 pub mod archive;
 pub mod balance;
 mod batch;
+pub mod certificates;
 pub mod clean_up;
 mod consistency;
 pub mod db_breaker;

@@ -12,6 +12,7 @@ use super::address::{MAILBOX, Reserved, reserve};
 use super::alerts::{AlertBookActor, Alerts, BookLinks};
 use super::archive::{IncidentMemory, StoreReader};
 use super::balance::{BalanceActor, BalanceLinks};
+use super::certificates::CertificateWatch;
 use super::clean_up::{Cleaner, Memories, Retention};
 use super::db_breaker::{BreakerLinks, DbBreakerActor, StoreAccess, StoreGate};
 use super::event_feed::EventFeed;
@@ -306,6 +307,11 @@ pub fn start(
             vital("WaitingWatch"),
         ),
     );
+    let (certificates, reserved_certificates) = reserve::<CertificateWatch>(MAILBOX);
+    placement.begin_with_records(
+        reserved_certificates,
+        CertificateWatch::new(alerts.clone(), clock.clone(), vital("CertificateWatch")),
+    );
     let supervisor = placement.near_heartbeats(Supervisor::new(
         registry.clone(),
         clock.clone(),
@@ -500,6 +506,7 @@ pub fn start(
         alerts,
         identity,
         balance,
+        certificates,
         webhooks,
         keyring,
         keys,

@@ -26,8 +26,16 @@ pub(super) fn identity(config: &Config, bound: SocketAddr) -> Identity {
                 .unwrap_or_else(|| format!("{}:{configured_port}", host_name())),
         ),
         run: RunId::new(fastrand::i64(1..1 << 53)),
-        public_url: public_url.unwrap_or_else(|| format!("http://{address}")),
+        public_url: public_url.unwrap_or_else(|| format!("{}://{address}", scheme(config))),
         address,
+    }
+}
+
+/// Returns the scheme of the addresses of this process.
+pub(super) fn scheme(config: &Config) -> &'static str {
+    match config.server.tls {
+        Some(_) => "https",
+        None => "http",
     }
 }
 

@@ -6,9 +6,10 @@
 //! (`app/starting.rs`), on PostgreSQL the wait for the term as a standby (`app/candidacy.rs`), then the actors, then every route. Stop: the deadlines stop, requests that
 //! were sent before are answered, then the port accepts no connection, requests in progress are
 //! finished, transactions in progress and the last heartbeats are saved. All of it ends within ten
-//! seconds, whatever hangs. `app/signals.rs` has the signals, `app/reloading.rs` reads the settings again, `app/systemd.rs` tells systemd about it all, `app/hearing.rs` stops the deadlines
+//! seconds, whatever hangs. `app/signals.rs` has the signals, `app/reloading/mod.rs` reads the settings again, `app/certificates.rs` looks at the files of TLS, `app/systemd.rs` tells systemd about it all, `app/hearing.rs` stops the deadlines
 //! while no heartbeat can arrive.
 
+mod certificates;
 mod cluster;
 mod database;
 mod hearing;

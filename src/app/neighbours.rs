@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::actors::leadership::Surroundings;
 use crate::domain::leadership::{AddressAnswer, NodeName, RunId};
 use crate::http::{Gate, Phase};
+use crate::outbound::unjudged;
 
 impl Surroundings for Gate {
     fn stand_by(&self) {
@@ -21,20 +22,28 @@ impl Surroundings for Gate {
         address: String,
         limit: Duration,
     ) -> Pin<Box<dyn Future<Output = AddressAnswer>>> {
-        let asking = tokio::task::spawn_blocking(move || ask(&address, limit));
+        // The orchestrators of a database are set up alike.
+        let speaks_tls = self.tls().is_some();
+        let asking = tokio::task::spawn_blocking(move || ask(&address, speaks_tls, limit));
         Box::pin(async move { asking.await.unwrap_or(AddressAnswer::Silent) })
     }
 }
 
-/// Asks which process listens at an address.
-fn ask(address: &str, limit: Duration) -> AddressAnswer {
-    let agent: ureq::Agent = ureq::Agent::config_builder()
+/// Asks which process listens at an address. Nothing secret is sent, and the answer can only keep this process from
+/// leading, as silence can; so the certificate, which need not be for this address, is not judged.
+fn ask(address: &str, speaks_tls: bool, limit: Duration) -> AddressAnswer {
+    let mut config = ureq::Agent::config_builder();
+    if speaks_tls {
+        config = config.tls_config(unjudged());
+    }
+    let agent: ureq::Agent = config
         .timeout_global(Some(limit))
         .proxy(None)
         .http_status_as_error(false)
         .build()
         .into();
-    match agent.get(format!("http://{address}/cluster")).call() {
+    let scheme = if speaks_tls { "https" } else { "http" };
+    match agent.get(format!("{scheme}://{address}/cluster")).call() {
         Ok(mut answer) => {
             let body: Option<Value> = answer.body_mut().read_json().ok();
             let process = body.and_then(|body| {

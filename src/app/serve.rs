@@ -3,6 +3,7 @@
 use log::{error, info, warn};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use super::cluster::scheme;
 use super::reloading::{ReadSettings, Reloading};
 use super::server::Server;
 use super::signals::Signals;
@@ -39,7 +40,8 @@ pub fn serve(loaded: Loaded, read: ReadSettings) -> Result<(), StartError> {
         let mut server = Server::of(starting, loaded, reloading.config());
         reloading.serve(server.orchestrator().clone());
         let address = server.address();
-        info!(address:%; "ready on http://{address}");
+        let scheme = scheme(reloading.config());
+        info!(address:%; "ready on {scheme}://{address}");
         let outcome = tokio::select! {
             name = signals.asked_to_end(&mut reloading) => {
                 info!("{name}: shutting down");

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::http::{AppState, Gate, Phase, Readiness};
 use crate::outbound::HttpSender;
 use crate::store::StoreError;
+use crate::tls::Tls;
 
 /// A running orchestrator: for `serve`, and for programs that embed one.
 #[derive(Debug)]
@@ -74,11 +75,13 @@ impl Server {
         };
         let mut metrics = MetricsRegistry::default();
         let telemetry = Telemetry::new(&mut metrics);
+        gate.register_figures(&mut metrics);
         let settings = system_settings(config);
         let sender = HttpSender::new(&sender_settings(config));
         let loaded = loaded.sending_by(Arc::new(sender)).guarded_by(keyring);
         let (orchestrator, fatalities) =
             start(loaded, &settings, clock.clone(), telemetry, &placement);
+        orchestrator.show_certificates(gate.tls().map(Tls::expiries).unwrap_or_default());
         let readiness = Readiness::new();
         readiness.set(true);
         gate.set(Phase::Serving(AppState::new(

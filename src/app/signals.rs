@@ -3,7 +3,7 @@
 //! | signal | meaning |
 //! | --- | --- |
 //! | SIGTERM, SIGINT, SIGQUIT | stop in order; a second one during the stop ends the process at once |
-//! | SIGHUP | the settings are read again (`app/reloading.rs`); not during the stop |
+//! | SIGHUP | the settings are read again (`app/reloading/mod.rs`); not during the stop |
 //! | SIGUSR1, SIGUSR2 | logged and ignored |
 //!
 //! Unhandled, each of them would end the process without a log line. A write to a closed standard

@@ -14,7 +14,7 @@ use actix_web::dev::ServerHandle;
 use log::{info, warn};
 use tokio::task::JoinHandle;
 
-use super::cluster::identity;
+use super::cluster::{identity, scheme};
 use super::database::target;
 use super::keys::{self, KeyWatch};
 use super::port::listen;
@@ -30,6 +30,7 @@ use crate::domain::startup::{AfterFailure, DatabaseWait};
 use crate::domain::time::WallTime;
 use crate::http::{self, Awaited, Gate, Phase};
 use crate::store::{Identity as Process, Leadership, Store, StoreError};
+use crate::tls::{ServerTls, Tls};
 
 /// An orchestrator that has its port and no fleet yet.
 #[derive(Debug)]
@@ -59,12 +60,24 @@ impl Starting {
             phase(&clock, Awaited::Database, clock.wall()),
             keys::access(config, keyring.clone()),
         );
+        let read = config.server.tls.as_ref();
+        if let Some(read) = read {
+            let tls = Tls::new(read).map_err(|error| StartError::System {
+                what: "speak TLS",
+                reason: std::io::Error::other(error),
+            })?;
+            gate.speak_tls(tls);
+        }
         let server = http::serve(listener, gate.clone()).map_err(|reason| StartError::System {
             what: "serve HTTP",
             reason,
         })?;
         let http = server.handle();
-        info!(address:%; "listening on http://{address}; the fleet is not loaded yet");
+        let scheme = scheme(config);
+        info!(address:%; "listening on {scheme}://{address}; the fleet is not loaded yet");
+        for line in read.into_iter().flat_map(ServerTls::described) {
+            info!("{line}");
+        }
         Ok(Self {
             address,
             clock,

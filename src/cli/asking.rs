@@ -7,7 +7,9 @@ use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 
 use super::client::{Address, OutputFormat, Question, Subject};
-use crate::config::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_KEY, SERVER_URL};
+use crate::config::{
+    CLIENT_CERT, CLIENT_KEY, DEFAULT_SERVER_URL, SERVER_CA, SERVER_KEY, SERVER_URL,
+};
 
 /// The name of the argument with the file of the key.
 const KEY_FILE: &str = "key-file";
@@ -38,7 +40,6 @@ pub(super) fn question(subject: Subject, asked: &ArgMatches) -> Question {
 pub(super) fn address(asked: &ArgMatches) -> Address {
     Address {
         url: asked.get_one::<OsString>(SERVER_URL).cloned(),
-        ca: asked.get_one::<OsString>(SERVER_CA).cloned(),
         key_file: asked.get_one::<OsString>(KEY_FILE).cloned(),
     }
 }
@@ -117,12 +118,9 @@ pub(super) fn calling(name: &'static str) -> clap::Command {
     };
     clap::Command::new(name)
         .arg(value(SERVER_URL, "url", "URL").help(format!(
-            "Where it answers; http or https, with a path prefix if a proxy has one\n\
+            "Where it answers; http or https, with a path prefix if a proxy has one. PEM files for https come \
+             from the environment or .env: {SERVER_CA} (by which it is checked), {CLIENT_CERT} and {CLIENT_KEY}\n\
              [env: {SERVER_URL}] [default: {DEFAULT_SERVER_URL}]"
-        )))
-        .arg(value(SERVER_CA, "ca", "FILE").help(format!(
-            "PEM file of the certificates by which https is checked\n\
-             [env: {SERVER_CA}] [default: those of the system]"
         )))
         .arg(value(KEY_FILE, "key-file", "FILE").help(format!(
             "File with the key of the caller in its first line, if callers need one (AUTH)\n\

@@ -5,7 +5,8 @@
 //! collects every problem, then checked against each other, before anything else starts. Other rooms
 //! get plain structs, one per concern, and never learn where a value came from.
 //!
-//! Uses `domain::settings`, where the numbers of the rules live, and nothing else of the program.
+//! Uses `domain::settings`, where the numbers of the rules live, and `tls`, which reads certificates; nothing else
+//! of the program.
 
 mod access;
 mod address;
@@ -27,6 +28,7 @@ mod server_url;
 mod setting;
 mod sources;
 mod table;
+mod tls;
 mod typo;
 mod values;
 mod webhooks;
@@ -43,9 +45,11 @@ pub use postgres::PostgresUrl;
 pub use problem::{ConfigErrors, Problem, UnknownVariable, Warning};
 pub use reader::EffectiveValue;
 pub use server_key::{ServerKey, server_key};
-pub use server_url::{ServerUrl, server_ca, server_url};
+pub use server_url::{CallerFiles, ServerUrl, caller_files, server_url};
 pub use setting::{Fallback, Group, Kind, Setting};
-pub use table::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_KEY, SERVER_URL, settings};
+pub use table::{
+    CLIENT_CERT, CLIENT_KEY, DEFAULT_SERVER_URL, SERVER_CA, SERVER_KEY, SERVER_URL, settings,
+};
 pub use values::{
     Config, HealthSettings, HeartbeatSettings, MetricsSettings, RecoverySettings,
     RegistrationSettings, RetentionSettings, ServerSettings,

@@ -7,12 +7,13 @@ use super::problem::{Problem, Warning};
 use super::rules::Length;
 use super::setting::{Fallback, Kind, Setting};
 use super::sources::Sources;
-use super::{access, address, database, duration, log, scalar, table, webhooks};
+use super::{access, address, database, duration, log, scalar, table, tls, webhooks};
 use crate::domain::access::Network;
 use crate::domain::masked_url::masked_url;
 use crate::domain::placement::PlacementPolicy;
 use crate::domain::settings::Fraction;
 use crate::domain::webhook::TargetDraft;
+use crate::tls::{Fault, ServerTls, TLS_CERT, TLS_CLIENT_CA, TLS_KEY};
 
 /// The value of one setting, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,6 +90,38 @@ impl<'a> Reader<'a> {
             |text, _| Ok((!text.eq_ignore_ascii_case(nothing)).then(|| text.to_owned())),
             |value| value.clone().unwrap_or_else(|| nothing.to_owned()),
         )
+    }
+
+    /// Reads the files of TLS; `None` inside: TLS is not spoken.
+    pub(super) fn tls(&mut self) -> Option<Option<ServerTls>> {
+        let certificate = self.name_or(tls::NONE, TLS_CERT);
+        let key = self.name_or(tls::NONE, TLS_KEY);
+        let client_ca = self.name_or(tls::NONE, TLS_CLIENT_CA);
+        match tls::read(certificate?, key?, client_ca?) {
+            Ok(None) => Some(None),
+            Ok(Some(read)) => {
+                self.warn_of(TLS_CLIENT_CA, read.remarks());
+                Some(Some(read))
+            }
+            Err(faults) => {
+                let problems = faults.into_iter().filter_map(|fault| self.at_fault(fault));
+                let problems: Vec<Problem> = problems.collect();
+                self.problems.extend(problems);
+                None
+            }
+        }
+    }
+
+    /// Returns the problem of a setting that was read before, and whose file cannot be used.
+    fn at_fault(&self, Fault { setting, rule }: Fault) -> Option<Problem> {
+        let read = self.effective.iter().find(|value| value.name == setting)?;
+        let kind = table::find(setting)?.kind;
+        Some(Problem::Value {
+            name: read.name,
+            origin: read.origin,
+            shown: show_refused(&read.shown, kind),
+            rule,
+        })
     }
 
     /// Reads the file with receivers of webhooks.
@@ -332,6 +365,9 @@ fn show_refused(text: &str, kind: Kind) -> String {
     if kind == Kind::DatabaseUrl || text.contains("://") || text.contains("password") {
         return masked_url(text.trim());
     }
+    if text.contains("-----BEGIN") || kind == Kind::KeyFile && tls::may_be_a_key(text.trim()) {
+        return "(hidden)".to_owned();
+    }
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => format!("{:?}… (cut)", &text[..end]),
         None => format!("{text:?}"),
@@ -341,6 +377,23 @@ fn show_refused(text: &str, kind: Kind) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_in_place_of_its_file_is_not_shown() {
+        let pem = "-----BEGIN PRIVATE KEY-----\nMC4CAQAwBQYDK2VwBCIEIA";
+        let bare = "MC4CAQAwBQYDK2VwBCIEIHjLqn1cXwZ0a8m0o1Ih/iYVj5v7u3v2e1nq0Fz3yq1T";
+        for kind in [Kind::File, Kind::KeyFile, Kind::Address] {
+            assert_eq!(show_refused(pem, kind), "(hidden)");
+        }
+        assert_eq!(show_refused(bare, Kind::KeyFile), "(hidden)");
+        for path in [
+            "key.pem",
+            "/etc/ssl/private/a-very-long-name-of-a-key",
+            "key",
+        ] {
+            assert_eq!(show_refused(path, Kind::KeyFile), format!("{path:?}"));
+        }
+    }
 
     #[test]
     fn refused_values_stay_on_one_short_line() {

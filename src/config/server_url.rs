@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use super::origin::Origin;
 use super::problem::Warning;
 use super::sources::Sources;
-use super::table::{DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL};
+use super::table::{CLIENT_CERT, CLIENT_KEY, DEFAULT_SERVER_URL, SERVER_CA, SERVER_URL};
 use super::typo::suspects_of;
 use crate::domain::masked_url::masked_url;
 
@@ -73,11 +73,36 @@ pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), S
     Ok((url, warnings))
 }
 
-/// Reads the file of certificates from the flag, the environment or `.env`; `None` if none is named.
-pub fn server_ca(flag: Option<OsString>) -> Option<PathBuf> {
-    let flags = flag.map(|value| (SERVER_CA.to_owned(), value));
-    let sources = Sources::of_process(BTreeMap::from_iter(flags));
-    sources.get(SERVER_CA).map(|(_, value)| value.into())
+/// The files by which caller and orchestrator prove themselves to each other.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CallerFiles {
+    /// The certificates by which the orchestrator is checked; none: the system's.
+    pub ca: Option<PathBuf>,
+    /// The caller's certificate and its key.
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// Reads the files from the environment or `.env`, in this order of precedence.
+///
+/// # Errors
+/// Returns a sentence if the certificate or its key is missing.
+pub fn caller_files() -> Result<CallerFiles, String> {
+    let sources = Sources::of_process(BTreeMap::new());
+    let file = |name| sources.get(name).map(|(_, value)| PathBuf::from(value));
+    let missing = |set, missing| {
+        Err(format!(
+            "{set} is set, and {missing} is not: a certificate and its key belong together; set both, or none"
+        ))
+    };
+    Ok(CallerFiles {
+        ca: file(SERVER_CA),
+        identity: match (file(CLIENT_CERT), file(CLIENT_KEY)) {
+            (Some(certificate), Some(key)) => Some((certificate, key)),
+            (None, None) => None,
+            (Some(_), None) => return missing(CLIENT_CERT, CLIENT_KEY),
+            (None, Some(_)) => return missing(CLIENT_KEY, CLIENT_CERT),
+        },
+    })
 }
 
 fn checked(given: &OsStr) -> Result<ServerUrl, String> {

@@ -96,6 +96,11 @@ pub enum Kind {
     Networks,
     /// A text with a form of its own, or `auto`.
     Name,
+    /// The name of a file, or a word for none.
+    File,
+    /// The name of a file with a private key, or a word for none. A value that may be the key itself is not
+    /// printed.
+    KeyFile,
     /// The name of a label.
     Label,
     /// A policy of placement.
@@ -118,6 +123,7 @@ impl Kind {
             Self::Switch => "BOOL",
             Self::Networks => "NETWORKS",
             Self::Name | Self::Label => "TEXT",
+            Self::File | Self::KeyFile => "FILE",
             Self::Policy => "POLICY",
             Self::LogFormat => "FORMAT",
             Self::LogFilter => "FILTER",

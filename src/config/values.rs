@@ -13,6 +13,7 @@ use crate::domain::settings::{
     BalanceSettings, BreakerSettings, HealthLimits, LivenessThresholds, MassFailureSettings,
     PlannedSettings, QuarantineSettings, RetryPolicy, WorkerLimits,
 };
+use crate::tls::ServerTls;
 
 /// Every setting, checked one by one and against the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +55,8 @@ pub struct Config {
 pub struct ServerSettings {
     /// The address at which HTTP is served.
     pub bind_address: BindAddress,
+    /// What TLS is spoken with there; none: HTTP without TLS.
+    pub tls: Option<ServerTls>,
 }
 
 /// How heartbeats are handled beside the thresholds of [`LivenessThresholds`].

@@ -33,20 +33,25 @@ use actix_web::middleware::Next;
 use actix_web::web::{Bytes, Data};
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
 use futures_util::{Stream, StreamExt};
+use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, watch};
 
 use super::access::Access;
 use super::answer::Time;
 use super::cluster;
 use super::connection::ClientLimits;
+use super::held_body::HeldBody;
+use super::own_figures;
 use super::problem::Problem;
 use super::setting_list::ShownSetting;
+use super::socket::Encryption;
 use super::state::AppState;
 use super::status;
 use crate::actors::access::Keyring;
 use crate::actors::leadership::ClusterView;
 use crate::clock::Clock;
 use crate::domain::time::WallTime;
+use crate::tls::Tls;
 
 /// How long the body of a request may still take to arrive once the gate closes.
 const BODY_GRACE: Duration = Duration::from_secs(1);
@@ -126,6 +131,7 @@ struct Shared {
     cluster: ClusterView,
     limits: ClientLimits,
     access: Access,
+    encryption: Arc<Encryption>,
     phase: RwLock<Phase>,
     settings: RwLock<Vec<ShownSetting>>,
     closing: watch::Sender<bool>,
@@ -169,12 +175,14 @@ impl Gate {
         limits: ClientLimits,
         access: Access,
     ) -> Self {
+        let encryption = Arc::new(Encryption::new(cluster.clock().clone()));
         Self {
             shared: Arc::new(Shared {
                 clock: cluster.clock().clone(),
                 cluster,
                 limits,
                 access,
+                encryption,
                 phase: RwLock::new(phase),
                 settings: RwLock::default(),
                 closing: watch::Sender::new(false),
@@ -192,6 +200,27 @@ impl Gate {
     /// Returns how long it waits for clients.
     pub(super) fn client_limits(&self) -> ClientLimits {
         self.shared.limits
+    }
+
+    /// From here on TLS is spoken by a server that is started for this gate. What is in force can be replaced in
+    /// the value itself; a second call changes nothing.
+    pub fn speak_tls(&self, tls: Tls) {
+        self.shared.encryption.begin(tls);
+    }
+
+    /// Returns the certificates in force; `None` if HTTP is spoken without TLS.
+    pub fn tls(&self) -> Option<&Tls> {
+        self.shared.encryption.tls()
+    }
+
+    /// Registers the figures of TLS, which are there before the fleet is.
+    pub fn register_figures(&self, registry: &mut Registry) {
+        own_figures::register_tls(registry, self.encryption());
+    }
+
+    /// Returns what all connections share.
+    pub(super) fn encryption(&self) -> Arc<Encryption> {
+        self.shared.encryption.clone()
     }
 
     /// Replaces the phase; requests under way go on in the one they found.
@@ -334,33 +363,9 @@ fn finish(
     match answer.response().body().size() {
         BodySize::None => answer,
         BodySize::Sized(size) if size <= WRITTEN_AT_ONCE => answer,
-        BodySize::Sized(_) | BodySize::Stream => answer.map_body(|_, body| {
-            BoxBody::new(InPieces {
-                body,
-                _under_way: under_way,
-            })
-        }),
-    }
-}
-
-/// An answer that is under way until its last piece is taken.
-struct InPieces {
-    body: BoxBody,
-    _under_way: UnderWay,
-}
-
-impl MessageBody for InPieces {
-    type Error = <BoxBody as MessageBody>::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        Pin::new(&mut self.body).poll_next(cx)
+        BodySize::Sized(_) | BodySize::Stream => {
+            answer.map_body(|_, body| BoxBody::new(HeldBody::new(body, under_way)))
+        }
     }
 }
 

@@ -16,7 +16,7 @@
 //! way. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
 //! none. `cluster`, `logs` and `shown_settings` have the pages that a standby answers too, `docs` those
 //! about the API, `console` those for people, and `description` describes each route. `pieces` writes long lists while the
-//! client reads them, `connection` bounds every wait on a client, `server` runs it all.
+//! client reads them, `connection` bounds every wait on a client, `socket` speaks TLS, `server` runs it all.
 //!
 //! A handler decides nothing. It may use the actors' messages and domain types; no store, no
 //! configuration (`src/app` fills `HttpSettings`).
@@ -44,6 +44,7 @@ mod follow;
 mod gate;
 mod gauges;
 mod health;
+mod held_body;
 mod identify;
 mod instance_series;
 mod instances;
@@ -75,6 +76,7 @@ mod setting_list;
 mod shown_settings;
 mod shown_url;
 mod silences;
+mod socket;
 mod state;
 mod status;
 mod streams;

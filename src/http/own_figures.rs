@@ -3,6 +3,7 @@
 //!
 //! The figures come from `/proc`; on a system without it they are left out.
 
+use std::sync::Arc;
 use std::{fmt, fs};
 
 use prometheus_client::collector::Collector;
@@ -13,7 +14,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use rustix::process::Resource;
 
+use super::socket::Encryption;
 use crate::logging;
+use crate::tls::Tls;
 
 /// The revision that the program was built from.
 const REVISION: &str = match env!("ORCHESTRATOR_BUILD_REVISION") {
@@ -140,6 +143,43 @@ impl Collector for ProcessFigures {
             MetricType::Counter,
         )?;
         encoder.encode_counter::<NoLabelSet, f64, f64>(&figures.cpu_seconds, None)
+    }
+}
+
+/// What became of handshakes, and when certificates end, read for each scrape.
+#[derive(Debug)]
+struct TlsFigures(Arc<Encryption>);
+
+/// Registers the figures of TLS.
+pub(super) fn register_tls(registry: &mut Registry, encryption: Arc<Encryption>) {
+    registry.register_collector(Box::new(TlsFigures(encryption)));
+}
+
+impl Collector for TlsFigures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut handshakes = encoder.encode_descriptor(
+            "orchestrator_tls_handshakes",
+            "Handshakes of TLS by result.",
+            None,
+            MetricType::Counter,
+        )?;
+        for (result, count) in self.0.handshakes() {
+            let label = [("result", result)];
+            let mut series = handshakes.encode_family(&label)?;
+            series.encode_counter::<NoLabelSet, u64, u64>(&count, None)?;
+        }
+        let mut ends = encoder.encode_descriptor(
+            "orchestrator_certificate_expiry_timestamp_seconds",
+            "End of the certificate that ends first of those in the file that the setting names, since 1970.",
+            None,
+            MetricType::Gauge,
+        )?;
+        for expiry in self.0.tls().map(Tls::expiries).unwrap_or_default() {
+            let label = [("setting", expiry.of.as_str())];
+            let mut series = ends.encode_family(&label)?;
+            series.encode_gauge(&(expiry.not_after.as_micros() / 1_000_000))?;
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,5 @@
 //! The HTTP server itself.
 
-use std::future::ready;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
@@ -14,7 +13,7 @@ use actix_web::web::Data;
 use actix_web::{App, Error, middleware};
 use tokio::net::TcpStream;
 
-use super::connection::{Guarded, tell_the_connection};
+use super::connection::tell_the_connection;
 use super::description;
 use super::docs::Description;
 use super::gate::{Gate, through_the_gate};
@@ -23,6 +22,7 @@ use super::measuring::measure;
 use super::panics::answer_panics;
 use super::retry::name_the_next_probe;
 use super::route_table::configure;
+use super::socket::{Entrance, Socket};
 use super::withholding::withhold_without_proof;
 
 /// Two: handlers only pass messages on, and this program runs on small machines.
@@ -68,6 +68,7 @@ pub fn app(
     let gate = gate.into();
     App::new()
         .app_data(gate.access().clone())
+        .app_data(Data::from(gate.encryption()))
         .app_data(gate)
         .app_data(Data::new(Description(description::page)))
         .wrap(middleware::from_fn(withhold_without_proof))
@@ -83,14 +84,15 @@ pub fn app(
 /// Serves on a listener, best one from [`bind`]. Starts at once, and runs until its handle stops
 /// it; the gate counts the requests under way then. Signals are left to the caller.
 ///
-/// This is `actix_web::HttpServer` for HTTP/1.1 without TLS, except for the sockets, which are
-/// guarded.
+/// This is `actix_web::HttpServer` for HTTP/1.1, except for the sockets, which are guarded. With certificates in
+/// the gate ([`Gate::speak_tls`]) each of them speaks TLS, and nothing else.
 ///
 /// # Errors
 /// Returns an error if the listener cannot be used.
 pub fn serve(listener: TcpListener, gate: impl Into<Gate>) -> io::Result<Server> {
     let gate = gate.into();
     let limits = gate.client_limits();
+    let encryption = gate.encryption();
     let address = listener.local_addr()?;
     let builder = Server::build()
         .workers(WORKERS)
@@ -108,16 +110,12 @@ pub fn serve(listener: TcpListener, gate: impl Into<Gate>) -> io::Result<Server>
             .client_request_timeout(limits.head)
             .client_disconnect_timeout(limits.close)
             .local_addr(address)
-            .on_connect_ext(|socket: &Guarded, data| {
-                data.insert(socket.connection());
-            })
+            .on_connect_ext(|socket: &Socket, data| socket.describe(data))
             .h1(map_config(app(gate.clone()), |()| AppConfig::default()));
-        fn_service(move |socket: TcpStream| {
-            let guarded = Guarded::new(socket, limits);
-            ready(guarded.map(|(socket, peer)| (socket, Some(peer))))
-        })
-        .map_err(actix_http::error::DispatchError::Io)
-        .and_then(http)
+        let entrance = Entrance::new(limits, encryption.clone());
+        fn_service(move |socket: TcpStream| entrance.clone().admit(socket))
+            .map_err(actix_http::error::DispatchError::Io)
+            .and_then(http)
     })?;
     Ok(builder.run())
 }

@@ -55,7 +55,10 @@ pub(super) async fn who_am_i(
     Ok(Json(WhoAmIAnswer {
         auth: match caller.credential {
             Credential::NotNeeded => "off",
-            Credential::Key(_) | Credential::Session { .. } | Credential::Network => "on",
+            Credential::Key(_)
+            | Credential::Session { .. }
+            | Credential::Certificate
+            | Credential::Network => "on",
         },
         name: caller.name.clone(),
         role: caller.role,

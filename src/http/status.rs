@@ -17,6 +17,7 @@ use super::answer::{Seconds, Time, Told, seconds};
 use super::exposition::Exposition;
 use super::own_figures;
 use super::problem::Problem;
+use super::socket::Encryption;
 use super::state::{AppState, Load};
 use crate::actors::refusal::Refusal;
 use crate::domain::instance::InstanceStatus;
@@ -255,6 +256,9 @@ pub(super) async fn metrics(
     let Some(state) = state else {
         let mut registry = Registry::default();
         own_figures::register(&mut registry);
+        if let Some(encryption) = request.app_data::<Data<Encryption>>() {
+            own_figures::register_tls(&mut registry, encryption.clone().into_inner());
+        }
         return written(format, &registry);
     };
     let orchestrator = state.orchestrator();

@@ -14,6 +14,6 @@ mod guard;
 mod http;
 mod signature;
 
-pub(crate) use certificates::tls;
+pub(crate) use certificates::{CallerIdentity, tls_as, unjudged};
 pub use http::{HttpSender, SenderSettings};
 pub use signature::signatures;

@@ -1,10 +1,13 @@
 //! Alerts: opened once, closed when it is over, kept whatever the store does.
 
+use std::time::Duration;
+
 use resilient_orchestrator::actors::alerts::{AlertPage, AskAlerts, REWORDING_INTERVAL};
 use resilient_orchestrator::actors::recovery::OrderBrake;
 use resilient_orchestrator::actors::start::SystemSettings;
 use resilient_orchestrator::domain::alert::{Alert, AlertFilter, AlertKind, Severity};
 use resilient_orchestrator::domain::brake::Order;
+use resilient_orchestrator::domain::certificate::{CertificateUse, Expiry};
 use resilient_orchestrator::domain::commands::{ReleaseStreams, RemoveInstance};
 use resilient_orchestrator::domain::ids::StreamId;
 
@@ -81,7 +84,7 @@ async fn a_hold_that_is_prolonged_after_its_end_is_another_alert() {
     let rig = silent(5).await;
     pass(331.0).await;
     let order = OrderBrake {
-        order: Order::Prolong(std::time::Duration::from_secs(60)),
+        order: Order::Prolong(Duration::from_secs(60)),
         reason: "not yet".to_owned(),
     };
     rig.orchestrator.order_brake(order).await.unwrap().unwrap();
@@ -185,7 +188,7 @@ async fn a_mass_failure_tells_who_is_silent_now() {
     assert!(now.detail.contains("4 are silent"), "{}", now.detail);
     assert_eq!(now.id, opened.id);
     let order = OrderBrake {
-        order: Order::Prolong(std::time::Duration::from_secs(60)),
+        order: Order::Prolong(Duration::from_secs(60)),
         reason: "not yet".to_owned(),
     };
     rig.orchestrator.order_brake(order).await.unwrap().unwrap();
@@ -513,4 +516,50 @@ async fn a_failing_webhook_is_an_alert_of_its_target() {
     alerts.clear(AlertKind::WebhookFailing, "pager");
     settle_down().await;
     assert_eq!(open(&rig).await, [webhook("chat")]);
+}
+
+#[actix::test]
+async fn a_certificate_that_is_about_to_expire_is_an_alert_that_becomes_urgent_and_closes() {
+    expect_errors(&["alert certificate_expiring"]);
+    let day = Duration::from_secs(24 * 3_600);
+    let rig = Rig::start().await;
+    let of = CertificateUse::Server;
+    let expiry = |left| Expiry {
+        of,
+        subject: "CN=o.example".to_owned(),
+        not_after: rig.clock.clock().wall() + left,
+    };
+    let soon = Duration::from_secs(30);
+    rig.orchestrator
+        .show_certificates(vec![expiry(day * 21 + soon)]);
+    settle_down().await;
+    assert_eq!(open(&rig).await, []);
+    pass(61.0).await;
+    let kind = AlertKind::CertificateExpiring;
+    let [alert] = self::of(&rig, kind).await.try_into().unwrap();
+    assert_eq!(
+        (alert.severity, alert.subject.as_str()),
+        (Severity::Warning, "TLS_CERT")
+    );
+    rig.orchestrator
+        .show_certificates(vec![expiry(day * 3 + soon)]);
+    settle_down().await;
+    let [same] = self::of(&rig, kind).await.try_into().unwrap();
+    assert_eq!((same.id, same.severity), (alert.id, Severity::Warning));
+    pass(61.0).await;
+    let [urgent] = self::of(&rig, kind).await.try_into().unwrap();
+    assert_eq!((urgent.id, urgent.severity), (alert.id, Severity::Critical));
+    rig.orchestrator.show_certificates(vec![expiry(day * 90)]);
+    settle_down().await;
+    assert_eq!(open(&rig).await, []);
+    let [closed] = self::of(&rig, kind).await.try_into().unwrap();
+    assert!(!closed.is_open() && closed.id == alert.id);
+    rig.orchestrator
+        .show_certificates(vec![expiry(Duration::ZERO)]);
+    settle_down().await;
+    assert_eq!(open(&rig).await, [(kind, "TLS_CERT".to_owned())]);
+    // Without TLS there is nothing to replace.
+    rig.orchestrator.show_certificates(vec![]);
+    settle_down().await;
+    assert_eq!(open(&rig).await, []);
 }

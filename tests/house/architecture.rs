@@ -132,6 +132,25 @@ fn the_configuration_knows_only_the_numbers_of_the_rules() {
 }
 
 #[test]
+fn certificates_are_read_and_judged_without_a_program_around_them() {
+    assert_absent(
+        "src/tls",
+        &[
+            "crate::actors",
+            "crate::app",
+            "crate::cli",
+            "crate::clock",
+            "crate::config",
+            "crate::http",
+            "crate::store",
+            "tokio",
+            "ureq",
+        ],
+        "tls/ knows files and certificates; neither who names them, nor who speaks with them",
+    );
+}
+
+#[test]
 fn files_of_the_catalogue_are_read_without_a_program_around_them() {
     assert_absent(
         "src/catalogue",

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use crate::sources::root;
-use crate::support::process::{Orchestrator, start};
+use crate::support::certificates::Authority;
+use crate::support::process::{Orchestrator, agent, start};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -66,7 +67,15 @@ fn table(text: &str) -> String {
 #[test]
 fn the_page_of_metrics_lists_what_a_process_exposes() {
     let folder = tempdir().unwrap();
-    let orchestrator = start(folder.path(), &[("METRICS_PER_INSTANCE", "on")]);
+    let authority = Authority::new("ours");
+    authority.serve(folder.path());
+    let settings = [
+        ("METRICS_PER_INSTANCE", "on"),
+        ("TLS_CERT", "server.pem"),
+        ("TLS_KEY", "server-key.pem"),
+    ];
+    let mut orchestrator = start(folder.path(), &settings);
+    orchestrator.call_by(agent(Some(authority.pem()), None));
     let worker = json!({"server_id": "a", "ip": "127.0.0.1", "port": 9000});
     assert_eq!(orchestrator.post("/register", &worker).0, 200);
     let (agent, address) = orchestrator.client();

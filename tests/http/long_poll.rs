@@ -304,6 +304,7 @@ async fn over_sockets_a_follower_that_leaves_frees_its_place() {
 /// Limits that are over before a test is tired of waiting; the client has longer. (The server reads the
 /// clock for the first head twice a second only.)
 const SHORT: ClientLimits = ClientLimits {
+    handshake: Duration::from_millis(400),
     head: Duration::from_millis(2_000),
     body: Duration::from_millis(400),
     stalled_write: Duration::from_millis(400),

@@ -35,4 +35,5 @@ mod series;
 mod streams;
 #[path = "../support_http/mod.rs"]
 mod support_http;
+mod tls;
 mod webhooks;

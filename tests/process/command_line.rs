@@ -72,6 +72,12 @@ fn run(folder: &Path, address: &str, arguments: &str) -> (Option<i32>, String, S
     )
 }
 
+/// The same for `cluster`, by the certificates in a file.
+fn run_trusting(folder: &Path, address: &str, ca: &str) -> (Option<i32>, String, String) {
+    std::fs::write(folder.join(".env"), format!("ORCHESTRATOR_CA={ca}\n")).unwrap();
+    run(folder, address, "cluster")
+}
+
 fn lines(text: &str) -> Vec<Value> {
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -429,7 +435,7 @@ fn https_and_a_path_prefix_lead_to_an_orchestrator_behind_a_proxy() {
         let port = listener.local_addr().unwrap().port();
         let served = thread::spawn(|| proxy(listener, certified));
         let url = format!("https://localhost:{port}/fleet/");
-        let outcome = run(folder.path(), &url, "cluster --ca ca.pem");
+        let outcome = run_trusting(folder.path(), &url, "ca.pem");
         (outcome, served.join().unwrap())
     };
     let ((code, printed, complaint), request) = ask(true);
@@ -446,7 +452,7 @@ fn https_and_a_path_prefix_lead_to_an_orchestrator_behind_a_proxy() {
         (Some(1), "", "")
     );
     assert!(
-        complaint.contains("is not trusted") && complaint.contains("--ca FILE"),
+        complaint.contains("is not trusted") && complaint.contains("ORCHESTRATOR_CA"),
         "{complaint}"
     );
     // A proxy whose certificate the caller does not accept, although it is the one that was named.
@@ -458,7 +464,7 @@ fn https_and_a_path_prefix_lead_to_an_orchestrator_behind_a_proxy() {
         let port = listener.local_addr().unwrap().port();
         let served = thread::spawn(|| proxy(listener, rcgen::CertifiedKey { cert, signing_key }));
         let url = format!("https://localhost:{port}");
-        let (code, _, complaint) = run(folder.path(), &url, "cluster --ca ca.pem");
+        let (code, _, complaint) = run_trusting(folder.path(), &url, "ca.pem");
         assert_eq!(code, Some(1));
         served.join().unwrap();
         complaint
@@ -474,13 +480,7 @@ fn https_and_a_path_prefix_lead_to_an_orchestrator_behind_a_proxy() {
     assert!(ask_with(new).contains("not valid yet; check the clocks"));
     let complaint = ask_with(named("elsewhere"));
     assert!(complaint.contains("is for another name"), "{complaint}");
-    let (_, _, complaint) = run(folder.path(), "http://localhost:1", "cluster --ca none.pem");
-    assert!(complaint.contains("--ca has no effect"), "{complaint}");
-    let (code, _, complaint) = run(
-        folder.path(),
-        "https://localhost:1",
-        "cluster --ca none.pem",
-    );
+    let (code, _, complaint) = run_trusting(folder.path(), "https://localhost:1", "none.pem");
     assert_eq!(code, Some(2));
     assert!(complaint.contains("none.pem"), "{complaint}");
 }

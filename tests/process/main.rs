@@ -21,6 +21,8 @@ mod stall;
 #[path = "../support/mod.rs"]
 mod support;
 mod systemd;
+mod tls;
+mod tls_clients;
 mod top;
 mod webhooks;
 mod worker;

@@ -13,6 +13,7 @@
 )]
 
 pub mod cable;
+pub mod certificates;
 pub mod commands;
 pub mod fleets;
 pub mod postgres;

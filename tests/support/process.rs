@@ -78,11 +78,7 @@ pub fn launch(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
             }
         }
     });
-    let agent = ureq::Agent::config_builder()
-        .timeout_global(Some(PATIENCE))
-        .http_status_as_error(false)
-        .build()
-        .into();
+    let agent = agent(None, None);
     let mut orchestrator = Orchestrator {
         child,
         lines,
@@ -99,7 +95,36 @@ pub fn launch(folder: &Path, settings: &[(&str, &str)]) -> Orchestrator {
     orchestrator
 }
 
+/// A client: with certificates that it trusts, and a certificate and a key of its own, if it has any (PEM).
+pub fn agent(trusted: Option<&str>, own: Option<(&str, &str)>) -> ureq::Agent {
+    use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
+
+    let config = ureq::Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .http_status_as_error(false);
+    let Some(trusted) = trusted else {
+        return config.build().into();
+    };
+    let certificate = |pem: &str| Certificate::from_pem(pem.as_bytes()).expect("a certificate");
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let own = own.map(|(chain, key)| {
+        let key = PrivateKey::from_pem(key.as_bytes()).expect("a key");
+        ClientCert::new_with_certs(&[certificate(chain)], key)
+    });
+    let tls = TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&[certificate(trusted)]))
+        .client_cert(own)
+        .unversioned_rustls_crypto_provider(provider)
+        .build();
+    config.tls_config(tls).build().into()
+}
+
 impl Orchestrator {
+    /// Calls it by this client from now on.
+    pub fn call_by(&mut self, agent: ureq::Agent) {
+        self.agent = agent;
+    }
+
     /// Where it is reached, as `http://…`.
     pub fn address(&self) -> &str {
         &self.address

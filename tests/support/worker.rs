@@ -59,18 +59,28 @@ impl WorkerProcess {
         name: &str,
         take: impl FnMut(&str) + Send + 'static,
     ) -> Self {
-        Self::launch(kind, &[url, name], take)
+        Self::launch(kind, &[url, name], &[], take)
+    }
+
+    /// Starts a worker with variables in its environment.
+    pub fn start_with(kind: Kind, url: &str, name: &str, variables: &[(&str, &str)]) -> Self {
+        Self::launch(kind, &[url, name], variables, |_| {})
     }
 
     /// Starts a worker in Rust that takes so many streams, and waits until it is registered.
     pub fn with_room(url: &str, name: &str, max_streams: u32) -> Self {
         let most = max_streams.to_string();
-        let mut worker = Self::launch(Kind::Rust, &[url, name, &most], |_| {});
+        let mut worker = Self::launch(Kind::Rust, &[url, name, &most], &[], |_| {});
         worker.wait_for("registered");
         worker
     }
 
-    fn launch(kind: Kind, arguments: &[&str], mut take: impl FnMut(&str) + Send + 'static) -> Self {
+    fn launch(
+        kind: Kind,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+        mut take: impl FnMut(&str) + Send + 'static,
+    ) -> Self {
         let mut command = match kind {
             Kind::Rust => Command::new(built("worker")),
             Kind::Fenced => Command::new(built("fenced")),
@@ -82,6 +92,7 @@ impl WorkerProcess {
         };
         let mut child = command
             .args(arguments)
+            .envs(variables.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

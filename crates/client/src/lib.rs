@@ -63,8 +63,10 @@
 //! while the computer sleeps. And if a call of the runner is slow, no other stream loses its lease,
 //! because heartbeats go on beside it.
 //!
-//! Nothing of the server is built for this library.
+//! Nothing of the server is built for this library. An orchestrator that speaks TLS needs the feature `tls`, and
+//! `Builder::tls` if its authority is a private one, or knows workers by their certificates.
 
+mod agent;
 mod keeper;
 pub mod machine;
 mod message;
@@ -77,10 +79,14 @@ mod registration;
 mod runner;
 mod stream;
 pub mod testing;
+#[cfg(feature = "tls")]
+mod tls;
 mod wire;
 mod worker;
 
 pub use permit::Permit;
 pub use runner::{Failure, Notice, Runner};
 pub use stream::{Ending, Epoch, Handoff, StopReason, StreamAssignment, StreamId};
+#[cfg(feature = "tls")]
+pub use tls::TlsFiles;
 pub use worker::{Builder, Handle, Worker, WorkerError};

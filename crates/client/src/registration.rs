@@ -23,6 +23,9 @@ pub(super) struct Registration {
     pub(super) auto_assign: bool,
     /// The key that each request shows; `None`: the orchestrator needs none.
     pub(super) key: Option<String>,
+    /// The files for an orchestrator that speaks TLS.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<super::tls::TlsFiles>,
 }
 
 impl fmt::Debug for Registration {

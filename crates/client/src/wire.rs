@@ -6,11 +6,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use ureq::http::header::AUTHORIZATION;
-use ureq::http::{HeaderValue, Response};
-use ureq::middleware::{Middleware, MiddlewareNext};
-use ureq::{Agent, Body, SendBody};
+use ureq::Body;
+use ureq::http::Response;
 
+use super::agent::Agents;
 use super::machine::{Answer, Request, Running};
 use super::orchestrators::Orchestrators;
 use super::reading::{beat, duration, ids, number};
@@ -29,7 +28,7 @@ const MAX_ANSWER: u64 = 64 * 1024 * 1024;
 pub(super) struct Wire {
     registration: Registration,
     orchestrators: Mutex<Orchestrators>,
-    agent: Agent,
+    agents: Agents,
 }
 
 /// The result of a long poll.
@@ -59,24 +58,12 @@ struct Reply {
 
 impl Wire {
     pub(super) fn new(registration: Registration) -> Self {
-        let config = Agent::config_builder();
-        let config = match &registration.key {
-            Some(key) => config.middleware(Keyed(format!("Bearer {key}"))),
-            None => config,
-        };
-        let agent = config
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            // The orchestrator is on the local network; a proxy to the internet does not know it.
-            .proxy(None)
-            .build()
-            .into();
+        let agents = Agents::new(&registration);
         let orchestrators = Mutex::new(Orchestrators::new(&registration.urls));
         Self {
             registration,
             orchestrators,
-            agent,
+            agents,
         }
     }
 
@@ -133,7 +120,11 @@ impl Wire {
         };
         let outcome = outcome.unwrap_or_else(|error| {
             let failed = Answer::Failed { retry_after: None };
-            (failed, Some(with_masked_urls(&error.to_string())))
+            let why = match error {
+                ureq::Error::Other(reason) => reason.to_string(),
+                error => error.to_string(),
+            };
+            (failed, Some(with_masked_urls(&why)))
         });
         match serves(&outcome.0) {
             true => self.orchestrators().served(),
@@ -222,7 +213,7 @@ impl Wire {
              &incarnation={incarnation}"
         );
         let reply = || {
-            let question = self.agent.get(path).config();
+            let question = self.agents.agent()?.get(path).config();
             let limit = NEWS_WAIT + Duration::from_secs(10);
             Reply::of(question.timeout_global(Some(limit)).build().call()?)
         };
@@ -251,7 +242,7 @@ impl Wire {
             return Ok(asked.read(|_| None));
         }
         let path = format!("{}/instances/{}", self.url(), encoded(id));
-        let answer = self.agent.get(path).config();
+        let answer = self.agents.agent()?.get(path).config();
         let answer = answer.timeout_global(Some(limit)).build().call()?;
         let reply = Reply::of(answer)?;
         Ok(reply.read(|body| Some(Answer::Listed(ids(&body["data"]["assigned_streams"])?))))
@@ -302,13 +293,13 @@ impl Wire {
         if let Some(back_in) = back_in {
             path.push_str(&format!("&back_in={}", back_in.as_secs_f64()));
         }
-        let answer = self.agent.delete(path).config();
+        let answer = self.agents.agent()?.delete(path).config();
         let answer = answer.timeout_global(Some(limit)).build().call()?;
         Ok(Reply::of(answer)?.read(|_| Some(Answer::Left)))
     }
 
     fn post(&self, path: &str, body: &Value, limit: Duration) -> Result<Reply, ureq::Error> {
-        let request = self.agent.post(format!("{}{path}", self.url()));
+        let request = self.agents.agent()?.post(format!("{}{path}", self.url()));
         let request = request.config().timeout_global(Some(limit)).build();
         let mut reply = Reply::of(request.send_json(body)?)?;
         reply.asked_by = body["incarnation"].as_i64();
@@ -380,24 +371,6 @@ impl Reply {
         };
         let why = format!("it answered {} {detail}", self.status);
         (failed, Some(why.trim_end().to_owned()))
-    }
-}
-
-/// Shows the key with each request.
-struct Keyed(String);
-
-impl Middleware for Keyed {
-    fn handle(
-        &self,
-        mut request: ureq::http::Request<SendBody<'_>>,
-        next: MiddlewareNext<'_>,
-    ) -> Result<Response<Body>, ureq::Error> {
-        // A text that no header can have is no key either: the orchestrator says so.
-        if let Ok(mut value) = HeaderValue::try_from(&self.0) {
-            value.set_sensitive(true);
-            request.headers_mut().insert(AUTHORIZATION, value);
-        }
-        next.handle(request)
     }
 }
 

@@ -12,6 +12,8 @@ use super::message::{End, Message};
 use super::registration::Registration;
 use super::runner::Runner;
 use super::stream::{Ending, StreamId};
+#[cfg(feature = "tls")]
+use super::tls::TlsFiles;
 
 /// Why a worker ended, or could not start.
 #[derive(Debug)]
@@ -126,6 +128,14 @@ impl Builder {
         self
     }
 
+    /// Sets the files for an orchestrator that speaks TLS. They are read again when they change.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, files: TlsFiles) -> Self {
+        self.registration.tls = Some(files);
+        self
+    }
+
     /// Starts the worker. Returns at once: the registration is retried until it succeeds.
     ///
     /// # Errors
@@ -164,6 +174,8 @@ impl Worker {
             heartbeat_interval: None,
             auto_assign: true,
             key: None,
+            #[cfg(feature = "tls")]
+            tls: None,
         };
         Builder { registration }
     }

@@ -35,6 +35,7 @@
 //! | what happened | [`events`], [`request`] (which request led to it), [`event_filter`], [`event_tail`] (when new ones are read for followers), [`movements`], [`explain`] (why a stream was placed) |
 //! | who may call what | [`access`] (keys, roles, addresses behind proxies) |
 //! | who outside is notified | [`webhook`] |
+//! | when does a certificate end | [`certificate`] |
 //! | what time is it | [`time`], [`running_time`] (without standstills), [`timeline`] (the wall clock's past) |
 //! | what happens to an actor that ends | [`supervision`] |
 //! | texts and numbers | [`settings`], [`masked_url`], [`stream_url`], [`spelling`], [`wording`] |
@@ -47,6 +48,7 @@ pub mod backoff;
 pub mod balance;
 pub mod brake;
 pub mod breaker;
+pub mod certificate;
 pub mod commands;
 pub mod consistency;
 pub mod constraints;

@@ -11,6 +11,7 @@ use crate::actors::access::{AccessActor, Keyring};
 use crate::actors::alerts::Alerts;
 use crate::actors::archive::StoreReader;
 use crate::actors::balance::BalanceActor;
+use crate::actors::certificates::{CertificateWatch, CertificatesInUse};
 use crate::actors::clean_up::{ChangeRetention, Cleaner, Retention};
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
@@ -30,6 +31,7 @@ use crate::actors::supervisor::Supervisor;
 use crate::actors::telemetry::Telemetry;
 use crate::actors::webhooks::{ChangeWebhooks, WebhookActor, WebhookSender, WebhookSettings};
 use crate::clock::Clock;
+use crate::domain::certificate::Expiry;
 use crate::domain::commands::{Command, DryRun};
 use crate::domain::queries::Query;
 use crate::domain::settings::{HealthLimits, PlannedSettings, WorkerLimits};
@@ -60,6 +62,7 @@ pub struct Orchestrator {
     pub(in crate::actors) change_limit: Duration,
     pub(in crate::actors) identity: Addr<IdentityActor>,
     pub(in crate::actors) balance: Addr<BalanceActor>,
+    pub(in crate::actors) certificates: Addr<CertificateWatch>,
     pub(in crate::actors) webhooks: Addr<WebhookActor>,
     pub(in crate::actors) keyring: Keyring,
     pub(in crate::actors) keys: Addr<AccessActor>,
@@ -208,6 +211,11 @@ impl Orchestrator {
     pub fn change_settings(&self, health: HealthLimits, retention: Retention) {
         self.health.do_send(ChangeLimits(health));
         self.cleaner.do_send(ChangeRetention(retention));
+    }
+
+    /// Watches the ends of these certificates from now on, and of no others.
+    pub fn show_certificates(&self, in_use: Vec<Expiry>) {
+        self.certificates.do_send(CertificatesInUse(in_use));
     }
 
     /// Goes by another file of webhooks from now on.

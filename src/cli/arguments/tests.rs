@@ -115,7 +115,6 @@ fn questions_to_a_running_orchestrator() {
             subject: incidents(restricted, "-1"),
             address: Address {
                 url: Some("http://a".into()),
-                ca: None,
                 key_file: None,
             },
             output: OutputFormat::Json,

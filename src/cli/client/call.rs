@@ -53,24 +53,18 @@ pub(in crate::cli) fn look(address: Address, pause: Duration) -> Exit {
 }
 
 fn connect(address: Address) -> Result<Connection, Exit> {
-    let Address { url, ca, key_file } = address;
-    let (url, warnings) = config::server_url(url).map_err(|reason| {
+    let Address { url, key_file } = address;
+    let misused = |reason| {
         complain(&format!("orchestrator: {reason}."));
         Exit::Misused
-    })?;
+    };
+    let (url, warnings) = config::server_url(url).map_err(misused)?;
     for warning in warnings {
         complain(&format!("orchestrator: warning: {warning}"));
     }
-    if ca.is_some() && !url.is_https() {
-        complain(
-            "orchestrator: warning: --ca has no effect, because the address in --url is not https.",
-        );
-    }
-    let key = config::server_key(key_file).map_err(|reason| {
-        complain(&format!("orchestrator: {reason}."));
-        Exit::Misused
-    })?;
-    Connection::to(url, config::server_ca(ca), key).map_err(|reason| {
+    let key = config::server_key(key_file).map_err(misused)?;
+    let files = config::caller_files().map_err(misused)?;
+    Connection::to(url, &files, key).map_err(|reason| {
         complain(&format!("orchestrator: {reason}"));
         Exit::Misused
     })

@@ -1,7 +1,6 @@
 //! One request to a running orchestrator, and the sentence to print if it does not answer.
 
 use std::io::{self, Read};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -11,9 +10,9 @@ use ureq::middleware::{Middleware, MiddlewareNext};
 use ureq::{Agent, Body, Error, SendBody};
 
 use super::routes::in_commands;
-use crate::config::{ServerKey, ServerUrl};
+use crate::config::{CLIENT_CERT, CLIENT_KEY, CallerFiles, SERVER_CA, ServerKey, ServerUrl};
 use crate::logging::escapes::escaped;
-use crate::outbound::tls;
+use crate::outbound::{CallerIdentity, tls_as};
 
 /// Longer than the longest answer takes: a consistency check with a database that hangs.
 const ANSWER_LIMIT: Duration = Duration::from_secs(60);
@@ -71,19 +70,24 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    /// Creates the connection to the orchestrator at `url`; nothing is sent yet. `ca` is the file of the
-    /// certificates by which `https` is checked, `key` what each request shows.
+    /// Creates the connection to the orchestrator at `url`; nothing is sent yet. The files are for `https`, the key
+    /// is what each request shows.
     ///
     /// # Errors
-    /// Returns one sentence if the certificates cannot be used.
+    /// Returns one sentence if the files cannot be used.
     pub(super) fn to(
         url: ServerUrl,
-        ca: Option<PathBuf>,
+        files: &CallerFiles,
         key: Option<ServerKey>,
     ) -> Result<Self, String> {
         let mut config = Agent::config_builder();
         if url.is_https() {
-            config = config.tls_config(tls(ca.as_deref(), "--ca or ORCHESTRATOR_CA")?);
+            let identity = files.identity.as_ref();
+            let identity = identity.map(|(certificate, key)| CallerIdentity {
+                certificate: (CLIENT_CERT, certificate),
+                key: (CLIENT_KEY, key),
+            });
+            config = config.tls_config(tls_as(identity, files.ca.as_deref(), SERVER_CA)?);
         }
         if let Some(key) = key {
             config = config.middleware(Keyed(key));
@@ -290,6 +294,12 @@ impl Connection {
         match error {
             gone if is_gone(gone) => format!("no orchestrator answers at {url}."),
             Error::Timeout(_) => format!("the orchestrator at {url} does not answer in time."),
+            other if other.to_string().contains("received fatal alert") => {
+                refused_by(url, &other.to_string())
+            }
+            other if other.to_string().contains("corrupt message") => format!(
+                "the answer from {url} is none of TLS; if it speaks http, write http:// in --url."
+            ),
             other if other.to_string().contains("certificate") => {
                 bad_certificate(url, &other.to_string())
             }
@@ -354,9 +364,19 @@ fn bad_certificate(url: &ServerUrl, error: &str) -> String {
     } else {
         format!(
             "the certificate of the orchestrator at {url} is not trusted: {error}; name the \
-             certificates that it is signed with by --ca FILE."
+             certificates that it is signed with by {SERVER_CA} (a PEM file)."
         )
     }
+}
+
+/// Returns the sentence about an orchestrator that ended the handshake, with the reason as TLS has it.
+fn refused_by(url: &ServerUrl, error: &str) -> String {
+    let reason = error.rsplit(": ").next().unwrap_or(error);
+    format!(
+        "the orchestrator at {url} refused the TLS connection ({reason}). If that is about the certificate in \
+         {CLIENT_CERT}: it must be signed by an authority in the orchestrator's TLS_CLIENT_CA, be for clients, and \
+         be valid; the orchestrator's log has its reason."
+    )
 }
 
 /// Returns the streams that an answer names, as a sentence of their own.

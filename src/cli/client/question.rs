@@ -26,8 +26,6 @@ pub(in crate::cli) struct Question {
 pub(in crate::cli) struct Address {
     /// The value of the flag `--url`.
     pub(in crate::cli) url: Option<OsString>,
-    /// The value of the flag `--ca`.
-    pub(in crate::cli) ca: Option<OsString>,
     /// The value of the flag `--key-file`.
     pub(in crate::cli) key_file: Option<OsString>,
 }

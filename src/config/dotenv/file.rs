@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::grammar::{Entry, Piece, entries};
 use crate::config::problem::{Problem, Warning};
-use crate::config::table::{SERVER_CA, SERVER_KEY, SERVER_URL, find};
+use crate::config::table::{CLIENT_CERT, CLIENT_KEY, SERVER_CA, SERVER_KEY, SERVER_URL, find};
 
 /// Far above any file of settings, far below what a device without an end would deliver.
 const LARGEST: u64 = 1024 * 1024;
@@ -134,8 +134,8 @@ pub(super) fn parse(
                 continue;
             }
         };
-        let is_setting =
-            find(&name).is_some() || [SERVER_URL, SERVER_CA, SERVER_KEY].contains(&name.as_str());
+        let of_commands = [SERVER_URL, SERVER_CA, SERVER_KEY, CLIENT_CERT, CLIENT_KEY];
+        let is_setting = find(&name).is_some() || of_commands.contains(&name.as_str());
         let known = |name: &str| environment(name).or_else(|| read.values.get(name).cloned());
         let value = match resolved(&pieces, known) {
             Ok(value) => value,

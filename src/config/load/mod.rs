@@ -161,6 +161,7 @@ fn position(name: &str) -> Option<usize> {
 fn read(reader: &mut Reader<'_>) -> Option<Config> {
     let bind_address = reader.address("BIND_ADDRESS");
     let access = read_access(reader, bind_address.as_ref());
+    let tls = reader.tls();
     let database = read_database(reader);
     let liveness = read_liveness(reader);
     let cluster = read_cluster(reader, liveness.timeout);
@@ -183,6 +184,7 @@ fn read(reader: &mut Reader<'_>) -> Option<Config> {
     Some(Config {
         server: ServerSettings {
             bind_address: bind_address?,
+            tls: tls?,
         },
         access: access?,
         database: database?,

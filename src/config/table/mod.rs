@@ -10,12 +10,16 @@ use super::setting::{Group, Kind, Setting};
 /// Only the commands that call one use it, so it is in no list of the server's settings.
 pub const SERVER_URL: &str = "ORCHESTRATOR_URL";
 
-/// The variable with the file of the certificates that an orchestrator's `https` is checked by, which is
-/// also the name of its flag.
+/// The variable with the file of the certificates that an orchestrator's `https` is checked by. It has no flag:
+/// what proves an identity, and whose, is not for a line that every user of the machine can read.
 pub const SERVER_CA: &str = "ORCHESTRATOR_CA";
 
 /// The variable with the key by which the commands call an orchestrator. It has no flag: a flag names a file.
 pub const SERVER_KEY: &str = "ORCHESTRATOR_KEY";
+/// The variables with the files of the certificate and the key by which an orchestrator knows the caller.
+pub const CLIENT_CERT: &str = "ORCHESTRATOR_CLIENT_CERT";
+/// See [`CLIENT_CERT`].
+pub const CLIENT_KEY: &str = "ORCHESTRATOR_CLIENT_KEY";
 
 /// The address of an orchestrator with default settings.
 pub const DEFAULT_SERVER_URL: &str = "http://127.0.0.1:8001";
@@ -30,7 +34,7 @@ pub(super) fn find(name: &str) -> Option<&'static Setting> {
     SETTINGS.iter().find(|setting| setting.name == name)
 }
 
-/// The settings that SIGHUP applies (`app/reloading.rs`). Any other needs a restart: workers were given
+/// The settings that SIGHUP applies (`app/reloading/mod.rs`). Any other needs a restart: workers were given
 /// its value, rows were saved by it, or something was made once from it.
 const RELOADABLE: &[&str] = &[
     "MIN_ACTIVE_INSTANCE_RATIO",
@@ -43,6 +47,9 @@ const RELOADABLE: &[&str] = &[
     "HEALTH_HISTORY_RETENTION",
     "HEALTH_HISTORY_ROWS",
     "WEBHOOKS_FILE",
+    "TLS_CERT",
+    "TLS_KEY",
+    "TLS_CLIENT_CA",
     "LOG_FORMAT",
     "RUST_LOG",
 ];
@@ -72,6 +79,30 @@ const SETTINGS: &[Setting] = &[
         kind: Kind::Address,
         default: Text("127.0.0.1:8001"),
         meaning: "Address and port to listen on; 0.0.0.0:8001 for all interfaces, port 0 for any free port.",
+    },
+    Setting {
+        name: "TLS_CERT",
+        flag: "tls-cert",
+        group: Group::Server,
+        kind: Kind::File,
+        default: Text("none"),
+        meaning: "PEM file of the certificate with which TLS is spoken at BIND_ADDRESS, and nothing else, then those that lead to its authority; read again when it changes. none: HTTP without TLS; a change from or to none needs a restart.",
+    },
+    Setting {
+        name: "TLS_KEY",
+        flag: "tls-key",
+        group: Group::Server,
+        kind: Kind::KeyFile,
+        default: Text("none"),
+        meaning: "PEM file of the private key of TLS_CERT, without a password.",
+    },
+    Setting {
+        name: "TLS_CLIENT_CA",
+        flag: "tls-client-ca",
+        group: Group::Server,
+        kind: Kind::File,
+        default: Text("none"),
+        meaning: "PEM file of the authorities whose client certificates are accepted: each is the key of the workers that it names (docs/SECURITY.md). none: no client is asked for one.",
     },
     Setting {
         name: "AUTH",

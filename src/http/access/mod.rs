@@ -1,14 +1,14 @@
 //! Who calls: every route that asks for a role goes through [`guarded`], which knows the caller or refuses the request.
 //!
 //! ```text
-//!   route of the table ─▶ guarded ─▶ credential: header, cookie, trusted network ─▶ Caller ─▶ permission ─▶ handler
+//!   route of the table ─▶ guarded ─▶ credential: header, cookie, certificate, trusted network ─▶ Caller ─▶ permission ─▶ handler
 //!                                         │ none, bad                                          │ another role
 //!                                         401, too often 429                                   403
 //! ```
 //!
 //! The layer belongs to the route, not to the path: the router decodes a path before it chooses a route, so a rule about
 //! the text of the path could be passed by another spelling. A caller is recognized by one file, `recognition`; another
-//! way to recognize one (a certificate) is another step there. Handlers get it as a [`Sender`], which also holds a worker
+//! way to recognize one is another step there. Handlers get it as a [`Sender`], which also holds a worker
 //! to its `server_id`s.
 //!
 //! | file | question |

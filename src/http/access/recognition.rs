@@ -9,7 +9,8 @@ use actix_web::http::header::{self, HeaderName};
 use super::cookie::session_of;
 use super::rules::Access;
 use crate::actors::access::CredentialFault;
-use crate::domain::access::{Caller, ForwardedHeaders, Via, caller_address};
+use crate::domain::access::{Caller, ForwardedHeaders, PeerNames, Via, caller_address};
+use crate::http::socket::OverTls;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
@@ -44,7 +45,9 @@ pub(in crate::http) fn via(request: &HttpRequest, access: &Access) -> Option<Via
 
 /// Returns whether a request came over TLS, to this program or to a proxy that is trusted.
 pub(in crate::http) fn is_secure(request: &HttpRequest, access: &Access) -> bool {
-    request.app_config().secure() || via(request, access).is_some_and(|via| via.is_https)
+    request.conn_data::<OverTls>().is_some()
+        || request.app_config().secure()
+        || via(request, access).is_some_and(|via| via.is_https)
 }
 
 /// Returns the caller of a request. A credential that is shown has to do: a bad key is not forgiven because of a good
@@ -67,6 +70,10 @@ pub(super) fn recognize(request: &HttpRequest, access: &Access) -> Result<Caller
             return Err(Unrecognized::CookieAlone);
         }
         return Ok(caller);
+    }
+    let certified = request.conn_data::<PeerNames>();
+    if let Some(names) = certified.filter(|names| !names.patterns().is_empty()) {
+        return Ok(Caller::by_certificate(names));
     }
     let is_trusted = |via: Via| {
         let mut networks = access.trusted_networks().iter();

@@ -66,7 +66,10 @@ impl Sender {
     /// Returns once the caller is not good any more; never where no key is needed.
     pub(in crate::http) async fn ended(&self) {
         match self.caller.credential {
-            Credential::NotNeeded | Credential::Network => pending().await,
+            // The connection of a certificate ends with it, and with it the wait.
+            Credential::NotNeeded | Credential::Certificate | Credential::Network => {
+                pending().await
+            }
             Credential::Key(_) | Credential::Session { .. } => {
                 self.access.keyring().ended(&self.caller).await;
             }

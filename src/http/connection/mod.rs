@@ -40,6 +40,9 @@ use tokio::time::{Sleep, sleep};
 /// How long the program waits for a client, and how much it holds for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientLimits {
+    /// Limit for the handshake of TLS, from the connection. Longer than for a head: when a whole fleet comes back
+    /// at once, a client waits for its turn.
+    pub handshake: Duration,
     /// Limit for the head of a request, from its first byte; for the first request, from the
     /// connection.
     pub head: Duration,
@@ -59,6 +62,7 @@ pub struct ClientLimits {
 impl Default for ClientLimits {
     fn default() -> Self {
         Self {
+            handshake: Duration::from_secs(20),
             head: Duration::from_secs(10),
             body: Duration::from_secs(30),
             stalled_write: Duration::from_secs(30),
@@ -133,7 +137,8 @@ impl Connection {
         self.0.serving.get() > 0
     }
 
-    fn end(&self) {
+    /// Notes that the client has ended its side.
+    pub(super) fn end(&self) {
         self.0.has_ended.set(true);
         if let Some(waiter) = self.0.waiter.borrow_mut().take() {
             waiter.wake();
@@ -158,6 +163,8 @@ pub(super) struct Guarded {
     socket: TcpStream,
     limits: ClientLimits,
     connection: Connection,
+    /// Whether the bytes that come are those of a handshake, which has a limit of its own.
+    is_greeting: bool,
     /// Whether bytes came while no request was served: a head has begun.
     head_has_begun: bool,
     /// The limit of a head that has begun and is incomplete.
@@ -180,6 +187,7 @@ impl Guarded {
             socket,
             limits,
             connection: Connection::default(),
+            is_greeting: false,
             head_has_begun: false,
             head: None,
             closing: None,
@@ -191,6 +199,21 @@ impl Guarded {
     /// Returns the handlers' view.
     pub(super) fn connection(&self) -> Connection {
         self.connection.clone()
+    }
+
+    /// Returns the socket.
+    pub(super) fn tcp(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// The bytes that come from here on are those of a handshake.
+    pub(super) fn begin_greeting(&mut self) {
+        self.is_greeting = true;
+    }
+
+    /// The bytes that come from here on are those of requests.
+    pub(super) fn end_greeting(&mut self) {
+        self.is_greeting = false;
     }
 
     /// Returns whether nothing more is read from the client.
@@ -250,7 +273,7 @@ impl AsyncRead for Guarded {
         if matches!(read, Poll::Ready(Ok(()))) {
             if buffer.filled().len() == before {
                 this.connection.end();
-            } else if !this.connection.is_serving() {
+            } else if !this.is_greeting && !this.connection.is_serving() {
                 this.head_has_begun = true;
             }
         }

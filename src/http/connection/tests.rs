@@ -9,6 +9,7 @@ fn clients_are_waited_for_as_the_documents_say() {
     assert_eq!(
         limits,
         ClientLimits {
+            handshake: seconds(20),
             head: seconds(10),
             body: seconds(30),
             stalled_write: seconds(30),

@@ -146,6 +146,7 @@ impl Problem {
 /// Returns who is meant, as the subject of a sentence.
 fn subject(caller: &Caller) -> String {
     match (&caller.name, &caller.credential) {
+        (Some(name), Credential::Certificate) => format!("The certificate of `{name}`"),
         (Some(name), _) => format!("The key `{name}`"),
         (None, Credential::Network) => "A caller without a key from a trusted network".to_owned(),
         (None, _) => "This caller".to_owned(),

@@ -13,6 +13,7 @@ const RETRY_LATER: u32 = 5;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     MalformedRequest,
+    NoTls,
     UnknownRoute,
     UnknownInstance,
     UnknownStream,
@@ -46,7 +47,7 @@ pub(super) enum Kind {
 impl Kind {
     pub(super) const fn status(self) -> StatusCode {
         match self {
-            Self::MalformedRequest => StatusCode::BAD_REQUEST,
+            Self::MalformedRequest | Self::NoTls => StatusCode::BAD_REQUEST,
             Self::UnknownRoute
             | Self::UnknownInstance
             | Self::UnknownStream
@@ -82,6 +83,7 @@ impl Kind {
     pub(super) const fn uri(self) -> &'static str {
         match self {
             Self::MalformedRequest => "/problems/malformed-request",
+            Self::NoTls => "/problems/no-tls",
             Self::UnknownRoute => "/problems/unknown-route",
             Self::UnknownInstance => "/problems/unknown-instance",
             Self::UnknownStream => "/problems/unknown-stream",
@@ -116,6 +118,7 @@ impl Kind {
     pub(super) const fn title(self) -> &'static str {
         match self {
             Self::MalformedRequest => "Malformed request",
+            Self::NoTls => "TLS is spoken here",
             Self::UnknownRoute => "Unknown route",
             Self::UnknownInstance => "Unknown instance",
             Self::UnknownStream => "Unknown stream",
@@ -156,6 +159,7 @@ impl Kind {
             | Self::NotProven
             | Self::ShuttingDown => Some(RETRY_SOON),
             Self::MalformedRequest
+            | Self::NoTls
             | Self::UnknownRoute
             | Self::UnknownInstance
             | Self::UnknownStream

@@ -80,6 +80,12 @@ impl Problem {
         }
     }
 
+    /// 400: the request came without TLS, where TLS is spoken.
+    pub(super) fn no_tls() -> Self {
+        let detail = "This port speaks TLS only: write https:// instead of http:// in the address.";
+        Self::new(Kind::NoTls, detail)
+    }
+
     /// 400: the request could not be read at all.
     pub fn malformed(detail: impl Into<String>) -> Self {
         Self::new(Kind::MalformedRequest, detail)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::key::KeyHash;
 use super::pattern::ServerIdPattern;
+use super::peer_names::PeerNames;
 use super::role::Role;
 use crate::ids::KeyId;
 use crate::time::WallTime;
@@ -22,6 +23,8 @@ pub enum Credential {
         /// The hash of the session's secret.
         session: KeyHash,
     },
+    /// A certificate, with which its connection began.
+    Certificate,
     /// Its address is in a trusted network.
     Network,
 }
@@ -78,6 +81,18 @@ impl Caller {
         }
     }
 
+    /// A caller with a certificate, which is the worker, or the workers, that the certificate names.
+    pub fn by_certificate(names: &PeerNames) -> Self {
+        let patterns = names.patterns();
+        Self {
+            role: Role::Worker,
+            credential: Credential::Certificate,
+            name: patterns.first().map(|name| name.as_str().into()),
+            scope: Scope::Only(patterns.clone()),
+            expires_at: None,
+        }
+    }
+
     /// A caller from a trusted network, which is a worker.
     pub const fn from_trusted_network() -> Self {
         Self {
@@ -102,5 +117,24 @@ mod tests {
         assert!(!scope.allows("b1") && !scope.allows("c"));
         assert!(Scope::of(&[]).allows("anything"));
         assert!(Caller::unrestricted().scope.allows("x"));
+    }
+
+    #[test]
+    fn a_certificate_is_the_key_of_the_workers_that_it_names_and_of_no_other() {
+        use crate::access::CertificateName::{Common, Dns};
+
+        let caller = Caller::by_certificate(&PeerNames::of([Dns("edge-*"), Common("b")]));
+        assert_eq!(
+            (caller.role, caller.name.as_deref()),
+            (Role::Worker, Some("edge-*"))
+        );
+        assert!(caller.scope.allows("edge-7") && caller.scope.allows("b"));
+        assert!(!caller.scope.allows("c"));
+        // Never "any", as it would be for a key without patterns.
+        assert!(
+            !Caller::by_certificate(&PeerNames::default())
+                .scope
+                .allows("b")
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! Who may call what: keys with roles, and what a caller is allowed.
 //!
-//! A *caller* is the sender of one request. Its *credential* is a key (or a session that a key began), its place
-//! in a trusted network, or nothing where no key is needed. A *role* says what a caller may do, a *permission* what
+//! A *caller* is the sender of one request. Its *credential* is a key (or a session that a key began), a
+//! certificate, its place in a trusted network, or nothing where no key is needed. A *role* says what a caller may do, a *permission* what
 //! a route asks for.
 //!
 //! ```text
@@ -16,6 +16,7 @@
 //! | what may a role do | `role`, `permission` |
 //! | what is a key, and which `server_id`s does it allow | `key`, `pattern` |
 //! | is a key good now | `verdict` |
+//! | which `server_id`s does a certificate name | `peer_names` |
 //! | who calls | `caller` |
 //! | from where | `network` (a range of addresses), `forwarded` (the address behind trusted proxies) |
 //! | how often may an address be wrong | `throttle`; when does that deserve an alert: `attempts` |
@@ -42,6 +43,7 @@ mod forwarded;
 mod key;
 mod network;
 mod pattern;
+mod peer_names;
 mod permission;
 mod role;
 mod throttle;
@@ -53,6 +55,7 @@ pub use forwarded::{ForwardedHeaders, Via, caller_address};
 pub use key::{AccessKey, KEY_PREFIX, KeyDraft, KeyHash, KeySecret, MAX_KEYS, check_key_name};
 pub use network::Network;
 pub use pattern::ServerIdPattern;
+pub use peer_names::{CertificateName, PeerNames};
 pub use permission::Permission;
 pub use role::Role;
 pub use throttle::{MAX_ADDRESSES, Throttle};

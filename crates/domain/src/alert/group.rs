@@ -81,6 +81,10 @@ impl Alert {
                 "invariant",
                 format!("The invariant {subject} does not hold."),
             ),
+            AlertKind::CertificateExpiring => about(
+                "certificate",
+                format!("The certificate of {subject} is about to expire."),
+            ),
             AlertKind::WebhookFailing => about(
                 "webhook",
                 format!("The receiver of {subject} does not accept messages."),

@@ -70,6 +70,8 @@ string_enum! {
         WebhookFailing = "webhook_failing",
         /// Many requests had a key that does not do.
         AuthFailures = "auth_failures",
+        /// A certificate of the orchestrator, or of those that its clients are checked by, is about to expire.
+        CertificateExpiring = "certificate_expiring",
         /// The whole system is critical or in an emergency, and no other alert has the reason.
         SystemHealth = "system_health",
     }

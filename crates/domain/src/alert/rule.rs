@@ -34,6 +34,8 @@ pub enum AlertKey {
     Node,
     /// The name of the receiver of a webhook.
     Target,
+    /// The setting that names the file of a certificate.
+    Certificate,
 }
 
 /// One kind of alert.
@@ -124,6 +126,8 @@ rules! {
         "See what the receiver answers: `GET /webhooks/{name}/deliveries?state=failed`; then deliver again.";
     AuthFailures: Warning, Fleet, true, None, "docs/OPERATIONS.md#auth_failures",
         "See which addresses send keys that are unknown, expired or revoked: `GET /logs`; give their owners a new key.";
+    CertificateExpiring: Warning, Certificate, true, None, "docs/OPERATIONS.md#certificate_expiring",
+        "Write a new certificate into the file of the setting: it is in force within seconds, without a restart.";
     SystemHealth: Critical, Fleet, false, None, "docs/OPERATIONS.md#system_health",
         "Look at the causes it names: `orchestrator status`.";
 }

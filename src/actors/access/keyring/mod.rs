@@ -290,7 +290,8 @@ impl Keyring {
             held.is_some_and(|held| held.judged(now).is_ok())
         };
         match &caller.credential {
-            Credential::NotNeeded | Credential::Network => true,
+            // A certificate is judged by its connection, which ends with it.
+            Credential::NotNeeded | Credential::Certificate | Credential::Network => true,
             Credential::Key(key) => is_key_good(key),
             Credential::Session { key, session } => {
                 lock(&self.0.sessions).get(session, now).is_some() && is_key_good(key)

@@ -61,11 +61,11 @@ pub(in crate::cli::client) fn carry_out(address: Address, file: Option<&OsStr>) 
 }
 
 fn connect(address: Address) -> Result<(Connection, String), String> {
-    let Address { url, ca, key_file } = address;
+    let Address { url, key_file } = address;
     let (url, _) = config::server_url(url)?;
     let shown = url.to_string();
     let key = config::server_key(key_file)?;
-    let connection = Connection::to(url, config::server_ca(ca), key)?;
+    let connection = Connection::to(url, &config::caller_files()?, key)?;
     Ok((connection, shown))
 }
 

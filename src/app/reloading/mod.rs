@@ -5,6 +5,10 @@
 //!                  └─a fault─▶ nothing changes; each fault is named
 //! ```
 //!
+//! The files of certificates are looked at without a signal, too (`certificates.rs`); they take the same way into
+//! force. Whether TLS is spoken at all changes only with a restart: connections of both kinds at one port would
+//! mean that it is not.
+//!
 //! They are read on a thread of their own: a `.env` may be a pipe, and signals must not wait for it. A
 //! SIGHUP that comes meanwhile leads to one more reading.
 
@@ -15,17 +19,19 @@ use std::sync::Arc;
 use log::{info, warn};
 use tokio::task::{JoinHandle, spawn_blocking};
 
-use super::wiring::{retention, webhooks};
 use crate::actors::orchestrator::Orchestrator;
+use crate::app::certificates::{Changed, FileWatch};
+use crate::app::wiring::{retention, webhooks};
 use crate::config::{self, Config, ConfigErrors, EffectiveValue, Loaded};
 use crate::http::{Gate, ShownSetting};
 use crate::logging;
+use crate::tls::{ServerTls, TLS_CERT, TLS_CLIENT_CA, TLS_KEY};
 
 /// Reads the settings as the start did.
 pub type ReadSettings = Arc<dyn Fn() -> Result<Loaded, ConfigErrors> + Send + Sync>;
 
 /// The settings in force, and how they are read again.
-pub(super) struct Reloading {
+pub(in crate::app) struct Reloading {
     /// What the program goes by.
     config: Config,
     /// The same, with where each value is from.
@@ -33,6 +39,7 @@ pub(super) struct Reloading {
     read: ReadSettings,
     under_way: Option<JoinHandle<Result<Loaded, ConfigErrors>>>,
     is_wanted_again: bool,
+    watch: FileWatch,
     /// Where the settings in force are shown, once it is there.
     gate: Option<Gate>,
     /// The running system, once it is there.
@@ -46,8 +53,11 @@ impl fmt::Debug for Reloading {
 }
 
 impl Reloading {
-    pub(super) fn new(loaded: Loaded, read: ReadSettings) -> Self {
+    pub(in crate::app) fn new(loaded: Loaded, read: ReadSettings) -> Self {
+        let mut watch = FileWatch::default();
+        watch.watch(loaded.config.server.tls.as_ref());
         Self {
+            watch,
             config: loaded.config,
             effective: loaded.effective,
             read,
@@ -59,12 +69,12 @@ impl Reloading {
     }
 
     /// The settings in force.
-    pub(super) fn config(&self) -> &Config {
+    pub(in crate::app) fn config(&self) -> &Config {
         &self.config
     }
 
     /// Shows the settings in force there, now and after each change.
-    pub(super) fn show(&mut self, gate: Gate) {
+    pub(in crate::app) fn show(&mut self, gate: Gate) {
         self.gate = Some(gate);
         self.show_settings();
     }
@@ -83,12 +93,12 @@ impl Reloading {
     }
 
     /// From now on new values are handed to the running system, too.
-    pub(super) fn serve(&mut self, system: Orchestrator) {
+    pub(in crate::app) fn serve(&mut self, system: Orchestrator) {
         self.system = Some(system);
     }
 
     /// Begins to read the settings again.
-    pub(super) fn begin(&mut self) {
+    pub(in crate::app) fn begin(&mut self) {
         if self.under_way.is_some() {
             warn!("SIGHUP: the settings are still being read; they are read once more after that");
             self.is_wanted_again = true;
@@ -98,12 +108,12 @@ impl Reloading {
         self.under_way = Some(spawn_blocking(move || read()));
     }
 
-    /// Returns once settings that were read are applied, or refused; never while none are being read.
-    pub(super) async fn done(&mut self) {
-        let Some(reading) = &mut self.under_way else {
-            return pending().await;
+    /// Returns once settings that were read, or files of certificates that have changed, are applied or refused.
+    pub(in crate::app) async fn done(&mut self) {
+        let read = tokio::select! {
+            read = ended(&mut self.under_way) => read,
+            changed = self.watch.changed() => return self.files_changed(changed),
         };
-        let read = reading.await;
         self.under_way = None;
         match read {
             Ok(Ok(loaded)) => self.apply(loaded),
@@ -113,6 +123,43 @@ impl Reloading {
         }
         if std::mem::take(&mut self.is_wanted_again) {
             self.begin();
+        }
+    }
+
+    /// The files of certificates are not what they were.
+    fn files_changed(&mut self, changed: Changed) {
+        match changed {
+            Ok(read) => {
+                self.config.server.tls = Some(read);
+                self.put_in_force();
+            }
+            Err(faults) => {
+                for fault in faults {
+                    let (setting, rule) = (fault.setting, fault.rule.as_str());
+                    warn!(setting; "{setting} has changed and cannot be used; the certificates and the key before \
+                        it stay in force: it {rule}.");
+                }
+            }
+        }
+    }
+
+    /// Puts the certificates of the settings in force, if TLS is spoken.
+    fn put_in_force(&mut self) {
+        let (Some(read), Some(gate)) = (&self.config.server.tls, &self.gate) else {
+            return;
+        };
+        let Some(tls) = gate.tls() else {
+            return;
+        };
+        if let Err(error) = tls.put_in_force(read) {
+            warn!(error:%; "the certificates could not be put in force: {error}");
+            return;
+        }
+        for line in read.described() {
+            info!("{line}");
+        }
+        if let Some(system) = &self.system {
+            system.show_certificates(read.expiries());
         }
     }
 
@@ -138,7 +185,15 @@ impl Reloading {
                 ..old.webhooks.clone()
             },
             log: loaded.config.log.clone(),
+            server: config::ServerSettings {
+                tls: tls_in_force(old, &loaded.config).cloned(),
+                ..old.server.clone()
+            },
             ..old.clone()
+        };
+        let is_applied = |name: &str| {
+            let is_of_tls = [TLS_CERT, TLS_KEY, TLS_CLIENT_CA].contains(&name);
+            is_reloadable(name) && !(is_of_tls && switches_tls(old, &loaded.config))
         };
         let difference = Difference::between(old, &loaded.config);
         let mut count = 0;
@@ -148,8 +203,8 @@ impl Reloading {
                 continue;
             }
             count += 1;
-            note(known, &read);
-            if is_reloadable(known.name) {
+            note(known, &read, is_applied(known.name));
+            if is_applied(known.name) {
                 *known = read;
             }
         }
@@ -160,14 +215,40 @@ impl Reloading {
             logging::change(&config.log);
         }
         let has_other_webhooks = config.webhooks != self.config.webhooks;
+        let has_other_tls = config.server.tls != self.config.server.tls;
         self.config = config;
         self.show_settings();
+        if has_other_tls {
+            self.watch.watch(self.config.server.tls.as_ref());
+            self.put_in_force();
+        }
         if let Some(system) = &self.system {
             system.change_settings(self.config.health.limits, retention(&self.config));
             if has_other_webhooks {
                 system.change_webhooks(webhooks(&self.config));
             }
         }
+    }
+}
+
+/// Returns what a task that reads settings found; never while there is none.
+async fn ended<T>(under_way: &mut Option<JoinHandle<T>>) -> Result<T, tokio::task::JoinError> {
+    match under_way {
+        Some(reading) => reading.await,
+        None => pending().await,
+    }
+}
+
+/// Returns whether TLS would be spoken that is not, or the other way round.
+fn switches_tls(known: &Config, read: &Config) -> bool {
+    known.server.tls.is_some() != read.server.tls.is_some()
+}
+
+/// Returns the certificates to go by.
+fn tls_in_force<'c>(known: &'c Config, read: &'c Config) -> Option<&'c ServerTls> {
+    match switches_tls(known, read) {
+        true => known.server.tls.as_ref(),
+        false => read.server.tls.as_ref(),
     }
 }
 
@@ -187,9 +268,11 @@ impl Difference {
             ),
         ];
         let hidden = hidden.into_iter().filter(|(_, differs)| *differs);
-        Self {
-            hidden: hidden.map(|(name, _)| name).collect(),
+        let mut hidden: Vec<&str> = hidden.map(|(name, _)| name).collect();
+        if let (Some(known), Some(read)) = (&known.server.tls, &read.server.tls) {
+            hidden.extend(known.differences(read));
         }
+        Self { hidden }
     }
 
     /// Returns whether one setting has changed.
@@ -204,13 +287,13 @@ fn is_reloadable(name: &str) -> bool {
 }
 
 /// One line for a setting that has changed.
-fn note(known: &EffectiveValue, read: &EffectiveValue) {
+fn note(known: &EffectiveValue, read: &EffectiveValue, is_applied: bool) {
     let (setting, old, new) = (known.name, known.shown.as_str(), read.shown.as_str());
     let origin = read.origin.describe(setting);
-    if is_reloadable(setting) && old == new {
+    if is_applied && old == new {
         info!(setting, new, origin = origin.as_str();
             "SIGHUP: {setting} names the same file ({origin}), in which something has changed");
-    } else if is_reloadable(setting) {
+    } else if is_applied {
         info!(setting, old, new, origin = origin.as_str();
             "SIGHUP: {setting} is {new} now ({origin}); it was {old}");
     } else if old == new {
@@ -230,107 +313,4 @@ fn refuse(errors: &ConfigErrors) {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeMap;
-
-    use super::*;
-
-    /// Values of every kind of setting. One that a setting refuses, or that it has already, is left out.
-    const VALUES: [&str; 31] = [
-        "127.0.0.1:9",
-        "10.0.0.0/8",
-        "memory:",
-        "http://a.example",
-        "json",
-        "debug",
-        "rack",
-        "load_aware",
-        "no",
-        "yes",
-        "0.6",
-        "0.3",
-        "2",
-        "21",
-        "50",
-        "1000",
-        "5000",
-        "1ms",
-        "1s",
-        "2s",
-        "4s",
-        "10s",
-        "61s",
-        "90s",
-        "100s",
-        "121s",
-        "200s",
-        "4m",
-        "2h",
-        "2d",
-        "8d",
-    ];
-
-    fn loaded(pairs: &[(&str, &str)]) -> Option<Loaded> {
-        let flags = pairs
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.into()));
-        config::load(flags.collect::<BTreeMap<_, _>>()).ok()
-    }
-
-    fn reloading() -> Reloading {
-        Reloading::new(
-            loaded(&[]).unwrap(),
-            Arc::new(|| panic!("nothing is read here")),
-        )
-    }
-
-    #[test]
-    fn a_reload_applies_each_reloadable_setting_and_no_other() {
-        let before = loaded(&[]).unwrap().config;
-        let folder = tempfile::tempdir().unwrap();
-        let receivers = folder.path().join("receivers.toml");
-        let receiver = "[webhooks.ops]\nurl = \"https://h.example/x\"\n\
-                        secret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n";
-        std::fs::write(&receivers, receiver).unwrap();
-        for setting in config::settings() {
-            let mut others = [receivers.to_str().unwrap()]
-                .into_iter()
-                .chain(VALUES)
-                .filter_map(|value| loaded(&[(setting.name, value)]))
-                .filter(|other| other.config != before);
-            let other = others
-                .next()
-                .unwrap_or_else(|| panic!("no other value of {}", setting.name));
-            let mut reloading = reloading();
-            let wanted = other.config.clone();
-            reloading.apply(other);
-            let expected = match setting.is_reloadable() {
-                true => &wanted,
-                false => &before,
-            };
-            assert_eq!(reloading.config(), expected, "{}", setting.name);
-        }
-    }
-
-    #[test]
-    fn a_new_password_waits_for_a_restart_whatever_else_changes() {
-        let url = |password: &str| format!("postgres://me:{password}@127.0.0.1/fleet");
-        let (old, new) = (url("old"), url("new"));
-        let first = loaded(&[("DATABASE_URL", &old), ("DATABASE_TIMEOUT", "5s")]).unwrap();
-        let second = loaded(&[("DATABASE_URL", &new), ("DATABASE_TIMEOUT", "6s")]).unwrap();
-        let changed = |known: &Loaded, read: &Loaded| {
-            let has_changed = Difference::between(&known.config, &read.config);
-            let pairs = known.effective.iter().zip(&read.effective);
-            let names = pairs
-                .filter(|(known, read)| has_changed.is_in(known, read))
-                .map(|(known, _)| known.name);
-            names.collect::<Vec<_>>()
-        };
-        // A derived setting follows its source.
-        assert_eq!(
-            changed(&first, &second),
-            ["DATABASE_URL", "DATABASE_TIMEOUT", "DATABASE_LOAD_TIMEOUT"]
-        );
-        assert_eq!(changed(&second, &second), [""; 0]);
-    }
-}
+mod tests;
