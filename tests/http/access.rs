@@ -1,4 +1,5 @@
 //! Keys, roles and sessions: who is let in, who is refused and how, and when a wait ends.
+#![expect(clippy::expect_used, reason = "what cannot be prepared fails the test")]
 
 use std::time::Duration;
 

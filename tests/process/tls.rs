@@ -388,7 +388,8 @@ fn files_that_cannot_be_used_end_the_start_with_their_names_and_without_their_co
     fs::write(place.join("cut.pem"), &key[..key.len() / 2]).unwrap();
     drop(other);
     let (cert, key_file) = (("TLS_CERT", "server.pem"), ("TLS_KEY", "server-key.pem"));
-    let table: [(&[(&str, &str)], &[&str]); 14] = [
+    type Given<'a> = &'a [(&'a str, &'a str)];
+    let table: [(Given<'_>, &[&str]); 14] = [
         (
             &[cert],
             &["TLS_KEY (default) is \"none\": it must name the file with the private key"],

@@ -110,7 +110,8 @@ fn the_command_line_proves_itself_by_files_that_settings_name() {
 
     let key = fs::read_to_string(desk.folder.path().join("desk-key.pem")).unwrap();
     let secret = key.lines().nth(1).unwrap();
-    let table: [(&[(&str, &str)], i32, &str); 9] = [
+    type Given<'a> = &'a [(&'a str, &'a str)];
+    let table: [(Given<'_>, i32, &str); 9] = [
         (&[], 1, "is not trusted"),
         (&[(CA, "theirs.pem")], 1, "is not trusted"),
         (&[(CA, "none.pem")], 2, "none.pem"),

@@ -60,8 +60,8 @@ impl Agents {
 #[cfg(feature = "tls")]
 impl Agents {
     pub(super) fn new(registration: &Registration) -> Self {
-        let mut urls = registration.urls.iter();
-        let is_https = urls.any(|url| url.starts_with("https://"));
+        let mut urls = registration.urls.split(',');
+        let is_https = urls.any(|url| url.trim().starts_with("https://"));
         let files = is_https.then(|| registration.tls.clone().unwrap_or_default());
         Self {
             key: registration.key.clone(),
