@@ -9,6 +9,7 @@ import { alertWord } from "./words.js";
 /** Returns the actions; what they share with those of instances is given. */
 export const MORE = ({ REASON, given, quoted, planned, targets }) => {
   const optional = { ...REASON, required: false };
+  const curl = (path, body) => `curl -X POST ${location.origin}${path} -d ${quoted(JSON.stringify(body))}`;
 
   const saveStream = (stream, change, title, say, button, done) => ({
     title, fields: change.fields ?? [],
@@ -30,7 +31,7 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
         if (!to) throw new Error("No other instance could take it now. Why it waits there is told on its page.");
         return { say: html`From ${id(it.server_id)} to ${id(to)}, with a new epoch. ${it.handoff === "overlap" ? "It runs on both for a moment: the new owner starts first." : html`Its owner stops it first: <b>it pauses for about a second</b>, if the owner is leased. A classic owner hears of it later.`} It does not come back by itself.` };
       },
-      command: (values) => `orchestrator streams move ${stream}${values.to ? ` --to ${values.to}` : ""}`,
+      command: (values) => curl("/streams/move", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] }),
       button: "Move", run: (values) => ask("POST", "/streams/move", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] }), done: "The move has begun.",
     }),
     pin: (stream, { data }) => (data.it.pinned
@@ -87,7 +88,7 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
         const brake = await get("/resilience/brake");
         return { say: html`${brake.why ?? "No mass failure is held."} <b>${plural(brake.waiting || brake.mass_size, "instance")}</b> ${(brake.waiting || brake.mass_size) === 1 ? "is" : "are"} recovered at once: their streams move to instances with room. If the instances live and only the network is out, prolong instead.` };
       },
-      command: (values) => `orchestrator brake release --reason ${quoted(values.reason)}`, button: "Release", run: (values) => ask("POST", "/resilience/brake", { action: "release", reason: values.reason }), done: "The brake is released.",
+      command: (values) => curl("/resilience/brake", { action: "release", reason: values.reason }), button: "Release", run: (values) => ask("POST", "/resilience/brake", { action: "release", reason: values.reason }), done: "The brake is released.",
     }),
     "brake-prolong": () => ({
       title: "Prolong the hold", fields: [{ name: "duration", label: "Longer by", value: "10m", small: true, required: true }, { ...REASON, most: 1_000 }],
@@ -95,7 +96,7 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
         const brake = await get("/resilience/brake");
         return { say: html`${brake.why ?? "No mass failure is held."} Nothing moves for longer: now until <b>${clock(ms(brake.until))}</b>. ${brake.promise.text}` };
       },
-      command: (values) => `orchestrator brake prolong ${values.duration} --reason ${quoted(values.reason)}`, button: "Prolong", run: (values) => ask("POST", "/resilience/brake", { action: "prolong", duration: values.duration, reason: values.reason }), done: "The hold is prolonged.",
+      command: (values) => curl("/resilience/brake", { action: "prolong", duration: values.duration, reason: values.reason }), button: "Prolong", run: (values) => ask("POST", "/resilience/brake", { action: "prolong", duration: values.duration, reason: values.reason }), done: "The hold is prolonged.",
     }),
 
     // ------------------------------------------------------------ rolls

@@ -10,7 +10,8 @@ import { clock, html, id, ms, n, plural, span, state } from "./text.js";
 import { MORE } from "./actions-more.js";
 
 const REASON = { name: "reason", label: "Reason", placeholder: "Why: the story will show it", most: 512, required: true };
-const quoted = (text) => `"${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
+/** Returns a word of a command: a shell takes it as it is. */
+const quoted = (text) => (/^[\w.:=/-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
 const given = (values, names) => Object.fromEntries(names.filter((name) => values[name] !== "" && values[name] !== undefined).map((name) => [name, values[name]]));
 
 // ---------------------------------------------------------------- where streams would go
@@ -64,7 +65,7 @@ export const ACTIONS = {
         stop: (values) => (unfit.length && !values.force ? `${plural(unfit.length, "stream")} ${unfit.length === 1 ? "fits" : "fit"} nowhere: make room, or tick the box.` : ""),
       };
     },
-    command: (values) => `orchestrator drain ${server} --deadline ${values.deadline || "1h"}${values.force ? " --force" : ""} --reason ${quoted(values.reason)}`,
+    command: (values) => `orchestrator drain ${quoted(server)} --deadline ${quoted(values.deadline || "1h")}${values.force ? " --force" : ""} --reason ${quoted(values.reason)}`,
     button: "Drain", run: (values) => ask("POST", `${instance(server)}/drain`, { ...given(values, ["reason", "deadline"]), ...(values.force ? { force: true } : {}) }),
     done: `The drain of ${server} has begun.`,
   }),
@@ -84,7 +85,7 @@ export const ACTIONS = {
       const free = Math.max(0, data.max_streams - data.owned);
       return { say: html`Nothing moves: it keeps its <b>${plural(data.owned, "stream")}</b> and is given no others, asking included. The fleet has <b>${plural(free, "free place")} less</b>: ${n(Math.max(0, capacity.free - free))} instead of ${n(capacity.free)}.` };
     },
-    command: (values) => `orchestrator cordon ${server}${values.until ? ` --until ${values.until}` : ""} --reason ${quoted(values.reason)}`,
+    command: (values) => `orchestrator cordon ${quoted(server)}${values.until ? ` --until ${quoted(values.until)}` : ""} --reason ${quoted(values.reason)}`,
     button: "Cordon", run: (values) => ask("POST", `${instance(server)}/cordon`, given(values, ["reason", "until"])), done: `${server} is cordoned.`,
   }),
   uncordon: (server) => ({
@@ -94,7 +95,7 @@ export const ACTIONS = {
       const waiting = explain.waiting_it_could_take.length;
       return { say: html`It takes streams again. ${waiting ? html`<b>${n(waiting)}${waiting === 20 ? " or more" : ""} waiting ${waiting === 1 ? "stream" : "streams"}</b> could go there at once.` : "No stream waits for it now."}` };
     },
-    command: (values) => `orchestrator uncordon ${server}${values.reason ? ` --reason ${quoted(values.reason)}` : ""}`,
+    command: (values) => `orchestrator uncordon ${quoted(server)}${values.reason ? ` --reason ${quoted(values.reason)}` : ""}`,
     button: "Uncordon", run: (values) => ask("POST", `${instance(server)}/uncordon`, given(values, ["reason"])), done: `${server} takes streams again.`,
   }),
   maintenance: (server) => ({
@@ -108,7 +109,7 @@ export const ACTIONS = {
         sections: planned(plan.moves, plan.would_not_fit), button: plan.streams ? `Drain ${plural(plan.streams, "stream")}, then maintenance` : "Begin maintenance",
       };
     },
-    command: (values) => `orchestrator maintenance ${server} --for ${values.for || "1h"} --reason ${quoted(values.reason)}`,
+    command: (values) => `orchestrator maintenance ${quoted(server)} --for ${quoted(values.for || "1h")} --reason ${quoted(values.reason)}`,
     button: "Begin maintenance", run: (values) => ask("POST", `${instance(server)}/maintenance`, given(values, ["reason", "for"])), done: `The maintenance of ${server} has begun.`,
   }),
   recover: (server) => ({
@@ -123,7 +124,7 @@ export const ACTIONS = {
       if (!data.owned) return { say: html`It has failed and owns no stream: <b>there is nothing left to move.</b>` };
       return { say: html`Tries the recovery now, without the pause before the next attempt: <b>${plural(data.owned, "stream")}</b> move to instances with room, or wait for it.` };
     },
-    command: () => `orchestrator recover ${server}`, button: "Recover now", run: async () => { const done = await ask("POST", `/resilience/recovery/${part(server)}`, {}); return { ...done, said: done.message }; }, done: "Done.",
+    command: () => `orchestrator recover ${quoted(server)}`, button: "Recover now", run: async () => { const done = await ask("POST", `/resilience/recovery/${part(server)}`, {}); return { ...done, said: done.message }; }, done: "Done.",
   }),
   report: (server) => ({
     title: html`Report ${id(server)} as failed`, fields: [], danger: true,
@@ -143,7 +144,7 @@ export const ACTIONS = {
         sections: plan ? planned(plan.moves, plan.would_not_fit) : "", button: `Take ${plural(data.owned, "stream")}`,
       };
     },
-    command: (values) => `orchestrator emergency ${server} --reason ${quoted(values.reason)}`,
+    command: (values) => `orchestrator emergency ${quoted(server)} --reason ${quoted(values.reason)}`,
     button: "Empty it now", run: async (values) => { const done = await ask("POST", url(`/resilience/emergency/${part(server)}`, { reason: values.reason })); return { ...done, said: done.message }; }, done: `${server} is emptied.`,
   }),
   remove: (server) => ({

@@ -102,10 +102,13 @@ function table(query) {
 
 // ---------------------------------------------------------------- the view
 
+let choices = { version: -1, list: [] };
 function labelChoices() {
+  if (choices.version === model.fleetVersion) return choices.list;
   const found = new Map();
   for (const row of model.fleet.values()) for (const [name, value] of Object.entries(row.labels)) found.set(`${name}=${value}`, (found.get(`${name}=${value}`) ?? 0) + 1);
-  return [...found].sort((a, b) => b[1] - a[1]).slice(0, 200).map(([text]) => text).sort();
+  choices = { version: model.fleetVersion, list: [...found].sort((a, b) => b[1] - a[1]).slice(0, 200).map(([text]) => text).sort() };
+  return choices.list;
 }
 
 export function render(address, _data) {

@@ -71,7 +71,7 @@ fn the_views_of_the_documents() {
     let stream = format!("stream/{}", moved.unwrap().streams.first().unwrap());
     let browser = Browser::at(orchestrator.address());
     for (view, name) in [
-        ("overview", "overview"),
+        ("overview?span=1h", "overview"),
         ("instances", "instances"),
         ("instance/ams2-r03-01", "instance"),
         ("streams", "streams"),
@@ -127,7 +127,7 @@ fn the_view_of_a_mass_failure() {
     let mut workers = fleet(&orchestrator);
     let browser = Browser::at(orchestrator.address());
     browser.on(Screen::DARK);
-    browser.open("overview");
+    browser.open("overview?span=1h");
     // Those of one rack beat no more; the others do, while the page is looked at.
     workers.retain(|worker| !worker.id.starts_with("fra1-r02"));
     until(&orchestrator, &mut workers, "the brake holds them", |_| {
