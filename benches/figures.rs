@@ -14,6 +14,7 @@
     reason = "a bench that cannot be prepared has nothing to measure, and prints what it did"
 )]
 
+#[expect(dead_code, reason = "only a part of it is needed")]
 mod open_loop;
 
 use std::collections::BTreeMap;
