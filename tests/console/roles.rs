@@ -106,11 +106,11 @@ fn each_role_sees_what_it_may_do_and_a_revoked_key_leads_to_the_form() {
     browser.go("keys");
     browser.sees("main tbody", "viewer");
     browser.click("[data-act=key-create]");
-    browser.fill("#f-name", "night shift");
+    browser.fill("#f-name", "night-shift");
     browser.click("#dialog [data-do=go]:not([disabled])");
     browser.sees("#dialog pre", "ork_");
     browser.click("#dialog [data-do=close]");
-    browser.sees("main tbody", "night shift");
+    browser.sees("main tbody", "night-shift");
     assert!(!browser.text("main").contains("ork_"));
     browser.go("webhooks");
     browser.sees("main h1", "Webhooks");

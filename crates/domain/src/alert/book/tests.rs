@@ -137,6 +137,7 @@ fn what_ended_with_the_process_is_closed_at_the_next_start() {
             AlertKind::RunsWhatWasTaken,
             AlertKind::NoRoomForFailure,
             AlertKind::WebhookFailing,
+            AlertKind::AuthFailures,
             AlertKind::CertificateExpiring,
         ]
     );
