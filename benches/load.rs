@@ -16,6 +16,7 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
+use std::ops::ControlFlow;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -146,7 +147,9 @@ async fn read(url: &str) {
 async fn load(url: &str) {
     let store: Arc<dyn Store> = store::open(url, LIMIT, 1).await.expect("a store");
     let begin = Instant::now();
-    let loaded = store.load_fleet(LIMIT, Box::new(|_| {})).await;
+    let loaded = store
+        .load_fleet(LIMIT, Box::new(|_| ControlFlow::Continue(())))
+        .await;
     let LoadedFleet { fleet, .. } = loaded.expect("a fleet");
     let built = begin.elapsed();
     let ledger = Ledger::new(fleet);

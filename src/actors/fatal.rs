@@ -12,6 +12,9 @@ pub enum Fatal {
     /// Another orchestrator writes to the same database.
     #[error("another orchestrator has taken over this database; this one ends")]
     Deposed,
+    /// An operator ordered that another orchestrator leads.
+    #[error("stepped down, as ordered: `{0}` takes over this database, and this orchestrator ends")]
+    SteppedDown(String),
     /// The database does not know the term of this orchestrator any more.
     #[error(
         "the database went back to an earlier state; this orchestrator ends so that the next start \

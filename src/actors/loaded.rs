@@ -1,6 +1,7 @@
 //! What a start finds in the store, before there is any actor.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,11 +10,11 @@ use tokio::sync::watch;
 
 use super::access::Keyring;
 use super::alerts::KeptAlerts;
-use super::leadership::Office;
+use super::leadership::{Office, Prepared};
 use super::registry::Registry;
 use super::webhooks::{KeptWebhooks, NoSender, WebhookSender};
 use crate::clock::Clock;
-use crate::domain::fleet::Standing;
+use crate::domain::fleet::{Fleet, Standing};
 use crate::domain::health::MAX_REMEMBERED;
 use crate::domain::ids::InstanceId;
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
@@ -66,12 +67,37 @@ impl Loaded {
         guard: Guard,
         limit: Duration,
     ) -> Result<Self, StoreError> {
+        let loaded = load_fleet(store.as_ref(), limit).await?;
+        Self::with(store, guard, loaded).await
+    }
+
+    /// Takes what was read ahead as the fleet of a term, if it is that; else loads it, for at most `limit`.
+    ///
+    /// # Errors
+    /// As [`Loaded::under`].
+    pub async fn prepared(
+        store: Arc<dyn Store>,
+        guard: Guard,
+        prepared: Prepared,
+        limit: Duration,
+    ) -> Result<Self, StoreError> {
+        match prepared.fleet().await {
+            Some(loaded) => Self::with(store, guard, loaded).await,
+            None => Self::under(store, guard, limit).await,
+        }
+    }
+
+    async fn with(
+        store: Arc<dyn Store>,
+        guard: Guard,
+        loaded: LoadedFleet,
+    ) -> Result<Self, StoreError> {
         let LoadedFleet {
             fleet,
             last_beats,
             watermark,
             ..
-        } = load_fleet(store.as_ref(), limit).await?;
+        } = loaded;
         let most = u32::try_from(MAX_REMEMBERED).unwrap_or(u32::MAX);
         let incidents = store.incidents(&IncidentFilter::default(), most).await?;
         let alerts = KeptAlerts::from_store(store.as_ref()).await?;
@@ -100,6 +126,11 @@ impl Loaded {
             series,
             open_incidents,
         })
+    }
+
+    /// The fleet.
+    pub fn fleet(&self) -> &Fleet {
+        self.ledger.saved()
     }
 
     /// The same, led from this office. Workers may run what they were given for `hold` longer than
@@ -198,13 +229,14 @@ async fn load_fleet(store: &dyn Store, limit: Duration) -> Result<LoadedFleet, S
     let (progress, seen) = watch::channel(LoadProgress::default());
     let on_progress = Box::new(move |made| {
         progress.send_replace(made);
+        ControlFlow::Continue(())
     });
     let mut load = store.load_fleet(limit, on_progress);
     loop {
         match tokio::time::timeout(LOAD_REPORT_INTERVAL, &mut load).await {
             Ok(loaded) => return loaded,
             Err(_) => {
-                let LoadProgress { rows, total } = *seen.borrow();
+                let LoadProgress { rows, total, .. } = *seen.borrow();
                 info!(rows, total; "loading the fleet: {rows} of {total} rows");
             }
         }

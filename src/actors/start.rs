@@ -25,7 +25,7 @@ use super::health::{HealthActor, HealthLinks, HealthSettings};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
-use super::leadership::{Office, renew};
+use super::leadership::Office;
 use super::long_poll::PollsEnd;
 use super::lost::LossWatch;
 use super::orchestrator::Orchestrator;
@@ -478,9 +478,7 @@ pub fn start(
             vital("HeartbeatLog"),
         ),
     );
-    let renewals = office.renewals(prover.clone(), alerts.clone(), fatal.clone());
-    let renewing = renewals.map(|renewals| actix::spawn(renew(renewals)).abort_handle());
-    let seat = renewing.and_then(|renewing| office.seat(renewing));
+    let seat = office.begin(prover.clone(), alerts.clone(), fatal.clone());
     let orchestrator = Orchestrator {
         prover,
         cluster,

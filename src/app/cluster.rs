@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use crate::actors::leadership::Identity;
 use crate::config::{Config, DatabaseUrl};
-use crate::domain::leadership::{NodeName, RunId};
+use crate::domain::leadership::{JudgingSettings, NodeName, RunId};
 
 /// The name of a process, and how it is reached, from the settings and the port that was bound.
 pub(super) fn identity(config: &Config, bound: SocketAddr) -> Identity {
@@ -37,6 +37,31 @@ pub(super) fn scheme(config: &Config) -> &'static str {
         Some(_) => "https",
         None => "http",
     }
+}
+
+/// The settings by which this process judges instances, as the other orchestrators compare them.
+pub(super) fn judging_settings(config: &Config) -> JudgingSettings {
+    let duration = |duration| humantime::format_duration(duration).to_string();
+    let (liveness, workers) = (&config.liveness, &config.worker_limits);
+    let (brake, cluster) = (&config.mass_failure, &config.cluster);
+    JudgingSettings::new([
+        ("HEARTBEAT_TIMEOUT", duration(liveness.timeout)),
+        ("HEARTBEAT_WARNING_THRESHOLD", duration(liveness.warning)),
+        ("EMERGENCY_THRESHOLD", duration(liveness.emergency)),
+        ("PROBATION", duration(liveness.probation)),
+        ("HEARTBEAT_INTERVAL", duration(workers.heartbeat_interval)),
+        ("LEASE_DURATION", duration(workers.lease)),
+        ("LEASE_MARGIN", duration(workers.lease_margin)),
+        ("WORKER_STOP", duration(workers.worker_stop)),
+        ("MASS_FAILURE_MIN", brake.min.to_string()),
+        ("MASS_FAILURE_RATIO", brake.ratio.as_f64().to_string()),
+        ("MASS_FAILURE_HOLD", duration(brake.hold)),
+        ("CLUSTER_FAILSAFE", duration(cluster.failsafe)),
+        (
+            "CLUSTER_TAKEOVER_AFTER",
+            duration(cluster.limits.take_over_after),
+        ),
+    ])
 }
 
 fn host_name() -> String {

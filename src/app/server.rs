@@ -63,7 +63,7 @@ impl Server {
             gate,
             http,
             serving,
-            view: _,
+            view,
             keyring,
             watching,
         } = starting;
@@ -90,6 +90,7 @@ impl Server {
             readiness.clone(),
             metrics,
         )));
+        view.serves();
         Self {
             address,
             orchestrator,

@@ -14,7 +14,7 @@ use actix_web::dev::ServerHandle;
 use log::{info, warn};
 use tokio::task::JoinHandle;
 
-use super::cluster::{identity, scheme};
+use super::cluster::{identity, judging_settings, scheme};
 use super::database::target;
 use super::keys::{self, KeyWatch};
 use super::port::listen;
@@ -53,7 +53,8 @@ impl Starting {
         clock.stop_listening();
         let (listener, address) = listen(config.server.bind_address.as_str())?;
         let me = identity(config, address);
-        let view = ClusterView::new(me, config.cluster.failsafe, clock.clone());
+        let view = ClusterView::new(me, config.cluster.failsafe, clock.clone())
+            .judging_by(judging_settings(config));
         let keyring = Keyring::new(clock.clone(), config.access.is_required);
         let gate = Gate::guarded(
             view.clone(),
@@ -164,7 +165,9 @@ impl Starting {
         loading: &dyn Fn(),
     ) -> Result<Loaded, StartError> {
         let limits = config.cluster.limits;
+        let limit = config.database.load_timeout;
         let won = Candidate::new(&row, &self.view, &self.gate, limits)
+            .reading_ahead(store.clone(), limit)
             .lead()
             .await
             .map_err(|error| self.no_candidate(error))?;
@@ -172,8 +175,7 @@ impl Starting {
         let office = Office::held(row, won.guard.term, limits, won.sent, self.view.clone());
         // The term is renewed while the fleet is loaded: otherwise a standby would take over.
         let keeper = office.keep();
-        let limit = config.database.load_timeout;
-        let loaded = Loaded::under(store.clone(), won.guard, limit).await;
+        let loaded = Loaded::prepared(store.clone(), won.guard, won.prepared, limit).await;
         keeper.abort();
         // A leader before that is cut off, and sure that it is alone, goes on for its horizon.
         let hold = if won.may_be_doubled {

@@ -2,16 +2,14 @@
 
 use actix_web::http::header;
 use actix_web::web::{Data, Json};
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
-use log::warn;
+use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Seconds, Time, milliseconds, seconds};
 use super::problem::Problem;
-use super::requests::{TakeOverQuery, read_query};
-use crate::actors::leadership::{Cluster, ClusterView, Prover, SeenMember};
-use crate::domain::leadership::{LeadershipRow, Role, WalTimeline};
+use crate::actors::leadership::{Cluster, ClusterView, Prover};
+use crate::domain::leadership::{LeadershipRow, Role, SeenMember, WalTimeline};
 
 /// Seconds after which a caller that found no proven leader asks again.
 const RETRY_SOON: &str = "1";
@@ -146,6 +144,11 @@ pub(super) struct ClusterAnswer {
     role: &'static str,
     term: Option<i64>,
     leader: Option<LeaderLine>,
+    /// On a standby: whether no orchestrator leads, and this one does not take over by itself.
+    no_leader: bool,
+    /// Why this orchestrator may not lead; absent if it may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    barred: Option<String>,
     members: Vec<MemberLine>,
     database: DatabaseLine,
     failsafe: FailsafeLine,
@@ -170,6 +173,9 @@ struct MemberLine {
     address: String,
     release: String,
     role: &'static str,
+    /// `new`, `waiting`, `ready`, `outdated` or `away`; absent for the leader, which writes no row of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    state: Option<&'static str>,
     admitted: bool,
     seen_ms: u64,
 }
@@ -205,15 +211,21 @@ pub(super) async fn cluster(
         }),
     });
     let me = view.me();
+    let leads = |member: &SeenMember| {
+        let leader = cluster.leader.as_ref();
+        leader.is_some_and(|(row, _)| row.node == member.row.node)
+    };
     let line = |member: &SeenMember| MemberLine {
         node: member.row.node.to_string(),
         run: member.row.run.get(),
         address: member.row.address.clone(),
         release: member.row.release.clone(),
-        role: match &cluster.leader {
-            Some((row, _)) if row.node == member.row.node => Role::Leading.as_str(),
-            Some(_) | None => Role::Standby.as_str(),
+        role: if leads(member) {
+            Role::Leading.as_str()
+        } else {
+            Role::Standby.as_str()
         },
+        state: (!leads(member)).then(|| member.standing.as_str()),
         admitted: member.row.is_admitted,
         seen_ms: milliseconds(member.unchanged_for),
     };
@@ -223,6 +235,8 @@ pub(super) async fn cluster(
         role: cluster.role.as_str(),
         term: cluster.leader.as_ref().map(|(row, _)| row.term.get()),
         leader,
+        no_leader: cluster.no_leader,
+        barred: cluster.barred.as_ref().map(ToString::to_string),
         members: cluster.members.iter().map(line).collect(),
         database: DatabaseLine {
             timeline: cluster.timeline.map(WalTimeline::get),
@@ -234,13 +248,6 @@ pub(super) async fn cluster(
     })
 }
 
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct TakeOverAnswer {
-    status: &'static str,
-    node: String,
-    message: String,
-}
-
 /// The URLs of this orchestrator and of those that may take over; none if there is no such one.
 pub(super) fn orchestrators(view: &ClusterView) -> Vec<String> {
     let members = view.now().members.into_iter().map(|member| member.row);
@@ -250,32 +257,4 @@ pub(super) fn orchestrators(view: &ClusterView) -> Vec<String> {
         all.insert(0, view.me().public_url.clone());
     }
     all
-}
-
-/// `POST /cluster/take-over`: orders a standby to lead.
-pub(super) async fn take_over(
-    view: Data<ClusterView>,
-    request: HttpRequest,
-) -> Result<Json<TakeOverAnswer>, Problem> {
-    let query: TakeOverQuery = read_query(&request)?;
-    let cluster = view.now();
-    let me = &view.me().node;
-    match cluster.role {
-        Role::Leading | Role::Loading => Err(Problem::conflict(format!(
-            "`{me}` leads already; a take-over is ordered at a standby. GET /cluster lists them."
-        ))),
-        Role::Standby | Role::Candidate | Role::Joining => {
-            warn!(reason = query.reason.as_str();
-                "an operator ordered this orchestrator to take over: {}", query.reason);
-            view.order_take_over(query.reason);
-            Ok(Json(TakeOverAnswer {
-                status: "ordered",
-                node: me.to_string(),
-                message:
-                    "This orchestrator takes over as soon as the database answers. GET /leader \
-                          answers 200 once it leads."
-                        .to_owned(),
-            }))
-        }
-    }
 }

@@ -5,6 +5,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
+use super::cluster_figures::ClusterFigures;
 use super::own_figures;
 use crate::actors::telemetry::ReasonLabel;
 use crate::domain::queries::Totals;
@@ -37,8 +38,8 @@ pub(super) struct FleetGauges {
 
 impl FleetGauges {
     /// Registers them under `orchestrator_`.
-    pub(super) fn new(registry: &mut Registry) -> Self {
-        let ready = own_figures::register(registry);
+    pub(super) fn new(registry: &mut Registry, cluster: ClusterFigures) -> Self {
+        let ready = own_figures::register(registry, cluster);
         let registry = registry.sub_registry_with_prefix("orchestrator");
         let gauges = Self {
             instances: Family::default(),

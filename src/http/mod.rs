@@ -30,6 +30,8 @@ mod brake;
 mod breakers;
 mod capacity;
 mod cluster;
+mod cluster_figures;
+mod cluster_orders;
 mod connection;
 mod console;
 mod description;

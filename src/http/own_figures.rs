@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 use rustix::process::Resource;
 
+use super::cluster_figures::ClusterFigures;
 use super::socket::Encryption;
 use crate::logging;
 use crate::tls::Tls;
@@ -25,7 +26,8 @@ const REVISION: &str = match env!("ORCHESTRATOR_BUILD_REVISION") {
 };
 
 /// Registers the figures; returns the gauge that shows whether the process wants traffic.
-pub(super) fn register(registry: &mut Registry) -> Gauge {
+pub(super) fn register(registry: &mut Registry, cluster: ClusterFigures) -> Gauge {
+    registry.register_collector(Box::new(cluster));
     registry.register_collector(Box::new(ProcessFigures));
     registry.register_collector(Box::new(LogFigures));
     let registry = registry.sub_registry_with_prefix("orchestrator");

@@ -3,9 +3,10 @@
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::problem::Problem;
-use super::requests::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text, parse_integer};
+use super::requests::{MAX_SAFE_INTEGER, NODE_LENGTH, SERVER_ID_LENGTH, check_text, parse_integer};
 use crate::domain::breaker::BreakerName;
 use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::leadership::NodeName;
 use crate::domain::webhook::check_name;
 
 /// The `server_id` in the path. It is percent-decoded once, so that `%2F` is a slash of the id
@@ -47,6 +48,16 @@ pub(super) fn webhook(request: &HttpRequest) -> Result<String, Problem> {
     let name = segment(request, "name")?;
     check_name(&name).map_err(|reason| Problem::invalid_field("name", reason))?;
     Ok(name)
+}
+
+/// The name of an orchestrator in the path.
+///
+/// # Errors
+/// 422 if no orchestrator could ever have that name.
+pub(super) fn node(request: &HttpRequest) -> Result<NodeName, Problem> {
+    let name = segment(request, "node")?;
+    check_text(&name, &NODE_LENGTH).map_err(|reason| Problem::invalid_field("node", reason))?;
+    Ok(NodeName::new(name))
 }
 
 /// The number in the path; `name` is what it is called in a refusal.

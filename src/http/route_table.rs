@@ -13,10 +13,10 @@ use super::access::{Needed, guarded};
 use super::problem::Problem;
 use super::requests::refuse_any;
 use super::{
-    alerts, assignments, brake, breakers, capacity, cluster, console, diagnostic, docs, events,
-    explain, fleet_table, follow, health, instances, keys, logs, long_poll, moves, patterns,
-    planned, quarantine, rebalance, recovery, resilience, rolls, series, sessions, shown_settings,
-    silences, status, streams, webhooks, workers,
+    alerts, assignments, brake, breakers, capacity, cluster, cluster_orders, console, diagnostic,
+    docs, events, explain, fleet_table, follow, health, instances, keys, logs, long_poll, moves,
+    patterns, planned, quarantine, rebalance, recovery, resilience, rolls, series, sessions,
+    shown_settings, silences, status, streams, webhooks, workers,
 };
 use crate::domain::access::Permission;
 use crate::domain::leadership::Authority;
@@ -237,8 +237,12 @@ static ROUTES: &[Route] = routes![
         "200 on the orchestrator that leads and has proven it lately, 503 with the leader's address on any other; for load balancers.";
     Current Own View GET "/cluster" [None] cluster::cluster,
         "Shows who leads, since when, how fresh the proof is, and the standbys.";
-    Current Own Administer POST "/cluster/take-over" [Read] cluster::take_over,
+    Current Own Administer POST "/cluster/take-over" [Read] cluster_orders::take_over,
         "Orders a standby to take over; `reason`, which must be given.";
+    Current Own Administer POST "/cluster/step-down" [None] cluster_orders::step_down,
+        "Orders the leader to hand over to another orchestrator (`to`, or the best one) and to end; needs a reason, and one that is ready.";
+    Current Own Administer DELETE "/cluster/members/{node}" [None] cluster_orders::forget,
+        "Forgets an orchestrator that is away.";
     Current Own View GET "/settings" [None] shown_settings::settings,
         "Lists the settings in force, without passwords: where each value is from, and whether SIGHUP applies a new one.";
     Current Own Administer GET "/logs" [Read] logs::logs,

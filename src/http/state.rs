@@ -8,6 +8,7 @@ use prometheus_client::registry::Registry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 use super::answer::Told;
+use super::cluster_figures::ClusterFigures;
 use super::connection::ClientLimits;
 use super::gauges::FleetGauges;
 use super::instance_series::InstanceSeries;
@@ -147,7 +148,9 @@ impl AppState {
         readiness: Readiness,
         mut registry: Registry,
     ) -> Self {
-        let gauges = FleetGauges::new(&mut registry);
+        let prover = orchestrator.prover().clone();
+        let cluster = ClusterFigures::new(orchestrator.cluster().clone(), Some(prover));
+        let gauges = FleetGauges::new(&mut registry, cluster);
         if settings.metrics_per_instance {
             let series = InstanceSeries::new(orchestrator.clone());
             registry.register_collector(Box::new(series));

@@ -14,11 +14,13 @@ use tokio::time::timeout;
 use utoipa::ToSchema;
 
 use super::answer::{Seconds, Time, Told, seconds};
+use super::cluster_figures::ClusterFigures;
 use super::exposition::Exposition;
 use super::own_figures;
 use super::problem::Problem;
 use super::socket::Encryption;
 use super::state::{AppState, Load};
+use crate::actors::leadership::ClusterView;
 use crate::actors::refusal::Refusal;
 use crate::domain::instance::InstanceStatus;
 use crate::domain::queries::Totals;
@@ -250,12 +252,14 @@ async fn in_time<T>(figures: impl Future<Output = Result<T, Refusal>>) -> Option
 /// without the newest figures of the fleet it shows those of the last scrape, and a gauge says so.
 pub(super) async fn metrics(
     state: Option<Data<AppState>>,
+    view: Data<ClusterView>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let format = Exposition::wanted_by(&request);
     let Some(state) = state else {
         let mut registry = Registry::default();
-        own_figures::register(&mut registry);
+        let cluster = ClusterFigures::new(view.get_ref().clone(), None);
+        own_figures::register(&mut registry, cluster);
         if let Some(encryption) = request.app_data::<Data<Encryption>>() {
             own_figures::register_tls(&mut registry, encryption.clone().into_inner());
         }

@@ -5,6 +5,7 @@
 //! goes where it stays: a second copy of a large fleet would double the memory of a start.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::domain::fleet::{Fleet, FleetBuilder, Snapshot, SnapshotError};
 use crate::domain::heartbeat::BeatWatermark;
 use crate::domain::ids::{Epoch, InstanceId};
 use crate::domain::instance::Instance;
+use crate::domain::leadership::{FleetMoment, WalTimeline};
 use crate::domain::planned::Roll;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
@@ -27,6 +29,8 @@ pub(super) const CHUNK: usize = 10_000;
 /// The fleet as it was at one moment, ready for use.
 #[derive(Debug)]
 pub struct LoadedFleet {
+    /// The history of the database that was read.
+    pub timeline: WalTimeline,
     /// Who might write at that moment, and how many transactions there were.
     pub guard: Guard,
     /// The fleet with its indexes.
@@ -40,18 +44,27 @@ pub struct LoadedFleet {
 /// How far a load is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LoadProgress {
+    /// The moment that is read.
+    pub moment: FleetMoment,
     /// Rows that were read.
     pub rows: u64,
     /// Rows there are.
     pub total: u64,
 }
 
-/// Hears after each chunk how far a load is. It runs between two chunks, so it must be quick.
-pub type OnProgress = Box<dyn FnMut(LoadProgress) + Send>;
+/// Hears after each chunk how far a load is, and says whether it goes on. It runs between two chunks, so
+/// it must be quick.
+pub type OnProgress = Box<dyn FnMut(LoadProgress) -> ControlFlow<()> + Send>;
+
+/// The error of a load that its caller has given up.
+fn given_up() -> StoreError {
+    StoreError::Unavailable("its caller no longer waits".to_owned())
+}
 
 /// What a load finds first.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Head {
+    pub(super) timeline: WalTimeline,
     pub(super) guard: Guard,
     pub(super) counter: Epoch,
     pub(super) watermark: Option<BeatWatermark>,
@@ -79,13 +92,26 @@ pub(super) trait LoadSink: Send {
     fn chunk(&mut self, rows: usize) -> Result<(), StoreError>;
 }
 
+const fn moment(timeline: WalTimeline, guard: Guard) -> FleetMoment {
+    FleetMoment {
+        timeline,
+        term: guard.term,
+        version: guard.version,
+    }
+}
+
 /// That the content of a database is not a fleet.
 pub(super) fn damaged(error: &SnapshotError) -> StoreError {
     StoreError::Unusable(format!("the database is damaged: {error}"))
 }
 
 impl LoadedFleet {
-    /// The fleet of a snapshot.
+    /// The moment of the fleet.
+    pub const fn moment(&self) -> FleetMoment {
+        moment(self.timeline, self.guard)
+    }
+
+    /// The fleet of a snapshot in memory, which has one history.
     ///
     /// # Errors
     /// `Unusable` if it is not a fleet.
@@ -96,7 +122,15 @@ impl LoadedFleet {
     ) -> Result<Self, StoreError> {
         let rows = snapshot.instances.len() + snapshot.streams.len() + snapshot.last_beats.len();
         let rows = rows as u64;
-        progress(LoadProgress { rows, total: rows });
+        let timeline = WalTimeline::default();
+        let made = LoadProgress {
+            moment: moment(timeline, guard),
+            rows,
+            total: rows,
+        };
+        if progress(made).is_break() {
+            return Err(given_up());
+        }
         let mut builder = FleetBuilder::new(snapshot.counter);
         for instance in snapshot.instances {
             builder.add_instance(instance);
@@ -109,6 +143,7 @@ impl LoadedFleet {
             added.map_err(|error| damaged(&error))?;
         }
         Ok(Self {
+            timeline,
             guard,
             fleet: builder.finish().map_err(|error| damaged(&error))?,
             last_beats: snapshot.last_beats,
@@ -168,6 +203,7 @@ impl LoadSink for SnapshotSink {
 
 /// Builds the fleet while its rows come.
 pub(super) struct FleetSink {
+    timeline: WalTimeline,
     guard: Guard,
     builder: FleetBuilder,
     last_beats: Vec<(InstanceId, WallTime)>,
@@ -190,6 +226,7 @@ impl FleetSink {
     pub(super) fn new(on_progress: OnProgress) -> (Self, watch::Receiver<u64>) {
         let (steps, made) = watch::channel(0);
         let sink = Self {
+            timeline: WalTimeline::default(),
             guard: Guard::default(),
             builder: FleetBuilder::default(),
             last_beats: Vec::new(),
@@ -215,6 +252,7 @@ impl FleetSink {
         self.last_beats.sort();
         let fleet = self.builder.finish().map_err(|error| damaged(&error))?;
         Ok(LoadedFleet {
+            timeline: self.timeline,
             guard: self.guard,
             fleet,
             last_beats: self.last_beats,
@@ -225,11 +263,14 @@ impl FleetSink {
 
 impl LoadSink for FleetSink {
     fn head(&mut self, head: Head) {
+        self.timeline = head.timeline;
         self.guard = head.guard;
+        self.progress.moment = moment(head.timeline, head.guard);
         self.builder = FleetBuilder::new(head.counter);
         self.watermark = head.watermark;
         self.progress.total = head.total;
-        (self.on_progress)(self.progress);
+        // Whether it goes on is asked after the first chunk.
+        let _ = (self.on_progress)(self.progress);
     }
 
     fn instance(&mut self, instance: Instance) {
@@ -251,10 +292,10 @@ impl LoadSink for FleetSink {
 
     fn chunk(&mut self, rows: usize) -> Result<(), StoreError> {
         self.progress.rows += rows as u64;
-        (self.on_progress)(self.progress);
-        self.steps
-            .send(self.progress.rows)
-            .map_err(|_| StoreError::Unavailable("its caller no longer waits".to_owned()))
+        if (self.on_progress)(self.progress).is_break() {
+            return Err(given_up());
+        }
+        self.steps.send(self.progress.rows).map_err(|_| given_up())
     }
 }
 
@@ -318,9 +359,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_load_ends_when_nobody_waits_for_it() {
-        let (mut sink, made) = FleetSink::new(Box::new(|_| {}));
+        let (mut sink, made) = FleetSink::new(Box::new(|_| ControlFlow::Continue(())));
         sink.chunk(1).unwrap();
         drop(made);
+        assert!(matches!(sink.chunk(1), Err(StoreError::Unavailable(_))));
+        let (mut sink, _made) = FleetSink::new(Box::new(|_| ControlFlow::Break(())));
         assert!(matches!(sink.chunk(1), Err(StoreError::Unavailable(_))));
     }
 }

@@ -3,14 +3,28 @@
 use std::collections::BTreeMap;
 
 use diesel::backend::Backend;
-use diesel::migration::{MigrationSource, MigrationVersion};
+use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::pg::Pg;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::error::StoreError;
 use super::failure::is_about_the_way;
+use crate::domain::leadership::SchemaVersion;
 
 pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
 pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
+
+/// Returns the newest migration of this release; both databases have the same ones.
+pub(crate) fn known_schema() -> SchemaVersion {
+    let carried: Result<Vec<Box<dyn Migration<Pg>>>, _> = POSTGRES.migrations();
+    let newest = carried.ok().and_then(|carried| {
+        let versions = carried.iter().map(|one| one.name().version().as_owned());
+        versions.max()
+    });
+    newest.map_or_else(SchemaVersion::default, |newest| {
+        SchemaVersion::new(newest.to_string())
+    })
+}
 
 /// Brings a database up to this release; returns the names of the migrations that were applied.
 pub(super) fn run_pending<DB: Backend>(

@@ -40,9 +40,12 @@ pub use census::Census;
 pub use contract::Store;
 pub use error::StoreError;
 pub use guard::{Guard, Settlement};
-pub use leadership::{Leadership, Look, Member, Origin, Release, Renewal, TakeOver};
+pub use leadership::{
+    Leadership, Look, Member, Origin, Release, Renewal, TakeOver, Taken, TakenFleet,
+};
 pub use load::{LoadProgress, LoadedFleet, OnProgress};
 pub use memory::MemoryStore;
+pub(crate) use migrations::known_schema;
 pub use open::{Identity, migrate, open, revert_last};
 pub use postgres::{PostgresLeadership, PostgresStore};
 pub use retention::{Expiry, Owner, TABLES};

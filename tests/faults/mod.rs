@@ -70,6 +70,8 @@ struct State {
     acknowledged: Snapshot,
     acknowledgements: u64,
     committed: Vec<Committed>,
+    /// The guards of the whole fleets that were read.
+    reads: Vec<Guard>,
 }
 
 /// A fleet transaction that happened.
@@ -141,6 +143,7 @@ impl FaultyStore {
                 acknowledged: Snapshot::default(),
                 acknowledgements: 0,
                 committed: Vec::new(),
+                reads: Vec::new(),
             })),
         }
     }
@@ -208,6 +211,11 @@ impl FaultyStore {
     /// Makes the store itself wrong, once.
     pub(crate) fn set_flaw(&self, flaw: Flaw) {
         self.state().flaw = Some(flaw);
+    }
+
+    /// The guards of the whole fleets that were read, oldest first.
+    pub(crate) fn reads(&self) -> Vec<Guard> {
+        self.state().reads.clone()
     }
 
     /// Every fleet transaction that was begun.
@@ -459,6 +467,7 @@ impl Store for FaultyStore {
         self.weather(Side::Reads).await?;
         let mut snapshot = self.inner.load_guarded().await?;
         let mut state = self.state();
+        state.reads.push(snapshot.0);
         if state.flaw == Some(Flaw::HidesLeases) {
             for instance in &mut snapshot.1.instances {
                 instance.lease = Duration::ZERO;

@@ -15,7 +15,8 @@ use resilient_orchestrator::actors::leadership::{ClusterView, Identity, Office};
 use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
-    Authority, Claim, ClaimRight, LeadershipLimits, Needed, NodeName, RunId, SteadyTime, Verdict,
+    Authority, Claim, ClaimRight, JudgingSettings, LeadershipLimits, Needed, NodeName, RunId,
+    SchemaVersion, SteadyTime, Verdict,
 };
 use resilient_orchestrator::http::{HttpSettings, route_table};
 use resilient_orchestrator::store::{Leadership, Member, MemoryStore, TakeOver};
@@ -31,6 +32,9 @@ fn member(node: &str, run: RunId) -> Member {
         address: format!("{node}:1"),
         public_url: String::new(),
         release: "1".to_owned(),
+        schema: SchemaVersion::default(),
+        settings: JudgingSettings::default(),
+        prepared: None,
         protocol: 1,
         seen_at: crate::support_http::NEW_YEAR,
     }
@@ -52,7 +56,7 @@ async fn led() -> (World, Arc<Cable>) {
         seen_beat: row.beat,
         right: ClaimRight::Tables,
     };
-    let TakeOver::Won(guard) = cable.take_over(&claim).await.unwrap() else {
+    let TakeOver::Won(taken) = cable.take_over(&claim).await.unwrap() else {
         panic!("a free row is taken");
     };
     let me = Identity {
@@ -66,7 +70,7 @@ async fn led() -> (World, Arc<Cable>) {
     let limits = LeadershipLimits::from_take_over(Duration::from_secs(3));
     let office = Office::held(
         cable.clone(),
-        guard.term,
+        taken.guard.term,
         limits,
         SteadyTime::default(),
         view,

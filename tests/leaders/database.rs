@@ -14,16 +14,17 @@ use resilient_orchestrator::domain::leadership::{
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
-    Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver,
+    Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver, Taken,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
 
+use crate::faults::FaultyStore;
 use crate::world::HORIZON;
 
 /// When a term was taken, by true time, and for how long the leader before may be sure of its own.
 #[derive(Debug, Clone, Copy)]
-struct Taken {
+struct Begun {
     at: WallTime,
     hold: Duration,
 }
@@ -31,11 +32,11 @@ struct Taken {
 /// Who led when.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Truth {
-    terms: Arc<Mutex<BTreeMap<Term, Taken>>>,
+    terms: Arc<Mutex<BTreeMap<Term, Begun>>>,
 }
 
 impl Truth {
-    fn terms(&self) -> MutexGuard<'_, BTreeMap<Term, Taken>> {
+    fn terms(&self) -> MutexGuard<'_, BTreeMap<Term, Begun>> {
         self.terms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -75,6 +76,8 @@ struct Cable {
     /// How many statements of a thousand are slow or lost.
     storminess: u32,
     loses_claims: bool,
+    /// What the process read ahead counts as the fleet that it takes over: a broken rule.
+    believes_copies_of: Option<FaultyStore>,
 }
 
 /// The row as one process sees it. Clones see the same.
@@ -108,6 +111,7 @@ impl Row {
                 is_cut: false,
                 storminess: 0,
                 loses_claims: false,
+                believes_copies_of: None,
             })),
             renewed: watch::Sender::new(0),
         }
@@ -124,6 +128,11 @@ impl Row {
     /// Claims are carried out from now on, and not answered.
     pub(crate) fn lose_answers_of_claims(&self) {
         self.cable().loses_claims = true;
+    }
+
+    /// A broken rule: whatever was read from this store last is taken for the fleet of the take-over.
+    pub(crate) fn believe_copies_of(&self, store: FaultyStore) {
+        self.cable().believes_copies_of = Some(store);
     }
 
     pub(crate) fn set_storminess(&self, storminess: u32) {
@@ -222,14 +231,14 @@ impl Leadership for Row {
                 .iter()
                 .any(|member| member.node == claim.node && member.is_admitted);
             let outcome = row.take_over(&claim).await?;
-            if let TakeOver::Won(guard) = &outcome {
+            if let TakeOver::Won(Taken { guard, .. }) = &outcome {
                 // A leader that thinks it is alone is sure of its term for so long.
                 let hold = if claim.right == ClaimRight::Order && !is_known {
                     HORIZON
                 } else {
                     Duration::ZERO
                 };
-                let taken = Taken {
+                let taken = Begun {
                     at: clock.wall(),
                     hold,
                 };
@@ -237,9 +246,21 @@ impl Leadership for Row {
             }
             Ok(outcome)
         });
-        let outcome = outcome.await;
-        if self.cable().loses_claims {
+        let mut outcome = outcome.await;
+        let cable = self.cable();
+        if cable.loses_claims {
             return Err(StoreError::InDoubt("not answered".to_owned()));
+        }
+        let read = cable.believes_copies_of.as_ref();
+        let read = read.and_then(|store| store.reads().last().copied());
+        if let (
+            Ok(TakeOver::Won(Taken {
+                fleet: Some(fleet), ..
+            })),
+            Some(read),
+        ) = (&mut outcome, read)
+        {
+            (fleet.moment.term, fleet.moment.version) = (read.term, read.version);
         }
         outcome
     }
@@ -265,6 +286,12 @@ impl Leadership for Row {
     ) -> Result<bool, StoreError> {
         let step = step.clone();
         self.write(move |row| async move { row.admit(term, run, &step).await })
+            .await
+    }
+
+    async fn forget(&self, term: Term, run: RunId, member: &MemberRow) -> Result<bool, StoreError> {
+        let member = member.clone();
+        self.write(move |row| async move { row.forget(term, run, &member).await })
             .await
     }
 

@@ -10,6 +10,7 @@
 //! | `worker.rs`, `network.rs`, `wire.rs` | workers, cables, and what HTTP makes of their requests |
 //! | `nature.rs` | what goes wrong, and what an operator orders |
 //! | `oracle.rs` | what must hold, judged by true time |
+//! | `ahead.rs` | a fleet that is read before the term is taken |
 //! | `doubt.rs`, `overtaken.rs` | what it found, each as a test of its own |
 
 #![expect(
@@ -18,10 +19,18 @@
     reason = "a test says what it found by failing"
 )]
 
+mod ahead;
 mod database;
 mod doubt;
 #[path = "../faults/mod.rs"]
 mod faults;
+#[path = "../support/fleets.rs"]
+#[expect(
+    dead_code,
+    unreachable_pub,
+    reason = "each test program uses another part of it"
+)]
+mod fleets;
 mod mutations;
 mod nature;
 mod network;

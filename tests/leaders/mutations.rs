@@ -54,6 +54,14 @@ fn a_new_leader_that_forgets_leases_is_noticed() {
 }
 
 #[test]
+fn a_copy_of_another_version_is_noticed() {
+    is_noticed(
+        Mutation::UsesAnyCopy,
+        &["I13", "I12", "still wrote", "two run"],
+    );
+}
+
+#[test]
 fn silence_that_is_carried_over_without_a_bound_is_noticed() {
     is_noticed(Mutation::CarriesAllSilence, &["I11"]);
 }

@@ -65,6 +65,12 @@ fn strike_process(world: &mut World, number: usize) {
     } else if life.leads.is_some() && world.chance(200) {
         world.counters.releases += 1;
         life.leave();
+    } else if let Some(leads) = life.leads.clone().filter(|_| world.chance(200)) {
+        let stepped = life.process.begin(async move {
+            let _ = leads.orchestrator.step_down(None, "a person wants it");
+        });
+        drop(stepped);
+        world.counters.hand_overs += 1;
     } else if life.leads.is_none() && world.chance(150) {
         world.counters.orders += 1;
         life.view.order_take_over("a person wants it".to_owned());
@@ -85,12 +91,16 @@ fn strike_database(shared: &Shared, world: &mut World, number: usize) {
         world.counters.cuts += 1;
         let lasts = world.millis(500..60_000);
         life.row.cut(true);
+        // Sometimes only the row is lost: the leader saves on while a standby reads ahead.
+        let is_whole = world.rng.u32(0..3) > 0;
         let outage = if world.rng.bool() {
             Outage::Hanging
         } else {
             Outage::Unreachable
         };
-        life.store.set_outage(Some(outage));
+        if is_whole {
+            life.store.set_outage(Some(outage));
+        }
         let shared = shared.clone();
         actix::spawn(async move {
             sleep(lasts).await;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus_client::registry::Registry as Metrics;
+use resilient_orchestrator::actors::fatal::Fatal;
 use resilient_orchestrator::actors::leadership::{
     Candidate, ClusterView, Identity, Office, Surroundings,
 };
@@ -121,6 +122,9 @@ impl World {
             leads: None,
             leaves: Rc::new(Notify::new()),
         };
+        if self.scene.breaks(Mutation::UsesAnyCopy) {
+            life.row.believe_copies_of(store.clone());
+        }
         let node = &mut self.nodes[number];
         node.stores.push(store);
         node.life = Some(life.clone());
@@ -204,6 +208,21 @@ impl Surroundings for Around {
     }
 }
 
+/// The leader's address does not answer.
+#[derive(Debug)]
+pub(crate) struct Deaf;
+
+impl Surroundings for Deaf {
+    fn stand_by(&self) {}
+
+    fn ask(&self, _: String, limit: Duration) -> Pin<Box<dyn Future<Output = AddressAnswer>>> {
+        Box::pin(async move {
+            sleep(limit).await;
+            AddressAnswer::Silent
+        })
+    }
+}
+
 /// No other process is anywhere.
 #[derive(Debug)]
 pub(crate) struct Deserted;
@@ -242,20 +261,32 @@ async fn live(world: Shared, number: usize, life: Life) {
     let around = Around {
         world: world.clone(),
     };
-    let candidate = Candidate::new(&row, &life.view, &around, limits);
+    let store: Arc<dyn Store> = Arc::new(life.store.clone());
+    let candidate =
+        Candidate::new(&row, &life.view, &around, limits).reading_ahead(store.clone(), LOAD_LIMIT);
     let Ok(won) = candidate.lead().await else {
         return;
     };
     let term = won.guard.term;
     let office = Office::held(row, term, limits, won.sent, life.view.clone());
     let keeper = office.keep();
-    let store: Arc<dyn Store> = Arc::new(life.store.clone());
-    let loaded = Loaded::under(store, won.guard, LOAD_LIMIT).await;
+    let reads = life.store.reads().len();
+    let (guard, may_be_doubled) = (won.guard, won.may_be_doubled);
+    let loaded = Loaded::prepared(store, guard, won.prepared, LOAD_LIMIT).await;
     keeper.abort();
     let Ok(loaded) = loaded else {
         return;
     };
-    let hold = if won.may_be_doubled {
+    {
+        let mut world = world.borrow_mut();
+        world.counters.ahead += u32::from(life.store.reads().len() == reads);
+        // Its fleet lacks the leases on purpose.
+        if !world.scene.breaks(Mutation::ForgetsLeases) {
+            let database = world.database.clone();
+            world.oracle.compare(guard, loaded.fleet(), &database);
+        }
+    }
+    let hold = if may_be_doubled {
         HORIZON
     } else {
         Duration::ZERO
@@ -287,7 +318,9 @@ async fn live(world: Shared, number: usize, life: Life) {
     }
     tokio::select! {
         biased;
-        _ = fatal.recv() => {}
+        fatal = fatal.recv() => if let Some(Fatal::SteppedDown(_)) = fatal {
+            leave(&world, number, &orchestrator).await;
+        },
         () = life.leaves.notified() => leave(&world, number, &orchestrator).await,
     }
 }

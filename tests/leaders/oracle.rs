@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use resilient_orchestrator::domain::events::Event;
+use resilient_orchestrator::domain::fleet::Fleet;
 use resilient_orchestrator::domain::ids::{Term, Version};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::time::WallTime;
-use resilient_orchestrator::store::{MemoryStore, Store};
+use resilient_orchestrator::store::{Guard, MemoryStore, Store};
 
 use crate::faults::Committed;
 use crate::world::{limits, thresholds};
@@ -80,6 +81,8 @@ pub(crate) struct Oracle {
     gathered: Vec<Committed>,
     newest: Option<(Version, Term)>,
     highest_epoch: i64,
+    /// Fleets that leaders began with and that were not the database's.
+    differences: Vec<String>,
 }
 
 impl Oracle {
@@ -103,6 +106,21 @@ impl Oracle {
         self.offices.insert(term, office);
     }
 
+    /// What a leader begins with is what the database has, if no newer leader has written since.
+    pub(crate) fn compare(&mut self, guard: Guard, fleet: &Fleet, database: &MemoryStore) {
+        let loaded = database.load_guarded().now_or_never();
+        let (found, saved) = loaded
+            .and_then(Result::ok)
+            .expect("the memory store answers");
+        let saved = Fleet::from_snapshot(&saved).expect("the database has a fleet");
+        if found == guard && saved != *fleet {
+            self.differences.push(format!(
+                "I13: the leader of term {} began with a fleet that is not the one of version {}",
+                guard.term, guard.version
+            ));
+        }
+    }
+
     pub(crate) fn hear(&mut self, term: Term, instance: &str, at: WallTime) {
         if let Some(office) = self.offices.get_mut(&term) {
             let heard = office.heard.entry(instance.to_owned());
@@ -121,7 +139,10 @@ impl Oracle {
     }
 
     pub(crate) fn judge(&mut self) -> Judged {
-        let mut judged = Judged::default();
+        let mut judged = Judged {
+            violations: std::mem::take(&mut self.differences),
+            ..Judged::default()
+        };
         let mut committed = std::mem::take(&mut self.gathered);
         committed.sort_by_key(|committed| committed.guard.version);
         for Committed { at, guard, save } in committed {

@@ -43,7 +43,7 @@ fn being_alone_proves_nothing_once_a_worker_has_named_a_higher_term() {
         let won = candidate.lead().await.expect("nobody else leads");
         let term = won.guard.term;
         let office = Office::held(row, term, limits, won.sent, view);
-        let loaded = Loaded::under(Arc::new(database), won.guard, SECOND).await;
+        let loaded = Loaded::prepared(Arc::new(database), won.guard, won.prepared, SECOND).await;
         let loaded = loaded.expect("the store answers");
         let (orchestrator, _fatal) = start(
             loaded.led_by(office, Duration::ZERO),

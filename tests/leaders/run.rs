@@ -147,16 +147,19 @@ fn summary(world: &World) -> String {
         format!("{class} {seconds:.1} s")
     });
     format!(
-        "{} workers, {} streams, {} terms, {} kills, {} stops, {} cuts, {} releases, {} orders, \
+        "{} workers, {} streams, {} terms, {} of them read ahead, {} kills, {} stops, {} cuts, \
+         {} releases, {} hand-overs, {} orders, \
          {} worker crashes, {} moves, {} failed instances, {} answers after the end of a term, \
          {} withheld; two ran: {}",
         world.workers.len(),
         world.streams().len(),
         world.truth.count(),
+        counters.ahead,
         counters.kills,
         counters.stops,
         counters.cuts,
         counters.releases,
+        counters.hand_overs,
         counters.orders,
         counters.crashes,
         counters.moves,

@@ -42,4 +42,6 @@ pub(crate) enum Mutation {
     /// So much of the silence that was saved is carried over that a new leader listens for a third of
     /// the warning threshold before it fails an instance.
     CarriesAllSilence,
+    /// A fleet that was read ahead is used although it has changed since.
+    UsesAnyCopy,
 }

@@ -49,6 +49,9 @@ pub(crate) struct Counters {
     pub(crate) stops: u32,
     pub(crate) cuts: u32,
     pub(crate) releases: u32,
+    pub(crate) hand_overs: u32,
+    /// Fleets that were read ahead and used.
+    pub(crate) ahead: u32,
     pub(crate) orders: u32,
     pub(crate) moves: u32,
     pub(crate) crashes: u32,

@@ -7,6 +7,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -309,7 +310,7 @@ async fn rolls_are_kept_replaced_and_deleted(store: AnyStore) {
     assert_eq!(loaded, [roll(1, RollState::Done)]);
     let limit = Duration::from_secs(60);
     let fleet = store
-        .load_fleet(limit, Box::new(|_| {}))
+        .load_fleet(limit, Box::new(|_| ControlFlow::Continue(())))
         .await
         .unwrap()
         .fleet;

@@ -6,16 +6,18 @@
 )]
 
 use std::any::Any;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use resilient_orchestrator::domain::ids::{Epoch, Term};
+use resilient_orchestrator::domain::ids::{Epoch, Term, Version};
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+    AdmissionStep, Claim, ClaimRight, JudgingSettings, LeadershipRow, MemberRow, NodeName,
+    RowState, RunId, SchemaVersion,
 };
 use resilient_orchestrator::store::{
-    Guard, Identity, Leadership, Look, Member, MemoryStore, Origin, PostgresLeadership, Release,
-    Renewal, Store, StoreError, TakeOver, Target,
+    Guard, Identity, Leadership, Look, Member, MemoryStore, OnProgress, Origin, PostgresLeadership,
+    Release, Renewal, Store, StoreError, TakeOver, Taken, Target,
 };
 
 use crate::support::cable::Cable;
@@ -111,6 +113,9 @@ conformance! {
     a_member_is_admitted_and_dismissed_in_a_renewal,
     a_claimant_that_has_not_joined_takes_nothing,
     a_term_that_began_without_the_row_is_led_by_nobody,
+    a_take_over_names_the_fleet_that_it_found,
+    a_member_is_forgotten_in_a_renewal_unless_its_row_has_changed,
+    a_member_writes_what_the_leader_compares,
 }
 
 async fn found(leadership: &Arc<dyn Leadership>) -> Look {
@@ -124,6 +129,9 @@ async fn join(leadership: &Arc<dyn Leadership>, who: &Identity) {
         address: format!("{}:8001", who.node),
         public_url: format!("http://{}", who.node),
         release: "0.1.0".to_owned(),
+        schema: SchemaVersion::new("20260101000000"),
+        settings: JudgingSettings::parse("HEARTBEAT_TIMEOUT=5m\nLEASE_MARGIN=30s"),
+        prepared: Some(Version::new(7)),
         protocol: 1,
         seen_at: at(1),
     };
@@ -160,7 +168,7 @@ async fn try_to_lead(leadership: &Arc<dyn Leadership>, who: &Identity) -> TakeOv
 
 async fn lead(leadership: &Arc<dyn Leadership>, who: &Identity) -> Guard {
     match try_to_lead(leadership, who).await {
-        TakeOver::Won(guard) => guard,
+        TakeOver::Won(taken) => taken.guard,
         lost @ TakeOver::Lost(_) => panic!("{lost:?}"),
     }
 }
@@ -203,8 +211,8 @@ async fn of_two_claims_on_one_row_one_wins(world: World) {
             tokio::join!(world.a.take_over(&claims.0), world.b.take_over(&claims.1));
         let row = found(&world.a).await.row;
         let (winner, guard, lost) = match (first.unwrap(), second.unwrap()) {
-            (TakeOver::Won(guard), TakeOver::Lost(lost)) => (&a, guard, lost),
-            (TakeOver::Lost(lost), TakeOver::Won(guard)) => (&b, guard, lost),
+            (TakeOver::Won(taken), TakeOver::Lost(lost)) => (&a, taken.guard, lost),
+            (TakeOver::Lost(lost), TakeOver::Won(taken)) => (&b, taken.guard, lost),
             other => panic!("{other:?}"),
         };
         assert_eq!(
@@ -250,7 +258,7 @@ async fn a_fleet_transaction_of_the_old_term_fails(world: World) {
     join(&world.b, &b).await;
     let row = found(&world.b).await.row;
     let won = world.b.take_over(&by_order(claim(&b, &row))).await.unwrap();
-    let TakeOver::Won(new) = won else {
+    let TakeOver::Won(Taken { guard: new, .. }) = won else {
         panic!("{won:?}");
     };
     let draft = Draft::default().instance(instance("x")).decided(1, 1);
@@ -286,7 +294,7 @@ async fn terms_and_epochs_grow(world: World) {
     // Taken: whatever was given out last may be unknown.
     let row = found(&world.a).await.row;
     let won = world.a.take_over(&by_order(claim(&a, &row))).await.unwrap();
-    let TakeOver::Won(third) = won else {
+    let TakeOver::Won(Taken { guard: third, .. }) = won else {
         panic!("{won:?}");
     };
     assert_eq!(third.term, second.term.next());
@@ -442,6 +450,77 @@ async fn a_term_that_began_without_the_row_is_led_by_nobody(world: World) {
     assert_eq!(lead(&world.a, &a).await.term, other.term.next());
 }
 
+async fn a_take_over_names_the_fleet_that_it_found(world: World) {
+    let (a, b) = (identity("a", 1), identity("b", 2));
+    let first = lead(&world.a, &a).await;
+    join(&world.b, &b).await;
+    let on_progress = || -> OnProgress { Box::new(|_| ControlFlow::Continue(())) };
+    let early = world.store.load_fleet(PLENTY, on_progress()).await.unwrap();
+    let draft = Draft::default().instance(instance("x")).decided(1, 1);
+    world.store.save(first, draft).await.unwrap();
+    let copy = world.store.load_fleet(PLENTY, on_progress()).await.unwrap();
+    let look = found(&world.b).await;
+    assert_eq!(look.moment(), copy.moment());
+    let claim = by_order(claim(&b, &look.row));
+    let won = world.b.take_over(&claim).await.unwrap();
+    let TakeOver::Won(Taken {
+        guard,
+        fleet: Some(fleet),
+    }) = won
+    else {
+        panic!("{won:?}");
+    };
+    assert_eq!(fleet.moment, copy.moment());
+    assert_ne!(fleet.moment, early.moment());
+    assert_eq!(fleet.moment.term, first.term);
+    let census = world.store.census().await.unwrap();
+    assert_eq!((census.guard, census.counter), (guard, fleet.counter));
+    // The copy with the new counter is what a load finds now.
+    let mut copy = copy.fleet;
+    copy.set_counter(fleet.counter);
+    let after = world.store.load_fleet(PLENTY, on_progress()).await.unwrap();
+    assert!(copy == after.fleet && after.moment() != fleet.moment);
+}
+
+async fn a_member_is_forgotten_in_a_renewal_unless_its_row_has_changed(world: World) {
+    let (a, b) = (identity("a", 1), identity("b", 2));
+    let guard = lead(&world.a, &a).await;
+    join(&world.b, &b).await;
+    let of_b = async || -> Option<MemberRow> {
+        let rows = world.a.members().await.unwrap();
+        rows.into_iter().find(|row| row.node == b.node)
+    };
+    let row = of_b().await.unwrap();
+    join(&world.b, &b).await;
+    assert!(!world.a.forget(guard.term, a.run, &row).await.unwrap());
+    let row = of_b().await.unwrap();
+    let early = claim(&b, &found(&world.b).await.row);
+    // A process that does not lead forgets no member.
+    assert!(!world.b.forget(guard.term, b.run, &row).await.unwrap());
+    assert!(of_b().await.is_some());
+    let beat = found(&world.a).await.row.beat;
+    assert!(world.a.forget(guard.term, a.run, &row).await.unwrap());
+    assert!(of_b().await.is_none());
+    assert_eq!(found(&world.a).await.row.beat, beat + 1, "it is a renewal");
+    assert!(!world.a.forget(guard.term, a.run, &row).await.unwrap());
+    let lost = world.b.take_over(&by_order(early)).await.unwrap();
+    assert!(matches!(lost, TakeOver::Lost(_)), "{lost:?}");
+}
+
+async fn a_member_writes_what_the_leader_compares(world: World) {
+    let b = identity("b", 2);
+    join(&world.b, &b).await;
+    let rows = world.a.members().await.unwrap();
+    let row = rows.into_iter().find(|row| row.node == b.node).unwrap();
+    assert_eq!(row.public_url, "http://b");
+    assert_eq!(row.schema, SchemaVersion::new("20260101000000"));
+    let settings = row.settings.to_text();
+    assert_eq!(settings, "HEARTBEAT_TIMEOUT=5m\nLEASE_MARGIN=30s");
+    let Look { schema, origin, .. } = found(&world.a).await;
+    // A store in memory has no migrations.
+    assert!(schema > row.schema || (schema.as_str().is_empty() && origin.system == 0));
+}
+
 #[tokio::test]
 async fn orchestrators_in_one_process_share_a_store_and_not_their_views() {
     let store = MemoryStore::new();
@@ -555,7 +634,7 @@ async fn a_take_over_in_doubt_is_settled_by_the_row() {
         term: row.term,
         version: row.version,
     };
-    assert_eq!(won, TakeOver::Won(guard));
+    assert_eq!(won, TakeOver::Won(Taken { guard, fleet: None }));
     // It was carried out once.
     let Origin { timeline, .. } = found(&leadership).await.origin;
     assert_eq!(row.term.get(), (i64::from(timeline.get()) << 32) + 1);

@@ -6,6 +6,7 @@
     reason = "helpers of tests may fail the test"
 )]
 
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +27,7 @@ type AnyStore = Arc<dyn Store>;
 const MANY: i64 = 12_345;
 
 fn unheard() -> OnProgress {
-    Box::new(|_| {})
+    Box::new(|_| ControlFlow::Continue(()))
 }
 
 async fn load(store: &AnyStore) -> Result<LoadedFleet, StoreError> {
@@ -69,7 +70,10 @@ async fn is_loaded_as_it_was_saved(store: AnyStore) {
     store.save_beats(&[beat], heard(1, 6)).await.unwrap();
     let made: Arc<Mutex<Vec<LoadProgress>>> = Arc::default();
     let hears = made.clone();
-    let on_progress = Box::new(move |progress| hears.lock().unwrap().push(progress));
+    let on_progress = Box::new(move |progress| {
+        hears.lock().unwrap().push(progress);
+        ControlFlow::Continue(())
+    });
     let loaded = store.load_fleet(PLENTY, on_progress).await.unwrap();
     let (guard, snapshot) = store.load_guarded().await.unwrap();
     assert_eq!(loaded.guard, guard);
@@ -137,6 +141,7 @@ fn held() -> (OnProgress, Receiver<()>, Sender<()>) {
             let _ = reached.send(());
             let _ = wait.recv();
         }
+        ControlFlow::Continue(())
     });
     (on_progress, is_reached, go_on)
 }

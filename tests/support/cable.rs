@@ -71,6 +71,10 @@ impl Leadership for Cable {
         self.pass()?.admit(term, run, step).await
     }
 
+    async fn forget(&self, term: Term, run: RunId, member: &MemberRow) -> Result<bool, StoreError> {
+        self.pass()?.forget(term, run, member).await
+    }
+
     async fn release(
         &self,
         term: Term,

@@ -12,8 +12,7 @@
 //! The decisions are those of `domain/leadership/watch`. A look that fails is no verdict: the database
 //! is waited for.
 
-use std::fmt;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,60 +20,17 @@ use log::{debug, info, warn};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::view::{Claimed, ClusterView, SeenMember};
+use super::ahead::Ahead;
+use super::neighbourhood::{LOOKS_A_BEAT, Neighbourhood};
+use super::surroundings::{CandidacyError, Surroundings, Won};
+use super::view::{Claimed, ClusterView};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AddressAnswer, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch, LeadershipLimits,
-    LeadershipRow, NodeName, Role, RowState, RunId, SteadyTime, TakeOverCause, WatchDecision,
+    AddressAnswer, AheadLook, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch,
+    LeadershipLimits, LeadershipRow, NodeName, Role, RowState, SteadyTime, TakeOverCause,
+    WatchDecision,
 };
-use crate::store::{Guard, Leadership, Member, StoreError, TakeOver};
-
-/// The version of what members say to each other.
-const PROTOCOL: i64 = 1;
-
-/// How many looks pass between two times at which a standby writes its row.
-const LOOKS_A_BEAT: u32 = 4;
-
-/// What lies around a candidate: the processes at other addresses, and the callers of this one.
-pub trait Surroundings: fmt::Debug {
-    /// Callers learn that another process leads and this one waits.
-    fn stand_by(&self);
-
-    /// Asks which process listens at an address, for at most `limit`.
-    fn ask(&self, address: String, limit: Duration)
-    -> Pin<Box<dyn Future<Output = AddressAnswer>>>;
-}
-
-/// Why a candidate gives up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CandidacyError {
-    /// The database cannot be used.
-    Store(StoreError),
-    /// Another living process has the name of this one.
-    DuplicateNode {
-        /// Its address.
-        address: String,
-        /// Its run.
-        run: RunId,
-    },
-}
-
-impl From<StoreError> for CandidacyError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-/// A term that was won.
-#[derive(Debug)]
-pub struct Won {
-    /// For the first transaction of the fleet.
-    pub guard: Guard,
-    /// When the take-over was sent.
-    pub sent: SteadyTime,
-    /// Whether the leader before may live and be sure of its term.
-    pub may_be_doubled: bool,
-}
+use crate::store::{Guard, Leadership, Look, Store, StoreError, TakeOver, TakenFleet};
 
 /// A process that wants to lead.
 #[derive(Debug)]
@@ -83,10 +39,12 @@ pub struct Candidate<'a> {
     view: &'a ClusterView,
     surroundings: &'a dyn Surroundings,
     limits: LeadershipLimits,
-    /// How long a row must be unchanged before a process takes it that no leader has admitted.
-    newcomer_wait: Duration,
     watch: LeaderWatch,
+    neighbourhood: Neighbourhood,
     candidacy: Candidacy,
+    ahead: Ahead,
+    /// Which database answered the first look.
+    system: Option<i64>,
     /// What was said last about who leads.
     said: Option<NodeName>,
     /// The row's address is being asked.
@@ -106,23 +64,29 @@ impl<'a> Candidate<'a> {
         limits: LeadershipLimits,
     ) -> Self {
         let (node, run) = (view.me().node.clone(), view.me().run);
-        let newcomer_wait = view.horizon() + view.horizon() / 10;
+        let neighbourhood = Neighbourhood::new(view, limits);
         Self {
             row,
             view,
             surroundings,
             limits,
-            newcomer_wait,
             watch: LeaderWatch::new(node, run, limits),
-            candidacy: Candidacy {
-                eligibility: Eligibility::Newcomer {
-                    after: newcomer_wait,
-                },
-                rank: 0,
-            },
+            candidacy: neighbourhood.candidacy(),
+            neighbourhood,
+            ahead: Ahead::never(),
+            system: None,
             said: None,
             asking: None,
             is_ordered: false,
+        }
+    }
+
+    /// Reads the fleet ahead from this store while the leader is silent, each time for at most `limit`.
+    #[must_use]
+    pub fn reading_ahead(self, store: Arc<dyn Store>, limit: Duration) -> Self {
+        Self {
+            ahead: Ahead::of(store, limit),
+            ..self
         }
     }
 
@@ -132,13 +96,13 @@ impl<'a> Candidate<'a> {
     /// If the database cannot be used, or if it did not answer the first look; a later look that
     /// fails is repeated. If another process of this node lives.
     pub async fn lead(mut self) -> Result<Won, CandidacyError> {
-        self.row.join(&self.member()).await?;
+        self.row.join(&self.view.member(None)).await?;
         let mut has_looked = false;
         let mut looks: u32 = 0;
         loop {
             if looks.is_multiple_of(LOOKS_A_BEAT) {
                 self.write_own_row(has_looked).await;
-                self.read_members().await;
+                self.neighbourhood.read(self.row, self.view).await;
             }
             looks = looks.wrapping_add(1);
             let decision = match self.look().await {
@@ -148,6 +112,7 @@ impl<'a> Candidate<'a> {
                 }
                 Err(error) if has_looked && error.is_passing() => {
                     self.watch.look_failed();
+                    self.ahead.look_failed(self.moment());
                     debug!(error:%; "the leadership row could not be read: {error}");
                     WatchDecision::Wait
                 }
@@ -185,58 +150,16 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn member(&self) -> Member {
-        let me = self.view.me();
-        Member {
-            node: me.node.clone(),
-            run: me.run,
-            address: me.address.clone(),
-            public_url: me.public_url.clone(),
-            release: env!("CARGO_PKG_VERSION").to_owned(),
-            protocol: PROTOCOL,
-            seen_at: self.view.clock().wall(),
-        }
-    }
-
     /// The leader admits a process whose row goes on changing.
     async fn write_own_row(&self, has_looked: bool) {
         if !has_looked {
             return;
         }
-        let joined = timeout(self.limits.statement_limit, self.row.join(&self.member())).await;
+        let member = self.view.member(self.ahead.prepared());
+        let joined = timeout(self.limits.statement_limit, self.row.join(&member)).await;
         if let Ok(Err(error)) = joined {
             debug!(error:%; "this standby could not write its row: {error}");
         }
-    }
-
-    async fn read_members(&mut self) {
-        let read = timeout(self.limits.statement_limit, self.row.members()).await;
-        let Ok(Ok(rows)) = read else {
-            return;
-        };
-        let me = &self.view.me().node;
-        let leader = self.view.now().leader.map(|(row, _)| row.node);
-        let is_admitted = rows.iter().any(|row| row.node == *me && row.is_admitted);
-        let goes_first = |node: &NodeName| node < me && Some(node) != leader.as_ref();
-        let admitted = rows.iter().filter(|row| row.is_admitted);
-        let before = admitted.filter(|row| goes_first(&row.node)).count();
-        self.candidacy = Candidacy {
-            eligibility: if is_admitted {
-                Eligibility::Admitted
-            } else {
-                Eligibility::Newcomer {
-                    after: self.newcomer_wait,
-                }
-            },
-            rank: u32::try_from(before).unwrap_or(u32::MAX),
-        };
-        let others = rows.into_iter().filter(|row| row.node != *me);
-        let others = others.map(|row| SeenMember {
-            row,
-            unchanged_for: Duration::ZERO,
-        });
-        let others = others.collect();
-        self.view.change(|known| known.members = others);
     }
 
     async fn look(&mut self) -> Result<WatchDecision, StoreError> {
@@ -251,14 +174,42 @@ impl<'a> Candidate<'a> {
             let reason = "the database has lost its row in `leadership`; it cannot be used";
             StoreError::Unusable(reason.to_owned())
         })?;
+        self.refuse_another_database(look.origin.system)?;
         self.view.saw(look.row.clone());
-        self.view
-            .change(|known| known.timeline = Some(look.origin.timeline));
+        self.neighbourhood.saw(&look, self.view);
+        self.candidacy = self.neighbourhood.candidacy();
         let decision = self.watch.look(&look.row, asked, answered, self.candidacy);
+        self.note_silence(&look, answered);
         if decision == WatchDecision::Wait {
             self.wait_as_standby(&look.row);
         }
         Ok(decision)
+    }
+
+    /// A term of another database is not the one that was waited for.
+    fn refuse_another_database(&mut self, found: i64) -> Result<(), StoreError> {
+        let expected = *self.system.get_or_insert(found);
+        if expected == found {
+            return Ok(());
+        }
+        Err(StoreError::Unusable(format!(
+            "another database answers under DATABASE_URL than at the start of this standby: its system \
+             identifier is {found}, and was {expected}; if that is meant, start the orchestrator again"
+        )))
+    }
+
+    fn note_silence(&mut self, look: &Look, answered: SteadyTime) {
+        let is_silent = self.watch.is_silent();
+        let candidacy = self.candidacy;
+        let ahead_look = AheadLook {
+            is_silent,
+            goes_first: candidacy.eligibility == Eligibility::Admitted && candidacy.rank == 0,
+            found: look.moment(),
+        };
+        self.ahead.looked(ahead_look, answered);
+        let silence = is_silent.then(|| self.watch.unchanged_for());
+        self.neighbourhood
+            .note_silence(silence, &look.row, self.view);
     }
 
     fn wait_as_standby(&mut self, row: &LeadershipRow) {
@@ -301,21 +252,22 @@ impl<'a> Candidate<'a> {
                     term: row.term,
                     version: row.version,
                 };
-                Ok(Some(self.won(guard, claimed.sent, claimed.may_be_doubled)))
+                Ok(Some(self.won(guard, None, claimed)))
             }
             WatchDecision::TakeOver { term, beat, cause } => {
                 let claim = self.claim(term, beat, cause);
                 let claimed = Claimed {
                     sent: self.moment(),
+                    cause,
                     may_be_doubled: cause.needs_workers_word(self.candidacy.eligibility),
                 };
                 let claimed = self.view.claims(claimed);
                 self.view.change(|known| known.role = Role::Candidate);
                 match self.row.take_over(&claim).await {
-                    Ok(TakeOver::Won(guard)) => {
-                        let term = guard.term.get();
+                    Ok(TakeOver::Won(taken)) => {
+                        let term = taken.guard.term.get();
                         info!(term, cause:? = cause; "taking over: {}", cause.reason());
-                        Ok(Some(self.won(guard, claimed.sent, claimed.may_be_doubled)))
+                        Ok(Some(self.won(taken.guard, taken.fleet, claimed)))
                     }
                     Ok(TakeOver::Lost(row)) => {
                         let node = row.node.as_str();
@@ -335,7 +287,7 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn won(&self, guard: Guard, sent: SteadyTime, may_be_doubled: bool) -> Won {
+    fn won(&mut self, guard: Guard, taken: Option<TakenFleet>, claimed: Claimed) -> Won {
         let me = self.view.me();
         self.view.saw(LeadershipRow {
             term: guard.term,
@@ -349,11 +301,13 @@ impl<'a> Candidate<'a> {
             since: self.view.clock().wall(),
             version: guard.version,
         });
-        self.view.change(|known| known.role = Role::Loading);
+        self.view.took_over(claimed.cause, claimed.sent);
+        let ahead = std::mem::replace(&mut self.ahead, Ahead::never());
         Won {
             guard,
-            sent,
-            may_be_doubled,
+            sent: claimed.sent,
+            may_be_doubled: claimed.may_be_doubled,
+            prepared: ahead.win(taken),
         }
     }
 

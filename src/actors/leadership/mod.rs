@@ -13,18 +13,27 @@
 //! `renew` renews the row of the database, at a fixed pace and at once for an answer that waits. A
 //! store with one process only (SQLite, memory) needs no renewals: there the proof is always now.
 //!
+//! While it waits, a candidate reads the fleet ahead once the leader is silent ([`Prepared`]). A leader hands
+//! its term over on purpose, and forgets members that are gone (`orders`).
+//!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
 //! shrink and answers are withheld; one that finds another term ends the process.
 
+mod ahead;
 mod candidacy;
+mod neighbourhood;
 mod office;
+mod orders;
 mod prover;
 mod renewals;
+mod surroundings;
 mod view;
 
-pub use candidacy::{CandidacyError, Candidate, Surroundings, Won};
+pub use ahead::Prepared;
+pub use candidacy::Candidate;
 pub use office::Office;
 pub(super) use office::Seat;
+pub use orders::{ForgetError, StepDownError, StepDownTo};
 pub use prover::{NotProven, Prover};
-pub(super) use renewals::renew;
-pub use view::{Cluster, ClusterView, Identity, SeenMember};
+pub use surroundings::{CandidacyError, Surroundings, Won};
+pub use view::{Barred, Cluster, ClusterView, Identity, MemberFacts, TookOver};

@@ -6,15 +6,17 @@ use std::time::Duration;
 use log::{info, warn};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use super::neighbourhood::away_after;
+use super::orders::{ForgetError, Orders, StepDownTo};
 use super::prover::Prover;
-use super::renewals::Renewals;
+use super::renewals::{Renewals, renew};
 use super::view::{ClusterView, Identity};
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Anchor, LeadershipLimits, NodeName, ProofClock, Role, RunId, SteadyTime,
+    Anchor, LeadershipLimits, NodeName, ProofClock, Role, RunId, SteadyTime, StepDownRefusal,
 };
 use crate::store::{Leadership, Release};
 
@@ -97,26 +99,20 @@ impl Office {
         Prover::new(clock, self.term, self.limits, proofs)
     }
 
-    /// Returns the way to release the term; none for a process that has its store for itself.
-    pub(in crate::actors) fn seat(&self, renewing: AbortHandle) -> Option<Seat> {
-        Some(Seat {
-            row: self.row.clone()?,
-            term: self.term,
-            run: self.view.me().run,
-            limit: self.limits.statement_limit,
-            renewing,
-        })
-    }
-
-    /// Returns the renewals of the term; none for a process that has its store for itself.
-    pub(in crate::actors) fn renewals(
+    /// Begins to renew the term, and returns the way to give it up; none for a process that has its store
+    /// for itself.
+    pub(in crate::actors) fn begin(
         &self,
         prover: Prover,
         alerts: Alerts,
         fatal: FatalSender,
-    ) -> Option<Renewals> {
-        Some(Renewals {
-            row: self.row.clone()?,
+    ) -> Option<Seat> {
+        let row = self.row.clone()?;
+        let limit = self.limits.statement_limit;
+        let fresh = away_after(&self.limits) / 2;
+        let (orders, forget) = Orders::new(self.view.clone(), fatal.clone(), fresh, limit);
+        let renewals = Renewals {
+            row: row.clone(),
             term: self.term,
             limits: self.limits,
             prover,
@@ -124,26 +120,56 @@ impl Office {
             view: self.view.clone(),
             alerts,
             fatal,
+        };
+        Some(Seat {
+            row,
+            term: self.term,
+            run: self.view.me().run,
+            limit,
+            orders,
+            renewing: actix::spawn(renew(renewals, forget)).abort_handle(),
         })
     }
 }
 
-/// The way to release a term.
+/// The way to give a term up.
 #[derive(Debug, Clone)]
 pub(in crate::actors) struct Seat {
     row: Arc<dyn Leadership>,
     term: Term,
     run: RunId,
     limit: Duration,
+    orders: Orders,
     renewing: AbortHandle,
 }
 
 impl Seat {
-    /// Releases the term to any orchestrator, so that a standby takes over at once instead of waiting
-    /// for a renewal that does not come.
+    /// Begins to hand the term over, to this orchestrator or to the best one.
+    ///
+    /// # Errors
+    /// If none is ready.
+    pub(in crate::actors) fn step_down(
+        &self,
+        to: Option<&NodeName>,
+        reason: &str,
+    ) -> Result<StepDownTo, StepDownRefusal> {
+        self.orders.step_down(to, reason)
+    }
+
+    /// Forgets a member that is away.
+    ///
+    /// # Errors
+    /// If it may not be forgotten, or the database does not answer.
+    pub(in crate::actors) async fn forget(&self, node: &NodeName) -> Result<(), ForgetError> {
+        self.orders.forget(node).await
+    }
+
+    /// Releases the term to the successor that was ordered, or to any orchestrator, so that a standby takes
+    /// over at once instead of waiting for a renewal that does not come.
     pub(in crate::actors) async fn release(&self) {
         self.renewing.abort();
-        let released = self.row.release(self.term, self.run, None);
+        let successor = self.orders.successor();
+        let released = self.row.release(self.term, self.run, successor.as_ref());
         match tokio::time::timeout(self.limit, released).await {
             Ok(Ok(Release::Released { .. })) => info!("gave up the leadership of this database"),
             // Another process leads already.

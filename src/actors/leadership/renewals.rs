@@ -20,26 +20,25 @@ use std::time::Duration;
 
 use log::{debug, error, info, warn};
 
+use tokio::sync::mpsc;
+
+use super::neighbourhood::{LOOKS_A_BEAT, away_after};
+use super::orders::Forget;
 use super::prover::Prover;
-use super::view::{ClusterView, SeenMember};
+use super::view::ClusterView;
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::clock::Clock;
 use crate::domain::alert::AlertKind;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Admission, AdmissionStep, LeadershipLimits, MemberRow, SteadyTime,
+    Admission, AdmissionStep, LeaderFacts, LeadershipLimits, MemberConcerns, MemberRow,
+    MemberWatch, SteadyTime,
 };
 use crate::store::{Leadership, Renewal, StoreError};
 
 /// The shortest pause after a renewal that failed, however many answers wait for a proof.
 const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
-
-/// How many renewals pass between two looks at the other orchestrators, which write their rows as often.
-const BETWEEN_MEMBERS: u32 = 4;
-
-/// An orchestrator whose row has not changed for so many renewals is away.
-const AWAY_AFTER: u32 = 5 * BETWEEN_MEMBERS;
 
 /// Everything that renewing works with.
 #[derive(Debug)]
@@ -54,16 +53,18 @@ pub(in crate::actors) struct Renewals {
     pub(in crate::actors) fatal: FatalSender,
 }
 
-/// Renews until another process leads.
-pub(in crate::actors) async fn renew(renewals: Renewals) {
+/// Renews until another process leads, and carries out orders between two renewals.
+pub(super) async fn renew(renewals: Renewals, mut orders: mpsc::Receiver<Forget>) {
     let _vital = Vital::new("leadership renewals", renewals.fatal.clone());
     let mut state = State {
         admission: Admission::new(
-            renewals.limits.renewal_interval * AWAY_AFTER,
+            away_after(&renewals.limits),
             renewals.view.horizon(),
             &[],
             renewals.clock.since_made(),
         ),
+        members: MemberWatch::new(away_after(&renewals.limits)),
+        concerns: MemberConcerns::default(),
         // Until the members were read, one may be admitted since an earlier term.
         are_members_known: false,
         last_renewal: renewals.prover.moment(),
@@ -83,12 +84,15 @@ pub(in crate::actors) async fn renew(renewals: Renewals) {
             biased;
             () = tokio::time::sleep(interval) => {}
             () = renewals.prover.wanted() => {}
+            Some(order) = orders.recv() => renewals.forget(&mut state, order).await,
         }
     }
 }
 
 struct State {
     admission: Admission,
+    members: MemberWatch,
+    concerns: MemberConcerns,
     are_members_known: bool,
     /// When the newest renewal that was answered was sent.
     last_renewal: SteadyTime,
@@ -120,10 +124,10 @@ impl Renewals {
             Ok(Renewal::Proven { origin, .. })
                 if state.system.is_some_and(|system| system != origin.system) =>
             {
-                let found = origin.system;
-                error!(found;
+                let (found, expected) = (origin.system, state.system.unwrap_or_default());
+                error!(found, expected;
                     "another database answers under the same address: its system identifier is \
-                     {found}");
+                     {found}, and was {expected}");
                 self.fatal.send(Fatal::OtherDatabase);
                 Outcome::Deposed
             }
@@ -172,7 +176,7 @@ impl Renewals {
         let Ok(Ok(rows)) = tokio::time::timeout(self.limits.statement_limit, read).await else {
             return;
         };
-        state.until_members = BETWEEN_MEMBERS;
+        state.until_members = LOOKS_A_BEAT;
         let now = self.clock.since_made();
         let me = &self.view.me().node;
         let others: Vec<MemberRow> = rows.into_iter().filter(|row| row.node != *me).collect();
@@ -195,12 +199,40 @@ impl Renewals {
                 debug!(node = node.as_str(); "not written yet that `{node}` {what}");
             }
         }
-        let seen = others.into_iter().map(|row| SeenMember {
-            unchanged_for: state.admission.unchanged_for(&row.node, now),
-            row,
-        });
-        let seen = seen.collect();
+        let facts = self.view.facts();
+        let seen = state.members.observe(others, &facts.schema, now);
+        let leader = LeaderFacts {
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            settings: facts.settings.clone(),
+        };
+        for news in state.concerns.judge(&leader, &seen, now) {
+            self.alerts.update(news);
+        }
         self.view.change(|known| known.members = seen);
+    }
+
+    /// Deletes the row of a member. It stays in the set of those that may take over for as long as a
+    /// dismissed one, because it may have sent a claim before.
+    async fn forget(&self, state: &mut State, order: Forget) {
+        let Forget { member, reply } = order;
+        let write = self.row.forget(self.term, self.view.me().run, &member);
+        let written = tokio::time::timeout(self.limits.statement_limit, write).await;
+        let written = written.unwrap_or_else(|_| {
+            Err(StoreError::InDoubt(
+                "the row of the member was not deleted in time".to_owned(),
+            ))
+        });
+        if matches!(written, Ok(true)) {
+            let node = member.node.as_str();
+            info!(node; "the orchestrator `{node}` is forgotten, as ordered");
+            let dismissed = AdmissionStep::Dismiss(member.node.clone(), member.run);
+            state.admission.written(&dismissed, self.clock.since_made());
+            self.view
+                .change(|known| known.members.retain(|known| known.row.node != member.node));
+            // The alert that it is away closes with the next read.
+            state.until_members = 0;
+        }
+        let _ = reply.send(written);
     }
 
     fn failed(&self, state: &mut State, sent: SteadyTime, error: &StoreError) {

@@ -1,14 +1,21 @@
 //! What this process knows of the leader and the members: shown by `GET /leader` and `GET /cluster`.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::domain::ids::Version;
 use crate::domain::leadership::{
-    LeadershipRow, MemberRow, NodeName, Role, RunId, SteadyTime, WalTimeline,
+    JudgingSettings, LeadershipRow, NodeName, Role, RunId, SchemaVersion, SeenMember, SteadyTime,
+    TakeOverCause, WalTimeline,
 };
+use crate::store::{Member, known_schema};
+
+/// The version of what members say to each other.
+const PROTOCOL: i64 = 1;
 
 /// One process and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,13 +30,52 @@ pub struct Identity {
     pub public_url: String,
 }
 
-/// Another orchestrator, and when its row last changed.
+/// What the others compare this process with.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SeenMember {
-    /// Its row.
-    pub row: MemberRow,
-    /// How long its row has not changed, as this process saw it.
-    pub unchanged_for: Duration,
+pub struct MemberFacts {
+    /// The newest migration that it knows.
+    pub schema: SchemaVersion,
+    /// The settings by which it judges.
+    pub settings: JudgingSettings,
+}
+
+impl Default for MemberFacts {
+    fn default() -> Self {
+        Self {
+            schema: known_schema(),
+            settings: JudgingSettings::default(),
+        }
+    }
+}
+
+/// Why this process may not lead: another release has changed the database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Barred {
+    pub own: SchemaVersion,
+    pub database: SchemaVersion,
+}
+
+impl fmt::Display for Barred {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { own, database } = self;
+        write!(
+            f,
+            "the database has migration {database}, and this release knows migrations up to {own}; start \
+             it with the newer release"
+        )
+    }
+}
+
+/// How this process came to lead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TookOver {
+    /// Why.
+    pub cause: TakeOverCause,
+    /// When the take-over was sent.
+    pub sent: SteadyTime,
+    /// How long it took from then on until the fleet was served; `None` before.
+    pub took: Option<Duration>,
 }
 
 /// Everything that is known at one moment.
@@ -45,6 +91,12 @@ pub struct Cluster {
     pub timeline: Option<WalTimeline>,
     /// Whether leases go on without the database, because no other process can take over.
     pub failsafe: bool,
+    /// Whether this standby sees that no orchestrator leads.
+    pub no_leader: bool,
+    /// Why this process may not lead, if it may not.
+    pub barred: Option<Barred>,
+    /// How this process came to lead; `None` on a standby, and where no other process could lead.
+    pub took_over: Option<TookOver>,
 }
 
 /// The claims of this process since the last one that failed for certain. If the row names this
@@ -53,6 +105,8 @@ pub struct Cluster {
 pub(super) struct Claimed {
     /// When the first of them was sent: the term of this process began later.
     pub(super) sent: SteadyTime,
+    /// Why it was sent.
+    pub(super) cause: TakeOverCause,
     /// Whether the leader before one of them may live and be sure of its term.
     pub(super) may_be_doubled: bool,
 }
@@ -61,6 +115,7 @@ pub(super) struct Claimed {
 #[derive(Debug, Clone)]
 pub struct ClusterView {
     me: Arc<Identity>,
+    facts: Arc<MemberFacts>,
     /// For how long a sole process may go on without the database.
     horizon: Duration,
     clock: Clock,
@@ -75,6 +130,7 @@ impl ClusterView {
     pub fn new(me: Identity, horizon: Duration, clock: Clock) -> Self {
         Self {
             me: Arc::new(me),
+            facts: Arc::default(),
             horizon,
             clock,
             known: Arc::new(RwLock::new(Cluster {
@@ -83,10 +139,71 @@ impl ClusterView {
                 members: Vec::new(),
                 timeline: None,
                 failsafe: false,
+                no_leader: false,
+                barred: None,
+                took_over: None,
             })),
             claimed: Arc::default(),
             order: Arc::new(watch::Sender::new(None)),
         }
+    }
+
+    /// The same, of a process that judges by these settings.
+    #[must_use]
+    pub fn judging_by(self, settings: JudgingSettings) -> Self {
+        let facts = MemberFacts {
+            settings,
+            ..MemberFacts::default()
+        };
+        Self {
+            facts: Arc::new(facts),
+            ..self
+        }
+    }
+
+    /// What the others compare this process with.
+    pub fn facts(&self) -> &MemberFacts {
+        &self.facts
+    }
+
+    /// The row of this process, which has read this version of the fleet ahead.
+    pub(super) fn member(&self, prepared: Option<Version>) -> Member {
+        let me = &self.me;
+        Member {
+            node: me.node.clone(),
+            run: me.run,
+            address: me.address.clone(),
+            public_url: me.public_url.clone(),
+            release: env!("CARGO_PKG_VERSION").to_owned(),
+            schema: self.facts.schema.clone(),
+            settings: self.facts.settings.clone(),
+            prepared,
+            protocol: PROTOCOL,
+            seen_at: self.clock.wall(),
+        }
+    }
+
+    /// The term is this process's own; it gets the fleet.
+    pub(super) fn took_over(&self, cause: TakeOverCause, sent: SteadyTime) {
+        self.change(|known| {
+            known.role = Role::Loading;
+            known.no_leader = false;
+            known.took_over = Some(TookOver {
+                cause,
+                sent,
+                took: None,
+            });
+        });
+    }
+
+    /// From now on requests are answered from the fleet.
+    pub fn serves(&self) {
+        let now = SteadyTime::new(self.clock.since_made());
+        self.change(|known| {
+            if let Some(took_over) = &mut known.took_over {
+                took_over.took.get_or_insert(now.since(took_over.sent));
+            }
+        });
     }
 
     /// The claims that may have been carried out.
@@ -100,6 +217,7 @@ impl ClusterView {
         let first = claimed.unwrap_or(claim);
         *claimed.insert(Claimed {
             sent: first.sent,
+            cause: claim.cause,
             may_be_doubled: first.may_be_doubled || claim.may_be_doubled,
         })
     }

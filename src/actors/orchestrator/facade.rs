@@ -21,7 +21,9 @@ use crate::actors::headroom::HeadroomActor;
 use crate::actors::health::{ChangeLimits, HealthActor};
 use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
 use crate::actors::identity::IdentityActor;
-use crate::actors::leadership::{ClusterView, Prover, Seat};
+use crate::actors::leadership::{
+    ClusterView, ForgetError, Prover, Seat, StepDownError, StepDownTo,
+};
 use crate::actors::long_poll::PollsEnd;
 use crate::actors::recovery::RecoveryActor;
 use crate::actors::refusal::Refusal;
@@ -33,6 +35,7 @@ use crate::actors::webhooks::{ChangeWebhooks, WebhookActor, WebhookSender, Webho
 use crate::clock::Clock;
 use crate::domain::certificate::Expiry;
 use crate::domain::commands::{Command, DryRun};
+use crate::domain::leadership::{NodeName, forgettable};
 use crate::domain::queries::Query;
 use crate::domain::settings::{HealthLimits, PlannedSettings, WorkerLimits};
 use crate::logging;
@@ -233,6 +236,33 @@ impl Orchestrator {
     pub async fn flush(&self) {
         let (heartbeats, series) = (self.heartbeats.send(Flush), self.series.send(SaveSeries));
         let _ = futures_util::future::join(heartbeats, series).await;
+    }
+
+    /// Begins to hand the leadership over, to this orchestrator or to the best one: the process ends.
+    ///
+    /// # Errors
+    /// If none is ready, or no other process can have the database.
+    pub fn step_down(
+        &self,
+        to: Option<&NodeName>,
+        reason: &str,
+    ) -> Result<StepDownTo, StepDownError> {
+        let seat = self.seat.as_ref().ok_or(StepDownError::Alone)?;
+        seat.step_down(to, reason).map_err(StepDownError::Refused)
+    }
+
+    /// Forgets another orchestrator that is away.
+    ///
+    /// # Errors
+    /// If it may not be forgotten, or the database does not answer.
+    pub async fn forget_member(&self, node: &NodeName) -> Result<(), ForgetError> {
+        match &self.seat {
+            Some(seat) => seat.forget(node).await,
+            // A process that has its store for itself knows no other one.
+            None => forgettable(&[], &self.cluster.me().node, node)
+                .map(|_| ())
+                .map_err(ForgetError::Refused),
+        }
     }
 
     /// Gives up the leadership of the database, so that a standby takes over at once.

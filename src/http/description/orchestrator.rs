@@ -2,12 +2,13 @@
 
 use serde_json::json;
 
-use super::super::cluster::{ClusterAnswer, LeaderAnswer, StandbyReady, TakeOverAnswer};
+use super::super::cluster::{ClusterAnswer, LeaderAnswer, StandbyReady};
+use super::super::cluster_orders::{ForgottenAnswer, StepDownAnswer, TakeOverAnswer};
 use super::super::console::{SET, STORED};
 use super::super::docs::{FILES, HTML, SCRIPT, STYLE};
 use super::super::exposition::Exposition;
 use super::super::logs::LogsAnswer;
-use super::super::requests::{LogsQuery, TakeOverQuery};
+use super::super::requests::{LogsQuery, StepDownRequest, TakeOverQuery};
 use super::super::shown_settings::SettingsAnswer;
 use super::super::status::{HealthAnswer, LiveAnswer, ReadyAnswer, StatusAnswer};
 use super::answers::{of, told};
@@ -38,6 +39,17 @@ pub(super) fn calls() -> Vec<Call> {
             .example(json!({"reason": "the leader is to be updated"}))
             .answers_with::<TakeOverAnswer>()
             .refuses(409, "This orchestrator leads already."),
+        Call::post("/cluster/step-down")
+            .body::<StepDownRequest>(json!({"reason": "the machine gets a new kernel"}))
+            .answers_with::<StepDownAnswer>()
+            .refuses(
+                409,
+                "No other orchestrator is ready, or `to` is not, or leads. Nothing was changed.",
+            ),
+        Call::delete("/cluster/members/{node}")
+            .answers_with::<ForgottenAnswer>()
+            .refuses(404, "There is no orchestrator of that name.")
+            .refuses(409, "It leads, or is not away. Nothing was changed."),
         Call::get("/status").answers(told::<StatusAnswer>()),
         Call::get("/health").answers_with::<HealthAnswer>(),
         Call::get("/ready").answers_with::<ReadyAnswer>().also(

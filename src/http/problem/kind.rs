@@ -28,6 +28,7 @@ pub(super) enum Kind {
     Unauthorized,
     Forbidden,
     TooManyAttempts,
+    UnknownMember,
     MethodNotAllowed,
     NotAcceptable,
     RequestTimeout,
@@ -58,7 +59,8 @@ impl Kind {
             | Self::UnknownAlert
             | Self::UnknownSilence
             | Self::UnknownWebhook
-            | Self::UnknownKey => StatusCode::NOT_FOUND,
+            | Self::UnknownKey
+            | Self::UnknownMember => StatusCode::NOT_FOUND,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::TooManyAttempts => StatusCode::TOO_MANY_REQUESTS,
@@ -98,6 +100,7 @@ impl Kind {
             Self::Unauthorized => "/problems/unauthorized",
             Self::Forbidden => "/problems/forbidden",
             Self::TooManyAttempts => "/problems/too-many-attempts",
+            Self::UnknownMember => "/problems/unknown-orchestrator",
             Self::MethodNotAllowed => "/problems/method-not-allowed",
             Self::NotAcceptable => "/problems/not-acceptable",
             Self::RequestTimeout => "/problems/request-timeout",
@@ -133,6 +136,7 @@ impl Kind {
             Self::Unauthorized => "Unauthorized",
             Self::Forbidden => "Forbidden",
             Self::TooManyAttempts => "Too many attempts",
+            Self::UnknownMember => "Unknown orchestrator",
             Self::MethodNotAllowed => "Method not allowed",
             Self::NotAcceptable => "Not acceptable",
             Self::RequestTimeout => "Request timed out",
@@ -174,6 +178,7 @@ impl Kind {
             | Self::Unauthorized
             | Self::Forbidden
             | Self::TooManyAttempts
+            | Self::UnknownMember
             | Self::MethodNotAllowed
             | Self::NotAcceptable
             | Self::RequestTimeout

@@ -144,6 +144,11 @@ impl Problem {
         )
     }
 
+    /// 404: there is no orchestrator of that name.
+    pub(super) fn unknown_member(detail: impl Into<String>) -> Self {
+        Self::new(Kind::UnknownMember, detail)
+    }
+
     /// Returns whether the cause is that the database does not answer.
     pub(super) fn is_about_the_store(&self) -> bool {
         self.kind == Kind::StoreUnavailable

@@ -9,6 +9,9 @@ pub(in crate::http) const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 /// The length of a `server_id`, in characters.
 pub(in crate::http) const SERVER_ID_LENGTH: RangeInclusive<usize> = 1..=128;
 
+/// The length of the name of an orchestrator, in characters.
+pub(in crate::http) const NODE_LENGTH: RangeInclusive<usize> = 1..=128;
+
 /// The length of the name of a group of streams, in characters.
 pub(super) const GROUP_LENGTH: RangeInclusive<usize> = 1..=128;
 

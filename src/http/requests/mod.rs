@@ -38,8 +38,8 @@ pub(super) use alerts::{AcknowledgeRequest, SilenceRequest};
 pub(super) use catalogue::{MoveRequest, SaveRequest, VerifyRequest};
 pub(super) use collections::whole;
 pub(super) use heartbeat::HeartbeatRequest;
-pub(super) use limits::{MAX_SAFE_INTEGER, SERVER_ID_LENGTH, check_text};
-pub(super) use orders::{BrakeRequest, ForceRequest, ReleaseQuarantineRequest};
+pub(super) use limits::{MAX_SAFE_INTEGER, NODE_LENGTH, SERVER_ID_LENGTH, check_text};
+pub(super) use orders::{BrakeRequest, ForceRequest, ReleaseQuarantineRequest, StepDownRequest};
 pub(super) use planned::{
     CordonRequest, DrainRequest, MaintenanceRequest, ReasonRequest, RollRequest, future,
 };

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::limits::NODE_LENGTH;
 use super::reading::{Record, Refused, required_types as required};
 use super::request::request;
 use super::rules::{interval, order, text};
@@ -80,6 +81,16 @@ impl From<BrakeRequest> for OrderBrake {
             order,
             reason: request.reason,
         }
+    }
+}
+
+request! {
+    /// `POST /cluster/step-down`: the leader hands its term over.
+    pub(in crate::http) struct StepDownRequest {
+        /// Who takes over, 1 to 128 characters; the ready orchestrator with the newest release if absent.
+        to: Option<String> = text(NODE_LENGTH),
+        /// Why, 1 to 1,000 characters.
+        reason: String = text(1..=1_000),
     }
 }
 

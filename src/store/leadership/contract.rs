@@ -4,9 +4,10 @@ use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::domain::ids::{Term, Version};
+use crate::domain::ids::{Epoch, Term, Version};
 use crate::domain::leadership::{
-    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, RunId, WalTimeline,
+    AdmissionStep, Claim, FleetMoment, JudgingSettings, LeadershipRow, MemberRow, NodeName, RunId,
+    SchemaVersion, WalTimeline,
 };
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
@@ -31,6 +32,19 @@ pub struct Look {
     pub row: LeadershipRow,
     /// Who answered.
     pub origin: Origin,
+    /// The newest migration that the database has.
+    pub schema: SchemaVersion,
+}
+
+impl Look {
+    /// The moment of the fleet that was found.
+    pub fn moment(&self) -> FleetMoment {
+        FleetMoment {
+            timeline: self.origin.timeline,
+            term: self.row.term,
+            version: self.row.version,
+        }
+    }
 }
 
 /// An orchestrator on this database.
@@ -46,17 +60,42 @@ pub struct Member {
     pub public_url: String,
     /// The release it runs.
     pub release: String,
+    /// The newest migration that it knows.
+    pub schema: SchemaVersion,
+    /// The settings by which it judges.
+    pub settings: JudgingSettings,
+    /// The version of the fleet that it has read ahead.
+    pub prepared: Option<Version>,
     /// The version of what members say to each other.
     pub protocol: i64,
     /// When it said so.
     pub seen_at: WallTime,
 }
 
+/// A term that was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// For the first fleet transaction of the claimant.
+    pub guard: Guard,
+    /// What the take-over found and left; `None` if it was carried out before, and this call only found
+    /// that it was.
+    pub fleet: Option<TakenFleet>,
+}
+
+/// The fleet at a take-over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TakenFleet {
+    /// Its moment right before. The take-over changes the term, and no instance or stream.
+    pub moment: FleetMoment,
+    /// The last epoch that counts as used from now on.
+    pub counter: Epoch,
+}
+
 /// What became of a claim.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TakeOver {
-    /// The claimant leads, with this guard for its first fleet transaction.
-    Won(Guard),
+    /// The claimant leads.
+    Won(Taken),
     /// It does not, and nothing has changed: this is the row. If it is the row that was seen, the
     /// claimant had no right to it, or a newer process of its node has joined.
     Lost(LeadershipRow),
@@ -134,6 +173,14 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
     /// `InDoubt` if it may be written. Repeating is harmless.
     async fn admit(&self, term: Term, run: RunId, step: &AdmissionStep)
     -> Result<bool, StoreError>;
+
+    /// Deletes the row of a member, together with a renewal, if the row still has this run and beat;
+    /// returns whether it is gone and the term held. The beat of the leadership row moves, so a claim that
+    /// saw the row before fails.
+    ///
+    /// # Errors
+    /// `InDoubt` if it may be deleted. Repeating is harmless.
+    async fn forget(&self, term: Term, run: RunId, member: &MemberRow) -> Result<bool, StoreError>;
 
     /// Releases the term, to `successor` or to any orchestrator.
     ///

@@ -13,5 +13,7 @@
 mod contract;
 mod rows;
 
-pub use contract::{Leadership, Look, Member, Origin, Release, Renewal, TakeOver};
-pub(super) use rows::{AdmissionFound, LookFound, MemberFound, RenewalFound};
+pub use contract::{
+    Leadership, Look, Member, Origin, Release, Renewal, TakeOver, Taken, TakenFleet,
+};
+pub(super) use rows::{AdmissionFound, LookFound, MemberFound, OriginFound, RenewalFound};

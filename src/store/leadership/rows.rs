@@ -5,7 +5,10 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 
 use super::contract::{Look, Origin, Renewal};
 use crate::domain::ids::{Term, Version};
-use crate::domain::leadership::{LeadershipRow, MemberRow, NodeName, RowState, RunId, WalTimeline};
+use crate::domain::leadership::{
+    JudgingSettings, LeadershipRow, MemberRow, NodeName, RowState, RunId, SchemaVersion,
+    WalTimeline,
+};
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
 
@@ -51,6 +54,8 @@ pub(in crate::store) struct LookFound {
     since: i64,
     #[diesel(sql_type = BigInt)]
     version: i64,
+    #[diesel(sql_type = Text)]
+    schema: String,
     #[diesel(embed)]
     origin: OriginFound,
 }
@@ -82,6 +87,7 @@ impl TryFrom<LookFound> for Look {
                 version: Version::new(found.version),
             },
             origin: found.origin.into(),
+            schema: SchemaVersion::new(found.schema),
         })
     }
 }
@@ -117,6 +123,10 @@ pub(in crate::store) struct MemberFound {
     public_url: String,
     #[diesel(sql_type = Text)]
     release: String,
+    #[diesel(sql_type = Text)]
+    schema: String,
+    #[diesel(sql_type = Text)]
+    settings: String,
     #[diesel(sql_type = BigInt)]
     beat: i64,
     /// 1 if it is admitted to the newest term.
@@ -132,6 +142,8 @@ impl From<MemberFound> for MemberRow {
             address: found.address,
             public_url: found.public_url,
             release: found.release,
+            schema: SchemaVersion::new(found.schema),
+            settings: JudgingSettings::parse(&found.settings),
             beat: found.beat,
             is_admitted: found.admitted == 1,
         }

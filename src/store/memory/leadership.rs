@@ -8,11 +8,14 @@ use super::seat::Membership;
 use super::tables::Tables;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, RowState, RunId, Succession,
+    AdmissionStep, Claim, FleetMoment, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+    SchemaVersion, Succession,
 };
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
-use crate::store::leadership::{Leadership, Look, Member, Origin, Release, Renewal, TakeOver};
+use crate::store::leadership::{
+    Leadership, Look, Member, Origin, Release, Renewal, TakeOver, Taken, TakenFleet,
+};
 
 impl Tables {
     fn row(&self) -> LeadershipRow {
@@ -34,7 +37,10 @@ impl Tables {
     fn take_over(&mut self, claim: &Claim) -> Result<TakeOver, StoreError> {
         let row = self.row();
         if claim.is_won(&row) {
-            return Ok(TakeOver::Won(self.guard()));
+            return Ok(TakeOver::Won(Taken {
+                guard: self.guard(),
+                fleet: None,
+            }));
         }
         let own = self.seat.members.get(&claim.node);
         let own = own.filter(|own| own.run == claim.run);
@@ -56,7 +62,17 @@ impl Tables {
         self.seat.address.clone_from(&claim.address);
         self.seat.public_url.clone_from(&claim.public_url);
         self.seat.since = claim.since;
-        Ok(TakeOver::Won(self.guard()))
+        Ok(TakeOver::Won(Taken {
+            guard: self.guard(),
+            fleet: Some(TakenFleet {
+                moment: FleetMoment {
+                    timeline: succession.timeline(),
+                    term: succession.before().term,
+                    version: self.version,
+                },
+                counter: self.counter,
+            }),
+        }))
     }
 }
 
@@ -66,6 +82,7 @@ impl Leadership for MemoryStore {
         Ok(Some(Look {
             row: self.tables().row(),
             origin: Origin::default(),
+            schema: SchemaVersion::default(),
         }))
     }
 
@@ -79,6 +96,8 @@ impl Leadership for MemoryStore {
             address: member.address.clone(),
             public_url: member.public_url.clone(),
             release: member.release.clone(),
+            schema: member.schema.clone(),
+            settings: member.settings.clone(),
             beat: known.map_or(0, |known| known.beat + 1),
         };
         tables.seat.members.insert(member.node.clone(), membership);
@@ -110,6 +129,8 @@ impl Leadership for MemoryStore {
             address: member.address.clone(),
             public_url: member.public_url.clone(),
             release: member.release.clone(),
+            schema: member.schema.clone(),
+            settings: member.settings.clone(),
             beat: member.beat,
             is_admitted: member.admitted == Some(tables.term),
         };
@@ -132,6 +153,19 @@ impl Leadership for MemoryStore {
         let member = tables.seat.members.get_mut(node);
         let member = member.filter(|member| member.run == *of);
         Ok(member.map(|member| member.admitted = admitted).is_some())
+    }
+
+    async fn forget(&self, term: Term, run: RunId, member: &MemberRow) -> Result<bool, StoreError> {
+        let mut tables = self.tables();
+        let known = tables.seat.members.get(&member.node);
+        let is_same =
+            known.is_some_and(|known| (known.run, known.beat) == (member.run, member.beat));
+        if !tables.is_held(term, run) || !is_same {
+            return Ok(false);
+        }
+        tables.seat.beat += 1;
+        tables.seat.members.remove(&member.node);
+        Ok(true)
     }
 
     async fn release(

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::domain::ids::{Term, Version};
-use crate::domain::leadership::{LeadershipRow, NodeName, RowState, RunId};
+use crate::domain::leadership::{
+    JudgingSettings, LeadershipRow, NodeName, RowState, RunId, SchemaVersion,
+};
 use crate::domain::time::WallTime;
 
 /// The leadership row without the term, which it shares with the fleet, and the members.
@@ -28,6 +30,8 @@ pub(super) struct Membership {
     pub(super) address: String,
     pub(super) public_url: String,
     pub(super) release: String,
+    pub(super) schema: SchemaVersion,
+    pub(super) settings: JudgingSettings,
     pub(super) beat: i64,
 }
 

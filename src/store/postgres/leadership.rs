@@ -30,8 +30,7 @@ use crate::domain::leadership::{
 };
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
-use crate::store::guard::Guard;
-use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver};
+use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver, Taken};
 
 /// How long a take-over waits for a transaction of the leader before. A leader that was stopped in
 /// the middle of one holds its locks for as long as the server lets it.
@@ -167,16 +166,16 @@ impl Link {
             .await?;
         let lost_or_before = match self.bounded(leading::claim(c, claim)).await? {
             Claimed::Taken(succession) => {
-                let guard = self.move_term(c, &succession).await?;
+                let taken = self.move_term(c, &succession).await?;
                 self.bounded(leading::admit(c, &succession, &claim.node))
                     .await?;
                 // Whatever goes wrong with a COMMIT, it may have been carried out.
                 let committed = self.execute(c, "COMMIT").await;
                 committed.map_err(|error| StoreError::InDoubt(error.to_string()))?;
                 *slot = Some(connection);
-                return Ok(TakeOver::Won(guard));
+                return Ok(TakeOver::Won(taken));
             }
-            Claimed::Before(guard) => TakeOver::Won(guard),
+            Claimed::Before(guard) => TakeOver::Won(Taken { guard, fleet: None }),
             Claimed::Refused(row) => TakeOver::Lost(*row),
         };
         self.execute(c, "ROLLBACK").await?;
@@ -195,7 +194,7 @@ impl Link {
         &self,
         c: &mut AsyncPgConnection,
         succession: &Succession,
-    ) -> Result<Guard, StoreError> {
+    ) -> Result<Taken, StoreError> {
         let mut moving = pin!(leading::move_term(c, succession));
         if let Ok(moved) = timeout(PATIENCE, &mut moving).await {
             return moved;
@@ -243,7 +242,7 @@ impl Link {
             return Err(StoreError::InDoubt(doubt));
         };
         if let Some(guard) = leading::won(&row, claim) {
-            Ok(TakeOver::Won(guard))
+            Ok(TakeOver::Won(Taken { guard, fleet: None }))
         } else if row.term == claim.seen_term && row.beat == claim.seen_beat {
             Err(StoreError::Unavailable(doubt))
         } else {
@@ -304,6 +303,22 @@ impl Leadership for PostgresLeadership {
                 let end = if is_written { "COMMIT" } else { "ROLLBACK" };
                 c.batch_execute(end).await?;
                 Ok(is_written)
+            }
+            .boxed()
+        })
+        .await
+    }
+
+    async fn forget(&self, term: Term, run: RunId, member: &MemberRow) -> Result<bool, StoreError> {
+        let member = member.clone();
+        self.call(Access::Write, move |c| {
+            async move {
+                c.batch_execute("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE")
+                    .await?;
+                let is_gone = leading::forget_member(c, term, run, &member).await?;
+                let end = if is_gone { "COMMIT" } else { "ROLLBACK" };
+                c.batch_execute(end).await?;
+                Ok(is_gone)
             }
             .boxed()
         })

@@ -11,12 +11,14 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use super::dialect::{Connection, ORIGIN, RunQueryDsl};
 use crate::domain::ids::{Epoch, Term, Version};
 use crate::domain::leadership::{
-    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, RowState, RunId, Succession,
+    AdmissionStep, Claim, FleetMoment, LeadershipRow, MemberRow, NodeName, RowState, RunId,
+    Succession,
 };
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
 use crate::store::leadership::{
-    AdmissionFound, Look, LookFound, Member, MemberFound, Release, Renewal, RenewalFound,
+    AdmissionFound, Look, LookFound, Member, MemberFound, Release, Renewal, RenewalFound, Taken,
+    TakenFleet,
 };
 use crate::store::schema::fleet_state;
 
@@ -34,7 +36,8 @@ pub(super) enum Claimed {
 pub(super) async fn look(c: &mut Connection) -> Result<Option<Look>, StoreError> {
     let found: Option<LookFound> = diesel::sql_query(format!(
         "SELECT l.term, l.node, l.run, l.beat, l.state, l.successor, l.address, l.public_url, \
-         l.since, f.version, {ORIGIN} FROM leadership l, fleet_state f WHERE l.id = 1 AND f.id = 1"
+         l.since, f.version, \
+         COALESCE((SELECT MAX(version) FROM __diesel_schema_migrations), '') AS schema, {ORIGIN} FROM leadership l, fleet_state f WHERE l.id = 1 AND f.id = 1"
     ))
     .get_result(c)
     .await
@@ -67,7 +70,7 @@ pub(super) fn won(row: &LeadershipRow, claim: &Claim) -> Option<Guard> {
 
 /// Takes the row, if the claimant may have it.
 pub(super) async fn claim(c: &mut Connection, claim: &Claim) -> Result<Claimed, StoreError> {
-    let Look { row, origin } = look_alone(c).await?;
+    let Look { row, origin, .. } = look_alone(c).await?;
     if let Some(guard) = won(&row, claim) {
         return Ok(Claimed::Before(guard));
     }
@@ -103,7 +106,7 @@ pub(super) async fn claim(c: &mut Connection, claim: &Claim) -> Result<Claimed, 
 pub(super) async fn move_term(
     c: &mut Connection,
     succession: &Succession,
-) -> Result<Guard, StoreError> {
+) -> Result<Taken, StoreError> {
     let term = succession.term().get();
     let found: Option<(i64, i64)> = diesel::update(
         fleet_state::table
@@ -126,9 +129,20 @@ pub(super) async fn move_term(
         .set(fleet_state::epoch.eq(epoch.get()))
         .execute(c)
         .await?;
-    Ok(Guard {
-        term: succession.term(),
-        version: Version::new(version),
+    let version = Version::new(version);
+    Ok(Taken {
+        guard: Guard {
+            term: succession.term(),
+            version,
+        },
+        fleet: Some(TakenFleet {
+            moment: FleetMoment {
+                timeline: succession.timeline(),
+                term: succession.before().term,
+                version,
+            },
+            counter: epoch,
+        }),
     })
 }
 
@@ -151,13 +165,14 @@ pub(super) async fn admit(
 pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), StoreError> {
     diesel::sql_query(
         "INSERT INTO members (node, run, address, public_url, release, protocol, beat, admitted, \
-             prepared, hears, reaches_leader, seen_at) \
-         VALUES ($1, $2, $3, $4, $5, $6, 0, NULL, NULL, 0, FALSE, $7) \
+             prepared, hears, reaches_leader, seen_at, schema_version, settings) \
+         VALUES ($1, $2, $3, $4, $5, $6, 0, NULL, $7, 0, FALSE, $8, $9, $10) \
          ON CONFLICT (node) DO UPDATE SET run = excluded.run, address = excluded.address, \
              public_url = excluded.public_url, release = excluded.release, \
              protocol = excluded.protocol, beat = members.beat + 1, prepared = excluded.prepared, \
              hears = excluded.hears, reaches_leader = excluded.reaches_leader, \
-             seen_at = excluded.seen_at",
+             seen_at = excluded.seen_at, schema_version = excluded.schema_version, \
+             settings = excluded.settings",
     )
     .bind::<Text, _>(member.node.as_str())
     .bind::<BigInt, _>(member.run.get())
@@ -165,7 +180,10 @@ pub(super) async fn join(c: &mut Connection, member: &Member) -> Result<(), Stor
     .bind::<Text, _>(member.public_url.as_str())
     .bind::<Text, _>(member.release.as_str())
     .bind::<BigInt, _>(member.protocol)
+    .bind::<Nullable<BigInt>, _>(member.prepared.map(Version::get))
     .bind::<BigInt, _>(member.seen_at.as_micros())
+    .bind::<Text, _>(member.schema.as_str())
+    .bind::<Text, _>(member.settings.to_text())
     .execute(c)
     .await?;
     Ok(())
@@ -195,7 +213,8 @@ pub(super) async fn renew(
 
 pub(super) async fn members(c: &mut Connection) -> Result<Vec<MemberRow>, StoreError> {
     let found: Vec<MemberFound> = diesel::sql_query(
-        "SELECT m.node, m.run, m.address, m.public_url, m.release, m.beat, \
+        "SELECT m.node, m.run, m.address, m.public_url, m.release, m.schema_version AS schema, \
+             m.settings, m.beat, \
              CAST(CASE WHEN m.admitted = l.term THEN 1 ELSE 0 END AS BIGINT) AS admitted \
          FROM members m, leadership l WHERE l.id = 1 ORDER BY m.node",
     )
@@ -234,6 +253,33 @@ pub(super) async fn admit_member(
         .execute(c)
         .await?;
     Ok(found > 0)
+}
+
+/// Two statements of one transaction, which the adapter ends.
+pub(super) async fn forget_member(
+    c: &mut Connection,
+    term: Term,
+    run: RunId,
+    member: &MemberRow,
+) -> Result<bool, StoreError> {
+    let led = diesel::sql_query(
+        "UPDATE leadership SET beat = beat + 1 \
+         WHERE id = 1 AND term = $1 AND run = $2 AND state = 'held'",
+    )
+    .bind::<BigInt, _>(term.get())
+    .bind::<BigInt, _>(run.get())
+    .execute(c)
+    .await?;
+    if led == 0 {
+        return Ok(false);
+    }
+    let gone = diesel::sql_query("DELETE FROM members WHERE node = $1 AND run = $2 AND beat = $3")
+        .bind::<Text, _>(member.node.as_str())
+        .bind::<BigInt, _>(member.run.get())
+        .bind::<BigInt, _>(member.beat)
+        .execute(c)
+        .await?;
+    Ok(gone > 0)
 }
 
 /// The beat moves too: a term and a beat name one state of the row.

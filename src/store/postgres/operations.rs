@@ -17,7 +17,7 @@ use diesel::prelude::{
 };
 use diesel::sql_types::BigInt;
 
-use super::dialect::{Connection, RunQueryDsl, append_events, put_placements};
+use super::dialect::{Connection, ORIGIN, RunQueryDsl, append_events, put_placements};
 use crate::domain::alert::{Alert, AlertFilter, Silence};
 use crate::domain::event_filter::{EventFilter, EventOrder};
 use crate::domain::explain::Placing;
@@ -25,12 +25,14 @@ use crate::domain::health::HealthRecord;
 use crate::domain::heartbeat::{BeatWatermark, LastBeat, MetricsRecord};
 use crate::domain::ids::{AlertId, Epoch, IncidentId, InstanceId, Term, Version};
 use crate::domain::incident::{Incident, IncidentFilter};
+use crate::domain::leadership::WalTimeline;
 use crate::domain::series::SeriesPoint;
 use crate::domain::stream::{Place, Stream};
 use crate::domain::time::WallTime;
 use crate::store::census::Census;
 use crate::store::error::StoreError;
 use crate::store::guard::{Guard, Settlement};
+use crate::store::leadership::{Origin, OriginFound};
 use crate::store::load::{CHUNK, Head, LoadSink};
 use crate::store::multi_row::{incoming, rows_per_statement};
 use crate::store::retention::Expiry;
@@ -206,6 +208,7 @@ pub(super) async fn settle(c: &mut Connection, guard: Guard) -> Result<Settlemen
 /// Reads everything about the fleet, chunk by chunk. The transaction has to be of one moment.
 pub(super) async fn load(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(), StoreError> {
     let guard = current(c).await?;
+    let timeline = timeline_of(c).await?;
     let counter: i64 = fleet_state::table
         .find(1)
         .select(fleet_state::epoch)
@@ -217,6 +220,7 @@ pub(super) async fn load(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<
     total += streams::table.count().get_result::<i64>(c).await?;
     total += last_beats::table.count().get_result::<i64>(c).await?;
     sink.head(Head {
+        timeline,
         guard,
         counter: Epoch::new(counter),
         watermark,
@@ -226,6 +230,14 @@ pub(super) async fn load(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<
     load_rolls(c, sink).await?;
     load_streams(c, sink).await?;
     load_beats(c, sink).await
+}
+
+/// A server that answers as the primary has one timeline for as long as it does.
+async fn timeline_of(c: &mut Connection) -> Result<WalTimeline, StoreError> {
+    let found: OriginFound = diesel::sql_query(format!("SELECT {ORIGIN}"))
+        .get_result(c)
+        .await?;
+    Ok(Origin::from(found).timeline)
 }
 
 async fn load_instances(c: &mut Connection, sink: &mut dyn LoadSink) -> Result<(), StoreError> {

@@ -8,7 +8,7 @@ use super::leading::{self, Claimed};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{AdmissionStep, Claim, MemberRow, NodeName, RunId};
 use crate::store::error::StoreError;
-use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver};
+use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver, Taken};
 
 #[async_trait]
 impl Leadership for SqliteStore {
@@ -25,12 +25,12 @@ impl Leadership for SqliteStore {
         let claim = claim.clone();
         self.write(move |c| {
             Ok(match leading::claim(c, &claim)? {
-                Claimed::Before(guard) => TakeOver::Won(guard),
+                Claimed::Before(guard) => TakeOver::Won(Taken { guard, fleet: None }),
                 Claimed::Refused(row) => TakeOver::Lost(*row),
                 Claimed::Taken(succession) => {
-                    let guard = leading::move_term(c, &succession)?;
+                    let taken = leading::move_term(c, &succession)?;
                     leading::admit(c, &succession, &claim.node)?;
-                    TakeOver::Won(guard)
+                    TakeOver::Won(taken)
                 }
             })
         })
@@ -53,6 +53,12 @@ impl Leadership for SqliteStore {
     ) -> Result<bool, StoreError> {
         let step = step.clone();
         self.write(move |c| leading::admit_member(c, term, run, &step))
+            .await
+    }
+
+    async fn forget(&self, term: Term, run: RunId, member: &MemberRow) -> Result<bool, StoreError> {
+        let member = member.clone();
+        self.write(move |c| leading::forget_member(c, term, run, &member))
             .await
     }
 

@@ -44,6 +44,12 @@ string_enum! {
         ClockStepped = "clock_stepped",
         /// The database has not confirmed lately that this orchestrator leads.
         LeaderUnproven = "leader_unproven",
+        /// Another orchestrator on the database is gone.
+        MemberAway = "member_away",
+        /// Another orchestrator would judge instances by other settings.
+        SettingsDiffer = "settings_differ",
+        /// Another orchestrator has run another release for longer than an upgrade takes.
+        ReleasesDiffer = "releases_differ",
         /// A worker does not run its streams, although they were sent again.
         StreamsDiffer = "streams_differ",
         /// A worker reports streams that it should not run, and does not name the newest version.

@@ -100,6 +100,12 @@ rules! {
         "Look at the time synchronisation of the orchestrator's machine.";
     LeaderUnproven: Critical, Node, true, None, "docs/OPERATIONS.md#leader_unproven",
         "Bring the database back, or the network to it, before the workers stop their streams.";
+    MemberAway: Warning, Node, true, None, "docs/OPERATIONS.md#member_away",
+        "Start it again, so that one can take over; if it is gone for good: `orchestrator cluster forget NODE`.";
+    SettingsDiffer: Warning, Node, true, None, "docs/OPERATIONS.md#settings_differ",
+        "Give both the same settings and restart the standby: after a take-over its own ones hold.";
+    ReleasesDiffer: Warning, Node, true, None, "docs/OPERATIONS.md#releases_differ",
+        "Finish the upgrade: restart the older one with the newer release, the leader last.";
     StreamsDiffer: Warning, Instance, true, None, "docs/OPERATIONS.md#streams_differ",
         "Look at the worker's log: why does it not run what it was given?";
     RunsWhatWasTaken: Warning, Instance, true, None, "docs/OPERATIONS.md#runs_what_was_taken",

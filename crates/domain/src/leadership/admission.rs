@@ -18,26 +18,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::member::MemberRow;
 use super::row::{NodeName, RunId};
-
-/// Another orchestrator, as its row in the database describes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemberRow {
-    /// Its stable name.
-    pub node: NodeName,
-    /// Its process.
-    pub run: RunId,
-    /// Where it is reached.
-    pub address: String,
-    /// Where workers and people reach it.
-    pub public_url: String,
-    /// The version of its program.
-    pub release: String,
-    /// Counts the times it wrote its row.
-    pub beat: i64,
-    /// Whether the row admits it to the current term.
-    pub is_admitted: bool,
-}
 
 /// What the leader has to write in its next renewal.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -204,6 +186,7 @@ impl Admission {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::leadership::{JudgingSettings, SchemaVersion};
 
     const AWAY: Duration = Duration::from_secs(10);
     const HORIZON: Duration = Duration::from_secs(3_600);
@@ -219,6 +202,8 @@ mod tests {
             address: "127.0.0.1:2".to_owned(),
             public_url: "http://b".to_owned(),
             release: "1".to_owned(),
+            schema: SchemaVersion::default(),
+            settings: JudgingSettings::default(),
             beat,
             is_admitted,
         }

@@ -47,6 +47,12 @@ impl LeadershipLimits {
         }
     }
 
+    /// How long a row is unchanged once no orchestrator leads for sure: one that may take over would have
+    /// done it.
+    pub fn leaderless_after(&self) -> Duration {
+        self.take_over_after * 2
+    }
+
     /// The inequalities that do not hold. `load` is how long a take-over needs to read the fleet.
     pub fn check(
         &self,

@@ -8,25 +8,45 @@
 //! | `proof` | how old the newest proof of a term is, and which lease follows from it |
 //! | `answer` | which answers of a route need a proof |
 //! | `admission` | which other orchestrators may take over, as the leader knows it |
+//! | `member`, `judging` | another orchestrator's row, and the settings by which it judges |
+//! | `members` | which other orchestrators live, and which are ready to lead |
+//! | `concerns` | the alerts about other orchestrators |
+//! | `handing_over` | which orchestrator gets the term of one that steps down, and which may be forgotten |
 //! | `watch` | when an orchestrator that does not lead takes over |
+//! | `ahead` | when an orchestrator reads the fleet before it leads, and whether that is the fleet it gets |
 //! | `takeover` | who may take a term, and the numbers that it begins with |
 //! | `ages` | the silence that is carried over to a new leader |
 //! | `role` | what a process is |
 
 mod admission;
 mod ages;
+mod ahead;
 mod answer;
+mod concerns;
+mod handing_over;
+mod judging;
 mod limits;
+mod member;
+mod members;
 mod proof;
 mod role;
 mod row;
 mod takeover;
 mod watch;
 
-pub use admission::{Admission, AdmissionStep, MemberRow};
+pub use admission::{Admission, AdmissionStep};
 pub use ages::{carried_silence, last_beat};
+pub use ahead::{
+    AheadLook, AheadStep, DropReason, FleetMoment, FleetSource, KEEP_AFTER_RENEWAL,
+    LOAD_AHEAD_PAUSE, LoadAhead, OLDEST_COPY,
+};
 pub use answer::{Authority, Needed, Verdict};
+pub use concerns::{LeaderFacts, MemberConcerns, UPGRADE_TIME};
+pub use handing_over::{ForgetRefusal, StepDownRefusal, forgettable, successor};
+pub use judging::{JudgingSettings, SettingDifference};
 pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_PROMISE};
+pub use member::{MemberRow, SchemaVersion};
+pub use members::{MemberStanding, MemberWatch, SeenMember};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
 pub use role::Role;
 pub use row::{LeadershipRow, NodeName, RowState, RunId};

@@ -146,6 +146,11 @@ impl Succession {
         &self.before
     }
 
+    /// The timeline on which it is carried out.
+    pub const fn timeline(&self) -> WalTimeline {
+        self.timeline
+    }
+
     /// The next term.
     pub const fn term(&self) -> Term {
         self.term

@@ -323,7 +323,8 @@ impl Fleet {
         self.counter
     }
 
-    pub(crate) fn set_counter(&mut self, counter: Epoch) {
+    /// Goes on from another last epoch: a take-over moves the counter of epochs.
+    pub fn set_counter(&mut self, counter: Epoch) {
         self.counter = counter;
     }
 }

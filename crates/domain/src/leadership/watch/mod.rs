@@ -19,11 +19,13 @@
 //! If an earlier process of the observer's own node still lives, the observer ends: a node is one
 //! process. It lives if it answers under the row's address, or if its beat goes on.
 
+mod candidacy;
 mod seen_row;
 
 use std::time::Duration;
 
-use self::seen_row::{Neighbour, SeenRow};
+pub use self::candidacy::{Candidacy, Eligibility, TakeOverCause};
+use self::seen_row::{LOOKS_BEFORE_ASKING, Neighbour, SeenRow};
 use super::limits::LeadershipLimits;
 use super::proof::SteadyTime;
 use super::row::{LeadershipRow, NodeName, RowState, RunId};
@@ -35,35 +37,9 @@ pub const SUCCESSOR_WAIT: Duration = Duration::from_secs(1);
 /// How much longer each observer waits than the one before it in rank.
 pub const RANK_WAIT: Duration = Duration::from_millis(200);
 
-/// Looks without a beat after which the leader's address is asked.
-const LOOKS_BEFORE_ASKING: u32 = 2;
-
 /// Beats of another process of the observer's own node after which that process lives for sure. One
 /// beat may be a renewal that a dead process left on its way.
 const BEATS_OF_A_LIVING_PROCESS: u32 = 2;
-
-/// Whether an observer may take the row of another node.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Eligibility {
-    /// The leader knows it.
-    Admitted,
-    /// No leader has admitted it yet: the beat must be unchanged for so long.
-    Newcomer {
-        /// Longer than any leader can stay proven without the database.
-        after: Duration,
-    },
-    /// It may not lead: for example its release is too old for the database.
-    Barred,
-}
-
-/// The observer among the others that may take over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Candidacy {
-    /// Whether it may.
-    pub eligibility: Eligibility,
-    /// How many observers go first.
-    pub rank: u32,
-}
 
 /// What the leader's address did when it was asked which process is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,54 +56,6 @@ pub enum AddressAnswer {
         /// Its run.
         run: RunId,
     },
-}
-
-/// Why an orchestrator takes over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum TakeOverCause {
-    /// The row was released.
-    Released,
-    /// The beat did not change for the time before a take-over.
-    Unchanged,
-    /// The beat did not change for two looks, and the leader's address refuses.
-    LeaderRefused,
-    /// The row is held by an earlier process of the same node, which is gone.
-    OwnRow,
-    /// The row is held by an earlier process of the same node, of which nothing is known.
-    OwnRowSilent,
-    /// An operator ordered it.
-    Ordered,
-}
-
-impl TakeOverCause {
-    /// The reason in words, for a log line.
-    pub const fn reason(self) -> &'static str {
-        match self {
-            Self::Released => "the term is free",
-            Self::Unchanged => "the leader has not renewed its row",
-            Self::LeaderRefused => {
-                "the leader has not renewed its row, and no process listens at its address"
-            }
-            Self::OwnRow => "an earlier process of this node led, and is gone",
-            Self::OwnRowSilent => {
-                "an earlier process of this node led and does not answer; exclusive streams move on a \
-             worker's word only until it cannot lead any more"
-            }
-            Self::Ordered => "an operator ordered it",
-        }
-    }
-
-    /// Whether the leader before may live, cut off from the database and sure of its term, for
-    /// longer than its leases: exclusive streams are then given away on a worker's word only. A leader
-    /// that has admitted no other process is sure of it for a while without the database, and does not hear of
-    /// an order to a process that it has not admitted.
-    pub const fn needs_workers_word(self, eligibility: Eligibility) -> bool {
-        match self {
-            Self::OwnRowSilent => true,
-            Self::Ordered => !matches!(eligibility, Eligibility::Admitted),
-            Self::Released | Self::Unchanged | Self::LeaderRefused | Self::OwnRow => false,
-        }
-    }
 }
 
 /// What an observer does after a look.
@@ -194,6 +122,12 @@ impl LeaderWatch {
         self.seen
             .as_ref()
             .map_or(Duration::ZERO, |seen| seen.unchanged)
+    }
+
+    /// Whether another node holds the row and has let two looks pass without a renewal.
+    pub fn is_silent(&self) -> bool {
+        let seen = self.seen.as_ref();
+        seen.is_some_and(|seen| seen.is_silent_of_another(&self.node))
     }
 
     /// A look that was asked and answered at these moments found `row`.

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use crate::leadership::proof::SteadyTime;
-use crate::leadership::row::{LeadershipRow, RunId};
+use crate::leadership::row::{LeadershipRow, NodeName, RowState, RunId};
+
+/// Looks without a beat after which the leader's address is asked, and the fleet read ahead.
+pub(super) const LOOKS_BEFORE_ASKING: u32 = 2;
 
 /// What is known of the process behind the row's address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,5 +43,12 @@ impl SeenRow {
             beats: 0,
             neighbour: Neighbour::NotAsked,
         }
+    }
+
+    /// Whether another node than `node` holds the row and has let two looks pass without a renewal.
+    pub(super) fn is_silent_of_another(&self, node: &NodeName) -> bool {
+        self.row.state == RowState::Held
+            && self.row.node != *node
+            && self.looks >= LOOKS_BEFORE_ASKING
     }
 }

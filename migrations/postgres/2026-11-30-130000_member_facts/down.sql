@@ -1,0 +1,2 @@
+ALTER TABLE members DROP COLUMN settings;
+ALTER TABLE members DROP COLUMN schema_version;

@@ -1,0 +1,163 @@
+//! What an operator orders a leader to do about its term and the other orchestrators.
+//!
+//! ```text
+//!   step down:  order ──▶ who gets the term (domain/leadership/handing_over)
+//!                 │ one is ready                                  │ none is
+//!                 ▼                                               ▼
+//!               the process ends in order, releases the row      refused, nothing changed
+//!               to that one, and exits as a deposed one does
+//!
+//!   forget:     order ──▶ is it away? ──▶ renewals: one transaction with a renewal ──▶ answer
+//! ```
+//!
+//! Stepping down is a stop like any other, because a stop saves everything that was acknowledged before it
+//! releases the term. Forgetting goes through the renewals, which own the set of those that may take over.
+//!
+//! | failure | consequence |
+//! | --- | --- |
+//! | the successor ends before it takes the row | another orchestrator takes it after a second |
+//! | the database does not answer when the row is released | a standby takes over as after a crash |
+//! | the member that is to be forgotten writes its row at this moment | it is not forgotten |
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use log::warn;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+use super::view::ClusterView;
+use crate::actors::fatal::{Fatal, FatalSender};
+use crate::domain::leadership::{
+    ForgetRefusal, MemberRow, NodeName, StepDownRefusal, forgettable, successor,
+};
+use crate::store::StoreError;
+
+/// How many orders may wait for the renewals.
+const WAITING_ORDERS: usize = 16;
+
+/// The orchestrator that gets the term.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct StepDownTo {
+    pub node: NodeName,
+    pub url: String,
+}
+
+/// Why a leader does not step down.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StepDownError {
+    /// No other process can have this database.
+    #[error(
+        "this orchestrator has its database for itself, so no other one could take over; nothing was \
+         changed. Several orchestrators need PostgreSQL"
+    )]
+    Alone,
+    /// No other orchestrator is ready, or not the one that was named.
+    #[error("{0}")]
+    Refused(StepDownRefusal),
+}
+
+/// Why a member is not forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForgetError {
+    /// It may not be forgotten, or there is none.
+    Refused(ForgetRefusal),
+    /// The database did not answer.
+    Store(StoreError),
+}
+
+/// An order that the renewals carry out.
+#[derive(Debug)]
+pub(super) struct Forget {
+    pub(super) member: MemberRow,
+    /// Whether the row is gone and the term held.
+    pub(super) reply: oneshot::Sender<Result<bool, StoreError>>,
+}
+
+/// Takes the orders of operators. Clones take them for the same leader.
+#[derive(Debug, Clone)]
+pub(super) struct Orders {
+    view: ClusterView,
+    fatal: FatalSender,
+    forget: mpsc::Sender<Forget>,
+    /// How long the row of a successor may be unchanged.
+    fresh: Duration,
+    /// How long a statement on the row may take.
+    limit: Duration,
+    successor: Arc<Mutex<Option<NodeName>>>,
+}
+
+impl Orders {
+    /// Orders, and the end at which the renewals receive theirs.
+    pub(super) fn new(
+        view: ClusterView,
+        fatal: FatalSender,
+        fresh: Duration,
+        limit: Duration,
+    ) -> (Self, mpsc::Receiver<Forget>) {
+        let (forget, receiver) = mpsc::channel(WAITING_ORDERS);
+        let orders = Self {
+            view,
+            fatal,
+            forget,
+            fresh,
+            limit,
+            successor: Arc::default(),
+        };
+        (orders, receiver)
+    }
+
+    /// Whom the term is released to; `None`: any orchestrator.
+    pub(super) fn successor(&self) -> Option<NodeName> {
+        let successor = self.successor.lock();
+        successor.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Begins to step down.
+    pub(super) fn step_down(
+        &self,
+        to: Option<&NodeName>,
+        reason: &str,
+    ) -> Result<StepDownTo, StepDownRefusal> {
+        let members = self.view.now().members;
+        let next = successor(&members, &self.view.me().node, to, self.fresh)?;
+        let next = StepDownTo {
+            node: next.row.node.clone(),
+            url: next.row.public_url.clone(),
+        };
+        let node = next.node.as_str();
+        warn!(node, reason; "an operator ordered this orchestrator to hand over to `{node}`: {reason}");
+        let mut successor = self
+            .successor
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *successor = Some(next.node.clone());
+        self.fatal.send(Fatal::SteppedDown(next.node.to_string()));
+        Ok(next)
+    }
+
+    /// Forgets a member that is away.
+    pub(super) async fn forget(&self, node: &NodeName) -> Result<(), ForgetError> {
+        let members = self.view.now().members;
+        let member = forgettable(&members, &self.view.me().node, node);
+        let member = member.map_err(ForgetError::Refused)?.row.clone();
+        let (reply, answer) = oneshot::channel();
+        let order = Forget { member, reply };
+        let answered = async {
+            self.forget.send(order).await.ok()?;
+            answer.await.ok()
+        };
+        // The renewal before it, and its own statement.
+        match timeout(self.limit * 3, answered).await {
+            Ok(Some(Ok(true))) => Ok(()),
+            Ok(Some(Ok(false))) => Err(ForgetError::Refused(ForgetRefusal::Changed {
+                node: node.clone(),
+            })),
+            Ok(Some(Err(error))) => Err(ForgetError::Store(error)),
+            Ok(None) | Err(_) => Err(ForgetError::Store(StoreError::Unavailable(
+                "the row of the member was not deleted in time".to_owned(),
+            ))),
+        }
+    }
+}
