@@ -7,6 +7,7 @@ mod arguments;
 mod asking;
 mod check;
 mod client;
+mod cluster_arguments;
 mod dispatch;
 mod event_arguments;
 mod exit;

@@ -239,9 +239,9 @@ static ROUTES: &[Route] = routes![
         "Shows who leads, since when, how fresh the proof is, and the standbys.";
     Current Own Administer POST "/cluster/take-over" [Read] cluster_orders::take_over,
         "Orders a standby to take over; `reason`, which must be given.";
-    Current Own Administer POST "/cluster/step-down" [None] cluster_orders::step_down,
+    Current Ordered Administer POST "/cluster/step-down" [None] cluster_orders::step_down,
         "Orders the leader to hand over to another orchestrator (`to`, or the best one) and to end; needs a reason, and one that is ready.";
-    Current Own Administer DELETE "/cluster/members/{node}" [None] cluster_orders::forget,
+    Current Ordered Administer DELETE "/cluster/members/{node}" [None] cluster_orders::forget,
         "Forgets an orchestrator that is away.";
     Current Own View GET "/settings" [None] shown_settings::settings,
         "Lists the settings in force, without passwords: where each value is from, and whether SIGHUP applies a new one.";

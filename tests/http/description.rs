@@ -301,6 +301,9 @@ async fn every_example_is_answered_as_described() {
         let expected = match path {
             // It leads already, and nothing is held.
             "/cluster/take-over" => 409,
+            // It has its database for itself.
+            "/cluster/step-down" => 409,
+            "/cluster/members/{node}" => 404,
             "/resilience/brake" if method == "POST" => 409,
             // The webhook is switched off: the examples call no receiver.
             "/webhooks/{name}/redeliver" => 409,

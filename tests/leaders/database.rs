@@ -14,7 +14,7 @@ use resilient_orchestrator::domain::leadership::{
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
-    Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver, Taken,
+    Guard, Leadership, Look, Member, MemoryStore, Release, Renewal, StoreError, TakeOver, Taken,
 };
 use tokio::sync::{oneshot, watch};
 use tokio::time::{sleep, timeout};
@@ -135,6 +135,11 @@ impl Row {
         self.cable().believes_copies_of = Some(store);
     }
 
+    fn believed(&self) -> Option<Guard> {
+        let store = self.cable().believes_copies_of.clone()?;
+        store.reads().last().copied()
+    }
+
     pub(crate) fn set_storminess(&self, storminess: u32) {
         self.cable().storminess = storminess;
     }
@@ -214,7 +219,11 @@ impl Row {
 #[async_trait]
 impl Leadership for Row {
     async fn look(&self) -> Result<Option<Look>, StoreError> {
-        self.read(|row| async move { row.look().await }).await
+        let mut found = self.read(|row| async move { row.look().await }).await;
+        if let (Ok(Some(look)), Some(read)) = (&mut found, self.believed()) {
+            look.row.version = read.version;
+        }
+        found
     }
 
     async fn join(&self, member: &Member) -> Result<(), StoreError> {
@@ -247,12 +256,10 @@ impl Leadership for Row {
             Ok(outcome)
         });
         let mut outcome = outcome.await;
-        let cable = self.cable();
-        if cable.loses_claims {
+        if self.cable().loses_claims {
             return Err(StoreError::InDoubt("not answered".to_owned()));
         }
-        let read = cable.believes_copies_of.as_ref();
-        let read = read.and_then(|store| store.reads().last().copied());
+        let read = self.believed();
         if let (
             Ok(TakeOver::Won(Taken {
                 fleet: Some(fleet), ..

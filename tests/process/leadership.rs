@@ -298,6 +298,255 @@ fn an_operator_orders_a_standby_to_take_over() {
     assert_eq!(status, 422, "{refused}");
 }
 
+fn metrics_of(orchestrator: &Orchestrator) -> String {
+    let (agent, address) = orchestrator.client();
+    let mut answer = agent.get(format!("{address}/metrics")).call().unwrap();
+    answer.body_mut().read_to_string().unwrap()
+}
+
+/// The state of a member, as an orchestrator sees it.
+fn state_of(orchestrator: &Orchestrator, node: &str) -> Option<String> {
+    let (_, cluster) = orchestrator.try_get("/cluster")?;
+    let members = cluster["members"].as_array()?;
+    let member = members.iter().find(|member| member["node"] == node)?;
+    member["state"].as_str().map(str::to_owned)
+}
+
+#[test]
+fn a_leader_hands_over_to_a_named_standby_and_ends_with_its_usual_code() {
+    expect_errors(&["stepped down, as ordered"]);
+    let (ground, folder) = (Ground::new(), tempdir().unwrap());
+    let url = ground.database.url();
+    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    leader.wait_for_line("ready on ");
+    let life = register(&leader, "w1")["incarnation"].clone();
+
+    // No other one is there, the request is bad, the name is unknown: nothing changes.
+    let reason = json!({"reason": "an exercise"});
+    let (status, refused) = leader.post("/cluster/step-down", &reason);
+    assert_eq!(status, 409, "{refused}");
+    assert!(
+        refused["detail"]
+            .as_str()
+            .unwrap()
+            .contains("start a standby")
+    );
+    let (status, refused) = leader.post("/cluster/step-down", &json!({"to": 7}));
+    assert_eq!(status, 422, "{refused}");
+    let fields: Vec<&str> = refused["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|error| error["field"].as_str())
+        .collect();
+    assert_eq!(fields, ["to", "reason"], "{refused}");
+
+    let mut standby = orchestrator(folder.path(), &url, "b", &[]);
+    standby.wait_for_line("standby");
+    until("the standby is ready", || {
+        (state_of(&leader, "b")? == "ready").then_some(())
+    });
+    let unknown = json!({"to": "x", "reason": "an exercise"});
+    let (status, refused) = leader.post("/cluster/step-down", &unknown);
+    assert_eq!(status, 422, "{refused}");
+    assert!(refused.to_string().contains("`x`") && refused.to_string().contains("`b`"));
+    assert_eq!(standby.post("/cluster/step-down", &reason).0, 503);
+    let before = term(&leader);
+    assert!(leads(&leader));
+
+    let said = process::command(folder.path(), &[])
+        .args(["cluster", "step-down", "--to", "b", "--wait"])
+        .args(["--reason", "an exercise", "--url", leader.address()])
+        .output()
+        .unwrap();
+    assert!(said.status.success(), "{said:?}");
+    assert!(
+        String::from_utf8_lossy(&said.stdout).contains("`b` leads"),
+        "{said:?}"
+    );
+    assert!(leads(&standby));
+    assert_eq!(term(&standby), before + 1);
+    let ended = leader.wait();
+    assert_eq!(ended.status.code(), Some(4), "{}", ended.log);
+    assert!(ended.log.contains("an exercise"), "{}", ended.log);
+    assert_eq!(beat(&standby, "w1", &life, 0).0, 200);
+    let mut again = orchestrator(folder.path(), &url, "a", &[]);
+    again.wait_for_line("standby");
+}
+
+#[test]
+fn a_standby_that_is_away_is_an_alert_and_can_be_forgotten() {
+    let (ground, folder) = (Ground::new(), tempdir().unwrap());
+    let url = ground.database.url();
+    // A member is away after ten thirds of this.
+    let quick = [("HEARTBEAT_TIMEOUT", "3s")];
+    let mut leader = orchestrator(folder.path(), &url, "a", &quick);
+    leader.wait_for_line("ready on ");
+    let other = [("HEARTBEAT_TIMEOUT", "3s"), ("LEASE_MARGIN", "200ms")];
+    let mut standby = orchestrator(folder.path(), &url, "b", &other);
+    standby.wait_for_line("standby");
+    let open = |kind: &'static str| {
+        let (_, alerts) = leader.try_get("/resilience/alerts?open=true")?;
+        let alerts = alerts["alerts"].as_array()?.clone();
+        alerts.into_iter().find(|alert| alert["kind"] == kind)
+    };
+    let differ = until("the settings are compared", || open("settings_differ"));
+    assert_eq!(differ["subject"], "b");
+    let detail = differ["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("LEASE_MARGIN is 200ms there and 300ms here"),
+        "{detail}"
+    );
+
+    until("the standby is ready", || {
+        (state_of(&leader, "b")? == "ready").then_some(())
+    });
+    let forget = |node: &str| {
+        process::command(folder.path(), &[])
+            .args(["cluster", "forget", node, "--url", leader.address()])
+            .output()
+            .unwrap()
+    };
+    let refused = forget("b");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("`ready`"),
+        "{refused:?}"
+    );
+    let refused = forget("x");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("`x`"),
+        "{refused:?}"
+    );
+    let refused = forget("a");
+    assert!(
+        String::from_utf8_lossy(&refused.stderr).contains("leads"),
+        "{refused:?}"
+    );
+
+    standby.kill();
+    let away = until("the standby is away", || open("member_away"));
+    assert_eq!(away["subject"], "b");
+    assert_eq!(state_of(&leader, "b").as_deref(), Some("away"));
+    assert!(open("settings_differ").is_none());
+    let metrics = metrics_of(&leader);
+    assert!(metrics.contains("orchestrator_cluster_members{state=\"away\"} 1"));
+    assert!(metrics.contains("orchestrator_cluster_role{role=\"leader\"} 1"));
+    assert!(metrics.contains("orchestrator_cluster_takeovers_total{cause=\"released\"} 1"));
+    let done = forget("b");
+    assert!(done.status.success(), "{done:?}");
+    assert_eq!(state_of(&leader, "b"), None);
+    until("the alert is over", || {
+        open("member_away").is_none().then_some(())
+    });
+}
+
+#[test]
+fn a_release_that_does_not_know_the_newest_migration_does_not_take_over() {
+    let (ground, folder) = (Ground::new(), tempdir().unwrap());
+    let url = ground.database.url();
+    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    leader.wait_for_line("ready on ");
+    let mut standby = orchestrator(folder.path(), &url, "b", &[]);
+    standby.wait_for_line("standby");
+    wait_for_admission(&leader, 1);
+    block_on(async {
+        let client = ground.database.connect().await;
+        let newer = "INSERT INTO __diesel_schema_migrations (version) VALUES ('20990101000000')";
+        client.batch_execute(newer).await.unwrap();
+    });
+    let line = standby.wait_for_line("does not take over");
+    assert!(
+        line.contains("20990101000000") && line.contains("20261130"),
+        "{line}"
+    );
+    let (status, refused) = standby.post("/cluster/take-over?reason=an%20exercise", &json!({}));
+    assert_eq!(status, 409, "{refused}");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("20990101000000") && detail.contains("20261130"),
+        "{detail}"
+    );
+    // The leader ends, and the standby says that none leads.
+    leader.kill();
+    standby.wait_for_line("no orchestrator leads");
+    let (_, cluster) = standby.get("/cluster");
+    assert_eq!(cluster["no_leader"], true, "{cluster}");
+    assert!(
+        cluster["barred"]
+            .as_str()
+            .unwrap()
+            .contains("20990101000000")
+    );
+    assert!(!leads(&standby));
+}
+
+#[test]
+fn a_suspended_leader_is_replaced_by_a_standby_that_has_read_the_fleet_ahead() {
+    expect_errors(&["alert system_health", "another orchestrator has taken over"]);
+    let (ground, folder) = (Ground::new(), tempdir().unwrap());
+    let url = ground.database.url();
+    let mut old = orchestrator(folder.path(), &url, "old", &[]);
+    old.wait_for_line("ready on ");
+    let streams: Vec<Value> = (1..=2_000)
+        .map(|id| json!({"id": id, "name": format!("s{id}")}))
+        .collect();
+    assert_eq!(old.post("/streams", &json!({"streams": streams})).0, 200);
+    let mut new = orchestrator(folder.path(), &url, "new", &[]);
+    new.wait_for_line("standby");
+    wait_for_admission(&old, 1);
+    old.signal(Signal::STOP);
+    new.wait_for_line("read the fleet ahead, at version");
+    new.wait_for_line("taking over");
+    new.wait_for_line("the fleet was read ahead (timeline 1, term 4294967297, version ");
+    new.wait_for_line("ready on ");
+    let (status, shown) = new.get("/status");
+    assert_eq!(status, 200, "{shown}");
+    let registered = register(&new, "w1");
+    assert!(
+        registered["incarnation"].as_i64().unwrap() > 1 << 40,
+        "{registered}"
+    );
+    let metrics = metrics_of(&new);
+    assert!(metrics.contains("orchestrator_cluster_takeovers_total{cause=\"unchanged\"} 1"));
+    old.signal(Signal::CONT);
+    assert_eq!(old.wait().status.code(), Some(4));
+}
+
+#[test]
+fn a_fleet_that_changed_since_it_was_read_ahead_is_loaded_again() {
+    expect_errors(&[
+        "alert leader_unproven",
+        "another orchestrator has taken over",
+    ]);
+    let (ground, folder) = (Ground::new(), tempdir().unwrap());
+    let url = ground.database.url();
+    let mut old = orchestrator(folder.path(), &url, "old", &[]);
+    old.wait_for_line("ready on ");
+    let mut new = orchestrator(folder.path(), &url, "new", &[]);
+    new.wait_for_line("standby");
+    wait_for_admission(&old, 1);
+    old.signal(Signal::STOP);
+    new.wait_for_line("read the fleet ahead, at version");
+    // A leader that could still write moves the version before the standby takes over.
+    block_on(async {
+        let client = ground.database.connect().await;
+        let moved = "UPDATE fleet_state SET version = version + 1";
+        client.batch_execute(moved).await.unwrap();
+    });
+    new.wait_for_line("taking over");
+    new.wait_for_line("loaded 0 instances and 0 streams");
+    new.wait_for_line("ready on ");
+    assert!(!new.has_seen("the fleet was read ahead ("));
+    assert_eq!(
+        new.post("/streams", &json!({"streams": [{"id": 1, "name": "s1"}]}))
+            .0,
+        200
+    );
+    old.signal(Signal::CONT);
+    assert_eq!(old.wait().status.code(), Some(4));
+}
+
 #[test]
 fn of_two_living_processes_of_one_node_the_newer_ends() {
     expect_errors(&["another orchestrator called"]);

@@ -14,6 +14,7 @@ use clap_complete::Shell;
 use super::alert_arguments;
 use super::asking::{address, asking, calling, every, instance, json, question, text, watch};
 use super::client::{Address, Question, RebalanceOrder, Subject};
+use super::cluster_arguments;
 use super::event_arguments;
 use super::flags::{HIDDEN_FLAGS, flags, flags_of};
 use super::generated::SHELLS;
@@ -107,13 +108,7 @@ where
         Some(("alerts", asked)) => Command::Ask(alert_arguments::order(asked)),
         Some(("events", asked)) => Command::Ask(event_arguments::events(asked)),
         Some(("story", asked)) => Command::Ask(event_arguments::story(asked)),
-        Some(("cluster", cluster)) => match cluster.subcommand() {
-            Some(("take-over", asked)) => {
-                let reason = text(asked, "reason");
-                Command::Ask(question(Subject::TakeOver { reason }, asked))
-            }
-            _ => Command::Ask(question(Subject::Cluster, cluster)),
-        },
+        Some(("cluster", cluster)) => Command::Ask(cluster_arguments::order(cluster)),
         Some(("streams", streams)) => match stream_arguments::order(streams) {
             Some((order, asked)) => Command::Ask(question(Subject::Streams(order), asked)),
             None => {
@@ -269,23 +264,7 @@ fn with(config: clap::Command) -> clap::Command {
                         .help("The number of a stream, or the name of an instance"),
                 ),
         )
-        .subcommand(
-            asking("cluster")
-                .about("Shows which orchestrator leads, how fresh its proof is, and the standbys")
-                .arg(watch())
-                .args_conflicts_with_subcommands(true)
-                .subcommand(
-                    asking("take-over")
-                        .about("Orders a standby (the one --url names) to take over and lead")
-                        .arg(
-                            Arg::new("reason")
-                                .long("reason")
-                                .value_name("TEXT")
-                                .required(true)
-                                .help("Why; written to the log of the standby"),
-                        ),
-                ),
-        )
+        .subcommand(cluster_arguments::command())
         .subcommand(stream_arguments::streams())
         .subcommand(
             asking("rebalance")

@@ -104,10 +104,7 @@ fn answer(
         Subject::Capacity => (connection.get("/capacity", &[]), capacity::show),
         Subject::Explain(id) => (connection.get(&explain::path(id), &[]), explain::show),
         Subject::Cluster => (connection.get("/cluster", &[]), cluster::show),
-        Subject::TakeOver { reason } => (
-            connection.post("/cluster/take-over", &[("reason", reason.clone())]),
-            cluster::show_order,
-        ),
+        Subject::OrderCluster(order) => (cluster::order(connection, order), cluster::show_order),
         Subject::Recover(id) => (
             connection.post(&recovery::path("recovery", id), &[]),
             recovery::show,
@@ -152,7 +149,7 @@ fn answer(
         | Subject::Alert(_)
         | Subject::Webhooks(_)
         | Subject::Keys(_)
-        | Subject::TakeOver { .. } => Exit::Done,
+        | Subject::OrderCluster(_) => Exit::Done,
         Subject::Consistency => match answer["consistent"].as_bool() {
             Some(true) => Exit::Done,
             Some(false) => Exit::Failed,

@@ -1,8 +1,65 @@
-//! What `cluster` and `cluster take-over` print.
+//! What `cluster` and its orders send and print.
 
-use serde_json::Value;
+use std::time::Duration;
 
+use serde_json::{Map, Value};
+
+use super::connection::Connection;
+use super::pause::pause;
+use super::question::ClusterOrder;
+use super::recovery::encoded;
 use super::table::{aligned, cell, time, words};
+
+/// How often the orchestrator that takes over is asked whether it leads.
+const INTERVAL: Duration = Duration::from_millis(500);
+
+/// How often at most: for a minute.
+const TRIES: u32 = 120;
+
+/// Sends an order; returns the answer.
+pub(super) fn order(connection: &Connection, order: &ClusterOrder) -> Result<Value, String> {
+    match order {
+        ClusterOrder::TakeOver { reason } => {
+            connection.post("/cluster/take-over", &[("reason", reason.clone())])
+        }
+        ClusterOrder::StepDown { to, wait, reason } => {
+            let mut body = Map::new();
+            body.insert("reason".to_owned(), Value::from(reason.as_str()));
+            if let Some(to) = to {
+                body.insert("to".to_owned(), Value::from(to.as_str()));
+            }
+            let answer = connection.order("/cluster/step-down", &[], &Value::Object(body))?;
+            if *wait {
+                until_led(connection, answer)
+            } else {
+                Ok(answer)
+            }
+        }
+        ClusterOrder::Forget { node } => {
+            connection.cancel(&format!("/cluster/members/{}", encoded(node)), &[])
+        }
+    }
+}
+
+/// Waits until the orchestrator that an answer names leads.
+fn until_led(connection: &Connection, mut answer: Value) -> Result<Value, String> {
+    let (to, url) = (cell(&answer["to"]), cell(&answer["url"]));
+    let next = connection.beside(&url);
+    let next = next.ok_or_else(|| format!("`{to}` names no address to ask: `{url}`"))?;
+    let mut reason = String::new();
+    for _ in 0..TRIES {
+        match next.get("/leader", &[]) {
+            Ok(_) => {
+                answer["status"] = Value::from("stepped_down");
+                answer["message"] = Value::from(format!("`{to}` leads at {url}."));
+                return Ok(answer);
+            }
+            Err(refused) => reason = refused,
+        }
+        pause(INTERVAL);
+    }
+    Err(format!("`{to}` does not lead after a minute: {reason}"))
+}
 
 /// Who leads first, then every orchestrator on the database.
 pub(super) fn show(answer: &Value) -> String {
@@ -25,6 +82,16 @@ pub(super) fn show(answer: &Value) -> String {
             format!("{:.1} s old, {}", proof_ms / 1e3, words(&leader["state"])),
         ));
     }
+    if answer["no_leader"] == true {
+        lines.push(line(
+            "no leader",
+            "the leader has not renewed its row, and this standby does not take over by itself"
+                .to_owned(),
+        ));
+    }
+    if answer["barred"].is_string() {
+        lines.push(line("may not lead", cell(&answer["barred"])));
+    }
     if answer["failsafe"]["active"] == true {
         lines.push(line(
             "failsafe",
@@ -45,6 +112,7 @@ fn members(answer: &Value) -> String {
         [
             "NODE",
             "ROLE",
+            "STATE",
             "MAY TAKE OVER",
             "SEEN",
             "RELEASE",
@@ -61,6 +129,7 @@ fn members(answer: &Value) -> String {
         [
             cell(&member["node"]),
             words(&member["role"]),
+            words(&member["state"]),
             may.to_owned(),
             format!("{:.1} s ago", seen_ms / 1e3),
             cell(&member["release"]),
@@ -72,6 +141,9 @@ fn members(answer: &Value) -> String {
 
 /// One sentence.
 pub(super) fn show_order(answer: &Value) -> String {
+    if answer["status"] == "forgotten" {
+        return format!("`{}` is forgotten.\n", cell(&answer["node"]));
+    }
     format!("{}\n", cell(&answer["message"]))
 }
 
@@ -90,7 +162,7 @@ mod tests {
                 "state": "held", "proof_age_ms": 240,
             },
             "members": [{
-                "node": "b:8001", "role": "standby", "admitted": true, "seen_ms": 1_200,
+                "node": "b:8001", "role": "standby", "state": "ready", "admitted": true, "seen_ms": 1_200,
                 "release": "0.1.0", "address": "10.0.0.2:8001",
             }],
             "failsafe": { "active": false },
@@ -101,11 +173,32 @@ mod tests {
             "0.2 s old, held",
             "b:8001",
             "yes",
+            "ready",
             "1.2 s ago",
         ] {
             assert!(shown.contains(part), "{part} is missing in\n{shown}");
         }
         assert!(!shown.contains("failsafe"));
+    }
+
+    #[test]
+    fn a_standby_says_that_no_orchestrator_leads_and_why_it_does_not() {
+        let answer = json!({
+            "node": "b", "role": "standby", "term": 7, "no_leader": true, "barred": "it is too old",
+            "leader": null, "members": [], "failsafe": { "active": false },
+        });
+        let shown = show(&answer);
+        for part in ["no leader", "does not take over by itself", "it is too old"] {
+            assert!(shown.contains(part), "{part} is missing in\n{shown}");
+        }
+    }
+
+    #[test]
+    fn an_order_is_answered_with_one_sentence() {
+        let forgotten = json!({ "status": "forgotten", "node": "b" });
+        assert_eq!(show_order(&forgotten), "`b` is forgotten.\n");
+        let ordered = json!({ "status": "stepping_down", "message": "`b` takes over." });
+        assert_eq!(show_order(&ordered), "`b` takes over.\n");
     }
 
     #[test]

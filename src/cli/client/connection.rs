@@ -10,7 +10,7 @@ use ureq::middleware::{Middleware, MiddlewareNext};
 use ureq::{Agent, Body, Error, SendBody};
 
 use super::routes::in_commands;
-use crate::config::{CLIENT_CERT, CLIENT_KEY, CallerFiles, SERVER_CA, ServerKey, ServerUrl};
+use crate::config::{self, CLIENT_CERT, CLIENT_KEY, CallerFiles, SERVER_CA, ServerKey, ServerUrl};
 use crate::logging::escapes::escaped;
 use crate::outbound::{CallerIdentity, tls_as};
 
@@ -115,6 +115,13 @@ impl Connection {
             request = request.query(*name, value);
         }
         self.read(request.call())
+    }
+
+    /// Returns a connection to another orchestrator; `None` if the text is no address of one.
+    pub(super) fn beside(&self, url: &str) -> Option<Self> {
+        let (url, _) = config::server_url(Some(url.into())).ok()?;
+        let agent = self.agent.clone();
+        Some(Self { url, agent })
     }
 
     /// Sends a GET; returns the body as it is. A path may have its query.

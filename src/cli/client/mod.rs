@@ -42,8 +42,8 @@ pub(super) use keys::KeyCall;
 pub(super) use list_order::{List, ListOrder};
 pub(super) use output_format::OutputFormat;
 pub(super) use question::{
-    Address, AlertOrder, EventsOrder, PlannedOrder, Question, RebalanceOrder, StoryOrder, Subject,
-    Work,
+    Address, AlertOrder, ClusterOrder, EventsOrder, PlannedOrder, Question, RebalanceOrder,
+    StoryOrder, Subject, Work,
 };
 pub(super) use stream_order::{ImportOrder, StreamsOrder};
 pub(super) use webhooks::{WebhookCall, WebhookOrder};

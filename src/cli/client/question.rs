@@ -51,8 +51,8 @@ pub(in crate::cli) enum Subject {
     Explain(String),
     /// Who leads, and who else is there.
     Cluster,
-    /// That a standby takes over.
-    TakeOver { reason: String },
+    /// What becomes of the leadership, and of the standbys.
+    OrderCluster(ClusterOrder),
     /// Everything that a helper needs, in a file.
     SupportBundle { file: Option<OsString> },
     /// The catalogue.
@@ -71,6 +71,21 @@ pub(in crate::cli) enum Subject {
     Recover(String),
     /// The recovery of an instance whether it has failed or not.
     Emergency { id: String, reason: String },
+}
+
+/// An order about the orchestrators of one database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(in crate::cli) enum ClusterOrder {
+    /// A standby takes over.
+    TakeOver { reason: String },
+    /// The leader hands over.
+    StepDown {
+        to: Option<String>,
+        wait: bool,
+        reason: String,
+    },
+    /// A standby that is away is forgotten.
+    Forget { node: String },
 }
 
 /// An order about alerts.

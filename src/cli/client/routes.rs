@@ -30,6 +30,7 @@ const COMMANDS: [(&str, &str, &str); 11] = [
     ("GET /resilience/patterns", "orchestrator patterns", ""),
     ("GET /webhooks", "orchestrator webhooks", ""),
     ("GET /keys", "orchestrator keys", ""),
+    ("GET /cluster", "orchestrator cluster", ""),
 ];
 
 /// Returns the sentence with each route that has a command replaced by the command.
