@@ -3,8 +3,6 @@
 //! down. With it comes the yardstick, an echo: the same HTTP server and the same requests, answered
 //! by a handler that knows nothing.
 
-#![allow(dead_code, reason = "each bench uses another part of this")]
-
 pub(crate) mod fleet;
 
 use std::cell::Cell;

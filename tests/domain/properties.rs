@@ -920,3 +920,44 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_worker_that_begins_anew_during_a_balance_changes_nothing_at_the_receiver() {
+    let register = |who, max_streams, auto_assign| Step::Register {
+        who,
+        max_streams,
+        auto_assign,
+    };
+    let spec = |name: &str, handoff| StreamSpec {
+        name: Some(name.into()),
+        handoff,
+        ..StreamSpec::default()
+    };
+    let mut world = World::new();
+    for step in [
+        register(3, 2, true),
+        register(4, 3, false),
+        Step::Agree {
+            who: 3,
+            leased: true,
+        },
+        Step::Clear {
+            who: 0,
+            life: Life::Current,
+        },
+        Step::Agree {
+            who: 4,
+            leased: true,
+        },
+        Step::Save {
+            specs: vec![spec("n6", None), spec("n1", Some(HandoverMode::Overlap))],
+        },
+        Step::Balance {
+            scope: BalanceScope::Leased,
+            per_target: 1,
+        },
+        register(3, 1, false),
+    ] {
+        world.step(&step, End::StaysOpen);
+    }
+}

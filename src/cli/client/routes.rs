@@ -6,7 +6,7 @@
 
 /// A route and the command that does the same. The name of an instance follows a path that ends
 /// with `/`.
-const COMMANDS: [(&str, &str, &str); 11] = [
+const COMMANDS: [(&str, &str, &str); 12] = [
     (
         "POST /resilience/emergency/",
         "orchestrator emergency",

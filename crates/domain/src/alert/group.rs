@@ -67,6 +67,12 @@ impl Alert {
             AlertKind::MassFailure | AlertKind::SystemHealth => {
                 AlertCause::new("fleet", "Much of the fleet is affected at once.")
             }
+            AlertKind::MemberAway | AlertKind::SettingsDiffer | AlertKind::ReleasesDiffer => {
+                AlertCause::new(
+                    "cluster",
+                    "The orchestrators on this database are not alike, or not all there.",
+                )
+            }
             AlertKind::AuthFailures => {
                 AlertCause::new("access", "Callers try keys that are not good.")
             }

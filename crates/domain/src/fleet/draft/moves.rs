@@ -240,13 +240,17 @@ impl Draft<'_> {
             instance: from.clone(),
             epoch: *epoch,
         });
-        self.place(
+        // Nothing is new to the owner: it runs the stream as before.
+        self.touch(&from.clone());
+        let before = Place::Assigned(assignment.clone());
+        self.make(Change::Place {
             stream,
-            Place::Assigned(Assignment {
+            before: Some(before),
+            after: Some(Place::Assigned(Assignment {
                 handover: None,
                 ..assignment
-            }),
-        );
+            })),
+        });
     }
 
     /// Notifies the workers that run a stream of its new description, under the epoch it has.
