@@ -1,6 +1,6 @@
 //! Decides which requests reach a handler: before the fleet is loaded, and while the program stops.
 //!
-//! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over`, `/logs`, `/settings`, `/openapi.json`, `/docs`, `/`, `/console/…` | `/metrics` | everything else, unknown routes included |
+//! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over`, `/logs`, `/settings`, `/whoami`, `/session`, `/openapi.json`, `/docs`, `/`, `/console/…` | `/metrics` | everything else, unknown routes included |
 //! | --- | --- | --- | --- | --- | --- |
 //! | starting | 200 | 503 `not_ready` | their handlers | of the process alone | 503 with `Retry-After` |
 //! | standby | 200 | 503 `standby`, with the leader | their handlers | of the process alone | 503 with `Retry-After` and the leader |
@@ -345,6 +345,8 @@ fn is_own_page(path: &str) -> bool {
             | "/metrics"
             | "/logs"
             | "/settings"
+            | "/whoami"
+            | "/session"
             | "/openapi.json"
             | "/docs"
     ) || path.starts_with("/docs/")

@@ -1,4 +1,4 @@
-//! The caller itself: who it is, and the session of a browser.
+//! The caller itself: who it is, and the session of a browser. Also on a standby, whose console asks for both.
 
 use std::sync::Arc;
 
@@ -47,10 +47,13 @@ pub(super) struct SessionEndAnswer {
 
 /// `GET /whoami`
 pub(super) async fn who_am_i(
-    state: Data<AppState>,
+    state: Option<Data<AppState>>,
     sender: Sender,
 ) -> Result<Json<WhoAmIAnswer>, Problem> {
-    let _permit = state.admit(Load::Read)?;
+    let _permit = state
+        .as_ref()
+        .map(|state| state.admit(Load::Read))
+        .transpose()?;
     let caller = sender.caller();
     Ok(Json(WhoAmIAnswer {
         auth: match caller.credential {
@@ -72,11 +75,14 @@ pub(super) async fn who_am_i(
 
 /// `POST /session`
 pub(super) async fn begin(
-    state: Data<AppState>,
+    state: Option<Data<AppState>>,
     request: HttpRequest,
     body: Body,
 ) -> Result<HttpResponse, Problem> {
-    let _permit = state.admit(Load::Read)?;
+    let _permit = state
+        .as_ref()
+        .map(|state| state.admit(Load::Read))
+        .transpose()?;
     let access = request.app_data::<Access>().ok_or_else(Problem::internal)?;
     let body: SessionRequest = body.read().await?;
     if !access.keyring().is_in_force() {
@@ -99,11 +105,14 @@ pub(super) async fn begin(
 
 /// `DELETE /session`
 pub(super) async fn end(
-    state: Data<AppState>,
+    state: Option<Data<AppState>>,
     sender: Sender,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let _permit = state.admit(Load::Read)?;
+    let _permit = state
+        .as_ref()
+        .map(|state| state.admit(Load::Read))
+        .transpose()?;
     sender.access().keyring().end_session(sender.caller());
     let cookie = ended_cookie(is_secure(&request, sender.access()));
     Ok(HttpResponse::Ok()

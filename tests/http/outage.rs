@@ -205,6 +205,9 @@ async fn before_the_fleet_is_loaded_every_route_is_503_and_says_when_to_come_bac
             "/metrics",
             "/logs",
             "/settings",
+            // Of the caller.
+            "/whoami",
+            "/session",
             "/openapi.json",
             "/docs",
             "/docs/{file}",

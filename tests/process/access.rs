@@ -249,6 +249,9 @@ fn a_running_orchestrator_on_postgresql_knows_a_new_key_soon() {
         (get(&standby, "/settings", &key).0 == 200).then_some(())
     });
     assert_eq!(standby.get("/settings").0, 401);
+    assert_eq!(get(&standby, "/whoami", &key).1["role"], "admin");
+    let (status, session) = standby.post("/session", &json!({ "key": key }));
+    assert_eq!((status, &session["role"]), (200, &json!("admin")));
     let (agent, address) = leader.client();
     let request = agent.delete(format!("{address}/keys/1"));
     let request = request.header("authorization", format!("Bearer {key}"));
