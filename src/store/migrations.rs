@@ -15,7 +15,7 @@ pub(super) const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqli
 pub(super) const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Returns the newest migration of this release; both databases have the same ones.
-pub(crate) fn known_schema() -> SchemaVersion {
+pub fn known_schema() -> SchemaVersion {
     let carried: Result<Vec<Box<dyn Migration<Pg>>>, _> = POSTGRES.migrations();
     let newest = carried.ok().and_then(|carried| {
         let versions = carried.iter().map(|one| one.name().version().as_owned());

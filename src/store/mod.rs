@@ -45,7 +45,7 @@ pub use leadership::{
 };
 pub use load::{LoadProgress, LoadedFleet, OnProgress};
 pub use memory::MemoryStore;
-pub(crate) use migrations::known_schema;
+pub use migrations::known_schema;
 pub use open::{Identity, migrate, open, revert_last};
 pub use postgres::{PostgresLeadership, PostgresStore};
 pub use retention::{Expiry, Owner, TABLES};

@@ -30,7 +30,7 @@ use crate::store::{LoadProgress, LoadedFleet, Store, StoreError, TakenFleet};
 #[derive(Debug)]
 struct Reading {
     task: JoinHandle<Result<LoadedFleet, StoreError>>,
-    /// The load ends once nobody listens.
+    /// The load ends once this is dropped.
     progress: watch::Receiver<LoadProgress>,
 }
 

@@ -70,7 +70,7 @@ impl fmt::Display for Barred {
 /// How this process came to lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TookOver {
-    /// Why.
+    /// The reason of the take-over.
     pub cause: TakeOverCause,
     /// When the take-over was sent.
     pub sent: SteadyTime,

@@ -48,7 +48,7 @@ pub(super) fn calls() -> Vec<Call> {
             ),
         Call::delete("/cluster/members/{node}")
             .answers_with::<ForgottenAnswer>()
-            .refuses(404, "There is no orchestrator of that name.")
+            .refuses(404, "No orchestrator has that name.")
             .refuses(409, "It leads, or is not away. Nothing was changed."),
         Call::get("/status").answers(told::<StatusAnswer>()),
         Call::get("/health").answers_with::<HealthAnswer>(),

@@ -144,7 +144,7 @@ impl Problem {
         )
     }
 
-    /// 404: there is no orchestrator of that name.
+    /// 404: no orchestrator has that name.
     pub(super) fn unknown_member(detail: impl Into<String>) -> Self {
         Self::new(Kind::UnknownMember, detail)
     }
