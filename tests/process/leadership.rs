@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
 use std::path::Path;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::patience::until;
@@ -357,6 +358,7 @@ fn a_leader_hands_over_to_a_named_standby_and_ends_with_its_usual_code() {
     let said = process::command(folder.path(), &[])
         .args(["cluster", "step-down", "--to", "b", "--wait"])
         .args(["--reason", "an exercise", "--url", leader.address()])
+        .stdout(Stdio::piped())
         .output()
         .unwrap();
     assert!(said.status.success(), "{said:?}");
@@ -488,10 +490,13 @@ fn a_suspended_leader_is_replaced_by_a_standby_that_has_read_the_fleet_ahead() {
     let url = ground.database.url();
     let mut old = orchestrator(folder.path(), &url, "old", &[]);
     old.wait_for_line("ready on ");
-    let streams: Vec<Value> = (1..=2_000)
+    let streams: Vec<Value> = (1..=200)
         .map(|id| json!({"id": id, "name": format!("s{id}")}))
         .collect();
-    assert_eq!(old.post("/streams", &json!({"streams": streams})).0, 200);
+    let streams = json!({"streams": streams});
+    until("the streams are saved", || {
+        (old.try_post("/streams", &streams)?.0 == 200).then_some(())
+    });
     let mut new = orchestrator(folder.path(), &url, "new", &[]);
     new.wait_for_line("standby");
     wait_for_admission(&old, 1);

@@ -47,6 +47,7 @@ pub(super) fn calls() -> Vec<Call> {
                 "No other orchestrator is ready, or `to` is not, or leads. Nothing was changed.",
             ),
         Call::delete("/cluster/members/{node}")
+            .example(json!({"node": "orchestrator-2"}))
             .answers_with::<ForgottenAnswer>()
             .refuses(404, "No orchestrator has that name.")
             .refuses(409, "It leads, or is not away. Nothing was changed."),
