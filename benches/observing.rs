@@ -9,8 +9,10 @@
 //! - *observed*: the other one, beside the same changes, with a log of JSON lines that are read, a webhook that gets
 //!   every event and alert, a scrape of `/metrics` each second, and questions for the series and the status each second.
 //!
-//! Clients, receiver, reader of the log and both servers share the machine, so their work is part of the loss. The
-//! counting of heartbeats is part of all three; what it takes is timed alone. Scrapes are timed too.
+//! The rate that is kept depends on what else the machine does, and clients, receiver, reader of the log and both
+//! servers share it. So the processor time that the program takes for each heartbeat is compared too: it hardly depends
+//! on that, and says by how much the rate would fall if the program had the machine for itself. The counting of
+//! heartbeats is part of all three; what it takes is timed alone. Scrapes are timed too.
 //!
 //! `cargo bench --bench observing [-- ROUNDS SECONDS]`
 
@@ -84,10 +86,15 @@ fn main() {
     let received = receive(observed.address);
 
     let (mut kept, mut of_alone, mut noise) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut by_time, mut noise_of_time) = (Vec::new(), Vec::new());
     let mut scrapes = Vec::new();
     for round in 0..=rounds {
+        let mut micros = Vec::new();
         let mut measured = |program: &Program, beside| {
+            let began = processor_time(&program.child);
             let (rate, taken) = measure(program.address, beside, during);
+            let took = processor_time(&program.child).saturating_sub(began);
+            micros.push(took.as_secs_f64() * 1e6 / (rate * during.as_secs_f64()));
             scrapes.extend(taken);
             rate
         };
@@ -108,6 +115,14 @@ fn main() {
             all_messages - messages,
             all_lines - lines,
         );
+        if let [of_heartbeats, of_changes, of_watched, of_changes_after] = micros[..] {
+            println!(
+                "  processor time of a heartbeat: alone {of_heartbeats:.1} us, changes {of_changes:.1}, \
+                 observed {of_watched:.1}, changes {of_changes_after:.1}"
+            );
+            by_time.push((of_changes + of_changes_after) / 2.0 / of_watched);
+            noise_of_time.push(of_changes / of_changes_after);
+        }
         kept.push(2.0 * watched / (before + after));
         of_alone.push(watched / alone);
         noise.push(after / before);
@@ -115,10 +130,24 @@ fn main() {
     show("observed, of the changes", kept);
     show("observed, of the heartbeats alone", of_alone);
     show("noise: changes, of changes before", noise);
+    show("observed, of the changes, by processor time", by_time);
+    show("noise of the processor time", noise_of_time);
     line("scrapes under these", scrapes);
     let idle = (0..50).map(|_| get(observed.address, "/metrics"));
     line("scrapes, idle", idle.collect());
     show_counting();
+}
+
+/// How much processor time a process has taken, on all of its threads.
+fn processor_time(child: &Child) -> Duration {
+    /// How long a tick of the kernel's accounting is, on every Linux that this runs on.
+    const TICK: Duration = Duration::from_millis(10);
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap_or_default();
+    // The name of the program, which may have blanks, ends with the last bracket.
+    let fields = stat.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u32 = ticks.filter_map(|ticks| ticks.parse::<u32>().ok()).sum();
+    TICK * ticks
 }
 
 /// Prints the median of ratios, and between which they are.
