@@ -98,7 +98,9 @@ async function read(isFirst) {
   if (mine !== page.serial) return;
   page.isReading = false;
   const failed = done.find((one) => one.status === "rejected");
-  if (failed) page.error = failed.reason;
+  // Many consoles ask at once after one event: one that is refused for that keeps what it has, and asks later.
+  if (failed?.reason.status === 503 && page.data && model.phase === "live" && !outage()) reload();
+  else if (failed) page.error = failed.reason;
   render();
 }
 
@@ -107,7 +109,8 @@ let reloadedAt = 0;
 /** Reads the view again, at most once a second. */
 export function reload() {
   if (reloadTimer !== null) return;
-  reloadTimer = setTimeout(() => { reloadTimer = null; reloadedAt = performance.now(); read(false); }, Math.max(60, 1_000 - (performance.now() - reloadedAt)));
+  const wait = Math.max(60, 1_000 - (performance.now() - reloadedAt)) + Math.random() * 200;
+  reloadTimer = setTimeout(() => { reloadTimer = null; reloadedAt = performance.now(); read(false); }, wait);
 }
 
 function go() {
