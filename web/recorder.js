@@ -77,8 +77,10 @@ function drawFlags(c, spec, x, width, end, base) {
   const rows = spec.flags.length > 1 ? FLAG_ROWS : 1;
   const taken = Array.from({ length: rows }, () => []);
   for (const flag of spec.flags.slice(-12).reverse()) {
-    const px = Math.round(x((flag.at - spec.from) / spec.step)) + 0.5;
-    if (px < 0 || px > width) continue;
+    const exact = Math.round(x((flag.at - spec.from) / spec.step)) + 0.5;
+    if (exact < 0 || exact > width + 24) continue;
+    // What happened after the last point stands at the end.
+    const px = Math.min(exact, width - 0.5);
     const ink = colour(flag.kind && flag.kind !== "ink" ? flag.kind : "ink");
     c.strokeStyle = c.fillStyle = ink;
     c.lineWidth = 1;
