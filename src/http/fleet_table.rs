@@ -85,7 +85,9 @@ pub(super) struct FleetAnswer {
 }
 
 impl FleetAnswer {
-    fn of(lines: Vec<InstanceLine>, orchestrator: &Orchestrator) -> Self {
+    fn of(mut lines: Vec<InstanceLine>, orchestrator: &Orchestrator) -> Self {
+        // Neighbours are alike then, which compresses well.
+        lines.sort_unstable_by(|a, b| a.instance.id.cmp(&b.instance.id));
         let clock = orchestrator.clock();
         let mut places: BTreeMap<BTreeMap<String, String>, usize> = BTreeMap::new();
         let mut labels = Vec::new();
@@ -114,8 +116,8 @@ impl FleetAnswer {
                 instance.capacity,
                 instance.is_schedulable(),
                 entry.as_ref().is_some_and(|entry| entry.standing().leased),
-                entry.map_or(0, |entry| whole_ms(entry.silence(clock))),
-                whole_ms(clock.age(instance.status_since)),
+                entry.map_or(0, |entry| shown_ms(entry.silence(clock), 100)),
+                shown_ms(clock.age(instance.status_since), 1_000),
                 instance.flaps,
                 reading
                     .and_then(|reading| reading.cpu)
@@ -133,8 +135,10 @@ impl FleetAnswer {
     }
 }
 
-fn whole_ms(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+/// Returns milliseconds as exactly as a page shows them: digits that it does not show would be half of the answer.
+fn shown_ms(duration: Duration, step: u64) -> u64 {
+    let whole = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    whole / step * step
 }
 
 /// `GET /fleet`
@@ -187,7 +191,7 @@ async fn newest(state: &AppState) -> Result<FleetText, Problem> {
 
 fn write(answer: &FleetAnswer) -> io::Result<(Vec<u8>, Vec<u8>)> {
     let plain = serde_json::to_vec(answer)?;
-    let mut gzip = GzEncoder::new(Vec::new(), Compression::new(5));
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::new(7));
     gzip.write_all(&plain)?;
     Ok((plain, gzip.finish()?))
 }

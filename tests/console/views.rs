@@ -106,7 +106,9 @@ fn world(orchestrator: &Orchestrator) -> Vec<Worker> {
 #[test]
 fn every_view_of_a_fleet_is_shown_on_every_screen_and_is_accessible() {
     let folder = tempfile::tempdir().unwrap();
-    let orchestrator = start(folder.path(), &[("DATABASE_URL", "memory:")]);
+    // No worker beats while the pages are looked at.
+    let settings = [("DATABASE_URL", "memory:"), ("HEARTBEAT_TIMEOUT", "1h")];
+    let orchestrator = start(folder.path(), &settings);
     let _workers = world(&orchestrator);
     let browser = Browser::at(orchestrator.address());
     let (_, incidents) = orchestrator.get("/resilience/incidents");
