@@ -618,7 +618,7 @@ async fn every_route_of_the_table_is_served_and_nothing_else() {
             .iter()
             .filter(|route| route.origin == Contract::Current)
             .count(),
-        69
+        71
     );
     for path in [
         "/console",
