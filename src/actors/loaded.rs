@@ -82,7 +82,13 @@ impl Loaded {
         limit: Duration,
     ) -> Result<Self, StoreError> {
         match prepared.fleet().await {
-            Some(loaded) => Self::with(store, guard, loaded).await,
+            // The leader before may have heard heartbeats after the copy was read. They move no version, so the ages
+            // of the copy say nothing: no silence is carried.
+            Some(mut loaded) => {
+                loaded.last_beats = Vec::new();
+                loaded.watermark = None;
+                Self::with(store, guard, loaded).await
+            }
             None => Self::under(store, guard, limit).await,
         }
     }

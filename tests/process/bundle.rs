@@ -165,7 +165,7 @@ fn a_bundle_without_an_orchestrator_has_configuration_and_version() {
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert!(output.status.success(), "{said}");
         assert!(
-            said.contains("17 parts are missing") && !said.contains(SECRET),
+            said.contains("23 parts are missing") && !said.contains(SECRET),
             "{said}"
         );
         let path = folder.path().join("b.tar.gz");
