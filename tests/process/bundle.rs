@@ -173,7 +173,7 @@ fn a_bundle_without_an_orchestrator_has_configuration_and_version() {
         let names: Vec<&str> = files.keys().map(String::as_str).collect();
         assert_eq!(names, ["MANIFEST", "config-check.txt", "version.json"]);
         let manifest = &files["MANIFEST"];
-        assert_eq!(manifest.matches("MISSING: ").count(), 17, "{manifest}");
+        assert_eq!(manifest.matches("MISSING: ").count(), 23, "{manifest}");
         assert!(!manifest.contains(SECRET), "{manifest}");
         fs::remove_file(path).unwrap();
     }
