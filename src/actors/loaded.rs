@@ -23,7 +23,7 @@ use crate::domain::ledger::Ledger;
 use crate::domain::series::SeriesPoint;
 use crate::domain::settings::LivenessThresholds;
 use crate::domain::time::WallTime;
-use crate::store::{Guard, LoadProgress, LoadedFleet, Store, StoreError};
+use crate::store::{Guard, LoadProgress, LoadedFleet, SavedAges, Store, StoreError};
 
 /// What was found in the store at the start.
 #[derive(Debug)]
@@ -82,11 +82,17 @@ impl Loaded {
         limit: Duration,
     ) -> Result<Self, StoreError> {
         match prepared.fleet().await {
-            // The leader before may have heard heartbeats after the copy was read. They move no version, so the ages
-            // of the copy say nothing: no silence is carried.
-            Some(mut loaded) => {
-                loaded.last_beats = Vec::new();
-                loaded.watermark = None;
+            // The leader before may have saved heartbeats after the copy was read, which move no version.
+            Some(loaded) => {
+                let SavedAges {
+                    last_beats,
+                    watermark,
+                } = store.saved_ages().await?;
+                let loaded = LoadedFleet {
+                    last_beats,
+                    watermark,
+                    ..loaded
+                };
                 Self::with(store, guard, loaded).await
             }
             None => Self::under(store, guard, limit).await,

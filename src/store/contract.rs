@@ -10,7 +10,7 @@ use super::access::AccessStore;
 use super::census::Census;
 use super::error::StoreError;
 use super::guard::{Guard, Settlement};
-use super::load::{LoadedFleet, OnProgress};
+use super::load::{LoadedFleet, OnProgress, SavedAges};
 use super::retention::Expiry;
 use super::save::Save;
 use super::stored_event::StoredEvent;
@@ -101,6 +101,12 @@ pub trait Store: AccessStore + WebhookStore + Send + Sync + fmt::Debug + 'static
         beats: &[LastBeat],
         watermark: BeatWatermark,
     ) -> Result<(), StoreError>;
+
+    /// Returns the last saved heartbeats and their watermark, from one moment.
+    ///
+    /// # Errors
+    /// If the store cannot be reached.
+    async fn saved_ages(&self) -> Result<SavedAges, StoreError>;
 
     /// Appends metrics. An exact repetition of a record is kept once.
     ///

@@ -41,6 +41,15 @@ pub struct LoadedFleet {
     pub watermark: Option<BeatWatermark>,
 }
 
+/// The ages of heartbeats, as they were saved.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SavedAges {
+    /// The last saved heartbeat of each instance, ascending by instance.
+    pub last_beats: Vec<(InstanceId, WallTime)>,
+    /// Up to when they are complete; `None` if no orchestrator ever said.
+    pub watermark: Option<BeatWatermark>,
+}
+
 /// How far a load is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LoadProgress {

@@ -43,7 +43,7 @@ pub use guard::{Guard, Settlement};
 pub use leadership::{
     Leadership, Look, Member, Origin, Release, Renewal, TakeOver, Taken, TakenFleet,
 };
-pub use load::{LoadProgress, LoadedFleet, OnProgress};
+pub use load::{LoadProgress, LoadedFleet, OnProgress, SavedAges};
 pub use memory::MemoryStore;
 pub use migrations::known_schema;
 pub use open::{Identity, migrate, open, revert_last};

@@ -29,7 +29,7 @@ use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::domain::webhook::{Announced, Delivery, DeliveryFilter};
 use resilient_orchestrator::store::{
     AccessStore, Census, DeliveryBatch, Expiry, Guard, KeyMark, MemoryStore, NewKey, Save,
-    Settlement, Store, StoreError, StoredEvent, StoredKey, StoredWebhook, WebhookStore,
+    SavedAges, Settlement, Store, StoreError, StoredEvent, StoredKey, StoredWebhook, WebhookStore,
 };
 use tokio::time::sleep;
 
@@ -543,6 +543,11 @@ impl Store for FaultyStore {
     async fn census(&self) -> Result<Census, StoreError> {
         self.weather(Side::Reads).await?;
         self.inner.census().await
+    }
+
+    async fn saved_ages(&self) -> Result<SavedAges, StoreError> {
+        self.weather(Side::Reads).await?;
+        self.inner.saved_ages().await
     }
 
     async fn save_beats(

@@ -1209,6 +1209,18 @@ async fn the_last_of_several_beats_counts(store: AnyStore) {
             ("c".into(), at(4))
         ]
     );
+    the_ages_are_those_of_the_fleet(&store).await;
+}
+
+async fn the_ages_are_those_of_the_fleet(store: &AnyStore) {
+    let (fleet, ages) = (
+        store.load().await.unwrap(),
+        store.saved_ages().await.unwrap(),
+    );
+    assert_eq!(
+        (ages.last_beats, ages.watermark),
+        (fleet.last_beats, fleet.watermark)
+    );
 }
 
 async fn many_beats_at_once(store: AnyStore) {

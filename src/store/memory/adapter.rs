@@ -25,6 +25,7 @@ use crate::store::census::Census;
 use crate::store::contract::Store;
 use crate::store::error::StoreError;
 use crate::store::guard::{Guard, Settlement};
+use crate::store::load::SavedAges;
 use crate::store::retention::Expiry;
 use crate::store::retention::PRUNE_STEP;
 use crate::store::save::Save;
@@ -67,6 +68,7 @@ impl Store for MemoryStore {
             term: tables.term,
             version: tables.version,
         };
+        let ages = tables.ages();
         let snapshot = Snapshot {
             counter: tables.counter,
             instances: tables
@@ -87,12 +89,8 @@ impl Store for MemoryStore {
                 })
                 .collect(),
             rolls: tables.rolls.values().map(|row| Roll::clone(row)).collect(),
-            last_beats: tables
-                .beats
-                .values()
-                .map(|row| (row.instance.clone(), row.at))
-                .collect(),
-            watermark: tables.watermark,
+            last_beats: ages.last_beats,
+            watermark: ages.watermark,
         };
         Ok((guard, snapshot))
     }
@@ -142,6 +140,11 @@ impl Store for MemoryStore {
             streams: i64::try_from(tables.streams.len()).unwrap_or(i64::MAX),
             owned: owned.into_iter().collect(),
         })
+    }
+
+    async fn saved_ages(&self) -> Result<SavedAges, StoreError> {
+        let tables = self.tables();
+        Ok(tables.ages())
     }
 
     async fn save_beats(

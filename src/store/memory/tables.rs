@@ -22,6 +22,7 @@ use crate::domain::time::WallTime;
 use crate::store::access::StoredKey;
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
+use crate::store::load::SavedAges;
 use crate::store::save::Save;
 
 /// The content, a map for each table of the databases.
@@ -52,6 +53,15 @@ pub(super) struct Tables {
 }
 
 impl Tables {
+    /// The ages of heartbeats.
+    pub(super) fn ages(&self) -> SavedAges {
+        let beats = self.beats.values();
+        SavedAges {
+            last_beats: beats.map(|row| (row.instance.clone(), row.at)).collect(),
+            watermark: self.watermark,
+        }
+    }
+
     /// Checks that the writer still holds the term and knows the current version.
     pub(super) fn check(&self, guard: Guard) -> Result<(), StoreError> {
         if guard.term != self.term {

@@ -35,7 +35,7 @@ use crate::store::contract::Store;
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
 use crate::store::guard::{Guard, Settlement};
-use crate::store::load::{FleetSink, LoadedFleet, OnProgress, SnapshotSink, in_steps};
+use crate::store::load::{FleetSink, LoadedFleet, OnProgress, SavedAges, SnapshotSink, in_steps};
 use crate::store::migrations;
 use crate::store::retention::Expiry;
 use crate::store::save::Save;
@@ -261,6 +261,10 @@ impl Store for PostgresStore {
 
     async fn census(&self) -> Result<Census, StoreError> {
         self.read(|c| operations::census(c).boxed()).await
+    }
+
+    async fn saved_ages(&self) -> Result<SavedAges, StoreError> {
+        self.read(|c| operations::saved_ages(c).boxed()).await
     }
 
     async fn save_beats(

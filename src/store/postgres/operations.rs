@@ -33,7 +33,7 @@ use crate::store::census::Census;
 use crate::store::error::StoreError;
 use crate::store::guard::{Guard, Settlement};
 use crate::store::leadership::{Origin, OriginFound};
-use crate::store::load::{CHUNK, Head, LoadSink};
+use crate::store::load::{CHUNK, Head, LoadSink, SavedAges};
 use crate::store::multi_row::{incoming, rows_per_statement};
 use crate::store::retention::Expiry;
 use crate::store::retention::{PRUNE_FORGOTTEN, PRUNE_HEALTH_ROWS, PRUNE_STEP, outdated};
@@ -415,6 +415,19 @@ async fn put_watermark(c: &mut Connection, watermark: BeatWatermark) -> Result<(
     Err(StoreError::Deposed {
         ours: watermark.term,
         current: found.map_or(watermark.term, |found| found.term),
+    })
+}
+
+pub(super) async fn saved_ages(c: &mut Connection) -> Result<SavedAges, StoreError> {
+    let rows: Vec<(String, i64)> = last_beats::table
+        .order(last_beats::instance_id)
+        .select((last_beats::instance_id, last_beats::at))
+        .load(c)
+        .await?;
+    let beat = |(id, at)| (InstanceId::new(id), WallTime::from_micros(at));
+    Ok(SavedAges {
+        last_beats: rows.into_iter().map(beat).collect(),
+        watermark: watermark_of(c).await?,
     })
 }
 

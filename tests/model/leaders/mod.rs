@@ -3,7 +3,8 @@
 //! One stream, two workers, two orchestrators, one database. An orchestrator takes over at any
 //! moment: the model has no rule about when, because safety does not rest on it. The orchestrator
 //! that led before goes on answering from its memory until the database contradicts it. A request
-//! reaches either orchestrator, however late, because orchestrators forward requests. Answers are
+//! reaches either orchestrator, however late, because a worker has the addresses of both and a network may
+//! delay it. Answers are
 //! delayed and lost. `docs/LEADERSHIP.md` has the rules and the lemmas.
 //!
 //! | here | in the program |

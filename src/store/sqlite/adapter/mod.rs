@@ -27,7 +27,7 @@ use crate::store::contract::Store;
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
 use crate::store::guard::{Guard, Settlement};
-use crate::store::load::{FleetSink, LoadedFleet, OnProgress, SnapshotSink, in_steps};
+use crate::store::load::{FleetSink, LoadedFleet, OnProgress, SavedAges, SnapshotSink, in_steps};
 use crate::store::migrations;
 use crate::store::retention::Expiry;
 use crate::store::save::Save;
@@ -225,6 +225,10 @@ impl Store for SqliteStore {
 
     async fn census(&self) -> Result<Census, StoreError> {
         self.read(operations::census).await
+    }
+
+    async fn saved_ages(&self) -> Result<SavedAges, StoreError> {
+        self.read(operations::saved_ages).await
     }
 
     async fn save_beats(
