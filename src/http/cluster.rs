@@ -20,6 +20,8 @@ pub(super) struct LeaderAnswer {
     leader: bool,
     role: &'static str,
     node: String,
+    /// The process: another one each time that the orchestrator is started.
+    run: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     term: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -87,6 +89,7 @@ pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>
         leader: leads,
         role: cluster.role.as_str(),
         node: view.me().node.to_string(),
+        run: view.me().run.get(),
         term: row.map(|row| row.term.get()),
         proof_age_ms: age.map(milliseconds),
         led_by: row.map(LedBy::from),

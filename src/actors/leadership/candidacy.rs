@@ -49,7 +49,6 @@ pub struct Candidate<'a> {
     said: Option<NodeName>,
     /// The row's address is being asked.
     asking: Option<Asking>,
-    is_ordered: bool,
 }
 
 /// A question to the address of the row with this term and beat.
@@ -77,7 +76,6 @@ impl<'a> Candidate<'a> {
             system: None,
             said: None,
             asking: None,
-            is_ordered: false,
         }
     }
 
@@ -138,9 +136,8 @@ impl<'a> Candidate<'a> {
                     self.asking = None;
                     self.watch.address_answered(term, beat, &answer, self.candidacy)
                 }
-                reason = self.view.ordered(), if !self.is_ordered => {
+                reason = self.view.ordered() => {
                     info!(reason; "taking over, as ordered: {reason}");
-                    self.is_ordered = true;
                     self.watch.order(self.candidacy)
                 }
             };
@@ -207,9 +204,9 @@ impl<'a> Candidate<'a> {
             found: look.moment(),
         };
         self.ahead.looked(ahead_look, answered);
-        let silence = is_silent.then(|| self.watch.unchanged_for());
+        let leaderless_for = self.watch.leaderless_for();
         self.neighbourhood
-            .note_silence(silence, &look.row, self.view);
+            .note_silence(leaderless_for, &look.row, self.view);
     }
 
     fn wait_as_standby(&mut self, row: &LeadershipRow) {

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::view::{Barred, ClusterView};
 use crate::domain::leadership::{
-    Candidacy, Eligibility, LeadershipLimits, LeadershipRow, MemberWatch, NodeName, SchemaVersion,
+    Candidacy, Eligibility, LeadershipLimits, LeadershipRow, MemberWatch, SchemaVersion, rank,
 };
 use crate::store::{Leadership, Look};
 
@@ -78,9 +78,9 @@ impl Neighbourhood {
         let me = &view.me().node;
         let leader = view.now().leader.map(|(row, _)| row.node);
         let is_admitted = rows.iter().any(|row| row.node == *me && row.is_admitted);
-        let goes_first = |node: &NodeName| node < me && Some(node) != leader.as_ref();
-        let admitted = rows.iter().filter(|row| row.is_admitted);
-        let before = admitted.filter(|row| goes_first(&row.node)).count();
+        let others = rows.into_iter().filter(|row| row.node != *me);
+        let now = view.clock().since_made();
+        let others = self.members.observe(others.collect(), &self.schema, now);
         self.candidacy = Candidacy {
             eligibility: if is_admitted {
                 Eligibility::Admitted
@@ -89,11 +89,8 @@ impl Neighbourhood {
                     after: self.newcomer_wait,
                 }
             },
-            rank: u32::try_from(before).unwrap_or(u32::MAX),
+            rank: rank(&others, me, leader.as_ref()),
         };
-        let others = rows.into_iter().filter(|row| row.node != *me);
-        let now = view.clock().since_made();
-        let others = self.members.observe(others.collect(), &self.schema, now);
         view.change(|known| known.members = others);
     }
 
@@ -116,16 +113,15 @@ impl Neighbourhood {
         });
     }
 
-    /// The leader has been silent for so long; `None`: it renews its row.
+    /// No orchestrator has led for so long; `None`: one may lead.
     pub(super) fn note_silence(
         &self,
-        silence: Option<Duration>,
+        leaderless_for: Option<Duration>,
         row: &LeadershipRow,
         view: &ClusterView,
     ) {
         // Otherwise this process would lead by now.
-        let is_leaderless =
-            silence.is_some_and(|silence| silence >= self.limits.leaderless_after());
+        let is_leaderless = leaderless_for.is_some();
         let was_leaderless = view.now().no_leader;
         let node = row.node.as_str();
         if is_leaderless && !was_leaderless {
@@ -134,7 +130,7 @@ impl Neighbourhood {
                 Eligibility::Newcomer { .. } => "no leader has admitted it",
                 Eligibility::Barred => "its release is too old for the database",
             };
-            let seconds = silence.unwrap_or_default().as_secs();
+            let seconds = leaderless_for.unwrap_or_default().as_secs();
             warn!(node, reason;
                 "no orchestrator leads: `{node}` has not renewed its row for {seconds} s, and this standby \
                  does not take over, because {reason}; `orchestrator cluster take-over --reason TEXT` \

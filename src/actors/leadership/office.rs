@@ -110,7 +110,13 @@ impl Office {
         let row = self.row.clone()?;
         let limit = self.limits.statement_limit;
         let fresh = away_after(&self.limits) / 2;
-        let (orders, forget) = Orders::new(self.view.clone(), fatal.clone(), fresh, limit);
+        let (orders, forget) = Orders::new(
+            self.view.clone(),
+            prover.clone(),
+            fatal.clone(),
+            fresh,
+            limit,
+        );
         let renewals = Renewals {
             row: row.clone(),
             term: self.term,

@@ -26,6 +26,7 @@ use log::warn;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use super::prover::Prover;
 use super::view::ClusterView;
 use crate::actors::fatal::{Fatal, FatalSender};
 use crate::domain::leadership::{
@@ -79,6 +80,7 @@ pub(super) struct Forget {
 #[derive(Debug, Clone)]
 pub(super) struct Orders {
     view: ClusterView,
+    prover: Prover,
     fatal: FatalSender,
     forget: mpsc::Sender<Forget>,
     /// How long the row of a successor may be unchanged.
@@ -92,6 +94,7 @@ impl Orders {
     /// Orders, and the end at which the renewals receive theirs.
     pub(super) fn new(
         view: ClusterView,
+        prover: Prover,
         fatal: FatalSender,
         fresh: Duration,
         limit: Duration,
@@ -99,6 +102,7 @@ impl Orders {
         let (forget, receiver) = mpsc::channel(WAITING_ORDERS);
         let orders = Self {
             view,
+            prover,
             fatal,
             forget,
             fresh,
@@ -120,6 +124,9 @@ impl Orders {
         to: Option<&NodeName>,
         reason: &str,
     ) -> Result<StepDownTo, StepDownRefusal> {
+        if !self.prover.is_proven() {
+            return Err(StepDownRefusal::Unproven);
+        }
         let members = self.view.now().members;
         let next = successor(&members, &self.view.me().node, to, self.fresh)?;
         let next = StepDownTo {

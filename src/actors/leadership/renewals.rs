@@ -82,9 +82,12 @@ pub(super) async fn renew(renewals: Renewals, mut orders: mpsc::Receiver<Forget>
         let interval = renewals.limits.renewal_interval.saturating_sub(pause);
         tokio::select! {
             biased;
+            // First, because answers may want a proof after each renewal. One whose caller has gone is dropped.
+            Some(order) = orders.recv() => if !order.reply.is_closed() {
+                renewals.forget(&mut state, order).await;
+            },
             () = tokio::time::sleep(interval) => {}
             () = renewals.prover.wanted() => {}
-            Some(order) = orders.recv() => renewals.forget(&mut state, order).await,
         }
     }
 }

@@ -232,12 +232,16 @@ impl ClusterView {
         self.order.send_replace(Some(reason));
     }
 
-    /// Returns the reason as soon as an operator ordered this process to take over.
+    /// Returns the reason as soon as an operator ordered this process to take over; each order once.
     pub async fn ordered(&self) -> String {
         let mut order = self.order.subscribe();
         loop {
-            let reason = order.borrow_and_update().clone();
-            if let Some(reason) = reason {
+            let mut taken = None;
+            self.order.send_if_modified(|order| {
+                taken = order.take();
+                false
+            });
+            if let Some(reason) = taken {
                 return reason;
             }
             if order.changed().await.is_err() {
@@ -284,5 +288,28 @@ impl ClusterView {
             };
             known.leader = Some((row, since));
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn each_order_to_take_over_is_heard_once() {
+        let me = Identity {
+            node: NodeName::new("a"),
+            run: RunId::new(1),
+            address: "a".to_owned(),
+            public_url: "http://a".to_owned(),
+        };
+        let view = ClusterView::new(me, Duration::from_secs(3_600), Clock::real(Duration::ZERO));
+        for reason in ["an exercise", "another one"] {
+            assert!(view.ordered().now_or_never().is_none());
+            view.order_take_over(reason.to_owned());
+            assert_eq!(view.ordered().await, reason);
+        }
     }
 }

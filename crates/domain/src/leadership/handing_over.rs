@@ -16,6 +16,9 @@ use super::row::NodeName;
 pub enum StepDownRefusal {
     /// No orchestrator has that name.
     Unknown { to: NodeName, known: Vec<NodeName> },
+    /// The database has not confirmed lately that this orchestrator leads: what it knows of the others may be old, and
+    /// it could not release its term.
+    Unproven,
     /// The leader is named itself.
     Itself { node: NodeName },
     /// The named one is not ready.
@@ -38,6 +41,10 @@ impl fmt::Display for StepDownRefusal {
                 f,
                 "no orchestrator `{to}` is on this database; there {}",
                 Names(known)
+            ),
+            Self::Unproven => f.write_str(
+                "the database has not confirmed lately that this orchestrator leads, so it cannot hand its \
+                 term over. Nothing was changed; try again once GET /leader answers 200",
             ),
             Self::Itself { node } => write!(
                 f,
@@ -139,10 +146,15 @@ pub fn successor<'m>(
     }
 }
 
-/// The numbers of a release, for an order: `0.10.0` is newer than `0.9.1`.
-fn release_number(release: &str) -> Vec<u64> {
-    let parts = release.split(|c: char| !c.is_ascii_digit());
-    parts.map(|part| part.parse().unwrap_or(0)).collect()
+/// The numbers of a release, for an order: `0.10.0` is newer than `0.9.1`, and than its own candidate `0.10.0-rc.1`.
+fn release_number(release: &str) -> (Vec<u64>, bool) {
+    let (numbers, is_final) = match release.split_once('-') {
+        Some((numbers, _)) => (numbers, false),
+        None => (release, true),
+    };
+    let parts = numbers.split(|c: char| !c.is_ascii_digit());
+    let parts = parts.map(|part| part.parse().unwrap_or(0)).collect();
+    (parts, is_final)
 }
 
 /// Why an orchestrator is not forgotten.
@@ -265,6 +277,7 @@ mod tests {
             member("b", Ready, 1, "0.9.1"),
             member("c", Ready, 1, "0.10.0"),
             member("d", Ready, 1, "0.10.0"),
+            member("h", Ready, 1, "0.10.0-rc.2"),
             member("e", Ready, 6, "0.11.0"),
             member("f", Waiting, 1, "0.11.0"),
             member("g", Away, 60, "0.11.0"),

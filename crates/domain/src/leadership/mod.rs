@@ -46,7 +46,7 @@ pub use handing_over::{ForgetRefusal, StepDownRefusal, forgettable, successor};
 pub use judging::{JudgingSettings, SettingDifference};
 pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_PROMISE};
 pub use member::{MemberRow, SchemaVersion};
-pub use members::{MemberStanding, MemberWatch, SeenMember};
+pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
 pub use role::Role;
 pub use row::{LeadershipRow, NodeName, RowState, RunId};

@@ -72,6 +72,20 @@ struct Known {
     has_changed: bool,
 }
 
+/// Returns how many others take over before `me`: those that may, and have not been away. Which goes first follows from
+/// the names.
+pub fn rank(others: &[SeenMember], me: &NodeName, leader: Option<&NodeName>) -> u32 {
+    let before = others.iter().filter(|other| {
+        let can_lead = match other.standing {
+            MemberStanding::New | MemberStanding::Waiting | MemberStanding::Ready => true,
+            MemberStanding::Outdated | MemberStanding::Away => false,
+        };
+        let node = &other.row.node;
+        other.row.is_admitted && can_lead && node < me && Some(node) != leader
+    });
+    u32::try_from(before.count()).unwrap_or(u32::MAX)
+}
+
 /// Times the rows of the others. All moments are on the process's steady time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemberWatch {

@@ -105,3 +105,26 @@ fn a_member_whose_row_is_gone_is_forgotten() {
         MemberStanding::New
     );
 }
+
+#[test]
+fn only_those_that_may_take_over_and_live_go_first() {
+    use MemberStanding::{Away, New, Outdated, Ready};
+    let member = |node: &str, standing, is_admitted| SeenMember {
+        row: row(node, 1, is_admitted),
+        unchanged_for: Duration::ZERO,
+        standing,
+    };
+    let others = [
+        member("a", Ready, true),
+        member("b", Away, true),
+        member("c", Outdated, true),
+        member("d", Ready, false),
+        member("e", New, true),
+        member("f", Ready, true),
+        member("z", Ready, true),
+    ];
+    let (me, leader) = (NodeName::new("m"), NodeName::new("f"));
+    // `a` and `e`.
+    assert_eq!(rank(&others, &me, Some(&leader)), 2);
+    assert_eq!(rank(&others, &me, None), 3);
+}

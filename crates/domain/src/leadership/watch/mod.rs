@@ -124,6 +124,15 @@ impl LeaderWatch {
             .map_or(Duration::ZERO, |seen| seen.unchanged)
     }
 
+    /// For how long no orchestrator has led that could be known; `None` if one may lead. An orchestrator that
+    /// could would have taken over by then, whether the row is held or released.
+    pub fn leaderless_for(&self) -> Option<Duration> {
+        let seen = self.seen.as_ref()?;
+        let is_leaderless =
+            seen.row.run != self.run && seen.unchanged >= self.limits.leaderless_after();
+        is_leaderless.then_some(seen.unchanged)
+    }
+
     /// Whether another node holds the row and has let two looks pass without a renewal.
     pub fn is_silent(&self) -> bool {
         let seen = self.seen.as_ref();

@@ -183,6 +183,28 @@ fn an_observer_with_a_lower_rank_waits_longer() {
 }
 
 #[test]
+fn no_one_leads_once_a_row_is_unchanged_for_long_whether_it_is_held_or_released() {
+    for state in [RowState::Held, RowState::Released] {
+        let row = LeadershipRow {
+            state,
+            ..row("a", 1)
+        };
+        let mut watch = watch();
+        let barred = Candidacy {
+            eligibility: Eligibility::Barred,
+            rank: 0,
+        };
+        let limit = u64::try_from(watch.limits.leaderless_after().as_millis()).unwrap();
+        for millis in (0..limit).step_by(500) {
+            watch.look(&row, at(millis), at(millis), barred);
+            assert_eq!(watch.leaderless_for(), None, "{state:?} {millis}");
+        }
+        watch.look(&row, at(limit), at(limit), barred);
+        assert_eq!(watch.leaderless_for(), Some(ms(limit)), "{state:?}");
+    }
+}
+
+#[test]
 fn a_newcomer_waits_longer_and_a_barred_process_never_leads() {
     let after = ms(10_000);
     // eligibility, when it takes over
