@@ -29,7 +29,7 @@ impl Surroundings for Gate {
     }
 }
 
-/// Asks which process listens at an address. Nothing secret is sent, and the answer can only keep this process from
+/// Asks which process listens at an address, by the page that needs no key. Nothing secret is sent, and the answer can only keep this process from
 /// leading, as silence can; so the certificate, which need not be for this address, is not judged.
 fn ask(address: &str, speaks_tls: bool, limit: Duration) -> AddressAnswer {
     let mut config = ureq::Agent::config_builder();
@@ -43,7 +43,7 @@ fn ask(address: &str, speaks_tls: bool, limit: Duration) -> AddressAnswer {
         .build()
         .into();
     let scheme = if speaks_tls { "https" } else { "http" };
-    match agent.get(format!("{scheme}://{address}/cluster")).call() {
+    match agent.get(format!("{scheme}://{address}/leader")).call() {
         Ok(mut answer) => {
             let body: Option<Value> = answer.body_mut().read_json().ok();
             let process = body.and_then(|body| {

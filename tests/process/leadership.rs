@@ -554,12 +554,22 @@ fn a_fleet_that_changed_since_it_was_read_ahead_is_loaded_again() {
 
 #[test]
 fn of_two_living_processes_of_one_node_the_newer_ends() {
+    the_newer_of_two_ends(&[]);
+}
+
+/// Orchestrators have no key for each other.
+#[test]
+fn of_two_living_processes_of_one_node_the_newer_ends_where_callers_need_a_key() {
+    the_newer_of_two_ends(&[("AUTH", "on")]);
+}
+
+fn the_newer_of_two_ends(settings: &[(&str, &str)]) {
     expect_errors(&["another orchestrator called"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut first = orchestrator(folder.path(), &url, "a", &[]);
+    let mut first = orchestrator(folder.path(), &url, "a", settings);
     first.wait_for_line("ready on ");
-    let second = orchestrator(folder.path(), &url, "a", &[]);
+    let second = orchestrator(folder.path(), &url, "a", settings);
     let ended = second.wait();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
     assert!(ended.log.contains("CLUSTER_NODE"), "{}", ended.log);
