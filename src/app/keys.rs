@@ -27,10 +27,10 @@ pub(super) fn access(config: &Config, keyring: Keyring) -> Access {
 
 /// Reads the keys for the first time, and warns if no admin could get in.
 pub(super) async fn read(store: &dyn Store, keyring: &Keyring) -> Result<(), StoreError> {
+    keyring.replace(store.keys().await?);
     if !keyring.is_in_force() {
         return Ok(());
     }
-    keyring.replace(store.keys().await?);
     if keyring.has_admin() {
         info!("callers need a key (AUTH)");
     } else {

@@ -146,16 +146,7 @@ impl From<Refusal> for AccessRefusal {
 
 impl From<StoreError> for AccessRefusal {
     fn from(error: StoreError) -> Self {
-        Self::Other(match error {
-            StoreError::Refused(_) => Refusal::RefusedByStore,
-            StoreError::InDoubt(_) => Refusal::OutcomeUnknown,
-            StoreError::FileReplaced(_) => Refusal::DatabaseReplaced,
-            StoreError::Unavailable(_)
-            | StoreError::Deposed { .. }
-            | StoreError::VersionMismatch { .. }
-            | StoreError::Unusable(_)
-            | StoreError::InUse(_) => Refusal::StoreUnavailable,
-        })
+        Self::Other(error.into())
     }
 }
 
@@ -194,7 +185,7 @@ impl Handler<CreateKey> for AccessActor {
         };
         let create = move |store: Arc<dyn Store>| async move {
             let id = store.create_key(&new).await?;
-            Ok::<_, StoreError>((id, store.keys().await?))
+            Ok::<_, StoreError>((id, store.keys().await.ok()))
         };
         let Some(create) = self.links.access.write(StoreOp::SaveKeys, create) else {
             return refused(Refusal::StoreUnavailable.into());
@@ -230,7 +221,7 @@ impl Handler<RevokeKey> for AccessActor {
         let was_revoked = self.keyring.is_revoked(id);
         let revoke = move |store: Arc<dyn Store>| async move {
             let key = store.revoke_key(id, now).await?;
-            Ok::<_, StoreError>((key, store.keys().await?))
+            Ok::<_, StoreError>((key, store.keys().await.ok()))
         };
         let Some(revoke) = self.links.access.write(StoreOp::SaveKeys, revoke) else {
             return refused(Refusal::StoreUnavailable.into());
@@ -253,21 +244,23 @@ impl Handler<RevokeKey> for AccessActor {
 }
 
 impl AccessActor {
-    /// Replaces the copy by what the store had after a change.
+    /// Replaces the copy by what the store had after a change; if that is not known, it is read soon.
     fn take_over<T>(
-        &self,
-        changed: Result<(T, Vec<StoredKey>), StoreError>,
+        &mut self,
+        changed: Result<(T, Option<Vec<StoredKey>>), StoreError>,
     ) -> Result<T, AccessRefusal> {
-        match changed {
-            Ok((value, keys)) => {
-                self.keyring.replace(keys);
-                Ok(value)
-            }
-            Err(error) => {
+        let (value, keys) = match changed {
+            Ok((value, keys)) => (Ok(value), keys),
+            Err(error) => (Err(error.into()), None),
+        };
+        match keys {
+            Some(keys) => self.keyring.replace(keys),
+            None => {
                 self.keyring.doubt();
-                Err(error.into())
+                self.write_due = self.clock.awake();
             }
         }
+        value
     }
 
     /// Says how the next admin comes in.

@@ -13,6 +13,9 @@ pub const SESSION_LENGTH: Duration = Duration::from_secs(12 * 3_600);
 /// How many sessions there are at the most; another one ends the oldest.
 const MAX_SESSIONS: usize = 10_000;
 
+/// How many sessions a key has at the most; another one ends its oldest, so that no key ends those of others.
+const MAX_OF_KEY: usize = 100;
+
 /// The sessions that are not over, by the hash of their secret.
 #[derive(Debug, Default)]
 pub(super) struct Sessions {
@@ -24,10 +27,23 @@ impl Sessions {
     /// Begins a session of a key; returns its end.
     pub(super) fn begin(&mut self, session: KeyHash, key: KeyId, now: WallTime) -> WallTime {
         self.expire(now);
-        if self.sessions.len() >= MAX_SESSIONS
-            && let Some((_, oldest)) = self.by_end.pop_first()
-        {
-            self.sessions.remove(&oldest);
+        let is_of_key =
+            |session: &KeyHash| self.sessions.get(session).is_some_and(|it| it.0 == key);
+        let own: Vec<KeyHash> = self
+            .by_end
+            .iter()
+            .map(|(_, session)| *session)
+            .filter(is_of_key)
+            .collect();
+        let oldest = match own.first() {
+            Some(oldest) if own.len() >= MAX_OF_KEY => Some(*oldest),
+            Some(_) | None if self.sessions.len() >= MAX_SESSIONS => {
+                self.by_end.first().map(|(_, session)| *session)
+            }
+            Some(_) | None => None,
+        };
+        if let Some(oldest) = oldest {
+            self.end(&oldest);
         }
         let ends_at = now + SESSION_LENGTH;
         self.sessions.insert(session, (key, ends_at));
@@ -96,12 +112,27 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_begins_many_sessions_ends_its_own_alone() {
+        let mut sessions = Sessions::default();
+        let at = |second: u16| WallTime::from_micros(i64::from(second) * 1_000_000);
+        sessions.begin(session(9_999), KeyId::new(1), at(0));
+        for number in 0..500 {
+            sessions.begin(session(number), KeyId::new(2), at(1 + number));
+        }
+        assert_eq!(sessions.sessions.len(), 1 + MAX_OF_KEY);
+        assert!(sessions.get(&session(9_999), at(500)).is_some());
+        assert!(sessions.get(&session(399), at(500)).is_none());
+        assert!(sessions.get(&session(400), at(500)).is_some());
+    }
+
+    #[test]
     fn the_memory_is_bounded() {
         let mut sessions = Sessions::default();
         let most = u16::try_from(MAX_SESSIONS).unwrap();
         for number in 0..=most {
             let moment = WallTime::from_micros(i64::from(number));
-            sessions.begin(session(number), KeyId::new(1), moment);
+            let key = KeyId::new(i64::from(number / 100));
+            sessions.begin(session(number), key, moment);
         }
         assert_eq!(sessions.sessions.len(), MAX_SESSIONS);
         assert_eq!(sessions.by_end.len(), MAX_SESSIONS);

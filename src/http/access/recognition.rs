@@ -45,9 +45,7 @@ pub(in crate::http) fn via(request: &HttpRequest, access: &Access) -> Option<Via
 
 /// Returns whether a request came over TLS, to this program or to a proxy that is trusted.
 pub(in crate::http) fn is_secure(request: &HttpRequest, access: &Access) -> bool {
-    request.conn_data::<OverTls>().is_some()
-        || request.app_config().secure()
-        || via(request, access).is_some_and(|via| via.is_https)
+    request.conn_data::<OverTls>().is_some() || via(request, access).is_some_and(|via| via.is_https)
 }
 
 /// Returns the caller of a request. A credential that is shown has to do: a bad key is not forgiven because of a good

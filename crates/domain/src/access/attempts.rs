@@ -67,7 +67,7 @@ impl AttemptWatch {
         });
         let minutes = WINDOW.as_secs() / 60;
         Some(format!(
-            "{count} requests within {minutes} minutes had a key that is unknown, expired or revoked{from}."
+            "{count} requests within {minutes} minutes had a key that is malformed, unknown, expired or revoked{from}."
         ))
     }
 }
@@ -92,7 +92,7 @@ mod tests {
         let sentence = watch.note(some(1), at(10)).unwrap();
         assert_eq!(
             sentence,
-            "20 requests within 5 minutes had a key that is unknown, expired or revoked, the last from 192.0.2.1."
+            "20 requests within 5 minutes had a key that is malformed, unknown, expired or revoked, the last from 192.0.2.1."
         );
         assert!(watch.note(some(4), at(299)).is_some());
         assert!(watch.note(some(0), at(300)).is_some(), "5 are left");

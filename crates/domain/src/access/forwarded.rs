@@ -116,10 +116,33 @@ fn addresses(values: &[&str]) -> Vec<Hop> {
     texts.map(hop).collect()
 }
 
-/// Reads the header of RFC 7239.
+/// Reads the header of RFC 7239. A quote that does not end where its value ends makes all of it unreadable: it could
+/// swallow what a trusted proxy appended.
 fn hops(values: &[&str]) -> Vec<Hop> {
     let elements = values.iter().flat_map(|value| split(value, ','));
-    elements.map(hop).collect()
+    let elements: Vec<&str> = elements.collect();
+    if !elements.iter().all(|element| is_sound(element)) {
+        return vec![Hop {
+            address: None,
+            is_https: false,
+        }];
+    }
+    elements.into_iter().map(hop).collect()
+}
+
+/// Returns whether each value is free of quotes, or stands as a whole between two of them. No proxy escapes a quote in an
+/// address.
+fn is_sound(element: &str) -> bool {
+    split(element, ';').iter().all(|pair| {
+        let value = pair
+            .split_once('=')
+            .map_or(*pair, |(_, value)| value)
+            .trim();
+        let inner = value
+            .strip_prefix('"')
+            .and_then(|value| value.strip_suffix('"'));
+        !inner.unwrap_or(value).contains('"')
+    })
 }
 
 fn hop(element: &str) -> Hop {
@@ -285,6 +308,11 @@ mod tests {
             ("for=unknown", uncertain("10.0.0.1")),
             ("by=10.0.0.1", uncertain("10.0.0.1")),
             ("for=\"203.0.113.7", uncertain("10.0.0.1")),
+            ("for=10.1.0.5;x=\", for=203.0.113.7", uncertain("10.0.0.1")),
+            (
+                "for=10.1.0.5;x=\", for=\"[2001:db8::1]\"",
+                uncertain("10.0.0.1"),
+            ),
         ] {
             assert_eq!(via("10.0.0.1", &standard(value)), expected, "{value}");
         }
@@ -329,6 +357,18 @@ mod tests {
         fn a_caller_cannot_choose_its_address(invented in "[ -~]{0,60}") {
             let list = format!("{invented}, 203.0.113.7");
             prop_assert_eq!(via("10.0.0.1", &x(&list)), certain("203.0.113.7"));
+        }
+
+        #[test]
+        fn a_caller_cannot_choose_its_address_with_quotes_either(
+            invented in "[a-z=\";, \\\\.0-9]{0,60}",
+            appended in prop::sample::select(vec!["for=203.0.113.7", "for=\"203.0.113.7:1\""]),
+        ) {
+            let found = via("10.0.0.1", &standard(&format!("{invented}, {appended}")));
+            prop_assert!(
+                found.address == "203.0.113.7".parse::<IpAddr>().unwrap() || !found.is_certain,
+                "{:?}", found
+            );
         }
     }
 }

@@ -131,7 +131,7 @@ rules! {
     WebhookFailing: Warning, Target, true, None, "docs/OPERATIONS.md#webhook_failing",
         "See what the receiver answers: `GET /webhooks/{name}/deliveries?state=failed`; then deliver again.";
     AuthFailures: Warning, Fleet, true, None, "docs/OPERATIONS.md#auth_failures",
-        "See which addresses send keys that are unknown, expired or revoked: `GET /logs`; give their owners a new key.";
+        "See which addresses send keys that are malformed, unknown, expired or revoked: `GET /logs`; give their owners a new key.";
     CertificateExpiring: Warning, Certificate, true, None, "docs/OPERATIONS.md#certificate_expiring",
         "Write a new certificate into the file of the setting: it is in force within seconds, without a restart.";
     SystemHealth: Critical, Fleet, false, None, "docs/OPERATIONS.md#system_health",

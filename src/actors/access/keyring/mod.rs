@@ -143,15 +143,19 @@ impl Keyring {
         copy.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Replaces the copy by what the store has.
+    /// Replaces the copy by what the store has. A key that is known to be revoked stays so: what was read before the
+    /// revocation may arrive after it.
     pub fn replace(&self, keys: Vec<StoredKey>) {
         let before = self.copy();
         let mut copy = KeyCopy {
             mark: Some(KeyMark::of(&keys)),
             ..KeyCopy::default()
         };
-        for StoredKey { key, hash } in keys {
+        for StoredKey { mut key, hash } in keys {
             let known = before.by_id.get(&key.id);
+            key.revoked_at = key
+                .revoked_at
+                .or(known.and_then(|held| held.key.revoked_at));
             let noted = known.map_or(0, |held| held.last_used.load(Ordering::Relaxed));
             let stored = key.last_used_at.map_or(0, WallTime::as_micros);
             let is_used = known.is_some_and(|held| held.is_used.load(Ordering::Relaxed));
