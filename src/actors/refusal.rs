@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::domain::commands::Rejection;
+use crate::store::StoreError;
 
 /// Why a command was not carried out. Nothing of it was saved, except where `OutcomeUnknown`
 /// says otherwise.
@@ -23,6 +24,21 @@ pub enum Refusal {
     Overloaded,
     /// The orchestrator is shutting down.
     ShuttingDown,
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Refused(_) => Self::RefusedByStore,
+            StoreError::FileReplaced(_) => Self::DatabaseReplaced,
+            StoreError::InDoubt(_) => Self::OutcomeUnknown,
+            StoreError::Unavailable(_)
+            | StoreError::Unusable(_)
+            | StoreError::InUse(_)
+            | StoreError::Deposed { .. }
+            | StoreError::VersionMismatch { .. } => Self::StoreUnavailable,
+        }
+    }
 }
 
 impl From<Rejection> for Refusal {

@@ -16,7 +16,6 @@ use crate::domain::ids::{AlertId, SilenceId};
 use crate::domain::planned::Requester;
 use crate::domain::time::WallTime;
 use crate::logging;
-use crate::store::StoreError;
 
 /// The longest wait for a look at the ends of silences: the wall clock may be set forward.
 const LOOK_INTERVAL: Duration = Duration::from_secs(60);
@@ -86,7 +85,7 @@ impl AlertBookActor {
         });
         async move {
             let save = save.ok_or(Refusal::StoreUnavailable)?;
-            save.await.map_err(refusal)?;
+            save.await.map_err(Refusal::from)?;
             Ok(silence)
         }
     }
@@ -156,20 +155,6 @@ impl AlertBookActor {
                     .unwrap_or_default(),
             }
         }
-    }
-}
-
-/// What a caller is told.
-fn refusal(error: StoreError) -> Refusal {
-    match error {
-        StoreError::Refused(_) => Refusal::RefusedByStore,
-        StoreError::FileReplaced(_) => Refusal::DatabaseReplaced,
-        StoreError::InDoubt(_) => Refusal::OutcomeUnknown,
-        StoreError::Unavailable(_)
-        | StoreError::Unusable(_)
-        | StoreError::InUse(_)
-        | StoreError::Deposed { .. }
-        | StoreError::VersionMismatch { .. } => Refusal::StoreUnavailable,
     }
 }
 
