@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
@@ -21,14 +22,6 @@ pub(super) struct Authorities(Vec<Authority>);
 struct Authority {
     certificate: CertificateDer<'static>,
     facts: Facts,
-}
-
-/// The judge of client certificates, for as long as the same authorities are valid.
-#[derive(Debug, Clone)]
-pub(super) struct Judge {
-    pub(super) verifier: Arc<dyn ClientCertVerifier>,
-    /// When the first of its authorities ends.
-    pub(super) until: WallTime,
 }
 
 impl Authorities {
@@ -64,24 +57,27 @@ impl Authorities {
     }
 
     /// Returns the judge by the authorities that are valid at a moment; `None` if there are none.
-    pub(super) fn judge(&self, now: WallTime) -> Option<Judge> {
+    pub(super) fn judge(&self, now: WallTime) -> Option<Arc<dyn ClientCertVerifier>> {
         let valid = self.0.iter().filter(|authority| is_valid(authority, now));
         let mut roots = RootCertStore::empty();
-        let mut until = None;
         for authority in valid {
-            if roots.add(authority.certificate.clone()).is_ok() {
-                let end = authority.facts.not_after;
-                until = Some(until.map_or(end, |until: WallTime| until.min(end)));
-            }
+            // One that cannot be used admits no client.
+            let _ = roots.add(authority.certificate.clone());
         }
         let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
             // A client without a certificate may have a key instead.
             .allow_unauthenticated()
             .build();
-        Some(Judge {
-            verifier: verifier.ok()?,
-            until: until?,
-        })
+        verifier.ok()
+    }
+
+    /// Returns the next moment at which one of them begins or ends to be valid.
+    pub(super) fn next_change(&self, now: WallTime) -> Option<WallTime> {
+        let moments = self.0.iter().flat_map(|Authority { facts, .. }| {
+            // Valid up to and including its last moment.
+            [facts.not_before, facts.not_after + Duration::from_micros(1)]
+        });
+        moments.filter(|moment| *moment > now).min()
     }
 
     /// Returns a remark for each authority that admits no client, as the end of a sentence that begins with the

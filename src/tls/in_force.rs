@@ -13,7 +13,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
 
-use super::authorities::{Authorities, Judge};
+use super::authorities::Authorities;
 use super::facts::Facts;
 use super::files::{ServerTls, moment, now};
 use super::identity::provider;
@@ -41,7 +41,9 @@ struct KeyInForce(RwLock<Arc<CertifiedKey>>);
 struct Clients {
     number: u64,
     authorities: Option<Authorities>,
-    judge: Option<Judge>,
+    judge: Option<Arc<dyn ClientCertVerifier>>,
+    /// When one of them begins or ends to be valid.
+    until: Option<WallTime>,
 }
 
 #[derive(Debug)]
@@ -166,7 +168,7 @@ impl Tls {
             return false;
         };
         admission.number = current.number;
-        let verdict = judge.verifier.verify_client_cert(own, others, time);
+        let verdict = judge.verify_client_cert(own, others, time);
         verdict.is_ok()
     }
 }
@@ -181,16 +183,20 @@ impl Admission {
 impl Clients {
     fn of(number: u64, authorities: Option<Authorities>, now: WallTime) -> Self {
         let judge = authorities.as_ref().and_then(|found| found.judge(now));
+        let until = authorities
+            .as_ref()
+            .and_then(|found| found.next_change(now));
         Self {
             number,
             authorities,
             judge,
+            until,
         }
     }
 
-    /// Returns whether one of the authorities has ended since they were put in force.
+    /// Returns whether other authorities are valid than when they were put in force.
     fn are_outdated(&self, now: WallTime) -> bool {
-        self.judge.as_ref().is_some_and(|judge| judge.until <= now)
+        self.until.is_some_and(|until| until <= now)
     }
 }
 
@@ -248,9 +254,7 @@ impl ClientCertVerifier for ClientsInForce {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         match &self.current(moment(now)).judge {
-            Some(judge) => judge
-                .verifier
-                .verify_client_cert(end_entity, intermediates, now),
+            Some(judge) => judge.verify_client_cert(end_entity, intermediates, now),
             None => Err(Error::InvalidCertificate(CertificateError::UnknownIssuer)),
         }
     }
@@ -360,6 +364,36 @@ mod tests {
         over.not_after = WallTime::from_micros(1);
         over.number = tls.number();
         assert!(!tls.admits(&mut over));
+    }
+
+    #[test]
+    fn an_authority_that_begins_later_is_in_force_from_then_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let (now_pem, now_issuer) = authority("now");
+        let mut parameters = CertificateParams::default();
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.not_before = rcgen::date_time_ymd(2100, 1, 1);
+        parameters.not_after = rcgen::date_time_ymd(2101, 1, 1);
+        let later = parameters
+            .self_signed(&KeyPair::generate().unwrap())
+            .unwrap();
+        let server = signed(&now_issuer, "localhost");
+        let tls = Tls::new(&read(
+            folder.path(),
+            &server,
+            Some(&format!("{now_pem}{}", later.pem())),
+        ))
+        .unwrap();
+        let number = tls.number();
+        // The first second of 2100, and of 2101.
+        let (begin, end) = (4_102_444_800, 4_133_980_800);
+        let at = |seconds: i64| WallTime::from_micros(seconds * 1_000_000);
+        let before = tls.clients.current(at(begin - 1));
+        assert_eq!(before.number, number);
+        let after = tls.clients.current(at(begin));
+        assert_eq!(after.number, number + 1);
+        let over = tls.clients.current(at(end + 86_400));
+        assert_eq!(over.number, number + 2);
     }
 
     #[test]

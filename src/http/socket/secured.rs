@@ -79,7 +79,7 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Plain(guarded) => Pin::new(guarded).poll_read(context, buffer),
             Self::Secured(secured) => {
-                // The end: what came before is answered, and nothing more is read.
+                // The end: nothing more is read. An answer under way is cut, because nothing is written either.
                 if !secured.is_admitted() {
                     return Poll::Ready(Ok(()));
                 }
