@@ -650,6 +650,29 @@ async fn no_event_is_passed_over_when_its_target_is_saved_again() {
 }
 
 #[actix::test]
+async fn an_order_that_is_refused_holds_nothing_up() {
+    let (rig, receivers) = started().await;
+    put(&rig, "ops", draft("a", &["alert.*"])).await;
+    for round in 0..12 {
+        // Without a URL.
+        let refused = rig
+            .orchestrator
+            .put_webhook("other".to_owned(), TargetDraft::default());
+        let raised = async {
+            // Each round begins at another moment of the order.
+            for _ in 0..round {
+                tokio::task::yield_now().await;
+            }
+            raise(&rig, &format!("i{round}"));
+        };
+        let (refused, ()) = tokio::join!(refused, raised);
+        refused.unwrap_err();
+        settle_down().await;
+        assert_eq!(receivers.types("a"), ["alert.opened"], "round {round}");
+    }
+}
+
+#[actix::test]
 async fn alerts_whose_save_is_in_doubt_are_delivered_once_and_their_rows_end() {
     let (rig, receivers) = started().await;
     put(&rig, "ops", draft("a", &["alert.*"])).await;

@@ -32,6 +32,11 @@ struct Found {
     is_silenced: bool,
 }
 
+/// Returns the key under which a delivery is kept.
+fn key_of(delivery: &Delivery) -> (String, String) {
+    (delivery.target.clone(), delivery.message.id.clone())
+}
+
 impl WebhookActor {
     /// Begins to announce the alerts whose mark is behind, if there may be some.
     pub(super) fn announce(&mut self, ctx: &mut Context<Self>) {
@@ -121,6 +126,9 @@ impl WebhookActor {
             for (id, mark) in marks {
                 actor.mark(id, mark);
             }
+            // Meanwhile they may have been announced from memory.
+            let mut fresh = fresh;
+            fresh.retain(|it| !actor.unwritten.contains_key(&key_of(it)));
             if let Err(error) = saved {
                 if let StoreError::Refused(reason) = &error {
                     warn!(reason = reason.as_str();
@@ -131,9 +139,12 @@ impl WebhookActor {
                 return actor.announce_again(turn, ctx);
             }
             for delivery in written {
-                let key = (delivery.target.clone(), delivery.message.id.clone());
                 // It may have gone on in the meantime.
-                if let Some(newer) = actor.unwritten.remove(&key).filter(|it| *it != delivery) {
+                if let Some(newer) = actor
+                    .unwritten
+                    .remove(&key_of(&delivery))
+                    .filter(|it| *it != delivery)
+                {
                     actor.keep(newer);
                 }
             }
@@ -179,8 +190,7 @@ impl WebhookActor {
     /// Sends deliveries whose rows are not written, or may not be.
     fn take_unwritten(&mut self, deliveries: Vec<Delivery>) {
         for delivery in &deliveries {
-            let key = (delivery.target.clone(), delivery.message.id.clone());
-            self.unwritten.insert(key, delivery.clone());
+            self.unwritten.insert(key_of(delivery), delivery.clone());
         }
         self.take(deliveries);
     }
@@ -289,7 +299,7 @@ impl WebhookActor {
 
     /// Notes the newest state of a delivery, to be saved.
     pub(super) fn keep(&mut self, delivery: Delivery) {
-        let key = (delivery.target.clone(), delivery.message.id.clone());
+        let key = key_of(&delivery);
         if let Some(unwritten) = self.unwritten.get_mut(&key) {
             // Its row is written together with the mark of its alert.
             *unwritten = delivery;

@@ -49,12 +49,7 @@ impl From<Refusal> for WebhookRefusal {
 
 impl From<StoreError> for WebhookRefusal {
     fn from(error: StoreError) -> Self {
-        Self::Other(match error {
-            StoreError::Refused(_) => Refusal::RefusedByStore,
-            StoreError::InDoubt(_) => Refusal::OutcomeUnknown,
-            StoreError::FileReplaced(_) => Refusal::DatabaseReplaced,
-            _ => Refusal::StoreUnavailable,
-        })
+        Self::Other(error.into())
     }
 }
 
@@ -98,11 +93,18 @@ impl Handler<PutWebhook> for WebhookActor {
 
     fn handle(&mut self, put: PutWebhook, _: &mut Self::Context) -> Self::Result {
         let turn = Arc::clone(&self.turns).lock_owned().into_actor(self);
-        Box::pin(turn.then(|turn, actor, _| actor.put(put, turn)))
+        let put = turn.then(|turn, actor: &mut Self, _| actor.put(put, turn));
+        Box::pin(put.map(Self::after_a_turn))
     }
 }
 
 impl WebhookActor {
+    /// Goes on with what waited for the turn, whatever became of an order.
+    fn after_a_turn<T>(done: T, actor: &mut Self, ctx: &mut Context<Self>) -> T {
+        actor.go_on(ctx);
+        done
+    }
+
     /// Saves a target. No write about an earlier one of its name is under way.
     fn put(
         &mut self,
@@ -130,7 +132,7 @@ impl WebhookActor {
         let Some(save) = self.access.write(StoreOp::SaveWebhooks, save) else {
             return refused(Refusal::StoreUnavailable.into());
         };
-        Box::pin(save.into_actor(self).map(move |saved, actor, ctx| {
+        Box::pin(save.into_actor(self).map(move |saved, actor, _| {
             drop(turn);
             let webhook = saved?;
             let (now, wall) = (actor.clock.awake(), actor.clock.wall());
@@ -151,7 +153,6 @@ impl WebhookActor {
             let url = &receiver.target.url;
             info!(webhook = name.as_str(); "webhook {name} was saved; it leads to {url}");
             let view = receiver.view(now, wall);
-            actor.go_on(ctx);
             Ok(SavedWebhook {
                 view,
                 is_new,
@@ -250,7 +251,8 @@ impl Handler<DeleteWebhook> for WebhookActor {
         _: &mut Self::Context,
     ) -> Self::Result {
         let turn = Arc::clone(&self.turns).lock_owned().into_actor(self);
-        Box::pin(turn.then(|turn, actor, _| actor.delete(name, turn)))
+        let delete = turn.then(|turn, actor: &mut Self, _| actor.delete(name, turn));
+        Box::pin(delete.map(Self::after_a_turn))
     }
 }
 
@@ -274,12 +276,11 @@ impl WebhookActor {
         let Some(delete) = self.access.write(StoreOp::SaveWebhooks, delete) else {
             return refused(Refusal::StoreUnavailable.into());
         };
-        Box::pin(delete.into_actor(self).map(move |deleted, actor, ctx| {
+        Box::pin(delete.into_actor(self).map(move |deleted, actor, _| {
             drop(turn);
             deleted?;
             actor.forget_target(&name);
             info!(webhook = name.as_str(); "webhook {name} was deleted with its deliveries");
-            actor.go_on(ctx);
             Ok(())
         }))
     }
