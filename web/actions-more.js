@@ -1,6 +1,6 @@
 // What can be done with streams, alerts, rolls, the brake, breakers, webhooks and keys.
 
-import { model, now, readFleet } from "./model.js";
+import { curlKey, model, now, readFleet } from "./model.js";
 import { ask, get, seg as part, url } from "./net.js";
 import { typed } from "./parts.js";
 import { clock, html, id, ms, n, plural } from "./text.js";
@@ -9,7 +9,7 @@ import { alertWord } from "./words.js";
 /** Returns the actions; what they share with those of instances is given. */
 export const MORE = ({ REASON, given, quoted, planned, targets }) => {
   const optional = { ...REASON, required: false };
-  const curl = (path, body) => `curl -X POST ${location.origin}${path} -d ${quoted(JSON.stringify(body))}`;
+  const curl = (path, body) => `curl -X POST${curlKey()} ${location.origin}${path} -d ${quoted(JSON.stringify(body))}`;
 
   const saveStream = (stream, change, title, say, button, done) => ({
     title, fields: change.fields ?? [],
@@ -28,7 +28,7 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
       async plan(values) {
         const { data: it } = await get(`/streams/${stream}`);
         const to = values.to || data.explain.now?.best;
-        if (!to) throw new Error("No other instance could take it now. Why it waits there is told on its page.");
+        if (!to) throw new Error("No other instance could take it now. Its page says why.");
         return { say: html`From ${id(it.server_id)} to ${id(to)}, with a new epoch. ${it.handoff === "overlap" ? "It runs on both for a moment: the new owner starts first." : html`Its owner stops it first: <b>it pauses for about a second</b>, if the owner is leased. A classic owner hears of it later.`} It does not come back by itself.` };
       },
       command: (values) => curl("/streams/move", { moves: [{ stream_id: Number(stream), ...given(values, ["to"]) }] }),
@@ -123,7 +123,7 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
     }),
     "step-down": (node) => ({ title: html`Have ${id(node)} step down`, danger: true, fields: [{ ...REASON, most: 1_000 }, { name: "to", label: "To", most: 128, placeholder: "the standby that is ready" }], say: "It saves what is under way, hands its term over, and ends; its unit starts it again as a standby. Workers notice nothing, and no stream moves. This page says where the next leader is.", button: "Step down", run: async (values) => { const done = await ask("POST", "/cluster/step-down", given(values, ["reason", "to"])); return { ...done, said: done.message }; } }),
     "forget-member": (node) => ({ title: html`Forget ${id(node)}`, say: "It is away. If it comes back, it is a member again.", fields: [], button: "Forget", run: () => ask("DELETE", `/cluster/members/${part(node)}`), done: "The member is forgotten." }),
-    "take-over": (node) => ({ title: html`Have ${id(node)} take over`, danger: true, fields: [{ ...REASON, most: 1_000 }], say: "It becomes the leader as soon as the rules of leadership allow it; the leader of now ends and comes back as a standby. No stream moves.", button: "Take over", run: (values) => ask("POST", url("/cluster/take-over", { reason: values.reason })), done: "The take-over is ordered." }),
+    "take-over": (node) => ({ title: html`Have ${id(node)} take over`, danger: true, fields: [{ ...REASON, most: 1_000 }], say: "It becomes the leader as soon as the rules of leadership allow it; the present leader ends and comes back as a standby and comes back as a standby. No stream moves.", button: "Take over", run: (values) => ask("POST", url("/cluster/take-over", { reason: values.reason })), done: "The take-over is ordered." }),
 
     // ------------------------------------------------------------ webhooks and keys
     webhook: (name, { data }) => {
@@ -145,7 +145,7 @@ export const MORE = ({ REASON, given, quoted, planned, targets }) => {
     "webhook-delete": (name) => ({ title: html`Delete webhook <bdi>${name}</bdi>`, danger: true, say: "Nothing is sent there any more; messages on their way are dropped.", fields: [], button: "Delete", run: () => ask("DELETE", `/webhooks/${part(name)}`), done: "The webhook is deleted." }),
     "key-create": () => ({
       title: "New key", say: "It is shown once, after this.",
-      fields: [{ name: "name", label: "Name", most: 128, required: true, placeholder: "Who uses it" }, { name: "role", label: "Role", type: "choice", value: "viewer", choices: [["viewer", "viewer: sees everything, changes nothing"], ["operator", "operator: acts on the fleet"], ["admin", "admin: keys, webhooks and logs too"], ["worker", "worker: the calls of a worker"]] }, { name: "server_ids", label: "For workers", placeholder: "edge-*, for the role worker", most: 512 }, { name: "expires", label: "Until", placeholder: "never", hint: "30d, or a moment", small: true }],
+      fields: [{ name: "name", label: "Name", most: 128, required: true, placeholder: "Who uses it" }, { name: "role", label: "Role", type: "choice", value: "viewer", choices: [["viewer", "viewer: sees the fleet, changes nothing"], ["operator", "operator: acts on the fleet"], ["admin", "admin: also keys, webhooks, the log, and who leads"], ["worker", "worker: the calls of a worker"]] }, { name: "server_ids", label: "For workers", placeholder: "edge-*, for the role worker", most: 512 }, { name: "expires", label: "Until", placeholder: "never", hint: "30d, or a moment", small: true }],
       button: "Make the key",
       async run(values) {
         const body = { name: values.name, role: values.role, ...given(values, ["expires"]) };

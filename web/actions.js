@@ -2,7 +2,7 @@
 
 import { bar } from "./draw.js";
 import { open } from "./dialog.js";
-import { model, now, readFleet } from "./model.js";
+import { curlKey, model, now, readFleet } from "./model.js";
 import { ask, get, seg as part, url } from "./net.js";
 import { typed } from "./parts.js";
 import { streamLink } from "./route.js";
@@ -157,7 +157,7 @@ export const ACTIONS = {
   }),
   register: () => ({
     title: "Register a worker", fields: [], command: () => "",
-    say: html`A worker registers itself. By hand, to try it: ${typed(`curl -s ${location.origin}/register -H 'content-type: application/json' -d '{"server_id":"alpha","ip":"10.0.0.1","port":9000,"max_streams":10}'`)} Or the complete example: ${typed(`cargo run --release --example worker -- ${location.origin} alpha`)}`,
+    say: html`A worker registers itself. By hand, to try it: ${typed(`curl -s${curlKey()} ${location.origin}/register -H 'content-type: application/json' -d '{"server_id":"alpha","ip":"10.0.0.1","port":9000,"max_streams":10}'`)} Or the complete example: ${typed(`cargo run --release --example worker -- ${location.origin} alpha`)}`,
     button: "Understood", run: async () => ({ said: "The row appears when the worker registers." }),
   }),
   ...MORE({ REASON, given, quoted, planned, targets }),

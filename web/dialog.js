@@ -68,7 +68,10 @@ async function go() {
   draw();
   try {
     const done = await mine.definition.run(given, mine.plan);
-    if (mine !== current) return;
+    if (mine !== current) {
+      announce(done?.shownOnce ? "It was made, but its secret was not shown: revoke it, and make another." : done?.said ?? mine.definition.done ?? "Done.");
+      return;
+    }
     if (done?.shownOnce) {
       mine.shownOnce = done.shownOnce;
       draw();
@@ -123,6 +126,8 @@ export function setUp() {
     // The event comes later: another plan may be open already.
     if (box.open) return;
     current = null;
+    // What was shown once is there no longer.
+    box.replaceChildren();
     if (opener?.isConnected) opener.focus();
   });
 }

@@ -32,7 +32,7 @@ function counts() {
 }
 
 function lamp() {
-  if (model.phase === "lost" || model.phase === "held") return ["inactive", model.phase === "held" ? "Not live" : "Not live", "empty"];
+  if (model.phase === "lost" || model.phase === "held") return ["inactive", "Not live", "empty"];
   const f = model.figures;
   if (!f) return ["inactive", "Opening", "empty"];
   if (!f.status.instances.total && !f.status.streams.total) return ["inactive", "Empty", "empty"];

@@ -22,7 +22,7 @@ export const model = {
   /** The newest events, newest first. */
   events: [],
   /** Who this is: `{auth, name, role}`. */
-  me: { auth: "off", role: "admin" },
+  me: { auth: "on", role: "worker" },
   /** The state of the connection. */
   phase: "opening",
   why: "",
@@ -95,11 +95,13 @@ export async function readAlerts() {
 }
 
 export async function readMe() {
-  const me = await find("/whoami", { quiet: false });
-  model.me = me ?? { auth: "off", role: "admin" };
+  model.me = await get("/whoami", { quiet: false });
 }
 
 const RANK = { worker: 0, viewer: 1, operator: 2, admin: 3 };
+
+/** What a command of curl needs to be let in. */
+export const curlKey = () => (model.me.auth === "off" ? "" : ' -H "Authorization: Bearer $ORCHESTRATOR_KEY"');
 
 /** Returns whether this key may do what a role may. */
 export const may = (role) => model.me.auth === "off" || (RANK[model.me.role] ?? 0) >= RANK[role];

@@ -2,7 +2,7 @@
 
 import { bar, swatch, theLine } from "./draw.js";
 import { fleetMap } from "./map.js";
-import { model, now, outage } from "./model.js";
+import { curlKey, model, now, outage } from "./model.js";
 import { find, get, url } from "./net.js";
 import { action, lead, marked, quiet, section, seg, tale, typed } from "./parts.js";
 import { recorder, regular } from "./recorder.js";
@@ -209,9 +209,9 @@ function firstRun() {
   const step = (isDone, text) => (isDone ? state("ok", text) : html`<span class="st st-inactive">${text}</span>`);
   return html`<div class="first">${lead("No worker has registered yet.", html`The orchestrator is ready on <b>${here}</b>. Three steps lead to a stream that runs; each ticks itself off here.`)}
   <ol>
-    <li><div><h2>Put streams into the catalogue ${step(streams.total > 0, `${plural(streams.total, "stream")} so far`)}</h2>${typed(`curl -s ${here}/streams -H 'content-type: application/json' -d '{"streams":[{"name":"news"},{"name":"jazz"},{"name":"rock"}]}'`)}<p class="sub">Or from a file: <code>orchestrator streams import channels.csv --dry-run</code> (CSV, JSON lines or M3U).</p></div></li>
-    <li><div><h2>Register a worker ${step(false, "waiting for the first registration")}</h2>${typed(`curl -s ${here}/register -H 'content-type: application/json' -d '{"server_id":"alpha","ip":"10.0.0.1","port":9000,"max_streams":10}'`)}<p class="sub">Or start the complete example: <code>cargo run --release --example worker -- ${here} alpha</code>. It registers, asks, beats and stops by itself.</p></div></li>
-    <li><div><h2>Ask for streams, and beat ${step(false, "after step 2")}</h2>${typed(`curl -s ${here}/streams/assign -H 'content-type: application/json' -d '{"server_id":"alpha","requested_count":10}'\ncurl -s ${here}/heartbeat -H 'content-type: application/json' -d '{"server_id":"alpha","current_streams":3}'`)}<p class="sub">An instance that is silent for ${span(model.figures.status.heartbeat_config.timeout_seconds)} has failed; its streams move to the others. To see it in seconds, start with <code>HEARTBEAT_TIMEOUT=6</code>.</p></div></li>
+    <li><div><h2>Put streams into the catalogue ${step(streams.total > 0, `${plural(streams.total, "stream")} so far`)}</h2>${typed(`curl -s${curlKey()} ${here}/streams -H 'content-type: application/json' -d '{"streams":[{"name":"news"},{"name":"jazz"},{"name":"rock"}]}'`)}<p class="sub">Or from a file: <code>orchestrator streams import channels.csv --dry-run</code> (CSV, JSON lines or M3U).</p></div></li>
+    <li><div><h2>Register a worker ${step(false, "waiting for the first registration")}</h2>${typed(`curl -s${curlKey()} ${here}/register -H 'content-type: application/json' -d '{"server_id":"alpha","ip":"10.0.0.1","port":9000,"max_streams":10}'`)}<p class="sub">Or start the complete example: <code>cargo run --release --example worker -- ${here} alpha</code>. It registers, asks, beats and stops by itself.</p></div></li>
+    <li><div><h2>Ask for streams, and beat ${step(false, "after step 2")}</h2>${typed(`curl -s${curlKey()} ${here}/streams/assign -H 'content-type: application/json' -d '{"server_id":"alpha","requested_count":10}'\ncurl -s${curlKey()} ${here}/heartbeat -H 'content-type: application/json' -d '{"server_id":"alpha","current_streams":3}'`)}<p class="sub">An instance that is silent for ${span(model.figures.status.heartbeat_config.timeout_seconds)} has failed; its streams move to the others. To see it in seconds, start with <code>HEARTBEAT_TIMEOUT=6</code>.</p></div></li>
   </ol></div>`;
 }
 

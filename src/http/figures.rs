@@ -85,6 +85,8 @@ fn subscribe(state: &AppState) -> watch::Receiver<Option<Arc<str>>> {
     let figures = state.figures();
     let receiver = figures.newest.subscribe();
     if !figures.is_counting.swap(true, Ordering::AcqRel) {
+        // Those of the last readers may be hours old.
+        figures.newest.send_replace(None);
         rt::spawn(keep_counting(state.clone()));
     }
     receiver

@@ -16,6 +16,7 @@ use crate::actors::archive::StoredEvent;
 use crate::actors::refusal::Refusal;
 use crate::domain::alert::{Alert, AlertFilter, AlertKind};
 use crate::domain::event_filter::{EventFilter, EventOrder};
+use crate::domain::ids::AlertId;
 use crate::domain::series::{SeriesKind, SeriesName, SeriesSpan};
 use crate::domain::time::WallTime;
 
@@ -173,6 +174,8 @@ async fn flags(state: &AppState, span: &SeriesSpan) -> Result<Vec<FlagAnswer>, R
     for kind in FLAGGED_ALERTS {
         let filter = AlertFilter {
             kind: Some(kind),
+            // The id of an alert is the moment at which it opened.
+            before: Some(AlertId::new(span.to().as_micros())),
             ..AlertFilter::default()
         };
         let ask = AskAlerts {
@@ -180,7 +183,7 @@ async fn flags(state: &AppState, span: &SeriesSpan) -> Result<Vec<FlagAnswer>, R
             limit: MAX_FLAGS,
         };
         let page = orchestrator.alert_page(ask).await?;
-        let meant = |alert: &Alert| (span.from()..span.to()).contains(&alert.opened_at);
+        let meant = |alert: &Alert| alert.opened_at >= span.from();
         let alerts = page.alerts.into_iter().filter(meant);
         flags.extend(alerts.map(|alert| (alert.opened_at, FlagAnswer::of_alert(alert))));
     }
