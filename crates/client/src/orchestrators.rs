@@ -2,8 +2,9 @@
 //!
 //! The worker stays with the one that serves it. If that one does not, the next request goes to another: to the one
 //! that failed least since it last served; of several, to one that the author named, in the order of the names.
-//! Those that an orchestrator named are asked when all others have failed, and a worker that cannot reach them
-//! therefore loses one request at the most.
+//! Those that an orchestrator named are asked when all others have failed, and a worker that cannot reach them loses one
+//! request to each. Only those are remembered whose scheme the author used: a key that the author sends by `https`
+//! does not go out by `http`, and a worker without certificates asks no `https`.
 
 use std::fmt;
 
@@ -33,6 +34,8 @@ impl fmt::Debug for Known {
 pub(super) struct Orchestrators {
     /// Those of the author first. Never empty.
     known: Vec<Known>,
+    /// How many are of the author.
+    named: usize,
     current: usize,
 }
 
@@ -41,15 +44,19 @@ impl Orchestrators {
     pub(super) fn new(urls: &str) -> Self {
         let mut orchestrators = Self {
             known: Vec::new(),
+            named: 0,
             current: 0,
         };
-        orchestrators.learn(urls.split(','));
+        for url in urls.split(',') {
+            orchestrators.add(url);
+        }
         if orchestrators.known.is_empty() {
             orchestrators.known.push(Known {
                 url: String::new(),
                 failures: 0,
             });
         }
+        orchestrators.named = orchestrators.known.len();
         orchestrators
     }
 
@@ -60,18 +67,39 @@ impl Orchestrators {
             .map_or("", |known| known.url.as_str())
     }
 
-    /// Adds others.
+    /// Adds others. If there are too many, the learned one that failed most is forgotten.
     pub(super) fn learn<'a>(&mut self, urls: impl IntoIterator<Item = &'a str>) {
         for url in urls {
-            let url = url.trim().trim_end_matches('/');
-            let is_known = self.known.iter().any(|known| known.url == url);
-            if !url.is_empty() && !is_known && self.known.len() < MOST {
-                self.known.push(Known {
-                    url: url.to_owned(),
-                    failures: 0,
-                });
+            let named = self.known.iter().take(self.named);
+            if named
+                .map(|known| scheme(&known.url))
+                .any(|it| it == scheme(url))
+            {
+                self.add(url);
             }
         }
+    }
+
+    fn add(&mut self, url: &str) {
+        let url = url.trim().trim_end_matches('/');
+        if url.is_empty() || self.known.iter().any(|known| known.url == url) {
+            return;
+        }
+        if self.known.len() >= MOST {
+            let learned = self.known.iter().enumerate().skip(self.named);
+            let others = learned.filter(|(place, _)| *place != self.current);
+            let Some((worst, _)) = others.max_by_key(|(_, known)| known.failures) else {
+                return;
+            };
+            self.known.remove(worst);
+            if self.current > worst {
+                self.current -= 1;
+            }
+        }
+        self.known.push(Known {
+            url: url.to_owned(),
+            failures: 0,
+        });
     }
 
     /// The one that is asked has served.
@@ -91,6 +119,10 @@ impl Orchestrators {
         let next = others.min_by_key(|(place, known)| (known.failures, *place));
         self.current = next.map_or(self.current, |(place, _)| place);
     }
+}
+
+fn scheme(url: &str) -> &str {
+    url.split_once("://").map_or("", |(scheme, _)| scheme)
 }
 
 #[cfg(test)]
@@ -164,6 +196,16 @@ mod tests {
         let many: Vec<String> = (0..99).map(|number| format!("http://{number}")).collect();
         known.learn(many.iter().map(String::as_str));
         assert_eq!(known.known.len(), MOST);
+        // The author's stays, and the newest is there.
+        assert_eq!(known.current(), "http://a");
+        assert!(known.known.iter().any(|known| known.url == "http://98"));
+    }
+
+    #[test]
+    fn only_orchestrators_of_the_authors_scheme_are_learned() {
+        let mut known = Orchestrators::new("https://a");
+        known.learn(["http://b", "https://c"]);
+        assert_eq!(after_failures(&mut known, 2), ["https://c", "https://a"]);
     }
 
     #[test]
