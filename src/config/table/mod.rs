@@ -194,7 +194,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Cluster,
         kind: Kind::Name,
         default: Text("auto"),
-        meaning: "URL of this orchestrator for workers and people. auto: http:// and CLUSTER_ADDRESS.",
+        meaning: "URL of this orchestrator for workers and people. auto: https:// (http:// without TLS_CERT) and CLUSTER_ADDRESS.",
     },
     Setting {
         name: "CLUSTER_TAKEOVER_AFTER",
