@@ -58,8 +58,8 @@ fn lines_about_a_request_have_its_id_and_its_trace() {
     };
     send("/register", "first", register("a\"\u{202e}b"));
     // By the actor that has saved it, and by the part that answers.
-    let saved = line_of(orchestrator.wait_for_line("registered"));
-    let answered = line_of(orchestrator.wait_for_line("/register was answered"));
+    let lines = orchestrator.wait_for_lines(["registered", "/register was answered"]);
+    let [saved, answered] = lines.map(line_of);
     for line in [&saved, &answered] {
         assert_eq!(line["request_id"], "first", "{line}");
         assert_eq!(line["trace_id"], trace, "{line}");

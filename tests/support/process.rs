@@ -132,18 +132,37 @@ impl Orchestrator {
 
     /// Waits until the log has a line with this text; returns it. Lines are looked at once.
     pub fn wait_for_line(&mut self, text: &str) -> String {
+        self.wait_for_line_of(&[text])
+    }
+
+    /// Waits until the log has a line with one of these texts; returns it.
+    fn wait_for_line_of(&mut self, texts: &[&str]) -> String {
         loop {
             let line = self.lines.recv_timeout(PATIENCE).unwrap_or_else(|error| {
                 panic!(
-                    "no line with `{text}` ({error}) in:\n{}",
+                    "no line with one of {texts:?} ({error}) in:\n{}",
                     self.seen.join("\n")
                 )
             });
             self.seen.push(line.clone());
-            if line.contains(text) {
+            if texts.iter().any(|text| line.contains(text)) {
                 return line;
             }
         }
+    }
+
+    /// Waits until the log has a line with each of these texts, in whatever order they come; returns them.
+    pub fn wait_for_lines<const N: usize>(&mut self, texts: [&str; N]) -> [String; N] {
+        let mut found = [const { String::new() }; N];
+        while found.iter().any(String::is_empty) {
+            let line = self.wait_for_line_of(&texts);
+            for (text, place) in texts.iter().zip(&mut found) {
+                if place.is_empty() && line.contains(text) {
+                    place.clone_from(&line);
+                }
+            }
+        }
+        found
     }
 
     /// The first line so far with this text.
