@@ -124,7 +124,7 @@ class Worker:
         """The orchestrator shows the reason, and pauses a stream that nobody can run."""
         for id, (epoch, why) in list(self.failed.items()):
             if self.running.get(id, (None,))[0] == epoch:
-                call("POST", "/streams/release", {"server_id": NAME, "stream_ids": [id],
+                call("POST", "/streams/release", {"server_id": NAME, "stream_ids": [id], "epochs": [epoch],
                                                   "incarnation": self.incarnation, "reason": why})
                 print(f"give back {id}: {why}", flush=True)
             with self.lock:
@@ -280,13 +280,14 @@ class Worker:
             wait = min(longest, min(1.0, self.interval / 8) * 2 ** min(failures, 10))
             failures += 1
             self.leaving.wait(max(asked, wait * random.uniform(0.5, 1.0)))
-        held = sorted(self.assigned)
+        held = {id: stream["epoch"] for id, stream in sorted(self.assigned.items())}
         self.lose_all("this worker leaves")
         if self.incarnation is None:
             return
         try:  # the release says which life leaves: it is refused if a newer process lives
             if not BACK_IN:
-                call("POST", "/streams/release", {"server_id": NAME, "stream_ids": held,
+                call("POST", "/streams/release", {"server_id": NAME, "stream_ids": list(held),
+                                                  "epochs": list(held.values()),
                                                   "incarnation": self.incarnation})
             back = f"&back_in={urllib.parse.quote(BACK_IN)}" if BACK_IN else ""
             name = urllib.parse.quote(NAME, safe="")

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 
 use crate::actors::leadership::Identity;
 use crate::config::{Config, DatabaseUrl};
-use crate::domain::leadership::{JudgingSettings, NodeName, RunId};
+use crate::domain::leadership::{JudgingSettings, MemberSecret, NodeName, RunId};
 
 /// The name of a process, and how it is reached, from the settings and the port that was bound.
 pub(super) fn identity(config: &Config, bound: SocketAddr) -> Identity {
@@ -26,6 +26,7 @@ pub(super) fn identity(config: &Config, bound: SocketAddr) -> Identity {
                 .unwrap_or_else(|| format!("{}:{configured_port}", host_name())),
         ),
         run: RunId::new(fastrand::i64(1..1 << 53)),
+        secret: drawn_secret(),
         public_url: public_url.unwrap_or_else(|| format!("{}://{address}", scheme(config))),
         address,
     }
@@ -62,6 +63,17 @@ pub(super) fn judging_settings(config: &Config) -> JudgingSettings {
             duration(cluster.limits.take_over_after),
         ),
     ])
+}
+
+/// What the row gets as the members' secret if no leader has drawn one.
+fn drawn_secret() -> MemberSecret {
+    let mut bits = [0; 16];
+    let random = rustls::crypto::ring::default_provider().secure_random;
+    match random.fill(&mut bits) {
+        Ok(()) => MemberSecret::of_bits(u128::from_le_bytes(bits)),
+        // Without a secret no header of another orchestrator is heeded.
+        Err(_) => MemberSecret::default(),
+    }
 }
 
 fn host_name() -> String {

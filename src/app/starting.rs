@@ -25,6 +25,7 @@ use crate::actors::leadership::{CandidacyError, Candidate, ClusterView, Office};
 use crate::actors::start::Loaded;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
+use crate::domain::leadership::CarryLimits;
 use crate::domain::running_time::grace_for;
 use crate::domain::startup::{AfterFailure, DatabaseWait};
 use crate::domain::time::WallTime;
@@ -56,10 +57,11 @@ impl Starting {
         let view = ClusterView::new(me, config.cluster.failsafe, clock.clone())
             .judging_by(judging_settings(config));
         let keyring = Keyring::new(clock.clone(), config.access.is_required);
-        let gate = Gate::guarded(
+        let gate = Gate::carrying(
             view.clone(),
             phase(&clock, Awaited::Database, clock.wall()),
             keys::access(config, keyring.clone()),
+            carry_limits(config),
         );
         let read = config.server.tls.as_ref();
         if let Some(read) = read {
@@ -69,6 +71,7 @@ impl Starting {
             })?;
             gate.speak_tls(tls);
         }
+        actix::spawn(http::accompany(gate.clone()));
         let server = http::serve(listener, gate.clone()).map_err(|reason| StartError::System {
             what: "serve HTTP",
             reason,
@@ -206,6 +209,15 @@ impl Starting {
         tokio::time::sleep(WRITE_GRACE).await;
         self.http.stop(false).await;
     }
+}
+
+fn carry_limits(config: &Config) -> CarryLimits {
+    let cluster = &config.cluster.limits;
+    CarryLimits::new(
+        config.worker_limits.request_timeout,
+        cluster.renewal_interval,
+        cluster.statement_limit,
+    )
 }
 
 /// Returns the phase of a start that waits for something and goes on at once.

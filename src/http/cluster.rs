@@ -7,9 +7,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Seconds, Time, milliseconds, seconds};
+use super::member_headers::{MOMENT, moment_text};
 use super::problem::Problem;
 use crate::actors::leadership::{Cluster, ClusterView, Prover};
-use crate::domain::leadership::{LeadershipRow, Role, SeenMember, WalTimeline};
+use crate::domain::leadership::{
+    ECHO_HORIZON, LeaderMoment, LeadershipRow, Role, SeenMember, SteadyTime, WalTimeline,
+};
 
 /// Seconds after which a caller that found no proven leader asks again.
 const RETRY_SOON: &str = "1";
@@ -102,11 +105,16 @@ pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>
             who_leads(&view, &cluster)
         },
     };
+    let now = SteadyTime::new(view.clock().since_made());
+    let moment = moment_text(LeaderMoment::of(view.me().run, now));
     if leads {
-        HttpResponse::Ok().json(answer)
+        HttpResponse::Ok()
+            .insert_header((MOMENT, moment))
+            .json(answer)
     } else {
         HttpResponse::ServiceUnavailable()
             .insert_header((header::RETRY_AFTER, RETRY_SOON))
+            .insert_header((MOMENT, moment))
             .json(answer)
     }
 }
@@ -121,22 +129,62 @@ pub(super) struct StandbyReady {
     detail: String,
 }
 
-/// What a standby answers under every path that is not its own.
-pub(super) fn standby(view: &ClusterView, path: &str) -> HttpResponse {
-    let cluster = view.now();
-    let detail = who_leads(view, &cluster);
-    if path == "/ready" {
-        return HttpResponse::ServiceUnavailable()
-            .insert_header((header::RETRY_AFTER, RETRY_SOON))
-            .json(StandbyReady {
-                status: "standby",
-                timestamp: Time(view.clock().wall()),
-                role: cluster.role.as_str(),
-                led_by: cluster.leader.as_ref().map(|(row, _)| LedBy::from(row)),
-                detail,
-            });
-    }
+/// What a standby answers to a request that another orchestrator carried to it.
+pub(super) fn standby(view: &ClusterView) -> HttpResponse {
+    let detail = who_leads(view, &view.now());
     Problem::standby(format!("{detail} Send this request to the leader.")).error_response()
+}
+
+/// What a standby answers to `GET /ready`.
+pub(super) fn standby_ready(view: &ClusterView, is_ready: bool) -> HttpResponse {
+    let cluster = view.now();
+    let mut response = if is_ready {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::ServiceUnavailable()
+    };
+    if !is_ready {
+        response.insert_header((header::RETRY_AFTER, RETRY_SOON));
+    }
+    response.json(StandbyReady {
+        status: if is_ready { "ready" } else { "standby" },
+        timestamp: Time(view.clock().wall()),
+        role: cluster.role.as_str(),
+        led_by: cluster.leader.as_ref().map(|(row, _)| LedBy::from(row)),
+        detail: who_leads(view, &cluster),
+    })
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StandbyHealth {
+    status: &'static str,
+    timestamp: Time,
+    database: &'static str,
+    version: &'static str,
+    detail: String,
+}
+
+/// What a standby answers to `GET /health`.
+pub(super) fn standby_health(view: &ClusterView, is_healthy: bool) -> HttpResponse {
+    let heard = view.database_silent_for();
+    let mut response = if is_healthy {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::ServiceUnavailable()
+    };
+    if !is_healthy {
+        response.insert_header((header::RETRY_AFTER, RETRY_SOON));
+    }
+    response.json(StandbyHealth {
+        status: if is_healthy { "healthy" } else { "unhealthy" },
+        timestamp: Time(view.clock().wall()),
+        database: match heard {
+            Some(silence) if silence <= ECHO_HORIZON => "available",
+            Some(_) | None => "unavailable",
+        },
+        version: env!("CARGO_PKG_VERSION"),
+        detail: who_leads(view, &view.now()),
+    })
 }
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -1,13 +1,15 @@
 //! Decides which requests reach a handler: before the fleet is loaded, and while the program stops.
 //!
-//! | phase | `/livez` | `/ready` | `/leader`, `/cluster`, `/cluster/take-over`, `/logs`, `/settings`, `/whoami`, `/session`, `/openapi.json`, `/docs`, `/`, `/console/…` | `/metrics` | everything else, unknown routes included |
-//! | --- | --- | --- | --- | --- | --- |
-//! | starting | 200 | 503 `not_ready` | their handlers | of the process alone | 503 with `Retry-After` |
-//! | standby | 200 | 503 `standby`, with the leader | their handlers | of the process alone | 503 with `Retry-After` and the leader |
-//! | serving | 200 | 200 | their handlers | of the fleet too | its handler |
+//! | phase | `/livez` | `/ready` | `/health` | `/leader`, `/cluster`, `/cluster/take-over`, `/logs`, `/settings`, `/whoami`, `/session`, `/openapi.json`, `/docs`, `/`, `/console/…` | `/metrics` | everything else, unknown routes included |
+//! | --- | --- | --- | --- | --- | --- | --- |
+//! | starting | 200 | 503 `not_ready` | 503 | their handlers | of the process alone | 503 with `Retry-After` |
+//! | standby | 200 | 200 while a proven leader is reached, else 503 `standby` with the leader | 200 while heartbeats are answered | their handlers | of the process alone | carried to the leader (`forwarding`) |
+//! | serving | 200 | 200 | 200 | their handlers | of the fleet too | its handler |
 //!
-//! Never 404 while there is no fleet: workers stop all their streams when an answer says that they
-//! are unknown. A handler finds an [`AppState`] because requests reach it only in the phase
+//! A process that has stood by carries requests also while it takes over; those that wait are answered by
+//! itself once it serves. Never 404 while there is no fleet: workers stop all their streams when an answer says
+//! that they are unknown. A request that another orchestrator carries is never carried again: a receiver that
+//! does not lead answers 503. A handler finds an [`AppState`] because requests reach it only in the phase
 //! `serving`. The phase is replaced as a whole, so a server may go back and forth.
 //!
 //! The gate counts the requests that are under way. Once it closes, each answer ends its
@@ -15,49 +17,36 @@
 //! in the middle of a request does not delay the shutdown. When [`Gate::idle`] returns, every
 //! answer has been written, except where the client does not read.
 
-use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Extensions, Payload, ServiceRequest, ServiceResponse};
-use actix_web::error::PayloadError;
-use actix_web::http::ConnectionType;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::middleware::Next;
-use actix_web::web::{Bytes, Data};
-use actix_web::{Error, HttpMessage, HttpResponse, ResponseError};
-use futures_util::{Stream, StreamExt};
+use actix_web::{HttpResponse, ResponseError};
 use prometheus_client::registry::Registry;
 use tokio::sync::{Notify, watch};
 
 use super::access::Access;
 use super::answer::Time;
-use super::cluster;
 use super::connection::ClientLimits;
-use super::held_body::HeldBody;
+use super::forwarding::Forwarder;
 use super::own_figures;
 use super::problem::Problem;
 use super::setting_list::ShownSetting;
 use super::socket::Encryption;
-use super::state::AppState;
+use super::state::{AppState, HttpSettings};
 use super::status;
 use crate::actors::access::Keyring;
 use crate::actors::leadership::ClusterView;
 use crate::clock::Clock;
+use crate::domain::leadership::CarryLimits;
 use crate::domain::time::WallTime;
 use crate::tls::Tls;
 
 /// How long the body of a request may still take to arrive once the gate closes.
 const BODY_GRACE: Duration = Duration::from_secs(1);
-
-/// Bodies up to this size are written together with the head; longer ones in pieces.
-const WRITTEN_AT_ONCE: u64 = 32 * 1024;
 
 /// Which requests the program can answer at the moment.
 #[derive(Debug, Clone)]
@@ -105,7 +94,7 @@ impl Starting {
         }
     }
 
-    fn answer(&self, path: &str, clock: &Clock) -> HttpResponse {
+    pub(super) fn answer(&self, path: &str, clock: &Clock) -> HttpResponse {
         let wait = self.next_step_at.saturating_sub(clock.since_made());
         let retry_after = wait.as_secs() + 1;
         if path == "/ready" {
@@ -127,7 +116,6 @@ pub struct Gate {
 }
 
 struct Shared {
-    clock: Clock,
     cluster: ClusterView,
     limits: ClientLimits,
     access: Access,
@@ -135,6 +123,7 @@ struct Shared {
     phase: RwLock<Phase>,
     settings: RwLock<Vec<ShownSetting>>,
     closing: watch::Sender<bool>,
+    forwarder: Arc<Forwarder>,
     under_way: AtomicUsize,
     idle: Notify,
 }
@@ -153,20 +142,37 @@ impl From<AppState> for Gate {
         let limits = state.settings().client;
         let keyring = state.orchestrator().keyring().clone();
         let access = Access::new(keyring, Vec::new(), Vec::new());
-        Self::with_limits(cluster, Phase::Serving(state), limits, access)
+        Self::with_limits(
+            cluster,
+            Phase::Serving(state),
+            limits,
+            access,
+            usual_limits(),
+        )
     }
 }
 
 impl Gate {
-    /// A gate in a phase, with the usual limits for clients, where no caller needs a key.
+    /// A gate in a phase, with the usual limits, where no caller needs a key.
     pub fn new(cluster: ClusterView, phase: Phase) -> Self {
         let keyring = Keyring::new(cluster.clock().clone(), false);
-        Self::guarded(cluster, phase, Access::new(keyring, Vec::new(), Vec::new()))
+        let access = Access::new(keyring, Vec::new(), Vec::new());
+        Self::guarded(cluster, phase, access)
     }
 
     /// The same, with what callers are recognized by.
     pub fn guarded(cluster: ClusterView, phase: Phase, access: Access) -> Self {
-        Self::with_limits(cluster, phase, ClientLimits::default(), access)
+        Self::carrying(cluster, phase, access, usual_limits())
+    }
+
+    /// The same, which carries requests by these limits while it stands by.
+    pub fn carrying(
+        cluster: ClusterView,
+        phase: Phase,
+        access: Access,
+        carry: CarryLimits,
+    ) -> Self {
+        Self::with_limits(cluster, phase, ClientLimits::default(), access, carry)
     }
 
     fn with_limits(
@@ -174,11 +180,13 @@ impl Gate {
         phase: Phase,
         limits: ClientLimits,
         access: Access,
+        carry: CarryLimits,
     ) -> Self {
         let encryption = Arc::new(Encryption::new(cluster.clock().clone()));
+        let forwarder = Arc::new(Forwarder::new(cluster.clone(), carry));
+        note_phase(&forwarder, &phase);
         Self {
             shared: Arc::new(Shared {
-                clock: cluster.clock().clone(),
                 cluster,
                 limits,
                 access,
@@ -186,6 +194,7 @@ impl Gate {
                 phase: RwLock::new(phase),
                 settings: RwLock::default(),
                 closing: watch::Sender::new(false),
+                forwarder,
                 under_way: AtomicUsize::new(0),
                 idle: Notify::new(),
             }),
@@ -226,7 +235,19 @@ impl Gate {
     /// Replaces the phase; requests under way go on in the one they found.
     pub fn set(&self, phase: Phase) {
         let current = self.shared.phase.write();
-        *current.unwrap_or_else(PoisonError::into_inner) = phase;
+        let mut current = current.unwrap_or_else(PoisonError::into_inner);
+        note_phase(&self.shared.forwarder, &phase);
+        *current = phase;
+    }
+
+    /// Returns who leads, as this process knows it.
+    pub(super) fn cluster(&self) -> &ClusterView {
+        &self.shared.cluster
+    }
+
+    /// Returns what carried requests share.
+    pub(super) fn forwarder(&self) -> &Arc<Forwarder> {
+        &self.shared.forwarder
     }
 
     /// Returns the phase.
@@ -250,10 +271,11 @@ impl Gate {
     /// Begins to close: each answer ends its connection, and bodies have little time to arrive.
     pub fn close(&self) {
         self.shared.closing.send_replace(true);
+        self.shared.forwarder.close();
     }
 
     /// Returns whether it is closing.
-    fn is_closing(&self) -> bool {
+    pub(super) fn is_closing(&self) -> bool {
         *self.shared.closing.borrow()
     }
 
@@ -269,13 +291,14 @@ impl Gate {
         }
     }
 
-    fn enter(&self) -> UnderWay {
+    /// Counts a request that is under way.
+    pub(super) fn enter(&self) -> UnderWay {
         self.shared.under_way.fetch_add(1, Ordering::SeqCst);
         UnderWay(self.clone())
     }
 
     /// Returns when a body that has not arrived is no longer waited for.
-    fn end_of_patience(&self) -> Pin<Box<dyn Future<Output = ()>>> {
+    pub(super) fn end_of_patience(&self) -> Pin<Box<dyn Future<Output = ()>>> {
         let mut closing = self.shared.closing.subscribe();
         Box::pin(async move {
             if closing.wait_for(|is_closing| *is_closing).await.is_ok() {
@@ -288,7 +311,7 @@ impl Gate {
 }
 
 /// A request that is under way until this is dropped.
-struct UnderWay(Gate);
+pub(super) struct UnderWay(Gate);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -299,121 +322,17 @@ impl Drop for UnderWay {
     }
 }
 
-/// Middleware, the outermost: answers itself if the phase has no handler for a request.
-pub(super) async fn through_the_gate(
-    mut request: ServiceRequest,
-    next: Next<BoxBody>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let Some(gate) = request.app_data::<Gate>().cloned() else {
-        return next.call(request).await;
-    };
-    let under_way = gate.enter();
-    let mut data = Extensions::new();
-    data.insert(Data::new(gate.shared.cluster.clone()));
-    match gate.phase() {
-        Phase::Starting(_) | Phase::Standby if is_own_page(request.path()) => {}
-        Phase::Standby => {
-            let answer = cluster::standby(&gate.shared.cluster, request.path());
-            return Ok(finish(request.into_response(answer), &gate, under_way));
-        }
-        Phase::Starting(starting) => {
-            let answer = starting.answer(request.path(), &gate.shared.clock);
-            return Ok(finish(request.into_response(answer), &gate, under_way));
-        }
-        Phase::Serving(state) => {
-            data.insert(Data::new(state.orchestrator().prover().clone()));
-            data.insert(Data::new(state));
-        }
-    }
-    request.add_data_container(Rc::new(data));
-    let was_cut = limit_body(&mut request, &gate);
-    let mut answer = next.call(request).await?;
-    if was_cut.get() {
-        answer = answer.into_response(Problem::shutting_down().error_response());
-    }
-    Ok(finish(answer, &gate, under_way))
+/// The limits of a gate that was given none.
+fn usual_limits() -> CarryLimits {
+    let request = HttpSettings::default().worker_limits.request_timeout;
+    CarryLimits::new(request, Duration::from_millis(500), Duration::from_secs(1))
 }
 
-/// Returns whether an orchestrator answers a path for itself, also while another one leads.
-fn is_own_page(path: &str) -> bool {
-    matches!(
-        path,
-        "/" | "/livez"
-            | "/leader"
-            | "/cluster"
-            | "/cluster/take-over"
-            | "/metrics"
-            | "/logs"
-            | "/settings"
-            | "/whoami"
-            | "/session"
-            | "/openapi.json"
-            | "/docs"
-    ) || path.starts_with("/docs/")
-        || path.starts_with("/console/")
-}
-
-fn finish(
-    mut answer: ServiceResponse<BoxBody>,
-    gate: &Gate,
-    under_way: UnderWay,
-) -> ServiceResponse<BoxBody> {
-    if gate.is_closing() {
-        let head = answer.response_mut().head_mut();
-        head.set_connection_type(ConnectionType::Close);
-    }
-    match answer.response().body().size() {
-        BodySize::None => answer,
-        BodySize::Sized(size) if size <= WRITTEN_AT_ONCE => answer,
-        BodySize::Sized(_) | BodySize::Stream => {
-            answer.map_body(|_, body| BoxBody::new(HeldBody::new(body, under_way)))
-        }
-    }
-}
-
-/// Ends the body of a request that does not arrive while the gate closes; the flag says whether
-/// that happened.
-fn limit_body(request: &mut ServiceRequest, gate: &Gate) -> Rc<Cell<bool>> {
-    let was_cut = Rc::new(Cell::new(false));
-    match request.take_payload() {
-        Payload::None => {}
-        payload => request.set_payload(Payload::Stream {
-            payload: Box::pin(LimitedBody {
-                payload,
-                gate: gate.clone(),
-                end_of_patience: None,
-                was_cut: was_cut.clone(),
-            }),
-        }),
-    }
-    was_cut
-}
-
-struct LimitedBody {
-    payload: Payload,
-    gate: Gate,
-    /// Created on the first wait: most bodies arrive with their head.
-    end_of_patience: Option<Pin<Box<dyn Future<Output = ()>>>>,
-    was_cut: Rc<Cell<bool>>,
-}
-
-impl Stream for LimitedBody {
-    type Item = Result<Bytes, PayloadError>;
-
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Poll::Ready(piece) = self.payload.poll_next_unpin(cx) {
-            return Poll::Ready(piece);
-        }
-        let Self {
-            gate,
-            end_of_patience,
-            was_cut,
-            ..
-        } = &mut *self;
-        let over = end_of_patience.get_or_insert_with(|| gate.end_of_patience());
-        over.as_mut().poll(cx).map(|()| {
-            was_cut.set(true);
-            Some(Err(PayloadError::Incomplete(None)))
-        })
+fn note_phase(forwarder: &Forwarder, phase: &Phase) {
+    match phase {
+        Phase::Starting(_) => {}
+        Phase::Standby => forwarder.stand_by(),
+        // The requests that wait see the phase once they wake, because the caller holds its lock.
+        Phase::Serving(_) => forwarder.lead(),
     }
 }

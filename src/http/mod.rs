@@ -13,7 +13,8 @@
 //! `alerts`, `patterns`, `status`. `requests` has a struct for every body; `body` and `params` read
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
-//! way. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
+//! way; `passage` leads requests through it. `forwarding` carries requests to the leader while this process stands by, `leader_watch` asks that
+//! leader, and `member_headers` has the headers between the two. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
 //! none. `cluster`, `logs` and `shown_settings` have the pages that a standby answers too, `docs` those
 //! about the API, `console` those for people, and `description` describes each route. `pieces` writes long lists while the
 //! client reads them, `connection` bounds every wait on a client, `socket` speaks TLS, `server` runs it all.
@@ -43,6 +44,7 @@ mod exposition;
 mod figures;
 mod fleet_table;
 mod follow;
+mod forwarding;
 mod gate;
 mod gauges;
 mod health;
@@ -52,13 +54,16 @@ mod instance_series;
 mod instances;
 mod kept;
 mod keys;
+mod leader_watch;
 mod logs;
 mod long_poll;
 mod measuring;
+mod member_headers;
 mod moves;
 mod own_figures;
 mod panics;
 mod params;
+mod passage;
 mod patterns;
 mod pieces;
 mod planned;
@@ -92,6 +97,7 @@ pub use connection::ClientLimits;
 pub use console::console_file;
 pub use description::api_description;
 pub use gate::{Awaited, Gate, Phase, Starting};
+pub use leader_watch::accompany;
 pub use problem::{FieldError, Problem};
 pub use route_table::{Contract, Parameters, Route, configure, markdown_route_table, route_table};
 pub use server::{app, bind, serve};

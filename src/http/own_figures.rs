@@ -15,6 +15,7 @@ use prometheus_client::registry::Registry;
 use rustix::process::Resource;
 
 use super::cluster_figures::ClusterFigures;
+use super::forwarding::ForwardingFigures;
 use super::socket::Encryption;
 use crate::logging;
 use crate::tls::Tls;
@@ -30,6 +31,7 @@ pub(super) fn register(registry: &mut Registry, cluster: ClusterFigures) -> Gaug
     registry.register_collector(Box::new(cluster));
     registry.register_collector(Box::new(ProcessFigures));
     registry.register_collector(Box::new(LogFigures));
+    registry.register_collector(Box::new(ForwardingFigures));
     let registry = registry.sub_registry_with_prefix("orchestrator");
     let build: Family<[(&str, &str); 2], Gauge> = Family::default();
     let (version, revision) = (
@@ -45,7 +47,7 @@ pub(super) fn register(registry: &mut Registry, cluster: ClusterFigures) -> Gaug
     let ready = Gauge::default();
     registry.register(
         "ready",
-        "Whether this process wants traffic: 0 on a standby, while the fleet is loaded and during the shutdown",
+        "Whether this process leads and wants traffic: 0 on a standby, while the fleet is loaded and during the shutdown",
         ready.clone(),
     );
     ready

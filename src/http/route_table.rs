@@ -90,7 +90,7 @@ static ROUTES: &[Route] = routes![
     Classic Told Work POST "/streams/assign" [Ignored] workers::assign,
         "Assigns streams to the instance that requests them.";
     Classic Told Work POST "/streams/release" [Ignored] workers::release,
-        "Returns streams of an instance; the optional `reason` is shown to operators.";
+        "Returns streams of an instance; `epochs` says under which epochs it had them. The optional `reason` is shown to operators.";
     Classic Shown View GET "/streams/assignments" [Read] assignments::list,
         "Lists the assignments: which instance runs which stream; pages by `limit` and `after`.";
     Current Ordered Operate POST "/streams" [Read] streams::save,
@@ -252,7 +252,7 @@ static ROUTES: &[Route] = routes![
     Classic Own Public GET "/health" [Ignored] status::health,
         "200 as long as heartbeats are answered, with or without database.";
     Classic Own Public GET "/ready" [Ignored] status::ready,
-        "200 while traffic is welcome, 503 before and after.";
+        "200 while traffic is welcome, also on a standby that reaches a proven leader; 503 before and after.";
     Current Own Public GET "/livez" [Ignored] status::livez,
         "200 while the process runs.";
     Current Own View GET "/metrics" [None] status::metrics,

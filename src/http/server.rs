@@ -16,10 +16,12 @@ use tokio::net::TcpStream;
 use super::connection::tell_the_connection;
 use super::description;
 use super::docs::Description;
-use super::gate::{Gate, through_the_gate};
+use super::forwarding::LeaderClient;
+use super::gate::Gate;
 use super::identify::identify;
 use super::measuring::measure;
 use super::panics::answer_panics;
+use super::passage::through_the_gate;
 use super::retry::name_the_next_probe;
 use super::route_table::configure;
 use super::socket::{Entrance, Socket};
@@ -70,6 +72,7 @@ pub fn app(
         .app_data(gate.access().clone())
         .app_data(Data::from(gate.encryption()))
         .app_data(gate)
+        .app_data(LeaderClient::default())
         .app_data(Data::new(Description(description::page)))
         .wrap(middleware::from_fn(withhold_without_proof))
         .wrap(middleware::from_fn(name_the_next_probe))

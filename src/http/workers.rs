@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::web::{Data, Json};
+use actix_web::{HttpMessage, HttpRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -10,6 +11,7 @@ use super::access::Sender;
 use super::answer::{Seconds, Time, seconds, whole_url};
 use super::body::Body;
 use super::cluster::orchestrators;
+use super::member_headers::Carriage;
 use super::problem::Problem;
 use super::requests::{AssignRequest, HeartbeatRequest, RegisterRequest, ReleaseRequest};
 use super::state::{AppState, Load};
@@ -137,6 +139,7 @@ impl AssignLine {
 pub(super) async fn heartbeat(
     state: Data<AppState>,
     sender: Sender,
+    request: HttpRequest,
     body: Body,
 ) -> Result<Json<BeatAnswer>, Problem> {
     let orchestrator = state.orchestrator();
@@ -144,8 +147,11 @@ pub(super) async fn heartbeat(
         let telemetry = orchestrator.telemetry();
         telemetry.count_heartbeat(BeatResult::Malformed, 1);
     });
-    let heartbeat = Heartbeat::from(read?);
+    let mut heartbeat = Heartbeat::from(read?);
     sender.may_act_for(&heartbeat.id)?;
+    if let Some(carriage) = request.extensions().get::<Carriage>() {
+        heartbeat.age = carriage.age;
+    }
     let outcome = orchestrator.heartbeat(heartbeat).await?;
     let prover = orchestrator.prover();
     Ok(Json(BeatAnswer::new(

@@ -409,6 +409,7 @@ async fn a_broken_invariant_is_an_alert_until_a_later_check_holds() {
     );
     // What is written anew agrees again.
     let release = ReleaseStreams {
+        epochs: None,
         id: "i0".into(),
         incarnation: None,
         streams: vec![StreamId::new(1), StreamId::new(2)],
@@ -441,6 +442,7 @@ async fn a_check_that_somebody_asks_for_opens_and_closes_the_alert_too() {
     assert!(open(&rig).await.contains(&broken));
     rig.store.set_outage(None);
     let release = ReleaseStreams {
+        epochs: None,
         id: "i0".into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],

@@ -221,8 +221,14 @@ async fn registering_anew_lets_go() {
     let rig = fleet().await;
     try_move(&rig, [1, 4], Some("b")).await.unwrap();
     rig.register("a", 4).await;
-    assert_eq!(rig.held("b").await, [1, 4]);
+    assert_eq!(
+        rig.held("b").await,
+        [4],
+        "nobody has heard of the new life yet"
+    );
     assert_eq!(streams_told(&rig, "a").await, [2, 3]);
+    beat(&rig, "a", AssignmentVersion::new(0), None).await;
+    assert_eq!(rig.held("b").await, [1, 4]);
     rig.invariants_hold().await;
 }
 

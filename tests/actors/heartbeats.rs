@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use resilient_orchestrator::actors::heartbeat_log::AskHistory;
+use resilient_orchestrator::domain::heartbeat::Heartbeat;
+use resilient_orchestrator::domain::ids::Incarnation;
 use resilient_orchestrator::domain::time::WallTime;
 
 use crate::faults::Outage;
@@ -146,4 +148,48 @@ async fn metrics_the_store_refuses_hold_up_no_others() {
     );
     rig.store.set_outage(None);
     assert_eq!(history(&rig).await, (1, true));
+}
+
+/// A heartbeat that another orchestrator held for a while counts for silence from when that heard it, and for a
+/// lease from its arrival.
+#[actix::test]
+async fn the_age_of_a_carried_heartbeat_counts_for_silence_alone() {
+    let rig = Rig::start().await;
+    let registered = rig.register("a", 1).await;
+    pass(100.0).await;
+    let age = Duration::from_secs(40);
+    let carried = Heartbeat {
+        incarnation: Some(registered.instance.incarnation),
+        age,
+        ..Heartbeat::of("a".into())
+    };
+    let (arrived, at) = (rig.clock.now(), rig.clock.wall());
+    let outcome = rig.orchestrator.heartbeat(carried).await.unwrap();
+    let entry = rig.entry("a");
+    assert_eq!(entry.last_beat(), arrived - age);
+    assert_eq!(entry.last_beat_wall(), at - age);
+    let lease = outcome.granted.unwrap().lease;
+    assert!(entry.granted_until().unwrap() >= arrived + lease);
+}
+
+#[actix::test]
+async fn an_echoed_heartbeat_counts_for_the_silence_of_its_life_and_for_nothing_else() {
+    let rig = Rig::start().await;
+    let registered = rig.register("a", 1).await;
+    let life = registered.instance.incarnation;
+    pass(100.0).await;
+    let entry = rig.entry("a");
+    let before = entry.last_beat();
+    let (now, age) = (rig.clock.now(), Duration::from_secs(5));
+    let other = Incarnation::new(life.get() + 1);
+    rig.orchestrator.echoed(&"a".into(), Some(other), age);
+    rig.orchestrator.echoed(&"nobody".into(), None, age);
+    assert_eq!(entry.last_beat(), before);
+    rig.orchestrator.echoed(&"a".into(), Some(life), age);
+    assert_eq!(entry.last_beat(), now - age);
+    // One that is older than what is known changes nothing.
+    let older = Duration::from_secs(50);
+    rig.orchestrator.echoed(&"a".into(), None, older);
+    assert_eq!(entry.last_beat(), now - age);
+    assert_eq!(entry.granted_until(), None);
 }

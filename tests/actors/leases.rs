@@ -147,6 +147,7 @@ async fn what_is_released_by_hand_moves_at_once_and_the_rest_with_the_lease() {
     let rig = fleet().await;
     fail(&rig).await;
     let release = ReleaseStreams {
+        epochs: None,
         id: "a".into(),
         incarnation: Some(rig.entry("a").standing().incarnation),
         streams: vec![StreamId::new(2)],
@@ -508,6 +509,7 @@ async fn take_out(rig: &Rig) {
 /// The worker of `a` gives one stream back by itself.
 async fn release(rig: &Rig, stream: i64) {
     let release = ReleaseStreams {
+        epochs: None,
         id: "a".into(),
         incarnation: Some(rig.entry("a").standing().incarnation),
         streams: vec![StreamId::new(stream)],

@@ -55,6 +55,7 @@ fn version(rig: &Rig) -> i64 {
 
 async fn release(rig: &Rig, stream: i64) {
     let release = ReleaseStreams {
+        epochs: None,
         id: "a".into(),
         incarnation: None,
         streams: vec![StreamId::new(stream)],

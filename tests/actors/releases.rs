@@ -239,6 +239,7 @@ async fn a_stream_that_runs_elsewhere_or_was_never_owned_is_one_alert() {
     let rig = fleet().await;
     // 1 is given back and taken by `b`; 6 may overlap, and is disabled at once; 77 does not exist.
     let give_back = resilient_orchestrator::domain::commands::ReleaseStreams {
+        epochs: None,
         id: "a".into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],

@@ -44,6 +44,7 @@ async fn bounce(rig: &Rig) -> String {
 async fn give_back(rig: &Rig, reason: Option<&str>) -> String {
     let owner = owner(rig).await.expect("somebody owns it");
     let release = ReleaseStreams {
+        epochs: None,
         id: owner.as_str().into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],
@@ -242,6 +243,7 @@ async fn a_return_whose_save_is_undone_is_none() {
     let rig = filled_by(&["a", "b"]).await;
     rig.store.script_saves([Fault::Unavailable]);
     let release = ReleaseStreams {
+        epochs: None,
         id: owner(&rig).await.unwrap().as_str().into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],

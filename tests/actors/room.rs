@@ -37,6 +37,7 @@ async fn by_a_registration() {
 async fn by_a_release() {
     let rig = one_orphan().await;
     let release = ReleaseStreams {
+        epochs: None,
         id: "full".into(),
         incarnation: None,
         streams: vec![StreamId::new(1)],

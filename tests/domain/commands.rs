@@ -121,6 +121,7 @@ impl World {
 
     fn release(&mut self, id: &str, streams: &[i64]) -> Released {
         self.run(ReleaseStreams {
+            epochs: None,
             id: id.into(),
             incarnation: None,
             streams: ids(streams),
@@ -169,6 +170,7 @@ impl World {
 
     fn confirm(&mut self, id: &str, version: Option<i64>, streams: &[i64]) -> Confirmed {
         self.run(ConfirmDelivery {
+            names_life: false,
             id: id.into(),
             incarnation: self.life(id),
             version: version.map(AssignmentVersion::new),
@@ -705,6 +707,7 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
             requested: 1
         },
         ReleaseStreams {
+            epochs: None,
             id: id.clone(),
             incarnation: None,
             streams: vec![],
@@ -733,6 +736,7 @@ fn an_unknown_instance_is_refused_by_every_command_about_one() {
             flaps: 0
         },
         ConfirmDelivery {
+            names_life: false,
             id: id.clone(),
             incarnation,
             version: None,

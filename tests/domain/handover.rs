@@ -9,13 +9,15 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::commands::{
     AbandonHandovers, AgreeLease, AssignOutcome, AssignStreams, Command, ConfirmDelivery,
-    DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance, Rejection, Relocation,
-    Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved, WithdrawLease,
+    DeleteStream, MoveStreams, OpenIncident, Opening, RecoverInstance, Rejection, ReleaseStreams,
+    Relocation, Removal, RemoveInstance, SaveStreams, StreamSpec, StreamsSaved, WithdrawLease,
 };
 use resilient_orchestrator::domain::fleet::Standing;
 use resilient_orchestrator::domain::fleet::{Fleet, InstanceSlot, Scoring};
 use resilient_orchestrator::domain::handover::HandoverMode;
-use resilient_orchestrator::domain::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
+use resilient_orchestrator::domain::ids::{
+    AssignmentVersion, Epoch, Incarnation, InstanceId, StreamId,
+};
 use resilient_orchestrator::domain::incident::FailureCause;
 use resilient_orchestrator::domain::invariants::check_fleet;
 use resilient_orchestrator::domain::lease::{LeaseOver, lease};
@@ -112,9 +114,21 @@ impl World {
     /// A heartbeat with the newest version, and what its worker runs.
     fn beat(&mut self, id: &str, running: &[StreamId]) {
         self.run(ConfirmDelivery {
+            names_life: false,
             id: id.into(),
             incarnation: self.life(id),
             version: Some(self.version(id)),
+            running: Some(running.to_vec()),
+        });
+    }
+
+    /// A heartbeat of a process that has no version yet, and says what it runs.
+    fn first_beat(&mut self, id: &str, names_life: bool, running: &[StreamId]) {
+        self.run(ConfirmDelivery {
+            names_life,
+            id: id.into(),
+            incarnation: self.life(id),
+            version: Some(AssignmentVersion::new(0)),
             running: Some(running.to_vec()),
         });
     }
@@ -294,6 +308,59 @@ fn who_registers_anew_while_it_is_removed_stays() {
     assert_eq!(world.owner(), "a");
 }
 
+/// A registration may have been on its way for long: the process that sent it may be gone, and the one before
+/// may still run the stream.
+#[test]
+fn a_registration_leaves_a_stream_with_its_leased_owner_until_a_heartbeat_names_the_new_life() {
+    let mut world = World::new(HandoverMode::Exclusive);
+    world.beat("a", &[STREAM]);
+    world.move_to("b");
+    world.register("a");
+    assert_eq!(world.owner(), "a");
+    // A heartbeat that does not name the life says nothing about it.
+    world.first_beat("a", false, &[]);
+    assert_eq!(world.owner(), "a");
+    // Nor does one that runs the stream.
+    world.first_beat("a", true, &[STREAM]);
+    assert_eq!(world.owner(), "a");
+    world.first_beat("a", true, &[]);
+    assert_eq!(world.owner(), "b");
+}
+
+#[test]
+fn a_registration_of_a_classic_owner_lets_its_streams_go_at_once() {
+    let mut world = World::new(HandoverMode::Exclusive);
+    world.beat("a", &[STREAM]);
+    world.move_to("b");
+    world.run(AgreeLease {
+        id: "a".into(),
+        incarnation: world.life("a"),
+        lease: None,
+    });
+    world.register("a");
+    assert_eq!(world.owner(), "b");
+}
+
+#[test]
+fn a_release_of_a_stream_that_was_assigned_again_since_is_passed_over() {
+    let mut world = World::new(HandoverMode::Exclusive);
+    let epoch = world.assignment().epoch;
+    let release = |world: &World, epochs: Option<Vec<Epoch>>| ReleaseStreams {
+        id: "a".into(),
+        incarnation: Some(world.life("a")),
+        streams: vec![STREAM],
+        epochs,
+        reason: None,
+    };
+    let older = Epoch::new(epoch.get() - 1);
+    let late = world.run(release(&world, Some(vec![older])));
+    assert_eq!(late.0, []);
+    assert_eq!(world.owner(), "a");
+    let meant = world.run(release(&world, Some(vec![epoch])));
+    assert_eq!(meant.0.len(), 1);
+    assert!(world.place().assignment().is_none());
+}
+
 #[test]
 fn who_asks_for_streams_before_it_beats_ends_the_overlap_all_the_same() {
     let mut world = World::new(HandoverMode::Overlap);
@@ -407,6 +474,8 @@ fn a_deleted_stream_is_forgotten_when_nobody_runs_it() {
         let mut world = World::new(handoff);
         world.delete();
         world.register("a");
+        assert!(world.is_remembered(), "the process before may live");
+        world.first_beat("a", true, &[]);
         assert!(!world.is_remembered(), "the new process runs nothing");
 
         let mut world = World::new(handoff);

@@ -500,7 +500,7 @@ impl World {
                 let reply = reply.expect("registering is never refused");
                 let slot = self.ledger.draft().instance(&name(who)).unwrap();
                 assert_eq!(&reply.instance, slot.instance().as_ref());
-                assert!(reply.assigned_streams().iter().eq(slot.held()));
+                assert_eq!(reply.assigned_streams(), slot.to_run());
             }
             Step::Remove { who } => {
                 let Some(seen) = self.ledger.draft().instance(&name(who)).map(Standing::of) else {
@@ -579,6 +579,7 @@ impl World {
                 let incarnation = self.life(who, life);
                 let streams = streams.into_iter().map(StreamId::new).collect();
                 let _ = self.decide(&ReleaseStreams {
+                    epochs: None,
                     id: name(who),
                     incarnation,
                     streams,
@@ -610,6 +611,7 @@ impl World {
                 let slot = self.ledger.draft().instance(&name(who));
                 let lets_go = slot.is_some_and(|slot| !slot.releasing().is_empty());
                 let _ = self.decide(&ConfirmDelivery {
+                    names_life: version_back.is_some(),
                     id: name(who),
                     incarnation: any_life(self.life(who, Life::Current)),
                     version: version_back.map(|back| AssignmentVersion::new(current - back)),

@@ -15,8 +15,8 @@ use resilient_orchestrator::actors::leadership::{ClusterView, Identity, Office};
 use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
-    Authority, Claim, ClaimRight, JudgingSettings, LeadershipLimits, Needed, NodeName, RunId,
-    SchemaVersion, SteadyTime, Verdict,
+    Authority, Claim, ClaimRight, JudgingSettings, LeadershipLimits, MemberSecret, Needed,
+    NodeName, RunId, SchemaVersion, SteadyTime, Verdict,
 };
 use resilient_orchestrator::http::{HttpSettings, route_table};
 use resilient_orchestrator::store::{Leadership, Member, MemoryStore, TakeOver};
@@ -51,6 +51,7 @@ async fn led() -> (World, Arc<Cable>) {
         run: RUN,
         address: String::new(),
         public_url: String::new(),
+        secret: MemberSecret::default(),
         since: crate::support_http::NEW_YEAR,
         seen_term: row.term,
         seen_beat: row.beat,
@@ -64,6 +65,7 @@ async fn led() -> (World, Arc<Cable>) {
         run: RUN,
         address: String::new(),
         public_url: String::new(),
+        secret: MemberSecret::default(),
     };
     let clock = VirtualTime::starting_at(crate::support_http::NEW_YEAR).clock();
     let view = ClusterView::new(me, Duration::from_secs(3_600), clock);

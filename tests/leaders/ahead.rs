@@ -7,7 +7,7 @@ use resilient_orchestrator::actors::leadership::{Candidate, ClusterView, Identit
 use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, JudgingSettings, NodeName, RunId, SchemaVersion,
+    AdmissionStep, Claim, ClaimRight, JudgingSettings, MemberSecret, NodeName, RunId, SchemaVersion,
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{Guard, Leadership, Member, MemoryStore, Store, TakeOver};
@@ -63,6 +63,7 @@ impl Ground {
             run: LEADER,
             address: "a".to_owned(),
             public_url: "http://a".to_owned(),
+            secret: MemberSecret::default(),
             since: WallTime::default(),
             seen_term: look.row.term,
             seen_beat: look.row.beat,
@@ -78,6 +79,7 @@ impl Ground {
             run: STANDBY,
             address: "b".to_owned(),
             public_url: "http://b".to_owned(),
+            secret: MemberSecret::default(),
         };
         let admit = AdmissionStep::Admit(me.node.clone(), STANDBY);
         let admitted = database.admit(taken.guard.term, LEADER, &admit).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use resilient_orchestrator::actors::leadership::{Candidate, ClusterView, Identity, Won};
 use resilient_orchestrator::clock::testing::VirtualTime;
-use resilient_orchestrator::domain::leadership::{NodeName, RunId, SteadyTime};
+use resilient_orchestrator::domain::leadership::{MemberSecret, NodeName, RunId, SteadyTime};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{Leadership, MemoryStore};
 use tokio::time::advance;
@@ -35,6 +35,7 @@ async fn a_take_over_in_doubt_proves_nothing_after_it_was_sent() {
                 run: RunId::new(7),
                 address: "node-0".to_owned(),
                 public_url: String::new(),
+                secret: MemberSecret::default(),
             };
             let view = ClusterView::new(me, Duration::from_secs(40), clock.clone());
             let (database, truth) = (MemoryStore::new(), Truth::default());

@@ -15,7 +15,7 @@ use resilient_orchestrator::actors::start::{Loaded, Placement, SystemSettings, s
 use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::ids::Term;
-use resilient_orchestrator::domain::leadership::{AddressAnswer, NodeName, RunId};
+use resilient_orchestrator::domain::leadership::{AddressAnswer, MemberSecret, NodeName, RunId};
 use resilient_orchestrator::domain::settings::{
     BalanceSettings, BreakerSettings, QuarantineSettings,
 };
@@ -102,6 +102,7 @@ impl World {
             run: RunId::new(self.rng.i64(1..1 << 53)),
             address: node.name.as_str().to_owned(),
             public_url: format!("http://{}", node.name.as_str()),
+            secret: MemberSecret::of_bits(self.rng.u128(..)),
         };
         let store = FaultyStore::over(self.database.clone(), self.clock.clock(), self.rng.u64(..));
         if self.scene.breaks(Mutation::ForgetsLeases) {

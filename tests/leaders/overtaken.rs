@@ -10,7 +10,7 @@ use resilient_orchestrator::actors::telemetry::Telemetry;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::heartbeat::Heartbeat;
 use resilient_orchestrator::domain::ids::Term;
-use resilient_orchestrator::domain::leadership::{NodeName, RunId};
+use resilient_orchestrator::domain::leadership::{MemberSecret, NodeName, RunId};
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{Leadership, MemoryStore};
 use tokio::time::sleep;
@@ -32,6 +32,7 @@ fn being_alone_proves_nothing_once_a_worker_has_named_a_higher_term() {
             run: RunId::new(7),
             address: "node-0".to_owned(),
             public_url: String::new(),
+            secret: MemberSecret::default(),
         };
         let limits = leadership_limits();
         let view = ClusterView::new(me, HORIZON, clock.clone());

@@ -180,6 +180,7 @@ async fn handle(
         Request::Release {
             incarnation,
             streams,
+            epochs,
             reason,
         } => {
             let incarnation = Some(Incarnation::new(incarnation));
@@ -188,6 +189,7 @@ async fn handle(
                 .sign_of_life(id, incarnation)
                 .map_err(rejected)?;
             let command = ReleaseStreams {
+                epochs: Some(epochs.into_iter().map(Epoch::new).collect()),
                 id: id.clone(),
                 incarnation,
                 streams: streams.into_iter().map(StreamId::new).collect(),

@@ -231,7 +231,7 @@ fn two_units_that_restart_by_themselves_do_not_depose_each_other() {
 }
 
 #[test]
-fn a_standby_answers_503_and_says_who_leads() {
+fn a_standby_answers_everybody_by_proxy_and_says_who_leads() {
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let mut leader = orchestrator(folder.path(), &url, "a", &[]);
@@ -240,25 +240,31 @@ fn a_standby_answers_503_and_says_who_leads() {
     let mut standby = orchestrator(folder.path(), &url, "b", &[]);
     standby.wait_for_line("standby");
     assert_eq!(standby.get("/livez").0, 200);
-    for path in [
-        "/ready",
-        "/leader",
-        "/status",
-        "/instances/w1",
-        "/instances/nobody",
-    ] {
-        let (status, answer) = standby.get(path);
-        assert_eq!(status, 503, "{path}: {answer}");
+    until("the standby reaches the leader", || {
+        (standby.try_get("/ready")?.0 == 200).then_some(())
+    });
+    let (status, answer) = standby.get("/leader");
+    assert_eq!(status, 503, "{answer}");
+    for path in ["/ready", "/leader"] {
+        let (_, answer) = standby.get(path);
         assert!(answer.to_string().contains("`a`"), "{path}: {answer}");
     }
-    for path in [
-        "/heartbeat",
-        "/register",
-        "/streams/assign",
-        "/no/such/route",
+    for (path, expected) in [
+        ("/status", 200),
+        ("/instances/w1", 200),
+        ("/instances/nobody", 404),
+    ] {
+        let (status, answer) = standby.get(path);
+        assert_eq!(status, expected, "{path}: {answer}");
+    }
+    for (path, expected) in [
+        ("/heartbeat", 422),
+        ("/register", 422),
+        ("/streams/assign", 200),
+        ("/no/such/route", 404),
     ] {
         let (status, answer) = standby.post(path, &json!({"server_id": "w1"}));
-        assert_eq!(status, 503, "{path}: {answer}");
+        assert_eq!(status, expected, "{path}: {answer}");
     }
     let (status, cluster) = standby.get("/cluster");
     assert_eq!(status, 200);

@@ -15,6 +15,7 @@ mod logs;
 mod outage;
 mod patience;
 mod prometheus;
+mod proxied;
 mod reload;
 mod restart;
 mod stall;

@@ -68,17 +68,21 @@ pub(crate) async fn serve(link: Link, request: Request) -> Option<Answer> {
         Request::Release {
             incarnation,
             streams,
+            epochs,
             reason,
         } => {
             let incarnation = Incarnation::new(incarnation);
+            let streams = (streams, epochs);
             release(link.id(), &orchestrator, incarnation, streams, reason).await
         }
         Request::Leave {
             incarnation,
             streams,
+            epochs,
             ..
         } => {
             let incarnation = Incarnation::new(incarnation);
+            let streams = (streams, epochs);
             leave(link.id(), &orchestrator, incarnation, streams).await
         }
     };
@@ -217,7 +221,7 @@ async fn release(
     id: InstanceId,
     orchestrator: &Orchestrator,
     incarnation: Incarnation,
-    streams: Vec<i64>,
+    (streams, epochs): (Vec<i64>, Vec<i64>),
     reason: Option<String>,
 ) -> Result<Answer, Refusal> {
     orchestrator
@@ -230,6 +234,7 @@ async fn release(
         });
     }
     let command = ReleaseStreams {
+        epochs: Some(epochs.into_iter().map(Epoch::new).collect()),
         id,
         incarnation: Some(incarnation),
         streams: streams.into_iter().map(StreamId::new).collect(),
@@ -243,7 +248,7 @@ async fn leave(
     id: InstanceId,
     orchestrator: &Orchestrator,
     incarnation: Incarnation,
-    streams: Vec<i64>,
+    streams: (Vec<i64>, Vec<i64>),
 ) -> Result<Answer, Refusal> {
     let released = release(id.clone(), orchestrator, incarnation, streams, None).await?;
     if released != Answer::Released {

@@ -332,6 +332,7 @@ impl Link {
             let id = link.id();
             orchestrator.sign_of_life(&id, None).ok()?;
             let command = ReleaseStreams {
+                epochs: None,
                 id,
                 incarnation: None,
                 streams: vec![StreamId::new(stream)],

@@ -179,6 +179,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
         }
         Step::Release { who, ref ids } => {
             let command = ReleaseStreams {
+                epochs: None,
                 id: name(who),
                 incarnation: None,
                 streams: ids.iter().copied().map(stream).collect(),
@@ -189,6 +190,7 @@ fn take(ledger: &mut Ledger, known: &mut BTreeMap<InstanceId, Incarnation>, step
         Step::Confirm { who, version } => {
             let (id, incarnation) = current(ledger, who);
             let command = ConfirmDelivery {
+                names_life: false,
                 id,
                 incarnation,
                 version: Some(AssignmentVersion::new(version)),

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::ids::{Epoch, Term, Version};
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, JudgingSettings, LeadershipRow, MemberRow, NodeName,
-    RowState, RunId, SchemaVersion,
+    AdmissionStep, Claim, ClaimRight, JudgingSettings, LeadershipRow, MemberRow, MemberSecret,
+    NodeName, RowState, RunId, SchemaVersion,
 };
 use resilient_orchestrator::store::{
     Guard, Identity, Leadership, Look, Member, MemoryStore, OnProgress, Origin, PostgresLeadership,
@@ -145,6 +145,7 @@ fn claim(who: &Identity, row: &LeadershipRow) -> Claim {
         run: who.run,
         address: format!("{}:8001", who.node),
         public_url: format!("http://{}", who.node),
+        secret: MemberSecret::new(format!("of {}", who.node)),
         since: at(7),
         seen_term: row.term,
         seen_beat: row.beat,
@@ -190,6 +191,7 @@ async fn the_first_process_takes_the_term_at_once(world: World) {
         successor: None,
         address: "a:8001".to_owned(),
         public_url: "http://a".to_owned(),
+        secret: MemberSecret::new("of a"),
         since: at(7),
         version: guard.version,
     };

@@ -105,13 +105,15 @@ impl Wire {
             Request::Release {
                 incarnation,
                 streams,
+                epochs,
                 reason,
-            } => self.release(*incarnation, streams, reason.as_deref(), limit),
+            } => self.release(*incarnation, (streams, epochs), reason.as_deref(), limit),
             Request::Leave {
                 incarnation,
                 streams,
+                epochs,
                 back_in: None,
-            } => self.leave(*incarnation, streams, limit),
+            } => self.leave(*incarnation, (streams, epochs), limit),
             Request::Leave {
                 incarnation,
                 back_in: Some(back_in),
@@ -251,12 +253,14 @@ impl Wire {
     fn release(
         &self,
         incarnation: i64,
-        streams: &[StreamId],
+        (streams, epochs): (&[StreamId], &[i64]),
         reason: Option<&str>,
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
         let id = &self.registration.server_id;
-        let mut body = json!({"server_id": id, "incarnation": incarnation, "stream_ids": streams});
+        let mut body = json!({
+            "server_id": id, "incarnation": incarnation, "stream_ids": streams, "epochs": epochs,
+        });
         if let Some(reason) = reason {
             body["reason"] = json!(reason);
         }
@@ -269,7 +273,7 @@ impl Wire {
     fn leave(
         &self,
         incarnation: i64,
-        streams: &[StreamId],
+        streams: (&[StreamId], &[i64]),
         limit: Duration,
     ) -> Result<Outcome, ureq::Error> {
         let (released, why) = self.release(incarnation, streams, None, limit)?;

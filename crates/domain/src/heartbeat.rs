@@ -4,6 +4,7 @@
 //! and streams are compared with what is saved: by `lease/`, `reconciliation/` and `release_watch/`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +34,9 @@ pub struct Heartbeat {
     pub term: Option<Term>,
     /// Whether the worker's lease has lapsed and it wants to run its set again.
     pub resuming: bool,
+    /// How long another orchestrator held it. It counts for silence only: a lease that is granted on the
+    /// heartbeat counts from its arrival here.
+    pub age: Duration,
 }
 
 impl Heartbeat {
@@ -48,6 +52,7 @@ impl Heartbeat {
             metrics: None,
             term: None,
             resuming: false,
+            age: Duration::ZERO,
         }
     }
 

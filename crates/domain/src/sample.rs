@@ -107,6 +107,7 @@ pub(crate) fn agree_lease(ledger: &mut Ledger, id: &str) {
 pub(crate) fn follow(ledger: &mut Ledger, id: &str) {
     let slot = ledger.saved().instance(&id.into()).expect("known");
     let command = ConfirmDelivery {
+        names_life: false,
         id: id.into(),
         incarnation: slot.instance().incarnation,
         version: Some(slot.instance().assignment_version),

@@ -39,6 +39,14 @@ impl Add<Duration> for Timestamp {
     }
 }
 
+impl Sub<Duration> for Timestamp {
+    type Output = Self;
+
+    fn sub(self, duration: Duration) -> Self {
+        Self(self.0.saturating_sub(whole_micros(duration)))
+    }
+}
+
 /// A moment as the world's clocks show it: microseconds since 1970-01-01 UTC. Stored and shown;
 /// never a deadline, because it can jump.
 #[derive(

@@ -130,6 +130,7 @@ impl InstanceActor {
         let confirmation = ConfirmDelivery {
             id: self.entry.id().clone(),
             incarnation: standing.incarnation,
+            names_life: named.is_some(),
             version,
             running: running.map(|running| running.to_vec()),
         };
@@ -165,9 +166,9 @@ impl InstanceActor {
         let (standing, limits) = (self.entry.standing(), &self.links.limits);
         let named = heartbeat.incarnation;
         let granted = grant(&standing, named, self.is_trusted(), limits)?;
-        // The worker measures from when it sent the heartbeat, which was before it came.
+        // The worker measures from when it sent the heartbeat, which was before it came here.
         self.entry
-            .grant_until(self.entry.last_beat() + granted.lease);
+            .grant_until(self.entry.last_beat() + heartbeat.age + granted.lease);
         Some(granted)
     }
 }

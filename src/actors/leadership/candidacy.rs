@@ -295,6 +295,7 @@ impl<'a> Candidate<'a> {
             successor: None,
             address: me.address.clone(),
             public_url: me.public_url.clone(),
+            secret: self.view.secret(),
             since: self.view.clock().wall(),
             version: guard.version,
         });
@@ -316,6 +317,7 @@ impl<'a> Candidate<'a> {
             run: me.run,
             address: me.address.clone(),
             public_url: me.public_url.clone(),
+            secret: me.secret.clone(),
             since: self.view.clock().wall(),
             seen_term: term,
             seen_beat: beat,

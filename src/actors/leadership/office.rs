@@ -16,7 +16,8 @@ use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Anchor, LeadershipLimits, NodeName, ProofClock, Role, RunId, SteadyTime, StepDownRefusal,
+    Anchor, LeadershipLimits, MemberSecret, NodeName, ProofClock, Role, RunId, SteadyTime,
+    StepDownRefusal,
 };
 use crate::store::{Leadership, Release};
 
@@ -66,6 +67,7 @@ impl Office {
             run: RunId::new(1),
             address: String::new(),
             public_url: String::new(),
+            secret: MemberSecret::default(),
         };
         Self::sole(term, ClusterView::new(me, Duration::MAX, clock.clone()))
     }
@@ -79,10 +81,13 @@ impl Office {
     /// again by the renewals afterwards.
     pub fn keep(&self) -> JoinHandle<()> {
         let (row, term, run) = (self.row.clone(), self.term, self.view.me().run);
-        let limits = self.limits;
+        let (limits, view) = (self.limits, self.view.clone());
         actix::spawn(async move {
             while let Some(row) = &row {
-                let _ = tokio::time::timeout(limits.statement_limit, row.renew(term, run)).await;
+                let renewed = row.renew(term, run);
+                if let Ok(Ok(_)) = tokio::time::timeout(limits.statement_limit, renewed).await {
+                    view.database_answered();
+                }
                 tokio::time::sleep(limits.renewal_interval).await;
             }
         })

@@ -1,6 +1,7 @@
 //! What this process knows of the leader and the members: shown by `GET /leader` and `GET /cluster`.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -9,8 +10,8 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::domain::ids::Version;
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, NodeName, Role, RunId, SchemaVersion, SeenMember, SteadyTime,
-    TakeOverCause, WalTimeline,
+    JudgingSettings, LeadershipRow, MemberSecret, NodeName, Role, RunId, SchemaVersion, SeenMember,
+    SteadyTime, TakeOverCause, WalTimeline,
 };
 use crate::store::{Member, known_schema};
 
@@ -28,6 +29,8 @@ pub struct Identity {
     pub address: String,
     /// Where workers and people reach it.
     pub public_url: String,
+    /// What the row gets as the members' secret if no leader has drawn one.
+    pub secret: MemberSecret,
 }
 
 /// What the others compare this process with.
@@ -123,6 +126,10 @@ pub struct ClusterView {
     claimed: Arc<RwLock<Option<Claimed>>>,
     /// The reason of the newest order to take over.
     order: Arc<watch::Sender<Option<String>>>,
+    /// When the database last answered, as the age of the clock in milliseconds plus 1; 0 for never.
+    database_heard: Arc<AtomicU64>,
+    /// Counts what changes where a request goes: another leader, or another phase of this process.
+    news: Arc<watch::Sender<u64>>,
 }
 
 impl ClusterView {
@@ -145,6 +152,8 @@ impl ClusterView {
             })),
             claimed: Arc::default(),
             order: Arc::new(watch::Sender::new(None)),
+            database_heard: Arc::default(),
+            news: Arc::new(watch::Sender::new(0)),
         }
     }
 
@@ -255,6 +264,15 @@ impl ClusterView {
         &self.me
     }
 
+    /// The members' secret: that of the row that was seen last, or this process's own, which the row gets if
+    /// it has none.
+    pub fn secret(&self) -> MemberSecret {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        let seen = known.leader.as_ref().map(|(row, _)| &row.secret);
+        let seen = seen.filter(|secret| !secret.is_missing());
+        seen.unwrap_or(&self.me.secret).clone()
+    }
+
     /// For how long a sole process may go on without the database.
     pub fn horizon(&self) -> Duration {
         self.horizon
@@ -263,6 +281,12 @@ impl ClusterView {
     /// The clock of this process.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// The newest leadership row.
+    pub fn leader(&self) -> Option<LeadershipRow> {
+        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
+        known.leader.as_ref().map(|(row, _)| row.clone())
     }
 
     /// What is known now.
@@ -280,14 +304,44 @@ impl ClusterView {
 
     /// Notes that the leadership row was read.
     pub fn saw(&self, row: LeadershipRow) {
+        self.database_answered();
         let now = self.clock.since_made();
+        let mut is_news = false;
         self.change(|known| {
+            let before = known.leader.as_ref().map(|(old, _)| old);
+            is_news = before.is_none_or(|old| (old.term, old.state) != (row.term, row.state));
             let since = match &known.leader {
                 Some((old, since)) if old.term == row.term && old.beat == row.beat => *since,
                 Some(_) | None => now,
             };
             known.leader = Some((row, since));
         });
+        if is_news {
+            self.announce();
+        }
+    }
+
+    /// Notes that the database answered.
+    pub fn database_answered(&self) {
+        let now = u64::try_from(self.clock.since_made().as_millis()).unwrap_or(u64::MAX - 1);
+        self.database_heard.fetch_max(now + 1, Ordering::Relaxed);
+    }
+
+    /// For how long the database has not answered; none if it never did.
+    pub fn database_silent_for(&self) -> Option<Duration> {
+        let heard = self.database_heard.load(Ordering::Relaxed).checked_sub(1)?;
+        let now = self.clock.since_made();
+        Some(now.saturating_sub(Duration::from_millis(heard)))
+    }
+
+    /// Wakes the requests that wait for a leader, or for another phase of this process.
+    pub fn announce(&self) {
+        self.news.send_modify(|count| *count += 1);
+    }
+
+    /// What [`ClusterView::announce`] wakes.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 }
 
@@ -304,6 +358,7 @@ mod tests {
             run: RunId::new(1),
             address: "a".to_owned(),
             public_url: "http://a".to_owned(),
+            secret: MemberSecret::default(),
         };
         let view = ClusterView::new(me, Duration::from_secs(3_600), Clock::real(Duration::ZERO));
         for reason in ["an exercise", "another one"] {

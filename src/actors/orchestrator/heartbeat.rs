@@ -78,10 +78,11 @@ impl Orchestrator {
 
     /// From here on the heartbeat cannot be lost.
     fn note(&self, entry: &Entry, heartbeat: &Heartbeat) {
-        let (now, at) = (self.clock.now(), self.clock.wall());
-        let silence = now.since(entry.last_beat());
+        let now = self.clock.now();
+        let (heard, at) = (now - heartbeat.age, self.clock.wall() - heartbeat.age);
+        let silence = heard.since(entry.last_beat());
         self.telemetry.heartbeat_silence.observe(silence);
-        entry.stamp(now, at);
+        entry.stamp(heard, at);
         entry.report(&heartbeat.status, heartbeat.current_streams);
         if let Some(metrics) = &heartbeat.metrics {
             entry.measure(metrics, now);
@@ -157,6 +158,26 @@ impl Orchestrator {
         Q: Query<Answer = Option<WorkerUpdate>>,
     {
         timeout(CHANGES_LIMIT, self.ask(query)).await.ok()?.ok()?
+    }
+
+    /// Takes a heartbeat that another orchestrator answered with an echo. It counts for the silence of its
+    /// instance, and for nothing else; one of another life counts for nothing.
+    pub fn echoed(&self, id: &InstanceId, incarnation: Option<Incarnation>, age: Duration) {
+        let Some(entry) = self.registry.get(id) else {
+            return;
+        };
+        let current = entry.standing().incarnation;
+        if incarnation.is_some_and(|named| named != current) {
+            return;
+        }
+        entry.stamp(self.clock.now() - age, self.clock.wall() - age);
+        if let Some(actor) = entry.actor() {
+            let heartbeat = Heartbeat {
+                age,
+                ..Heartbeat::of(id.clone())
+            };
+            actor.beat.do_send(Beat(Arc::new(heartbeat)));
+        }
     }
 
     /// Takes any other request of a known instance as the sign of life it is.

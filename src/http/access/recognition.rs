@@ -2,14 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use actix_web::HttpRequest;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpMessage, HttpRequest};
 
 use super::cookie::session_of;
 use super::rules::Access;
 use crate::actors::access::CredentialFault;
 use crate::domain::access::{Caller, ForwardedHeaders, PeerNames, Via, caller_address};
+use crate::http::member_headers::Carriage;
 use crate::http::socket::OverTls;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -29,7 +30,12 @@ pub(super) enum Unrecognized {
 
 /// Returns from where a request came; `None` in tests without sockets.
 pub(in crate::http) fn via(request: &HttpRequest, access: &Access) -> Option<Via> {
-    let peer = request.peer_addr()?.ip();
+    let carried = request
+        .extensions()
+        .get::<Carriage>()
+        .map(|carriage| carriage.caller);
+    // What another orchestrator carries comes from whom that heard it.
+    let peer = carried.unwrap_or_else(|| request.peer_addr())?.ip();
     let values = |name: HeaderName| -> Vec<&str> {
         let values = request.headers().get_all(name);
         // A header of other bytes says nothing, and is not as if it were absent.

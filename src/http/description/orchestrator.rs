@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::super::cluster::{ClusterAnswer, LeaderAnswer, StandbyReady};
+use super::super::cluster::{ClusterAnswer, LeaderAnswer, StandbyHealth, StandbyReady};
 use super::super::cluster_orders::{ForgottenAnswer, StepDownAnswer, TakeOverAnswer};
 use super::super::console::{SET, STORED};
 use super::super::docs::{FILES, HTML, SCRIPT, STYLE};
@@ -52,12 +52,20 @@ pub(super) fn calls() -> Vec<Call> {
             .refuses(404, "No orchestrator has that name.")
             .refuses(409, "It leads, or is not away. Nothing was changed."),
         Call::get("/status").answers(told::<StatusAnswer>()),
-        Call::get("/health").answers_with::<HealthAnswer>(),
-        Call::get("/ready").answers_with::<ReadyAnswer>().also(
-            503,
-            "Before the fleet is loaded, while the process stops, and on a standby.",
-            of::<ReadyAnswer>().or(of::<StandbyReady>()),
-        ),
+        Call::get("/health")
+            .answers(of::<HealthAnswer>().or(of::<StandbyHealth>()))
+            .also(
+                503,
+                "On a standby that reaches neither the leader nor the database.",
+                of::<StandbyHealth>(),
+            ),
+        Call::get("/ready")
+            .answers(of::<ReadyAnswer>().or(of::<StandbyReady>()))
+            .also(
+                503,
+                "Before the fleet is loaded, while the process stops, and on a standby that reaches no proven leader.",
+                of::<ReadyAnswer>().or(of::<StandbyReady>()),
+            ),
         Call::get("/livez").always().answers_with::<LiveAnswer>(),
         Call::get("/metrics").answers_text(&[CLASSIC, OPEN], text()),
         Call::get("/settings").answers_with::<SettingsAnswer>(),

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::super::diagnostic::DiagnosticAnswer;
+use super::super::forwarding::EchoAnswer;
 use super::super::long_poll::ChangesAnswer;
 use super::super::requests::{
     AssignRequest, ChangesQuery, DiagnosticRequest, HeartbeatRequest, RegisterRequest,
@@ -33,7 +34,7 @@ pub(super) fn calls() -> Vec<Call> {
                     "load_average": [0.5, 0.4, 0.3]},
                 "assignment_version": 0,
             }))
-            .answers_with::<BeatAnswer>()
+            .answers(of::<BeatAnswer>().or(of::<EchoAnswer>()))
             .refuses(404, UNKNOWN)
             .refuses(409, OTHER_LIFE),
         Call::post("/streams/assign")

@@ -11,7 +11,7 @@ use super::limits::{MAX_SAFE_INTEGER, check_text};
 use super::reading::{Json, Reader, Record, Refused, Rule, Taken, skip_list, skip_object};
 use super::rules::{integer, number, server_id, text};
 use super::schema;
-use crate::domain::ids::{InstanceId, StreamId};
+use crate::domain::ids::{Epoch, InstanceId, StreamId};
 
 /// How many ids one request names at most: as many as one instance may own.
 const MAX_IDS: usize = 100_000;
@@ -75,21 +75,48 @@ impl Rule for StreamIds {
     }
 
     fn list<'de, A: SeqAccess<'de>>(&self, mut list: A) -> Result<Taken<Self::Value>, A::Error> {
-        let one = integer(1..=MAX_SAFE_INTEGER, StreamId::new);
-        let (mut ids, mut refused, mut index) = (Vec::new(), Refused::default(), 0_usize);
-        while let Some(id) = list.next_element_seed(Reader(&one))? {
-            if index == MAX_IDS {
-                skip_list(&mut list)?;
-                return Ok(Err(too_many(MAX_IDS)));
-            }
-            match id.unwrap_or_else(|| one.plain(Json::Null)) {
-                Ok(id) => ids.push(id),
-                Err(part) => refused.add(&format!("[{index}]"), part),
-            }
-            index += 1;
-        }
-        Ok(refused.or(ids))
+        each(&mut list, &integer(1..=MAX_SAFE_INTEGER, StreamId::new))
     }
+}
+
+/// Epochs; the list may be empty.
+pub(super) struct Epochs;
+
+impl Rule for Epochs {
+    type Value = Vec<Epoch>;
+
+    fn schema(&self) -> Value {
+        let one = schema::integer(&(0..=MAX_SAFE_INTEGER));
+        json!({"type": "array", "items": one, "maxItems": MAX_IDS})
+    }
+
+    fn plain(&self, _: Json<'_>) -> Taken<Self::Value> {
+        Err(Refused::because("must be a list of epochs"))
+    }
+
+    fn list<'de, A: SeqAccess<'de>>(&self, mut list: A) -> Result<Taken<Self::Value>, A::Error> {
+        each(&mut list, &integer(0..=MAX_SAFE_INTEGER, Epoch::new))
+    }
+}
+
+/// Reads the entries of a list, each by a rule.
+fn each<'de, A: SeqAccess<'de>, R: Rule>(
+    list: &mut A,
+    one: &R,
+) -> Result<Taken<Vec<R::Value>>, A::Error> {
+    let (mut read, mut refused, mut index) = (Vec::new(), Refused::default(), 0_usize);
+    while let Some(entry) = list.next_element_seed(Reader(one))? {
+        if index == MAX_IDS {
+            skip_list(list)?;
+            return Ok(Err(too_many(MAX_IDS)));
+        }
+        match entry.unwrap_or_else(|| one.plain(Json::Null)) {
+            Ok(entry) => read.push(entry),
+            Err(part) => refused.add(&format!("[{index}]"), part),
+        }
+        index += 1;
+    }
+    Ok(refused.or(read))
 }
 
 /// Names of instances, at most 10,000; the list may be empty.

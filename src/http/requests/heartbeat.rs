@@ -1,6 +1,7 @@
 //! `POST /heartbeat`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::collections::{StreamIds, Triple, inner};
 use super::limits::MAX_SAFE_INTEGER;
@@ -82,6 +83,7 @@ impl From<HeartbeatRequest> for Heartbeat {
             metrics: request.system_metrics.map(SystemMetrics::from),
             term: request.term,
             resuming: request.resuming.unwrap_or(false),
+            age: Duration::ZERO,
         }
     }
 }

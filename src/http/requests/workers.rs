@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::collections::{Labels, StreamIds};
+use super::collections::{Epochs, Labels, StreamIds};
 use super::limits::{LONGEST_INTERVAL, MAX_SAFE_INTEGER};
+use super::reading::{Record, Refused};
 use super::request::request;
 use super::rules::{flag, incarnation, integer, interval, server_id, text};
 use crate::domain::commands::{AssignStreams, RegisterInstance, ReleaseStreams};
-use crate::domain::ids::{Incarnation, InstanceId, StreamId};
+use crate::domain::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::domain::masked_url::with_masked_urls;
 use crate::domain::queries::Diagnose;
 use crate::domain::returns::LONGEST_REASON;
@@ -96,9 +97,29 @@ request! {
         incarnation: Option<Incarnation> = incarnation(),
         /// Ids of the streams, at most 100,000; may be empty.
         stream_ids: Vec<StreamId> = StreamIds,
+        /// The epoch under which the worker has each of the streams, in their order. A stream with another epoch
+        /// is left out: it was assigned again meanwhile. Workers that hold epochs send them.
+        epochs: Option<Vec<Epoch>> = Epochs,
         /// Why the worker gives them back, up to 512 characters. Shown with its URLs masked.
         reason: Option<String> = text(0..=LONGEST_REASON),
     }
+    check one_epoch_each
+}
+
+fn one_epoch_each(draft: &<ReleaseRequest as Record>::Draft) -> Refused {
+    let mut refused = Refused::default();
+    if let (Some(Ok(streams)), Some(Ok(epochs))) = (&draft.stream_ids, &draft.epochs)
+        && streams.len() != epochs.len()
+    {
+        let (count, wanted) = (epochs.len(), streams.len());
+        refused.note(
+            "epochs",
+            format!(
+                "must have one entry for each of `stream_ids`: it has {count}, they are {wanted}"
+            ),
+        );
+    }
+    refused
 }
 
 impl From<ReleaseRequest> for ReleaseStreams {
@@ -108,6 +129,7 @@ impl From<ReleaseRequest> for ReleaseStreams {
             id: request.server_id,
             incarnation: request.incarnation,
             streams: request.stream_ids,
+            epochs: request.epochs,
             // The reason becomes an alert, and a player that cannot open a URL repeats the URL in
             // its error.
             reason: reason.map(|reason| with_masked_urls(&reason).into()),

@@ -6,8 +6,8 @@ use diesel::sql_types::{BigInt, Nullable, Text};
 use super::contract::{Look, Origin, Renewal};
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, MemberRow, NodeName, RowState, RunId, SchemaVersion,
-    WalTimeline,
+    JudgingSettings, LeadershipRow, MemberRow, MemberSecret, NodeName, RowState, RunId,
+    SchemaVersion, WalTimeline,
 };
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
@@ -50,6 +50,8 @@ pub(in crate::store) struct LookFound {
     address: String,
     #[diesel(sql_type = Text)]
     public_url: String,
+    #[diesel(sql_type = Text)]
+    secret: String,
     #[diesel(sql_type = BigInt)]
     since: i64,
     #[diesel(sql_type = BigInt)]
@@ -83,6 +85,7 @@ impl TryFrom<LookFound> for Look {
                 successor: found.successor.map(NodeName::new),
                 address: found.address,
                 public_url: found.public_url,
+                secret: MemberSecret::new(found.secret),
                 since: WallTime::from_micros(found.since),
                 version: Version::new(found.version),
             },

@@ -61,6 +61,9 @@ impl Tables {
         self.seat.run = claim.run;
         self.seat.address.clone_from(&claim.address);
         self.seat.public_url.clone_from(&claim.public_url);
+        if self.seat.secret.is_missing() {
+            self.seat.secret = claim.secret.clone();
+        }
         self.seat.since = claim.since;
         Ok(TakeOver::Won(Taken {
             guard: self.guard(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, NodeName, RowState, RunId, SchemaVersion,
+    JudgingSettings, LeadershipRow, MemberSecret, NodeName, RowState, RunId, SchemaVersion,
 };
 use crate::domain::time::WallTime;
 
@@ -18,6 +18,7 @@ pub(super) struct Seat {
     pub(super) successor: Option<NodeName>,
     pub(super) address: String,
     pub(super) public_url: String,
+    pub(super) secret: MemberSecret,
     pub(super) since: WallTime,
     pub(super) members: BTreeMap<NodeName, Membership>,
 }
@@ -46,6 +47,7 @@ impl Default for Seat {
             successor: None,
             address: String::new(),
             public_url: String::new(),
+            secret: MemberSecret::default(),
             since: WallTime::default(),
             members: BTreeMap::new(),
         }
@@ -53,10 +55,11 @@ impl Default for Seat {
 }
 
 impl Seat {
-    /// Releases the row for the term that begins. The members stay.
+    /// Releases the row for the term that begins. The members stay, and so does their secret.
     pub(super) fn vacate(&mut self) {
         *self = Self {
             members: std::mem::take(&mut self.members),
+            secret: std::mem::take(&mut self.secret),
             ..Self::default()
         };
     }
@@ -71,6 +74,7 @@ impl Seat {
             successor: self.successor.clone(),
             address: self.address.clone(),
             public_url: self.public_url.clone(),
+            secret: self.secret.clone(),
             since: self.since,
             version,
         }

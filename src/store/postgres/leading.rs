@@ -36,7 +36,7 @@ pub(super) enum Claimed {
 pub(super) async fn look(c: &mut Connection) -> Result<Option<Look>, StoreError> {
     let found: Option<LookFound> = diesel::sql_query(format!(
         "SELECT l.term, l.node, l.run, l.beat, l.state, l.successor, l.address, l.public_url, \
-         l.since, f.version, \
+         l.secret, l.since, f.version, \
          COALESCE((SELECT MAX(version) FROM __diesel_schema_migrations), '') AS schema, {ORIGIN} FROM leadership l, fleet_state f WHERE l.id = 1 AND f.id = 1"
     ))
     .get_result(c)
@@ -89,13 +89,15 @@ pub(super) async fn claim(c: &mut Connection, claim: &Claim) -> Result<Claimed, 
     let succession = Succession::new(row, origin.timeline)?;
     diesel::sql_query(
         "UPDATE leadership SET term = $1, node = $2, run = $3, beat = 0, state = 'held', \
-         successor = NULL, address = $4, public_url = $5, since = $6 WHERE id = 1",
+         successor = NULL, address = $4, public_url = $5, \
+         secret = CASE secret WHEN '' THEN $6 ELSE secret END, since = $7 WHERE id = 1",
     )
     .bind::<BigInt, _>(succession.term().get())
     .bind::<Text, _>(claim.node.as_str())
     .bind::<BigInt, _>(claim.run.get())
     .bind::<Text, _>(claim.address.as_str())
     .bind::<Text, _>(claim.public_url.as_str())
+    .bind::<Text, _>(claim.secret.expose())
     .bind::<BigInt, _>(claim.since.as_micros())
     .execute(c)
     .await?;

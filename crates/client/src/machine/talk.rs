@@ -76,9 +76,11 @@ impl Machine {
         }
         if is_leaving {
             let streams = self.assigned.keys().copied().collect();
+            let epochs = self.assigned.values().map(|stream| stream.epoch).collect();
             let leave = Request::Leave {
                 incarnation,
                 streams,
+                epochs,
                 back_in,
             };
             return (Kind::Leave, leave);
@@ -108,9 +110,12 @@ impl Machine {
         let reason = self.give_back.values().next().cloned().flatten();
         let same = self.give_back.iter().filter(|(_, why)| **why == reason);
         let streams: BTreeSet<StreamId> = same.map(|(id, _)| *id).collect();
+        // A stream that is not assigned any more has no epoch, and none is 0.
+        let epoch = |id: &StreamId| self.assigned.get(id).map_or(0, |stream| stream.epoch);
         let release = Request::Release {
             incarnation,
             streams: streams.iter().copied().collect(),
+            epochs: streams.iter().map(epoch).collect(),
             reason,
         };
         (Kind::Release(streams), release)

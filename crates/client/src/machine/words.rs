@@ -81,6 +81,8 @@ pub enum Request {
         incarnation: i64,
         /// Which, ascending.
         streams: Vec<StreamId>,
+        /// The epoch of each of them: a stream that was assigned again since is not meant.
+        epochs: Vec<i64>,
         /// Why, if there is a reason; the same for all of them.
         reason: Option<String>,
     },
@@ -90,6 +92,8 @@ pub enum Request {
         incarnation: i64,
         /// All that are assigned, ascending.
         streams: Vec<StreamId>,
+        /// The epoch of each of them.
+        epochs: Vec<i64>,
         /// How soon the worker will be back; its streams are reserved for so long. `None`: it leaves
         /// for good.
         back_in: Option<Duration>,

@@ -14,6 +14,8 @@ use crate::stream::Assignment;
 pub struct ConfirmDelivery {
     pub id: InstanceId,
     pub incarnation: Incarnation,
+    /// Whether the heartbeat named the incarnation.
+    pub names_life: bool,
     /// The last assignment version the worker has, if it sent one. 0 confirms nothing.
     pub version: Option<AssignmentVersion>,
     /// The streams the worker reports as running, if it listed them.
@@ -46,7 +48,13 @@ impl Command for ConfirmDelivery {
             .releasing()
             .iter()
             .copied()
-            .filter(|id| left_out_by(draft, *id).is_some_and(|since| shown.releases(*id, since)))
+            .filter(|id| {
+                left_out_by(draft, *id).is_some_and(|since| {
+                    // Version 0: the process before had the stream (`release_with_next_heartbeat`).
+                    let is_said = since.get() > 0 || self.names_life;
+                    is_said && shown.releases(*id, since)
+                })
+            })
             .collect();
         draft.deliver(&instance, &confirmed);
         for stream in confirmed {

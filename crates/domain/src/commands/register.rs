@@ -181,13 +181,20 @@ impl RegisterInstance {
     /// Ends what depends on the earlier process: the new one runs no stream that the earlier one
     /// had to release or to run a while longer. Moves go on, and streams that were being taken from
     /// the earlier process do not come back.
+    ///
+    /// Streams that a leased process has to release stay with it until a heartbeat names the new number
+    /// (`confirm.rs`): this registration may have been on its way for long, and the process that sent it may
+    /// be gone while the one before runs on.
     fn settle_moves(&self, draft: &mut Draft<'_>, before: Option<&Instance>) {
         let was_withdrawn = before.is_some_and(|before| before.withdrawn.is_some());
+        let was_leased = before.is_some_and(Instance::is_leased);
         for stream in releasing(draft, &self.id) {
             let slot = draft.fleet().stream(stream);
             let is_enabled = slot.is_some_and(|slot| slot.stream().enabled);
             if was_withdrawn && is_enabled {
                 draft.abandon_release(stream, AbandonReason::CalledOff);
+            } else if was_leased {
+                draft.release_with_next_heartbeat(stream);
             } else {
                 let_go(draft, stream);
             }
@@ -196,9 +203,10 @@ impl RegisterInstance {
     }
 
     /// Removes the excess of an instance that registers with less room than it owns streams: first
-    /// the streams it was never notified of, then the highest ids. Streams whose required labels it
-    /// lost go in any case.
+    /// the streams that it has to release, then those that it was never notified of, then the highest ids. Streams
+    /// whose required labels it lost go in any case.
     fn shed_excess(&self, draft: &mut Draft<'_>) {
+        self.let_go_of_excess(draft);
         let fleet = draft.fleet();
         let Some(slot) = fleet.instance(&self.id) else {
             return;
@@ -206,11 +214,9 @@ impl RegisterInstance {
         let stream = |id: &StreamId| fleet.stream(*id).map(|slot| slot.stream());
         let (mut count, mut weight) = (slot.held().len(), slot.weight());
         let limit = self.capacity.map_or(u64::MAX, u64::from);
-        let told = slot
-            .held()
-            .iter()
-            .rev()
-            .filter(|id| !slot.undelivered().contains(id));
+        let is_chosen_last =
+            |id: &&StreamId| !slot.undelivered().contains(id) && !slot.releasing().contains(id);
+        let told = slot.held().iter().rev().filter(is_chosen_last);
         let mut chosen = Vec::new();
         let mut candidates: Vec<StreamId> = Vec::new();
         for id in slot.undelivered().iter().rev().chain(told) {
@@ -236,6 +242,22 @@ impl RegisterInstance {
         }
         for stream in chosen {
             draft.orphan(stream, &self.id, OrphanReason::RoomReduced);
+        }
+    }
+}
+
+impl RegisterInstance {
+    /// A stream that is only to be released does not keep its place where another one would lose it.
+    fn let_go_of_excess(&self, draft: &mut Draft<'_>) {
+        let limit = self.capacity.map_or(u64::MAX, u64::from);
+        for stream in releasing(draft, &self.id).into_iter().rev() {
+            let fits = draft.fleet().instance(&self.id).is_none_or(|slot| {
+                slot.held().len() <= self.max_streams as usize && slot.weight() <= limit
+            });
+            if fits {
+                return;
+            }
+            let_go(draft, stream);
         }
     }
 }

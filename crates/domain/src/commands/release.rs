@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::command::{Command, Rejection, known};
 use crate::events::Event;
 use crate::fleet::{Draft, blame_return, let_go};
-use crate::ids::{Incarnation, InstanceId, StreamId};
+use crate::ids::{Epoch, Incarnation, InstanceId, StreamId};
 use crate::quarantine::Conduct;
 use crate::stream::{Holding, Place};
 
@@ -18,6 +18,9 @@ pub struct ReleaseStreams {
     /// The incarnation the worker believes to be current, if it sends one.
     pub incarnation: Option<Incarnation>,
     pub streams: Vec<StreamId>,
+    /// The epoch under which the worker had each of the streams, in their order, if it says so. A stream with
+    /// another epoch by now is passed over: it was assigned again after the worker said this.
+    pub epochs: Option<Vec<Epoch>>,
     /// Why, if the worker says so. A release with a reason counts as a return however long the
     /// instance owned the streams (`returns/mod.rs`).
     pub reason: Option<Arc<str>>,
@@ -41,6 +44,20 @@ impl Command for ReleaseStreams {
         let released: Vec<Holding> = slot
             .map(|slot| fleet.holdings(slot, asked).collect())
             .unwrap_or_default();
+        let released: Vec<Holding> = match &self.epochs {
+            None => released,
+            Some(epochs) => {
+                let meant: BTreeSet<(StreamId, Epoch)> = self
+                    .streams
+                    .iter()
+                    .copied()
+                    .zip(epochs.iter().copied())
+                    .collect();
+                let mut released = released;
+                released.retain(|holding| meant.contains(&(holding.stream, holding.epoch)));
+                released
+            }
+        };
         for holding in &released {
             self.release(draft, *holding);
         }

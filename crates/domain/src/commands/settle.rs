@@ -222,6 +222,7 @@ mod tests {
 
     fn follow(ledger: &mut Ledger) {
         let command = ConfirmDelivery {
+            names_life: false,
             id: "a".into(),
             incarnation: sample::life(ledger, "a"),
             version: Some(version(ledger)),

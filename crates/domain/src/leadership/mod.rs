@@ -17,11 +17,13 @@
 //! | `takeover` | who may take a term, and the numbers that it begins with |
 //! | `ages` | the silence that is carried over to a new leader |
 //! | `role` | what a process is |
+//! | `carry` | what becomes of a request at an orchestrator that does not lead |
 
 mod admission;
 mod ages;
 mod ahead;
 mod answer;
+mod carry;
 mod concerns;
 mod handing_over;
 mod judging;
@@ -41,6 +43,11 @@ pub use ahead::{
     LOAD_AHEAD_PAUSE, LoadAhead, OLDEST_COPY,
 };
 pub use answer::{Authority, Needed, Verdict};
+pub use carry::{
+    Carried, CarriedKind, CarryLimits, CarryRefusal, CarryStep, Circumstances, Destination,
+    ECHO_HORIZON, EchoedBeat, Echoes, LeaderLink, LeaderMoment, MOST_ECHOES, MOST_HELD, MOST_LONG,
+    SendFailure,
+};
 pub use concerns::{LeaderFacts, MemberConcerns, UPGRADE_TIME};
 pub use handing_over::{ForgetRefusal, StepDownRefusal, forgettable, successor};
 pub use judging::{JudgingSettings, SettingDifference};
@@ -49,7 +56,7 @@ pub use member::{MemberRow, SchemaVersion};
 pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
 pub use role::Role;
-pub use row::{LeadershipRow, NodeName, RowState, RunId};
+pub use row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
 pub use takeover::{Claim, ClaimRight, NumbersUsedUp, Succession, WalTimeline};
 pub use watch::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, RANK_WAIT, SUCCESSOR_WAIT, TakeOverCause,

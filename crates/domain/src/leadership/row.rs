@@ -70,6 +70,47 @@ impl RowState {
     }
 }
 
+/// The word by which the orchestrators of one database know each other: random, drawn by the first leader,
+/// and kept in the leadership row. Its debug output does not show it.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct MemberSecret(Arc<str>);
+
+impl MemberSecret {
+    /// Wraps the text of the row, which is empty before the first leader.
+    pub fn new(text: impl Into<Arc<str>>) -> Self {
+        Self(text.into())
+    }
+
+    /// Makes a secret of 128 random bits.
+    pub fn of_bits(bits: u128) -> Self {
+        Self(format!("{bits:032x}").into())
+    }
+
+    /// Returns the text, for the row and for a header between orchestrators.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns whether no leader has drawn a secret yet.
+    pub fn is_missing(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns whether `given` is the secret. A missing secret is known to no caller. Each byte is compared,
+    /// so the time of the answer says nothing of where two texts differ.
+    pub fn is(&self, given: &[u8]) -> bool {
+        let own = self.0.as_bytes();
+        let differences = own.iter().zip(given).fold(0, |all, (a, b)| all | (a ^ b));
+        !own.is_empty() && own.len() == given.len() && differences == 0
+    }
+}
+
+impl fmt::Debug for MemberSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("MemberSecret(…)")
+    }
+}
+
 /// The leadership row as one read of it found it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeadershipRow {
@@ -89,8 +130,29 @@ pub struct LeadershipRow {
     pub address: String,
     /// Where workers and people reach the leader.
     pub public_url: String,
+    /// By what the orchestrators of this database know each other.
+    pub secret: MemberSecret,
     /// When the term was taken, on the leader's wall clock.
     pub since: WallTime,
     /// The version of the fleet at the moment of the read.
     pub version: Version,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_known_by_its_whole_text_and_shown_nowhere() {
+        let secret = MemberSecret::of_bits(7);
+        let text = secret.expose().to_owned();
+        assert_eq!(text.len(), 32);
+        assert!(secret.is(text.as_bytes()));
+        for other in ["", "7", &text[1..], &text.replace('7', "8")] {
+            assert!(!secret.is(other.as_bytes()), "{other}");
+        }
+        assert!(!format!("{secret:?}").contains(&text));
+        let missing = MemberSecret::default();
+        assert!(missing.is_missing() && !missing.is(b""), "of no leader yet");
+    }
 }

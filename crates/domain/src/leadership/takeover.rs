@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use super::row::{LeadershipRow, NodeName, RowState, RunId};
+use super::row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
 use crate::ids::{Epoch, Term};
 use crate::time::WallTime;
 
@@ -69,6 +69,8 @@ pub struct Claim {
     pub address: String,
     /// Where workers and people reach it.
     pub public_url: String,
+    /// The secret that the row gets if it has none yet.
+    pub secret: MemberSecret,
     /// When it claims.
     pub since: WallTime,
     /// The term it saw.
@@ -197,6 +199,7 @@ mod tests {
             successor: None,
             address: String::new(),
             public_url: String::new(),
+            secret: MemberSecret::default(),
             since: WallTime::default(),
             version: Version::default(),
         }
@@ -213,6 +216,7 @@ mod tests {
             run: RunId::new(2),
             address: String::new(),
             public_url: String::new(),
+            secret: MemberSecret::default(),
             since: WallTime::default(),
             seen_term: Term::new(3),
             seen_beat: 5,

@@ -21,7 +21,9 @@ pub fn shows_news(
 ) -> bool {
     let is_current = named.is_none_or(|life| life == standing.incarnation);
     let is_awaited = standing.unconfirmed + standing.releasing > 0;
-    let shows = lists_streams || version.is_some_and(|version| version.get() > 0);
+    // The first heartbeat of a life ends the one before.
+    let ends_a_life = named.is_some() && standing.releasing > 0;
+    let shows = lists_streams || ends_a_life || version.is_some_and(|version| version.get() > 0);
     is_current && is_awaited && shows
 }
 

@@ -135,6 +135,7 @@ mod tests {
 
     fn give_back(ids: impl IntoIterator<Item = i64>) -> ReleaseStreams {
         ReleaseStreams {
+            epochs: None,
             id: "a".into(),
             incarnation: None,
             streams: sample::ids(ids),

@@ -155,6 +155,7 @@ mod tests {
         let moves = vec![moved(3), moved(6)];
         sample::run(&mut ledger, MoveStreams { moves });
         let release = ReleaseStreams {
+            epochs: None,
             id: "a".into(),
             incarnation: None,
             streams: sample::ids([4]),

@@ -68,6 +68,7 @@ impl World {
 
     fn give_back(&mut self, by: &str, reason: Option<&str>) {
         self.run(ReleaseStreams {
+            epochs: None,
             id: by.into(),
             incarnation: None,
             streams: vec![STREAM],
@@ -404,6 +405,7 @@ fn does_not_run(world: &mut World) -> String {
         .unwrap();
     let version = slot.instance().assignment_version;
     world.run(ConfirmDelivery {
+        names_life: false,
         id: owner.as_str().into(),
         incarnation,
         version: Some(version),

@@ -178,6 +178,7 @@ impl World {
 
     fn give_back(&mut self, id: &str, streams: &[i64], reason: Option<&str>) {
         self.run(ReleaseStreams {
+            epochs: None,
             id: id.into(),
             incarnation: None,
             streams: sample::ids(streams.iter().copied()),

@@ -7,7 +7,7 @@ use crate::fleet::change::Change;
 use crate::handover::{
     AbandonReason, AfterRelease, Handover, HandoverMode, MoveProgress, MoveReason,
 };
-use crate::ids::{Incarnation, InstanceId, StreamId};
+use crate::ids::{AssignmentVersion, Incarnation, InstanceId, StreamId};
 use crate::instance::Instance;
 use crate::stream::{AssignReason, Assignment, Place};
 
@@ -186,6 +186,32 @@ impl Draft<'_> {
                 }),
                 ..assignment
             })),
+        });
+    }
+
+    /// The process that has to release a stream is followed by another one, which is never notified of it. The
+    /// first heartbeat that names the new life and does not report the stream releases it: no version of the
+    /// owner's set is below 0.
+    pub fn release_with_next_heartbeat(&mut self, stream: StreamId) {
+        let Some(assignment) = self.assignment(stream) else {
+            return;
+        };
+        let Some(Handover::Releasing { then, since, .. }) = &assignment.handover else {
+            return;
+        };
+        let after = Place::Assigned(Assignment {
+            handover: Some(Handover::Releasing {
+                then: then.clone(),
+                version: AssignmentVersion::new(0),
+                since: *since,
+            }),
+            ..assignment.clone()
+        });
+        // No worker is notified: it is as little in the owner's set as before.
+        self.make(Change::Place {
+            stream,
+            before: Some(Place::Assigned(assignment)),
+            after: Some(after),
         });
     }
 

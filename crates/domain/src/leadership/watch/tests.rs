@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::ids::Version;
+use crate::leadership::MemberSecret;
 use crate::time::WallTime;
 
 const ADMITTED: Candidacy = Candidacy {
@@ -42,6 +43,7 @@ fn row(node: &str, beat: i64) -> LeadershipRow {
         successor: None,
         address: "10.0.0.1:8001".to_owned(),
         public_url: "http://10.0.0.1:8001".to_owned(),
+        secret: MemberSecret::default(),
         since: WallTime::default(),
         version: Version::new(1),
     }

@@ -1,0 +1,183 @@
+//! What all requests that are carried share: the way to the leader, the heartbeats that were echoed, and how
+//! many requests wait.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::actors::leadership::ClusterView;
+use crate::domain::leadership::{
+    CarryLimits, Circumstances, Destination, ECHO_HORIZON, Echoes, LeaderLink, LeadershipRow,
+    MOST_HELD, MOST_LONG, RowState, SteadyTime,
+};
+
+/// A leader that lives renews its row at least so often.
+const LONGEST_BEAT: Duration = Duration::from_secs(3);
+
+/// The shared part.
+#[derive(Debug)]
+pub(in crate::http) struct Forwarder {
+    view: ClusterView,
+    limits: CarryLimits,
+    link: Mutex<LeaderLink>,
+    echoes: Mutex<Echoes>,
+    held: AtomicUsize,
+    long: Arc<Semaphore>,
+    has_stood_by: AtomicBool,
+    leads: AtomicBool,
+    is_closing: AtomicBool,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Forwarder {
+    /// Of a process that has not stood by yet.
+    pub(in crate::http) fn new(view: ClusterView, limits: CarryLimits) -> Self {
+        Self {
+            view,
+            limits,
+            link: Mutex::default(),
+            echoes: Mutex::default(),
+            held: AtomicUsize::new(0),
+            long: Arc::new(Semaphore::new(MOST_LONG)),
+            has_stood_by: AtomicBool::new(false),
+            leads: AtomicBool::new(false),
+            is_closing: AtomicBool::new(false),
+        }
+    }
+
+    pub(in crate::http) fn view(&self) -> &ClusterView {
+        &self.view
+    }
+
+    pub(in crate::http) fn limits(&self) -> CarryLimits {
+        self.limits
+    }
+
+    /// The moment on steady time.
+    pub(in crate::http) fn moment(&self) -> SteadyTime {
+        SteadyTime::new(self.view.clock().since_made())
+    }
+
+    /// Notes that another process leads: requests are carried from now on, also while this process takes
+    /// over.
+    pub(in crate::http) fn stand_by(&self) {
+        self.has_stood_by.store(true, Ordering::Release);
+        self.leads.store(false, Ordering::Release);
+    }
+
+    /// Notes that this process answers by itself, and wakes the requests that wait for that.
+    pub(in crate::http) fn lead(&self) {
+        self.leads.store(true, Ordering::Release);
+        self.view.announce();
+    }
+
+    /// Notes that this process ends, and wakes the requests that wait.
+    pub(in crate::http) fn close(&self) {
+        self.is_closing.store(true, Ordering::Release);
+        self.view.announce();
+    }
+
+    /// Returns whether this process ends.
+    pub(super) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Acquire)
+    }
+
+    /// Returns whether requests are carried: this process has stood by, and does not lead yet.
+    pub(in crate::http) fn carries(&self) -> bool {
+        self.has_stood_by.load(Ordering::Acquire) && !self.leads.load(Ordering::Acquire)
+    }
+
+    pub(in crate::http) fn link(&self) -> MutexGuard<'_, LeaderLink> {
+        locked(&self.link)
+    }
+
+    pub(in crate::http) fn echoes(&self) -> MutexGuard<'_, Echoes> {
+        locked(&self.echoes)
+    }
+
+    /// The row of the leader, if another process holds it.
+    pub(in crate::http) fn leader(&self) -> Option<LeadershipRow> {
+        let row = self.view.leader()?;
+        (row.state == RowState::Held && row.run != self.view.me().run).then_some(row)
+    }
+
+    /// The leader that is reached.
+    pub(super) fn reached(&self) -> Option<LeadershipRow> {
+        let row = self.leader()?;
+        self.link().reaches(row.term, self.moment()).then_some(row)
+    }
+
+    /// Returns whether a leader is reached that was sure of its term.
+    pub(in crate::http) fn reaches_proven_leader(&self) -> bool {
+        let now = self.moment();
+        let leader = self.leader();
+        leader.is_some_and(|row| self.link().reaches_proven(row.term, now))
+    }
+
+    /// Returns whether the leader was heard lately, or the database while no leader renews its row. A leader that
+    /// lives and is not reached from here does not hear of what is echoed here: workers must go elsewhere.
+    pub(in crate::http) fn hears(&self) -> bool {
+        let lately =
+            |silence: Option<Duration>| silence.is_some_and(|silence| silence <= ECHO_HORIZON);
+        let hears_database = lately(self.view.database_silent_for()) && !self.leader_lives();
+        lately(self.link().silent_for(self.moment())) || hears_database
+    }
+
+    /// Returns whether another process renews its row.
+    fn leader_lives(&self) -> bool {
+        let Some((row, since)) = self.view.now().leader else {
+            return false;
+        };
+        let unchanged = self.view.clock().since_made().saturating_sub(since);
+        let is_another = row.state == RowState::Held && row.run != self.view.me().run;
+        is_another && unchanged <= LONGEST_BEAT
+    }
+
+    /// Returns whether heartbeats are answered here: by the leader, or by an echo.
+    pub(in crate::http) fn answers_heartbeats(&self) -> bool {
+        !self.is_closing.load(Ordering::Acquire) && (self.reached().is_some() || self.hears())
+    }
+
+    pub(super) fn circumstances(&self, holds: bool, client_is_gone: bool) -> Circumstances {
+        let destination = if self.leads.load(Ordering::Acquire) {
+            Destination::Here
+        } else {
+            let reached = self.reached();
+            reached.map_or(Destination::Nowhere, |row| Destination::Leader(row.term))
+        };
+        Circumstances {
+            destination,
+            newest_term: self.view.leader().map(|row| row.term),
+            hears: self.hears(),
+            has_room: holds || self.held.load(Ordering::Relaxed) < MOST_HELD,
+            client_is_gone,
+            is_closing: self.is_closing.load(Ordering::Acquire),
+        }
+    }
+
+    /// Counts a request that waits, until the guard is dropped.
+    pub(super) fn hold(&self) -> Held<'_> {
+        self.held.fetch_add(1, Ordering::Relaxed);
+        Held(self)
+    }
+
+    /// Admits a long poll or an event stream until the permit is dropped; `None` if there are too many.
+    pub(super) fn admit_long(&self) -> Option<OwnedSemaphorePermit> {
+        self.long.clone().try_acquire_owned().ok()
+    }
+}
+
+/// A request that waits for a leader.
+#[derive(Debug)]
+pub(super) struct Held<'f>(&'f Forwarder);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.held.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,29 @@
+//! The answers to requests that no leader answers.
+
+use super::super::cluster::who_leads;
+use super::super::problem::Problem;
+use super::forwarder::Forwarder;
+use crate::domain::leadership::CarryRefusal;
+
+/// Returns the answer to a request that is refused.
+pub(super) fn problem(forwarder: &Forwarder, refusal: CarryRefusal) -> Problem {
+    let view = forwarder.view();
+    let why = match refusal {
+        CarryRefusal::NoLeader => {
+            "It does not reach a leader. Nothing was changed; try again soon."
+        }
+        CarryRefusal::MayBeApplied => {
+            "The leader was lost before it answered: the request may or may not have been applied. \
+             Repeating it is safe."
+        }
+        CarryRefusal::TooOld => {
+            "The request waited here for longer than a worker's request may take. Nothing was changed; \
+             try again."
+        }
+        CarryRefusal::Full => {
+            "Too many requests wait for a leader. Nothing was changed; try again soon."
+        }
+        CarryRefusal::Closing => return Problem::shutting_down(),
+    };
+    Problem::standby(format!("{} {why}", who_leads(view, &view.now())))
+}
