@@ -211,8 +211,15 @@ impl Link {
         let Some(mut answer) = answer else {
             return;
         };
+        let counts_from_the_answer =
+            self.world.borrow().scene.mutation == Some(Mutation::CountsFromTheAnswer);
+        if counts_from_the_answer && matches!(&answer, Answer::Beaten(Beat { changes: None, .. })) {
+            // Such a lease is wrong by the answer's way: that one has to be long, while news are told at once.
+            let took = self.world.borrow().now().since(errand.sent_at);
+            sleep(errand.limit.mul_f64(0.9).saturating_sub(took)).await;
+        }
         let mut world = self.world.borrow_mut();
-        if world.scene.mutation == Some(Mutation::CountsFromTheAnswer)
+        if counts_from_the_answer
             && let Answer::Beaten(Beat {
                 lease: Some(lease),
                 stop_after: Some(stop_after),

@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::{sleep, timeout};
 
-use crate::scene::Mutation;
 use crate::world::{Shared, World};
 
 /// The state of a worker's cable.
@@ -45,10 +44,7 @@ impl World {
         let (roughness, rng) = (self.roughness, &mut self.rng);
         // Where clocks are at their edge, answers are too.
         if self.scene.is_at_the_edge() && rng.u8(0..3) == 0 {
-            // A lease counted from the answer is wrong by the answer's way: that one has to be long.
-            let is_far = self.scene.mutation == Some(Mutation::CountsFromTheAnswer);
-            let slowest = if is_far { 4_000 } else { 1_200 };
-            return Duration::from_millis(rng.u64(0..slowest));
+            return Duration::from_millis(rng.u64(0..1_200));
         }
         let millis = match rng.u32(0..1_000) {
             dice if dice < roughness / 10 => rng.u64(0..20_000),
