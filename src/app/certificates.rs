@@ -127,6 +127,7 @@ mod tests {
             certificate: folder.path().join("cert.pem"),
             key: folder.path().join("key.pem"),
             client_ca: None,
+            members_ca: None,
         };
         let (first, second) = (pair(), pair());
         write(folder.path(), &first.0, &first.1);

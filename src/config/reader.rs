@@ -13,7 +13,7 @@ use crate::domain::masked_url::masked_url;
 use crate::domain::placement::PlacementPolicy;
 use crate::domain::settings::Fraction;
 use crate::domain::webhook::TargetDraft;
-use crate::tls::{Fault, ServerTls, TLS_CERT, TLS_CLIENT_CA, TLS_KEY};
+use crate::tls::{Fault, ServerTls, TLS_CERT, TLS_CLIENT_CA, TLS_CLUSTER_CA, TLS_KEY};
 
 /// The value of one setting, and its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,7 +97,8 @@ impl<'a> Reader<'a> {
         let certificate = self.name_or(tls::NONE, TLS_CERT);
         let key = self.name_or(tls::NONE, TLS_KEY);
         let client_ca = self.name_or(tls::NONE, TLS_CLIENT_CA);
-        match tls::read(certificate?, key?, client_ca?) {
+        let members_ca = self.name_or(tls::NONE, TLS_CLUSTER_CA);
+        match tls::read(certificate?, key?, client_ca?, members_ca?) {
             Ok(None) => Some(None),
             Ok(Some(read)) => {
                 self.warn_of(TLS_CLIENT_CA, read.remarks());

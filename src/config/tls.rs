@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::tls::{Fault, ServerFiles, ServerTls, TLS_CERT, TLS_CLIENT_CA, TLS_KEY};
+use crate::tls::{Fault, ServerFiles, ServerTls, TLS_CERT, TLS_CLIENT_CA, TLS_CLUSTER_CA, TLS_KEY};
 
 /// The word for "no file".
 pub(super) const NONE: &str = "none";
@@ -15,18 +15,21 @@ pub(super) fn read(
     certificate: Option<String>,
     key: Option<String>,
     client_ca: Option<String>,
+    members_ca: Option<String>,
 ) -> Result<Option<ServerTls>, Vec<Fault>> {
     let missing = |setting, rule: &str| {
         let rule = rule.to_owned();
         Err(vec![Fault { setting, rule }])
     };
     let client_ca = client_ca.map(PathBuf::from);
+    let members_ca = members_ca.map(PathBuf::from);
     match (certificate, key) {
         (Some(certificate), Some(key)) => {
             let files = ServerFiles {
                 certificate: certificate.into(),
                 key: key.into(),
                 client_ca,
+                members_ca,
             };
             files.read().map(Some)
         }
@@ -40,6 +43,10 @@ pub(super) fn read(
         ),
         (None, None) if client_ca.is_some() => missing(
             TLS_CLIENT_CA,
+            "has a use only if TLS is spoken: set TLS_CERT and TLS_KEY, too",
+        ),
+        (None, None) if members_ca.is_some() => missing(
+            TLS_CLUSTER_CA,
             "has a use only if TLS is spoken: set TLS_CERT and TLS_KEY, too",
         ),
         (None, None) => Ok(None),

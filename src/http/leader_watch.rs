@@ -36,7 +36,7 @@ struct Answered {
 
 /// Accompanies the leader as long as the process lives.
 pub async fn accompany(gate: Gate) {
-    let client = LeaderClient::default();
+    let client = LeaderClient::new(gate.tls(), gate.cluster());
     let forwarder = gate.forwarder().clone();
     let mut news = forwarder.view().news();
     loop {

@@ -6,18 +6,20 @@
 //! | `orchestrator-age-ms` | how long the standby had the request; counts for silence only |
 //! | `orchestrator-moment: <run> <ms>` | in an answer of `GET /leader`: the leader's clock. In a carried request: a moment of that clock at which the request had not come yet |
 //! | `orchestrator-caller` | the address that sent the request to the standby |
+//! | `orchestrator-certificate` | the names of the certificate that the sender showed to the standby, as a list in JSON |
 //! | `orchestrator-handed-on` | the request is the standby's own: heartbeats that it echoed |
 //! | `orchestrator-secret` | the members' secret, from the leadership row |
 //! | `orchestrator-not-taken` | in an answer to a carried request: it was not looked at, and may be sent to the next leader |
 //! | `orchestrator-leader` | in an answer through a standby: the public URL of the leader |
 //!
-//! Without the secret the first six are ignored, so no client can forge them. None of them reaches a handler.
+//! Without the secret the first seven are ignored, so no client can forge them. None of them reaches a handler.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::domain::access::{CertificateName, PeerNames};
 use crate::domain::leadership::{LeaderMoment, MemberSecret, NodeName, RunId};
 
 /// Which standby carries a request, and the term of the leader that it carries it to.
@@ -32,6 +34,9 @@ pub(super) const MOMENT: HeaderName = HeaderName::from_static("orchestrator-mome
 /// The address that sent the request to the standby.
 pub(super) const CALLER: HeaderName = HeaderName::from_static("orchestrator-caller");
 
+/// The names of the sender's certificate.
+pub(super) const CERTIFICATE: HeaderName = HeaderName::from_static("orchestrator-certificate");
+
 /// The request is the standby's own.
 pub(super) const HANDED_ON: HeaderName = HeaderName::from_static("orchestrator-handed-on");
 
@@ -45,8 +50,15 @@ pub(super) const NOT_TAKEN: HeaderName = HeaderName::from_static("orchestrator-n
 pub(super) const LEADER: HeaderName = HeaderName::from_static("orchestrator-leader");
 
 /// What clients must not reach a leader with through a standby.
-pub(super) const BETWEEN_MEMBERS: [HeaderName; 6] =
-    [FORWARDED, AGE, MOMENT, CALLER, HANDED_ON, SECRET];
+pub(super) const BETWEEN_MEMBERS: [HeaderName; 7] = [
+    FORWARDED,
+    AGE,
+    MOMENT,
+    CALLER,
+    CERTIFICATE,
+    HANDED_ON,
+    SECRET,
+];
 
 /// How a request came by way of another orchestrator that knows the members' secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +71,8 @@ pub(super) struct Carriage {
     pub(super) moment: Option<LeaderMoment>,
     /// The address that sent it.
     pub(super) caller: Option<SocketAddr>,
+    /// The names of the certificate that the sender showed; none without one.
+    pub(super) certificate: PeerNames,
     /// Whether the request is the member's own, and no client's.
     pub(super) is_handed_on: bool,
 }
@@ -66,7 +80,7 @@ pub(super) struct Carriage {
 impl Carriage {
     /// Reads and removes the headers between members; `None` if the request is no other member's.
     pub(super) fn take(headers: &mut HeaderMap, secret: &MemberSecret) -> Option<Self> {
-        // Nearly all requests: they must not cost six searches.
+        // Nearly all requests: they must not cost seven searches.
         if !headers.contains_key(FORWARDED) && !headers.contains_key(SECRET) {
             return None;
         }
@@ -88,6 +102,7 @@ impl Carriage {
             age: Duration::from_millis(age),
             moment: text(MOMENT).and_then(moment_of),
             caller: text(CALLER).and_then(|caller| caller.parse().ok()),
+            certificate: headers.get(CERTIFICATE).map(names_of).unwrap_or_default(),
             is_handed_on: headers.contains_key(HANDED_ON),
         })
     }
@@ -107,6 +122,21 @@ pub(super) fn moment_of(text: &str) -> Option<LeaderMoment> {
     })
 }
 
+/// Writes the names of a certificate; `None` if it has none.
+pub(super) fn certificate_text(names: &PeerNames) -> Option<HeaderValue> {
+    let names: Vec<&str> = names.patterns().iter().map(|name| name.as_str()).collect();
+    let text = serde_json::to_vec(&names).ok()?;
+    HeaderValue::from_bytes(&text)
+        .ok()
+        .filter(|_| !names.is_empty())
+}
+
+/// Reads the names of a certificate.
+fn names_of(text: &HeaderValue) -> PeerNames {
+    let names: Vec<String> = serde_json::from_slice(text.as_bytes()).unwrap_or_default();
+    PeerNames::of(names.iter().map(|name| CertificateName::Common(name)))
+}
+
 /// Returns a text as the value of a header; empty if it cannot be one.
 pub(super) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static(""))
@@ -122,6 +152,11 @@ mod tests {
         headers.insert(AGE, value("1500"));
         headers.insert(MOMENT, value("9 -20"));
         headers.insert(CALLER, value("10.0.0.7:5000"));
+        let names = PeerNames::of([
+            CertificateName::Dns("edge-*"),
+            CertificateName::Common("rück"),
+        ]);
+        headers.insert(CERTIFICATE, certificate_text(&names).unwrap());
         if let Some(secret) = secret {
             headers.insert(SECRET, value(secret));
         }
@@ -138,6 +173,10 @@ mod tests {
             age: Duration::from_millis(1_500),
             moment: moment_of("9 -20"),
             caller: Some(SocketAddr::from(([10, 0, 0, 7], 5_000))),
+            certificate: PeerNames::of([
+                CertificateName::Dns("edge-*"),
+                CertificateName::Common("rück"),
+            ]),
             is_handed_on: false,
         };
         assert_eq!(carriage, Some(expected));
@@ -149,6 +188,12 @@ mod tests {
         }
         let missing = MemberSecret::default();
         assert_eq!(Carriage::take(&mut headers(Some("")), &missing), None);
+    }
+
+    #[test]
+    fn a_certificate_without_names_has_no_header() {
+        assert_eq!(certificate_text(&PeerNames::default()), None);
+        assert_eq!(names_of(&value("edge-7")), PeerNames::default());
     }
 
     #[test]

@@ -42,8 +42,8 @@ pub(super) async fn through_the_gate(
     let carriage = Carriage::take(request.headers_mut(), &secret);
     let was_cut = limit_body(&mut request, &gate);
     let phase = gate.phase();
-    let carries = gate.tls().is_none() && forwarder.carries();
-    let is_own = is_own_page(request.path()) || (!carries && is_about_caller(request.path()));
+    let is_own =
+        is_own_page(request.path()) || (!forwarder.carries() && is_about_caller(request.path()));
     if !matches!(phase, Phase::Serving(_)) && !is_own {
         let answer = match (&carriage, phase) {
             (Some(_), _) => Some(cluster::standby(gate.cluster())),
@@ -51,16 +51,13 @@ pub(super) async fn through_the_gate(
                 Some(starting.answer(request.path(), gate.cluster().clock()))
             }
             (None, _) if request.path() == "/ready" => {
-                let reaches = forwarder.reaches_proven_leader() && gate.tls().is_none();
-                let is_ready = reaches && !gate.is_closing();
+                let is_ready = forwarder.reaches_proven_leader() && !gate.is_closing();
                 Some(cluster::standby_ready(gate.cluster(), is_ready))
             }
-            (None, _) if request.path() == "/health" => {
-                let is_healthy = forwarder.answers_heartbeats() && gate.tls().is_none();
-                Some(cluster::standby_health(gate.cluster(), is_healthy))
-            }
-            // Requests are carried without TLS only.
-            (None, _) if gate.tls().is_some() => Some(cluster::standby(gate.cluster())),
+            (None, _) if request.path() == "/health" => Some(cluster::standby_health(
+                gate.cluster(),
+                forwarder.answers_heartbeats(),
+            )),
             (None, _) => {
                 let limits = gate.client_limits();
                 match carry(forwarder, &mut request, limits, came).await {

@@ -1,4 +1,4 @@
-//! The authorities that sign the certificates of clients.
+//! Authorities that sign the certificates of clients, or of other orchestrators.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -58,17 +58,22 @@ impl Authorities {
 
     /// Returns the judge by the authorities that are valid at a moment; `None` if there are none.
     pub(super) fn judge(&self, now: WallTime) -> Option<Arc<dyn ClientCertVerifier>> {
-        let valid = self.0.iter().filter(|authority| is_valid(authority, now));
-        let mut roots = RootCertStore::empty();
-        for authority in valid {
-            // One that cannot be used admits no client.
-            let _ = roots.add(authority.certificate.clone());
-        }
-        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider())
+        let roots = Arc::new(self.valid(now));
+        let verifier = WebPkiClientVerifier::builder_with_provider(roots, provider())
             // A client without a certificate may have a key instead.
             .allow_unauthenticated()
             .build();
         verifier.ok()
+    }
+
+    /// Returns those that are valid at a moment.
+    pub(super) fn valid(&self, now: WallTime) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        for authority in self.0.iter().filter(|authority| is_valid(authority, now)) {
+            // One that cannot be used admits nobody.
+            let _ = roots.add(authority.certificate.clone());
+        }
+        roots
     }
 
     /// Returns the next moment at which one of them begins or ends to be valid.

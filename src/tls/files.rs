@@ -17,6 +17,7 @@ pub use super::identity::Fault;
 pub(crate) const TLS_CERT: &str = "TLS_CERT";
 pub(crate) const TLS_KEY: &str = "TLS_KEY";
 pub(crate) const TLS_CLIENT_CA: &str = "TLS_CLIENT_CA";
+pub(crate) const TLS_CLUSTER_CA: &str = "TLS_CLUSTER_CA";
 
 /// The files that the settings name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub struct ServerFiles {
     pub key: PathBuf,
     /// The authorities of client certificates; none: no client is asked for one.
     pub client_ca: Option<PathBuf>,
+    /// The authorities of other orchestrators; none: they show the same certificate.
+    pub members_ca: Option<PathBuf>,
 }
 
 /// What a server proves itself with, and checks its clients by.
@@ -34,6 +37,7 @@ pub struct ServerTls {
     files: ServerFiles,
     pub(super) identity: Identity,
     pub(super) authorities: Option<Authorities>,
+    pub(super) members: Option<Authorities>,
     content: Content,
 }
 
@@ -52,20 +56,27 @@ impl ServerFiles {
         let now = now();
         let certificate = source(TLS_CERT, &self.certificate);
         let identity = Identity::read(certificate, source(TLS_KEY, &self.key), now);
-        let authorities = self.client_ca.as_ref().map(|path| {
-            let read = Authorities::read(path, now);
-            read.map_err(|rule| source(TLS_CLIENT_CA, path).fault(rule))
-        });
-        match (identity, authorities.transpose()) {
-            (Ok(identity), Ok(authorities)) => Ok(ServerTls {
+        let authorities_of = |setting, path: &Option<PathBuf>| {
+            let read = path.as_ref().map(|path| {
+                let read = Authorities::read(path, now);
+                read.map_err(|rule| source(setting, path).fault(rule))
+            });
+            read.transpose()
+        };
+        let authorities = authorities_of(TLS_CLIENT_CA, &self.client_ca);
+        let members = authorities_of(TLS_CLUSTER_CA, &self.members_ca);
+        match (identity, authorities, members) {
+            (Ok(identity), Ok(authorities), Ok(members)) => Ok(ServerTls {
                 files: self.clone(),
                 identity,
                 authorities,
+                members,
                 content,
             }),
-            (identity, authorities) => {
+            (identity, authorities, members) => {
                 let mut faults = identity.err().unwrap_or_default();
                 faults.extend(authorities.err());
+                faults.extend(members.err());
                 Err(faults)
             }
         }
@@ -75,7 +86,8 @@ impl ServerFiles {
     pub(crate) fn content(&self) -> Content {
         let mut digest = Sha256::new();
         let files = [&self.certificate, &self.key];
-        for path in files.into_iter().chain(&self.client_ca) {
+        let authorities = [&self.client_ca, &self.members_ca].into_iter().flatten();
+        for path in files.into_iter().chain(authorities) {
             let content = pem::read(path).unwrap_or_else(String::into_bytes);
             digest.update(content.len().to_be_bytes());
             digest.update(content);
@@ -107,6 +119,7 @@ impl ServerTls {
             (TLS_CERT, self.identity.chain() != other.identity.chain()),
             (TLS_KEY, self.identity.key() != other.identity.key()),
             (TLS_CLIENT_CA, self.authorities != other.authorities),
+            (TLS_CLUSTER_CA, self.members != other.members),
         ];
         let differences = differences.into_iter().filter(|(_, differs)| *differs);
         differences.map(|(setting, _)| setting).collect()

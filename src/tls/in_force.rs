@@ -8,7 +8,7 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
+    CertificateError, ClientConfig, DigitallySignedStruct, DistinguishedName, Error, ServerConfig,
     SignatureScheme,
 };
 use rustls_pki_types::{CertificateDer, UnixTime};
@@ -17,6 +17,7 @@ use super::authorities::Authorities;
 use super::facts::Facts;
 use super::files::{ServerTls, moment, now};
 use super::identity::provider;
+use super::members::MembersInForce;
 use crate::domain::access::PeerNames;
 use crate::domain::certificate::Expiry;
 use crate::domain::time::WallTime;
@@ -30,6 +31,7 @@ pub struct Tls {
     config: Arc<ServerConfig>,
     key: Arc<KeyInForce>,
     clients: Arc<ClientsInForce>,
+    members: Arc<MembersInForce>,
     expiries: Arc<RwLock<Vec<Expiry>>>,
 }
 
@@ -91,6 +93,7 @@ impl Tls {
             config: Arc::new(config),
             key,
             clients,
+            members: Arc::new(MembersInForce::new(read)),
             expiries: Arc::new(RwLock::new(read.expiries())),
         })
     }
@@ -104,6 +107,7 @@ impl Tls {
         let replaced = self.key.0.write();
         *replaced.unwrap_or_else(PoisonError::into_inner) = key;
         self.clients.replace(read.authorities.clone());
+        self.members.replace(read);
         let shown = self.expiries.write();
         *shown.unwrap_or_else(PoisonError::into_inner) = read.expiries();
         Ok(())
@@ -118,6 +122,14 @@ impl Tls {
     /// Returns how connections are accepted.
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         self.config.clone()
+    }
+
+    /// Returns how another orchestrator of the same database is called.
+    ///
+    /// # Errors
+    /// Returns the reason if the TLS library refuses it.
+    pub(crate) fn members(&self) -> Result<ClientConfig, Error> {
+        self.members.config()
     }
 
     /// Returns the number of the authorities in force. A connection takes it before its handshake: if they are
@@ -322,6 +334,7 @@ mod tests {
             certificate: write("cert.pem", &server.0),
             key: write("key.pem", &server.1),
             client_ca: clients.map(|pem| write("clients.pem", pem)),
+            members_ca: None,
         };
         files.read().unwrap()
     }

@@ -11,6 +11,7 @@
 //! | a certificate has its key, and is valid now | `identity` |
 //! | an authority may sign certificates; one that is over admits no client | `authorities` |
 //! | no session is resumed, so each connection shows its certificate | `in_force` |
+//! | another orchestrator shows the own certificate, or one of an authority | `members` |
 //! | a connection is admitted as long as the authorities in force would admit it again | `in_force` |
 //!
 //! **What a change does.** A new server certificate is shown to new connections; those that are open go on. New
@@ -28,9 +29,10 @@ mod facts;
 mod files;
 mod identity;
 mod in_force;
+mod members;
 mod pem;
 
-pub(crate) use files::{Content, TLS_CERT, TLS_CLIENT_CA, TLS_KEY, now};
+pub(crate) use files::{Content, TLS_CERT, TLS_CLIENT_CA, TLS_CLUSTER_CA, TLS_KEY, now};
 pub use files::{Fault, ServerFiles, ServerTls};
 pub(crate) use identity::{Identity, Source};
 pub(crate) use in_force::Admission;

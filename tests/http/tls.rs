@@ -56,6 +56,7 @@ impl Served {
             certificate,
             key,
             client_ca: None,
+            members_ca: None,
         };
         let gate = Gate::from(world.state.clone());
         gate.speak_tls(Tls::new(&files.read().unwrap()).unwrap());

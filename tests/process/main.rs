@@ -16,6 +16,7 @@ mod outage;
 mod patience;
 mod prometheus;
 mod proxied;
+mod proxied_tls;
 mod reload;
 mod restart;
 mod stall;

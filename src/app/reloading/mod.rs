@@ -25,7 +25,7 @@ use crate::app::wiring::{retention, webhooks};
 use crate::config::{self, Config, ConfigErrors, EffectiveValue, Loaded};
 use crate::http::{Gate, ShownSetting};
 use crate::logging;
-use crate::tls::{ServerTls, TLS_CERT, TLS_CLIENT_CA, TLS_KEY};
+use crate::tls::{ServerTls, TLS_CERT, TLS_CLIENT_CA, TLS_CLUSTER_CA, TLS_KEY};
 
 /// Reads the settings as the start did.
 pub type ReadSettings = Arc<dyn Fn() -> Result<Loaded, ConfigErrors> + Send + Sync>;
@@ -192,7 +192,7 @@ impl Reloading {
             ..old.clone()
         };
         let is_applied = |name: &str| {
-            let is_of_tls = [TLS_CERT, TLS_KEY, TLS_CLIENT_CA].contains(&name);
+            let is_of_tls = [TLS_CERT, TLS_KEY, TLS_CLIENT_CA, TLS_CLUSTER_CA].contains(&name);
             is_reloadable(name) && !(is_of_tls && switches_tls(old, &loaded.config))
         };
         let difference = Difference::between(old, &loaded.config);

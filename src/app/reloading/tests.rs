@@ -61,7 +61,7 @@ fn a_reload_applies_each_reloadable_setting_and_no_other() {
     let receiver = "[webhooks.ops]\nurl = \"https://h.example/x\"\n\
                     secret = \"whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3\"\n";
     std::fs::write(&receivers, receiver).unwrap();
-    let of_tls = [TLS_CERT, TLS_KEY, TLS_CLIENT_CA];
+    let of_tls = [TLS_CERT, TLS_KEY, TLS_CLIENT_CA, TLS_CLUSTER_CA];
     for setting in config::settings() {
         // They have a value only together: the test below.
         if of_tls.contains(&setting.name) {

@@ -50,6 +50,7 @@ const RELOADABLE: &[&str] = &[
     "TLS_CERT",
     "TLS_KEY",
     "TLS_CLIENT_CA",
+    "TLS_CLUSTER_CA",
     "LOG_FORMAT",
     "RUST_LOG",
 ];
@@ -103,6 +104,14 @@ const SETTINGS: &[Setting] = &[
         kind: Kind::File,
         default: Text("none"),
         meaning: "PEM file of the authorities whose client certificates are accepted: each is the key of the workers that it names (docs/SECURITY.md). none: no client is asked for one.",
+    },
+    Setting {
+        name: "TLS_CLUSTER_CA",
+        flag: "tls-cluster-ca",
+        group: Group::Server,
+        kind: Kind::File,
+        default: Text("none"),
+        meaning: "PEM file of the authorities whose certificates other orchestrators of the same database may show; each must be for the host in its CLUSTER_PUBLIC_URL. none: they show the certificate in TLS_CERT.",
     },
     Setting {
         name: "AUTH",

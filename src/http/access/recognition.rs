@@ -75,9 +75,8 @@ pub(super) fn recognize(request: &HttpRequest, access: &Access) -> Result<Caller
         }
         return Ok(caller);
     }
-    let certified = request.conn_data::<PeerNames>();
-    if let Some(names) = certified.filter(|names| !names.patterns().is_empty()) {
-        return Ok(Caller::by_certificate(names));
+    if let Some(names) = certified(request) {
+        return Ok(Caller::by_certificate(&names));
     }
     let is_trusted = |via: Via| {
         let mut networks = access.trusted_networks().iter();
@@ -87,6 +86,16 @@ pub(super) fn recognize(request: &HttpRequest, access: &Access) -> Result<Caller
         return Ok(Caller::from_trusted_network());
     }
     Err(Unrecognized::NoCredential)
+}
+
+/// Returns the names of the certificate that a caller showed, here or to the orchestrator that carries its request.
+fn certified(request: &HttpRequest) -> Option<PeerNames> {
+    let carried = request
+        .extensions()
+        .get::<Carriage>()
+        .map(|carriage| carriage.certificate.clone());
+    let names = carried.or_else(|| request.conn_data::<PeerNames>().cloned());
+    names.filter(|names| !names.patterns().is_empty())
 }
 
 /// Returns the key of an `Authorization` header; the name of its scheme is written in any case.

@@ -14,7 +14,8 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::super::connection::{ClientLimits, Connection};
 use super::super::identify::REQUEST_ID;
 use super::super::member_headers::{
-    AGE, BETWEEN_MEMBERS, CALLER, FORWARDED, LEADER, MOMENT, NOT_TAKEN, SECRET, moment_text, value,
+    AGE, BETWEEN_MEMBERS, CALLER, CERTIFICATE, FORWARDED, LEADER, MOMENT, NOT_TAKEN, SECRET,
+    certificate_text, moment_text, value,
 };
 use super::super::problem::Problem;
 use super::bodies::{CarriedBody, LeaderAnswer, RequestBody};
@@ -23,6 +24,7 @@ use super::echo;
 use super::figures::Proxied;
 use super::forwarder::Forwarder;
 use super::refusal;
+use crate::domain::access::PeerNames;
 use crate::domain::leadership::{
     Carried, CarriedKind, CarryRefusal, CarryStep, LeadershipRow, SendFailure, SteadyTime,
 };
@@ -60,7 +62,7 @@ type Sending = Pin<Box<dyn Future<Output = Result<Response<Incoming>, SendFailur
 pub(in crate::http) async fn carry(
     forwarder: &std::sync::Arc<Forwarder>,
     request: &mut ServiceRequest,
-    client: ClientLimits,
+    limits: ClientLimits,
     came: SteadyTime,
 ) -> Outcome {
     let is_long = is_long(request.request());
@@ -80,18 +82,19 @@ pub(in crate::http) async fn carry(
     let announced = request.headers().get(header::CONTENT_LENGTH);
     let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
     let payload = request.take_payload();
-    let read = RequestBody::read(payload, request.request(), announced, client.body).await;
+    let read = RequestBody::read(payload, request.request(), announced, limits.body).await;
     let body = match read {
         Ok(body) => body,
         Err(problem) => return Outcome::Answer(problem.error_response()),
     };
+    let Some(client) = request.app_data::<LeaderClient>().cloned() else {
+        let refused = refusal::problem(forwarder, CarryRefusal::NoLeader);
+        return Outcome::Answer(refused.error_response());
+    };
     let carrying = Carrying {
         forwarder,
         request: request.request().clone(),
-        client: request
-            .app_data::<LeaderClient>()
-            .cloned()
-            .unwrap_or_default(),
+        client,
         came,
         is_long,
         body,
@@ -305,6 +308,14 @@ impl Carrying<'_> {
             if let Some((name, value)) = client::outgoing(&name, &value(&text)) {
                 headers.insert(name, value);
             }
+        }
+        let names = self
+            .request
+            .conn_data::<PeerNames>()
+            .and_then(certificate_text);
+        if let Some((name, value)) = names.and_then(|names| client::outgoing(&CERTIFICATE, &names))
+        {
+            headers.insert(name, value);
         }
         headers
     }

@@ -1,19 +1,26 @@
 //! The connections to the leader: HTTP/1.1, kept between requests.
 
-use std::error::Error as _;
-use std::fmt;
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use std::{fmt, io};
 
 use actix_web::http::header as heard;
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
+use hyper::http::uri::Scheme;
 use hyper::{HeaderMap, Method, Request, Response, Uri};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, ResolveServerName};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::CertificateError;
+use rustls_pki_types::ServerName;
 
 use super::bodies::CarriedBody;
+use crate::actors::leadership::ClusterView;
 use crate::domain::leadership::SendFailure;
+use crate::tls::Tls;
 
 /// The limit for a connection to the leader.
 const CONNECT_LIMIT: Duration = Duration::from_secs(1);
@@ -21,10 +28,18 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// A connection that is unused for so long is closed: earlier than the leader does it.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// The connections of one thread to the leader. Clones share them.
+/// The connections of one thread to the leader, encrypted if this orchestrator speaks TLS. Clones share them.
 #[derive(Clone)]
 pub(in crate::http) struct LeaderClient {
-    client: Client<HttpConnector, CarriedBody>,
+    connections: Connections,
+    /// The fault of the leader's certificate that was reported last.
+    reported: Arc<Mutex<Option<String>>>,
+}
+
+#[derive(Clone)]
+enum Connections {
+    Plain(Client<HttpConnector, CarriedBody>),
+    Secured(Client<HttpsConnector<HttpConnector>, CarriedBody>),
 }
 
 impl fmt::Debug for LeaderClient {
@@ -33,31 +48,57 @@ impl fmt::Debug for LeaderClient {
     }
 }
 
-impl Default for LeaderClient {
-    fn default() -> Self {
+impl LeaderClient {
+    /// Without connections yet. The leader speaks TLS if this orchestrator does.
+    pub(in crate::http) fn new(tls: Option<&Tls>, view: &ClusterView) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_LIMIT));
         connector.set_nodelay(true);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE_LIMIT)
-            .build(connector);
-        Self { client }
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new());
+        builder.pool_idle_timeout(IDLE_LIMIT);
+        let config = tls.map(Tls::members).and_then(Result::ok);
+        let connections = match config {
+            None => Connections::Plain(builder.build(connector)),
+            Some(config) => {
+                connector.enforce_http(false);
+                let secured = HttpsConnectorBuilder::new()
+                    .with_tls_config(config)
+                    .https_only()
+                    .with_server_name_resolver(NameOfLeader(view.clone()))
+                    .enable_http1()
+                    .wrap_connector(connector);
+                Connections::Secured(builder.build(secured))
+            }
+        };
+        Self {
+            connections,
+            reported: Arc::default(),
+        }
     }
-}
 
-impl LeaderClient {
     /// Sends a request, and returns the head of its answer.
     ///
     /// # Errors
     /// Returns whether the leader may have the request.
     pub(in crate::http) async fn send(
         &self,
-        request: Request<CarriedBody>,
+        mut request: Request<CarriedBody>,
     ) -> Result<Response<Incoming>, SendFailure> {
-        self.client.request(request).await.map_err(|error| {
+        let answered = match &self.connections {
+            Connections::Plain(client) => client.request(request).await,
+            Connections::Secured(client) => {
+                let uri = std::mem::take(request.uri_mut());
+                *request.uri_mut() = secured(uri);
+                client.request(request).await
+            }
+        };
+        answered.map_err(|error| {
             let cause = error.source().map(ToString::to_string);
             log::debug!(cause; "the leader did not answer a carried request: {error}");
+            if let Some(fault) = certificate_fault(&error) {
+                self.report(fault.to_string());
+            }
             if error.is_connect() {
                 SendFailure::NotSent
             } else {
@@ -65,6 +106,55 @@ impl LeaderClient {
             }
         })
     }
+
+    /// Reports a fault of the leader's certificate, once.
+    fn report(&self, fault: String) {
+        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
+        if reported.as_ref() != Some(&fault) {
+            log::warn!(
+                "the certificate of the leader is not accepted, so nothing is carried to it (TLS_CLUSTER_CA): {fault}"
+            );
+            *reported = Some(fault);
+        }
+    }
+}
+
+/// The name that the certificate of the leader is for: that of its public URL, by which workers know it.
+struct NameOfLeader(ClusterView);
+
+impl ResolveServerName for NameOfLeader {
+    fn resolve(&self, uri: &Uri) -> Result<ServerName<'static>, Box<dyn Error + Send + Sync>> {
+        let leader = self.0.leader();
+        let public: Option<Uri> = leader.and_then(|row| row.public_url.parse().ok());
+        let host = public.as_ref().and_then(Uri::host).or_else(|| uri.host());
+        let host = host.unwrap_or_default().trim_matches(['[', ']']);
+        Ok(ServerName::try_from(host.to_owned())?)
+    }
+}
+
+fn secured(uri: Uri) -> Uri {
+    let mut parts = uri.clone().into_parts();
+    parts.scheme = Some(Scheme::HTTPS);
+    Uri::from_parts(parts).unwrap_or(uri)
+}
+
+/// Returns the fault of a certificate among the causes of an error.
+fn certificate_fault<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e CertificateError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(rustls::Error::InvalidCertificate(fault)) = error.downcast_ref() {
+            return Some(fault);
+        }
+        // An error of I/O has the one that it wraps as its content, not as its source.
+        let inner = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        cause = match inner {
+            Some(inner) => Some(inner),
+            None => error.source(),
+        };
+    }
+    None
 }
 
 /// Builds a request to an address; `None` if the address or the path cannot be one.
