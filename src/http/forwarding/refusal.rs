@@ -13,8 +13,11 @@ pub(super) fn problem(forwarder: &Forwarder, refusal: CarryRefusal) -> Problem {
             "It does not reach a leader. Nothing was changed; try again soon."
         }
         CarryRefusal::MayBeApplied => {
-            "The leader was lost before it answered: the request may or may not have been applied. \
-             Repeating it is safe."
+            return Problem::outcome_unknown(format!(
+                "{} The leader was lost before it answered: the request may or may not have been applied. \
+                 Repeating it is safe.",
+                who_leads(view, &view.now())
+            ));
         }
         CarryRefusal::TooOld => {
             "The request waited here for longer than a worker's request may take. Nothing was changed; \

@@ -40,6 +40,7 @@ pub(super) enum Kind {
     Overloaded,
     Starting,
     Standby,
+    OutcomeUnknown,
     NotProven,
     ShuttingDown,
     Internal,
@@ -75,6 +76,7 @@ impl Kind {
             | Self::Overloaded
             | Self::Starting
             | Self::Standby
+            | Self::OutcomeUnknown
             | Self::NotProven
             | Self::ShuttingDown => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
@@ -112,6 +114,7 @@ impl Kind {
             Self::Overloaded => "/problems/overloaded",
             Self::Starting => "/problems/starting",
             Self::Standby => "/problems/standby",
+            Self::OutcomeUnknown => "/problems/outcome-unknown",
             Self::NotProven => "/problems/leadership-unproven",
             Self::ShuttingDown => "/problems/shutting-down",
             Self::Internal => "/problems/internal-error",
@@ -148,6 +151,7 @@ impl Kind {
             Self::Overloaded => "Overloaded",
             Self::Starting => "Starting",
             Self::Standby => "Standby",
+            Self::OutcomeUnknown => "Outcome unknown",
             Self::NotProven => "Leadership not proven",
             Self::ShuttingDown => "Shutting down",
             Self::Internal => "Internal error",
@@ -160,6 +164,7 @@ impl Kind {
             Self::Overloaded
             | Self::Starting
             | Self::Standby
+            | Self::OutcomeUnknown
             | Self::NotProven
             | Self::ShuttingDown => Some(RETRY_SOON),
             Self::MalformedRequest

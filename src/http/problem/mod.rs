@@ -256,9 +256,14 @@ impl Problem {
         Self::new(Kind::Starting, detail)
     }
 
-    /// 503: another orchestrator leads.
+    /// 503: another orchestrator leads. Nothing was changed.
     pub(super) fn standby(detail: impl Into<String>) -> Self {
         Self::new(Kind::Standby, detail)
+    }
+
+    /// 503: the leader was lost while it had the request.
+    pub(super) fn outcome_unknown(detail: impl Into<String>) -> Self {
+        Self::new(Kind::OutcomeUnknown, detail)
     }
 
     /// 503: the database has not confirmed in time that this orchestrator leads.
