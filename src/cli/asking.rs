@@ -118,8 +118,9 @@ pub(super) fn calling(name: &'static str) -> clap::Command {
     };
     clap::Command::new(name)
         .arg(value(SERVER_URL, "url", "URL").help(format!(
-            "Where it answers; http or https, with a path prefix if a proxy has one. PEM files for https come \
-             from the environment or .env: {SERVER_CA} (by which it is checked), {CLIENT_CERT} and {CLIENT_KEY}\n\
+            "Where it answers; http or https, with a path prefix if a proxy has one. Several, separated by commas, \
+             are asked in turn until one serves. PEM files for https come from the environment or .env: {SERVER_CA} \
+             (by which it is checked), {CLIENT_CERT} and {CLIENT_KEY}\n\
              [env: {SERVER_URL}] [default: {DEFAULT_SERVER_URL}]"
         )))
         .arg(value(KEY_FILE, "key-file", "FILE").help(format!(

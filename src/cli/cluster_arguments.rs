@@ -20,7 +20,7 @@ pub(super) fn command() -> Command {
         .args_conflicts_with_subcommands(true)
         .subcommand(
             asking("take-over")
-                .about("Orders a standby (the one --url names) to take over and lead")
+                .about("Orders a standby (the only one that --url names) to take over and lead")
                 .arg(reason("Why; written to the log of the standby")),
         )
         .subcommand(

@@ -45,7 +45,7 @@ pub use postgres::PostgresUrl;
 pub use problem::{ConfigErrors, Problem, UnknownVariable, Warning};
 pub use reader::EffectiveValue;
 pub use server_key::{ServerKey, server_key};
-pub use server_url::{CallerFiles, ServerUrl, caller_files, server_url};
+pub use server_url::{CallerFiles, ServerUrl, caller_files, server_url, server_urls};
 pub use setting::{Fallback, Group, Kind, Setting};
 pub use table::{
     CLIENT_CERT, CLIENT_KEY, DEFAULT_SERVER_URL, SERVER_CA, SERVER_KEY, SERVER_URL, settings,

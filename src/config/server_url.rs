@@ -1,4 +1,4 @@
-//! The address of a running orchestrator, for the commands that call one.
+//! The addresses of running orchestrators, for the commands that call one.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -41,18 +41,18 @@ impl fmt::Debug for ServerUrl {
     }
 }
 
-/// Reads the address from the flag, the environment or `.env`, in this order of precedence, and
-/// removes meaningless characters at its end. Returns it with the warnings about its origin; a flag
-/// has none.
+/// Reads the addresses of one or several orchestrators, separated by commas, from the flag, the environment or
+/// `.env`, in this order of precedence. Meaningless characters at their ends are removed, and so are repetitions.
+/// Returns at least one, in the order in which they are asked, with the warnings about their origin; a flag has none.
 ///
 /// # Errors
-/// Returns a sentence if it is no `http://` or `https://` address, or if it could only be in a `.env` that cannot
-/// be read.
-pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), String> {
+/// Returns a sentence that names the address that is none of `http://` or `https://`, or if they could only be in a
+/// `.env` that cannot be read.
+pub fn server_urls(flag: Option<OsString>) -> Result<(Vec<ServerUrl>, Vec<Warning>), String> {
     let flags = flag.map(|value| (SERVER_URL.to_owned(), value));
     let sources = Sources::of_process(BTreeMap::from_iter(flags));
     let given = sources.get(SERVER_URL);
-    let url = match (given, sources.problems.first()) {
+    let urls = match (given, sources.problems.first()) {
         (Some((_, value)), _) => checked(value),
         (None, None) => checked(OsStr::new(DEFAULT_SERVER_URL)),
         // The unreadable file may name another orchestrator than the one with default settings.
@@ -62,7 +62,7 @@ pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), S
         )),
     }?;
     if given.is_some_and(|(origin, _)| origin == Origin::Flag) {
-        return Ok((url, Vec::new()));
+        return Ok((urls, Vec::new()));
     }
     let repeated = sources.warnings.iter();
     let mut warnings: Vec<Warning> = repeated
@@ -70,7 +70,20 @@ pub fn server_url(flag: Option<OsString>) -> Result<(ServerUrl, Vec<Warning>), S
         .cloned()
         .collect();
     warnings.extend(suspects_of(SERVER_URL, &sources));
-    Ok((url, warnings))
+    Ok((urls, warnings))
+}
+
+/// Reads the address of one orchestrator that another one named.
+pub fn server_url(text: &str) -> Option<ServerUrl> {
+    let url = text.trim();
+    let is_host = |rest: &str| !rest.is_empty() && !rest.starts_with('/');
+    let is_text = |url: &str| !url.contains(|c: char| c.is_whitespace() || c.is_control());
+    // Paths are appended: behind these characters they would be no paths.
+    let is_path = |url: &str| !url.contains(['?', '#']);
+    let rest = url.strip_prefix("http://");
+    let rest = rest.or_else(|| url.strip_prefix("https://"))?;
+    let is_url = is_host(rest) && is_text(url) && is_path(url);
+    is_url.then(|| ServerUrl(url.trim_end_matches('/').to_owned()))
 }
 
 /// The files by which caller and orchestrator prove themselves to each other.
@@ -105,22 +118,46 @@ pub fn caller_files() -> Result<CallerFiles, String> {
     })
 }
 
-fn checked(given: &OsStr) -> Result<ServerUrl, String> {
-    let url = given.to_str().map(str::trim).unwrap_or_default();
-    let is_host = |rest: &str| !rest.is_empty() && !rest.starts_with('/');
-    let is_text = |url: &str| !url.contains(|c: char| c.is_whitespace() || c.is_control());
-    // Paths are appended: behind these characters they would be no paths.
-    let is_path = |url: &str| !url.contains(['?', '#']);
-    let rest = url.strip_prefix("http://");
-    match rest.or_else(|| url.strip_prefix("https://")) {
-        Some(rest) if is_host(rest) && is_text(url) && is_path(url) => {
-            Ok(ServerUrl(url.trim_end_matches('/').to_owned()))
+/// Returns the addresses in a list with commas, each once; an empty part is none.
+fn checked(given: &OsStr) -> Result<Vec<ServerUrl>, String> {
+    let whole = given.to_string_lossy();
+    let parts = whole.split(',').filter(|part| !part.trim().is_empty());
+    let parts: Vec<&str> = parts.collect();
+    if parts.len() < 2 {
+        let one = parts.first().and_then(|part| server_url(part));
+        let one = one.filter(|_| given.to_str().is_some());
+        return one.map(|url| vec![url]).ok_or_else(|| {
+            format!(
+                "the address of the orchestrator ({SERVER_URL} or --url) is {:?}; it must be like \
+                 {DEFAULT_SERVER_URL} or https://HOST/PREFIX",
+                shown(&whole)
+            )
+        });
+    }
+    let mut urls: Vec<ServerUrl> = Vec::new();
+    for (place, part) in parts.iter().enumerate() {
+        let url = server_url(part).ok_or_else(|| {
+            format!(
+                "address {} of {} in the list of orchestrators ({SERVER_URL} or --url) is {:?}; each must be \
+                 like {DEFAULT_SERVER_URL} or https://HOST/PREFIX, and commas separate them",
+                place + 1,
+                parts.len(),
+                shown_part(part, &whole)
+            )
+        })?;
+        if !urls.contains(&url) {
+            urls.push(url);
         }
-        Some(_) | None => Err(format!(
-            "the address of the orchestrator ({SERVER_URL} or --url) is {:?}; it must be like \
-             {DEFAULT_SERVER_URL} or https://HOST/PREFIX",
-            shown(&given.to_string_lossy())
-        )),
+    }
+    Ok(urls)
+}
+
+/// Returns one of several addresses without possible passwords. A comma may have split a password.
+fn shown_part(part: &str, whole: &str) -> String {
+    if whole.contains('@') {
+        masked_url(part)
+    } else {
+        shown(part.trim())
     }
 }
 
@@ -147,7 +184,7 @@ mod tests {
             ("https://a/behind/", "https://a/behind"),
         ] {
             let read = checked(OsStr::new(given)).unwrap();
-            assert_eq!(read.expose(), url);
+            assert_eq!((read.len(), read[0].expose()), (1, url));
         }
         for given in [
             "",
@@ -168,11 +205,46 @@ mod tests {
 
     #[test]
     fn the_password_of_a_proxy_is_not_shown() {
-        let url = checked(OsStr::new("http://u:geheim@a:8001/x")).unwrap();
+        let url = &checked(OsStr::new("http://u:geheim@a:8001/x")).unwrap()[0];
         assert_eq!(format!("{url} {url:?}"), "http://a/… http://a/…");
-        for given in ["ftp://u:geheim@a", "u:geheim@a", "http://a?key=geheim"] {
+        for given in [
+            "ftp://u:geheim@a",
+            "u:geheim@a",
+            "http://a?key=geheim",
+            "http://a,u:geheim@b",
+            "http://u:ge,geheim,im@b",
+            "http://a,http://b?key=geheim",
+        ] {
             let refused = checked(OsStr::new(given)).unwrap_err();
             assert!(!refused.contains("geheim"), "{refused}");
         }
+    }
+
+    #[test]
+    fn several_addresses_are_kept_in_their_order_and_each_once() {
+        let read = checked(OsStr::new(
+            "http://a:8001/, https://b/fleet,,http://a:8001, http://c,",
+        ));
+        let read = read.unwrap();
+        let read: Vec<&str> = read.iter().map(ServerUrl::expose).collect();
+        assert_eq!(read, ["http://a:8001", "https://b/fleet", "http://c"]);
+    }
+
+    #[test]
+    fn a_bad_address_of_several_is_named_with_its_place() {
+        for (given, parts) in [
+            ("http://a,b:8001", ["address 2 of 2", "\"b:8001\""]),
+            (
+                "ftp://a,http://b,http://c",
+                ["address 1 of 3", "\"ftp://a\""],
+            ),
+            ("http://a,http://b c", ["address 2 of 2", "\"http://b c\""]),
+        ] {
+            let refused = checked(OsStr::new(given)).unwrap_err();
+            for part in parts {
+                assert!(refused.contains(part), "{part} is missing in {refused}");
+            }
+        }
+        assert!(checked(OsStr::new(" , ")).is_err());
     }
 }

@@ -19,6 +19,7 @@ mod proxied;
 mod proxied_tls;
 mod reload;
 mod restart;
+mod several_urls;
 mod stall;
 #[path = "../support/mod.rs"]
 mod support;

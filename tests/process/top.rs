@@ -16,6 +16,7 @@ use serde_json::json;
 use tempfile::{TempDir, tempdir};
 
 use crate::support::process::{Orchestrator, command, start};
+use crate::support::proxy::Proxy;
 
 /// How long nothing is drawn before the size changes; shorter than the pause between two answers.
 const QUIET: Duration = Duration::from_millis(150);
@@ -153,6 +154,27 @@ fn a_person_looks_around_and_drains_an_instance() {
     let mut after = raw.clone();
     after.local_modes |=
         LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
+    screen.press("q");
+    assert_eq!(screen.ends(&after), Some(0));
+}
+
+#[test]
+fn the_view_goes_on_at_the_other_orchestrator_and_says_so() {
+    let (folder, orchestrator) = desk();
+    let direct = orchestrator.address();
+    let port = direct.rsplit(':').next().unwrap().parse().unwrap();
+    let first = Proxy::in_front_of(port);
+    let both = format!("http://127.0.0.1:{},{direct}", first.port());
+    let mut screen = Screen::open(&folder, &both);
+    screen.shows("north-1");
+    let mut after = screen.modes();
+    after.local_modes |=
+        LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG | LocalModes::IEXTEN;
+    first.cut();
+    screen.shows("answers.");
+    let body = json!({"server_id": "west-1", "ip": "10.0.0.1", "port": 1, "max_streams": 5});
+    assert_eq!(orchestrator.post("/register", &body).0, 200);
+    screen.shows("west-1");
     screen.press("q");
     assert_eq!(screen.ends(&after), Some(0));
 }

@@ -15,6 +15,7 @@ pub struct Proxy {
     target: Arc<AtomicU16>,
     requests: Arc<Gate>,
     answers: Arc<Gate>,
+    open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 #[derive(Debug, Default)]
@@ -50,6 +51,8 @@ impl Proxy {
         let shared = (requests.clone(), answers.clone());
         let target = Arc::new(AtomicU16::new(port));
         let current = target.clone();
+        let open = Arc::new(Mutex::new(Vec::new()));
+        let clients = open.clone();
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 let Ok(server) = TcpStream::connect(("127.0.0.1", current.load(Ordering::Acquire)))
@@ -57,6 +60,7 @@ impl Proxy {
                     continue;
                 };
                 let (back, forth) = (client.try_clone().unwrap(), server.try_clone().unwrap());
+                clients.lock().unwrap().push(client.try_clone().unwrap());
                 let (gate_forth, gate_back) = shared.clone();
                 thread::spawn(move || copy(client, forth, &gate_forth));
                 thread::spawn(move || copy(server, back, &gate_back));
@@ -67,6 +71,7 @@ impl Proxy {
             target,
             requests,
             answers,
+            open,
         }
     }
 
@@ -78,6 +83,15 @@ impl Proxy {
     /// New connections go to another port from now on.
     pub fn redirect(&self, port: u16) {
         self.target.store(port, Ordering::Release);
+    }
+
+    /// Ends every connection, and each new one at once.
+    pub fn cut(&self) {
+        // Nothing listens there.
+        self.redirect(1);
+        for client in self.open.lock().unwrap().drain(..) {
+            let _ = client.shutdown(Shutdown::Both);
+        }
     }
 
     /// From now on nothing is passed on, in either direction.

@@ -32,6 +32,12 @@ pub(in crate::cli) fn ask(question: Question) -> Exit {
         Ok(connection) => connection,
         Err(exit) => return exit,
     };
+    if let Subject::OrderCluster(order) = &subject
+        && let Err(reason) = cluster::check(&connection, order)
+    {
+        complain(&format!("orchestrator: {reason}"));
+        return Exit::Misused;
+    }
     let mut sink = Sink::default();
     let once = |sink: &mut Sink| {
         let exit = answer(&connection, &subject, output, sink)?;
@@ -58,13 +64,13 @@ fn connect(address: Address) -> Result<Connection, Exit> {
         complain(&format!("orchestrator: {reason}."));
         Exit::Misused
     };
-    let (url, warnings) = config::server_url(url).map_err(misused)?;
+    let (urls, warnings) = config::server_urls(url).map_err(misused)?;
     for warning in warnings {
         complain(&format!("orchestrator: warning: {warning}"));
     }
     let key = config::server_key(key_file).map_err(misused)?;
     let files = config::caller_files().map_err(misused)?;
-    Connection::to(url, &files, key).map_err(|reason| {
+    Connection::to(urls, &files, key).map_err(|reason| {
         complain(&format!("orchestrator: {reason}"));
         Exit::Misused
     })

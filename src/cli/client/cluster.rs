@@ -16,6 +16,24 @@ const INTERVAL: Duration = Duration::from_millis(500);
 /// How often at most: for a minute.
 const TRIES: u32 = 120;
 
+/// Checks that the orchestrator that takes over is the only one that is named.
+///
+/// # Errors
+/// Returns one sentence if an order cannot be sent to one of several orchestrators.
+pub(super) fn check(connection: &Connection, order: &ClusterOrder) -> Result<(), String> {
+    let urls = connection.urls();
+    if !matches!(order, ClusterOrder::TakeOver { .. }) || urls.len() == 1 {
+        return Ok(());
+    }
+    let named: Vec<String> = urls.iter().map(ToString::to_string).collect();
+    Err(format!(
+        "`orchestrator cluster take-over` needs exactly one URL, that of the standby that is to lead; {} are \
+         named: {}. Give one of them by --url.",
+        urls.len(),
+        named.join(", ")
+    ))
+}
+
 /// Sends an order; returns the answer.
 pub(super) fn order(connection: &Connection, order: &ClusterOrder) -> Result<Value, String> {
     match order {

@@ -25,16 +25,12 @@ pub(in crate::cli::client) fn carry_out(address: Address, file: Option<&OsStr>) 
     let folder = format!("orchestrator-support-{}", stamp.replace([':', '-'], ""));
     let path = file.map_or_else(|| PathBuf::from(format!("{folder}.tar.gz")), PathBuf::from);
     let connection = connect(address);
+    let mut parts = known_here();
+    parts.extend(asked_for(connection.as_ref().map_err(String::as_str)));
     let from = match &connection {
-        Ok((_, shown)) => format!("the orchestrator at {shown}"),
+        Ok(connection) => format!("the orchestrator at {}", connection.current()),
         Err(_) => "no orchestrator".to_owned(),
     };
-    let asked = connection.as_ref();
-    let asked = asked
-        .map(|(connection, _)| connection)
-        .map_err(String::as_str);
-    let mut parts = known_here();
-    parts.extend(asked_for(asked));
     let manifest = manifest(&stamp, &from, &parts);
     let missing: Vec<String> = parts
         .iter()
@@ -60,13 +56,11 @@ pub(in crate::cli::client) fn carry_out(address: Address, file: Option<&OsStr>) 
     print(&format!("Written: {shown}\n{lacks}{NOTE}\n"))
 }
 
-fn connect(address: Address) -> Result<(Connection, String), String> {
+fn connect(address: Address) -> Result<Connection, String> {
     let Address { url, key_file } = address;
-    let (url, _) = config::server_url(url)?;
-    let shown = url.to_string();
+    let (urls, _) = config::server_urls(url)?;
     let key = config::server_key(key_file)?;
-    let connection = Connection::to(url, &config::caller_files()?, key)?;
-    Ok((connection, shown))
+    Connection::to(urls, &config::caller_files()?, key)
 }
 
 fn manifest(stamp: &str, from: &str, parts: &[Part]) -> String {

@@ -112,6 +112,8 @@ pub(super) struct Part {
     content: Result<String, String>,
     /// The reason of an answer that is no success, and whose body is the text.
     refusal: Option<String>,
+    /// The address of the orchestrator that answered, and of the one before, if it is another one than for the parts before.
+    turned_to: Option<String>,
 }
 
 impl Part {
@@ -123,10 +125,12 @@ impl Part {
     /// Returns its line in the MANIFEST.
     pub(super) fn line(&self) -> String {
         let part = format!("{:<22} {}", self.name, self.meaning);
+        let turned_to = self.turned_to.as_ref();
+        let from = turned_to.map_or_else(String::new, |url| format!("; from here on from {url}"));
         match (self.missing(), &self.refusal) {
             (Some(reason), _) => format!("{part}; MISSING: {reason}"),
-            (None, Some(refusal)) => format!("{part}; REFUSED: {refusal}"),
-            (None, None) => part,
+            (None, Some(refusal)) => format!("{part}{from}; REFUSED: {refusal}"),
+            (None, None) => format!("{part}{from}"),
         }
     }
 
@@ -151,12 +155,14 @@ pub(super) fn known_here() -> Vec<Part> {
             meaning: "the build of this program",
             content: Ok(version::text(true)),
             refusal: None,
+            turned_to: None,
         },
         Part {
             name: "config-check.txt",
             meaning: "the settings of the shell that made the bundle, without passwords",
             content: Ok(without_passwords(&settings)),
             refusal: None,
+            turned_to: None,
         },
     ]
 }
@@ -166,6 +172,14 @@ pub(super) fn known_here() -> Vec<Part> {
 pub(super) fn asked_for(connection: Result<&Connection, &str>) -> Vec<Part> {
     let mut gone = connection.as_ref().err().map(|reason| (*reason).to_owned());
     let mut parts = Vec::with_capacity(ROUTES.len() + 1);
+    let mut asked = connection.map(Connection::current).unwrap_or_default();
+    // The first part is from the first one that serves, whichever it is.
+    let mut turned_to = |is_first: bool| {
+        let now = connection.map(Connection::current).unwrap_or_default();
+        let has_turned = asked != now;
+        let before = std::mem::replace(&mut asked, now.clone());
+        (has_turned && !is_first).then(|| format!("{now}, before from {before}"))
+    };
     for (name, path, meaning) in ROUTES {
         let (content, refusal) = match (&gone, connection) {
             (None, Ok(connection)) => match connection.text(path) {
@@ -184,6 +198,7 @@ pub(super) fn asked_for(connection: Result<&Connection, &str>) -> Vec<Part> {
             meaning,
             content: redacted(content),
             refusal: refusal.as_deref().map(without_passwords),
+            turned_to: turned_to(parts.is_empty()),
         });
     }
     let moves = match (gone, connection) {
@@ -196,6 +211,7 @@ pub(super) fn asked_for(connection: Result<&Connection, &str>) -> Vec<Part> {
         meaning: "the moves under way, at most 1,000",
         content: redacted(moves.map(|moves| format!("{moves:#}\n"))),
         refusal: None,
+        turned_to: turned_to(false),
     });
     parts
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::counts::Counts;
 use crate::catalogue::{Fault, Row};
-use crate::cli::client::connection::Connection;
+use crate::cli::client::connection::{Act, Connection};
 
 /// How many rows one request has at most.
 const MAX_ROWS: usize = 10_000;
@@ -84,11 +84,11 @@ impl Batch {
     ) -> Result<Settled, String> {
         let mut settled = Settled::default();
         while !self.is_empty() {
-            let path = match mode {
-                Mode::Check => "/streams?dry_run=true",
-                Mode::Save => "/streams",
+            let (act, path) = match mode {
+                Mode::Check => (Act::Question, "/streams?dry_run=true"),
+                Mode::Save => (Act::Order, "/streams"),
             };
-            match connection.post_json(path, &self.body())? {
+            match connection.post_json(act, path, &self.body())? {
                 Ok(answer) => {
                     settled.counts = Counts::of(&answer);
                     let ids = answer["ids"].as_array();

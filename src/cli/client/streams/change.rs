@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::progress::Progress;
-use crate::cli::client::connection::{Connection, Refusal};
+use crate::cli::client::connection::{Act, Connection, Refusal};
 use crate::cli::client::numbers::counted;
 
 /// How many streams one request changes at most.
@@ -28,7 +28,7 @@ pub(super) fn set_enabled(
             .collect();
         let body = json!({ "streams": streams }).to_string();
         let answer = connection
-            .post_json("/streams", &body)?
+            .post_json(Act::Order, "/streams", &body)?
             .map_err(|refusal| unknown(&refusal, ids).unwrap_or(refusal.sentence))?;
         changed += answer["updated"].as_u64().unwrap_or_default();
         unchanged += answer["unchanged"].as_u64().unwrap_or_default();

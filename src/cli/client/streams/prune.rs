@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::pages::each_stream;
-use crate::cli::client::connection::Connection;
+use crate::cli::client::connection::{Act, Connection};
 use crate::cli::client::numbers::counted;
 
 /// How many streams are named in the question before they are disabled.
@@ -79,7 +79,9 @@ pub(super) fn disable(connection: &Connection, missing: &Missing) -> Result<u64,
                 counted(missing.count(), "stream")
             )
         };
-        let answer = connection.post_json("/streams", &body).map_err(so_far)?;
+        let answer = connection
+            .post_json(Act::Order, "/streams", &body)
+            .map_err(so_far)?;
         let answer = answer.map_err(|refusal| so_far(refusal.sentence))?;
         disabled += answer["updated"].as_u64().unwrap_or_default();
     }

@@ -156,6 +156,7 @@ fn key(pressed: KeyEvent) -> Option<Key> {
 
 /// Asks for everything after each pause, and for single things as they are wished, until the screen is closed.
 fn ask(connection: &Connection, pause: Duration, wishes: &Receiver<Wish>, tell: &Sender<News>) {
+    connection.keep_notes();
     loop {
         let said = match wishes.recv_timeout(pause) {
             Ok(Wish::Refresh) | Err(RecvTimeoutError::Timeout) => refreshed(connection),
@@ -178,7 +179,13 @@ fn ask(connection: &Connection, pause: Duration, wishes: &Receiver<Wish>, tell: 
             Ok(Wish::Nothing | Wish::Quit) => continue,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        if tell.send(said).is_err() {
+        let note = connection.take_note();
+        let note = note.map(|note| News::Note(escaped(&note)));
+        if note
+            .into_iter()
+            .chain([said])
+            .any(|news| tell.send(news).is_err())
+        {
             return;
         }
     }
