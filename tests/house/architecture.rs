@@ -267,7 +267,7 @@ fn every_room_says_what_it_is_for() {
 }
 
 /// Documents that lead through the code by file name.
-const GUIDES: [&str; 7] = [
+const GUIDES: [&str; 8] = [
     "docs/ARCHITECTURE.md",
     "CONTRIBUTING.md",
     "docs/GUARANTEES.md",
@@ -275,6 +275,7 @@ const GUIDES: [&str; 7] = [
     "docs/WORKERS.md",
     "docs/INSTALL.md",
     "docs/LOGGING.md",
+    "docs/CLUSTER.md",
 ];
 
 fn is_file_name(word: &str) -> bool {

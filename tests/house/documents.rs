@@ -220,14 +220,60 @@ fn the_runbook_of_each_alert_is_a_heading_of_the_documents() {
 
 #[test]
 fn each_link_within_the_operations_leads_to_a_heading() {
-    let text = document("docs/OPERATIONS.md");
-    let found = anchors(&text);
-    for link in text.split("](#").skip(1) {
-        let anchor = link.split(')').next().unwrap();
+    for page in ["docs/OPERATIONS.md", "docs/CLUSTER.md"] {
+        let text = document(page);
+        let found = anchors(&text);
+        for link in text.split("](#").skip(1) {
+            let anchor = link.split(')').next().unwrap();
+            assert!(
+                found.iter().any(|one| one == anchor),
+                "{page} has no heading for #{anchor}"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_link_of_the_cluster_page_leads_to_a_heading_of_its_page() {
+    let text = document("docs/CLUSTER.md");
+    for link in text.split("](").skip(1) {
+        let Some((file, anchor)) = link.split(')').next().unwrap().split_once(".md#") else {
+            continue;
+        };
+        let found = anchors(&document(&format!("docs/{file}.md")));
         assert!(
             found.iter().any(|one| one == anchor),
-            "no heading for #{anchor}"
+            "{file}.md has no heading for {anchor}"
         );
+    }
+}
+
+#[test]
+fn each_failure_of_a_cluster_names_its_test_or_says_that_it_is_not_built() {
+    let page = document("docs/CLUSTER.md");
+    let chapter = page
+        .split("## What each failure looks like")
+        .nth(1)
+        .unwrap();
+    let rows = chapter.split("\n## ").next().unwrap().lines();
+    let rows: Vec<&str> = rows.filter(|line| line.starts_with("| ")).skip(2).collect();
+    assert!(rows.len() >= 15, "{} rows", rows.len());
+    for row in rows {
+        let shown = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
+        let files: Vec<String> = quotes(shown)
+            .filter(|quote| quote.starts_with("tests/"))
+            .map(document)
+            .collect();
+        let mut names = quotes(shown).filter(|quote| quote.matches('_').count() > 3);
+        let first = names.next();
+        assert!(first.is_some() || shown.contains("not built"), "{row}");
+        for name in first.into_iter().chain(names) {
+            let test = format!("fn {name}()");
+            assert!(
+                files.iter().any(|file| file.contains(&test)),
+                "there is no test {name}: {row}"
+            );
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod access;
 mod bundle;
 mod catalogue;
+mod cluster_page;
 mod command_line;
 mod description;
 mod drain;
