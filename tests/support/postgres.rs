@@ -302,10 +302,22 @@ fn command(program: &Path, user: Option<User>) -> Command {
     command
 }
 
+/// Where the build keeps files of tests. An example is not told; it lies beside the folder.
+fn place() -> PathBuf {
+    let place = option_env!("CARGO_TARGET_TMPDIR").map(PathBuf::from);
+    place.unwrap_or_else(|| {
+        let program = std::env::current_exe().expect("this program");
+        let target = program.ancestors().nth(3).expect("the build's folder");
+        let place = target.join("tmp");
+        fs::create_dir_all(&place).expect("a folder");
+        place
+    })
+}
+
 /// A data directory as `initdb` leaves it. Making one takes a second, copying it does not; it is
 /// kept beside the build's other files, and made under a lock because tests run side by side.
 fn template(programs: &Path, user: Option<User>) -> PathBuf {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let place = place();
     let name: String = programs
         .to_string_lossy()
         .chars()
