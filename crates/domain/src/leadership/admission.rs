@@ -18,6 +18,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::failsafe::FailsafeMember;
 use super::member::MemberRow;
 use super::row::{NodeName, RunId};
 
@@ -47,6 +48,7 @@ enum Stage {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Member {
     run: RunId,
+    address: String,
     beat: i64,
     beat_since: Duration,
     stage: Stage,
@@ -83,6 +85,7 @@ impl Admission {
         };
         let member = Member {
             run: row.run,
+            address: row.address.clone(),
             beat: row.beat,
             beat_since: now,
             stage,
@@ -126,6 +129,7 @@ impl Admission {
         };
         let beats = member.beat != row.beat || member.run != row.run;
         member.run = row.run;
+        member.address.clone_from(&row.address);
         if beats {
             member.beat = row.beat;
             member.beat_since = now;
@@ -161,11 +165,24 @@ impl Admission {
         }
     }
 
-    /// Whether no other process can take over: only then may this one go on without the database.
+    /// Whether no other process can take over.
     pub fn is_alone(&self) -> bool {
         self.members
             .values()
             .all(|member| member.stage == Stage::Seen)
+    }
+
+    /// The processes that may take over, by the rows that were read last: all of them have to confirm that this one
+    /// leads while it does not reach the database. A member that was dismissed is among them until it is forgotten.
+    pub fn entitled(&self) -> Vec<FailsafeMember> {
+        let members = self.members.iter();
+        let entitled = members.filter(|(_, member)| member.stage != Stage::Seen);
+        let entitled = entitled.map(|(node, member)| FailsafeMember {
+            node: node.clone(),
+            run: member.run,
+            address: member.address.clone(),
+        });
+        entitled.collect()
     }
 
     /// How long the row of a node has not changed.
@@ -226,8 +243,15 @@ mod tests {
         let mut admission = empty();
         assert_eq!(admission.observe(&[row(1, false)], at(1)), []);
         assert!(admission.is_alone(), "a row alone is no living process");
+        assert_eq!(admission.entitled(), []);
         assert_eq!(admission.observe(&[row(2, false)], at(2)), [admit()]);
         assert!(!admission.is_alone());
+        let member = FailsafeMember {
+            node: NodeName::new("b"),
+            run: row(2, false).run,
+            address: row(2, false).address,
+        };
+        assert_eq!(admission.entitled(), [member]);
         assert!(!admission.admits(&NodeName::new("b")));
         // The write failed: it is asked for again.
         assert_eq!(admission.observe(&[row(3, false)], at(3)), [admit()]);
@@ -245,6 +269,7 @@ mod tests {
         assert!(!admission.is_alone());
         admission.written(&dismiss(), at(11));
         assert_eq!(admission.observe(&[row(1, false)], at(12)), []);
+        assert_eq!(admission.entitled().len(), 1, "it has to confirm as well");
         assert!(!admission.is_alone(), "it may have taken over meanwhile");
         admission.observe(&[row(1, false)], at(11 + 3_959));
         assert!(!admission.is_alone());
@@ -290,5 +315,7 @@ mod tests {
         // A restart of an admitted node stays admitted.
         assert_eq!(admission.observe(&[restarted], at(1)), []);
         assert!(!admission.is_alone());
+        // The new process is asked, not the one before.
+        assert_eq!(admission.entitled()[0].run, RunId::new(8));
     }
 }

@@ -8,6 +8,7 @@
 //! | `proof` | how old the newest proof of a term is, and which lease follows from it |
 //! | `answer` | which answers of a route need a proof |
 //! | `admission` | which other orchestrators may take over, as the leader knows it |
+//! | `failsafe` | how a leader proves its term while no orchestrator reaches the database |
 //! | `member`, `judging` | another orchestrator's row, and the settings by which it judges |
 //! | `members` | which other orchestrators live, and which are ready to lead |
 //! | `concerns` | the alerts about other orchestrators |
@@ -25,6 +26,7 @@ mod ahead;
 mod answer;
 mod carry;
 mod concerns;
+mod failsafe;
 mod handing_over;
 mod judging;
 mod limits;
@@ -49,6 +51,10 @@ pub use carry::{
     SendFailure,
 };
 pub use concerns::{LeaderFacts, MemberConcerns, UPGRADE_TIME};
+pub use failsafe::{
+    FailsafeAnswer, FailsafeMember, FailsafeQuestion, FailsafeRecord, FailsafeRefusal,
+    FailsafeRound, Unconfirmed, UnconfirmedCause,
+};
 pub use handing_over::{ForgetRefusal, StepDownRefusal, forgettable, successor};
 pub use judging::{JudgingSettings, SettingDifference};
 pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_PROMISE};

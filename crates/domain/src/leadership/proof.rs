@@ -1,7 +1,8 @@
 //! Proof: how an orchestrator that was replaced, and does not know it, stays harmless.
 //!
 //! A *proof* is a transaction that verified the term in the database and committed: a renewal of
-//! the leadership row, or a saved change of the fleet. It counts from the moment it was *sent*,
+//! the leadership row, or a saved change of the fleet. While the database answers no orchestrator, the
+//! confirmation of each process that may take over is a proof as well (`failsafe`). A proof counts from the moment it was *sent*,
 //! its *anchor*. If a proof was sent at `a`, no take-over had committed at `a`, because take-over
 //! and proof change rows that only one of them can find unchanged. So what an answer may do
 //! depends on the age of the newest anchor, and on nothing that a clock of another machine says.
@@ -40,7 +41,7 @@ impl std::ops::Add<Duration> for SteadyTime {
     }
 }
 
-/// The moment before the first byte of a transaction that proved the term was sent.
+/// The moment before the first byte of a transaction, or of the first question, that proved the term was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Anchor(SteadyTime);
 
