@@ -61,7 +61,7 @@ impl Alert {
             | AlertKind::NoRoomForFailure => {
                 AlertCause::new("room", "The fleet has not enough room for its streams.")
             }
-            AlertKind::StoreUnavailable | AlertKind::LeaderUnproven => {
+            AlertKind::StoreUnavailable | AlertKind::LeaderUnproven | AlertKind::Failsafe => {
                 AlertCause::new(DATABASE, "The database does not answer in time.")
             }
             AlertKind::MassFailure | AlertKind::SystemHealth => {
@@ -138,6 +138,7 @@ mod tests {
         assert_eq!(key(AlertKind::StreamReturned, &stream, &[]), "stream:7");
         let database = key(AlertKind::StoreUnavailable, "database", &[]);
         assert_eq!(database, key(AlertKind::LeaderUnproven, "node-1", &[]));
+        assert_eq!(database, key(AlertKind::Failsafe, "node-1", &[]));
     }
 
     #[test]

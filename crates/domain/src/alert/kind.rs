@@ -44,6 +44,8 @@ string_enum! {
         ClockStepped = "clock_stepped",
         /// The database has not confirmed lately that this orchestrator leads.
         LeaderUnproven = "leader_unproven",
+        /// This orchestrator leads on without its database, for a limited time.
+        Failsafe = "failsafe",
         /// Another orchestrator on the database is gone.
         MemberAway = "member_away",
         /// Another orchestrator would judge instances by other settings.

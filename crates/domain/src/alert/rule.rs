@@ -100,6 +100,8 @@ rules! {
         "Look at the time synchronisation of the orchestrator's machine.";
     LeaderUnproven: Critical, Node, true, None, "docs/OPERATIONS.md#leader_unproven",
         "Bring the database back, or the network to it, before the workers stop their streams.";
+    Failsafe: Warning, Node, true, None, "docs/OPERATIONS.md#failsafe",
+        "Bring the database back before the moment that it names; keep each standby running until then.";
     MemberAway: Warning, Node, true, None, "docs/OPERATIONS.md#member_away",
         "Start it again, so that one can take over; if it is gone for good: `orchestrator cluster forget NODE`.";
     SettingsDiffer: Warning, Node, true, None, "docs/OPERATIONS.md#settings_differ",

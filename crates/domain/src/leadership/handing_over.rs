@@ -44,7 +44,7 @@ impl fmt::Display for StepDownRefusal {
             ),
             Self::Unproven => f.write_str(
                 "the database has not confirmed lately that this orchestrator leads, so it cannot hand its \
-                 term over. Nothing was changed; try again once GET /leader answers 200",
+                 term over. Nothing was changed; try again once it answers",
             ),
             Self::Itself { node } => write!(
                 f,

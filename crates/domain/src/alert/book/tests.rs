@@ -133,6 +133,7 @@ fn what_ended_with_the_process_is_closed_at_the_next_start() {
             AlertKind::DuplicateIdentity,
             AlertKind::ClockStepped,
             AlertKind::LeaderUnproven,
+            AlertKind::Failsafe,
             AlertKind::MemberAway,
             AlertKind::SettingsDiffer,
             AlertKind::ReleasesDiffer,

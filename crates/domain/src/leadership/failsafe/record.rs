@@ -1,6 +1,6 @@
 //! The member's side: what a process has to remember in order to answer a leader.
 
-use super::{FailsafeAnswer, FailsafeQuestion, FailsafeRefusal};
+use super::question::{FailsafeAnswer, FailsafeQuestion, FailsafeRefusal};
 use crate::ids::Term;
 use crate::leadership::row::{LeadershipRow, NodeName, RunId};
 

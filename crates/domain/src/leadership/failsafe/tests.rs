@@ -1,6 +1,12 @@
+//! Tables: which answers are a proof, and what a member confirms.
+
+use std::time::Duration;
+
 use super::*;
-use crate::ids::Version;
-use crate::leadership::{LeadershipRow, MemberSecret, RowState};
+use crate::ids::{Term, Version};
+use crate::leadership::{
+    Anchor, LeadershipRow, MemberSecret, NodeName, RowState, RunId, SteadyTime,
+};
 use crate::time::WallTime;
 
 const HORIZON: Duration = Duration::from_secs(3_600);
