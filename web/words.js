@@ -55,7 +55,7 @@ const ALERT = {
   mass_failure: ["held", "Mass failure"], instance_failed: ["failed", "Failed"], recovery_exhausted: ["emergency", "Recovery stuck"],
   emergency_recovery: ["emergency", "Emergency"], flapping: ["late", "Flapping"], store_unavailable: ["database", "Database out"],
   breaker_forced: ["late", "Breaker by hand"], instance_quarantined: ["quarantined", "Quarantined"], duplicate_identity: ["failed", "Two workers, one name"],
-  clock_stepped: ["late", "Clock jumped"], leader_unproven: ["leader", "Leader unproven"], streams_differ: ["late", "Streams differ"],
+  clock_stepped: ["late", "Clock jumped"], leader_unproven: ["leader", "Leader unproven"], failsafe: ["leader", "Failsafe"], streams_differ: ["late", "Streams differ"],
   runs_what_was_taken: ["failed", "Runs what was taken"], release_refused: ["late", "Does not release"], overlap_unfinished: ["late", "Overlap lasts"],
   handover_abandoned: ["late", "Move given up"], stream_returned: ["late", "Given back"], stream_quarantined: ["quarantined", "Quarantined"],
   streams_orphaned: ["waiting", "Waiting for room"], streams_waiting_long: ["waiting", "Waiting long"], no_room_for_failure: ["late", "No reserve"],

@@ -7,6 +7,7 @@
 //! until HTTP is served, so the clock stands still for all deadlines.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -175,7 +176,9 @@ impl Starting {
             .await
             .map_err(|error| self.no_candidate(error))?;
         loading();
-        let office = Office::held(row, won.guard.term, limits, won.sent, self.view.clone());
+        let calls = Rc::new(http::MembersByHttp::new(self.gate.clone()));
+        let office =
+            Office::held(row, won.guard.term, limits, won.sent, self.view.clone()).asking(calls);
         // The term is renewed while the fleet is loaded: otherwise a standby would take over.
         let keeper = office.keep();
         let loaded = Loaded::prepared(store.clone(), won.guard, won.prepared, limit).await;

@@ -239,7 +239,14 @@ struct DatabaseLine {
 #[derive(Debug, Serialize, ToSchema)]
 struct FailsafeLine {
     horizon_seconds: Seconds,
+    /// Whether this orchestrator leads on although its database does not answer.
     active: bool,
+    /// When the database confirmed the term for the last time; absent if failsafe is not active.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    since: Option<Time>,
+    /// When failsafe ends at the latest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Time>,
 }
 
 /// `GET /cluster`
@@ -294,7 +301,9 @@ pub(super) async fn cluster(
         },
         failsafe: FailsafeLine {
             horizon_seconds: seconds(view.horizon()),
-            active: cluster.failsafe,
+            active: cluster.failsafe.is_some(),
+            since: cluster.failsafe.map(|span| Time(span.since)),
+            until: cluster.failsafe.map(|span| Time(span.until)),
         },
     })
 }

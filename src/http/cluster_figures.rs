@@ -87,6 +87,12 @@ impl Collector for ClusterFigures {
             "How old the leader's newest proof is; on a standby, how long ago the leader was seen alive.",
             self.proof_age(&cluster),
         )?;
+        gauge(
+            &mut encoder,
+            "orchestrator_cluster_failsafe_active",
+            "1 while this orchestrator leads on although its database does not answer.",
+            f64::from(u8::from(cluster.failsafe.is_some())),
+        )?;
         let members = (
             "orchestrator_cluster_members",
             "The other orchestrators on the database that do not lead, by their state.",

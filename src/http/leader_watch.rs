@@ -3,21 +3,16 @@
 
 use std::time::Duration;
 
-use actix_web::web::Bytes;
-use futures_util::future::poll_fn;
-use hyper::body::{Body, Incoming};
+use hyper::body::Incoming;
 use hyper::{HeaderMap, Response};
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
-use super::forwarding::{Forwarder, LeaderClient, closes, hand_on, request};
+use super::forwarding::{Forwarder, LeaderClient, closes, collected, hand_on, request};
 use super::gate::{Gate, Phase};
 use super::member_headers::{MOMENT, moment_of};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{LeaderMoment, LeadershipRow, Role};
-
-/// No answer about the leader is longer.
-const LONGEST_ANSWER: usize = 16 * 1024;
 
 /// What `GET /leader` says, as far as it matters here.
 #[derive(Debug, Deserialize)]
@@ -113,22 +108,4 @@ async fn read(answer: Response<Incoming>, term: Term) -> Option<Answered> {
         moment,
         is_proven: said.leader,
     })
-}
-
-async fn collected(mut body: Incoming) -> Option<Vec<u8>> {
-    let mut collected = Vec::new();
-    loop {
-        let frame = poll_fn(|context| std::pin::Pin::new(&mut body).poll_frame(context)).await;
-        match frame {
-            None => return Some(collected),
-            Some(Ok(frame)) => {
-                let piece: Bytes = frame.into_data().unwrap_or_default();
-                collected.extend_from_slice(&piece);
-            }
-            Some(Err(_)) => return None,
-        }
-        if collected.len() > LONGEST_ANSWER {
-            return None;
-        }
-    }
 }

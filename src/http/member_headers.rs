@@ -7,7 +7,7 @@
 //! | `orchestrator-moment: <run> <ms>` | in an answer of `GET /leader`: the leader's clock. In a carried request: a moment of that clock at which the request had not come yet |
 //! | `orchestrator-caller` | the address that sent the request to the standby |
 //! | `orchestrator-certificate` | the names of the certificate that the sender showed to the standby, as a list in JSON |
-//! | `orchestrator-handed-on` | the request is the standby's own: heartbeats that it echoed |
+//! | `orchestrator-handed-on` | the request is the orchestrator's own: heartbeats that it echoed, or the question of a leader without a database (`failsafe`) |
 //! | `orchestrator-secret` | the members' secret, from the leadership row |
 //! | `orchestrator-not-taken` | in an answer to a carried request: it was not looked at, and may be sent to the next leader |
 //! | `orchestrator-leader` | in an answer through a standby: the public URL of the leader |
@@ -37,7 +37,7 @@ pub(super) const CALLER: HeaderName = HeaderName::from_static("orchestrator-call
 /// The names of the sender's certificate.
 pub(super) const CERTIFICATE: HeaderName = HeaderName::from_static("orchestrator-certificate");
 
-/// The request is the standby's own.
+/// The request is the orchestrator's own.
 pub(super) const HANDED_ON: HeaderName = HeaderName::from_static("orchestrator-handed-on");
 
 /// The members' secret.

@@ -17,6 +17,7 @@ use futures_util::{Stream, StreamExt};
 use log::debug;
 
 use super::cluster;
+use super::failsafe;
 use super::forwarding::{Outcome, carry, take_handed_on};
 use super::gate::{Gate, Phase, UnderWay};
 use super::held_body::HeldBody;
@@ -41,6 +42,10 @@ pub(super) async fn through_the_gate(
     let secret = gate.cluster().secret();
     let carriage = Carriage::take(request.headers_mut(), &secret);
     let was_cut = limit_body(&mut request, &gate);
+    if failsafe::is_asked(carriage.as_ref(), &request) {
+        let answer = failsafe::answer(gate.cluster(), &mut request).await;
+        return Ok(finish(request.into_response(answer), &gate, under_way));
+    }
     let phase = gate.phase();
     let is_own =
         is_own_page(request.path()) || (!forwarder.carries() && is_about_caller(request.path()));

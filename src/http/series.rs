@@ -34,12 +34,13 @@ const FLAGGED_EVENTS: [&str; 7] = [
     "drain_ended",
 ];
 
-/// The kinds of alerts that are flags: the breakers, and the proof that this orchestrator leads. No event records
-/// them.
-const FLAGGED_ALERTS: [AlertKind; 3] = [
+/// The kinds of alerts that are flags: the breakers, and how this orchestrator proves that it leads. No event
+/// records them.
+const FLAGGED_ALERTS: [AlertKind; 4] = [
     AlertKind::StoreUnavailable,
     AlertKind::BreakerForced,
     AlertKind::LeaderUnproven,
+    AlertKind::Failsafe,
 ];
 
 #[derive(Debug, Serialize, ToSchema)]

@@ -7,10 +7,12 @@
 //! | `process.rs` | a process that can be stopped and killed |
 //! | `node.rs` | what an orchestrator does in one: candidacy, load, office, restart |
 //! | `database.rs` | one process's view of the leadership row |
+//! | `cables.rs` | the way between two orchestrators |
 //! | `worker.rs`, `network.rs`, `wire.rs` | workers, cables, and what HTTP makes of their requests |
 //! | `nature.rs` | what goes wrong, and what an operator orders |
 //! | `oracle.rs` | what must hold, judged by true time |
 //! | `ahead.rs` | a fleet that is read before the term is taken |
+//! | `failsafe.rs` | an outage of the database for both |
 //! | `doubt.rs`, `overtaken.rs` | what it found, each as a test of its own |
 
 #![expect(
@@ -20,8 +22,10 @@
 )]
 
 mod ahead;
+mod cables;
 mod database;
 mod doubt;
+mod failsafe;
 #[path = "../faults/mod.rs"]
 mod faults;
 #[path = "../support/fleets.rs"]

@@ -54,6 +54,18 @@ fn a_new_leader_that_forgets_leases_is_noticed() {
 }
 
 #[test]
+fn a_leader_that_does_without_the_word_of_a_member_is_noticed() {
+    let signs = ["I9", "I10", LEASES[0], LEASES[1]];
+    is_noticed(Mutation::CountsSilenceAsYes, &signs);
+}
+
+#[test]
+fn a_member_that_confirms_whatever_it_knows_is_noticed() {
+    let signs = ["I9", "I10", LEASES[0], LEASES[1]];
+    is_noticed(Mutation::ConfirmsBlindly, &signs);
+}
+
+#[test]
 fn a_copy_of_another_version_is_noticed() {
     is_noticed(
         Mutation::UsesAnyCopy,

@@ -7,6 +7,7 @@ use resilient_orchestrator::domain::ids::{InstanceId, StreamId};
 use tokio::time::sleep;
 
 use crate::faults::Outage;
+use crate::node::Life;
 use crate::orders::spec;
 use crate::watch::handoff_of;
 use crate::world::{NODES, Shared, World};
@@ -19,6 +20,7 @@ pub(crate) fn act(shared: &Shared) {
             strike_process(&mut world, number);
             strike_database(shared, &mut world, number);
         }
+        strike_everybody(shared, &mut world);
         strike_workers(shared, &mut world);
     }
     operate(shared);
@@ -28,6 +30,7 @@ pub(crate) fn act(shared: &Shared) {
 pub(crate) fn calm_down(world: &mut World) {
     world.is_calm = true;
     world.roughness = 0;
+    world.are_members_apart = false;
     for node in &world.nodes {
         if let Some(life) = &node.life {
             life.row.cut(false);
@@ -112,6 +115,45 @@ fn strike_database(shared: &Shared, world: &mut World, number: usize) {
     }
 }
 
+/// The database is away for all, or the orchestrators do not reach each other.
+fn strike_everybody(shared: &Shared, world: &mut World) {
+    if world.chance(150) {
+        world.counters.outages += 1;
+        let lasts = world.millis(1_000..70_000);
+        let lives: Vec<Life> = world
+            .nodes
+            .iter()
+            .filter_map(|node| node.life.clone())
+            .collect();
+        set_outage(&lives, true);
+        let shared = shared.clone();
+        actix::spawn(async move {
+            sleep(lasts).await;
+            if !shared.borrow().is_calm {
+                set_outage(&lives, false);
+            }
+        });
+    }
+    if world.chance(100) {
+        let lasts = world.millis(1_000..60_000);
+        world.are_members_apart = true;
+        let shared = shared.clone();
+        actix::spawn(async move {
+            sleep(lasts).await;
+            shared.borrow_mut().are_members_apart = false;
+        });
+    }
+}
+
+/// The database is away for these processes, or back.
+pub(crate) fn set_outage(lives: &[Life], is_away: bool) {
+    for life in lives {
+        life.row.cut(is_away);
+        life.store
+            .set_outage(is_away.then_some(Outage::Unreachable));
+    }
+}
+
 fn strike_workers(shared: &Shared, world: &mut World) {
     if world.chance(30) {
         world.roughness = [0, 0, 20, 200][world.rng.usize(0..4)];
@@ -147,7 +189,7 @@ fn strike_workers(shared: &Shared, world: &mut World) {
 }
 
 /// Streams are created and moved, at whoever says that it leads.
-fn operate(shared: &Shared) {
+pub(crate) fn operate(shared: &Shared) {
     let mut world = shared.borrow_mut();
     let leaders = world.nodes.iter().filter_map(|node| {
         let life = node

@@ -23,6 +23,7 @@ use resilient_orchestrator::store::{Leadership, Store};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use crate::cables::Cables;
 use crate::database::Row;
 use crate::faults::{Committed, FaultyStore, Flaw};
 use crate::process::Process;
@@ -35,7 +36,7 @@ const LOAD_LIMIT: Duration = Duration::from_secs(5);
 /// One orchestrator, through all of its processes.
 #[derive(Debug)]
 pub(crate) struct Node {
-    name: NodeName,
+    pub(crate) name: NodeName,
     /// By how much its machine's clock shows something else.
     skew: Duration,
     /// The process that lives, and everything that belongs to it.
@@ -269,7 +270,8 @@ async fn live(world: Shared, number: usize, life: Life) {
         return;
     };
     let term = won.guard.term;
-    let office = Office::held(row, term, limits, won.sent, life.view.clone());
+    let calls = Rc::new(Cables(world.clone()));
+    let office = Office::held(row, term, limits, won.sent, life.view.clone()).asking(calls);
     let keeper = office.keep();
     let reads = life.store.reads().len();
     let (guard, may_be_doubled) = (won.guard, won.may_be_doubled);

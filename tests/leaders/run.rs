@@ -98,7 +98,7 @@ async fn live(scene: Scene) -> Result<String, String> {
     Ok(summary(&world))
 }
 
-async fn pass(world: &Shared, time: Duration) -> Result<(), String> {
+pub(crate) async fn pass(world: &Shared, time: Duration) -> Result<(), String> {
     sleep(time).await;
     let mut world = world.borrow_mut();
     for node in &world.nodes {
@@ -122,14 +122,14 @@ fn is_awake(world: &World) -> bool {
 }
 
 /// Whether the newest term has a leader that answers.
-fn is_led(world: &World) -> bool {
+pub(crate) fn is_led(world: &World) -> bool {
     let newest = world.truth.newest();
     let mut leads = world.nodes.iter().filter_map(|node| node.leads());
     leads.any(|leads| leads.term == newest)
 }
 
 /// The streams that nobody runs.
-fn idle_streams(world: &World) -> Vec<i64> {
+pub(crate) fn idle_streams(world: &World) -> Vec<i64> {
     let run: Vec<i64> = world
         .workers
         .iter()
@@ -147,7 +147,8 @@ fn summary(world: &World) -> String {
         format!("{class} {seconds:.1} s")
     });
     format!(
-        "{} workers, {} streams, {} terms, {} of them read ahead, {} kills, {} stops, {} cuts, \
+        "{} workers, {} streams, {} terms, {} of them read ahead, {} kills, {} stops, {} cuts, {} outages, \
+         {} of {} members confirmed, \
          {} releases, {} hand-overs, {} orders, \
          {} worker crashes, {} moves, {} failed instances, {} answers after the end of a term, \
          {} withheld; two ran: {}",
@@ -158,6 +159,9 @@ fn summary(world: &World) -> String {
         counters.kills,
         counters.stops,
         counters.cuts,
+        counters.outages,
+        counters.confirmed,
+        counters.asked,
         counters.releases,
         counters.hand_overs,
         counters.orders,

@@ -42,6 +42,10 @@ pub(crate) enum Mutation {
     /// So much of the silence that was saved is carried over that a new leader listens for a third of
     /// the warning threshold before it fails an instance.
     CarriesAllSilence,
+    /// A leader takes an orchestrator that does not answer for one that confirms it.
+    CountsSilenceAsYes,
+    /// An orchestrator confirms a leader whatever it knows.
+    ConfirmsBlindly,
     /// A fleet that was read ahead is used although it has changed since.
     UsesAnyCopy,
 }

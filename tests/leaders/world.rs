@@ -21,7 +21,7 @@ use crate::worker::Worker;
 /// The heartbeat timeout of this world; everything else follows from it as in the program.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For how long an orchestrator that is alone goes on without the database.
+/// For how long an orchestrator goes on without the database, if no other one takes over.
 pub(crate) const HORIZON: Duration = Duration::from_secs(40);
 
 /// How many orchestrators there are.
@@ -48,6 +48,10 @@ pub(crate) struct Counters {
     pub(crate) kills: u32,
     pub(crate) stops: u32,
     pub(crate) cuts: u32,
+    pub(crate) outages: u32,
+    /// Answers of members to a leader without a database: all of them, and those that confirm it.
+    pub(crate) asked: u32,
+    pub(crate) confirmed: u32,
     pub(crate) releases: u32,
     pub(crate) hand_overs: u32,
     /// Fleets that were read ahead and used.
@@ -74,6 +78,8 @@ pub(crate) struct World {
     pub(crate) watch: Watch,
     pub(crate) counters: Counters,
     pub(crate) violations: Vec<String>,
+    /// Whether no orchestrator reaches another one.
+    pub(crate) are_members_apart: bool,
     /// How many of a thousand messages are late; half as many are lost.
     pub(crate) roughness: u32,
     pub(crate) is_calm: bool,
@@ -103,6 +109,7 @@ impl World {
             watch: Watch::default(),
             counters: Counters::default(),
             violations: Vec::new(),
+            are_members_apart: false,
             roughness: 0,
             is_calm: false,
         }

@@ -630,6 +630,8 @@ fn an_outage_of_the_database_leaves_one_leader_and_moves_nothing() {
     standby.wait_for_line("standby");
     wait_for_admission(&leader, 1);
     let before = term(&leader);
+    // Otherwise it confirms the leader.
+    standby.signal(Signal::STOP);
     ground.server.stop_immediate();
     until("the leader is unproven", || (!leads(&leader)).then_some(()));
     let (status, beaten) = leader.post(
@@ -638,6 +640,7 @@ fn an_outage_of_the_database_leaves_one_leader_and_moves_nothing() {
     );
     assert_eq!(status, 503, "{beaten}");
     ground.server.start_again();
+    standby.signal(Signal::CONT);
     until("the leader is proven again", || {
         leads(&leader).then_some(())
     });

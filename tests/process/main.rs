@@ -9,6 +9,7 @@ mod description;
 mod drain;
 mod events;
 mod failover;
+mod failsafe;
 mod handover;
 mod leadership;
 mod life;

@@ -129,7 +129,7 @@ fn a_standby_carries_nothing_to_a_leader_whose_certificate_it_does_not_accept() 
     leader.wait_for_line("ready on ");
 
     let mut standby = ground.process(standing, "b", &[]);
-    let line = standby.wait_for_line("the certificate of the leader is not accepted");
+    let line = standby.wait_for_line("the certificate of another orchestrator is not accepted");
     assert!(line.contains("TLS_CLUSTER_CA"), "{line}");
     assert_eq!(standby.get("/ready").0, 503);
     assert_eq!(register(&standby, "w1").0, 503);

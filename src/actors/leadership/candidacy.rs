@@ -95,12 +95,17 @@ impl<'a> Candidate<'a> {
     /// fails is repeated. If another process of this node lives.
     pub async fn lead(mut self) -> Result<Won, CandidacyError> {
         self.row.join(&self.view.member(None)).await?;
+        self.view.joined();
         let mut has_looked = false;
         let mut looks: u32 = 0;
         loop {
             if looks.is_multiple_of(LOOKS_A_BEAT) {
-                self.write_own_row(has_looked).await;
-                self.neighbourhood.read(self.row, self.view).await;
+                // A database that stands still is waited for once, so that the look comes soon.
+                let is_reached = self.write_own_row(has_looked).await
+                    && self.neighbourhood.read(self.row, self.view).await;
+                if !is_reached {
+                    self.view.look_failed();
+                }
             }
             looks = looks.wrapping_add(1);
             let decision = match self.look().await {
@@ -109,6 +114,7 @@ impl<'a> Candidate<'a> {
                     decision
                 }
                 Err(error) if has_looked && error.is_passing() => {
+                    self.view.look_failed();
                     self.watch.look_failed();
                     self.ahead.look_failed(self.moment());
                     debug!(error:%; "the leadership row could not be read: {error}");
@@ -147,16 +153,17 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// The leader admits a process whose row goes on changing.
-    async fn write_own_row(&self, has_looked: bool) {
+    /// The leader admits a process whose row goes on changing. Returns whether the database answered.
+    async fn write_own_row(&self, has_looked: bool) -> bool {
         if !has_looked {
-            return;
+            return true;
         }
         let member = self.view.member(self.ahead.prepared());
         let joined = timeout(self.limits.statement_limit, self.row.join(&member)).await;
-        if let Ok(Err(error)) = joined {
+        if let Ok(Err(error)) = &joined {
             debug!(error:%; "this standby could not write its row: {error}");
         }
+        matches!(joined, Ok(Ok(())))
     }
 
     async fn look(&mut self) -> Result<WatchDecision, StoreError> {
@@ -172,6 +179,7 @@ impl<'a> Candidate<'a> {
             StoreError::Unusable(reason.to_owned())
         })?;
         self.refuse_another_database(look.origin.system)?;
+        self.view.looked(&look.row);
         self.view.saw(look.row.clone());
         self.neighbourhood.saw(&look, self.view);
         self.candidacy = self.neighbourhood.candidacy();
@@ -258,7 +266,7 @@ impl<'a> Candidate<'a> {
                     cause,
                     may_be_doubled: cause.needs_workers_word(self.candidacy.eligibility),
                 };
-                let claimed = self.view.claims(claimed);
+                let claimed = self.view.claims(claimed, (term, beat));
                 self.view.change(|known| known.role = Role::Candidate);
                 match self.row.take_over(&claim).await {
                     Ok(TakeOver::Won(taken)) => {

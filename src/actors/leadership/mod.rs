@@ -17,10 +17,14 @@
 //! its term over on purpose, and forgets members that are gone (`orders`).
 //!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
-//! shrink and answers are withheld; one that finds another term ends the process.
+//! shrink and answers are withheld, unless each orchestrator that may take over confirms that this one
+//! leads (`failsafe`, `confirming`); one that finds another term ends the process.
 
 mod ahead;
+mod calls;
 mod candidacy;
+mod confirming;
+mod failsafe;
 mod neighbourhood;
 mod office;
 mod orders;
@@ -30,10 +34,11 @@ mod surroundings;
 mod view;
 
 pub use ahead::Prepared;
+pub use calls::FailsafeCalls;
 pub use candidacy::Candidate;
 pub use office::Office;
 pub(super) use office::Seat;
 pub use orders::{ForgetError, StepDownError, StepDownTo};
 pub use prover::{NotProven, Prover};
 pub use surroundings::{CandidacyError, Surroundings, Won};
-pub use view::{Barred, Cluster, ClusterView, Identity, MemberFacts, TookOver};
+pub use view::{Barred, Cluster, ClusterView, FailsafeSpan, Identity, MemberFacts, TookOver};

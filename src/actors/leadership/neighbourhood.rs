@@ -69,11 +69,11 @@ impl Neighbourhood {
         }
     }
 
-    /// Reads the rows of the members.
-    pub(super) async fn read(&mut self, row: &Arc<dyn Leadership>, view: &ClusterView) {
+    /// Reads the rows of the members. Returns whether the database answered.
+    pub(super) async fn read(&mut self, row: &Arc<dyn Leadership>, view: &ClusterView) -> bool {
         let read = timeout(self.limits.statement_limit, row.members()).await;
         let Ok(Ok(rows)) = read else {
-            return;
+            return false;
         };
         let me = &view.me().node;
         let leader = view.now().leader.map(|(row, _)| row.node);
@@ -92,6 +92,7 @@ impl Neighbourhood {
             rank: rank(&others, me, leader.as_ref()),
         };
         view.change(|known| known.members = others);
+        true
     }
 
     /// A look was answered.

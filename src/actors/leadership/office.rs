@@ -1,11 +1,13 @@
 //! The office of a leader: what a process holds from its take-over on.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use log::{info, warn};
 use tokio::task::{AbortHandle, JoinHandle};
 
+use super::calls::FailsafeCalls;
 use super::neighbourhood::away_after;
 use super::orders::{ForgetError, Orders, StepDownTo};
 use super::prover::Prover;
@@ -29,10 +31,12 @@ pub struct Office {
     limits: LeadershipLimits,
     anchor: SteadyTime,
     view: ClusterView,
+    calls: Option<Rc<dyn FailsafeCalls>>,
 }
 
 impl Office {
-    /// The office of a process that shares its store. The take-over was sent at `anchor`.
+    /// The office of a process that shares its store. The take-over was sent at `anchor`. It asks no other
+    /// orchestrator.
     pub fn held(
         row: Arc<dyn Leadership>,
         term: Term,
@@ -46,6 +50,16 @@ impl Office {
             limits,
             anchor,
             view,
+            calls: None,
+        }
+    }
+
+    /// The same, which asks the other orchestrators while its database does not answer.
+    #[must_use]
+    pub fn asking(self, calls: Rc<dyn FailsafeCalls>) -> Self {
+        Self {
+            calls: Some(calls),
+            ..self
         }
     }
 
@@ -57,6 +71,7 @@ impl Office {
             limits: LeadershipLimits::from_take_over(Duration::MAX),
             anchor: SteadyTime::default(),
             view,
+            calls: None,
         }
     }
 
@@ -131,6 +146,7 @@ impl Office {
             view: self.view.clone(),
             alerts,
             fatal,
+            calls: self.calls.clone(),
         };
         Some(Seat {
             row,

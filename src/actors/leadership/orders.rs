@@ -16,6 +16,7 @@
 //! | failure | consequence |
 //! | --- | --- |
 //! | the successor ends before it takes the row | another orchestrator takes it after a second |
+//! | the database does not answer when the order comes | it is refused, also in failsafe |
 //! | the database does not answer when the row is released | a standby takes over as after a crash |
 //! | the member that is to be forgotten writes its row at this moment | it is not forgotten |
 
@@ -124,7 +125,8 @@ impl Orders {
         to: Option<&NodeName>,
         reason: &str,
     ) -> Result<StepDownTo, StepDownRefusal> {
-        if !self.prover.is_proven() {
+        // Without the database the term could not be released.
+        if !self.prover.is_proven() || self.view.now().failsafe.is_some() {
             return Err(StepDownRefusal::Unproven);
         }
         let members = self.view.now().members;

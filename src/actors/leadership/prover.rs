@@ -29,7 +29,7 @@ struct Shared {
     proofs: watch::Sender<ProofClock>,
     /// An answer waits for a newer proof.
     wanted: Notify,
-    /// A worker has named a higher term.
+    /// A worker or another orchestrator has named a higher term.
     is_overtaken: AtomicBool,
 }
 
@@ -114,10 +114,12 @@ impl Prover {
 
     /// Notes that a transaction which was sent at that moment confirmed the term.
     pub fn confirm(&self, sent: SteadyTime) {
-        let anchor = Anchor::sent_at(sent);
-        self.shared
-            .proofs
-            .send_modify(|proofs| proofs.prove(anchor));
+        self.accept(Anchor::sent_at(sent));
+    }
+
+    /// Notes a proof.
+    pub(super) fn accept(&self, proof: Anchor) {
+        self.shared.proofs.send_modify(|proofs| proofs.prove(proof));
     }
 
     /// Until when no other process can take over although the database does not answer.
@@ -127,7 +129,7 @@ impl Prover {
             .send_modify(|proofs| proofs.set_alone_until(until));
     }
 
-    /// A worker has heard of this term. If it is a higher one, another process has taken over, and being
+    /// A worker or another orchestrator has heard of this term. If it is a higher one, another process has taken over, and being
     /// alone proves nothing any more; what the database proves stays proven.
     pub(in crate::actors) fn hear_of(&self, term: Term) {
         if term > self.shared.term {
@@ -136,7 +138,7 @@ impl Prover {
         }
     }
 
-    /// Whether a worker has named a higher term.
+    /// Whether a worker or another orchestrator has named a higher term.
     pub(super) fn is_overtaken(&self) -> bool {
         self.shared.is_overtaken.load(Ordering::Acquire)
     }

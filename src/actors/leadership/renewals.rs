@@ -6,8 +6,8 @@
 //!     │ R is over, or an answer waits ▲ │
 //!     └──────────────▶ renews ────────┘ │ failed, or late
 //!                        ▲              ▼
-//!                        └── pause ── not proven: leases shrink, answers are withheld;
-//!                                     a sole process is proven by being alone (failsafe)
+//!                        └── pause ── not proven: leases shrink, answers are withheld,
+//!                                     unless failsafe proves the term (`failsafe`)
 //! ```
 //!
 //! One renewal at a time, on a connection of its own, so that a slow transaction of the fleet never
@@ -15,13 +15,16 @@
 //! after that, then its take-over was committed later than the proof's moment, because both change
 //! the same row and the row's lock orders them.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::{debug, error, info, warn};
+use log::{debug, error, info};
 
 use tokio::sync::mpsc;
 
+use super::calls::FailsafeCalls;
+use super::failsafe::{Failsafe, Known, PAUSE_AFTER_FAILURE};
 use super::neighbourhood::{LOOKS_A_BEAT, away_after};
 use super::orders::Forget;
 use super::prover::Prover;
@@ -29,16 +32,12 @@ use super::view::ClusterView;
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::clock::Clock;
-use crate::domain::alert::AlertKind;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     Admission, AdmissionStep, LeaderFacts, LeadershipLimits, MemberConcerns, MemberRow,
     MemberWatch, SteadyTime,
 };
 use crate::store::{Leadership, Renewal, StoreError};
-
-/// The shortest pause after a renewal that failed, however many answers wait for a proof.
-const PAUSE_AFTER_FAILURE: Duration = Duration::from_millis(100);
 
 /// Everything that renewing works with.
 #[derive(Debug)]
@@ -51,6 +50,8 @@ pub(in crate::actors) struct Renewals {
     pub(in crate::actors) clock: Clock,
     pub(in crate::actors) alerts: Alerts,
     pub(in crate::actors) fatal: FatalSender,
+    /// The way to the other orchestrators; none: none of them is asked.
+    pub(super) calls: Option<Rc<dyn FailsafeCalls>>,
 }
 
 /// Renews until another process leads, and carries out orders between two renewals.
@@ -68,7 +69,16 @@ pub(super) async fn renew(renewals: Renewals, mut orders: mpsc::Receiver<Forget>
         // Until the members were read, one may be admitted since an earlier term.
         are_members_known: false,
         last_renewal: renewals.prover.moment(),
-        is_proven: true,
+        failsafe: Failsafe {
+            term: renewals.term,
+            limits: renewals.limits,
+            prover: renewals.prover.clone(),
+            view: renewals.view.clone(),
+            alerts: renewals.alerts.clone(),
+            calls: renewals.calls.clone(),
+            is_silent: false,
+            is_unproven: false,
+        },
         system: None,
         until_members: 0,
     };
@@ -99,11 +109,21 @@ struct State {
     are_members_known: bool,
     /// When the newest renewal that was answered was sent.
     last_renewal: SteadyTime,
-    is_proven: bool,
+    failsafe: Failsafe,
     /// Which database answered the first renewal.
     system: Option<i64>,
     /// Renewals until the members are read again.
     until_members: u32,
+}
+
+impl State {
+    fn known(&self) -> Known {
+        let are_known = self.are_members_known;
+        Known {
+            members: are_known.then(|| self.admission.entitled()),
+            last_renewal: self.last_renewal,
+        }
+    }
 }
 
 enum Outcome {
@@ -117,7 +137,13 @@ impl Renewals {
         let sent = self.prover.moment();
         let run = self.view.me().run;
         let call = self.row.renew(self.term, run);
-        let renewed = tokio::time::timeout(self.limits.statement_limit, call).await;
+        let call = tokio::time::timeout(self.limits.statement_limit, call);
+        let renewed = if state.failsafe.is_silent {
+            let known = state.known();
+            state.failsafe.proving_meanwhile(&known, call).await
+        } else {
+            call.await
+        };
         let renewed = renewed.unwrap_or_else(|_| {
             Err(StoreError::Unavailable(
                 "the renewal was not answered in time".to_owned(),
@@ -138,12 +164,9 @@ impl Renewals {
                 state.system = Some(origin.system);
                 state.last_renewal = sent;
                 self.prover.confirm(sent);
-                self.prover.set_alone_until(None);
-                self.view.change(|known| {
-                    known.timeline = Some(origin.timeline);
-                    known.failsafe = false;
-                });
-                self.say_that_it_is_proven(state);
+                self.view
+                    .change(|known| known.timeline = Some(origin.timeline));
+                state.failsafe.renewed();
                 self.look_after_members(state).await;
                 Outcome::Renewed
             }
@@ -163,7 +186,8 @@ impl Renewals {
                 Outcome::Deposed
             }
             Err(error) => {
-                self.failed(state, sent, &error);
+                let known = state.known();
+                state.failsafe.renewal_failed(&known, &error).await;
                 Outcome::Failed
             }
         }
@@ -236,47 +260,5 @@ impl Renewals {
             state.until_members = 0;
         }
         let _ = reply.send(written);
-    }
-
-    fn failed(&self, state: &mut State, sent: SteadyTime, error: &StoreError) {
-        let unproven_for = sent.since(state.last_renewal);
-        let is_alone = state.are_members_known && state.admission.is_alone();
-        let is_overtaken = self.prover.is_overtaken();
-        if is_alone && !is_overtaken && unproven_for <= self.view.horizon() {
-            // No other process may take over, and none is admitted without the database: what was
-            // true at the last renewal is true now.
-            let until = state.last_renewal + self.view.horizon();
-            self.prover.set_alone_until(Some(until));
-            self.view.change(|known| known.failsafe = true);
-            return;
-        }
-        // Failsafe is over: it lasted too long, or another process has taken over.
-        self.prover.set_alone_until(None);
-        self.view.change(|known| known.failsafe = false);
-        if !state.is_proven || unproven_for <= self.limits.take_over_after {
-            return;
-        }
-        state.is_proven = false;
-        let seconds = unproven_for.as_secs_f64();
-        warn!(error:%;
-            "the database has not confirmed for {seconds:.1} s that this orchestrator leads: no worker \
-             is told to start or stop a stream until it does, and leases end as they were granted");
-        self.alerts.raise(
-            AlertKind::LeaderUnproven,
-            self.view.me().node.as_str(),
-            format!(
-                "The database has not confirmed for {seconds:.1} s that this orchestrator leads. \
-                 Leases run out unless it does; a standby that reaches the database takes over."
-            ),
-        );
-    }
-
-    fn say_that_it_is_proven(&self, state: &mut State) {
-        if !state.is_proven {
-            state.is_proven = true;
-            info!("the database confirms again that this orchestrator leads");
-            self.alerts
-                .clear(AlertKind::LeaderUnproven, self.view.me().node.as_str());
-        }
     }
 }

@@ -8,11 +8,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::domain::ids::Version;
+use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
-    JudgingSettings, LeadershipRow, MemberSecret, NodeName, Role, RunId, SchemaVersion, SeenMember,
-    SteadyTime, TakeOverCause, WalTimeline,
+    FailsafeRecord, JudgingSettings, LeadershipRow, MemberSecret, NodeName, Role, RunId,
+    SchemaVersion, SeenMember, SteadyTime, TakeOverCause, WalTimeline,
 };
+use crate::domain::time::WallTime;
 use crate::store::{Member, known_schema};
 
 /// The version of what members say to each other.
@@ -81,6 +82,15 @@ pub struct TookOver {
     pub took: Option<Duration>,
 }
 
+/// The time for which a leader may do without its database, by its wall clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailsafeSpan {
+    /// When the database confirmed the term for the last time.
+    pub since: WallTime,
+    /// When it has to confirm it again.
+    pub until: WallTime,
+}
+
 /// Everything that is known at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cluster {
@@ -92,8 +102,8 @@ pub struct Cluster {
     pub members: Vec<SeenMember>,
     /// The timeline of the database's write-ahead log; PostgreSQL counts its promotions with it.
     pub timeline: Option<WalTimeline>,
-    /// Whether leases go on without the database, because no other process can take over.
-    pub failsafe: bool,
+    /// Since when and until when this process leads without its database, if it does.
+    pub failsafe: Option<FailsafeSpan>,
     /// Whether this standby sees that no orchestrator leads.
     pub no_leader: bool,
     /// Why this process may not lead, if it may not.
@@ -119,11 +129,13 @@ pub(super) struct Claimed {
 pub struct ClusterView {
     me: Arc<Identity>,
     facts: Arc<MemberFacts>,
-    /// For how long a sole process may go on without the database.
+    /// For how long a leader may go on without the database.
     horizon: Duration,
     clock: Clock,
     known: Arc<RwLock<Cluster>>,
     claimed: Arc<RwLock<Option<Claimed>>>,
+    /// What this process tells a leader that does not reach the database.
+    pub(super) record: Arc<RwLock<FailsafeRecord>>,
     /// The reason of the newest order to take over.
     order: Arc<watch::Sender<Option<String>>>,
     /// When the database last answered, as the age of the clock in milliseconds plus 1; 0 for never.
@@ -145,12 +157,13 @@ impl ClusterView {
                 leader: None,
                 members: Vec::new(),
                 timeline: None,
-                failsafe: false,
+                failsafe: None,
                 no_leader: false,
                 barred: None,
                 took_over: None,
             })),
             claimed: Arc::default(),
+            record: Arc::default(),
             order: Arc::new(watch::Sender::new(None)),
             database_heard: Arc::default(),
             news: Arc::new(watch::Sender::new(0)),
@@ -220,8 +233,10 @@ impl ClusterView {
         *self.claimed.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One more claim is sent; returns what is certain of it and of those before.
-    pub(super) fn claims(&self, claim: Claimed) -> Claimed {
+    /// One more claim is sent, for the row with this term and beat; returns what is certain of it and of those
+    /// before.
+    pub(super) fn claims(&self, claim: Claimed, (term, beat): (Term, i64)) -> Claimed {
+        self.change_record(|record| record.claims(term, beat));
         let mut claimed = self.claimed.write().unwrap_or_else(PoisonError::into_inner);
         let first = claimed.unwrap_or(claim);
         *claimed.insert(Claimed {
@@ -233,6 +248,7 @@ impl ClusterView {
 
     /// No claim was carried out, and none is under way.
     pub(super) fn claims_nothing(&self) {
+        self.change_record(FailsafeRecord::claims_nothing);
         *self.claimed.write().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
@@ -273,7 +289,7 @@ impl ClusterView {
         seen.unwrap_or(&self.me.secret).clone()
     }
 
-    /// For how long a sole process may go on without the database.
+    /// For how long a leader may go on without the database.
     pub fn horizon(&self) -> Duration {
         self.horizon
     }

@@ -111,13 +111,17 @@ pub(super) fn show(answer: &Value) -> String {
         lines.push(line("may not lead", cell(&answer["barred"])));
     }
     if answer["failsafe"]["active"] == true {
-        lines.push(line(
-            "failsafe",
-            "active: the database does not answer, and no other orchestrator may take over"
-                .to_owned(),
-        ));
+        lines.push(line("failsafe", failsafe(&answer["failsafe"])));
     }
     aligned(&lines) + &members(answer)
+}
+
+fn failsafe(answer: &Value) -> String {
+    let active = "active: the database does not answer, and no other orchestrator takes over";
+    match answer["until"].as_str() {
+        Some(_) => format!("{active} until {} UTC", time(&answer["until"])),
+        None => active.to_owned(),
+    }
 }
 
 /// A table of their own, after an empty line.

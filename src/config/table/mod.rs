@@ -223,7 +223,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Cluster,
         kind: Kind::DurationOrZero,
         default: Text("1h"),
-        meaning: "How long an orchestrator without a standby goes on renewing leases while its PostgreSQL database does not answer; with 0 leases end as they were granted.",
+        meaning: "How long an orchestrator goes on renewing leases while its PostgreSQL database does not answer, if each standby confirms that it has not taken over; with 0 leases end as they were granted.",
     },
     Setting {
         name: "HEARTBEAT_TIMEOUT",

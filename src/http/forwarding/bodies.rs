@@ -12,6 +12,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
 use actix_web::web::{Bytes, BytesMut};
+use futures_util::future::poll_fn;
 use futures_util::{Stream, StreamExt, stream};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
@@ -23,6 +24,9 @@ use super::super::problem::Problem;
 
 /// A body up to this size is read before it is sent.
 const READ_FIRST: usize = 256 * 1024;
+
+/// No answer from one orchestrator to another is longer.
+const LONGEST_ANSWER: usize = 16 * 1024;
 
 /// How many pieces of a larger body wait for the leader to take them.
 const PIECES_AHEAD: usize = 4;
@@ -163,6 +167,30 @@ impl CarriedBody {
 /// The body of a request that has none.
 pub(in crate::http) fn no_body() -> CarriedBody {
     CarriedBody::whole(Bytes::new())
+}
+
+/// The body of an orchestrator's own request.
+pub(in crate::http) fn body_of(bytes: Vec<u8>) -> CarriedBody {
+    CarriedBody::whole(bytes.into())
+}
+
+/// Reads the body of an answer that another orchestrator gave to this one; `None` if it breaks off or is too long.
+pub(in crate::http) async fn collected(mut body: Incoming) -> Option<Vec<u8>> {
+    let mut collected = Vec::new();
+    loop {
+        let frame = poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await;
+        match frame {
+            None => return Some(collected),
+            Some(Ok(frame)) => {
+                let piece: Bytes = frame.into_data().unwrap_or_default();
+                collected.extend_from_slice(&piece);
+            }
+            Some(Err(_)) => return None,
+        }
+        if collected.len() > LONGEST_ANSWER {
+            return None;
+        }
+    }
 }
 
 impl Body for CarriedBody {

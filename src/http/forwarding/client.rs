@@ -32,7 +32,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Clone)]
 pub(in crate::http) struct LeaderClient {
     connections: Connections,
-    /// The fault of the leader's certificate that was reported last.
+    /// The fault of a certificate that was reported last.
     reported: Arc<Mutex<Option<String>>>,
 }
 
@@ -65,7 +65,7 @@ impl LeaderClient {
                 let secured = HttpsConnectorBuilder::new()
                     .with_tls_config(config)
                     .https_only()
-                    .with_server_name_resolver(NameOfLeader(view.clone()))
+                    .with_server_name_resolver(PublicName(view.clone()))
                     .enable_http1()
                     .wrap_connector(connector);
                 Connections::Secured(builder.build(secured))
@@ -107,25 +107,38 @@ impl LeaderClient {
         })
     }
 
-    /// Reports a fault of the leader's certificate, once.
+    /// Reports a fault of a certificate, once.
     fn report(&self, fault: String) {
         let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
         if reported.as_ref() != Some(&fault) {
             log::warn!(
-                "the certificate of the leader is not accepted, so nothing is carried to it (TLS_CLUSTER_CA): {fault}"
+                "the certificate of another orchestrator is not accepted, so it is not called (TLS_CLUSTER_CA): {fault}"
             );
             *reported = Some(fault);
         }
     }
 }
 
-/// The name that the certificate of the leader is for: that of its public URL, by which workers know it.
-struct NameOfLeader(ClusterView);
+/// The name that the certificate of an orchestrator is for: that of its public URL, by which workers know it.
+struct PublicName(ClusterView);
 
-impl ResolveServerName for NameOfLeader {
+impl PublicName {
+    /// Returns the public URL of the orchestrator at an address.
+    fn url(&self, address: &str) -> Option<String> {
+        let cluster = self.0.now();
+        let leader = cluster.leader.map(|(row, _)| (row.address, row.public_url));
+        let members = cluster.members.into_iter();
+        let members = members.map(|member| (member.row.address, member.row.public_url));
+        let mut known = leader.into_iter().chain(members);
+        known.find(|(known, _)| known == address).map(|(_, url)| url)
+    }
+}
+
+impl ResolveServerName for PublicName {
     fn resolve(&self, uri: &Uri) -> Result<ServerName<'static>, Box<dyn Error + Send + Sync>> {
-        let leader = self.0.leader();
-        let public: Option<Uri> = leader.and_then(|row| row.public_url.parse().ok());
+        let address = uri.authority().map(|authority| authority.as_str());
+        let public = address.and_then(|address| self.url(address));
+        let public: Option<Uri> = public.and_then(|url| url.parse().ok());
         let host = public.as_ref().and_then(Uri::host).or_else(|| uri.host());
         let host = host.unwrap_or_default().trim_matches(['[', ']']);
         Ok(ServerName::try_from(host.to_owned())?)

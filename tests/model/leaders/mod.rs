@@ -10,6 +10,7 @@
 //! | here | in the program |
 //! | --- | --- |
 //! | `take_over`, `renew`, `prove` | `crates/domain/src/leadership/` |
+//! | `claim`, `learn`, `prove_by_the_other` | `crates/domain/src/leadership/failsafe/` |
 //! | `answer`, `beat` | `crates/domain/src/leadership/proof.rs`, `src/actors/instance/actor.rs` |
 //! | `adopt`, `give_to_the_other` | `crates/domain/src/commands/{register,confirm,recover}.rs` |
 //! | `send`, `hear` | `crates/client/src/machine/mod.rs` |
@@ -81,6 +82,7 @@ const FAIR: Setting = Setting {
     lists: 0,
     in_flight: 1,
     late_proofs: false,
+    failsafe: false,
 };
 
 /// Looks at all states: there are at least as many as `least`, or the model has shrunk.
@@ -214,6 +216,42 @@ fn holds_when_registrations_and_commands_are_late() {
         ..FAIR
     };
     holds(setting, 150_000);
+}
+
+#[test]
+fn holds_when_the_other_orchestrator_confirms_a_leader_without_a_database() {
+    let setting = Setting {
+        take_overs: 1,
+        silences: 1,
+        failsafe: true,
+        ..FAIR
+    };
+    holds(setting, 10_000);
+}
+
+#[test]
+fn holds_when_streams_move_while_a_leader_has_no_database() {
+    let setting = Setting {
+        time_passes: false,
+        take_overs: 2,
+        moves: 2,
+        crashes: 1,
+        failsafe: true,
+        ..FAIR
+    };
+    holds(setting, 10_000);
+}
+
+#[test]
+fn failsafe_without_the_word_of_the_other_orchestrator_is_found() {
+    let setting = Setting {
+        mutation: Mutation::FailsafeWithoutAWord,
+        take_overs: 1,
+        silences: 1,
+        failsafe: true,
+        ..FAIR
+    };
+    is_found(setting, &[RUNNERS, LEASES, OWNER]);
 }
 
 #[test]

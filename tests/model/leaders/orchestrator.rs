@@ -66,8 +66,14 @@ impl World {
 
     /// Safe at any moment: nothing here depends on how the leader before it is.
     pub(super) fn take_over(&mut self, at: usize, setting: &Setting) {
-        self.database.term += 1;
-        self.database.leader = at;
+        self.claim(at);
+        self.learn(setting);
+    }
+
+    /// The process knows that it leads. The leases of the leaders before are waited for from here on.
+    pub(super) fn learn(&mut self, setting: &Setting) {
+        self.is_in_doubt = false;
+        let at = self.database.leader;
         let hold = if setting.mutation == Mutation::TakeOverForgetsLeases {
             0
         } else {
@@ -80,6 +86,25 @@ impl World {
             proof_age: 0,
             renewal: None,
         };
+    }
+
+    /// The take-over is carried out, and its process does not know of it.
+    pub(super) fn claim(&mut self, at: usize) {
+        self.database.term += 1;
+        self.database.leader = at;
+        self.is_in_doubt = true;
+    }
+
+    /// The other orchestrator confirms that it has not taken over, so the leader has a proof of this moment.
+    pub(super) fn prove_by_the_other(&mut self, at: usize, setting: &Setting) -> bool {
+        let other = 1 - at;
+        let is_in_doubt = self.is_in_doubt && self.database.leader == other;
+        let confirms = self.orchestrators[other].term == 0 && !is_in_doubt;
+        let is_proven = confirms || setting.mutation == Mutation::FailsafeWithoutAWord;
+        if is_proven {
+            self.orchestrators[at].proof_age = 0;
+        }
+        is_proven
     }
 
     /// A change of the fleet, in a transaction that the term guards. The caller has proved it.
@@ -114,6 +139,9 @@ impl World {
             return None;
         };
         if reach == Reach::Database && !self.prove(at) {
+            return None;
+        }
+        if reach == Reach::Other && !self.prove_by_the_other(at, setting) {
             return None;
         }
         if reach == Reach::LateRenewal {

@@ -24,6 +24,8 @@ pub(crate) enum Mutation {
     ReleaseNamesNoEpoch,
     /// A registration ends the life before it at once.
     RegistrationEndsLife,
+    /// A leader that does not reach the database needs no word of the other orchestrator.
+    FailsafeWithoutAWord,
 }
 
 /// What may happen, and how often.
@@ -47,4 +49,7 @@ pub(crate) struct Setting {
     pub(crate) in_flight: usize,
     /// Whether the answer to a renewal of the leadership row may be late.
     pub(crate) late_proofs: bool,
+    /// Whether a leader asks the other orchestrator instead of the database, and hears late that its own take-over
+    /// was carried out.
+    pub(crate) failsafe: bool,
 }

@@ -154,6 +154,9 @@ pub(crate) enum Reach {
     Memory,
     /// The database: it sends a proof after the request came, and can save.
     Database,
+    /// Not the database, but the other orchestrator, which confirms the leader after the request came. Nothing can
+    /// be saved.
+    Other,
     /// Not the database, but the answer of a renewal that was sent before the request came
     /// arrives now. Only a broken rule takes that for a proof of now.
     LateRenewal,
@@ -172,6 +175,11 @@ pub(crate) enum Step {
     Renew(usize),
     HearRenewal(usize),
     TakeOver(usize),
+    /// The same in two steps: it is carried out, and its process hears of it.
+    Claim(usize),
+    Learn,
+    /// A leader asks the other orchestrator instead of the database.
+    AskOther(usize),
     /// The leader asks the owner to release the stream.
     Move(usize),
     /// The lease of the owner is over in the eyes of the leader: it loses the stream.
@@ -186,6 +194,8 @@ pub(crate) struct World {
     pub(crate) workers: [Worker; WORKERS],
     /// Without order: it is sorted.
     pub(crate) network: Vec<Message>,
+    /// The process that leads in the database does not know of it yet.
+    pub(crate) is_in_doubt: bool,
     take_overs: u8,
     moves: u8,
     silences: u8,
@@ -223,6 +233,7 @@ impl World {
             orchestrators: [leader, Orchestrator::default()],
             workers: [worker; WORKERS],
             network: Vec::new(),
+            is_in_doubt: false,
             take_overs: 0,
             moves: 0,
             silences: 0,
@@ -255,10 +266,18 @@ impl World {
         }
         for (at, orchestrator) in self.orchestrators.iter().enumerate() {
             if orchestrator.term == 0 {
-                if self.take_overs < setting.take_overs {
-                    steps.push(Step::TakeOver(at));
+                if self.take_overs < setting.take_overs && !self.is_in_doubt {
+                    let step = if setting.failsafe {
+                        Step::Claim(at)
+                    } else {
+                        Step::TakeOver(at)
+                    };
+                    steps.push(step);
                 }
                 continue;
+            }
+            if setting.failsafe {
+                steps.push(Step::AskOther(at));
             }
             steps.push(Step::Renew(at));
             if orchestrator.renewal.is_some() {
@@ -271,6 +290,9 @@ impl World {
             if self.silences < setting.silences && orchestrator.lease_left[owner] == 0 {
                 steps.push(Step::Fail(at));
             }
+        }
+        if self.is_in_doubt {
+            steps.push(Step::Learn);
         }
         if self.crashes < setting.crashes && self.workers[0].life > 0 {
             steps.push(Step::Crash);
@@ -287,6 +309,9 @@ impl World {
             }
             steps.push(Step::Handle(message, at, Reach::Memory));
             steps.push(Step::Handle(message, at, Reach::Database));
+            if setting.failsafe {
+                steps.push(Step::Handle(message, at, Reach::Other));
+            }
             let is_broken = setting.mutation == Mutation::ProofFromAnswer;
             if is_broken && orchestrator.renewal.is_some() {
                 steps.push(Step::Handle(message, at, Reach::LateRenewal));
@@ -346,6 +371,14 @@ impl World {
             Step::TakeOver(at) => {
                 self.take_overs += 1;
                 self.take_over(at, setting);
+            }
+            Step::Claim(at) => {
+                self.take_overs += 1;
+                self.claim(at);
+            }
+            Step::Learn => self.learn(setting),
+            Step::AskOther(at) => {
+                self.prove_by_the_other(at, setting);
             }
             Step::Move(at) => {
                 if self.prove(at) {
@@ -490,6 +523,9 @@ impl World {
     pub(crate) fn comes_to_run(&self, setting: &Setting) -> bool {
         let mut world = self.clone();
         world.network.clear();
+        if world.is_in_doubt {
+            world.learn(setting);
+        }
         for _ in 0..=2 * (LEASE + MARGIN) {
             for who in 0..WORKERS {
                 let worker = world.workers[who];
@@ -517,6 +553,10 @@ impl World {
 
     /// Lemma 2: no lease, held or on its way, outlasts what the newest leader waits for.
     pub(crate) fn leases_end_in_time(&self) -> bool {
+        // The newest leader waits for them from the moment it knows that it leads.
+        if self.is_in_doubt {
+            return true;
+        }
         let leader = &self.orchestrators[self.database.leader];
         let held = self.workers.iter().map(|worker| worker.lease_left);
         let mut held = held.zip(leader.lease_left);

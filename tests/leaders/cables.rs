@@ -1,0 +1,85 @@
+//! What lies between two orchestrators: a leader without a database asks the other one.
+
+use std::fmt;
+use std::pin::Pin;
+use std::time::Duration;
+
+use resilient_orchestrator::actors::leadership::FailsafeCalls;
+use resilient_orchestrator::domain::leadership::{
+    FailsafeAnswer, FailsafeMember, FailsafeQuestion,
+};
+use tokio::time::{sleep, timeout};
+
+use crate::scene::Mutation;
+use crate::world::{Shared, leadership_limits};
+
+/// The cables of one orchestrator to the others.
+pub(crate) struct Cables(pub(crate) Shared);
+
+impl fmt::Debug for Cables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Cables")
+    }
+}
+
+impl FailsafeCalls for Cables {
+    fn ask(
+        &self,
+        member: FailsafeMember,
+        question: FailsafeQuestion,
+    ) -> Pin<Box<dyn Future<Output = Option<FailsafeAnswer>>>> {
+        let world = self.0.clone();
+        Box::pin(async move {
+            let heard = ask_member(&world, &member, question).await;
+            let mut world = world.borrow_mut();
+            world.counters.asked += 1;
+            let is_taken_for_yes = match &heard {
+                None => world.scene.breaks(Mutation::CountsSilenceAsYes),
+                Some(_) => world.scene.breaks(Mutation::ConfirmsBlindly),
+            };
+            let heard = if is_taken_for_yes {
+                Some(FailsafeAnswer {
+                    node: member.node,
+                    run: member.run,
+                    verdict: Ok(()),
+                })
+            } else {
+                heard
+            };
+            let confirms = heard.as_ref().is_some_and(|heard| heard.verdict.is_ok());
+            world.counters.confirmed += u32::from(confirms);
+            heard
+        })
+    }
+}
+
+/// Asks the process at an address, which answers unless it is stopped; none if there is none, or a cable is cut.
+async fn ask_member(
+    world: &Shared,
+    member: &FailsafeMember,
+    question: FailsafeQuestion,
+) -> Option<FailsafeAnswer> {
+    let way = way_between(world)?;
+    sleep(way).await;
+    let answering = {
+        let world = world.borrow();
+        let mut nodes = world.nodes.iter();
+        let node = nodes.find(|node| node.name.as_str() == member.address)?;
+        let life = node.life.as_ref()?;
+        let view = life.view.clone();
+        life.process
+            .begin(async move { view.confirm_leader(&question) })
+    };
+    let limit = leadership_limits().statement_limit;
+    let answer = timeout(limit, answering).await.ok()?.ok()?;
+    sleep(way_between(world)?).await;
+    Some(answer)
+}
+
+/// How long a message between two orchestrators is on its way; none if it is lost.
+fn way_between(world: &Shared) -> Option<Duration> {
+    let mut world = world.borrow_mut();
+    let is_lost = world.are_members_apart || world.chance(10);
+    let way = world.millis(1..50);
+    (!is_lost).then_some(way)
+}
