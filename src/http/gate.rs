@@ -268,6 +268,11 @@ impl Gate {
         shown.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Begins to hand over: orders wait until this process stands by, and everything else is answered.
+    pub fn freeze(&self) {
+        self.shared.forwarder.freeze();
+    }
+
     /// Begins to close: each answer ends its connection, and bodies have little time to arrive.
     pub fn close(&self) {
         self.shared.closing.send_replace(true);

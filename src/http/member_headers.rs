@@ -7,7 +7,7 @@
 //! | `orchestrator-moment: <run> <ms>` | in an answer of `GET /leader`: the leader's clock. In a carried request: a moment of that clock at which the request had not come yet |
 //! | `orchestrator-caller` | the address that sent the request to the standby |
 //! | `orchestrator-certificate` | the names of the certificate that the sender showed to the standby, as a list in JSON |
-//! | `orchestrator-handed-on` | the request is the orchestrator's own: heartbeats that it echoed, or the question of a leader without a database (`failsafe`) |
+//! | `orchestrator-handed-on` | the request is the orchestrator's own: heartbeats that it echoed, the question of a leader without a database (`failsafe`), or what a leader says before it hands over (`handing_over`) |
 //! | `orchestrator-secret` | the members' secret, from the leadership row |
 //! | `orchestrator-not-taken` | in an answer to a carried request: it was not looked at, and may be sent to the next leader |
 //! | `orchestrator-leader` | in an answer through a standby: the public URL of the leader |

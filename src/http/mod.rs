@@ -14,7 +14,7 @@
 //! input by its rules. `problem` is the only file that knows how errors look (`retry` adds when to
 //! repeat the request). `gate` answers while the fleet is not loaded, and counts requests under
 //! way; `passage` leads requests through it. `forwarding` carries requests to the leader while this process stands by, `leader_watch` asks that
-//! leader, and `member_headers` has the headers between the two. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
+//! leader, `handing_over` has what a leader says before it hands over, and `member_headers` has the headers between the two. `identify` gives each request its id; `measuring` counts answers, and logs those to orders. `withholding` answers 503 instead of what needs a proof that this process leads, if there is
 //! none. `cluster`, `logs` and `shown_settings` have the pages that a standby answers too, `docs` those
 //! about the API, `console` those for people, and `description` describes each route. `pieces` writes long lists while the
 //! client reads them, `connection` bounds every wait on a client, `socket` speaks TLS, `server` runs it all.
@@ -48,6 +48,7 @@ mod follow;
 mod forwarding;
 mod gate;
 mod gauges;
+mod handing_over;
 mod health;
 mod held_body;
 mod identify;
@@ -99,6 +100,7 @@ pub use console::console_file;
 pub use description::api_description;
 pub use failsafe::MembersByHttp;
 pub use gate::{Awaited, Gate, Phase, Starting};
+pub use handing_over::{NoCopy, SuccessorLink};
 pub use leader_watch::accompany;
 pub use problem::{FieldError, Problem};
 pub use route_table::{Contract, Parameters, Route, configure, markdown_route_table, route_table};

@@ -20,10 +20,14 @@ use super::cluster;
 use super::failsafe;
 use super::forwarding::{Outcome, carry, take_handed_on};
 use super::gate::{Gate, Phase, UnderWay};
+use super::handing_over;
 use super::held_body::HeldBody;
 use super::member_headers::{Carriage, NOT_TAKEN};
 use super::problem::Problem;
 use super::state::AppState;
+
+/// Why a carried request was not looked at: this process has handed over.
+const REPLACED: HeaderValue = HeaderValue::from_static("replaced");
 
 /// Bodies up to this size are written together with the head; longer ones in pieces.
 const WRITTEN_AT_ONCE: u64 = 32 * 1024;
@@ -46,12 +50,27 @@ pub(super) async fn through_the_gate(
         let answer = failsafe::answer(gate.cluster(), &mut request).await;
         return Ok(finish(request.into_response(answer), &gate, under_way));
     }
+    if is_order(&request) {
+        forwarder.thawed().await;
+    }
     let phase = gate.phase();
     let is_own =
         is_own_page(request.path()) || (!forwarder.carries() && is_about_caller(request.path()));
     if !matches!(phase, Phase::Serving(_)) && !is_own {
         let answer = match (&carriage, phase) {
-            (Some(_), _) => Some(cluster::standby(gate.cluster())),
+            (Some(carriage), _)
+                if carriage.is_handed_on && handing_over::is_notice(request.path()) =>
+            {
+                Some(notice(&mut request, &gate).await)
+            }
+            (Some(_), _) => {
+                let mut answer = cluster::standby(gate.cluster());
+                if forwarder.has_handed_over() {
+                    // It waits for the next leader where it came from.
+                    answer.headers_mut().insert(NOT_TAKEN, REPLACED);
+                }
+                Some(answer)
+            }
             (None, Phase::Starting(starting)) if !forwarder.carries() => {
                 Some(starting.answer(request.path(), gate.cluster().clock()))
             }
@@ -127,6 +146,20 @@ fn refusal(gate: &Gate, carriage: &Carriage, request: &ServiceRequest) -> Option
             ))
             .error_response()
         })
+}
+
+/// Answers the leader that is about to hand over.
+async fn notice(request: &mut ServiceRequest, gate: &Gate) -> HttpResponse {
+    let path = request.path().to_owned();
+    match handing_over::body_of(request).await {
+        Some(body) => handing_over::heed(gate.cluster(), &path, &body).await,
+        None => Problem::malformed("The body could not be read to its end.").error_response(),
+    }
+}
+
+/// Returns whether a request may change the fleet. Heartbeats go on while a leader hands over.
+fn is_order(request: &ServiceRequest) -> bool {
+    !matches!(*request.method(), Method::GET | Method::HEAD) && request.path() != "/heartbeat"
 }
 
 /// Answers another member that hands on heartbeats it has echoed.

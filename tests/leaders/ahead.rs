@@ -7,11 +7,15 @@ use resilient_orchestrator::actors::leadership::{Candidate, ClusterView, Identit
 use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, JudgingSettings, MemberSecret, NodeName, RunId, SchemaVersion,
+    AdmissionStep, Claim, ClaimRight, FleetMoment, JudgingSettings, MemberSecret, NodeName, Role,
+    RunId, SavedFleet, SchemaVersion,
 };
 use resilient_orchestrator::domain::time::WallTime;
-use resilient_orchestrator::store::{Guard, Leadership, Member, MemoryStore, Store, TakeOver};
-use tokio::time::{sleep, timeout};
+use resilient_orchestrator::store::{
+    Guard, Leadership, Member, MemoryStore, Release, Store, TakeOver,
+};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::faults::FaultyStore;
 use crate::fleets::{Draft, instance};
@@ -126,6 +130,52 @@ impl Ground {
         waited.await.expect("the standby reads the fleet");
     }
 
+    /// The same ground, for a task of its own.
+    fn again(&self) -> Self {
+        Self {
+            database: self.database.clone(),
+            guard: self.guard,
+            store: self.store.clone(),
+            view: self.view.clone(),
+        }
+    }
+
+    /// The standby, on a task of its own. Returns once it waits.
+    async fn begin_standby(&self) -> JoinHandle<Loaded> {
+        let ground = self.again();
+        let standby = actix::spawn(async move { ground.stand_by().await });
+        while self.view.now().role != Role::Standby {
+            sleep(Duration::from_millis(1)).await;
+        }
+        standby
+    }
+
+    /// The leader has the standby read the fleet ahead.
+    async fn prepare(&self) -> Option<FleetMoment> {
+        let fleet = SavedFleet {
+            term: self.guard.term,
+            version: self.guard.version,
+        };
+        self.view
+            .notices()
+            .prepare(fleet)
+            .await
+            .expect("few notices")
+    }
+
+    /// The leader releases its term to the standby.
+    async fn release(&self) {
+        let to = NodeName::new("b");
+        let released = self
+            .database
+            .release(self.guard.term, LEADER, Some(&to))
+            .await;
+        assert!(
+            matches!(released, Ok(Release::Released { .. })),
+            "{released:?}"
+        );
+    }
+
     /// The standby, until it has the fleet.
     async fn stand_by(&self) -> Loaded {
         let limits = leadership_limits();
@@ -166,21 +216,8 @@ fn a_fleet_that_changes_between_the_copy_and_the_take_over_is_read_again() {
         ground.change("x", 1).await;
         let before = ground.guard;
         let standby = {
-            let (database, store, view) = (
-                ground.database.clone(),
-                ground.store.clone(),
-                ground.view.clone(),
-            );
-            let guard = ground.guard;
-            actix::spawn(async move {
-                let ground = Ground {
-                    database,
-                    guard,
-                    store,
-                    view,
-                };
-                ground.stand_by().await
-            })
+            let ground = ground.again();
+            actix::spawn(async move { ground.stand_by().await })
         };
         ground.wait_for_reads(1).await;
         sleep(Duration::from_millis(1)).await;
@@ -223,6 +260,80 @@ fn a_copy_is_used_if_the_leader_falls_silent_again_soon() {
             ground.renew_for(Duration::from_secs(3)).await;
         };
         let (loaded, ()) = tokio::join!(ground.stand_by(), leader);
+        assert_eq!(ground.store.reads().len(), 1);
+        ground.compare(&loaded).await;
+    });
+}
+
+/// The time on the runtime, which is virtual.
+#[expect(clippy::disallowed_methods, reason = "the runtime's virtual time")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[test]
+fn a_released_term_is_taken_at_once_with_the_copy_that_the_leader_asked_for() {
+    in_a_runtime(async {
+        let mut ground = Ground::new().await;
+        ground.change("x", 1).await;
+        let standby = ground.begin_standby().await;
+        let copied = ground.prepare().await.expect("the standby reads");
+        assert_eq!(copied.version, ground.guard.version);
+        ground.release().await;
+        let released = now();
+        ground.view.notices().released();
+        let loaded = standby.await.expect("the standby leads");
+        assert!(now() - released < leadership_limits().renewal_interval / 2);
+        assert_eq!(ground.store.reads().len(), 1);
+        ground.compare(&loaded).await;
+    });
+}
+
+#[test]
+fn a_standby_that_does_not_hear_of_the_release_takes_the_term_at_its_next_look() {
+    in_a_runtime(async {
+        let mut ground = Ground::new().await;
+        ground.change("x", 1).await;
+        let standby = ground.begin_standby().await;
+        ground.prepare().await.expect("the standby reads");
+        ground.release().await;
+        let released = now();
+        let loaded = standby.await.expect("the standby leads");
+        let limits = leadership_limits();
+        assert!(now() - released <= limits.renewal_interval + limits.statement_limit);
+        assert_eq!(ground.store.reads().len(), 1);
+        ground.compare(&loaded).await;
+    });
+}
+
+#[test]
+fn a_leader_whose_fleet_changed_has_it_read_again_before_it_hands_over() {
+    in_a_runtime(async {
+        let mut ground = Ground::new().await;
+        ground.change("x", 1).await;
+        let standby = ground.begin_standby().await;
+        ground.prepare().await.expect("the standby reads");
+        ground.change("y", 2).await;
+        let copied = ground.prepare().await.expect("the standby reads again");
+        assert_eq!(copied.version, ground.guard.version);
+        ground.release().await;
+        ground.view.notices().released();
+        let loaded = standby.await.expect("the standby leads");
+        assert_eq!(ground.store.reads().len(), 2);
+        assert_eq!(loaded.fleet().instance_count(), 2);
+        ground.compare(&loaded).await;
+    });
+}
+
+#[test]
+fn a_leader_that_ends_between_the_copy_and_the_release_is_replaced_with_the_copy() {
+    in_a_runtime(async {
+        let mut ground = Ground::new().await;
+        ground.change("x", 1).await;
+        let standby = ground.begin_standby().await;
+        ground.prepare().await.expect("the standby reads");
+        // No release, no renewal.
+        let loaded = standby.await.expect("the standby leads");
         assert_eq!(ground.store.reads().len(), 1);
         ground.compare(&loaded).await;
     });

@@ -1,7 +1,8 @@
 //! The load ahead: a standby reads the fleet while it waits for the time before a take-over.
 //!
 //! ```text
-//!   look ──▶ LoadAhead (domain) ── Begin ──▶ task: load_fleet on a connection of the pool
+//!   look, or the leader that is about to hand over
+//!        ──▶ LoadAhead (domain) ── Begin ──▶ task: load_fleet on a connection of the pool
 //!                 ▲    └────────── Drop ───▶ task and copy are given up, memory first
 //!                 └── its moment, its end ── task
 //!   take-over ──▶ Prepared ──▶ the fleet, or nothing
@@ -17,12 +18,13 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use log::{debug, info};
-use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::sync::{oneshot, watch};
+use tokio::task::{JoinError, JoinHandle};
 
 use crate::domain::ids::Version;
 use crate::domain::leadership::{
-    AheadLook, AheadStep, DropReason, FleetMoment, FleetSource, LoadAhead, SteadyTime,
+    AheadLook, AheadStep, DropReason, FleetMoment, FleetSource, LoadAhead, OrderStep, SavedFleet,
+    SteadyTime,
 };
 use crate::store::{LoadProgress, LoadedFleet, Store, StoreError, TakenFleet};
 
@@ -66,6 +68,8 @@ pub(super) struct Ahead {
     machine: LoadAhead,
     reading: Option<Reading>,
     copy: Option<LoadedFleet>,
+    /// The leader waits for the copy.
+    waiting: Vec<oneshot::Sender<Option<FleetMoment>>>,
 }
 
 impl Ahead {
@@ -76,6 +80,7 @@ impl Ahead {
             machine: LoadAhead::new(),
             reading: None,
             copy: None,
+            waiting: Vec::new(),
         }
     }
 
@@ -105,6 +110,43 @@ impl Ahead {
         }
     }
 
+    /// The leader is about to hand this fleet over; `reply` gets the moment of the copy once that is there, or nothing.
+    pub(super) fn ordered(
+        &mut self,
+        wanted: SavedFleet,
+        reply: oneshot::Sender<Option<FleetMoment>>,
+        now: SteadyTime,
+    ) {
+        self.collect();
+        let Some((store, limit)) = self.source.clone() else {
+            return;
+        };
+        match self.machine.ordered(wanted, now) {
+            OrderStep::Copied(moment) => {
+                let _ = reply.send(Some(moment));
+            }
+            OrderStep::Wait => self.waiting.push(reply),
+            OrderStep::Begin => {
+                self.forget();
+                let version = wanted.version.get();
+                info!(version; "the leader is about to hand over: reading the fleet ahead");
+                self.reading = Some(Reading::begin(store, limit));
+                self.waiting.push(reply);
+            }
+        }
+    }
+
+    /// Returns once a load under way has ended; never without one.
+    pub(super) async fn ended(&mut self) {
+        match &mut self.reading {
+            Some(reading) => {
+                let ended = (&mut reading.task).await;
+                self.finish(ended);
+            }
+            None => std::future::pending().await,
+        }
+    }
+
     /// A look was not answered.
     pub(super) fn look_failed(&mut self, now: SteadyTime) {
         self.collect();
@@ -128,6 +170,10 @@ impl Ahead {
         let Some(ended) = (&mut reading.task).now_or_never() else {
             return;
         };
+        self.finish(ended);
+    }
+
+    fn finish(&mut self, ended: Result<Result<LoadedFleet, StoreError>, JoinError>) {
         self.reading = None;
         match ended {
             Ok(Ok(fleet)) => {
@@ -142,10 +188,21 @@ impl Ahead {
             }
             Err(_) => self.machine.failed(),
         }
+        let copied = self.machine.copied();
+        for waiter in self.waiting.drain(..) {
+            // A leader that has gone on does not need to know.
+            let _ = waiter.send(copied);
+        }
     }
 
     fn give_up(&mut self, reason: DropReason) {
         info!("gave up the fleet that was read ahead: {}", reason.reason());
+        self.forget();
+    }
+
+    /// Gives up the load and the copy. The leader is answered that there is none.
+    fn forget(&mut self) {
+        self.waiting.clear();
         if let Some(reading) = self.reading.take() {
             reading.give_up();
         }

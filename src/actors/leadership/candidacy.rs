@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use super::ahead::Ahead;
 use super::neighbourhood::{LOOKS_A_BEAT, Neighbourhood};
+use super::notices::Notice;
 use super::surroundings::{CandidacyError, Surroundings, Won};
 use super::view::{Claimed, ClusterView};
 use crate::domain::ids::Term;
@@ -131,7 +132,8 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    /// Waits until the next look is due. An answer of the row's address, or an order, comes sooner.
+    /// Waits until the next look is due. An answer of the row's address, an order, or a notice of the leader comes
+    /// sooner.
     async fn wait_for_news(&mut self) -> Result<Option<Won>, CandidacyError> {
         let mut next_look = pin!(tokio::time::sleep(self.limits.renewal_interval));
         loop {
@@ -145,6 +147,15 @@ impl<'a> Candidate<'a> {
                 reason = self.view.ordered() => {
                     info!(reason; "taking over, as ordered: {reason}");
                     self.watch.order(self.candidacy)
+                }
+                () = self.ahead.ended() => continue,
+                notice = self.view.notices().next() => match notice {
+                    Notice::Released => return Ok(None),
+                    Notice::Prepare { fleet, reply } => {
+                        let now = self.moment();
+                        self.ahead.ordered(fleet, reply, now);
+                        continue;
+                    }
                 }
             };
             if let Some(won) = self.follow(decision).await? {

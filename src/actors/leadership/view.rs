@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use super::notices::Notices;
 use crate::clock::Clock;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
@@ -142,6 +143,8 @@ pub struct ClusterView {
     database_heard: Arc<AtomicU64>,
     /// Counts what changes where a request goes: another leader, or another phase of this process.
     news: Arc<watch::Sender<u64>>,
+    /// What the leader says while it hands over.
+    notices: Arc<Notices>,
 }
 
 impl ClusterView {
@@ -167,6 +170,7 @@ impl ClusterView {
             order: Arc::new(watch::Sender::new(None)),
             database_heard: Arc::default(),
             news: Arc::new(watch::Sender::new(0)),
+            notices: Arc::default(),
         }
     }
 
@@ -273,6 +277,11 @@ impl ClusterView {
                 std::future::pending::<()>().await;
             }
         }
+    }
+
+    /// What the leader says to this standby.
+    pub fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// This process.

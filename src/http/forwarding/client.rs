@@ -130,7 +130,9 @@ impl PublicName {
         let members = cluster.members.into_iter();
         let members = members.map(|member| (member.row.address, member.row.public_url));
         let mut known = leader.into_iter().chain(members);
-        known.find(|(known, _)| known == address).map(|(_, url)| url)
+        known
+            .find(|(known, _)| known == address)
+            .map(|(_, url)| url)
     }
 }
 

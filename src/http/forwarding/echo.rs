@@ -15,10 +15,11 @@ use super::super::requests::{HeartbeatRequest, read_json, whole};
 use super::bodies::CarriedBody;
 use super::client::{self, LeaderClient};
 use super::forwarder::Forwarder;
+use crate::actors::leadership::ClusterView;
 use crate::actors::orchestrator::Orchestrator;
 use crate::domain::heartbeat::Heartbeat;
-use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId};
-use crate::domain::leadership::{EchoedBeat, SteadyTime};
+use crate::domain::ids::{AssignmentVersion, Incarnation, InstanceId, Term};
+use crate::domain::leadership::{EchoedBeat, MemberSecret, SteadyTime};
 
 /// The path of echoed heartbeats. A leader knows them by their header, which no client's request keeps.
 const HANDED_ON_PATH: &str = "/cluster/v1/heard";
@@ -85,16 +86,7 @@ pub(in crate::http) async fn hand_on(forwarder: &Forwarder, client: &LeaderClien
         let now = forwarder.moment();
         let lines: Vec<HandedOn> = beats.iter().map(|beat| line(beat, now)).collect();
         let body = serde_json::to_vec(&lines).unwrap_or_default();
-        let mut headers = HeaderMap::new();
-        let own = format!("{} {}", forwarder.view().me().node, leader.term.get());
-        for (name, text) in [
-            (FORWARDED, own.as_str()),
-            (AGE, "0"),
-            (HANDED_ON, "true"),
-            (SECRET, leader.secret.expose()),
-        ] {
-            headers.extend(client::outgoing(&name, &value(text)));
-        }
+        let headers = members_headers(forwarder.view(), leader.term, &leader.secret);
         let body = CarriedBody::whole(body.into());
         let request = client::request("POST", &leader.address, HANDED_ON_PATH, headers, body);
         let is_taken = match request {
@@ -112,6 +104,25 @@ pub(in crate::http) async fn hand_on(forwarder: &Forwarder, client: &LeaderClien
             return;
         }
     }
+}
+
+/// The headers of a request that is the member's own.
+pub(in crate::http) fn members_headers(
+    view: &ClusterView,
+    term: Term,
+    secret: &MemberSecret,
+) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let own = format!("{} {}", view.me().node, term.get());
+    for (name, text) in [
+        (FORWARDED, own.as_str()),
+        (AGE, "0"),
+        (HANDED_ON, "true"),
+        (SECRET, secret.expose()),
+    ] {
+        headers.extend(client::outgoing(&name, &value(text)));
+    }
+    headers
 }
 
 fn line(beat: &EchoedBeat, now: SteadyTime) -> HandedOn {

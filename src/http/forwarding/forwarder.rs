@@ -27,6 +27,8 @@ pub(in crate::http) struct Forwarder {
     long: Arc<Semaphore>,
     has_stood_by: AtomicBool,
     leads: AtomicBool,
+    is_frozen: AtomicBool,
+    has_handed_over: AtomicBool,
     is_closing: AtomicBool,
 }
 
@@ -46,6 +48,8 @@ impl Forwarder {
             long: Arc::new(Semaphore::new(MOST_LONG)),
             has_stood_by: AtomicBool::new(false),
             leads: AtomicBool::new(false),
+            is_frozen: AtomicBool::new(false),
+            has_handed_over: AtomicBool::new(false),
             is_closing: AtomicBool::new(false),
         }
     }
@@ -67,7 +71,34 @@ impl Forwarder {
     /// over.
     pub(in crate::http) fn stand_by(&self) {
         self.has_stood_by.store(true, Ordering::Release);
-        self.leads.store(false, Ordering::Release);
+        if self.leads.swap(false, Ordering::AcqRel) {
+            self.has_handed_over.store(true, Ordering::Release);
+            self.view.announce();
+        }
+    }
+
+    /// Notes that this leader is handing over: it takes no order any more, and answers everything else.
+    pub(in crate::http) fn freeze(&self) {
+        self.is_frozen.store(true, Ordering::Release);
+    }
+
+    /// Returns whether this process led, and has handed over or is about to release its term.
+    pub(in crate::http) fn has_handed_over(&self) -> bool {
+        self.has_handed_over.load(Ordering::Acquire)
+    }
+
+    /// Returns once an order may go on: at once, unless this process is handing over. Then the order waits until the next
+    /// leader can have it.
+    pub(in crate::http) async fn thawed(&self) {
+        let mut news = self.view.news();
+        while self.is_frozen.load(Ordering::Acquire)
+            && self.leads.load(Ordering::Acquire)
+            && !self.is_closing()
+        {
+            if news.changed().await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Notes that this process answers by itself, and wakes the requests that wait for that.

@@ -33,6 +33,6 @@ mod refusal;
 pub(super) use bodies::{body_of, collected, no_body};
 pub(super) use carrying::{Outcome, carry};
 pub(super) use client::{LeaderClient, closes, outgoing, request};
-pub(super) use echo::{EchoAnswer, hand_on, take_handed_on};
+pub(super) use echo::{EchoAnswer, hand_on, members_headers, take_handed_on};
 pub(super) use figures::ForwardingFigures;
 pub(super) use forwarder::Forwarder;

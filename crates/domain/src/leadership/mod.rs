@@ -42,7 +42,7 @@ pub use admission::{Admission, AdmissionStep};
 pub use ages::{carried_silence, last_beat};
 pub use ahead::{
     AheadLook, AheadStep, DropReason, FleetMoment, FleetSource, KEEP_AFTER_RENEWAL,
-    LOAD_AHEAD_PAUSE, LoadAhead, OLDEST_COPY,
+    LOAD_AHEAD_PAUSE, LoadAhead, OLDEST_COPY, OrderStep, SavedFleet,
 };
 pub use answer::{Authority, Needed, Verdict};
 pub use carry::{

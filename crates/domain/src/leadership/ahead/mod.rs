@@ -3,6 +3,7 @@
 //!
 //! ```text
 //!          silent for two looks, first in rank, a minute since the last time
+//!          or: the leader is about to hand over, and asks for a copy
 //!   idle ───────────────────────────────────────────────────────────────────▶ reading
 //!    ▲ ▲                                                                       │   │
 //!    │ └── failed · the row shows another moment · leader renews for KEEP ─────┘   │ read
@@ -17,6 +18,9 @@
 //! change of the fleet moves the version. The version alone is not enough: a PostgreSQL that was
 //! promoted may have lost the last versions and count them again, on another timeline. The counter of
 //! epochs is no part of the moment, because the take-over itself moves it; the new leader sets it.
+//!
+//! A load that the leader asked for ([`LoadAhead::ordered`]) is not dropped because the leader renews its row: it
+//! goes on leading until the copy is there.
 //!
 //! Nothing here carries safety but [`LoadAhead::won`]. A load that begins too early costs a read of the
 //! database and the memory of a fleet, for a minute at most.
@@ -122,6 +126,33 @@ pub enum FleetSource {
     Load,
 }
 
+/// What a standby does once the leader has asked for a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OrderStep {
+    /// The copy is there.
+    Copied(FleetMoment),
+    /// The load that is under way is waited for.
+    Wait,
+    /// It gives up what it has, and begins to read the fleet.
+    Begin,
+}
+
+/// The fleet that a leader is about to hand over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SavedFleet {
+    /// The leader's term.
+    pub term: Term,
+    /// How many transactions it has saved.
+    pub version: Version,
+}
+
+impl SavedFleet {
+    /// Whether a copy is of this fleet. The timeline is compared at the take-over.
+    pub fn is_at(self, moment: FleetMoment) -> bool {
+        (moment.term, moment.version) == (self.term, self.version)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Idle,
@@ -142,6 +173,8 @@ pub struct LoadAhead {
     begun: Option<SteadyTime>,
     /// Since when the leader renews again.
     renews_since: Option<SteadyTime>,
+    /// Whether the leader asked for the load.
+    is_ordered: bool,
 }
 
 impl Default for LoadAhead {
@@ -157,6 +190,34 @@ impl LoadAhead {
             state: State::Idle,
             begun: None,
             renews_since: None,
+            is_ordered: false,
+        }
+    }
+
+    /// The leader is about to hand this fleet over, and waits for a copy of it.
+    pub fn ordered(&mut self, wanted: SavedFleet, now: SteadyTime) -> OrderStep {
+        let moment = match self.state {
+            State::Idle => None,
+            State::Reading { moment: None } => {
+                self.is_ordered = true;
+                return OrderStep::Wait;
+            }
+            State::Reading { moment } => moment,
+            State::Copied { moment } => Some(moment),
+        };
+        match moment.filter(|moment| wanted.is_at(*moment)) {
+            Some(moment) => {
+                self.is_ordered = true;
+                match self.state {
+                    State::Copied { .. } => OrderStep::Copied(moment),
+                    State::Idle | State::Reading { .. } => OrderStep::Wait,
+                }
+            }
+            None => {
+                self.begin(now);
+                self.is_ordered = true;
+                OrderStep::Begin
+            }
         }
     }
 
@@ -177,7 +238,7 @@ impl LoadAhead {
         let renewed_for = renews_since.map_or(Duration::ZERO, |since| now.since(since));
         if moment.is_some_and(|moment| moment != look.found) {
             self.drop_it(DropReason::Outdated)
-        } else if renewed_for >= KEEP_AFTER_RENEWAL {
+        } else if renewed_for >= KEEP_AFTER_RENEWAL && !self.is_ordered {
             self.drop_it(DropReason::LeaderRenews)
         } else if age >= OLDEST_COPY {
             self.drop_it(DropReason::Old)
@@ -205,10 +266,15 @@ impl LoadAhead {
         if is_paused || !look.is_silent || !look.goes_first {
             return AheadStep::Nothing;
         }
+        self.begin(now);
+        AheadStep::Begin
+    }
+
+    const fn begin(&mut self, now: SteadyTime) {
         self.state = State::Reading { moment: None };
         self.begun = Some(now);
         self.renews_since = None;
-        AheadStep::Begin
+        self.is_ordered = false;
     }
 
     fn drop_it(&mut self, reason: DropReason) -> AheadStep {

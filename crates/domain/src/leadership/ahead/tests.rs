@@ -146,6 +146,69 @@ fn a_load_under_way_is_waited_for_unless_it_is_known_to_be_of_another_moment() {
     assert_eq!(LoadAhead::new().won(Some(V7)), FleetSource::Load);
 }
 
+const WANTED: SavedFleet = SavedFleet {
+    term: Term::new(3),
+    version: Version::new(7),
+};
+
+#[test]
+fn a_leader_that_is_about_to_hand_over_gets_a_copy_of_its_fleet() {
+    let mut ahead = LoadAhead::new();
+    assert_eq!(ahead.ordered(WANTED, at(0)), OrderStep::Begin);
+    assert_eq!(
+        ahead.ordered(WANTED, at(0)),
+        OrderStep::Wait,
+        "not known yet"
+    );
+    ahead.reads(V7);
+    assert_eq!(ahead.ordered(WANTED, at(1)), OrderStep::Wait);
+    ahead.read(V7);
+    assert_eq!(ahead.ordered(WANTED, at(2)), OrderStep::Copied(V7));
+    // The leader leads on meanwhile.
+    for second in 3..50 {
+        assert_eq!(ahead.looked(renewing(), at(second)), AheadStep::Nothing);
+    }
+    assert_eq!(ahead.won(Some(V7)), FleetSource::Copy);
+    let dropped = AheadStep::Drop(DropReason::Old);
+    assert_eq!(
+        ahead.looked(renewing(), at(60)),
+        dropped,
+        "it did not hand over"
+    );
+}
+
+#[test]
+fn a_copy_that_the_leader_asked_for_is_dropped_once_the_fleet_changes() {
+    let mut ahead = LoadAhead::new();
+    assert_eq!(ahead.ordered(WANTED, at(0)), OrderStep::Begin);
+    ahead.reads(V7);
+    ahead.read(V7);
+    let changed = look(false, true, moment(1, 3, 8));
+    let dropped = AheadStep::Drop(DropReason::Outdated);
+    assert_eq!(ahead.looked(changed, at(1)), dropped);
+    assert_eq!(
+        ahead.ordered(WANTED, at(1)),
+        OrderStep::Begin,
+        "whatever the pause"
+    );
+}
+
+#[test]
+fn a_copy_of_another_fleet_than_the_leader_hands_over_is_read_again() {
+    let other = |term, version| SavedFleet {
+        term: Term::new(term),
+        version: Version::new(version),
+    };
+    for wanted in [other(3, 8), other(4, 7)] {
+        let mut ahead = copied(0);
+        assert_eq!(ahead.ordered(wanted, at(1)), OrderStep::Begin);
+        assert_eq!(ahead.copied(), None);
+        let mut ahead = reading(0);
+        ahead.reads(V7);
+        assert_eq!(ahead.ordered(wanted, at(1)), OrderStep::Begin);
+    }
+}
+
 #[test]
 fn what_a_dropped_load_reports_late_is_ignored() {
     let mut ahead = reading(0);
@@ -163,11 +226,11 @@ fn a_moment_is_shown_with_its_three_numbers() {
 }
 
 proptest! {
-    /// Whatever happens, a copy that is used is of the moment of the take-over, and loads begin a
+    /// Whatever happens, a copy that is used is of the moment of the take-over, and loads that no leader asked for begin a
     /// minute apart.
     #[test]
     fn a_copy_of_another_moment_is_never_used(
-        steps in prop::collection::vec((0_u8..5, 0_u64..20, 0_i64..3), 1..60),
+        steps in prop::collection::vec((0_u8..6, 0_u64..20, 0_i64..3), 1..60),
         won in 0_i64..3,
     ) {
         let mut ahead = LoadAhead::new();
@@ -182,6 +245,13 @@ proptest! {
                 1 => ahead.looked(look(false, true, found), at(now)),
                 2 => { ahead.reads(found); AheadStep::Nothing }
                 3 => { ahead.read(found); loaded = Some(found); AheadStep::Nothing }
+                4 => {
+                    let wanted = SavedFleet { version: found.version, ..WANTED };
+                    if let OrderStep::Copied(copied) = ahead.ordered(wanted, at(now)) {
+                        prop_assert!(wanted.is_at(copied) && ahead.copied() == Some(copied));
+                    }
+                    AheadStep::Nothing
+                }
                 _ => { ahead.failed(); AheadStep::Nothing }
             };
             if step == AheadStep::Begin {
