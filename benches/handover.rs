@@ -59,7 +59,10 @@ fn main() {
         match argument.parse() {
             Ok(number) => rounds = number,
             Err(_) if argument.starts_with("--") => {}
-            Err(_) if argument.contains('/') => program = argument,
+            Err(_) if argument.contains('/') => {
+                let path = std::fs::canonicalize(&argument).expect("a program");
+                program = path.to_string_lossy().into_owned();
+            }
             Err(_) if argument.starts_with("instances=") => {
                 let number = argument.trim_start_matches("instances=").parse();
                 instances = number.expect("a number of instances");

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix::Arbiter;
 use actix_web::dev::ServerHandle;
@@ -10,18 +11,21 @@ use prometheus_client::registry::Registry as MetricsRegistry;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::task::JoinHandle;
 
+use super::handover::{self, HandOver};
 use super::hearing::Hearing;
 use super::keys::KeyWatch;
 use super::start_error::StartError;
 use super::starting::Starting;
 use super::stop_limits::{
-    ANSWER_LIMIT, FINISH_LIMIT, FLUSH_LIMIT, LAST_CALL, STOP_LIMIT, WRITE_GRACE,
+    ANSWER_LIMIT, COPY_LIMIT, FINISH_LIMIT, FLUSH_LIMIT, LAST_CALL, LAST_STEPS, ORDERED_COPY_LIMIT,
+    STOP_LIMIT, WRITE_GRACE,
 };
 use super::wiring::{http_settings, sender_settings, system_settings};
 use crate::actors::fatal::Fatal;
 use crate::actors::orchestrator::Orchestrator;
 use crate::actors::start::{Loaded, Placement, start};
 use crate::actors::telemetry::Telemetry;
+use crate::clock::Clock;
 use crate::config::Config;
 use crate::http::{AppState, Gate, Phase, Readiness};
 use crate::outbound::HttpSender;
@@ -39,6 +43,9 @@ pub struct Server {
     http: ServerHandle,
     serving: JoinHandle<std::io::Result<()>>,
     fatalities: UnboundedReceiver<Fatal>,
+    /// Why it cannot go on, once it cannot.
+    fatal: Option<Fatal>,
+    clock: Clock,
     arbiters: [Arbiter; 3],
     watching: KeyWatch,
 }
@@ -94,12 +101,14 @@ impl Server {
         Self {
             address,
             orchestrator,
-            hearing: Hearing::begin(clock),
+            hearing: Hearing::begin(clock.clone()),
             readiness,
             gate,
             http,
             serving,
             fatalities,
+            fatal: None,
+            clock,
             arbiters,
             watching,
         }
@@ -122,79 +131,127 @@ impl Server {
             fatal = self.fatalities.recv() => fatal.unwrap_or(Fatal::ActorEnded("actor system")),
             _ = &mut self.serving => Fatal::ActorEnded("HTTP server"),
         };
-        self.hearing.end();
+        if !matches!(fatal, Fatal::SteppedDown(_)) {
+            self.hearing.end();
+        }
+        self.fatal = Some(fatal.clone());
         fatal
     }
 
-    /// Stops accepting connections, finishes requests in progress, saves transactions in progress
-    /// and the last heartbeats, ends the actors, and closes the database once no actor can use it.
-    /// Takes less than ten seconds, whatever hangs.
+    /// Hands over to a standby if there is one; stops accepting connections, finishes requests in progress, saves
+    /// transactions in progress and the last heartbeats, ends the actors, and closes the database once no actor can use
+    /// it. Takes less than ten seconds, whatever hangs; after an order to step down a standby has longer to prepare.
     ///
     /// # Errors
     ///
     /// Returns an error if acknowledged changes are not complete in the database.
-    pub async fn stop(self) -> Result<(), StartError> {
-        let Self {
-            orchestrator,
-            hearing,
-            readiness,
-            gate,
-            http,
-            arbiters,
-            watching,
-            ..
-        } = self;
-        watching.end();
-        // This comes first: from here on a silence may be this program's own.
-        hearing.end();
-        readiness.set(false);
-        gate.close();
-        orchestrator.end_polls();
-        let stop = stop_in_order(orchestrator, gate, http, arbiters);
-        match tokio::time::timeout(STOP_LIMIT, stop).await {
+    pub async fn stop(mut self) -> Result<(), StartError> {
+        let began = self.clock.since_made();
+        self.readiness.set(false);
+        let mut hand_over = self.prepared_hand_over().await;
+        self.watching.end();
+        if let Some(under_way) = &mut hand_over
+            && !under_way.freeze(&self.hearing).await
+        {
+            hand_over = None;
+        }
+        let limit = if self.fatal.is_none() {
+            STOP_LIMIT.saturating_sub(self.clock.since_made().saturating_sub(began))
+        } else {
+            STOP_LIMIT
+        };
+        // From here on a silence may be this program's own.
+        self.hearing.end();
+        let parts = Parts {
+            orchestrator: self.orchestrator,
+            gate: self.gate,
+            http: self.http,
+            arbiters: self.arbiters,
+        };
+        let stop = parts.stop_in_order(hand_over, limit);
+        match tokio::time::timeout(limit, stop).await {
             Ok(closed) => closed.map_err(StartError::Store),
             Err(_) => Err(StartError::NotClosed),
         }
     }
+
+    /// Has a standby prepare to take over, unless this process ends because it cannot go on.
+    async fn prepared_hand_over(&mut self) -> Option<HandOver> {
+        let limit = match &self.fatal {
+            None => COPY_LIMIT,
+            Some(Fatal::SteppedDown(_)) => ORDERED_COPY_LIMIT,
+            Some(_) => return None,
+        };
+        let preparing = HandOver::prepare(&self.orchestrator, &self.gate, limit);
+        let fatalities = &mut self.fatalities;
+        let failed = async {
+            // A second order to step down changes nothing.
+            while let Some(Fatal::SteppedDown(_)) = fatalities.recv().await {}
+        };
+        tokio::select! {
+            prepared = preparing => prepared,
+            () = failed => None,
+        }
+    }
 }
 
-async fn stop_in_order(
+/// What a stop ends.
+struct Parts {
     orchestrator: Orchestrator,
     gate: Gate,
     http: ServerHandle,
     arbiters: [Arbiter; 3],
-) -> Result<(), StoreError> {
-    let finish = async {
-        tokio::time::sleep(LAST_CALL).await;
-        http.pause().await;
-        if tokio::time::timeout(ANSWER_LIMIT, gate.idle())
-            .await
-            .is_err()
-        {
-            warn!("some requests could not be answered before the shutdown");
+}
+
+impl Parts {
+    async fn stop_in_order(
+        self,
+        hand_over: Option<HandOver>,
+        limit: Duration,
+    ) -> Result<(), StoreError> {
+        let Self {
+            orchestrator,
+            gate,
+            http,
+            arbiters,
+        } = self;
+        if let Some(hand_over) = hand_over {
+            hand_over.release(arbiters).await;
+            finish(&gate, &http, ANSWER_LIMIT.min(limit / 2)).await;
+            http.stop(false).await;
+            return orchestrator.close_store().await;
         }
-        tokio::time::sleep(WRITE_GRACE).await;
-        orchestrator.drain().await;
-    };
-    if tokio::time::timeout(FINISH_LIMIT, finish).await.is_err() {
-        error!("what was under way could not be finished before the shutdown");
-    }
-    http.stop(false).await;
-    let flushed = tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush()).await;
-    if flushed.is_err() {
-        warn!("the last heartbeats could not be saved before the shutdown");
-    }
-    // Actors go on for a moment after their arbiters were asked to end.
-    let ended = tokio::task::spawn_blocking(move || {
-        for arbiter in &arbiters {
-            arbiter.stop();
+        gate.close();
+        orchestrator.end_polls();
+        let rest = async {
+            finish(&gate, &http, ANSWER_LIMIT).await;
+            orchestrator.drain().await;
+        };
+        let most = FINISH_LIMIT.min(limit.saturating_sub(LAST_STEPS));
+        if tokio::time::timeout(most, rest).await.is_err() {
+            error!("what was under way could not be finished before the shutdown");
         }
-        arbiters.map(Arbiter::join)
-    });
-    let _ = ended.await;
-    // A database that hangs takes no release either.
-    if flushed.is_ok() {
-        orchestrator.release_leadership().await;
+        http.stop(false).await;
+        let flushed = tokio::time::timeout(FLUSH_LIMIT, orchestrator.flush()).await;
+        if flushed.is_err() {
+            warn!("the last heartbeats could not be saved before the shutdown");
+        }
+        handover::end(arbiters).await;
+        // A database that hangs takes no release either.
+        if flushed.is_ok() {
+            orchestrator.release_leadership(None).await;
+        }
+        orchestrator.close_store().await
     }
-    orchestrator.close_store().await
+}
+
+/// Answers the requests in progress and those that were sent before, and no later ones.
+async fn finish(gate: &Gate, http: &ServerHandle, limit: Duration) {
+    gate.close();
+    tokio::time::sleep(LAST_CALL).await;
+    http.pause().await;
+    if tokio::time::timeout(limit, gate.idle()).await.is_err() {
+        warn!("some requests could not be answered before the shutdown");
+    }
+    tokio::time::sleep(WRITE_GRACE).await;
 }

@@ -336,7 +336,7 @@ async fn leave(world: &Shared, number: usize, orchestrator: &Orchestrator) {
     }
     orchestrator.drain().await;
     orchestrator.flush().await;
-    orchestrator.release_leadership().await;
+    orchestrator.release_leadership(None).await;
 }
 
 /// A broken rule: a proof counts from its answer.

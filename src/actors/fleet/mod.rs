@@ -38,4 +38,4 @@ pub use committed::Committed;
 pub use copying::SavedCopy;
 pub use pairing::CopySaved;
 pub use queue::{COMMAND_WAIT_LIMIT, MAX_WAITING};
-pub use requests::{Ask, Drain, Execute, ExecuteFor, ProveLife};
+pub use requests::{Ask, AskVersion, Drain, Execute, ExecuteFor, ProveLife, SavedVersion};

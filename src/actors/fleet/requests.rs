@@ -7,6 +7,7 @@ use super::actor::{FleetActor, State};
 use crate::actors::alerts::AskLabels;
 use crate::actors::refusal::Refusal;
 use crate::domain::commands::Command;
+use crate::domain::ids::Version;
 use crate::domain::queries::{LabelsOf, Query};
 use crate::domain::request::RequestContext;
 
@@ -97,6 +98,23 @@ impl Handler<ProveLife> for FleetActor {
     type Result = ();
 
     fn handle(&mut self, _: ProveLife, _: &mut Self::Context) {}
+}
+
+/// Asks how many transactions of the fleet are saved. Exact while the actor is drained.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "SavedVersion")]
+pub struct AskVersion;
+
+/// How many transactions of the fleet are saved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SavedVersion(pub Version);
+
+impl Handler<AskVersion> for FleetActor {
+    type Result = MessageResult<AskVersion>;
+
+    fn handle(&mut self, _: AskVersion, _: &mut Self::Context) -> Self::Result {
+        MessageResult(SavedVersion(self.guard.version))
+    }
 }
 
 /// Takes no more commands; answered when what was waiting is done.

@@ -18,10 +18,13 @@ use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Anchor, LeadershipLimits, MemberSecret, NodeName, ProofClock, Role, RunId, SteadyTime,
-    StepDownRefusal,
+    Anchor, LeadershipLimits, MemberRow, MemberSecret, NodeName, ProofClock, Role, RunId,
+    SteadyTime, StepDownRefusal,
 };
 use crate::store::{Leadership, Release};
+
+/// How often a leader that has released its term looks who has taken it.
+const NEXT_LEADER_LOOK: Duration = Duration::from_millis(50);
 
 /// A term that was taken, and the row that proves it.
 #[derive(Debug)]
@@ -191,18 +194,40 @@ impl Seat {
         self.orders.forget(node).await
     }
 
-    /// Releases the term to the successor that was ordered, or to any orchestrator, so that a standby takes
-    /// over at once instead of waiting for a renewal that does not come.
-    pub(in crate::actors) async fn release(&self) {
+    /// The orchestrator that the term can be handed over to now.
+    pub(in crate::actors) fn heir(&self) -> Option<MemberRow> {
+        self.orders.heir()
+    }
+
+    /// Releases the term to the successor that was ordered, or to `heir`, or to any orchestrator, so that a standby takes
+    /// over at once instead of waiting for a renewal that does not come. Returns whether the row is released.
+    pub(in crate::actors) async fn release(&self, heir: Option<&NodeName>) -> bool {
         self.renewing.abort();
-        let successor = self.orders.successor();
-        let released = self.row.release(self.term, self.run, successor.as_ref());
+        let ordered = self.orders.successor();
+        let successor = ordered.as_ref().or(heir);
+        let released = self.row.release(self.term, self.run, successor);
         match tokio::time::timeout(self.limit, released).await {
-            Ok(Ok(Release::Released { .. })) => info!("gave up the leadership of this database"),
+            Ok(Ok(Release::Released { .. })) => {
+                info!("gave up the leadership of this database");
+                return true;
+            }
             // Another process leads already.
             Ok(Ok(Release::Deposed(_))) => {}
             Ok(Err(error)) => warn!(error:%; "the leadership could not be given up: {error}"),
             Err(_) => warn!("the leadership could not be given up in time"),
+        }
+        false
+    }
+
+    /// Returns once the row has another term; from then on the view shows it.
+    pub(in crate::actors) async fn see_next_leader(&self, view: &ClusterView) {
+        loop {
+            if let Ok(Some(look)) = self.row.look().await
+                && look.row.term > self.term
+            {
+                return view.saw(look.row);
+            }
+            tokio::time::sleep(NEXT_LEADER_LOOK).await;
         }
     }
 }

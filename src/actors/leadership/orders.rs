@@ -4,14 +4,14 @@
 //!   step down:  order ──▶ who gets the term (domain/leadership/handing_over)
 //!                 │ one is ready                                  │ none is
 //!                 ▼                                               ▼
-//!               the process ends in order, releases the row      refused, nothing changed
-//!               to that one, and exits as a deposed one does
+//!               the process hands over (`app/handover.rs`),      refused, nothing changed
+//!               and exits as a deposed one does
 //!
 //!   forget:     order ──▶ is it away? ──▶ renewals: one transaction with a renewal ──▶ answer
 //! ```
 //!
-//! Stepping down is a stop like any other, because a stop saves everything that was acknowledged before it
-//! releases the term. Forgetting goes through the renewals, which own the set of those that may take over.
+//! Stepping down is a stop like any other: each stop hands over, and saves everything that was acknowledged before
+//! it releases the term. Forgetting goes through the renewals, which own the set of those that may take over.
 //!
 //! | failure | consequence |
 //! | --- | --- |
@@ -117,6 +117,17 @@ impl Orders {
     pub(super) fn successor(&self) -> Option<NodeName> {
         let successor = self.successor.lock();
         successor.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The orchestrator that the term can be handed over to now: the one that was ordered, or the best one.
+    pub(super) fn heir(&self) -> Option<MemberRow> {
+        if !self.prover.is_proven() {
+            return None;
+        }
+        let members = self.view.now().members;
+        let ordered = self.successor();
+        let heir = successor(&members, &self.view.me().node, ordered.as_ref(), self.fresh);
+        heir.ok().map(|heir| heir.row.clone())
     }
 
     /// Begins to step down.

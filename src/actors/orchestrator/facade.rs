@@ -16,7 +16,9 @@ use crate::actors::clean_up::{ChangeRetention, Cleaner, Retention};
 use crate::actors::db_breaker::{DbBreakerActor, StoreGate};
 use crate::actors::event_feed::EventFeed;
 use crate::actors::event_tail::EventTail;
-use crate::actors::fleet::{Ask, Drain, Execute, ExecuteFor, FleetActor, ProveLife};
+use crate::actors::fleet::{
+    Ask, AskVersion, Drain, Execute, ExecuteFor, FleetActor, ProveLife, SavedVersion,
+};
 use crate::actors::headroom::HeadroomActor;
 use crate::actors::health::{ChangeLimits, HealthActor};
 use crate::actors::heartbeat_log::{Flush, HeartbeatLog};
@@ -35,7 +37,8 @@ use crate::actors::webhooks::{ChangeWebhooks, WebhookActor, WebhookSender, Webho
 use crate::clock::Clock;
 use crate::domain::certificate::Expiry;
 use crate::domain::commands::{Command, DryRun};
-use crate::domain::leadership::{NodeName, forgettable};
+use crate::domain::ids::Version;
+use crate::domain::leadership::{MemberRow, NodeName, forgettable};
 use crate::domain::queries::Query;
 use crate::domain::settings::{HealthLimits, PlannedSettings, WorkerLimits};
 use crate::logging;
@@ -232,6 +235,12 @@ impl Orchestrator {
         let _ = self.fleet.send(Drain).await;
     }
 
+    /// Returns how many transactions of the fleet are saved; `None` while the system ends. Exact once it is drained.
+    pub async fn saved_version(&self) -> Option<Version> {
+        let SavedVersion(version) = ask(&self.fleet, AskVersion).await.ok()?;
+        Some(version)
+    }
+
     /// Returns when the last heartbeats and the points of the series are saved, or could not be.
     pub async fn flush(&self) {
         let (heartbeats, series) = (self.heartbeats.send(Flush), self.series.send(SaveSeries));
@@ -265,10 +274,25 @@ impl Orchestrator {
         }
     }
 
-    /// Gives up the leadership of the database, so that a standby takes over at once.
-    pub async fn release_leadership(&self) {
+    /// Returns the orchestrator that the term can be handed over to now: the one that was ordered, or the best one.
+    pub fn heir(&self) -> Option<MemberRow> {
+        self.seat.as_ref()?.heir()
+    }
+
+    /// Gives up the leadership of the database, so that a standby takes over at once. Without an order it is released to
+    /// `heir`, or to any orchestrator. Returns whether the row is released.
+    pub async fn release_leadership(&self, heir: Option<&NodeName>) -> bool {
+        match &self.seat {
+            Some(seat) => seat.release(heir).await,
+            None => false,
+        }
+    }
+
+    /// Waits until another orchestrator has taken the term that was released, for at most `limit`; from then on the view
+    /// names it.
+    pub async fn see_next_leader(&self, limit: Duration) {
         if let Some(seat) = &self.seat {
-            seat.release().await;
+            let _ = tokio::time::timeout(limit, seat.see_next_leader(&self.cluster)).await;
         }
     }
 

@@ -1,0 +1,241 @@
+//! A planned change of the leader, with real processes on one PostgreSQL: the successor has the fleet before it leads, and
+//! whatever fails on the way, one of the orchestrators leads in the end.
+#![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use crate::patience::until;
+use crate::support::postgres::{Database, Server};
+use crate::support::process::{Orchestrator, expect_errors, launch, post};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::{TempDir, tempdir};
+
+/// A database, and a folder for the processes.
+struct Ground {
+    _server: Server,
+    database: Database,
+    folder: TempDir,
+}
+
+impl Ground {
+    fn new() -> Self {
+        let server = Server::start(&[], "");
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let database = runtime.block_on(server.database());
+        Self {
+            _server: server,
+            database,
+            folder: tempdir().unwrap(),
+        }
+    }
+
+    fn process(&self, node: &str) -> Orchestrator {
+        let url = self.database.url();
+        let settings = [
+            ("DATABASE_URL", url.as_str()),
+            ("CLUSTER_NODE", node),
+            ("DATABASE_TIMEOUT", "3s"),
+            ("HEARTBEAT_TIMEOUT", "60s"),
+        ];
+        launch(self.folder.path(), &settings)
+    }
+
+    /// A leader, and standbys that are ready to take over. There is a stream, and a worker that runs it.
+    fn lead<const N: usize>(&self, standbys: [&str; N]) -> (Orchestrator, [Orchestrator; N]) {
+        let mut leader = self.process("a");
+        leader.wait_for_line("ready on ");
+        let streams = json!({"streams": [{"id": 1, "name": "s1"}]});
+        assert_eq!(leader.post("/streams", &streams).0, 200);
+        let body = json!({"server_id": "w", "ip": "127.0.0.1", "port": 9000, "max_streams": 10});
+        assert_eq!(leader.post("/register", &body).0, 200);
+        let ask = json!({"server_id": "w", "requested_count": 1});
+        assert_eq!(leader.post("/streams/assign", &ask).0, 200);
+        let started = standbys.map(|node| self.process(node));
+        for node in standbys {
+            wait_until_ready(&leader, node);
+        }
+        (leader, started)
+    }
+}
+
+fn wait_until_ready(leader: &Orchestrator, node: &str) {
+    until("the standby is ready", || {
+        let (_, cluster) = leader.try_get("/cluster")?;
+        let members = cluster["members"].as_array()?;
+        let member = members.iter().find(|member| member["node"] == node)?;
+        (member["state"] == "ready").then_some(())
+    });
+}
+
+fn owner(process: &Orchestrator) -> (Value, Value) {
+    let (status, answer) = process.get("/streams/assignments");
+    assert_eq!(status, 200, "{answer}");
+    let line = &answer["assignments"][0];
+    (line["server_id"].clone(), line["epoch"].clone())
+}
+
+fn step_down(leader: &Orchestrator) {
+    let (status, answer) = leader.post("/cluster/step-down", &json!({"reason": "an exercise"}));
+    assert_eq!(status, 200, "{answer}");
+}
+
+/// A caller that sends a request again and again.
+struct Calling {
+    is_over: Arc<AtomicBool>,
+    task: thread::JoinHandle<Vec<String>>,
+}
+
+impl Calling {
+    fn begin(
+        process: &Orchestrator,
+        path: &'static str,
+        body: impl Fn(u64) -> Value + Send + 'static,
+    ) -> Self {
+        let (agent, address) = process.client();
+        let is_over = Arc::new(AtomicBool::new(false));
+        let ends = is_over.clone();
+        let task = thread::spawn(move || {
+            let mut bad = Vec::new();
+            let mut count = 0;
+            while !ends.load(Ordering::Relaxed) {
+                count += 1;
+                match post(&agent, &address, path, &body(count)) {
+                    Some((200, _)) => {}
+                    answer => bad.push(format!("{count}: {answer:?}")),
+                }
+                thread::park_timeout(Duration::from_millis(20));
+            }
+            bad
+        });
+        Self { is_over, task }
+    }
+
+    /// Returns the answers that were not 200.
+    fn end(self) -> Vec<String> {
+        self.is_over.store(true, Ordering::Relaxed);
+        self.task.join().unwrap()
+    }
+}
+
+/// Heartbeats and orders at the standby go on, and the successor uses what it read before.
+fn hands_over_with_a_copy(order: impl Fn(&Orchestrator), exit_code: i32) {
+    let ground = Ground::new();
+    let (leader, [mut standby]) = ground.lead(["b"]);
+    let before = owner(&leader);
+    // Who does not know the secret is carried to the leader, which has no such route.
+    for path in ["/cluster/v1/prepare", "/cluster/v1/released"] {
+        let body = json!({"term": 1, "version": 1});
+        assert_eq!(standby.post(path, &body).0, 404);
+    }
+    let beats = Calling::begin(
+        &standby,
+        "/heartbeat",
+        |_| json!({"server_id": "w", "current_streams": 1, "status": "active"}),
+    );
+    // The fleet changes all the time, so that the first copy is of no use.
+    let changes = Calling::begin(
+        &standby,
+        "/streams",
+        |count| json!({"streams": [{"id": 2, "name": format!("renamed {count}")}]}),
+    );
+    order(&leader);
+    standby.wait_for_line("the leader is about to hand over: reading the fleet ahead");
+    standby.wait_for_line("taking over: the term is free");
+    standby.wait_for_line("the fleet was read ahead (");
+    standby.wait_for_line("ready on ");
+    let ended = leader.wait();
+    assert_eq!(ended.status.code(), Some(exit_code), "{}", ended.log);
+    for line in [
+        "`b` has read the fleet ahead (",
+        "takes no more changes, at version ",
+    ] {
+        assert!(ended.log.contains(line), "{line} in {}", ended.log);
+    }
+    for calls in [beats, changes] {
+        let bad = calls.end();
+        assert!(bad.is_empty(), "{bad:?}");
+    }
+    assert_eq!(owner(&standby), before);
+    let (_, found) = standby.get("/resilience/consistency");
+    assert_ne!(found["consistent"], json!(false), "{found}");
+}
+
+#[test]
+fn a_leader_that_steps_down_hands_over_to_a_standby_that_has_the_fleet() {
+    expect_errors(&["stepped down, as ordered"]);
+    hands_over_with_a_copy(step_down, 4);
+}
+
+#[test]
+fn a_leader_that_is_stopped_hands_over_to_a_standby_that_has_the_fleet() {
+    hands_over_with_a_copy(|leader| leader.signal(Signal::TERM), 0);
+}
+
+#[test]
+fn a_leader_whose_successor_ends_meanwhile_leaves_its_term_to_another_standby() {
+    expect_errors(&["stepped down, as ordered"]);
+    let ground = Ground::new();
+    let (leader, [first, mut second]) = ground.lead(["b", "c"]);
+    let before = owner(&leader);
+    // The successor does not answer, and then it ends.
+    first.signal(Signal::STOP);
+    let (status, answer) = leader.post(
+        "/cluster/step-down",
+        &json!({"to": "b", "reason": "an exercise"}),
+    );
+    assert_eq!(status, 200, "{answer}");
+    first.kill();
+    second.wait_for_line("ready on ");
+    let ended = leader.wait();
+    assert_eq!(ended.status.code(), Some(4), "{}", ended.log);
+    assert!(
+        ended.log.contains("`b` has not read the fleet ahead"),
+        "{}",
+        ended.log
+    );
+    assert_eq!(owner(&second), before);
+}
+
+#[test]
+fn a_leader_whose_successor_never_answers_ends_in_time_and_releases_its_term() {
+    let ground = Ground::new();
+    let (leader, [mut standby]) = ground.lead(["b"]);
+    let before = owner(&leader);
+    standby.signal(Signal::STOP);
+    leader.signal(Signal::TERM);
+    let ended = leader.wait();
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.log);
+    assert!(
+        ended.log.contains("has not read the fleet ahead in time"),
+        "{}",
+        ended.log
+    );
+    assert!(
+        ended.log.contains("gave up the leadership"),
+        "{}",
+        ended.log
+    );
+    standby.signal(Signal::CONT);
+    standby.wait_for_line("ready on ");
+    assert_eq!(owner(&standby), before);
+}
+
+#[test]
+fn a_leader_that_is_killed_while_it_hands_over_is_replaced() {
+    let ground = Ground::new();
+    let (leader, [mut standby]) = ground.lead(["b"]);
+    let before = owner(&leader);
+    standby.signal(Signal::STOP);
+    step_down(&leader);
+    leader.kill();
+    standby.signal(Signal::CONT);
+    standby.wait_for_line("ready on ");
+    assert_eq!(owner(&standby), before);
+}
