@@ -43,8 +43,7 @@ pub(super) struct HandOver {
     gate: Gate,
     heir: MemberRow,
     term: Term,
-    /// The way to the heir; members do not speak TLS with each other.
-    link: Option<SuccessorLink>,
+    link: SuccessorLink,
     /// The fleet that the heir has read.
     copy: Option<SavedFleet>,
     /// Whether the heir reads again if it is asked.
@@ -62,10 +61,7 @@ impl HandOver {
         let heir = orchestrator.heir()?;
         let term = orchestrator.prover().term();
         let view = orchestrator.cluster().clone();
-        let link = gate
-            .tls()
-            .is_none()
-            .then(|| SuccessorLink::new(view, term, heir.address.clone()));
+        let link = SuccessorLink::new(gate.tls(), view, term, heir.address.clone());
         let mut this = Self {
             orchestrator: orchestrator.clone(),
             gate: gate.clone(),
@@ -82,12 +78,11 @@ impl HandOver {
     }
 
     async fn have_it_copied(&mut self, limit: Duration) {
-        let (Some(link), Some(version)) = (&self.link, self.orchestrator.saved_version().await)
-        else {
+        let Some(version) = self.orchestrator.saved_version().await else {
             return;
         };
         let node = self.heir.node.as_str();
-        match timeout(limit, link.prepare(version)).await {
+        match timeout(limit, self.link.prepare(version)).await {
             Ok(Ok(moment)) => {
                 info!(node, moment:%; "`{node}` has read the fleet ahead ({moment})");
                 self.can_copy = true;
@@ -163,12 +158,10 @@ impl HandOver {
         if !self.orchestrator.release_leadership(heir).await {
             return false;
         }
-        if let Some(link) = &self.link {
-            tokio::join!(
-                link.released(),
-                self.orchestrator.see_next_leader(NEXT_LEADER_LIMIT)
-            );
-        }
+        tokio::join!(
+            self.link.released(),
+            self.orchestrator.see_next_leader(NEXT_LEADER_LIMIT)
+        );
         true
     }
 }

@@ -27,6 +27,7 @@ use super::problem::Problem;
 use crate::actors::leadership::ClusterView;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{FleetMoment, Role, SavedFleet, WalTimeline};
+use crate::tls::Tls;
 
 const PREPARE: &str = "/cluster/v1/prepare";
 const RELEASED: &str = "/cluster/v1/released";
@@ -65,9 +66,9 @@ pub struct SuccessorLink {
 
 impl SuccessorLink {
     /// The way to this address, of a leader in its `term`.
-    pub fn new(view: ClusterView, term: Term, address: String) -> Self {
+    pub fn new(tls: Option<&Tls>, view: ClusterView, term: Term, address: String) -> Self {
         Self {
-            client: LeaderClient::default(),
+            client: LeaderClient::new(tls, &view),
             view,
             term,
             address,
@@ -154,6 +155,6 @@ pub(super) async fn heed(view: &ClusterView, path: &str, body: &[u8]) -> HttpRes
 }
 
 /// Reads the body of a notice.
-pub(super) async fn body_of(request: &mut actix_web::dev::ServiceRequest) -> Option<Bytes> {
+pub(super) async fn notice_of(request: &mut actix_web::dev::ServiceRequest) -> Option<Bytes> {
     request.extract::<Bytes>().await.ok()
 }

@@ -151,7 +151,7 @@ fn refusal(gate: &Gate, carriage: &Carriage, request: &ServiceRequest) -> Option
 /// Answers the leader that is about to hand over.
 async fn notice(request: &mut ServiceRequest, gate: &Gate) -> HttpResponse {
     let path = request.path().to_owned();
-    match handing_over::body_of(request).await {
+    match handing_over::notice_of(request).await {
         Some(body) => handing_over::heed(gate.cluster(), &path, &body).await,
         None => Problem::malformed("The body could not be read to its end.").error_response(),
     }

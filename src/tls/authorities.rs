@@ -70,7 +70,7 @@ impl Authorities {
     pub(super) fn valid(&self, now: WallTime) -> RootCertStore {
         let mut roots = RootCertStore::empty();
         for authority in self.0.iter().filter(|authority| is_valid(authority, now)) {
-            // One that cannot be used admits nobody.
+            // One that cannot be used admits no client.
             let _ = roots.add(authority.certificate.clone());
         }
         roots
