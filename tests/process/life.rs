@@ -227,13 +227,19 @@ fn a_second_orchestrator_on_the_same_postgres_deposes_nobody() {
     let folder = folder();
     let first = start(folder.path(), &named("a"));
     register(&first, "a", 1);
+    let led = first.get("/leader").1;
     let mut second = launch(folder.path(), &named("b"));
     second.wait_for_line("standby");
+    crate::patience::until("the standby reaches the leader", || {
+        (second.try_get("/ready")?.0 == 200).then_some(())
+    });
     let body = json!({"server_id": "b", "ip": "127.0.0.1", "port": 9000});
-    let (status, answer) = first.post("/register", &body);
-    assert_eq!(status, 200, "{answer}");
-    let (status, answer) = second.post("/register", &body);
-    assert_eq!(status, 503, "{answer}");
+    for each in [&first, &second] {
+        let (status, answer) = each.post("/register", &body);
+        assert_eq!(status, 200, "{answer}");
+    }
+    assert_eq!(second.get("/leader").0, 503);
+    assert_eq!(first.get("/leader").1["term"], led["term"]);
     second.signal(Signal::TERM);
     assert_eq!(second.wait().status.code(), Some(0));
     assert_eq!(first.get("/instances/b").0, 200);
