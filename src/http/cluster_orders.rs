@@ -15,7 +15,7 @@ use super::params;
 use super::problem::Problem;
 use super::requests::{StepDownRequest, TakeOverQuery, read_query};
 use super::state::{AppState, Load};
-use crate::actors::leadership::{ClusterView, ForgetError, StepDownError};
+use crate::actors::leadership::{ClusterView, ForgetError, NotProven, StepDownError};
 use crate::actors::refusal::Refusal;
 use crate::domain::leadership::{ForgetRefusal, NodeName, Role, StepDownRefusal};
 
@@ -79,6 +79,10 @@ pub(super) async fn step_down(
 ) -> Result<Json<StepDownAnswer>, Problem> {
     let _permit = state.admit(Load::Write)?;
     let request: StepDownRequest = body.read().await?;
+    // The order ends the renewals, so the proof of its answer has to be there before.
+    let prover = state.orchestrator().prover();
+    let proof = prover.after(prover.moment()).await;
+    proof.map_err(|NotProven| Problem::not_proven())?;
     let to = request.to.map(NodeName::new);
     let next = state
         .orchestrator()

@@ -24,7 +24,7 @@ use actix_web::{HttpResponse, ResponseError};
 use hyper::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 
-use super::forwarding::{LeaderClient, body_of, collected, outgoing, request};
+use super::forwarding::{MemberClient, body_of, collected, outgoing, request};
 use super::gate::Gate;
 use super::member_headers::{AGE, Carriage, FORWARDED, HANDED_ON, SECRET, value};
 use super::problem::Problem;
@@ -117,7 +117,7 @@ pub(super) async fn answer(view: &ClusterView, request: &mut ServiceRequest) -> 
 /// Asks the other orchestrators of the database over HTTP.
 pub struct MembersByHttp {
     gate: Gate,
-    client: LeaderClient,
+    client: MemberClient,
 }
 
 impl fmt::Debug for MembersByHttp {
@@ -129,7 +129,7 @@ impl fmt::Debug for MembersByHttp {
 impl MembersByHttp {
     /// Asks as the process behind this gate.
     pub fn new(gate: Gate) -> Self {
-        let client = LeaderClient::new(gate.tls(), gate.cluster());
+        let client = MemberClient::new(gate.tls(), gate.cluster());
         Self { gate, client }
     }
 }

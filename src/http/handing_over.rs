@@ -22,7 +22,7 @@ use log::debug;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
-use super::forwarding::{LeaderClient, body_of, collected, members_headers, request};
+use super::forwarding::{MemberClient, body_of, collected, members_headers, request};
 use super::problem::Problem;
 use crate::actors::leadership::ClusterView;
 use crate::domain::ids::{Term, Version};
@@ -58,7 +58,7 @@ struct SentMoment {
 /// The way of a leader to the orchestrator that gets its term.
 #[derive(Debug)]
 pub struct SuccessorLink {
-    client: LeaderClient,
+    client: MemberClient,
     view: ClusterView,
     term: Term,
     address: String,
@@ -68,7 +68,7 @@ impl SuccessorLink {
     /// The way to this address, of a leader in its `term`.
     pub fn new(tls: Option<&Tls>, view: ClusterView, term: Term, address: String) -> Self {
         Self {
-            client: LeaderClient::new(tls, &view),
+            client: MemberClient::new(tls, &view),
             view,
             term,
             address,

@@ -8,7 +8,7 @@ use hyper::{HeaderMap, Response};
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
-use super::forwarding::{Forwarder, LeaderClient, closes, collected, hand_on, request};
+use super::forwarding::{Forwarder, MemberClient, closes, collected, hand_on, request};
 use super::gate::{Gate, Phase};
 use super::member_headers::{MOMENT, moment_of};
 use crate::domain::ids::Term;
@@ -31,7 +31,7 @@ struct Answered {
 
 /// Accompanies the leader as long as the process lives.
 pub async fn accompany(gate: Gate) {
-    let client = LeaderClient::new(gate.tls(), gate.cluster());
+    let client = MemberClient::new(gate.tls(), gate.cluster());
     let forwarder = gate.forwarder().clone();
     let mut news = forwarder.view().news();
     loop {
@@ -63,7 +63,7 @@ pub async fn accompany(gate: Gate) {
 }
 
 /// Asks the leader of a row who it is.
-async fn ask(forwarder: &Forwarder, client: &LeaderClient, leader: &LeadershipRow) {
+async fn ask(forwarder: &Forwarder, client: &MemberClient, leader: &LeadershipRow) {
     let body = super::forwarding::no_body();
     let Some(question) = request("GET", &leader.address, "/leader", HeaderMap::new(), body) else {
         return;

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use super::connection::tell_the_connection;
 use super::description;
 use super::docs::Description;
-use super::forwarding::LeaderClient;
+use super::forwarding::MemberClient;
 use super::gate::Gate;
 use super::identify::identify;
 use super::measuring::measure;
@@ -71,7 +71,7 @@ pub fn app(
     App::new()
         .app_data(gate.access().clone())
         .app_data(Data::from(gate.encryption()))
-        .app_data(LeaderClient::new(gate.tls(), gate.cluster()))
+        .app_data(MemberClient::new(gate.tls(), gate.cluster()))
         .app_data(gate)
         .app_data(Data::new(Description(description::page)))
         .wrap(middleware::from_fn(withhold_without_proof))

@@ -32,6 +32,8 @@ pub struct Tls {
     key: Arc<KeyInForce>,
     clients: Arc<ClientsInForce>,
     members: Arc<MembersInForce>,
+    /// How other orchestrators are called.
+    calls: Arc<ClientConfig>,
     expiries: Arc<RwLock<Vec<Expiry>>>,
 }
 
@@ -80,6 +82,7 @@ impl Tls {
             current: RwLock::new(Arc::new(Clients::of(1, read.authorities.clone(), now()))),
             provider: provider.clone(),
         });
+        let members = Arc::new(MembersInForce::new(read));
         let mut config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(clients.clone())
@@ -93,7 +96,8 @@ impl Tls {
             config: Arc::new(config),
             key,
             clients,
-            members: Arc::new(MembersInForce::new(read)),
+            calls: Arc::new(members.config()?),
+            members,
             expiries: Arc::new(RwLock::new(read.expiries())),
         })
     }
@@ -125,11 +129,8 @@ impl Tls {
     }
 
     /// Returns how another orchestrator of the same database is called.
-    ///
-    /// # Errors
-    /// Returns the reason if the TLS library refuses it.
-    pub(crate) fn members(&self) -> Result<ClientConfig, Error> {
-        self.members.config()
+    pub(crate) fn calls(&self) -> &ClientConfig {
+        &self.calls
     }
 
     /// Returns the number of the authorities in force. A connection takes it before its handshake: if they are

@@ -3,13 +3,12 @@
 
 use std::time::{Duration, Instant};
 
+use crate::ground::{Ground, leads, wait_for_admission};
 use crate::patience::until;
-use crate::support::postgres::{Database, Server};
-use crate::support::process::{Orchestrator, expect_errors, launch};
+use crate::support::process::{Orchestrator, expect_errors};
 use crate::support::worker::{Kind, WorkerProcess};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::{TempDir, tempdir};
 
 /// With it a worker stops its exclusive streams 10.8 s after the last proof.
 const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "15s");
@@ -17,65 +16,14 @@ const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "15s");
 /// Longer than that.
 const OUTAGE: Duration = Duration::from_secs(13);
 
-/// A PostgreSQL of its own, and two orchestrators on it.
-struct Ground {
-    server: Server,
-    database: Database,
-    folder: TempDir,
-}
-
-impl Ground {
-    fn new() -> Self {
-        let server = Server::start(&[], "");
-        let database = block_on(server.database());
-        Self {
-            server,
-            database,
-            folder: tempdir().unwrap(),
-        }
-    }
-
-    fn process(&self, node: &str) -> Orchestrator {
-        let url = self.database.url();
-        let settings = [
-            ("DATABASE_URL", url.as_str()),
-            ("CLUSTER_NODE", node),
-            ("DATABASE_TIMEOUT", "3s"),
-            TIMEOUT,
-        ];
-        launch(self.folder.path(), &settings)
-    }
-
-    /// A leader and a standby that it has admitted.
-    fn pair(&self) -> (Orchestrator, Orchestrator) {
-        let mut leader = self.process("a");
-        leader.wait_for_line("ready on ");
-        let mut standby = self.process("b");
-        standby.wait_for_line("standby");
-        until("the standby is admitted", || {
-            let (_, cluster) = leader.try_get("/cluster")?;
-            let members = cluster["members"].as_array()?;
-            let is_admitted = members.iter().any(|member| member["admitted"] == true);
-            is_admitted.then_some(())
-        });
-        (leader, standby)
-    }
-
-    fn secret(&self) -> String {
-        block_on(async {
-            let client = self.database.connect().await;
-            let row = client.query_one("SELECT secret FROM leadership", &[]).await;
-            row.unwrap().get(0)
-        })
-    }
-}
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work)
+/// A leader and a standby that it has admitted.
+fn pair(ground: &Ground) -> (Orchestrator, Orchestrator) {
+    let mut leader = ground.process("a", &[TIMEOUT]);
+    leader.wait_for_line("ready on ");
+    let mut standby = ground.process("b", &[TIMEOUT]);
+    standby.wait_for_line("standby");
+    wait_for_admission(&leader, 1);
+    (leader, standby)
 }
 
 #[expect(
@@ -84,12 +32,6 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-fn leads(orchestrator: &Orchestrator) -> bool {
-    orchestrator
-        .try_get("/leader")
-        .is_some_and(|(status, _)| status == 200)
 }
 
 fn failsafe(orchestrator: &Orchestrator) -> Value {
@@ -113,7 +55,7 @@ fn shows(orchestrator: &Orchestrator, line: &str) -> bool {
 fn an_outage_with_a_standby_stops_no_exclusive_stream_and_changes_no_leader() {
     expect_errors(&["the store is out", "alert system_health"]);
     let ground = Ground::new();
-    let (mut leader, standby) = ground.pair();
+    let (mut leader, standby) = pair(&ground);
     let streams = json!({"streams": [{"id": 1, "name": "s1"}]});
     assert_eq!(leader.post("/streams", &streams).0, 200);
     let mut worker = WorkerProcess::registered(Kind::Rust, leader.address(), "w1");
@@ -169,7 +111,7 @@ fn an_outage_with_a_standby_stops_no_exclusive_stream_and_changes_no_leader() {
 fn a_standby_that_does_not_answer_leaves_the_leader_unproven_until_it_does() {
     expect_errors(&["alert leader_unproven", "alert system_health"]);
     let ground = Ground::new();
-    let (mut leader, standby) = ground.pair();
+    let (mut leader, standby) = pair(&ground);
     standby.signal(Signal::STOP);
     ground.server.stop_immediate();
     let line = leader.wait_for_line("no failsafe: ");
@@ -209,7 +151,7 @@ fn ask(orchestrator: &Orchestrator, secret: &str, body: &Value) -> (u16, Value) 
 #[test]
 fn only_a_member_can_ask_and_each_process_answers_for_itself() {
     let ground = Ground::new();
-    let (leader, standby) = ground.pair();
+    let (leader, standby) = pair(&ground);
     let secret = ground.secret();
     let (_, cluster) = leader.get("/cluster");
     let question = json!({"term": cluster["term"], "node": "a", "run": cluster["run"]});

@@ -7,62 +7,30 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
+use crate::ground::Ground;
 use crate::patience::until;
-use crate::support::postgres::{Database, Server};
-use crate::support::process::{Orchestrator, expect_errors, launch, post};
+use crate::support::process::{Orchestrator, expect_errors, post};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::{TempDir, tempdir};
 
-/// A database, and a folder for the processes.
-struct Ground {
-    _server: Server,
-    database: Database,
-    folder: TempDir,
-}
+/// No instance fails while a test goes on.
+const TIMEOUT: (&str, &str) = ("HEARTBEAT_TIMEOUT", "60s");
 
-impl Ground {
-    fn new() -> Self {
-        let server = Server::start(&[], "");
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap();
-        let database = runtime.block_on(server.database());
-        Self {
-            _server: server,
-            database,
-            folder: tempdir().unwrap(),
-        }
+/// A leader, and standbys that are ready to take over. There is a stream, and a worker that runs it.
+fn lead<const N: usize>(ground: &Ground, standbys: [&str; N]) -> (Orchestrator, [Orchestrator; N]) {
+    let mut leader = ground.process("a", &[TIMEOUT]);
+    leader.wait_for_line("ready on ");
+    let streams = json!({"streams": [{"id": 1, "name": "s1"}]});
+    assert_eq!(leader.post("/streams", &streams).0, 200);
+    let body = json!({"server_id": "w", "ip": "127.0.0.1", "port": 9000, "max_streams": 10});
+    assert_eq!(leader.post("/register", &body).0, 200);
+    let ask = json!({"server_id": "w", "requested_count": 1});
+    assert_eq!(leader.post("/streams/assign", &ask).0, 200);
+    let started = standbys.map(|node| ground.process(node, &[TIMEOUT]));
+    for node in standbys {
+        wait_until_ready(&leader, node);
     }
-
-    fn process(&self, node: &str) -> Orchestrator {
-        let url = self.database.url();
-        let settings = [
-            ("DATABASE_URL", url.as_str()),
-            ("CLUSTER_NODE", node),
-            ("DATABASE_TIMEOUT", "3s"),
-            ("HEARTBEAT_TIMEOUT", "60s"),
-        ];
-        launch(self.folder.path(), &settings)
-    }
-
-    /// A leader, and standbys that are ready to take over. There is a stream, and a worker that runs it.
-    fn lead<const N: usize>(&self, standbys: [&str; N]) -> (Orchestrator, [Orchestrator; N]) {
-        let mut leader = self.process("a");
-        leader.wait_for_line("ready on ");
-        let streams = json!({"streams": [{"id": 1, "name": "s1"}]});
-        assert_eq!(leader.post("/streams", &streams).0, 200);
-        let body = json!({"server_id": "w", "ip": "127.0.0.1", "port": 9000, "max_streams": 10});
-        assert_eq!(leader.post("/register", &body).0, 200);
-        let ask = json!({"server_id": "w", "requested_count": 1});
-        assert_eq!(leader.post("/streams/assign", &ask).0, 200);
-        let started = standbys.map(|node| self.process(node));
-        for node in standbys {
-            wait_until_ready(&leader, node);
-        }
-        (leader, started)
-    }
+    (leader, started)
 }
 
 fn wait_until_ready(leader: &Orchestrator, node: &str) {
@@ -127,7 +95,7 @@ impl Calling {
 /// Heartbeats and orders at the standby go on, and the successor uses what it read before.
 fn hands_over_with_a_copy(order: impl Fn(&Orchestrator), exit_code: i32) {
     let ground = Ground::new();
-    let (leader, [mut standby]) = ground.lead(["b"]);
+    let (leader, [mut standby]) = lead(&ground, ["b"]);
     let before = owner(&leader);
     // Who does not know the secret is carried to the leader, which has no such route.
     for path in ["/cluster/v1/prepare", "/cluster/v1/released"] {
@@ -182,7 +150,7 @@ fn a_leader_that_is_stopped_hands_over_to_a_standby_that_has_the_fleet() {
 fn a_leader_whose_successor_ends_meanwhile_leaves_its_term_to_another_standby() {
     expect_errors(&["stepped down, as ordered"]);
     let ground = Ground::new();
-    let (leader, [first, mut second]) = ground.lead(["b", "c"]);
+    let (leader, [first, mut second]) = lead(&ground, ["b", "c"]);
     let before = owner(&leader);
     // The successor does not answer, and then it ends.
     first.signal(Signal::STOP);
@@ -206,7 +174,7 @@ fn a_leader_whose_successor_ends_meanwhile_leaves_its_term_to_another_standby() 
 #[test]
 fn a_leader_whose_successor_never_answers_ends_in_time_and_releases_its_term() {
     let ground = Ground::new();
-    let (leader, [mut standby]) = ground.lead(["b"]);
+    let (leader, [mut standby]) = lead(&ground, ["b"]);
     let before = owner(&leader);
     standby.signal(Signal::STOP);
     leader.signal(Signal::TERM);
@@ -230,7 +198,7 @@ fn a_leader_whose_successor_never_answers_ends_in_time_and_releases_its_term() {
 #[test]
 fn a_leader_that_is_killed_while_it_hands_over_is_replaced() {
     let ground = Ground::new();
-    let (leader, [mut standby]) = ground.lead(["b"]);
+    let (leader, [mut standby]) = lead(&ground, ["b"]);
     let before = owner(&leader);
     standby.signal(Signal::STOP);
     step_down(&leader);

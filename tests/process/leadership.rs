@@ -2,58 +2,17 @@
 //! harm.
 #![expect(clippy::unwrap_used, reason = "what cannot be prepared fails the test")]
 
-use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::ground::{Ground, block_on, leads, process, wait_for_admission};
 use crate::patience::until;
-use crate::support::postgres::{Database, Server};
 use crate::support::process::expect_errors;
-use crate::support::process::{self, Orchestrator, launch};
+use crate::support::process::{Orchestrator, command};
 use crate::support::proxy::Proxy;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::tempdir;
-
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work)
-}
-
-/// A database on a server of its own, and the port of that server.
-struct Ground {
-    server: Server,
-    database: Database,
-}
-
-impl Ground {
-    fn new() -> Self {
-        let server = Server::start(&[], "");
-        let database = block_on(server.database());
-        Self { server, database }
-    }
-
-    /// The URL of the database through a proxy.
-    fn through(&self, proxy: &Proxy) -> String {
-        let direct = format!("127.0.0.1:{}", self.server.port());
-        let through = format!("127.0.0.1:{}", proxy.port());
-        self.database.url().replace(&direct, &through)
-    }
-}
-
-/// An orchestrator of that name; returns once it listens.
-fn orchestrator(folder: &Path, url: &str, node: &str, more: &[(&str, &str)]) -> Orchestrator {
-    let mut settings = vec![
-        ("DATABASE_URL", url),
-        ("CLUSTER_NODE", node),
-        ("DATABASE_TIMEOUT", "3s"),
-    ];
-    settings.extend_from_slice(more);
-    launch(folder, &settings)
-}
 
 #[expect(
     clippy::disallowed_methods,
@@ -61,22 +20,6 @@ fn orchestrator(folder: &Path, url: &str, node: &str, more: &[(&str, &str)]) -> 
 )]
 fn now() -> Instant {
     Instant::now()
-}
-
-fn leads(orchestrator: &Orchestrator) -> bool {
-    orchestrator
-        .try_get("/leader")
-        .is_some_and(|(status, _)| status == 200)
-}
-
-/// Waits until the leader has admitted that many standbys.
-fn wait_for_admission(leader: &Orchestrator, standbys: usize) {
-    until("the standbys are admitted", || {
-        let (_, cluster) = leader.try_get("/cluster")?;
-        let members = cluster["members"].as_array()?;
-        let admitted = members.iter().filter(|member| member["admitted"] == true);
-        (admitted.count() == standbys).then_some(())
-    });
 }
 
 fn register(orchestrator: &Orchestrator, id: &str) -> Value {
@@ -107,7 +50,7 @@ fn a_leader_cut_off_from_its_database_starts_denies_and_judges_nothing_after_a_t
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let cable = Proxy::in_front_of(ground.server.port());
     let slow = [("HEARTBEAT_TIMEOUT", "60s")];
-    let mut old = orchestrator(folder.path(), &ground.through(&cable), "old", &slow);
+    let mut old = process(folder.path(), &ground.through(&cable), "old", &slow);
     old.wait_for_line("ready on ");
     let streams = json!({"streams": [{"id": 1, "name": "s1"}]});
     assert_eq!(old.post("/streams", &streams).0, 200);
@@ -121,7 +64,7 @@ fn a_leader_cut_off_from_its_database_starts_denies_and_judges_nothing_after_a_t
     let (_, beaten) = beat(&old, "w1", &life, 0);
     let version = beaten["assignment_version"].as_i64().unwrap();
 
-    let mut new = orchestrator(folder.path(), &ground.database.url(), "new", &slow);
+    let mut new = process(folder.path(), &ground.database.url(), "new", &slow);
     new.wait_for_line("standby");
     wait_for_admission(&old, 1);
     cable.freeze();
@@ -177,10 +120,10 @@ fn a_suspended_leader_that_wakes_after_a_take_over_ends_as_deposed() {
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let quick = [("HEARTBEAT_TIMEOUT", "3s")];
-    let mut old = orchestrator(folder.path(), &url, "old", &quick);
+    let mut old = process(folder.path(), &url, "old", &quick);
     old.wait_for_line("ready on ");
     register(&old, "w1");
-    let mut new = orchestrator(folder.path(), &url, "new", &quick);
+    let mut new = process(folder.path(), &url, "new", &quick);
     new.wait_for_line("standby");
     wait_for_admission(&old, 1);
     let before = term(&old);
@@ -206,9 +149,9 @@ fn two_units_that_restart_by_themselves_do_not_depose_each_other() {
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
     let quick = [("HEARTBEAT_TIMEOUT", "3s")];
-    let mut first = orchestrator(folder.path(), &url, "a", &quick);
+    let mut first = process(folder.path(), &url, "a", &quick);
     first.wait_for_line("ready on ");
-    let mut second = orchestrator(folder.path(), &url, "b", &quick);
+    let mut second = process(folder.path(), &url, "b", &quick);
     second.wait_for_line("standby");
     wait_for_admission(&first, 1);
     let before = term(&first);
@@ -216,7 +159,7 @@ fn two_units_that_restart_by_themselves_do_not_depose_each_other() {
     second.wait_for_line("ready on ");
     let after = term(&second);
     assert_eq!(after, before + 1, "one take-over");
-    let mut first = orchestrator(folder.path(), &url, "a", &quick);
+    let mut first = process(folder.path(), &url, "a", &quick);
     first.wait_for_line("standby");
     wait_for_admission(&second, 1);
     // A worker that ends is found although a second unit came and went.
@@ -234,10 +177,10 @@ fn two_units_that_restart_by_themselves_do_not_depose_each_other() {
 fn a_standby_answers_everybody_by_proxy_and_says_who_leads() {
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    let mut leader = process(folder.path(), &url, "a", &[]);
     leader.wait_for_line("ready on ");
     register(&leader, "w1");
-    let mut standby = orchestrator(folder.path(), &url, "b", &[]);
+    let mut standby = process(folder.path(), &url, "b", &[]);
     standby.wait_for_line("standby");
     assert_eq!(standby.get("/livez").0, 200);
     until("the standby reaches the leader", || {
@@ -286,11 +229,11 @@ fn an_operator_orders_a_standby_to_take_over() {
     expect_errors(&["another orchestrator has taken over"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    let mut leader = process(folder.path(), &url, "a", &[]);
     leader.wait_for_line("ready on ");
-    let mut standby = orchestrator(folder.path(), &url, "b", &[]);
+    let mut standby = process(folder.path(), &url, "b", &[]);
     standby.wait_for_line("standby");
-    let said = process::command(folder.path(), &[])
+    let said = command(folder.path(), &[])
         .args(["cluster", "take-over", "--url", standby.address()])
         .args(["--reason", "an exercise"])
         .output()
@@ -324,7 +267,7 @@ fn a_leader_hands_over_to_a_named_standby_and_ends_with_its_usual_code() {
     expect_errors(&["stepped down, as ordered"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    let mut leader = process(folder.path(), &url, "a", &[]);
     leader.wait_for_line("ready on ");
     let life = register(&leader, "w1")["incarnation"].clone();
 
@@ -348,7 +291,7 @@ fn a_leader_hands_over_to_a_named_standby_and_ends_with_its_usual_code() {
         .collect();
     assert_eq!(fields, ["to", "reason"], "{refused}");
 
-    let mut standby = orchestrator(folder.path(), &url, "b", &[]);
+    let mut standby = process(folder.path(), &url, "b", &[]);
     standby.wait_for_line("standby");
     until("the standby is ready", || {
         (state_of(&leader, "b")? == "ready").then_some(())
@@ -360,7 +303,7 @@ fn a_leader_hands_over_to_a_named_standby_and_ends_with_its_usual_code() {
     let before = term(&leader);
     assert!(leads(&leader));
 
-    let said = process::command(folder.path(), &[])
+    let said = command(folder.path(), &[])
         .args(["cluster", "step-down", "--to", "b", "--wait"])
         // The standby carries the order to the leader.
         .args(["--reason", "an exercise", "--url", standby.address()])
@@ -378,7 +321,7 @@ fn a_leader_hands_over_to_a_named_standby_and_ends_with_its_usual_code() {
     assert_eq!(ended.status.code(), Some(4), "{}", ended.log);
     assert!(ended.log.contains("an exercise"), "{}", ended.log);
     assert_eq!(beat(&standby, "w1", &life, 0).0, 200);
-    let mut again = orchestrator(folder.path(), &url, "a", &[]);
+    let mut again = process(folder.path(), &url, "a", &[]);
     again.wait_for_line("standby");
 }
 
@@ -388,10 +331,10 @@ fn a_standby_that_is_away_is_an_alert_and_can_be_forgotten() {
     let url = ground.database.url();
     // A member is away after ten thirds of this.
     let quick = [("HEARTBEAT_TIMEOUT", "3s")];
-    let mut leader = orchestrator(folder.path(), &url, "a", &quick);
+    let mut leader = process(folder.path(), &url, "a", &quick);
     leader.wait_for_line("ready on ");
     let other = [("HEARTBEAT_TIMEOUT", "3s"), ("LEASE_MARGIN", "200ms")];
-    let mut standby = orchestrator(folder.path(), &url, "b", &other);
+    let mut standby = process(folder.path(), &url, "b", &other);
     standby.wait_for_line("standby");
     let open = |kind: &'static str| {
         let (_, alerts) = leader.try_get("/resilience/alerts?open=true")?;
@@ -410,7 +353,7 @@ fn a_standby_that_is_away_is_an_alert_and_can_be_forgotten() {
         (state_of(&leader, "b")? == "ready").then_some(())
     });
     let forget = |node: &str| {
-        process::command(folder.path(), &[])
+        command(folder.path(), &[])
             .args(["cluster", "forget", node, "--url", leader.address()])
             .output()
             .unwrap()
@@ -453,9 +396,9 @@ fn a_standby_that_is_away_is_an_alert_and_can_be_forgotten() {
 fn a_release_that_does_not_know_the_newest_migration_does_not_take_over() {
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    let mut leader = process(folder.path(), &url, "a", &[]);
     leader.wait_for_line("ready on ");
-    let mut standby = orchestrator(folder.path(), &url, "b", &[]);
+    let mut standby = process(folder.path(), &url, "b", &[]);
     standby.wait_for_line("standby");
     wait_for_admission(&leader, 1);
     block_on(async {
@@ -494,7 +437,7 @@ fn a_suspended_leader_is_replaced_by_a_standby_that_has_read_the_fleet_ahead() {
     expect_errors(&["alert system_health", "another orchestrator has taken over"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut old = orchestrator(folder.path(), &url, "old", &[]);
+    let mut old = process(folder.path(), &url, "old", &[]);
     old.wait_for_line("ready on ");
     let streams: Vec<Value> = (1..=200)
         .map(|id| json!({"id": id, "name": format!("s{id}")}))
@@ -503,7 +446,7 @@ fn a_suspended_leader_is_replaced_by_a_standby_that_has_read_the_fleet_ahead() {
     until("the streams are saved", || {
         (old.try_post("/streams", &streams)?.0 == 200).then_some(())
     });
-    let mut new = orchestrator(folder.path(), &url, "new", &[]);
+    let mut new = process(folder.path(), &url, "new", &[]);
     new.wait_for_line("standby");
     wait_for_admission(&old, 1);
     old.signal(Signal::STOP);
@@ -532,9 +475,9 @@ fn a_fleet_that_changed_since_it_was_read_ahead_is_loaded_again() {
     ]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut old = orchestrator(folder.path(), &url, "old", &[]);
+    let mut old = process(folder.path(), &url, "old", &[]);
     old.wait_for_line("ready on ");
-    let mut new = orchestrator(folder.path(), &url, "new", &[]);
+    let mut new = process(folder.path(), &url, "new", &[]);
     new.wait_for_line("standby");
     wait_for_admission(&old, 1);
     old.signal(Signal::STOP);
@@ -573,9 +516,9 @@ fn the_newer_of_two_ends(settings: &[(&str, &str)]) {
     expect_errors(&["another orchestrator called"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut first = orchestrator(folder.path(), &url, "a", settings);
+    let mut first = process(folder.path(), &url, "a", settings);
     first.wait_for_line("ready on ");
-    let second = orchestrator(folder.path(), &url, "a", settings);
+    let second = process(folder.path(), &url, "a", settings);
     let ended = second.wait();
     assert_eq!(ended.status.code(), Some(1), "{}", ended.log);
     assert!(ended.log.contains("CLUSTER_NODE"), "{}", ended.log);
@@ -586,12 +529,12 @@ fn the_newer_of_two_ends(settings: &[(&str, &str)]) {
 fn a_restarted_leader_of_the_same_node_leads_again_at_once() {
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut first = orchestrator(folder.path(), &url, "a", &[]);
+    let mut first = process(folder.path(), &url, "a", &[]);
     first.wait_for_line("ready on ");
     let before = term(&first);
     first.kill();
     let began = now();
-    let mut again = orchestrator(folder.path(), &url, "a", &[]);
+    let mut again = process(folder.path(), &url, "a", &[]);
     again.wait_for_line("ready on ");
     // Well below the three seconds after which a standby takes over.
     assert!(now().duration_since(began) < Duration::from_secs(3));
@@ -603,10 +546,10 @@ fn a_database_that_lost_a_term_is_not_called_another_orchestrator() {
     expect_errors(&["the database went back"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    let mut leader = process(folder.path(), &url, "a", &[]);
     leader.wait_for_line("ready on ");
     leader.kill();
-    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    let mut leader = process(folder.path(), &url, "a", &[]);
     leader.wait_for_line("ready on ");
     block_on(async {
         let client = ground.database.connect().await;
@@ -624,9 +567,9 @@ fn an_outage_of_the_database_leaves_one_leader_and_moves_nothing() {
     expect_errors(&["alert leader_unproven"]);
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut leader = orchestrator(folder.path(), &url, "a", &[]);
+    let mut leader = process(folder.path(), &url, "a", &[]);
     leader.wait_for_line("ready on ");
-    let mut standby = orchestrator(folder.path(), &url, "b", &[]);
+    let mut standby = process(folder.path(), &url, "b", &[]);
     standby.wait_for_line("standby");
     wait_for_admission(&leader, 1);
     let before = term(&leader);
@@ -652,7 +595,7 @@ fn an_outage_of_the_database_leaves_one_leader_and_moves_nothing() {
 fn a_sole_orchestrator_goes_on_without_its_database() {
     let (ground, folder) = (Ground::new(), tempdir().unwrap());
     let url = ground.database.url();
-    let mut leader = orchestrator(folder.path(), &url, "a", &[("HEARTBEAT_TIMEOUT", "60s")]);
+    let mut leader = process(folder.path(), &url, "a", &[("HEARTBEAT_TIMEOUT", "60s")]);
     leader.wait_for_line("ready on ");
     let life = register(&leader, "w1")["incarnation"].clone();
     beat(&leader, "w1", &life, 0);

@@ -10,6 +10,7 @@ mod drain;
 mod events;
 mod failover;
 mod failsafe;
+mod ground;
 mod handing_over;
 mod handover;
 mod leadership;

@@ -3,78 +3,27 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::ground::{Ground, leads, process, wait_for_admission};
 use crate::patience::until;
-use crate::support::postgres::{Database, Server};
-use crate::support::process::{Orchestrator, expect_errors, launch};
+use crate::support::process::{Orchestrator, expect_errors};
 use crate::support::proxy::Proxy;
 use crate::support::worker::{Kind, WorkerProcess};
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tempfile::{TempDir, tempdir};
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work)
-}
-
-/// A database, and a folder for the processes.
-struct Ground {
-    _server: Server,
-    database: Database,
-    folder: TempDir,
-}
-
-impl Ground {
-    fn new() -> Self {
-        let server = Server::start(&[], "");
-        let database = block_on(server.database());
-        Self {
-            _server: server,
-            database,
-            folder: tempdir().unwrap(),
-        }
-    }
-
-    fn process(&self, node: &str, more: &[(&str, &str)]) -> Orchestrator {
-        process(self.folder.path(), &self.database.url(), node, more)
-    }
-
-    /// A leader and a standby that it has admitted and that reaches it.
-    fn pair(&self, more: &[(&str, &str)]) -> (Orchestrator, Orchestrator) {
-        let mut leader = self.process("a", more);
-        leader.wait_for_line("ready on ");
-        let standby = self.process("b", more);
-        wait_until_ready(&standby);
-        wait_for_admission(&leader, 1);
-        (leader, standby)
-    }
-
-    fn secret(&self) -> String {
-        block_on(async {
-            let client = self.database.connect().await;
-            let row = client.query_one("SELECT secret FROM leadership", &[]).await;
-            row.unwrap().get(0)
-        })
-    }
-}
-
-fn process(folder: &Path, url: &str, node: &str, more: &[(&str, &str)]) -> Orchestrator {
-    let mut settings = vec![
-        ("DATABASE_URL", url),
-        ("CLUSTER_NODE", node),
-        ("DATABASE_TIMEOUT", "3s"),
-    ];
-    settings.extend_from_slice(more);
-    launch(folder, &settings)
+/// A leader and a standby that it has admitted and that reaches it.
+fn pair(ground: &Ground, more: &[(&str, &str)]) -> (Orchestrator, Orchestrator) {
+    let mut leader = ground.process("a", more);
+    leader.wait_for_line("ready on ");
+    let standby = ground.process("b", more);
+    wait_until_ready(&standby);
+    wait_for_admission(&leader, 1);
+    (leader, standby)
 }
 
 fn wait_until_ready(process: &Orchestrator) {
@@ -82,21 +31,6 @@ fn wait_until_ready(process: &Orchestrator) {
         let (status, _) = process.try_get("/ready")?;
         (status == 200).then_some(())
     });
-}
-
-fn wait_for_admission(leader: &Orchestrator, standbys: usize) {
-    until("the standbys are admitted", || {
-        let (_, cluster) = leader.try_get("/cluster")?;
-        let members = cluster["members"].as_array()?;
-        let admitted = members.iter().filter(|member| member["admitted"] == true);
-        (admitted.count() == standbys).then_some(())
-    });
-}
-
-fn leads(process: &Orchestrator) -> bool {
-    process
-        .try_get("/leader")
-        .is_some_and(|(status, _)| status == 200)
 }
 
 fn register(process: &Orchestrator, id: &str) -> Value {
@@ -220,7 +154,7 @@ fn metric(process: &Orchestrator, series: &str) -> f64 {
 fn workers_live_through_a_standby_and_the_end_of_their_leader() {
     expect_errors(&["alert system_health"]);
     let ground = Ground::new();
-    let (leader, mut standby) = ground.pair(&[("HEARTBEAT_TIMEOUT", "60s")]);
+    let (leader, mut standby) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "60s")]);
     save_streams(&standby, 3);
     // A leased and a classic worker, which know the standby only.
     let life = register(&standby, "leased")["incarnation"].clone();
@@ -300,7 +234,7 @@ fn get((agent, address): &(ureq::Agent, String), path: &str) -> (u16, String) {
 fn real_workers_that_know_only_the_standby_keep_their_streams() {
     expect_errors(&["alert system_health"]);
     let ground = Ground::new();
-    let (leader, mut standby) = ground.pair(&[]);
+    let (leader, mut standby) = pair(&ground, &[]);
     let mut workers = [Kind::Rust, Kind::Python].map(|kind| {
         let name = format!("{kind:?}").to_lowercase();
         (kind != Kind::Python || crate::support::worker::has_python())
@@ -329,7 +263,7 @@ fn real_workers_that_know_only_the_standby_keep_their_streams() {
 #[test]
 fn two_members_are_restarted_in_turn_without_a_lost_heartbeat() {
     let ground = Ground::new();
-    let (mut leader, mut standby) = ground.pair(&[("HEARTBEAT_TIMEOUT", "60s")]);
+    let (mut leader, mut standby) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "60s")]);
     let life = register(&standby, "w")["incarnation"].clone();
     save_streams(&standby, 1);
     assert_eq!(
@@ -373,7 +307,7 @@ fn a_heartbeat_is_echoed_while_the_leader_hangs_and_the_next_leader_hears_of_it(
     let ground = Ground::new();
     // Requests may take 0.6 s here, and the leader is replaced after 1 s.
     let quick = [("HEARTBEAT_TIMEOUT", "12s")];
-    let (leader, mut standby) = ground.pair(&quick);
+    let (leader, mut standby) = pair(&ground, &quick);
     let life = register(&standby, "w")["incarnation"].clone();
     let (_, beaten) = standby.post("/heartbeat", &leased_beat("w", &life, 0));
     assert!(!beaten["term"].is_null(), "{beaten}");
@@ -411,8 +345,8 @@ fn a_heartbeat_is_echoed_while_the_leader_hangs_and_the_next_leader_hears_of_it(
 fn a_standby_that_reaches_nothing_says_so() {
     expect_errors(&["alert "]);
     let ground = Ground::new();
-    let database = Proxy::in_front_of(ground._server.port());
-    let direct = format!("127.0.0.1:{}", ground._server.port());
+    let database = Proxy::in_front_of(ground.server.port());
+    let direct = format!("127.0.0.1:{}", ground.server.port());
     let through = format!("127.0.0.1:{}", database.port());
     let url = ground.database.url().replace(&direct, &through);
     let mut leader = ground.process("a", &[("HEARTBEAT_TIMEOUT", "60s")]);
@@ -445,7 +379,7 @@ fn a_standby_that_reaches_nothing_says_so() {
 #[test]
 fn forged_headers_change_nothing() {
     let ground = Ground::new();
-    let (leader, standby) = ground.pair(&[("HEARTBEAT_TIMEOUT", "60s")]);
+    let (leader, standby) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "60s")]);
     register(&leader, "w");
     let secret = ground.secret();
     assert_eq!(secret.len(), 32);
@@ -488,7 +422,7 @@ fn forged_headers_change_nothing() {
 #[test]
 fn a_request_is_carried_once_and_never_in_a_circle() {
     let ground = Ground::new();
-    let (leader, standby) = ground.pair(&[("HEARTBEAT_TIMEOUT", "60s")]);
+    let (leader, standby) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "60s")]);
     register(&leader, "w");
     let secret = ground.secret();
     let forwarded = |process: &Orchestrator, moment: &str| {
@@ -565,7 +499,7 @@ fn standbys_that_take_each_other_for_the_leader_answer_503() {
 #[test]
 fn an_event_stream_and_a_long_poll_pass_through_a_standby() {
     let ground = Ground::new();
-    let (leader, standby) = ground.pair(&[("HEARTBEAT_TIMEOUT", "60s")]);
+    let (leader, standby) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "60s")]);
     let address = standby.address().trim_start_matches("http://").to_owned();
     let mut events = TcpStream::connect(&address).unwrap();
     events
@@ -606,7 +540,7 @@ fn an_event_stream_and_a_long_poll_pass_through_a_standby() {
 #[test]
 fn ten_megabytes_pass_both_ways_through_a_standby() {
     let ground = Ground::new();
-    let (leader, standby) = ground.pair(&[("HEARTBEAT_TIMEOUT", "60s")]);
+    let (leader, standby) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "60s")]);
     let note = "x".repeat(500);
     for batch in 0..2 {
         let streams: Vec<Value> = (0..9_000)
@@ -640,7 +574,7 @@ fn ten_megabytes_pass_both_ways_through_a_standby() {
 #[test]
 fn a_standby_carries_whatever_the_leader_answers() {
     let ground = Ground::new();
-    let (leader, standby) = ground.pair(&[("HEARTBEAT_TIMEOUT", "60s")]);
+    let (leader, standby) = pair(&ground, &[("HEARTBEAT_TIMEOUT", "60s")]);
     register(&leader, "w");
     for path in [
         "/status",

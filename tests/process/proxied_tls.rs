@@ -6,55 +6,39 @@ use std::path::Path;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
+use crate::ground::{Ground, process};
 use crate::patience::until;
 use crate::support::certificates::{Authority, Leaf};
-use crate::support::postgres::{Database, Server};
-use crate::support::process::{Orchestrator, agent, launch};
+use crate::support::process::{Orchestrator, agent};
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(work)
-}
-
-/// A database, and an authority for everybody.
-struct Ground {
-    _server: Server,
-    database: Database,
+/// A database, an authority for everybody, and a folder for each process.
+struct Place {
+    ground: Ground,
     authority: Authority,
-    leaders: TempDir,
     standbys: TempDir,
 }
 
-impl Ground {
+impl Place {
     fn new() -> Self {
-        let server = Server::start(&[], "");
-        let database = block_on(server.database());
         Self {
-            _server: server,
-            database,
+            ground: Ground::new(),
             authority: Authority::new("ours"),
-            leaders: tempdir().unwrap(),
             standbys: tempdir().unwrap(),
         }
     }
 
     fn process(&self, folder: &Path, node: &str, more: &[(&str, &str)]) -> Orchestrator {
-        let url = self.database.url();
         self.authority.write(&folder.join("ca.pem"));
         let mut settings = vec![
-            ("DATABASE_URL", url.as_str()),
-            ("CLUSTER_NODE", node),
             ("TLS_CERT", "server.pem"),
             ("TLS_KEY", "server-key.pem"),
             ("TLS_CLIENT_CA", "ca.pem"),
         ];
         settings.extend_from_slice(more);
-        let mut process = launch(folder, &settings);
-        process.call_by(agent(Some(self.authority.pem()), None));
-        process
+        let url = self.ground.database.url();
+        let mut started = process(folder, &url, node, &settings);
+        started.call_by(agent(Some(self.authority.pem()), None));
+        started
     }
 }
 
@@ -79,26 +63,26 @@ fn register(process: &Orchestrator, id: &str) -> (u16, Value) {
 
 #[test]
 fn a_worker_is_known_by_its_certificate_through_a_standby() {
-    let ground = Ground::new();
-    let (leading, standing) = (ground.leaders.path(), ground.standbys.path());
+    let place = Place::new();
+    let (leading, standing) = (place.ground.folder.path(), place.standbys.path());
     // Both have one certificate, as for a name that leads to either.
-    ground.authority.serve(leading);
+    place.authority.serve(leading);
     for file in ["server.pem", "server-key.pem"] {
         std::fs::copy(leading.join(file), standing.join(file)).unwrap();
     }
     let with_keys = [("AUTH", "on")];
-    let mut leader = ground.process(leading, "a", &with_keys);
+    let mut leader = place.process(leading, "a", &with_keys);
     leader.wait_for_line("ready on ");
-    let mut standby = ground.process(standing, "b", &with_keys);
+    let mut standby = place.process(standing, "b", &with_keys);
     until("the standby is ready", || is_ready(&standby));
 
     // Without a certificate nobody is a worker, at whichever it calls.
     assert_eq!(register(&standby, "edge-7").0, 401);
-    let own = ground.authority.sign(Leaf {
+    let own = place.authority.sign(Leaf {
         common: "edge-*",
         ..Leaf::default()
     });
-    let trusted = ground.authority.pem().to_owned();
+    let trusted = place.authority.pem().to_owned();
     let by_certificate = agent(Some(&trusted), Some((&own.0, &own.1)));
     standby.call_by(by_certificate);
     let (status, registered) = register(&standby, "edge-7");
@@ -120,15 +104,15 @@ fn a_worker_is_known_by_its_certificate_through_a_standby() {
 
 #[test]
 fn a_standby_carries_nothing_to_a_leader_whose_certificate_it_does_not_accept() {
-    let ground = Ground::new();
-    let (leading, standing) = (ground.leaders.path(), ground.standbys.path());
-    issue(&ground.authority, leading, "a.example");
-    issue(&ground.authority, standing, "b.example");
+    let place = Place::new();
+    let (leading, standing) = (place.ground.folder.path(), place.standbys.path());
+    issue(&place.authority, leading, "a.example");
+    issue(&place.authority, standing, "b.example");
     let of_leader = [("CLUSTER_PUBLIC_URL", "https://a.example:8001")];
-    let mut leader = ground.process(leading, "a", &of_leader);
+    let mut leader = place.process(leading, "a", &of_leader);
     leader.wait_for_line("ready on ");
 
-    let mut standby = ground.process(standing, "b", &[]);
+    let mut standby = place.process(standing, "b", &[]);
     let line = standby.wait_for_line("the certificate of another orchestrator is not accepted");
     assert!(line.contains("TLS_CLUSTER_CA"), "{line}");
     assert_eq!(standby.get("/ready").0, 503);
@@ -137,7 +121,7 @@ fn a_standby_carries_nothing_to_a_leader_whose_certificate_it_does_not_accept() 
 
     // The same authority, and the name of the leader's public URL.
     let trusting = [("TLS_CLUSTER_CA", "ca.pem")];
-    let standby = ground.process(standing, "b", &trusting);
+    let standby = place.process(standing, "b", &trusting);
     until("the standby is ready", || is_ready(&standby));
     assert_eq!(register(&standby, "w1").0, 200);
     let (_, leading_node) = standby.get("/cluster");

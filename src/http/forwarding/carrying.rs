@@ -19,7 +19,7 @@ use super::super::member_headers::{
 };
 use super::super::problem::Problem;
 use super::bodies::{CarriedBody, LeaderAnswer, RequestBody};
-use super::client::{self, LeaderClient};
+use super::client::{self, MemberClient};
 use super::echo;
 use super::figures::Proxied;
 use super::forwarder::Forwarder;
@@ -87,7 +87,7 @@ pub(in crate::http) async fn carry(
         Ok(body) => body,
         Err(problem) => return Outcome::Answer(problem.error_response()),
     };
-    let Some(client) = request.app_data::<LeaderClient>().cloned() else {
+    let Some(client) = request.app_data::<MemberClient>().cloned() else {
         let refused = refusal::problem(forwarder, CarryRefusal::NoLeader);
         return Outcome::Answer(refused.error_response());
     };
@@ -127,7 +127,7 @@ fn is_long(request: &HttpRequest) -> bool {
 struct Carrying<'f> {
     forwarder: &'f std::sync::Arc<Forwarder>,
     request: HttpRequest,
-    client: LeaderClient,
+    client: MemberClient,
     came: SteadyTime,
     is_long: bool,
     body: RequestBody,

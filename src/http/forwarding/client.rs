@@ -1,4 +1,4 @@
-//! The connections to the leader: HTTP/1.1, kept between requests.
+//! The connections to other orchestrators, mostly to the leader: HTTP/1.1, kept between requests.
 
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,9 +28,9 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(1);
 /// A connection that is unused for so long is closed: earlier than the leader does it.
 const IDLE_LIMIT: Duration = Duration::from_secs(30);
 
-/// The connections of one thread to the leader, encrypted if this orchestrator speaks TLS. Clones share them.
+/// The connections of one thread to other orchestrators, encrypted if this orchestrator speaks TLS. Clones share them.
 #[derive(Clone)]
-pub(in crate::http) struct LeaderClient {
+pub(in crate::http) struct MemberClient {
     connections: Connections,
     /// The fault of a certificate that was reported last.
     reported: Arc<Mutex<Option<String>>>,
@@ -42,14 +42,14 @@ enum Connections {
     Secured(Client<HttpsConnector<HttpConnector>, CarriedBody>),
 }
 
-impl fmt::Debug for LeaderClient {
+impl fmt::Debug for MemberClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LeaderClient").finish_non_exhaustive()
+        f.debug_struct("MemberClient").finish_non_exhaustive()
     }
 }
 
-impl LeaderClient {
-    /// Without connections yet. The leader speaks TLS if this orchestrator does.
+impl MemberClient {
+    /// Without connections yet. The others speak TLS if this orchestrator does.
     pub(in crate::http) fn new(tls: Option<&Tls>, view: &ClusterView) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_LIMIT));
@@ -57,13 +57,12 @@ impl LeaderClient {
         let mut builder = Client::builder(TokioExecutor::new());
         builder.pool_timer(TokioTimer::new());
         builder.pool_idle_timeout(IDLE_LIMIT);
-        let config = tls.map(Tls::members).and_then(Result::ok);
-        let connections = match config {
+        let connections = match tls {
             None => Connections::Plain(builder.build(connector)),
-            Some(config) => {
+            Some(tls) => {
                 connector.enforce_http(false);
                 let secured = HttpsConnectorBuilder::new()
-                    .with_tls_config(config)
+                    .with_tls_config(tls.calls().clone())
                     .https_only()
                     .with_server_name_resolver(PublicName(view.clone()))
                     .enable_http1()

@@ -13,7 +13,7 @@ use super::super::member_headers::{AGE, FORWARDED, HANDED_ON, SECRET, value};
 use super::super::problem::Problem;
 use super::super::requests::{HeartbeatRequest, read_json, whole};
 use super::bodies::CarriedBody;
-use super::client::{self, LeaderClient};
+use super::client::{self, MemberClient};
 use super::forwarder::Forwarder;
 use crate::actors::leadership::ClusterView;
 use crate::actors::orchestrator::Orchestrator;
@@ -78,7 +78,7 @@ struct HandedOn {
 }
 
 /// Hands the echoed heartbeats on to the leader that is reached. Those that it does not take are kept.
-pub(in crate::http) async fn hand_on(forwarder: &Forwarder, client: &LeaderClient) {
+pub(in crate::http) async fn hand_on(forwarder: &Forwarder, client: &MemberClient) {
     while let Some(leader) = forwarder.reached()
         && !forwarder.echoes().is_empty()
     {

@@ -11,7 +11,7 @@
 //! | --- | --- |
 //! | `forwarder` | what all requests of the process share |
 //! | `carrying` | one request, step by step |
-//! | `client` | the connections to the leader |
+//! | `client` | the connections to other orchestrators |
 //! | `bodies` | bodies in both directions, piece by piece |
 //! | `echo` | the answer to a heartbeat that no leader hears, and how the next leader hears of it |
 //! | `refusal` | the answers to requests that no leader answers |
@@ -32,7 +32,7 @@ mod refusal;
 
 pub(super) use bodies::{body_of, collected, no_body};
 pub(super) use carrying::{Outcome, carry};
-pub(super) use client::{LeaderClient, closes, outgoing, request};
+pub(super) use client::{MemberClient, closes, outgoing, request};
 pub(super) use echo::{EchoAnswer, hand_on, members_headers, take_handed_on};
 pub(super) use figures::ForwardingFigures;
 pub(super) use forwarder::Forwarder;
