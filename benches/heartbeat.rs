@@ -20,12 +20,12 @@
     reason = "a bench that cannot be prepared has nothing to measure, and prints what it did"
 )]
 
+mod closed_loop;
 #[path = "../tests/support/commands.rs"]
 mod orders;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -135,31 +135,8 @@ fn now() -> Instant {
 
 /// Requests answered each second, each with a further header.
 fn rate(address: SocketAddr, during: Duration, header: &str) -> f64 {
-    let (answered, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
-    let began = now();
-    thread::scope(|scope| {
-        for connection in 0..CONNECTIONS {
-            let (answered, is_over) = (&answered, &is_over);
-            scope.spawn(move || {
-                let mut numbers = (connection..INSTANCES).step_by(CONNECTIONS).cycle();
-                let mut client = TcpStream::connect(address).expect("a connection");
-                client.set_nodelay(true).expect("no delay");
-                let mut buffer = [0; 4_096];
-                while !is_over.load(Ordering::Relaxed) {
-                    let request = heartbeat(numbers.next().unwrap_or_default(), header);
-                    client.write_all(request.as_bytes()).expect("a request");
-                    let length = client.read(&mut buffer).expect("an answer");
-                    assert!(buffer[..length].starts_with(b"HTTP/1.1 200 OK"));
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        while now().duration_since(began) < during {
-            thread::park_timeout(Duration::from_millis(10));
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
-    answered.load(Ordering::Relaxed) as f64 / now().duration_since(began).as_secs_f64()
+    let request = |number| heartbeat(number, header);
+    closed_loop::rate(address, CONNECTIONS, INSTANCES, during, request)
 }
 
 /// The same, while `/metrics` is scraped each second.

@@ -22,6 +22,7 @@
     reason = "a bench that cannot be prepared has nothing to measure, and prints what it did"
 )]
 
+mod closed_loop;
 #[expect(dead_code, reason = "only a part of it is needed")]
 mod open_loop;
 
@@ -367,32 +368,9 @@ fn read(address: SocketAddr, is_over: &AtomicBool) -> Vec<Duration> {
 
 /// Heartbeats answered each second.
 fn rate(address: SocketAddr, during: Duration) -> f64 {
-    let (answered, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
-    let began = now();
-    thread::scope(|scope| {
-        for connection in 0..CONNECTIONS {
-            let (answered, is_over) = (&answered, &is_over);
-            scope.spawn(move || {
-                let mut numbers = (connection..INSTANCES).step_by(CONNECTIONS).cycle();
-                let mut client = TcpStream::connect(address).expect("a connection");
-                client.set_nodelay(true).expect("no delay");
-                let mut buffer = [0; 4_096];
-                while !is_over.load(Ordering::Relaxed) {
-                    let id = name(numbers.next().unwrap_or_default());
-                    let body =
-                        format!(r#"{{"server_id":"{id}","current_streams":10,"status":"active"}}"#);
-                    let request = heartbeat(&body);
-                    client.write_all(request.as_bytes()).expect("a request");
-                    let length = client.read(&mut buffer).expect("an answer");
-                    assert!(buffer[..length].starts_with(b"HTTP/1.1 200 OK"));
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        while now().duration_since(began) < during {
-            thread::park_timeout(Duration::from_millis(10));
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
-    answered.load(Ordering::Relaxed) as f64 / now().duration_since(began).as_secs_f64()
+    closed_loop::rate(address, CONNECTIONS, INSTANCES, during, |number| {
+        let id = name(number);
+        let body = format!(r#"{{"server_id":"{id}","current_streams":10,"status":"active"}}"#);
+        heartbeat(&body)
+    })
 }

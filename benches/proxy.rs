@@ -11,15 +11,15 @@
     reason = "a bench that cannot be prepared has nothing to measure, and prints what it did"
 )]
 
+mod closed_loop;
 #[path = "../tests/support/commands.rs"]
 mod orders;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prometheus_client::registry::Registry;
 use resilient_orchestrator::actors::leadership::{ClusterView, Identity, Office};
@@ -41,11 +41,6 @@ const CONNECTIONS: usize = 32;
 const ROUNDS: usize = 7;
 const ROUND: Duration = Duration::from_secs(3);
 const HORIZON: Duration = Duration::from_secs(3_600);
-
-#[expect(clippy::disallowed_methods, reason = "a bench measures real time")]
-fn now() -> Instant {
-    Instant::now()
-}
 
 fn main() {
     let leader = serve(move |ready| async move { serve_leader(listener(), ready).await });
@@ -105,31 +100,7 @@ fn answers(address: SocketAddr) -> bool {
 
 /// Heartbeats a second.
 fn rate(address: SocketAddr, connections: usize, during: Duration) -> f64 {
-    let (answered, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
-    let began = now();
-    thread::scope(|scope| {
-        for connection in 0..connections {
-            let (answered, is_over) = (&answered, &is_over);
-            scope.spawn(move || {
-                let mut numbers = (connection..INSTANCES).step_by(connections).cycle();
-                let mut client = TcpStream::connect(address).expect("a connection");
-                client.set_nodelay(true).expect("no delay");
-                let mut buffer = [0; 4_096];
-                while !is_over.load(Ordering::Relaxed) {
-                    let request = heartbeat(numbers.next().unwrap_or_default());
-                    client.write_all(request.as_bytes()).expect("a request");
-                    let length = client.read(&mut buffer).expect("an answer");
-                    assert!(buffer[..length].starts_with(b"HTTP/1.1 200 OK"));
-                    answered.fetch_add(1, Ordering::Relaxed);
-                }
-            });
-        }
-        while now().duration_since(began) < during {
-            thread::park_timeout(Duration::from_millis(10));
-        }
-        is_over.store(true, Ordering::Relaxed);
-    });
-    answered.load(Ordering::Relaxed) as f64 / now().duration_since(began).as_secs_f64()
+    closed_loop::rate(address, connections, INSTANCES, during, heartbeat)
 }
 
 /// A server in a system of its own, on a thread of its own, for as long as the process lives.
