@@ -137,8 +137,7 @@ fn refusal(gate: &Gate, carriage: &Carriage, request: &ServiceRequest) -> Option
     let run = gate.cluster().me().run;
     let moment = carriage.moment?;
     let age = moment.age(run, forwarder.moment());
-    let is_young = age.is_some_and(|age| age <= forwarder.limits().too_late);
-    (!is_young).then(|| {
+    (!forwarder.limits().is_in_time(age)).then(|| {
             Problem::standby(format!(
                 "`{}` carried this request for longer than a worker's request may take. Nothing was changed; \
                  try again.",

@@ -80,6 +80,12 @@ impl CarryLimits {
             ask_limit: statement_limit,
         }
     }
+
+    /// Returns whether a leader still takes an order that another orchestrator carried, by its age on the leader's
+    /// clock. The worker behind an older one, or one of unknown age, may have said something else meanwhile.
+    pub fn is_in_time(&self, age: Option<Duration>) -> bool {
+        age.is_some_and(|age| age <= self.too_late)
+    }
 }
 
 /// What a request does, as far as repeating it is concerned.

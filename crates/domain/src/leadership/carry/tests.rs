@@ -55,6 +55,19 @@ fn the_durations_follow_from_the_limit_of_a_request() {
 }
 
 #[test]
+fn an_order_whose_age_is_too_high_or_unknown_is_not_in_time() {
+    let ms = Duration::from_millis;
+    for (age, expected) in [
+        (Some(ms(0)), true),
+        (Some(ms(18_000)), true),
+        (Some(ms(18_001)), false),
+        (None, false),
+    ] {
+        assert_eq!(limits().is_in_time(age), expected, "{age:?}");
+    }
+}
+
+#[test]
 fn a_request_goes_where_requests_are_answered() {
     for kind in [BEAT, BARE_BEAT, CarriedKind::Read, CarriedKind::Order] {
         let step = |destination| came(kind).next(&around(destination), at(1));
