@@ -91,7 +91,8 @@ fn towards_database(config: &Config) -> Option<IpAddr> {
     let DatabaseUrl::Postgres(url) = &config.database.url else {
         return None;
     };
-    let target = url.host_and_port()?.to_socket_addrs().ok()?.next()?;
+    let resolved = |host: (String, u16)| host.to_socket_addrs().ok()?.next();
+    let target = url.hosts_and_ports().into_iter().find_map(resolved)?;
     let any: SocketAddr = match target {
         SocketAddr::V4(_) => ([0, 0, 0, 0], 0).into(),
         SocketAddr::V6(_) => ([0_u16; 8], 0).into(),

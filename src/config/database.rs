@@ -28,12 +28,12 @@ pub enum DatabaseUrl {
     Memory,
     /// A file of the embedded database, relative to the working directory unless it starts with `/`.
     Sqlite(PathBuf),
-    /// A PostgreSQL server.
+    /// A PostgreSQL server, or several of which one takes writes.
     Postgres(PostgresUrl),
 }
 
 impl fmt::Display for DatabaseUrl {
-    /// Shows the file of SQLite, scheme and host of PostgreSQL.
+    /// Shows the file of SQLite, scheme and hosts of PostgreSQL.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => formatter.write_str("memory:"),
@@ -149,6 +149,7 @@ mod tests {
             ("sqlite://a.db?mode=ro", "options"),
             ("memory://", "stands alone"),
             ("postgres://", "no server"),
+            ("postgres://a,,b/x", "empty host"),
             ("postgres://db:0/x", "port"),
             ("postgres://db:70000/x", "port"),
             ("postgres://u:p/w@db/x", "%2F"),
@@ -170,7 +171,7 @@ mod tests {
                 "postgres://db.example/…",
             ),
             ("postgres://user:secret@[::1]:5432/x", "postgres://[::1]/…"),
-            ("postgres://user:secret@a,b/x", "postgres://a/…"),
+            ("postgres://user:secret@a:1,b/x", "postgres://a,b/…"),
             ("mysql://db", "mysql://db"),
             ("postgres://user:sec/ret@db/x", "postgres://(hidden)"),
             ("postgres://user:sec@ret@db/x", "postgres://(hidden)"),

@@ -6,6 +6,9 @@
 
 use std::fmt;
 
+use tokio_postgres::Config;
+use tokio_postgres::config::Host;
+
 use super::typo::nearest;
 use crate::domain::masked_url::masked_url;
 
@@ -24,6 +27,9 @@ impl fmt::Debug for PostgresUrl {
         fmt::Display::fmt(self, formatter)
     }
 }
+
+/// The port of a host for which the URL names none.
+const DEFAULT_PORT: u16 = 5_432;
 
 /// The parameters that have an effect.
 const PARAMETERS: [&str; 20] = [
@@ -52,14 +58,18 @@ const PARAMETERS: [&str; 20] = [
 /// Parameters that may be given once for each host.
 const LISTS: [&str; 3] = ["host", "hostaddr", "port"];
 
+const EXAMPLE_OF_A_LIST: &str =
+    "of hosts: write postgres://USER:PASSWORD@HOST1:5432,HOST2:5432/NAME";
+
 const SSL_MODES: &str = "use disable, require, verify-ca or verify-full";
 
 /// Settings of each connection that the program sets itself.
-const SESSION_LIMITS: [&str; 4] = [
+const SESSION_LIMITS: [&str; 5] = [
     "statement_timeout",
     "lock_timeout",
     "idle_in_transaction_session_timeout",
     "random_page_cost",
+    "synchronous_commit",
 ];
 
 impl PostgresUrl {
@@ -68,19 +78,22 @@ impl PostgresUrl {
         &self.0
     }
 
-    /// Returns the first host and its port, if it is reached over a network.
-    pub fn host_and_port(&self) -> Option<(String, u16)> {
-        use tokio_postgres::config::Host;
-
+    /// Returns the hosts before the `?` that are reached over a network, each with its port.
+    pub fn hosts_and_ports(&self) -> Vec<(String, u16)> {
         let (base, _) = self.0.split_once('?').unwrap_or((&self.0, ""));
-        let config: tokio_postgres::Config = base.parse().ok()?;
-        let Host::Tcp(host) = config.get_hosts().first()? else {
-            return None;
+        let Ok(config) = base.parse::<Config>() else {
+            return Vec::new();
         };
-        Some((
-            host.clone(),
-            config.get_ports().first().copied().unwrap_or(5_432),
-        ))
+        let ports = config.get_ports();
+        let hosts = config.get_hosts().iter().enumerate();
+        let over_a_network = hosts.filter_map(|(index, host)| match host {
+            Host::Tcp(name) => {
+                let port = ports.get(index).copied();
+                Some((name.clone(), port.unwrap_or(DEFAULT_PORT)))
+            }
+            Host::Unix(_) => None,
+        });
+        over_a_network.collect()
     }
 
     /// Reads the part after `scheme://`.
@@ -93,6 +106,7 @@ impl PostgresUrl {
         let parameters = parameters(query);
         check_parameters(base, &parameters)?;
         check_encryption(&parameters)?;
+        check_target(&parameters)?;
         let for_the_driver: Vec<String> = parameters
             .iter()
             .filter(|(name, _)| !["sslmode", "sslrootcert"].contains(name))
@@ -100,7 +114,7 @@ impl PostgresUrl {
             .collect();
         let url = format!("{scheme}://{base}?{}", for_the_driver.join("&"));
         // The driver's texts name options, and repeat nothing else.
-        let read: Result<tokio_postgres::Config, _> = url.parse();
+        let read: Result<Config, _> = url.parse();
         let config = read.map_err(|error| {
             let cause = std::error::Error::source(&error).map(ToString::to_string);
             format!(
@@ -108,9 +122,7 @@ impl PostgresUrl {
                 cause.unwrap_or_default()
             )
         })?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err("names no host: write postgres://USER:PASSWORD@HOST/NAME".to_owned());
-        }
+        check_lists(&config)?;
         Ok(Self(format!("{scheme}://{rest}")))
     }
 
@@ -124,6 +136,14 @@ impl PostgresUrl {
                     "has sslmode={value}, which does not encrypt here: write sslmode=require to \
                      encrypt, or sslmode=disable"
                 ));
+            }
+            if name == "load_balance_hosts" && value == "random" && self.hosts_and_ports().len() > 1
+            {
+                found.push(
+                    "has load_balance_hosts=random, which balances nothing: connections go to the \
+                     server that takes writes"
+                        .to_owned(),
+                );
             }
             let in_vain = SESSION_LIMITS
                 .iter()
@@ -169,7 +189,11 @@ fn check_authority(rest: &str) -> Result<(), String> {
     let hosts = authority
         .rsplit_once('@')
         .map_or(authority, |(_, hosts)| hosts);
+    let is_list = hosts.contains(',');
     for host in hosts.split(',') {
+        if is_list && (host.is_empty() || host.starts_with(':')) {
+            return Err(format!("has an empty host in its list {EXAMPLE_OF_A_LIST}"));
+        }
         let port = host
             .rsplit_once(':')
             .filter(|_| !host.ends_with(']'))
@@ -217,6 +241,57 @@ fn check_parameters(base: &str, parameters: &[(&str, &str)]) -> Result<(), Strin
     Ok(())
 }
 
+/// Refuses lists of hosts, addresses and ports of which the driver would say nothing before it connects.
+fn check_lists(config: &Config) -> Result<(), String> {
+    let (hosts, addresses) = (config.get_hosts(), config.get_hostaddrs());
+    let ports = config.get_ports().len();
+    let count = hosts.len().max(addresses.len());
+    if count == 0 {
+        return Err("names no host: write postgres://USER:PASSWORD@HOST/NAME".to_owned());
+    }
+    let is_empty = |host: &Host| matches!(host, Host::Tcp(name) if name.is_empty());
+    if hosts.iter().any(is_empty) {
+        return Err(format!("has an empty host in its list {EXAMPLE_OF_A_LIST}"));
+    }
+    let is_list = |host: &Host| matches!(host, Host::Tcp(name) if name.contains(','));
+    if hosts.iter().any(is_list) {
+        return Err(
+            "has several hosts in one host= behind its ?, which the driver takes for one name: write them \
+             before the ?, or host=HOST1&host=HOST2"
+                .to_owned(),
+        );
+    }
+    if !hosts.is_empty() && !addresses.is_empty() && hosts.len() != addresses.len() {
+        let (hosts, addresses) = (hosts.len(), addresses.len());
+        return Err(format!(
+            "has hosts: {hosts}, hostaddr: {addresses}; write one hostaddr for each host"
+        ));
+    }
+    if ports > 1 && ports != count {
+        return Err(format!(
+            "has hosts: {count}, ports: {ports}; write each port behind its host, or one port for all \
+             hosts"
+        ));
+    }
+    Ok(())
+}
+
+/// Refuses to look for another server than the one that takes writes.
+fn check_target(parameters: &[(&str, &str)]) -> Result<(), String> {
+    let wanted = parameters
+        .iter()
+        .find(|(name, value)| *name == "target_session_attrs" && *value != "read-write");
+    match wanted {
+        // The value is not repeated: an unescaped `&` may have made it of the end of a password.
+        Some(_) => Err(
+            "has another target_session_attrs than read-write; this program always looks for the server \
+             that takes writes: leave it out"
+                .to_owned(),
+        ),
+        None => Ok(()),
+    }
+}
+
 /// Refuses an encryption that the URL seems to ask for and the program would not use.
 fn check_encryption(parameters: &[(&str, &str)]) -> Result<(), String> {
     let value = |name: &str| {
@@ -255,6 +330,11 @@ mod tests {
             ("sslmode=disable&sslrootcert=/ca.pem", "does not encrypt"),
             ("ssl_mode=require", "nearest one is sslmode"),
             ("SSLMODE=require", "not known"),
+            ("target_session_attrs=any", "leave it out"),
+            ("target_session_attrs=read-only", "leave it out"),
+            ("target_session_attrs=primary", "leave it out"),
+            ("port=5433", "hosts: 1, ports: 2"),
+            ("hostaddr=10.0.0.1,10.0.0.2", "hosts: 1, hostaddr: 2"),
             ("connect_timeout=soon", "connect_timeout"),
             ("channel_binding=perhaps", "channel_binding"),
             ("user=other", "user twice"),
@@ -277,7 +357,10 @@ mod tests {
             "h/d?sslmode=require",
             "h/d?sslmode=verify-full&sslrootcert=%2Fca.pem",
             "/d?host=/run/postgresql&user=u&password=p",
-            "h1,h2/d?target_session_attrs=read-write&load_balance_hosts=random",
+            "h1,h2:5433/d?target_session_attrs=read-write&load_balance_hosts=disable",
+            "u@[::1]:5432,h2,10.0.0.1:1/d",
+            "/d?host=h1&host=h2&port=1,2",
+            "/d?host=h1&host=h2&port=1&hostaddr=10.0.0.1,10.0.0.2",
             "h/d?connect_timeout=3&keepalives_idle=60&application_name=a%20b&options=-c%20x%3D1",
             "h/d?",
         ] {
@@ -288,13 +371,56 @@ mod tests {
     }
 
     #[test]
+    fn a_list_with_a_fault_is_refused() {
+        for (rest, part) in [
+            ("u:geheim@a,,b/d", "empty host"),
+            ("u:geheim@a,/d", "empty host"),
+            ("u:geheim@,a/d", "empty host"),
+            ("u:geheim@a,:5433/d", "empty host"),
+            ("u:geheim@a,b:0/d", "port"),
+            ("u:geheim@a:x,b/d", "port"),
+            ("/d?host=a,b&password=geheim", "host=HOST1&host=HOST2"),
+            (
+                "/d?host=a&host=b&port=1,2,3&password=geheim",
+                "hosts: 2, ports: 3",
+            ),
+        ] {
+            let rule = PostgresUrl::parse("postgres", rest).unwrap_err();
+            assert!(rule.contains(part), "{rest}: {rule}");
+            assert!(!rule.contains("geheim"), "{rule}");
+        }
+    }
+
+    #[test]
+    fn the_hosts_of_a_list_have_their_ports() {
+        for (rest, expected) in [
+            ("u:p@h/d", vec![("h", 5432)]),
+            (
+                "h1:1,[::1]:2,h3/d?connect_timeout=3",
+                vec![("h1", 1), ("::1", 2), ("h3", 5432)],
+            ),
+            ("/d?host=/run/postgresql", vec![]),
+        ] {
+            let url = PostgresUrl::parse("postgres", rest).unwrap();
+            let found = url.hosts_and_ports();
+            let found: Vec<(&str, u16)> = found.iter().map(|(h, p)| (h.as_str(), *p)).collect();
+            assert_eq!(found, expected, "{rest}");
+        }
+    }
+
+    #[test]
     fn what_the_program_does_otherwise_is_warned_about() {
         for (query, part) in [
             ("sslmode=prefer", "does not encrypt"),
             ("sslmode=allow", "does not encrypt"),
             ("options=-c%20statement_timeout%3D1", "statement_timeout"),
+            (
+                "options=-c%20synchronous_commit%3Doff",
+                "synchronous_commit",
+            ),
+            ("load_balance_hosts=random", "balances nothing"),
         ] {
-            let url = PostgresUrl::parse("postgres", &format!("h/d?{query}")).unwrap();
+            let url = PostgresUrl::parse("postgres", &format!("h1,h2/d?{query}")).unwrap();
             let found = url.without_effect();
             assert!(found.len() == 1 && found[0].contains(part), "{found:?}");
         }

@@ -1,4 +1,4 @@
-//! Masks URLs: only scheme and host are shown.
+//! Masks URLs: only scheme and host are shown; of a database, each host.
 //!
 //! Users, passwords, camera keys and tokens stand in every other part of the URLs people write: in
 //! the user-info, in the query, in the fragment, and in the path (`/live/USER/PASSWORD/7.ts`,
@@ -30,26 +30,30 @@ pub fn masked_url(text: &str) -> String {
         None => authority,
         Some(_) => return format!("{scheme}://{HIDDEN}"),
     };
-    let shown = match hosts
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once(']'))
-    {
-        Some((ip, _)) => format!("[{ip}]"),
-        None => hosts
-            .split([':', ','])
-            .next()
-            .unwrap_or_default()
-            .to_owned(),
-    };
+    // Only databases have lists of hosts. What follows a comma elsewhere may be anything.
+    let is_database = ["postgres", "postgresql"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
+    let named = hosts
+        .split(',')
+        .take(if is_database { usize::MAX } else { 1 });
+    let shown = named.map(without_port).collect::<Vec<String>>().join(",");
     let host_is_plain = shown
         .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte));
+        .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[],".contains(&byte));
     // An `@` behind the host can be the end of a user-info with an unescaped `/`, `?` or `#`.
     if tail.contains('@') || !host_is_plain {
         return format!("{scheme}://{HIDDEN}");
     }
     let rest = if shown.len() < rest.len() { "/…" } else { "" };
     format!("{scheme}://{shown}{rest}")
+}
+
+fn without_port(host: &str) -> String {
+    match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((ip, _)) => format!("[{ip}]"),
+        None => host.split(':').next().unwrap_or_default().to_owned(),
+    }
 }
 
 /// Returns whether a text is a masked URL, of which a part is missing. Saving it would replace the URL
@@ -114,6 +118,12 @@ mod tests {
             ("srt://h:9000?passphrase=geheim", "srt://h/…"),
             ("http://h#geheim", "http://h/…"),
             ("http://h/a;session=geheim", "http://h/…"),
+            ("rtsp://u:geheim@a,geheim/x", "rtsp://a/…"),
+            (
+                "postgres://u:geheim@a:1,[::1]:2,b/d?password=geheim",
+                "postgres://a,[::1],b/…",
+            ),
+            ("postgresql://a,b/d", "postgresql://a,b/…"),
             ("http://h", "http://h"),
         ] {
             assert_eq!(masked_url(text), shown, "{text}");
@@ -193,6 +203,8 @@ mod tests {
             " \trtsp://user:SECRET@host.example/x",
             "rtsp://user:SECRET@host.example/x\n",
             "rtsp://user:SECRET@",
+            "postgres://user:SECRET@a.example:5432,b.example:5433/name?password=SECRET",
+            "postgres://a.example,b.example/name?password=SECRET",
         ]
         .iter()
         .map(|text| text.replace("SECRET", secret))

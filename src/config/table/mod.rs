@@ -143,7 +143,7 @@ const SETTINGS: &[Setting] = &[
         group: Group::Database,
         kind: Kind::DatabaseUrl,
         default: Text("sqlite://orchestrator.db"),
-        meaning: "Database of the fleet: sqlite://FILE (relative to the working directory), postgres://USER:PASSWORD@HOST/NAME, or memory: (for demos and tests; everything is lost at the end).",
+        meaning: "Database of the fleet: sqlite://FILE (relative to the working directory), postgres://USER:PASSWORD@HOST/NAME (several hosts: HOST1:PORT,HOST2:PORT), or memory: (for demos and tests; everything is lost at the end).",
     },
     Setting {
         name: "DATABASE_TIMEOUT",
