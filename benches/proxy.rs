@@ -137,6 +137,7 @@ fn row(leader: SocketAddr) -> LeadershipRow {
         public_url: me.public_url,
         secret: me.secret,
         since: WallTime::default(),
+        after_loss: None,
         version: Version::default(),
     }
 }

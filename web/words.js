@@ -60,7 +60,8 @@ const ALERT = {
   handover_abandoned: ["late", "Move given up"], stream_returned: ["late", "Given back"], stream_quarantined: ["quarantined", "Quarantined"],
   streams_orphaned: ["waiting", "Waiting for room"], streams_waiting_long: ["waiting", "Waiting long"], no_room_for_failure: ["late", "No reserve"],
   invariant_broken: ["emergency", "Invariant broken"], webhook_failing: ["late", "Webhook failing"], member_away: ["leader", "Standby away"], settings_differ: ["late", "Settings differ"],
-  releases_differ: ["late", "Releases differ"], auth_failures: ["late", "Wrong keys"], certificate_expiring: ["late", "Certificate ends"], system_health: ["emergency", "System health"],
+  releases_differ: ["late", "Releases differ"], replication_is_asynchronous: ["database", "Asynchronous"],
+  database_went_back: ["database", "Changes lost"], auth_failures: ["late", "Wrong keys"], certificate_expiring: ["late", "Certificate ends"], system_health: ["emergency", "System health"],
 };
 
 /** Returns glyph and word of a kind of alert. */

@@ -9,20 +9,21 @@ use log::{info, warn};
 use tokio::sync::watch;
 
 use super::access::Keyring;
-use super::alerts::KeptAlerts;
+use super::alerts::{Alerts, KeptAlerts};
 use super::leadership::{Office, Prepared};
 use super::registry::Registry;
 use super::webhooks::{KeptWebhooks, NoSender, WebhookSender};
 use crate::clock::Clock;
+use crate::domain::alert::{AlertKind, DATABASE};
 use crate::domain::fleet::{Fleet, Standing};
 use crate::domain::health::MAX_REMEMBERED;
-use crate::domain::ids::InstanceId;
+use crate::domain::ids::{InstanceId, Version};
 use crate::domain::incident::{Incident, IncidentFilter, IncidentState};
-use crate::domain::leadership::{carried_silence, last_beat};
+use crate::domain::leadership::{StartFreeze, carried_silence, last_beat};
 use crate::domain::ledger::Ledger;
 use crate::domain::series::SeriesPoint;
-use crate::domain::settings::LivenessThresholds;
-use crate::domain::time::WallTime;
+use crate::domain::settings::{LivenessThresholds, WorkerLimits};
+use crate::domain::time::{Timestamp, WallTime};
 use crate::store::{Guard, LoadProgress, LoadedFleet, SavedAges, Store, StoreError};
 
 /// What was found in the store at the start.
@@ -37,6 +38,8 @@ pub struct Loaded {
     pub(super) office: Option<Office>,
     /// How much longer than its lease each worker may run what it was given.
     hold: Duration,
+    /// If the term starts after a loss: the highest version that was known before, 0 for none.
+    pub(super) after_loss: Option<Version>,
     pub(super) incidents: Vec<Incident>,
     pub(super) alerts: KeptAlerts,
     pub(super) webhooks: KeptWebhooks,
@@ -130,6 +133,7 @@ impl Loaded {
             watermark: watermark.map(|watermark| watermark.through),
             office: None,
             hold: Duration::ZERO,
+            after_loss: None,
             incidents,
             alerts,
             webhooks,
@@ -154,6 +158,26 @@ impl Loaded {
             hold,
             ..self
         }
+    }
+
+    /// The same, if the database lost changes, or may have: the highest version that was known before.
+    #[must_use]
+    pub fn after_loss(self, known: Option<Version>) -> Self {
+        Self {
+            after_loss: known,
+            ..self
+        }
+    }
+
+    /// Until when no stream is started: after a loss, until every lease that was granted before is over.
+    pub(super) fn freeze(&self, now: Timestamp, limits: &WorkerLimits) -> StartFreeze {
+        if self.after_loss.is_none() {
+            return StartFreeze::NONE;
+        }
+        let saved = self.ledger.saved().instances();
+        let longest = saved.map(|slot| slot.instance().lease).max();
+        let lease = limits.lease.max(longest.unwrap_or_default());
+        StartFreeze::after_loss(now, lease + self.hold, limits.lease_margin)
     }
 
     /// The same, with a way out to receivers.
@@ -196,6 +220,27 @@ impl Loaded {
             }
         }
     }
+}
+
+/// Says that the database lost changes, or may have. `known` is the highest version that was known before.
+pub(super) fn report_loss(alerts: &Alerts, guard: Guard, known: Version, left: Duration) {
+    let (found, seconds) = (guard.version, left.as_secs());
+    let lost = if known > found {
+        format!(
+            "The database went back: it has version {found}, and version {known} was there before."
+        )
+    } else {
+        format!(
+            "A standby of the database was promoted, and has version {found}. No leader before says that \
+             nothing is lost."
+        )
+    };
+    let detail = format!(
+        "{lost} Acknowledged changes may be missing. Until all leases from before are over, in {seconds} s, no \
+         stream is started; what workers run and the database gives them goes on."
+    );
+    warn!(found = found.get(), known = known.get(); "{detail}");
+    alerts.raise(AlertKind::DatabaseWentBack, DATABASE, detail);
 }
 
 /// A database without a fleet is what a first start finds, or one that looks in the wrong place.

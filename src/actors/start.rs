@@ -25,7 +25,7 @@ use super::health::{HealthActor, HealthLinks, HealthSettings};
 use super::heartbeat_log::HeartbeatLog;
 use super::identity::IdentityActor;
 use super::instance::InstanceLinks;
-use super::leadership::Office;
+use super::leadership::{Holding, Office};
 use super::long_poll::PollsEnd;
 use super::lost::LossWatch;
 use super::orchestrator::Orchestrator;
@@ -49,6 +49,7 @@ use crate::domain::settings::{
 };
 
 pub use super::loaded::Loaded;
+use super::loaded::report_loss;
 
 /// The numbers the actors go by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,6 +168,8 @@ pub fn start(
         &settings.thresholds,
         settings.worker_limits.lease,
     );
+    let freeze = loaded.freeze(clock.now(), &settings.worker_limits);
+    let after_loss = loaded.after_loss;
     let (fatal, fatalities) = mpsc::unbounded_channel();
     let fatal = FatalSender(fatal);
     let vital = |name| Vital::new(name, fatal.clone());
@@ -478,11 +481,26 @@ pub fn start(
             vital("HeartbeatLog"),
         ),
     );
-    let seat = office.begin(prover.clone(), alerts.clone(), fatal.clone());
+    let holding = Holding {
+        hold: fleet.clone().recipient(),
+        resume: fleet.clone().recipient(),
+    };
+    if let Some(known) = after_loss {
+        let left = freeze.left(clock.now()).unwrap_or_default();
+        report_loss(&alerts, guard, known, left);
+    }
+    let seat = office.begin(
+        prover.clone(),
+        alerts.clone(),
+        fatal.clone(),
+        holding,
+        freeze,
+    );
     let orchestrator = Orchestrator {
         prover,
         cluster,
         seat,
+        freeze,
         change_limit: settings.change_limit,
         limits: settings.worker_limits,
         planned: settings.planned,

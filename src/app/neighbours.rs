@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::actors::leadership::Surroundings;
+use crate::actors::leadership::{Neighbours, Surroundings};
+use crate::domain::ids::Term;
 use crate::domain::leadership::{AddressAnswer, NodeName, RunId};
 use crate::http::{Gate, Phase};
 use crate::outbound::unjudged;
@@ -29,23 +30,26 @@ impl Surroundings for Gate {
     }
 }
 
+impl Neighbours for Gate {
+    fn highest_term(
+        &self,
+        address: String,
+        limit: Duration,
+    ) -> Pin<Box<dyn Future<Output = Option<Term>>>> {
+        let speaks_tls = self.tls().is_some();
+        let asking = tokio::task::spawn_blocking(move || {
+            let body = leader_page(&address, speaks_tls, limit).ok()??;
+            body["highest_term"].as_i64().map(Term::new)
+        });
+        Box::pin(async move { asking.await.ok()? })
+    }
+}
+
 /// Asks which process listens at an address, by the page that needs no key. Nothing secret is sent, and the answer can only keep this process from
 /// leading, as silence can; so the certificate, which need not be for this address, is not judged.
 fn ask(address: &str, speaks_tls: bool, limit: Duration) -> AddressAnswer {
-    let mut config = ureq::Agent::config_builder();
-    if speaks_tls {
-        config = config.tls_config(unjudged());
-    }
-    let agent: ureq::Agent = config
-        .timeout_global(Some(limit))
-        .proxy(None)
-        .http_status_as_error(false)
-        .build()
-        .into();
-    let scheme = if speaks_tls { "https" } else { "http" };
-    match agent.get(format!("{scheme}://{address}/leader")).call() {
-        Ok(mut answer) => {
-            let body: Option<Value> = answer.body_mut().read_json().ok();
+    match leader_page(address, speaks_tls, limit) {
+        Ok(body) => {
             let process = body.and_then(|body| {
                 let node = NodeName::new(body["node"].as_str()?);
                 let run = RunId::new(body["run"].as_i64()?);
@@ -58,4 +62,25 @@ fn ask(address: &str, speaks_tls: bool, limit: Duration) -> AddressAnswer {
         }
         Err(_) => AddressAnswer::Silent,
     }
+}
+
+/// Reads what an orchestrator says of itself and the leader; `None` if that is no such page.
+fn leader_page(
+    address: &str,
+    speaks_tls: bool,
+    limit: Duration,
+) -> Result<Option<Value>, ureq::Error> {
+    let mut config = ureq::Agent::config_builder();
+    if speaks_tls {
+        config = config.tls_config(unjudged());
+    }
+    let agent: ureq::Agent = config
+        .timeout_global(Some(limit))
+        .proxy(None)
+        .http_status_as_error(false)
+        .build()
+        .into();
+    let scheme = if speaks_tls { "https" } else { "http" };
+    let mut answer = agent.get(format!("{scheme}://{address}/leader")).call()?;
+    Ok(answer.body_mut().read_json().ok())
 }

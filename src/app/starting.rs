@@ -177,8 +177,9 @@ impl Starting {
             .map_err(|error| self.no_candidate(error))?;
         loading();
         let calls = Rc::new(http::MembersByHttp::new(self.gate.clone()));
-        let office =
-            Office::held(row, won.guard.term, limits, won.sent, self.view.clone()).asking(calls);
+        let office = Office::held(row, won.guard.term, limits, won.sent, self.view.clone())
+            .asking(calls)
+            .among(Arc::new(self.gate.clone()));
         // The term is renewed while the fleet is loaded: otherwise a standby would take over.
         let keeper = office.keep();
         let loaded = Loaded::prepared(store.clone(), won.guard, won.prepared, limit).await;
@@ -189,7 +190,7 @@ impl Starting {
         } else {
             Duration::ZERO
         };
-        Ok(loaded?.led_by(office, hold))
+        Ok(loaded?.led_by(office, hold).after_loss(won.after_loss))
     }
 
     fn no_candidate(&self, error: CandidacyError) -> StartError {

@@ -19,6 +19,7 @@ mod load;
 mod log;
 mod origin;
 mod postgres;
+mod postgres_hosts;
 mod problem;
 mod reader;
 mod rules;

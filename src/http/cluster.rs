@@ -10,8 +10,10 @@ use super::answer::{Seconds, Time, milliseconds, seconds};
 use super::member_headers::{MOMENT, moment_text};
 use super::problem::Problem;
 use crate::actors::leadership::{Cluster, ClusterView, Prover};
+use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    ECHO_HORIZON, LeaderMoment, LeadershipRow, Role, SeenMember, SteadyTime, WalTimeline,
+    ECHO_HORIZON, LeaderMoment, LeadershipRow, Replication, Role, SeenMember, SteadyTime,
+    WalTimeline,
 };
 
 /// Seconds after which a caller that found no proven leader asks again.
@@ -27,6 +29,9 @@ pub(super) struct LeaderAnswer {
     run: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     term: Option<i64>,
+    /// The highest term that this orchestrator has seen: a promoted database may have a lower one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    highest_term: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     proof_age_ms: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -94,6 +99,7 @@ pub(super) async fn leader(view: Data<ClusterView>, prover: Option<Data<Prover>>
         node: view.me().node.to_string(),
         run: view.me().run.get(),
         term: row.map(|row| row.term.get()),
+        highest_term: view.highest_term().map(Term::get),
         proof_age_ms: age.map(milliseconds),
         led_by: row.map(LedBy::from),
         detail: if cluster.role == Role::Leading && !leads {
@@ -234,6 +240,8 @@ struct MemberLine {
 #[derive(Debug, Serialize, ToSchema)]
 struct DatabaseLine {
     timeline: Option<u32>,
+    /// `none`, `synchronous` or `asynchronous`, as the leader saw it in the last minute; null on a standby.
+    replication: Option<&'static str>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -298,6 +306,7 @@ pub(super) async fn cluster(
         members: cluster.members.iter().map(line).collect(),
         database: DatabaseLine {
             timeline: cluster.timeline.map(WalTimeline::get),
+            replication: cluster.replication.map(Replication::as_str),
         },
         failsafe: FailsafeLine {
             horizon_seconds: seconds(view.horizon()),

@@ -41,6 +41,7 @@ pub(super) async fn assignments(
     let _permit = state.admit(Load::Poll)?;
     let poll = poll(&request)?;
     sender.may_act_for(&poll.id)?;
+    state.may_start()?;
     let update = tokio::select! {
         biased;
         update = await_changes(&state, poll, Connection::of(&request)) => update?,

@@ -262,6 +262,14 @@ impl AppState {
         &self.shared.registry
     }
 
+    /// Refuses what would make a worker start streams, while none is started after a loss of the database.
+    pub(super) fn may_start(&self) -> Result<(), Problem> {
+        match self.orchestrator().frozen_for() {
+            Some(left) => Err(Problem::starts_nothing(left)),
+            None => Ok(()),
+        }
+    }
+
     /// Admits a request until the permit is dropped. It is called once the body is there, so that
     /// slow senders take no permit.
     ///

@@ -62,6 +62,7 @@ pub(super) async fn register(
     let command = request.command(default_max_streams);
     sender.may_act_for(&command.id)?;
     state.orchestrator().sign_of_life(&command.id, None)?;
+    state.may_start()?;
     let registered = state.orchestrator().register(command).await?;
     let assigned_streams = registered.assigned_streams();
     let instance = registered.instance;
@@ -220,6 +221,7 @@ pub(super) async fn assign(
     state
         .orchestrator()
         .sign_of_life(&command.id, command.incarnation)?;
+    state.may_start()?;
     let requested = command.requested;
     let outcome = state.orchestrator().execute(command).await?;
     Ok(Json(match outcome {

@@ -72,7 +72,9 @@ impl Target {
             Self::Postgres(url) => {
                 let (node, run) = (&identity.node, identity.run);
                 let row = PostgresLeadership::new(url, node, run, row_limit)?;
-                let store = PostgresStore::open_as(url, node, run, timeout, pool_size).await?;
+                let store =
+                    PostgresStore::open_as(url, node, run, timeout, pool_size, row.history())
+                        .await?;
                 (Arc::new(store), Arc::new(row))
             }
         })

@@ -56,6 +56,8 @@ async fn led() -> (World, Arc<Cable>) {
         seen_term: row.term,
         seen_beat: row.beat,
         right: ClaimRight::Tables,
+        word: None,
+        known: row.version,
     };
     let TakeOver::Won(taken) = cable.take_over(&claim).await.unwrap() else {
         panic!("a free row is taken");

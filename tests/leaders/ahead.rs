@@ -72,6 +72,8 @@ impl Ground {
             seen_term: look.row.term,
             seen_beat: look.row.beat,
             right: ClaimRight::Tables,
+            word: None,
+            known: look.row.version,
         };
         let won = database.take_over(&claim).await.expect("it answers");
         let TakeOver::Won(taken) = won else {

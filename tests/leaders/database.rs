@@ -302,6 +302,11 @@ impl Leadership for Row {
             .await
     }
 
+    async fn end_loss(&self, term: Term, run: RunId) -> Result<bool, StoreError> {
+        self.write(move |row| async move { row.end_loss(term, run).await })
+            .await
+    }
+
     async fn release(
         &self,
         term: Term,

@@ -19,6 +19,7 @@ mod logs;
 mod outage;
 mod patience;
 mod prometheus;
+mod promotion;
 mod proxied;
 mod proxied_tls;
 mod reload;

@@ -150,6 +150,8 @@ fn claim(who: &Identity, row: &LeadershipRow) -> Claim {
         seen_term: row.term,
         seen_beat: row.beat,
         right: ClaimRight::Tables,
+        word: None,
+        known: row.version,
     }
 }
 
@@ -193,6 +195,7 @@ async fn the_first_process_takes_the_term_at_once(world: World) {
         public_url: "http://a".to_owned(),
         secret: MemberSecret::new("of a"),
         since: at(7),
+        after_loss: None,
         version: guard.version,
     };
     assert_eq!(row, expected);
@@ -473,6 +476,7 @@ async fn a_take_over_names_the_fleet_that_it_found(world: World) {
     let TakeOver::Won(Taken {
         guard,
         fleet: Some(fleet),
+        after_loss: None,
     }) = won
     else {
         panic!("{won:?}");
@@ -641,7 +645,12 @@ async fn a_take_over_in_doubt_is_settled_by_the_row() {
         term: row.term,
         version: row.version,
     };
-    assert_eq!(won, TakeOver::Won(Taken { guard, fleet: None }));
+    let taken = Taken {
+        guard,
+        fleet: None,
+        after_loss: None,
+    };
+    assert_eq!(won, TakeOver::Won(taken));
     // It was carried out once.
     let Origin { timeline, .. } = found(&leadership).await.origin;
     assert_eq!(row.term.get(), (i64::from(timeline.get()) << 32) + 1);

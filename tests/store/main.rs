@@ -3,6 +3,7 @@
 mod access;
 mod conformance;
 mod histories;
+mod hosts;
 mod leadership;
 mod load;
 mod migrations;

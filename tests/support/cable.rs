@@ -75,6 +75,10 @@ impl Leadership for Cable {
         self.pass()?.forget(term, run, member).await
     }
 
+    async fn end_loss(&self, term: Term, run: RunId) -> Result<bool, StoreError> {
+        self.pass()?.end_loss(term, run).await
+    }
+
     async fn release(
         &self,
         term: Term,

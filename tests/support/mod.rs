@@ -19,5 +19,6 @@ pub mod fleets;
 pub mod postgres;
 pub mod process;
 pub mod proxy;
+pub mod standby;
 pub mod stores;
 pub mod worker;

@@ -24,7 +24,7 @@ const MISSING: &str = "no PostgreSQL server to test with: install the server's b
 
 /// A user other than root: PostgreSQL refuses to run as root.
 #[derive(Debug, Clone, Copy)]
-struct User {
+pub(super) struct User {
     uid: u32,
     gid: u32,
 }
@@ -32,11 +32,11 @@ struct User {
 /// A server on loopback, in a directory of its own.
 #[derive(Debug)]
 pub struct Server {
-    programs: PathBuf,
-    user: Option<User>,
+    pub(super) programs: PathBuf,
+    pub(super) user: Option<User>,
     directory: PathBuf,
-    port: u16,
-    options: String,
+    pub(super) port: u16,
+    pub(super) options: String,
     /// Its standard input is the pipe whose closing ends the server.
     _keeper: Child,
 }
@@ -52,16 +52,9 @@ impl Server {
     /// extra options for `postgres`.
     pub fn start(files: &[(&str, String)], options: &str) -> Self {
         let programs = programs().unwrap_or_else(|| panic!("{MISSING}"));
-        let user = rustix::process::geteuid()
-            .is_root()
-            .then(|| user_of("postgres").or_else(|| user_of("nobody")))
-            .map(|user| user.expect("neither `postgres` nor `nobody` is a user here"));
+        let user = other_user();
         let template = template(&programs, user);
-        let directory = tempfile::Builder::new()
-            .prefix("test-postgres-")
-            .tempdir()
-            .expect("a temporary directory")
-            .keep();
+        let directory = own_directory();
         let data = directory.join("data");
         copy_tree(&template, &data).expect("a copy of the template");
         for (name, content) in files {
@@ -70,6 +63,16 @@ impl Server {
             fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("its mode");
         }
         own_tree(&directory, user).expect("the server's own directory");
+        Self::begin(programs, user, directory, options)
+    }
+
+    /// Starts the server on what is in its directory.
+    pub(super) fn begin(
+        programs: PathBuf,
+        user: Option<User>,
+        directory: PathBuf,
+        options: &str,
+    ) -> Self {
         let keeper = command(Path::new("sh"), user)
             .args(["-c", KEEPER, "keeper"])
             .arg(programs.join("pg_ctl"))
@@ -137,7 +140,7 @@ impl Server {
     }
 
     /// Waits until it is done; `pg_ctl` knows how.
-    fn pg_ctl(&self, arguments: &[&str]) -> Result<(), String> {
+    pub(super) fn pg_ctl(&self, arguments: &[&str]) -> Result<(), String> {
         let output = command(&self.programs.join("pg_ctl"), self.user)
             .arg("-D")
             .arg(self.directory.join("data"))
@@ -153,7 +156,7 @@ impl Server {
         }
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         fs::read_to_string(self.directory.join("log")).unwrap_or_default()
     }
 }
@@ -164,6 +167,22 @@ const KEEPER: &str = r#"
     "$1" -D "$2/data" -w -m immediate stop
     rm -rf "$2"
 "#;
+
+/// A user other than root, if this process is root's.
+fn other_user() -> Option<User> {
+    rustix::process::geteuid()
+        .is_root()
+        .then(|| user_of("postgres").or_else(|| user_of("nobody")))
+        .map(|user| user.expect("neither `postgres` nor `nobody` is a user here"))
+}
+
+pub(super) fn own_directory() -> PathBuf {
+    tempfile::Builder::new()
+        .prefix("test-postgres-")
+        .tempdir()
+        .expect("a temporary directory")
+        .keep()
+}
 
 /// An empty database for one test.
 #[derive(Debug)]
@@ -194,6 +213,11 @@ impl Database {
             .await
             .expect("a database of our own");
         Self { admin, name }
+    }
+
+    /// Its name on the server.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 
     /// Its URL.
@@ -293,7 +317,7 @@ fn user_of(name: &str) -> Option<User> {
     })
 }
 
-fn command(program: &Path, user: Option<User>) -> Command {
+pub(super) fn command(program: &Path, user: Option<User>) -> Command {
     let mut command = Command::new(program);
     command.env("LC_ALL", "C").current_dir("/");
     if let Some(user) = user {
@@ -365,7 +389,7 @@ fn copy_tree(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn own_tree(path: &Path, user: Option<User>) -> io::Result<()> {
+pub(super) fn own_tree(path: &Path, user: Option<User>) -> io::Result<()> {
     let Some(user) = user else { return Ok(()) };
     chown(path, Some(user.uid), Some(user.gid))?;
     if path.is_dir() {

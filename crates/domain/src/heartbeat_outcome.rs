@@ -22,7 +22,7 @@ use super::ids::{AssignmentVersion, Term};
 use super::instance::InstanceStatus;
 use super::leadership::Proof;
 use super::lease::{Grant, WorkerSet, told};
-use super::queries::{ChangesSince, Resync, SetUpdate, WorkerUpdate};
+use super::queries::{ChangesSince, Resync, SetUpdate, SurvivingSet, WorkerUpdate};
 
 /// What is to be asked before a heartbeat can be answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,12 @@ pub enum Question {
     /// Nothing, but the answer confirms the worker's own set to a worker that runs less than it, or
     /// says that its instance has failed.
     Confirmation,
+    /// After a loss: which of the streams that the worker runs are its instance's.
+    Surviving(SurvivingSet),
+    /// After a loss: nothing. The worker runs the set of its instance.
+    Kept,
+    /// After a loss: nothing. What the worker runs is not known.
+    Frozen,
 }
 
 impl Question {
@@ -84,11 +90,35 @@ impl Question {
         })
     }
 
+    /// Of a heartbeat while no stream is started after a loss (`leadership/loss`). Whatever version it names,
+    /// that version may be of the history that was lost.
+    pub fn after_loss(heartbeat: &Heartbeat, standing: &Standing) -> Self {
+        if heartbeat.version.is_none() && !standing.leased {
+            // A classic worker holds no lease, and is told nothing by heartbeats.
+            return Self::None;
+        }
+        let Some(reported) = &heartbeat.streams else {
+            return Self::Frozen;
+        };
+        match &reported.running {
+            Some(running) => Self::Surviving(SurvivingSet {
+                id: heartbeat.id.clone(),
+                running: running.clone(),
+            }),
+            None if reported.digest == standing.digest => Self::Kept,
+            None => Self::Frozen,
+        }
+    }
+
     /// Whether the answer may make the worker start or stop something.
     pub fn needs_proof(&self) -> bool {
         match self {
-            Self::None => false,
-            Self::Changes(_) | Self::Again(_) | Self::Confirmation => true,
+            Self::None | Self::Frozen => false,
+            Self::Changes(_)
+            | Self::Again(_)
+            | Self::Confirmation
+            | Self::Surviving(_)
+            | Self::Kept => true,
         }
     }
 }
@@ -100,8 +130,10 @@ pub enum News {
     None,
     /// They are told, under a proof that was sent after the heartbeat came.
     Update(WorkerUpdate, Proof),
-    /// They could not be read, or not be proven, in time. The worker has this version.
+    /// They could not be read, or not be proven, in time, or may not be told. The worker has this version.
     Withheld(AssignmentVersion),
+    /// After a loss: the worker goes on with this set, or with its own, and keeps the version that it has.
+    Surviving(Option<WorkerUpdate>, AssignmentVersion, Proof),
 }
 
 /// What becomes of a heartbeat.
@@ -135,7 +167,12 @@ impl HeartbeatOutcome {
         // Another process may have registered since the lease was granted.
         let granted = match &news {
             News::Update(update, _) if update.standing.incarnation != standing.incarnation => None,
-            News::None | News::Update(..) | News::Withheld(_) => granted,
+            News::Surviving(Some(update), ..)
+                if update.standing.incarnation != standing.incarnation =>
+            {
+                None
+            }
+            News::None | News::Update(..) | News::Withheld(_) | News::Surviving(..) => granted,
         };
         let (standing, set, version, update) = match news {
             News::None => {
@@ -145,6 +182,13 @@ impl HeartbeatOutcome {
             News::Update(WorkerUpdate { standing, update }, _) => {
                 let version = standing.assignment_version;
                 (standing, WorkerSet::Current, version, update)
+            }
+            News::Surviving(update, known, _) => {
+                let (standing, update) = match update {
+                    Some(WorkerUpdate { standing, update }) => (standing, update),
+                    None => (standing, SetUpdate::UpToDate),
+                };
+                (standing, WorkerSet::Current, known, update)
             }
             News::Withheld(known) => (standing, WorkerSet::Outdated, known, SetUpdate::UpToDate),
         };

@@ -280,6 +280,12 @@ impl Ledger {
         }
     }
 
+    /// Goes on from another last epoch: a take-over moves the counter of epochs. No batch may be under way.
+    pub fn set_counter(&mut self, counter: Epoch) {
+        self.saved.set_counter(counter);
+        self.draft.set_counter(counter);
+    }
+
     /// Undoes a batch that is certainly not saved. No decision may have been made since it was
     /// taken, because it would rest on a fleet that never existed.
     pub fn undo(&mut self, batch: Batch) {

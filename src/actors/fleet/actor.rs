@@ -15,7 +15,7 @@ use crate::actors::alarm::Alarm;
 use crate::actors::archive::IncidentMemory;
 use crate::actors::db_breaker::StoreAccess;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
-use crate::actors::leadership::Prover;
+use crate::actors::leadership::{Held, Prover};
 use crate::actors::refusal::Refusal;
 use crate::actors::registry::Registry;
 use crate::actors::store_calls::StoreOp;
@@ -89,6 +89,9 @@ pub struct FleetActor {
     pub(super) awaiting_settlement: Vec<Box<dyn PendingCommand>>,
     pub(super) draining: Vec<oneshot::Sender<()>>,
     pub(super) is_draining: bool,
+    /// Whether no transaction begins, because the term has to be taken anew; and who waits for that.
+    pub(super) is_held: bool,
+    pub(super) holders: Vec<oneshot::Sender<Held>>,
     /// Copies of the saved fleet that were asked for; the first one is under way.
     pub(super) copies: VecDeque<Copying>,
     /// Streams that were given back.
@@ -140,6 +143,8 @@ impl FleetActor {
             awaiting_settlement: Vec::new(),
             draining: Vec::new(),
             is_draining: false,
+            is_held: false,
+            holders: Vec::new(),
             copies: VecDeque::new(),
             returned: ReturnTimer::default(),
             suspected: TrialTimer::default(),
@@ -158,7 +163,7 @@ impl FleetActor {
         if !self.links.access.gate().writes().lets_through() {
             self.refuse_queued();
         }
-        while matches!(self.state, State::Idle) {
+        while matches!(self.state, State::Idle) && !self.is_held {
             let callers = self.decide_next();
             if callers.is_empty() {
                 break;
@@ -176,6 +181,7 @@ impl FleetActor {
         self.arm_continuing(ctx);
         self.arm_filling(ctx);
         self.arm_planned(ctx);
+        self.tell_holders();
         if matches!(self.state, State::Idle | State::Ended) && self.queue.len() == 0 {
             self.draining.drain(..).for_each(|waiter| {
                 let _ = waiter.send(());

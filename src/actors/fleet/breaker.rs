@@ -79,7 +79,7 @@ impl FleetActor {
     }
 
     pub(super) fn settle_again(&mut self, ctx: &mut Context<Self>) {
-        if !matches!(self.state, State::InDoubt { .. }) || self.is_settling {
+        if !matches!(self.state, State::InDoubt { .. }) || self.is_settling || self.is_held {
             return;
         }
         if self.links.access.gate().writes().lets_through() {

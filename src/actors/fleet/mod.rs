@@ -17,7 +17,8 @@
 //! caller of a command is answered only after the save. The registry shows it before that, and then [`Committed`]
 //! announces it to every listener. If
 //! another orchestrator has taken the term, or the store has moved without us, the process ends:
-//! what it believes is worth nothing any more, and the next start loads the truth.
+//! what it believes is worth nothing any more, and the next start loads the truth. While the leader takes a new
+//! term on a promoted database, no transaction begins (`holding.rs`).
 
 mod actor;
 mod breaker;
@@ -26,6 +27,7 @@ mod committed;
 mod continuing;
 mod copying;
 mod filling;
+mod holding;
 mod pairing;
 mod planning;
 mod publishing;

@@ -31,7 +31,7 @@ use crate::domain::leadership::{
     LeadershipLimits, LeadershipRow, NodeName, Role, RowState, SteadyTime, TakeOverCause,
     WatchDecision,
 };
-use crate::store::{Guard, Leadership, Look, Store, StoreError, TakeOver, TakenFleet};
+use crate::store::{Guard, Leadership, Look, Store, StoreError, TakeOver, Taken};
 
 /// A process that wants to lead.
 #[derive(Debug)]
@@ -194,6 +194,7 @@ impl<'a> Candidate<'a> {
         self.view.saw(look.row.clone());
         self.neighbourhood.saw(&look, self.view);
         self.candidacy = self.neighbourhood.candidacy();
+        self.watch.on_timeline(look.origin.timeline);
         let decision = self.watch.look(&look.row, asked, answered, self.candidacy);
         self.note_silence(&look, answered);
         if decision == WatchDecision::Wait {
@@ -268,7 +269,12 @@ impl<'a> Candidate<'a> {
                     term: row.term,
                     version: row.version,
                 };
-                Ok(Some(self.won(guard, None, claimed)))
+                let taken = Taken {
+                    guard,
+                    fleet: None,
+                    after_loss: row.after_loss,
+                };
+                Ok(Some(self.won(taken, claimed)))
             }
             WatchDecision::TakeOver { term, beat, cause } => {
                 let claim = self.claim(term, beat, cause);
@@ -283,7 +289,7 @@ impl<'a> Candidate<'a> {
                     Ok(TakeOver::Won(taken)) => {
                         let term = taken.guard.term.get();
                         info!(term, cause:? = cause; "taking over: {}", cause.reason());
-                        Ok(Some(self.won(taken.guard, taken.fleet, claimed)))
+                        Ok(Some(self.won(taken, claimed)))
                     }
                     Ok(TakeOver::Lost(row)) => {
                         let node = row.node.as_str();
@@ -303,7 +309,12 @@ impl<'a> Candidate<'a> {
         }
     }
 
-    fn won(&mut self, guard: Guard, taken: Option<TakenFleet>, claimed: Claimed) -> Won {
+    fn won(&mut self, taken: Taken, claimed: Claimed) -> Won {
+        let Taken {
+            guard,
+            fleet,
+            after_loss,
+        } = taken;
         let me = self.view.me();
         self.view.saw(LeadershipRow {
             term: guard.term,
@@ -316,6 +327,7 @@ impl<'a> Candidate<'a> {
             public_url: me.public_url.clone(),
             secret: self.view.secret(),
             since: self.view.clock().wall(),
+            after_loss,
             version: guard.version,
         });
         self.view.took_over(claimed.cause, claimed.sent);
@@ -324,7 +336,9 @@ impl<'a> Candidate<'a> {
             guard,
             sent: claimed.sent,
             may_be_doubled: claimed.may_be_doubled,
-            prepared: ahead.win(taken),
+            after_loss,
+            // After a loss the take-over has moved the versions of the instances.
+            prepared: ahead.win(fleet.filter(|_| after_loss.is_none())),
         }
     }
 
@@ -349,6 +363,8 @@ impl<'a> Candidate<'a> {
                 | TakeOverCause::OwnRow
                 | TakeOverCause::OwnRowSilent => ClaimRight::Tables,
             },
+            word: None,
+            known: self.view.highest_version(),
         }
     }
 

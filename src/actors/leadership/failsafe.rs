@@ -70,7 +70,6 @@ enum NoFailsafe {
 /// The proof of a term while renewals fail.
 #[derive(Debug)]
 pub(super) struct Failsafe {
-    pub(super) term: Term,
     pub(super) limits: LeadershipLimits,
     pub(super) prover: Prover,
     pub(super) view: ClusterView,
@@ -187,7 +186,7 @@ impl Failsafe {
             return Vec::new();
         };
         let question = FailsafeQuestion {
-            term: self.term,
+            term: self.prover.term(),
             node: self.view.me().node.clone(),
             run: self.view.me().run,
         };

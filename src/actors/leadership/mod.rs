@@ -18,17 +18,20 @@
 //!
 //! Failures: a renewal that fails or takes too long leaves the newest proof where it is, so leases
 //! shrink and answers are withheld, unless each orchestrator that may take over confirms that this one
-//! leads (`failsafe`, `confirming`); one that finds another term ends the process.
+//! leads (`failsafe`, `confirming`); one that finds another term ends the process. One that finds a promoted
+//! database proves nothing, and leads to a new term there (`promoted`).
 
 mod ahead;
 mod calls;
 mod candidacy;
 mod confirming;
 mod failsafe;
+mod holding;
 mod neighbourhood;
 mod notices;
 mod office;
 mod orders;
+mod promoted;
 mod prover;
 mod renewals;
 mod surroundings;
@@ -38,9 +41,11 @@ pub use ahead::Prepared;
 pub use calls::FailsafeCalls;
 pub use candidacy::Candidate;
 pub use notices::{Notices, TooManyNotices};
+pub(super) use holding::Holding;
+pub use holding::{Held, Hold, Resume};
 pub use office::Office;
 pub(super) use office::Seat;
 pub use orders::{ForgetError, StepDownError, StepDownTo};
 pub use prover::{NotProven, Prover};
-pub use surroundings::{CandidacyError, Surroundings, Won};
+pub use surroundings::{CandidacyError, Neighbours, Surroundings, Won};
 pub use view::{Barred, Cluster, ClusterView, FailsafeSpan, Identity, MemberFacts, TookOver};

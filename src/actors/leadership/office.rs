@@ -8,17 +8,19 @@ use log::{info, warn};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use super::calls::FailsafeCalls;
+use super::holding::Holding;
 use super::neighbourhood::away_after;
 use super::orders::{ForgetError, Orders, StepDownTo};
 use super::prover::Prover;
 use super::renewals::{Renewals, renew};
+use super::surroundings::Neighbours;
 use super::view::{ClusterView, Identity};
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Anchor, LeadershipLimits, MemberRow, MemberSecret, NodeName, ProofClock, Role, RunId,
+    Anchor, LeadershipLimits, MemberRow, MemberSecret, NodeName, ProofClock, Role, RunId, StartFreeze,
     SteadyTime, StepDownRefusal,
 };
 use crate::store::{Leadership, Release};
@@ -35,6 +37,7 @@ pub struct Office {
     anchor: SteadyTime,
     view: ClusterView,
     calls: Option<Rc<dyn FailsafeCalls>>,
+    neighbours: Option<Arc<dyn Neighbours>>,
 }
 
 impl Office {
@@ -54,6 +57,7 @@ impl Office {
             anchor,
             view,
             calls: None,
+            neighbours: None,
         }
     }
 
@@ -62,6 +66,15 @@ impl Office {
     pub fn asking(self, calls: Rc<dyn FailsafeCalls>) -> Self {
         Self {
             calls: Some(calls),
+            ..self
+        }
+    }
+
+    /// The same, with a way to ask the other orchestrators what they know.
+    #[must_use]
+    pub fn among(self, neighbours: Arc<dyn Neighbours>) -> Self {
+        Self {
+            neighbours: Some(neighbours),
             ..self
         }
     }
@@ -75,6 +88,7 @@ impl Office {
             anchor: SteadyTime::default(),
             view,
             calls: None,
+            neighbours: None,
         }
     }
 
@@ -129,6 +143,8 @@ impl Office {
         prover: Prover,
         alerts: Alerts,
         fatal: FatalSender,
+        holding: Holding,
+        freeze: StartFreeze,
     ) -> Option<Seat> {
         let row = self.row.clone()?;
         let limit = self.limits.statement_limit;
@@ -142,9 +158,11 @@ impl Office {
         );
         let renewals = Renewals {
             row: row.clone(),
-            term: self.term,
             limits: self.limits,
-            prover,
+            prover: prover.clone(),
+            neighbours: self.neighbours.clone(),
+            holding,
+            freeze,
             clock: self.view.clock().clone(),
             view: self.view.clone(),
             alerts,
@@ -153,7 +171,7 @@ impl Office {
         };
         Some(Seat {
             row,
-            term: self.term,
+            prover,
             run: self.view.me().run,
             limit,
             orders,
@@ -166,7 +184,7 @@ impl Office {
 #[derive(Debug, Clone)]
 pub(in crate::actors) struct Seat {
     row: Arc<dyn Leadership>,
-    term: Term,
+    prover: Prover,
     run: RunId,
     limit: Duration,
     orders: Orders,
@@ -205,7 +223,8 @@ impl Seat {
         self.renewing.abort();
         let ordered = self.orders.successor();
         let successor = ordered.as_ref().or(heir);
-        let released = self.row.release(self.term, self.run, successor);
+        let term = self.prover.term();
+        let released = self.row.release(term, self.run, successor);
         match tokio::time::timeout(self.limit, released).await {
             Ok(Ok(Release::Released { .. })) => {
                 info!("gave up the leadership of this database");

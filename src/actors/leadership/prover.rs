@@ -1,7 +1,7 @@
 //! The newest proof, and the answers that wait for a newer one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -24,7 +24,7 @@ pub struct Prover {
 #[derive(Debug)]
 struct Shared {
     clock: Clock,
-    term: Term,
+    term: AtomicI64,
     limits: LeadershipLimits,
     proofs: watch::Sender<ProofClock>,
     /// An answer waits for a newer proof.
@@ -49,7 +49,7 @@ impl Prover {
         Self {
             shared: Arc::new(Shared {
                 clock,
-                term,
+                term: AtomicI64::new(term.get()),
                 limits,
                 proofs: watch::Sender::new(proofs),
                 wanted: Notify::new(),
@@ -60,7 +60,14 @@ impl Prover {
 
     /// Returns the term that is proven.
     pub fn term(&self) -> Term {
-        self.shared.term
+        Term::new(self.shared.term.load(Ordering::Acquire))
+    }
+
+    /// This process has taken another term, with a take-over that was sent at that moment.
+    pub(super) fn takes(&self, term: Term, sent: SteadyTime) {
+        self.shared.term.store(term.get(), Ordering::Release);
+        self.shared.is_overtaken.store(false, Ordering::Release);
+        self.confirm(sent);
     }
 
     /// Returns the moment at which a request comes, or a proof is sent.
@@ -132,7 +139,7 @@ impl Prover {
     /// A worker or another orchestrator has heard of this term. If it is a higher one, another process has taken over, and being
     /// alone proves nothing any more; what the database proves stays proven.
     pub(in crate::actors) fn hear_of(&self, term: Term) {
-        if term > self.shared.term {
+        if term > self.term() {
             self.shared.is_overtaken.store(true, Ordering::Release);
             self.set_alone_until(None);
         }

@@ -25,17 +25,20 @@ use tokio::sync::mpsc;
 
 use super::calls::FailsafeCalls;
 use super::failsafe::{Failsafe, Known, PAUSE_AFTER_FAILURE};
+use super::holding::Holding;
 use super::neighbourhood::{LOOKS_A_BEAT, away_after};
 use super::orders::Forget;
 use super::prover::Prover;
+use super::surroundings::Neighbours;
 use super::view::ClusterView;
 use crate::actors::alerts::Alerts;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::clock::Clock;
+use crate::domain::alert::{AlertKind, DATABASE};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
     Admission, AdmissionStep, LeaderFacts, LeadershipLimits, MemberConcerns, MemberRow,
-    MemberWatch, SteadyTime,
+    MemberWatch, REPLICATION_LOOK, ReplicationConcern, StartFreeze, SteadyTime, is_promoted,
 };
 use crate::store::{Leadership, Renewal, StoreError};
 
@@ -43,7 +46,6 @@ use crate::store::{Leadership, Renewal, StoreError};
 #[derive(Debug)]
 pub(in crate::actors) struct Renewals {
     pub(in crate::actors) row: Arc<dyn Leadership>,
-    pub(in crate::actors) term: Term,
     pub(in crate::actors) limits: LeadershipLimits,
     pub(in crate::actors) prover: Prover,
     pub(in crate::actors) view: ClusterView,
@@ -52,6 +54,10 @@ pub(in crate::actors) struct Renewals {
     pub(in crate::actors) fatal: FatalSender,
     /// The way to the other orchestrators; none: none of them is asked.
     pub(super) calls: Option<Rc<dyn FailsafeCalls>>,
+    /// How the other orchestrators are asked; none: they cannot be.
+    pub(in crate::actors) neighbours: Option<Arc<dyn Neighbours>>,
+    pub(in crate::actors) holding: Holding,
+    pub(in crate::actors) freeze: StartFreeze,
 }
 
 /// Renews until another process leads, and carries out orders between two renewals.
@@ -70,7 +76,6 @@ pub(super) async fn renew(renewals: Renewals, mut orders: mpsc::Receiver<Forget>
         are_members_known: false,
         last_renewal: renewals.prover.moment(),
         failsafe: Failsafe {
-            term: renewals.term,
             limits: renewals.limits,
             prover: renewals.prover.clone(),
             view: renewals.view.clone(),
@@ -81,6 +86,9 @@ pub(super) async fn renew(renewals: Renewals, mut orders: mpsc::Receiver<Forget>
         },
         system: None,
         until_members: 0,
+        replication: ReplicationConcern::default(),
+        replication_seen: None,
+        is_after_loss: renewals.freeze != StartFreeze::NONE,
     };
     loop {
         let pause = match renewals.renew_once(&mut state).await {
@@ -102,11 +110,11 @@ pub(super) async fn renew(renewals: Renewals, mut orders: mpsc::Receiver<Forget>
     }
 }
 
-struct State {
-    admission: Admission,
+pub(super) struct State {
+    pub(super) admission: Admission,
     members: MemberWatch,
     concerns: MemberConcerns,
-    are_members_known: bool,
+    pub(super) are_members_known: bool,
     /// When the newest renewal that was answered was sent.
     last_renewal: SteadyTime,
     failsafe: Failsafe,
@@ -114,6 +122,11 @@ struct State {
     system: Option<i64>,
     /// Renewals until the members are read again.
     until_members: u32,
+    replication: ReplicationConcern,
+    /// Whether the row still has the mark of a loss.
+    is_after_loss: bool,
+    /// When the primary was last asked for its standbys.
+    replication_seen: Option<Duration>,
 }
 
 impl State {
@@ -126,7 +139,7 @@ impl State {
     }
 }
 
-enum Outcome {
+pub(super) enum Outcome {
     Renewed,
     Failed,
     Deposed,
@@ -136,7 +149,8 @@ impl Renewals {
     async fn renew_once(&self, state: &mut State) -> Outcome {
         let sent = self.prover.moment();
         let run = self.view.me().run;
-        let call = self.row.renew(self.term, run);
+        let term = self.prover.term();
+        let call = self.row.renew(term, run);
         let call = tokio::time::timeout(self.limits.statement_limit, call);
         let renewed = if state.failsafe.is_silent {
             let known = state.known();
@@ -160,6 +174,15 @@ impl Renewals {
                 self.fatal.send(Fatal::OtherDatabase);
                 Outcome::Deposed
             }
+            Ok(Renewal::Proven { origin, .. }) if is_promoted(term, origin.timeline) => {
+                self.prover.set_alone_until(None);
+                let outcome = self.promoted(state).await;
+                if matches!(outcome, Outcome::Failed) {
+                    let reason = "the database was promoted, and no term is taken there yet";
+                    self.failed(state, sent, &StoreError::Unavailable(reason.to_owned()));
+                }
+                outcome
+            }
             Ok(Renewal::Proven { origin, .. }) => {
                 state.system = Some(origin.system);
                 state.last_renewal = sent;
@@ -167,12 +190,13 @@ impl Renewals {
                 self.view
                     .change(|known| known.timeline = Some(origin.timeline));
                 state.failsafe.renewed();
+                self.end_loss(state).await;
                 self.look_after_members(state).await;
                 Outcome::Renewed
             }
             Ok(Renewal::Deposed(row)) => {
                 let error = StoreError::Deposed {
-                    ours: self.term,
+                    ours: term,
                     current: row.term,
                 };
                 error!(error:%, node = row.node.as_str(); "{error}");
@@ -217,7 +241,9 @@ impl Renewals {
                     node.clone(),
                 ),
             };
-            let write = self.row.admit(self.term, self.view.me().run, &step);
+            let write = self
+                .row
+                .admit(self.prover.term(), self.view.me().run, &step);
             let written = tokio::time::timeout(self.limits.statement_limit, write).await;
             if let Ok(Ok(true)) = written {
                 info!(node = node.as_str(); "the orchestrator `{node}` {what}");
@@ -236,13 +262,47 @@ impl Renewals {
             self.alerts.update(news);
         }
         self.view.change(|known| known.members = seen);
+        self.look_at_replication(state, now).await;
+    }
+
+    /// Removes the mark of a loss once streams may start again.
+    async fn end_loss(&self, state: &mut State) {
+        if !state.is_after_loss || self.freeze.left(self.clock.now()).is_some() {
+            return;
+        }
+        let end = self.row.end_loss(self.prover.term(), self.view.me().run);
+        let ended = tokio::time::timeout(self.limits.statement_limit, end).await;
+        if let Ok(Ok(true)) = ended {
+            state.is_after_loss = false;
+            info!("all leases from before the loss are over: streams start again");
+            self.alerts.clear(AlertKind::DatabaseWentBack, DATABASE);
+        }
+    }
+
+    /// Asks the primary for its standbys once in a while.
+    async fn look_at_replication(&self, state: &mut State, now: Duration) {
+        let seen = state.replication_seen;
+        if seen.is_some_and(|seen| now.saturating_sub(seen) < REPLICATION_LOOK) {
+            return;
+        }
+        let read = self.row.replication();
+        let Ok(Ok(found)) = tokio::time::timeout(self.limits.statement_limit, read).await else {
+            return;
+        };
+        state.replication_seen = Some(now);
+        self.view.change(|known| known.replication = Some(found));
+        if let Some(news) = state.replication.judge(found) {
+            self.alerts.update(news);
+        }
     }
 
     /// Deletes the row of a member. It stays in the set of those that may take over for as long as a
     /// dismissed one, because it may have sent a claim before.
     async fn forget(&self, state: &mut State, order: Forget) {
         let Forget { member, reply } = order;
-        let write = self.row.forget(self.term, self.view.me().run, &member);
+        let write = self
+            .row
+            .forget(self.prover.term(), self.view.me().run, &member);
         let written = tokio::time::timeout(self.limits.statement_limit, write).await;
         let written = written.unwrap_or_else(|_| {
             Err(StoreError::InDoubt(

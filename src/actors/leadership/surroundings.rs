@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use super::ahead::Prepared;
+use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{AddressAnswer, RunId, SteadyTime};
 use crate::store::{Guard, StoreError};
 
@@ -16,6 +17,17 @@ pub trait Surroundings: fmt::Debug {
     /// Asks which process listens at an address, for at most `limit`.
     fn ask(&self, address: String, limit: Duration)
     -> Pin<Box<dyn Future<Output = AddressAnswer>>>;
+}
+
+/// The other orchestrators, for a leader that has to know what they know.
+pub trait Neighbours: fmt::Debug + Send + Sync {
+    /// Asks the orchestrator at an address for the highest term that it knows, for at most `limit`; `None` if
+    /// it does not answer.
+    fn highest_term(
+        &self,
+        address: String,
+        limit: Duration,
+    ) -> Pin<Box<dyn Future<Output = Option<Term>>>>;
 }
 
 /// Why a candidate gives up.
@@ -47,6 +59,8 @@ pub struct Won {
     pub sent: SteadyTime,
     /// Whether the leader before may live and be sure of its term.
     pub may_be_doubled: bool,
+    /// If the term starts after a loss: the highest version that was known before, 0 for none.
+    pub after_loss: Option<Version>,
     /// What was read ahead.
     pub prepared: Prepared,
 }

@@ -1,7 +1,7 @@
 //! What this process knows of the leader and the members: shown by `GET /leader` and `GET /cluster`.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::notices::Notices;
 use crate::clock::Clock;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
-    FailsafeRecord, JudgingSettings, LeadershipRow, MemberSecret, NodeName, Role, RunId,
+    FailsafeRecord, JudgingSettings, LeadershipRow, MemberSecret, NodeName, Replication, Role, RunId,
     SchemaVersion, SeenMember, SteadyTime, TakeOverCause, WalTimeline,
 };
 use crate::domain::time::WallTime;
@@ -103,6 +103,8 @@ pub struct Cluster {
     pub members: Vec<SeenMember>,
     /// The timeline of the database's write-ahead log; PostgreSQL counts its promotions with it.
     pub timeline: Option<WalTimeline>,
+    /// What the primary says of its standbys, as the leader saw it last.
+    pub replication: Option<Replication>,
     /// Since when and until when this process leads without its database, if it does.
     pub failsafe: Option<FailsafeSpan>,
     /// Whether this standby sees that no orchestrator leads.
@@ -137,6 +139,8 @@ pub struct ClusterView {
     claimed: Arc<RwLock<Option<Claimed>>>,
     /// What this process tells a leader that does not reach the database.
     pub(super) record: Arc<RwLock<FailsafeRecord>>,
+    /// The highest term and version that were seen. A promoted database may have lower ones.
+    highest: Arc<(AtomicI64, AtomicI64)>,
     /// The reason of the newest order to take over.
     order: Arc<watch::Sender<Option<String>>>,
     /// When the database last answered, as the age of the clock in milliseconds plus 1; 0 for never.
@@ -160,6 +164,7 @@ impl ClusterView {
                 leader: None,
                 members: Vec::new(),
                 timeline: None,
+                replication: None,
                 failsafe: None,
                 no_leader: false,
                 barred: None,
@@ -167,6 +172,7 @@ impl ClusterView {
             })),
             claimed: Arc::default(),
             record: Arc::default(),
+            highest: Arc::default(),
             order: Arc::new(watch::Sender::new(None)),
             database_heard: Arc::default(),
             news: Arc::new(watch::Sender::new(0)),
@@ -330,6 +336,9 @@ impl ClusterView {
     /// Notes that the leadership row was read.
     pub fn saw(&self, row: LeadershipRow) {
         self.database_answered();
+        let (term, version) = &*self.highest;
+        term.fetch_max(row.term.get(), Ordering::Relaxed);
+        version.fetch_max(row.version.get(), Ordering::Relaxed);
         let now = self.clock.since_made();
         let mut is_news = false;
         self.change(|known| {
@@ -344,6 +353,17 @@ impl ClusterView {
         if is_news {
             self.announce();
         }
+    }
+
+    /// The highest term that was seen; none before the first look.
+    pub fn highest_term(&self) -> Option<Term> {
+        let seen = self.highest.0.load(Ordering::Relaxed);
+        (seen > 0).then(|| Term::new(seen))
+    }
+
+    /// The highest version that was seen.
+    pub(super) fn highest_version(&self) -> Version {
+        Version::new(self.highest.1.load(Ordering::Relaxed))
     }
 
     /// Notes that the database answered.

@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use crate::domain::certificate::Expiry;
 use crate::domain::commands::{Command, DryRun};
 use crate::domain::ids::Version;
-use crate::domain::leadership::{MemberRow, NodeName, forgettable};
+use crate::domain::leadership::{MemberRow, NodeName, StartFreeze, forgettable};
 use crate::domain::queries::Query;
 use crate::domain::settings::{HealthLimits, PlannedSettings, WorkerLimits};
 use crate::logging;
@@ -78,6 +78,7 @@ pub struct Orchestrator {
     pub(in crate::actors) prover: Prover,
     pub(in crate::actors) cluster: ClusterView,
     pub(in crate::actors) seat: Option<Seat>,
+    pub(in crate::actors) freeze: StartFreeze,
 }
 
 /// Asks an actor. Without an answer, the system is ending.
@@ -163,6 +164,12 @@ impl Orchestrator {
     /// Who leads, and who else is there.
     pub fn cluster(&self) -> &ClusterView {
         &self.cluster
+    }
+
+    /// For how much longer no stream is started, because the database lost changes; `None`: streams are
+    /// started.
+    pub fn frozen_for(&self) -> Option<Duration> {
+        self.freeze.left(self.clock.now())
     }
 
     /// The entries of the instances.

@@ -57,13 +57,22 @@ impl Orchestrator {
         self.agree_lease(&entry, heartbeat.incarnation).await;
         let now = self.clock.now();
         let lease_runs = entry.granted_until().is_some_and(|until| now < until);
+        let is_frozen = self.frozen_for().is_some();
         let heartbeat = Arc::new(heartbeat);
-        let pulse = pulse(&entry, heartbeat.clone()).await;
+        let pulse = if is_frozen {
+            pulse(&entry, Arc::new(without_set(&heartbeat))).await
+        } else {
+            pulse(&entry, heartbeat.clone()).await
+        };
         self.telemetry.count_heartbeat(BeatResult::Accepted, 1);
         let standing = entry.standing();
         let tells_again = pulse.tells_again;
         let term = self.prover.term();
-        let question = Question::of(&heartbeat, &standing, tells_again, term, lease_runs);
+        let question = if is_frozen {
+            Question::after_loss(&heartbeat, &standing)
+        } else {
+            Question::of(&heartbeat, &standing, tells_again, term, lease_runs)
+        };
         let known = heartbeat.version.unwrap_or(standing.assignment_version);
         let news = self.news(question, known, came).await;
         Ok(HeartbeatOutcome::new(
@@ -127,17 +136,34 @@ impl Orchestrator {
     /// Returns the changes in the answer to a heartbeat that came at `came`. The worker has the version
     /// `known`.
     async fn news(&self, question: Question, known: AssignmentVersion, came: SteadyTime) -> News {
+        if question == Question::Frozen {
+            return News::Withheld(known);
+        }
         if !question.needs_proof() {
             return News::None;
         }
         let proof = self.prover.after(came).await;
         match (question, proof) {
             (Question::None, _) | (Question::Confirmation, Ok(_)) => News::None,
+            (Question::Kept, Ok(proof)) => News::Surviving(None, known, proof),
+            (Question::Surviving(set), Ok(proof)) => {
+                let update = self.learn(set).await;
+                update.map_or(News::Withheld(known), |update| {
+                    News::Surviving(Some(update), known, proof)
+                })
+            }
+            (Question::Frozen, _) => News::Withheld(known),
             (Question::Again(_), Err(_)) => {
                 self.telemetry.answers_withheld.inc();
                 News::None
             }
-            (Question::Changes(_) | Question::Confirmation, Err(_)) => {
+            (
+                Question::Changes(_)
+                | Question::Confirmation
+                | Question::Surviving(_)
+                | Question::Kept,
+                Err(_),
+            ) => {
                 self.telemetry.answers_withheld.inc();
                 News::Withheld(known)
             }
@@ -228,6 +254,15 @@ impl Orchestrator {
             given,
             current,
         })
+    }
+}
+
+/// After a loss the set that a worker reports is not judged: it may be of the history that was lost.
+fn without_set(heartbeat: &Heartbeat) -> Heartbeat {
+    Heartbeat {
+        version: None,
+        streams: None,
+        ..heartbeat.clone()
     }
 }
 

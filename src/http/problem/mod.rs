@@ -9,6 +9,7 @@ mod access;
 mod kind;
 
 use std::fmt;
+use std::time::Duration;
 
 use actix_web::body::BoxBody;
 use actix_web::http::header::{self, HeaderValue};
@@ -273,6 +274,19 @@ impl Problem {
             "The database has not confirmed in time that this orchestrator leads, so it does not answer \
              this. Nothing is known to have changed; try again soon, at another orchestrator if there is \
              one. GET /leader says who leads.",
+        )
+    }
+
+    /// 503: no stream is started after a loss of the database.
+    pub(super) fn starts_nothing(left: Duration) -> Self {
+        let seconds = left.as_secs() + 1;
+        Self::new(
+            Kind::NotProven,
+            format!(
+                "The database lost changes that were acknowledged, or may have, so no stream is started for \
+                 another {seconds} s: until then every lease from before is over. Nothing has changed; repeat \
+                 this request. Heartbeats are answered as always."
+            ),
         )
     }
 

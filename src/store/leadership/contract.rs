@@ -6,8 +6,8 @@ use async_trait::async_trait;
 
 use crate::domain::ids::{Epoch, Term, Version};
 use crate::domain::leadership::{
-    AdmissionStep, Claim, FleetMoment, JudgingSettings, LeadershipRow, MemberRow, NodeName, RunId,
-    SchemaVersion, WalTimeline,
+    AdmissionStep, Claim, FleetMoment, JudgingSettings, LeadershipRow, MemberRow, NodeName,
+    Replication, RunId, SchemaVersion, WalTimeline,
 };
 use crate::domain::time::WallTime;
 use crate::store::error::StoreError;
@@ -80,6 +80,8 @@ pub struct Taken {
     /// What the take-over found and left; `None` if it was carried out before, and this call only found
     /// that it was.
     pub fleet: Option<TakenFleet>,
+    /// If the term starts after a loss: the highest version that was known before, 0 for none.
+    pub after_loss: Option<Version>,
 }
 
 /// The fleet at a take-over.
@@ -166,6 +168,14 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
     /// If the database cannot be reached.
     async fn members(&self) -> Result<Vec<MemberRow>, StoreError>;
 
+    /// Reads what the primary says of its standbys. A database of one process has none.
+    ///
+    /// # Errors
+    /// If the database cannot be reached.
+    async fn replication(&self) -> Result<Replication, StoreError> {
+        Ok(Replication::default())
+    }
+
     /// Writes, together with a renewal, that a member may or may not take over; returns whether the
     /// term held. The beat moves, so a claim that saw the row before fails.
     ///
@@ -181,6 +191,13 @@ pub trait Leadership: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// `InDoubt` if it may be deleted. Repeating is harmless.
     async fn forget(&self, term: Term, run: RunId, member: &MemberRow) -> Result<bool, StoreError>;
+
+    /// Removes the mark of a term that starts after a loss, together with a renewal; returns whether the term
+    /// held.
+    ///
+    /// # Errors
+    /// `InDoubt` if it may be removed. Repeating is harmless.
+    async fn end_loss(&self, term: Term, run: RunId) -> Result<bool, StoreError>;
 
     /// Releases the term, to `successor` or to any orchestrator.
     ///

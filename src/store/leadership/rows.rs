@@ -54,6 +54,8 @@ pub(in crate::store) struct LookFound {
     secret: String,
     #[diesel(sql_type = BigInt)]
     since: i64,
+    #[diesel(sql_type = Nullable<BigInt>)]
+    after_loss: Option<i64>,
     #[diesel(sql_type = BigInt)]
     version: i64,
     #[diesel(sql_type = Text)]
@@ -87,6 +89,7 @@ impl TryFrom<LookFound> for Look {
                 public_url: found.public_url,
                 secret: MemberSecret::new(found.secret),
                 since: WallTime::from_micros(found.since),
+                after_loss: found.after_loss.map(Version::new),
                 version: Version::new(found.version),
             },
             origin: found.origin.into(),

@@ -40,6 +40,7 @@ impl Tables {
             return Ok(TakeOver::Won(Taken {
                 guard: self.guard(),
                 fleet: None,
+                after_loss: None,
             }));
         }
         let own = self.seat.members.get(&claim.node);
@@ -75,6 +76,8 @@ impl Tables {
                 },
                 counter: self.counter,
             }),
+            // It has one timeline.
+            after_loss: None,
         }))
     }
 }
@@ -169,6 +172,10 @@ impl Leadership for MemoryStore {
         tables.seat.beat += 1;
         tables.seat.members.remove(&member.node);
         Ok(true)
+    }
+
+    async fn end_loss(&self, term: Term, run: RunId) -> Result<bool, StoreError> {
+        Ok(self.tables().is_held(term, run))
     }
 
     async fn release(

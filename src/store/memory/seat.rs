@@ -76,6 +76,7 @@ impl Seat {
             public_url: self.public_url.clone(),
             secret: self.secret.clone(),
             since: self.since,
+            after_loss: None,
             version,
         }
     }

@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
-use super::connector::Connector;
+use super::connector::{Connector, History};
 use super::label;
 use super::loan::Loan;
 use super::migrate::on_migrated_database;
@@ -86,14 +86,17 @@ impl PostgresStore {
     ///
     /// # Errors
     /// As that.
-    pub async fn open_as(
+    pub(in crate::store) async fn open_as(
         url: &str,
         node: &NodeName,
         run: RunId,
         limit: Duration,
         pool_size: usize,
+        history: Arc<History>,
     ) -> Result<Self, StoreError> {
-        let target = Connector::parse(url)?.named(label::of_fleet(node, run));
+        let target = Connector::parse(url)?
+            .named(&label::of_fleet(node, run))
+            .going_by(history, true);
         Self::open_by(target, limit, pool_size).await
     }
 

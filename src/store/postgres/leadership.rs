@@ -13,20 +13,22 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::QueryableByName;
 use diesel::sql_types::{Bool, Text};
-use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use log::warn;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::connector::Connector;
+use super::connector::{Connector, History};
 use super::label;
 use super::leading::{self, Claimed};
 use super::own_runtime::OwnRuntime;
+use super::replication;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, RunId, Succession,
+    AdmissionStep, Claim, LeadershipRow, MemberRow, NodeName, Replication, RunId, Succession,
+    WalTimeline,
 };
 use crate::store::error::StoreError;
 use crate::store::failure::Access;
@@ -35,6 +37,9 @@ use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeO
 /// How long a take-over waits for a transaction of the leader before. A leader that was stopped in
 /// the middle of one holds its locks for as long as the server lets it.
 const PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long the versions of all instances may take to be written after a loss.
+const JUMP_LIMIT: Duration = Duration::from_secs(30);
 
 const TERMINATE: &str = "\
     SELECT pg_terminate_backend(pid) AS ended FROM pg_stat_activity \
@@ -65,6 +70,7 @@ impl fmt::Debug for PostgresLeadership {
 struct Link {
     target: Connector,
     limit: Duration,
+    history: Arc<History>,
     connection: Mutex<Option<AsyncPgConnection>>,
 }
 
@@ -81,17 +87,26 @@ impl PostgresLeadership {
         run: RunId,
         limit: Duration,
     ) -> Result<Self, StoreError> {
+        let history = Arc::<History>::default();
         let target = Connector::parse(url)?
-            .named(label::of_leadership(node, run))
-            .hurried(limit);
+            .named(&label::of_leadership(node, run))
+            .hurried(limit)
+            .going_by(history.clone(), false);
         Ok(Self {
             runtime: OwnRuntime::start()?,
             link: Arc::new(Link {
                 target,
                 limit,
+                history,
                 connection: Mutex::default(),
             }),
         })
+    }
+
+    /// The history that this process goes by. The store of its fleet shares it: transactions are saved only on
+    /// the timeline of the term.
+    pub(in crate::store) fn history(&self) -> Arc<History> {
+        self.link.history.clone()
     }
 
     /// Runs statements, each of which is a transaction of its own, to their end even if the caller
@@ -115,7 +130,9 @@ impl PostgresLeadership {
             };
             let result = link.bounded(work).await;
             match result {
-                Err(StoreError::Unavailable(reason)) if is_sent.load(Ordering::Relaxed) => {
+                Err(StoreError::Unavailable(reason))
+                    if AtomicBool::load(&is_sent, Ordering::Relaxed) =>
+                {
                     Err(access.lost(reason))
                 }
                 result => result,
@@ -166,7 +183,10 @@ impl Link {
             .await?;
         let lost_or_before = match self.bounded(leading::claim(c, claim)).await? {
             Claimed::Taken(succession) => {
-                let taken = self.move_term(c, &succession).await?;
+                let taken = self.move_term(c, &succession, claim).await?;
+                if succession.begins_after_loss(claim, taken.guard.version) {
+                    jump_versions(c).await?;
+                }
                 self.bounded(leading::admit(c, &succession, &claim.node))
                     .await?;
                 // Whatever goes wrong with a COMMIT, it may have been carried out.
@@ -175,7 +195,7 @@ impl Link {
                 *slot = Some(connection);
                 return Ok(TakeOver::Won(taken));
             }
-            Claimed::Before(guard) => TakeOver::Won(Taken { guard, fleet: None }),
+            Claimed::Before(taken) => TakeOver::Won(taken),
             Claimed::Refused(row) => TakeOver::Lost(*row),
         };
         self.execute(c, "ROLLBACK").await?;
@@ -194,8 +214,9 @@ impl Link {
         &self,
         c: &mut AsyncPgConnection,
         succession: &Succession,
+        claim: &Claim,
     ) -> Result<Taken, StoreError> {
-        let mut moving = pin!(leading::move_term(c, succession));
+        let mut moving = pin!(leading::move_term(c, succession, claim));
         if let Ok(moved) = timeout(PATIENCE, &mut moving).await {
             return moved;
         }
@@ -213,9 +234,6 @@ impl Link {
     }
 
     async fn end_transactions_of(&self, leader: &LeadershipRow) -> Result<usize, StoreError> {
-        // Imported for the whole file, it would take over the `load` of what is atomic.
-        use diesel_async::RunQueryDsl;
-
         let mut side = self.connected(None).await?;
         let found: Vec<Terminated> = diesel::sql_query(TERMINATE)
             .bind::<Text, _>(label::of_fleet(&leader.node, leader.run))
@@ -241,14 +259,30 @@ impl Link {
         let Ok(row) = found.await else {
             return Err(StoreError::InDoubt(doubt));
         };
-        if let Some(guard) = leading::won(&row, claim) {
-            Ok(TakeOver::Won(Taken { guard, fleet: None }))
+        if let Some(taken) = leading::won(&row, claim) {
+            Ok(TakeOver::Won(taken))
         } else if row.term == claim.seen_term && row.beat == claim.seen_beat {
             Err(StoreError::Unavailable(doubt))
         } else {
             Ok(TakeOver::Lost(row))
         }
     }
+}
+
+/// Every instance is written, which may take longer than a statement on the row. No other orchestrator can
+/// take over meanwhile, because the row is locked.
+async fn jump_versions(c: &mut AsyncPgConnection) -> Result<(), StoreError> {
+    let limit_ms = JUMP_LIMIT.as_millis();
+    let jumping = async {
+        c.batch_execute(&format!("SET LOCAL statement_timeout = {limit_ms}"))
+            .await?;
+        leading::jump_versions(c).await
+    };
+    timeout(JUMP_LIMIT, jumping).await.unwrap_or_else(|_| {
+        Err(StoreError::Unavailable(format!(
+            "the versions of the instances were not written within {JUMP_LIMIT:?}"
+        )))
+    })
 }
 
 #[async_trait]
@@ -269,22 +303,32 @@ impl Leadership for PostgresLeadership {
         let (link, claim) = (self.link.clone(), claim.clone());
         let task = self.runtime.spawn(async move {
             let mut slot = link.connection.lock().await;
-            match link.take_over(&mut slot, &claim).await {
+            let outcome = match link.take_over(&mut slot, &claim).await {
                 Err(StoreError::InDoubt(doubt)) => link.settle(&mut slot, &claim, doubt).await,
                 result => result,
+            };
+            if let Ok(TakeOver::Won(taken)) = &outcome {
+                link.history.lead_on(WalTimeline::of_term(taken.guard.term));
             }
+            outcome
         });
         task.await
             .unwrap_or_else(|error| Err(StoreError::InDoubt(format!("it ended early: {error}"))))
     }
 
     async fn renew(&self, term: Term, run: RunId) -> Result<Renewal, StoreError> {
+        self.link.history.lead_on(WalTimeline::of_term(term));
         self.call(Access::Write, move |c| leading::renew(c, term, run).boxed())
             .await
     }
 
     async fn members(&self) -> Result<Vec<MemberRow>, StoreError> {
         self.call(Access::Read, |c| leading::members(c).boxed())
+            .await
+    }
+
+    async fn replication(&self) -> Result<Replication, StoreError> {
+        self.call(Access::Read, |c| replication::look(c).boxed())
             .await
     }
 
@@ -321,6 +365,13 @@ impl Leadership for PostgresLeadership {
                 Ok(is_gone)
             }
             .boxed()
+        })
+        .await
+    }
+
+    async fn end_loss(&self, term: Term, run: RunId) -> Result<bool, StoreError> {
+        self.call(Access::Write, move |c| {
+            leading::end_loss(c, term, run).boxed()
         })
         .await
     }

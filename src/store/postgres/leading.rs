@@ -12,7 +12,7 @@ use super::dialect::{Connection, ORIGIN, RunQueryDsl};
 use crate::domain::ids::{Epoch, Term, Version};
 use crate::domain::leadership::{
     AdmissionStep, Claim, FleetMoment, LeadershipRow, MemberRow, NodeName, RowState, RunId,
-    Succession,
+    Succession, VERSION_JUMP,
 };
 use crate::store::error::StoreError;
 use crate::store::guard::Guard;
@@ -28,7 +28,7 @@ pub(super) enum Claimed {
     /// The row is the claimant's; the terms of the fleet and of the members have to follow.
     Taken(Box<Succession>),
     /// The same claim was carried out before.
-    Before(Guard),
+    Before(Taken),
     /// The row is another's.
     Refused(Box<LeadershipRow>),
 }
@@ -36,7 +36,7 @@ pub(super) enum Claimed {
 pub(super) async fn look(c: &mut Connection) -> Result<Option<Look>, StoreError> {
     let found: Option<LookFound> = diesel::sql_query(format!(
         "SELECT l.term, l.node, l.run, l.beat, l.state, l.successor, l.address, l.public_url, \
-         l.secret, l.since, f.version, \
+         l.secret, l.since, l.after_loss, f.version, \
          COALESCE((SELECT MAX(version) FROM __diesel_schema_migrations), '') AS schema, {ORIGIN} FROM leadership l, fleet_state f WHERE l.id = 1 AND f.id = 1"
     ))
     .get_result(c)
@@ -60,19 +60,23 @@ pub(super) fn lost() -> StoreError {
     )
 }
 
-/// The guard of a claimant whose claim was carried out, if the row says so.
-pub(super) fn won(row: &LeadershipRow, claim: &Claim) -> Option<Guard> {
-    claim.is_won(row).then_some(Guard {
-        term: row.term,
-        version: row.version,
+/// What a claimant has whose claim was carried out, if the row says so.
+pub(super) fn won(row: &LeadershipRow, claim: &Claim) -> Option<Taken> {
+    claim.is_won(row).then_some(Taken {
+        guard: Guard {
+            term: row.term,
+            version: row.version,
+        },
+        fleet: None,
+        after_loss: row.after_loss,
     })
 }
 
 /// Takes the row, if the claimant may have it.
 pub(super) async fn claim(c: &mut Connection, claim: &Claim) -> Result<Claimed, StoreError> {
     let Look { row, origin, .. } = look_alone(c).await?;
-    if let Some(guard) = won(&row, claim) {
-        return Ok(Claimed::Before(guard));
+    if let Some(taken) = won(&row, claim) {
+        return Ok(Claimed::Before(taken));
     }
     // From here on no newer process of the node can join before the end of the transaction.
     let own: Option<AdmissionFound> = diesel::sql_query(
@@ -108,6 +112,7 @@ pub(super) async fn claim(c: &mut Connection, claim: &Claim) -> Result<Claimed, 
 pub(super) async fn move_term(
     c: &mut Connection,
     succession: &Succession,
+    claim: &Claim,
 ) -> Result<Taken, StoreError> {
     let term = succession.term().get();
     let found: Option<(i64, i64)> = diesel::update(
@@ -132,6 +137,13 @@ pub(super) async fn move_term(
         .execute(c)
         .await?;
     let version = Version::new(version);
+    let after_loss = succession.after_loss(claim, version);
+    if after_loss != succession.before().after_loss {
+        diesel::sql_query("UPDATE leadership SET after_loss = $1 WHERE id = 1")
+            .bind::<Nullable<BigInt>, _>(after_loss.map(Version::get))
+            .execute(c)
+            .await?;
+    }
     Ok(Taken {
         guard: Guard {
             term: succession.term(),
@@ -145,7 +157,34 @@ pub(super) async fn move_term(
             },
             counter: epoch,
         }),
+        after_loss,
     })
+}
+
+/// Lets no version of an instance name two sets: the history that was lost may have counted further.
+pub(super) async fn jump_versions(c: &mut Connection) -> Result<(), StoreError> {
+    diesel::sql_query("UPDATE instances SET assignment_version = assignment_version + $1")
+        .bind::<BigInt, _>(VERSION_JUMP)
+        .execute(c)
+        .await?;
+    Ok(())
+}
+
+/// One statement if the term holds.
+pub(super) async fn end_loss(
+    c: &mut Connection,
+    term: Term,
+    run: RunId,
+) -> Result<bool, StoreError> {
+    let ended = diesel::sql_query(
+        "UPDATE leadership SET after_loss = NULL, beat = beat + 1 \
+         WHERE id = 1 AND term = $1 AND run = $2 AND state = 'held'",
+    )
+    .bind::<BigInt, _>(term.get())
+    .bind::<BigInt, _>(run.get())
+    .execute(c)
+    .await?;
+    Ok(ended > 0)
 }
 
 /// Lets the admissions follow: whom the leader before had admitted is admitted under the new term,

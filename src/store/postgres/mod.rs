@@ -23,6 +23,7 @@ mod notifying;
 mod obstacle;
 mod operations;
 mod own_runtime;
+mod replication;
 mod sqlstate;
 mod tls;
 mod url;

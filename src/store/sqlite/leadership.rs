@@ -8,7 +8,7 @@ use super::leading::{self, Claimed};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{AdmissionStep, Claim, MemberRow, NodeName, RunId};
 use crate::store::error::StoreError;
-use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver, Taken};
+use crate::store::leadership::{Leadership, Look, Member, Release, Renewal, TakeOver};
 
 #[async_trait]
 impl Leadership for SqliteStore {
@@ -25,10 +25,13 @@ impl Leadership for SqliteStore {
         let claim = claim.clone();
         self.write(move |c| {
             Ok(match leading::claim(c, &claim)? {
-                Claimed::Before(guard) => TakeOver::Won(Taken { guard, fleet: None }),
+                Claimed::Before(taken) => TakeOver::Won(taken),
                 Claimed::Refused(row) => TakeOver::Lost(*row),
                 Claimed::Taken(succession) => {
-                    let taken = leading::move_term(c, &succession)?;
+                    let taken = leading::move_term(c, &succession, &claim)?;
+                    if succession.begins_after_loss(&claim, taken.guard.version) {
+                        leading::jump_versions(c)?;
+                    }
                     leading::admit(c, &succession, &claim.node)?;
                     TakeOver::Won(taken)
                 }
@@ -60,6 +63,10 @@ impl Leadership for SqliteStore {
         let member = member.clone();
         self.write(move |c| leading::forget_member(c, term, run, &member))
             .await
+    }
+
+    async fn end_loss(&self, term: Term, run: RunId) -> Result<bool, StoreError> {
+        self.write(move |c| leading::end_loss(c, term, run)).await
     }
 
     async fn release(

@@ -17,7 +17,7 @@ use super::kind::AlertKind;
 use crate::health::HealthRule;
 
 /// The subject of the alert about the database, whichever of its breakers is open.
-pub(super) const DATABASE: &str = "database";
+pub const DATABASE: &str = "database";
 
 /// The alert that the actor opens which detects the cause of a rule, if there is one. Rules that only
 /// degrade the system open no alert at all. Each failed instance is in an alert.

@@ -61,6 +61,10 @@ impl Alert {
             | AlertKind::NoRoomForFailure => {
                 AlertCause::new("room", "The fleet has not enough room for its streams.")
             }
+            AlertKind::ReplicationIsAsynchronous | AlertKind::DatabaseWentBack => AlertCause::new(
+                "replication",
+                "A fail-over of the database loses changes, or may.",
+            ),
             AlertKind::StoreUnavailable | AlertKind::LeaderUnproven | AlertKind::Failsafe => {
                 AlertCause::new(DATABASE, "The database does not answer in time.")
             }

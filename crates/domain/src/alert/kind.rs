@@ -52,6 +52,10 @@ string_enum! {
         SettingsDiffer = "settings_differ",
         /// Another orchestrator has run another release for longer than an upgrade takes.
         ReleasesDiffer = "releases_differ",
+        /// Standbys of the database stream from it, and no COMMIT waits for them.
+        ReplicationIsAsynchronous = "replication_is_asynchronous",
+        /// The database lost acknowledged changes, or may have: no stream is started for a while.
+        DatabaseWentBack = "database_went_back",
         /// A worker does not run its streams, although they were sent again.
         StreamsDiffer = "streams_differ",
         /// A worker reports streams that it should not run, and does not name the newest version.

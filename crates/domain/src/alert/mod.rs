@@ -16,7 +16,7 @@ mod rule;
 mod silence;
 
 pub use book::{AlertBook, MAX_CLOSED, Raised};
-pub use cause::untold;
+pub use cause::{DATABASE, untold};
 pub use group::AlertCause;
 pub use kind::{
     Acknowledgement, Alert, AlertFilter, AlertKind, FLEET, MAX_LISTED, Severity, subject_of,

@@ -108,6 +108,10 @@ rules! {
         "Give both the same settings and restart the standby: after a take-over its own ones hold.";
     ReleasesDiffer: Warning, Node, true, None, "docs/OPERATIONS.md#releases_differ",
         "Finish the upgrade: restart the older one with the newer release, the leader last.";
+    ReplicationIsAsynchronous: Warning, Database, true, None, "docs/OPERATIONS.md#replication_is_asynchronous",
+        "Name a synchronous standby in `synchronous_standby_names`, or know that a fail-over may lose acknowledged changes.";
+    DatabaseWentBack: Critical, Database, true, None, "docs/OPERATIONS.md#database_went_back",
+        "Compare the fleet with what was changed last: `orchestrator events`; repeat what is missing.";
     StreamsDiffer: Warning, Instance, true, None, "docs/OPERATIONS.md#streams_differ",
         "Look at the worker's log: why does it not run what it was given?";
     RunsWhatWasTaken: Warning, Instance, true, None, "docs/OPERATIONS.md#runs_what_was_taken",

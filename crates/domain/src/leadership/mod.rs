@@ -15,6 +15,9 @@
 //! | `handing_over` | which orchestrator gets the term of one that steps down, and which may be forgotten |
 //! | `watch` | when an orchestrator that does not lead takes over |
 //! | `ahead` | when an orchestrator reads the fleet before it leads, and whether that is the fleet it gets |
+//! | `replication` | whether an acknowledged change survives the loss of the primary |
+//! | `promotion` | whether a fail-over of the database lost something, as the leader finds it |
+//! | `loss` | what a term that starts after a loss does not start, and for how long |
 //! | `takeover` | who may take a term, and the numbers that it begins with |
 //! | `ages` | the silence that is carried over to a new leader |
 //! | `role` | what a process is |
@@ -30,9 +33,12 @@ mod failsafe;
 mod handing_over;
 mod judging;
 mod limits;
+mod loss;
 mod member;
 mod members;
+mod promotion;
 mod proof;
+mod replication;
 mod role;
 mod row;
 mod takeover;
@@ -58,9 +64,12 @@ pub use failsafe::{
 pub use handing_over::{ForgetRefusal, StepDownRefusal, forgettable, successor};
 pub use judging::{JudgingSettings, SettingDifference};
 pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_PROMISE};
+pub use loss::{StartFreeze, VERSION_JUMP};
 pub use member::{MemberRow, SchemaVersion};
 pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
+pub use promotion::{MembersWord, Promotion, PromotionVerdict, is_promoted};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
+pub use replication::{REPLICATION_LOOK, Replication, ReplicationConcern};
 pub use role::Role;
 pub use row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
 pub use takeover::{Claim, ClaimRight, NumbersUsedUp, Succession, WalTimeline};

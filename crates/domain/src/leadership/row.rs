@@ -134,6 +134,8 @@ pub struct LeadershipRow {
     pub secret: MemberSecret,
     /// When the term was taken, on the leader's wall clock.
     pub since: WallTime,
+    /// If the term starts after a loss: the highest version that was known before, 0 for none.
+    pub after_loss: Option<Version>,
     /// The version of the fleet at the moment of the read.
     pub version: Version,
 }

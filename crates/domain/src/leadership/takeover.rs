@@ -7,8 +7,9 @@
 
 use std::fmt;
 
+use super::promotion::is_promoted;
 use super::row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
-use crate::ids::{Epoch, Term};
+use crate::ids::{Epoch, Term, Version};
 use crate::time::WallTime;
 
 /// Terms of one timeline: 2^32.
@@ -79,6 +80,10 @@ pub struct Claim {
     pub seen_beat: i64,
     /// Why it may take the term.
     pub right: ClaimRight,
+    /// The version of which the claimant knows that nothing was lost behind it, because it led until now.
+    pub word: Option<Version>,
+    /// The highest version that it has seen.
+    pub known: Version,
 }
 
 impl Claim {
@@ -158,6 +163,25 @@ impl Succession {
         self.term
     }
 
+    /// Whether the next term starts after a loss: the highest version that was known before. `found` is the
+    /// version of the fleet in the transaction.
+    ///
+    /// A database on a newer timeline than that of the term before may lack its end. Only the leader before
+    /// knows that it does not, and gives its word. A mark of an earlier take-over stays until its leader
+    /// removes it.
+    pub fn after_loss(&self, claim: &Claim, found: Version) -> Option<Version> {
+        let marked = self.before.after_loss;
+        if !self.begins_after_loss(claim, found) {
+            return marked;
+        }
+        Some(marked.unwrap_or_default().max(claim.known))
+    }
+
+    /// Whether this very take-over finds that something may have been lost.
+    pub fn begins_after_loss(&self, claim: &Claim, found: Version) -> bool {
+        is_promoted(self.before.term, self.timeline) && claim.word != Some(found)
+    }
+
     /// What the counter of epochs is moved to. If the leader before released its term on the same
     /// timeline, it saved every epoch that it assigned, and the counter stays.
     ///
@@ -184,7 +208,6 @@ fn below_limit(number: i64) -> Result<i64, NumbersUsedUp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ids::Version;
     use proptest::prelude::*;
 
     const ONE: i64 = TERMS_OF_A_TIMELINE;
@@ -201,6 +224,7 @@ mod tests {
             public_url: String::new(),
             secret: MemberSecret::default(),
             since: WallTime::default(),
+            after_loss: None,
             version: Version::default(),
         }
     }
@@ -221,6 +245,8 @@ mod tests {
             seen_term: Term::new(3),
             seen_beat: 5,
             right,
+            word: None,
+            known: Version::default(),
         }
     }
 

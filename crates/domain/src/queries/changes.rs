@@ -87,6 +87,32 @@ impl ChangesSince {
     }
 }
 
+/// Returns which of the streams that a worker runs are its instance's, as its whole set; `None` if the instance
+/// is not registered. After a loss of the database nothing else is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct SurvivingSet {
+    pub id: InstanceId,
+    /// What the worker runs, ascending.
+    pub running: Arc<[StreamId]>,
+}
+
+impl Query for SurvivingSet {
+    type Answer = Option<WorkerUpdate>;
+
+    fn answer(&self, fleet: &Fleet) -> Self::Answer {
+        let slot = fleet.instance(&self.id)?;
+        let given = slot.to_run().into_iter();
+        let both = given.filter(|id| self.running.binary_search(id).is_ok());
+        Some(WorkerUpdate {
+            standing: Standing::of(slot),
+            update: SetUpdate::Full {
+                assign: to_run(fleet, slot, both),
+            },
+        })
+    }
+}
+
 /// Returns each stream with the epoch under which this instance runs it.
 pub(super) fn to_run(
     fleet: &Fleet,
@@ -140,6 +166,29 @@ mod tests {
             incarnation: None,
             streams: sample::ids(ids),
             reason: None,
+        }
+    }
+
+    #[test]
+    fn after_a_loss_a_worker_is_told_what_it_runs_and_is_given() {
+        let mut ledger = sample::ledger();
+        sample::run(&mut ledger, sample::streams(1..=4));
+        sample::run(&mut ledger, sample::register("a", 5));
+        sample::run(&mut ledger, sample::ask("a", 3));
+        for (running, expected) in [
+            (vec![1, 2, 3], vec![1, 2, 3]),
+            (vec![2, 4, 9], vec![2]),
+            (vec![], vec![]),
+        ] {
+            let query = SurvivingSet {
+                id: "a".into(),
+                running: sample::ids(running).into(),
+            };
+            let SetUpdate::Full { assign } = query.answer(ledger.saved()).unwrap().update else {
+                panic!("the whole set is told");
+            };
+            let told: Vec<i64> = assign.iter().map(|(stream, _)| stream.id.get()).collect();
+            assert_eq!(told, expected);
         }
     }
 

@@ -24,7 +24,7 @@ mod waiting;
 mod watch;
 
 pub use assignments::{AssignmentLine, AssignmentList};
-pub use changes::{ChangesSince, SetUpdate, WorkerUpdate};
+pub use changes::{ChangesSince, SetUpdate, SurvivingSet, WorkerUpdate};
 pub use diagnose::{Diagnose, Diagnosis};
 pub use explain::{ExplainInstance, ExplainStream, InstanceExplained, StreamExplained};
 pub use filter::{NameFilter, StreamFilter};

@@ -1,7 +1,12 @@
-//! Which server, and how to connect to it. The only place that knows the URL's password.
+//! Which servers, and how to connect to the one that takes writes. The only place that knows the URL's
+//! password.
+
+mod history;
+mod obstacles;
+mod servers;
 
 use std::fmt::{self, Display};
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::sql_types::Text;
@@ -9,22 +14,30 @@ use diesel::{ConnectionError, QueryableByName};
 use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use log::debug;
 use tokio::net::UnixStream;
-use tokio_postgres::config::{Host, SslMode, SslNegotiation, TargetSessionAttrs};
-use tokio_postgres::error::SqlState;
+use tokio_postgres::config::{SslMode, SslNegotiation, TargetSessionAttrs};
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::obstacle::passes_by_itself;
+pub(in crate::store) use self::history::History;
+use self::obstacles::{Obstacle, Obstacles, whole_story};
+use self::servers::{Server, Servers};
+use super::dialect::ORIGIN;
 use super::sqlstate::{Followed, FollowedTls, LastError, Plain};
 use super::tls;
 use super::url::{names_keepalives, take_ssl, unusable, verification};
 use crate::store::error::StoreError;
+use crate::store::leadership::{Origin, OriginFound};
 
 /// The name of the connections in `pg_stat_activity`, unless the URL has another.
 const APPLICATION_NAME: &str = "resilient-orchestrator";
 
 /// After how long without traffic the operating system checks that the server is still there.
 const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// A COMMIT that is answered is on the disk of the primary, and of a synchronous standby if one is named,
+/// whatever the server's default is. A stronger default stays.
+const WAIT_FOR_DISK: &str = "SELECT set_config('synchronous_commit', 'on', false) \
+    WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')";
 
 /// The encoding in which a database keeps its texts.
 #[derive(QueryableByName)]
@@ -35,10 +48,13 @@ struct Encoding {
     database: String,
 }
 
-/// A server and a database on it.
+/// The servers that may have a database, of which one takes writes.
 pub(super) struct Connector {
-    config: Config,
+    servers: Servers,
     tls: Option<MakeRustlsConnect>,
+    history: Arc<History>,
+    /// Whether transactions of the fleet go over its connections.
+    is_for_fleet: bool,
 }
 
 impl fmt::Debug for Connector {
@@ -59,9 +75,6 @@ impl Connector {
                 whole_story(&error)
             ))
         })?;
-        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(unusable("the database URL names no host".to_owned()));
-        }
         let verification = verification(ssl_mode.as_deref(), root_file.as_deref())?;
         config.ssl_mode(match verification {
             Some(_) => SslMode::Require,
@@ -79,41 +92,45 @@ impl Connector {
             Some(verification) => Some(tls::connector(verification)?),
             None => None,
         };
-        Ok(Self { config, tls })
+        let servers = Servers::of(&config);
+        let servers = servers.map_err(|fault| unusable(format!("the database URL {fault}")))?;
+        Ok(Self {
+            servers,
+            tls,
+            history: Arc::default(),
+            is_for_fleet: false,
+        })
+    }
+
+    /// The same, of a process that goes by this history. `is_for_fleet` says that transactions of the fleet go
+    /// over its connections.
+    pub(super) fn going_by(self, history: Arc<History>, is_for_fleet: bool) -> Self {
+        Self {
+            history,
+            is_for_fleet,
+            ..self
+        }
     }
 
     /// The same, with connections that call themselves `label`.
-    pub(super) fn named(mut self, label: String) -> Self {
-        self.config.application_name(label);
+    pub(super) fn named(mut self, label: &str) -> Self {
+        self.servers.change(|config| {
+            config.application_name(label);
+        });
         self
     }
 
     /// The same, with connections that are given up if a server does not answer for `limit`.
     pub(super) fn hurried(mut self, limit: Duration) -> Self {
-        self.config.connect_timeout(limit);
-        self.config.tcp_user_timeout(limit);
+        self.servers.change(|config| {
+            config.connect_timeout(limit).tcp_user_timeout(limit);
+        });
         self
     }
 
-    /// Returns `host:port`, to be shown.
+    /// Returns `host:port` of each server, to be shown.
     pub(super) fn address(&self) -> String {
-        let (host, port) = self.host_and_port();
-        format!("{host}:{port}")
-    }
-
-    fn host_and_port(&self) -> (String, u16) {
-        let host = match self.config.get_hosts().first() {
-            Some(Host::Tcp(name)) => name.clone(),
-            Some(Host::Unix(path)) => path.display().to_string(),
-            None => self
-                .config
-                .get_hostaddrs()
-                .first()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        };
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
-        (host, port)
+        self.servers.to_string()
     }
 
     /// Returns the error of a connection that could not be made.
@@ -130,11 +147,10 @@ impl Connector {
         &self,
         limit: Duration,
     ) -> Result<AsyncPgConnection, ConnectionError> {
-        let mut connection = self.establish().await.map_err(|obstacle| match obstacle {
-            Obstacle::Connect(error) => ConnectionError::BadConnection(whole_story(&error)),
-            Obstacle::Socket(error) => ConnectionError::BadConnection(error.to_string()),
-            Obstacle::Setup(error) => error,
-        })?;
+        let mut connection = self
+            .establish(limit)
+            .await
+            .map_err(Obstacles::into_connection_error)?;
         let limit_ms = limit.as_millis().clamp(1, i32::MAX as u128);
         // A wait for a lock ends a little earlier, so that its error arrives before the call is
         // abandoned.
@@ -143,7 +159,7 @@ impl Connector {
             .batch_execute(&format!(
                 "SET statement_timeout = {limit_ms}; SET lock_timeout = {lock_ms}; \
                  SET idle_in_transaction_session_timeout = {limit_ms}; \
-                 SET random_page_cost = 1.1"
+                 SET random_page_cost = 1.1; {WAIT_FOR_DISK}"
             ))
             .await
             .map_err(ConnectionError::CouldntSetupConfiguration)?;
@@ -158,14 +174,14 @@ impl Connector {
     ) -> Result<AsyncPgConnection, StoreError> {
         let prepared = async {
             let mut connection = self
-                .establish()
+                .establish(limit)
                 .await
-                .map_err(|obstacle| obstacle.into_store_error(self))?;
+                .map_err(|obstacles| obstacles.into_store_error(self))?;
             let lock_ms = lock_limit(limit);
             self.check_encoding(&mut connection).await?;
             connection
                 .batch_execute(&format!(
-                    "SET lock_timeout = {lock_ms}; SELECT pg_advisory_lock({lock})"
+                    "SET lock_timeout = {lock_ms}; {WAIT_FOR_DISK}; SELECT pg_advisory_lock({lock})"
                 ))
                 .await?;
             Ok(connection)
@@ -187,7 +203,7 @@ impl Connector {
         if encoding == "UTF8" {
             return Ok(());
         }
-        let (host, port) = self.host_and_port();
+        let (host, port) = self.servers.newest();
         Err(unusable(format!(
             "the database `{database}` has the encoding {encoding}, which cannot hold every text; \
              the orchestrator needs UTF8. Make another database with `createdb -h {host} -p {port} \
@@ -195,18 +211,25 @@ impl Connector {
         )))
     }
 
-    /// Makes a connection whose errors are recorded (`sqlstate.rs`), wherever the server is.
-    async fn establish(&self) -> Result<AsyncPgConnection, Obstacle> {
+    /// Makes a connection to the server that takes writes, whose errors are recorded (`sqlstate.rs`).
+    async fn establish(&self, limit: Duration) -> Result<AsyncPgConnection, Obstacles> {
+        let established = self
+            .servers
+            .first_of(limit, |server| self.establish_at(server));
+        established.await.map_err(Obstacles)
+    }
+
+    async fn establish_at(&self, server: &Server) -> Result<AsyncPgConnection, Obstacle> {
+        let config = &server.config;
         let last = LastError::default();
         let mut connection = if let Some(tls) = &self.tls {
             let tls = FollowedTls::new(tls.clone(), last.clone());
-            let (client, driver) = self.config.connect(tls).await.map_err(Obstacle::Connect)?;
+            let (client, driver) = config.connect(tls).await.map_err(Obstacle::Connect)?;
             AsyncPgConnection::try_from_client_and_connection(client, driver).await
-        } else if let Some(path) = self.socket_path() {
+        } else if let Some(path) = server.socket_path() {
             let socket = UnixStream::connect(&path).await.map_err(Obstacle::Socket)?;
             let socket = Followed::new(socket, last.clone());
-            let (client, driver) = self
-                .config
+            let (client, driver) = config
                 .connect_raw(socket, NoTls)
                 .await
                 .map_err(Obstacle::Connect)?;
@@ -217,17 +240,13 @@ impl Connector {
             });
             check_writable(&client).await?;
             AsyncPgConnection::try_from(client).await
-        } else if self.config.get_hosts().is_empty() {
+        } else if config.get_hosts().is_empty() {
             // The address has no host name, and the driver accepts no connector for it.
-            let (client, driver) = self
-                .config
-                .connect(NoTls)
-                .await
-                .map_err(Obstacle::Connect)?;
+            let (client, driver) = config.connect(NoTls).await.map_err(Obstacle::Connect)?;
             AsyncPgConnection::try_from_client_and_connection(client, driver).await
         } else {
             // The driver hands its socket over only for encryption.
-            let mut config = self.config.clone();
+            let mut config = config.clone();
             config.ssl_mode(SslMode::Require);
             config.ssl_negotiation(SslNegotiation::Direct);
             let plain = FollowedTls::new(Plain, last.clone());
@@ -236,16 +255,20 @@ impl Connector {
         }
         .map_err(Obstacle::Setup)?;
         connection.set_instrumentation(last);
+        self.judge_history(&mut connection).await?;
         Ok(connection)
     }
 
-    /// Returns the socket of a server on this machine, if that is the only way to it.
-    fn socket_path(&self) -> Option<PathBuf> {
-        let [Host::Unix(directory)] = self.config.get_hosts() else {
-            return None;
-        };
-        let port = self.config.get_ports().first().copied().unwrap_or(5432);
-        Some(directory.join(format!(".s.PGSQL.{port}")))
+    async fn judge_history(&self, connection: &mut AsyncPgConnection) -> Result<(), Obstacle> {
+        let found: OriginFound = diesel::sql_query(format!("SELECT {ORIGIN}"))
+            .get_result(connection)
+            .await
+            .map_err(|error| Obstacle::Setup(ConnectionError::CouldntSetupConfiguration(error)))?;
+        let timeline = Origin::from(found).timeline;
+        let judged = self
+            .history
+            .judge(timeline, self.servers.are_several(), self.is_for_fleet);
+        judged.map_err(|reason| Obstacle::Socket(std::io::Error::other(reason)))
     }
 }
 
@@ -265,70 +288,8 @@ async fn check_writable(client: &Client) -> Result<(), Obstacle> {
     Ok(())
 }
 
-/// Why a connection could not be made.
-enum Obstacle {
-    /// The driver could not connect.
-    Connect(tokio_postgres::Error),
-    /// The socket of a server on this machine could not be opened.
-    Socket(std::io::Error),
-    /// The connection was made, and could not be used.
-    Setup(ConnectionError),
-}
-
-impl Obstacle {
-    fn into_store_error(self, target: &Connector) -> StoreError {
-        match self {
-            Self::Connect(error) if passes_by_itself(&error) => {
-                target.unreachable(&whole_story(&error))
-            }
-            Self::Connect(error) => {
-                let (address, story) = (target.address(), whole_story(&error));
-                let advice = advice(&error, target.config.get_dbname());
-                unusable(format!(
-                    "PostgreSQL at {address} refuses the connection: {story}{advice}"
-                ))
-            }
-            Self::Socket(error) => target.unreachable(&error),
-            Self::Setup(error) => target.unreachable(&error),
-        }
-    }
-}
-
-/// Returns what to do about a refusal, if that is known.
-fn advice(error: &tokio_postgres::Error, database: Option<&str>) -> String {
-    match (error.code(), database) {
-        (Some(&SqlState::INVALID_CATALOG_NAME), Some(name)) => format!(
-            "; create the database (createdb --template=template0 --encoding=UTF8 {name}), or \
-             correct DATABASE_URL"
-        ),
-        (
-            Some(
-                &SqlState::INVALID_PASSWORD
-                | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-                | &SqlState::INVALID_CATALOG_NAME,
-            ),
-            _,
-        ) => "; correct DATABASE_URL, or what the server allows".to_owned(),
-        _ => String::new(),
-    }
-}
-
 fn lock_limit(limit: Duration) -> u128 {
     limit.mul_f64(0.8).as_millis().clamp(1, i32::MAX as u128)
-}
-
-/// Returns an error with its causes, each once. The driver's texts name no password.
-fn whole_story(error: &dyn std::error::Error) -> String {
-    let mut story = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !story.contains(&text) {
-            story = format!("{story}: {text}");
-        }
-        cause = error.source();
-    }
-    story
 }
 
 #[cfg(test)]

@@ -13,10 +13,33 @@ fn the_address_is_shown_and_the_password_is_not() {
 }
 
 #[test]
+fn each_server_is_shown_and_is_to_take_writes() {
+    let url = "postgres://me:geheim@a,b:6000,[::1]/fleet?target_session_attrs=any";
+    let target = Connector::parse(url).unwrap();
+    assert_eq!(target.address(), "a:5432, b:6000, ::1:5432");
+    for server in target.servers.iter() {
+        let wanted = server.config.get_target_session_attrs();
+        assert_eq!(wanted, TargetSessionAttrs::ReadWrite);
+    }
+    let limit = Duration::from_secs(1);
+    let target = target.hurried(limit).named("orchestrator/a/1");
+    for server in target.servers.iter() {
+        assert_eq!(server.config.get_connect_timeout(), Some(&limit));
+        assert_eq!(server.config.get_tcp_user_timeout(), Some(&limit));
+        let name = server.config.get_application_name();
+        assert_eq!(name, Some("orchestrator/a/1"));
+    }
+}
+
+#[test]
 fn the_urls_own_keepalive_goes_before_the_programs() {
     let idle = |query: &str| {
         let target = Connector::parse(&format!("postgres://u@h/d{query}")).unwrap();
-        target.config.get_keepalives_idle()
+        let idle = target
+            .servers
+            .iter()
+            .map(|one| one.config.get_keepalives_idle());
+        idle.min().unwrap()
     };
     assert_eq!(idle(""), KEEPALIVE);
     assert_eq!(
@@ -61,6 +84,7 @@ fn nonsense_is_refused_without_repeating_it() {
         "postgres://me:geheim@h:notaport/d",
         "postgres://me:geheim@h/d?what=1",
         "postgres://me:geheim@/d",
+        "postgres://me:geheim@h:1/d?port=2",
     ] {
         let StoreError::Unusable(text) = Connector::parse(url).unwrap_err() else {
             panic!("another kind of error for {url}");

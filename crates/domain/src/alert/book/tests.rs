@@ -137,6 +137,8 @@ fn what_ended_with_the_process_is_closed_at_the_next_start() {
             AlertKind::MemberAway,
             AlertKind::SettingsDiffer,
             AlertKind::ReleasesDiffer,
+            AlertKind::ReplicationIsAsynchronous,
+            AlertKind::DatabaseWentBack,
             AlertKind::StreamsDiffer,
             AlertKind::RunsWhatWasTaken,
             AlertKind::NoRoomForFailure,

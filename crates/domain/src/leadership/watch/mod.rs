@@ -27,8 +27,10 @@ use std::time::Duration;
 pub use self::candidacy::{Candidacy, Eligibility, TakeOverCause};
 use self::seen_row::{LOOKS_BEFORE_ASKING, Neighbour, SeenRow};
 use super::limits::LeadershipLimits;
+use super::promotion::is_promoted;
 use super::proof::SteadyTime;
 use super::row::{LeadershipRow, NodeName, RowState, RunId};
+use super::takeover::WalTimeline;
 use crate::ids::Term;
 
 /// How long another node has to take a row that was released to it.
@@ -102,6 +104,8 @@ pub struct LeaderWatch {
     run: RunId,
     limits: LeadershipLimits,
     seen: Option<SeenRow>,
+    /// The timeline of the database at the last look.
+    timeline: WalTimeline,
     is_ordered: bool,
 }
 
@@ -113,6 +117,7 @@ impl LeaderWatch {
             run,
             limits,
             seen: None,
+            timeline: WalTimeline::new(0),
             is_ordered: false,
         }
     }
@@ -137,6 +142,11 @@ impl LeaderWatch {
     pub fn is_silent(&self) -> bool {
         let seen = self.seen.as_ref();
         seen.is_some_and(|seen| seen.is_silent_of_another(&self.node))
+    }
+
+    /// The next look was answered by a database on this timeline.
+    pub const fn on_timeline(&mut self, timeline: WalTimeline) {
+        self.timeline = timeline;
     }
 
     /// A look that was asked and answered at these moments found `row`.
@@ -209,11 +219,10 @@ impl LeaderWatch {
     }
 
     /// A lower term than before: the database has lost transactions, or was replaced. No observer
-    /// takes over below a term that it has seen.
+    /// takes over below a term that it has seen. On a newer timeline the next term is above it.
     fn went_back(&self, row: &LeadershipRow) -> bool {
-        self.seen
-            .as_ref()
-            .is_some_and(|seen| row.term < seen.row.term)
+        let seen = self.seen.as_ref().map(|seen| seen.row.term);
+        seen.is_some_and(|seen| row.term < seen && !is_promoted(seen, self.timeline))
     }
 
     fn note(

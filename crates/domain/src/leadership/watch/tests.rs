@@ -45,6 +45,7 @@ fn row(node: &str, beat: i64) -> LeadershipRow {
         public_url: "http://10.0.0.1:8001".to_owned(),
         secret: MemberSecret::default(),
         since: WallTime::default(),
+        after_loss: None,
         version: Version::new(1),
     }
 }
@@ -371,6 +372,31 @@ fn a_term_below_one_that_was_seen_is_never_taken() {
     for millis in (500..20_000).step_by(500) {
         assert_eq!(look(&mut watch, &old, millis), WatchDecision::Wait);
     }
+}
+
+/// The next term of a newer timeline is above every term of the one before.
+#[test]
+fn a_lower_term_is_taken_on_a_database_that_was_promoted_since() {
+    const TIMELINE: i64 = 1 << 32;
+    let of = |term, state| LeadershipRow {
+        term: Term::new(term),
+        state,
+        ..row("a", 5)
+    };
+    let mut watch = watch();
+    watch.on_timeline(WalTimeline::new(1));
+    look(&mut watch, &of(TIMELINE + 7, RowState::Held), 0);
+    let lower = of(TIMELINE + 6, RowState::Released);
+    let decision = look(&mut watch, &lower, 500);
+    assert_eq!(decision, WatchDecision::Wait, "the same timeline");
+    watch.on_timeline(WalTimeline::new(2));
+    let decision = look(&mut watch, &lower, 1_000);
+    let expected = WatchDecision::TakeOver {
+        term: lower.term,
+        beat: lower.beat,
+        cause: TakeOverCause::Released,
+    };
+    assert_eq!(decision, expected);
 }
 
 proptest! {

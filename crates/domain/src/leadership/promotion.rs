@@ -1,0 +1,179 @@
+//! A standby of the database was promoted while a leader leads: were acknowledged changes lost?
+//!
+//! ```text
+//!              renewal answered on a newer timeline
+//!   leads ──────────────────────────────────────────▶ holds its changes
+//!                                                        │ acknowledged version, members' word
+//!                                          Intact ◀──────┴──────▶ Lost
+//!                     takes a new term with its word       takes a new term that starts after a loss
+//!                     and goes on                          and ends; the next leader has the mark
+//! ```
+//!
+//! A promoted standby lacks the end of the history if it streamed asynchronously. The server says that it was
+//! promoted: its timeline is higher than the one in the leader's term. A renewal there is *no proof*, although
+//! the term is found unchanged, because another orchestrator may have led a later term that was lost
+//! with the tail. So the leader takes a new term on the new timeline first. Nothing was lost for certain if
+//! both hold:
+//!
+//! - the promoted database has the newest version that this leader acknowledged;
+//! - each orchestrator that may have taken over says that it knows no higher term.
+//!
+//! Then the leader gives its *word* with its claim, and the term begins like any that it held before. A claim
+//! without a word on a newer timeline marks the row: its term *starts after a loss* (`loss`).
+//!
+//! | failure | consequence |
+//! | --- | --- |
+//! | a change is under way, or its outcome is unknown | a later version may be there, an earlier one is a loss |
+//! | an orchestrator that may have taken over does not answer | its word is missing: the term starts after a loss |
+//! | the claim is not answered | the process ends; the next claimant has no word |
+//! | another orchestrator claims first | its term starts after a loss; this leader is deposed |
+//! | the process ends between claim and first renewal | the mark is in the row |
+
+use std::fmt;
+
+use super::row::NodeName;
+use super::takeover::WalTimeline;
+use crate::ids::{Term, Version};
+
+/// Returns whether a database on this timeline was promoted since the term was taken. A term without a
+/// timeline was taken where there is none.
+pub fn is_promoted(term: Term, found: WalTimeline) -> bool {
+    let of_term = WalTimeline::of_term(term);
+    of_term.get() > 0 && found > of_term
+}
+
+/// What the orchestrators that may have taken over say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum MembersWord {
+    /// None of them knows a higher term; or there are none.
+    NoHigherTerm,
+    /// One of them knows a term that the promoted database does not have.
+    HigherTerm { node: NodeName, term: Term },
+    /// One of them does not answer.
+    NoAnswer { node: NodeName },
+}
+
+/// A promotion, as the leader of a term finds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Promotion {
+    pub term: Term,
+    pub timeline: WalTimeline,
+    /// The version that the promoted database has.
+    pub found: Version,
+    /// The newest version that this leader acknowledged.
+    pub acknowledged: Version,
+    pub members: MembersWord,
+}
+
+/// What a promotion means for the leader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PromotionVerdict {
+    /// Nothing was lost that was acknowledged.
+    Intact,
+    /// Acknowledged changes were lost, or it is not known.
+    Lost,
+}
+
+impl Promotion {
+    /// Decides it.
+    pub fn verdict(&self) -> PromotionVerdict {
+        let is_there = self.found >= self.acknowledged;
+        if is_there && self.members == MembersWord::NoHigherTerm {
+            PromotionVerdict::Intact
+        } else {
+            PromotionVerdict::Lost
+        }
+    }
+}
+
+impl fmt::Display for Promotion {
+    /// Says what was found, for the log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            term,
+            timeline,
+            found,
+            acknowledged,
+            members,
+        } = self;
+        let before = WalTimeline::of_term(*term).get();
+        let after = timeline.get();
+        write!(
+            f,
+            "a standby of the database was promoted (timeline {after}, was {before}): it has version \
+             {found}, and version {acknowledged} was acknowledged"
+        )?;
+        match members {
+            MembersWord::NoHigherTerm => Ok(()),
+            MembersWord::HigherTerm { node, term } => write!(
+                f,
+                "; the orchestrator `{node}` knows term {term}, which it has not"
+            ),
+            MembersWord::NoAnswer { node } => write!(
+                f,
+                "; the orchestrator `{node}` may have taken over, and does not say whether it did"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TL: i64 = 1 << 32;
+
+    #[test]
+    fn a_database_was_promoted_if_its_timeline_is_above_that_of_the_term() {
+        // term, timeline that is found, whether it was promoted
+        let table = [
+            (TL + 7, 1, false),
+            (TL + 7, 2, true),
+            (TL + 7, 9, true),
+            (2 * TL + 1, 1, false),
+            (7, 0, false),
+            (7, 1, false),
+            (0, 1, false),
+        ];
+        for (term, found, expected) in table {
+            let is = is_promoted(Term::new(term), WalTimeline::new(found));
+            assert_eq!(is, expected, "{term}, {found}");
+        }
+    }
+
+    #[test]
+    fn nothing_was_lost_if_version_and_term_are_there() {
+        let node = || NodeName::new("b");
+        let higher = MembersWord::HigherTerm {
+            node: node(),
+            term: Term::new(TL + 8),
+        };
+        let silent = MembersWord::NoAnswer { node: node() };
+        // acknowledged, found, members, whether it is intact, a part of the sentence
+        let table = [
+            (1003, 1003, MembersWord::NoHigherTerm, true, "version 1003"),
+            // A change whose outcome is unknown may be there.
+            (1003, 1004, MembersWord::NoHigherTerm, true, "version 1004"),
+            (1003, 1000, MembersWord::NoHigherTerm, false, "version 1000"),
+            (1003, 1003, higher.clone(), false, "`b` knows term"),
+            (1003, 1000, higher, false, "`b` knows term"),
+            (1003, 1003, silent, false, "`b` may have taken over"),
+        ];
+        for (acknowledged, found, members, is_intact, part) in table {
+            let promotion = Promotion {
+                term: Term::new(TL + 7),
+                timeline: WalTimeline::new(2),
+                found: Version::new(found),
+                acknowledged: Version::new(acknowledged),
+                members,
+            };
+            let verdict = promotion.verdict() == PromotionVerdict::Intact;
+            assert_eq!(verdict, is_intact, "{promotion}");
+            let sentence = promotion.to_string();
+            assert!(sentence.contains("(timeline 2, was 1)"), "{sentence}");
+            assert!(sentence.contains(part), "{sentence}");
+        }
+    }
+}

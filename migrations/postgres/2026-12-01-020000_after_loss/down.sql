@@ -1,0 +1,1 @@
+ALTER TABLE leadership DROP COLUMN after_loss;

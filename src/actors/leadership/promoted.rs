@@ -1,0 +1,158 @@
+//! A standby of the database was promoted: the leader takes a new term there, or ends.
+//!
+//! The decision is that of `domain/leadership/promotion`. What it needs is collected here: the version that
+//! the fleet acknowledged, and the word of each orchestrator that may have taken over.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use log::{debug, error, info, warn};
+use tokio::time::timeout;
+
+use super::renewals::{Outcome, Renewals, State};
+use crate::actors::fatal::Fatal;
+use crate::actors::leadership::holding::{Held, Hold, Resume};
+use crate::domain::ids::{Term, Version};
+use crate::domain::leadership::{
+    Claim, ClaimRight, LeadershipRow, MembersWord, NodeName, Promotion, PromotionVerdict, RowState,
+};
+use crate::store::{Look, TakeOver, Taken};
+
+impl Renewals {
+    /// A renewal was answered on a newer timeline than that of the term, which proves nothing.
+    pub(super) async fn promoted(&self, state: &State) -> Outcome {
+        let limit = self.limits.statement_limit;
+        // A transaction that is under way on a dead connection takes its time. The next renewal asks again.
+        let Ok(Ok(Some(Held { acknowledged }))) =
+            timeout(limit, self.holding.hold.send(Hold)).await
+        else {
+            debug!("a standby of the database was promoted, and a change is still under way");
+            return Outcome::Failed;
+        };
+        let members = self.members_word(state).await;
+        let Ok(Ok(Some(Look { row, origin, .. }))) = timeout(limit, self.row.look()).await else {
+            return Outcome::Failed;
+        };
+        if (row.term, row.run) != (self.prover.term(), self.view.me().run) {
+            // The next renewal finds the same, and says so.
+            return Outcome::Failed;
+        }
+        let promotion = Promotion {
+            term: row.term,
+            timeline: origin.timeline,
+            found: row.version,
+            acknowledged,
+            members,
+        };
+        let is_intact = promotion.verdict() == PromotionVerdict::Intact;
+        if is_intact {
+            warn!("{promotion}: nothing is lost; taking a new term there");
+        } else {
+            error!(
+                "{promotion}: changes that were acknowledged are lost, or may be; this orchestrator ends, \
+                 and the next leader starts no stream until all leases are over"
+            );
+        }
+        let word = is_intact.then_some(row.version);
+        let known = acknowledged.max(self.view.highest_version());
+        let sent = self.prover.moment();
+        let claim = self.claim_of_own(&row, word, known);
+        let taken = match self.row.take_over(&claim).await {
+            Ok(TakeOver::Won(taken)) => Some(taken),
+            Ok(TakeOver::Lost(row)) => {
+                let node = row.node.as_str();
+                error!(node; "the orchestrator `{node}` has taken the term on the promoted database");
+                self.view.saw(row);
+                None
+            }
+            Err(error) => {
+                error!(error:%; "the term on the promoted database could not be taken: {error}");
+                None
+            }
+        };
+        // Without the counter of epochs the fleet cannot go on: the next start reads it.
+        let Some(taken) = taken.filter(|taken| is_intact && taken.fleet.is_some()) else {
+            self.fatal.send(Fatal::WentBack);
+            return Outcome::Deposed;
+        };
+        self.go_on(row, taken).await;
+        self.prover.takes(taken.guard.term, sent);
+        Outcome::Renewed
+    }
+
+    async fn go_on(&self, row: LeadershipRow, taken: Taken) {
+        let term = taken.guard.term;
+        self.view.saw(LeadershipRow {
+            term,
+            beat: 0,
+            state: RowState::Held,
+            successor: None,
+            since: self.clock.wall(),
+            after_loss: taken.after_loss,
+            version: taken.guard.version,
+            ..row
+        });
+        let Some(fleet) = taken.fleet else {
+            return;
+        };
+        let resume = Resume {
+            guard: taken.guard,
+            counter: fleet.counter,
+        };
+        // An actor that is gone ends the process.
+        let _ = self.holding.resume.send(resume).await;
+        info!(term = term.get(); "leading on under term {term}");
+    }
+
+    fn claim_of_own(&self, row: &LeadershipRow, word: Option<Version>, known: Version) -> Claim {
+        let me = self.view.me();
+        Claim {
+            node: me.node.clone(),
+            run: me.run,
+            address: me.address.clone(),
+            public_url: me.public_url.clone(),
+            secret: me.secret.clone(),
+            since: self.clock.wall(),
+            seen_term: row.term,
+            seen_beat: row.beat,
+            right: ClaimRight::Tables,
+            word,
+            known,
+        }
+    }
+
+    /// Asks every orchestrator that may have taken over whether it knows a higher term.
+    async fn members_word(&self, state: &State) -> MembersWord {
+        if !state.are_members_known {
+            let node = NodeName::new("not read yet");
+            return MembersWord::NoAnswer { node };
+        }
+        let seen = self.view.now().members;
+        let questions = state.admission.candidates().map(|node| {
+            let member = seen.iter().find(|member| member.row.node == *node);
+            let address = member.map(|member| member.row.address.clone());
+            async move {
+                let highest = match address {
+                    Some(address) => self.ask(address).await,
+                    None => None,
+                };
+                (node.clone(), highest)
+            }
+        });
+        let own = self.prover.term();
+        for (node, highest) in join_all(questions).await {
+            match highest {
+                None => return MembersWord::NoAnswer { node },
+                Some(term) if term > own => return MembersWord::HigherTerm { node, term },
+                Some(_) => {}
+            }
+        }
+        MembersWord::NoHigherTerm
+    }
+
+    async fn ask(&self, address: String) -> Option<Term> {
+        let limit: Duration = self.limits.statement_limit;
+        let neighbours = self.neighbours.as_ref()?;
+        neighbours.highest_term(address, limit).await
+    }
+}
