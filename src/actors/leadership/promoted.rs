@@ -9,9 +9,9 @@ use futures_util::future::join_all;
 use log::{debug, error, info, warn};
 use tokio::time::timeout;
 
+use super::holding::{Held, Hold, Resume};
 use super::renewals::{Outcome, Renewals, State};
 use crate::actors::fatal::Fatal;
-use crate::actors::leadership::holding::{Held, Hold, Resume};
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
     Claim, ClaimRight, LeadershipRow, MembersWord, NodeName, Promotion, PromotionVerdict, RowState,

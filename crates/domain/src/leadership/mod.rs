@@ -67,12 +67,12 @@ pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_P
 pub use loss::{StartFreeze, VERSION_JUMP};
 pub use member::{MemberRow, SchemaVersion};
 pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
-pub use promotion::{MembersWord, Promotion, PromotionVerdict, is_promoted};
+pub use promotion::{MembersWord, Promotion, PromotionVerdict};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
 pub use replication::{REPLICATION_LOOK, Replication, ReplicationConcern};
 pub use role::Role;
 pub use row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
-pub use takeover::{Claim, ClaimRight, NumbersUsedUp, Succession, WalTimeline};
+pub use takeover::{Claim, ClaimRight, NumbersUsedUp, Succession, WalTimeline, is_promoted};
 pub use watch::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, RANK_WAIT, SUCCESSOR_WAIT, TakeOverCause,
     WatchDecision,

@@ -35,13 +35,6 @@ use super::row::NodeName;
 use super::takeover::WalTimeline;
 use crate::ids::{Term, Version};
 
-/// Returns whether a database on this timeline was promoted since the term was taken. A term without a
-/// timeline was taken where there is none.
-pub fn is_promoted(term: Term, found: WalTimeline) -> bool {
-    let of_term = WalTimeline::of_term(term);
-    of_term.get() > 0 && found > of_term
-}
-
 /// What the orchestrators that may have taken over say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the names say it")]
@@ -121,6 +114,7 @@ impl fmt::Display for Promotion {
 
 #[cfg(test)]
 mod tests {
+    use super::super::takeover::is_promoted;
     use super::*;
 
     const TL: i64 = 1 << 32;

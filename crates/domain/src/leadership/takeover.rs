@@ -7,7 +7,6 @@
 
 use std::fmt;
 
-use super::promotion::is_promoted;
 use super::row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
 use crate::ids::{Epoch, Term, Version};
 use crate::time::WallTime;
@@ -45,6 +44,13 @@ impl WalTimeline {
     pub fn of_term(term: Term) -> Self {
         Self(u32::try_from(term.get() / TERMS_OF_A_TIMELINE).unwrap_or(0))
     }
+}
+
+/// Returns whether a database on this timeline was promoted since the term was taken. A term without a
+/// timeline was taken where there is none.
+pub fn is_promoted(term: Term, found: WalTimeline) -> bool {
+    let of_term = WalTimeline::of_term(term);
+    of_term.get() > 0 && found > of_term
 }
 
 /// Why an orchestrator may take the term.

@@ -135,10 +135,7 @@ impl Connector {
 
     /// Returns the error of a connection that could not be made.
     pub(super) fn unreachable(&self, error: &impl Display) -> StoreError {
-        StoreError::Unavailable(format!(
-            "cannot connect to PostgreSQL at {}: {error}",
-            self.address()
-        ))
+        obstacles::unreachable(&self.servers, error)
     }
 
     /// Makes a connection for the pool. The server itself ends statements that take longer than
@@ -176,7 +173,7 @@ impl Connector {
             let mut connection = self
                 .establish(limit)
                 .await
-                .map_err(|obstacles| obstacles.into_store_error(self))?;
+                .map_err(|obstacles| obstacles.into_store_error(&self.servers))?;
             let lock_ms = lock_limit(limit);
             self.check_encoding(&mut connection).await?;
             connection

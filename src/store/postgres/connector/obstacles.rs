@@ -1,9 +1,11 @@
 //! Why connections could not be made, in words, and whether a later try may succeed.
 
+use std::fmt::Display;
+
 use diesel::ConnectionError;
 use tokio_postgres::error::SqlState;
 
-use super::Connector;
+use super::servers::Servers;
 use crate::store::error::StoreError;
 use crate::store::postgres::obstacle::passes_by_itself;
 use crate::store::postgres::url::unusable;
@@ -65,20 +67,26 @@ impl Obstacles {
 
     /// The error of a start. If one of several servers may still become the one that takes writes, the start
     /// waits for it.
-    pub(super) fn into_store_error(self, target: &Connector) -> StoreError {
+    pub(super) fn into_store_error(self, servers: &Servers) -> StoreError {
         let story = self.story();
         if self.0.iter().any(|(_, obstacle)| obstacle.passes()) {
-            return target.unreachable(&story);
+            return unreachable(servers, &story);
         }
-        let database = target.servers.database();
+        let database = servers.database();
         let advices = self.0.iter().map(|(_, obstacle)| obstacle.advice(database));
         let advice = advices.reduce(|first, _| first);
         unusable(format!(
-            "PostgreSQL at {} refuses the connection: {story}{}",
-            target.address(),
+            "PostgreSQL at {servers} refuses the connection: {story}{}",
             advice.unwrap_or_default()
         ))
     }
+}
+
+/// Returns the error of a connection that could not be made.
+pub(super) fn unreachable(servers: &Servers, error: &impl Display) -> StoreError {
+    StoreError::Unavailable(format!(
+        "cannot connect to PostgreSQL at {servers}: {error}"
+    ))
 }
 
 /// Returns what to do about a refusal, if that is known.
