@@ -34,7 +34,6 @@ use super::prover::Prover;
 use super::view::{ClusterView, FailsafeSpan};
 use crate::actors::alerts::Alerts;
 use crate::domain::alert::AlertKind;
-use crate::domain::ids::Term;
 use crate::domain::leadership::{
     FailsafeAnswer, FailsafeMember, FailsafeQuestion, FailsafeRound, LeadershipLimits, SteadyTime,
     Unconfirmed,
@@ -65,6 +64,8 @@ enum NoFailsafe {
     Over(Duration),
     #[error("{0}")]
     Unconfirmed(Unconfirmed),
+    #[error("the database was promoted, and no term is taken there yet")]
+    Promoted,
 }
 
 /// The proof of a term while renewals fail.
@@ -123,6 +124,18 @@ impl Failsafe {
             // The proof before, or a change that was saved, is young enough.
             Err(_) if self.prover.is_proven() => {}
             Err(reason) => self.lose_the_proof(silent_for, error, &reason),
+        }
+    }
+
+    /// A renewal was answered by a database that was promoted since the term began, where no term was taken yet. What
+    /// was confirmed before says nothing about that database.
+    pub(super) fn found_promoted(&mut self, known: &Known) {
+        self.is_silent = false;
+        self.prover.set_alone_until(None);
+        let silent_for = self.prover.moment().since(known.last_renewal);
+        if silent_for > self.limits.take_over_after {
+            let error = StoreError::Unavailable("another server answers".to_owned());
+            self.lose_the_proof(silent_for, &error, &NoFailsafe::Promoted);
         }
     }
 

@@ -20,8 +20,8 @@ use crate::actors::fatal::FatalSender;
 use crate::clock::Clock;
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    Anchor, LeadershipLimits, MemberRow, MemberSecret, NodeName, ProofClock, Role, RunId, StartFreeze,
-    SteadyTime, StepDownRefusal,
+    Anchor, LeadershipLimits, MemberRow, MemberSecret, NodeName, ProofClock, Role, RunId,
+    StartFreeze, SteadyTime, StepDownRefusal,
 };
 use crate::store::{Leadership, Release};
 
@@ -242,7 +242,7 @@ impl Seat {
     pub(in crate::actors) async fn see_next_leader(&self, view: &ClusterView) {
         loop {
             if let Ok(Some(look)) = self.row.look().await
-                && look.row.term > self.term
+                && look.row.term > self.prover.term()
             {
                 return view.saw(look.row);
             }

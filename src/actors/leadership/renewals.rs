@@ -35,7 +35,6 @@ use crate::actors::alerts::Alerts;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, DATABASE};
-use crate::domain::ids::Term;
 use crate::domain::leadership::{
     Admission, AdmissionStep, LeaderFacts, LeadershipLimits, MemberConcerns, MemberRow,
     MemberWatch, REPLICATION_LOOK, ReplicationConcern, StartFreeze, SteadyTime, is_promoted,
@@ -178,8 +177,8 @@ impl Renewals {
                 self.prover.set_alone_until(None);
                 let outcome = self.promoted(state).await;
                 if matches!(outcome, Outcome::Failed) {
-                    let reason = "the database was promoted, and no term is taken there yet";
-                    self.failed(state, sent, &StoreError::Unavailable(reason.to_owned()));
+                    let known = state.known();
+                    state.failsafe.found_promoted(&known);
                 }
                 outcome
             }

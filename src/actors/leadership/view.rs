@@ -11,8 +11,8 @@ use super::notices::Notices;
 use crate::clock::Clock;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
-    FailsafeRecord, JudgingSettings, LeadershipRow, MemberSecret, NodeName, Replication, Role, RunId,
-    SchemaVersion, SeenMember, SteadyTime, TakeOverCause, WalTimeline,
+    FailsafeRecord, JudgingSettings, LeadershipRow, MemberSecret, NodeName, Replication, Role,
+    RunId, SchemaVersion, SeenMember, SteadyTime, TakeOverCause, WalTimeline,
 };
 use crate::domain::time::WallTime;
 use crate::store::{Member, known_schema};
