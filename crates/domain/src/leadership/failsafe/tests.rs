@@ -164,6 +164,7 @@ fn row(term: i64, node: &str, run: i64, beat: i64) -> LeadershipRow {
         secret: MemberSecret::default(),
         since: WallTime::default(),
         version: Version::default(),
+        after_loss: None,
     }
 }
 
