@@ -13,7 +13,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedRwLockReadGuard, RwLock};
 
-use super::connector::{Connector, History};
+use super::connector::{Connector, History, Use};
 use super::label;
 use super::loan::Loan;
 use super::migrate::on_migrated_database;
@@ -96,7 +96,7 @@ impl PostgresStore {
     ) -> Result<Self, StoreError> {
         let target = Connector::parse(url)?
             .named(&label::of_fleet(node, run))
-            .going_by(history, true);
+            .going_by(history, Use::Fleet);
         Self::open_by(target, limit, pool_size).await
     }
 

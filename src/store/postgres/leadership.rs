@@ -20,7 +20,7 @@ use log::warn;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::connector::{Connector, History};
+use super::connector::{Connector, History, Use};
 use super::label;
 use super::leading::{self, Claimed};
 use super::own_runtime::OwnRuntime;
@@ -91,7 +91,7 @@ impl PostgresLeadership {
         let target = Connector::parse(url)?
             .named(&label::of_leadership(node, run))
             .hurried(limit)
-            .going_by(history.clone(), false);
+            .going_by(history.clone(), Use::Leadership);
         Ok(Self {
             runtime: OwnRuntime::start()?,
             link: Arc::new(Link {

@@ -11,6 +11,15 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::domain::leadership::WalTimeline;
 
+/// What goes over a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::store::postgres) enum Use {
+    /// Transactions of the fleet.
+    Fleet,
+    /// Looks, terms and renewals: how a process learns of a promotion.
+    Leadership,
+}
+
 /// The timelines that this process has seen, and the one that it leads on.
 #[derive(Debug, Default)]
 pub(in crate::store) struct History {
@@ -25,8 +34,7 @@ impl History {
         self.led.store(timeline.get(), Ordering::Release);
     }
 
-    /// Judges a connection that was made. `has_others` says that the URL names other servers, `is_for_fleet` that
-    /// transactions of the fleet are to go over it.
+    /// Judges a connection that was made. `has_others` says that the URL names other servers.
     ///
     /// # Errors
     /// Returns why it must not be used.
@@ -34,7 +42,7 @@ impl History {
         &self,
         found: WalTimeline,
         has_others: bool,
-        is_for_fleet: bool,
+        serves: Use,
     ) -> Result<(), String> {
         let found = found.get();
         let newest = self.newest.fetch_max(found, Ordering::AcqRel);
@@ -45,7 +53,7 @@ impl History {
             ));
         }
         let led = self.led.load(Ordering::Acquire);
-        if is_for_fleet && led > 0 && found > led {
+        if serves == Use::Fleet && led > 0 && found > led {
             return Err(format!(
                 "it was promoted (timeline {found}), and this orchestrator has no term there yet (its term is \
                  of timeline {led})"
@@ -57,27 +65,28 @@ impl History {
 
 #[cfg(test)]
 mod tests {
+    use super::Use::{Fleet, Leadership};
     use super::*;
 
     #[test]
     fn a_server_is_used_if_its_history_is_the_newest_and_the_term_is_of_it() {
-        // newest seen, led, found, has others, for the fleet, whether it is used
+        // newest seen, led, found, has others, use, whether it is used
         let table = [
-            (0, 0, 1, true, true, true),
-            (1, 1, 1, true, true, true),
-            (1, 1, 2, true, true, false),
-            (1, 1, 2, true, false, true),
-            (1, 0, 2, true, true, true),
-            (2, 2, 1, true, true, false),
-            (2, 2, 1, true, false, false),
+            (0, 0, 1, true, Fleet, true),
+            (1, 1, 1, true, Fleet, true),
+            (1, 1, 2, true, Fleet, false),
+            (1, 1, 2, true, Leadership, true),
+            (1, 0, 2, true, Fleet, true),
+            (2, 2, 1, true, Fleet, false),
+            (2, 2, 1, true, Leadership, false),
             // One server alone that went back was restored, which its term shows.
-            (2, 2, 1, false, false, true),
+            (2, 2, 1, false, Leadership, true),
         ];
-        for (newest, led, found, has_others, is_for_fleet, expected) in table {
+        for (newest, led, found, has_others, serves, expected) in table {
             let history = History::default();
             history.newest.store(newest, Ordering::Release);
             history.lead_on(WalTimeline::new(led));
-            let judged = history.judge(WalTimeline::new(found), has_others, is_for_fleet);
+            let judged = history.judge(WalTimeline::new(found), has_others, serves);
             assert_eq!(
                 judged.is_ok(),
                 expected,
