@@ -483,6 +483,7 @@ pub fn start(
     );
     let holding = Holding {
         hold: fleet.clone().recipient(),
+        restore: fleet.clone().recipient(),
         resume: fleet.clone().recipient(),
     };
     if let Some(known) = after_loss {

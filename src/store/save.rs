@@ -25,6 +25,20 @@ pub struct Save {
 }
 
 impl Save {
+    /// The number of rows and events that are written.
+    pub fn row_count(&self) -> usize {
+        self.rows.len() + self.events.len()
+    }
+
+    /// The same, after which this epoch counts as the last one that was used.
+    #[must_use]
+    pub fn with_counter(&self, counter: Epoch) -> Self {
+        Self {
+            counter,
+            ..self.clone()
+        }
+    }
+
     /// Returns the events as they are kept.
     pub fn dated_events(&self) -> impl Iterator<Item = DatedEvent> {
         self.events

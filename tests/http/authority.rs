@@ -15,8 +15,8 @@ use resilient_orchestrator::actors::leadership::{ClusterView, Identity, Office};
 use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
-    Authority, Claim, ClaimRight, JudgingSettings, LeadershipLimits, MemberSecret, Needed,
-    NodeName, RunId, SchemaVersion, SteadyTime, Verdict,
+    Authority, Claim, ClaimRight, JudgingSettings, LeadersWord, LeadershipLimits, MemberSecret,
+    Needed, NodeName, RunId, SchemaVersion, SteadyTime, Verdict,
 };
 use resilient_orchestrator::http::{HttpSettings, route_table};
 use resilient_orchestrator::store::{Leadership, Member, MemoryStore, TakeOver};
@@ -56,7 +56,7 @@ async fn led() -> (World, Arc<Cable>) {
         seen_term: row.term,
         seen_beat: row.beat,
         right: ClaimRight::Tables,
-        word: None,
+        word: LeadersWord::Nothing,
         known: row.version,
     };
     let TakeOver::Won(taken) = cable.take_over(&claim).await.unwrap() else {

@@ -7,8 +7,8 @@ use resilient_orchestrator::actors::leadership::{Candidate, ClusterView, Identit
 use resilient_orchestrator::actors::start::Loaded;
 use resilient_orchestrator::clock::testing::VirtualTime;
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, FleetMoment, JudgingSettings, MemberSecret, NodeName, Role,
-    RunId, SavedFleet, SchemaVersion,
+    AdmissionStep, Claim, ClaimRight, FleetMoment, JudgingSettings, LeadersWord, MemberSecret,
+    NodeName, Role, RunId, SavedFleet, SchemaVersion,
 };
 use resilient_orchestrator::domain::time::WallTime;
 use resilient_orchestrator::store::{
@@ -72,7 +72,7 @@ impl Ground {
             seen_term: look.row.term,
             seen_beat: look.row.beat,
             right: ClaimRight::Tables,
-            word: None,
+            word: LeadersWord::Nothing,
             known: look.row.version,
         };
         let won = database.take_over(&claim).await.expect("it answers");

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use resilient_orchestrator::domain::ids::{Epoch, Term, Version};
 use resilient_orchestrator::domain::leadership::{
-    AdmissionStep, Claim, ClaimRight, JudgingSettings, LeadershipRow, MemberRow, MemberSecret,
-    NodeName, RowState, RunId, SchemaVersion,
+    AdmissionStep, Claim, ClaimRight, JudgingSettings, LeadersWord, LeadershipRow, MemberRow,
+    MemberSecret, NodeName, RowState, RunId, SchemaVersion,
 };
 use resilient_orchestrator::store::{
     Guard, Identity, Leadership, Look, Member, MemoryStore, OnProgress, Origin, PostgresLeadership,
@@ -150,7 +150,7 @@ fn claim(who: &Identity, row: &LeadershipRow) -> Claim {
         seen_term: row.term,
         seen_beat: row.beat,
         right: ClaimRight::Tables,
-        word: None,
+        word: LeadersWord::Nothing,
         known: row.version,
     }
 }

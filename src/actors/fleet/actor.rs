@@ -22,6 +22,7 @@ use crate::actors::store_calls::StoreOp;
 use crate::actors::telemetry::{MemoryQueue, Telemetry};
 use crate::clock::Clock;
 use crate::domain::fleet::{FillTimer, Filling};
+use crate::domain::leadership::RecentChanges;
 use crate::domain::ledger::{Batch, Ledger};
 use crate::domain::pace::MovePace;
 use crate::domain::planned_timer::PlannedTimer;
@@ -92,6 +93,8 @@ pub struct FleetActor {
     /// Whether no transaction begins, because the term has to be taken anew; and who waits for that.
     pub(super) is_held: bool,
     pub(super) holders: Vec<oneshot::Sender<Held>>,
+    /// The changes that were acknowledged last.
+    pub(super) recent: RecentChanges<Arc<Save>>,
     /// Copies of the saved fleet that were asked for; the first one is under way.
     pub(super) copies: VecDeque<Copying>,
     /// Streams that were given back.
@@ -145,6 +148,7 @@ impl FleetActor {
             is_draining: false,
             is_held: false,
             holders: Vec::new(),
+            recent: RecentChanges::default(),
             copies: VecDeque::new(),
             returned: ReturnTimer::default(),
             suspected: TrialTimer::default(),
@@ -221,6 +225,12 @@ impl FleetActor {
         callers
     }
 
+    /// A transaction whose outcome was unknown was carried out.
+    pub(super) fn commit_in_doubt(&mut self, batch: Batch) {
+        let save = Arc::new(Save::from(&batch));
+        self.commit(batch, &save);
+    }
+
     pub(super) fn save(
         &mut self,
         batch: Batch,
@@ -247,7 +257,7 @@ impl FleetActor {
         }));
     }
 
-    fn saved(&mut self, save: &Save, result: Result<(), StoreError>, ctx: &mut Context<Self>) {
+    fn saved(&mut self, save: &Arc<Save>, result: Result<(), StoreError>, ctx: &mut Context<Self>) {
         self.count(&result);
         let State::Saving { batch, callers } = std::mem::replace(&mut self.state, State::Idle)
         else {
@@ -343,8 +353,7 @@ impl FleetActor {
         match result {
             Ok(Settlement::Committed) => {
                 self.guard = self.guard.after_save();
-                let save = Save::from(&batch);
-                self.commit(batch, &save);
+                self.commit_in_doubt(batch);
                 callers.for_each(PendingCommand::tell);
             }
             Ok(Settlement::Defeated) => {

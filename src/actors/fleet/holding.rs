@@ -1,4 +1,7 @@
-//! The fleet's part in taking a new term on a promoted database (`leadership/holding.rs`).
+//! The fleet's part in taking a new term on a promoted database (`leadership/holding.rs`): to hold its changes,
+//! and to write again those that the database has lost.
+
+use std::sync::Arc;
 
 use actix::prelude::*;
 use log::warn;
@@ -6,10 +9,12 @@ use tokio::sync::oneshot;
 
 use super::actor::{FleetActor, State};
 use super::queue::{PendingCommand, refuse_all};
-use crate::actors::leadership::{Held, Hold, Resume};
+use crate::actors::leadership::{Held, Hold, Restore, Restored, Resume};
 use crate::actors::refusal::Refusal;
-use crate::domain::ids::Version;
-use crate::store::Save;
+use crate::actors::store_calls::StoreOp;
+use crate::domain::ids::{Epoch, Version};
+use crate::domain::leadership::WalTimeline;
+use crate::store::{Save, Store, StoreError};
 
 impl FleetActor {
     /// Answers those that wait until no transaction is under way.
@@ -18,12 +23,32 @@ impl FleetActor {
         if is_under_way {
             return;
         }
+        let acknowledged = self.guard.version;
         let held = Held {
-            acknowledged: self.guard.version,
+            acknowledged,
+            kept_since: self.recent.complete_since(acknowledged),
         };
         for holder in self.holders.drain(..) {
             let _ = holder.send(held);
         }
+    }
+
+    /// Keeps a change that was acknowledged, if the database is one that a standby may replace.
+    pub(super) fn keep(&mut self, save: &Arc<Save>) {
+        if WalTimeline::of_term(self.guard.term) == WalTimeline::default() {
+            return;
+        }
+        let (now, version) = (self.links.clock.now(), self.guard.version);
+        self.recent
+            .note(version, now, save.row_count(), save.clone());
+    }
+
+    /// Returns the changes after `found`, with the counter of the new term. An image of rows never takes an
+    /// epoch back, because the counter of a new timeline is above all of the old one.
+    fn lost_after(&self, found: Version, counter: Epoch) -> Vec<Arc<Save>> {
+        let lost = self.recent.after(found);
+        lost.map(|save| Arc::new(save.with_counter(counter)))
+            .collect()
     }
 
     /// The promoted database has this version, and no other one will ever have more of this history: that
@@ -34,8 +59,8 @@ impl FleetActor {
         };
         let callers = std::mem::take(&mut self.awaiting_settlement);
         if found == self.guard.after_save().version {
-            let save = Save::from(&batch);
-            self.commit(batch, &save);
+            self.guard = self.guard.after_save();
+            self.commit_in_doubt(batch);
             callers.into_iter().for_each(PendingCommand::tell);
         } else {
             self.ledger.undo(batch);
@@ -56,6 +81,36 @@ impl Handler<Hold> for FleetActor {
         self.holders.push(holder);
         self.tell_holders();
         Box::pin(async move { held.await.ok() })
+    }
+}
+
+impl Handler<Restore> for FleetActor {
+    type Result = ResponseFuture<Result<Restored, StoreError>>;
+
+    fn handle(
+        &mut self,
+        Restore { guard, counter }: Restore,
+        _: &mut Self::Context,
+    ) -> Self::Result {
+        let is_under_way = matches!(self.state, State::Saving { .. } | State::Ended);
+        let is_kept = self.recent.complete_since(self.guard.version) <= guard.version;
+        if !self.is_held || is_under_way || !is_kept {
+            let reason = "a change was under way, or a lost one is not kept".to_owned();
+            return Box::pin(async { Err(StoreError::Unavailable(reason)) });
+        }
+        self.settle_by(guard.version);
+        let lost = self.lost_after(guard.version, counter);
+        let access = self.links.access.clone();
+        Box::pin(async move {
+            let mut guard = guard;
+            for save in lost {
+                let call =
+                    move |store: Arc<dyn Store>| async move { store.save(guard, save).await };
+                access.write_unasked(StoreOp::SaveFleet, call).await?;
+                guard = guard.after_save();
+            }
+            Ok(Restored { guard })
+        })
     }
 }
 

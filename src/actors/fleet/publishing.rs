@@ -47,7 +47,8 @@ impl FleetActor {
             .inc();
     }
 
-    pub(super) fn commit(&mut self, batch: Batch, save: &Save) {
+    pub(super) fn commit(&mut self, batch: Batch, save: &Arc<Save>) {
+        self.keep(save);
         let mut concerned = batch.instances();
         let relisted: Vec<StreamId> = batch.relisted().collect();
         let requests = requests_of(&batch);

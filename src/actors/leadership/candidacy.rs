@@ -27,7 +27,7 @@ use super::surroundings::{CandidacyError, Surroundings, Won};
 use super::view::{Claimed, ClusterView};
 use crate::domain::ids::Term;
 use crate::domain::leadership::{
-    AddressAnswer, AheadLook, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch,
+    AddressAnswer, AheadLook, Candidacy, Claim, ClaimRight, Eligibility, LeaderWatch, LeadersWord,
     LeadershipLimits, LeadershipRow, NodeName, Role, RowState, SteadyTime, TakeOverCause,
     WatchDecision,
 };
@@ -363,7 +363,7 @@ impl<'a> Candidate<'a> {
                 | TakeOverCause::OwnRow
                 | TakeOverCause::OwnRowSilent => ClaimRight::Tables,
             },
-            word: None,
+            word: LeadersWord::Nothing,
             known: self.view.highest_version(),
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   renewals ── Hold ──▶ fleet: begins no transaction ──▶ Held { acknowledged } once none is under way
+//!   renewals ── Restore ─▶ fleet: writes lost changes again under the new term ──▶ Restored, or the error
 //!   renewals ── Resume ──▶ fleet: goes on under the new term
 //! ```
 //!
@@ -11,7 +12,7 @@
 use actix::prelude::*;
 
 use crate::domain::ids::{Epoch, Version};
-use crate::store::Guard;
+use crate::store::{Guard, StoreError};
 
 /// Begins no transaction from now on; answered once none is under way.
 #[derive(Debug, Clone, Copy, Message)]
@@ -23,6 +24,25 @@ pub struct Hold;
 pub struct Held {
     /// The newest version that was acknowledged.
     pub acknowledged: Version,
+    /// Every change after this version, up to the acknowledged one, is kept.
+    pub kept_since: Version,
+}
+
+/// Writes again what the promoted database lacks. Answered once it has everything that was acknowledged.
+#[derive(Debug, Clone, Copy, Message)]
+#[rtype(result = "Result<Restored, StoreError>")]
+pub struct Restore {
+    /// The new term, and the version that the database has.
+    pub guard: Guard,
+    /// The last epoch that counts as used.
+    pub counter: Epoch,
+}
+
+/// The promoted database has everything that was acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Restored {
+    /// The new term, and the acknowledged version.
+    pub guard: Guard,
 }
 
 /// Goes on under a new term.
@@ -39,5 +59,6 @@ pub struct Resume {
 #[derive(Debug, Clone)]
 pub(in crate::actors) struct Holding {
     pub(in crate::actors) hold: Recipient<Hold>,
+    pub(in crate::actors) restore: Recipient<Restore>,
     pub(in crate::actors) resume: Recipient<Resume>,
 }

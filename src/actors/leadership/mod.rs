@@ -41,7 +41,7 @@ pub use ahead::Prepared;
 pub use calls::FailsafeCalls;
 pub use candidacy::Candidate;
 pub(super) use holding::Holding;
-pub use holding::{Held, Hold, Resume};
+pub use holding::{Held, Hold, Restore, Restored, Resume};
 pub use notices::{Notices, TooManyNotices};
 pub use office::Office;
 pub(super) use office::Seat;

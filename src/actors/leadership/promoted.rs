@@ -3,29 +3,39 @@
 //! The decision is that of `domain/leadership/promotion`. What it needs is collected here: the version that
 //! the fleet acknowledged, and the word of each orchestrator that may have taken over.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use log::{debug, error, info, warn};
-use tokio::time::timeout;
+use tokio::select;
+use tokio::time::{sleep, timeout};
 
-use super::holding::{Held, Hold, Resume};
+use super::holding::{Hold, Restore, Restored, Resume};
 use super::renewals::{Outcome, Renewals, State};
 use crate::actors::fatal::Fatal;
 use crate::domain::ids::{Term, Version};
 use crate::domain::leadership::{
-    Claim, ClaimRight, LeadershipRow, MembersWord, NodeName, Promotion, PromotionVerdict, RowState,
+    Claim, ClaimRight, LeadersWord, LeadershipRow, MembersWord, NodeName, Promotion,
+    PromotionVerdict, RowState,
 };
-use crate::store::{Look, TakeOver, Taken};
+use crate::store::{Guard, Look, TakeOver, Taken};
+
+/// How the fleet goes on, if the claim was carried out just now.
+fn resume(taken: &Taken) -> Option<Resume> {
+    let fleet = taken.fleet.as_ref()?;
+    Some(Resume {
+        guard: taken.guard,
+        counter: fleet.counter,
+    })
+}
 
 impl Renewals {
     /// A renewal was answered on a newer timeline than that of the term, which proves nothing.
-    pub(super) async fn promoted(&self, state: &State) -> Outcome {
+    pub(super) async fn promoted(&self, state: &mut State) -> Outcome {
         let limit = self.limits.statement_limit;
         // A transaction that is under way on a dead connection takes its time. The next renewal asks again.
-        let Ok(Ok(Some(Held { acknowledged }))) =
-            timeout(limit, self.holding.hold.send(Hold)).await
-        else {
+        let Ok(Ok(Some(held))) = timeout(limit, self.holding.hold.send(Hold)).await else {
             debug!("a standby of the database was promoted, and a change is still under way");
             return Outcome::Failed;
         };
@@ -41,20 +51,29 @@ impl Renewals {
             term: row.term,
             timeline: origin.timeline,
             found: row.version,
-            acknowledged,
+            acknowledged: held.acknowledged,
+            kept_since: held.kept_since,
             members,
         };
-        let is_intact = promotion.verdict() == PromotionVerdict::Intact;
-        if is_intact {
-            warn!("{promotion}: nothing is lost; taking a new term there");
-        } else {
-            error!(
-                "{promotion}: changes that were acknowledged are lost, or may be; this orchestrator ends, \
-                 and the next leader starts no stream until all leases are over"
-            );
-        }
-        let word = is_intact.then_some(row.version);
-        let known = acknowledged.max(self.view.highest_version());
+        let verdict = promotion.verdict();
+        let word = match verdict {
+            PromotionVerdict::Intact => {
+                warn!("{promotion}: nothing is lost; taking a new term there");
+                LeadersWord::Intact(row.version)
+            }
+            PromotionVerdict::Restorable => {
+                warn!("{promotion}: taking a new term there, and writing the lost changes again");
+                LeadersWord::Restores(row.version)
+            }
+            PromotionVerdict::Lost => {
+                error!(
+                    "{promotion}: changes that were acknowledged are lost, or may be; this orchestrator ends, \
+                     and the next leader starts no stream until all leases are over"
+                );
+                LeadersWord::Nothing
+            }
+        };
+        let known = held.acknowledged.max(self.view.highest_version());
         let sent = self.prover.moment();
         let claim = self.claim_of_own(&row, word, known);
         let taken = match self.row.take_over(&claim).await {
@@ -70,41 +89,81 @@ impl Renewals {
                 None
             }
         };
-        // Without the counter of epochs the fleet cannot go on: the next start reads it.
-        let Some(taken) = taken.filter(|taken| is_intact && taken.fleet.is_some()) else {
+        let resume = match (verdict, taken) {
+            // Without the counter of epochs the fleet cannot go on: the next start reads it.
+            (_, None | Some(Taken { fleet: None, .. })) | (PromotionVerdict::Lost, _) => None,
+            (PromotionVerdict::Intact, Some(taken)) => resume(&taken),
+            (PromotionVerdict::Restorable, Some(taken)) => self.restore(state, &row, &taken).await,
+        };
+        let Some(resume) = resume else {
             self.fatal.send(Fatal::WentBack);
             return Outcome::Deposed;
         };
-        self.go_on(row, taken).await;
-        self.prover.takes(taken.guard.term, sent);
+        self.go_on(row, resume).await;
+        self.prover.takes(resume.guard.term, sent);
         Outcome::Renewed
     }
 
-    async fn go_on(&self, row: LeadershipRow, taken: Taken) {
-        let term = taken.guard.term;
+    /// Writes the lost changes again, and removes the mark that stands in the row meanwhile. Renews between
+    /// them, so that no other orchestrator takes this one for dead.
+    async fn restore(
+        &self,
+        state: &mut State,
+        before: &LeadershipRow,
+        taken: &Taken,
+    ) -> Option<Resume> {
+        let Resume { guard, counter } = resume(taken)?;
+        let mut restoring = pin!(self.holding.restore.send(Restore { guard, counter }));
+        let run = self.view.me().run;
+        let restored = loop {
+            select! {
+                biased;
+                restored = &mut restoring => break restored,
+                () = sleep(self.limits.renewal_interval) => {
+                    // One that fails is made up for by the next one.
+                    let _ = timeout(self.limits.statement_limit, self.row.renew(guard.term, run)).await;
+                }
+            }
+        };
+        match restored {
+            Ok(Ok(Restored { guard: whole })) => {
+                let count = whole.version.get() - guard.version.get();
+                info!(count; "{count} lost changes are written again: version {}", whole.version);
+                state.is_after_loss = true;
+                if before.after_loss.is_none() {
+                    self.remove_mark(state, guard.term).await;
+                }
+                Some(Resume {
+                    guard: whole,
+                    counter,
+                })
+            }
+            Ok(Err(error)) => {
+                error!(error:%; "the lost changes could not be written again: {error}");
+                None
+            }
+            // An actor that is gone ends the process.
+            Err(_) => None,
+        }
+    }
+
+    async fn go_on(&self, row: LeadershipRow, resume: Resume) {
+        let Guard { term, version } = resume.guard;
         self.view.saw(LeadershipRow {
             term,
             beat: 0,
             state: RowState::Held,
             successor: None,
             since: self.clock.wall(),
-            after_loss: taken.after_loss,
-            version: taken.guard.version,
+            version,
             ..row
         });
-        let Some(fleet) = taken.fleet else {
-            return;
-        };
-        let resume = Resume {
-            guard: taken.guard,
-            counter: fleet.counter,
-        };
         // An actor that is gone ends the process.
         let _ = self.holding.resume.send(resume).await;
         info!(term = term.get(); "leading on under term {term}");
     }
 
-    fn claim_of_own(&self, row: &LeadershipRow, word: Option<Version>, known: Version) -> Claim {
+    fn claim_of_own(&self, row: &LeadershipRow, word: LeadersWord, known: Version) -> Claim {
         let me = self.view.me();
         Claim {
             node: me.node.clone(),

@@ -35,6 +35,7 @@ use crate::actors::alerts::Alerts;
 use crate::actors::fatal::{Fatal, FatalSender, Vital};
 use crate::clock::Clock;
 use crate::domain::alert::{AlertKind, DATABASE};
+use crate::domain::ids::Term;
 use crate::domain::leadership::{
     Admission, AdmissionStep, LeaderFacts, LeadershipLimits, MemberConcerns, MemberRow,
     MemberWatch, REPLICATION_LOOK, ReplicationConcern, StartFreeze, SteadyTime, is_promoted,
@@ -123,7 +124,7 @@ pub(super) struct State {
     until_members: u32,
     replication: ReplicationConcern,
     /// Whether the row still has the mark of a loss.
-    is_after_loss: bool,
+    pub(super) is_after_loss: bool,
     /// When the primary was last asked for its standbys.
     replication_seen: Option<Duration>,
 }
@@ -269,13 +270,18 @@ impl Renewals {
         if !state.is_after_loss || self.freeze.left(self.clock.now()).is_some() {
             return;
         }
-        let end = self.row.end_loss(self.prover.term(), self.view.me().run);
-        let ended = tokio::time::timeout(self.limits.statement_limit, end).await;
-        if let Ok(Ok(true)) = ended {
-            state.is_after_loss = false;
+        self.remove_mark(state, self.prover.term()).await;
+        if !state.is_after_loss && self.freeze != StartFreeze::NONE {
             info!("all leases from before the loss are over: streams start again");
             self.alerts.clear(AlertKind::DatabaseWentBack, DATABASE);
         }
+    }
+
+    /// Removes the mark of a loss from the row, now or with a later renewal.
+    pub(super) async fn remove_mark(&self, state: &mut State, term: Term) {
+        let end = self.row.end_loss(term, self.view.me().run);
+        let ended = tokio::time::timeout(self.limits.statement_limit, end).await;
+        state.is_after_loss = !matches!(ended, Ok(Ok(true)));
     }
 
     /// Asks the primary for its standbys once in a while.

@@ -187,6 +187,9 @@ impl Link {
                 if succession.begins_after_loss(claim, taken.guard.version) {
                     jump_versions(c).await?;
                 }
+                if succession.is_promoted() {
+                    self.execute(c, JUMP_OF_EVENTS).await?;
+                }
                 self.bounded(leading::admit(c, &succession, &claim.node))
                     .await?;
                 // Whatever goes wrong with a COMMIT, it may have been carried out.
@@ -268,6 +271,11 @@ impl Link {
         }
     }
 }
+
+/// Lets no number of an event come back: readers and webhooks go by the newest number that they have seen, which may
+/// be of an event that was lost.
+const JUMP_OF_EVENTS: &str = "SELECT setval(place, nextval(place) + (1 << 20)) \
+    FROM (SELECT pg_get_serial_sequence('events', 'sequence')::regclass AS place) AS events";
 
 /// Every instance is written, which may take longer than a statement on the row. No other orchestrator can
 /// take over meanwhile, because the row is locked.

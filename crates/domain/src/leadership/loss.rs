@@ -1,7 +1,7 @@
 //! A term that starts after a loss: the database lacks changes that were acknowledged, or may lack them.
 //!
 //! ```text
-//!   take-over on a newer timeline without the word of the leader before
+//!   take-over on a newer timeline without the word of the leader before (`promotion`)
 //!        │ marks the row, moves terms, epochs and the versions of all instances
 //!        ▼
 //!   nothing starts (lease and margin) ──▶ the leader removes the mark ──▶ as always
@@ -65,8 +65,8 @@ mod tests {
     use crate::heartbeat_outcome::{HeartbeatOutcome, News, Question};
     use crate::ids::{AssignmentVersion, Term, Version};
     use crate::leadership::{
-        Claim, ClaimRight, LeadershipRow, MemberSecret, NodeName, ProofClock, RowState, RunId,
-        SteadyTime, Succession, WalTimeline,
+        Claim, ClaimRight, LeadersWord, LeadershipRow, MemberSecret, NodeName, ProofClock,
+        RowState, RunId, SteadyTime, Succession, WalTimeline,
     };
     use crate::lease::Grant;
     use crate::queries::{SetUpdate, SurvivingSet, WorkerUpdate};
@@ -114,7 +114,7 @@ mod tests {
             seen_term: Term::new(3),
             seen_beat: 5,
             right: ClaimRight::Tables,
-            word: None,
+            word: LeadersWord::Nothing,
             known: Version::default(),
         }
     }
@@ -122,35 +122,82 @@ mod tests {
     #[test]
     fn a_term_on_a_newer_timeline_starts_after_a_loss_unless_the_leader_before_gives_its_word() {
         let version = |number: Option<i64>| number.map(Version::new);
-        // term before, its mark, timeline, word, known to the claimant, mark of the next term; the
-        // database has version 1000
+        use LeadersWord::{Intact, Nothing, Restores};
+        // term before, its mark, timeline, word, known to the claimant, mark of the next term, whether it begins
+        // after a loss; the database has version 1000
+        let (there, beyond) = (Version::new(1000), Version::new(1003));
         let table = [
-            (TIMELINE + 7, None, 1, None, 1000, None),
-            (TIMELINE + 7, None, 2, Some(1000), 1000, None),
-            (TIMELINE + 7, None, 2, None, 1003, Some(1003)),
-            (TIMELINE + 7, None, 2, None, 0, Some(0)),
+            (TIMELINE + 7, None, 1, Nothing, 1000, None, false),
+            (TIMELINE + 7, None, 2, Intact(there), 1000, None, false),
+            (TIMELINE + 7, None, 2, Nothing, 1003, Some(1003), true),
+            (TIMELINE + 7, None, 2, Nothing, 0, Some(0), true),
+            // The mark stands until the lost changes are written again.
+            (
+                TIMELINE + 7,
+                None,
+                2,
+                Restores(there),
+                1003,
+                Some(1003),
+                false,
+            ),
             // A word about another version says nothing about this one.
-            (TIMELINE + 7, None, 2, Some(1003), 1003, Some(1003)),
-            (TIMELINE + 7, Some(1003), 1, None, 1000, Some(1003)),
-            (TIMELINE + 7, Some(1003), 2, Some(1000), 1000, Some(1003)),
-            (TIMELINE + 7, Some(1003), 2, None, 1001, Some(1003)),
+            (
+                TIMELINE + 7,
+                None,
+                2,
+                Intact(beyond),
+                1003,
+                Some(1003),
+                true,
+            ),
+            (
+                TIMELINE + 7,
+                None,
+                2,
+                Restores(beyond),
+                1003,
+                Some(1003),
+                true,
+            ),
+            (
+                TIMELINE + 7,
+                Some(1003),
+                1,
+                Nothing,
+                1000,
+                Some(1003),
+                false,
+            ),
+            (
+                TIMELINE + 7,
+                Some(1003),
+                2,
+                Intact(there),
+                1000,
+                Some(1003),
+                false,
+            ),
+            (TIMELINE + 7, Some(1003), 2, Nothing, 1001, Some(1003), true),
             // A new database, and terms of a release that knew no timelines.
-            (0, None, 1, None, 0, None),
-            (41, None, 2, None, 1003, None),
+            (0, None, 1, Nothing, 0, None, false),
+            (41, None, 2, Nothing, 1003, None, false),
         ];
-        for (term, marked, timeline, word, known, expected) in table {
+        for (term, marked, timeline, word, known, expected, begins) in table {
             let before = LeadershipRow {
                 after_loss: version(marked),
                 ..released(term)
             };
             let succession = Succession::new(before, WalTimeline::new(timeline)).unwrap();
             let claim = Claim {
-                word: version(word),
+                word,
                 known: Version::new(known),
                 ..claim()
             };
             let found = succession.after_loss(&claim, Version::new(1000));
             assert_eq!(found, version(expected), "{term}, {timeline}, {word:?}");
+            let found = succession.begins_after_loss(&claim, Version::new(1000));
+            assert_eq!(found, begins, "{term}, {timeline}, {word:?}");
         }
     }
 

@@ -17,6 +17,7 @@
 //! | `ahead` | when an orchestrator reads the fleet before it leads, and whether that is the fleet it gets |
 //! | `replication` | whether an acknowledged change survives the loss of the primary |
 //! | `promotion` | whether a fail-over of the database lost something, as the leader finds it |
+//! | `recent` | the newest changes, which the leader can write again |
 //! | `loss` | what a term that starts after a loss does not start, and for how long |
 //! | `takeover` | who may take a term, and the numbers that it begins with |
 //! | `ages` | the silence that is carried over to a new leader |
@@ -38,6 +39,7 @@ mod member;
 mod members;
 mod promotion;
 mod proof;
+mod recent;
 mod replication;
 mod role;
 mod row;
@@ -69,10 +71,13 @@ pub use member::{MemberRow, SchemaVersion};
 pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
 pub use promotion::{MembersWord, Promotion, PromotionVerdict};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
+pub use recent::RecentChanges;
 pub use replication::{REPLICATION_LOOK, Replication, ReplicationConcern};
 pub use role::Role;
 pub use row::{LeadershipRow, MemberSecret, NodeName, RowState, RunId};
-pub use takeover::{Claim, ClaimRight, NumbersUsedUp, Succession, WalTimeline, is_promoted};
+pub use takeover::{
+    Claim, ClaimRight, LeadersWord, NumbersUsedUp, Succession, WalTimeline, is_promoted,
+};
 pub use watch::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, RANK_WAIT, SUCCESSOR_WAIT, TakeOverCause,
     WatchDecision,

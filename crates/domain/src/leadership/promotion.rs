@@ -4,9 +4,12 @@
 //!              renewal answered on a newer timeline
 //!   leads ──────────────────────────────────────────▶ holds its changes
 //!                                                        │ acknowledged version, members' word
-//!                                          Intact ◀──────┴──────▶ Lost
-//!                     takes a new term with its word       takes a new term that starts after a loss
-//!                     and goes on                          and ends; the next leader has the mark
+//!                    Intact ◀──────────┬──────────────┴──────────▶ Lost
+//!   takes a new term with its word     │                  takes a new term that starts after a loss
+//!   and goes on                        ▼                  and ends; the next leader has the mark
+//!                                  Restorable
+//!                     takes a new term with the mark, writes the lost changes
+//!                     again, removes the mark, and goes on
 //! ```
 //!
 //! A promoted standby lacks the end of the history if it streamed asynchronously. The server says that it was
@@ -18,12 +21,21 @@
 //! - the promoted database has the newest version that this leader acknowledged;
 //! - each orchestrator that may have taken over says that it knows no higher term.
 //!
-//! Then the leader gives its *word* with its claim, and the term begins like any that it held before. A claim
-//! without a word on a newer timeline marks the row: its term *starts after a loss* (`loss`).
+//! Then the leader gives its *word* with its claim, and the term begins like any that it held before.
+//!
+//! If the second one holds and the leader keeps every change that the database lacks (`recent`), then it writes
+//! them again, in order, each guarded by the new term: the acknowledged state is back, and nothing that was
+//! granted has to be taken back. Until the last one is written, the mark of a loss stands in the row, so a crash
+//! in between is a loss.
+//!
+//! A claim without a word on a newer timeline marks the row: its term *starts after a loss* (`loss`). What is
+//! written beside the changes of the fleet (keys, alerts, webhooks, heartbeats) is not written again.
 //!
 //! | failure | consequence |
 //! | --- | --- |
-//! | a change is under way, or its outcome is unknown | a later version may be there, an earlier one is a loss |
+//! | a change is under way, or its outcome is unknown | a later version may be there; an earlier one shows that it is not |
+//! | a lost change is too old to be kept | the term starts after a loss |
+//! | a lost change cannot be written again | the process ends; the mark is in the row |
 //! | an orchestrator that may have taken over does not answer | its word is missing: the term starts after a loss |
 //! | the claim is not answered | the process ends; the next claimant has no word |
 //! | another orchestrator claims first | its term starts after a loss; this leader is deposed |
@@ -57,6 +69,8 @@ pub struct Promotion {
     pub found: Version,
     /// The newest version that this leader acknowledged.
     pub acknowledged: Version,
+    /// Every change after this version, up to the acknowledged one, is kept.
+    pub kept_since: Version,
     pub members: MembersWord,
 }
 
@@ -65,6 +79,8 @@ pub struct Promotion {
 pub enum PromotionVerdict {
     /// Nothing was lost that was acknowledged.
     Intact,
+    /// Acknowledged changes were lost, and the leader can write all of them again.
+    Restorable,
     /// Acknowledged changes were lost, or it is not known.
     Lost,
 }
@@ -72,9 +88,12 @@ pub enum PromotionVerdict {
 impl Promotion {
     /// Decides it.
     pub fn verdict(&self) -> PromotionVerdict {
-        let is_there = self.found >= self.acknowledged;
-        if is_there && self.members == MembersWord::NoHigherTerm {
+        if self.members != MembersWord::NoHigherTerm {
+            PromotionVerdict::Lost
+        } else if self.found >= self.acknowledged {
             PromotionVerdict::Intact
+        } else if self.found >= self.kept_since {
+            PromotionVerdict::Restorable
         } else {
             PromotionVerdict::Lost
         }
@@ -89,6 +108,7 @@ impl fmt::Display for Promotion {
             timeline,
             found,
             acknowledged,
+            kept_since: _,
             members,
         } = self;
         let before = WalTimeline::of_term(*term).get();
@@ -115,6 +135,7 @@ impl fmt::Display for Promotion {
 #[cfg(test)]
 mod tests {
     use super::super::takeover::is_promoted;
+    use super::PromotionVerdict::{Intact, Lost, Restorable};
     use super::*;
 
     const TL: i64 = 1 << 32;
@@ -138,33 +159,37 @@ mod tests {
     }
 
     #[test]
-    fn nothing_was_lost_if_version_and_term_are_there() {
+    fn nothing_was_lost_if_version_and_term_are_there_or_can_be_written_again() {
         let node = || NodeName::new("b");
         let higher = MembersWord::HigherTerm {
             node: node(),
             term: Term::new(TL + 8),
         };
         let silent = MembersWord::NoAnswer { node: node() };
-        // acknowledged, found, members, whether it is intact, a part of the sentence
+        let none = || MembersWord::NoHigherTerm;
+        // found, members, verdict, a part of the sentence; 1003 was acknowledged, and 1001 to 1003 are kept
         let table = [
-            (1003, 1003, MembersWord::NoHigherTerm, true, "version 1003"),
+            (1003, none(), Intact, "version 1003"),
             // A change whose outcome is unknown may be there.
-            (1003, 1004, MembersWord::NoHigherTerm, true, "version 1004"),
-            (1003, 1000, MembersWord::NoHigherTerm, false, "version 1000"),
-            (1003, 1003, higher.clone(), false, "`b` knows term"),
-            (1003, 1000, higher, false, "`b` knows term"),
-            (1003, 1003, silent, false, "`b` may have taken over"),
+            (1004, none(), Intact, "version 1004"),
+            (1002, none(), Restorable, "version 1002"),
+            (1000, none(), Restorable, "version 1000"),
+            (999, none(), Lost, "version 999"),
+            (1003, higher.clone(), Lost, "`b` knows term"),
+            (1002, higher, Lost, "`b` knows term"),
+            (1003, silent.clone(), Lost, "`b` may have taken over"),
+            (1002, silent, Lost, "`b` may have taken over"),
         ];
-        for (acknowledged, found, members, is_intact, part) in table {
+        for (found, members, verdict, part) in table {
             let promotion = Promotion {
                 term: Term::new(TL + 7),
                 timeline: WalTimeline::new(2),
                 found: Version::new(found),
-                acknowledged: Version::new(acknowledged),
+                acknowledged: Version::new(1003),
+                kept_since: Version::new(1000),
                 members,
             };
-            let verdict = promotion.verdict() == PromotionVerdict::Intact;
-            assert_eq!(verdict, is_intact, "{promotion}");
+            assert_eq!(promotion.verdict(), verdict, "{promotion}");
             let sentence = promotion.to_string();
             assert!(sentence.contains("(timeline 2, was 1)"), "{sentence}");
             assert!(sentence.contains(part), "{sentence}");

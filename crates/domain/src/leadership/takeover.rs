@@ -65,6 +65,18 @@ pub enum ClaimRight {
     Horizon,
 }
 
+/// What a claimant says of the changes that a promoted database may lack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LeadersWord {
+    /// It cannot know: it did not lead until now.
+    #[default]
+    Nothing,
+    /// It led until now, and nothing was lost behind this version.
+    Intact(Version),
+    /// It led until now, and writes again what was lost behind this version.
+    Restores(Version),
+}
+
 /// An orchestrator claims the term that comes after the one it saw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -86,8 +98,8 @@ pub struct Claim {
     pub seen_beat: i64,
     /// Why it may take the term.
     pub right: ClaimRight,
-    /// The version of which the claimant knows that nothing was lost behind it, because it led until now.
-    pub word: Option<Version>,
+    /// What it says of changes that a promoted database may lack.
+    pub word: LeadersWord,
     /// The highest version that it has seen.
     pub known: Version,
 }
@@ -173,19 +185,26 @@ impl Succession {
     /// version of the fleet in the transaction.
     ///
     /// A database on a newer timeline than that of the term before may lack its end. Only the leader before
-    /// knows that it does not, and gives its word. A mark of an earlier take-over stays until its leader
+    /// knows that it does not, or can mend it, and gives its word. A mark stays until the leader of the term
     /// removes it.
     pub fn after_loss(&self, claim: &Claim, found: Version) -> Option<Version> {
         let marked = self.before.after_loss;
-        if !self.begins_after_loss(claim, found) {
+        let is_whole = claim.word == LeadersWord::Intact(found);
+        if is_whole || !self.is_promoted() {
             return marked;
         }
         Some(marked.unwrap_or_default().max(claim.known))
     }
 
-    /// Whether this very take-over finds that something may have been lost.
+    /// Whether this very take-over finds that something may have been lost for good.
     pub fn begins_after_loss(&self, claim: &Claim, found: Version) -> bool {
-        is_promoted(self.before.term, self.timeline) && claim.word != Some(found)
+        let words = [LeadersWord::Intact(found), LeadersWord::Restores(found)];
+        self.is_promoted() && !words.contains(&claim.word)
+    }
+
+    /// Whether the database was promoted since the term before was taken.
+    pub fn is_promoted(&self) -> bool {
+        is_promoted(self.before.term, self.timeline)
     }
 
     /// What the counter of epochs is moved to. If the leader before released its term on the same
@@ -251,7 +270,7 @@ mod tests {
             seen_term: Term::new(3),
             seen_beat: 5,
             right,
-            word: None,
+            word: LeadersWord::Nothing,
             known: Version::default(),
         }
     }
