@@ -83,7 +83,7 @@ enum Next {
 impl Host {
     pub(crate) fn new(rng: &mut fastrand::Rng, weather: Weather, born: WallTime) -> Self {
         let rate = match weather {
-            Weather::Foul | Weather::Fair => 0.95 + rng.f64() * 0.1,
+            Weather::Foul | Weather::Fair | Weather::OneIsBroken => 0.95 + rng.f64() * 0.1,
             Weather::AtTheEdge => 0.81,
         };
         Self {
@@ -327,7 +327,7 @@ fn step(world: &mut World, number: usize, now: WallTime) -> Next {
         match action {
             Some(Action::Start(stream)) => {
                 let is_broken = scene.broken_stream() == Some(stream.id);
-                let fails = !*is_calm && !scene.is_fair() && (rng.u32(0..300) == 0 || is_broken);
+                let fails = !*is_calm && (!scene.is_fair() && rng.u32(0..300) == 0 || is_broken);
                 process.call = Some(Call {
                     stream: stream.id,
                     is_stop: false,

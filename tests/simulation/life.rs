@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use crate::checks::{MOST_BALANCE_MOVES, check};
 use crate::nature;
-use crate::scene::Mutation;
+use crate::scene::{Mutation, Weather};
 use crate::standstill::perhaps_stand_still;
 use crate::wire::limits;
 use crate::worker::Link;
@@ -95,7 +95,7 @@ fn settings(world: &mut World) -> SystemSettings {
         },
         quarantine: QuarantineSettings {
             after: match world.scene.mutation {
-                _ if is_about_leases => 0,
+                _ if is_about_leases || world.scene.weather == Weather::OneIsBroken => 0,
                 Some(Mutation::TakesAFourth) => 4,
                 Some(Mutation::NeverQuarantines) => 0,
                 Some(_) | None => 3,

@@ -238,6 +238,7 @@ fn strike_actors(shared: &Shared, orchestrator: &Orchestrator) {
 /// Streams are added, changed, deleted and moved.
 fn run_the_catalogue(shared: &Shared, orchestrator: &Orchestrator) {
     let mut world = shared.borrow_mut();
+    let scene = world.scene;
     let room: u32 = world.workers.iter().map(|worker| worker.max).sum();
     let known = world.streams.values();
     let wanted = known.filter(|stream| stream.exists != Some(false)).count();
@@ -251,7 +252,7 @@ fn run_the_catalogue(shared: &Shared, orchestrator: &Orchestrator) {
         for _ in 0..world.rng.u32(1..4) {
             world.last_stream += 1;
             let id = world.last_stream;
-            let enabled = world.rng.u8(0..5) > 0;
+            let enabled = world.rng.u8(0..5) > 0 || scene.leaves_alone(id);
             actix::spawn(save_stream(
                 shared.clone(),
                 orchestrator.clone(),
@@ -264,16 +265,20 @@ fn run_the_catalogue(shared: &Shared, orchestrator: &Orchestrator) {
     if last > 0 && world.chance(20) {
         let id = world.rng.i64(1..=last);
         let enabled = world.rng.bool();
-        actix::spawn(save_stream(
-            shared.clone(),
-            orchestrator.clone(),
-            id,
-            enabled,
-        ));
+        if !scene.leaves_alone(id) {
+            actix::spawn(save_stream(
+                shared.clone(),
+                orchestrator.clone(),
+                id,
+                enabled,
+            ));
+        }
     }
     if last > 0 && world.chance(20) {
         let id = world.rng.i64(1..=last);
-        actix::spawn(delete_stream(shared.clone(), orchestrator.clone(), id));
+        if !scene.leaves_alone(id) {
+            actix::spawn(delete_stream(shared.clone(), orchestrator.clone(), id));
+        }
     }
     if last > 0 && world.chance(12) {
         world.counters.moves += 1;
@@ -281,7 +286,9 @@ fn run_the_catalogue(shared: &Shared, orchestrator: &Orchestrator) {
         let count = world.workers.len();
         let number = world.rng.usize(0..=count);
         let to = world.workers.get(number).map(|worker| worker.id.clone());
-        actix::spawn(move_stream(orchestrator.clone(), stream, to));
+        if !scene.leaves_alone(stream) {
+            actix::spawn(move_stream(orchestrator.clone(), stream, to));
+        }
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn simulate(scene: Scene) -> Result<Outcome, String> {
     }
     let began = world.borrow().left_at;
     while world.borrow().left_at.since(began) < scene.faults {
-        let length = if scene.is_fair() {
+        let length = if scene.has_one_life() {
             scene.faults
         } else {
             world.borrow_mut().seconds(5..240)

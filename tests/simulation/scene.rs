@@ -21,13 +21,24 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
+    /// Whether nothing breaks but what the scene names.
     pub(crate) fn is_fair(&self) -> bool {
+        matches!(self.weather, Weather::Fair | Weather::OneIsBroken)
+    }
+
+    /// Whether one orchestrator lives for as long as things go wrong.
+    pub(crate) fn has_one_life(&self) -> bool {
         self.weather == Weather::Fair
     }
 
     /// A stream that no worker can start, as long as things go wrong.
     pub(crate) fn broken_stream(&self) -> Option<i64> {
-        (self.weather == Weather::Foul).then_some(1)
+        matches!(self.weather, Weather::Foul | Weather::OneIsBroken).then_some(1)
+    }
+
+    /// Whether operators enable the stream, and then leave it as it is.
+    pub(crate) fn leaves_alone(&self, stream: i64) -> bool {
+        self.weather == Weather::OneIsBroken && self.broken_stream() == Some(stream)
     }
 
     /// A stream that ends the process of each worker that runs it, as long as things go wrong.
@@ -58,6 +69,9 @@ impl Scene {
 pub(crate) enum Weather {
     /// Nothing breaks, and nobody is slow.
     Fair,
+    /// Nothing breaks but one stream, which no worker can start, and the orchestrator is restarted now
+    /// and then. No stream is quarantined: the pauses between its trials grow undisturbed.
+    OneIsBroken,
     /// Everything breaks now and then; clocks are up to a twentieth too fast or too slow.
     Foul,
     /// The world at the edge: all workers are leased, their clocks as slow as the chain of limits

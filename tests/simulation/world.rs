@@ -97,7 +97,9 @@ impl World {
         let count = rng.usize(2..=7);
         // Some worlds are all classic, some all leased, most are mixed.
         let leased_in_eight = match scene.weather {
-            Weather::Foul | Weather::Fair => [0, 4, 6, 8, 8][rng.usize(0..5)],
+            Weather::Foul | Weather::Fair | Weather::OneIsBroken => {
+                [0, 4, 6, 8, 8][rng.usize(0..5)]
+            }
             Weather::AtTheEdge => 8,
         };
         let workers: Vec<Worker> = (0..count)
