@@ -22,6 +22,7 @@
 //! | `ages` | the silence that is carried over to a new leader |
 //! | `role` | what a process is |
 //! | `carry` | what becomes of a request at an orchestrator that does not lead |
+//! | `witness` | what a standby hears for a leader that it does not reach |
 
 mod admission;
 mod ages;
@@ -43,6 +44,7 @@ mod role;
 mod row;
 mod takeover;
 mod watch;
+mod witness;
 
 pub use admission::{Admission, AdmissionStep};
 pub use ages::{carried_silence, last_beat};
@@ -53,8 +55,8 @@ pub use ahead::{
 pub use answer::{Authority, Needed, Verdict};
 pub use carry::{
     Carried, CarriedKind, CarryLimits, CarryRefusal, CarryStep, Circumstances, Destination,
-    ECHO_HORIZON, EchoedBeat, Echoes, LeaderLink, LeaderMoment, MOST_ECHOES, MOST_HELD, MOST_LONG,
-    SendFailure,
+    ECHO_HORIZON, EchoedBeat, Echoes, Heard, LeaderLink, LeaderMoment, MOST_ECHOES, MOST_HELD,
+    MOST_LONG, SendFailure,
 };
 pub use concerns::{LeaderFacts, MemberConcerns, UPGRADE_TIME};
 pub use failsafe::{
@@ -65,7 +67,7 @@ pub use handing_over::{ForgetRefusal, StepDownRefusal, forgettable, successor};
 pub use judging::{JudgingSettings, SettingDifference};
 pub use limits::{BrokenLimit, CLOCK_ERROR_PERCENT, LeadershipLimits, TAKE_OVER_PROMISE};
 pub use loss::{StartFreeze, VERSION_JUMP};
-pub use member::{MemberRow, SchemaVersion};
+pub use member::{MemberRow, Reach, SchemaVersion};
 pub use members::{MemberStanding, MemberWatch, SeenMember, rank};
 pub use promotion::{MembersWord, Promotion, PromotionVerdict};
 pub use proof::{Anchor, Proof, ProofClock, ProofStanding, SteadyTime, ToldLease};
@@ -76,4 +78,7 @@ pub use takeover::{Claim, ClaimRight, NumbersUsedUp, Succession, WalTimeline, is
 pub use watch::{
     AddressAnswer, Candidacy, Eligibility, LeaderWatch, RANK_WAIT, SUCCESSOR_WAIT, TakeOverCause,
     WatchDecision,
+};
+pub use witness::{
+    LONGEST_BEAT, Life, MOST_WITNESSES, Witness, WitnessFlow, is_wanted, leader_lives,
 };
